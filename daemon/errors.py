@@ -1,0 +1,64 @@
+"""What can go wrong, each as one sentence for the person who reads it: what is wrong, where, and what to do."""
+
+from dataclasses import dataclass, replace
+
+
+class DaemonError(Exception):
+    """The base of every error of this package."""
+
+
+class NotYet(DaemonError):
+    """A setting or a command that is planned, but not built yet: refused, never ignored."""
+
+
+class InvalidCron(DaemonError, ValueError):
+    """A cron expression that cannot be read, is not supported or never fires."""
+
+
+class InvalidInstant(DaemonError, ValueError):
+    """Something that is not an instant with its offset from UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in the definitions something stands."""
+
+    source: str | None = None
+    line: int | None = None
+    schedule: str | None = None
+    job: str | None = None
+    field: str | None = None
+
+    def __str__(self) -> str:
+        file = self.source and (f"{self.source}, line {self.line}" if self.line else self.source)
+        named = [
+            f'schedule "{self.schedule}"' if self.schedule else "",
+            f'job "{self.job}"' if self.job else "",
+            self.field or "",
+        ]
+        return ": ".join(part for part in (file, ", ".join(name for name in named if name)) if part)
+
+
+class DefinitionError(DaemonError):
+    """A definition that cannot be used; `place` says where it stands."""
+
+    def __init__(self, place: Place, problem: str, remedy: str) -> None:
+        super().__init__(place, problem, remedy)
+        self.place = place
+        self.problem = problem
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        where = str(self.place)
+        what = f"{self.problem}; {self.remedy}" if self.remedy else self.problem
+        return f"{where}: {what}" if where else what
+
+    def found_in(self, source: str, line: int | None = None) -> "DefinitionError":
+        """Return the same error with the file in which it was found, unless it names one."""
+        if self.place.source is not None:
+            return self
+        return type(self)(replace(self.place, source=source, line=line), self.problem, self.remedy)
+
+
+class SettingNotYet(DefinitionError, NotYet):
+    """A setting, or a value of one, that is planned but not built yet."""

@@ -1,0 +1,38 @@
+"""Instants as users write them: RFC 3339, with an offset, so that they mean the same everywhere."""
+
+import re
+from datetime import UTC, datetime
+
+from .errors import InvalidInstant
+
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(?P<offset>Z|[+-]\d\d:\d\d)?")
+
+
+def parse_instant(value: object) -> datetime:
+    """Return ``value`` (RFC 3339, or a `datetime` with a time zone) in UTC; raises `InvalidInstant`."""
+    if isinstance(value, datetime):
+        instant = value
+    elif isinstance(value, str) and (match := _RFC_3339.fullmatch(value.strip().upper())):
+        try:
+            instant = datetime.fromisoformat(match.group())
+        except ValueError as error:
+            raise InvalidInstant(f'"{value}" is not an instant ({error}); {_EXAMPLE}') from None
+    else:
+        shown = f'"{value}"' if isinstance(value, str) else repr(value)
+        raise InvalidInstant(f"{shown} is not an instant; {_EXAMPLE}")
+    if instant.utcoffset() is None:
+        raise InvalidInstant(
+            f'"{value}" does not say in which time zone; add Z for UTC or an offset, as in "2026-07-01T02:00:00+02:00"'
+        )
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        raise InvalidInstant(f'"{value}" is beyond the years that can be reckoned with; {_EXAMPLE}') from None
+
+
+def format_instant(instant: datetime) -> str:
+    """Return ``instant`` in UTC as RFC 3339: ``2026-07-01T00:00:00Z``."""
+    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+_EXAMPLE = 'write it like "2026-07-01T02:00:00Z"'

@@ -1,0 +1,69 @@
+"""What a function child tells its replica: lines of JSON on the report pipe."""
+
+import contextlib
+import json
+import os
+import threading
+from dataclasses import asdict, dataclass
+
+LONGEST_ERROR = 16 * 1024
+LONGEST_MESSAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a job has come: `done` of `total` (None: not known), and a word about it."""
+
+    done: float
+    total: float | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a function failed: its traceback, or one sentence."""
+
+    error: str
+
+
+Report = Progress | Failure
+
+
+def parse_report(line: bytes) -> Report | None:
+    """Read one line; None for what is no report: a child may write anything."""
+    try:
+        match json.loads(line):
+            case {"progress": {"done": int() | float() as done, "total": total, "message": message}}:
+                known = isinstance(total, int | float)
+                return Progress(done, total if known else None, None if message is None else str(message))
+            case {"error": str() as error}:
+                return Failure(error)
+    except ValueError:
+        pass
+    return None
+
+
+class ReportPipe:
+    """The child's end. A replica that does not read (stopped, say) never holds up the job: progress is dropped then."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._lock = threading.Lock()
+
+    def send(self, report: Report) -> None:
+        """Write one report. Raises nothing: a report that can't be told is no reason to fail."""
+        match report:
+            case Progress(message=message):
+                short = Progress(report.done, report.total, message and message[:LONGEST_MESSAGE])
+                self._write({"progress": asdict(short)}, wait=False)
+            case Failure(error):
+                self._write({"error": error[-LONGEST_ERROR:]}, wait=True)
+
+    def _write(self, report: dict[str, object], *, wait: bool) -> None:
+        line = json.dumps(report, ensure_ascii=False).encode(errors="replace") + b"\n"
+        with self._lock, contextlib.suppress(OSError):
+            os.set_blocking(self._fd, wait)
+            line = line[os.write(self._fd, line) :]
+            os.set_blocking(self._fd, True)  # half a line would spoil the next
+            while line:
+                line = line[os.write(self._fd, line) :]

@@ -1,0 +1,26 @@
+"""The job `countries` of timezones.py, as a command: writes countries and their zones.
+
+A command has its grant in the environment. What it writes commits only while that grant is in force.
+"""
+
+import os
+
+from sqlalchemy import delete, insert
+from tzsource import countries, country_zones
+from tztables import database, tz_country, tz_country_zone
+
+import lease
+
+grant = lease.Grant(os.environ["LEASE_NAME"], int(os.environ["LEASE_TOKEN"]), os.environ["LEASE_HOLDER"])
+rows = {
+    tz_country: [{"code": code, "name": name} for code, name in countries().items()],
+    tz_country_zone: [row._asdict() for row in country_zones()],
+}
+
+with database() as engine:
+    for table, new in rows.items():
+        with engine.begin() as connection:
+            lease.fence(connection, grant)
+            connection.execute(delete(table))
+            connection.execute(insert(table), new)
+        print(f"{table.name}: {len(new)} rows")  # noqa: T201 (a command tells by its output)

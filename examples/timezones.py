@@ -1,0 +1,118 @@
+"""A nightly full sync of the IANA time zone database into tables, as four jobs.
+
+    leased run examples/timezones.py --now daily-full-sync --until-idle
+
+Each job writes in short transactions that begin with `run.fence(connection)`, and so commit only while this run's lease is
+its own. Each replaces what it finds: an attempt after a crash, or the next night's run, does no harm.
+"""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from typing import TypeVar
+
+from sqlalchemy import Connection, delete, func, insert, select
+from tzsource import Zone, aliases, countries, country_zones, read_zone, version, zone_names
+from tztables import async_database, database, metadata, tz_transition, tz_zone
+
+from daemon import AsyncRun, Run, Schedules
+
+Item = TypeVar("Item")
+
+ZONES_AT_ONCE = 10
+"""How many zones one transaction writes: some hundred transitions."""
+
+schedules = Schedules("timezones")
+nightly = schedules.add(
+    "daily-full-sync",
+    cron="0 2 * * *",
+    timezone="UTC",
+    catch_up="latest",
+    overlap="skip",
+    description="Copies the IANA time zone database into tables",
+)
+
+
+@nightly.job(timeout="5m", retries=2)
+async def zones(run: AsyncRun) -> None:
+    """Make the tables, and write each zone. Async: it runs inside the replica."""
+    names, release = zone_names(), version()
+    async with async_database() as engine:
+        async with engine.begin() as connection:
+            await run.fence(connection)
+            await connection.run_sync(metadata.create_all)
+            await connection.execute(delete(tz_zone).where(tz_zone.c.name.not_in(names)))
+        for done, batch in batches(names, 100):
+            read = await asyncio.to_thread(read_zones, batch)
+            async with engine.begin() as connection:
+                await run.fence(connection)
+                await connection.execute(delete(tz_zone).where(tz_zone.c.name.in_(batch)))
+                await connection.execute(insert(tz_zone), [zone_row(zone, release) for zone in read])
+            run.progress(done, len(names), "zones")
+
+
+@nightly.job(timeout="10m", retries=2)
+def transitions(run: Run) -> None:
+    """Write each zone's transitions of 1970 to 2037. A function: it runs in a process of its own."""
+    every = read_zones(zone_names())
+    total, written = sum(len(zone.transitions) for zone in every), 0
+    with database() as engine:
+        with engine.begin() as connection:
+            run.fence(connection)
+            connection.execute(delete(tz_transition).where(tz_transition.c.zone.not_in([zone.name for zone in every])))
+        for _, batch in batches(every, ZONES_AT_ONCE):
+            rows = [row for zone in batch for row in transition_rows(zone)]
+            with engine.begin() as connection:
+                run.fence(connection)
+                connection.execute(delete(tz_transition).where(tz_transition.c.zone.in_([zone.name for zone in batch])))
+                if rows:
+                    connection.execute(insert(tz_transition), rows)
+            written += len(rows)
+            run.progress(written, total, f"transitions, up to {batch[-1].name}")
+
+
+# A command: any program that can reach the database. It finds its grant in the environment.
+nightly.command("countries", [sys.executable, "sync_countries.py"], timeout="5m", retries=2)
+
+
+@nightly.job(timeout="5m")
+def verify(run: Run) -> None:
+    """Fail unless the tables hold as many rows as the package has."""
+    expected = {
+        "tz_zone": len(zone_names()),
+        "tz_transition": sum(len(zone.transitions) for zone in read_zones(zone_names())),
+        "tz_country": len(countries()),
+        "tz_country_zone": len(country_zones()),
+    }
+    with database() as engine, engine.begin() as connection:
+        run.fence(connection)
+        found = {table: count(connection, table) for table in expected}
+    if found != expected:
+        raise RuntimeError(f"the tables hold {found}, but tzdata {version()} has {expected}")
+    said = ", ".join(f"{rows:,} {table}" for table, rows in found.items())
+    run.progress(sum(found.values()), sum(expected.values()), f"tzdata {version()}: {said}")
+
+
+def batches(items: list[Item], size: int) -> Iterator[tuple[int, list[Item]]]:
+    """Yield ``size`` items at a time, with how many there have been by then."""
+    for start in range(0, len(items), size):
+        batch = items[start : start + size]
+        yield start + len(batch), batch
+
+
+def read_zones(names: list[str]) -> list[Zone]:
+    known = aliases()
+    return [read_zone(name, known.get(name)) for name in names]
+
+
+def zone_row(zone: Zone, release: str) -> dict[str, object]:
+    first = zone.first._asdict()
+    return {"name": zone.name, "alias_of": zone.alias_of, **first, "rule": zone.rule, "release": release}
+
+
+def transition_rows(zone: Zone) -> list[dict[str, object]]:
+    return [{"zone": zone.name, "at": at, **local._asdict()} for at, local in zone.transitions]
+
+
+def count(connection: Connection, table: str) -> int:
+    return connection.scalar(select(func.count()).select_from(metadata.tables[table])) or 0

@@ -1,0 +1,51 @@
+"""The library's own thread with an event loop of its own, so that nothing a job does stops the heartbeat (rule 8)."""
+
+import asyncio
+import os
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from .errors import LeaseError
+
+T = TypeVar("T")
+
+
+class BackgroundLoop:
+    """An event loop in a daemon thread. A process that forks must make its own: the thread does not come along."""
+
+    def __init__(self, name: str) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._pid = os.getpid()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.close()
+
+    def submit(self, work: Coroutine[Any, Any, T]) -> "Future[T]":
+        """Begin ``work`` there. Cancelling the future cancels the work."""
+        try:
+            self.check()
+        except LeaseError:
+            work.close()
+            raise
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def check(self) -> None:
+        """Raise `LeaseError` where this loop cannot be used."""
+        if os.getpid() != self._pid:
+            raise LeaseError("this client was made before os.fork(); make a LeaseClient in the child process")
+        if self._loop.is_closed() or not self._thread.is_alive():
+            raise LeaseError("this client is closed")
+
+    def stop(self) -> None:
+        """End the loop and wait for its thread."""
+        if self._thread.is_alive() and os.getpid() == self._pid:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()

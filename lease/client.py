@@ -1,0 +1,213 @@
+"""The async client. Its calls run in the library's own thread; the caller's event loop only waits for their answers."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import Future
+from contextlib import asynccontextmanager
+from typing import Self, TypeVar
+
+import anyio
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+from . import events
+from .address import Address
+from .clock import Clock, boottime
+from .core import Ticket
+from .durations import Duration, parse_duration
+from .errors import LeaseError, LeaseNotAcquired
+from .fence import BOUND, fence
+from .handle import Handle
+from .model import Grant, LeaseRecord
+from .runtime import Runtime
+from .store import Store
+from .tenure import lost_error
+from .timing import LeaseTiming
+
+T = TypeVar("T")
+
+
+class Lease(Handle):
+    """A lease that this client holds, or held; `lease.handle.Handle` tells what can be read of it."""
+
+    async def fence(self, connection: AsyncConnection | AsyncSession, *, bound: Duration = BOUND) -> None:
+        """Prove in the caller's transaction that this grant has not ended (rule 11; see `lease.fence.fence`). Raises `LeaseLost`."""
+        await fence(connection, self.grant, bound=bound, home=self._runtime.home)
+
+    async def release(self) -> bool:
+        """End the grant; False when it had ended before.
+
+        Raises `StoreUnavailable` when the database is away; then the grant ends by its ttl.
+        """
+        return await _answer(self._runtime.release(self._tenure))
+
+    @asynccontextmanager
+    async def ending(self) -> AsyncIterator[None]:
+        """For programs that release in a transaction of their own (`lease.statements.release`): do it in this block.
+
+        Meanwhile no renewal's answer counts as a loss; after the block the grant is renewed no longer, unless it raises.
+        """
+        with self._tenure.being_ended():
+            yield
+            await _answer(self._runtime.forget(self._tenure))
+
+
+class LeaseClient:
+    """Acquires leases, and renews them from a heartbeat in a thread of its own.
+
+    ``database`` is a URL, or a SQLAlchemy engine (whose URL is taken); ``store`` stands in for it in tests (`lease.testing`).
+    ``on_event`` is called with each `lease.events.Event`, from the library's thread; by default events are logged to the logger
+    ``lease``. ``label`` is what others see of the holder (default: host and process id). Use it as ``async with``; one client a process
+    may hold thousands of leases, all of them renewed by one statement.
+    """
+
+    def __init__(
+        self,
+        database: Address | None = None,
+        *,
+        timing: LeaseTiming | None = None,
+        on_event: events.Listener = events.log_event,
+        label: str | None = None,
+        store: Store | None = None,
+        clock: Clock = boottime,
+    ) -> None:
+        self._runtime = Runtime(
+            database, timing=timing or LeaseTiming(), listener=on_event, label=label, store=store, clock=clock
+        )
+
+    async def __aenter__(self) -> Self:
+        try:
+            await _answer(self._runtime.open())
+        except BaseException:
+            self._runtime.stop()
+            raise
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        try:
+            with anyio.CancelScope(shield=True):
+                await _answer(self._runtime.close())
+        finally:
+            self._runtime.stop()
+
+    @property
+    def holder(self) -> str:
+        """The random id of this incarnation."""
+        return self._runtime.core.holder
+
+    @property
+    def label(self) -> str:
+        """What others see of the holder."""
+        return self._runtime.core.label
+
+    @property
+    def timing(self) -> LeaseTiming:
+        """The durations that this client works by."""
+        return self._runtime.timing
+
+    def heartbeat_age(self) -> float:
+        """Return the seconds since the heartbeat's loop was last seen at work while something was held; 0 when nothing is."""
+        return self._runtime.core.heartbeat.age()
+
+    @asynccontextmanager
+    async def hold(self, name: str, *, wait: Duration | None = 0) -> AsyncIterator[Lease]:
+        """Hold ``name`` while the block runs, and release it after.
+
+        Without ``wait`` it fails at once with `LeaseNotAcquired` when another holds it; ``wait="30s"`` waits that long, ``wait=None`` for
+        ever. When the lease is lost the block is cancelled, and `LeaseLost` with its cause is raised after it. `StoreUnavailable` says
+        that the database could not be asked.
+        """
+        held = await self._acquire(name, wait)
+        loop = asyncio.get_running_loop()
+        with anyio.CancelScope() as scope:
+            held.on_lost(lambda _: _soon(loop, scope))
+            try:
+                yield held
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await self._give_back(held)
+        if held.loss is not None:
+            raise lost_error(held.loss)
+
+    async def try_acquire(self, name: str) -> Lease | None:
+        """Acquire ``name`` if it is free or stale, else return None. The caller releases it; its loss cancels nothing."""
+        try:
+            return await self._acquire(name, 0)
+        except LeaseNotAcquired:
+            return None
+
+    async def lead(self, name: str) -> AsyncIterator[Lease]:
+        """Yield a lease each time this client becomes the leader ``name``, without end: ``async for held in client.lead("x")``.
+
+        The body is not cancelled when the lease is lost; watch ``held.lost`` or call ``held.ensure()``, and leave the body then. After the
+        body the lease is released, and the next turn waits for it anew.
+        """
+        while True:
+            held = await self._acquire(name, None)
+            try:
+                yield held
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await self._give_back(held)
+
+    async def read(self, name: str) -> LeaseRecord | None:
+        """Return what the database has under ``name``, or None when it was never granted."""
+        return await _answer(self._runtime.read(name))
+
+    async def list(self, prefix: str = "") -> list[LeaseRecord]:
+        """Return the leases whose names begin with ``prefix``, by name."""
+        return await _answer(self._runtime.list_prefix(prefix))
+
+    @asynccontextmanager
+    async def acquiring(self, names: Sequence[str]) -> "AsyncIterator[Acquisition]":
+        """For programs that grant in a transaction of their own (`lease.statements.grant`), under this client's `holder`.
+
+        Open it before the transaction and adopt in it what was granted: meanwhile no such grant is taken for an orphan (rule 6).
+        """
+        sent = self._runtime.clock()
+        await _answer(self._runtime.expect(names))
+        sure = False
+        try:
+            yield Acquisition(self._runtime, sent)
+            sure = True
+        finally:
+            with anyio.CancelScope(shield=True):
+                await _answer(self._runtime.arrive(names, sure))
+
+    async def _acquire(self, name: str, wait: Duration | None) -> Lease:
+        ticket = Ticket()
+        future = self._runtime.take(ticket, name, None if wait is None else parse_duration(wait))
+        try:
+            return Lease(self._runtime, await _answer(future))
+        except asyncio.CancelledError:
+            with anyio.CancelScope(shield=True):
+                await _answer(self._runtime.abandon(ticket))
+            raise
+
+    async def _give_back(self, held: Lease) -> None:
+        try:
+            await held.release()
+        except LeaseError as error:  # what the block did matters more; the grant ends by its ttl
+            self._runtime.core.tell(events.ReleaseFailed(held.grant, str(error)))
+
+
+class Acquisition:
+    """An acquisition under way in the caller's own transaction."""
+
+    def __init__(self, runtime: Runtime, sent: float) -> None:
+        self._runtime = runtime
+        self._sent = sent
+
+    async def adopt(self, grants: Sequence[Grant]) -> list[Lease]:
+        """Renew these grants from now on; trust counts from before the transaction was sent (rule 2)."""
+        return [Lease(self._runtime, tenure) for tenure in await _answer(self._runtime.adopt(grants, self._sent))]
+
+
+async def _answer(future: "Future[T]") -> T:
+    return await asyncio.wrap_future(future)
+
+
+def _soon(loop: asyncio.AbstractEventLoop, scope: anyio.CancelScope) -> None:
+    try:
+        loop.call_soon_threadsafe(scope.cancel)
+    except RuntimeError:  # the caller's loop is closed: nothing of the block runs any more
+        return

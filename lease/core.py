@@ -1,0 +1,178 @@
+"""What a client does, in the library's own event loop: acquire, wait, release. The async and the sync client are two doors to it."""
+
+import asyncio
+import os
+import socket
+import uuid
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import TypeVar
+
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
+
+from . import events
+from .clock import Clock
+from .durations import format_duration
+from .errors import LeaseNotAcquired, StoreUnavailable
+from .heartbeat import Heartbeat
+from .model import Grant, LeaseRecord, check_name
+from .store import Store
+from .tenure import Tenure
+from .timing import LeaseTiming
+
+T = TypeVar("T")
+
+_ATTEMPTS = 3
+"""How often a call that does not wait asks the database before it says that it is away."""
+
+
+class Ticket:
+    """An acquisition under way."""
+
+    task: "asyncio.Task[Tenure] | None" = None
+    tenure: Tenure | None = None
+
+
+class Core:
+    """One incarnation of one client: its holder id is random for each start, since names come back and owners must not merge."""
+
+    def __init__(
+        self, store: Store, timing: LeaseTiming, *, clock: Clock, listener: events.Listener, label: str | None = None
+    ) -> None:
+        self.holder = uuid.uuid4().hex
+        self.label = label or f"{socket.gethostname()}:{os.getpid()}"
+        self.timing = timing
+        self.store = store
+        self.clock = clock
+        self.tell = events.guarded(listener)
+        self.heartbeat = Heartbeat(store, timing, self.holder, clock, self.tell)
+        self._beating: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Start the heartbeat."""
+        self._beating = asyncio.get_running_loop().create_task(self.heartbeat.run())
+
+    async def close(self) -> None:
+        """Release what is held, then stop the heartbeat: nothing outlives it (rule 19)."""
+        for tenure in self.heartbeat.tenures:
+            with suppress(StoreUnavailable):  # then the ttl ends it
+                await self.release(tenure)
+        if self._beating is not None:
+            self._beating.cancel()
+            await asyncio.wait({self._beating})
+        await self.store.close()
+
+    async def take(self, ticket: "Ticket", name: str, wait: float | None) -> Tenure:
+        """Acquire ``name`` for a caller who may be gone by the time that it is granted (see `abandon`)."""
+        ticket.task = asyncio.current_task()
+        ticket.tenure = await self.acquire(name, wait)
+        return ticket.tenure
+
+    async def abandon(self, ticket: "Ticket") -> None:
+        """End an acquisition whose caller was cancelled, and release what it had been granted."""
+        if ticket.task is not None and not ticket.task.done():
+            ticket.task.cancel()
+            await asyncio.wait({ticket.task})
+        if ticket.tenure is not None:
+            with suppress(StoreUnavailable):
+                await self.release(ticket.tenure)
+
+    async def acquire(self, name: str, wait: float | None) -> Tenure:
+        """Acquire ``name``, waiting at most ``wait`` seconds (None: for ever); `LeaseNotAcquired` says who holds it."""
+        if self.heartbeat.holds(check_name(name)):
+            raise LeaseNotAcquired(
+                f"lease {name!r}: this client holds it already, or is acquiring it; there is no re-entry"
+            )
+        self.heartbeat.begin_flight([name])
+        try:
+            return await self._acquire(name, wait)
+        finally:
+            self.heartbeat.end_flight([name], sure=True)
+
+    async def _acquire(self, name: str, wait: float | None) -> Tenure:
+        deadline = None if wait is None else self.clock() + wait
+        while True:
+            answer = await self._attempt(name, waiting=wait != 0)
+            if isinstance(answer, Tenure):
+                return answer
+            left = self.timing.ttl if deadline is None else deadline - self.clock()
+            if left <= 0:
+                self.tell(events.Refused(name, answer))
+                raise LeaseNotAcquired(_refusal(name, answer, wait))
+            await self._wait(name, min(left, self.timing.ttl))
+
+    async def _attempt(self, name: str, *, waiting: bool) -> Tenure | LeaseRecord | None:
+        try:
+            return await self._retried(lambda: self._grant_once(name))
+        except StoreUnavailable:
+            if not waiting:
+                raise
+            return None
+
+    async def _grant_once(self, name: str) -> Tenure | LeaseRecord | None:
+        sent = self.clock()
+        try:
+            answer = await self.store.grant(name, self.holder, self.label, self.timing.ttl)
+        except (StoreUnavailable, asyncio.CancelledError):
+            self.heartbeat.sweep()  # it may have been granted all the same
+            raise
+        if isinstance(answer, Grant):
+            if self.clock() - sent < self.timing.give_up:
+                return self.heartbeat.adopt(answer, sent)
+            await self.store.release(answer)
+            return None
+        if answer is not None and answer.grant is not None and answer.holder == self.holder:
+            # The reply to an earlier attempt was lost; nobody was told of that grant.
+            await self.store.release(answer.grant)
+            return None
+        return answer
+
+    async def _wait(self, name: str, seconds: float) -> None:
+        try:
+            await self.store.wait_released(name, seconds)
+        except StoreUnavailable:
+            await asyncio.sleep(min(seconds, self.timing.retry_wait))
+
+    async def release(self, tenure: Tenure) -> bool:
+        """End the grant; False when it had ended before. If the database is away it ends at the latest after the ttl."""
+        if tenure.loss is not None or tenure.over:
+            return False
+        with tenure.being_ended():
+            try:
+                released = await self._retried(lambda: self.store.release(tenure.grant))
+            except (StoreUnavailable, asyncio.CancelledError):
+                self.heartbeat.sweep()
+                raise
+            finally:
+                self.heartbeat.forget(tenure)
+        self.tell(events.Released(tenure.grant, released))
+        return released
+
+    async def read(self, name: str) -> LeaseRecord | None:
+        """Return what the database has under ``name``."""
+        return await self._retried(lambda: self.store.read(check_name(name)))
+
+    async def list(self, prefix: str) -> list[LeaseRecord]:
+        """Return the leases whose names begin with ``prefix``, by name."""
+        return await self._retried(lambda: self.store.list(prefix))
+
+    async def _retried(self, call: Callable[[], Awaitable[T]]) -> T:
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(StoreUnavailable),
+            stop=stop_after_attempt(_ATTEMPTS),
+            wait=wait_fixed(self.timing.retry_wait),
+            reraise=True,
+        )
+        async for attempt in retrying:
+            with attempt:
+                return await call()
+        raise AssertionError  # the last attempt's error is raised
+
+
+def _refusal(name: str, record: LeaseRecord | None, wait: float | None) -> str:
+    waited = f" (waited {format_duration(wait)})" if wait else ""
+    if record is None or record.holder is None:
+        return f"lease {name!r} could not be acquired{waited}: it was busy at each look"
+    held = "" if record.held_for is None else f" for {format_duration(record.held_for)}"
+    who = record.label or record.holder
+    return f"lease {name!r} is held by {who} (holder {record.holder}, token {record.token}){held}{waited}"

@@ -1,0 +1,41 @@
+"""What can go wrong, each as one sentence for the person who reads it. No message holds a password."""
+
+
+class LeaseError(Exception):
+    """The base of every error of this library."""
+
+
+class LeaseNotAcquired(LeaseError):
+    """Another holds the lease, and the wait (if any) is over."""
+
+
+class LeaseLost(LeaseError):
+    """This grant has ended, or can no longer be trusted; `cause` says why (rule 9)."""
+
+    def __init__(self, message: str, *, cause: str | None = None) -> None:
+        super().__init__(message)
+        self.cause = cause if cause is not None else message
+
+
+class StaleToken(LeaseError):
+    """A gate has admitted a higher token already (rule 12)."""
+
+
+class StoreUnavailable(LeaseError):
+    """The database did not answer in time, refused, or broke off; what was asked may have happened or not."""
+
+
+class SchemaMissing(LeaseError):
+    """The tables are not there, or not yet."""
+
+
+class InvalidTiming(LeaseError, ValueError):
+    """A timing that breaks rule 3."""
+
+
+class InvalidDuration(LeaseError, ValueError):
+    """Something that is not a duration."""
+
+
+class InvalidName(LeaseError, ValueError):
+    """A name of a lease that is empty, too long, or has control characters."""

@@ -1,0 +1,148 @@
+"""Facts about leases, told as they happen. Logging, metrics and tests subscribe; nothing here formats anything."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .model import Grant, LeaseRecord, Loss
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """A lease was granted to this client."""
+
+    grant: Grant
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A lease was not granted: somebody else holds it."""
+
+    name: str
+    record: LeaseRecord | None
+
+
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """A renewal was confirmed for these grants."""
+
+    grants: tuple[Grant, ...]
+    margin: float
+    """Seconds of trust that were left, of the grant that had the least."""
+    took: float
+    """Seconds from sending to the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class AtRisk:
+    """A renewal failed, or a row could not be renewed; the work goes on until trust ends (rule 9)."""
+
+    grants: tuple[Grant, ...]
+    cause: str
+    remaining: float
+    """Seconds of trust left, of the grant that has the least."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A grant can no longer be trusted."""
+
+    loss: Loss
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """A grant was ended by its holder. `confirmed` is False when it had ended before."""
+
+    grant: Grant
+    confirmed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseFailed:
+    """A release could not be confirmed; the grant ends by its ttl at the latest."""
+
+    grant: Grant
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrphanReleased:
+    """A grant that this client does not hold stood under its holder id (a lost reply, say) and was released (rule 6)."""
+
+    grant: Grant
+
+
+@dataclass(frozen=True, slots=True)
+class Stalled:
+    """The heartbeat's thread did not run for this many seconds more than it meant to sleep."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClockStepped:
+    """The database's clock moved against this machine's monotonic clock, by so many seconds (rule 1)."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatFailed:
+    """The heartbeat met an error that it did not expect; it goes on (rule 8)."""
+
+    error: str
+
+
+Event = (
+    Granted
+    | Refused
+    | Renewed
+    | AtRisk
+    | Lost
+    | Released
+    | ReleaseFailed
+    | OrphanReleased
+    | Stalled
+    | ClockStepped
+    | HeartbeatFailed
+)
+Listener = Callable[[Event], None]
+"""Called from the library's own thread; it must be quick, and what it raises is logged and dropped."""
+
+_logger = logging.getLogger("lease")
+
+
+def silent(event: Event) -> None:
+    """Subscribe nobody."""
+
+
+def log_event(event: Event) -> None:
+    """Write an event to the logger ``lease``: losses as warnings, renewals as debug lines."""
+    _logger.log(_LEVELS.get(type(event), logging.INFO), "%s", event)
+
+
+_LEVELS: dict[type, int] = {
+    Renewed: logging.DEBUG,
+    Granted: logging.DEBUG,
+    Released: logging.DEBUG,
+    Refused: logging.DEBUG,
+    AtRisk: logging.WARNING,
+    Lost: logging.WARNING,
+    ReleaseFailed: logging.WARNING,
+    Stalled: logging.WARNING,
+    ClockStepped: logging.WARNING,
+    HeartbeatFailed: logging.ERROR,
+}
+
+
+def guarded(listener: Listener) -> Listener:
+    """Return ``listener`` such that nothing it raises reaches the heartbeat."""
+
+    def tell(event: Event) -> None:
+        try:
+            listener(event)
+        except Exception:
+            _logger.exception("a subscriber of lease events failed at %s", type(event).__name__)
+
+    return tell

@@ -1,0 +1,33 @@
+-- Proves, in the caller's own transaction, that this grant has not ended, and keeps it from ending until the transaction
+-- does (rule 11). Raises SQLSTATE LEASE otherwise. Call it first in a transaction, before any savepoint.
+-- FOR KEY SHARE on the unique key (name, token, holder): every end of a grant changes that key and so waits for us; the
+-- holder's own renewal does not. The bounds keep a paused caller from holding off its successor for ever.
+CREATE OR REPLACE FUNCTION @schema.lease_fence(name text, token bigint, holder text, bound interval DEFAULT '30 seconds')
+RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    bounded text[] := ARRAY['idle_in_transaction_session_timeout', 'statement_timeout'];
+    setting text;
+    present interval;
+BEGIN
+    IF current_setting('server_version_num')::int >= 170000 THEN
+        bounded := bounded || 'transaction_timeout'::text;
+    END IF;
+    FOREACH setting IN ARRAY bounded LOOP
+        present := current_setting(setting)::interval;
+        IF present = interval '0' OR present > bound THEN
+            PERFORM set_config(setting, ceil(extract(epoch FROM bound) * 1000)::text, true);
+        END IF;
+    END LOOP;
+
+    PERFORM 1 FROM @schema.lease AS held
+      WHERE held.name = lease_fence.name AND held.token = lease_fence.token AND held.holder = lease_fence.holder
+      FOR KEY SHARE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'lease "%" is lost: the grant with token % has ended', lease_fence.name, lease_fence.token
+            USING ERRCODE = 'LEASE';
+    END IF;
+END
+$function$;

@@ -1,0 +1,71 @@
+"""What can be read of a lease that this client holds, the same for the async and the sync client."""
+
+import threading
+from collections.abc import Callable
+
+from .durations import Duration
+from .model import Grant, Loss
+from .runtime import Runtime
+from .tenure import Tenure
+
+
+class Handle:
+    """One grant of this client."""
+
+    def __init__(self, runtime: Runtime, tenure: Tenure) -> None:
+        self._runtime = runtime
+        self._tenure = tenure
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r} token={self.token} remaining={self.remaining():.1f}s>"
+
+    @property
+    def grant(self) -> Grant:
+        """Name, token and holder: what a fence or a child process needs."""
+        return self._tenure.grant
+
+    @property
+    def name(self) -> str:
+        """The name of the lease."""
+        return self.grant.name
+
+    @property
+    def token(self) -> int:
+        """The fencing token: higher than every token granted before under this name."""
+        return self.grant.token
+
+    @property
+    def holder(self) -> str:
+        """The id of the client's incarnation that holds it."""
+        return self.grant.holder
+
+    @property
+    def lost(self) -> threading.Event:
+        """Set when the lease is lost; usable from every thread."""
+        return self._tenure.lost
+
+    @property
+    def loss(self) -> Loss | None:
+        """Why it is lost, or None."""
+        return self._tenure.loss
+
+    @property
+    def trusted_until(self) -> float:
+        """The end of trust, by `lease.clock.boottime`."""
+        return self._tenure.trusted_until
+
+    def remaining(self) -> float:
+        """Return for how many seconds this lease may be trusted still, by this machine's clock alone (rule 2)."""
+        return self._tenure.remaining()
+
+    def ensure(self, at_least: Duration = 0) -> None:
+        """Raise `LeaseLost` unless this lease may be trusted for ``at_least`` more seconds."""
+        self._tenure.ensure(at_least)
+
+    def watch(self, watcher: Callable[[float], None]) -> None:
+        """Call ``watcher`` with the end of trust, now and whenever it moves on; from the heartbeat's thread, so it must be quick."""
+        self._tenure.watch(watcher)
+
+    def on_lost(self, tell: Callable[[Loss], None]) -> None:
+        """Call ``tell`` when this lease is lost, from the heartbeat's thread; at once if it is lost already."""
+        self._tenure.on_lost(tell)

@@ -1,0 +1,202 @@
+"""The heartbeat: renews every lease of one client, notices what is lost, and never ends quietly (rules 2, 6, 7, 8 and 9).
+
+It runs on the library's own event loop, in a thread of its own, so that nothing a job does stops it. Two loops share the work:
+
+    beat    renews all leases in one statement, every `renew_every`; after an error again after `retry_wait`, without end
+    watch   declares a grant lost at the moment its trust ends, whatever the beat is waiting for
+
+Between "renewed" and "lost" there is "unknown": the work goes on until trust ends.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
+
+import anyio
+
+from . import events
+from .clock import Clock
+from .errors import StoreUnavailable
+from .model import Grant, Loss, LossKind, suspended_cause, unreachable_cause
+from .store import Renewal, Store
+from .tenure import Tenure
+from .timing import LeaseTiming
+from .verdicts import Verdicts, judge, orphans
+
+_TICK = 0.5
+"""Seconds between two looks at the clock while something is held; a longer gap is a stall."""
+
+
+class Heartbeat:
+    """All methods are called from the library's own event loop."""
+
+    def __init__(self, store: Store, timing: LeaseTiming, holder: str, clock: Clock, tell: events.Listener) -> None:
+        self._store = store
+        self._timing = timing
+        self._holder = holder
+        self._clock = clock
+        self._tell = tell
+        self._tenures: dict[Grant, Tenure] = {}
+        self._in_flight: Counter[str] = Counter()
+        self._sweep_until = 0.0
+        self._next_beat = 0.0
+        self._wanted = asyncio.Event()
+        self._confirmed = clock()
+        self._starved = 0.0
+        self._error: str | None = None
+        self._offset: float | None = None
+        self._seen = clock()
+
+    # What the client tells it
+
+    def begin_flight(self, names: Iterable[str]) -> None:
+        """Say that these names are being acquired: a grant of theirs that nobody holds yet is no orphan."""
+        self._in_flight.update(names)
+
+    def end_flight(self, names: Iterable[str], sure: bool) -> None:
+        """Say that this is over; unless ``sure``, something may have been granted that nobody was told of."""
+        self._in_flight -= Counter(names)
+        if not sure:
+            self.sweep()
+
+    def adopt(self, grant: Grant, sent: float) -> Tenure:
+        """Renew ``grant`` from now on; it was asked for at ``sent``, by the client's clock."""
+        tenure = Tenure(grant, sent + self._timing.give_up, self._clock)
+        if not self._wanted.is_set():
+            self._next_beat = sent + self._timing.renew_every
+            self._confirmed, self._starved, self._error = sent, 0.0, None
+            self._seen = self._clock()
+        self._tenures[grant] = tenure
+        self._wanted.set()
+        self._tell(events.Granted(grant))
+        return tenure
+
+    def forget(self, tenure: Tenure) -> None:
+        """Renew this grant no longer; its holder has released it."""
+        tenure.finish()
+        self._tenures.pop(tenure.grant, None)
+
+    def sweep(self) -> None:
+        """Look for grants whose reply was lost, for as long as one can live."""
+        self._sweep_until = self._clock() + self._timing.ttl
+        self._wanted.set()
+
+    def holds(self, name: str) -> bool:
+        """Tell whether this client holds ``name``, or is about to."""
+        return self._in_flight[name] > 0 or any(grant.name == name for grant in self._tenures)
+
+    @property
+    def tenures(self) -> list[Tenure]:
+        """All that is held."""
+        return list(self._tenures.values())
+
+    def age(self) -> float:
+        """Return the seconds since this loop was last seen at work; 0 while nothing is held. Readable from every thread."""
+        return max(0.0, self._clock() - self._seen) if self._wanted.is_set() else 0.0
+
+    # Its life
+
+    async def run(self) -> None:
+        """Beat and watch until cancelled."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._forever, self._beat_when_due)
+            tasks.start_soon(self._forever, self._watch_once)
+
+    async def _forever(self, step: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await self._wanted.wait()
+            try:
+                await step()
+            except Exception as error:  # noqa: BLE001 - it never ends quietly (rule 8)
+                self._tell(events.HeartbeatFailed(f"{type(error).__name__}: {error}"))
+                await asyncio.sleep(self._timing.retry_wait)
+
+    async def _beat_when_due(self) -> None:
+        wait = self._next_beat - self._clock()
+        if wait > 0:
+            await asyncio.sleep(wait)
+        if not self._tenures and self._clock() >= self._sweep_until:
+            self._wanted.clear()
+            return
+        sent = self._clock()
+        self._next_beat = sent + self._timing.retry_wait
+        try:
+            await self._beat(sent)
+        except StoreUnavailable as error:
+            self._error = str(error)
+            self._at_risk(self._tenures.values(), str(error))
+            self._next_beat = self._clock() + self._timing.retry_wait
+        else:
+            self._next_beat = sent + self._timing.renew_every
+
+    async def _beat(self, sent: float) -> None:
+        expected = [tenure.grant for tenure in self._tenures.values()]
+        renewal = await self._store.renew(self._holder, self._timing.ttl, expected)
+        verdicts = judge(expected, renewal)
+        self._confirmed, self._starved, self._error = sent, 0.0, None
+        self._extend(verdicts, sent)
+        self._at_risk(self._held(verdicts.unknown), "another transaction has its row locked")
+        for grant, cause in verdicts.ended:
+            self._end(grant, cause)
+        self._compare_clocks(renewal, sent)
+        for orphan in orphans(renewal, self._holder, self._tenures.keys(), self._in_flight.keys()):
+            await self._store.release(orphan)
+            self._tell(events.OrphanReleased(orphan))
+
+    def _extend(self, verdicts: Verdicts, sent: float) -> None:
+        held = self._held(verdicts.renewed)
+        if not held:
+            return
+        margin = min(tenure.remaining() for tenure in held)
+        for tenure in held:
+            tenure.extend(sent + self._timing.give_up)
+        self._tell(events.Renewed(verdicts.renewed, margin, self._clock() - sent))
+
+    def _end(self, grant: Grant, cause: str) -> None:
+        tenure = self._tenures.get(grant)
+        if tenure is not None and not tenure.ending:
+            self._lose(tenure, LossKind.ENDED, cause)
+
+    def _held(self, grants: Iterable[Grant]) -> list[Tenure]:
+        return [self._tenures[grant] for grant in grants if grant in self._tenures]
+
+    def _at_risk(self, tenures: Iterable[Tenure], cause: str) -> None:
+        risky = list(tenures)
+        if risky:
+            left = min(tenure.remaining() for tenure in risky)
+            self._tell(events.AtRisk(tuple(tenure.grant for tenure in risky), cause, left))
+
+    def _compare_clocks(self, renewal: Renewal, sent: float) -> None:
+        if renewal.database_time is None:
+            return
+        received = self._clock()
+        offset = renewal.database_time - (sent + received) / 2
+        step = 0.0 if self._offset is None else offset - self._offset
+        self._offset = offset
+        if abs(step) > 0.5 + (received - sent):
+            self._tell(events.ClockStepped(step))
+
+    async def _watch_once(self) -> None:
+        now = self._seen = self._clock()
+        tick = min(_TICK, self._timing.give_up / 4)
+        planned = min([now + tick, *(tenure.trusted_until for tenure in self._tenures.values())])
+        await asyncio.sleep(max(0.0, planned - now))
+        now = self._seen = self._clock()
+        if now - planned > self._timing.give_up / 10:
+            self._starved += now - planned
+            self._tell(events.Stalled(now - planned))
+        for tenure in self.tenures:
+            if now >= tenure.trusted_until:
+                self._lose(tenure, *self._cause(now))
+
+    def _cause(self, now: float) -> tuple[LossKind, str]:
+        if self._starved > (self._timing.give_up - self._timing.renew_every) / 2:
+            return LossKind.SUSPENDED, suspended_cause(self._starved)
+        return LossKind.UNREACHABLE, unreachable_cause(now - self._confirmed, self._error)
+
+    def _lose(self, tenure: Tenure, kind: LossKind, cause: str) -> None:
+        loss = Loss(tenure.grant, kind, cause)
+        self._tenures.pop(tenure.grant, None)
+        self.sweep()  # should the database still have it as ours, it is released at once
+        if tenure.lose(loss):
+            self._tell(events.Lost(loss))

@@ -1,0 +1,95 @@
+"""The values that the library speaks of: a grant, a record of a lease, and a loss."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from .durations import format_duration
+from .errors import InvalidName
+
+LONGEST_NAME = 255
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Grant:
+    """One tenure of a lease. It ends by release, by settlement or by the next grant, and never comes back."""
+
+    name: str
+    token: int
+    holder: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseRecord:
+    """A lease as the database has it at one moment."""
+
+    name: str
+    token: int
+    """The highest token granted so far; 0 before the first grant."""
+    holder: str | None
+    """Who holds it (one incarnation of one client), or None when it is free."""
+    label: str | None
+    """What the holder says of itself, for people: a host and a process id, say."""
+    granted_at: datetime | None
+    renewed_at: datetime | None
+    held_for: float | None
+    """Seconds since the grant, by the database's clock."""
+    expires_in: float | None
+    """Seconds until it goes stale; negative when it has."""
+    live: bool
+    """Held, and not stale."""
+
+    @property
+    def grant(self) -> Grant | None:
+        """The grant in force or lapsed, or None when the lease is free."""
+        return None if self.holder is None else Grant(self.name, self.token, self.holder)
+
+
+class LossKind(StrEnum):
+    """Why a lease was lost (rule 9)."""
+
+    ENDED = "ended"
+    UNREACHABLE = "unreachable"
+    SUSPENDED = "suspended"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Why a grant can no longer be trusted."""
+
+    grant: Grant
+    kind: LossKind
+    cause: str
+
+    def __str__(self) -> str:
+        return f"lease {self.grant.name!r} (token {self.grant.token}) is lost: {self.cause}"
+
+
+def ended_cause(record: LeaseRecord | None) -> str:
+    """Say in words what the database now has instead of our grant."""
+    if record is None:
+        return "its row is gone"
+    if record.holder is None:
+        return f"it was settled as stale, and is free again (token {record.token})"
+    return f"stolen by {record.label or record.holder} with token {record.token}"
+
+
+def unreachable_cause(seconds: float, error: str | None) -> str:
+    """Say for how long the database confirmed nothing, and what it last answered."""
+    said = f" ({error})" if error else ""
+    return f"database unreachable for {format_duration(seconds)}{said}"
+
+
+def suspended_cause(seconds: float) -> str:
+    """Say for how long this process did not run."""
+    return f"this process was suspended or starved for {format_duration(seconds)}"
+
+
+def check_name(name: str) -> str:
+    """Return ``name`` if it may name a lease: 1 to 255 characters, none of them a control character."""
+    if not isinstance(name, str) or not 1 <= len(name) <= LONGEST_NAME:
+        raise InvalidName(f"a lease's name has 1 to {LONGEST_NAME} characters; {name!r:.60} does not")
+    if not name.isprintable() and any(ord(letter) < 32 or 127 <= ord(letter) < 160 for letter in name):
+        raise InvalidName(f"a lease's name has no control characters; {name!r:.60} does")
+    return name

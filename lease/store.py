@@ -1,0 +1,157 @@
+"""Where leases are kept: what the heartbeat and the client ask of it, and the store in a database."""
+
+import asyncio
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
+
+from . import statements
+from .address import Address
+from .database import sqlstate
+from .engines import open_database
+from .errors import StoreUnavailable
+from .model import Grant, LeaseRecord
+from .schema import create_tables
+from .timing import LeaseTiming
+from .waiting import ReleaseListener, happens
+
+_UNHEARD = 1.0
+"""Seconds between two looks where notifications do not arrive."""
+_LOOK = 0.1
+"""Seconds between two looks on SQLite, which has no notifications."""
+_AFTER_EXPIRY = 0.005
+"""Seconds to look after a lease goes stale, so that it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """The answer to a renewal."""
+
+    pairs: frozenset[tuple[str, int]]
+    """(name, token) of all that was renewed."""
+    missing: Mapping[str, LeaseRecord]
+    """What the database has under the expected names that were not renewed, where it has anything."""
+    database_time: float | None
+    """The database's wall clock, seconds since 1970; None when nothing was renewed."""
+
+
+class Store(Protocol):
+    """What keeps the leases. Every method raises `StoreUnavailable` when it does not answer in time."""
+
+    async def grant(self, name: str, holder: str, label: str, ttl: float) -> Grant | LeaseRecord | None:
+        """Grant ``name``, or return what stands in the way (None where that is not known: ask again)."""
+        ...
+
+    async def renew(self, holder: str, ttl: float, expected: Collection[Grant]) -> Renewal:
+        """Renew all leases of ``holder`` and tell what became of ``expected``."""
+        ...
+
+    async def release(self, grant: Grant) -> bool:
+        """End ``grant`` and wake those who wait for it; False when it had ended before."""
+        ...
+
+    async def wait_released(self, name: str, seconds: float) -> None:
+        """Return when ``name`` may be free (heard of its release, or it went stale), at the latest after ``seconds``."""
+        ...
+
+    async def read(self, name: str) -> LeaseRecord | None:
+        """Return what stands under ``name``."""
+        ...
+
+    async def list(self, prefix: str) -> list[LeaseRecord]:
+        """Return the leases whose names begin with ``prefix``."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        ...
+
+
+class DatabaseStore:
+    """The leases in PostgreSQL or SQLite. Renewals have a connection of their own (rule 8)."""
+
+    def __init__(self, address: Address, timing: LeaseTiming) -> None:
+        self._lock_wait = timing.attempt_timeout / 4
+        self._timeout = timing.attempt_timeout
+        self._renewals = open_database(address, timeout=self._timeout, connections=1, application="leased heartbeat")
+        self._others = open_database(address, timeout=self._timeout, connections=4, application="leased")
+        self.url = self._others.url
+        self._sqlite = self.url.get_backend_name() == "sqlite"
+        self._listener = None if self._sqlite else ReleaseListener(self.url)
+
+    async def grant(self, name: str, holder: str, label: str, ttl: float) -> Grant | LeaseRecord | None:
+        def unit(connection: Connection) -> Grant | LeaseRecord | None:
+            granted = statements.grant(connection, [name], holder, ttl, label=label)
+            return granted[0] if granted else statements.read(connection, [name]).get(name)
+
+        return await self._others.write(unit)
+
+    async def renew(self, holder: str, ttl: float, expected: Collection[Grant]) -> Renewal:
+        def unit(connection: Connection) -> Renewal:
+            renewed = self._renewed(connection, holder, ttl)
+            missing = [grant.name for grant in expected if (grant.name, grant.token) not in renewed.pairs]
+            return Renewal(
+                renewed.pairs, statements.read(connection, missing) if missing else {}, renewed.database_time
+            )
+
+        # One statement, one round trip on PostgreSQL; on SQLite a write needs the turnstile.
+        return await (self._renewals.write(unit) if self._sqlite else self._renewals.read(unit))
+
+    def _renewed(self, connection: Connection, holder: str, ttl: float) -> statements.Renewed:
+        try:
+            return statements.renew(connection, holder, ttl, lock_wait=self._lock_wait)
+        except OperationalError as error:
+            if sqlstate(error) != "55P03":  # lock_not_available
+                raise
+        return statements.renew_unlocked(connection, holder, ttl)
+
+    async def release(self, grant: Grant) -> bool:
+        done = await self._others.write(
+            lambda connection: statements.release(connection, grant, lock_wait=self._timeout * 0.9)
+        )
+        if done.awaited:
+            # After the commit and alone, only where somebody waits (rule 15); whoever misses it looks again by himself.
+            with suppress(StoreUnavailable):
+                await self._others.read(lambda connection: statements.notify(connection, grant.name))
+        return done.released
+
+    async def wait_released(self, name: str, seconds: float) -> None:
+        if self._listener is None:
+            await self._look_until_released(name, seconds)
+            return
+        with self._listener.subscribed(name) as heard:
+            working = await happens(self._listener.working, min(seconds, _UNHEARD))
+            await self._others.write(lambda connection: statements.await_release(connection, name, seconds + 1.0))
+            record = await self.read(name)
+            if record is not None and record.live and record.expires_in is not None:
+                bound = min(seconds, record.expires_in + _AFTER_EXPIRY)
+                await happens(heard, bound if working else min(bound, _UNHEARD))
+
+    async def _look_until_released(self, name: str, seconds: float) -> None:
+        deadline = asyncio.get_running_loop().time() + seconds
+        while (left := deadline - asyncio.get_running_loop().time()) > 0:
+            record = await self.read(name)
+            if record is None or not record.live or record.expires_in is None:
+                return
+            await asyncio.sleep(max(0.0, min(left, record.expires_in + _AFTER_EXPIRY, _LOOK)))
+
+    async def read(self, name: str) -> LeaseRecord | None:
+        return await self._others.read(lambda connection: statements.read(connection, [name]).get(name))
+
+    async def list(self, prefix: str) -> list[LeaseRecord]:
+        return await self._others.read(lambda connection: statements.list_prefix(connection, prefix))
+
+    async def prepare(self) -> None:
+        """Make the tables where the database is embedded; elsewhere that is an act of its own (`lease.create_tables`, a migration)."""
+        if self._sqlite:
+            await self._others.write(create_tables)
+
+    async def close(self) -> None:
+        if self._listener is not None:
+            await self._listener.close()
+        await self._renewals.close()
+        await self._others.close()

@@ -1,0 +1,136 @@
+"""The sync client: the same names without ``await``, for threads, Flask, Django and scripts."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Self
+
+from sqlalchemy import Connection
+from sqlalchemy.orm import Session
+
+from . import events
+from .address import Address
+from .clock import Clock, boottime
+from .core import Ticket
+from .durations import Duration, parse_duration
+from .errors import LeaseError, LeaseNotAcquired
+from .fence import BOUND, fence
+from .handle import Handle
+from .model import LeaseRecord
+from .runtime import Runtime
+from .store import Store
+from .tenure import lost_error
+from .timing import LeaseTiming
+
+
+class Lease(Handle):
+    """A lease that this client holds, or held; `lease.handle.Handle` tells what can be read of it."""
+
+    def fence(self, connection: Connection | Session, *, bound: Duration = BOUND) -> None:
+        """Prove in the caller's transaction that this grant has not ended (rule 11; see `lease.fence.fence`). Raises `LeaseLost`."""
+        fence(connection, self.grant, bound=bound, home=self._runtime.home)
+
+    def release(self) -> bool:
+        """End the grant; False when it had ended before.
+
+        Raises `StoreUnavailable` when the database is away; then the grant ends by its ttl.
+        """
+        return self._runtime.release(self._tenure).result()
+
+
+class LeaseClient:
+    """Acquires leases, and renews them from a heartbeat in a thread of its own; see `lease.client.LeaseClient`.
+
+    Use it as ``with``, from as many threads as you like. After ``os.fork`` it refuses with a sentence: make one in the child.
+    """
+
+    def __init__(
+        self,
+        database: Address | None = None,
+        *,
+        timing: LeaseTiming | None = None,
+        on_event: events.Listener = events.log_event,
+        label: str | None = None,
+        store: Store | None = None,
+        clock: Clock = boottime,
+    ) -> None:
+        self._runtime = Runtime(
+            database, timing=timing or LeaseTiming(), listener=on_event, label=label, store=store, clock=clock
+        )
+
+    def __enter__(self) -> Self:
+        try:
+            self._runtime.open().result()
+        except BaseException:
+            self._runtime.stop()
+            raise
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        try:
+            self._runtime.close().result()
+        finally:
+            self._runtime.stop()
+
+    @property
+    def holder(self) -> str:
+        """The random id of this incarnation."""
+        return self._runtime.core.holder
+
+    @property
+    def timing(self) -> LeaseTiming:
+        """The durations that this client works by."""
+        return self._runtime.timing
+
+    @contextmanager
+    def hold(self, name: str, *, wait: Duration | None = 0) -> Iterator[Lease]:
+        """Hold ``name`` while the block runs, and release it after; ``wait`` as in `lease.client.LeaseClient.hold`.
+
+        A block that runs in this thread cannot be cancelled: watch ``held.lost`` or call ``held.ensure()``. When the lease was lost,
+        `LeaseLost` is raised at the block's end, unless it raises something itself.
+        """
+        held = self._acquire(name, wait)
+        try:
+            yield held
+        finally:
+            self._give_back(held)
+        if held.loss is not None:
+            raise lost_error(held.loss)
+
+    def try_acquire(self, name: str) -> Lease | None:
+        """Acquire ``name`` if it is free or stale, else return None. The caller releases it."""
+        try:
+            return self._acquire(name, 0)
+        except LeaseNotAcquired:
+            return None
+
+    def lead(self, name: str) -> Iterator[Lease]:
+        """Yield a lease each time this client becomes the leader ``name``, without end; see `lease.client.LeaseClient.lead`."""
+        while True:
+            held = self._acquire(name, None)
+            try:
+                yield held
+            finally:
+                self._give_back(held)
+
+    def read(self, name: str) -> LeaseRecord | None:
+        """Return what the database has under ``name``, or None when it was never granted."""
+        return self._runtime.read(name).result()
+
+    def list(self, prefix: str = "") -> list[LeaseRecord]:
+        """Return the leases whose names begin with ``prefix``, by name."""
+        return self._runtime.list_prefix(prefix).result()
+
+    def _acquire(self, name: str, wait: Duration | None) -> Lease:
+        ticket = Ticket()
+        future = self._runtime.take(ticket, name, None if wait is None else parse_duration(wait))
+        try:
+            return Lease(self._runtime, future.result())
+        except KeyboardInterrupt:
+            self._runtime.abandon(ticket).result()
+            raise
+
+    def _give_back(self, held: Lease) -> None:
+        try:
+            held.release()
+        except LeaseError as error:  # what the block did matters more; the grant ends by its ttl
+            self._runtime.core.tell(events.ReleaseFailed(held.grant, str(error)))

@@ -1,0 +1,141 @@
+"""For the tests of programs that use leases: a clock that a test moves, and a store in memory.
+
+    clock = ManualClock()
+    store = MemoryStore(clock)
+    with lease.sync.LeaseClient(store=store, clock=clock) as client: ...
+
+`MemoryStore` keeps the contract of the databases (one conformance suite runs on all of them), and can be made to fail.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from .errors import LeaseLost, StoreUnavailable
+from .model import Grant, LeaseRecord
+from .store import Renewal
+
+
+class ManualClock:
+    """A clock that moves only when it is told to; call it for the time, in seconds."""
+
+    def __init__(self, start: float = 1_000.0) -> None:
+        self._now = start
+
+    def __call__(self) -> float:
+        """Return the time."""
+        return self._now
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock on."""
+        self._now += seconds
+
+
+@dataclass
+class _Row:
+    token: int = 0
+    holder: str | None = None
+    label: str | None = None
+    expires_at: float = 0.0
+    granted_at: float = 0.0
+    renewed_at: float = 0.0
+
+
+class MemoryStore:
+    """The leases in memory, shared by all clients that are given this store; its clock is the "database's" clock."""
+
+    def __init__(self, clock: ManualClock | None = None) -> None:
+        self._clock = clock or time.monotonic
+        self._rows: dict[str, _Row] = {}
+        self._lock = threading.Lock()
+        self.available = True
+        """Set it to False and every call raises `StoreUnavailable`."""
+
+    async def grant(self, name: str, holder: str, label: str, ttl: float) -> Grant | LeaseRecord | None:
+        """Grant ``name`` if it is free or stale."""
+        with self._reached():
+            row = self._rows.setdefault(name, _Row())
+            now = self._clock()
+            if row.holder is not None and row.expires_at > now:
+                return self._record(name, row)
+            row.token += 1
+            row.holder, row.label = holder, label
+            row.granted_at = row.renewed_at = now
+            row.expires_at = now + ttl
+            return Grant(name, row.token, holder)
+
+    async def renew(self, holder: str, ttl: float, expected: Collection[Grant]) -> Renewal:
+        """Renew all leases of ``holder``."""
+        with self._reached():
+            now = self._clock()
+            pairs = set()
+            for name, row in self._rows.items():
+                if row.holder == holder:
+                    row.renewed_at, row.expires_at = now, now + ttl
+                    pairs.add((name, row.token))
+            missing = {
+                grant.name: self._record(grant.name, self._rows[grant.name])
+                for grant in expected
+                if (grant.name, grant.token) not in pairs and grant.name in self._rows
+            }
+            return Renewal(frozenset(pairs), missing, now if pairs else None)
+
+    async def release(self, grant: Grant) -> bool:
+        """End ``grant`` if it is in force still."""
+        with self._reached():
+            row = self._rows.get(grant.name)
+            if row is None or (row.token, row.holder) != (grant.token, grant.holder):
+                return False
+            row.holder = row.label = None
+            return True
+
+    async def wait_released(self, name: str, seconds: float) -> None:
+        """Look now and then, in real time."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            record = await self.read(name)
+            if record is None or not record.live:
+                return
+            await asyncio.sleep(0.005)
+
+    async def read(self, name: str) -> LeaseRecord | None:
+        """Return what stands under ``name``."""
+        with self._reached():
+            return self._record(name, self._rows[name]) if name in self._rows else None
+
+    async def list(self, prefix: str) -> list[LeaseRecord]:
+        """Return the leases under ``prefix``."""
+        with self._reached():
+            return [self._record(name, row) for name, row in sorted(self._rows.items()) if name.startswith(prefix)]
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+    def fence(self, grant: Grant) -> None:
+        """Raise `LeaseLost` unless ``grant`` is in force: what a fenced transaction would do."""
+        with self._reached():
+            row = self._rows.get(grant.name)
+            if row is None or (row.token, row.holder) != (grant.token, grant.holder):
+                raise LeaseLost(f"lease {grant.name!r} is lost: the grant with token {grant.token} has ended")
+
+    def _reached(self) -> threading.Lock:
+        if not self.available:
+            raise StoreUnavailable("the store in memory was told to be away")
+        return self._lock
+
+    def _record(self, name: str, row: _Row) -> LeaseRecord:
+        held, now = row.holder is not None, self._clock()
+        return LeaseRecord(
+            name=name,
+            token=row.token,
+            holder=row.holder,
+            label=row.label,
+            granted_at=datetime.fromtimestamp(row.granted_at, UTC) if row.token else None,
+            renewed_at=datetime.fromtimestamp(row.renewed_at, UTC) if row.token else None,
+            held_for=now - row.granted_at if held else None,
+            expires_in=row.expires_at - now if held else None,
+            live=held and row.expires_at > now,
+        )

@@ -1,0 +1,68 @@
+"""A turnstile before SQLite's write lock, so that back-to-back writers starve nobody.
+
+SQLite's own waiting is not fair: a process that ends one write and begins the next at once wins the lock again and again, and a renewal
+beside it times out. Who passes the turnstile may begin its write; it is let go as soon as the write has begun, so that the writer in
+front cannot begin anew before the one behind it.
+"""
+
+import os
+import time
+from pathlib import Path
+from typing import Self
+
+if os.name == "posix":
+    import fcntl
+
+_PAUSE = 0.001
+
+
+class TurnstileBusy(TimeoutError):
+    """Nobody could pass in time."""
+
+
+class Turnstile:
+    """The turnstile of the database file at ``path``: passed from `pass_within` or `pass_now` until the block ends.
+
+    A file beside the database is locked (``flock``), which the operating system lets go when a process dies. Where the platform has no
+    such lock (Windows), everybody passes at once.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._descriptor = -1
+
+    def __enter__(self) -> Self:
+        if os.name == "posix":
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+            self._descriptor = os.open(f"{self._path}-turnstile", flags, _mode(self._path))
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+
+    def pass_now(self) -> bool:
+        """Pass if nobody else has; tell whether we did."""
+        if self._descriptor < 0:
+            return True
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def pass_within(self, seconds: float) -> None:
+        """Wait at most ``seconds`` to pass; `TurnstileBusy` says that it took longer."""
+        deadline = time.monotonic() + seconds
+        while not self.pass_now():
+            if time.monotonic() >= deadline:
+                raise TurnstileBusy(f"another process has been about to write to {self._path} for too long")
+            time.sleep(_PAUSE)
+
+
+def _mode(path: str) -> int:
+    """Return the database file's own permissions, so that whoever may write to it may pass."""
+    try:
+        return Path(path).stat().st_mode & 0o666
+    except FileNotFoundError:
+        return 0o666

@@ -1,0 +1,42 @@
+"""What the answer to a renewal means for each grant; pure decisions (rules 6, 7 and 9)."""
+
+from collections.abc import Collection
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+from .model import Grant, ended_cause
+from .store import Renewal
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """Each expected grant is in exactly one of these."""
+
+    renewed: tuple[Grant, ...]
+    unknown: tuple[Grant, ...]
+    """In force as far as anybody can see, but not renewed: another transaction has its row locked."""
+    ended: tuple[tuple[Grant, str], ...]
+    """Over, with the cause."""
+
+
+def judge(expected: Collection[Grant], renewal: Renewal) -> Verdicts:
+    """Sort ``expected`` by what the database answered."""
+    renewed, unknown, ended = [], [], []
+    for grant in expected:
+        record = renewal.missing.get(grant.name)
+        if (grant.name, grant.token) in renewal.pairs:
+            renewed.append(grant)
+        elif record is not None and record.grant == grant:
+            unknown.append(grant)
+        else:
+            ended.append((grant, ended_cause(record)))
+    return Verdicts(tuple(renewed), tuple(unknown), tuple(ended))
+
+
+def orphans(renewal: Renewal, holder: str, known: AbstractSet[Grant], in_flight: AbstractSet[str]) -> list[Grant]:
+    """Return the grants that stand under ``holder`` although this client does not hold them, or has declared them lost.
+
+    The reply to their acquisition was lost, say. A name that is being acquired right now explains itself.
+    """
+    grants = (Grant(name, token, holder) for name, token in sorted(renewal.pairs))
+    return [grant for grant in grants if grant not in known and grant.name not in in_flight]

@@ -1,0 +1,137 @@
+"""Fixtures of all tests. A database of either kind is one fixture away:
+
+`postgres_url`, `sqlite_url`              a fresh database with all tables
+`empty_postgres_url`, `empty_sqlite_url`  a fresh database without any
+`database_url`, `empty_database_url`      the test runs once on each kind
+`postgres_programs`                       for `PostgresServer(postgres_programs)`, a server of the test's own
+"""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+from hypothesis import settings
+
+from tests.support.binaries import Binaries, NoPostgresError, binaries
+from tests.support.databases import (
+    DEFAULT_VERSION,
+    Server,
+    ensure_template,
+    fresh_database,
+    make_tables,
+    start_server,
+    was_chosen,
+)
+
+KINDS = ("sqlite", "postgres")
+STACK = pytest.StashKey[ExitStack]()
+SERVER = pytest.StashKey[Server | str]()
+
+settings.register_profile("leased", deadline=None)  # a busy machine is no failure
+settings.load_profile("leased")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[STACK] = ExitStack()
+    given = getattr(config, "workerinput", {}).get("postgres")
+    if given is not None:
+        config.stash[SERVER] = given if isinstance(given, str) else Server(**given)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Give each worker of pytest-xdist the one server, which this process started and will end."""
+    server = _session_server(node.config)
+    node.workerinput["postgres"] = server if isinstance(server, str) else asdict(server)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    config.stash[STACK].close()
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def postgres_server(pytestconfig: pytest.Config) -> Server:
+    server = _session_server(pytestconfig)
+    if isinstance(server, str):
+        _do_without(server)
+    return server
+
+
+@pytest.fixture(scope="session")
+def postgres_programs(pytestconfig: pytest.Config) -> Iterator[Binaries]:
+    """PostgreSQL's own programs, whichever server the other tests use."""
+    server = _session_server(pytestconfig)
+    if isinstance(server, Server) and server.programs is not None:
+        yield Binaries(Path(server.programs))
+        return
+    try:
+        programs = binaries(DEFAULT_VERSION)
+    except NoPostgresError as missing:
+        pytest.skip(str(missing))
+    yield programs
+    programs.remove()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Server) -> Iterator[str]:
+    with fresh_database(postgres_server, ensure_template(postgres_server)) as url:
+        yield url
+
+
+@pytest.fixture
+def empty_postgres_url(postgres_server: Server) -> Iterator[str]:
+    with fresh_database(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "leased.db"
+    make_tables(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    shutil.copy(sqlite_template, tmp_path / "leased.db")
+    return f"sqlite:///{tmp_path / 'leased.db'}"
+
+
+@pytest.fixture
+def empty_sqlite_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'leased.db'}"
+
+
+@pytest.fixture(params=KINDS)
+def database_url(request: pytest.FixtureRequest) -> str:
+    return str(request.getfixturevalue(f"{request.param}_url"))
+
+
+@pytest.fixture(params=KINDS)
+def empty_database_url(request: pytest.FixtureRequest) -> str:
+    return str(request.getfixturevalue(f"empty_{request.param}_url"))
+
+
+def _session_server(config: pytest.Config) -> Server | str:
+    """The server, or the sentence that says why there is none. Started by the first who needs it."""
+    if SERVER not in config.stash:
+        try:
+            config.stash[SERVER] = start_server(config.stash[STACK])
+        except NoPostgresError as missing:
+            config.stash[SERVER] = str(missing)
+    return config.stash[SERVER]
+
+
+def _do_without(reason: str) -> NoReturn:
+    if was_chosen():
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)

@@ -1,0 +1,194 @@
+"""A PostgreSQL server that belongs to a test: started, stopped, restarted, paused and killed by it."""
+
+import contextlib
+import os
+import random
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import psycopg
+
+from .binaries import Binaries, readable_temporary_folder, server_user
+from .datafolder import PASSWORD, USER, make_data_folder, server_environment, server_settings
+from .guardian import Guardian
+
+Mode = Literal["smart", "fast", "immediate"]
+STOP_SIGNALS: dict[Mode, signal.Signals] = {
+    "smart": signal.SIGTERM,
+    "fast": signal.SIGINT,
+    "immediate": signal.SIGQUIT,
+}
+START_LIMIT = 30.0
+
+
+class PostgresServer:
+    """A server of its own, with its own data folder, port and uid, on the loopback interface only.
+
+    `fsync` is off unless `durable`: a crash of the server keeps its data all the same, a crash of the machine would not.
+    `config` takes lines of postgresql.conf.
+    """
+
+    def __init__(self, binaries: Binaries, *, config: Sequence[str] = (), durable: bool = False) -> None:
+        self.binaries = binaries
+        self.port = _free_port()
+        self.folder = readable_temporary_folder("leased-postgres-")
+        self._uid = server_user()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._guardian = Guardian(self.folder)
+        try:
+            settings = [*server_settings(self.port, durable=durable), *config]
+            make_data_folder(binaries, self.folder, self._uid, settings)
+        except BaseException:
+            self.remove()
+            raise
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.remove()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.remove()
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        """The pid of the postmaster."""
+        if self._process is None:
+            raise RuntimeError("the server was not started")
+        return self._process.pid
+
+    def url(self, database: str = "postgres") -> str:
+        return f"postgresql+psycopg://{USER}:{PASSWORD}@127.0.0.1:{self.port}/{database}"
+
+    def psql(self, sql: str, database: str = "postgres") -> list[tuple[Any, ...]]:
+        """The rows of one statement, run in autocommit as the superuser."""
+        return query(self.url(database), sql)
+
+    def start(self) -> None:
+        """Return when the server takes connections. After `kill9` its left-over processes may need a moment to go."""
+        deadline = time.monotonic() + START_LIMIT
+        while True:
+            self._launch()
+            while self.running and not self._ready():
+                self._check(deadline)
+                time.sleep(0.01)
+            if self.running:
+                return
+            if "pre-existing shared memory" not in self.log_tail():
+                raise RuntimeError(f"PostgreSQL did not start: {self.log_tail()}")
+            self._check(deadline)
+
+    def stop(self, mode: Mode = "fast") -> None:
+        if self._process is None:
+            return
+        if self.running:
+            self._process.send_signal(STOP_SIGNALS[mode])
+        self._process.wait(START_LIMIT)
+        self._process = None
+
+    def restart(self, mode: Mode = "fast") -> None:
+        self.stop(mode)
+        self.start()
+
+    def kill9(self) -> None:
+        """Kill the postmaster; its children notice and go. `start` recovers from the write-ahead log."""
+        os.kill(self.pid, signal.SIGKILL)
+        self.stop()
+
+    def pause(self) -> None:
+        """Stop the postmaster and its children where they are: connections stay open and silent (Linux)."""
+        for pid in (self.pid, *_children(self.pid)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        for pid in (*_children(self.pid), self.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+    def remove(self) -> None:
+        """Stop at once and leave nothing behind: no process, no folder."""
+        if self.running:
+            self.resume()
+        try:
+            self.stop("immediate")
+            (self.folder / "data" / "postmaster.pid").unlink(missing_ok=True)
+        finally:
+            self._guardian.end()
+
+    def log_tail(self, lines: int = 8) -> str:
+        log = self.folder / "log"
+        return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.exists() else "(no log)"
+
+    def _launch(self) -> None:
+        self.stop()
+        with (self.folder / "log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [str(self.binaries.folder / "postgres"), "-D", str(self.folder / "data")],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                env=server_environment(self.folder),
+                start_new_session=True,
+                user=self._uid,
+                group=self._uid,
+                extra_groups=None if self._uid is None else [],
+            )
+
+    def _ready(self) -> bool:
+        try:
+            lines = (self.folder / "data" / "postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:
+            return False
+        return len(lines) >= 8 and lines[0] == str(self.pid) and lines[7].strip() == "ready"
+
+    def _check(self, deadline: float) -> None:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"PostgreSQL did not start within {START_LIMIT:g} s: {self.log_tail()}")
+
+
+def query(url: str, sql: str) -> list[tuple[Any, ...]]:
+    """The rows of one statement over a connection of its own, in autocommit."""
+    with psycopg.connect(plain(url), autocommit=True, connect_timeout=10) as connection:
+        cursor = connection.execute(sql.encode())
+        return cursor.fetchall() if cursor.description else []
+
+
+def plain(url: str) -> str:
+    """The URL as psycopg itself takes it."""
+    return url.replace("postgresql+psycopg://", "postgresql://", 1)
+
+
+def _free_port() -> int:
+    """A port below the range of outgoing connections, so that it stays free while the server is down."""
+    while True:
+        port = random.randint(20_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+def _children(parent: int) -> list[int]:
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            # after the name, which stands in brackets and may hold anything: state, parent, …
+            if int((folder / "stat").read_text().rpartition(")")[2].split()[1]) == parent:
+                found.append(int(folder.name))
+    return found

@@ -1,0 +1,72 @@
+"""The harness itself: databases that come and go, servers that leave nothing behind."""
+
+import os
+import sys
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import create_engine, inspect, text
+from sqlalchemy.pool import NullPool
+
+from tests.support.binaries import Binaries
+from tests.support.databases import Server, fresh_database
+from tests.support.postgres import PostgresServer, query
+from tests.support.waiting import wait_until
+
+
+def test_a_database_of_either_kind_answers_and_is_empty(empty_database_url: str) -> None:
+    engine = create_engine(empty_database_url, poolclass=NullPool)
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT 1")) == 1
+        assert inspect(connection).get_table_names() == []
+
+
+def test_a_database_of_either_kind_has_the_lease_table(database_url: str) -> None:
+    engine = create_engine(database_url, poolclass=NullPool)
+    with engine.connect() as connection:
+        assert "lease" in inspect(connection).get_table_names()
+
+
+def test_a_database_is_dropped_even_while_it_is_used(postgres_server: Server) -> None:
+    with fresh_database(postgres_server) as url:
+        left_open = psycopg.connect(url.replace("+psycopg", ""))
+    with pytest.raises(psycopg.OperationalError):
+        left_open.execute("SELECT 1")
+    left_open.close()
+    name = url.rpartition("/")[2]
+    assert query(postgres_server.url, f"SELECT FROM pg_database WHERE datname = '{name}'") == []
+
+
+def test_a_server_of_ones_own_recovers_from_kill9_and_leaves_nothing_behind(postgres_programs: Binaries) -> None:
+    with PostgresServer(postgres_programs, config=["work_mem = '5MB'"]) as server:
+        server.psql("CREATE TABLE kept AS SELECT 7 AS seven")
+        server.kill9()
+        server.start()
+        assert server.psql("SELECT seven FROM kept") == [(7,)]
+        server.restart()
+        assert server.psql("SHOW work_mem") == [("5MB",)]
+        pid = server.pid
+    assert not server.folder.exists()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the server's processes in /proc")
+def test_a_paused_server_is_silent_and_then_goes_on(postgres_programs: Binaries) -> None:
+    with PostgresServer(postgres_programs) as server:
+        stat = Path(f"/proc/{server.pid}/stat")
+        server.pause()
+        wait_until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", "the postmaster is stopped")
+        server.resume()
+        assert server.psql("SELECT 1") == [(1,)]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a server a uid of its own")
+def test_a_server_started_by_root_runs_under_a_uid_without_a_login(postgres_programs: Binaries) -> None:
+    users_before = Path("/etc/passwd").read_text()
+    with PostgresServer(postgres_programs) as server:
+        uid = (server.folder / "data" / "PG_VERSION").stat().st_uid
+        assert uid != 0
+        assert f":{uid}:" not in users_before
+    assert Path("/etc/passwd").read_text() == users_before
