@@ -1,11 +1,9 @@
 """Reading one setting: each refusal names the place, the value and the remedy in one sentence."""
 
 import json
-import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from difflib import get_close_matches
 from functools import cache
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
@@ -15,11 +13,10 @@ from lease.errors import InvalidDuration
 
 from .errors import DefinitionError, InvalidInstant, Place, SettingNotYet
 from .instants import parse_instant
+from .names import nearest, nearest_in, shown
 
 Choice = TypeVar("Choice", bound=str)
 
-LONGEST_NAME = 200
-LONGEST_LOCK = 255
 LONGEST_DURATION = 100 * 365 * 86_400.0
 
 
@@ -108,7 +105,7 @@ class Fields:
             ZoneInfo(name)
         except (ValueError, OSError, KeyError):
             zones = _zones()
-            near = _nearest_in(name, [*zones, *(zone.rpartition("/")[2] for zone in zones)], 0.75)
+            near = nearest_in(name, [*zones, *(zone.rpartition("/")[2] for zone in zones)], 0.75)
             known = [zone for zone in zones if near is not None and (zone == near or zone.endswith(f"/{near}"))]
             remedy = (
                 f'did you mean "{known[0]}"?' if known else 'use a name of the IANA list, as "Europe/Berlin" or "UTC"'
@@ -137,41 +134,6 @@ class Fields:
             remedy = "only texts, numbers, true and false, lists and tables are kept; write others as texts"
             raise self.refuse(field, f"a value in it cannot be stored ({error})", remedy) from None
         return copy
-
-
-def check_name(what: str, name: object, place: Place, *, most: int = LONGEST_NAME, slash: bool = True) -> str:
-    """Return ``name``, or raise `DefinitionError`."""
-    if not isinstance(name, str) or not name.strip() or name != name.strip():
-        raise DefinitionError(place, f"{shown(name)} is no name of {what}", "give a text without spaces around it")
-    if len(name) > most:
-        raise DefinitionError(
-            place, f'the name of {what} "{name[:20]}…" has {len(name)} characters', f"{most} are the most"
-        )
-    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in name):
-        raise DefinitionError(place, f"the name of {what} {name!r} has control characters", "leave them out")
-    if not slash and "/" in name:
-        raise DefinitionError(
-            place, f'the name of {what} "{name}" has a "/"', 'leases are named with it; use "-" or "."'
-        )
-    return name
-
-
-def nearest(name: str, known: Collection[str]) -> str:
-    """Return a remedy for ``name``: the nearest of ``known``, or all of them."""
-    near = _nearest_in(name, known)
-    return f'did you mean "{near}"?' if near else f"there are {', '.join(sorted(known))}"
-
-
-def shown(value: object) -> str:
-    """Return ``value`` as a sentence shows it, shortened."""
-    text = f'"{value}"' if isinstance(value, str) else repr(value)
-    return text if len(text) <= 80 else f"{text[:79]}…"
-
-
-def _nearest_in(name: str, known: Collection[str], likeness: float = 0.6) -> str | None:
-    lower = {one.lower(): one for one in known}
-    near = get_close_matches(name.lower(), lower, n=1, cutoff=likeness)
-    return lower[near[0]] if near else None
 
 
 def _either(choices: Iterable[str]) -> str:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from types import ModuleType
 
 from .errors import DaemonError, DefinitionError, Place
-from .fields import nearest
+from .names import nearest
 
 
 @contextmanager

@@ -7,10 +7,11 @@ from typing import Any, Literal, NoReturn, TypedDict, TypeVar, Unpack, overload
 
 from lease.durations import Duration
 
-from .building import JOB_SETTINGS, make_application, make_job, make_schedule, refuse_twice
+from .building import make_application, make_schedule
 from .definitions import Application, CatchUp, Job, OnFailure, Overlap, Schedule
 from .errors import DefinitionError, NotYet, Place
-from .fields import check_name
+from .job_building import JOB_SETTINGS, make_job
+from .names import check_name, refuse_twice
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

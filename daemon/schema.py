@@ -46,16 +46,16 @@ schedule = Table(
     metadata,
     Column("application", _Name, nullable=False),
     Column("name", _Name, nullable=False),
-    Column("definition", Text, nullable=False, comment="JSON, as Schedule.canonical() gives it"),
+    Column("definition", Text, nullable=False),  # JSON, as Schedule.canonical() gives it
     Column("digest", Text, nullable=False),
-    Column("trigger", Text, nullable=False, comment="for people: cron 0 2 * * *"),
+    Column("trigger", Text, nullable=False),  # for people: cron 0 2 * * *
     Column("enabled", Boolean, nullable=False),
     Column("next_due", Instant),
-    Column("planned_until", Instant, nullable=False, comment="instants up to and including this one have their runs"),
-    Column("anchor", Instant, nullable=False, comment="what an interval counts from"),
-    Column("stretch_reason", Text, comment="why the latest instants did not run"),
+    Column("planned_until", Instant, nullable=False),  # instants up to and including this one have their runs
+    Column("anchor", Instant, nullable=False),  # what an interval counts from
+    Column("stretch_reason", Text),  # why the latest instants did not run
     Column("stretch_count", BigInteger),
-    Column("stretch_from", Instant, comment="the first instant of the counted row of this stretch"),
+    Column("stretch_from", Instant),  # the first instant of the counted row of this stretch
     Column("paused_at", Instant),
     Column("paused_by", Text),
     Column("retired_at", Instant),
@@ -81,19 +81,19 @@ run = Table(
     Column("application", _Name, nullable=False),
     Column("schedule", _Name, nullable=False),
     Column("scheduled_for", Instant, nullable=False),
-    Column("last_scheduled_for", Instant, comment="of a counted row: the last instant that it stands for"),
+    Column("last_scheduled_for", Instant),  # of a counted row: the last instant that it stands for
     Column("count", BigInteger, nullable=False, server_default="1"),
     Column("trigger", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("reason", Text),
     Column("lease_name", Text, nullable=False),
-    Column("available_at", Instant, comment="when it may start; NULL while it waits for its predecessor"),
-    Column("start_by", Instant, comment="if it has not started by then, it was missed"),
-    Column("token", BigInteger, comment="of the latest grant, unless that was settled"),
+    Column("available_at", Instant),  # when it may start; NULL while it waits for its predecessor
+    Column("start_by", Instant),  # if it has not started by then, it was missed
+    Column("token", BigInteger),  # of the latest grant, unless that was settled
     Column("holder", Text),
-    Column("attempt", Integer, nullable=False, server_default="0", comment="how often it was claimed"),
-    Column("abandoned", Integer, nullable=False, server_default="0", comment="attempts since a job last succeeded"),
-    Column("params", Text, nullable=False, server_default="{}", comment="JSON"),
+    Column("attempt", Integer, nullable=False, server_default="0"),  # how often it was claimed
+    Column("abandoned", Integer, nullable=False, server_default="0"),  # attempts since a job last succeeded
+    Column("params", Text, nullable=False, server_default="{}"),  # JSON
     Column("requested_by", Text),
     Column("requested_why", Text),
     Column("created_at", Instant, nullable=False),
@@ -175,7 +175,7 @@ job_run = Table(
     Column("total", Double),
     Column("message", Text),
     Column("keeper_pid", BigInteger),
-    Column("keeper_start", BigInteger, comment="clock ticks since boot"),
+    Column("keeper_start", BigInteger),  # clock ticks since boot
     Column("exit_status", BigInteger),
     Column("exit_signal", Integer),
     UniqueConstraint("run_id", "job", "attempt", name="job_run_attempt_key"),
@@ -195,7 +195,7 @@ replica = Table(
     Column("application", _Name, nullable=False),
     Column("host", Text, nullable=False),
     Column("pid", BigInteger, nullable=False),
-    Column("start_time", BigInteger, nullable=False, comment="clock ticks since boot"),
+    Column("start_time", BigInteger, nullable=False),  # clock ticks since boot
     Column("boot_id", Text),
     Column("pid_namespace", Text),
     Column("version", Text, nullable=False),

@@ -6,11 +6,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from .building import JOB_SETTINGS, SCHEDULE_SETTINGS, make_application, make_job, make_schedule
+from .building import SCHEDULE_SETTINGS, make_application, make_schedule
 from .definitions import Application, Job, Schedule
 from .errors import DefinitionError, Place
-from .fields import Fields, nearest, shown
+from .fields import Fields
 from .importing import imported, member
+from .job_building import JOB_SETTINGS, make_job
+from .names import nearest, shown
 
 FILE_SETTINGS = ("application", "schedules", "settings")
 JOB_FIELDS = ("name", "call", "command", *JOB_SETTINGS)

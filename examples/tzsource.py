@@ -54,7 +54,7 @@ class CountryZone(NamedTuple):
 
 
 def version() -> str:
-    """Return the release, such as "2025b"."""
+    """Return the release, such as "2026a"."""
     return _text("zoneinfo/tzdata.zi").split("\n", 1)[0].removeprefix("# version ")
 
 
@@ -71,7 +71,7 @@ def aliases() -> dict[str, str]:
 
 def countries() -> dict[str, str]:
     """Return the names of all countries, by code."""
-    return {code: name for code, name in _rows("iso3166.tab")}
+    return {row[0]: row[1] for row in _rows("iso3166.tab")}
 
 
 def country_zones() -> list[CountryZone]:

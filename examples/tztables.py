@@ -33,9 +33,7 @@ tz_transition = Table(
     Column("abbreviation", Text, nullable=False),
 )
 
-tz_country = Table(
-    "tz_country", metadata, Column("code", Text, primary_key=True), Column("name", Text, nullable=False)
-)
+tz_country = Table("tz_country", metadata, Column("code", Text, primary_key=True), Column("name", Text, nullable=False))
 
 tz_country_zone = Table(
     "tz_country_zone",

@@ -114,11 +114,12 @@ def field(draw: st.DrawFn, name: str) -> tuple[str, frozenset[int]]:
         kind = draw(st.sampled_from(["star", "value", "range", "step", "star step", "range step"]))
         low, high = sorted((draw(value), draw(value)))
         step = draw(st.integers(1, last - first))
+        start, end = (low % 7, 6) if name == "weekday" else (low, last)  # the week ends with Saturday; 7 is 0
         text, values = {
             "star": ("*", range(first, last + 1)),
             "value": (spelled(low), [low]),
             "range": (f"{spelled(low)}-{high}", range(low, high + 1)),
-            "step": (f"{low}/{step}", range(low, last + 1, step)),
+            "step": (f"{low}/{step}", range(start, end + 1, step)),
             "star step": (f"*/{step}", range(first, last + 1, step)),
             "range step": (f"{low}-{spelled(high) if high < 7 else high}/{step}", range(low, high + 1, step)),
         }[kind]

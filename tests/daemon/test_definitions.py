@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from daemon import Schedules
-from daemon.building import JOB_SETTINGS, LATER, SCHEDULE_SETTINGS, TRIGGERS
+from daemon.building import LATER, SCHEDULE_SETTINGS, TRIGGERS
 from daemon.definitions import Schedule
 from daemon.errors import DaemonError, DefinitionError, InvalidInstant, NotYet, Place
 from daemon.instants import format_instant, parse_instant
+from daemon.job_building import JOB_SETTINGS
 from daemon.schedules import JobSettings, ScheduleSettings
 from daemon.triggers import At, Cron, Every
 
@@ -160,6 +161,7 @@ def test_a_lambda_with_a_name_is_a_job() -> None:
         (lambda s: one(params={"when": NOON}), "params: a value in it cannot be stored"),
         (lambda s: one(params={"x": float("nan")}), "params: a value in it cannot be stored"),
         (lambda s: one(lock="run/shop/x"), 'lock: "run/shop/x" begins with "run/", which belongs to the daemon'),
+        (lambda s: one(lock="disk", overlap="allow"), "lock: under one lock its runs cannot overlap"),
         (lambda s: one(jitter="2m", start_within="1m"), "jitter: a run could come later than start_within allows"),
         (lambda s: s.add("n", every=60), 'schedule "n": it has no job; add a function or a command'),
         (lambda s: None, 'the application "shop" has no schedule; add one'),

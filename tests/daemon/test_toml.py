@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from daemon.building import JOB_SETTINGS, SCHEDULE_SETTINGS
+from daemon.building import SCHEDULE_SETTINGS
 from daemon.errors import DefinitionError
+from daemon.job_building import JOB_SETTINGS
 from daemon.loading import load
 from daemon.toml_file import JOB_FIELDS
 from daemon.toml_schema import json_schema

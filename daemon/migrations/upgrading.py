@@ -1,0 +1,59 @@
+"""Bringing the tables up to date, or writing the script that does."""
+
+import io
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import URL
+
+from .opening import opened_for_upgrade
+from .state import REVISIONS, refuse_newer, revision_of
+
+FOLDER = Path(__file__).parent
+
+
+def upgrade(url: str | URL) -> tuple[str, ...]:
+    """Bring the tables up to date, make them where there are none, and return the revisions that this took.
+
+    All in one transaction; of several processes that do it at once, one works, and the others find it done. Raises
+    `SchemaTooNew`, `MayNotMigrate` and `StoreUnavailable`.
+    """
+    with opened_for_upgrade(url) as connection:
+        before = revision_of(connection)
+        refuse_newer(before, url)
+        if before == REVISIONS[-1]:
+            return ()
+        with _quiet():
+            command.upgrade(_config(connection=connection), "head")
+    return REVISIONS if before is None else REVISIONS[REVISIONS.index(before) + 1 :]
+
+
+def sql(dialect: str, since: str | None = None) -> str:
+    """Return a script for ``postgresql`` or ``sqlite`` that does what `upgrade` would, from the revision ``since`` on."""
+    script = io.StringIO()
+    with _quiet():
+        command.upgrade(_config(script, dialect=dialect), f"{since}:head" if since else "head", sql=True)
+    return script.getvalue()
+
+
+def _config(output: io.StringIO | None = None, **attributes: object) -> Config:
+    config = Config(output_buffer=output) if output is not None else Config()
+    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
+    config.attributes.update(attributes)
+    return config
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what alembic logs of each step out of the log."""
+    logger = logging.getLogger("alembic")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,33 @@
+"""What people and programs read of the daemon's tables: frozen values, each read in few statements however long the history."""
+
+from .history import JobRun, Run, RunDetail, read_run, read_runs
+from .holdings import Lock, ReplicaLine, read_locks, read_replicas
+from .overview import Overview, RunningJob, RunningRun, ScheduleLine, WaitingRun, read_overview
+from .problems import Problem, problems
+from .summary import JobSummary, Summary, summary
+from .values import NotFound, plain
+
+__all__ = [
+    "JobRun",
+    "JobSummary",
+    "Lock",
+    "NotFound",
+    "Overview",
+    "Problem",
+    "ReplicaLine",
+    "Run",
+    "RunDetail",
+    "RunningJob",
+    "RunningRun",
+    "ScheduleLine",
+    "Summary",
+    "WaitingRun",
+    "plain",
+    "problems",
+    "read_locks",
+    "read_overview",
+    "read_replicas",
+    "read_run",
+    "read_runs",
+    "summary",
+]

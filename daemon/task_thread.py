@@ -1,0 +1,71 @@
+"""The event loop that async jobs run in: a thread of its own, so that a job that blocks it holds up neither heartbeat nor replica (rule 8)."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from typing import Any
+
+from lease.background import BackgroundLoop
+
+_PULSE = 1.0
+
+
+class TaskThread:
+    """Starts async functions there; made when the first one comes."""
+
+    def __init__(self) -> None:
+        self._loop: BackgroundLoop | None = None
+        self._seen = 0.0
+        self._lock = threading.Lock()
+
+    def start(self, function: Callable[[Any], Awaitable[Any]], argument: Any) -> "StartedTask":
+        """Begin ``function(argument)`` in the thread."""
+        with self._lock:
+            if self._loop is None:
+                self._loop = BackgroundLoop("leased-tasks")
+                self._seen = time.monotonic()
+                self._loop.submit(self._pulse())
+        return StartedTask(self._loop, function, argument)
+
+    def age(self) -> float:
+        """Return the seconds since the loop was last seen at work, less its usual pause; 0 while there is none."""
+        return max(0.0, time.monotonic() - self._seen - _PULSE) if self._loop is not None else 0.0
+
+    def stop(self) -> None:
+        """End the thread, unless a task blocks it; then it ends with the process."""
+        if self._loop is not None and self.age() < _PULSE:
+            self._loop.stop()
+
+    async def _pulse(self) -> None:
+        while True:
+            self._seen = time.monotonic()
+            await asyncio.sleep(_PULSE)
+
+
+class StartedTask:
+    """One async function at work in the thread."""
+
+    def __init__(self, loop: BackgroundLoop, function: Callable[[Any], Awaitable[Any]], argument: Any) -> None:
+        self.ended: Future[BaseException | None] = Future()
+        """Done when the function has really ended, which a cancelled one may put off: its error, or None."""
+        self._task: asyncio.Task[None] | None = None
+        self._loop = loop
+        loop.submit(self._run(function, argument))
+
+    def cancel(self) -> None:
+        """Ask the function to end."""
+        self._loop.submit(self._cancel())
+
+    async def _cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _run(self, function: Callable[[Any], Awaitable[Any]], argument: Any) -> None:
+        async def whole() -> None:
+            await function(argument)
+
+        self._task = asyncio.get_running_loop().create_task(whole())
+        await asyncio.wait({self._task})
+        self.ended.set_result(asyncio.CancelledError() if self._task.cancelled() else self._task.exception())

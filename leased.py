@@ -1,0 +1,40 @@
+"""The command `leased`, and `python -m leased`.
+
+It stands outside the package `daemon`, because python-daemon has the same import name: where that one is installed too,
+`daemon` may be either of the two, or a mixture, and only something outside can say so.
+"""
+
+import sys
+from importlib import metadata, util
+from pathlib import Path
+
+
+def main() -> int:
+    """Run the command and return its exit status."""
+    if (obstacle := _obstacle()) is not None:
+        sys.stderr.write(f"leased: {obstacle}\n")
+        return 1
+    from daemon.cli import main as command  # noqa: PLC0415 - only once it is known whose `daemon` it is
+
+    return command(sys.argv[1:])
+
+
+def _obstacle() -> str | None:
+    try:
+        metadata.distribution("python-daemon")
+    except metadata.PackageNotFoundError:
+        pass
+    else:
+        return (
+            "the package python-daemon is installed here too, and both are imported as `daemon`; "
+            "install leased into an environment of its own"
+        )
+    found = util.find_spec("daemon")
+    folders = found.submodule_search_locations if found else None
+    if not any((Path(folder) / "cli").is_dir() for folder in folders or ()):
+        return "another `daemon` hides the one of leased; run it from another folder, or in an environment of its own"
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
