@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from lease.clock import boot_id
 from lease.database import Database
 
-from .processes import end_leftovers, is_alive, pid_namespace
+from .processes import ProcessIdentity, end_leftovers, is_alive, pid_namespace
 from .settling import Settled, Suspect, settle, settle_dead, suspects
 
 
@@ -31,3 +31,8 @@ async def settle_proven_dead(database: Database, application: str, holder: str) 
     return await database.write(
         lambda connection: settle_dead(connection, [grant for suspect in gone for grant in suspect.grants])
     )
+
+
+def _work_is_gone(keepers: Sequence[ProcessIdentity]) -> bool:
+    """End what is left under each keeper, and tell whether all of it is seen gone."""
+    return all([end_leftovers(keeper) for keeper in keepers])

@@ -158,20 +158,20 @@ class LeaseClient:
         return await _answer(self._runtime.list_prefix(prefix))
 
     @asynccontextmanager
-    async def acquiring(self, names: Sequence[str]) -> "AsyncIterator[Acquisition]":
+    async def acquiring(self) -> "AsyncIterator[Acquisition]":
         """For programs that grant in a transaction of their own (`lease.statements.grant`), under this client's `holder`.
 
-        Open it before the transaction and adopt in it what was granted: meanwhile no such grant is taken for an orphan (rule 6).
+        Open it before the transaction and adopt in it what was granted: meanwhile no grant is taken for an orphan (rule 6).
         """
         sent = self._runtime.clock()
-        await _answer(self._runtime.expect(names))
+        await _answer(self._runtime.expect())
         sure = False
         try:
             yield Acquisition(self._runtime, sent)
             sure = True
         finally:
             with anyio.CancelScope(shield=True):
-                await _answer(self._runtime.arrive(names, sure))
+                await _answer(self._runtime.arrive(sure=sure))
 
     async def _acquire(self, name: str, wait: Duration | None) -> Lease:
         ticket = Ticket()

@@ -83,11 +83,11 @@ class Core:
             raise LeaseNotAcquired(
                 f"lease {name!r}: this client holds it already, or is acquiring it; there is no re-entry"
             )
-        self.heartbeat.begin_flight([name])
+        self.heartbeat.begin_flight(name)
         try:
             return await self._acquire(name, wait)
         finally:
-            self.heartbeat.end_flight([name], sure=True)
+            self.heartbeat.end_flight(name, sure=True)
 
     async def _acquire(self, name: str, wait: float | None) -> Tenure:
         deadline = None if wait is None else self.clock() + wait

@@ -49,13 +49,13 @@ class Heartbeat:
 
     # What the client tells it
 
-    def begin_flight(self, names: Iterable[str]) -> None:
-        """Say that these names are being acquired: a grant of theirs that nobody holds yet is no orphan."""
-        self._in_flight.update(names)
+    def begin_flight(self, name: str) -> None:
+        """Say that ``name`` (or `ANY_NAME`) is being acquired: a grant of it that nobody holds yet is no orphan."""
+        self._in_flight[name] += 1
 
-    def end_flight(self, names: Iterable[str], sure: bool) -> None:
+    def end_flight(self, name: str, sure: bool) -> None:  # noqa: FBT001
         """Say that this is over; unless ``sure``, something may have been granted that nobody was told of."""
-        self._in_flight -= Counter(names)
+        self._in_flight -= Counter([name])
         if not sure:
             self.sweep()
 

@@ -1,6 +1,6 @@
 """What stands behind every client: the library's thread, and in it the core."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any, cast
 
@@ -16,6 +16,7 @@ from .model import Grant, LeaseRecord
 from .store import DatabaseStore, Store
 from .tenure import Tenure
 from .timing import LeaseTiming
+from .verdicts import ANY_NAME
 
 
 class Runtime:
@@ -105,13 +106,13 @@ class Runtime:
         """Read the leases under a prefix."""
         return self.loop.submit(self.core.list(prefix))
 
-    def expect(self, names: Iterable[str]) -> "Future[None]":
-        """Say that these names are being acquired in a transaction of the caller's own; undo it with `arrive`."""
-        return self.loop.submit(_done(self.core.heartbeat.begin_flight, list(names)))
+    def expect(self) -> "Future[None]":
+        """Say that something is being acquired in a transaction of the caller's own; undo it with `arrive`."""
+        return self.loop.submit(_done(self.core.heartbeat.begin_flight, ANY_NAME))
 
-    def arrive(self, names: Iterable[str], sure: bool) -> "Future[None]":
+    def arrive(self, *, sure: bool) -> "Future[None]":
         """Say that this is over; unless ``sure``, something may have been granted that nobody was told of."""
-        return self.loop.submit(_done(self.core.heartbeat.end_flight, list(names), sure))
+        return self.loop.submit(_done(self.core.heartbeat.end_flight, ANY_NAME, sure))
 
     def adopt(self, grants: Sequence[Grant], sent: float) -> "Future[Sequence[Tenure]]":
         """Renew these grants from now on."""

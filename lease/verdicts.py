@@ -8,6 +8,10 @@ from .model import Grant, ended_cause
 from .store import Renewal
 
 
+ANY_NAME = ""
+"""In place of a name: what is being acquired is not known beforehand."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verdicts:
     """Each expected grant is in exactly one of these."""
@@ -36,7 +40,10 @@ def judge(expected: Collection[Grant], renewal: Renewal) -> Verdicts:
 def orphans(renewal: Renewal, holder: str, known: AbstractSet[Grant], in_flight: AbstractSet[str]) -> list[Grant]:
     """Return the grants that stand under ``holder`` although this client does not hold them, or has declared them lost.
 
-    The reply to their acquisition was lost, say. A name that is being acquired right now explains itself.
+    The reply to their acquisition was lost, say. A name that is being acquired right now explains
+    itself, and so does every name while something is acquired whose name is not known beforehand (`ANY_NAME`).
     """
+    if ANY_NAME in in_flight:
+        return []
     grants = (Grant(name, token, holder) for name, token in sorted(renewal.pairs))
     return [grant for grant in grants if grant not in known and grant.name not in in_flight]

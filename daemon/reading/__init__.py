@@ -2,6 +2,7 @@
 
 from .history import JobRun, Run, RunDetail, read_run, read_runs
 from .holdings import Lock, ReplicaLine, read_locks, read_replicas
+from .names import applications_with, schedule_names
 from .overview import Overview, RunningJob, RunningRun, ScheduleLine, WaitingRun, read_overview
 from .problems import Problem, problems
 from .summary import JobSummary, Summary, summary
@@ -22,6 +23,7 @@ __all__ = [
     "ScheduleLine",
     "Summary",
     "WaitingRun",
+    "applications_with",
     "plain",
     "problems",
     "read_locks",
@@ -29,5 +31,6 @@ __all__ = [
     "read_replicas",
     "read_run",
     "read_runs",
+    "schedule_names",
     "summary",
 ]

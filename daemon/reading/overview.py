@@ -174,8 +174,8 @@ def _running(connection: Connection, application: str | None) -> list[RunningRun
 
 def _running_run(row: tuple[Any, ...]) -> RunningRun:
     run_and_replica, held, job = row[:9], row[9], row[10:]
-    rest = (bool(held), RunningJob(*job) if job[0] is not None else None)
-    return RunningRun(*run_and_replica, *rest)
+    at = RunningJob(*job) if job[0] is not None else None
+    return RunningRun(*(*run_and_replica, bool(held), at))
 
 
 def _pending(application: str | None) -> ColumnElement[bool]:

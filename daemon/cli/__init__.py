@@ -1,0 +1,32 @@
+"""The command `leased`."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from ..environment import unknown_variables
+from ..settings import Settings
+from .app import app
+from .failing import DONE, FAILED, INTERRUPTED, Mistake, failure, tell
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    as_json = "--json" in given
+    if sys.platform == "win32":
+        tell("the daemon needs Linux or macOS; on Windows there is the library alone", "platform", as_json=as_json)
+        return FAILED
+    for sentence in unknown_variables(os.environ, Settings.model_fields):
+        tell(sentence, "settings", as_json=as_json, what="warning")
+    try:
+        status = app(given, prog_name="leased", standalone_mode=False)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Mistake as error:
+        told = failure(error)
+        tell(told.message, told.kind, as_json=as_json)
+        return told.status
+    return status if isinstance(status, int) else DONE

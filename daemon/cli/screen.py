@@ -1,0 +1,59 @@
+"""What commands write to stdout: tables for people, or one JSON object."""
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ..reading import plain
+from ..texts import clean
+
+_WIDTH_OF_A_FILE = 200
+STYLES = {
+    "succeeded": "green",
+    "running": "cyan",
+    "pending": "blue",
+    "skipped": "dim",
+    "failed": "red",
+    "abandoned": "red",
+    "dead": "red",
+    "cancelled": "yellow",
+    "stopped": "yellow",
+    "draining": "yellow",
+}
+
+
+def screen() -> Console:
+    """Return where people read: the terminal, or stdout with room enough."""
+    width = None if sys.stdout.isatty() else _WIDTH_OF_A_FILE
+    return Console(highlight=False, markup=False, emoji=False, width=width)
+
+
+def table(*columns: str, right: tuple[str, ...] = (), title: str | None = None) -> Table:
+    """Return an empty table."""
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left", show_edge=False)
+    for column in columns:
+        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    return made
+
+
+def add(to: Table, *cells: object) -> None:
+    """Add a row; a state gets its colour, and nothing in it steers the terminal."""
+    to.add_row(*(cell(value) for value in cells))
+
+
+def cell(value: object) -> Text:
+    """Return one value as text."""
+    text = "" if value is None else clean(str(value))
+    return Text(text, STYLES.get(text.partition(" ")[0], ""))
+
+
+def write_json(command: str, body: Mapping[str, Any]) -> None:
+    """Write the one object of a reading command."""
+    document = {"schema": f"leased/{command}/1", **plain(body)}
+    sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")

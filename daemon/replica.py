@@ -1,0 +1,238 @@
+"""One replica at work: sees what is due, claims it, runs it, and settles what others left.
+
+The main loop is a tick: settle, plan, claim, rest. A tick that finds nothing costs one query. Nothing here is special to one replica: any
+number of them do the same on one database, and leases and row locks keep them apart.
+"""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from time import monotonic
+
+from lease.client import Lease
+from lease.errors import LeaseError, StoreUnavailable
+
+from . import replicas
+from .claiming import Claimed, claim
+from .completion import save_progress
+from .executing import RunExecution, Surroundings, WorkOutlivesLease
+from .outlook import Outlook, outlook
+from .recovery import settle_proven_dead, settle_stale
+from .scheduling import plan_due
+from .settings import Settings
+from .settling import Settled
+
+_SEEN_EVERY = 5.0
+_SAVE_EVERY = 1.0
+_STOP_LIMIT = 10.0
+"""Seconds beyond kill_time that stopped runs may take to be handed back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A run that this replica has executed."""
+
+    run_id: int
+    state: str
+
+
+class Replica:
+    """Claims and executes the runs of one application."""
+
+    def __init__(self, around: Surroundings, settings: Settings) -> None:
+        self.ended: list[Ended] = []
+        self.running = False
+        self.draining = False
+        self._around = around
+        self._settings = settings
+        self._schedules = {schedule.name: schedule for schedule in around.application.schedules}
+        self._executions: dict[asyncio.Task[None], RunExecution] = {}
+        self._wake = asyncio.Event()
+        self._at_once = False
+        self._seen = self._saved = self._came_round = monotonic()
+        self.unreachable_since: float | None = None
+        self.failure: BaseException | None = None
+
+    # What others tell it
+
+    def drain(self) -> None:
+        """Claim nothing more, and let running jobs finish (rule 19)."""
+        self.draining = True
+        self._wake.set()
+
+    def stop_at_once(self) -> None:
+        """Let nothing finish: stop the jobs and hand their runs back."""
+        self._at_once = True
+        self.drain()
+        for execution in self._executions.values():
+            execution.stop()
+
+    def age(self) -> float:
+        """Return the seconds since the loop last came round."""
+        return monotonic() - self._came_round
+
+    # Its life
+
+    async def run(self, *, until_idle: bool) -> None:
+        """Work until told to drain, or until nothing is due, running or waiting; then stop what is left (rule 19)."""
+        self.running = True
+        keeping = asyncio.create_task(self._keep_house())
+        try:
+            while not self.draining:
+                look = await self._tick()
+                if until_idle and look is not None and look.idle and not self._executions:
+                    break
+                await self._rest(look)
+            await self._finish()
+        finally:
+            keeping.cancel()
+            with suppress(asyncio.CancelledError):
+                await keeping
+
+    async def _tick(self) -> Outlook | None:
+        """Do what is to be done now, and return what is left; None when the database is away."""
+        self._came_round = monotonic()
+        self._wake.clear()
+        try:
+            look = await self._look()
+            if look.others_running and await self._settle(look):
+                look = await self._look()
+            if look.due:
+                await self._plan()
+                look = await self._look()
+            if look.available and self._free_places() > 0:
+                await self._claim()
+                look = await self._look()
+        except StoreUnavailable as error:
+            self._away(str(error))
+            return None
+        self._back()
+        return look
+
+    async def _look(self) -> Outlook:
+        application, known, holder = self._around.application.name, tuple(self._schedules), self._around.client.holder
+        return await self._around.database.read(lambda connection: outlook(connection, application, known, holder))
+
+    async def _settle(self, look: Outlook) -> list[Settled]:
+        application, database = self._around.application.name, self._around.database
+        settled = await settle_proven_dead(database, application, self._around.client.holder)
+        if look.until_stale is not None and look.until_stale <= 0:
+            settled += await settle_stale(database, application)
+        for one in settled:
+            self._around.watcher.note(
+                f'run {one.run_id} of "{one.schedule}" was taken from a replica that is gone (token {one.grant.token}): {one.outcome}'
+            )
+        return settled
+
+    async def _plan(self) -> None:
+        more = True
+        while more and not self.draining:
+            planned = await self._around.database.write(
+                lambda connection: plan_due(connection, self._around.application.name, self._schedules)
+            )
+            more = planned.more
+
+    async def _claim(self) -> None:
+        """Claim in one transaction as many runs as there are places; trust counts from before it (rules 2 and 4)."""
+        client, application = self._around.client, self._around.application.name
+        places, ttl = self._free_places(), client.timing.ttl
+        async with client.acquiring() as acquisition:
+            claimed = await self._around.database.write(
+                lambda connection: claim(
+                    connection, application, tuple(self._schedules), client.holder, client.label, ttl, places
+                )
+            )
+            leases = await acquisition.adopt([one.grant for one in claimed])
+        for one, held in zip(claimed, leases, strict=True):
+            self._start(one, held)
+
+    def _free_places(self) -> int:
+        return self._settings.concurrency - len(self._executions)
+
+    def _start(self, claimed: Claimed, held: Lease) -> None:
+        execution = RunExecution(self._around, self._schedules[claimed.schedule], claimed, held)
+        task = asyncio.create_task(self._execute(execution, held))
+        self._executions[task] = execution
+        if self._at_once:
+            execution.stop()
+
+    async def _execute(self, execution: RunExecution, held: Lease) -> None:
+        try:
+            state = await execution.execute()
+            self.ended.append(Ended(execution.claimed.run_id, state))
+        except WorkOutlivesLease as error:
+            self.failure = error
+            self.drain()
+        except Exception as error:  # noqa: BLE001 - a defect of ours must not keep the lease alive for ever
+            self._around.watcher.note(f"run {execution.claimed.run_id} ended by an error of leased itself: {error!r}")
+            self.ended.append(Ended(execution.claimed.run_id, "failed"))
+        finally:
+            with suppress(LeaseError):
+                await held.release()
+            self._executions.pop(asyncio.current_task(), None)  # type: ignore[arg-type]
+            self._wake.set()
+
+    async def _rest(self, look: Outlook | None) -> None:
+        """Sleep until something is due, at most for one poll, or until a run has ended."""
+        poll = self._settings.poll
+        if look is None:
+            seconds = self._around.client.timing.retry_wait
+        else:
+            known = [look.until_due, look.until_stale]
+            if self._free_places() > 0:
+                known.append(look.until_available)
+            seconds = min([poll, *(max(0.01, until) for until in known if until is not None)])
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+
+    async def _finish(self) -> None:
+        """First no more claims, then let jobs finish, then stop them; the heartbeat goes on until the caller ends it."""
+        if self._executions and not self._at_once:
+            await self._wait_for_runs(self._settings.grace)
+        for execution in self._executions.values():
+            execution.stop()
+        await self._wait_for_runs(self._around.client.timing.kill_time + _STOP_LIMIT)
+
+    async def _wait_for_runs(self, seconds: float) -> None:
+        deadline = monotonic() + seconds
+        while self._executions and (left := deadline - monotonic()) > 0 and self.failure is None:
+            self._wake.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._wake.wait()
+            if self._at_once:
+                deadline = min(deadline, monotonic() + self._around.client.timing.kill_time + _STOP_LIMIT)
+
+    # House-keeping
+
+    async def _keep_house(self) -> None:
+        while True:
+            await asyncio.sleep(_SAVE_EVERY)
+            with suppress(StoreUnavailable):
+                await self._save_progress()
+                if monotonic() - self._seen > _SEEN_EVERY:
+                    self._seen = monotonic()
+                    state = "draining" if self.draining else "running"
+                    await self._around.database.write(
+                        lambda connection, s=state: replicas.seen(connection, self._around.client.holder, s)
+                    )
+
+    async def _save_progress(self) -> None:
+        unsaved = {}
+        for execution in self._executions.values():
+            unsaved.update(execution.take_unsaved())
+        if unsaved:
+            holder = self._around.client.holder
+            await self._around.database.write(lambda connection: save_progress(connection, holder, unsaved))
+
+    def _away(self, error: str) -> None:
+        if self.unreachable_since is None:
+            self.unreachable_since = monotonic()
+            self._around.watcher.note(f"{error}; trying again")
+
+    def _back(self) -> None:
+        if self.unreachable_since is not None:
+            seconds = monotonic() - self.unreachable_since
+            self._around.watcher.note(f"the database is back after {seconds:.1f}s")
+            self.unreachable_since = None

@@ -1,0 +1,208 @@
+"""Where the parts are put together: one replica with its database, heartbeat, web server and signals."""
+
+import asyncio
+import getpass
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from importlib.metadata import version
+from time import monotonic
+
+from sqlalchemy import Connection
+
+from lease.client import LeaseClient
+from lease.clock import boot_id
+from lease.database import Database
+from lease.engines import open_database
+from lease.errors import StoreUnavailable
+
+from . import replicas
+from .definitions import Application
+from .executing import Surroundings
+from .health import Beat
+from .parent import supervisor_gone, supervisor_pipe
+from .processes import identity, pid_namespace
+from .recovery import settle_stale
+from .replica import Replica
+from .scheduling import trigger
+from .settings import Settings
+from .sync import sync
+from .task_thread import TaskThread
+from .watching import Watcher
+from .web import WebServer, web_app
+from .web_address import WebAddress
+
+FAILED = 1
+INTERRUPTED = 128
+_PATIENCE = 5
+"""How many times longer than a renewal a transaction of the daemon may take."""
+_LOOP_LIMIT = 10.0
+"""Seconds after which a loop that has not come round counts as dead."""
+
+
+def serve(
+    application: Application,
+    settings: Settings,
+    *,
+    now: Sequence[str] = (),
+    until_idle: bool = False,
+    web: WebAddress | None = None,
+    watcher: Watcher,
+) -> int:
+    """Run one replica until it is told to stop (or, with ``until_idle``, until there is nothing to do); return the exit status.
+
+    ``now`` names schedules to trigger once the definitions are in the database. Status 0: all is well; 1: a run failed while
+    ``until_idle``; 128 + n: ended by signal n. Raises `LeaseError` when the database cannot be used at the start.
+    """
+    return asyncio.run(_Service(application, settings, watcher).serve(now, until_idle=until_idle, web=web))
+
+
+class _Service:
+    def __init__(self, application: Application, settings: Settings, watcher: Watcher) -> None:
+        self._application = application
+        self._settings = settings
+        self._watcher = watcher
+        self._signal: int | None = None
+        self._tasks = TaskThread()
+
+    async def serve(self, now: Sequence[str], *, until_idle: bool, web: WebAddress | None) -> int:
+        timing = self._settings.timing
+        database = open_database(
+            self._settings.database,
+            timeout=timing.attempt_timeout * _PATIENCE,
+            connections=4,
+            application="leased daemon",
+        )
+        try:
+            async with LeaseClient(
+                self._settings.database, timing=timing, on_event=self._watcher.lease_event
+            ) as client:
+                around = Surroundings(
+                    self._application, database, self._settings.database, client, self._tasks, self._watcher
+                )
+                replica = Replica(around, self._settings)
+                async with self._registered(database, client), self._served(replica, client, web):
+                    await self._prepare(database, now)
+                    await self._run(replica, until_idle=until_idle)
+        finally:
+            self._tasks.stop()
+            await database.close()
+        return self._status(replica, until_idle=until_idle)
+
+    async def _prepare(self, database: Database, now: Sequence[str]) -> None:
+        """Bring the definitions into the database, settle what an earlier crash left (rule 18), and trigger what was asked for."""
+        report = await database.write(lambda connection: sync(connection, self._application))
+        self._watcher.note(f'application "{self._application.name}": {report}')
+        for settled in await settle_stale(database, self._application.name):
+            self._watcher.note(
+                f'startup cleanup: run {settled.run_id} of "{settled.schedule}" was left behind (token {settled.grant.token}); {settled.outcome}'
+            )
+        for name in now:
+            await database.write(lambda connection, name=name: self._trigger(connection, name))
+
+    def _trigger(self, connection: Connection, name: str) -> int:
+        schedule = self._application.schedule(name)
+        return trigger(connection, self._application.name, schedule, requested_by=_user(), why="--now")
+
+    async def _run(self, replica: Replica, *, until_idle: bool) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._on_signal, replica, number)
+        watching = asyncio.create_task(self._watch_supervisor(replica))
+        try:
+            await replica.run(until_idle=until_idle)
+        finally:
+            watching.cancel()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+        if replica.failure is not None:
+            # A task that cannot be ended is still at work, and its lease is gone: only the end of the process ends it (rule 9).
+            self._watcher.note(str(replica.failure))
+            os._exit(FAILED)
+
+    def _on_signal(self, replica: Replica, number: int) -> None:
+        if self._signal is None:
+            self._signal = number
+            self._watcher.note(
+                f"{signal.Signals(number).name}: claiming nothing more, and letting jobs finish for up to "
+                f"{self._settings.grace:g}s; a second signal stops them at once"
+            )
+            replica.drain()
+        else:
+            self._watcher.note(f"{signal.Signals(number).name} again: stopping jobs at once")
+            replica.stop_at_once()
+
+    async def _watch_supervisor(self, replica: Replica) -> None:
+        await supervisor_gone(supervisor_pipe())
+        self._watcher.note("the supervisor is gone: draining")
+        replica.drain()
+
+    @asynccontextmanager
+    async def _registered(self, database: Database, client: LeaseClient) -> AsyncIterator[None]:
+        """Stand in the table of replicas: by that others can prove our death (rule 18)."""
+        me = identity(os.getpid())
+        entry = replicas.Replica(
+            holder=client.holder,
+            application=self._application.name,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            start_time=me.start_time if me else 0,
+            boot_id=boot_id() or None,
+            pid_namespace=pid_namespace(),
+            version=version("leased"),
+        )
+        await database.write(lambda connection: replicas.register(connection, entry))
+        try:
+            yield
+        finally:
+            with suppress(StoreUnavailable):  # others see that it is gone by its leases
+                await database.write(lambda connection: replicas.leave(connection, client.holder))
+
+    @asynccontextmanager
+    async def _served(self, replica: Replica, client: LeaseClient, web: WebAddress | None) -> AsyncIterator[None]:
+        if web is None:
+            yield
+            return
+        started = monotonic()
+
+        def loops() -> dict[str, Beat]:
+            return {
+                "replica": Beat(replica.age() if replica.running else monotonic() - started, _LOOP_LIMIT),
+                "heartbeat": Beat(client.heartbeat_age(), client.timing.give_up),
+            }
+
+        server = WebServer(web_app(loops, lambda: self._problems(replica, client), self._settings.token), web)
+        self._watcher.note(f"http://{server.start()}/livez")
+        try:
+            yield
+        finally:
+            server.stop()
+
+    def _status(self, replica: Replica, *, until_idle: bool) -> int:
+        if self._signal is not None:
+            return INTERRUPTED + self._signal
+        failed = any(ended.state == "failed" for ended in replica.ended)
+        return FAILED if until_idle and failed else 0
+
+    def _problems(self, replica: Replica, client: LeaseClient) -> dict[str, str]:
+        found = {}
+        if replica.draining:
+            found["draining"] = "it was told to stop, and claims nothing more"
+        if not replica.running:
+            found["starting"] = "it has not come up yet"
+        if replica.unreachable_since is not None:
+            found["database"] = f"unreachable for {monotonic() - replica.unreachable_since:.0f}s"
+        if client.heartbeat_age() > client.timing.renew_every * 2:
+            found["heartbeat"] = f"not seen at work for {client.heartbeat_age():.0f}s"
+        if self._tasks.age() > _LOOP_LIMIT:
+            found["tasks"] = f"an async job has blocked the loop of async jobs for {self._tasks.age():.0f}s"
+        return found
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a uid without a name, as in many containers
+        return f"uid {os.getuid()}"

@@ -1,0 +1,9 @@
+"""All SQL that the daemon writes with, one function per statement, a module per table.
+
+Each takes a connection and runs in the caller's transaction. Row locks are taken in the order schedule, lease, run, job run
+(rule 15); where a statement comes out of that order, it passes over what is locked and waits for nothing.
+"""
+
+from . import job_run, replica, run, schedule, stranded
+
+__all__ = ["job_run", "replica", "run", "schedule", "stranded"]

@@ -1,0 +1,58 @@
+"""The statements on `replica`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, case, delete, null, select, update
+
+from lease.schema import now, seconds_between
+
+from ..schema import ReplicaState, replica
+from .dialects import insert_missing
+
+_ALIVE = ("running", "draining")
+
+
+def add(connection: Connection, values: Mapping[str, Any]) -> None:
+    """Make a replica's row; one that is there stays."""
+    connection.execute(
+        insert_missing(connection, replica).values(**values, state="running", started_at=now(), seen_at=now())
+    )
+
+
+def seen(connection: Connection, holder: str, state: ReplicaState) -> int:
+    """Write that a replica was here just now; return how many rows that changed."""
+    stopped_at = now() if state == "stopped" else null()
+    return connection.execute(
+        update(replica).where(replica.c.holder == holder).values(state=state, seen_at=now(), stopped_at=stopped_at)
+    ).rowcount
+
+
+def bury(connection: Connection, older_than: float) -> list[str]:
+    """Write of replicas that were not seen for so many seconds that they are dead; return their holders."""
+    buried = (
+        update(replica)
+        .where(replica.c.state.in_(_ALIVE), _unseen(older_than))
+        .values(state="dead", stopped_at=now())
+        .returning(replica.c.holder)
+    )
+    return list(connection.scalars(buried))
+
+
+def prune(connection: Connection, older_than: float) -> int:
+    """Delete replicas that ended and were not seen for so many seconds; return how many."""
+    gone = delete(replica).where(replica.c.state.not_in(_ALIVE), _unseen(older_than))
+    return connection.execute(gone).rowcount
+
+
+def read(connection: Connection, application: str | None) -> list[Row[Any]]:
+    """Return all replicas, the living first, each with ``unseen_for`` in seconds."""
+    alive_first = case((replica.c.state.in_(_ALIVE), 0), else_=1)
+    query = select(replica, seconds_between(replica.c.seen_at, now()).label("unseen_for"))
+    if application is not None:
+        query = query.where(replica.c.application == application)
+    return list(connection.execute(query.order_by(alive_first, replica.c.started_at, replica.c.holder)))
+
+
+def _unseen(seconds: float) -> ColumnElement[bool]:
+    return seconds_between(replica.c.seen_at, now()) > seconds

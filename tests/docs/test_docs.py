@@ -1,0 +1,212 @@
+"""The documentation is true: its links lead somewhere, its programs run, and it names what there is."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+from typer.main import get_command
+
+from daemon.building import SCHEDULE_SETTINGS
+from daemon.cli.app import app
+from daemon.cli.later import COMMANDS as LATER_COMMANDS
+from daemon.job_building import JOB_SETTINGS
+from daemon.loading import load
+from daemon.run import AsyncRun
+from daemon.settings import Settings
+
+ROOT = Path(__file__).parent.parent.parent
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
+LINK = re.compile(r"(?<!`)\[[^\]]*\]\((?P<target>[^)\s]+)\)")
+BLOCK = re.compile(r"^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return [found["text"] for found in BLOCK.finditer(page.read_text()) if found["language"] == language]
+
+
+def anchors(page: Path) -> set[str]:
+    """As GitHub makes them of headings: lower case, spaces as hyphens, all else but words left out."""
+    headings = re.findall(r"^#+ (.+)$", BLOCK.sub("", page.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_relative_link_leads_somewhere(page: Path) -> None:
+    text = BLOCK.sub("", page.read_text())
+    for found in LINK.finditer(text):
+        path, _, anchor = found["target"].partition("#")
+        if "://" in path:
+            continue
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{name_of(page)}: {found['target']}"
+        assert not anchor or target.suffix != ".md" or anchor in anchors(target), f"{name_of(page)}: {found['target']}"
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if "docs" in page.parts], ids=name_of)
+def test_every_page_can_be_reached_from_the_index(page: Path) -> None:
+    seen, waiting = set[Path](), [ROOT / "docs" / "index.md"]
+    while waiting:
+        at = waiting.pop()
+        seen.add(at)
+        targets = (found["target"].partition("#")[0] for found in LINK.finditer(at.read_text()))
+        found = {(at.parent / path).resolve() for path in targets if path.endswith(".md") and "://" not in path}
+        waiting += found - seen
+    assert page in seen
+
+
+def programs() -> list[str]:
+    return [block for block in blocks(ROOT / "README.md", "python") if "Schedules(" not in block]
+
+
+def run_program(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    (folder / "program.py").write_text(text)
+    return subprocess.run(
+        [sys.executable, "-W", "error", "program.py"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+
+
+@pytest.mark.parametrize("program", programs(), ids=lambda text: "async" if "async" in text else "sync")
+def test_the_readmes_ten_lines_run_as_they_are(program: str, tmp_path: Path) -> None:
+    done = run_program(program, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+
+
+def test_the_readme_shows_the_library_async_and_sync() -> None:
+    assert [("async" in program) for program in programs()] == [True, False]
+
+
+def definitions() -> Iterator[tuple[str, str]]:
+    for page in PAGES:
+        for suffix, language in ((".py", "python"), (".toml", "toml")):
+            for index, block in enumerate(blocks(page, language)):
+                if "Schedules(" in block or "[schedules." in block:
+                    yield f"{name_of(page)}-{language}-{index}", f"{suffix}\n{block}"
+
+
+@pytest.mark.parametrize("block", [text for _, text in definitions()], ids=[name for name, _ in definitions()])
+def test_every_definition_that_is_shown_is_a_right_one(
+    block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suffix, _, text = block.partition("\n")
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "sync.py").write_text("def customers(run): ...\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "shop"]:
+        monkeypatch.delitem(sys.modules, name)
+    file = tmp_path / f"shown{suffix}"
+    file.write_text(text)
+    assert load(file).schedules
+
+
+@pytest.mark.parametrize("file", ["timezones.py", "schedules.toml"])
+def test_every_example_is_well_defined(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "examples")
+    assert load(ROOT / "examples" / file).schedules
+
+
+def reference(name: str) -> str:
+    return (ROOT / "docs" / "reference" / f"{name}.md").read_text()
+
+
+def section(text: str, heading: str) -> str:
+    return text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+
+
+def first_column(text: str) -> set[str]:
+    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+    return {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+
+
+def test_every_setting_of_the_command_is_documented_and_no_other() -> None:
+    text = section(reference("command"), "Settings")
+    assert first_column(text) == {*Settings.model_fields, "database_url_file"}
+    variables = set(re.findall(r"LEASED_[A-Z_]+", text)) - {"LEASED_"}
+    assert variables == {f"LEASED_{name.upper()}" for name in first_column(text)}
+
+
+def test_every_setting_of_a_schedule_and_of_a_job_is_documented_and_no_other() -> None:
+    text = reference("schedules")
+    assert first_column(section(text, "Settings of a schedule")) == set(SCHEDULE_SETTINGS)
+    assert first_column(section(text, "Settings of a job")) == set(JOB_SETTINGS)
+
+
+def commands() -> dict[str, set[str]]:
+    """Every command, and its options."""
+    root = get_command(app)
+    assert isinstance(root, typer.core.TyperGroup)
+    found = {}
+    for name, command in root.commands.items():
+        nested = getattr(command, "commands", {})
+        for child, own in {name: command, **{f"{name} {child}": one for child, one in nested.items()}}.items():
+            found[child] = {option for parameter in own.params for option in parameter.opts if option.startswith("--")}
+    return found
+
+
+def test_every_command_is_documented_and_no_other() -> None:
+    text = reference("command").partition("\n## ")[0]
+    shown = set(re.findall(r"`leased ([a-z]+(?: [a-z]+)?)[ `]", text))
+    there = {name for name in commands() if name not in LATER_COMMANDS and name != "db"}
+    assert shown == there
+    assert all(f"`{name}`" in text for name in LATER_COMMANDS)
+
+
+def test_every_option_of_run_is_documented() -> None:
+    text = section(reference("command"), "leased run")
+    assert set(re.findall(r"`(--[a-z-]+)", text)) == commands()["run"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_option_that_a_shell_line_shows_is_there(page: Path) -> None:
+    known = commands()
+    lines = [line.partition("#")[0] for block in blocks(page, "sh") for line in block.splitlines()]
+    for line in lines:
+        found = re.search(r"(?:^|/)leased ((?:[a-z]+ ?)+)", line)
+        if found is None or " -t leased" in line:
+            continue
+        words = found[1].split()
+        command = next(" ".join(words[:size]) for size in (2, 1) if " ".join(words[:size]) in known)
+        assert set(re.findall(r"--[a-z-]+", line[found.end() :])) <= known[command], line
+
+
+def test_everything_that_a_job_gets_is_documented() -> None:
+    text = reference("schedules")
+    for name in (name for name in dir(AsyncRun) if not name.startswith("_")):
+        assert f"`run.{name}" in text, name
+
+
+def test_the_rules_are_there_by_number() -> None:
+    text = (ROOT / "docs" / "explanation" / "rules.md").read_text()
+    assert re.findall(r"^### Rule (\d+): ", text, re.MULTILINE) == [str(number) for number in range(1, 21)]
+
+
+def test_no_code_refers_to_a_rule_that_is_not_there() -> None:
+    files = [path for folder in ("lease", "daemon", "tests") for path in (ROOT / folder).rglob("*.py")]
+    for path in files:
+        for numbers in re.findall(r"\(rules? ([\d, and-]+)\)", path.read_text()):
+            assert all(1 <= int(number) <= 20 for number in re.findall(r"\d+", numbers)), f"{name_of(path)}: {numbers}"
+
+
+def test_the_decisions_are_numbered_and_listed() -> None:
+    folder = ROOT / "docs" / "adr"
+    records = sorted(path for path in folder.glob("*.md") if path.name != "README.md")
+    index = (folder / "README.md").read_text()
+    for number, record in enumerate(records, start=1):
+        assert record.name.startswith(f"{number:04}-")
+        assert record.read_text().startswith(f"# {number}. ")
+        assert f"]({record.name})" in index

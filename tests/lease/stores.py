@@ -1,0 +1,135 @@
+"""What the tests of the library share: statements in transactions of their own, a recorder of events, a quick timing."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from sqlalchemy import Connection, create_engine, event, text
+from sqlalchemy.pool import NullPool
+
+from lease import Grant, LeaseRecord, LeaseTiming, events, statements
+from lease.schema import SCHEMA
+from tests.support.waiting import wait_until
+
+T = TypeVar("T")
+E = TypeVar("E")
+
+QUICK = LeaseTiming.of(ttl=1.5)
+"""Trust ends after 1 s, renewals come each quarter of a second."""
+
+
+class Tables:
+    """Each method is one transaction."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.postgresql = url.startswith("postgresql")
+        engine = create_engine(url, poolclass=NullPool, **({} if self.postgresql else {"isolation_level": "AUTOCOMMIT"}))
+        self.engine = engine.execution_options(schema_translate_map={None: SCHEMA} if self.postgresql else {})
+        if not self.postgresql:
+            event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+            event.listen(engine, "commit", lambda connection: connection.exec_driver_sql("COMMIT"))
+            event.listen(engine, "rollback", lambda connection: connection.exec_driver_sql("ROLLBACK"))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.engine.dispose()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        with self.engine.begin() as connection:
+            yield connection
+
+    def run(self, unit: Callable[[Connection], T]) -> T:
+        with self.transaction() as connection:
+            return unit(connection)
+
+    def grant(self, *names: str, holder: str = "anna", ttl: float = 60.0, label: str | None = None) -> list[Grant]:
+        return self.run(lambda connection: statements.grant(connection, names, holder, ttl, label=label))
+
+    def one(self, name: str, holder: str = "anna", ttl: float = 60.0) -> Grant:
+        (grant,) = self.grant(name, holder=holder, ttl=ttl)
+        return grant
+
+    def read(self, name: str) -> LeaseRecord | None:
+        return self.run(lambda connection: statements.read(connection, [name]).get(name))
+
+    def record(self, name: str) -> LeaseRecord:
+        record = self.read(name)
+        assert record is not None
+        return record
+
+    def release(self, grant: Grant, lock_wait: float = 5.0) -> bool:
+        return self.run(lambda connection: statements.release(connection, grant, lock_wait=lock_wait)).released
+
+    def settle(self, *grants: Grant) -> list[Grant]:
+        return self.run(lambda connection: statements.settle(connection, grants))
+
+    def end_dead(self, *grants: Grant) -> list[Grant]:
+        return self.run(lambda connection: statements.end_dead(connection, grants))
+
+    def renew(self, holder: str = "anna", ttl: float = 60.0) -> frozenset[tuple[str, int]]:
+        return self.run(lambda connection: statements.renew(connection, holder, ttl, lock_wait=0.5)).pairs
+
+    def make_stale(self, *names: str) -> None:
+        """Let the ttl be over, as if the database's clock had moved on."""
+        past = "clock_timestamp() - interval '1 second'" if self.postgresql else "expires_at - 1000000.0"
+        for name in names:
+            self.run(
+                lambda connection, name=name: connection.execute(
+                    text(f"UPDATE lease SET expires_at = {past} WHERE name = :name"), {"name": name}
+                )
+            )
+
+    def value(self, sql: str, **values: Any) -> Any:
+        return self.run(lambda connection: connection.execute(text(sql), values).scalar())
+
+
+@dataclass
+class Recorder:
+    """An `on_event` that remembers."""
+
+    all: list[events.Event] = field(default_factory=list)
+
+    def __call__(self, event: events.Event) -> None:
+        self.all.append(event)
+
+    def of(self, kind: type[E]) -> list[E]:
+        return [one for one in list(self.all) if isinstance(one, kind)]
+
+    def wait_for(self, kind: type[E], *, number: int = 1, limit: float = 10.0) -> E:
+        wait_until(lambda: len(self.of(kind)) >= number, f"{number} of {kind.__name__} in {self.all}", limit=limit)
+        return self.of(kind)[number - 1]
+
+
+@contextmanager
+def in_thread(work: Callable[[], T]) -> Iterator[Callable[[float], T]]:
+    """Run ``work`` in a thread; call what is given, with a limit in seconds, for what it returned."""
+    results: list[T] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            results.append(work())
+        except BaseException as error:  # noqa: BLE001 - told to whoever waits
+            errors.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+
+    def result(limit: float) -> T:
+        thread.join(limit)
+        assert not thread.is_alive(), f"not done within {limit:g} s"
+        if errors:
+            raise errors[0]
+        return results[0]
+
+    yield result
+    thread.join(10)

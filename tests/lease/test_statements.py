@@ -1,0 +1,135 @@
+"""The statements of the protocol in transactions of a program's own, on either kind of database."""
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from lease import Grant, LeaseLost, create_tables, statements
+from tests.lease.stores import Tables
+
+pytestmark = pytest.mark.conformance
+
+
+def test_a_batch_grants_what_is_free_or_stale_and_passes_over_the_rest(tables: Tables) -> None:
+    tables.one("live", holder="ben")
+    tables.one("stale", holder="ben")
+    tables.make_stale("stale")
+    tables.release(tables.one("free", holder="ben"))
+    granted = tables.grant("live", "stale", "free", "new", "live", "new")
+    assert sorted(granted) == [Grant("free", 2, "anna"), Grant("new", 1, "anna"), Grant("stale", 2, "anna")]
+    assert tables.record("live").holder == "ben"
+
+
+def test_a_batch_grants_a_name_at_most_once(tables: Tables) -> None:
+    assert tables.grant("a", "a", "a") == [Grant("a", 1, "anna")]
+    assert tables.grant() == []
+
+
+def test_a_batch_of_many_names_is_granted_in_one_go(tables: Tables) -> None:
+    names = [f"name-{number:04}" for number in range(1_000)]
+    assert len(tables.grant(*names)) == 1_000
+    assert tables.grant(*names, holder="ben") == []
+
+
+def test_what_is_rolled_back_was_never_granted_but_leaves_no_gap_that_matters(tables: Tables) -> None:
+    with pytest.raises(RuntimeError), tables.transaction() as connection:
+        statements.grant(connection, ["a"], "anna", 60.0)
+        raise RuntimeError
+    assert tables.read("a") is None
+    assert tables.one("a") == Grant("a", 1, "anna")
+
+
+def test_a_label_is_what_others_see_until_the_next_grant(tables: Tables) -> None:
+    (grant,) = tables.grant("a", label="host:17")
+    assert tables.record("a").label == "host:17"
+    tables.release(grant)
+    tables.one("a")
+    assert tables.record("a").label is None
+
+
+def test_settling_ends_only_what_is_stale_and_keeps_the_token(tables: Tables) -> None:
+    """Rule 18, and rule 5: a clean-up touches no live lease."""
+    stale, live = tables.grant("stale", "live")
+    if stale.name == "live":
+        stale, live = live, stale
+    tables.make_stale("stale")
+    assert tables.settle(stale, live) == [stale]
+    assert tables.record("live").grant == live
+    assert (tables.record("stale").holder, tables.record("stale").token) == (None, 1)
+    assert tables.one("stale", holder="ben").token == 2
+
+
+def test_settling_matches_name_token_and_holder(tables: Tables) -> None:
+    earlier = tables.one("a")
+    tables.release(earlier)
+    later = tables.one("a")
+    tables.make_stale("a")
+    assert tables.settle(earlier, Grant("a", later.token, "ben"), Grant("b", later.token, "anna")) == []
+    assert tables.record("a").grant == later
+    assert tables.settle() == []
+
+
+def test_ending_the_dead_does_not_ask_for_staleness_but_for_the_whole_grant(tables: Tables) -> None:
+    dead = tables.one("a")
+    assert tables.end_dead(Grant("a", 1, "ben"), Grant("a", 2, "anna")) == []
+    assert tables.end_dead(dead) == [dead]
+    assert tables.record("a").holder is None
+    assert tables.end_dead(dead) == []
+
+
+def test_a_release_tells_whether_somebody_waits(tables: Tables) -> None:
+    grant = tables.one("a")
+    tables.run(lambda connection: statements.await_release(connection, "a", 30.0))
+    released = tables.run(lambda connection: statements.release(connection, grant))
+    assert (released.released, released.awaited) == (True, True)
+
+
+def test_a_wait_that_is_over_is_not_told_of_a_release(tables: Tables) -> None:
+    grant = tables.one("a")
+    tables.run(lambda connection: statements.await_release(connection, "a", -1.0))
+    assert not tables.run(lambda connection: statements.release(connection, grant)).awaited
+
+
+def test_a_fence_passes_for_the_grant_and_for_nothing_else(tables: Tables) -> None:
+    grant = tables.one("a")
+    tables.run(lambda connection: statements.fence(connection, grant))
+    for wrong in (Grant("a", 2, "anna"), Grant("a", 1, "ben"), Grant("b", 1, "anna")):
+        with pytest.raises(LeaseLost):
+            tables.run(lambda connection, wrong=wrong: statements.fence(connection, wrong))
+
+
+def test_a_fence_passes_for_a_lapsed_lease_that_nobody_else_was_granted(tables: Tables) -> None:
+    """Rule 11: expires_at is not looked at."""
+    grant = tables.one("a")
+    tables.make_stale("a")
+    tables.run(lambda connection: statements.fence(connection, grant))
+
+
+@pytest.mark.parametrize("end", ["release", "settle", "steal", "end_dead"])
+def test_a_fence_fails_after_each_way_that_a_grant_can_end(tables: Tables, end: str) -> None:
+    grant = tables.one("a")
+    tables.make_stale("a")
+    match end:
+        case "release":
+            tables.release(grant)
+        case "settle":
+            tables.settle(grant)
+        case "steal":
+            tables.one("a", holder="ben")
+        case _:
+            tables.end_dead(grant)
+    with pytest.raises(LeaseLost, match="token 1 has ended"):
+        tables.run(lambda connection: statements.fence(connection, grant))
+
+
+def test_making_the_tables_again_changes_nothing(tables: Tables) -> None:
+    grant = tables.one("a")
+    tables.run(create_tables)
+    assert tables.record("a").grant == grant
+
+
+def test_the_database_itself_refuses_a_held_lease_without_an_end(tables: Tables) -> None:
+    tables.one("a")
+    with pytest.raises(IntegrityError):
+        tables.value("UPDATE lease SET expires_at = NULL")
+    with pytest.raises(IntegrityError):
+        tables.value("UPDATE lease SET token = -1")

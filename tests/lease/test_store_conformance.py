@@ -1,0 +1,248 @@
+"""The contract that every store keeps: in memory, in SQLite, in PostgreSQL."""
+
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from lease import Grant, LeaseRecord
+from lease.errors import StoreUnavailable
+from lease.store import DatabaseStore, Store
+from lease.testing import ManualClock, MemoryStore
+from lease.timing import LeaseTiming
+from tests.lease.stores import Tables
+
+pytestmark = [pytest.mark.anyio, pytest.mark.conformance]
+
+Expire = Callable[[str], None]
+ODD_NAMES = [
+    "run/shop/daily-full-sync",
+    "it's; DROP TABLE lease; --",
+    'quoted "name"',
+    "100% of_all\\that",
+    "a b",
+    "\N{SNOWMAN}\N{PILE OF POO}",
+    ":name %(name)s {name}",
+    "x" * 255,
+    "\N{COMBINING ACUTE ACCENT}e",
+]
+
+
+class Kept:
+    """A store, and the way to let a lease of it go stale."""
+
+    def __init__(self, store: Store, expire: Expire) -> None:
+        self.store = store
+        self.expire = expire
+
+    async def granted(self, name: str, holder: str = "anna", ttl: float = 60.0) -> Grant:
+        answer = await self.store.grant(name, holder, f"label of {holder}", ttl)
+        assert isinstance(answer, Grant), answer
+        return answer
+
+    async def record(self, name: str) -> LeaseRecord:
+        record = await self.store.read(name)
+        assert record is not None
+        return record
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
+async def kept(request: pytest.FixtureRequest) -> AsyncIterator[Kept]:
+    if request.param == "memory":
+        clock = ManualClock()
+        yield Kept(MemoryStore(clock), lambda _: clock.advance(1_000))
+        return
+    url = str(request.getfixturevalue(f"{request.param}_url"))
+    store = DatabaseStore(url, LeaseTiming())
+    with Tables(url) as tables:
+        yield Kept(store, tables.make_stale)
+    await store.close()
+
+
+async def test_a_free_lease_is_granted_under_token_one(kept: Kept) -> None:
+    assert await kept.granted("a") == Grant("a", 1, "anna")
+
+
+async def test_a_live_lease_is_not_granted_and_what_stands_in_the_way_is_told(kept: Kept) -> None:
+    grant = await kept.granted("a")
+    refusal = await kept.store.grant("a", "ben", "label of ben", 60.0)
+    assert isinstance(refusal, LeaseRecord)
+    assert (refusal.grant, refusal.label, refusal.live) == (grant, "label of anna", True)
+
+
+async def test_a_holder_is_not_granted_its_own_live_lease_again(kept: Kept) -> None:
+    await kept.granted("a")
+    assert isinstance(await kept.store.grant("a", "anna", "", 60.0), LeaseRecord)
+
+
+async def test_a_stale_lease_is_granted_to_another_under_the_next_token(kept: Kept) -> None:
+    await kept.granted("a")
+    kept.expire("a")
+    assert await kept.granted("a", "ben") == Grant("a", 2, "ben")
+
+
+async def test_the_token_survives_release_and_grows_by_one_with_each_grant(kept: Kept) -> None:
+    tokens = []
+    for _ in range(4):
+        grant = await kept.granted("a")
+        tokens.append(grant.token)
+        assert await kept.store.release(grant)
+    assert tokens == [1, 2, 3, 4]
+
+
+async def test_a_renewal_changes_no_token_and_may_be_repeated(kept: Kept) -> None:
+    grant = await kept.granted("a")
+    for _ in range(3):
+        renewal = await kept.store.renew("anna", 60.0, [grant])
+        assert (renewal.pairs, dict(renewal.missing)) == ({("a", 1)}, {})
+    assert (await kept.record("a")).grant == grant
+
+
+async def test_a_renewal_renews_all_of_its_holder_and_nothing_of_another_incarnation(kept: Kept) -> None:
+    """Rule 6, and the mistake of renewing by name or host: a successor of the same name is another holder."""
+    mine = [await kept.granted("a"), await kept.granted("b")]
+    other = await kept.granted("c", "anna-2")
+    before = await kept.record("c")
+    renewal = await kept.store.renew("anna", 60.0, mine)
+    assert renewal.pairs == {("a", 1), ("b", 1)}
+    assert (await kept.record("c")).renewed_at == before.renewed_at
+    assert (await kept.record("c")).grant == other
+
+
+async def test_a_stolen_lease_is_not_renewed_and_its_thief_is_told(kept: Kept) -> None:
+    lost = await kept.granted("a")
+    kept.expire("a")
+    stolen = await kept.granted("a", "ben")
+    renewal = await kept.store.renew("anna", 60.0, [lost])
+    assert renewal.pairs == frozenset()
+    assert renewal.missing["a"].grant == stolen
+    assert renewal.missing["a"].label == "label of ben"
+
+
+async def test_a_lapsed_lease_that_nobody_else_was_granted_can_be_renewed(kept: Kept) -> None:
+    grant = await kept.granted("a")
+    kept.expire("a")
+    assert not (await kept.record("a")).live
+    assert (await kept.store.renew("anna", 60.0, [grant])).pairs == {("a", 1)}
+    assert (await kept.record("a")).live
+
+
+async def test_a_renewal_tells_of_a_grant_whose_reply_was_lost(kept: Kept) -> None:
+    known = await kept.granted("a")
+    await kept.granted("orphan")
+    assert (await kept.store.renew("anna", 60.0, [known])).pairs == {("a", 1), ("orphan", 1)}
+
+
+async def test_a_renewal_brings_the_time_of_the_database_unless_it_renewed_nothing(kept: Kept) -> None:
+    grant = await kept.granted("a")
+    first = (await kept.store.renew("anna", 60.0, [grant])).database_time
+    again = (await kept.store.renew("anna", 60.0, [grant])).database_time
+    assert first is not None
+    assert again is not None
+    assert first <= again
+    assert (await kept.store.renew("nobody", 60.0, [])).database_time is None
+
+
+@pytest.mark.parametrize(
+    "wrong", [Grant("a", 1, "ben"), Grant("a", 2, "anna"), Grant("b", 1, "anna"), Grant("A", 1, "anna")]
+)
+async def test_a_release_matches_name_token_and_holder(kept: Kept, wrong: Grant) -> None:
+    """Rule 6, and the mistake of finishing by id alone."""
+    grant = await kept.granted("a")
+    assert not await kept.store.release(wrong)
+    assert (await kept.record("a")).grant == grant
+
+
+async def test_a_zombie_releases_nothing_of_its_successor(kept: Kept) -> None:
+    zombie = await kept.granted("a")
+    kept.expire("a")
+    successor = await kept.granted("a", "ben")
+    assert not await kept.store.release(zombie)
+    assert (await kept.record("a")).grant == successor
+
+
+async def test_an_earlier_tenure_of_the_same_holder_releases_nothing_of_its_later_one(kept: Kept) -> None:
+    earlier = await kept.granted("a")
+    await kept.store.release(earlier)
+    later = await kept.granted("a")
+    assert not await kept.store.release(earlier)
+    assert (await kept.record("a")).grant == later
+
+
+async def test_a_second_release_changes_nothing(kept: Kept) -> None:
+    grant = await kept.granted("a")
+    assert await kept.store.release(grant)
+    assert not await kept.store.release(grant)
+
+
+async def test_a_released_lease_is_read_as_free_and_keeps_its_token(kept: Kept) -> None:
+    grant = await kept.granted("a")
+    await kept.store.release(grant)
+    record = await kept.record("a")
+    assert (record.token, record.holder, record.label, record.live) == (1, None, None, False)
+    assert (record.grant, record.held_for, record.expires_in) == (None, None, None)
+
+
+async def test_a_held_lease_is_read_with_its_times(kept: Kept) -> None:
+    await kept.granted("a", ttl=60.0)
+    record = await kept.record("a")
+    assert record.live
+    assert record.expires_in is not None
+    assert record.held_for is not None
+    assert 50 < record.expires_in <= 60
+    assert 0 <= record.held_for < 10
+    assert record.granted_at == record.renewed_at
+    assert record.granted_at is not None
+    assert record.granted_at.utcoffset() is not None
+
+
+async def test_a_name_that_was_never_granted_reads_as_nothing(kept: Kept) -> None:
+    assert await kept.store.read("never") is None
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+async def test_any_name_is_taken_as_it_is(kept: Kept, name: str) -> None:
+    grant = await kept.granted(name)
+    assert (await kept.record(name)).grant == grant
+    assert [record.name for record in await kept.store.list(name)] == [name]
+    assert (await kept.store.renew("anna", 60.0, [grant])).pairs == {(name, 1)}
+    assert await kept.store.release(grant)
+
+
+async def test_names_that_differ_by_case_or_composition_are_different_leases(kept: Kept) -> None:
+    names = ["name", "Name", "name ", "\N{LATIN SMALL LETTER E WITH ACUTE}", "e\N{COMBINING ACUTE ACCENT}"]
+    assert [(await kept.granted(name)).token for name in names] == [1] * len(names)
+
+
+async def test_a_list_takes_its_prefix_literally_and_is_ordered_by_name(kept: Kept) -> None:
+    for name in ["b", "run/B", "run/a%b", "run/a_b", "run/axb", "Run/a", "run/a/b"]:
+        await kept.granted(name)
+
+    async def names(prefix: str) -> list[str]:
+        return [record.name for record in await kept.store.list(prefix)]
+
+    assert await names("run/a") == ["run/a%b", "run/a/b", "run/a_b", "run/axb"]
+    assert await names("run/a%") == ["run/a%b"]
+    assert await names("run/a_") == ["run/a_b"]
+    assert await names("run/A") == []
+    assert await names("nothing") == []
+    assert len(await names("")) == 7
+
+
+async def test_a_wait_ends_at_once_where_there_is_nothing_to_wait_for(kept: Kept) -> None:
+    await kept.store.wait_released("never", 30.0)
+    grant = await kept.granted("a")
+    await kept.store.release(grant)
+    await kept.store.wait_released("a", 30.0)
+
+
+async def test_a_wait_for_a_live_lease_ends_by_itself(kept: Kept) -> None:
+    await kept.granted("a")
+    await kept.store.wait_released("a", 0.05)
+    assert (await kept.record("a")).live
+
+
+async def test_a_store_in_memory_can_be_away() -> None:
+    store = MemoryStore()
+    store.available = False
+    with pytest.raises(StoreUnavailable, match="away"):
+        await store.read("a")

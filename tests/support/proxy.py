@@ -1,0 +1,146 @@
+"""A network between a client and its PostgreSQL that a test can cut, silence and slow down; it reads along what is asked."""
+
+import contextlib
+import socket
+import threading
+from types import TracebackType
+from typing import Self
+
+CANCEL = 80_877_102
+STARTUPS = (80_877_103, 80_877_104)  # asks for SSL and for GSS; the startup message itself comes after
+
+
+class Proxy:
+    """Listens on a port of its own and passes bytes on. Every fault is a method and lasts until `heal`."""
+
+    def __init__(self, port: int, host: str = "127.0.0.1") -> None:
+        self._target = (host, port)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self.statements: list[str] = []
+        """The SQL of everything that was asked, in order."""
+        self.cancels = 0
+        """Requests to cancel a statement."""
+        self.connections = 0
+        self._open: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        self._asking = threading.Event()  # bytes of the client pass
+        self._answering = threading.Event()  # bytes of the server pass
+        self._refusing = False
+        self._gone = False
+        self.heal()
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._gone = True
+        self.heal()
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self.drop()
+
+    def heal(self) -> None:
+        """Pass everything on, what was held back included."""
+        self._refusing = False
+        self._asking.set()
+        self._answering.set()
+
+    def drop(self) -> None:
+        """Break all connections; new ones are taken."""
+        with self._lock:
+            doomed = list(self._open)
+        for line in doomed:
+            with contextlib.suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)
+
+    def cut(self) -> None:
+        """Break all connections and every new one at once."""
+        self._refusing = True
+        self.drop()
+
+    def blackhole(self) -> None:
+        """Be silent: connections stay open, nothing arrives on either side."""
+        self._asking.clear()
+        self._answering.clear()
+
+    def swallow_answers(self) -> None:
+        """Let the server hear and do what it is asked, and keep its answers."""
+        self._answering.clear()
+
+    def _accept(self) -> None:
+        while not self._gone:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            if self._refusing:
+                near.close()
+                continue
+            try:
+                far = socket.create_connection(self._target)
+            except OSError:
+                near.close()
+                continue
+            with self._lock:
+                self._open |= {near, far}
+            threading.Thread(target=self._pump, args=(near, far, self._asking, Reader(self)), daemon=True).start()
+            threading.Thread(target=self._pump, args=(far, near, self._answering, None), daemon=True).start()
+
+    def _pump(
+        self, source: socket.socket, target: socket.socket, gate: threading.Event, reader: "Reader | None"
+    ) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65_536):
+                gate.wait()
+                if reader is not None:
+                    reader.read(data)
+                target.sendall(data)
+        for line in (source, target):
+            with contextlib.suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)
+        with self._lock:
+            self._open.discard(source)
+        source.close()
+
+
+class Reader:
+    """Reads the messages of one client: <https://www.postgresql.org/docs/current/protocol-message-formats.html>."""
+
+    def __init__(self, proxy: Proxy) -> None:
+        self._proxy = proxy
+        self._rest = b""
+        self._started = False
+
+    def read(self, data: bytes) -> None:
+        self._rest += data
+        while self._take():
+            pass
+
+    def _take(self) -> bool:
+        at = 1 if self._started else 0
+        if len(self._rest) < at + 4:
+            return False
+        length = at + int.from_bytes(self._rest[at : at + 4], "big")
+        if len(self._rest) < length:
+            return False
+        message, self._rest = self._rest[:length], self._rest[length:]
+        if self._started:
+            self._note(message)
+        else:
+            code = int.from_bytes(message[4:8], "big")
+            self._proxy.cancels += code == CANCEL
+            self._started = code not in (*STARTUPS, CANCEL)
+        return True
+
+    def _note(self, message: bytes) -> None:
+        kind, body = message[:1], message[5:]
+        if kind == b"Q":
+            self._proxy.statements.append(body.rstrip(b"\0").decode())
+        elif kind == b"P":
+            self._proxy.statements.append(body.split(b"\0")[1].decode())
