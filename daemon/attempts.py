@@ -18,7 +18,7 @@ from .definitions import Job
 from .output import Output
 from .processes import ProcessIdentity
 from .reports import Progress
-from .run import AsyncRun
+from .run import LOGGER, AsyncRun
 from .task_thread import StartedTask, TaskThread
 from .trust import TrustPage
 
@@ -67,10 +67,10 @@ class ChildAttempt:
 
     @classmethod
     async def prepare(
-        cls, job: Job, brief: Brief, *, trust: TrustPage, folder: str, database: str, listeners: Listeners
+        cls, job: Job, brief: Brief, *, trust: TrustPage, folder: str, listeners: Listeners
     ) -> "ChildAttempt":
         """Start the keeper; the child itself waits for `go`. Raises `ChildNotStarted`."""
-        environment = {**os.environ, "LEASED_DATABASE_URL": database, **job.env, **brief.environment()}
+        environment = {**os.environ, **job.env, **brief.environment()}
         if job.function is not None:
             environment[BRIEF_VARIABLE] = brief.to_json()
         child = await Child.spawn(
@@ -163,6 +163,7 @@ class TaskAttempt:
         return Outcome(state, "".join(traceback.format_exception(error, limit=-_FRAMES)), self._output.tail)
 
     def stop(self, grace: float) -> None:
+        del grace  # there is nothing to force at its end
         self.kill()
 
     def kill(self) -> None:
@@ -191,7 +192,7 @@ class _TailHandler(logging.Handler):
 
 def _tail_logger(note: Callable[[str], None]) -> logging.Logger:
     """Return a logger whose lines go into the attempt's tail only."""
-    logger = logging.Logger("leased.job", logging.INFO)
+    logger = logging.Logger(LOGGER, logging.INFO)  # noqa: LOG001 - its own, so that no other handler gets the job's lines
     logger.addHandler(_TailHandler(note))
     return logger
 

@@ -82,7 +82,9 @@ def after_job(
         case "stopped":
             return HandBack("stopped: the replica was told to end")
         case "failed" if failures < job.retries:
-            return RetryLater(backoff(job.backoff, failures, chance), f'job "{job.name}" failed: {brief_error(outcome)}')
+            return RetryLater(
+                backoff(job.backoff, failures, chance), f'job "{job.name}" failed: {brief_error(outcome)}'
+            )
         case "failed" if on_failure == "stop" or not more:
             return FinishRun("failed", _failed([*failed_before, job.name], outcome))
         case "succeeded" if not more:

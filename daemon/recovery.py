@@ -7,7 +7,7 @@ from lease.clock import boot_id
 from lease.database import Database
 
 from .processes import ProcessIdentity, end_leftovers, is_alive, pid_namespace
-from .settling import Settled, Suspect, settle, settle_dead, suspects
+from .settling import Settled, settle, settle_dead, suspects
 
 
 async def settle_stale(database: Database, application: str) -> list[Settled]:
@@ -35,4 +35,5 @@ async def settle_proven_dead(database: Database, application: str, holder: str) 
 
 def _work_is_gone(keepers: Sequence[ProcessIdentity]) -> bool:
     """End what is left under each keeper, and tell whether all of it is seen gone."""
-    return all([end_leftovers(keeper) for keeper in keepers])
+    gone = [end_leftovers(keeper) for keeper in keepers]
+    return all(gone)

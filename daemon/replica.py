@@ -8,6 +8,7 @@ import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
+from typing import Literal
 
 from lease.client import Lease
 from lease.errors import LeaseError, StoreUnavailable
@@ -212,11 +213,13 @@ class Replica:
             with suppress(StoreUnavailable):
                 await self._save_progress()
                 if monotonic() - self._seen > _SEEN_EVERY:
-                    self._seen = monotonic()
-                    state = "draining" if self.draining else "running"
-                    await self._around.database.write(
-                        lambda connection, s=state: replicas.seen(connection, self._around.client.holder, s)
-                    )
+                    await self._tell_seen()
+
+    async def _tell_seen(self) -> None:
+        holder = self._around.client.holder
+        state: Literal["running", "draining"] = "draining" if self.draining else "running"
+        await self._around.database.write(lambda connection: replicas.seen(connection, holder, state))
+        self._seen = monotonic()
 
     async def _save_progress(self) -> None:
         unsaved = {}

@@ -4,7 +4,6 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from difflib import get_close_matches
 from typing import Any
 
@@ -13,9 +12,10 @@ from sqlalchemy import Connection, Row
 from . import statements
 from .definitions import Schedule
 from .errors import DaemonError
-from .ledger import Stretch
+from .ledger import LONGEST_STRETCH, Stretch
 from .naming import lease_name
-from .planning import Plan, PlannedRun, PlanState, plan
+from .plan_writing import write_plan
+from .planning import Plan, PlanState, plan
 from .stored import UnreadableDefinition, read_schedule
 
 MOST_SCHEDULES = 50
@@ -26,10 +26,6 @@ MOST_ROWS = 1_000
 
 class NoSuchSchedule(DaemonError):
     """There is no schedule of this name that could be triggered."""
-
-
-class PlanningFailed(DaemonError):
-    """What was planned does not fit what is in the database; nothing of it was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +63,10 @@ def plan_due(connection: Connection, application: str, known: Mapping[str, Sched
         except UnreadableDefinition as error:
             unreadable[row.name] = str(error)
             continue
-        plans = plan(application, schedule, _state(row, unfinished=row.name in busy), row.now)
-        doubled += _write(connection, application, schedule, plans, row.now)
-        instants.update(_counted(plans))
+        state = _state(row, unfinished=row.name in busy)
+        plans = plan(application, schedule, state, row.now)
+        doubled += write_plan(connection, application, schedule, plans, row.now)
+        instants.update(_counted(plans, state))
         made += len(plans.runs)
         planned += 1
         more = more or plans.more
@@ -145,72 +142,12 @@ def _state(row: Row[Any], *, unfinished: bool) -> PlanState:
     )
 
 
-def _write(connection: Connection, application: str, schedule: Schedule, plans: Plan, now: datetime) -> int:
-    """Write the runs and move the schedule on; return how many of the runs were there already."""
-    new = [planned for planned in plans.runs if not planned.extends]
-    rows = [_row(application, schedule, planned, now) for planned in new]
-    made = statements.run.add(connection, rows) if rows else 0
-    for planned in plans.runs:
-        if planned.extends:
-            _extend(connection, application, schedule, planned)
-    lease = lease_name(application, schedule)
-    if lease.per_run and made:
-        statements.run.name_leases(connection, application, schedule.name, lease.base, per_run=True)
-    stretch = plans.stretch
-    moved_on = {
-        "next_due": plans.next_due,
-        "planned_until": plans.planned_until,
-        "stretch_reason": stretch.reason if stretch else None,
-        "stretch_count": stretch.count if stretch else None,
-        "stretch_from": stretch.counted_from if stretch else None,
-    }
-    statements.schedule.change(connection, application, schedule.name, moved_on)
-    return len(rows) - made
-
-
-def _extend(connection: Connection, application: str, schedule: Schedule, planned: PlannedRun) -> None:
-    changed = statements.run.extend(
-        connection,
-        application,
-        schedule.name,
-        scheduled_for=planned.scheduled_for,
-        last=planned.last_scheduled_for or planned.scheduled_for,
-        count=planned.count,
-    )
-    if changed != 1:
-        raise PlanningFailed(
-            f'schedule "{schedule.name}": the row that counts its skipped instants since {planned.scheduled_for} '
-            f"should be there once, and is there {changed} times"
-        )
-
-
-def _row(application: str, schedule: Schedule, planned: PlannedRun, now: datetime) -> dict[str, Any]:
-    runs = planned.state == "pending"
-    start_by = None
-    if runs and schedule.start_within is not None:
-        start_by = planned.scheduled_for + timedelta(seconds=schedule.start_within)
-    return {
-        "application": application,
-        "schedule": schedule.name,
-        "scheduled_for": planned.scheduled_for,
-        "last_scheduled_for": planned.last_scheduled_for,
-        "count": planned.count,
-        "trigger": "schedule",
-        "state": planned.state,
-        "reason": planned.reason,
-        "lease_name": lease_name(application, schedule).base,
-        "available_at": planned.available_at if runs and not planned.waits else None,
-        "start_by": start_by,
-        "params": json.dumps(dict(schedule.params)),
-        "created_at": now,
-        "finished_at": None if runs else now,
-    }
-
-
-def _counted(plans: Plan) -> Counter[str]:
+def _counted(plans: Plan, state: PlanState) -> Counter[str]:
     counts: Counter[str] = Counter()
     for planned in plans.runs:
         counts[planned.reason or planned.state] += planned.count
+        if planned.extends and state.stretch is not None:
+            counts[planned.reason or planned.state] -= state.stretch.count - LONGEST_STRETCH
     return counts
 
 

@@ -7,11 +7,12 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from importlib.metadata import version
+from functools import partial
 from time import monotonic
 
 from sqlalchemy import Connection
 
+from lease.address import plain_url
 from lease.client import LeaseClient
 from lease.clock import boot_id
 from lease.database import Database
@@ -30,6 +31,7 @@ from .scheduling import trigger
 from .settings import Settings
 from .sync import sync
 from .task_thread import TaskThread
+from .version import package_version
 from .watching import Watcher
 from .web import WebServer, web_app
 from .web_address import WebAddress
@@ -56,6 +58,8 @@ def serve(
     ``now`` names schedules to trigger once the definitions are in the database. Status 0: all is well; 1: a run failed while
     ``until_idle``; 128 + n: ended by signal n. Raises `LeaseError` when the database cannot be used at the start.
     """
+    # Jobs find the database of their lease there, whatever the folder that they run in.
+    os.environ["LEASED_DATABASE_URL"] = plain_url(settings.database)
     return asyncio.run(_Service(application, settings, watcher).serve(now, until_idle=until_idle, web=web))
 
 
@@ -79,9 +83,7 @@ class _Service:
             async with LeaseClient(
                 self._settings.database, timing=timing, on_event=self._watcher.lease_event
             ) as client:
-                around = Surroundings(
-                    self._application, database, self._settings.database, client, self._tasks, self._watcher
-                )
+                around = Surroundings(self._application, database, client, self._tasks, self._watcher)
                 replica = Replica(around, self._settings)
                 async with self._registered(database, client), self._served(replica, client, web):
                     await self._prepare(database, now)
@@ -100,11 +102,7 @@ class _Service:
                 f'startup cleanup: run {settled.run_id} of "{settled.schedule}" was left behind (token {settled.grant.token}); {settled.outcome}'
             )
         for name in now:
-            await database.write(lambda connection, name=name: self._trigger(connection, name))
-
-    def _trigger(self, connection: Connection, name: str) -> int:
-        schedule = self._application.schedule(name)
-        return trigger(connection, self._application.name, schedule, requested_by=_user(), why="--now")
+            await database.write(partial(_trigger_now, self._application.name, name))
 
     async def _run(self, replica: Replica, *, until_idle: bool) -> None:
         loop = asyncio.get_running_loop()
@@ -151,7 +149,7 @@ class _Service:
             start_time=me.start_time if me else 0,
             boot_id=boot_id() or None,
             pid_namespace=pid_namespace(),
-            version=version("leased"),
+            version=package_version(),
         )
         await database.write(lambda connection: replicas.register(connection, entry))
         try:
@@ -199,6 +197,10 @@ class _Service:
         if self._tasks.age() > _LOOP_LIMIT:
             found["tasks"] = f"an async job has blocked the loop of async jobs for {self._tasks.age():.0f}s"
         return found
+
+
+def _trigger_now(application: str, schedule: str, connection: Connection) -> int:
+    return trigger(connection, application, schedule, requested_by=_user(), why="--now")
 
 
 def _user() -> str:

@@ -7,7 +7,7 @@ different definitions the later one wins.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
@@ -28,6 +28,16 @@ class SyncReport:
     retired: tuple[str, ...] = ()
     revived: tuple[str, ...] = ()
     unchanged: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Return it as a person says it: ``2 added (a, b), 1 unchanged``."""
+        parts = []
+        for field_ in fields(self):
+            names = getattr(self, field_.name)
+            if names:
+                shown = "" if field_.name == "unchanged" else f" ({', '.join(names)})"
+                parts.append(f"{len(names)} {field_.name}{shown}")
+        return "schedules: " + (", ".join(parts) or "none")
 
 
 @dataclass(slots=True)

@@ -26,6 +26,9 @@ class Watcher(Protocol):
     def run_ended(self, schedule: str, run_id: int, state: str, reason: str | None, token: int) -> None:
         """A run is over for this replica: over for good, or back to pending."""
 
+    def write_refused(self, schedule: str, run_id: int, token: int, who: str) -> None:
+        """A write of this replica changed no row: its grant has ended, and ``who`` says who has the run now (rule 10)."""
+
     def lease_event(self, event: Event) -> None:
         """A fact about a lease."""
 
@@ -47,6 +50,8 @@ class NoWatcher:
     def job_ended(self, schedule: str, job: str, state: str, seconds: float, error: str | None) -> None: ...
 
     def run_ended(self, schedule: str, run_id: int, state: str, reason: str | None, token: int) -> None: ...
+
+    def write_refused(self, schedule: str, run_id: int, token: int, who: str) -> None: ...
 
     def lease_event(self, event: Event) -> None: ...
 

@@ -46,3 +46,9 @@ def describe(url: URL) -> str:
         return f"sqlite:///{url.database}"
     plain = url.set(drivername=url.get_backend_name(), query={})
     return plain.render_as_string(hide_password=True)
+
+
+def plain_url(address: Address) -> str:
+    """Return the URL as other programs take it: an absolute path, no driver, and the password in it."""
+    url = parse_address(address)
+    return url.set(drivername=url.get_backend_name()).render_as_string(hide_password=False)

@@ -11,6 +11,9 @@ from .errors import LeaseError
 
 T = TypeVar("T")
 
+_LAST_WAIT = 1.0
+"""Seconds that tasks have to end when the loop does."""
+
 
 class BackgroundLoop:
     """An event loop in a daemon thread. A process that forks must make its own: the thread does not come along."""
@@ -25,6 +28,7 @@ class BackgroundLoop:
         asyncio.set_event_loop(self._loop)
         try:
             self._loop.run_forever()
+            self._loop.run_until_complete(_end_tasks(self._loop))
         finally:
             self._loop.close()
 
@@ -49,3 +53,12 @@ class BackgroundLoop:
         if self._thread.is_alive() and os.getpid() == self._pid:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
+
+
+async def _end_tasks(loop: asyncio.AbstractEventLoop) -> None:
+    """Cancel what is left in the loop, and wait a little for it."""
+    left = asyncio.all_tasks(loop) - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    if left:
+        await asyncio.wait(left, timeout=_LAST_WAIT)

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from typing import Self, TypeVar
 
 import anyio
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from . import events
 from .address import Address
@@ -15,7 +14,7 @@ from .clock import Clock, boottime
 from .core import Ticket
 from .durations import Duration, parse_duration
 from .errors import LeaseError, LeaseNotAcquired
-from .fence import BOUND, fence
+from .fence import BOUND, AsyncKinds, fence
 from .handle import Handle
 from .model import Grant, LeaseRecord
 from .runtime import Runtime
@@ -29,7 +28,7 @@ T = TypeVar("T")
 class Lease(Handle):
     """A lease that this client holds, or held; `lease.handle.Handle` tells what can be read of it."""
 
-    async def fence(self, connection: AsyncConnection | AsyncSession, *, bound: Duration = BOUND) -> None:
+    async def fence(self, connection: AsyncKinds, *, bound: Duration = BOUND) -> None:
         """Prove in the caller's transaction that this grant has not ended (rule 11; see `lease.fence.fence`). Raises `LeaseLost`."""
         await fence(connection, self.grant, bound=bound, home=self._runtime.home)
 

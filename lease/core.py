@@ -6,14 +6,14 @@ import socket
 import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from . import events
 from .clock import Clock
 from .durations import format_duration
-from .errors import LeaseNotAcquired, StoreUnavailable
+from .errors import LeaseError, LeaseNotAcquired, StoreUnavailable
 from .heartbeat import Heartbeat
 from .model import Grant, LeaseRecord, check_name
 from .store import Store
@@ -47,25 +47,53 @@ class Core:
         self.tell = events.guarded(listener)
         self.heartbeat = Heartbeat(store, timing, self.holder, clock, self.tell)
         self._beating: asyncio.Task[None] | None = None
+        self._takes: set[asyncio.Task[Tenure]] = set()
+        self._closing = False
 
     async def start(self) -> None:
         """Start the heartbeat."""
         self._beating = asyncio.get_running_loop().create_task(self.heartbeat.run())
 
     async def close(self) -> None:
-        """Release what is held, then stop the heartbeat: nothing outlives it (rule 19)."""
-        for tenure in self.heartbeat.tenures:
-            with suppress(StoreUnavailable):  # then the ttl ends it
-                await self.release(tenure)
+        """End acquisitions, release what is held, then stop the heartbeat: nothing outlives it (rule 19)."""
+        self._closing = True
+        for take in self._takes:
+            take.cancel()
+        if self._takes:
+            await asyncio.wait(set(self._takes))
+        await self._release_all()
         if self._beating is not None:
             self._beating.cancel()
             await asyncio.wait({self._beating})
         await self.store.close()
 
+    async def _release_all(self) -> None:
+        """Release all that is held, for as long as trust could last; what is left then is ended by its ttl."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.timing.give_up):
+                for tenure in self.heartbeat.tenures:
+                    try:
+                        await self.release(tenure)
+                    except StoreUnavailable as error:
+                        self.tell(events.ReleaseFailed(tenure.grant, str(error)))
+        for tenure in self.heartbeat.tenures:
+            self.heartbeat.forget(tenure)
+            self.tell(events.ReleaseFailed(tenure.grant, "the client was closed while the database was away"))
+
     async def take(self, ticket: "Ticket", name: str, wait: float | None) -> Tenure:
         """Acquire ``name`` for a caller who may be gone by the time that it is granted (see `abandon`)."""
-        ticket.task = asyncio.current_task()
-        ticket.tenure = await self.acquire(name, wait)
+        if self._closing:
+            raise LeaseError("this client is closed")
+        ticket.task = cast("asyncio.Task[Tenure]", asyncio.current_task())
+        self._takes.add(ticket.task)
+        try:
+            ticket.tenure = await self.acquire(name, wait)
+        except asyncio.CancelledError:
+            if self._closing:
+                raise LeaseError(f"this client was closed while it acquired lease {name!r}") from None
+            raise
+        finally:
+            self._takes.discard(ticket.task)
         return ticket.tenure
 
     async def abandon(self, ticket: "Ticket") -> None:
@@ -92,22 +120,22 @@ class Core:
     async def _acquire(self, name: str, wait: float | None) -> Tenure:
         deadline = None if wait is None else self.clock() + wait
         while True:
-            answer = await self._attempt(name, waiting=wait != 0)
+            answer = await self._attempt(name)
             if isinstance(answer, Tenure):
                 return answer
             left = self.timing.ttl if deadline is None else deadline - self.clock()
             if left <= 0:
+                if isinstance(answer, StoreUnavailable):
+                    raise answer
                 self.tell(events.Refused(name, answer))
                 raise LeaseNotAcquired(_refusal(name, answer, wait))
-            await self._wait(name, min(left, self.timing.ttl))
+            await self._wait(name, answer, min(left, self.timing.ttl))
 
-    async def _attempt(self, name: str, *, waiting: bool) -> Tenure | LeaseRecord | None:
+    async def _attempt(self, name: str) -> Tenure | LeaseRecord | StoreUnavailable | None:
         try:
             return await self._retried(lambda: self._grant_once(name))
-        except StoreUnavailable:
-            if not waiting:
-                raise
-            return None
+        except StoreUnavailable as error:
+            return error
 
     async def _grant_once(self, name: str) -> Tenure | LeaseRecord | None:
         sent = self.clock()
@@ -124,14 +152,16 @@ class Core:
         if answer is not None and answer.grant is not None and answer.holder == self.holder:
             # The reply to an earlier attempt was lost; nobody was told of that grant.
             await self.store.release(answer.grant)
-            return None
+            return await self._grant_once(name)
         return answer
 
-    async def _wait(self, name: str, seconds: float) -> None:
-        try:
-            await self.store.wait_released(name, seconds)
-        except StoreUnavailable:
-            await asyncio.sleep(min(seconds, self.timing.retry_wait))
+    async def _wait(self, name: str, answer: LeaseRecord | StoreUnavailable | None, seconds: float) -> None:
+        if isinstance(answer, LeaseRecord) and answer.live:
+            with suppress(StoreUnavailable):
+                await self.store.wait_released(name, seconds)
+                return
+        # Away, or to be had but for a transaction that has the row locked: nothing tells when that is over.
+        await asyncio.sleep(min(seconds, self.timing.retry_wait))
 
     async def release(self, tenure: Tenure) -> bool:
         """End the grant; False when it had ended before. If the database is away it ends at the latest after the ttl."""

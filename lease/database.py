@@ -49,7 +49,7 @@ def sqlstate(error: BaseException) -> str | None:
 
 def explain(error: BaseException, url: URL) -> LeaseError:
     """Turn what the driver said into one sentence without passwords."""
-    if _tables_missing(error):
+    if tables_missing(error):
         return SchemaMissing(
             f"the database {describe(url)} has not the tables of leased; make them with `leased db upgrade`, or with "
             "lease.create_tables(connection) where only the library is used"
@@ -57,7 +57,8 @@ def explain(error: BaseException, url: URL) -> LeaseError:
     return StoreUnavailable(f"the database {describe(url)} cannot be used: {_said(error, url)}")
 
 
-def _tables_missing(error: BaseException) -> bool:
+def tables_missing(error: BaseException) -> bool:
+    """Tell whether the database refused because it has not the tables, or not all of them."""
     text = str(getattr(error, "orig", error))
     return sqlstate(error) in ("42P01", "42883", "3F000") or text.startswith("no such table")
 

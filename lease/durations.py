@@ -8,6 +8,7 @@ from .errors import InvalidDuration
 Duration = str | int | float
 """What every public function takes for a duration."""
 
+_TOO_LONG = 1e15
 _UNITS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|d|h|m|s)")
 _WHOLE = re.compile(rf"(?:{_PART.pattern})+")
@@ -21,7 +22,7 @@ def parse_duration(value: Duration) -> float:
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise InvalidDuration(_complaint(value))
     if isinstance(value, (int, float)):
-        seconds = float(value)
+        seconds = float(value) if abs(value) < _TOO_LONG else math.inf
     else:
         text = value.replace(" ", "")
         if re.fullmatch(r"\d+(?:\.\d+)?", text):

@@ -17,6 +17,10 @@ class LeaseLost(LeaseError):
         self.cause = cause if cause is not None else message
 
 
+class NeverGranted(LeaseLost):
+    """The database that was asked has never granted this: it is another one than the lease's, or was set back."""
+
+
 class StaleToken(LeaseError):
     """A gate has admitted a higher token already (rule 12)."""
 

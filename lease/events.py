@@ -142,7 +142,7 @@ def guarded(listener: Listener) -> Listener:
     def tell(event: Event) -> None:
         try:
             listener(event)
-        except Exception:
+        except (Exception, SystemExit):
             _logger.exception("a subscriber of lease events failed at %s", type(event).__name__)
 
     return tell

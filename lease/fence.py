@@ -8,14 +8,14 @@ from typing import Any, overload
 
 from sqlalchemy import URL, Connection
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
-from sqlalchemy.orm import Session
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session
+from sqlalchemy.orm import Session, scoped_session
 
 from . import statements
 from .address import describe
-from .database import sqlstate
+from .database import explain, sqlstate, tables_missing
 from .durations import Duration, parse_duration
-from .errors import LeaseError, LeaseLost, StoreUnavailable
+from .errors import LeaseError, LeaseLost, NeverGranted, StoreUnavailable
 from .model import Grant
 from .turnstile import Turnstile
 
@@ -25,15 +25,17 @@ _PATIENCE = 5.0
 """Seconds to wait for SQLite's turnstile."""
 
 
+SyncKinds = Connection | Session | scoped_session[Session]
+AsyncKinds = AsyncConnection | AsyncSession | async_scoped_session[AsyncSession]
+
+
 @overload
-def fence(
-    connection: Connection | Session, grant: Grant, *, bound: Duration = BOUND, home: URL | None = None
-) -> None: ...
+def fence(connection: SyncKinds, grant: Grant, *, bound: Duration = BOUND, home: URL | None = None) -> None: ...
 
 
 @overload
 def fence(
-    connection: AsyncConnection | AsyncSession, grant: Grant, *, bound: Duration = BOUND, home: URL | None = None
+    connection: AsyncKinds, grant: Grant, *, bound: Duration = BOUND, home: URL | None = None
 ) -> Awaitable[None]: ...
 
 
@@ -51,6 +53,10 @@ def fence(connection: Any, grant: Grant, *, bound: Duration = BOUND, home: URL |
     savepoint, or leads to another database than the lease's (``home``, where known).
     """
     seconds = parse_duration(bound)
+    if seconds <= 0:
+        raise LeaseError("the bound of a fence is 0, but its transaction needs some time: set it above 0")
+    if isinstance(connection, (scoped_session, async_scoped_session)):
+        connection = connection()
     if isinstance(connection, (AsyncConnection, AsyncSession)):
         return _fence_async(connection, grant, seconds, home)
     if isinstance(connection, Session):
@@ -95,20 +101,25 @@ def with_turnstile(connection: Connection, work: Callable[[], None]) -> None:
 def _file_of(connection: Connection | None) -> str | None:
     if connection is None or connection.dialect.name != "sqlite":
         return None
-    return connection.engine.url.database
+    database = connection.engine.url.database
+    return None if not database or database == ":memory:" else database
 
 
 def _prove(connection: Connection, grant: Grant, bound: float, home: URL | None) -> None:
     if connection.in_nested_transaction():
         raise LeaseError("fence must come before any savepoint: rolling back to one would drop it")
     _refuse_autocommit(connection)
+    if home is not None and home.get_backend_name() != connection.dialect.name:
+        _refuse_other_database(connection, home)
     try:
         statements.fence(connection, grant, bound)
-    except LeaseLost:
+    except NeverGranted:
         _refuse_other_database(connection, home)
         raise
     except DBAPIError as error:
-        _refuse_other_database(connection, home)
+        if tables_missing(error):
+            _refuse_other_database(connection, home)
+            raise explain(error, connection.engine.url) from error
         if sqlstate(error) == "40001":  # serialization_failure: the row's key changed since the transaction's snapshot
             raise LeaseLost(f"lease {grant.name!r} is lost: the grant with token {grant.token} has ended") from error
         if getattr(error.orig, "sqlite_errorname", "") == "SQLITE_BUSY_SNAPSHOT":
@@ -146,7 +157,7 @@ def _refuse_other_database(connection: Connection, home: URL | None) -> None:
 
 def _place(url: URL) -> tuple[object, ...]:
     if url.get_backend_name() == "sqlite":
-        return ("sqlite", str(Path(url.database or "").absolute()))
+        return ("sqlite", str(Path(url.database or "").resolve()))
     return (url.get_backend_name(), url.host or "localhost", url.port or 5432, url.database or url.username)
 
 

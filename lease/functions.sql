@@ -11,6 +11,7 @@ DECLARE
     bounded text[] := ARRAY['idle_in_transaction_session_timeout', 'statement_timeout'];
     setting text;
     present interval;
+    milliseconds bigint := least(greatest(ceil(extract(epoch FROM bound) * 1000), 1), 2147483647); -- what a setting takes
 BEGIN
     IF current_setting('server_version_num')::int >= 170000 THEN
         bounded := bounded || 'transaction_timeout'::text;
@@ -18,7 +19,8 @@ BEGIN
     FOREACH setting IN ARRAY bounded LOOP
         present := current_setting(setting)::interval;
         IF present = interval '0' OR present > bound THEN
-            PERFORM set_config(setting, ceil(extract(epoch FROM bound) * 1000)::text, true);
+            PERFORM set_config(setting, '0', true); -- else a longer transaction_timeout, already running, runs on
+            PERFORM set_config(setting, milliseconds::text, true);
         END IF;
     END LOOP;
 
@@ -26,6 +28,12 @@ BEGIN
       WHERE held.name = lease_fence.name AND held.token = lease_fence.token AND held.holder = lease_fence.holder
       FOR KEY SHARE;
     IF NOT FOUND THEN
+        -- Rows are never deleted and tokens only grow: without such a row this is another database (or one that was set back).
+        PERFORM 1 FROM @schema.lease AS known WHERE known.name = lease_fence.name AND known.token >= lease_fence.token;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'lease "%" is lost: token % was never granted in this database', lease_fence.name, lease_fence.token
+                USING ERRCODE = 'LEASE', DETAIL = 'never granted';
+        END IF;
         RAISE EXCEPTION 'lease "%" is lost: the grant with token % has ended', lease_fence.name, lease_fence.token
             USING ERRCODE = 'LEASE';
     END IF;

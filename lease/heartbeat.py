@@ -13,11 +13,12 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 
 import anyio
+from anyio.abc import TaskGroup
 
 from . import events
 from .clock import Clock
 from .errors import StoreUnavailable
-from .model import Grant, Loss, LossKind, suspended_cause, unreachable_cause
+from .model import Grant, Loss, LossKind, locked_cause, suspended_cause, unreachable_cause
 from .store import Renewal, Store
 from .tenure import Tenure
 from .timing import LeaseTiming
@@ -25,6 +26,8 @@ from .verdicts import Verdicts, judge, orphans
 
 _TICK = 0.5
 """Seconds between two looks at the clock while something is held; a longer gap is a stall."""
+_STEP = 0.5
+"""Seconds by which the database's clock must move against ours to count as a step."""
 
 
 class Heartbeat:
@@ -44,7 +47,11 @@ class Heartbeat:
         self._confirmed = clock()
         self._starved = 0.0
         self._error: str | None = None
+        self._locked: frozenset[Grant] = frozenset()
         self._offset: float | None = None
+        self._took = 0.0
+        self._releasing: set[Grant] = set()
+        self._tasks: TaskGroup | None = None
         self._seen = clock()
 
     # What the client tells it
@@ -53,7 +60,7 @@ class Heartbeat:
         """Say that ``name`` (or `ANY_NAME`) is being acquired: a grant of it that nobody holds yet is no orphan."""
         self._in_flight[name] += 1
 
-    def end_flight(self, name: str, sure: bool) -> None:  # noqa: FBT001
+    def end_flight(self, name: str, sure: bool) -> None:
         """Say that this is over; unless ``sure``, something may have been granted that nobody was told of."""
         self._in_flight -= Counter([name])
         if not sure:
@@ -65,6 +72,7 @@ class Heartbeat:
         if not self._wanted.is_set():
             self._next_beat = sent + self._timing.renew_every
             self._confirmed, self._starved, self._error = sent, 0.0, None
+            self._offset = None
             self._seen = self._clock()
         self._tenures[grant] = tenure
         self._wanted.set()
@@ -79,6 +87,8 @@ class Heartbeat:
     def sweep(self) -> None:
         """Look for grants whose reply was lost, for as long as one can live."""
         self._sweep_until = self._clock() + self._timing.ttl
+        if not self._wanted.is_set():
+            self._seen = self._clock()
         self._wanted.set()
 
     def holds(self, name: str) -> bool:
@@ -99,6 +109,7 @@ class Heartbeat:
     async def run(self) -> None:
         """Beat and watch until cancelled."""
         async with anyio.create_task_group() as tasks:
+            self._tasks = tasks
             tasks.start_soon(self._forever, self._beat_when_due)
             tasks.start_soon(self._forever, self._watch_once)
 
@@ -107,7 +118,9 @@ class Heartbeat:
             await self._wanted.wait()
             try:
                 await step()
-            except Exception as error:  # noqa: BLE001 - it never ends quietly (rule 8)
+            except (Exception, asyncio.CancelledError) as error:
+                if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+                    raise
                 self._tell(events.HeartbeatFailed(f"{type(error).__name__}: {error}"))
                 await asyncio.sleep(self._timing.retry_wait)
 
@@ -134,23 +147,35 @@ class Heartbeat:
         renewal = await self._store.renew(self._holder, self._timing.ttl, expected)
         verdicts = judge(expected, renewal)
         self._confirmed, self._starved, self._error = sent, 0.0, None
+        self._locked = frozenset(verdicts.unknown)
         self._extend(verdicts, sent)
         self._at_risk(self._held(verdicts.unknown), "another transaction has its row locked")
         for grant, cause in verdicts.ended:
             self._end(grant, cause)
         self._compare_clocks(renewal, sent)
         for orphan in orphans(renewal, self._holder, self._tenures.keys(), self._in_flight.keys()):
-            await self._store.release(orphan)
-            self._tell(events.OrphanReleased(orphan))
+            if self._tasks is not None and orphan not in self._releasing:
+                self._releasing.add(orphan)
+                self._tasks.start_soon(self._release_orphan, orphan)
+
+    async def _release_orphan(self, orphan: Grant) -> None:
+        """Release it apart from the beat, which waits for nobody: a transaction fenced with it may hold its row for long."""
+        try:
+            if await self._store.release(orphan):
+                self._tell(events.OrphanReleased(orphan))
+        except Exception as error:  # noqa: BLE001 - the next renewal tells of it again
+            self._tell(events.ReleaseFailed(orphan, str(error)))
+        finally:
+            self._releasing.discard(orphan)
 
     def _extend(self, verdicts: Verdicts, sent: float) -> None:
         held = self._held(verdicts.renewed)
         if not held:
             return
         margin = min(tenure.remaining() for tenure in held)
-        for tenure in held:
-            tenure.extend(sent + self._timing.give_up)
-        self._tell(events.Renewed(verdicts.renewed, margin, self._clock() - sent))
+        extended = [tenure.grant for tenure in held if tenure.extend(sent + self._timing.give_up)]
+        if extended:
+            self._tell(events.Renewed(tuple(extended), margin, self._clock() - sent))
 
     def _end(self, grant: Grant, cause: str) -> None:
         tenure = self._tenures.get(grant)
@@ -170,10 +195,11 @@ class Heartbeat:
         if renewal.database_time is None:
             return
         received = self._clock()
-        offset = renewal.database_time - (sent + received) / 2
+        offset, took = renewal.database_time - (sent + received) / 2, received - sent
         step = 0.0 if self._offset is None else offset - self._offset
-        self._offset = offset
-        if abs(step) > 0.5 + (received - sent):
+        unsure = (took + self._took) / 2  # each offset is right to half of its round trip
+        self._offset, self._took = offset, took
+        if abs(step) > _STEP + unsure:
             self._tell(events.ClockStepped(step))
 
     async def _watch_once(self) -> None:
@@ -187,11 +213,14 @@ class Heartbeat:
             self._tell(events.Stalled(now - planned))
         for tenure in self.tenures:
             if now >= tenure.trusted_until:
-                self._lose(tenure, *self._cause(now))
+                self._lose(tenure, *self._cause(tenure, now))
 
-    def _cause(self, now: float) -> tuple[LossKind, str]:
+    def _cause(self, tenure: Tenure, now: float) -> tuple[LossKind, str]:
         if self._starved > (self._timing.give_up - self._timing.renew_every) / 2:
             return LossKind.SUSPENDED, suspended_cause(self._starved)
+        if tenure.grant in self._locked:
+            since = now - tenure.trusted_until + self._timing.give_up
+            return LossKind.UNREACHABLE, locked_cause(since)
         return LossKind.UNREACHABLE, unreachable_cause(now - self._confirmed, self._error)
 
     def _lose(self, tenure: Tenure, kind: LossKind, cause: str) -> None:
@@ -200,3 +229,9 @@ class Heartbeat:
         self.sweep()  # should the database still have it as ours, it is released at once
         if tenure.lose(loss):
             self._tell(events.Lost(loss))
+
+
+def _is_cancelled() -> bool:
+    """Tell whether somebody ends this task; an attempt that was cut off can raise CancelledError just so."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -81,6 +81,11 @@ def unreachable_cause(seconds: float, error: str | None) -> str:
     return f"database unreachable for {format_duration(seconds)}{said}"
 
 
+def locked_cause(seconds: float) -> str:
+    """Say for how long the database was there, but the lease's row was not to be had."""
+    return f"another transaction has had its row locked for {format_duration(seconds)}"
+
+
 def suspended_cause(seconds: float) -> str:
     """Say for how long this process did not run."""
     return f"this process was suspended or starved for {format_duration(seconds)}"
@@ -90,6 +95,8 @@ def check_name(name: str) -> str:
     """Return ``name`` if it may name a lease: 1 to 255 characters, none of them a control character."""
     if not isinstance(name, str) or not 1 <= len(name) <= LONGEST_NAME:
         raise InvalidName(f"a lease's name has 1 to {LONGEST_NAME} characters; {name!r:.60} does not")
+    if any(0xD800 <= ord(letter) < 0xE000 for letter in name):
+        raise InvalidName(f"a lease's name is text that can be encoded as UTF-8; {name!r:.60} cannot")
     if not name.isprintable() and any(ord(letter) < 32 or 127 <= ord(letter) < 160 for letter in name):
         raise InvalidName(f"a lease's name has no control characters; {name!r:.60} does")
     return name

@@ -16,7 +16,7 @@ from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, Prog
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from .database import Unit, explain
+from .database import Unit, explain, sqlstate
 from .errors import StoreUnavailable
 from .schema import SCHEMA
 
@@ -85,9 +85,14 @@ class PostgresqlDatabase:
             return task.result()
         except (*_UNAVAILABLE, ProgrammingError) as error:
             explained = explain(error, self._url)
-            if isinstance(error, ProgrammingError) and isinstance(explained, StoreUnavailable):
-                raise
+            if isinstance(error, ProgrammingError) and isinstance(explained, StoreUnavailable) and not _refused(error):
+                raise  # a mistake in a statement is ours, and no reason to try again
             raise explained from error
+
+
+def _refused(error: ProgrammingError) -> bool:
+    """Tell whether it is about the address (the driver's word, without a code) or about rights."""
+    return sqlstate(error) in (None, "42501")
 
 
 class _Line:

@@ -54,7 +54,11 @@ class Runtime:
     async def _open(self) -> None:
         if self._database is not None:
             store = DatabaseStore(self._database, self.timing)
-            await store.prepare()
+            try:
+                await store.prepare()
+            except BaseException:
+                await store.close()
+                raise
             self.home = store.url
             self._store = store
         self._core = Core(

@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
 from .database import sqlstate
-from .errors import LeaseLost
+from .errors import LeaseLost, NeverGranted
 from .model import Grant, LeaseRecord
 from .schema import (
     SCHEMA,
@@ -187,21 +187,22 @@ def read(connection: Connection, names: Sequence[str]) -> dict[str, LeaseRecord]
 
 def list_prefix(connection: Connection, prefix: str) -> list[LeaseRecord]:
     """Return the leases whose names begin with ``prefix``, by name."""
-    query = _records().where(lease.c.name.startswith(prefix, autoescape=True)).order_by(lease.c.name)
+    # SQLite's LIKE takes a letter for its capital; PostgreSQL's finds the place in the index.
+    begins = lease.c.name.startswith(prefix, autoescape=True) & (func.substr(lease.c.name, 1, len(prefix)) == prefix)
+    query = _records().where(begins).order_by(lease.c.name)
     return [LeaseRecord(*row) for row in connection.execute(query)]
 
 
-def await_release(connection: Connection, name: str, seconds: float) -> None:
-    """Leave word that somebody waits for ``name`` for that long; a locked row is passed over."""
+def await_release(connection: Connection, name: str, seconds: float) -> bool:
+    """Leave word that somebody waits for ``name`` for that long; False when its row is locked, and was passed over."""
     unlocked = (
         select(lease.c.name)
         .where(lease.c.name == name)
         .with_for_update(skip_locked=True, key_share=True)
         .cte("unlocked")
     )
-    connection.execute(
-        update(lease).where(lease.c.name.in_(select(unlocked.c.name))).values(awaited_until=later(clock(), seconds))
-    )
+    word = update(lease).where(lease.c.name.in_(select(unlocked.c.name))).values(awaited_until=later(clock(), seconds))
+    return connection.execute(word).rowcount > 0
 
 
 def fence(connection: Connection, grant: Grant, bound: float = 30.0) -> None:
@@ -213,7 +214,8 @@ def fence(connection: Connection, grant: Grant, bound: float = 30.0) -> None:
     if connection.dialect.name == "postgresql":
         _fence_by_key(connection, grant, bound)
     elif connection.execute(update(lease).where(_is(grant)).values(token=lease.c.token)).rowcount != 1:
-        raise LeaseLost(_ENDED_MESSAGE.format(grant))
+        known = select(lease.c.name).where(lease.c.name == grant.name, lease.c.token >= grant.token)
+        raise _fenced_off(grant, known=connection.scalar(known) is not None)
 
 
 def _fence_by_key(connection: Connection, grant: Grant, bound: float) -> None:
@@ -223,13 +225,19 @@ def _fence_by_key(connection: Connection, grant: Grant, bound: float) -> None:
         connection.execute(call, values)
     except DBAPIError as error:
         if sqlstate(error) == FENCED_OFF:
-            raise LeaseLost(_ENDED_MESSAGE.format(grant)) from error
+            diagnosis = getattr(error.orig, "diag", None)
+            raise _fenced_off(grant, known=getattr(diagnosis, "message_detail", None) != "never granted") from error
         raise
+
+
+def _fenced_off(grant: Grant, *, known: bool) -> LeaseLost:
+    if known:
+        return LeaseLost(f"lease {grant.name!r} is lost: the grant with token {grant.token} has ended")
+    return NeverGranted(f"lease {grant.name!r} is lost: token {grant.token} was never granted in this database")
 
 
 FENCED_OFF = "LEASE"
 """The SQLSTATE that ``lease_fence`` raises."""
-_ENDED_MESSAGE = "lease {0.name!r} is lost: the grant with token {0.token} has ended"
 
 _ENDED = {"holder": None, "label": None, "boot": None, "expires_at": None}
 

@@ -4,16 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Self
 
-from sqlalchemy import Connection
-from sqlalchemy.orm import Session
-
 from . import events
 from .address import Address
 from .clock import Clock, boottime
 from .core import Ticket
 from .durations import Duration, parse_duration
 from .errors import LeaseError, LeaseNotAcquired
-from .fence import BOUND, fence
+from .fence import BOUND, SyncKinds, fence
 from .handle import Handle
 from .model import LeaseRecord
 from .runtime import Runtime
@@ -25,7 +22,7 @@ from .timing import LeaseTiming
 class Lease(Handle):
     """A lease that this client holds, or held; `lease.handle.Handle` tells what can be read of it."""
 
-    def fence(self, connection: Connection | Session, *, bound: Duration = BOUND) -> None:
+    def fence(self, connection: SyncKinds, *, bound: Duration = BOUND) -> None:
         """Prove in the caller's transaction that this grant has not ended (rule 11; see `lease.fence.fence`). Raises `LeaseLost`."""
         fence(connection, self.grant, bound=bound, home=self._runtime.home)
 
@@ -125,7 +122,9 @@ class LeaseClient:
         future = self._runtime.take(ticket, name, None if wait is None else parse_duration(wait))
         try:
             return Lease(self._runtime, future.result())
-        except KeyboardInterrupt:
+        except LeaseError:
+            raise
+        except BaseException:  # raised in this thread by a signal, and not by the acquisition: nobody will release it
             self._runtime.abandon(ticket).result()
             raise
 

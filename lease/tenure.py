@@ -1,13 +1,18 @@
 """One grant as its holder knows it: until when it may be trusted, and whether it is lost. Readable from every thread."""
 
+import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from .clock import Clock
 from .durations import Duration, format_duration, parse_duration
 from .errors import LeaseLost
 from .model import Grant, Loss
+
+T = TypeVar("T")
+_logger = logging.getLogger("lease")
 
 
 class Tenure:
@@ -65,8 +70,7 @@ class Tenure:
                 return False
             self._trusted_until = max(self._trusted_until, trusted_until)
             watchers = list(self._watchers)
-        for watcher in watchers:
-            watcher(self._trusted_until)
+        _call(watchers, self._trusted_until)
         return True
 
     def lose(self, loss: Loss) -> bool:
@@ -77,8 +81,7 @@ class Tenure:
             self.loss = loss
             told = list(self._on_lost)
         self.lost.set()
-        for tell in told:
-            tell(loss)
+        _call(told, loss)
         return True
 
     def finish(self) -> None:
@@ -108,6 +111,15 @@ class Tenure:
             yield
         finally:
             self.ending = False
+
+
+def _call(callbacks: Iterable[Callable[[T], None]], value: T) -> None:
+    """Call each of ``callbacks``; what one raises reaches neither the others nor the heartbeat (rule 8)."""
+    for callback in callbacks:
+        try:
+            callback(value)
+        except (Exception, SystemExit):
+            _logger.exception("a callback of a lease failed")
 
 
 def lost_error(loss: Loss) -> LeaseLost:

@@ -39,6 +39,7 @@ class Turnstile:
 
     def __exit__(self, *error: object) -> None:
         if self._descriptor >= 0:
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)  # closing leaves it locked where a child was forked meanwhile
             os.close(self._descriptor)
 
     def pass_now(self) -> bool:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from .model import Grant, ended_cause
 from .store import Renewal
 
-
 ANY_NAME = ""
 """In place of a name: what is being acquired is not known beforehand."""
 

@@ -16,6 +16,7 @@ from ..reading import NotFound, applications_with, schedule_names
 from ..sync import SyncReport
 from ..sync import sync as write_definitions
 from .asking import ask, ask_url
+from .failing import Misused
 from .options import Application as ApplicationName
 from .options import Database, Json
 from .screen import screen, write_json
@@ -69,7 +70,7 @@ def _infer(connection: Connection, schedule: str) -> str:
     if len(found) == 1:
         return found[0]
     if found:
-        raise typer.BadParameter(f'several applications have a schedule "{schedule}": add --application {found[0]}')
+        raise Misused(f'several applications have a schedule "{schedule}": add --application {found[0]}')
     names = schedule_names(connection)
     near = get_close_matches(schedule, names, n=1)
     listed = ", ".join(f'"{name}"' for name in names[:10]) or "none"
@@ -84,7 +85,7 @@ def _params(text: str | None) -> Mapping[str, Any] | None:
     try:
         given = json.loads(text)
     except ValueError as error:
-        raise typer.BadParameter(f"--params is not JSON: {error}") from None
+        raise Misused(f"--params is not JSON: {error}") from None
     if not isinstance(given, dict):
-        raise typer.BadParameter("--params is not a JSON object; write it like '{\"customer\": 7}'")
+        raise Misused("--params is not a JSON object; write it like '{\"customer\": 7}'")
     return given

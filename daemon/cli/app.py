@@ -1,11 +1,11 @@
 """The command line, put together."""
 
 import sys
-from importlib import metadata
 from typing import Annotated
 
 import typer
 
+from ..version import package_version
 from .act import trigger
 from .check import check, preview_command
 from .db import db
@@ -29,7 +29,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        sys.stdout.write(f"leased {metadata.version('leased')}\n")
+        sys.stdout.write(f"leased {package_version()}\n")
         raise typer.Exit
 
 

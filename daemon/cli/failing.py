@@ -16,10 +16,16 @@ from ..scheduling import NoSuchSchedule
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
+
+class Misused(DaemonError):
+    """The command line does not make sense."""
+
+
 _KINDS: tuple[tuple[type[Exception], str, int], ...] = (
     (NotYet, "not yet", USAGE),
     (DefinitionError, "definition", USAGE),
     (SettingsError, "settings", USAGE),
+    (Misused, "usage", USAGE),
     (InvalidCron, "usage", USAGE),
     (InvalidInstant, "usage", USAGE),
     (NotFound, "not found", FAILED),

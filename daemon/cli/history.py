@@ -10,6 +10,7 @@ from ..reading import JobRun, RunDetail, plain, read_run, read_runs
 from ..schema import RunState
 from ..texts import clean, lasted, number, when
 from .asking import ask
+from .failing import Misused
 from .options import Application, Database, Json
 from .screen import add, screen, table, write_json
 
@@ -26,7 +27,7 @@ def runs(
 ) -> None:
     """The history, the latest run first."""
     if state is not None and state not in _STATES:
-        raise typer.BadParameter(f'there is no state "{state}"; use one of {", ".join(_STATES)}')
+        raise Misused(f'there is no state "{state}"; use one of {", ".join(_STATES)}')
     found = ask(
         database,
         lambda connection: read_runs(connection, limit=limit, application=application, schedule=schedule, state=state),

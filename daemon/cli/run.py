@@ -25,6 +25,7 @@ from ..supervisor import Supervisor
 from ..web_address import WebAddress
 from .act import trigger_all
 from .asking import ask_url, prepare
+from .failing import Misused
 from .options import Database, File
 from .screen import screen
 from .summary import print_summary
@@ -62,7 +63,7 @@ def run(
 ) -> int:
     """Run what FILE defines: sync, startup cleanup, then run until SIGTERM."""
     if web is not None and no_web:
-        raise typer.BadParameter("--web and --no-web are both given: leave one of them out")
+        raise Misused("--web and --no-web are both given: leave one of them out")
     flags = {
         "database_url": database,
         "lease_ttl": ttl,

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, exists, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, exists, func, insert, literal, select, update
 
 from lease.model import Grant
 from lease.schema import lease, now
@@ -82,21 +82,23 @@ def end(connection: Connection, job_run_id: int, grant: Grant, state: JobState, 
     ).rowcount
 
 
-def add_not_started(connection: Connection, run_id: int, grant: Grant, jobs: Sequence[tuple[str, int, int]]) -> None:
-    """Write of jobs (name, position, attempt) that they will not be started any more."""
-    rows = [
-        {
-            "run_id": run_id,
-            "job": job,
-            "position": position,
-            "attempt": attempt,
-            "state": "not started",
-            "token": grant.token,
-            "holder": grant.holder,
-        }
-        for job, position, attempt in jobs
-    ]
-    connection.execute(insert(job_run).values(started_at=now(), finished_at=now()), rows)
+def add_not_started(connection: Connection, run_id: int, grant: Grant, jobs: Sequence[tuple[str, int]]) -> None:
+    """Write of jobs (name, position) that they will not be started any more."""
+    earlier = select(func.coalesce(func.max(job_run.c.attempt), 0)).where(
+        job_run.c.run_id == run_id, job_run.c.job == bindparam("named")
+    )
+    row = {
+        "run_id": run_id,
+        "job": bindparam("named"),
+        "position": bindparam("place"),
+        "attempt": earlier.scalar_subquery() + 1,
+        "state": "not started",
+        "token": grant.token,
+        "holder": grant.holder,
+        "started_at": now(),
+        "finished_at": now(),
+    }
+    connection.execute(insert(job_run).values(**row), [{"named": job, "place": position} for job, position in jobs])
 
 
 def read(connection: Connection, job_run_id: int) -> Row[Any] | None:

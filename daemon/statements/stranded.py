@@ -82,14 +82,15 @@ def suspects(connection: Connection, application: str, boot_id: str, pid_namespa
     return list(connection.execute(query))
 
 
-def stop_runs(connection: Connection, runs: Collection[Stranded]) -> list[Row[Any]]:
-    """Write that these runs are to go on under another grant; return (id, state) of each."""
+def stop_runs(connection: Connection, runs: Collection[Stranded]) -> list[int]:
+    """Write that these runs are to go on under another grant; return their ids."""
     again = {"state": "pending", "available_at": now(), "token": null(), "holder": null()}
-    return list(connection.execute(update(run).where(_these(runs)).values(**again).returning(run.c.id, run.c.state)))
+    stopped = update(run).where(_these(runs)).values(**again).returning(run.c.id)
+    return list(connection.scalars(stopped))
 
 
-def abandon_runs(connection: Connection, runs: Collection[Stranded], most: int, reason: str) -> list[Row[Any]]:
-    """Write that an attempt of each was abandoned; after ``most`` the run fails. Return (id, state) of each."""
+def abandon_runs(connection: Connection, runs: Collection[Stranded], most: int, reason: str) -> dict[int, str]:
+    """Write that an attempt of each was abandoned; after ``most`` the run fails. Return the state of each by its id."""
     over = run.c.abandoned + 1 >= most
     values = {
         "state": case((over, "failed"), else_="pending"),
@@ -100,7 +101,8 @@ def abandon_runs(connection: Connection, runs: Collection[Stranded], most: int, 
         "token": null(),
         "holder": null(),
     }
-    return list(connection.execute(update(run).where(_these(runs)).values(**values).returning(run.c.id, run.c.state)))
+    abandoned = update(run).where(_these(runs)).values(**values).returning(run.c.id, run.c.state)
+    return {row.id: row.state for row in connection.execute(abandoned)}
 
 
 def end_jobs(connection: Connection, runs: Collection[Stranded], state: str) -> None:

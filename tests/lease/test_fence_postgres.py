@@ -1,0 +1,273 @@
+"""The fence on PostgreSQL beside whatever would end the grant (rule 11)."""
+
+import time
+from collections.abc import Callable
+
+import psycopg
+import pytest
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
+
+from lease import Grant, LeaseError, LeaseLost, fence, statements
+from tests.lease.stores import Tables, in_thread
+from tests.support.postgres import plain
+from tests.support.waiting import wait_until
+
+LEVELS = ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"]
+End = Callable[[Connection, Grant], object]
+ENDS: dict[str, End] = {
+    "settled": lambda connection, grant: statements.settle(connection, [grant]),
+    "stolen": lambda connection, grant: statements.grant(connection, [grant.name], "ben", 60.0),
+    "released": lambda connection, grant: statements.release(connection, grant),
+    "proven dead": lambda connection, grant: statements.end_dead(connection, [grant]),
+}
+
+
+@pytest.fixture
+def tables(postgres_tables: Tables) -> Tables:
+    return postgres_tables
+
+
+def at(engine: Engine, level: str) -> Engine:
+    return engine.execution_options(isolation_level=level)
+
+
+def waits(tables: Tables, number: int = 1) -> bool:
+    blocked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    return bool(tables.value(blocked) >= number)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("end", list(ENDS))
+def test_a_grant_does_not_end_while_a_transaction_is_fenced_with_it(
+    tables: Tables, postgres_engine: Engine, level: str, end: str
+) -> None:
+    grant = tables.one("a")
+    tables.make_stale("a")
+    with at(postgres_engine, level).connect() as connection, connection.begin():
+        fence(connection, grant)
+        with in_thread(lambda: tables.run(lambda other: ENDS[end](other, grant))) as ended:
+            if end == "released":
+                wait_until(lambda: waits(tables), "the release waits for the fenced transaction")
+            else:
+                assert ended(5) == []
+            assert tables.record("a").grant == grant
+            connection.commit()
+            ended(5)
+    tables.run(lambda other: ENDS[end](other, grant))
+    assert tables.record("a").grant != grant
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_the_own_renewal_is_not_blocked_by_the_fence(tables: Tables, postgres_engine: Engine, level: str) -> None:
+    """Rule 11: FOR SHARE would block it."""
+    grant = tables.one("a")
+    with at(postgres_engine, level).begin() as connection:
+        fence(connection, grant)
+        with in_thread(tables.renew) as renewed:
+            assert renewed(5) == {("a", 1)}
+        connection.execute(text("SELECT 1"))
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("end", list(ENDS))
+def test_a_fence_that_comes_too_late_raises(tables: Tables, postgres_engine: Engine, level: str, end: str) -> None:
+    grant = tables.one("a")
+    tables.make_stale("a")
+    with at(postgres_engine, level).connect() as connection, connection.begin():
+        connection.execute(text("SELECT FROM lease"))  # its snapshot may be older than the end of the grant
+        tables.run(lambda other: ENDS[end](other, grant))
+        with pytest.raises(LeaseLost, match=r"lease 'a' is lost: the grant with token 1 has ended"):
+            fence(connection, grant)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_fence_that_waits_for_the_end_of_its_grant_raises(
+    tables: Tables, postgres_engine: Engine, level: str
+) -> None:
+    grant = tables.one("a")
+
+    def work() -> str:
+        with at(postgres_engine, level).connect() as connection, connection.begin():
+            connection.execute(text("SELECT FROM lease"))
+            try:
+                fence(connection, grant)
+            except LeaseLost:
+                return "lost"
+            return "passed"
+
+    with tables.engine.connect() as ending, ending.begin():
+        statements.release(ending, grant)
+        with in_thread(work) as outcome:
+            wait_until(lambda: waits(tables), "the fence waits for the release")
+            ending.commit()
+            assert outcome(5) == "lost"
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_fence_under_a_snapshot_older_than_a_renewal_passes(
+    tables: Tables, postgres_engine: Engine, level: str
+) -> None:
+    grant = tables.one("a")
+    with at(postgres_engine, level).begin() as connection:
+        connection.execute(text("SELECT FROM lease"))
+        tables.renew()
+        tables.renew()
+        fence(connection, grant)
+        tables.renew()
+        fence(connection, grant)
+
+
+def test_two_transactions_are_fenced_with_one_grant_at_the_same_time(tables: Tables, postgres_engine: Engine) -> None:
+    grant = tables.one("a")
+    with postgres_engine.begin() as first, postgres_engine.begin() as second:
+        fence(first, grant)
+        fence(second, grant)
+
+
+def test_what_a_fenced_transaction_wrote_is_gone_when_it_comes_too_late(
+    tables: Tables, postgres_engine: Engine
+) -> None:
+    tables.run(lambda connection: connection.execute(text("CREATE TABLE written (what text)")))
+    zombie = tables.one("a")
+    tables.make_stale("a")
+    tables.one("a", holder="ben")
+    with pytest.raises(LeaseLost), postgres_engine.begin() as connection:
+        fence(connection, zombie)
+        connection.execute(text("INSERT INTO written VALUES ('by a zombie')"))
+    assert tables.value("SELECT count(*) FROM written") == 0
+
+
+SETTINGS = ["idle_in_transaction_session_timeout", "statement_timeout", "transaction_timeout"]
+
+
+def settings(connection: Connection) -> dict[str, str]:
+    known = [name for name in SETTINGS if has(connection, name)]
+    return {name: str(connection.scalar(text(f"SHOW {name}"))) for name in known}
+
+
+def has(connection: Connection, setting: str) -> bool:
+    return bool(connection.scalar(text("SELECT count(*) FROM pg_settings WHERE name = :name"), {"name": setting}))
+
+
+def test_a_fence_bounds_this_transaction_and_no_later_one(tables: Tables, postgres_engine: Engine) -> None:
+    grant = tables.one("a")
+    with postgres_engine.connect() as connection:
+        with connection.begin():
+            fence(connection, grant, bound="20s")
+            assert set(settings(connection).values()) == {"20s"}
+        with connection.begin():
+            assert set(settings(connection).values()) == {"0"}
+        with connection.begin():
+            fence(connection, grant)
+            assert set(settings(connection).values()) == {"30s"}
+
+
+def test_a_shorter_limit_of_the_users_own_stays(tables: Tables, postgres_engine: Engine) -> None:
+    grant = tables.one("a")
+    with postgres_engine.begin() as connection:
+        connection.execute(text("SET LOCAL statement_timeout = '1234ms'"))
+        connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = '1h'"))
+        fence(connection, grant, bound="20s")
+        bounded = settings(connection)
+        assert bounded["statement_timeout"] == "1234ms"
+        assert bounded["idle_in_transaction_session_timeout"] == "20s"
+
+
+def test_a_bound_of_nothing_is_refused_and_a_bound_of_a_year_is_no_error(
+    tables: Tables, postgres_engine: Engine
+) -> None:
+    grant = tables.one("a")
+    with postgres_engine.begin() as connection:
+        with pytest.raises(LeaseError, match="bound"):
+            fence(connection, grant, bound=0)
+        fence(connection, grant, bound="365d")
+        assert "0" not in settings(connection).values()
+
+
+def test_a_paused_fenced_transaction_is_ended_by_the_server_and_its_successor_is_granted(
+    tables: Tables, postgres_engine: Engine
+) -> None:
+    """Rule 11: a paused holder can't hold off its successor for ever."""
+    grant = tables.one("a")
+    tables.make_stale("a")
+    with postgres_engine.connect() as paused:
+        transaction = paused.begin()
+        fence(paused, grant, bound=0.3)
+        assert tables.grant("a", holder="ben") == []
+        wait_until(lambda: tables.grant("a", holder="ben"), "the server has ended the paused transaction", limit=5)
+        with pytest.raises(DBAPIError):
+            paused.execute(text("SELECT 1"))
+        transaction.close()
+
+
+@pytest.mark.parametrize("own_limit", ["0", "1h"])
+def test_a_fenced_transaction_that_is_never_idle_is_ended_too(
+    tables: Tables, postgres_engine: Engine, own_limit: str
+) -> None:
+    """From PostgreSQL 17; a longer limit that is running already does not keep the fence's from being set."""
+    grant = tables.one("a")
+    with postgres_engine.connect() as connection:
+        if not has(connection, "transaction_timeout"):
+            pytest.skip("transaction_timeout is of PostgreSQL 17")
+        connection.rollback()
+        connection.execute(text(f"SET transaction_timeout = '{own_limit}'"))
+        connection.commit()
+        connection.begin()
+        fence(connection, grant, bound=0.3)
+        begun = time.monotonic()
+        with pytest.raises(DBAPIError):
+            while time.monotonic() - begun < 5:
+                connection.execute(text("SELECT pg_sleep(0.02)"))
+
+
+def test_a_role_without_any_right_on_the_table_can_fence(tables: Tables, postgres_url: str) -> None:
+    """Rule 11: SECURITY DEFINER."""
+    grant = tables.one("a")
+    with psycopg.connect(plain(postgres_url)) as connection:
+        connection.execute("CREATE ROLE leased_job_role")
+        try:
+            connection.execute("SET ROLE leased_job_role")
+            connection.execute("SELECT public.lease_fence(%s, %s, %s)", ["a", 1, "anna"])
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute("SELECT * FROM public.lease")
+        finally:
+            connection.rollback()  # takes the role along
+    assert tables.record("a").grant == grant
+
+
+def test_a_search_path_cannot_lead_the_fence_elsewhere(tables: Tables, postgres_url: str) -> None:
+    tables.one("a")
+    with psycopg.connect(plain(postgres_url)) as connection:
+        connection.execute("CREATE SCHEMA evil")
+        connection.execute("CREATE TABLE evil.lease (name text, token bigint, holder text)")
+        connection.execute("INSERT INTO evil.lease VALUES ('a', 99, 'evil')")
+        connection.execute("CREATE TEMPORARY TABLE lease (name text, token bigint, holder text)")
+        connection.execute("INSERT INTO lease VALUES ('a', 99, 'evil')")
+        connection.execute(
+            "CREATE FUNCTION evil.ceil(numeric) RETURNS numeric LANGUAGE plpgsql AS $$ BEGIN RAISE 'evil'; END $$"
+        )
+        connection.execute("SET LOCAL search_path = evil, pg_temp, pg_catalog")
+        connection.execute("SAVEPOINT before")
+        connection.execute("SELECT public.lease_fence('a', 1, 'anna')")
+        with pytest.raises(psycopg.Error) as refused:
+            connection.execute("SELECT public.lease_fence('a', 99, 'evil')")
+        assert refused.value.sqlstate == "LEASE"
+        connection.rollback()
+
+
+def test_any_language_can_call_the_fence_and_is_told_by_its_sqlstate(tables: Tables, postgres_url: str) -> None:
+    tables.one("it's")
+    with psycopg.connect(plain(postgres_url), autocommit=True) as connection:
+        with connection.transaction():
+            connection.execute("SELECT lease_fence('it''s', 1, 'anna')")
+            connection.execute("SELECT lease_fence('it''s', 1, 'anna', bound => '5 seconds')")
+        with pytest.raises(psycopg.Error, match=r'lease "it\'s" is lost: token 2 was never granted') as refused:
+            connection.execute("SELECT lease_fence('it''s', 2, 'anna')")
+    assert refused.value.sqlstate == "LEASE"
+
+
+def test_a_fence_that_was_never_granted_here_says_so(tables: Tables, postgres_engine: Engine) -> None:
+    """Rows are never deleted (rule 5), so a missing one tells of another database, or of a failover that lost it."""
+    with postgres_engine.begin() as connection, pytest.raises(LeaseLost, match="never granted in this database"):
+        fence(connection, Grant("never", 1, "anna"))

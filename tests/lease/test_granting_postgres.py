@@ -1,0 +1,151 @@
+"""Granting and renewing on PostgreSQL beside transactions that are open: who waits for whom (rules 1, 4 and 7)."""
+
+import threading
+import time
+
+import pytest
+from sqlalchemy import Connection, text
+
+from lease import Grant, statements
+from tests.lease.stores import Tables, in_thread
+
+
+def lock(connection: Connection, name: str, strength: str = "UPDATE") -> None:
+    connection.execute(text(f"SELECT FROM lease WHERE name = :name FOR {strength}"), {"name": name})
+
+
+@pytest.fixture
+def tables(postgres_tables: Tables) -> Tables:
+    return postgres_tables
+
+
+@pytest.mark.parametrize("strength", ["UPDATE", "NO KEY UPDATE", "SHARE", "KEY SHARE"])
+def test_granting_passes_over_a_row_that_is_locked_however_it_is(tables: Tables, strength: str) -> None:
+    """Rule 4."""
+    tables.one("locked", holder="ben")
+    tables.make_stale("locked")
+    with tables.transaction() as other:
+        lock(other, "locked", strength)
+        with in_thread(lambda: tables.grant("locked", "free")) as granted:
+            assert granted(5) == [Grant("free", 1, "anna")]
+    assert tables.one("locked").token == 2
+
+
+def test_granting_passes_over_a_live_row_that_is_fenced_and_locks_no_live_row(tables: Tables) -> None:
+    """Rule 4, and the mistake of ON CONFLICT DO UPDATE ... WHERE: it locks live rows."""
+    live = tables.one("live", holder="ben")
+    with tables.transaction() as fenced:
+        statements.fence(fenced, live)
+        with in_thread(lambda: tables.grant("live", "other")) as granted:
+            assert granted(5) == [Grant("other", 1, "anna")]
+    with tables.transaction() as granting:
+        statements.grant(granting, ["live"], "anna", 60.0)
+        with in_thread(lambda: tables.renew("ben")) as renewed:
+            assert renewed(5) == {("live", 1)}
+
+
+def test_settling_passes_over_a_row_that_is_fenced(tables: Tables) -> None:
+    """Rule 18: it never waits."""
+    fenced, other = tables.one("fenced"), tables.one("other")
+    tables.make_stale("fenced", "other")
+    with tables.transaction() as connection:
+        statements.fence(connection, fenced)
+        with in_thread(lambda: tables.settle(fenced, other)) as settled:
+            assert settled(5) == [other]
+    assert tables.settle(fenced) == [fenced]
+
+
+def test_batches_in_opposite_order_do_not_deadlock(tables: Tables) -> None:
+    names = [f"name-{number:02}" for number in range(20)]
+    granted: list[list[Grant]] = []
+    errors: list[BaseException] = []
+    start = threading.Barrier(4)
+
+    def work(holder: str, order: list[str]) -> None:
+        try:
+            start.wait(10)
+            for _ in range(10):
+                mine = tables.grant(*order, holder=holder)
+                granted.append(mine)
+                tables.run(lambda connection, mine=mine: [statements.release(connection, one) for one in mine])
+        except BaseException as error:  # noqa: BLE001 - the test's thread tells of it
+            errors.append(error)
+
+    threads = [
+        threading.Thread(target=work, args=(f"holder-{number}", names if number % 2 else names[::-1]))
+        for number in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert not errors
+    pairs = [(grant.name, grant.token) for batch in granted for grant in batch]
+    assert len(pairs) == len(set(pairs)), "a token was granted twice"
+
+
+def test_two_who_grant_a_new_name_at_the_same_time_are_granted_it_once(tables: Tables) -> None:
+    start = threading.Barrier(2)
+
+    def work(holder: str) -> list[Grant]:
+        start.wait(10)
+        return [grant for number in range(30) for grant in tables.grant(f"name-{number}", holder=holder)]
+
+    with in_thread(lambda: work("anna")) as anna, in_thread(lambda: work("ben")) as ben:
+        assert sorted(grant.name for grant in anna(30) + ben(30)) == sorted(f"name-{number}" for number in range(30))
+
+
+def test_the_clock_is_that_of_the_moment_not_of_the_transactions_start(tables: Tables) -> None:
+    """Rule 1, and the mistake of now() in a longer transaction."""
+    with tables.transaction() as long:
+        begun = long.scalar(text("SELECT now()"))
+        tables.one("short", holder="ben", ttl=0.1)
+        long.execute(text("SELECT pg_sleep(0.2)"))
+        assert statements.grant(long, ["short"], "anna", 60.0) == [Grant("short", 2, "anna")]
+        record = statements.read(long, ["short"])["short"]
+        assert record.granted_at is not None
+        assert record.granted_at > begun
+        assert record.expires_in is not None
+        assert record.expires_in > 59.5
+
+
+def test_a_grant_that_goes_stale_during_a_transaction_is_settled_in_it(tables: Tables) -> None:
+    """Rule 1."""
+    with tables.transaction() as long:
+        long.execute(text("SELECT 1"))
+        grant = tables.one("short", ttl=0.1)
+        assert statements.settle(long, [grant]) == []
+        long.execute(text("SELECT pg_sleep(0.15)"))
+        assert not statements.read(long, ["short"])["short"].live
+        assert statements.settle(long, [grant]) == [grant]
+
+
+def test_a_lease_renewed_just_before_it_would_be_stolen_is_not(tables: Tables) -> None:
+    """Rule 4: what was locked is checked again."""
+    tables.one("a", holder="ben")
+    tables.make_stale("a")
+    with tables.transaction() as renewing:
+        statements.renew(renewing, "ben", 60.0, lock_wait=0.5)
+        with in_thread(lambda: tables.grant("a")) as granted:
+            assert granted(5) == []
+    assert tables.grant("a") == []
+
+
+def test_a_renewal_waits_for_a_locked_row_no_longer_than_it_says(tables: Tables) -> None:
+    tables.grant("locked", "free")
+    with tables.transaction() as other:
+        lock(other, "locked")
+        begun = time.monotonic()
+        with pytest.raises(Exception, match="lock timeout"):
+            tables.renew()
+        assert time.monotonic() - begun < 3
+        unlocked = tables.run(lambda connection: statements.renew_unlocked(connection, "anna", 60.0))
+        assert unlocked.pairs == {("free", 1)}
+
+
+def test_a_renewal_leaves_no_setting_behind(tables: Tables) -> None:
+    tables.one("a")
+    with tables.engine.connect() as connection:
+        with connection.begin():
+            statements.renew(connection, "anna", 60.0, lock_wait=0.5)
+        assert connection.scalar(text("SHOW lock_timeout")) == "0"

@@ -1,0 +1,431 @@
+"""The heartbeat on a store in memory: what extends trust, what ends it, and what stops the heartbeat (nothing)."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
+
+import anyio
+import pytest
+
+from lease import Grant, LeaseLost, LeaseTiming, LossKind, events
+from lease.errors import StoreUnavailable
+from lease.heartbeat import Heartbeat
+from lease.store import Renewal
+from lease.tenure import Tenure
+from lease.testing import ManualClock, MemoryStore
+from tests.lease.stores import QUICK, Recorder
+
+pytestmark = pytest.mark.anyio
+
+
+class SlowStore(MemoryStore):
+    """Whose renewals do, before they answer, what a test says; and which counts its calls."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__(clock)
+        self.before_answer: Callable[[], None] = lambda: None
+        self.raises: list[BaseException] = []
+        self.renewals = 0
+        self.releases: list[Grant] = []
+
+    async def renew(self, holder: str, ttl: float, expected: Collection[Grant]) -> Renewal:
+        self.renewals += 1
+        if self.raises:
+            raise self.raises.pop(0)
+        renewal = await super().renew(holder, ttl, expected)
+        self.before_answer()
+        return renewal
+
+    async def release(self, grant: Grant) -> bool:
+        self.releases.append(grant)
+        return await super().release(grant)
+
+
+class Beating:
+    """A heartbeat whose steps the test takes one by one."""
+
+    def __init__(self, timing: LeaseTiming = QUICK) -> None:
+        self.clock = ManualClock()
+        self.store = SlowStore(self.clock)
+        self.told = Recorder()
+        self.timing = timing
+        self.heartbeat = Heartbeat(self.store, timing, "anna", self.clock, self.told)
+
+    async def hold(self, name: str = "a") -> Tenure:
+        sent = self.clock()
+        answer = await self.store.grant(name, "anna", "", self.timing.ttl)
+        assert isinstance(answer, Grant)
+        return self.heartbeat.adopt(answer, sent)
+
+    async def beat(self) -> None:
+        await self.heartbeat._beat(self.clock())
+
+    async def beat_when_due(self) -> None:
+        self.clock.advance(max(0.0, self.heartbeat._next_beat - self.clock()))
+        await self.heartbeat._beat_when_due()
+
+    async def watch(self) -> None:
+        await self.heartbeat._watch_once()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self.heartbeat.run)
+            await asyncio.sleep(0)
+            yield
+            tasks.cancel_scope.cancel()
+
+
+@pytest.fixture
+def beating() -> Beating:
+    return Beating()
+
+
+async def until(condition: Callable[[], object]) -> None:
+    with anyio.fail_after(5):
+        while not condition():
+            await asyncio.sleep(0.002)
+
+
+async def test_a_grant_is_trusted_from_when_it_was_asked_for(beating: Beating) -> None:
+    """Rule 2."""
+    sent = beating.clock()
+    beating.clock.advance(0.4)
+    tenure = beating.heartbeat.adopt(Grant("a", 1, "anna"), sent)
+    assert tenure.trusted_until == sent + beating.timing.give_up
+    assert tenure.remaining() == pytest.approx(0.6)
+
+
+async def test_a_slow_renewal_that_succeeds_does_not_extend_trust_beyond_what_was_sent(beating: Beating) -> None:
+    """Rule 2, and the mistake of counting from the reply."""
+    tenure = await beating.hold()
+    beating.store.before_answer = lambda: beating.clock.advance(0.5)
+    sent = beating.clock()
+    await beating.beat()
+    assert tenure.trusted_until == sent + beating.timing.give_up
+    renewed = beating.told.of(events.Renewed)[-1]
+    assert (renewed.margin, renewed.took) == (pytest.approx(0.5), pytest.approx(0.5))
+
+
+async def test_a_reply_that_comes_after_trust_has_ended_revives_nothing(beating: Beating) -> None:
+    """Rule 2."""
+    tenure = await beating.hold()
+    beating.store.before_answer = lambda: beating.clock.advance(1.0)
+    beating.clock.advance(0.1)
+    await beating.beat()
+    assert tenure.remaining() == 0
+    assert beating.told.of(events.Renewed) == []
+    with pytest.raises(LeaseLost):
+        tenure.ensure()
+    await beating.watch()
+    assert tenure.loss is not None
+
+
+async def test_a_loss_is_final(beating: Beating) -> None:
+    """Rule 6."""
+    tenure = await beating.hold()
+    beating.clock.advance(1.0)
+    await beating.watch()
+    beating.clock.advance(-1.0)
+    assert not tenure.extend(beating.clock() + 1_000)
+    assert tenure.remaining() == 0
+    assert len(beating.told.of(events.Lost)) == 1
+
+
+async def test_one_failed_renewal_loses_nothing_and_the_next_follows_after_retry_wait(beating: Beating) -> None:
+    """Rules 3 and 9, and the mistake of counting one failed renewal as loss."""
+    tenure = await beating.hold()
+    beating.store.available = False
+    await beating.beat_when_due()
+    assert tenure.loss is None
+    (risk,) = beating.told.of(events.AtRisk)
+    assert risk.grants == (tenure.grant,)
+    assert "away" in risk.cause
+    assert beating.heartbeat._next_beat == beating.clock() + beating.timing.retry_wait
+    beating.store.available = True
+    await beating.beat_when_due()
+    assert tenure.trusted_until == beating.clock() + beating.timing.give_up
+    assert beating.heartbeat._next_beat == beating.clock() + beating.timing.renew_every
+
+
+async def test_an_outage_as_long_as_the_tolerated_one_loses_nothing() -> None:
+    """Rule 3: it begins right after a renewal, and an attempt hangs at its end."""
+    beating = Beating(LeaseTiming())
+    tenure = await beating.hold()
+    beating.store.available = False
+    ends = beating.clock() + beating.timing.renew_every + beating.timing.tolerated_outage
+    while beating.clock() < ends:
+        await beating.beat_when_due()
+        beating.clock.advance(beating.timing.attempt_timeout / 2)
+    assert tenure.remaining() > 0
+    beating.store.available = True
+    await beating.beat_when_due()
+    assert tenure.remaining() == beating.timing.give_up
+
+
+async def test_a_lease_is_lost_at_give_up_and_the_cause_says_for_how_long_the_database_was_away(
+    beating: Beating,
+) -> None:
+    tenure = await beating.hold()
+    beating.store.available = False
+    for _ in range(6):
+        beating.clock.advance(0.15)
+        await beating.beat_when_due()
+        await beating.watch()
+    while tenure.loss is None:
+        assert beating.clock() < tenure.trusted_until + 0.1
+        beating.clock.advance(0.05)
+        await beating.watch()
+    assert tenure.loss.kind is LossKind.UNREACHABLE
+    assert tenure.loss.cause.startswith("database unreachable for 1")
+    assert "told to be away" in tenure.loss.cause
+    assert beating.told.of(events.Lost) == [events.Lost(tenure.loss)]
+
+
+async def test_a_stolen_lease_is_lost_at_the_next_renewal_and_the_thief_is_named(beating: Beating) -> None:
+    """Rule 9."""
+    tenure = await beating.hold()
+    beating.clock.advance(beating.timing.ttl)
+    await beating.store.grant("a", "ben", "ben's host:17", 60.0)
+    beating.clock.advance(-beating.timing.ttl)  # so that this clock is the slower one
+    await beating.beat()
+    assert tenure.loss is not None
+    assert (tenure.loss.kind, tenure.loss.cause) == (LossKind.ENDED, "stolen by ben's host:17 with token 2")
+    assert tenure.lost.is_set()
+
+
+async def test_a_lease_that_a_cleanup_settled_is_lost_and_the_cause_says_so(beating: Beating) -> None:
+    tenure = await beating.hold()
+    await beating.store.release(tenure.grant)
+    await beating.beat()
+    assert tenure.loss is not None
+    assert "settled" in tenure.loss.cause
+
+
+async def test_a_row_that_cannot_be_renewed_is_unknown_and_no_loss(beating: Beating) -> None:
+    """Rules 7 and 9."""
+    locked, other = await beating.hold("locked"), await beating.hold("other")
+    beating.store.before_answer = lambda: None
+    whole = beating.store.renew
+
+    async def renew(holder: str, ttl: float, expected: Collection[Grant]) -> Renewal:
+        renewal = await whole(holder, ttl, expected)
+        record = await beating.store.read("locked")
+        assert record is not None
+        return Renewal(renewal.pairs - {("locked", 1)}, {"locked": record}, renewal.database_time)
+
+    beating.store.renew = renew  # type: ignore[method-assign]
+    beating.clock.advance(0.3)
+    await beating.beat()
+    assert locked.loss is None
+    assert [risk.grants for risk in beating.told.of(events.AtRisk)] == [(locked.grant,)]
+    assert other.remaining() == beating.timing.give_up
+    for _ in range(5):
+        beating.clock.advance(0.15)
+        await beating.beat()
+        await beating.watch()
+    assert other.loss is None
+    assert locked.loss is not None
+    assert locked.loss.cause == "another transaction has had its row locked for 1.05s"
+
+
+async def test_a_process_that_did_not_run_is_told_so_as_the_cause(beating: Beating) -> None:
+    """Rule 9: suspended or starved."""
+    tenure = await beating.hold()
+    async with beating.running():
+        beating.clock.advance(7.0)
+        await until(lambda: tenure.loss)
+    assert tenure.loss is not None
+    assert tenure.loss.kind is LossKind.SUSPENDED
+    assert tenure.loss.cause.startswith("this process was suspended or starved for 6.")
+    assert beating.told.of(events.Stalled)
+
+
+async def test_an_exception_in_the_store_does_not_end_the_heartbeat(beating: Beating) -> None:
+    """Rule 8, and the mistake of a heartbeat that ends at its first exception."""
+    tenure = await beating.hold()
+    beating.store.raises = [RuntimeError("a bug"), asyncio.CancelledError(), ValueError("another")]
+    beating.clock.advance(0.25)
+    async with beating.running():
+        await until(lambda: beating.told.of(events.HeartbeatFailed))
+        for number in (2, 3):
+            beating.clock.advance(beating.timing.retry_wait)
+            await until(lambda number=number: len(beating.told.of(events.HeartbeatFailed)) >= number)
+        beating.clock.advance(beating.timing.retry_wait)
+        await until(lambda: beating.told.of(events.Renewed))
+    assert beating.told.of(events.HeartbeatFailed)[0].error == "RuntimeError: a bug"
+    assert tenure.loss is None
+
+
+async def test_nothing_held_costs_nothing(beating: Beating) -> None:
+    """Rule 8."""
+    async with beating.running():
+        tenure = await beating.hold()
+        beating.clock.advance(0.25)
+        await until(lambda: beating.store.renewals == 1)
+        beating.heartbeat.forget(tenure)
+        for _ in range(10):
+            beating.clock.advance(0.25)
+            await asyncio.sleep(0.03)
+        assert beating.store.renewals == 1
+        assert beating.heartbeat.age() == 0
+        await beating.hold("b")
+        beating.clock.advance(0.25)
+        await until(lambda: beating.store.renewals == 2)
+
+
+async def test_a_grant_that_the_client_does_not_know_is_released_at_once(beating: Beating) -> None:
+    """Rule 6: the reply to its acquisition was lost, say."""
+    tenure = await beating.hold("known")
+    await beating.store.grant("orphan", "anna", "", 60.0)
+    beating.clock.advance(0.25)
+    async with beating.running():
+        await until(lambda: beating.told.of(events.OrphanReleased))
+    assert beating.told.of(events.OrphanReleased) == [events.OrphanReleased(Grant("orphan", 1, "anna"))]
+    record = await beating.store.read("orphan")
+    assert record is not None
+    assert record.holder is None
+    assert tenure.loss is None
+
+
+async def test_a_grant_that_is_being_acquired_is_no_orphan(beating: Beating) -> None:
+    """Rule 6."""
+    await beating.hold("known")
+    beating.heartbeat.begin_flight("flying")
+    await beating.store.grant("flying", "anna", "", 60.0)
+    async with beating.running():
+        for number in (1, 2):
+            beating.clock.advance(0.25)
+            await until(lambda number=number: beating.store.renewals >= number)
+        assert beating.store.releases == []
+        beating.heartbeat.end_flight("flying", sure=False)
+        beating.clock.advance(0.25)
+        await until(lambda: beating.store.releases)
+
+
+async def test_an_acquisition_that_ended_in_doubt_is_looked_after_though_nothing_is_held(beating: Beating) -> None:
+    async with beating.running():
+        beating.heartbeat.begin_flight("flying")
+        await beating.store.grant("flying", "anna", "", 60.0)
+        beating.heartbeat.end_flight("flying", sure=False)
+        await until(lambda: beating.told.of(events.OrphanReleased))
+        beating.clock.advance(beating.timing.ttl)
+        await until(lambda: beating.heartbeat.age() == 0)
+
+
+async def test_a_grant_declared_lost_is_released_when_the_database_is_back(beating: Beating) -> None:
+    """Rule 6: lost is final, so it is given back; the work was told of the loss before."""
+    tenure = await beating.hold()
+    async with beating.running():
+        beating.store.available = False
+        beating.clock.advance(1.01)
+        await until(lambda: tenure.loss)
+        beating.store.available = True
+        beating.clock.advance(0.25)
+        await until(lambda: beating.told.of(events.OrphanReleased))
+    told = [type(event) for event in beating.told.all]
+    assert told.index(events.Lost) < told.index(events.OrphanReleased)
+
+
+async def test_a_release_that_hangs_delays_no_renewal(beating: Beating) -> None:
+    """Rule 7: a row that somebody has locked (here: an orphan's, by a fenced transaction) delays no other."""
+    tenure = await beating.hold("known")
+    hanging = asyncio.Event()
+
+    async def release(grant: Grant) -> bool:
+        await hanging.wait()
+        raise StoreUnavailable("its row is locked")
+
+    beating.store.release = release  # type: ignore[method-assign]
+    await beating.store.grant("orphan", "anna", "", 60.0)
+    async with beating.running():
+        for number in (1, 2, 3):
+            beating.clock.advance(0.25)
+            await until(lambda number=number: beating.store.renewals >= number)
+        hanging.set()
+        await until(lambda: beating.told.of(events.ReleaseFailed))
+    assert beating.told.of(events.AtRisk) == []
+    assert tenure.loss is None
+
+
+async def test_a_callback_that_raises_harms_neither_the_heartbeat_nor_the_other_leases(beating: Beating) -> None:
+    """Rule 8: nothing that a job does stops it."""
+    first, second = await beating.hold("first"), await beating.hold("second")
+    calls = []
+
+    def broken(trusted_until: float) -> None:
+        calls.append(trusted_until)
+        if len(calls) > 1:
+            raise BrokenPipeError
+
+    def leaving(_: object) -> None:
+        raise SystemExit(1)
+
+    first.watch(broken)
+    first.on_lost(leaving)
+    beating.clock.advance(0.25)
+    await beating.beat()
+    assert len(calls) == 2
+    assert first.remaining() == second.remaining() == beating.timing.give_up
+    beating.clock.advance(2.0)
+    await beating.watch()
+    assert first.loss is not None
+    assert second.loss is not None
+    assert len(beating.told.of(events.Lost)) == 2
+
+
+async def test_whoever_watches_is_told_each_new_end_of_trust_and_of_the_loss_once(beating: Beating) -> None:
+    tenure = await beating.hold()
+    ends: list[float] = []
+    losses: list[object] = []
+    tenure.watch(ends.append)
+    tenure.on_lost(losses.append)
+    beating.clock.advance(0.25)
+    await beating.beat()
+    beating.clock.advance(1.0)
+    await beating.watch()
+    tenure.on_lost(losses.append)
+    assert ends == [1_001.0, 1_001.25]
+    assert losses == [tenure.loss, tenure.loss]
+
+
+async def test_a_release_under_way_is_no_loss(beating: Beating) -> None:
+    tenure = await beating.hold()
+    with tenure.being_ended():
+        await beating.store.release(tenure.grant)
+        await beating.beat()
+    assert tenure.loss is None
+    beating.heartbeat.forget(tenure)
+    with pytest.raises(LeaseLost, match="was released"):
+        tenure.ensure()
+
+
+async def test_a_step_of_the_databases_clock_is_told_and_a_slow_answer_is_none(beating: Beating) -> None:
+    """Rule 1."""
+    tenure = await beating.hold()
+    shift = 0.0
+    whole = beating.store.renew
+
+    async def renew(holder: str, ttl: float, expected: Collection[Grant]) -> Renewal:
+        renewal = await whole(holder, ttl, expected)
+        return Renewal(renewal.pairs, renewal.missing, beating.clock() + shift)
+
+    beating.store.renew = renew  # type: ignore[method-assign]
+    beating.store.before_answer = lambda: beating.clock.advance(1.9)  # answers at the end of a slow round trip
+    await beating.beat()
+    beating.store.before_answer = lambda: None
+    await beating.beat()
+    assert beating.told.of(events.ClockStepped) == []
+    shift = -30.0
+    await beating.beat()
+    (stepped,) = beating.told.of(events.ClockStepped)
+    assert stepped.seconds == pytest.approx(-30.0)
+    assert tenure.loss is None
+
+
+async def test_ensure_asks_for_as_much_trust_as_it_is_told(beating: Beating) -> None:
+    tenure = await beating.hold()
+    tenure.ensure("900ms")
+    with pytest.raises(LeaseLost, match="may be trusted for 1s only, not for 5s"):
+        tenure.ensure(at_least="5s")
+    assert tenure.loss is None

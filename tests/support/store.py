@@ -1,0 +1,165 @@
+"""The daemon's tables in a test: units run in transactions of their own, and time is moved by moving what is stored."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+
+from sqlalchemy import ColumnElement, Connection, Row, create_engine, select, update
+from sqlalchemy.pool import NullPool
+
+import lease.statements
+from daemon.claiming import Claimed, claim
+from daemon.definitions import Application, Job, Schedule
+from daemon.naming import lease_name
+from daemon.scheduling import Planned, plan_due
+from daemon.schema import job_run, run, schedule
+from daemon.statements.run import add_manual
+from daemon.sync import SyncReport, sync
+from daemon.triggers import At, Every, Trigger
+from lease.model import Grant
+from lease.schema import SCHEMA, clock, later, now
+from lease.schema import lease as leases
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+PAST = datetime(2020, 1, 1, tzinfo=UTC)
+TTL = 15.0
+
+
+class Store:
+    """One database and what tests do with it."""
+
+    def __init__(self, url: str) -> None:
+        self.sqlite = url.startswith("sqlite")
+        options: dict[str, Any] = {"isolation_level": "AUTOCOMMIT"} if self.sqlite else {}
+        self.engine = create_engine(url, poolclass=NullPool, **options)
+        if not self.sqlite:
+            self.engine = self.engine.execution_options(schema_translate_map={None: SCHEMA})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.engine.dispose()
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """A transaction as `lease.database.Database.write` has it."""
+        with self.engine.connect() as connection:
+            if not self.sqlite:
+                with connection.begin():
+                    yield connection
+                return
+            connection.exec_driver_sql("PRAGMA foreign_keys = ON")
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.exec_driver_sql("ROLLBACK")
+                raise
+            connection.exec_driver_sql("COMMIT")
+
+    def do(self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a unit in a transaction, and commit it."""
+        with self.begin() as connection:
+            return unit(connection, *args, **kwargs)
+
+    # What tests need again and again
+
+    def sync(self, *schedules: Schedule, application: str = "shop") -> SyncReport:
+        return self.do(sync, an_application(*schedules, name=application))
+
+    def due_again(self, name: str, seconds: float = 1.0, application: str = "shop") -> None:
+        """Let a schedule have been due so many seconds ago, as if it had been planned until just before."""
+        self.shift(schedule, schedule.c.name == name, schedule.c.application == application, next_due=-seconds)
+
+    def plan(self, *schedules: Schedule, application: str = "shop") -> Planned:
+        return self.do(plan_due, application, {one.name: one for one in schedules})
+
+    def claim(self, *known: str, holder: str = "h1", limit: int = 10, application: str = "shop") -> list[Claimed]:
+        return self.do(claim, application, known, holder, f"label of {holder}", TTL, limit)
+
+    def shift(self, table: Any, *where: ColumnElement[bool], **seconds: float) -> None:
+        """Set times to so many seconds from now."""
+        values = {name: later(now(), offset) for name, offset in seconds.items()}
+        self.do(lambda connection: connection.execute(update(table).where(*where).values(**values)))
+
+    def go_stale(self, grant: Grant) -> None:
+        """Let a grant's time be over."""
+        passed = update(leases).where(leases.c.name == grant.name).values(expires_at=later(clock(), -1.0))
+        self.do(lambda connection: connection.execute(passed))
+
+    def steal(self, grant: Grant, holder: str = "thief") -> Grant:
+        """Let another holder be granted the name, its holder being stale."""
+        self.go_stale(grant)
+        (stolen,) = self.do(lease.statements.grant, [grant.name], holder, TTL, label=f"label of {holder}")
+        return stolen
+
+    def runs(self, *where: ColumnElement[bool]) -> list[Row[Any]]:
+        return self.do(lambda connection: list(connection.execute(select(run).where(*where).order_by(run.c.id))))
+
+    def run(self, run_id: int) -> Row[Any]:
+        (row,) = self.runs(run.c.id == run_id)
+        return row
+
+    def job_runs(self) -> list[Row[Any]]:
+        return self.do(lambda connection: list(connection.execute(select(job_run).order_by(job_run.c.id))))
+
+    def schedules(self) -> dict[str, Row[Any]]:
+        rows = self.do(lambda connection: list(connection.execute(select(schedule))))
+        return {row.name: row for row in rows}
+
+    def lease(self, name: str) -> Row[Any]:
+        return self.do(lambda connection: connection.execute(select(leases).where(leases.c.name == name)).one())
+
+    def everything(self) -> list[Row[Any]]:
+        """All rows of all tables, to see that nothing has changed."""
+        tables = (leases, schedule, run, job_run)
+        return self.do(
+            lambda connection: [
+                row for table in tables for row in connection.execute(select(table).order_by(*table.primary_key))
+            ]
+        )
+
+
+def a_schedule(name: str = "sync", trigger: Trigger | None = None, **settings: Any) -> Schedule:
+    """A schedule that is due once an hour, with one job."""
+    jobs = settings.pop("jobs", ("work",))
+    made = tuple(Job(job, "command", command="true") for job in jobs)
+    return replace(Schedule(name, trigger or Every(3600.0), jobs=made), **settings)
+
+
+def an_at(name: str = "once", **settings: Any) -> Schedule:
+    """A schedule that was due once, long ago."""
+    return a_schedule(name, At(PAST), **settings)
+
+
+def an_application(*schedules: Schedule, name: str = "shop") -> Application:
+    return Application(name, Path("schedules.py"), tuple(schedules))
+
+
+def pending_runs(store: Store, schedule_: Schedule, count: int, application: str = "shop", **values: Any) -> None:
+    """Make so many manual runs of a schedule that may start at once, whatever its overlap."""
+    row: Mapping[str, Any] = {
+        "application": application,
+        "schedule": schedule_.name,
+        "trigger": "manual",
+        "state": "pending",
+        "lease_name": lease_name(application, schedule_).base,
+        "created_at": PAST,
+        "scheduled_for": PAST,
+        **values,
+    }
+
+    def unit(connection: Connection) -> None:
+        for _ in range(count):
+            add_manual(connection, {"available_at": now(), **row})
+
+    store.do(unit)
