@@ -200,6 +200,8 @@ class RunExecution:
             await attempt.go()
         except ChildNotStarted as error:
             return Outcome("failed", str(error))
+        except OSError as error:  # out of descriptors or memory, say: the attempt failed, and counts as one
+            return Outcome("failed", f"the job could not be started: {error}")
         return await self._watch(attempt, job)
 
     async def _watch(self, attempt: Attempt, job: Job) -> Outcome:

@@ -48,7 +48,7 @@ async def zones(run: AsyncRun) -> None:
                 await run.fence(connection)
                 await connection.execute(delete(tz_zone).where(tz_zone.c.name.in_(batch)))
                 await connection.execute(insert(tz_zone), [zone_row(zone, release) for zone in read])
-            run.progress(done, len(names), "zones")
+            run.progress(done, len(names), f"up to {batch[-1]}")
 
 
 @nightly.job(timeout="10m", retries=2)
@@ -68,7 +68,7 @@ def transitions(run: Run) -> None:
                 if rows:
                     connection.execute(insert(tz_transition), rows)
             written += len(rows)
-            run.progress(written, total, f"transitions, up to {batch[-1].name}")
+            run.progress(written, total, f"up to {batch[-1].name}")
 
 
 # A command: any program that can reach the database. It finds its grant in the environment.

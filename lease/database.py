@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from sqlalchemy import URL, Connection
-from sqlalchemy.exc import DBAPIError
 
 from .address import describe
 from .errors import LeaseError, SchemaMissing, StoreUnavailable
+from .sqlstate import sqlstate
 
 T = TypeVar("T")
 Unit = Callable[[Connection], T]
@@ -38,13 +38,6 @@ class Database(Protocol):
     async def close(self) -> None:
         """Close all connections."""
         ...
-
-
-def sqlstate(error: BaseException) -> str | None:
-    """Return PostgreSQL's code of an error, wherever it came through."""
-    if isinstance(error, DBAPIError):
-        return getattr(error.orig, "sqlstate", None)
-    return getattr(error, "sqlstate", None)
 
 
 def explain(error: BaseException, url: URL) -> LeaseError:

@@ -13,10 +13,11 @@ from sqlalchemy.orm import Session, scoped_session
 
 from . import statements
 from .address import describe
-from .database import explain, sqlstate, tables_missing
+from .database import explain, tables_missing
 from .durations import Duration, parse_duration
 from .errors import LeaseError, LeaseLost, NeverGranted, StoreUnavailable
 from .model import Grant
+from .sqlstate import sqlstate
 from .turnstile import Turnstile
 
 BOUND = 30.0

@@ -18,8 +18,8 @@ from anyio.abc import TaskGroup
 from . import events
 from .clock import Clock
 from .errors import StoreUnavailable
-from .model import Grant, Loss, LossKind, locked_cause, suspended_cause, unreachable_cause
-from .store import Renewal, Store
+from .model import Grant, Loss, LossKind, Renewal, locked_cause, suspended_cause, unreachable_cause
+from .store import Store
 from .tenure import Tenure
 from .timing import LeaseTiming
 from .verdicts import Verdicts, judge, orphans

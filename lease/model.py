@@ -1,5 +1,6 @@
 """The values that the library speaks of: a grant, a record of a lease, and a loss."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -43,6 +44,18 @@ class LeaseRecord:
     def grant(self) -> Grant | None:
         """The grant in force or lapsed, or None when the lease is free."""
         return None if self.holder is None else Grant(self.name, self.token, self.holder)
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """The answer to a renewal."""
+
+    pairs: frozenset[tuple[str, int]]
+    """(name, token) of all that was renewed."""
+    missing: Mapping[str, LeaseRecord]
+    """What the database has under the expected names that were not renewed, where it has anything."""
+    database_time: float | None
+    """The database's wall clock, seconds since 1970; None when nothing was renewed."""
 
 
 class LossKind(StrEnum):

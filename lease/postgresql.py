@@ -16,9 +16,10 @@ from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, Prog
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from .database import Unit, explain, sqlstate
+from .database import Unit, explain
 from .errors import StoreUnavailable
 from .schema import SCHEMA
+from .sqlstate import sqlstate
 
 T = TypeVar("T")
 

@@ -12,7 +12,6 @@ from sqlalchemy import Boolean, ColumnElement, Connection, Select, case, func, s
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
-from .database import sqlstate
 from .errors import LeaseLost, NeverGranted
 from .model import Grant, LeaseRecord
 from .schema import (
@@ -27,6 +26,7 @@ from .schema import (
     stale,
     this_boot,
 )
+from .sqlstate import sqlstate
 
 
 @dataclass(frozen=True, slots=True)

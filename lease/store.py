@@ -1,9 +1,8 @@
 """Where leases are kept: what the heartbeat and the client ask of it, and the store in a database."""
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Protocol
 
 from sqlalchemy import Connection
@@ -11,11 +10,11 @@ from sqlalchemy.exc import OperationalError
 
 from . import statements
 from .address import Address
-from .database import sqlstate
 from .engines import open_database
 from .errors import StoreUnavailable
-from .model import Grant, LeaseRecord
+from .model import Grant, LeaseRecord, Renewal
 from .schema import create_tables
+from .sqlstate import sqlstate
 from .timing import LeaseTiming
 from .waiting import ReleaseListener, happens
 
@@ -25,18 +24,6 @@ _LOOK = 0.1
 """Seconds between two looks on SQLite, which has no notifications."""
 _AFTER_EXPIRY = 0.005
 """Seconds to look after a lease goes stale, so that it is."""
-
-
-@dataclass(frozen=True, slots=True)
-class Renewal:
-    """The answer to a renewal."""
-
-    pairs: frozenset[tuple[str, int]]
-    """(name, token) of all that was renewed."""
-    missing: Mapping[str, LeaseRecord]
-    """What the database has under the expected names that were not renewed, where it has anything."""
-    database_time: float | None
-    """The database's wall clock, seconds since 1970; None when nothing was renewed."""
 
 
 class Store(Protocol):

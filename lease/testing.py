@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from .errors import LeaseLost, StoreUnavailable
-from .model import Grant, LeaseRecord
-from .store import Renewal
+from .model import Grant, LeaseRecord, Renewal
 
 
 class ManualClock:

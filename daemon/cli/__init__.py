@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ..environment import unknown_variables
 from ..settings import Settings
 from .app import app
-from .failing import DONE, FAILED, INTERRUPTED, Mistake, failure, tell
+from .failing import DONE, FAILED, INTERRUPTED, Mistake, failure, tell, tell_defect
 
 __all__ = ["main"]
 
@@ -29,4 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         told = failure(error)
         tell(told.message, told.kind, as_json=as_json)
         return told.status
+    except Exception as error:  # noqa: BLE001 - a defect of ours, told with its traceback
+        tell_defect(error)
+        return FAILED
     return status if isinstance(status, int) else DONE

@@ -11,8 +11,8 @@ from lease.database import Unit
 from lease.engines import open_database
 
 from .. import migrations
-from ..reading import NotFound
 from ..settings import read_settings
+from .failing import NoDatabase
 
 T = TypeVar("T")
 PATIENCE = 10.0
@@ -31,7 +31,7 @@ def ask_url(url: str, unit: Unit[T], *, write: bool = False) -> T:
     """Do the same on the database at ``url``."""
     address = parse_address(url)
     if address.get_backend_name() == "sqlite" and not Path(str(address.database)).exists():
-        raise NotFound(
+        raise NoDatabase(
             f'there is no database file "{address.database}"; `leased run FILE` makes it, --database or '
             "LEASED_DATABASE_URL name another one"
         )

@@ -2,7 +2,10 @@
 
 import json
 import sys
+import traceback
 from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
 
 import typer
 
@@ -21,6 +24,10 @@ class Misused(DaemonError):
     """The command line does not make sense."""
 
 
+class NoDatabase(DaemonError):
+    """There is no database where one was looked for."""
+
+
 _KINDS: tuple[tuple[type[Exception], str, int], ...] = (
     (NotYet, "not yet", USAGE),
     (DefinitionError, "definition", USAGE),
@@ -30,6 +37,7 @@ _KINDS: tuple[tuple[type[Exception], str, int], ...] = (
     (InvalidInstant, "usage", USAGE),
     (NotFound, "not found", FAILED),
     (NoSuchSchedule, "not found", FAILED),
+    (NoDatabase, "database", FAILED),
     (SchemaNotReady, "database", FAILED),
     (SchemaMissing, "database", FAILED),
     (StoreUnavailable, "database", FAILED),
@@ -64,3 +72,19 @@ def tell(message: str, kind: str, *, as_json: bool, what: str = "error") -> None
         json.dumps({what: {"message": message, "kind": kind}}, ensure_ascii=False) if as_json else f"leased: {message}"
     )
     sys.stderr.write(f"{line}\n")
+
+
+def tell_defect(error: Exception) -> None:
+    """Write what a report needs: the traceback, from our own code on."""
+    sys.stderr.write("leased: this is a defect of leased itself; please report it with what follows\n")
+    traceback.print_exception(type(error), error, _ours(error.__traceback__))
+
+
+def _ours(trace: TracebackType | None) -> TracebackType | None:
+    """Return ``trace`` from the command on, without the frames of the framework that called it."""
+    framework = str(Path(typer.__file__).parent)
+    called = [frame for frame, _ in traceback.walk_tb(trace)]
+    last = max((at for at, frame in enumerate(called) if frame.f_code.co_filename.startswith(framework)), default=-1)
+    for _ in range(last + 1):
+        trace = trace.tb_next if trace is not None else None
+    return trace

@@ -9,8 +9,9 @@ from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, Prog
 from sqlalchemy.pool import NullPool
 
 from lease.address import describe, parse_address
-from lease.database import explain, sqlstate
+from lease.database import explain
 from lease.errors import StoreUnavailable
+from lease.sqlstate import sqlstate
 from lease.turnstile import Turnstile, TurnstileBusy
 
 from ..errors import DaemonError

@@ -180,19 +180,18 @@ def test_replicas_that_plan_at_once_make_each_run_once(store: Store) -> None:
     assert len({row.schedule for row in store.runs()}) == len(store.runs()) == 30
 
 
-def test_a_schedule_that_somebody_is_at_is_passed_over(store: Store) -> None:
-    if store.sqlite:
-        pytest.skip("SQLite has one writer at a time")
+def test_a_schedule_that_somebody_is_at_is_passed_over(postgres_url: str) -> None:
     busy, free = a_schedule("busy", Every(10.0)), a_schedule("free", Every(10.0))
-    store.sync(busy, free)
-    for name in ("busy", "free"):
-        overdue(store, name, 15.0)
-    with store.begin() as connection:
-        statements.schedule.lock(connection, "shop", "busy")
+    with Store(postgres_url) as store:
+        store.sync(busy, free)
+        for name in ("busy", "free"):
+            overdue(store, name, 15.0)
+        with store.begin() as connection:
+            statements.schedule.lock(connection, "shop", "busy")
+            store.plan(busy, free)
+            assert [row.schedule for row in store.runs()] == ["free"]
         store.plan(busy, free)
-        assert [row.schedule for row in store.runs()] == ["free"]
-    store.plan(busy, free)
-    assert [row.schedule for row in store.runs()] == ["free", "busy"]
+        assert [row.schedule for row in store.runs()] == ["free", "busy"]
 
 
 def test_schedules_that_are_not_known_here_are_left_alone(store: Store) -> None:

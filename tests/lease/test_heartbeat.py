@@ -10,7 +10,7 @@ import pytest
 from lease import Grant, LeaseLost, LeaseTiming, LossKind, events
 from lease.errors import StoreUnavailable
 from lease.heartbeat import Heartbeat
-from lease.store import Renewal
+from lease.model import Renewal
 from lease.tenure import Tenure
 from lease.testing import ManualClock, MemoryStore
 from tests.lease.stores import QUICK, Recorder
@@ -237,7 +237,7 @@ async def test_a_process_that_did_not_run_is_told_so_as_the_cause(beating: Beati
         await until(lambda: tenure.loss)
     assert tenure.loss is not None
     assert tenure.loss.kind is LossKind.SUSPENDED
-    assert tenure.loss.cause.startswith("this process was suspended or starved for 6.")
+    assert tenure.loss.cause.startswith("this process was suspended or starved for 6")
     assert beating.told.of(events.Stalled)
 
 

@@ -1,0 +1,300 @@
+"""The async client, on either kind of database and in memory."""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+import anyio
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from lease import LeaseClient, LeaseError, LeaseLost, LeaseNotAcquired, StoreUnavailable, events
+from lease.testing import MemoryStore
+from tests.lease.stores import QUICK, Recorder, Tables
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def told() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+async def client(database_url: str, told: Recorder) -> AsyncIterator[LeaseClient]:
+    async with LeaseClient(database_url, timing=QUICK, on_event=told) as client:
+        yield client
+
+
+@pytest.fixture
+async def store() -> MemoryStore:
+    return MemoryStore()
+
+
+async def event_of(told: Recorder, kind: type[events.Event]) -> None:
+    with anyio.fail_after(10):
+        while not told.of(kind):
+            await asyncio.sleep(0.005)
+
+
+async def test_a_lease_is_held_during_the_block_and_free_after_it(client: LeaseClient, tables: Tables) -> None:
+    async with client.hold("a") as held:
+        assert (held.name, held.token, held.holder) == ("a", 1, client.holder)
+        assert 0 < held.remaining() <= QUICK.give_up
+        held.ensure(at_least="1ms")
+        assert tables.record("a").grant == held.grant
+    assert tables.record("a").holder is None
+    assert held.remaining() == 0
+    with pytest.raises(LeaseLost, match="released"):
+        held.ensure()
+
+
+async def test_an_exception_of_the_block_comes_through_and_the_lease_is_released(
+    client: LeaseClient, tables: Tables
+) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with client.hold("a"):
+            raise ZeroDivisionError
+    assert tables.record("a").holder is None
+
+
+async def test_a_lease_is_renewed_for_longer_than_its_ttl(client: LeaseClient, told: Recorder, tables: Tables) -> None:
+    async with client.hold("a") as held:
+        begun = time.monotonic()
+        with anyio.fail_after(10):
+            while time.monotonic() - begun < QUICK.ttl + 0.5:
+                held.ensure()
+                assert tables.grant("a", holder="thief") == []
+                await asyncio.sleep(0.05)
+    assert told.of(events.Lost) == []
+    assert len(told.of(events.Renewed)) >= 4
+
+
+async def test_a_blocked_event_loop_keeps_its_lease(client: LeaseClient, told: Recorder, tables: Tables) -> None:
+    """Rule 8, and must-show 5: the heartbeat has a thread of its own."""
+    async with client.hold("a") as held:
+        time.sleep(3 * QUICK.ttl)  # noqa: ASYNC251 - what the test is about
+        held.ensure()
+        assert tables.grant("a", holder="thief") == []
+    assert told.of(events.Lost) == []
+    assert len(told.of(events.Renewed)) >= 10
+
+
+async def test_a_held_lease_is_refused_at_once_and_its_holder_is_named(client: LeaseClient, database_url: str) -> None:
+    async with LeaseClient(database_url, timing=QUICK, label="ben's host:17") as other, other.hold("a") as held:
+        begun = time.monotonic()
+        with pytest.raises(LeaseNotAcquired, match=f"held by ben's host:17 .*{held.holder}, token 1"):
+            async with client.hold("a"):
+                pass
+        assert await client.try_acquire("a") is None
+        assert time.monotonic() - begun < 1
+
+
+async def test_the_same_client_twice_is_refused_and_told_so(client: LeaseClient) -> None:
+    async with client.hold("a"):
+        with pytest.raises(LeaseNotAcquired, match="no re-entry"):
+            async with client.hold("a"):
+                pass
+        with pytest.raises(LeaseNotAcquired, match="no re-entry"):
+            async with client.hold("a", wait=None):
+                pass
+
+
+async def test_a_wait_that_is_over_tells_how_long_it_was(client: LeaseClient, tables: Tables) -> None:
+    tables.one("a", holder="ben")
+    with pytest.raises(LeaseNotAcquired, match=r"held by ben .*\(waited 0.2s\)"):
+        async with client.hold("a", wait=0.2):
+            pass
+
+
+async def test_the_block_is_cancelled_when_the_lease_is_lost_and_the_cause_is_raised_after_it(
+    client: LeaseClient, tables: Tables, told: Recorder
+) -> None:
+    """Rule 9: a loss stops the work."""
+    cancelled = False
+    with pytest.raises(LeaseLost, match=r"lease 'a' \(token 1\) is lost: stolen by ben with token 2") as lost:
+        async with client.hold("a") as held:
+            tables.make_stale("a")
+            while not tables.grant("a", holder="ben"):
+                tables.make_stale("a")
+            try:
+                await asyncio.sleep(30)
+            except asyncio.CancelledError:
+                cancelled = True
+                raise
+    assert cancelled
+    assert lost.value.cause == "stolen by ben with token 2"
+    assert held.loss is not None
+    assert tables.record("a").holder == "ben"
+    assert not await held.release()
+
+
+async def test_the_work_of_others_goes_on_when_one_lease_is_lost(client: LeaseClient, tables: Tables) -> None:
+    async with client.hold("b") as other:
+        with pytest.raises(LeaseLost):
+            async with client.hold("a") as held:
+                tables.end_dead(held.grant)
+                await asyncio.sleep(30)
+        other.ensure()
+        await asyncio.sleep(0)
+
+
+async def test_a_cancelled_block_releases_its_lease(client: LeaseClient, tables: Tables) -> None:
+    with anyio.move_on_after(0.05):
+        async with client.hold("a"):
+            await asyncio.sleep(30)
+    assert tables.record("a").holder is None
+
+
+async def test_a_cancelled_acquisition_leaves_nothing_held(client: LeaseClient, tables: Tables, told: Recorder) -> None:
+    for number in range(25):
+        task = asyncio.ensure_future(client.try_acquire(f"name-{number}"))
+        await asyncio.sleep(number / 2_000)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            held = await task  # it was quicker than the cancellation
+            assert held is not None
+            await held.release()
+    with anyio.fail_after(5):
+        while any(record.holder == client.holder for record in await client.list("name-")):
+            await asyncio.sleep(0.02)
+
+
+async def test_a_cancelled_wait_leaves_nothing_behind(client: LeaseClient, tables: Tables) -> None:
+    grant = tables.one("a", holder="ben")
+    with anyio.move_on_after(0.1):
+        async with client.hold("a", wait=None):
+            pass
+    tables.release(grant)
+    held = await client.try_acquire("a")
+    assert held is not None
+
+
+async def test_closing_the_client_releases_all(database_url: str, tables: Tables, told: Recorder) -> None:
+    async with LeaseClient(database_url, timing=QUICK, on_event=told) as client:
+        for name in ("a", "b", "c"):
+            assert await client.try_acquire(name) is not None
+    assert [tables.record(name).holder for name in ("a", "b", "c")] == [None] * 3
+    assert [event.confirmed for event in told.of(events.Released)] == [True] * 3
+
+
+async def test_closing_the_client_ends_its_waits_with_a_sentence(database_url: str, tables: Tables) -> None:
+    tables.one("a", holder="ben")
+    async with LeaseClient(database_url, timing=QUICK) as client:
+        waiting = asyncio.ensure_future(client.hold("a", wait=None).__aenter__())
+        await asyncio.sleep(0.1)
+        assert not waiting.done()
+    with pytest.raises(LeaseError, match="closed while it acquired lease 'a'"):
+        await asyncio.wait_for(waiting, 5)
+
+
+async def test_a_closed_client_refuses_with_a_sentence(database_url: str) -> None:
+    client = LeaseClient(database_url, timing=QUICK)
+    with pytest.raises(LeaseError, match="not open"):
+        await client.try_acquire("a")
+    async with client:
+        pass
+    with pytest.raises(LeaseError, match="closed"):
+        await client.try_acquire("a")
+    with pytest.raises(LeaseError, match="used before"):
+        async with client:
+            pass
+
+
+async def test_closing_while_the_store_is_away_takes_no_longer_than_trust(store: MemoryStore) -> None:
+    """Each release would be tried three times; a thousand leases must not hold up a shutdown."""
+    told = Recorder()
+    async with LeaseClient(store=store, timing=QUICK, on_event=told) as client:
+        for number in range(200):
+            assert await client.try_acquire(f"name-{number}") is not None
+        store.available = False
+        begun = time.monotonic()
+    assert time.monotonic() - begun < QUICK.give_up + 1
+    assert len(told.of(events.ReleaseFailed)) + len(told.of(events.Lost)) >= 200
+
+
+async def test_leading_goes_on_with_a_new_grant_each_time(client: LeaseClient, tables: Tables) -> None:
+    tokens = []
+    async for held in client.lead("leader"):
+        tokens.append(held.token)
+        assert tables.record("leader").grant == held.grant
+        if len(tokens) == 3:
+            break
+    assert tokens == [1, 2, 3]
+
+
+async def test_a_lease_is_read_and_listed(client: LeaseClient) -> None:
+    async with client.hold("run/a"), client.hold("run/b"):
+        record = await client.read("run/a")
+        assert record is not None
+        assert record.holder == client.holder
+        assert record.label is not None
+        assert record.label.endswith(f":{os.getpid()}")
+        assert [record.name for record in await client.list("run/")] == ["run/a", "run/b"]
+    assert await client.read("never") is None
+
+
+async def test_the_held_lease_fences_a_transaction(
+    client: LeaseClient, async_engine: AsyncEngine, tables: Tables
+) -> None:
+    async with client.hold("a") as held:
+        async with async_engine.begin() as connection:
+            await held.fence(connection)
+        tables.end_dead(held.grant)
+        async with async_engine.begin() as connection:
+            with pytest.raises(LeaseLost):
+                await held.fence(connection)
+        held._tenure.finish()
+
+
+async def test_a_store_that_is_away_is_told_after_the_wait_and_not_as_a_refusal(store: MemoryStore) -> None:
+    async with LeaseClient(store=store, timing=QUICK) as client:
+        store.available = False
+        with pytest.raises(StoreUnavailable):
+            await client.try_acquire("a")
+        with pytest.raises(StoreUnavailable):
+            async with client.hold("a", wait=0.3):
+                pass
+
+
+async def test_a_wait_outlasts_a_store_that_is_away_for_a_while(store: MemoryStore) -> None:
+    async with LeaseClient(store=store, timing=QUICK) as client:
+        store.available = False
+        waiting = asyncio.ensure_future(client.hold("a", wait="20s").__aenter__())
+        await asyncio.sleep(0.2)
+        store.available = True
+        assert (await asyncio.wait_for(waiting, 5)).token == 1
+
+
+async def test_a_program_that_grants_in_its_own_transaction_adopts_what_it_was_granted(
+    client: LeaseClient, tables: Tables, told: Recorder
+) -> None:
+    async with client.acquiring() as acquisition:
+        (grant,) = tables.grant("a", holder=client.holder)
+        (held,) = await acquisition.adopt([grant])
+    await event_of(told, events.Renewed)
+    assert held.remaining() > 0
+    async with held.ending():
+        assert tables.release(grant)
+    assert told.of(events.Lost) == []
+    assert told.of(events.OrphanReleased) == []
+
+
+async def test_what_was_granted_in_a_transaction_that_failed_afterwards_is_released(
+    client: LeaseClient, tables: Tables, told: Recorder
+) -> None:
+    with pytest.raises(RuntimeError):
+        async with client.acquiring():
+            tables.grant("a", holder=client.holder)
+            raise RuntimeError
+    await event_of(told, events.OrphanReleased)
+    assert tables.record("a").holder is None
+
+
+async def test_a_client_needs_a_database_or_a_store() -> None:
+    with pytest.raises(LeaseError, match="and not both"):
+        LeaseClient()
+    with pytest.raises(LeaseError, match="and not both"):
+        LeaseClient("sqlite:///a.db", store=MemoryStore())
