@@ -78,7 +78,7 @@ class ChildAttempt:
             cwd=job.cwd or folder,
             env=environment,
             trust=trust,
-            report=job.function is not None,
+            report=True,
             on_output=listeners.output,
             on_progress=listeners.progress,
         )

@@ -44,7 +44,7 @@ def start_keeper(
 ) -> KeeperProcess:
     """Start a keeper, in a session of its own; ChildNotStarted if that can't be done. Takes a millisecond or two.
 
-    With `report` the child gets the report pipe and the trust page too: LEASED_REPORT_FD, LEASED_TRUST_FD.
+    With `report` the child gets the report pipe and the trust page too, by their descriptors' numbers: LEASED_REPORT_FD, LEASED_TRUST_FD.
     """
     words = [os.fsencode(word) for word in (os.path.abspath(cwd or "."), *argv)]  # noqa: PTH100 (no link is resolved)
     if not argv or any(b"\0" in word for word in words):

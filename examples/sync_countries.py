@@ -3,6 +3,7 @@
 A command has its grant in the environment. What it writes commits only while that grant is in force.
 """
 
+import json
 import os
 
 from sqlalchemy import delete, insert
@@ -17,10 +18,16 @@ rows = {
     tz_country_zone: [row._asdict() for row in country_zones()],
 }
 
+total = sum(len(new) for new in rows.values())
+done = 0
+
 with database() as engine:
     for table, new in rows.items():
         with engine.begin() as connection:
             lease.fence(connection, grant)
             connection.execute(delete(table))
             connection.execute(insert(table), new)
+        done += len(new)
         print(f"{table.name}: {len(new)} rows")  # noqa: T201 (a command tells by its output)
+        progress = {"progress": {"done": done, "total": total, "message": table.name}}
+        os.write(int(os.environ["LEASED_REPORT_FD"]), json.dumps(progress).encode() + b"\n")

@@ -33,6 +33,11 @@ async def store() -> MemoryStore:
     return MemoryStore()
 
 
+async def token_of(client: LeaseClient, name: str, wait: str | None) -> int:
+    async with client.hold(name, wait=wait) as held:
+        return held.token
+
+
 async def event_of(told: Recorder, kind: type[events.Event]) -> None:
     with anyio.fail_after(10):
         while not told.of(kind):
@@ -183,7 +188,7 @@ async def test_closing_the_client_releases_all(database_url: str, tables: Tables
 async def test_closing_the_client_ends_its_waits_with_a_sentence(database_url: str, tables: Tables) -> None:
     tables.one("a", holder="ben")
     async with LeaseClient(database_url, timing=QUICK) as client:
-        waiting = asyncio.ensure_future(client.hold("a", wait=None).__aenter__())
+        waiting = asyncio.ensure_future(token_of(client, "a", None))
         await asyncio.sleep(0.1)
         assert not waiting.done()
     with pytest.raises(LeaseError, match="closed while it acquired lease 'a'"):
@@ -262,10 +267,10 @@ async def test_a_store_that_is_away_is_told_after_the_wait_and_not_as_a_refusal(
 async def test_a_wait_outlasts_a_store_that_is_away_for_a_while(store: MemoryStore) -> None:
     async with LeaseClient(store=store, timing=QUICK) as client:
         store.available = False
-        waiting = asyncio.ensure_future(client.hold("a", wait="20s").__aenter__())
+        waiting = asyncio.ensure_future(token_of(client, "a", "20s"))
         await asyncio.sleep(0.2)
         store.available = True
-        assert (await asyncio.wait_for(waiting, 5)).token == 1
+        assert await asyncio.wait_for(waiting, 5) == 1
 
 
 async def test_a_program_that_grants_in_its_own_transaction_adopts_what_it_was_granted(
