@@ -57,6 +57,8 @@ class RunExecution:
         self.claimed = claimed
         self.unsaved: dict[int, Progress] = {}
         """Progress not yet in the database, by the id of the job run; the replica saves it now and then."""
+        self.refused = 0
+        """Writes that changed no row, because the grant had ended."""
         self._around = around
         self._schedule = schedule
         self._held = held
@@ -145,6 +147,7 @@ class RunExecution:
     def _refused(self, answer: object) -> bool:
         """Tell of a write that changed no row, since another has taken over (rule 10)."""
         if isinstance(answer, completion.NotOurs):
+            self.refused += 1
             self._around.watcher.write_refused(
                 self.claimed.schedule, self.claimed.run_id, self.claimed.grant.token, answer.who
             )

@@ -52,6 +52,11 @@ def log_lease_event(event: Event) -> None:
     _log().log(level, text, **{key: value for name in given for key, value in _shown(name, given[name]).items()})
 
 
+def log_refused_write(schedule: str, run_id: int, token: int, who: str) -> None:
+    """Write as a log line that a write changed no row, because its grant had ended (rule 10)."""
+    _log().warning("write refused", schedule=schedule, run=run_id, token=token, who=who)
+
+
 def _shown(name: str, value: Any) -> dict[str, Any]:
     """Return a field of an event as fields of a log line."""
     match value:
@@ -90,6 +95,9 @@ class LogWatcher(NoWatcher):
     def run_ended(self, schedule: str, run_id: int, state: str, reason: str | None, token: int) -> None:
         told = {"schedule": schedule, "run": run_id, "token": token, **({"reason": reason} if reason else {})}
         _log().log(_level(state), f"run {state}", **told)
+
+    def write_refused(self, schedule: str, run_id: int, token: int, who: str) -> None:
+        log_refused_write(schedule, run_id, token, who)
 
     def lease_event(self, event: Event) -> None:
         log_lease_event(event)

@@ -22,3 +22,5 @@ Loops = Callable[[], Mapping[str, Beat]]
 Problems = Callable[[], Mapping[str, str]]
 """Returns what keeps the replica from being ready: a sentence for each failing check, by its name; none when it is ready.
 Called from the web server's thread; must not wait."""
+Counts = Callable[[], Mapping[str, int]]
+"""Returns how often something happened since the replica started, by its name. Called as the others."""

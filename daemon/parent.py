@@ -2,14 +2,16 @@
 
 import asyncio
 import os
-from collections.abc import Mapping
 
 from .environment import SUPERVISOR_FD
 
 
-def supervisor_pipe(environment: Mapping[str, str] | None = None) -> int | None:
-    """Return the end of the pipe that this replica inherited; None when nobody supervises it."""
-    text = (os.environ if environment is None else environment).get(SUPERVISOR_FD, "")
+def supervisor_pipe() -> int | None:
+    """Return the end of the pipe that this replica inherited; None when nobody supervises it.
+
+    Takes the variable out of the environment: the number means nothing to a child of this process.
+    """
+    text = os.environ.pop(SUPERVISOR_FD, "")
     if not text.isascii() or not text.isdigit():
         return None
     descriptor = int(text)

@@ -21,7 +21,7 @@ from rich.text import Text
 from lease.durations import format_duration
 from lease.events import Event
 
-from .fact_log import log_lease_event
+from .fact_log import log_lease_event, log_refused_write
 from .texts import clean, number
 from .watching import NoWatcher
 
@@ -73,6 +73,9 @@ class PlainView(NoWatcher):
         while len(self.ended) > MOST_REMEMBERED:
             del self.ended[next(iter(self.ended))]
         self.line(f"{schedule}: run {run_id} {state}{f' ({reason})' if reason else ''}", _STYLES.get(state, ""))
+
+    def write_refused(self, schedule: str, run_id: int, token: int, who: str) -> None:
+        log_refused_write(schedule, run_id, token, who)
 
     def lease_event(self, event: Event) -> None:
         log_lease_event(event)

@@ -53,6 +53,7 @@ class Replica:
         self._seen = self._saved = self._came_round = monotonic()
         self.unreachable_since: float | None = None
         self.failure: BaseException | None = None
+        self._lost = self._refused = 0
 
     # What others tell it
 
@@ -72,6 +73,10 @@ class Replica:
         """Return the seconds since the loop last came round."""
         return monotonic() - self._came_round
 
+    def counts(self) -> dict[str, int]:
+        """Return how many runs were lost with their leases, and how many writes were refused because the grant had ended."""
+        return {"runs_lost": self._lost, "writes_refused": self._refused}
+
     # Its life
 
     async def run(self, *, until_idle: bool) -> None:
@@ -85,6 +90,7 @@ class Replica:
                     break
                 await self._rest(look)
             await self._finish()
+            self._sum_up()
         finally:
             keeping.cancel()
             with suppress(asyncio.CancelledError):
@@ -161,6 +167,7 @@ class Replica:
         try:
             state = await execution.execute()
             self.ended.append(Ended(execution.claimed.run_id, state))
+            self._lost += state == "lost"
         except WorkOutlivesLease as error:
             self.failure = error
             self.drain()
@@ -168,6 +175,7 @@ class Replica:
             self._around.watcher.note(f"run {execution.claimed.run_id} ended by an error of leased itself: {error!r}")
             self.ended.append(Ended(execution.claimed.run_id, "failed"))
         finally:
+            self._refused += execution.refused
             with suppress(LeaseError):
                 await held.release()
             self._executions.pop(asyncio.current_task(), None)  # type: ignore[arg-type]
@@ -204,6 +212,12 @@ class Replica:
                     await self._wake.wait()
             if self._at_once:
                 deadline = min(deadline, monotonic() + self._around.client.timing.kill_time + _STOP_LIMIT)
+
+    def _sum_up(self) -> None:
+        if self._lost or self._refused:
+            self._around.watcher.note(
+                f"runs lost with their leases: {self._lost}; writes refused because the grant had ended: {self._refused}"
+            )
 
     # House-keeping
 

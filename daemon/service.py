@@ -171,7 +171,8 @@ class _Service:
                 "heartbeat": Beat(client.heartbeat_age(), client.timing.give_up),
             }
 
-        server = WebServer(web_app(loops, lambda: self._problems(replica, client), self._settings.token), web)
+        app = web_app(loops, lambda: self._problems(replica, client), self._settings.token, replica.counts)
+        server = WebServer(app, web)
         self._watcher.note(f"http://{server.start()}/livez")
         try:
             yield

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .errors import DaemonError
-from .health import Loops, Problems
+from .health import Counts, Loops, Problems
 from .web_address import WebAddress
 
 _START_LIMIT = 10.0
@@ -27,7 +27,7 @@ class WebNotStarted(DaemonError):
     """The address cannot be bound."""
 
 
-def web_app(loops: Loops, problems: Problems, token: str | None = None) -> ASGIApp:
+def web_app(loops: Loops, problems: Problems, token: str | None = None, counts: Counts = dict) -> ASGIApp:
     """Return the application; with a ``token``, each request must carry it: ``Authorization: Bearer …``."""
 
     def livez(request: Request) -> Response:
@@ -38,7 +38,7 @@ def web_app(loops: Loops, problems: Problems, token: str | None = None) -> ASGIA
             for name, beat in beats.items()
         }
         alive = all(beat.alive for beat in beats.values())
-        return JSONResponse({"alive": alive, "loops": shown}, 200 if alive else 503)
+        return JSONResponse({"alive": alive, "loops": shown, "counts": dict(counts())}, 200 if alive else 503)
 
     def readyz(request: Request) -> Response:
         del request

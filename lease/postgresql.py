@@ -9,9 +9,10 @@ import os
 import socket
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
-from sqlalchemy import URL
+from sqlalchemy import URL, event
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -43,6 +44,7 @@ class PostgresqlDatabase:
             # Prepared statements do not pass every pooler.
             connect_args={"prepare_threshold": None, "application_name": application},
         ).execution_options(schema_translate_map={None: SCHEMA})
+        event.listen(self._engine.sync_engine, "connect", _connected, insert=True)
         self._plain = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @property
@@ -51,6 +53,7 @@ class PostgresqlDatabase:
 
     async def write(self, unit: Unit[T], *, timeout: float | None = None) -> T:
         async def attempt(line: _Line) -> T:
+            _line.set(line)
             async with self._engine.connect() as connection:
                 await line.opened(connection)
                 async with connection.begin():
@@ -60,6 +63,7 @@ class PostgresqlDatabase:
 
     async def read(self, unit: Unit[T], *, timeout: float | None = None) -> T:
         async def attempt(line: _Line) -> T:
+            _line.set(line)
             async with self._plain.connect() as connection:
                 await line.opened(connection)
                 return await connection.run_sync(unit)
@@ -100,26 +104,34 @@ class _Line:
     """The socket of an attempt under way."""
 
     def __init__(self) -> None:
-        self._connection: AsyncConnection | None = None
         self._descriptor: int | None = None
 
     async def opened(self, connection: AsyncConnection) -> None:
-        self._connection = connection
-        driver = (await connection.get_raw_connection()).driver_connection
-        self._descriptor = driver.fileno() if driver is not None else None
+        self.runs_over((await connection.get_raw_connection()).driver_connection)
+
+    def runs_over(self, driver: Any) -> None:
+        self._descriptor = driver.fileno()
 
     async def cut(self, task: "asyncio.Task[T]") -> None:
         """End the attempt now; what the server makes of it is not known."""
+        task.add_done_callback(_forget)
         if task.done():
-            with suppress(BaseException):
-                task.result()
             return
         if self._descriptor is None:
             task.cancel()
         else:
             _shut_down(self._descriptor)
         await asyncio.wait({task}, timeout=_AFTER_THE_CUT)
-        task.add_done_callback(_forget)
+
+
+_line: ContextVar[_Line | None] = ContextVar("lease_line", default=None)
+
+
+def _connected(connection: Any, _record: Any) -> None:
+    """Note the socket of a new connection before SQLAlchemy asks over it what server it has: that can fall silent too."""
+    line = _line.get()
+    if line is not None:
+        line.runs_over(connection.driver_connection)
 
 
 def _shut_down(descriptor: int) -> None:

@@ -122,7 +122,7 @@ def _summarize(settings: Settings, view: PlainView) -> None:
 
 
 def _index() -> int:
-    text = os.environ.get(REPLICA_INDEX, "")
+    text = os.environ.pop(REPLICA_INDEX, "")
     return int(text) if text.isascii() and text.isdigit() else 0
 
 

@@ -12,8 +12,8 @@ from daemon import statements
 from daemon.claiming import Claimed, claim
 from daemon.completion import EndedJob, finish_job, retry_run, start_job
 from daemon.deciding import Outcome
-from daemon.schema import run
 from daemon.scheduling import trigger
+from daemon.schema import run
 from tests.support.store import TTL, Store, a_schedule, pending_runs
 
 pytestmark = pytest.mark.conformance

@@ -257,7 +257,7 @@ def test_show_tells_every_attempt_with_its_token_and_holder(rows: Rows) -> None:
 
 
 def test_a_run_that_is_not_there_is_one_sentence(rows: Rows) -> None:
-    with pytest.raises(NotFound, match="^there is no run 4711"):
+    with pytest.raises(NotFound, match=r"^there is no run 4711"):
         read_run(rows.connection, 4711)
 
 

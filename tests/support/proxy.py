@@ -22,11 +22,14 @@ class Proxy:
         self.cancels = 0
         """Requests to cancel a statement."""
         self.connections = 0
+        self.silent_after: int | None = None
+        """After so many packets of the server, each new connection falls silent."""
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._asking = threading.Event()  # bytes of the client pass
         self._answering = threading.Event()  # bytes of the server pass
         self._refusing = False
+        self._swallowing = ""
         self._gone = False
         self.heal()
 
@@ -47,6 +50,7 @@ class Proxy:
     def heal(self) -> None:
         """Pass everything on, what was held back included."""
         self._refusing = False
+        self._swallowing = ""
         self._asking.set()
         self._answering.set()
 
@@ -68,9 +72,15 @@ class Proxy:
         self._asking.clear()
         self._answering.clear()
 
-    def swallow_answers(self) -> None:
-        """Let the server hear and do what it is asked, and keep its answers."""
-        self._answering.clear()
+    def swallow_answer_to(self, statement: str) -> None:
+        """Let the server hear and do whatever it is asked, and keep its answers from the next such statement on."""
+        self._swallowing = statement
+
+    def asked(self, statement: str) -> None:
+        """Take note of a statement before the server hears it."""
+        self.statements.append(statement)
+        if self._swallowing and statement.startswith(self._swallowing):
+            self._answering.clear()
 
     def _accept(self) -> None:
         while not self._gone:
@@ -95,8 +105,13 @@ class Proxy:
     def _pump(
         self, source: socket.socket, target: socket.socket, gate: threading.Event, reader: "Reader | None"
     ) -> None:
+        silent_after = self.silent_after if reader is None else None
+        packets = 0
         with contextlib.suppress(OSError):
             while data := source.recv(65_536):
+                packets += 1
+                if silent_after is not None and packets > silent_after:
+                    continue
                 gate.wait()
                 if reader is not None:
                     reader.read(data)
@@ -141,6 +156,6 @@ class Reader:
     def _note(self, message: bytes) -> None:
         kind, body = message[:1], message[5:]
         if kind == b"Q":
-            self._proxy.statements.append(body.rstrip(b"\0").decode())
+            self._proxy.asked(body.rstrip(b"\0").decode())
         elif kind == b"P":
-            self._proxy.statements.append(body.split(b"\0")[1].decode())
+            self._proxy.asked(body.split(b"\0")[1].decode())

@@ -38,13 +38,19 @@ def downgrade() -> None:
 
 
 def _script_of_leases() -> None:
-    dialect = op.get_context().dialect.name
-    table = lease_schema.lease.to_metadata(sa.MetaData(schema=schema_of(dialect)))
-    op.execute(CreateTable(table, if_not_exists=True))
-    for index in table.indexes:
-        op.execute(CreateIndex(index, if_not_exists=True))
-    if dialect == "postgresql":
+    dialect = op.get_context().dialect
+    schema = schema_of(dialect.name)
+    placed: dict[str, Any] = {"schema_translate_map": {None: schema}, "render_schema_translate": True} if schema else {}
+    table = lease_schema.lease
+    parts: list[CreateTable | CreateIndex] = [CreateTable(table, if_not_exists=True), *_indexes(table)]
+    for part in parts:
+        op.execute(str(part.compile(dialect=dialect, **placed)))
+    if dialect.name == "postgresql":
         op.execute(lease_schema.functions().rstrip().removesuffix(";"))
+
+
+def _indexes(table: sa.Table) -> list[CreateIndex]:
+    return [CreateIndex(index, if_not_exists=True) for index in sorted(table.indexes, key=lambda one: str(one.name))]
 
 
 def _schedule(schema: str | None) -> None:

@@ -1,0 +1,92 @@
+"""The work: schedules that are all due by now, each with one run of one job that does nothing."""
+
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+from sqlalchemy import Connection, insert, literal, select
+
+from daemon.definitions import Application, Job, Schedule
+from daemon.scheduling import plan_due
+from daemon.schema import job_run, run, schedule
+from daemon.sync import sync
+from daemon.triggers import At
+from lease.engines import open_database
+
+from .errors import BenchmarkError
+
+MEASURED = "bench"
+WARM_UP = "warm-up"
+"""The application whose runs are executed before the clock starts: connections are open then, and statements compiled."""
+JOB = "nothing"
+TIMEOUT = 10.0
+"""Seconds that a transaction may take."""
+
+_DUE = datetime(2020, 1, 1, tzinfo=UTC)
+_PAST_HOLDER = "long-gone"
+
+
+def names(schedules: int) -> tuple[str, ...]:
+    """Return the names of the schedules of either application."""
+    return tuple(f"schedule-{number:05}" for number in range(schedules))
+
+
+async def prepare(url: str, schedules: int, warm_up: int) -> None:
+    """Fill a database that has its tables: sync the definitions and plan what is due, as a replica does when it starts."""
+    database = open_database(url, timeout=TIMEOUT * 6)
+    try:
+        for name, size in ((MEASURED, schedules), (WARM_UP, warm_up)):
+            application = _application(name, size)
+            known = {one.name: one for one in application.schedules}
+            await database.write(partial(sync, application=application))
+            pending, more = 0, True
+            while more:
+                planned = await database.write(partial(plan_due, application=name, known=known))
+                pending, more = pending + planned.instants.get("pending", 0), planned.more
+            if pending != size:
+                raise BenchmarkError(f"{size} schedules are due, but {pending} runs were planned")
+    finally:
+        await database.close()
+
+
+async def add_history(url: str, runs_each: int) -> None:
+    """Give each schedule that is measured so many runs that have succeeded, with their job runs."""
+    database = open_database(url, timeout=TIMEOUT * 6)
+    try:
+        await database.write(partial(_add_history, runs_each=runs_each))
+    finally:
+        await database.close()
+
+
+def _application(name: str, schedules: int) -> Application:
+    jobs = (Job(JOB, "command", command="true"),)
+    return Application(name, Path("due.py"), tuple(Schedule(each, At(_DUE), jobs=jobs) for each in names(schedules)))
+
+
+def _add_history(connection: Connection, runs_each: int) -> None:
+    for number in range(1, runs_each + 1):
+        at = _DUE - timedelta(minutes=number)
+        finished = {
+            "scheduled_for": at,
+            "trigger": "schedule",
+            "state": "succeeded",
+            "available_at": at,
+            "token": number,
+            "holder": _PAST_HOLDER,
+            "attempt": 1,
+            "created_at": at,
+            "started_at": at,
+            "finished_at": at,
+        }
+        rows = select(
+            schedule.c.application,
+            schedule.c.name,
+            literal(f"run/{MEASURED}/") + schedule.c.name,
+            *(literal(value, run.c[column].type) for column, value in finished.items()),
+        ).where(schedule.c.application == MEASURED)
+        connection.execute(insert(run).from_select(["application", "schedule", "lease_name", *finished], rows))
+    jobs = select(
+        run.c.id, literal(JOB), literal(0), literal(1), run.c.state, run.c.token, run.c.holder, run.c.started_at
+    ).add_columns(run.c.finished_at)
+    columns = ["run_id", "job", "position", "attempt", "state", "token", "holder", "started_at", "finished_at"]
+    connection.execute(insert(job_run).from_select(columns, jobs.where(run.c.holder == _PAST_HOLDER)))

@@ -1,0 +1,159 @@
+"""The commands, on a real run on SQLite."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from .conftest import Leased
+
+
+def test_check_shows_the_next_occurrences_and_what_is_worth_a_remark(leased: Leased, folder: Path) -> None:
+    text = (folder / "shop.py").read_text().replace('timeout="1m"', "timeout=None", 1)
+    (folder / "shop.py").write_text(text)
+    answer = leased("check", "shop.py")
+    assert answer.status == 0
+    assert "nightly" in answer.out
+    assert "nightly: job zones has no timeout" in answer.out
+    assert "job orders" not in answer.out
+    assert "shop: 1 schedule, all well defined" in answer.out
+    document = leased("check", "shop.py", "--json").document
+    (item,) = document["items"]
+    assert (document["schema"], document["application"]) == ("leased/check/1", "shop")
+    assert (item["name"], item["cron"], item["jobs"]) == ("nightly", "30 2 1 1 *", ["zones", "orders"])
+    assert len(item["next"]) == 3
+    assert len(item["remarks"]) == 1
+
+
+def test_preview_marks_daylight_saving_time(leased: Leased) -> None:
+    asked = ("preview", "30 2 * * *", "--timezone", "Europe/Berlin", "--from", "2026-03-28T12:00:00Z", "--count", "1")
+    assert "skipped by the clock" in leased(*asked).out
+    document = leased(*asked, "--json").document
+    assert document["schema"] == "leased/preview/1"
+    assert document["items"] == [
+        {
+            "instant": "2026-03-29T01:00:00Z",
+            "local": "2026-03-29T03:00:00+02:00",
+            "note": "skipped by the clock, runs right after the gap",
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("expression", "instants"),
+    [
+        ("6h", ["2026-07-01T06:00:00Z", "2026-07-01T12:00:00Z"]),
+        ("2026-07-02T00:00:00Z", ["2026-07-02T00:00:00Z"]),
+        ("@hourly", ["2026-07-01T01:00:00Z", "2026-07-01T02:00:00Z"]),
+    ],
+)
+def test_preview_takes_each_kind_of_trigger(leased: Leased, expression: str, instants: list[str]) -> None:
+    document = leased("preview", expression, "--from", "2026-07-01T00:00:00Z", "--count", "2", "--json").document
+    assert [item["instant"] for item in document["items"]] == instants
+
+
+def test_sync_shows_first_and_does_then(leased: Leased, folder: Path) -> None:
+    leased("db", "upgrade")
+    assert leased("sync", "shop.py", "--dry-run").out == "would be added: nightly\n"
+    assert leased("sync", "shop.py", "--json").document == {
+        "schema": "leased/sync/1",
+        "application": "shop",
+        "dry_run": False,
+        "items": [{"schedule": "nightly", "change": "added"}],
+    }
+    assert leased("sync", "shop.py").out == "unchanged: 1 schedule\n"
+
+
+def test_trigger_records_who_and_why(leased: Leased) -> None:
+    leased("sync", "shop.py")
+    asked = leased("trigger", "nightly", "--why", "the fair", "--params", '{"customer": 8}', "--json").document
+    assert asked == {"schema": "leased/trigger/1", "run_id": 1, "application": "shop", "schedule": "nightly"}
+    shown = leased("show", "1", "--json").document
+    assert shown["requested_why"] == "the fair"
+    assert "@" in shown["requested_by"]
+    assert shown["params"] == {"customer": 8}
+    assert (shown["state"], shown["items"]) == ("pending", [])
+
+
+def test_trigger_asks_which_application_where_several_have_the_schedule(leased: Leased, folder: Path) -> None:
+    (folder / "bank.py").write_text((folder / "shop.py").read_text().replace('"shop"', '"bank"'))
+    leased("sync", "shop.py")
+    leased("sync", "bank.py")
+    answer = leased("trigger", "nightly")
+    assert (answer.status, answer.err) == (
+        2,
+        'leased: several applications have a schedule "nightly": add --application bank\n',
+    )
+    assert leased("trigger", "nightly", "--application", "shop").status == 0
+    answer = leased("trigger", "nighly")
+    assert (answer.status, answer.err) == (1, 'leased: there is no schedule "nighly"; did you mean "nightly"?\n')
+
+
+def test_db_tells_where_it_is_and_prints_the_script(leased: Leased, folder: Path) -> None:
+    assert leased("db", "current", "--json").document["revision"] is None
+    assert "applied" in leased("db", "upgrade").out
+    assert "up to date already" in leased("db", "upgrade").out
+    assert leased("db", "current", "--json").document["revision"] is not None
+    script = leased("db", "sql", "--database", "postgresql://u:geheim@nowhere/x").out
+    assert "CREATE TABLE" in script
+    assert "geheim" not in script
+
+
+def test_status_check_is_1_where_there_is_a_problem(leased: Leased) -> None:
+    leased("db", "upgrade")
+    assert leased("status", "--check").status == 0
+    leased("sync", "shop.py")
+    answer = leased("status", "--check")
+    assert answer.status == 1
+    assert "no replica of shop is running" in answer.out
+    assert leased("status").status == 0
+
+
+def test_a_run_until_idle_ends_with_a_summary(process: Leased) -> None:
+    answer = process("run", "shop.py", "--now", "nightly", "--until-idle", "--no-web")
+    assert answer.status == 0, answer.err
+    lines = answer.out.splitlines()
+    assert lines[-1].startswith("nightly: succeeded in ")
+    assert ", run 1, token 1, holder " in lines[-1]
+    zones = next(line for line in lines if line.startswith("zones ") and "succeeded" in line)
+    assert zones.split()[:3] == ["zones", "succeeded", "598"]
+    assert zones.endswith("all zones")
+    assert "  orders | checked" in lines
+
+    again = process("run", "shop.py", "--now", "nightly", "--until-idle", "--no-web")
+    assert ", run 2, token 2, holder " in again.out.splitlines()[-1]
+
+
+def test_every_reading_command_writes_one_object(process: Leased, leased: Leased) -> None:
+    process("run", "shop.py", "--now", "nightly", "--until-idle", "--no-web")
+    for command in (["status"], ["runs"], ["runs", "nightly"], ["show", "1"], ["locks", "--all"], ["replicas"]):
+        text = leased(*command).out
+        assert "nightly" in text or "stopped" in text
+        document = leased(*command, "--json").document
+        assert document["schema"] == f"leased/{command[0]}/1"
+        assert document["items"]
+    shown = leased("show", "1", "--json").document
+    assert (shown["state"], shown["token"], len(shown["holder"])) == ("succeeded", 1, 32)
+    assert [(item["job"], item["state"], item["done"]) for item in shown["items"]] == [
+        ("zones", "succeeded", 598),
+        ("orders", "succeeded", None),
+    ]
+    assert shown["items"][1]["log_tail"] == "checked\n"
+
+
+def test_a_failed_run_until_idle_is_status_1_and_seen_everywhere(process: Leased, leased: Leased, folder: Path) -> None:
+    (folder / "broken").touch()
+    answer = process("run", "shop.py", "--now", "nightly", "--until-idle", "--no-web")
+    assert answer.status == 1
+    assert "nightly: failed" in answer.out.splitlines()[-1]
+    problems = leased("status", "--json").document["problems"]
+    assert "failing" in [problem["kind"] for problem in problems]
+
+
+def test_several_replicas_trigger_once_and_end_together(process: Leased, leased: Leased) -> None:
+    answer = process("run", "shop.py", "--replicas", "2", "--now", "nightly", "--until-idle", "--log-format", "json")
+    assert answer.status == 0, answer.err
+    assert [run["state"] for run in leased("runs", "--json").document["items"]] == ["succeeded"]
+    assert answer.out.count("nightly: succeeded in ") == 1
+    told = [json.loads(line)["message"] for line in answer.err.splitlines()]
+    assert [line.partition(" runs as")[0] for line in told] == ["replica 1 of 2", "replica 2 of 2"]

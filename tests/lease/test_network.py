@@ -1,0 +1,287 @@
+"""A network that breaks, is silent, or loses answers, between a client and PostgreSQL (rules 2, 3, 6 and 9)."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+
+import anyio
+import pytest
+from sqlalchemy import text
+
+import lease
+from lease import LeaseLost, LeaseNotAcquired, LeaseTiming, LossKind, StoreUnavailable, events
+from lease.engines import open_database
+from tests.lease.stores import QUICK, Recorder, Tables
+from tests.support.proxy import Proxy
+from tests.support.waiting import wait_until
+
+ATTEMPT = 0.4
+
+
+@pytest.fixture
+def tables(postgres_tables: Tables) -> Tables:
+    return postgres_tables
+
+
+@pytest.fixture
+def told() -> Recorder:
+    return Recorder()
+
+
+async def seconds_of_a_failed_attempt(url: str) -> float:
+    database = open_database(url, timeout=ATTEMPT, connections=1)
+    begun = time.monotonic()
+    with pytest.raises(StoreUnavailable, match="no answer within"):
+        await database.read(lambda connection: connection.scalar(text("SELECT 1")))
+    took = time.monotonic() - begun
+    await database.close()
+    return took
+
+
+@pytest.mark.anyio
+async def test_an_attempt_over_a_silent_connection_ends_by_its_limit_and_by_no_cancel_request(
+    proxied_url: str, proxy: Proxy
+) -> None:
+    """Rule 3; then the next attempt goes over a new connection."""
+    database = open_database(proxied_url, timeout=ATTEMPT, connections=1)
+    assert await database.read(lambda connection: connection.scalar(text("SELECT 1"))) == 1
+    proxy.blackhole()
+    begun = time.monotonic()
+    with pytest.raises(StoreUnavailable, match="no answer within"):
+        await database.read(lambda connection: connection.scalar(text("SELECT 2")))
+    assert time.monotonic() - begun < ATTEMPT + 0.3
+    proxy.heal()
+    assert await database.read(lambda connection: connection.scalar(text("SELECT 3"))) == 3
+    assert proxy.cancels == 0
+    assert proxy.connections == 2
+    await database.close()
+
+
+@pytest.mark.anyio
+async def test_connecting_over_a_silent_network_ends_by_its_limit(proxied_url: str, proxy: Proxy) -> None:
+    proxy.blackhole()
+    assert await seconds_of_a_failed_attempt(proxied_url) < ATTEMPT + 0.3
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("messages", range(1, 6))
+async def test_a_network_that_falls_silent_while_a_connection_is_made_ends_by_the_limit(
+    proxied_url: str, proxy: Proxy, messages: int
+) -> None:
+    """Whatever step of connecting it hits; no cancel request, and the one connection is not used up by it."""
+    proxy.silent_after = messages
+    assert await seconds_of_a_failed_attempt(proxied_url) < ATTEMPT + 0.3
+    assert proxy.cancels == 0
+
+
+@pytest.mark.anyio
+async def test_after_a_silent_start_the_next_attempt_goes_over_a_new_connection(
+    proxied_url: str, proxy: Proxy
+) -> None:
+    proxy.silent_after = 4
+    database = open_database(proxied_url, timeout=ATTEMPT, connections=1)
+    with pytest.raises(StoreUnavailable):
+        await database.read(lambda connection: connection.scalar(text("SELECT 1")))
+    proxy.silent_after = None
+    assert await database.read(lambda connection: connection.scalar(text("SELECT 1")), timeout=5.0) == 1
+    assert proxy.cancels == 0
+    await database.close()
+
+
+@pytest.fixture
+async def client(proxied_url: str, told: Recorder) -> AsyncIterator[lease.LeaseClient]:
+    async with lease.LeaseClient(proxied_url, timing=QUICK, on_event=told) as client:
+        yield client
+
+
+async def until(told: Recorder, kind: type[events.Event], number: int = 1) -> None:
+    with anyio.fail_after(10):
+        while len(told.of(kind)) < number:
+            await asyncio.sleep(0.005)
+
+
+@pytest.mark.anyio
+async def test_a_cut_shorter_than_the_tolerated_outage_loses_nothing(
+    client: lease.LeaseClient, proxy: Proxy, told: Recorder, tables: Tables
+) -> None:
+    """Must-show 5, and rule 3."""
+    async with client.hold("a") as held:
+        for cut in (proxy.cut, proxy.blackhole):
+            renewals = len(told.of(events.Renewed))
+            await until(told, events.Renewed, renewals + 1)
+            cut()
+            await asyncio.sleep(QUICK.tolerated_outage * 0.6)
+            proxy.heal()
+            await until(told, events.Renewed, renewals + 2)
+        held.ensure()
+    assert told.of(events.Lost) == []
+    assert tables.record("a").token == 1
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("fault", ["cut", "blackhole"])
+async def test_a_holder_cut_off_stops_at_give_up_and_nobody_is_granted_before_the_ttl(
+    client: lease.LeaseClient, proxy: Proxy, told: Recorder, tables: Tables, fault: str
+) -> None:
+    stopped = 0.0
+    with pytest.raises(LeaseLost) as lost:
+        async with client.hold("a") as held:
+            await until(told, events.Renewed)
+            getattr(proxy, fault)()
+            try:
+                await asyncio.sleep(30)
+            finally:
+                stopped = lease.clock.boottime()
+                granted_before = tables.grant("a", holder="ben")
+    assert abs(stopped - held.trusted_until) < 0.5
+    assert granted_before == []
+    assert held.loss is not None
+    assert held.loss.kind is LossKind.UNREACHABLE
+    assert lost.value.cause is not None
+    assert lost.value.cause.startswith("database unreachable for ")
+    assert "a-secret-of-the-tests" not in lost.value.cause
+    renewed = held.trusted_until - QUICK.give_up  # when the last confirmed renewal was sent
+    with anyio.fail_after(10):
+        while not (granted := tables.grant("a", holder="ben")):
+            await asyncio.sleep(0.005)
+    assert granted[0].token == 2
+    assert lease.clock.boottime() - renewed >= QUICK.ttl
+    proxy.heal()
+
+
+@pytest.mark.anyio
+async def test_a_grant_whose_reply_is_lost_is_given_up_and_granted_anew(
+    client: lease.LeaseClient, proxy: Proxy, tables: Tables
+) -> None:
+    """Rule 6: the retry is harmless, and knows that it was granted before."""
+    assert await client.read("a") is None  # connected
+    proxy.swallow_answer_to("COMMIT")
+    acquiring = asyncio.ensure_future(client.try_acquire("a"))
+    with anyio.fail_after(5):
+        while (record := tables.read("a")) is None or record.holder is None:
+            await asyncio.sleep(0.002)
+    proxy.drop()
+    proxy.heal()
+    held = await asyncio.wait_for(acquiring, 10)
+    assert held is not None
+    assert held.token == tables.record("a").token
+    assert held.token >= 2
+
+
+@pytest.mark.anyio
+async def test_a_grant_that_the_client_never_heard_of_is_released_as_soon_as_the_network_is_back(
+    client: lease.LeaseClient, proxy: Proxy, told: Recorder, tables: Tables
+) -> None:
+    """Rule 6: an orphan; nobody waits for its ttl."""
+    assert await client.read("a") is None
+    proxy.swallow_answer_to("COMMIT")
+    with pytest.raises(StoreUnavailable):
+        await client.try_acquire("a")
+    assert tables.record("a").holder == client.holder
+    proxy.drop()
+    proxy.heal()
+    await until(told, events.OrphanReleased)
+    assert tables.one("a", holder="ben").token >= 2
+
+
+@pytest.mark.anyio
+async def test_a_release_whose_reply_is_lost_is_harmless(
+    client: lease.LeaseClient, proxy: Proxy, tables: Tables
+) -> None:
+    held = await client.try_acquire("a")
+    assert held is not None
+    proxy.swallow_answer_to("COMMIT")
+    releasing = asyncio.ensure_future(held.release())
+    with anyio.fail_after(5):
+        while tables.record("a").holder is not None:
+            await asyncio.sleep(0.002)
+    proxy.drop()
+    proxy.heal()
+    await asyncio.wait_for(releasing, 10)
+    assert held.loss is None
+    assert tables.one("a", holder="ben").token == 2
+
+
+def test_a_client_on_an_unreachable_database_says_so_in_one_sentence(postgres_url: str, proxy: Proxy) -> None:
+    proxy.cut()
+    url = postgres_url.rpartition("@")[0] + f"@127.0.0.1:{proxy.port}/nowhere"
+    with lease.sync.LeaseClient(url, timing=QUICK) as client, pytest.raises(StoreUnavailable) as refused:
+        client.try_acquire("a")
+    said = str(refused.value)
+    assert said.startswith(f"the database postgresql://postgres:***@127.0.0.1:{proxy.port}/nowhere cannot be used: ")
+    assert "\n" not in said
+    assert "a-secret-of-the-tests" not in said
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda url: url.replace("a-secret-of-the-tests", "wrong"), "password authentication failed"),
+        (lambda url: url.rpartition("/")[0] + "/missing", 'database "missing" does not exist'),
+        (lambda url: url + "?no_such_option=1", "no_such_option"),
+    ],
+)
+def test_an_address_that_is_wrong_is_told_in_one_sentence(
+    postgres_url: str, change: Callable[[str], str], says: str
+) -> None:
+    with lease.sync.LeaseClient(change(postgres_url), timing=QUICK) as client:
+        with pytest.raises(StoreUnavailable, match=says) as refused:
+            client.try_acquire("a")
+    assert "\n" not in str(refused.value)
+    assert "a-secret-of-the-tests" not in str(refused.value)
+    assert "wrong@" not in str(refused.value)
+
+
+def test_a_role_without_rights_on_the_table_is_told_so_in_one_sentence(tables: Tables, postgres_url: str) -> None:
+    name = "leased_role_without_rights"
+    tables.run(lambda connection: connection.execute(text(f"CREATE ROLE {name} LOGIN PASSWORD 'p4ssw0rd'")))
+    try:
+        url = postgres_url.replace("postgres:a-secret-of-the-tests@", f"{name}:p4ssw0rd@")
+        with lease.sync.LeaseClient(url, timing=QUICK) as client:
+            with pytest.raises(StoreUnavailable, match="permission denied") as refused:
+                client.try_acquire("a")
+            assert "p4ssw0rd" not in str(refused.value)
+    finally:
+        tables.run(lambda connection: connection.execute(text(f"DROP ROLE {name}")))
+
+
+def test_missing_tables_are_told_with_their_remedy(empty_postgres_url: str) -> None:
+    with lease.sync.LeaseClient(empty_postgres_url, timing=QUICK) as client:
+        with pytest.raises(lease.SchemaMissing, match="lease.create_tables"):
+            client.try_acquire("a")
+
+
+def test_a_client_opens_without_the_database_and_acquires_when_it_is_back(
+    proxied_url: str, proxy: Proxy, tables: Tables
+) -> None:
+    proxy.cut()
+    with lease.sync.LeaseClient(proxied_url, timing=QUICK) as client:
+        with pytest.raises(StoreUnavailable):
+            client.try_acquire("a")
+        proxy.heal()
+        with client.hold("a", wait="10s") as held:
+            assert held.token == 1
+
+
+def test_the_waiting_of_one_who_is_cut_off_ends_as_unavailable(proxied_url: str, proxy: Proxy, tables: Tables) -> None:
+    tables.one("a", holder="ben")
+    with lease.sync.LeaseClient(proxied_url, timing=QUICK) as client:
+        with pytest.raises(LeaseNotAcquired):
+            client._acquire("a", 0.1)
+        proxy.cut()
+        with pytest.raises(StoreUnavailable):
+            client._acquire("a", 0.3)
+
+
+def test_a_heartbeat_over_a_silent_network_keeps_trying(proxied_url: str, proxy: Proxy, told: Recorder) -> None:
+    """Rule 3: after retry_wait, over a new connection, not at the next beat."""
+    timing = LeaseTiming.of(ttl=4.5, renew_every=0.25, attempt_timeout=0.3, retry_wait=0.05)
+    with lease.sync.LeaseClient(proxied_url, timing=timing, on_event=told) as client, client.hold("a"):
+        told.wait_for(events.Renewed)
+        proxy.blackhole()
+        begun = time.monotonic()
+        told.wait_for(events.AtRisk, number=4)
+        assert time.monotonic() - begun < 0.25 + 4 * (0.3 + 0.05) + 1.0
+        proxy.heal()
+        wait_until(lambda: told.of(events.Renewed)[-1].took < 0.3, "it is renewed again")
+        assert proxy.cancels == 0

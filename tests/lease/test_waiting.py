@@ -1,0 +1,146 @@
+"""Waiting for a lease that another holds: woken by its release, and by itself when it goes stale."""
+
+import time
+
+import pytest
+from sqlalchemy import text
+
+from lease import Grant, LeaseTiming, statements
+from lease.sync import LeaseClient
+from lease.waiting import ReleaseListener
+from tests.lease.stores import QUICK, Tables, in_thread
+from tests.support.proxy import Proxy
+from tests.support.waiting import wait_until
+
+LONG = LeaseTiming.of(ttl=60)
+
+
+def token(client: LeaseClient, name: str, wait: float | None = 30.0) -> int:
+    with client.hold(name, wait=wait) as held:
+        return held.token
+
+
+def is_awaited(tables: Tables, name: str) -> bool:
+    record = tables.value("SELECT awaited_until IS NOT NULL FROM lease WHERE name = :name", name=name)
+    return bool(record)
+
+
+def test_a_waiter_is_woken_by_the_release(database_url: str) -> None:
+    with LeaseClient(database_url, timing=LONG) as holder, LeaseClient(database_url, timing=LONG) as waiter:
+        held = holder.try_acquire("a")
+        assert held is not None
+        with in_thread(lambda: (token(waiter, "a"), time.monotonic())) as acquired:
+            if database_url.startswith("postgresql"):
+                with Tables(database_url) as tables:
+                    wait_until(lambda: is_awaited(tables, "a"), "the waiter has left word")
+            released = time.monotonic()
+            held.release()
+            got, at = acquired(10)
+        assert got == 2
+        assert at - released < 1.0
+
+
+def test_a_waiter_acquires_by_itself_when_the_lease_goes_stale(database_url: str) -> None:
+    with Tables(database_url) as tables, LeaseClient(database_url, timing=LONG) as waiter:
+        tables.one("a", holder="ben", ttl=0.7)
+        begun = time.monotonic()
+        assert token(waiter, "a") == 2
+        assert time.monotonic() - begun < 2.0
+
+
+def test_a_waiter_acquires_though_listening_does_not_work(
+    postgres_url: str, postgres_tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind a pooler in transaction mode, say: it costs delay, never correctness."""
+
+    async def deaf(self: ReleaseListener) -> None:
+        raise OSError("no listening here")
+
+    monkeypatch.setattr(ReleaseListener, "_listen_once", deaf)
+    with LeaseClient(postgres_url, timing=LONG) as waiter:
+        grant = postgres_tables.one("a", holder="ben")
+        with in_thread(lambda: token(waiter, "a")) as acquired:
+            wait_until(lambda: is_awaited(postgres_tables, "a"), "the waiter has left word")
+            postgres_tables.release(grant)
+            assert acquired(5) == 2
+
+
+def test_a_notification_goes_out_only_where_somebody_waits(
+    postgres_url: str, proxied_url: str, proxy: Proxy, postgres_tables: Tables
+) -> None:
+    """Rule 15: after the commit, alone."""
+    with LeaseClient(proxied_url, timing=QUICK) as client, LeaseClient(postgres_url, timing=QUICK) as waiter:
+        with client.hold("a"):
+            pass
+        assert not [statement for statement in proxy.statements if "pg_notify" in statement]
+        held = client.try_acquire("a")
+        assert held is not None
+        with in_thread(lambda: token(waiter, "a")) as acquired:
+            wait_until(lambda: is_awaited(postgres_tables, "a"), "the waiter has left word")
+            begun = len(proxy.statements)
+            held.release()
+            assert acquired(5) == 3
+    asked = proxy.statements[begun:]
+    notify = next(number for number, statement in enumerate(asked) if "pg_notify" in statement)
+    assert "COMMIT" in asked[:notify]
+
+
+def test_a_waiter_that_could_leave_no_word_looks_again_by_itself(
+    postgres_url: str, postgres_tables: Tables
+) -> None:
+    """The row is locked (by a renewal, say) at just that moment; without looking again it would wait for the whole ttl."""
+    grant = postgres_tables.one("a", holder="ben")
+    with LeaseClient(postgres_url, timing=LONG) as waiter, postgres_tables.engine.connect() as other:
+        transaction = other.begin()
+        other.execute(text("SELECT FROM lease WHERE name = 'a' FOR UPDATE"))
+        with in_thread(lambda: token(waiter, "a")) as acquired:
+            listening = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'leased listener'"
+            wait_until(lambda: postgres_tables.value(listening), "the waiter listens")
+            time.sleep(0.3)  # it looks while the row is locked
+            statements.release(other, grant)
+            transaction.commit()
+            assert acquired(5) == 2
+
+
+def test_waiting_for_a_stale_lease_that_is_fenced_is_no_busy_loop(
+    proxied_url: str, proxy: Proxy, postgres_tables: Tables
+) -> None:
+    """A zombie's open fenced transaction may hold it off for as long as its bound."""
+    grant = postgres_tables.one("a", holder="zombie")
+    postgres_tables.make_stale("a")
+    with LeaseClient(proxied_url, timing=LONG) as waiter, postgres_tables.engine.connect() as fenced:
+        transaction = fenced.begin()
+        statements.fence(fenced, grant)
+        with in_thread(lambda: token(waiter, "a")) as acquired:
+            wait_until(lambda: len(proxy.statements) > 4, "the waiter has asked")
+            begun, asked = time.monotonic(), len(proxy.statements)
+            while time.monotonic() - begun < 1.0:
+                time.sleep(0.05)
+            assert len(proxy.statements) - asked < 40
+            transaction.commit()
+            assert acquired(5) == 2
+
+
+def test_many_waiters_are_served_one_after_the_other(database_url: str) -> None:
+    clients = [LeaseClient(database_url, timing=LONG) for _ in range(4)]
+    tokens: list[int] = []
+
+    def work(client: LeaseClient) -> None:
+        with client:
+            tokens.append(token(client, "a"))
+
+    with in_thread(lambda: work(clients[0])) as one, in_thread(lambda: work(clients[1])) as two:
+        with in_thread(lambda: work(clients[2])) as three:
+            for result in (one, two, three):
+                result(20)
+    assert sorted(tokens) == [1, 2, 3]
+
+
+def test_a_name_like_no_other_is_woken_too(postgres_url: str, postgres_tables: Tables) -> None:
+    name = "it's 100% \N{SNOWMAN} " + "x" * 200
+    grant: Grant = postgres_tables.one(name, holder="ben")
+    with LeaseClient(postgres_url, timing=LONG) as waiter, LeaseClient(postgres_url, timing=LONG) as other:
+        with in_thread(lambda: token(waiter, name)) as acquired:
+            wait_until(lambda: is_awaited(postgres_tables, name), "the waiter has left word")
+            assert other._runtime.loop.submit(other._runtime.core.store.release(grant)).result()
+            assert acquired(2) == 2

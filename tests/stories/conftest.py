@@ -1,0 +1,36 @@
+"""Stories run on Linux: they look into /proc."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.replicas import Story
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if sys.platform != "linux":
+        for item in items:
+            item.add_marker(pytest.mark.skip(reason="stories look into /proc"))
+
+
+@pytest.fixture
+def story_folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "story"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def story(story_folder: Path, database_url: str) -> Iterator[Story]:
+    """A story on each kind of database."""
+    with Story(story_folder, database_url) as told:
+        yield told
+
+
+@pytest.fixture
+def postgres_story(story_folder: Path, postgres_url: str) -> Iterator[Story]:
+    """A story that only PostgreSQL has, or for which one kind is enough."""
+    with Story(story_folder, postgres_url) as told:
+        yield told

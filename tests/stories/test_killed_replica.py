@@ -1,0 +1,93 @@
+"""A replica that is killed in the middle of a job: its work is gone at once, and another resumes at that job (rules 16, 18, 20)."""
+
+import time
+from collections.abc import Callable
+
+from sqlalchemy import update
+
+from daemon.schema import replica as replicas
+from tests.support.replicas import Event, Story
+from tests.support.telling import is_alive
+from tests.support.waiting import wait_until
+
+TTL = 3.0
+Record = Callable[[str, object], None]
+
+
+def killed_in_job_three(story: Story, *, provable: bool) -> tuple[float, Event]:
+    """When it was killed (wall time), and what job three had told."""
+    story.start("four.py", "--now=nightly", ttl=f"{TTL}s")
+    story.start("four.py", ttl=f"{TTL}s")
+    story.up()
+    began = story.event("began", job="third")
+    doomed = story.holder_of(began["run"])
+    if not provable:
+        assert story.write(update(replicas).where(replicas.c.pid == doomed.pid).values(pid_namespace="pid:[1]")) == 1
+    story.open("quick")
+    killed = time.time()
+    doomed.kill()
+    return killed, began
+
+
+def assert_its_processes_are_gone_within_a_second(began: Event) -> None:
+    wait_until(
+        lambda: not any(is_alive(pid) for pid in (began["pid"], began["plain"], began["apart"])),
+        "the child, its grandchild, and the one in a session of its own are gone",
+        limit=1.0,
+    )
+
+
+def resumed(story: Story) -> float:
+    """When job three was begun again (wall time), once the run is over: at job three, under a higher token (rule 16)."""
+    run = story.over("nightly")
+    assert (run.state, run.attempt) == ("succeeded", 2)
+    assert [(one["job"], one["attempt"], one["token"]) for one in story.events("began")] == [
+        ("first", 1, 1),
+        ("second", 1, 1),
+        ("third", 1, 1),
+        ("third", 2, 2),
+        ("fourth", 1, 2),
+    ]
+    assert [one["job"] for one in story.events("ended")] == ["first", "second", "third", "fourth"]
+    (again,) = [one for one in story.job_runs("nightly") if (one.job, one.attempt) == ("third", 2)]
+    return float(again.started_at.timestamp())
+
+
+def assert_show_tells_both_attempts(story: Story, run_id: int) -> None:
+    shown = story.shown(run_id)
+    assert (shown["schema"], shown["state"], shown["attempt"], shown["token"]) == (
+        "leased/show/1",
+        "succeeded",
+        2,
+        2,
+    )
+    first, second = (job for job in shown["items"] if job["job"] == "third")
+    assert (first["attempt"], first["state"], first["token"]) == (1, "abandoned", 1)
+    assert (second["attempt"], second["state"], second["token"]) == (2, "succeeded", 2)
+    assert first["holder"] != second["holder"] == shown["holder"]
+    assert first["finished_at"] is not None
+
+
+def test_after_kill_9_its_work_is_gone_and_another_resumes_at_job_3_within_2_seconds(
+    story: Story, record_property: Record
+) -> None:
+    """The death is proven here: the same machine, the same pid namespace (rule 18)."""
+    killed, began = killed_in_job_three(story, provable=True)
+    assert_its_processes_are_gone_within_a_second(began)
+    record_property("gone_after", time.time() - killed)
+    after = resumed(story) - killed
+    record_property("resumed_after", after)
+    assert after < 2.0
+    assert_show_tells_both_attempts(story, began["run"])
+
+
+def test_where_death_cannot_be_proven_another_resumes_at_job_3_within_the_ttl_and_a_second(
+    story: Story, record_property: Record
+) -> None:
+    killed, began = killed_in_job_three(story, provable=False)
+    assert_its_processes_are_gone_within_a_second(began)
+    after = resumed(story) - killed
+    record_property("resumed_after", after)
+    # Renewed at the least every `renew_every`, it can't have been stale much earlier.
+    assert TTL - TTL * 2.5 / 15 - 0.5 < after < TTL + 1
+    assert_show_tells_both_attempts(story, began["run"])

@@ -1,0 +1,85 @@
+"""A replica that is paused for longer than the ttl, and goes on: a zombie, which writes nothing and finishes nothing (rules 2, 6, 9, 10, 11)."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import Row, select, text
+
+from daemon.schema import job_run, run
+from lease.schema import lease
+from tests.support.replicas import ReplicaProcess, Story
+from tests.support.telling import boottime
+from tests.support.waiting import wait_until
+
+TTL = 3.0
+GIVE_UP, KILL_TIME = TTL * 10 / 15, TTL * 3 / 15
+SCHEDULES = ("child", "writer", "deaf")
+
+
+def everything(story: Story) -> list[list[Row[Any]]]:
+    """The three tables that a completion writes to."""
+    keys = ((lease, lease.c.name), (run, run.c.id), (job_run, job_run.c.id))
+    return [story.rows(select(table).order_by(key)) for table, key in keys]
+
+
+def counted(replica: ReplicaProcess) -> dict[str, int]:
+    return replica.livez()["counts"]
+
+
+@pytest.fixture
+def written(story: Story) -> None:
+    with story.engine.begin() as connection:
+        connection.execute(text("CREATE TABLE written (token bigint NOT NULL)"))
+
+
+@pytest.mark.usefixtures("written")
+def test_a_holder_paused_for_longer_than_the_ttl_can_write_and_finish_nothing_when_it_goes_on(story: Story) -> None:
+    zombie = story.start("zombie.py", *(f"--now={name}" for name in SCHEDULES), ttl=f"{TTL}s", web=True)
+    for name in SCHEDULES:
+        story.event("began", job=name, token=1)
+    other = story.start("zombie.py", ttl=f"{TTL}s")
+    story.up(other)
+    story.open("child-2")
+    story.event("tick", token=1)
+    assert counted(zombie) == {"runs_lost": 0, "writes_refused": 0}
+
+    zombie.pause()
+    paused = boottime()
+    for name in SCHEDULES:
+        assert story.over(name).state == "succeeded"
+
+    # Its child was dead before the next grant (rule 20), though the replica itself could not say a word.
+    last_tick = story.events("tick", job="child", token=1)[-1]
+    assert last_tick["at"] - paused < GIVE_UP + KILL_TIME
+    ((granted_at,),) = story.rows(select(lease.c.granted_at).where(lease.c.name == "run/zombie/child"))
+    assert last_tick["wall"] < granted_at.timestamp()
+    assert story.event("earlier", token=2)["alive"] == []
+    # The other one has taken over.
+    for name in SCHEDULES:
+        assert story.event("began", job=name, number=2)["token"] == 2
+        assert story.attempts(name) == [(name, 1, "abandoned"), (name, 2, "succeeded")]
+
+    before = everything(story)
+    zombie.go_on()
+    continued = boottime()
+    for name in ("writer", "deaf"):
+        assert story.event("cancelled", job=name)["at"] - continued < 1.0
+    refused = story.event("refused")
+    assert refused["at"] - continued < 1.0
+    assert "token 1" in refused["error"]
+    wait_until(lambda: len(zombie.said("run lost")) == 3, "the first replica has let go of its three runs")
+
+    # Nothing was written: neither by the job, nor by its completion.
+    assert story.rows(select(text("token")).select_from(text("written"))) == [(2,)]
+    assert everything(story) == before
+    # Both are visible as facts.
+    losses = zombie.said("lease lost")
+    assert {(loss["lease"], loss["token"]) for loss in losses} == {(f"run/zombie/{name}", 1) for name in SCHEDULES}
+    assert all("suspended" in loss["cause"] for loss in losses)
+    refusal = zombie.wait_for_line("write refused")
+    assert (refusal["schedule"], refusal["token"]) in {("writer", 1), ("child", 1)}
+    assert counted(zombie)["runs_lost"] == 3
+    assert counted(zombie)["writes_refused"] >= 1
+    # And it is well, and works on.
+    assert story.events("cancelled", token=2) == []
+    assert zombie.status is None

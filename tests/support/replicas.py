@@ -1,0 +1,283 @@
+"""Stories: real replica processes, on a real database, that a test starts, pauses and kills; and what their jobs tell."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from sqlalchemy import Row, Select, create_engine, select
+from sqlalchemy.pool import NullPool
+from sqlalchemy.sql.dml import Update
+
+from daemon.schema import job_run, run
+from daemon.schema import replica as replica_table
+
+from .telling import FOLDER, is_alive
+from .waiting import wait_until
+
+ROOT = Path(__file__).parents[2]
+APPLICATIONS = ROOT / "tests" / "stories" / "applications"
+# The end of the pipe is its word, as with `guardian`: it kills whatever carries the folder's name in its environment.
+GUARDIAN = """
+read -r done && exit
+for file in $(grep -lzxF -- "$1" /proc/[0-9]*/environ); do
+  pid=${file#/proc/}; kill -KILL "${pid%/environ}"
+done 2>/dev/null
+"""
+
+Event = dict[str, Any]
+
+
+class ReplicaProcess:
+    """One `leased run`, in a process group of its own; its output goes to a file."""
+
+    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+        self.name = name
+        self.log = log
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                command,
+                cwd=log.parent,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def status(self) -> int | None:
+        """The exit status, negative for a signal; None while it runs."""
+        return self._process.poll()
+
+    def send(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """SIGKILL to this process alone, and it is gone (also from the table of processes)."""
+        self._process.kill()
+        self._process.wait()
+
+    def pause(self) -> None:
+        self.send(signal.SIGSTOP)
+        wait_until(lambda: self._state() == "T", f"{self.name} is stopped")
+
+    def go_on(self) -> None:
+        self.send(signal.SIGCONT)
+
+    def wait(self, limit: float = 20.0) -> int:
+        """Its exit status, once it has ended by itself."""
+        wait_until(lambda: self.status is not None, f"{self.name} ends", limit=limit)
+        return self._process.wait()
+
+    @property
+    def output(self) -> str:
+        """All that it and its supervisor wrote."""
+        return self.log.read_text(errors="replace")
+
+    @property
+    def log_lines(self) -> list[Event]:
+        """Its log, an object a line."""
+        return [json.loads(line) for line in self.output.splitlines() if line.startswith("{")]
+
+    def said(self, text: str) -> list[Event]:
+        """The log lines whose message has this text in it."""
+        return [line for line in self.log_lines if text in line["message"]]
+
+    def wait_for_line(self, text: str, *, limit: float = 15.0) -> Event:
+        wait_until(lambda: self.said(text), f"{self.name} says {text!r}", limit=limit)
+        return self.said(text)[0]
+
+    def livez(self) -> Event:
+        """What it answers there; AssertionError if it does not say that it is alive."""
+        address = self.wait_for_line("/livez")["message"]
+        with urllib.request.urlopen(address, timeout=5) as answer:
+            assert answer.status == 200
+            told: Event = json.load(answer)
+        return told
+
+    def _state(self) -> str:
+        return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+class Story:
+    """The replicas of one test, the folder of their events and gates, and their database."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.folder = folder
+        self.url = url
+        self.replicas: list[ReplicaProcess] = []
+        options: dict[str, Any] = {"connect_args": {"timeout": 10}} if url.startswith("sqlite") else {}
+        self.engine = create_engine(url, poolclass=NullPool, **options)
+        self._mark = f"{FOLDER}={folder}"
+        self._guardian = subprocess.Popen(
+            ["/bin/sh", "-c", GUARDIAN, "guardian", self._mark],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+            cwd="/",
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for replica in self.replicas:
+            replica.send(signal.SIGKILL)
+        for replica in self.replicas:
+            replica.wait()
+        wait_until(lambda: not self._kill_what_is_left(), "all processes of the story are gone")
+        self._guardian.communicate(b"done\n")
+        self.engine.dispose()
+        self._show()
+
+    # Its replicas
+
+    def start(
+        self,
+        file: str,
+        *options: str,
+        ttl: str = "1.5s",
+        environment: Mapping[str, str] | None = None,
+        url: str | None = None,
+        web: bool = False,
+    ) -> ReplicaProcess:
+        """Start a replica of one of the applications; it is up once `up` says so."""
+        name = f"replica-{len(self.replicas) + 1}"
+        given = [f"--database={url or self.url}", f"--ttl={ttl}", "--poll=0.2s", "--log-format=json"]
+        address = "--web=127.0.0.1:0" if web else "--no-web"
+        command = [sys.executable, "-P", "-m", "leased", "run", *given, address, *options, "--", self._file(file)]
+        replica = ReplicaProcess(name, command, self._environment(environment), self.folder / f"{name}.log")
+        self.replicas.append(replica)
+        return replica
+
+    def up(self, *replicas: ReplicaProcess) -> None:
+        """Wait until these replicas have synced and settled, and are about to claim."""
+        for replica in replicas or self.replicas:
+            replica.wait_for_line("schedules: ")
+
+    def holder_of(self, run_id: int) -> ReplicaProcess:
+        """The replica that has the run now."""
+        query = (
+            select(replica_table.c.pid)
+            .join(run, run.c.holder == replica_table.c.holder)
+            .where(run.c.id == run_id, run.c.state == "running")
+        )
+        ((pid,),) = self.rows(query)
+        (found,) = (replica for replica in self.replicas if replica.pid == pid)
+        return found
+
+    def leased(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of `leased` to its end."""
+        return subprocess.run(
+            [sys.executable, "-P", "-m", "leased", *arguments],
+            cwd=self.folder,
+            env={**self._environment(None), "LEASED_DATABASE_URL": self.url},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+
+    def shown(self, run_id: int) -> Event:
+        """What `leased show RUN --json` tells."""
+        made = self.leased("show", str(run_id), "--json")
+        assert made.returncode == 0, made.stderr
+        shown: Event = json.loads(made.stdout)
+        return shown
+
+    # What their jobs tell
+
+    def events(self, what: str | None = None, **fields: Any) -> list[Event]:
+        """The facts told so far, those with these fields."""
+        try:
+            text = (self.folder / "events").read_text()
+        except FileNotFoundError:
+            return []
+        told = [json.loads(line) for line in text.splitlines()]
+        return [
+            one
+            for one in told
+            if what in (None, one["what"]) and all(one.get(name) == value for name, value in fields.items())
+        ]
+
+    def event(self, what: str, *, limit: float = 15.0, number: int = 1, **fields: Any) -> Event:
+        """Wait for the first such fact (or a later one), and return it."""
+        wanted = f"{what} {fields or ''}, number {number}"
+        wait_until(lambda: len(self.events(what, **fields)) >= number, wanted, limit=limit)
+        return self.events(what, **fields)[number - 1]
+
+    def open(self, gate: str) -> None:
+        (self.folder / gate).touch()
+
+    # What the database has
+
+    def rows(self, query: Select[Any]) -> list[Row[Any]]:
+        with self.engine.connect() as connection:
+            return list(connection.execute(query))
+
+    def write(self, statement: Update) -> int:
+        with self.engine.begin() as connection:
+            return connection.execute(statement).rowcount
+
+    def runs(self, schedule: str | None = None) -> list[Row[Any]]:
+        """The runs, by instant."""
+        query = select(run).order_by(run.c.scheduled_for, run.c.id)
+        return self.rows(query if schedule is None else query.where(run.c.schedule == schedule))
+
+    def job_runs(self, schedule: str | None = None) -> list[Row[Any]]:
+        """The attempts of jobs, in the order in which they were begun."""
+        query = select(job_run, run.c.schedule).join(run, run.c.id == job_run.c.run_id).order_by(job_run.c.id)
+        return self.rows(query if schedule is None else query.where(run.c.schedule == schedule))
+
+    def attempts(self, schedule: str | None = None) -> list[tuple[str, int, str]]:
+        """Each attempt as (job, number, state)."""
+        return [(one.job, one.attempt, one.state) for one in self.job_runs(schedule)]
+
+    def over(self, schedule: str, *, number: int = 1, limit: float = 20.0) -> Row[Any]:
+        """Wait until so many runs of the schedule are over, those that never ran aside, and return the last of them."""
+
+        def found() -> list[Row[Any]]:
+            return [one for one in self.runs(schedule) if one.state in ("succeeded", "failed", "cancelled")]
+
+        wait_until(lambda: len(found()) >= number, f"{number} runs of {schedule} are over", limit=limit)
+        return found()[number - 1]
+
+    # Its parts
+
+    def _show(self) -> None:
+        """For the reader of a failure: pytest shows it then."""
+        for replica in self.replicas:
+            sys.stderr.write(f"--- {replica.name}\n{replica.output}\n")
+        sys.stderr.writelines(f"{event}\n" for event in self.events()[-100:])
+
+    def _file(self, file: str) -> str:
+        return str(APPLICATIONS / file)
+
+    def _environment(self, more: Mapping[str, str] | None) -> dict[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if not re.match("LEASED?_", name)}
+        return {**inherited, "PYTHONPATH": str(ROOT), FOLDER: str(self.folder), **(more or {})}
+
+    def _kill_what_is_left(self) -> list[int]:
+        """Kill everything that a replica of this story ever started, and return it."""
+        mark, found = self._mark.encode(), []
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if mark in (folder / "environ").read_bytes().split(b"\0") and is_alive(int(folder.name)):
+                    os.kill(int(folder.name), signal.SIGKILL)
+                    found.append(int(folder.name))
+        return found
+

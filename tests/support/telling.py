@@ -1,0 +1,144 @@
+"""What a job of a story says and waits for: facts in one file, a line each, and gates, which are files too.
+
+Nothing but the standard library, so that as a command it starts at once:
+
+    python -I -S telling.py JOB tell=began wait=GATE sleep=0.15 tell=ended exit=1
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+FOLDER = "STORY_FOLDER"
+"""The environment variable that says where both are."""
+LONGEST_WAIT = 60.0
+_POLL = 0.01
+_BOOTTIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def boottime() -> float:
+    """The clock of `lease.clock` (on Linux): the same in every process of this machine."""
+    return time.clock_gettime(_BOOTTIME)
+
+
+def folder() -> Path:
+    return Path(os.environ[FOLDER])
+
+
+def append(what: str, **more: Any) -> None:
+    """Add one fact; one write at the end of the file, which no other comes between."""
+    fact = {"what": what, "pid": os.getpid(), "at": boottime(), "wall": time.time(), **more}
+    file = os.open(folder() / "events", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(file, json.dumps(fact).encode() + b"\n")
+    finally:
+        os.close(file)
+
+
+def tell(what: str, run: Any, **more: Any) -> None:
+    """Tell a fact about the attempt that `run` stands for."""
+    known = run.log.extra
+    append(
+        what,
+        schedule=run.schedule,
+        job=known["job"],
+        run=known["run_id"],
+        attempt=run.attempt,
+        token=run.token,
+        scheduled_for=run.scheduled_for.timestamp(),
+        **more,
+    )
+
+
+def events() -> list[dict[str, Any]]:
+    """All that was told so far."""
+    try:
+        lines = (folder() / "events").read_bytes().splitlines()
+    except FileNotFoundError:
+        return []
+    return [json.loads(line) for line in lines]
+
+
+def is_open(gate: str) -> bool:
+    return (folder() / gate).exists()
+
+
+def wait_for(gate: str) -> None:
+    """Return once a test has opened the gate; a forgotten one ends the job with an error."""
+    deadline = boottime() + LONGEST_WAIT
+    while not is_open(gate):
+        if boottime() > deadline:
+            raise TimeoutError(f"nobody opened {gate}")
+        time.sleep(_POLL)
+
+
+async def opens(gate: str) -> None:
+    """The same for async jobs."""
+    async with asyncio.timeout(LONGEST_WAIT):
+        while not is_open(gate):  # noqa: ASYNC110 - a file has no event
+            await asyncio.sleep(_POLL)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether there is such a process; a zombie is none."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in "ZX"
+
+
+def command(*words: str) -> list[str]:
+    """The command that does what the words say."""
+    return [sys.executable, "-I", "-S", __file__, *words]
+
+
+def main(job: str, *words: str) -> int:
+    """Do as the words say, one after the other; a command's view of its attempt is its environment."""
+    known = {
+        "schedule": os.environ["LEASED_SCHEDULE"],
+        "job": job,
+        "run": int(os.environ["LEASED_RUN"]),
+        "attempt": int(os.environ["LEASED_ATTEMPT"]),
+        "token": int(os.environ["LEASE_TOKEN"]),
+        "scheduled_for": os.environ["LEASED_SCHEDULED_FOR"],
+    }
+    for word in words:
+        kind, _, value = word.partition("=")
+        value = value.replace("{attempt}", os.environ["LEASED_ATTEMPT"])
+        match kind:
+            case "tell":
+                append(value, **known)
+            case "wait":
+                wait_for(value)
+            case "sleep":
+                time.sleep(float(value))
+            case "tick":
+                until = boottime() + LONGEST_WAIT
+                while boottime() < until and not is_open(value):
+                    append("tick", **known)
+                    time.sleep(_POLL)
+            case "look":
+                before = [one["pid"] for one in events() if one.get("job") == job and one["pid"] != os.getpid()]
+                append(value, alive=[pid for pid in set(before) if is_alive(pid)], **known)
+            case "kill":
+                if not is_open(value):
+                    os.kill(_replica(), signal.SIGKILL)
+                    time.sleep(LONGEST_WAIT)
+            case "exit":
+                return int(value)
+    return 0
+
+
+def _replica() -> int:
+    """The process that the keeper, our parent, was started by."""
+    return int(Path(f"/proc/{os.getppid()}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
