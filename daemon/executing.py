@@ -230,10 +230,13 @@ class RunExecution:
         return outcome if in_time or job.timeout is None else timed_out(outcome, job.timeout)
 
     async def _gone_by_ttl(self, work: "asyncio.Task[Outcome]", job: Job) -> None:
-        """Wait until lost work has ended; what has not when the ttl is over ends with this process (rule 9)."""
+        """Wait until lost work has ended; what has not when the ttl is over ends with this process (rule 9).
+
+        A process that was suspended for longer can tell its work only now: that has `kill_time` still to take note of it.
+        """
         timing = self._around.client.timing
         left = self._held.trusted_until - timing.give_up + timing.ttl - boottime()
-        await asyncio.wait({work}, timeout=max(0.0, left))
+        await asyncio.wait({work}, timeout=max(timing.kill_time, left))
         if not work.done():
             raise WorkOutlivesLease(
                 f'job "{job.name}" of "{self.claimed.schedule}" did not end although its lease is lost: this process ends now'

@@ -32,6 +32,11 @@ class Outlook:
     """Those that are not this holder's."""
 
     @property
+    def stranded(self) -> bool:
+        """A run has lost its lease, and is to be settled."""
+        return self.until_stale is not None and self.until_stale <= 0
+
+    @property
     def idle(self) -> bool:
         """Nothing is due, running or waiting."""
         to_plan = self.due > 0 or (self.until_due is not None and self.until_due <= 0)

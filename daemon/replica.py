@@ -102,7 +102,7 @@ class Replica:
         self._wake.clear()
         try:
             look = await self._look()
-            if look.others_running and await self._settle(look):
+            if (look.others_running or look.stranded) and await self._settle(look):
                 look = await self._look()
             if look.due:
                 await self._plan()
@@ -123,7 +123,8 @@ class Replica:
     async def _settle(self, look: Outlook) -> list[Settled]:
         application, database = self._around.application.name, self._around.database
         settled = await settle_proven_dead(database, application, self._around.client.holder)
-        if look.until_stale is not None and look.until_stale <= 0:
+        if look.stranded:
+            await self._tell_seen()  # so that losing a lease is told apart from dying (rule 16)
             settled += await settle_stale(database, application)
         for one in settled:
             self._around.watcher.note(
@@ -183,14 +184,15 @@ class Replica:
 
     async def _rest(self, look: Outlook | None) -> None:
         """Sleep until something is due, at most for one poll, or until a run has ended."""
-        poll = self._settings.poll
+        poll, again = self._settings.poll, self._around.client.timing.retry_wait
         if look is None:
-            seconds = self._around.client.timing.retry_wait
+            seconds = again
         else:
             known = [look.until_due, look.until_stale]
             if self._free_places() > 0:
                 known.append(look.until_available)
-            seconds = min([poll, *(max(0.01, until) for until in known if until is not None)])
+            # What is overdue still, somebody else is at, or has locked.
+            seconds = min([poll, *(until if until > 0 else again for until in known if until is not None)])
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._wake.wait()
@@ -208,8 +210,9 @@ class Replica:
         while self._executions and (left := deadline - monotonic()) > 0 and self.failure is None:
             self._wake.clear()
             with suppress(TimeoutError):
-                async with asyncio.timeout(left):
+                async with asyncio.timeout(min(left, self._settings.poll)):
                     await self._wake.wait()
+            self._came_round = monotonic()
             if self._at_once:
                 deadline = min(deadline, monotonic() + self._around.client.timing.kill_time + _STOP_LIMIT)
 

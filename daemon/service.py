@@ -40,7 +40,7 @@ FAILED = 1
 INTERRUPTED = 128
 _PATIENCE = 5
 """How many times longer than a renewal a transaction of the daemon may take."""
-_LOOP_LIMIT = 10.0
+_LOOP_LIMIT = 30.0
 """Seconds after which a loop that has not come round counts as dead."""
 
 

@@ -13,10 +13,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
+from lease.durations import format_duration
+
 from . import statements
 from .definitions import Application, Schedule
 from .naming import lease_name
 from .planning import PlanState, changed_state, first_state
+from .triggers import Trigger
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +138,7 @@ def _definition(schedule: Schedule, now: datetime) -> dict[str, Any]:
     return {
         "definition": json.dumps(schedule.canonical(), ensure_ascii=False),
         "digest": schedule.digest(),
-        "trigger": f"{schedule.trigger.kind} {schedule.trigger.text}",
+        "trigger": _shown(schedule.trigger),
         "enabled": schedule.enabled,
         "changed_at": now,
     }
@@ -163,3 +166,9 @@ def _timing(definition: str) -> dict[str, Any] | None:
     if kind is None:
         return None
     return {key: stored.get(key) for key in (kind, "timezone", "starts", "ends", "enabled")}
+
+
+def _shown(trigger: Trigger) -> str:
+    """Return what people read in `leased status`: ``every 20s``."""
+    text = format_duration(trigger.text) if isinstance(trigger.text, float) else trigger.text
+    return f"{trigger.kind} {text}"

@@ -20,6 +20,10 @@ class TurnstileBusy(TimeoutError):
     """Nobody could pass in time."""
 
 
+class NoFolder(OSError):
+    """There is no folder to make the database's file in."""
+
+
 class Turnstile:
     """The turnstile of the database file at ``path``: passed from `pass_within` or `pass_now` until the block ends.
 
@@ -34,7 +38,10 @@ class Turnstile:
     def __enter__(self) -> Self:
         if os.name == "posix":
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-            self._descriptor = os.open(f"{self._path}-turnstile", flags, _mode(self._path))
+            try:
+                self._descriptor = os.open(f"{self._path}-turnstile", flags, _mode(self._path))
+            except FileNotFoundError:
+                raise NoFolder(f"its folder {Path(self._path).parent} does not exist; make it first") from None
         return self
 
     def __exit__(self, *error: object) -> None:

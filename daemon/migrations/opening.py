@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, create_engine
-from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, ProgrammingError
+from sqlalchemy.exc import DatabaseError, InterfaceError, ProgrammingError
 from sqlalchemy.pool import NullPool
 
 from lease.address import describe, parse_address
@@ -107,5 +107,5 @@ def _explained(url: URL) -> Iterator[None]:
             f"the user {url.username!r} may not make tables in {describe(url)}; let one who may run "
             "`leased db upgrade`, or the script that `leased db sql` prints"
         ) from error
-    except (OperationalError, InterfaceError, InternalError, TurnstileBusy, OSError) as error:
+    except (DatabaseError, InterfaceError, TurnstileBusy, OSError) as error:  # a file that is no database, too
         raise explain(error, url) if not isinstance(error, StoreUnavailable) else error from error

@@ -62,6 +62,7 @@ def test_livez_tells_of_each_loop(serve: Serve) -> None:
             "claiming": {"alive": False, "seconds": 4, "limit": 3},
             "heartbeat": {"alive": True, "seconds": 1, "limit": 5},
         },
+        "counts": {},
     }
 
 

@@ -83,3 +83,17 @@ def test_a_holder_paused_for_longer_than_the_ttl_can_write_and_finish_nothing_wh
     # And it is well, and works on.
     assert story.events("cancelled", token=2) == []
     assert zombie.status is None
+
+
+def test_a_replica_whose_lost_task_cannot_be_ended_ends_itself(postgres_story: Story) -> None:
+    """Rule 9: nothing else would end such work."""
+    story = postgres_story
+    replica = story.start("stubborn.py", "--now=stubborn", ttl="1.5s")
+    story.event("began")
+    replica.pause()
+    other = story.start("stubborn.py", ttl="1.5s")
+    assert story.over("stubborn").state == "succeeded"
+    replica.go_on()
+    assert replica.wait(5) == 1
+    assert replica.said("did not end although its lease is lost")
+    assert other.status is None

@@ -97,7 +97,8 @@ class ReplicaProcess:
         return [line for line in self.log_lines if text in line["message"]]
 
     def wait_for_line(self, text: str, *, limit: float = 15.0) -> Event:
-        wait_until(lambda: self.said(text), f"{self.name} says {text!r}", limit=limit)
+        wait_until(lambda: self.said(text) or self.status is not None, f"{self.name} says {text!r}", limit=limit)
+        assert self.said(text), f"{self.name} ended with status {self.status} and never said {text!r}"
         return self.said(text)[0]
 
     def livez(self) -> Event:

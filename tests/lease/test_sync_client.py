@@ -1,0 +1,273 @@
+"""The sync client: threads, forks, signals, and processes that are stopped."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from lease import LeaseError, LeaseLost, LeaseNotAcquired, clock, events
+from lease.sync import LeaseClient
+from lease.testing import ManualClock, MemoryStore
+from tests.lease.stores import QUICK, Recorder, Tables, in_thread
+from tests.support.waiting import wait_until
+
+
+@pytest.fixture
+def told() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+def client(database_url: str, told: Recorder) -> Iterator[LeaseClient]:
+    with LeaseClient(database_url, timing=QUICK, on_event=told) as client:
+        yield client
+
+
+def test_a_lease_is_held_during_the_block_and_free_after_it(
+    client: LeaseClient, tables: Tables, engine: Engine
+) -> None:
+    with client.hold("a", wait="5s") as held:
+        assert (held.token, held.holder) == (1, client.holder)
+        held.ensure()
+        with engine.begin() as connection:
+            held.fence(connection)
+        assert tables.record("a").grant == held.grant
+    assert tables.record("a").holder is None
+
+
+def test_what_is_held_is_refused_to_the_same_and_to_another_client(client: LeaseClient, database_url: str) -> None:
+    with client.hold("a"), LeaseClient(database_url, timing=QUICK) as other:
+        with pytest.raises(LeaseNotAcquired, match="no re-entry"):
+            client._acquire("a", None)
+        assert other.try_acquire("a") is None
+        assert client.try_acquire("a") is None
+
+
+def test_threads_share_one_client(client: LeaseClient) -> None:
+    def work(number: int) -> int:
+        with client.hold(f"name-{number}") as held:
+            return held.token
+
+    with in_thread(lambda: work(1)) as one, in_thread(lambda: work(2)) as two:
+        assert (one(10), two(10)) == (1, 1)
+
+
+def test_a_loss_is_raised_at_the_end_of_the_block(client: LeaseClient, tables: Tables) -> None:
+    with pytest.raises(LeaseLost, match="settled"), client.hold("a") as held:
+        tables.end_dead(held.grant)
+        assert held.lost.wait(5)
+        with pytest.raises(LeaseLost):
+            held.ensure()
+        assert held.remaining() == 0
+
+
+def test_an_exception_of_the_block_is_not_covered_by_the_loss(client: LeaseClient, tables: Tables) -> None:
+    with pytest.raises(ZeroDivisionError), client.hold("a") as held:
+        tables.end_dead(held.grant)
+        assert held.lost.wait(5)
+        raise ZeroDivisionError
+
+
+def test_leading_goes_on_until_the_caller_leaves(client: LeaseClient, tables: Tables) -> None:
+    tokens = []
+    for held in client.lead("leader"):
+        tokens.append(held.token)
+        if len(tokens) == 2:
+            break
+    del held
+    assert tokens == [1, 2]
+    wait_until(lambda: tables.record("leader").holder is None, "the last leadership is released")
+
+
+def test_a_client_used_after_a_fork_refuses_with_a_sentence(client: LeaseClient) -> None:
+    held = client.try_acquire("a")
+    assert held is not None
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        said = []
+        for work in (lambda: client.try_acquire("b"), lambda: client.read("a"), held.release):
+            try:
+                work()
+                said.append("nothing")
+            except BaseException as error:  # noqa: BLE001 - the parent looks at it
+                said.append(f"{type(error).__name__}: {error}")
+        os.write(writing, "\n".join(said).encode())
+        os._exit(0)
+    os.close(writing)
+    os.waitpid(child, 0)
+    said = os.read(reading, 10_000).decode().splitlines()
+    os.close(reading)
+    assert said == ["LeaseError: this client was made before os.fork(); make a LeaseClient in the child process"] * 3
+    held.ensure()
+    assert held.release()
+
+
+def test_closing_ends_the_wait_of_another_thread_with_a_sentence(database_url: str, tables: Tables) -> None:
+    tables.one("a", holder="ben")
+    client = LeaseClient(database_url, timing=QUICK)
+    with ExitStack() as stack:
+        stack.enter_context(client)
+        acquired = stack.enter_context(in_thread(lambda: client._acquire("a", None)))
+        wait_until(lambda: client._runtime.core.heartbeat.holds("a"), "the thread waits")
+        client.__exit__()
+        with pytest.raises(LeaseError, match="closed while it acquired lease 'a'"):
+            acquired(5)
+        stack.pop_all()
+
+
+def test_an_acquisition_that_a_signal_interrupts_leaves_nothing_held(
+    client: LeaseClient, tables: Tables
+) -> None:
+    """Whatever the handler raises (celery's soft time limit, say): else the heartbeat would renew it for ever."""
+
+    class SoftTimeLimit(Exception):
+        pass
+
+    def limit(_number: int, _frame: Any) -> None:
+        raise SoftTimeLimit
+
+    grant = tables.one("a", holder="ben")
+    before = signal.signal(signal.SIGUSR1, limit)
+    try:
+        timer = threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGUSR1))
+        timer.start()
+        with pytest.raises(SoftTimeLimit):
+            client._acquire("a", None)
+        timer.join()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    tables.release(grant)
+    assert not client._runtime.core.heartbeat.holds("a")
+    time.sleep(0.3)  # were it still waiting, it would be granted now
+    assert tables.record("a").holder is None
+
+
+def test_a_listener_that_fails_or_leaves_harms_nothing(database_url: str) -> None:
+    told = Recorder()
+
+    def broken(event: events.Event) -> None:
+        told(event)
+        if isinstance(event, events.Renewed):
+            raise SystemExit(1)
+        raise RuntimeError
+
+    with LeaseClient(database_url, timing=QUICK, on_event=broken) as client, client.hold("a") as held:
+        told.wait_for(events.Renewed, number=2)
+        held.ensure()
+
+
+def test_users_test_their_programs_on_a_store_in_memory() -> None:
+    time_ = ManualClock()
+    store = MemoryStore(time_)
+    with LeaseClient(store=store, clock=time_) as one, LeaseClient(store=store, clock=time_) as two:
+        held = one.try_acquire("a")
+        assert held is not None
+        assert two.try_acquire("a") is None
+        store.fence(held.grant)
+        time_.advance(one.timing.ttl)
+        stolen = two.try_acquire("a")
+        assert stolen is not None
+        with pytest.raises(LeaseLost):
+            store.fence(held.grant)
+        with pytest.raises(LeaseLost):
+            held.ensure()
+
+
+HOLDER = """
+import json, sys, time
+from lease import LeaseTiming, clock, events, errors
+from lease.sync import LeaseClient
+from sqlalchemy import create_engine
+
+def tell(kind, **facts):
+    print(json.dumps({"kind": kind, "at": clock.boottime(), **facts}), flush=True)
+
+url = sys.argv[1]
+engine = create_engine(url)
+with LeaseClient(url, timing=LeaseTiming.of(ttl=1.5), on_event=lambda event: None) as client:
+    held = client.try_acquire("a")
+    tell("held", token=held.token)
+    held.lost.wait(30)
+    tell("lost", cause=held.loss.cause, reason=held.loss.kind)
+    with engine.connect() as connection:
+        try:
+            held.fence(connection)
+            tell("fenced")
+        except errors.LeaseLost as error:
+            tell("refused", said=str(error))
+    tell("released", well=held.release())
+    sys.stdin.read()
+"""
+
+
+class Holder:
+    """A process that holds lease `a`."""
+
+    def __init__(self, url: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", HOLDER, url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def hears(self, kind: str) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, "the holder has ended"
+        told: dict[str, Any] = json.loads(line)
+        assert told["kind"] == kind, told
+        return told
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+@contextmanager
+def holding(url: str) -> Iterator[Holder]:
+    holder = Holder(url)
+    try:
+        yield holder
+    finally:
+        holder.end()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="stops a process")
+def test_a_holder_that_was_stopped_for_longer_than_the_ttl_is_told_at_once_and_changes_nothing(
+    database_url: str, tables: Tables
+) -> None:
+    """Must-show 4, and the mistake of a zombie that finishes somebody else's run."""
+    with holding(database_url) as holder:
+        assert holder.hears("held")["token"] == 1
+        os.kill(holder.process.pid, signal.SIGSTOP)
+        wait_until(lambda: tables.grant("a", holder="ben"), "the lease went stale and is granted to another")
+        stolen = tables.record("a").grant
+        continued = clock.boottime()
+        os.kill(holder.process.pid, signal.SIGCONT)
+        lost = holder.hears("lost")
+        assert lost["at"] - continued < 1.0
+        assert lost["reason"] == "suspended"
+        assert lost["cause"].startswith("this process was suspended or starved for ")
+        assert "token 1 has ended" in holder.hears("refused")["said"]
+        assert holder.hears("released")["well"] is False
+        assert tables.record("a").grant == stolen
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="kills a process")
+def test_a_holder_that_was_killed_is_succeeded_after_its_ttl(database_url: str, tables: Tables) -> None:
+    with holding(database_url) as holder:
+        holder.hears("held")
+        holder.process.kill()
+        killed = time.monotonic()
+        assert tables.grant("a", holder="ben") == []
+        wait_until(lambda: tables.grant("a", holder="ben"), "the lease went stale")
+        assert time.monotonic() - killed < QUICK.ttl + 1
+        assert tables.record("a").token == 2

@@ -1,0 +1,17 @@
+"""An async job that blocks the loop of all async jobs, which it must not do."""
+
+import os
+import time
+
+from daemon import AsyncRun, Schedules
+from tests.support.telling import tell
+
+schedules = Schedules("blocking")
+
+
+@schedules.cron("0 3 1 1 *")
+async def blocking(run: AsyncRun) -> None:
+    tell("began", run)
+    time.sleep(float(os.environ["STORY_LENGTH"]))  # noqa: ASYNC251 - that is the fault
+    run.ensure()
+    tell("ended", run)

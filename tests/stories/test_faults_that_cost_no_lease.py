@@ -1,0 +1,67 @@
+"""A job that blocks its event loop, and a database that is away for a moment: neither costs a lease (rules 3 and 8)."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lease.timing import LeaseTiming
+from tests.support.binaries import Binaries
+from tests.support.postgres import PostgresServer
+from tests.support.replicas import Story
+
+
+def test_an_async_job_that_blocks_its_event_loop_for_three_ttls_keeps_its_lease(story: Story) -> None:
+    ttl = 1.5
+    environment = {"STORY_LENGTH": str(3 * ttl)}
+    replica = story.start("blocking.py", "--now=blocking", ttl=f"{ttl}s", environment=environment, web=True)
+    other = story.start("blocking.py", ttl=f"{ttl}s", environment=environment)
+    story.up(other)
+    story.event("began")
+    answers = 0
+    while not story.events("ended"):
+        assert replica.livez()["alive"]
+        answers += 1
+    assert answers > 3
+    run = story.over("blocking")
+    assert (run.state, run.token, run.attempt) == ("succeeded", 1, 1)
+    assert story.attempts() == [("blocking", 1, "succeeded")]
+    assert not replica.said("lease lost")
+    assert not other.said("run started")
+
+
+@pytest.fixture
+def own_server(postgres_programs: Binaries) -> Iterator[PostgresServer]:
+    with PostgresServer(postgres_programs) as server:
+        yield server
+
+
+def test_a_database_that_is_away_for_less_than_the_tolerated_outage_costs_nothing(
+    own_server: PostgresServer, story_folder: Path
+) -> None:
+    ttl = 9.0
+    with Story(story_folder, own_server.url()) as story:
+        assert story.leased("db", "upgrade").returncode == 0
+        replica = story.start("gated.py", "--now=one", "--now=two", ttl=f"{ttl}s")
+        for job in ("one", "two"):
+            story.event("began", job=job)
+
+        away = time.monotonic()
+        own_server.stop()
+        story.open("one")  # this one ends while its database is away
+        story.event("ended", job="one")
+        replica.wait_for_line("leases at risk")  # a renewal has failed
+        own_server.start()
+        assert time.monotonic() - away < LeaseTiming.of(ttl).tolerated_outage, "the server was away for too long"
+        replica.wait_for_line("the database is back")
+        assert story.over("one").state == "succeeded"
+        assert [run.state for run in story.runs("two")] == ["running"]
+        story.open("two")
+
+        for job in ("one", "two"):
+            run = story.over(job)
+            assert (run.state, run.token, run.attempt) == ("succeeded", 1, 1)
+            assert story.attempts(job) == [(job, 1, "succeeded")]
+            assert len(story.events("began", job=job)) == 1
+        assert not replica.said("lease lost")
