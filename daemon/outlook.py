@@ -21,7 +21,7 @@ class Outlook:
     until_stale: float | None
     """Until a running run's lease goes stale, unless it is renewed; 0 or less: there is something to settle."""
     due: int
-    """Schedules with instants to plan."""
+    """Schedules with instants to plan, and runs that were to start by now."""
     available: int
     """Runs that may be claimed now."""
     waiting: int

@@ -19,7 +19,7 @@ from .completion import save_progress
 from .executing import RunExecution, Surroundings, WorkOutlivesLease
 from .outlook import Outlook, outlook
 from .recovery import settle_proven_dead, settle_stale
-from .scheduling import plan_due
+from .scheduling import Planned, plan_due
 from .settings import Settings
 from .settling import Settled
 
@@ -48,6 +48,7 @@ class Replica:
         self._settings = settings
         self._schedules = {schedule.name: schedule for schedule in around.application.schedules}
         self._executions: dict[asyncio.Task[None], RunExecution] = {}
+        self._told: set[str] = set()
         self._wake = asyncio.Event()
         self._at_once = False
         self._seen = self._saved = self._came_round = monotonic()
@@ -139,6 +140,18 @@ class Replica:
                 lambda connection: plan_due(connection, self._around.application.name, self._schedules)
             )
             more = planned.more
+            self._tell_faults(planned)
+
+    def _tell_faults(self, planned: Planned) -> None:
+        """Say, once, what planning could not do; what it did is in the table of runs."""
+        faults = set(planned.unreadable.values())
+        if planned.doubled:
+            faults.add(
+                f"{planned.doubled} instants had a run already: two planners were at one schedule, which is a defect"
+            )
+        for fault in faults - self._told:
+            self._around.watcher.note(fault)
+        self._told |= faults
 
     async def _claim(self) -> None:
         """Claim in one transaction as many runs as there are places; trust counts from before it (rules 2 and 4)."""

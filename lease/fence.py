@@ -18,7 +18,7 @@ from .durations import Duration, parse_duration
 from .errors import LeaseError, LeaseLost, NeverGranted, StoreUnavailable
 from .model import Grant
 from .sqlstate import sqlstate
-from .turnstile import Turnstile
+from .turnstile import Turnstile, TurnstileBusy
 
 BOUND = 30.0
 """Seconds that a fenced transaction may take, by default."""
@@ -95,7 +95,10 @@ def with_turnstile(connection: Connection, work: Callable[[], None]) -> None:
         work()
         return
     with Turnstile(path) as entrance:
-        entrance.pass_within(_PATIENCE)
+        try:
+            entrance.pass_within(_PATIENCE)
+        except TurnstileBusy as busy:
+            raise StoreUnavailable(str(busy)) from None
         work()
 
 

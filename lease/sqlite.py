@@ -95,7 +95,11 @@ def _engine(url: URL, timeout: float, connections: int) -> Engine:
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
         cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode = WAL")
+        if cursor.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+            # Two that turn a new file to WAL at once can collide without waiting.
+            with Turnstile(str(url.database)) as entrance:
+                entrance.pass_within(timeout)
+                cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.close()
 

@@ -1,40 +1,87 @@
 """How long a grant lasts, how often it is renewed, and when its holder stops trusting it (rule 3)."""
 
-import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Self
 
 from .durations import Duration, format_duration, parse_duration
-from .errors import InvalidTiming
+from .errors import InvalidDuration, InvalidTiming
 
-_DEFAULT_TTL = 15.0
+_DEFAULTS = {
+    "ttl": 15.0,
+    "renew_every": 2.5,
+    "give_up": 10.0,
+    "attempt_timeout": 2.0,
+    "retry_wait": 0.25,
+    "kill_time": 3.0,
+}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class LeaseTiming:
     """The six durations of a lease, in seconds; checked when made, `InvalidTiming` says what does not fit.
 
-    Use `LeaseTiming.of` to give durations as text, or the ttl alone.
+    Whatever is not given follows the ttl in proportion: a ttl of 15s renews each 2.5s, a ttl of 30s each 5s.
     """
 
-    ttl: float = _DEFAULT_TTL
+    ttl: float
     """How long a grant lasts after its last renewal, by the database's clock."""
-    renew_every: float = 2.5
+    renew_every: float
     """How often the heartbeat renews."""
-    give_up: float = 10.0
+    give_up: float
     """How long after the last confirmed renewal was *sent* its holder stops trusting it."""
-    attempt_timeout: float = 2.0
+    attempt_timeout: float
     """How long one attempt to reach the database may take, connecting included."""
-    retry_wait: float = 0.25
+    retry_wait: float
     """How long to wait after a failed attempt before the next."""
-    kill_time: float = 3.0
+    kill_time: float
     """How long it may take until the work is dead once trust has ended."""
 
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if not math.isfinite(value) or value < 0:
-                raise InvalidTiming(f"{field.name} is {value}, but must be a number of seconds, not negative")
+    def __init__(
+        self,
+        ttl: Duration | None = None,
+        *,
+        renew_every: Duration | None = None,
+        give_up: Duration | None = None,
+        attempt_timeout: Duration | None = None,
+        retry_wait: Duration | None = None,
+        kill_time: Duration | None = None,
+    ) -> None:
+        given = {
+            "ttl": ttl,
+            "renew_every": renew_every,
+            "give_up": give_up,
+            "attempt_timeout": attempt_timeout,
+            "retry_wait": retry_wait,
+            "kill_time": kill_time,
+        }
+        scale = 1.0 if ttl is None else _seconds("ttl", ttl) / _DEFAULTS["ttl"]
+        for name, default in _DEFAULTS.items():
+            value = given[name]
+            object.__setattr__(self, name, default * scale if value is None else _seconds(name, value))
+        self._check()
+
+    @classmethod
+    def of(
+        cls,
+        ttl: Duration | None = None,
+        *,
+        renew_every: Duration | None = None,
+        give_up: Duration | None = None,
+        attempt_timeout: Duration | None = None,
+        retry_wait: Duration | None = None,
+        kill_time: Duration | None = None,
+    ) -> Self:
+        """Return the same as the class itself, which takes all this too."""
+        return cls(
+            ttl,
+            renew_every=renew_every,
+            give_up=give_up,
+            attempt_timeout=attempt_timeout,
+            retry_wait=retry_wait,
+            kill_time=kill_time,
+        )
+
+    def _check(self) -> None:
         if not self.attempt_timeout > 0:
             raise InvalidTiming("attempt_timeout is 0, but each attempt needs some time: set it above 0")
         if not self.renew_every > 0:
@@ -51,37 +98,17 @@ class LeaseTiming:
                 "the work could outlive the lease; raise ttl or lower the others"
             )
 
-    @classmethod
-    def of(
-        cls,
-        ttl: Duration | None = None,
-        *,
-        renew_every: Duration | None = None,
-        give_up: Duration | None = None,
-        attempt_timeout: Duration | None = None,
-        retry_wait: Duration | None = None,
-        kill_time: Duration | None = None,
-    ) -> Self:
-        """Return a timing in which whatever is not given follows the ttl in proportion (a ttl of 30s renews each 5s)."""
-        seconds = _DEFAULT_TTL if ttl is None else parse_duration(ttl)
-        scale = seconds / _DEFAULT_TTL
-
-        def part(given: Duration | None, default: float) -> float:
-            return default * scale if given is None else parse_duration(given)
-
-        return cls(
-            ttl=seconds,
-            renew_every=part(renew_every, 2.5),
-            give_up=part(give_up, 10.0),
-            attempt_timeout=part(attempt_timeout, 2.0),
-            retry_wait=part(retry_wait, 0.25),
-            kill_time=part(kill_time, 3.0),
-        )
-
     @property
     def tolerated_outage(self) -> float:
         """How long the database may be away, in seconds, without any lease being lost."""
         return self.give_up - self.renew_every - self.attempt_timeout - self.retry_wait
+
+
+def _seconds(name: str, value: Duration) -> float:
+    try:
+        return parse_duration(value)
+    except InvalidDuration as error:
+        raise InvalidTiming(f"{name}: {error}") from None
 
 
 def _text(seconds: float) -> str:

@@ -26,7 +26,10 @@ def look(connection: Connection, application: str, names: Collection[str], holde
         .subquery("due")
     )
     late = (
-        select(func.min(seconds_until(run.c.start_by)).label("until"))
+        select(
+            func.min(seconds_until(run.c.start_by)).label("until"),
+            func.count(case((run.c.start_by < now(), 1))).label("number"),
+        )
         .where(
             run.c.application == application,
             pending(),
@@ -42,7 +45,7 @@ def look(connection: Connection, application: str, names: Collection[str], holde
         select(
             now().label("database_time"),
             earlier.label("until_due"),
-            due.c.number.label("due"),
+            (due.c.number + late.c.number).label("due"),
             runs.c.until_available,
             runs.c.until_stale,
             runs.c.available,

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, text, update
@@ -117,6 +118,25 @@ def test_150_runs_under_a_live_lease_starve_no_free_ones(store: Store) -> None:
     store.do(lease.statements.grant, ["warehouse"], "somebody", TTL)
     claimed = [store.claim("locked", *(one.name for one in free), limit=1, holder=f"h{n}") for n in range(10)]
     assert sorted(one.schedule for (one,) in claimed) == sorted(one.name for one in free)
+
+
+def test_runs_under_live_leases_are_not_even_looked_at(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    locked = [a_schedule(f"locked{number}", lock=f"lock{number}") for number in range(50)]
+    store.sync(*locked, a_schedule("free"))
+    for one in locked:
+        pending_runs(store, one, 1)
+    pending_runs(store, a_schedule("free"), 1)
+    store.do(lease.statements.grant, [f"lock{number}" for number in range(50)], "somebody", TTL)
+    looks: list[list[tuple[int, str]]] = []
+    candidates = statements.run.candidates
+
+    def counted(*args: Any) -> list[tuple[int, str]]:
+        looks.append(candidates(*args))
+        return looks[-1]
+
+    monkeypatch.setattr(statements.run, "candidates", counted)
+    assert [one.schedule for one in store.claim("free", *(one.name for one in locked), limit=1)] == ["free"]
+    assert len(looks) == 1
 
 
 def test_many_runs_of_one_lease_leave_places_for_others(store: Store) -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, text, update
 from sqlalchemy.exc import OperationalError
 
 import lease.statements
@@ -178,6 +178,18 @@ def test_of_a_completion_that_breaks_off_nothing_remains(store: Store, claimed: 
     assert isinstance(store.do(finish_run, claimed, "succeeded", job=EndedJob(job, SUCCEEDED)), Done)
 
 
+@pytest.mark.parametrize("end", ENDS)
+def test_a_run_that_shows_another_grant_than_the_lease_is_not_ended(store: Store, claimed: Claimed, end: str) -> None:
+    """Rule 10: each table's write names the grant."""
+    job = EndedJob(started(store, claimed), SUCCEEDED)
+    other = update(run).where(run.c.id == claimed.run_id).values(token=99)
+    store.do(lambda connection: connection.execute(other))
+    before = store.everything()
+    with pytest.raises(NothingWritten):
+        store.do(ENDS[end], claimed, job)
+    assert store.everything() == before
+
+
 def test_a_job_that_is_started_twice_by_one_attempt_is_one(store: Store, claimed: Claimed) -> None:
     """The reply was lost."""
     assert started(store, claimed) == started(store, claimed)
@@ -244,6 +256,19 @@ def test_a_retry_lets_no_successor_pass(store: Store, claimed: Claimed) -> None:
     store.do(retry_run, claimed, 60.0)
     assert store.run(second).available_at is None
     assert store.claim("daily", holder="h2") == []
+
+
+def test_a_successor_waits_until_all_that_were_before_it_are_over(store: Store) -> None:
+    """Rule 14: two ran at once while `overlap` was "allow"."""
+    store.sync(a_schedule("daily", overlap="allow"))
+    for _ in range(2):
+        store.do(trigger, "shop", "daily", requested_by="ada")
+    first, second = store.claim("daily")
+    store.sync(a_schedule("daily", overlap="queue"))
+    third = store.do(trigger, "shop", "daily", requested_by="ada")
+    assert store.do(finish_run, first, "succeeded") == Done()
+    assert store.run(third).available_at is None
+    assert store.do(finish_run, second, "succeeded") == Done(successor=third)
 
 
 def test_a_run_triggered_while_its_predecessor_ends_is_never_forgotten(postgres_url: str) -> None:

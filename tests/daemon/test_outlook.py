@@ -95,6 +95,11 @@ def test_a_run_that_must_start_soon_is_a_reason_to_wake(store: Store) -> None:
     seen = look(store, "daily")
     assert seen.until_due is not None
     assert 10 < seen.until_due <= 20
+    assert seen.due == 0
+    store.shift(run, start_by=-1.0)
+    assert look(store, "daily").due == 1
+    store.plan(a_schedule("daily"))
+    assert look(store, "daily").idle
 
 
 def test_what_is_unknown_or_retired_or_of_others_concerns_nobody_here(store: Store) -> None:

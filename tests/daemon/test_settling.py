@@ -283,6 +283,21 @@ def test_what_was_claimed_again_meanwhile_is_not_touched(store: Store) -> None:
     assert (store.run(second.run_id).state, store.run(second.run_id).token) == ("running", 2)
 
 
+def test_a_finding_that_is_out_of_date_ends_no_later_attempt(store: Store) -> None:
+    first = claimed_run(store)
+    started(store, first)
+    store.go_stale(first.grant)
+    found = store.do(statements.stranded.find, "shop")
+    store.do(settle, "shop")
+    (second,) = store.claim("daily", holder="h2")
+    started(store, second)
+    before = store.everything()
+    assert store.do(statements.stranded.abandon_runs, found, 3, "why") == {}
+    assert store.do(statements.stranded.stop_runs, found) == []
+    store.do(statements.stranded.end_jobs, found, "abandoned")
+    assert store.everything() == before
+
+
 def test_replicas_come_are_seen_and_go(store: Store) -> None:
     registered(store, "h1")
     registered(store, "h1")

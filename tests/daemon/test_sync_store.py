@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from sqlalchemy import Row, select
 
 from daemon.schema import run, schedule
 from daemon.sync import SyncReport, sync
@@ -108,11 +110,18 @@ def test_a_disabled_schedule_has_no_instants_and_counts_from_its_return(store: S
 
 
 def test_sync_leaves_other_applications_alone(store: Store) -> None:
-    """Rule 17."""
-    store.sync(a_schedule("daily"), application="shop")
-    before = store.schedules()
-    assert store.sync(a_schedule("weekly"), application="office") == SyncReport(added=("weekly",))
-    assert store.schedules()["daily"] == before["daily"]
+    """Rule 17: though their schedules have the same names."""
+    store.sync(a_schedule("daily"), a_schedule("weekly"), application="shop")
+    store.sync(a_schedule("daily"), a_schedule("weekly"), application="office")
+
+    def of_shop() -> list[Row[Any]]:
+        mine = select(schedule).where(schedule.c.application == "shop").order_by(schedule.c.name)
+        return store.do(lambda connection: list(connection.execute(mine)))
+
+    before = of_shop()
+    report = store.sync(a_schedule("daily", Every(5.0)), application="office")
+    assert report == SyncReport(changed=("daily",), retired=("weekly",))
+    assert of_shop() == before
 
 
 def test_a_dry_run_tells_all_and_changes_nothing(store: Store) -> None:

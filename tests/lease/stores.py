@@ -1,5 +1,6 @@
 """What the tests of the library share: statements in transactions of their own, a recorder of events, a quick timing."""
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,6 +8,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+import anyio
 from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.pool import NullPool
 
@@ -27,7 +29,9 @@ class Tables:
     def __init__(self, url: str) -> None:
         self.url = url
         self.postgresql = url.startswith("postgresql")
-        engine = create_engine(url, poolclass=NullPool, **({} if self.postgresql else {"isolation_level": "AUTOCOMMIT"}))
+        engine = create_engine(
+            url, poolclass=NullPool, **({} if self.postgresql else {"isolation_level": "AUTOCOMMIT"})
+        )
         self.engine = engine.execution_options(schema_translate_map={None: SCHEMA} if self.postgresql else {})
         if not self.postgresql:
             event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
@@ -69,6 +73,12 @@ class Tables:
     def release(self, grant: Grant, lock_wait: float = 5.0) -> bool:
         return self.run(lambda connection: statements.release(connection, grant, lock_wait=lock_wait)).released
 
+    def release_all(self, grants: list[Grant]) -> None:
+        self.run(lambda connection: [statements.release(connection, grant) for grant in grants])
+
+    def fence(self, grant: Grant) -> None:
+        self.run(lambda connection: statements.fence(connection, grant))
+
     def settle(self, *grants: Grant) -> list[Grant]:
         return self.run(lambda connection: statements.settle(connection, grants))
 
@@ -81,12 +91,9 @@ class Tables:
     def make_stale(self, *names: str) -> None:
         """Let the ttl be over, as if the database's clock had moved on."""
         past = "clock_timestamp() - interval '1 second'" if self.postgresql else "expires_at - 1000000.0"
-        for name in names:
-            self.run(
-                lambda connection, name=name: connection.execute(
-                    text(f"UPDATE lease SET expires_at = {past} WHERE name = :name"), {"name": name}
-                )
-            )
+        with self.transaction() as connection:
+            for name in names:
+                connection.execute(text(f"UPDATE lease SET expires_at = {past} WHERE name = :name"), {"name": name})
 
     def value(self, sql: str, **values: Any) -> Any:
         return self.run(lambda connection: connection.execute(text(sql), values).scalar())
@@ -109,6 +116,13 @@ class Recorder:
         return self.of(kind)[number - 1]
 
 
+async def until(condition: Callable[[], object], *, limit: float = 10.0) -> None:
+    """Return once `condition()` is true; TimeoutError after `limit` seconds."""
+    with anyio.fail_after(limit):
+        while not condition():
+            await asyncio.sleep(0.002)
+
+
 @contextmanager
 def in_thread(work: Callable[[], T]) -> Iterator[Callable[[float], T]]:
     """Run ``work`` in a thread; call what is given, with a limit in seconds, for what it returned."""
@@ -118,7 +132,7 @@ def in_thread(work: Callable[[], T]) -> Iterator[Callable[[float], T]]:
     def run() -> None:
         try:
             results.append(work())
-        except BaseException as error:  # noqa: BLE001 - told to whoever waits
+        except BaseException as error:
             errors.append(error)
 
     thread = threading.Thread(target=run, daemon=True)

@@ -92,7 +92,11 @@ async def test_an_async_connection_in_autocommit_is_refused(tables: Tables, asyn
 
 def test_a_savepoint_is_refused(tables: Tables, engine: Engine) -> None:
     grant = tables.one("a")
-    with engine.begin() as connection, connection.begin_nested(), pytest.raises(LeaseError, match="before any savepoint"):
+    with (
+        engine.begin() as connection,
+        connection.begin_nested(),
+        pytest.raises(LeaseError, match="before any savepoint"),
+    ):
         fence(connection, grant)
     with (
         Session(engine) as session,

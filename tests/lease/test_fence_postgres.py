@@ -18,7 +18,7 @@ End = Callable[[Connection, Grant], object]
 ENDS: dict[str, End] = {
     "settled": lambda connection, grant: statements.settle(connection, [grant]),
     "stolen": lambda connection, grant: statements.grant(connection, [grant.name], "ben", 60.0),
-    "released": lambda connection, grant: statements.release(connection, grant),
+    "released": statements.release,
     "proven dead": lambda connection, grant: statements.end_dead(connection, [grant]),
 }
 
@@ -132,7 +132,7 @@ def test_what_a_fenced_transaction_wrote_is_gone_when_it_comes_too_late(
     zombie = tables.one("a")
     tables.make_stale("a")
     tables.one("a", holder="ben")
-    with pytest.raises(LeaseLost), postgres_engine.begin() as connection:
+    with pytest.raises(LeaseLost), postgres_engine.begin() as connection:  # noqa: PT012
         fence(connection, zombie)
         connection.execute(text("INSERT INTO written VALUES ('by a zombie')"))
     assert tables.value("SELECT count(*) FROM written") == 0
@@ -216,7 +216,7 @@ def test_a_fenced_transaction_that_is_never_idle_is_ended_too(
         connection.begin()
         fence(connection, grant, bound=0.3)
         begun = time.monotonic()
-        with pytest.raises(DBAPIError):
+        with pytest.raises(DBAPIError):  # noqa: PT012
             while time.monotonic() - begun < 5:
                 connection.execute(text("SELECT pg_sleep(0.02)"))
 

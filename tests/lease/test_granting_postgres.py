@@ -67,8 +67,8 @@ def test_batches_in_opposite_order_do_not_deadlock(tables: Tables) -> None:
             for _ in range(10):
                 mine = tables.grant(*order, holder=holder)
                 granted.append(mine)
-                tables.run(lambda connection, mine=mine: [statements.release(connection, one) for one in mine])
-        except BaseException as error:  # noqa: BLE001 - the test's thread tells of it
+                tables.release_all(mine)
+        except BaseException as error:
             errors.append(error)
 
     threads = [

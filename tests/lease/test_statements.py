@@ -31,7 +31,7 @@ def test_a_batch_of_many_names_is_granted_in_one_go(tables: Tables) -> None:
 
 
 def test_what_is_rolled_back_was_never_granted_but_leaves_no_gap_that_matters(tables: Tables) -> None:
-    with pytest.raises(RuntimeError), tables.transaction() as connection:
+    with pytest.raises(RuntimeError), tables.transaction() as connection:  # noqa: PT012
         statements.grant(connection, ["a"], "anna", 60.0)
         raise RuntimeError
     assert tables.read("a") is None
@@ -91,17 +91,17 @@ def test_a_wait_that_is_over_is_not_told_of_a_release(tables: Tables) -> None:
 
 def test_a_fence_passes_for_the_grant_and_for_nothing_else(tables: Tables) -> None:
     grant = tables.one("a")
-    tables.run(lambda connection: statements.fence(connection, grant))
+    tables.fence(grant)
     for wrong in (Grant("a", 2, "anna"), Grant("a", 1, "ben"), Grant("b", 1, "anna")):
         with pytest.raises(LeaseLost):
-            tables.run(lambda connection, wrong=wrong: statements.fence(connection, wrong))
+            tables.fence(wrong)
 
 
 def test_a_fence_passes_for_a_lapsed_lease_that_nobody_else_was_granted(tables: Tables) -> None:
     """Rule 11: expires_at is not looked at."""
     grant = tables.one("a")
     tables.make_stale("a")
-    tables.run(lambda connection: statements.fence(connection, grant))
+    tables.fence(grant)
 
 
 @pytest.mark.parametrize("end", ["release", "settle", "steal", "end_dead"])
@@ -118,7 +118,7 @@ def test_a_fence_fails_after_each_way_that_a_grant_can_end(tables: Tables, end: 
         case _:
             tables.end_dead(grant)
     with pytest.raises(LeaseLost, match="token 1 has ended"):
-        tables.run(lambda connection: statements.fence(connection, grant))
+        tables.fence(grant)
 
 
 def test_making_the_tables_again_changes_nothing(tables: Tables) -> None:

@@ -93,7 +93,8 @@ async def test_a_renewal_changes_no_token_and_may_be_repeated(kept: Kept) -> Non
     grant = await kept.granted("a")
     for _ in range(3):
         renewal = await kept.store.renew("anna", 60.0, [grant])
-        assert (renewal.pairs, dict(renewal.missing)) == ({("a", 1)}, {})
+        assert renewal.pairs == {("a", 1)}
+        assert not renewal.missing
     assert (await kept.record("a")).grant == grant
 
 

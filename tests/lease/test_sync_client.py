@@ -62,7 +62,7 @@ def test_threads_share_one_client(client: LeaseClient) -> None:
 
 
 def test_a_loss_is_raised_at_the_end_of_the_block(client: LeaseClient, tables: Tables) -> None:
-    with pytest.raises(LeaseLost, match="settled"), client.hold("a") as held:
+    with pytest.raises(LeaseLost, match="settled"), client.hold("a") as held:  # noqa: PT012
         tables.end_dead(held.grant)
         assert held.lost.wait(5)
         with pytest.raises(LeaseLost):
@@ -71,7 +71,7 @@ def test_a_loss_is_raised_at_the_end_of_the_block(client: LeaseClient, tables: T
 
 
 def test_an_exception_of_the_block_is_not_covered_by_the_loss(client: LeaseClient, tables: Tables) -> None:
-    with pytest.raises(ZeroDivisionError), client.hold("a") as held:
+    with pytest.raises(ZeroDivisionError), client.hold("a") as held:  # noqa: PT012
         tables.end_dead(held.grant)
         assert held.lost.wait(5)
         raise ZeroDivisionError
@@ -88,6 +88,7 @@ def test_leading_goes_on_until_the_caller_leaves(client: LeaseClient, tables: Ta
     wait_until(lambda: tables.record("leader").holder is None, "the last leadership is released")
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # from Python 3.12 on
 def test_a_client_used_after_a_fork_refuses_with_a_sentence(client: LeaseClient) -> None:
     held = client.try_acquire("a")
     assert held is not None
@@ -99,7 +100,7 @@ def test_a_client_used_after_a_fork_refuses_with_a_sentence(client: LeaseClient)
             try:
                 work()
                 said.append("nothing")
-            except BaseException as error:  # noqa: BLE001 - the parent looks at it
+            except BaseException as error:
                 said.append(f"{type(error).__name__}: {error}")
         os.write(writing, "\n".join(said).encode())
         os._exit(0)
@@ -125,9 +126,7 @@ def test_closing_ends_the_wait_of_another_thread_with_a_sentence(database_url: s
         stack.pop_all()
 
 
-def test_an_acquisition_that_a_signal_interrupts_leaves_nothing_held(
-    client: LeaseClient, tables: Tables
-) -> None:
+def test_an_acquisition_that_a_signal_interrupts_leaves_nothing_held(client: LeaseClient, tables: Tables) -> None:
     """Whatever the handler raises (celery's soft time limit, say): else the heartbeat would renew it for ever."""
 
     class SoftTimeLimit(Exception):

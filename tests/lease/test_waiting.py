@@ -85,9 +85,7 @@ def test_a_notification_goes_out_only_where_somebody_waits(
     assert "COMMIT" in asked[:notify]
 
 
-def test_a_waiter_that_could_leave_no_word_looks_again_by_itself(
-    postgres_url: str, postgres_tables: Tables
-) -> None:
+def test_a_waiter_that_could_leave_no_word_looks_again_by_itself(postgres_url: str, postgres_tables: Tables) -> None:
     """The row is locked (by a renewal, say) at just that moment; without looking again it would wait for the whole ttl."""
     grant = postgres_tables.one("a", holder="ben")
     with LeaseClient(postgres_url, timing=LONG) as waiter, postgres_tables.engine.connect() as other:

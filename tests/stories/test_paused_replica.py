@@ -23,7 +23,8 @@ def everything(story: Story) -> list[list[Row[Any]]]:
 
 
 def counted(replica: ReplicaProcess) -> dict[str, int]:
-    return replica.livez()["counts"]
+    counts: dict[str, int] = replica.livez()["counts"]
+    return counts
 
 
 @pytest.fixture

@@ -17,8 +17,10 @@ from sqlalchemy import Row, Select, create_engine, select
 from sqlalchemy.pool import NullPool
 from sqlalchemy.sql.dml import Update
 
+from daemon.scheduling import trigger
 from daemon.schema import job_run, run
 from daemon.schema import replica as replica_table
+from daemon.schema import schedule as schedule_table
 
 from .telling import FOLDER, is_alive
 from .waiting import wait_until
@@ -104,7 +106,7 @@ class ReplicaProcess:
     def livez(self) -> Event:
         """What it answers there; AssertionError if it does not say that it is alive."""
         address = self.wait_for_line("/livez")["message"]
-        with urllib.request.urlopen(address, timeout=5) as answer:
+        with urllib.request.urlopen(address, timeout=5) as answer:  # noqa: S310 - our own server
             assert answer.status == 200
             told: Event = json.load(answer)
         return told
@@ -153,31 +155,35 @@ class Story:
         *options: str,
         ttl: str = "1.5s",
         environment: Mapping[str, str] | None = None,
-        url: str | None = None,
         web: bool = False,
     ) -> ReplicaProcess:
         """Start a replica of one of the applications; it is up once `up` says so."""
-        name = f"replica-{len(self.replicas) + 1}"
-        given = [f"--database={url or self.url}", f"--ttl={ttl}", "--poll=0.2s", "--log-format=json"]
+        given = [f"--database={self.url}", f"--ttl={ttl}", "--poll=0.2s", "--log-format=json"]
         address = "--web=127.0.0.1:0" if web else "--no-web"
-        command = [sys.executable, "-P", "-m", "leased", "run", *given, address, *options, "--", self._file(file)]
-        replica = ReplicaProcess(name, command, self._environment(environment), self.folder / f"{name}.log")
-        self.replicas.append(replica)
-        return replica
+        return self._start("run", *given, address, *options, "--", self._file(file), environment=environment)
+
+    def start_command(self, *arguments: str) -> ReplicaProcess:
+        """Start any command of `leased` on the story's database."""
+        return self._start(*arguments, environment={"LEASED_DATABASE_URL": self.url})
 
     def up(self, *replicas: ReplicaProcess) -> None:
         """Wait until these replicas have synced and settled, and are about to claim."""
         for replica in replicas or self.replicas:
             replica.wait_for_line("schedules: ")
 
-    def holder_of(self, run_id: int) -> ReplicaProcess:
-        """The replica that has the run now."""
+    def holder_pid(self, run_id: int) -> int:
+        """The process id of the replica that has the run now."""
         query = (
             select(replica_table.c.pid)
             .join(run, run.c.holder == replica_table.c.holder)
             .where(run.c.id == run_id, run.c.state == "running")
         )
         ((pid,),) = self.rows(query)
+        return int(pid)
+
+    def holder_of(self, run_id: int) -> ReplicaProcess:
+        """The same, where the test started it itself."""
+        pid = self.holder_pid(run_id)
         (found,) = (replica for replica in self.replicas if replica.pid == pid)
         return found
 
@@ -234,6 +240,20 @@ class Story:
         with self.engine.begin() as connection:
             return connection.execute(statement).rowcount
 
+    def trigger(self, schedule: str) -> int:
+        """Make a run of it, as `leased trigger` does."""
+        with self.engine.begin() as connection:
+            return trigger(connection, self._application(schedule), schedule, requested_by="a test")
+
+    def living(self) -> list[int]:
+        """The process ids of the replicas that say that they run."""
+        query = select(replica_table.c.pid).where(replica_table.c.state == "running")
+        return [pid for (pid,) in self.rows(query) if is_alive(pid)]
+
+    def replica_state(self, replica: ReplicaProcess) -> str:
+        ((state,),) = self.rows(select(replica_table.c.state).where(replica_table.c.pid == replica.pid))
+        return str(state)
+
     def runs(self, schedule: str | None = None) -> list[Row[Any]]:
         """The runs, by instant."""
         query = select(run).order_by(run.c.scheduled_for, run.c.id)
@@ -259,11 +279,23 @@ class Story:
 
     # Its parts
 
+    def _start(self, *arguments: str, environment: Mapping[str, str] | None) -> ReplicaProcess:
+        name = f"{arguments[0]}-{len(self.replicas) + 1}"
+        command = [sys.executable, "-P", "-m", "leased", *arguments]
+        replica = ReplicaProcess(name, command, self._environment(environment), self.folder / f"{name}.log")
+        self.replicas.append(replica)
+        return replica
+
     def _show(self) -> None:
         """For the reader of a failure: pytest shows it then."""
         for replica in self.replicas:
             sys.stderr.write(f"--- {replica.name}\n{replica.output}\n")
         sys.stderr.writelines(f"{event}\n" for event in self.events()[-100:])
+
+    def _application(self, schedule: str) -> str:
+        query = select(schedule_table.c.application).where(schedule_table.c.name == schedule)
+        ((application,),) = self.rows(query)
+        return str(application)
 
     def _file(self, file: str) -> str:
         return str(APPLICATIONS / file)
@@ -281,4 +313,3 @@ class Story:
                     os.kill(int(folder.name), signal.SIGKILL)
                     found.append(int(folder.name))
         return found
-

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,9 @@ def command(*words: str) -> list[str]:
     return [sys.executable, "-I", "-S", __file__, *words]
 
 
+Known = dict[str, Any]
+
+
 def main(job: str, *words: str) -> int:
     """Do as the words say, one after the other; a command's view of its attempt is its environment."""
     known = {
@@ -110,34 +114,47 @@ def main(job: str, *words: str) -> int:
     }
     for word in words:
         kind, _, value = word.partition("=")
-        value = value.replace("{attempt}", os.environ["LEASED_ATTEMPT"])
-        match kind:
-            case "tell":
-                append(value, **known)
-            case "wait":
-                wait_for(value)
-            case "sleep":
-                time.sleep(float(value))
-            case "tick":
-                until = boottime() + LONGEST_WAIT
-                while boottime() < until and not is_open(value):
-                    append("tick", **known)
-                    time.sleep(_POLL)
-            case "look":
-                before = [one["pid"] for one in events() if one.get("job") == job and one["pid"] != os.getpid()]
-                append(value, alive=[pid for pid in set(before) if is_alive(pid)], **known)
-            case "kill":
-                if not is_open(value):
-                    os.kill(_replica(), signal.SIGKILL)
-                    time.sleep(LONGEST_WAIT)
-            case "exit":
-                return int(value)
+        WORDS[kind](value.replace("{attempt}", str(known["attempt"])), known)
     return 0
 
 
-def _replica() -> int:
-    """The process that the keeper, our parent, was started by."""
-    return int(Path(f"/proc/{os.getppid()}/stat").read_text().rpartition(")")[2].split()[1])
+def tick(until: str, known: Known) -> None:
+    """Tell that we live, again and again, until a gate is opened."""
+    deadline = boottime() + LONGEST_WAIT
+    while boottime() < deadline and not is_open(until):
+        append("tick", **known)
+        time.sleep(_POLL)
+
+
+def look(what: str, known: Known) -> None:
+    """Tell which processes of earlier attempts of this job are still there."""
+    before = {one["pid"] for one in events() if one.get("job") == known["job"]} - {os.getpid()}
+    append(what, alive=[pid for pid in before if is_alive(pid)], **known)
+
+
+def spawn(what: str, known: Known) -> None:
+    """Start a process in a session of its own, which outlives this one unless somebody ends it."""
+    append(what, child=os.posix_spawnp("sleep", ["sleep", "300"], os.environ, setsid=True), **known)
+
+
+def kill(unless: str, _known: Known) -> None:
+    """Kill the replica, which is the parent of the keeper, our parent."""
+    if not is_open(unless):
+        parent = Path(f"/proc/{os.getppid()}/stat").read_text().rpartition(")")[2].split()[1]
+        os.kill(int(parent), signal.SIGKILL)
+        time.sleep(LONGEST_WAIT)
+
+
+WORDS: dict[str, Callable[[str, Known], object]] = {
+    "tell": lambda what, known: append(what, **known),
+    "wait": lambda gate, _: wait_for(gate),
+    "sleep": lambda seconds, _: time.sleep(float(seconds)),
+    "tick": tick,
+    "look": look,
+    "spawn": spawn,
+    "kill": kill,
+    "exit": lambda status, _: sys.exit(int(status)),
+}
 
 
 if __name__ == "__main__":

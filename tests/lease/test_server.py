@@ -1,0 +1,69 @@
+"""A PostgreSQL server that is restarted, killed or paused under a client that holds leases."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from lease import LossKind, clock, events
+from lease.sync import LeaseClient
+from lease.timing import LeaseTiming
+from tests.lease.stores import Recorder, Tables
+from tests.support.binaries import Binaries
+from tests.support.databases import make_tables
+from tests.support.postgres import PostgresServer
+from tests.support.waiting import wait_until
+
+TIMING = LeaseTiming.of(ttl=9)
+
+
+@pytest.fixture(scope="module")
+def server(postgres_programs: Binaries) -> Iterator[PostgresServer]:
+    with PostgresServer(postgres_programs) as server:
+        make_tables(server.url())
+        yield server
+
+
+@pytest.mark.parametrize("how", ["restart", "kill9"])
+def test_a_server_that_is_away_for_less_than_the_tolerated_outage_costs_no_lease(
+    server: PostgresServer, how: str
+) -> None:
+    """Must-show 5."""
+    told = Recorder()
+    with LeaseClient(server.url(), timing=TIMING, on_event=told) as client, client.hold(how) as held:
+        told.wait_for(events.Renewed)
+        away = time.monotonic()
+        if how == "kill9":
+            server.kill9()
+            server.start()
+        else:
+            server.restart("immediate")
+        away = time.monotonic() - away
+        renewed = len(told.of(events.Renewed))
+        told.wait_for(events.Renewed, number=renewed + 1, limit=TIMING.give_up)
+        if away > TIMING.tolerated_outage:
+            pytest.skip(f"this machine took {away:.1f} s to restart the server")
+        held.ensure()
+        assert held.token == 1
+    assert told.of(events.Lost) == []
+
+
+@pytest.mark.skipif("sys.platform != 'linux'", reason="stops the server's processes")
+def test_a_server_that_is_silent_for_longer_costs_the_lease_at_give_up_and_not_before(server: PostgresServer) -> None:
+    quick, told = LeaseTiming.of(ttl=1.5), Recorder()
+    with LeaseClient(server.url(), timing=quick, on_event=told) as client:
+        held = client.try_acquire("silent")
+        assert held is not None
+        told.wait_for(events.Renewed)
+        server.pause()
+        try:
+            assert held.lost.wait(5)
+            lost_at = clock.boottime()
+        finally:
+            server.resume()
+        assert held.loss is not None
+        assert held.loss.kind is LossKind.UNREACHABLE
+        assert -0.01 < lost_at - held.trusted_until < 0.5
+        with Tables(server.url()) as tables:
+            wait_until(lambda: tables.grant("silent", holder="ben"), "another is granted it")
+            assert tables.record("silent").token == 2

@@ -1,0 +1,385 @@
+"""SQLite: one writer at a time, in turn; a clock that nobody sets."""
+
+import asyncio
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.pool import NullPool
+
+import lease.schema
+from lease import Grant, LeaseError, LeaseLost, StoreUnavailable, events, fence
+from lease.engines import open_database
+from lease.sync import LeaseClient
+from lease.turnstile import Turnstile, TurnstileBusy
+from tests.lease.stores import QUICK, Recorder, Tables, in_thread
+from tests.support.binaries import readable_temporary_folder
+from tests.support.waiting import wait_until
+
+
+@pytest.fixture
+def tables(sqlite_url: str) -> Iterator[Tables]:
+    with Tables(sqlite_url) as tables:
+        yield tables
+
+
+@pytest.fixture
+def engine(sqlite_url: str) -> Iterator[Engine]:
+    engine = create_engine(sqlite_url, poolclass=NullPool)
+    yield engine
+    engine.dispose()
+
+
+def path_of(url: str) -> Path:
+    return Path(url.removeprefix("sqlite:///"))
+
+
+# The clock
+
+
+def test_setting_the_wall_clock_changes_no_lease(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule 1: the wall clock is not looked at. Here a lease's own wall clock times are moved by a day."""
+    grant = tables.one("a", ttl=60.0)
+    for moved in (-86_400.0, 86_400.0):
+        with tables.transaction() as connection:
+            moving = "UPDATE lease SET granted_at = granted_at + :moved, renewed_at = renewed_at + :moved"
+            connection.execute(text(moving), {"moved": moved})
+        assert tables.record("a").live
+        assert tables.grant("a", holder="ben") == []
+        assert tables.settle(grant) == []
+
+
+def test_a_lease_expires_by_the_clock_since_boot(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1_000.0
+    monkeypatch.setattr(lease.schema, "boottime", lambda: now)
+    _forget_compiled(tables)
+    tables.one("a", ttl=15.0)
+    now = 1_014.9
+    assert tables.grant("a", holder="ben") == []
+    now = 1_015.1
+    assert tables.grant("a", holder="ben") == [Grant("a", 2, "ben")]
+
+
+def test_a_grant_of_an_earlier_boot_is_stale_however_far_its_clock_was(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock since boot begins anew: by it, the lease would last for years."""
+    monkeypatch.setattr(lease.schema, "boot_id", lambda: "the boot before")
+    monkeypatch.setattr(lease.schema, "boottime", lambda: 1e9)
+    _forget_compiled(tables)
+    dead = tables.one("a")
+    assert tables.record("a").live
+    monkeypatch.undo()
+    _forget_compiled(tables)
+    assert not tables.record("a").live
+    assert tables.settle(dead) == [dead]
+    assert tables.one("a", holder="ben").token == 2
+
+
+def _forget_compiled(tables: Tables) -> None:
+    """Statements remember the clock that they were compiled with."""
+    tables.engine.clear_compiled_cache()
+
+
+# Taking turns
+
+
+def test_writers_that_write_back_to_back_starve_no_renewal(sqlite_url: str, tables: Tables) -> None:
+    """Without the turnstile, 8 of 8 renewals starved."""
+    told = Recorder()
+    tables.run(lambda connection: connection.execute(text("CREATE TABLE written (what text)")))
+    writers = [subprocess.Popen([sys.executable, "-c", BUSY, str(path_of(sqlite_url))]) for _ in range(3)]
+    try:
+        count = "SELECT count(*) FROM written"
+        wait_until(lambda: tables.value(count) > 10, "the writers write")
+        written = tables.value(count)
+        with LeaseClient(sqlite_url, timing=QUICK, on_event=told) as client, client.hold("a", wait="10s") as held:
+            told.wait_for(events.Renewed, number=8)
+            held.ensure()
+        written = tables.value(count) - written
+    finally:
+        for writer in writers:
+            writer.kill()
+            writer.wait()
+    assert told.of(events.Lost) == []
+    assert told.of(events.AtRisk) == []
+    assert written > 10, "the writers did write meanwhile"
+
+
+BUSY = """
+import sqlite3, sys, time
+from lease.turnstile import Turnstile
+path = sys.argv[1]
+connection = sqlite3.connect(path, timeout=10, isolation_level=None)
+connection.execute("PRAGMA journal_mode = WAL")
+while True:
+    with Turnstile(path) as entrance:
+        entrance.pass_within(10)
+        connection.execute("BEGIN IMMEDIATE")
+    connection.execute("INSERT INTO written VALUES ('x')")
+    time.sleep(0.02)
+    connection.execute("COMMIT")
+"""
+
+
+def test_the_turnstile_lets_one_through_and_tells_who_waits_too_long(tmp_path: Path) -> None:
+    path = str(tmp_path / "leased.db")
+    with Turnstile(path) as first:
+        first.pass_within(1.0)
+        with Turnstile(path) as second:
+            assert not second.pass_now()
+            with pytest.raises(TurnstileBusy, match=r"leased\.db"):
+                second.pass_within(0.05)
+    with Turnstile(path) as third:
+        assert third.pass_now()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_child_that_was_forked_meanwhile_does_not_keep_the_turnstile(tmp_path: Path) -> None:
+    """It inherits the open file; closing it in the parent alone would leave it locked for the child's life."""
+    path = str(tmp_path / "leased.db")
+    reading, writing = os.pipe()
+    with Turnstile(path) as first:
+        first.pass_within(1.0)
+        child = os.fork()
+        if child == 0:
+            os.close(writing)
+            os.read(reading, 1)
+            os._exit(0)
+    with Turnstile(path) as second:
+        passed = second.pass_now()
+    os.close(writing)
+    os.close(reading)
+    os.waitpid(child, 0)
+    assert passed
+
+
+# Two processes
+
+
+def test_two_processes_exclude_each_other(sqlite_url: str) -> None:
+    counting = [
+        subprocess.Popen([sys.executable, "-c", COUNTING, sqlite_url], stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    tokens = []
+    for process in counting:
+        said, _ = process.communicate(timeout=40)
+        assert process.returncode == 0
+        tokens += [int(token) for token in said.split()]
+    with sqlite3.connect(path_of(sqlite_url)) as connection:
+        (counted,) = connection.execute("SELECT n FROM counted").fetchone()
+    connection.close()
+    assert counted == 30
+    assert sorted(tokens) == list(range(1, 31))
+
+
+COUNTING = """
+import sys
+from sqlalchemy import create_engine, text
+from lease.sync import LeaseClient
+url = sys.argv[1]
+engine = create_engine(url)
+with LeaseClient(url) as client:
+    for _ in range(15):
+        with client.hold("counting", wait=None) as held:
+            with engine.begin() as connection:
+                held.fence(connection)
+                connection.execute(text("CREATE TABLE IF NOT EXISTS counted (n integer)"))
+                if connection.scalar(text("SELECT n FROM counted")) is None:
+                    connection.execute(text("INSERT INTO counted VALUES (0)"))
+            with engine.connect() as connection:
+                n = connection.scalar(text("SELECT n FROM counted"))
+            with engine.begin() as connection:
+                held.fence(connection)
+                connection.execute(text("UPDATE counted SET n = :n"), {"n": n + 1})
+            print(held.token)
+"""
+
+
+# The fence is a write
+
+
+def test_a_fence_keeps_every_other_writer_out_until_its_transaction_ends(tables: Tables, engine: Engine) -> None:
+    grant = tables.one("a")
+    tables.make_stale("a")
+    with engine.connect() as connection:
+        fence(connection, grant)
+        with in_thread(lambda: tables.grant("a", holder="ben")) as stolen:
+            assert tables_read_holder(engine) == "anna"
+            connection.commit()
+            assert stolen(10) == [Grant("a", 2, "ben")]
+    with engine.connect() as connection, pytest.raises(LeaseLost):
+        fence(connection, grant)
+
+
+def tables_read_holder(engine: Engine) -> object:
+    with engine.connect() as other:
+        return other.scalar(text("SELECT holder FROM lease WHERE name = 'a'"))
+
+
+def test_a_transaction_that_had_read_before_others_wrote_is_told_to_begin_anew(tables: Tables, engine: Engine) -> None:
+    """BUSY_SNAPSHOT means "begin anew", not "lost"."""
+    grant = tables.one("a")
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+    with engine.connect() as connection:
+        connection.execute(text("SELECT * FROM lease")).all()
+        tables.renew()
+        with pytest.raises(LeaseError, match="begin anew, and fence first") as refused:
+            fence(connection, grant)
+    assert not isinstance(refused.value, LeaseLost)
+    with engine.begin() as connection:
+        fence(connection, grant)
+
+
+def test_a_fence_waits_for_its_turn_and_says_so_when_it_does_not_come(
+    tables: Tables, engine: Engine, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grant = tables.one("a")
+    monkeypatch.setattr(sys.modules["lease.fence"], "_PATIENCE", 0.1)
+    with Turnstile(str(path_of(sqlite_url))) as other:
+        other.pass_within(1.0)
+        with engine.begin() as connection, pytest.raises(StoreUnavailable, match="about to write"):
+            fence(connection, grant)
+
+
+# A writer that takes too long
+
+
+def test_a_write_that_takes_too_long_puts_leases_at_risk_and_is_survived(sqlite_url: str, tables: Tables) -> None:
+    told = Recorder()
+    with LeaseClient(sqlite_url, timing=QUICK, on_event=told) as client, client.hold("a") as held:
+        told.wait_for(events.Renewed)
+        with tables.transaction() as connection:
+            connection.execute(text("UPDATE lease SET label = label"))
+            risk = told.wait_for(events.AtRisk)
+        renewed = len(told.of(events.Renewed))
+        told.wait_for(events.Renewed, number=renewed + 1)
+        held.ensure()
+    assert "locked" in risk.cause or "no answer" in risk.cause or "about to write" in risk.cause
+
+
+# Files
+
+
+def test_the_tables_are_made_where_they_are_missing(empty_sqlite_url: str) -> None:
+    with LeaseClient(empty_sqlite_url, timing=QUICK) as client, client.hold("a") as held:
+        assert held.token == 1
+
+
+def test_two_clients_make_the_tables_at_the_same_moment(empty_sqlite_url: str) -> None:
+    start = threading.Barrier(4)
+
+    def work() -> bool:
+        start.wait(10)
+        with LeaseClient(empty_sqlite_url) as client:
+            return client.read("a") is None
+
+    with in_thread(work) as one, in_thread(work) as two, in_thread(work) as three, in_thread(work) as four:
+        assert all(result(20) for result in (one, two, three, four))
+
+
+def refusal(url: str) -> str:
+    with pytest.raises(LeaseError) as refused:
+        LeaseClient(url, timing=QUICK).__enter__()
+    said = str(refused.value)
+    assert "\n" not in said
+    assert said.startswith("the database sqlite:///")
+    return said
+
+
+def test_a_file_in_a_missing_folder_is_told_in_one_sentence(tmp_path: Path) -> None:
+    assert "unable to open database file" in refusal(f"sqlite:///{tmp_path}/missing/leased.db")
+
+
+def test_a_file_that_is_no_database_is_told_in_one_sentence_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("dear diary " * 1_000)
+    assert "file is not a database" in refusal(f"sqlite:///{path}")
+    assert path.read_text() == "dear diary " * 1_000
+
+
+def test_a_folder_is_told_in_one_sentence(tmp_path: Path) -> None:
+    assert "unable to open database file" in refusal(f"sqlite:///{tmp_path}")
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_file_that_may_not_be_written_is_told_in_one_sentence(sqlite_url: str) -> None:
+    """By a user who is not root, who may write everything."""
+    folder = readable_temporary_folder("leased-readonly-")
+    try:
+        shutil.copy(path_of(sqlite_url), folder / "leased.db")
+        (folder / "leased.db").chmod(0o444)
+        folder.chmod(0o555)
+        said = in_child(lambda: refusal(f"sqlite:///{folder / 'leased.db'}"))
+    finally:
+        folder.chmod(0o755)
+        shutil.rmtree(folder)
+    assert "readonly" in said or "unable to open" in said
+
+
+def in_child(work: Callable[[], str]) -> str:
+    """Do ``work`` in a process of a user without rights; its modules are loaded already."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            if os.geteuid() == 0:
+                os.setgroups([])
+                os.setgid(65_534)
+                os.setuid(65_534)
+            said = work()
+        except BaseException as error:
+            said = f"{type(error).__name__}: {error}"
+        os.write(writing, said.encode())
+        os._exit(0)
+    os.close(writing)
+    os.waitpid(child, 0)
+    said = os.read(reading, 10_000).decode()
+    os.close(reading)
+    return said
+
+
+@pytest.mark.anyio
+async def test_a_failed_start_leaves_no_thread_behind(tmp_path: Path) -> None:
+    before = threading.active_count()
+    for _ in range(3):
+        with pytest.raises(StoreUnavailable):
+            LeaseClient(f"sqlite:///{tmp_path}/missing/leased.db", timing=QUICK).__enter__()
+    wait_until(lambda: threading.active_count() <= before, "its threads are gone")
+
+
+@pytest.mark.anyio
+async def test_an_attempt_is_bounded_by_the_clients_clock(sqlite_url: str) -> None:
+    database = open_database(sqlite_url, timeout=0.2, connections=1)
+    begun = time.monotonic()
+    with pytest.raises(StoreUnavailable, match=r"no answer within 0\.2s"):
+        await database.read(lambda _: time.sleep(0.6))
+    assert time.monotonic() - begun < 0.5
+    await asyncio.sleep(0)
+    await database.close()
+
+
+@pytest.mark.anyio
+async def test_a_write_that_raises_is_rolled_back_and_the_next_one_can_begin(sqlite_url: str, tables: Tables) -> None:
+    database = open_database(sqlite_url, timeout=2.0, connections=1)
+
+    def fails(connection: object) -> None:
+        lease.statements.grant(connection, ["a"], "anna", 60.0)  # type: ignore[arg-type]
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await database.write(fails)
+    assert tables.read("a") is None
+    assert await database.write(lambda connection: lease.statements.grant(connection, ["a"], "anna", 60.0)) == [
+        Grant("a", 1, "anna")
+    ]
+    await database.close()

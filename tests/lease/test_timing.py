@@ -1,0 +1,71 @@
+"""The timing of a lease (rule 3)."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lease import InvalidTiming, LeaseTiming
+
+
+def test_the_default_is_that_of_rule_3() -> None:
+    timing = LeaseTiming()
+    assert (timing.ttl, timing.renew_every, timing.give_up) == (15.0, 2.5, 10.0)
+    assert (timing.attempt_timeout, timing.retry_wait, timing.kill_time) == (2.0, 0.25, 3.0)
+    assert timing.tolerated_outage == 5.25
+    assert LeaseTiming.of() == timing
+
+
+@pytest.mark.parametrize(
+    ("broken", "says"),
+    [
+        ({"attempt_timeout": 0.0}, "attempt_timeout is 0, but each attempt needs some time"),
+        ({"renew_every": 0.0}, "renew_every is 0"),
+        (
+            {"renew_every": 6.0},
+            r"renew_every \+ 2 x attempt_timeout \+ retry_wait is 10.25s, more than give_up \(10s\): one failed renewal",
+        ),
+        ({"attempt_timeout": 4.0}, "one failed renewal would lose the lease"),
+        ({"retry_wait": 3.75}, "one failed renewal would lose the lease"),
+        ({"give_up": 6.7}, "one failed renewal would lose the lease"),
+        (
+            {"kill_time": 5.0},
+            r"give_up \+ kill_time is 15s, not less than ttl \(15s\): the work could outlive the lease",
+        ),
+        ({"ttl": 13.0, "give_up": 10.0, "kill_time": 3.0}, "the work could outlive the lease"),
+        ({"ttl": 0}, "attempt_timeout is 0"),
+        ({"give_up": 12.0}, "the work could outlive the lease"),
+        ({"ttl": -1.0}, "ttl: -1.0 is not a duration"),
+        ({"give_up": math.nan}, "give_up: nan is not a duration"),
+        ({"ttl": math.inf}, "ttl: inf is not a duration"),
+        ({"retry_wait": -0.1}, "retry_wait: -0.1 is not a duration"),
+        ({"kill_time": "soon"}, "kill_time: 'soon' is not a duration"),
+    ],
+)
+def test_each_inequality_of_rule_3_is_checked_and_told(broken: dict[str, float], says: str) -> None:
+    with pytest.raises(InvalidTiming, match=says) as refused:
+        LeaseTiming(**broken)
+    assert "\n" not in str(refused.value)
+    assert isinstance(refused.value, ValueError)
+
+
+@pytest.mark.parametrize(
+    "fitting", [{"renew_every": 5.75}, {"kill_time": 4.99}, {"retry_wait": 0.0}, {"kill_time": 0.0}]
+)
+def test_what_just_fits_is_taken(fitting: dict[str, float]) -> None:
+    LeaseTiming(**fitting)
+
+
+@given(st.floats(min_value=1e-3, max_value=1e6))
+def test_the_ttl_alone_scales_the_others_and_always_fits(ttl: float) -> None:
+    timing = LeaseTiming(ttl=ttl)
+    assert timing.ttl == ttl
+    assert timing.renew_every == pytest.approx(ttl / 6)
+    assert timing.tolerated_outage > 0
+
+
+def test_durations_are_taken_as_text() -> None:
+    assert LeaseTiming("1m", renew_every="5s", kill_time=0).ttl == 60.0
+    assert LeaseTiming("30s").renew_every == 5.0
+    assert LeaseTiming.of("30s") == LeaseTiming(30)

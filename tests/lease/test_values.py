@@ -1,0 +1,185 @@
+"""The small pure parts: verdicts, names, addresses, events."""
+
+import logging
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from lease import Grant, InvalidName, LeaseClient, LeaseError, LeaseRecord, Loss, LossKind, events
+from lease.address import describe, parse_address
+from lease.model import Renewal, check_name, ended_cause
+from lease.verdicts import ANY_NAME, judge, orphans
+
+A, B = Grant("a", 1, "anna"), Grant("b", 4, "anna")
+
+
+def record(grant: Grant | None, name: str = "a", token: int = 1, label: str | None = None) -> LeaseRecord:
+    holder = None if grant is None else grant.holder
+    token = token if grant is None else grant.token
+    return LeaseRecord(name, token, holder, label, None, None, None, None, live=grant is not None)
+
+
+# Verdicts
+
+
+def test_each_expected_grant_is_renewed_or_unknown_or_ended() -> None:
+    renewal = Renewal(frozenset({("a", 1)}), {"b": record(B, "b")}, 0.0)
+    verdicts = judge([A, B], renewal)
+    assert (verdicts.renewed, verdicts.unknown, verdicts.ended) == ((A,), (B,), ())
+
+
+@pytest.mark.parametrize(
+    ("found", "cause"),
+    [
+        (record(Grant("a", 2, "ben"), label="ben's host:17"), "stolen by ben's host:17 with token 2"),
+        (record(Grant("a", 2, "ben")), "stolen by ben with token 2"),
+        (record(Grant("a", 2, "anna")), "stolen by anna with token 2"),
+        (record(None), "it was settled as stale, and is free again (token 1)"),
+        (None, "its row is gone"),
+    ],
+)
+def test_a_grant_that_is_over_is_ended_with_its_cause(found: LeaseRecord | None, cause: str) -> None:
+    verdicts = judge([A], Renewal(frozenset(), {} if found is None else {"a": found}, None))
+    assert verdicts.ended == ((A, cause),)
+    assert ended_cause(found) == cause
+
+
+def test_a_renewal_of_another_token_of_the_name_does_not_count_for_this_grant() -> None:
+    verdicts = judge([A], Renewal(frozenset({("a", 2)}), {"a": record(Grant("a", 2, "anna"))}, 0.0))
+    assert verdicts.renewed == ()
+    assert len(verdicts.ended) == 1
+
+
+def test_a_pair_that_is_neither_known_nor_in_flight_is_an_orphan() -> None:
+    """Rule 6."""
+    renewal = Renewal(frozenset({("a", 1), ("b", 4), ("c", 2)}), {}, 0.0)
+    assert orphans(renewal, "anna", {A}, {"c"}) == [B]
+    assert orphans(renewal, "anna", {A, B}, set()) == [Grant("c", 2, "anna")]
+    assert orphans(renewal, "anna", set(), {ANY_NAME}) == []
+
+
+def test_an_earlier_token_of_a_name_that_is_held_is_an_orphan() -> None:
+    assert orphans(Renewal(frozenset({("a", 1)}), {}, 0.0), "anna", {Grant("a", 2, "anna")}, set()) == [A]
+
+
+# Names
+
+
+@pytest.mark.parametrize(
+    "name", ["a", "x" * 255, "run/shop/daily", " ", "é", "\N{SNOWMAN}", "\N{ZERO WIDTH JOINER}", "'; --"]
+)
+def test_a_name_of_1_to_255_characters_is_taken(name: str) -> None:
+    assert check_name(name) == name
+
+
+@pytest.mark.parametrize("name", ["", "x" * 256, "a\nb", "a\0b", "\x7f", "\x85", "\ud800", None, 7, b"a"])
+def test_any_other_name_is_refused_with_a_sentence(name: str) -> None:
+    with pytest.raises(InvalidName) as refused:
+        check_name(name)
+    assert "a lease's name" in str(refused.value)
+    assert "\n" not in str(refused.value)
+    str(refused.value).encode()
+
+
+# Addresses
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "postgres://anna:secret@db:5433/shop",
+        "postgresql://anna:secret@db:5433/shop",
+        "postgresql+psycopg2://anna:secret@db:5433/shop",
+        "postgresql+asyncpg://anna:secret@db:5433/shop",
+        "postgresql+psycopg://anna:secret@db:5433/shop",
+    ],
+)
+def test_an_address_of_postgresql_is_taken_as_it_comes(given: str) -> None:
+    url = parse_address(given)
+    assert url.render_as_string(hide_password=False) == "postgresql+psycopg://anna:secret@db:5433/shop"
+    assert describe(url) == "postgresql://anna:***@db:5433/shop"
+
+
+def test_an_address_of_sqlite_is_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for given in ("sqlite:///leased.db", "sqlite+aiosqlite:///leased.db", f"sqlite:///{tmp_path}/leased.db"):
+        url = parse_address(given)
+        assert (url.drivername, url.database) == ("sqlite+pysqlite", f"{tmp_path}/leased.db")
+        assert describe(url) == f"sqlite:///{tmp_path}/leased.db"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert parse_address("sqlite:///~/leased.db").database == f"{tmp_path}/leased.db"
+
+
+def test_an_engine_stands_for_its_url(tmp_path: Path) -> None:
+    sync, asynchronous = create_engine("postgresql+psycopg://anna:secret@db/shop"), None
+    assert parse_address(sync).password == "secret"
+    asynchronous = create_async_engine(f"sqlite+aiosqlite:///{tmp_path}/leased.db")
+    assert parse_address(asynchronous).database == f"{tmp_path}/leased.db"
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("sqlite://", "needs a file"),
+        ("sqlite:///:memory:", "needs a file"),
+        ("sqlite:///file:leased.db?mode=memory&uri=true", "needs a file"),
+        ("mysql://anna:secret@db/shop", "mysql is not supported"),
+        ("oracle://anna:secret@db/shop", "oracle is not supported"),
+        ("leased.db", "cannot be read"),
+        ("", "cannot be read"),
+        ("postgresql://anna:secret@db:port/shop", "cannot be read"),
+        ("nonsense+driver://anna:secret@db/shop", "not supported"),
+    ],
+)
+def test_what_cannot_be_used_is_told_in_one_sentence_without_the_password(given: str, says: str) -> None:
+    with pytest.raises(LeaseError, match=says) as refused:
+        parse_address(given)
+    assert "secret" not in str(refused.value)
+    assert "\n" not in str(refused.value)
+    assert refused.value.__cause__ is None
+
+
+def test_a_password_in_the_query_is_not_told() -> None:
+    assert "secret" not in describe(parse_address("postgresql://db/shop?user=anna&password=secret"))
+
+
+def test_no_representation_shows_a_password() -> None:
+    client = LeaseClient("postgresql://anna:secret@db/shop")
+    assert "secret" not in repr(client)
+    assert "secret" not in repr(client._runtime)
+    assert "secret" not in repr(parse_address("postgresql://anna:secret@db/shop"))
+
+
+# Events
+
+
+def test_what_a_listener_raises_is_logged_and_dropped(caplog: pytest.LogCaptureFixture) -> None:
+    def broken(event: events.Event) -> None:
+        raise SystemExit(3)
+
+    events.guarded(broken)(events.Granted(A))
+    assert "a subscriber of lease events failed at Granted" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("event", "level"),
+    [
+        (events.Renewed((A,), 7.5, 0.01), logging.DEBUG),
+        (events.Lost(Loss(A, LossKind.ENDED, "stolen")), logging.WARNING),
+        (events.AtRisk((A,), "away", 3.0), logging.WARNING),
+        (events.HeartbeatFailed("a bug"), logging.ERROR),
+        (events.OrphanReleased(A), logging.INFO),
+    ],
+)
+def test_events_are_logged_by_default_and_losses_are_warnings(
+    event: events.Event, level: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG, logger="lease"):
+        events.log_event(event)
+    assert [entry.levelno for entry in caplog.records] == [level]
+
+
+def test_a_loss_says_which_lease_and_why() -> None:
+    assert str(Loss(A, LossKind.ENDED, "stolen by ben")) == "lease 'a' (token 1) is lost: stolen by ben"

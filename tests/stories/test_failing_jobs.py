@@ -1,0 +1,60 @@
+"""Jobs that fail, hang, or take their replica with them (rules 16 and 20)."""
+
+from tests.support.replicas import Story
+from tests.support.telling import is_alive
+
+
+def test_a_timeout_kills_the_whole_tree_and_the_job_is_tried_again_after_its_backoff(story: Story) -> None:
+    replica = story.start("failing.py", "--now=slow", "--until-idle")
+    story.open("slow-2")
+    assert replica.wait() == 0
+    assert story.attempts() == [("slow", 1, "failed"), ("slow", 2, "succeeded")]
+    first, second = story.job_runs()
+    assert first.error == "it took longer than its timeout of 1s"
+    assert (second.started_at - first.finished_at).total_seconds() >= 0.4
+    assert [one["token"] for one in story.events("began")] == [1, 2]  # the wait held no lease
+    for spawned in story.events("spawned"):
+        assert not is_alive(spawned["pid"])
+        assert not is_alive(spawned["child"])
+
+
+def test_a_job_that_fails_for_good_ends_the_run_and_the_rest_is_not_started(story: Story) -> None:
+    replica = story.start("failing.py", "--now=broken", "--until-idle")
+    assert replica.wait() == 1
+    run = story.over("broken")
+    assert (run.state, run.reason) == ("failed", 'job "fetch" failed: ended with status 3')
+    assert story.attempts() == [
+        ("fetch", 1, "failed"),
+        ("fetch", 2, "failed"),
+        ("store", 1, "not started"),
+        ("report", 1, "not started"),
+    ]
+    assert [one["job"] for one in story.events("began")] == ["fetch", "fetch"]
+
+
+def test_with_on_failure_continue_the_other_jobs_run_and_the_run_ends_as_failed(postgres_story: Story) -> None:
+    story = postgres_story
+    replica = story.start("failing.py", "--now=partly", "--until-idle")
+    assert replica.wait() == 1
+    run = story.over("partly")
+    assert (run.state, run.reason) == ("failed", 'job "fetch" failed')
+    assert story.attempts() == [("fetch", 1, "failed"), ("store", 1, "succeeded")]
+
+
+def test_until_idle_ends_with_status_0_when_all_went_well(story: Story) -> None:
+    replica = story.start("failing.py", "--now=well", "--until-idle")
+    assert replica.wait() == 0
+    assert story.over("well").state == "succeeded"
+    assert story.replica_state(replica) == "stopped"
+
+
+def test_a_job_that_kills_its_replica_each_time_fails_after_3_abandoned_attempts(postgres_story: Story) -> None:
+    story = postgres_story
+    for options in ((), (), (), ("--now=deadly",)):
+        story.start("failing.py", *options)
+    run = story.over("deadly", limit=30)
+    assert (run.state, run.abandoned) == ("failed", 3)
+    assert "3 attempts were abandoned" in run.reason
+    assert story.attempts() == [("deadly", number, "abandoned") for number in (1, 2, 3)]
+    assert [one["token"] for one in story.events("began")] == [1, 2, 3]
+    assert sorted(str(replica.status) for replica in story.replicas) == ["-9", "-9", "-9", "None"]

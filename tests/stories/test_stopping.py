@@ -1,0 +1,48 @@
+"""Signals: a replica first stops claiming, then lets jobs finish, then stops them (rule 19)."""
+
+import signal
+
+from tests.support.replicas import Story
+
+
+def test_on_sigterm_a_running_job_finishes_and_nothing_more_is_claimed(story: Story) -> None:
+    replica = story.start("gated.py", "--now=one")
+    story.event("began", job="one")
+    replica.send(signal.SIGTERM)
+    replica.wait_for_line("SIGTERM")
+    story.trigger("two")
+    story.open("two")
+    story.open("one")
+    assert replica.wait() == 143
+    assert story.over("one").state == "succeeded"
+    assert [(run.state, run.attempt) for run in story.runs("two")] == [("pending", 0)]
+    assert story.events(job="two") == []
+    assert story.replica_state(replica) == "stopped"
+
+
+def test_on_a_second_sigterm_a_job_is_stopped_and_another_replica_resumes_it_at_once(story: Story) -> None:
+    """That uses up no attempt: the job has no retries, and runs again all the same (rule 16)."""
+    replica = story.start("gated.py", "--now=one", ttl="6s")
+    began = story.event("began", job="one")
+    other = story.start("gated.py", ttl="6s")
+    story.up(other)
+    replica.send(signal.SIGTERM)
+    replica.wait_for_line("SIGTERM")
+    replica.send(signal.SIGTERM)
+    assert replica.wait(5) == 143
+    again = story.event("began", job="one", number=2)
+    assert again["at"] - began["at"] < 6
+    story.open("one")
+    run = story.over("one")
+    assert (run.state, run.attempt, run.abandoned) == ("succeeded", 2, 0)
+    assert story.attempts("one") == [("one", 1, "stopped"), ("one", 2, "succeeded")]
+    assert (began["token"], again["token"]) == (1, 2)
+    assert story.replica_state(replica) == "stopped"
+
+
+def test_sigint_ends_an_idle_replica_with_status_130(postgres_story: Story) -> None:
+    replica = postgres_story.start("gated.py")
+    postgres_story.up(replica)
+    replica.send(signal.SIGINT)
+    assert replica.wait(5) == 130
+    assert postgres_story.replica_state(replica) == "stopped"

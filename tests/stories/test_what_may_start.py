@@ -1,0 +1,76 @@
+"""What may start, and when: queues, shared locks, triggers, retired schedules (rules 14 and 17)."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+from sqlalchemy import select
+
+from daemon.schema import schedule
+from tests.support.replicas import Event, Story
+from tests.support.waiting import wait_until
+
+
+def test_with_overlap_queue_each_successor_runs_right_after(story: Story) -> None:
+    starts = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=2)
+    ends = starts + timedelta(seconds=60)
+    environment = {"STORY_STARTS": starts.isoformat(), "STORY_ENDS": ends.isoformat()}
+    for _ in range(2):
+        story.start("queueing.py", environment=environment)
+    story.event("began")
+    wait_until(lambda: len(story.runs("queued")) >= 4, "three more are due")
+    waiting = story.runs("queued")[1:4]
+    assert [(run.state, run.available_at) for run in waiting] == [("pending", None)] * 3
+
+    story.open("queued")
+    story.over("queued", number=4)
+    ran = story.runs("queued")[:4]
+    assert [run.state for run in ran] == ["succeeded"] * 4
+    assert [run.token for run in ran] == [1, 2, 3, 4]
+    for one, successor in pairwise(ran):
+        assert timedelta(0) <= successor.started_at - one.finished_at < timedelta(seconds=1)
+
+
+def test_schedules_that_share_a_lock_never_run_at_the_same_time(story: Story) -> None:
+    for _ in range(2):
+        story.start("queueing.py")
+    for name in ("left", "right"):
+        story.event("ended", job=name, number=3, limit=20)
+    told = [one for one in story.events() if one["what"] in ("began", "ended")]
+    assert_one_after_the_other(told)
+    assert {run.lease_name for run in story.runs()} == {"shared"}
+
+
+def assert_one_after_the_other(told: list[Event]) -> None:
+    ordered = sorted(told, key=lambda one: one["at"])
+    for began, ended in zip(ordered[::2], ordered[1::2], strict=False):
+        assert (began["what"], ended["what"]) == ("began", "ended")
+        assert (began["job"], began["token"]) == (ended["job"], ended["token"])
+    tokens = [one["token"] for one in ordered if one["what"] == "began"]
+    assert tokens == list(range(1, len(tokens) + 1))
+
+
+def test_a_trigger_while_the_schedule_runs_waits_for_its_turn(story: Story) -> None:
+    story.start("gated.py", "--now=one")
+    story.event("began", job="one")
+    second = story.trigger("one")
+    story.trigger("two")
+    story.event("began", job="two")  # a free schedule's starts meanwhile
+    ((_, waiting),) = [(run.id, run) for run in story.runs("one") if run.id == second]
+    assert (waiting.state, waiting.available_at, waiting.requested_by) == ("pending", None, "a test")
+    story.open("one")
+    run = story.over("one", number=2)
+    assert (run.id, run.state, run.token) == (second, "succeeded", 2)
+    assert [one["what"] for one in story.events(job="one")] == ["began", "ended", "began", "ended"]
+
+
+def test_a_retired_schedule_does_not_run(story: Story) -> None:
+    old = story.start("changing.py", environment={"STORY_OLD": "yes"})
+    story.event("began", job="goes")
+    new = story.start("changing.py")
+    story.up(new)
+    ((retired_at,),) = story.rows(select(schedule.c.retired_at).where(schedule.c.name == "goes"))
+    stays = len(story.events("began", job="stays"))
+    story.event("began", job="stays", number=stays + 4)
+    assert all(run.started_at is None or run.started_at <= retired_at for run in story.runs("goes"))
+    assert all(run.scheduled_for <= retired_at for run in story.runs("goes"))
+    assert old.status is None

@@ -1,0 +1,92 @@
+"""The public surface as a type checker sees it; checked by mypy, never run."""
+
+from collections.abc import Awaitable
+from threading import Event
+from typing import assert_type
+
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session
+from sqlalchemy.orm import Session, scoped_session
+
+import lease
+from lease import sync
+from lease.testing import ManualClock, MemoryStore
+
+
+async def asynchronous(connection: AsyncConnection, session: AsyncSession) -> None:
+    async with lease.LeaseClient("postgresql://db/shop", timing=lease.LeaseTiming.of("30s")) as client:
+        assert_type(client, lease.LeaseClient)
+        async with client.hold("daily-report", wait="30s") as held:
+            assert_type(held, lease.Lease)
+            assert_type(held.token, int)
+            assert_type(held.remaining(), float)
+            assert_type(held.lost, Event)
+            assert_type(held.loss, lease.Loss | None)
+            held.ensure(at_least="5s")
+            await held.fence(connection)
+            await held.fence(session, bound=5)
+            await held.fence(Session())  # type: ignore[arg-type]
+        assert_type(await client.try_acquire("a"), lease.Lease | None)
+        assert_type(await client.read("a"), lease.LeaseRecord | None)
+        assert_type(await client.list("run/"), list[lease.LeaseRecord])
+        assert_type(await held.release(), bool)
+        async for leading in client.lead("leader"):
+            assert_type(leading, lease.Lease)
+        async with client.hold("a", wait=None), client.hold("b", wait=1.5), client.hold("c"):
+            pass
+        async with client.acquiring() as acquisition:
+            assert_type(await acquisition.adopt([lease.Grant("a", 1, client.holder)]), list[lease.Lease])
+
+
+def synchronous(connection: Connection, session: Session) -> None:
+    clock = ManualClock()
+    with sync.LeaseClient(store=MemoryStore(clock), clock=clock, on_event=told) as client:
+        with client.hold("daily-report", wait="30s") as held:
+            assert_type(held, sync.Lease)
+            held.fence(connection)
+            held.fence(session)
+            held.on_lost(lambda loss: print(loss.cause))
+            held.watch(lambda trusted_until: None)
+        assert_type(client.try_acquire("a"), sync.Lease | None)
+        assert_type(client.read("a"), lease.LeaseRecord | None)
+        assert_type(client.list(), list[lease.LeaseRecord])
+        for leading in client.lead("leader"):
+            assert_type(leading, sync.Lease)
+    sync.LeaseClient(create_engine("sqlite:///leased.db"))
+
+
+def fences(
+    connection: Connection,
+    session: Session,
+    scoped: scoped_session[Session],
+    async_connection: AsyncConnection,
+    async_session: AsyncSession,
+    async_scoped: async_scoped_session[AsyncSession],
+) -> None:
+    grant = lease.Grant("a", 1, "holder")
+    lease.fence(connection, grant)
+    lease.fence(session, grant, bound="5s")
+    lease.fence(scoped, grant)
+    assert_type(lease.fence(async_connection, grant), Awaitable[None])
+    assert_type(lease.fence(async_session, grant), Awaitable[None])
+    assert_type(lease.fence(async_scoped, grant), Awaitable[None])
+    lease.fence("a connection", grant)  # type: ignore[call-overload]
+
+
+def told(event: lease.events.Event) -> None:
+    match event:
+        case lease.events.Lost(loss):
+            assert_type(loss.grant, lease.Grant)
+        case lease.events.Renewed(grants, margin, _):
+            assert_type(grants, tuple[lease.Grant, ...])
+            assert_type(margin, float)
+        case _:
+            pass
+
+
+def transactions(connection: Connection) -> None:
+    assert_type(lease.statements.grant(connection, ["a"], "holder", 15.0), list[lease.Grant])
+    assert_type(lease.statements.release(connection, lease.Grant("a", 1, "holder")).released, bool)
+    lease.create_tables(connection)
+    assert_type(lease.parse_duration("2h30m"), float)
+    assert_type(lease.format_duration(9_000), str)
