@@ -5,6 +5,7 @@
 See docs/explanation/benchmarks.md for what the figures say, and what they do not.
 """
 
+import math
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -64,10 +65,13 @@ def run(options: Options) -> Report:
                 tell(f"{name}: left out")
                 left_out.append(store)
                 continue
-            left = options.size.seconds - (monotonic() - began)
-            share = left / (len(options.databases) - number)
+            share = _time_left(options, began) / (len(options.databases) - number)
             measured.append(measure(store, options.size, fleet, monotonic() + share))
     return Report(machine, options, measured, left_out, monotonic() - began)
+
+
+def _time_left(options: Options, began: float) -> float:
+    return math.inf if options.size.seconds is None else options.size.seconds - (monotonic() - began)
 
 
 def _open(name: str, options: Options, folder: Path, stack: ExitStack) -> Store | str:

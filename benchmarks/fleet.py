@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from lease.client import LeaseClient
 from lease.engines import open_database
+from lease.events import Event
 from lease.timing import LeaseTiming
 
 from .counting import Counter
@@ -114,12 +115,13 @@ def _serve(line: "Connection[Any, Any]") -> None:
 
 
 async def _take_part(order: Order, line: "Connection[Any, Any]", counter: Counter) -> Part:
+    told: list[Event] = []
     database = open_database(order.url, timeout=TIMEOUT, connections=CONNECTIONS, application="leased benchmark")
     try:
-        async with LeaseClient(order.url, timing=LeaseTiming()) as client:
-            await Replica(database, client, WARM_UP, names(order.warm_up), CONNECTIONS).work(counter)
+        async with LeaseClient(order.url, timing=LeaseTiming(), on_event=told.append) as client:
+            await Replica(database, client, WARM_UP, names(order.warm_up), CONNECTIONS, told).work(counter)
             line.send(Ready())
             line.recv()
-            return await Replica(database, client, MEASURED, names(order.schedules), order.places).work(counter)
+            return await Replica(database, client, MEASURED, names(order.schedules), order.places, told).work(counter)
     finally:
         await database.close()

@@ -20,12 +20,12 @@ class Size:
     """How many runs a replica claims at once, and executes at the same time."""
     finished: int
     """Finished runs in the table, for flatness."""
-    seconds: float
-    """A round that would end later is not begun; the first always is."""
+    seconds: float | None
+    """A round that would end later is not begun; the first always is. None: all rounds are."""
 
 
 FULL = Size(schedules=1000, replicas=(1, 2, 4, 8), rounds=3, places=10, finished=200_000, seconds=110.0)
-QUICK = Size(schedules=200, replicas=(1, 2, 4, 8), rounds=1, places=10, finished=20_000, seconds=18.0)
+QUICK = Size(schedules=100, replicas=(1, 2, 4), rounds=1, places=10, finished=10_000, seconds=15.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def read_options(arguments: Sequence[str] | None = None) -> Options:
         rounds=given.rounds or base.rounds,
         places=given.places or base.places,
         finished=given.finished or base.finished,
-        seconds=given.seconds or base.seconds,
+        seconds=given.seconds or (None if given.rounds else base.seconds),
     )
     if size.schedules < 2 * size.places or size.finished < size.schedules:
         parser.error("--schedules must be at least twice --places, and --finished at least --schedules")
@@ -80,7 +80,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures there too")
     parser.add_argument("--schedules", type=_positive, metavar="N", help=f"schedules that are due ({FULL.schedules})")
     parser.add_argument("--replicas", type=_replicas, metavar="N,N", help="numbers of replicas (1,2,4,8)")
-    parser.add_argument("--rounds", type=_positive, metavar="N", help=f"how often ({FULL.rounds})")
+    parser.add_argument(
+        "--rounds", type=_positive, metavar="N", help=f"how often (up to {FULL.rounds}, as time allows)"
+    )
     parser.add_argument("--places", type=_positive, metavar="N", help=f"runs in one claim ({FULL.places})")
     parser.add_argument(
         "--finished", type=_positive, metavar="N", help=f"finished runs, for flatness ({FULL.finished})"

@@ -16,6 +16,7 @@ from daemon.schema import run
 from lease.client import Lease, LeaseClient
 from lease.database import Database
 from lease.errors import StoreUnavailable
+from lease.events import AtRisk, Event
 
 from .counting import Counter
 from .errors import BenchmarkError
@@ -39,6 +40,8 @@ class Part:
     """Claims that brought nothing while runs were left."""
     unavailable: int
     """Transactions that failed and were tried again: deadlocks, time-outs."""
+    at_risk: int
+    """Renewals that failed, or passed over a lease whose row was locked."""
     statements: int
     commits: int
     started: float
@@ -54,6 +57,8 @@ class Replica:
     application: str
     known: tuple[str, ...]
     places: int
+    told: list[Event]
+    """The events of its client, which go on to be added."""
     runs: list[int] = field(default_factory=list)
     claims: list[float] = field(default_factory=list)
     empty: int = 0
@@ -64,6 +69,7 @@ class Replica:
         """Claim as many runs as there are places, execute them at once, and again, until none is pending."""
         started = self.ended = monotonic()
         statements, commits = counter.statements, counter.commits
+        self.told.clear()
         while True:
             claimed = await self._claim()
             if claimed:
@@ -78,6 +84,7 @@ class Replica:
             claims=tuple(self.claims),
             empty=self.empty,
             unavailable=self.unavailable,
+            at_risk=sum(isinstance(event, AtRisk) for event in self.told),
             statements=counter.statements - statements,
             commits=counter.commits - commits,
             started=started,

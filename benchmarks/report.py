@@ -15,12 +15,12 @@ from .series import Series
 from .summary import Summary, summaries
 
 SCHEMA = "leased/bench/contention/1"
-_WIDTH_OF_A_FILE = 120
+_WIDTH_OF_A_FILE = 140
 _COLUMNS = (
     "replicas",
     "runs/s",
-    "of one",
-    "all rounds",
+    "range",
+    "ratio",
     "claims",
     "empty",
     "p50 ms",
@@ -29,6 +29,7 @@ _COLUMNS = (
     "commits/run",
     "deadlocks",
     "repeats",
+    "at risk",
     "share",
 )
 
@@ -106,7 +107,7 @@ def _table(series: Series, options: Options) -> Table:
         pad_edge=False,
     )
     for heading in _COLUMNS:
-        made.add_column(heading, justify="right")
+        made.add_column(heading, justify="right", no_wrap=True)
     for summary in summaries(series.rounds):
         made.add_row(*_cells(summary))
     return made
@@ -116,8 +117,8 @@ def _cells(summary: Summary) -> tuple[str, ...]:
     return (
         str(summary.replicas),
         f"{summary.runs_per_second:.0f}",
+        f"{summary.slowest_round:.0f}-{summary.fastest_round:.0f}",
         f"{summary.ratio:.2f}",
-        f"{summary.slowest_round:.0f} to {summary.fastest_round:.0f}",
         f"{summary.claims:.0f}",
         f"{summary.empty_claims:.0f}",
         _ms(summary.claim_p50),
@@ -126,6 +127,7 @@ def _cells(summary: Summary) -> tuple[str, ...]:
         f"{summary.commits_per_run:.2f}",
         "-" if summary.deadlocks is None else str(summary.deadlocks),
         str(summary.tried_again),
+        str(summary.at_risk),
         f"{summary.smallest_share:.2f}",
     )
 

@@ -51,7 +51,7 @@ def measure(store: Store, size: Size, fleet: Fleet, deadline: float) -> Series:
             rounds.append(_round(store, template, fleet, order, size.replicas))
             longest = max(longest, monotonic() - began)
     if len(rounds) < size.rounds:
-        tell(f"{name}: {len(rounds)} of {size.rounds} rounds, the time is up (--seconds)")
+        tell(f"{name}: {len(rounds)} of {size.rounds} rounds, more would take too long (--rounds N does them all)")
     return Series(store.facts, tuple(rounds), flatness)
 
 

@@ -27,6 +27,7 @@ class Summary:
     smallest_share: float
     deadlocks: int | None
     tried_again: int
+    at_risk: int
 
 
 def summaries(rounds: Sequence[Round]) -> list[Summary]:
@@ -55,4 +56,5 @@ def _summary(trials: Sequence[Trial], yardsticks: Sequence[Trial]) -> Summary:
         smallest_share=middle(lambda trial: trial.smallest_share),
         deadlocks=sum(deadlocks) if deadlocks else None,
         tried_again=sum(trial.tried_again for trial in trials),
+        at_risk=sum(trial.at_risk for trial in trials),
     )

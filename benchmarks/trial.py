@@ -35,6 +35,8 @@ class Trial:
     """None: this database has none."""
     tried_again: int
     """Transactions that failed (deadlock, no answer in time) and were tried again."""
+    at_risk: int
+    """Renewals that failed, or passed over a lease whose row was locked."""
     smallest_share: float
     """What the replica with the fewest runs had, of an even share."""
     proof: Proof
@@ -67,6 +69,7 @@ def _trial(parts: Sequence[Part], deadlocks: int | None, proof: Proof) -> Trial:
         commits_per_run=sum(part.commits for part in parts) / runs,
         deadlocks=deadlocks,
         tried_again=sum(part.unavailable for part in parts),
+        at_risk=sum(part.at_risk for part in parts),
         smallest_share=min(len(part.runs) for part in parts) * len(parts) / runs,
         proof=proof,
     )

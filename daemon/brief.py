@@ -4,10 +4,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Self
 
 from lease.model import Grant
+
+from .instants import format_instant
 
 BRIEF_VARIABLE = "LEASED_BRIEF"
 """The environment variable by which a function child gets its brief, as JSON."""
@@ -31,7 +33,7 @@ class Brief:
 
     def to_json(self) -> str:
         """Return the brief as JSON, for a child."""
-        return json.dumps({**asdict(self), "scheduled_for": rfc3339(self.scheduled_for)})
+        return json.dumps({**asdict(self), "scheduled_for": format_instant(self.scheduled_for)})
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -49,7 +51,7 @@ class Brief:
         """Return the variables by which a command knows its attempt, and what a fence needs."""
         return {
             "LEASED_SCHEDULE": self.schedule,
-            "LEASED_SCHEDULED_FOR": rfc3339(self.scheduled_for),
+            "LEASED_SCHEDULED_FOR": format_instant(self.scheduled_for),
             "LEASED_RUN": str(self.run_id),
             "LEASED_ATTEMPT": str(self.attempt),
             "LEASED_PARAMS": json.dumps(dict(self.params)),
@@ -65,10 +67,5 @@ def idempotency_key(application: str, schedule: str, occurrence: datetime | int,
 
     An occurrence is its scheduled instant, whatever the time zone it is written in; for a manual trigger, the run's id.
     """
-    instant = rfc3339(occurrence) if isinstance(occurrence, datetime) else occurrence
+    instant = format_instant(occurrence) if isinstance(occurrence, datetime) else occurrence
     return hashlib.sha256(json.dumps([application, schedule, instant, job]).encode()).hexdigest()
-
-
-def rfc3339(instant: datetime) -> str:
-    """Write an aware instant in UTC, as RFC 3339 has it."""
-    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")

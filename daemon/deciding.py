@@ -1,10 +1,11 @@
-"""What follows when a job has ended; pure decisions, carried out by `executing` (rules 13 and 16)."""
+"""What follows when a job has ended; pure decisions, carried out by `executing` (rule 16)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from .definitions import Job, OnFailure
+from .texts import last_line
 
 LONGEST_WAIT = 3600.0
 """Seconds: the cap of the doubling wait before a retry."""
@@ -55,7 +56,7 @@ class HandBack:
 
 @dataclass(frozen=True, slots=True)
 class LetGo:
-    """The lease is lost: write nothing more under it."""
+    """The lease is lost: only hand the run back, if nobody has been granted it yet."""
 
 
 Step = NextJob | RetryLater | FinishRun | HandBack | LetGo
@@ -101,8 +102,7 @@ def backoff(first: float, failures: int, chance: float) -> float:
 
 def brief_error(outcome: Outcome) -> str:
     """Return the last line of an error, which in a traceback says most."""
-    lines = (outcome.error or "").strip().splitlines()
-    return lines[-1].strip() if lines else "no error was told"
+    return last_line(outcome.error) or "no error was told"
 
 
 def _failed(jobs: Sequence[str], outcome: Outcome | None) -> str:

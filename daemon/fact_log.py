@@ -24,6 +24,7 @@ from lease.events import (
 from lease.model import Grant, LeaseRecord, Loss
 
 from .logs import LOGGER
+from .texts import last_line
 from .watching import NoWatcher
 
 _BAD = frozenset({"failed", "abandoned", "cancelled", "stopped"})
@@ -88,8 +89,8 @@ class LogWatcher(NoWatcher):
 
     def job_ended(self, schedule: str, job: str, state: str, seconds: float, error: str | None) -> None:
         told = {"schedule": schedule, "job": job, "took": format_duration(seconds)}
-        if error:
-            told["error"] = error.strip().splitlines()[-1]
+        if said := last_line(error):
+            told["error"] = said
         _log().log(_level(state), f"job {state}", **told)
 
     def run_ended(self, schedule: str, run_id: int, state: str, reason: str | None, token: int) -> None:

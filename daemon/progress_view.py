@@ -22,7 +22,7 @@ from lease.durations import format_duration
 from lease.events import Event
 
 from .fact_log import log_lease_event, log_refused_write
-from .texts import clean, number
+from .texts import clean, last_line, number
 from .watching import NoWatcher
 
 MOST_REMEMBERED = 1_000
@@ -63,7 +63,7 @@ class PlainView(NoWatcher):
 
     def job_ended(self, schedule: str, job: str, state: str, seconds: float, error: str | None) -> None:
         self._told.pop((schedule, job), None)
-        said = f": {error.strip().splitlines()[-1]}" if error and error.strip() else ""
+        said = f": {last_line(error)}" if last_line(error) else ""
         self.line(f"  {job}: {state} in {format_duration(seconds)}{said}", _STYLES.get(state, ""))
 
     def run_ended(self, schedule: str, run_id: int, state: str, reason: str | None, token: int) -> None:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Literal
 
+from sqlalchemy import Connection
+
 from lease.client import Lease
 from lease.errors import LeaseError, StoreUnavailable
 
@@ -40,12 +42,13 @@ class Ended:
 class Replica:
     """Claims and executes the runs of one application."""
 
-    def __init__(self, around: Surroundings, settings: Settings) -> None:
+    def __init__(self, around: Surroundings, settings: Settings, entry: replicas.Replica) -> None:
         self.ended: list[Ended] = []
         self.running = False
         self.draining = False
         self._around = around
         self._settings = settings
+        self._entry = entry
         self._schedules = {schedule.name: schedule for schedule in around.application.schedules}
         self._executions: dict[asyncio.Task[None], RunExecution] = {}
         self._told: set[str] = set()
@@ -246,9 +249,14 @@ class Replica:
                     await self._tell_seen()
 
     async def _tell_seen(self) -> None:
-        holder = self._around.client.holder
+        entry = self._entry
         state: Literal["running", "draining"] = "draining" if self.draining else "running"
-        await self._around.database.write(lambda connection: replicas.seen(connection, holder, state))
+
+        def unit(connection: Connection) -> None:
+            if not replicas.seen(connection, entry.holder, state):  # it was away for so long that it was cleared away
+                replicas.register(connection, entry)
+
+        await self._around.database.write(unit)
         self._seen = monotonic()
 
     async def _save_progress(self) -> None:

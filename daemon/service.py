@@ -1,10 +1,8 @@
 """Where the parts are put together: one replica with its database, heartbeat, web server and signals."""
 
 import asyncio
-import getpass
 import os
 import signal
-import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -14,7 +12,6 @@ from sqlalchemy import Connection
 
 from lease.address import plain_url
 from lease.client import LeaseClient
-from lease.clock import boot_id
 from lease.database import Database
 from lease.engines import open_database
 from lease.errors import StoreUnavailable
@@ -23,15 +20,15 @@ from . import replicas
 from .definitions import Application
 from .executing import Surroundings
 from .health import Beat
+from .own_entry import own_entry
 from .parent import supervisor_gone, supervisor_pipe
-from .processes import identity, pid_namespace
 from .recovery import settle_stale
 from .replica import Replica
+from .requester import requester
 from .scheduling import trigger
 from .settings import Settings
 from .sync import sync
 from .task_thread import TaskThread
-from .version import package_version
 from .watching import Watcher
 from .web import WebServer, web_app
 from .web_address import WebAddress
@@ -84,8 +81,9 @@ class _Service:
                 self._settings.database, timing=timing, on_event=self._watcher.lease_event
             ) as client:
                 around = Surroundings(self._application, database, client, self._tasks, self._watcher)
-                replica = Replica(around, self._settings)
-                async with self._registered(database, client), self._served(replica, client, web):
+                entry = own_entry(client.holder, self._application.name)
+                replica = Replica(around, self._settings, entry)
+                async with self._registered(database, entry), self._served(replica, client, web):
                     await self._prepare(database, now)
                     await self._run(replica, until_idle=until_idle)
         finally:
@@ -138,25 +136,14 @@ class _Service:
         replica.drain()
 
     @asynccontextmanager
-    async def _registered(self, database: Database, client: LeaseClient) -> AsyncIterator[None]:
+    async def _registered(self, database: Database, entry: replicas.Replica) -> AsyncIterator[None]:
         """Stand in the table of replicas: by that others can prove our death (rule 18)."""
-        me = identity(os.getpid())
-        entry = replicas.Replica(
-            holder=client.holder,
-            application=self._application.name,
-            host=socket.gethostname(),
-            pid=os.getpid(),
-            start_time=me.start_time if me else 0,
-            boot_id=boot_id() or None,
-            pid_namespace=pid_namespace(),
-            version=package_version(),
-        )
         await database.write(lambda connection: replicas.register(connection, entry))
         try:
             yield
         finally:
             with suppress(StoreUnavailable):  # others see that it is gone by its leases
-                await database.write(lambda connection: replicas.leave(connection, client.holder))
+                await database.write(lambda connection: replicas.leave(connection, entry.holder))
 
     @asynccontextmanager
     async def _served(self, replica: Replica, client: LeaseClient, web: WebAddress | None) -> AsyncIterator[None]:
@@ -201,11 +188,4 @@ class _Service:
 
 
 def _trigger_now(application: str, schedule: str, connection: Connection) -> int:
-    return trigger(connection, application, schedule, requested_by=_user(), why="--now")
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a uid without a name, as in many containers
-        return f"uid {os.getuid()}"
+    return trigger(connection, application, schedule, requested_by=requester(), why="leased run --now")

@@ -106,7 +106,7 @@ class Settings(BaseSettings):
     def timing(self) -> LeaseTiming:
         """The lease's timing; what is not set follows the ttl in proportion (rule 3)."""
         ttl, *others = (getattr(self, name) for name in _TIMING)
-        return LeaseTiming.of(ttl, **dict(zip(_TIMING[1:], others, strict=True)))
+        return LeaseTiming(ttl, **dict(zip(_TIMING[1:], others, strict=True)))
 
 
 def read_settings(flags: Mapping[str, Any] | None = None, file: Mapping[str, Any] | None = None) -> Settings:

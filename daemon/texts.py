@@ -34,3 +34,9 @@ def ago(seconds: float | None) -> str:
 def lasted(seconds: float | None) -> str:
     """Return how long something took."""
     return "" if seconds is None else format_duration(seconds if seconds < 10 else round(seconds, 1))
+
+
+def last_line(text: str | None) -> str:
+    """Return the last line of an error, which in a traceback says most; empty when there is none."""
+    lines = (text or "").strip().splitlines()
+    return lines[-1].strip() if lines else ""

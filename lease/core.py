@@ -80,7 +80,7 @@ class Core:
             self.heartbeat.forget(tenure)
             self.tell(events.ReleaseFailed(tenure.grant, "the client was closed while the database was away"))
 
-    async def take(self, ticket: "Ticket", name: str, wait: float | None) -> Tenure:
+    async def take(self, ticket: Ticket, name: str, wait: float | None) -> Tenure:
         """Acquire ``name`` for a caller who may be gone by the time that it is granted (see `abandon`)."""
         if self._closing:
             raise LeaseError("this client is closed")
@@ -96,7 +96,7 @@ class Core:
             self._takes.discard(ticket.task)
         return ticket.tenure
 
-    async def abandon(self, ticket: "Ticket") -> None:
+    async def abandon(self, ticket: Ticket) -> None:
         """End an acquisition whose caller was cancelled, and release what it had been granted."""
         if ticket.task is not None and not ticket.task.done():
             ticket.task.cancel()

@@ -20,7 +20,7 @@ Unit = Callable[[Connection], T]
 class Database(Protocol):
     """A few connections to one database, and a bound on each attempt.
 
-    Both methods raise `StoreUnavailable` when the database cannot be reached, does not answer within the bound, or breaks off; then what
+    `read` and `write` raise `StoreUnavailable` when the database cannot be reached, does not answer within the bound, or breaks off; then what
     was asked may have happened or not. Other database errors pass through.
     """
 

@@ -113,10 +113,6 @@ Listener = Callable[[Event], None]
 _logger = logging.getLogger("lease")
 
 
-def silent(event: Event) -> None:
-    """Subscribe nobody."""
-
-
 def log_event(event: Event) -> None:
     """Write an event to the logger ``lease``: losses as warnings, renewals as debug lines."""
     _logger.log(_LEVELS.get(type(event), logging.INFO), "%s", event)

@@ -163,7 +163,7 @@ class Heartbeat:
         try:
             if await self._store.release(orphan):
                 self._tell(events.OrphanReleased(orphan))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the next renewal tells of it again
             self._tell(events.ReleaseFailed(orphan, str(error)))
         finally:
             self._releasing.discard(orphan)

@@ -64,7 +64,6 @@ class LossKind(StrEnum):
     ENDED = "ended"
     UNREACHABLE = "unreachable"
     SUSPENDED = "suspended"
-    CLOSED = "closed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from contextvars import ContextVar
+from traceback import clear_frames
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, event
@@ -114,7 +115,7 @@ class _Line:
 
     async def cut(self, task: "asyncio.Task[T]") -> None:
         """End the attempt now; what the server makes of it is not known."""
-        task.add_done_callback(_forget)
+        task.add_done_callback(forget)
         if task.done():
             return
         if self._descriptor is None:
@@ -143,7 +144,12 @@ def _shut_down(descriptor: int) -> None:
             line.close()
 
 
-def _forget(task: "asyncio.Task[T]") -> None:
-    """Take note of a cut attempt's error, which says nothing new."""
-    if not task.cancelled():
-        task.exception()
+def forget(task: "asyncio.Task[T]") -> None:
+    """Drop the error of a call that was cut, and with it the half-made connection that hangs on its frames.
+
+    Else that stays open until the garbage collector comes by, and the server waits for it meanwhile.
+    """
+    try:
+        task.result()
+    except BaseException as error:  # noqa: BLE001 - whatever it is
+        clear_frames(error.__traceback__)

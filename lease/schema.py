@@ -96,7 +96,7 @@ lease = Table(
 )
 
 
-class now(FunctionElement[datetime]):
+class now(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL function that it is
     """The database's wall clock at this very moment, not at the start of the transaction (rule 1)."""
 
     type = Instant()
@@ -113,7 +113,7 @@ def _now_sqlite(element: now, compiler: SQLCompiler, **kw: Any) -> str:
     return "((julianday('now') - 2440587.5) * 86400.0)"
 
 
-class clock(FunctionElement[Any]):
+class clock(FunctionElement[Any]):  # noqa: N801
     """The clock that leases expire by, now: nobody's setting of the wall clock moves it on SQLite (rule 1)."""
 
     type = Expiry()
@@ -202,7 +202,7 @@ def _other_boot_sqlite(element: _OtherBoot, compiler: SQLCompiler, **kw: Any) ->
     return f"({compiler.process(boot, **kw)} IS NOT {compiler.process(this_boot(), **kw)})"
 
 
-class this_boot(FunctionElement[str]):
+class this_boot(FunctionElement[str]):  # noqa: N801
     """The id of this machine's start on SQLite; NULL on PostgreSQL, whose clock does not depend on it."""
 
     type = Text()

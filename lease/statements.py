@@ -97,7 +97,23 @@ def _missing(connection: Connection, names: Sequence[str]) -> list[str]:
 
 def _insert_missing(connection: Connection, names: Sequence[str]) -> None:
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    connection.execute(dialect.insert(lease).on_conflict_do_nothing(), [{"name": name} for name in names])
+    if rows := [{"name": name} for name in _unclaimed(connection, names)]:
+        connection.execute(dialect.insert(lease).on_conflict_do_nothing(), rows)
+
+
+def _unclaimed(connection: Connection, names: Sequence[str]) -> Sequence[str]:
+    """Return those of ``names`` that no other transaction is inserting: ON CONFLICT DO NOTHING would wait for it (rule 4).
+
+    SQLite has one writer at a time.
+    """
+    if connection.dialect.name != "postgresql":
+        return names
+    return connection.scalars(_CLAIM, {"names": list(names)}).all()
+
+
+_CLAIM = text(
+    "SELECT name FROM unnest(CAST(:names AS text[])) AS name WHERE pg_try_advisory_xact_lock(528304792, hashtext(name))"
+)
 
 
 def renew(connection: Connection, holder: str, ttl: float, *, lock_wait: float) -> Renewed:

@@ -1,7 +1,6 @@
 """How long a grant lasts, how often it is renewed, and when its holder stops trusting it (rule 3)."""
 
 from dataclasses import dataclass
-from typing import Self
 
 from .durations import Duration, format_duration, parse_duration
 from .errors import InvalidDuration, InvalidTiming
@@ -60,27 +59,6 @@ class LeaseTiming:
             object.__setattr__(self, name, default * scale if value is None else _seconds(name, value))
         self._check()
 
-    @classmethod
-    def of(
-        cls,
-        ttl: Duration | None = None,
-        *,
-        renew_every: Duration | None = None,
-        give_up: Duration | None = None,
-        attempt_timeout: Duration | None = None,
-        retry_wait: Duration | None = None,
-        kill_time: Duration | None = None,
-    ) -> Self:
-        """Return the same as the class itself, which takes all this too."""
-        return cls(
-            ttl,
-            renew_every=renew_every,
-            give_up=give_up,
-            attempt_timeout=attempt_timeout,
-            retry_wait=retry_wait,
-            kill_time=kill_time,
-        )
-
     def _check(self) -> None:
         if not self.attempt_timeout > 0:
             raise InvalidTiming("attempt_timeout is 0, but each attempt needs some time: set it above 0")
@@ -89,12 +67,12 @@ class LeaseTiming:
         needed = self.renew_every + 2 * self.attempt_timeout + self.retry_wait
         if needed > self.give_up:
             raise InvalidTiming(
-                f"renew_every + 2 x attempt_timeout + retry_wait is {_text(needed)}, more than give_up ({_text(self.give_up)}): "
+                f"renew_every + 2 x attempt_timeout + retry_wait is {format_duration(needed)}, more than give_up ({format_duration(self.give_up)}): "
                 "one failed renewal would lose the lease; raise give_up or lower the others"
             )
         if not self.give_up + self.kill_time < self.ttl:
             raise InvalidTiming(
-                f"give_up + kill_time is {_text(self.give_up + self.kill_time)}, not less than ttl ({_text(self.ttl)}): "
+                f"give_up + kill_time is {format_duration(self.give_up + self.kill_time)}, not less than ttl ({format_duration(self.ttl)}): "
                 "the work could outlive the lease; raise ttl or lower the others"
             )
 
@@ -109,7 +87,3 @@ def _seconds(name: str, value: Duration) -> float:
         return parse_duration(value)
     except InvalidDuration as error:
         raise InvalidTiming(f"{name}: {error}") from None
-
-
-def _text(seconds: float) -> str:
-    return format_duration(seconds)

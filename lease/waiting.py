@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 import psycopg
 from sqlalchemy import URL
 
+from .postgresql import forget
 from .statements import CHANNEL
 
 _CHECK = "\N{BELL}check"
@@ -60,10 +61,14 @@ class ReleaseListener:
             await asyncio.sleep(_PAUSE)
 
     async def _listen_once(self) -> None:
-        async with asyncio.timeout(_CONNECT):
-            connection = await psycopg.AsyncConnection.connect(
+        connecting = asyncio.ensure_future(
+            psycopg.AsyncConnection.connect(
                 self._conninfo, autocommit=True, prepare_threshold=None, application_name="leased listener"
             )
+        )
+        connecting.add_done_callback(forget)
+        async with asyncio.timeout(_CONNECT):
+            connection = await connecting
         try:
             await connection.execute(f"LISTEN {CHANNEL}")
             await connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, _CHECK))

@@ -1,8 +1,6 @@
 """`leased trigger`, and what `leased run --now` asks for."""
 
-import getpass
 import json
-import socket
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any
@@ -13,6 +11,7 @@ from sqlalchemy import Connection
 from .. import scheduling
 from ..definitions import Application
 from ..reading import NotFound, applications_with, schedule_names
+from ..requester import requester
 from ..sync import SyncReport
 from ..sync import sync as write_definitions
 from .asking import ask, ask_url
@@ -54,15 +53,6 @@ def trigger_all(application: Application, url: str, names: Iterable[str]) -> Syn
         return report
 
     return ask_url(url, unit, write=True)
-
-
-def requester() -> str:
-    """Return who asks: the user and the host."""
-    try:
-        user = getpass.getuser()
-    except (OSError, KeyError):  # a user id without a name, as in a container
-        user = "somebody"
-    return f"{user}@{socket.gethostname()}"
 
 
 def _infer(connection: Connection, schedule: str) -> str:

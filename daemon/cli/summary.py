@@ -3,7 +3,7 @@
 from rich.console import Console
 
 from ..reading import Summary
-from ..texts import clean, lasted, number
+from ..texts import clean, last_line, lasted, number
 from .screen import add, table
 
 
@@ -12,8 +12,8 @@ def print_summary(console: Console, summary: Summary) -> None:
     jobs = table("job", "state", "rows", "seconds", "", title=None, right=("rows", "seconds"))
     for job in summary.jobs:
         state = job.state if job.attempts <= 1 else f"{job.state} (attempt {job.attempts})"
-        said = (job.error or "").strip().splitlines()
-        note = said[-1] if said and job.state != "succeeded" else job.message
+        said = last_line(job.error)
+        note = said if said and job.state != "succeeded" else job.message
         add(jobs, job.job, state, "" if job.done is None else number(job.done), f"{job.seconds:.2f}", note)
     console.print()
     console.print(jobs)

@@ -1,4 +1,4 @@
-"""What follows when a job has ended (rules 13 and 16)."""
+"""What follows when a job has ended (rule 16)."""
 
 from typing import Any
 

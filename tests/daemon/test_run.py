@@ -11,7 +11,8 @@ import anyio
 import pytest
 
 import lease
-from daemon.brief import Brief, idempotency_key, rfc3339
+from daemon.brief import Brief, idempotency_key
+from daemon.instants import format_instant
 from daemon.reports import Failure, Progress, parse_report
 from daemon.run import AsyncRun, Run
 from lease.clock import boottime
@@ -58,7 +59,7 @@ def test_a_command_gets_its_attempt_and_what_a_fence_needs() -> None:
 
 def test_instants_are_written_in_utc() -> None:
     berlin = timezone(timedelta(hours=2))
-    assert rfc3339(datetime(2026, 3, 29, 4, 0, 0, 500_000, tzinfo=berlin)) == "2026-03-29T02:00:00.500000Z"
+    assert format_instant(datetime(2026, 3, 29, 4, 0, 0, 500_000, tzinfo=berlin)) == "2026-03-29T02:00:00.500000Z"
 
 
 def test_the_idempotency_key_is_that_of_occurrence_and_job() -> None:

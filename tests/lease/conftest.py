@@ -8,7 +8,22 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from tests.lease.stores import Tables
+from tests.support.databases import Server, ensure_template, fresh_database
+from tests.support.postgres import query
 from tests.support.proxy import Proxy
+
+
+@pytest.fixture(scope="module")
+def postgres_of_the_module(postgres_server: Server) -> Iterator[str]:
+    with fresh_database(postgres_server, ensure_template(postgres_server)) as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_url(postgres_of_the_module: str) -> Iterator[str]:
+    """One database for all tests of a module, emptied after each: making one takes longer than most of these tests."""
+    yield postgres_of_the_module
+    query(postgres_of_the_module, "SET lock_timeout = '5s'; TRUNCATE lease; DROP TABLE IF EXISTS written")
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from tests.support.waiting import wait_until
 T = TypeVar("T")
 E = TypeVar("E")
 
-QUICK = LeaseTiming.of(ttl=1.5)
+QUICK = LeaseTiming(ttl=1.5)
 """Trust ends after 1 s, renewals come each quarter of a second."""
 
 
@@ -119,7 +119,7 @@ class Recorder:
 async def until(condition: Callable[[], object], *, limit: float = 10.0) -> None:
     """Return once `condition()` is true; TimeoutError after `limit` seconds."""
     with anyio.fail_after(limit):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - what happens elsewhere sets no event here
             await asyncio.sleep(0.002)
 
 
@@ -132,7 +132,7 @@ def in_thread(work: Callable[[], T]) -> Iterator[Callable[[float], T]]:
     def run() -> None:
         try:
             results.append(work())
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - told to whoever waits
             errors.append(error)
 
     thread = threading.Thread(target=run, daemon=True)

@@ -78,7 +78,7 @@ async def test_a_lease_is_renewed_for_longer_than_its_ttl(client: LeaseClient, t
 async def test_a_blocked_event_loop_keeps_its_lease(client: LeaseClient, told: Recorder, tables: Tables) -> None:
     """Rule 8, and must-show 5: the heartbeat has a thread of its own."""
     async with client.hold("a") as held:
-        time.sleep(3 * QUICK.ttl)
+        time.sleep(3 * QUICK.ttl)  # noqa: ASYNC251 - what the test is about
         held.ensure()
         assert tables.grant("a", holder="thief") == []
     assert told.of(events.Lost) == []

@@ -68,7 +68,7 @@ def test_batches_in_opposite_order_do_not_deadlock(tables: Tables) -> None:
                 mine = tables.grant(*order, holder=holder)
                 granted.append(mine)
                 tables.release_all(mine)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - the test's thread tells of it
             errors.append(error)
 
     threads = [
@@ -93,6 +93,23 @@ def test_two_who_grant_a_new_name_at_the_same_time_are_granted_it_once(tables: T
 
     with in_thread(lambda: work("anna")) as anna, in_thread(lambda: work("ben")) as ben:
         assert sorted(grant.name for grant in anna(30) + ben(30)) == sorted(f"name-{number}" for number in range(30))
+
+
+def test_granting_a_new_name_does_not_wait_for_another_who_is_granted_it_for_the_first_time(tables: Tables) -> None:
+    """Rule 4: not for a row that is being inserted either, by a transaction that may be paused."""
+    with tables.transaction() as other:
+        assert statements.grant(other, ["new", "too"], "ben", 60.0)
+        with in_thread(lambda: tables.grant("new", "free")) as granted:
+            assert granted(5) == [Grant("free", 1, "anna")]
+    assert tables.grant("new") == []
+    assert tables.record("new").holder == "ben"
+
+
+def test_a_first_grant_that_was_rolled_back_is_in_nobodys_way(tables: Tables) -> None:
+    with tables.engine.connect() as other, other.begin() as transaction:
+        statements.grant(other, ["new"], "ben", 60.0)
+        transaction.rollback()
+        assert tables.grant("new") == [Grant("new", 1, "anna")]
 
 
 def test_the_clock_is_that_of_the_moment_not_of_the_transactions_start(tables: Tables) -> None:

@@ -1,15 +1,19 @@
 """A network that breaks, is silent, or loses answers, between a client and PostgreSQL (rules 2, 3, 6 and 9)."""
 
 import asyncio
+import gc
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 import lease
 from lease import LeaseLost, LeaseNotAcquired, LeaseTiming, LossKind, StoreUnavailable, events
 from lease.engines import open_database
+from lease.waiting import ReleaseListener
 from tests.lease.stores import QUICK, Recorder, Tables, until
 from tests.support.proxy import Proxy
 from tests.support.waiting import wait_until
@@ -71,6 +75,40 @@ async def test_a_network_that_falls_silent_while_a_connection_is_made_ends_by_th
     proxy.silent_after = messages
     assert await seconds_of_a_failed_attempt(proxied_url) < ATTEMPT + 0.3
     assert proxy.cancels == 0
+
+
+@pytest.mark.anyio
+@pytest.mark.skipif(sys.platform != "linux", reason="counts open sockets in /proc")
+async def test_a_connection_that_was_never_made_is_closed_without_the_garbage_collector(
+    proxied_url: str, proxy: Proxy
+) -> None:
+    """Else the server waits a minute for its password, and can drop no database meanwhile."""
+    gc.collect()
+    gc.disable()
+    try:
+        before = open_sockets()
+        for proxy.silent_after in (0, 1, 2, 4):
+            await seconds_of_a_failed_attempt(proxied_url)
+            listener = ReleaseListener(make_url(proxied_url))
+            connections = proxy.connections
+            with listener.subscribed("a"):
+                await until(lambda: proxy.connections > connections)  # noqa: B023 - called in this turn
+            await listener.close()
+        await until(lambda: proxy.open == 0)
+        assert open_sockets() == before
+    finally:
+        gc.enable()
+
+
+def open_sockets() -> int:
+    return sum(1 for entry in Path("/proc/self/fd").iterdir() if _target(entry).startswith("socket:"))
+
+
+def _target(entry: Path) -> str:
+    try:
+        return str(entry.readlink())
+    except FileNotFoundError:
+        return ""
 
 
 @pytest.mark.anyio
@@ -213,9 +251,11 @@ def test_a_client_on_an_unreachable_database_says_so_in_one_sentence(postgres_ur
 def test_an_address_that_is_wrong_is_told_in_one_sentence(
     postgres_url: str, change: Callable[[str], str], says: str
 ) -> None:
-    with lease.sync.LeaseClient(change(postgres_url), timing=QUICK) as client:
-        with pytest.raises(StoreUnavailable, match=says) as refused:
-            client.try_acquire("a")
+    with (
+        lease.sync.LeaseClient(change(postgres_url), timing=QUICK) as client,
+        pytest.raises(StoreUnavailable, match=says) as refused,
+    ):
+        client.try_acquire("a")
     assert "\n" not in str(refused.value)
     assert "a-secret-of-the-tests" not in str(refused.value)
     assert "wrong@" not in str(refused.value)
@@ -235,9 +275,11 @@ def test_a_role_without_rights_on_the_table_is_told_so_in_one_sentence(tables: T
 
 
 def test_missing_tables_are_told_with_their_remedy(empty_postgres_url: str) -> None:
-    with lease.sync.LeaseClient(empty_postgres_url, timing=QUICK) as client:
-        with pytest.raises(lease.SchemaMissing, match=r"lease\.create_tables"):
-            client.try_acquire("a")
+    with (
+        lease.sync.LeaseClient(empty_postgres_url, timing=QUICK) as client,
+        pytest.raises(lease.SchemaMissing, match=r"lease\.create_tables"),
+    ):
+        client.try_acquire("a")
 
 
 def test_a_client_opens_without_the_database_and_acquires_when_it_is_back(
@@ -264,7 +306,7 @@ def test_the_waiting_of_one_who_is_cut_off_ends_as_unavailable(proxied_url: str,
 
 def test_a_heartbeat_over_a_silent_network_keeps_trying(proxied_url: str, proxy: Proxy, told: Recorder) -> None:
     """Rule 3: after retry_wait, over a new connection, not at the next beat."""
-    timing = LeaseTiming.of(ttl=4.5, renew_every=0.25, attempt_timeout=0.3, retry_wait=0.05)
+    timing = LeaseTiming(ttl=4.5, renew_every=0.25, attempt_timeout=0.3, retry_wait=0.05)
     with lease.sync.LeaseClient(proxied_url, timing=timing, on_event=told) as client, client.hold("a"):
         told.wait_for(events.Renewed)
         proxy.blackhole()

@@ -14,7 +14,7 @@ from tests.support.proxy import Proxy
 from tests.support.waiting import wait_until
 
 NAMES = [f"name-{number:04}" for number in range(1_000)]
-TIMING = LeaseTiming.of(ttl=12, renew_every=0.3, attempt_timeout=1.0)
+TIMING = LeaseTiming(ttl=12, renew_every=0.3, attempt_timeout=1.0)
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ async def test_the_store_tells_unknown_from_stolen(postgres_url: str, tables: Ta
     locked, stolen = tables.one("locked"), tables.one("stolen")
     tables.make_stale("stolen")
     thief = tables.one("stolen", holder="ben")
-    store = DatabaseStore(postgres_url, LeaseTiming.of(attempt_timeout=1.0))
+    store = DatabaseStore(postgres_url, LeaseTiming(attempt_timeout=1.0))
     with tables.transaction() as other:
         other.execute(text("SELECT FROM lease WHERE name = 'locked' FOR UPDATE"))
         renewal = await asyncio.wait_for(store.renew("anna", 60.0, [locked, stolen]), 5)
@@ -126,7 +126,7 @@ async def test_the_store_tells_unknown_from_stolen(postgres_url: str, tables: Ta
 
 def test_nothing_held_asks_the_database_nothing(proxied_url: str, proxy: Proxy, told: Recorder) -> None:
     """Rule 8."""
-    timing = LeaseTiming.of(ttl=1.5)
+    timing = LeaseTiming(ttl=1.5)
     with LeaseClient(proxied_url, timing=timing, on_event=told) as client:
         with client.hold("a"):
             told.wait_for(events.Renewed)

@@ -14,7 +14,7 @@ from tests.support.databases import make_tables
 from tests.support.postgres import PostgresServer
 from tests.support.waiting import wait_until
 
-TIMING = LeaseTiming.of(ttl=9)
+TIMING = LeaseTiming(ttl=9)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_a_server_that_is_away_for_less_than_the_tolerated_outage_costs_no_lease
 
 @pytest.mark.skipif("sys.platform != 'linux'", reason="stops the server's processes")
 def test_a_server_that_is_silent_for_longer_costs_the_lease_at_give_up_and_not_before(server: PostgresServer) -> None:
-    quick, told = LeaseTiming.of(ttl=1.5), Recorder()
+    quick, told = LeaseTiming(ttl=1.5), Recorder()
     with LeaseClient(server.url(), timing=quick, on_event=told) as client:
         held = client.try_acquire("silent")
         assert held is not None

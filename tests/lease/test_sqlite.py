@@ -16,7 +16,7 @@ from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.pool import NullPool
 
 import lease.schema
-from lease import Grant, LeaseError, LeaseLost, StoreUnavailable, events, fence
+from lease import Grant, LeaseError, LeaseLost, LeaseTiming, StoreUnavailable, events, fence
 from lease.engines import open_database
 from lease.sync import LeaseClient
 from lease.turnstile import Turnstile, TurnstileBusy
@@ -94,15 +94,15 @@ def _forget_compiled(tables: Tables) -> None:
 
 def test_writers_that_write_back_to_back_starve_no_renewal(sqlite_url: str, tables: Tables) -> None:
     """Without the turnstile, 8 of 8 renewals starved."""
-    told = Recorder()
+    told, timing = Recorder(), LeaseTiming(ttl=6, renew_every=0.3)
     tables.run(lambda connection: connection.execute(text("CREATE TABLE written (what text)")))
     writers = [subprocess.Popen([sys.executable, "-c", BUSY, str(path_of(sqlite_url))]) for _ in range(3)]
     try:
         count = "SELECT count(*) FROM written"
         wait_until(lambda: tables.value(count) > 10, "the writers write")
         written = tables.value(count)
-        with LeaseClient(sqlite_url, timing=QUICK, on_event=told) as client, client.hold("a", wait="10s") as held:
-            told.wait_for(events.Renewed, number=8)
+        with LeaseClient(sqlite_url, timing=timing, on_event=told) as client, client.hold("a", wait="10s") as held:
+            told.wait_for(events.Renewed, number=8, limit=20)
             held.ensure()
         written = tables.value(count) - written
     finally:
@@ -337,7 +337,7 @@ def in_child(work: Callable[[], str]) -> str:
                 os.setgid(65_534)
                 os.setuid(65_534)
             said = work()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - the parent tells of it
             said = f"{type(error).__name__}: {error}"
         os.write(writing, said.encode())
         os._exit(0)

@@ -14,7 +14,7 @@ def test_the_default_is_that_of_rule_3() -> None:
     assert (timing.ttl, timing.renew_every, timing.give_up) == (15.0, 2.5, 10.0)
     assert (timing.attempt_timeout, timing.retry_wait, timing.kill_time) == (2.0, 0.25, 3.0)
     assert timing.tolerated_outage == 5.25
-    assert LeaseTiming.of() == timing
+    assert LeaseTiming() == timing
 
 
 @pytest.mark.parametrize(
@@ -68,4 +68,4 @@ def test_the_ttl_alone_scales_the_others_and_always_fits(ttl: float) -> None:
 def test_durations_are_taken_as_text() -> None:
     assert LeaseTiming("1m", renew_every="5s", kill_time=0).ttl == 60.0
     assert LeaseTiming("30s").renew_every == 5.0
-    assert LeaseTiming.of("30s") == LeaseTiming(30)
+    assert LeaseTiming("30s") == LeaseTiming(30)

@@ -12,7 +12,7 @@ from tests.lease.stores import QUICK, Tables, in_thread
 from tests.support.proxy import Proxy
 from tests.support.waiting import wait_until
 
-LONG = LeaseTiming.of(ttl=60)
+LONG = LeaseTiming(ttl=60)
 
 
 def token(client: LeaseClient, name: str, wait: float | None = 30.0) -> int:
@@ -120,25 +120,31 @@ def test_waiting_for_a_stale_lease_that_is_fenced_is_no_busy_loop(
 
 
 def test_many_waiters_are_served_one_after_the_other(database_url: str) -> None:
-    clients = [LeaseClient(database_url, timing=LONG) for _ in range(4)]
+    clients = [LeaseClient(database_url, timing=LONG) for _ in range(3)]
     tokens: list[int] = []
 
     def work(client: LeaseClient) -> None:
         with client:
             tokens.append(token(client, "a"))
 
-    with in_thread(lambda: work(clients[0])) as one, in_thread(lambda: work(clients[1])) as two:
-        with in_thread(lambda: work(clients[2])) as three:
-            for result in (one, two, three):
-                result(20)
+    with (
+        in_thread(lambda: work(clients[0])) as one,
+        in_thread(lambda: work(clients[1])) as two,
+        in_thread(lambda: work(clients[2])) as three,
+    ):
+        for result in (one, two, three):
+            result(20)
     assert sorted(tokens) == [1, 2, 3]
 
 
 def test_a_name_like_no_other_is_woken_too(postgres_url: str, postgres_tables: Tables) -> None:
     name = "it's 100% \N{SNOWMAN} " + "x" * 200
     grant: Grant = postgres_tables.one(name, holder="ben")
-    with LeaseClient(postgres_url, timing=LONG) as waiter, LeaseClient(postgres_url, timing=LONG) as other:
-        with in_thread(lambda: token(waiter, name)) as acquired:
-            wait_until(lambda: is_awaited(postgres_tables, name), "the waiter has left word")
-            assert other._runtime.loop.submit(other._runtime.core.store.release(grant)).result()
-            assert acquired(2) == 2
+    with (
+        LeaseClient(postgres_url, timing=LONG) as waiter,
+        LeaseClient(postgres_url, timing=LONG) as other,
+        in_thread(lambda: token(waiter, name)) as acquired,
+    ):
+        wait_until(lambda: is_awaited(postgres_tables, name), "the waiter has left word")
+        assert other._runtime.loop.submit(other._runtime.core.store.release(grant)).result()
+        assert acquired(5) == 2

@@ -7,12 +7,20 @@ from pathlib import Path
 import pytest
 
 from tests.support.replicas import Story
+from tests.support.starter import Starter
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if sys.platform != "linux":
         for item in items:
             item.add_marker(pytest.mark.skip(reason="stories look into /proc"))
+
+
+@pytest.fixture(scope="session")
+def starter() -> Iterator[Starter]:
+    made = Starter()
+    yield made
+    made.end()
 
 
 @pytest.fixture
@@ -23,14 +31,14 @@ def story_folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def story(story_folder: Path, database_url: str) -> Iterator[Story]:
+def story(story_folder: Path, database_url: str, starter: Starter) -> Iterator[Story]:
     """A story on each kind of database."""
-    with Story(story_folder, database_url) as told:
+    with Story(story_folder, database_url, starter) as told:
         yield told
 
 
 @pytest.fixture
-def postgres_story(story_folder: Path, postgres_url: str) -> Iterator[Story]:
+def postgres_story(story_folder: Path, postgres_url: str, starter: Starter) -> Iterator[Story]:
     """A story that only PostgreSQL has, or for which one kind is enough."""
-    with Story(story_folder, postgres_url) as told:
+    with Story(story_folder, postgres_url, starter) as told:
         yield told

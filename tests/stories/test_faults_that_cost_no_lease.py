@@ -10,6 +10,7 @@ from lease.timing import LeaseTiming
 from tests.support.binaries import Binaries
 from tests.support.postgres import PostgresServer
 from tests.support.replicas import Story
+from tests.support.starter import Starter
 
 
 def test_an_async_job_that_blocks_its_event_loop_for_three_ttls_keeps_its_lease(story: Story) -> None:
@@ -38,11 +39,11 @@ def own_server(postgres_programs: Binaries) -> Iterator[PostgresServer]:
 
 
 def test_a_database_that_is_away_for_less_than_the_tolerated_outage_costs_nothing(
-    own_server: PostgresServer, story_folder: Path
+    own_server: PostgresServer, story_folder: Path, starter: Starter
 ) -> None:
     ttl = 9.0
-    with Story(story_folder, own_server.url()) as story:
-        assert story.leased("db", "upgrade").returncode == 0
+    with Story(story_folder, own_server.url(), starter) as story:
+        assert story.leased("db", "upgrade").wait() == 0
         replica = story.start("gated.py", "--now=one", "--now=two", ttl=f"{ttl}s")
         for job in ("one", "two"):
             story.event("began", job=job)
@@ -53,7 +54,7 @@ def test_a_database_that_is_away_for_less_than_the_tolerated_outage_costs_nothin
         story.event("ended", job="one")
         replica.wait_for_line("leases at risk")  # a renewal has failed
         own_server.start()
-        assert time.monotonic() - away < LeaseTiming.of(ttl).tolerated_outage, "the server was away for too long"
+        assert time.monotonic() - away < LeaseTiming(ttl).tolerated_outage, "the server was away for too long"
         replica.wait_for_line("the database is back")
         assert story.over("one").state == "succeeded"
         assert [run.state for run in story.runs("two")] == ["running"]

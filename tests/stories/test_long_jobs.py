@@ -38,7 +38,7 @@ def assert_each_instant_has_one_run(runs: list[Row[Any]], starts: datetime, ever
 def test_a_job_of_ten_ttls_runs_once_on_three_replicas_and_instants_meanwhile_are_skipped(
     postgres_story: Story,
 ) -> None:
-    story, starts = postgres_story, starting_in(2)
+    story, starts = postgres_story, starting_in(1)
     for _ in range(3):
         story.start("long.py", environment=settings(15, 1, starts), ttl="1.5s")
     story.up()
@@ -78,7 +78,7 @@ def assert_tokens_count_the_grants(story: Story, ran: list[Row[Any]]) -> None:
 
 def test_a_sync_of_20_jobs_that_takes_30_minutes_with_a_poll_each_hour(story: Story) -> None:
     """On a scale of 1 to 600: 3 seconds, and a poll each 6."""
-    starts = starting_in(2)
+    starts = starting_in(1)
     for _ in range(2):
         story.start("sync.py", environment=settings(3, 6, starts))
     second = story.over("sync", number=2, limit=25)
@@ -95,7 +95,7 @@ def test_a_sync_of_20_jobs_that_takes_30_minutes_with_a_poll_each_hour(story: St
 
 def test_a_sync_of_20_jobs_that_takes_70_minutes_with_a_poll_each_hour(story: Story) -> None:
     """On a scale of 1 to 600: 7 seconds, and a poll each 6: every other one finds it at work."""
-    starts = starting_in(2)
+    starts = starting_in(1)
     for _ in range(2):
         story.start("sync.py", environment=settings(7, 6, starts))
     first = story.over("sync", limit=30)

@@ -6,20 +6,21 @@ from sqlalchemy import select
 
 from lease.schema import free_or_stale, lease
 from tests.support.replicas import Story
+from tests.support.starter import Starter
 from tests.support.waiting import wait_until
 
 
 def test_two_replicas_that_start_at_the_same_moment_on_an_empty_database_both_come_up(
-    empty_database_url: str, story_folder: Path
+    empty_database_url: str, story_folder: Path, starter: Starter
 ) -> None:
     """On SQLite each makes the tables; elsewhere that is a command of its own, which may be given twice at once."""
-    with Story(story_folder, empty_database_url) as story:
+    with Story(story_folder, empty_database_url, starter) as story:
         if not empty_database_url.startswith("sqlite"):
             refused = story.start("gated.py")
             assert refused.wait() == 1
             assert "leased db upgrade" in refused.output
             assert "Traceback" not in refused.output
-            upgrades = [story.start_command("db", "upgrade") for _ in range(2)]
+            upgrades = [story.leased("db", "upgrade") for _ in range(2)]
             assert [upgrade.wait() for upgrade in upgrades] == [0, 0]
         both = [story.start("gated.py", "--now=one") for _ in range(2)]
         story.up(*both)

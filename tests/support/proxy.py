@@ -33,6 +33,12 @@ class Proxy:
         self._gone = False
         self.heal()
 
+    @property
+    def open(self) -> int:
+        """How many of its sockets are open."""
+        with self._lock:
+            return len(self._open)
+
     def __enter__(self) -> Self:
         threading.Thread(target=self._accept, daemon=True).start()
         return self

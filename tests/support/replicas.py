@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -22,10 +22,10 @@ from daemon.schema import job_run, run
 from daemon.schema import replica as replica_table
 from daemon.schema import schedule as schedule_table
 
+from .starter import ROOT, Started, Starter
 from .telling import FOLDER, is_alive
 from .waiting import wait_until
 
-ROOT = Path(__file__).parents[2]
 APPLICATIONS = ROOT / "tests" / "stories" / "applications"
 # The end of the pipe is its word, as with `guardian`: it kills whatever carries the folder's name in its environment.
 GUARDIAN = """
@@ -41,19 +41,10 @@ Event = dict[str, Any]
 class ReplicaProcess:
     """One `leased run`, in a process group of its own; its output goes to a file."""
 
-    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+    def __init__(self, name: str, process: Started, log: Path) -> None:
         self.name = name
         self.log = log
-        with log.open("wb") as output:
-            self._process = subprocess.Popen(
-                command,
-                cwd=log.parent,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
+        self._process = process
 
     @property
     def pid(self) -> int:
@@ -69,8 +60,8 @@ class ReplicaProcess:
 
     def kill(self) -> None:
         """SIGKILL to this process alone, and it is gone (also from the table of processes)."""
-        self._process.kill()
-        self._process.wait()
+        self.send(signal.SIGKILL)
+        self.wait()
 
     def pause(self) -> None:
         self.send(signal.SIGSTOP)
@@ -82,7 +73,9 @@ class ReplicaProcess:
     def wait(self, limit: float = 20.0) -> int:
         """Its exit status, once it has ended by itself."""
         wait_until(lambda: self.status is not None, f"{self.name} ends", limit=limit)
-        return self._process.wait()
+        status = self.status
+        assert status is not None
+        return status
 
     @property
     def output(self) -> str:
@@ -118,9 +111,10 @@ class ReplicaProcess:
 class Story:
     """The replicas of one test, the folder of their events and gates, and their database."""
 
-    def __init__(self, folder: Path, url: str) -> None:
+    def __init__(self, folder: Path, url: str, starter: Starter) -> None:
         self.folder = folder
         self.url = url
+        self._starter = starter
         self.replicas: list[ReplicaProcess] = []
         options: dict[str, Any] = {"connect_args": {"timeout": 10}} if url.startswith("sqlite") else {}
         self.engine = create_engine(url, poolclass=NullPool, **options)
@@ -162,10 +156,6 @@ class Story:
         address = "--web=127.0.0.1:0" if web else "--no-web"
         return self._start("run", *given, address, *options, "--", self._file(file), environment=environment)
 
-    def start_command(self, *arguments: str) -> ReplicaProcess:
-        """Start any command of `leased` on the story's database."""
-        return self._start(*arguments, environment={"LEASED_DATABASE_URL": self.url})
-
     def up(self, *replicas: ReplicaProcess) -> None:
         """Wait until these replicas have synced and settled, and are about to claim."""
         for replica in replicas or self.replicas:
@@ -187,23 +177,15 @@ class Story:
         (found,) = (replica for replica in self.replicas if replica.pid == pid)
         return found
 
-    def leased(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a command of `leased` to its end."""
-        return subprocess.run(
-            [sys.executable, "-P", "-m", "leased", *arguments],
-            cwd=self.folder,
-            env={**self._environment(None), "LEASED_DATABASE_URL": self.url},
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
-        )
+    def leased(self, *arguments: str) -> ReplicaProcess:
+        """Start any other command of `leased` on the story's database."""
+        return self._start(*arguments, environment={"LEASED_DATABASE_URL": self.url})
 
     def shown(self, run_id: int) -> Event:
         """What `leased show RUN --json` tells."""
-        made = self.leased("show", str(run_id), "--json")
-        assert made.returncode == 0, made.stderr
-        shown: Event = json.loads(made.stdout)
+        command = self.leased("show", str(run_id), "--json")
+        assert command.wait() == 0, command.output
+        shown: Event = json.loads(command.output)
         return shown
 
     # What their jobs tell
@@ -281,8 +263,9 @@ class Story:
 
     def _start(self, *arguments: str, environment: Mapping[str, str] | None) -> ReplicaProcess:
         name = f"{arguments[0]}-{len(self.replicas) + 1}"
-        command = [sys.executable, "-P", "-m", "leased", *arguments]
-        replica = ReplicaProcess(name, command, self._environment(environment), self.folder / f"{name}.log")
+        log = self.folder / f"{name}.log"
+        process = self._starter.start(arguments, self._environment(environment), self.folder, log)
+        replica = ReplicaProcess(name, process, log)
         self.replicas.append(replica)
         return replica
 

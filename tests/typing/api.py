@@ -14,7 +14,7 @@ from lease.testing import ManualClock, MemoryStore
 
 
 async def asynchronous(connection: AsyncConnection, session: AsyncSession) -> None:
-    async with lease.LeaseClient("postgresql://db/shop", timing=lease.LeaseTiming.of("30s")) as client:
+    async with lease.LeaseClient("postgresql://db/shop", timing=lease.LeaseTiming("30s")) as client:
         assert_type(client, lease.LeaseClient)
         async with client.hold("daily-report", wait="30s") as held:
             assert_type(held, lease.Lease)
@@ -45,7 +45,7 @@ def synchronous(connection: Connection, session: Session) -> None:
             assert_type(held, sync.Lease)
             held.fence(connection)
             held.fence(session)
-            held.on_lost(lambda loss: print(loss.cause))
+            held.on_lost(lambda loss: print(loss.cause))  # noqa: T201
             held.watch(lambda trusted_until: None)
         assert_type(client.try_acquire("a"), sync.Lease | None)
         assert_type(client.read("a"), lease.LeaseRecord | None)
@@ -55,7 +55,7 @@ def synchronous(connection: Connection, session: Session) -> None:
     sync.LeaseClient(create_engine("sqlite:///leased.db"))
 
 
-def fences(
+def fences(  # noqa: PLR0917
     connection: Connection,
     session: Session,
     scoped: scoped_session[Session],

@@ -1,0 +1,165 @@
+"""Starts `leased` as a new process at once: forked from a process that has imported all of it and done nothing with it.
+
+A process that begins anew takes a second of work to import, several times in each story. Here a server, `python -m
+tests.support.starter`, forks on request, and tells how its children ended; the requests and answers are JSON lines.
+"""
+
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+
+
+class Started:
+    """A process that the server forked; a session and process group of its own."""
+
+    def __init__(self, starter: "Starter", pid: int) -> None:
+        self._starter = starter
+        self.pid = pid
+
+    def poll(self) -> int | None:
+        """The exit status, negative for a signal; None while it runs."""
+        return self._starter.status(self.pid)
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal; nothing, once the end of the process has been told."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+
+class Starter:
+    """The tests' side; one a test session."""
+
+    def __init__(self) -> None:
+        self._socket, theirs = socket.socketpair()
+        with theirs:
+            self._server = subprocess.Popen(
+                [sys.executable, "-P", "-m", "tests.support.starter", str(theirs.fileno())],
+                cwd=ROOT,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+        self._heard = b""
+        self._statuses: dict[int, int] = {}
+        self._pids: list[int] = []
+
+    def start(self, arguments: Sequence[str], environment: Mapping[str, str], folder: Path, log: Path) -> Started:
+        """Start `leased` with these arguments; its output goes to the file."""
+        log.touch()
+        order = {"arguments": [*arguments], "environment": {**environment}, "folder": str(folder), "log": str(log)}
+        self._socket.sendall(json.dumps(order).encode() + b"\n")
+        while not self._pids:
+            self._listen(None)
+        return Started(self, self._pids.pop())
+
+    def status(self, pid: int) -> int | None:
+        self._listen(0)
+        return self._statuses.get(pid)
+
+    def end(self) -> None:
+        self._socket.close()
+        self._server.wait()
+
+    def _listen(self, timeout: float | None) -> None:
+        if not select.select([self._socket], [], [], timeout)[0]:
+            return
+        data = self._socket.recv(65536)
+        assert data, "the starter has ended"
+        *lines, self._heard = (self._heard + data).split(b"\n")
+        for line in lines:
+            match json.loads(line):
+                case {"started": int() as pid}:
+                    self._statuses.pop(pid, None)
+                    self._pids.append(pid)
+                case {"ended": int() as pid, "status": int() as status}:
+                    self._statuses[pid] = status
+
+
+def serve(control: socket.socket) -> Callable[[], int] | None:
+    """Fork until the tests let go; in each child, return what it is to do."""
+    wake, woken = os.pipe()
+    for descriptor in (wake, woken):
+        os.set_blocking(descriptor, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
+    heard = b""
+    while True:
+        ready, _, _ = select.select([control.fileno(), wake], [], [])
+        if wake in ready:
+            os.read(wake, 4096)
+            tell_ends(control)
+        if control.fileno() not in ready:
+            continue
+        data = control.recv(65536)
+        if not data:
+            return None
+        *orders, heard = (heard + data).split(b"\n")
+        for order in orders:
+            pid = os.fork()
+            if pid == 0:
+                signal.set_wakeup_fd(-1)
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                for descriptor in (wake, woken):
+                    os.close(descriptor)
+                control.close()
+                return become(json.loads(order))
+            control.sendall(json.dumps({"started": pid}).encode() + b"\n")
+
+
+def tell_ends(control: socket.socket) -> None:
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+        ended = {"ended": pid, "status": os.waitstatus_to_exitcode(status)}
+        control.sendall(json.dumps(ended).encode() + b"\n")
+
+
+def become(order: dict[str, Any]) -> Callable[[], int]:
+    """Take on the surroundings that were asked for."""
+    from daemon.cli import main  # noqa: PLC0415 - imported long ago, by the server
+
+    os.setsid()
+    os.chdir(order["folder"])
+    os.environ.clear()
+    os.environ.update(order["environment"])
+    for path, descriptors in (("/dev/null", (0,)), (order["log"], (1, 2))):
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        for descriptor in descriptors:
+            os.dup2(file, descriptor)
+        os.close(file)
+    return lambda: main(order["arguments"])
+
+
+def import_all() -> None:
+    """Import what a replica imports, so that each child finds it there."""
+    for module in (
+        "daemon.cli",
+        "sqlalchemy.dialects.postgresql.psycopg",
+        "sqlalchemy.dialects.sqlite.pysqlite",
+        "uvicorn.lifespan.off",
+        "uvicorn.loops.auto",
+        "uvicorn.protocols.http.auto",
+    ):
+        import_module(module)
+    gc.freeze()
+
+
+if __name__ == "__main__":
+    import_all()
+    work = serve(socket.socket(fileno=int(sys.argv[1])))
+    sys.exit(work() if work else 0)
