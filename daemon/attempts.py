@@ -75,7 +75,7 @@ class ChildAttempt:
             environment[BRIEF_VARIABLE] = brief.to_json()
         child = await Child.spawn(
             _command(job),
-            cwd=job.cwd or folder,
+            cwd=folder,
             env=environment,
             trust=trust,
             report=True,

@@ -18,12 +18,14 @@ from lease.errors import LeaseError, StoreUnavailable
 from . import replicas
 from .claiming import Claimed, claim
 from .completion import save_progress
-from .executing import RunExecution, Surroundings, WorkOutlivesLease
+from .executing import RunExecution
+from .job_execution import WorkOutlivesLease
 from .outlook import Outlook, outlook
 from .recovery import settle_proven_dead, settle_stale
 from .scheduling import Planned, plan_due
 from .settings import Settings
 from .settling import Settled
+from .surroundings import Surroundings
 
 _SEEN_EVERY = 5.0
 _SAVE_EVERY = 1.0
@@ -262,7 +264,7 @@ class Replica:
     async def _save_progress(self) -> None:
         unsaved = {}
         for execution in self._executions.values():
-            unsaved.update(execution.take_unsaved())
+            unsaved.update(execution.take_progress())
         if unsaved:
             holder = self._around.client.holder
             await self._around.database.write(lambda connection: save_progress(connection, holder, unsaved))

@@ -18,7 +18,6 @@ from lease.errors import StoreUnavailable
 
 from . import replicas
 from .definitions import Application
-from .executing import Surroundings
 from .health import Beat
 from .own_entry import own_entry
 from .parent import supervisor_gone, supervisor_pipe
@@ -27,6 +26,7 @@ from .replica import Replica
 from .requester import requester
 from .scheduling import trigger
 from .settings import Settings
+from .surroundings import Surroundings
 from .sync import sync
 from .task_thread import TaskThread
 from .watching import Watcher
