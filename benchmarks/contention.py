@@ -53,20 +53,17 @@ def run(options: Options) -> Report:
     """Measure on one database after the other."""
     began = monotonic()
     measured: list[Series] = []
-    left_out: list[str] = []
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="leased-bench-")))
         machine = this_machine(folder)
+        places = [_open(name, options, folder, stack) for name in options.databases]
+        stores = [place for place in places if not isinstance(place, str)]
         tell(f"starting {max(options.size.replicas)} replicas")
         fleet = stack.enter_context(Fleet(max(options.size.replicas)))
-        for number, name in enumerate(options.databases):
-            store = _open(name, options, folder, stack)
-            if isinstance(store, str):
-                tell(f"{name}: left out")
-                left_out.append(store)
-                continue
-            share = _time_left(options, began) / (len(options.databases) - number)
+        for number, store in enumerate(stores):
+            share = _time_left(options, began) / (len(stores) - number)
             measured.append(measure(store, options.size, fleet, monotonic() + share))
+    left_out = [place for place in places if isinstance(place, str)]
     return Report(machine, options, measured, left_out, monotonic() - began)
 
 

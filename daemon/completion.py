@@ -15,6 +15,7 @@ from .answers import AlreadyDone, Done, EndedJob, NothingWritten, NotOurs, fit, 
 from .claiming import Claimed
 from .deciding import Outcome
 from .processes import ProcessIdentity
+from .renaming import name_lease
 from .reports import LONGEST_ERROR, LONGEST_MESSAGE, Progress
 from .schema import UNFINISHED, EndState, RunState
 
@@ -126,6 +127,7 @@ def retry_run(
     if not isinstance(released, lease.statements.Release):
         return released
     once(statements.run.put_back(connection, claimed.run_id, claimed.grant, wait), claimed.run_id, "the run's way back")
+    name_lease(connection, claimed.application, claimed.schedule)
     _end_job(connection, claimed, job)
     return Done(released.awaited)
 

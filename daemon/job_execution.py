@@ -66,7 +66,9 @@ class JobExecution:
                 return Outcome("lost")
             await attempt.go()
         except ChildNotStarted as error:
-            return Outcome("failed", str(error))
+            # A replica that was paused before `go` comes too late, which is no failure of the job.
+            lost = boottime() >= self._tenancy.held.trusted_until
+            return Outcome("lost" if lost else "failed", str(error))
         except OSError as error:  # out of descriptors or memory, say: the attempt failed, and counts as one
             return Outcome("failed", f"the job could not be started: {error}")
         return await self._watch(attempt)
@@ -116,7 +118,13 @@ class JobExecution:
             in_time = work.done() or lost.done() or stop.done()
             if not work.done() and not lost.done():
                 attempt.stop(grace)
-                await asyncio.wait({work, lost}, return_when=asyncio.FIRST_COMPLETED)
+                # A task that does not end as told would keep its lease for ever; a child's end its keeper sees to.
+                limit = None if attempt.keeper or in_time else self._around.client.timing.ttl
+                await asyncio.wait({work, lost}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+                if not work.done() and not lost.done():
+                    raise WorkOutlivesLease(
+                        f'job "{self._job.name}" did not end although its time is up: this process ends now'
+                    )
             if not work.done():
                 attempt.kill()
                 await self._gone_by_ttl(work)

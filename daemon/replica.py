@@ -24,7 +24,7 @@ from .outlook import Outlook, outlook
 from .recovery import settle_proven_dead, settle_stale
 from .scheduling import Planned, plan_due
 from .settings import Settings
-from .settling import Settled
+from .settling import Settled, settle_dead
 from .surroundings import Surroundings
 
 _SEEN_EVERY = 5.0
@@ -59,6 +59,7 @@ class Replica:
         self._seen = self._saved = self._came_round = monotonic()
         self.unreachable_since: float | None = None
         self.failure: BaseException | None = None
+        self.failed = asyncio.Event()
         self._lost = self._refused = 0
 
     # What others tell it
@@ -97,6 +98,9 @@ class Replica:
                 await self._rest(look)
             await self._finish()
             self._sum_up()
+        except BaseException:
+            await self._stop_all()  # before the caller ends the heartbeat, and releases (rule 19)
+            raise
         finally:
             keeping.cancel()
             with suppress(asyncio.CancelledError):
@@ -113,7 +117,7 @@ class Replica:
             if look.due:
                 await self._plan()
                 look = await self._look()
-            if look.available and self._free_places() > 0:
+            if look.available and self._free_places() > 0 and not self.draining:
                 await self._claim()
                 look = await self._look()
         except StoreUnavailable as error:
@@ -188,10 +192,10 @@ class Replica:
             self.ended.append(Ended(execution.claimed.run_id, state))
             self._lost += state == "lost"
         except WorkOutlivesLease as error:
-            self.failure = error
-            self.drain()
+            self._fail(error)
         except Exception as error:  # noqa: BLE001 - a defect of ours must not keep the lease alive for ever
             self._around.watcher.note(f"run {execution.claimed.run_id} ended by an error of leased itself: {error!r}")
+            await self._abandon(held)
             self.ended.append(Ended(execution.claimed.run_id, "failed"))
         finally:
             self._refused += execution.refused
@@ -199,6 +203,19 @@ class Replica:
                 await held.release()
             self._executions.pop(asyncio.current_task(), None)  # type: ignore[arg-type]
             self._wake.set()
+
+    async def _abandon(self, held: Lease) -> None:
+        """Count an attempt that an error of ours ended as an abandoned one, else it comes again and again without end."""
+        try:
+            async with held.ending():
+                await self._around.database.write(lambda connection: settle_dead(connection, [held.grant]))
+        except Exception as error:  # noqa: BLE001 - then it is settled as one that lost its lease
+            self._around.watcher.note(f"its attempt could not be settled: {error!r}")
+
+    def _fail(self, error: BaseException) -> None:
+        self.failure = error
+        self.failed.set()
+        self.drain()
 
     async def _rest(self, look: Outlook | None) -> None:
         """Sleep until something is due, at most for one poll, or until a run has ended."""
@@ -219,9 +236,17 @@ class Replica:
         """First no more claims, then let jobs finish, then stop them; the heartbeat goes on until the caller ends it."""
         if self._executions and not self._at_once:
             await self._wait_for_runs(self._settings.grace)
+        await self._stop_all()
+
+    async def _stop_all(self) -> None:
         for execution in self._executions.values():
             execution.stop()
         await self._wait_for_runs(self._around.client.timing.kill_time + _STOP_LIMIT)
+        if self._executions and self.failure is None:
+            names = ", ".join(sorted(f'"{execution.claimed.schedule}"' for execution in self._executions.values()))
+            self._fail(
+                WorkOutlivesLease(f"runs of {names} did not end: this process ends now, and their leases by themselves")
+            )
 
     async def _wait_for_runs(self, seconds: float) -> None:
         deadline = monotonic() + seconds
@@ -245,10 +270,14 @@ class Replica:
     async def _keep_house(self) -> None:
         while True:
             await asyncio.sleep(_SAVE_EVERY)
-            with suppress(StoreUnavailable):
+            try:
                 await self._save_progress()
                 if monotonic() - self._seen > _SEEN_EVERY:
                     await self._tell_seen()
+            except StoreUnavailable:
+                continue
+            except Exception as error:  # noqa: BLE001 - it never ends quietly: others would take this replica for dead
+                self._around.watcher.note(f"progress could not be saved: {error!r}")
 
     async def _tell_seen(self) -> None:
         entry = self._entry

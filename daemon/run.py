@@ -80,6 +80,7 @@ class _BaseRun:
 
     def progress(self, done: float, total: float | None = None, message: str | None = None) -> None:
         """Tell how far the job has come; cheap, and never waits."""
+        float(done), float(total or 0)  # what is no number, or too large for one, is the job's mistake, and raised here
         self._report(Progress(done, total, message))
 
     def _fence(self, connection: Any) -> Awaitable[None] | None:

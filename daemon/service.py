@@ -107,16 +107,25 @@ class _Service:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal, replica, number)
         watching = asyncio.create_task(self._watch_supervisor(replica))
+        failing = asyncio.create_task(self._end_on_failure(replica))
         try:
             await replica.run(until_idle=until_idle)
         finally:
+            if replica.failure is not None:
+                self._end_at_once(replica)
+            failing.cancel()
             watching.cancel()
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.remove_signal_handler(number)
-        if replica.failure is not None:
-            # A task that cannot be ended is still at work, and its lease is gone: only the end of the process ends it (rule 9).
-            self._watcher.note(str(replica.failure))
-            os._exit(FAILED)
+
+    async def _end_on_failure(self, replica: Replica) -> None:
+        await replica.failed.wait()
+        self._end_at_once(replica)
+
+    def _end_at_once(self, replica: Replica) -> None:
+        """What cannot be ended is still at work: only the end of the process ends it (rule 9), whatever else waits for the database."""
+        self._watcher.note(str(replica.failure))
+        os._exit(FAILED)
 
     def _on_signal(self, replica: Replica, number: int) -> None:
         if self._signal is None:

@@ -15,6 +15,7 @@ from lease.model import Grant
 
 from . import statements
 from .processes import ProcessIdentity
+from .renaming import name_lease
 from .statements.stranded import Stranded
 
 MOST_ABANDONED = 3
@@ -95,7 +96,7 @@ def _settle(connection: Connection, runs: list[Stranded]) -> list[Settled]:
         states |= dict.fromkeys(statements.stranded.stop_runs(connection, lived), "stopped")
         statements.stranded.end_jobs(connection, lived, "stopped")
     if died:
-        reason = f"{MOST_ABANDONED} attempts were abandoned: each time the process died before it was done"
+        reason = f"{MOST_ABANDONED} attempts were abandoned: each time its process died, or leased itself failed, before it was done"
         states |= statements.stranded.abandon_runs(connection, died, MOST_ABANDONED, reason)
         statements.stranded.end_jobs(connection, died, "abandoned")
     settled = [
@@ -103,6 +104,8 @@ def _settle(connection: Connection, runs: list[Stranded]) -> list[Settled]:
         for run in runs
         if run.run_id in states
     ]
+    for application, schedule in sorted({(run.application, run.schedule) for run in runs if run.run_id in states}):
+        name_lease(connection, application, schedule)
     over = {(run.application, run.schedule) for run in runs if states.get(run.run_id) == "failed"}
     for application, schedule in sorted(over):
         statements.run.promote(connection, application, schedule)

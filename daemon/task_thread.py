@@ -50,7 +50,7 @@ class StartedTask:
     def __init__(self, loop: BackgroundLoop, function: Callable[[Any], Awaitable[Any]], argument: Any) -> None:
         self.ended: Future[BaseException | None] = Future()
         """Done when the function has really ended, which a cancelled one may put off: its error, or None."""
-        self._task: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[BaseException | None] | None = None
         self._loop = loop
         loop.submit(self._run(function, argument))
 
@@ -63,9 +63,16 @@ class StartedTask:
             self._task.cancel()
 
     async def _run(self, function: Callable[[Any], Awaitable[Any]], argument: Any) -> None:
-        async def whole() -> None:
-            await function(argument)
+        async def whole() -> BaseException | None:
+            try:
+                await function(argument)
+            except SystemExit as error:  # out of a task it would end the loop, and with it every job in it, unnoticed
+                return error if error.code else None
+            except KeyboardInterrupt as error:
+                return error
+            return None
 
         self._task = asyncio.get_running_loop().create_task(whole())
         await asyncio.wait({self._task})
-        self.ended.set_result(asyncio.CancelledError() if self._task.cancelled() else self._task.exception())
+        cancelled = asyncio.CancelledError() if self._task.cancelled() else None
+        self.ended.set_result(cancelled or self._task.exception() or self._task.result())

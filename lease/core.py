@@ -149,7 +149,12 @@ class Core:
                 return self.heartbeat.adopt(answer, sent)
             await self.store.release(answer)
             return None
-        if answer is not None and answer.grant is not None and answer.holder == self.holder:
+        if (
+            answer is not None
+            and answer.grant is not None
+            and answer.holder == self.holder
+            and not self.heartbeat.lingers(answer.grant)
+        ):
             # The reply to an earlier attempt was lost; nobody was told of that grant.
             await self.store.release(answer.grant)
             return await self._grant_once(name)
@@ -166,6 +171,7 @@ class Core:
     async def release(self, tenure: Tenure) -> bool:
         """End the grant; False when it had ended before. If the database is away it ends at the latest after the ttl."""
         if tenure.loss is not None or tenure.over:
+            self.heartbeat.leave(tenure.grant)
             return False
         with tenure.being_ended():
             try:

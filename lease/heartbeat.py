@@ -51,6 +51,7 @@ class Heartbeat:
         self._offset: float | None = None
         self._took = 0.0
         self._releasing: set[Grant] = set()
+        self._lingering: dict[Grant, float] = {}
         self._tasks: TaskGroup | None = None
         self._seen = clock()
 
@@ -83,6 +84,15 @@ class Heartbeat:
         """Renew this grant no longer; its holder has released it."""
         tenure.finish()
         self._tenures.pop(tenure.grant, None)
+
+    def leave(self, grant: Grant) -> None:
+        """Say that what worked under this lost grant has ended: should the database still have it as ours, it is released now."""
+        if self._lingering.pop(grant, None) is not None:
+            self._release_soon(grant)
+
+    def lingers(self, grant: Grant) -> bool:
+        """Tell whether work may still be under way under this lost grant, which is not stale yet."""
+        return self._clock() < self._lingering.get(grant, 0.0)
 
     def sweep(self) -> None:
         """Look for grants whose reply was lost, for as long as one can live."""
@@ -154,9 +164,14 @@ class Heartbeat:
             self._end(grant, cause)
         self._compare_clocks(renewal, sent)
         for orphan in orphans(renewal, self._holder, self._tenures.keys(), self._in_flight.keys()):
-            if self._tasks is not None and orphan not in self._releasing:
-                self._releasing.add(orphan)
-                self._tasks.start_soon(self._release_orphan, orphan)
+            if not self.lingers(orphan):
+                self._lingering.pop(orphan, None)
+                self._release_soon(orphan)
+
+    def _release_soon(self, orphan: Grant) -> None:
+        if self._tasks is not None and orphan not in self._releasing:
+            self._releasing.add(orphan)
+            self._tasks.start_soon(self._release_orphan, orphan)
 
     async def _release_orphan(self, orphan: Grant) -> None:
         """Release it apart from the beat, which waits for nobody: a transaction fenced with it may hold its row for long."""
@@ -226,7 +241,13 @@ class Heartbeat:
     def _lose(self, tenure: Tenure, kind: LossKind, cause: str) -> None:
         loss = Loss(tenure.grant, kind, cause)
         self._tenures.pop(tenure.grant, None)
-        self.sweep()  # should the database still have it as ours, it is released at once
+        if kind is not LossKind.ENDED:
+            # Nobody else starts before the work has ended (`leave`) or the ttl has: others could have it then anyway.
+            now, timing = self._clock(), self._timing
+            self._lingering = {grant: until for grant, until in self._lingering.items() if until > now}
+            stale = tenure.trusted_until - timing.give_up + timing.ttl
+            self._lingering[tenure.grant] = max(stale, now + timing.kill_time)
+        self.sweep()  # should the database still have it as ours, it is released
         if tenure.lose(loss):
             self._tell(events.Lost(loss))
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, case, func, literal, select
+from sqlalchemy import Connection, Row, and_, case, func, literal, or_, select
 
 from lease.schema import clock, free_or_stale, lease, now, seconds_between, seconds_until
 
@@ -63,6 +63,7 @@ def _runs(connection: Connection, application: str, names: Collection[str], hold
     may_start = and_(pending(), run.c.available_at.is_not(None))
     blocked = and_(live, until_free > until_start)
     ours = and_(lease.c.holder == run.c.holder, lease.c.token == run.c.token)
+    known = and_(schedule.c.retired_at.is_(None), among(connection, run.c.schedule, names))
     available = and_(may_start, run.c.available_at <= now(), ~func.coalesce(live, literal(False)))
     return (
         select(
@@ -70,7 +71,7 @@ def _runs(connection: Connection, application: str, names: Collection[str], hold
             func.min(case((running(), case((and_(ours, live), until_free), else_=0.0)))).label("until_stale"),
             func.count(case((available, 1))).label("available"),
             func.count(case((and_(pending(), ~available), 1))).label("waiting"),
-            func.count(case((running(), 1))).label("running"),
+            func.count(case((and_(running(), known), 1))).label("running"),
             func.count(case((and_(running(), run.c.holder != (holder or "")), 1))).label("others_running"),
         )
         .select_from(
@@ -81,8 +82,7 @@ def _runs(connection: Connection, application: str, names: Collection[str], hold
         .where(
             run.c.application == application,
             unfinished(),
-            schedule.c.retired_at.is_(None),
-            among(connection, run.c.schedule, names),
+            or_(known, running()),  # what others left behind is settled whoever knows its schedule (rule 18)
         )
         .subquery("runs")
     )

@@ -134,6 +134,7 @@ def _runs(ended: ColumnElement[bool], lived: ColumnElement[bool]) -> Any:
 
 
 def _ended() -> ColumnElement[bool]:
+    # A lease without a row (restored from a partial copy, say) has no holder either.
     return or_(lease.c.holder.is_(None), lease.c.holder != run.c.holder, lease.c.token != run.c.token)
 
 

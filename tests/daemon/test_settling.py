@@ -141,7 +141,7 @@ def test_after_three_abandoned_attempts_the_run_fails_with_that_reason(store: St
     row = store.run(first.run_id)
     assert (row.state, row.reason) == (
         "failed",
-        "3 attempts were abandoned: each time the process died before it was done",
+        "3 attempts were abandoned: each time its process died, or leased itself failed, before it was done",
     )
     assert [one.run_id for one in store.claim("daily", holder="h9")] == [successor]
 

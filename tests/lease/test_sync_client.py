@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import Engine
 
 from lease import LeaseError, LeaseLost, LeaseNotAcquired, clock, events
+from lease.core import Ticket
 from lease.sync import LeaseClient
 from lease.testing import ManualClock, MemoryStore
 from tests.lease.stores import QUICK, Recorder, Tables, in_thread
@@ -149,6 +150,16 @@ def test_an_acquisition_that_a_signal_interrupts_leaves_nothing_held(client: Lea
     assert not client._runtime.core.heartbeat.holds("a")
     time.sleep(0.3)  # were it still waiting, it would be granted now
     assert tables.record("a").holder is None
+
+
+def test_what_was_granted_to_a_caller_who_has_gone_is_released(client: LeaseClient, tables: Tables) -> None:
+    """It was cancelled when the answer was there already, but not yet seen."""
+    ticket = Ticket()
+    client._runtime.take(ticket, "a", 0).result()
+    assert tables.record("a").holder == client.holder
+    client._runtime.abandon(ticket).result()
+    assert tables.record("a").holder is None
+    assert not client._runtime.core.heartbeat.holds("a")
 
 
 def test_a_listener_that_fails_or_leaves_harms_nothing(database_url: str) -> None:

@@ -12,6 +12,8 @@ def test_on_sigterm_a_running_job_finishes_and_nothing_more_is_claimed(story: St
     replica.wait_for_line("SIGTERM")
     story.trigger("two")
     story.open("two")
+    for _ in range(3):  # longer than a poll: it has had its chance to claim
+        story.renewed("run/gated/one")
     story.open("one")
     assert replica.wait() == 143
     assert story.over("one").state == "succeeded"

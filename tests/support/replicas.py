@@ -21,6 +21,7 @@ from daemon.scheduling import trigger
 from daemon.schema import job_run, run
 from daemon.schema import replica as replica_table
 from daemon.schema import schedule as schedule_table
+from lease.schema import lease
 
 from .starter import ROOT, Started, Starter
 from .telling import FOLDER, is_alive
@@ -258,6 +259,12 @@ class Story:
 
         wait_until(lambda: len(found()) >= number, f"{number} runs of {schedule} are over", limit=limit)
         return found()[number - 1]
+
+    def renewed(self, name: str) -> None:
+        """Wait for the next renewal of a lease."""
+        query = select(lease.c.renewed_at).where(lease.c.name == name)
+        before = self.rows(query)
+        wait_until(lambda: self.rows(query) != before, f"{name} is renewed")
 
     # Its parts
 
