@@ -159,7 +159,9 @@ class Heartbeat:
         self._confirmed, self._starved, self._error = sent, 0.0, None
         self._locked = frozenset(verdicts.unknown)
         self._extend(verdicts, sent)
-        self._at_risk(self._held(verdicts.unknown), "another transaction has its row locked")
+        # The transaction that ends a grant has its row locked, and puts nothing at risk.
+        locked = [tenure for tenure in self._held(verdicts.unknown) if not tenure.ending]
+        self._at_risk(locked, "another transaction has its row locked")
         for grant, cause in verdicts.ended:
             self._end(grant, cause)
         self._compare_clocks(renewal, sent)

@@ -94,7 +94,7 @@ def _forget_compiled(tables: Tables) -> None:
 
 def test_writers_that_write_back_to_back_starve_no_renewal(sqlite_url: str, tables: Tables) -> None:
     """Without the turnstile, 8 of 8 renewals starved."""
-    told, timing = Recorder(), LeaseTiming(ttl=6, renew_every=0.3)
+    told, timing = Recorder(), LeaseTiming(renew_every=0.3)
     tables.run(lambda connection: connection.execute(text("CREATE TABLE written (what text)")))
     writers = [subprocess.Popen([sys.executable, "-c", BUSY, str(path_of(sqlite_url))]) for _ in range(3)]
     try:
