@@ -4,6 +4,7 @@ It stands outside the package `daemon`, because python-daemon has the same impor
 `daemon` may be either of the two, or a mixture, and only something outside can say so.
 """
 
+import signal
 import sys
 from importlib import metadata, util
 from pathlib import Path
@@ -14,8 +15,11 @@ def main() -> int:
     if (obstacle := _obstacle()) is not None:
         sys.stderr.write(f"leased: {obstacle}\n")
         return 1
+    # Ctrl-C while the command loads is no error of ours to be told at length.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     from daemon.cli import main as command  # noqa: PLC0415 - only once it is known whose `daemon` it is
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     return command(sys.argv[1:])
 
 

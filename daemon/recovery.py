@@ -3,9 +3,12 @@
 import asyncio
 from collections.abc import Sequence
 
+from sqlalchemy import Connection
+
 from lease.clock import boot_id
 from lease.database import Database
 
+from . import replicas
 from .processes import ProcessIdentity, end_leftovers, is_alive, pid_namespace
 from .settling import Settled, settle, settle_dead, suspects
 
@@ -28,9 +31,13 @@ async def settle_proven_dead(database: Database, application: str, holder: str) 
     gone = [suspect for suspect in dead if await asyncio.to_thread(_work_is_gone, suspect.keepers)]
     if not gone:
         return []
-    return await database.write(
-        lambda connection: settle_dead(connection, [grant for suspect in gone for grant in suspect.grants])
-    )
+
+    def unit(connection: Connection) -> list[Settled]:
+        settled = settle_dead(connection, [grant for suspect in gone for grant in suspect.grants])
+        replicas.declare_dead(connection, [suspect.holder for suspect in gone])
+        return settled
+
+    return await database.write(unit)
 
 
 def _work_is_gone(keepers: Sequence[ProcessIdentity]) -> bool:

@@ -1,5 +1,6 @@
 """Who runs: each replica's entry, by which others can tell that it lived on, or prove its death (rule 18)."""
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Literal
@@ -60,6 +61,11 @@ def seen(connection: Connection, holder: str, state: Literal["running", "drainin
 def leave(connection: Connection, holder: str) -> bool:
     """Tell that a replica ends by itself. False: it has no entry."""
     return statements.replica.seen(connection, holder, "stopped") == 1
+
+
+def declare_dead(connection: Connection, holders: Collection[str]) -> None:
+    """Tell of replicas whose death is proven."""
+    statements.replica.declare_dead(connection, holders)
 
 
 def bury(connection: Connection) -> list[str]:

@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from time import monotonic
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from lease.address import plain_url
 from lease.client import LeaseClient
@@ -16,7 +17,7 @@ from lease.database import Database
 from lease.engines import open_database
 from lease.errors import StoreUnavailable
 
-from . import replicas
+from . import replicas, statements
 from .definitions import Application
 from .health import Beat
 from .own_entry import own_entry
@@ -66,6 +67,9 @@ class _Service:
         self._settings = settings
         self._watcher = watcher
         self._signal: int | None = None
+        self._triggered: list[int] = []
+        """The runs that ``--now`` made, whoever executes them."""
+        self._failed_elsewhere = False
         self._tasks = TaskThread()
 
     async def serve(self, now: Sequence[str], *, until_idle: bool, web: WebAddress | None) -> int:
@@ -86,6 +90,7 @@ class _Service:
                 async with self._registered(database, entry), self._served(replica, client, web):
                     await self._prepare(database, now)
                     await self._run(replica, until_idle=until_idle)
+                    await self._read_triggered(database, replica)
         finally:
             self._tasks.stop()
             await database.close()
@@ -100,7 +105,7 @@ class _Service:
                 f'startup cleanup: run {settled.run_id} of "{settled.schedule}" was left behind (token {settled.grant.token}); {settled.outcome}'
             )
         for name in now:
-            await database.write(partial(_trigger_now, self._application.name, name))
+            self._triggered.append(await database.write(partial(_trigger_now, self._application.name, name)))
 
     async def _run(self, replica: Replica, *, until_idle: bool) -> None:
         loop = asyncio.get_running_loop()
@@ -126,6 +131,15 @@ class _Service:
         """What cannot be ended is still at work: only the end of the process ends it (rule 9), whatever else waits for the database."""
         self._watcher.note(str(replica.failure))
         os._exit(FAILED)
+
+    async def _read_triggered(self, database: Database, replica: Replica) -> None:
+        """Tell how those runs of ``--now`` ended that another replica executed."""
+        elsewhere = set(self._triggered) - {ended.run_id for ended in replica.ended}
+        for run_id in sorted(elsewhere):
+            row = await database.read(partial(_read_run, run_id))
+            if row is not None:
+                self._watcher.note(f'run {run_id} of "{row.schedule}" was executed by another replica: {row.state}')
+                self._failed_elsewhere = self._failed_elsewhere or row.state == "failed"
 
     def _on_signal(self, replica: Replica, number: int) -> None:
         if self._signal is None:
@@ -178,7 +192,7 @@ class _Service:
     def _status(self, replica: Replica, *, until_idle: bool) -> int:
         if self._signal is not None:
             return INTERRUPTED + self._signal
-        failed = any(ended.state == "failed" for ended in replica.ended)
+        failed = self._failed_elsewhere or any(ended.state == "failed" for ended in replica.ended)
         return FAILED if until_idle and failed else 0
 
     def _problems(self, replica: Replica, client: LeaseClient) -> dict[str, str]:
@@ -198,3 +212,7 @@ class _Service:
 
 def _trigger_now(application: str, schedule: str, connection: Connection) -> int:
     return trigger(connection, application, schedule, requested_by=requester(), why="leased run --now")
+
+
+def _read_run(run_id: int, connection: Connection) -> Row[Any] | None:
+    return statements.run.read(connection, run_id)

@@ -89,11 +89,15 @@ def _show(console: Console, detail: RunDetail) -> None:
     right = ("attempt", "token", "took")
     shown = table("job", "attempt", "state", "token", "holder", "began", "took", "progress", "exit", right=right)
     for job in detail.jobs:
-        cells = (job.token, job.holder, when(job.started_at), lasted(job.seconds), _progress(job), _exit(job))
+        cells = (job.token, job.holder[:SHORT], when(job.started_at), lasted(job.seconds), _progress(job), _exit(job))
         add(shown, job.job, job.attempt, job.state, *cells)
     console.print(shown)
     for job in detail.jobs:
         _texts(console, job)
+
+
+SHORT = 8
+"""How much of a holder's id is shown in a table; --json has it whole."""
 
 
 def _texts(console: Console, job: JobRun) -> None:

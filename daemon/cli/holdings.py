@@ -42,8 +42,8 @@ def replicas(
     if as_json:
         write_json("replicas", {"items": found})
         return
-    shown = table("replica", "application", "state", "version", "since", "last seen", "holder")
+    shown = table("replica", "application", "state", "version", "since", "last seen")
     for one in found:
-        cells = (one.state, one.version, when(one.started_at), ago(one.seen_ago), one.holder)
+        cells = (one.state, one.version, when(one.started_at), ago(one.seen_ago))
         add(shown, f"{one.host}:{one.pid}", one.application, *cells)
     screen().print(shown if found else "There are no replicas.")

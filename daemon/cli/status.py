@@ -52,7 +52,7 @@ def _show(console: Console, overview: Overview, found: tuple[Problem, ...]) -> N
     if overview.schedules:
         schedules = table("schedule", "application", "when", "next due", "last run", "state", "took", right=("took",))
         for line in overview.schedules:
-            last = f"{line.last_run_id}, {when(line.last_started_at)}" if line.last_run_id is not None else ""
+            last = ", ".join(filter(None, (str(line.last_run_id or ""), when(line.last_started_at))))
             cells = (_next(line), last, line.last_state, lasted(line.last_seconds))
             add(schedules, line.name, line.application, line.trigger, *cells)
         console.print(schedules)

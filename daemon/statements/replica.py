@@ -1,6 +1,6 @@
 """The statements on `replica`."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, case, delete, null, select, update
@@ -26,6 +26,15 @@ def seen(connection: Connection, holder: str, state: ReplicaState) -> int:
     return connection.execute(
         update(replica).where(replica.c.holder == holder).values(state=state, seen_at=now(), stopped_at=stopped_at)
     ).rowcount
+
+
+def declare_dead(connection: Connection, holders: Collection[str]) -> None:
+    """Write of replicas that they are dead, as was proven."""
+    connection.execute(
+        update(replica)
+        .where(replica.c.holder.in_(holders), replica.c.state.in_(_ALIVE))
+        .values(state="dead", stopped_at=now())
+    )
 
 
 def bury(connection: Connection, older_than: float) -> list[str]:

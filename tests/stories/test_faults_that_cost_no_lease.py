@@ -17,9 +17,9 @@ def test_an_async_job_that_blocks_its_event_loop_for_three_ttls_keeps_its_lease(
     ttl = 1.5
     environment = {"STORY_LENGTH": str(3 * ttl)}
     replica = story.start("blocking.py", "--now=blocking", ttl=f"{ttl}s", environment=environment, web=True)
+    story.event("began")
     other = story.start("blocking.py", ttl=f"{ttl}s", environment=environment)
     story.up(other)
-    story.event("began")
     answers = 0
     while not story.events("ended"):
         assert replica.livez()["alive"]

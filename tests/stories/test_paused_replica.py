@@ -44,7 +44,7 @@ def test_a_holder_paused_for_longer_than_the_ttl_can_write_and_finish_nothing_wh
     story.event("tick", token=1)
     assert counted(zombie) == {"runs_lost": 0, "writes_refused": 0}
 
-    zombie.pause()
+    story.pause(zombie)
     paused = boottime()
     for name in SCHEDULES:
         assert story.over(name).state == "succeeded"
@@ -91,7 +91,7 @@ def test_a_replica_whose_lost_task_cannot_be_ended_ends_itself(postgres_story: S
     story = postgres_story
     replica = story.start("stubborn.py", "--now=stubborn", ttl="1.5s")
     story.event("began")
-    replica.pause()
+    story.pause(replica)
     other = story.start("stubborn.py", ttl="1.5s")
     assert story.over("stubborn").state == "succeeded"
     replica.go_on()

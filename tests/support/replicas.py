@@ -5,10 +5,12 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -22,6 +24,7 @@ from daemon.schema import job_run, run
 from daemon.schema import replica as replica_table
 from daemon.schema import schedule as schedule_table
 from lease.schema import lease
+from lease.turnstile import Turnstile, TurnstileBusy
 
 from .starter import ROOT, Started, Starter
 from .telling import FOLDER, is_alive
@@ -126,6 +129,33 @@ class Story:
             start_new_session=True,
             cwd="/",
         )
+
+    def pause(self, replica: ReplicaProcess) -> None:
+        """Stop a replica; on SQLite between two of its writes, for one that is stopped in a write holds up everybody's."""
+
+        def stopped() -> bool:
+            replica.pause()
+            if self._can_write():
+                return True
+            replica.go_on()
+            return False
+
+        wait_until(stopped, f"{replica.name} is stopped between two writes")
+
+    def _can_write(self) -> bool:
+        if not self.url.startswith("sqlite"):
+            return True
+        path = str(self.engine.url.database)
+        with (
+            closing(sqlite3.connect(path, timeout=0.3, isolation_level=None)) as connection,
+            Turnstile(path) as entrance,
+        ):
+            try:
+                entrance.pass_within(0.3)
+                connection.execute("BEGIN IMMEDIATE")
+            except (TurnstileBusy, sqlite3.OperationalError):
+                return False
+        return True
 
     def __enter__(self) -> Self:
         return self
