@@ -42,7 +42,9 @@ class SqliteDatabase:
         return await self._bounded(lambda _: self._read(unit), timeout)
 
     async def close(self) -> None:
+        # A call that was given up may still be in its thread; what it holds is closed with the rest. Every wait in it is bounded.
         self._threads.shutdown(wait=False, cancel_futures=True)
+        await asyncio.get_running_loop().run_in_executor(None, self._threads.shutdown)
         self._engine.dispose()
 
     async def _bounded(self, attempt: Callable[[float], T], timeout: float | None) -> T:
