@@ -153,8 +153,11 @@ def _release(
 
 
 def _end_job(connection: Connection, claimed: Claimed, job: EndedJob | None) -> None:
-    if job is not None:
-        changed = statements.job_run.end(
-            connection, job.job_run_id, claimed.grant, job_state(job.outcome), told(job.outcome)
-        )
-        once(changed, claimed.run_id, f"the end of job run {job.job_run_id}")
+    if job is None:
+        # An attempt may have begun all the same: the answer to its beginning was lost, and it was never started.
+        statements.job_run.stop_all(connection, claimed.run_id, claimed.grant)
+        return
+    changed = statements.job_run.end(
+        connection, job.job_run_id, claimed.grant, job_state(job.outcome), told(job.outcome)
+    )
+    once(changed, claimed.run_id, f"the end of job run {job.job_run_id}")

@@ -82,6 +82,20 @@ def end(connection: Connection, job_run_id: int, grant: Grant, state: JobState, 
     ).rowcount
 
 
+def stop_all(connection: Connection, run_id: int, grant: Grant) -> None:
+    """Write of whatever attempt runs under a grant still that it was stopped."""
+    connection.execute(
+        update(job_run)
+        .where(
+            job_run.c.run_id == run_id,
+            job_run.c.token == grant.token,
+            job_run.c.holder == grant.holder,
+            job_run.c.state == "running",
+        )
+        .values(state="stopped", finished_at=now())
+    )
+
+
 def add_not_started(connection: Connection, run_id: int, grant: Grant, jobs: Sequence[tuple[str, int]]) -> None:
     """Write of jobs (name, position) that they will not be started any more."""
     earlier = select(func.coalesce(func.max(job_run.c.attempt), 0)).where(

@@ -54,6 +54,18 @@ def claimed(store: Store) -> Claimed:
     return one
 
 
+@pytest.mark.parametrize(
+    "end", [hand_back, lambda connection, claimed: finish_run(connection, claimed, "failed", "no")]
+)
+def test_an_attempt_whose_beginning_nobody_heard_of_is_ended_with_its_run(
+    store: Store, claimed: Claimed, end: Callable[[Connection, Claimed], object]
+) -> None:
+    started(store, claimed)  # its reply is lost: the holder knows of no job run
+    assert isinstance(store.do(end, claimed), Done)
+    query = text("SELECT state, finished_at IS NOT NULL FROM job_run")
+    assert [tuple(row) for row in store.do(lambda connection: connection.execute(query).all())] == [("stopped", True)]
+
+
 def started(store: Store, claimed: Claimed, job: str = "one", position: int = 0, attempt: int = 1) -> int:
     number = store.do(start_job, claimed, job, position, attempt)
     assert isinstance(number, int)
