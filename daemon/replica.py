@@ -8,27 +8,23 @@ import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
-from typing import Literal
-
-from sqlalchemy import Connection
 
 from lease.client import Lease
 from lease.errors import LeaseError, StoreUnavailable
 
 from . import replicas
 from .claiming import Claimed, claim
-from .completion import save_progress
 from .executing import RunExecution
+from .house_keeping import HouseKeeping
 from .job_execution import WorkOutlivesLease
 from .outlook import Outlook, outlook
 from .recovery import settle_proven_dead, settle_stale
+from .reports import Progress
 from .scheduling import Planned, plan_due
 from .settings import Settings
 from .settling import Settled, settle_dead
 from .surroundings import Surroundings
 
-_SEEN_EVERY = 5.0
-_SAVE_EVERY = 1.0
 _STOP_LIMIT = 10.0
 """Seconds beyond kill_time that stopped runs may take to be handed back."""
 
@@ -50,13 +46,13 @@ class Replica:
         self.draining = False
         self._around = around
         self._settings = settings
-        self._entry = entry
         self._schedules = {schedule.name: schedule for schedule in around.application.schedules}
         self._executions: dict[asyncio.Task[None], RunExecution] = {}
         self._told: set[str] = set()
         self._wake = asyncio.Event()
         self._at_once = False
-        self._seen = self._saved = self._came_round = monotonic()
+        self._came_round = monotonic()
+        self._house = HouseKeeping(around, entry, self._take_progress, lambda: self.draining)
         self.unreachable_since: float | None = None
         self.failure: BaseException | None = None
         self.failed = asyncio.Event()
@@ -89,7 +85,7 @@ class Replica:
     async def run(self, *, until_idle: bool) -> None:
         """Work until told to drain, or until nothing is due, running or waiting; then stop what is left (rule 19)."""
         self.running = True
-        keeping = asyncio.create_task(self._keep_house())
+        keeping = asyncio.create_task(self._house.keep())
         try:
             while not self.draining:
                 look = await self._tick()
@@ -134,7 +130,7 @@ class Replica:
         application, database = self._around.application.name, self._around.database
         settled = await settle_proven_dead(database, application, self._around.client.holder)
         if look.stranded:
-            await self._tell_seen()  # so that losing a lease is told apart from dying (rule 16)
+            await self._house.tell_seen()  # so that losing a lease is told apart from dying (rule 16)
             settled += await settle_stale(database, application)
         for one in settled:
             self._around.watcher.note(
@@ -175,6 +171,10 @@ class Replica:
             leases = await acquisition.adopt([one.grant for one in claimed])
         for one, held in zip(claimed, leases, strict=True):
             self._start(one, held)
+
+    def _take_progress(self) -> dict[int, Progress]:
+        """Return how far jobs have come since it was last asked, by their job runs."""
+        return {id_: told for execution in self._executions.values() for id_, told in execution.take_progress().items()}
 
     def _free_places(self) -> int:
         return self._settings.concurrency - len(self._executions)
@@ -264,39 +264,6 @@ class Replica:
             self._around.watcher.note(
                 f"runs lost with their leases: {self._lost}; writes refused because the grant had ended: {self._refused}"
             )
-
-    # House-keeping
-
-    async def _keep_house(self) -> None:
-        while True:
-            await asyncio.sleep(_SAVE_EVERY)
-            try:
-                await self._save_progress()
-                if monotonic() - self._seen > _SEEN_EVERY:
-                    await self._tell_seen()
-            except StoreUnavailable:
-                continue
-            except Exception as error:  # noqa: BLE001 - it never ends quietly: others would take this replica for dead
-                self._around.watcher.note(f"progress could not be saved: {error!r}")
-
-    async def _tell_seen(self) -> None:
-        entry = self._entry
-        state: Literal["running", "draining"] = "draining" if self.draining else "running"
-
-        def unit(connection: Connection) -> None:
-            if not replicas.seen(connection, entry.holder, state):  # it was away for so long that it was cleared away
-                replicas.register(connection, entry)
-
-        await self._around.database.write(unit)
-        self._seen = monotonic()
-
-    async def _save_progress(self) -> None:
-        unsaved = {}
-        for execution in self._executions.values():
-            unsaved.update(execution.take_progress())
-        if unsaved:
-            holder = self._around.client.holder
-            await self._around.database.write(lambda connection: save_progress(connection, holder, unsaved))
 
     def _away(self, error: str) -> None:
         if self.unreachable_since is None:
