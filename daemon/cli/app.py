@@ -7,6 +7,7 @@ import typer
 
 from ..version import package_version
 from .act import trigger
+from .audit import audit
 from .check import check, preview_command
 from .db import db
 from .failing import USAGE
@@ -56,5 +57,6 @@ app.command()(show)
 app.command()(locks)
 app.command()(replicas)
 app.command()(trigger)
+app.command()(audit)
 app.add_typer(db, name="db")
 add_later(app)

@@ -19,15 +19,15 @@ PATIENCE = 10.0
 """Seconds that a command waits for the database."""
 
 
-def ask(database: str | None, unit: Unit[T], *, write: bool = False) -> T:
+def ask(database: str | None, unit: Unit[T], *, write: bool = False, patience: float = PATIENCE) -> T:
     """Return what ``unit`` finds in the database that the flag, or else the settings, name.
 
     Raises `StoreUnavailable`, or `SchemaNotReady` when its tables are not those of this version. Makes no file.
     """
-    return ask_url(read_settings({"database_url": database}).database, unit, write=write)
+    return ask_url(read_settings({"database_url": database}).database, unit, write=write, patience=patience)
 
 
-def ask_url(url: str, unit: Unit[T], *, write: bool = False) -> T:
+def ask_url(url: str, unit: Unit[T], *, write: bool = False, patience: float = PATIENCE) -> T:
     """Do the same on the database at ``url``."""
     address = parse_address(url)
     if address.get_backend_name() == "sqlite" and not Path(str(address.database)).exists():
@@ -43,7 +43,8 @@ def ask_url(url: str, unit: Unit[T], *, write: bool = False) -> T:
     async def asked() -> T:
         opened = open_database(address, timeout=PATIENCE, application="leased command")
         try:
-            return await (opened.write(checked) if write else opened.read(checked))
+            do = opened.write if write else opened.read
+            return await do(checked, timeout=patience)
         finally:
             await opened.close()
 

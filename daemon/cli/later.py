@@ -14,7 +14,6 @@ COMMANDS = {
     "retry": "`leased trigger SCHEDULE` starts a new run",
     "backfill": "`leased trigger SCHEDULE` starts a run now",
     "lock": "the library can: lease.sync.LeaseClient(url).hold(name)",
-    "audit": "`leased runs` lists the history",
     "doctor": "`leased db current` tells whether the database can be reached",
 }
 

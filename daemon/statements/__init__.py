@@ -4,6 +4,6 @@ Each takes a connection and runs in the caller's transaction. Row locks are take
 (rule 15); where a statement comes out of that order, it passes over what is locked and waits for nothing.
 """
 
-from . import job_run, outlook, replica, run, schedule, stranded
+from . import audit, job_run, outlook, replica, run, schedule, stranded
 
-__all__ = ["job_run", "outlook", "replica", "run", "schedule", "stranded"]
+__all__ = ["audit", "job_run", "outlook", "replica", "run", "schedule", "stranded"]

@@ -1,0 +1,49 @@
+"""Checks a history: proves that it keeps every promise, or names the facts that break one. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from .effects import done_once, written_once
+from .facts import Fact
+from .grants import no_overlap, recovered_in_time, tokens_increase
+from .instants import accounted_once, all_over, planned_on, wholly_over
+from .tenures import Tenures
+from .violations import Violation
+from .work import dead_before_next
+from .writes import no_zombie_writes
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What holds of this history, beyond what holds of all."""
+
+    recovery: timedelta | None = None
+    """Within which a run that was cut off goes on: ttl + 1 s, plus the bound of a fenced transaction; None: not checked."""
+    finished: bool = False
+    """Nothing is under way any more: each run must be over."""
+    effects_written: bool = False
+    """Each job writes one effect, and the history has all `Written` facts."""
+    tolerance: timedelta = timedelta()
+    """How far apart two readings of the database's clock may be taken for the same: SQLite's own has milliseconds."""
+
+
+def check(history: Iterable[Fact], bounds: Bounds = Bounds()) -> list[Violation]:
+    """Return all that is wrong with ``history``, in the order of the promises; nothing if it keeps them all."""
+    facts = list(history)
+    tenures = Tenures(facts)
+    found = [
+        *tokens_increase(facts, tenures, bounds.tolerance),
+        *no_overlap(facts, tenures, bounds.tolerance),
+        *no_zombie_writes(facts, tenures),
+        *dead_before_next(facts, tenures, bounds.tolerance),
+    ]
+    if bounds.recovery is not None:
+        found += recovered_in_time(facts, tenures, bounds.recovery)
+    found += [*accounted_once(facts), *planned_on(facts), *wholly_over(facts)]
+    if bounds.finished:
+        found += all_over(facts)
+    found += done_once(facts)
+    if bounds.effects_written:
+        found += written_once(facts)
+    return found

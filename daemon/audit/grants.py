@@ -1,0 +1,136 @@
+"""Tokens increase, grants of one name do not overlap, and what was cut off goes on in time."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+
+from .facts import Claimed, ClockJump, Deleted, Fact, HighestToken, Outage, Renewed, Settled, Stranded
+from .tenures import Tenure, Tenures
+from .violations import Promise, Violation
+
+
+def tokens_increase(history: Iterable[Fact], tenures: Tenures, tolerance: timedelta) -> Iterator[Violation]:
+    """Each grant of a name has a higher token than every one before it (rule 5)."""
+    highest: dict[str, Tenure] = {}
+    under: dict[tuple[str, int], Tenure] = {}
+    for after in tenures.in_time():
+        grant = after.grant
+        before = under.get((grant.name, grant.token)) or _beyond(highest.get(grant.name), after, tolerance)
+        if before is not None:
+            yield Violation(
+                Promise.TOKENS,
+                f"lease {grant.name!r} was granted under token {grant.token} at {after.granted.at}, after token {before.grant.token}",
+                (before.granted, after.granted),
+            )
+        under.setdefault((grant.name, grant.token), after)
+        if grant.name not in highest or grant.token > highest[grant.name].grant.token:
+            highest[grant.name] = after
+    for fact in history:
+        if isinstance(fact, Deleted):
+            deleted = "is missing" if fact.at is None else f"was deleted at {fact.at}"
+            yield Violation(Promise.TOKENS, f"the row of lease {fact.name!r} {deleted}", (fact,))
+        elif isinstance(fact, HighestToken) and fact.name in highest:
+            granted = highest[fact.name].granted
+            if fact.token < granted.grant.token:
+                yield Violation(
+                    Promise.TOKENS,
+                    f"lease {fact.name!r} stands at token {fact.token}, but was granted under token {granted.grant.token}: it was set back",
+                    (fact, granted),
+                )
+
+
+def _beyond(highest: Tenure | None, after: Tenure, tolerance: timedelta) -> Tenure | None:
+    """Return ``highest`` if ``after`` came after it and yet is lower; the clock may have stepped between the two."""
+    if highest is None or after.grant.token > highest.grant.token:
+        return None
+    return highest if after.granted.at - highest.granted.at > tolerance else None
+
+
+def no_overlap(history: Iterable[Fact], tenures: Tenures, tolerance: timedelta) -> Iterator[Violation]:
+    """A name is granted anew only once its grant has ended, or has gone stale; and what has ended stays so (rules 4 and 6).
+
+    Where the database's clock was set forward while a grant ran, that grant may be taken early.
+    """
+    jumps = [fact.at for fact in history if isinstance(fact, ClockJump)]
+    for before, after in tenures.successions():
+        free = _free_from(before)
+        if free is None or free <= after.granted.at + tolerance:
+            continue
+        if not any(before.granted.at <= jump <= free for jump in jumps):
+            yield Violation(
+                Promise.OVERLAP,
+                f"lease {after.grant.name!r} was granted under token {after.grant.token} at {after.granted.at}, "
+                f"while token {before.grant.token} was in force until {free}",
+                (before.granted, after.granted),
+            )
+    for fact in history:
+        if isinstance(fact, Renewed):
+            over = tenures.end_of(fact.grant)
+            if over is not None and fact.at > over + tolerance:
+                yield Violation(
+                    Promise.OVERLAP,
+                    f"token {fact.grant.token} of lease {fact.grant.name!r} was renewed at {fact.at}, after it had ended at {over}",
+                    (fact,),
+                )
+
+
+def recovered_in_time(history: Iterable[Fact], tenures: Tenures, within: timedelta) -> Iterator[Violation]:
+    """A run that was taken from its holder is claimed anew ``within`` that time of its grant's last sign of life (rule 18).
+
+    And what is to be taken is taken within that time.
+    """
+    history = list(history)
+    for run, took, facts in recoveries(history, tenures):
+        if took > within:
+            yield Violation(
+                Promise.RECOVERY,
+                f"run {run} went on {took.total_seconds():.2f} s after the last renewal of the grant that it had lost, "
+                f"more than {within.total_seconds():g} s",
+                facts,
+            )
+    for fact in history:
+        if isinstance(fact, Stranded) and (left := fact.at - fact.since) > within:
+            yield Violation(
+                Promise.RECOVERY,
+                f"run {fact.run} counts as running under token {fact.grant.token} of lease {fact.grant.name!r}, "
+                f"which has been over for {left.total_seconds():.0f} s, more than {within.total_seconds():g} s",
+                (fact,),
+            )
+
+
+def recoveries(history: Iterable[Fact], tenures: Tenures) -> Iterator[tuple[int, timedelta, tuple[Fact, ...]]]:
+    """Yield (run, time, facts) of each recovery: from the last sign of life of its grant to its next claim, outages left out."""
+    facts = list(history)
+    outages = [fact for fact in facts if isinstance(fact, Outage)]
+    by_run: dict[int, list[Claimed | Settled]] = defaultdict(list)
+    for fact in facts:
+        if isinstance(fact, Claimed | Settled):
+            by_run[fact.run].append(fact)
+    for run, told in by_run.items():
+        cut: Settled | None = None
+        for fact in sorted(told, key=lambda fact: fact.at):
+            if isinstance(fact, Settled):
+                cut = None if fact.over else fact
+            elif cut is not None:
+                tenure = tenures.of(cut.grant)
+                if tenure is not None:
+                    took = fact.at - tenure.last_sign - _in_outages(outages, tenure.last_sign, fact.at)
+                    yield run, took, (tenure.granted, cut, fact)
+                cut = None
+
+
+def _free_from(tenure: Tenure) -> datetime | None:
+    """Return when a grant ended or goes stale, whichever is first; None where the history can't tell."""
+    known = [tenure.ended.at if tenure.ended else None, tenure.until]
+    return min((at for at in known if at is not None), default=None)
+
+
+def _in_outages(outages: Iterable[Outage], since: datetime, until: datetime) -> timedelta:
+    """Return how much of that time was in an outage; outages may overlap."""
+    total, covered = timedelta(), since
+    for outage in sorted(outages, key=lambda outage: outage.began):
+        began, ended = max(outage.began, covered), min(outage.ended, until)
+        if ended > began:
+            total += ended - began
+            covered = ended
+    return total

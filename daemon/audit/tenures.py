@@ -1,0 +1,88 @@
+"""The facts of each grant put together: from its granting to its end."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+
+from lease.model import Grant
+
+from .facts import Ended, Fact, Granted, Renewed
+
+
+@dataclass(slots=True)
+class Tenure:
+    """One grant, as far as the history tells."""
+
+    granted: Granted
+    last_sign: datetime
+    """When it was granted or last renewed."""
+    until: datetime | None
+    """When it goes stale."""
+    ended: Ended | None = None
+    succeeded_at: datetime | None = None
+    """When the name was granted under a higher token."""
+
+    @property
+    def grant(self) -> Grant:
+        return self.granted.grant
+
+
+class Tenures:
+    """All grants of a history, by name and by grant."""
+
+    def __init__(self, history: Iterable[Fact]) -> None:
+        facts: list[Fact] = list(history)
+        granted = [fact for fact in facts if isinstance(fact, Granted)]
+        self._by_grant = {fact.grant: Tenure(fact, fact.at, fact.until) for fact in granted}
+        self._by_name: dict[str, list[Tenure]] = defaultdict(list)
+        for one in sorted(granted, key=lambda one: (one.at, one.grant.token)):
+            self._by_name[one.grant.name].append(self._by_grant[one.grant])
+        for fact in facts:
+            if isinstance(fact, Renewed | Ended):
+                _note(self._by_grant.get(fact.grant), fact)
+        for tenures in self._by_name.values():
+            _note_successors(tenures)
+
+    def __iter__(self) -> Iterator[Tenure]:
+        return iter(self._by_grant.values())
+
+    def of(self, grant: Grant) -> Tenure | None:
+        """Return what is known of a grant; None if the history does not tell of its granting."""
+        return self._by_grant.get(grant)
+
+    def in_time(self) -> Iterator[Tenure]:
+        """Yield the grants of each name in the order of the database's time."""
+        for tenures in self._by_name.values():
+            yield from tenures
+
+    def successions(self) -> Iterator[tuple[Tenure, Tenure]]:
+        """Yield each two grants of one name of which the second came after the first, by the database's time."""
+        for tenures in self._by_name.values():
+            yield from pairwise(tenures)
+
+    def end_of(self, grant: Grant) -> datetime | None:
+        """Return when a grant was over: it was released or settled, or the next one came; None if it is in force still."""
+        tenure = self.of(grant)
+        if tenure is None:
+            return None
+        ends = [tenure.ended.at if tenure.ended else None, tenure.succeeded_at]
+        return min((at for at in ends if at is not None), default=None)
+
+
+def _note(tenure: Tenure | None, fact: Renewed | Ended) -> None:
+    if tenure is None:
+        return
+    if isinstance(fact, Ended):
+        tenure.ended = tenure.ended or fact
+    elif fact.at >= tenure.last_sign:
+        tenure.last_sign, tenure.until = fact.at, fact.until
+
+
+def _note_successors(tenures: Iterable[Tenure]) -> None:
+    earliest: datetime | None = None
+    for tenure in sorted(tenures, key=lambda tenure: tenure.grant.token, reverse=True):
+        tenure.succeeded_at = earliest
+        at = tenure.granted.at
+        earliest = at if earliest is None else min(earliest, at)

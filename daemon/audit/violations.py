@@ -1,0 +1,39 @@
+"""A promise that a history breaks."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from .facts import Fact
+
+
+class Promise(StrEnum):
+    """What a history must keep."""
+
+    TOKENS = "tokens"
+    """Per name, the tokens of grants strictly increase (rule 5)."""
+    OVERLAP = "overlap"
+    """A name is granted anew only after its grant has ended or gone stale (rule 4)."""
+    WRITES = "writes"
+    """No fenced write is committed under a grant that has ended (rule 11)."""
+    CHILDREN = "children"
+    """What worked under a grant is dead before the next one (rules 9 and 20)."""
+    RECOVERY = "recovery"
+    """A run whose attempt was cut off goes on in time (rule 18)."""
+    INSTANTS = "instants"
+    """Each due instant is accounted for by exactly one run (rule 13)."""
+    FINAL = "final"
+    """Each run is over in the end."""
+    EFFECTS = "effects"
+    """What a run has recorded is there exactly once (rule 16)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A promise that was not kept, in words, with the facts that show it."""
+
+    promise: Promise
+    what: str
+    facts: tuple[Fact, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.promise}: {self.what}"
