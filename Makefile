@@ -8,6 +8,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 PYTEST_ARGS ?=
+MINUTES ?= 5
+HOURS ?= 2
+TIMES ?= 200
 
 # Another PYTHON than the one that the environment was made with: make it anew.
 version = $(shell $(1) -c 'import sys; print(sys.version)' 2>/dev/null)
@@ -17,7 +20,7 @@ $(shell rm -f $(VENV)/.made)
 endif
 endif
 
-.PHONY: help venv demo test test-matrix check format lock bench clean
+.PHONY: help venv demo test test-matrix mutants chaos soak outages check format lock bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -32,6 +35,18 @@ test: $(VENV)/.dev ## the whole suite; LEASED_TEST_POSTGRES= a URL, docker, 16, 
 
 test-matrix: ## the suite on each Python of 3.11 to 3.14 with PostgreSQL 16, 17 and 18: what is there
 	@tools/test-matrix
+
+mutants: $(VENV)/.dev ## wrong variants of the product, each caught by a named check
+	@$(BIN)/python -m pytest -n $(WORKERS) tests/mutants $(PYTEST_ARGS)
+
+chaos: $(VENV)/.dev ## faults by a seeded schedule; MINUTES= (5) SEED= DATABASE=postgres, sqlite (default: both)
+	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(DATABASE),--database $(DATABASE))
+
+soak: $(VENV)/.dev ## hours of work: does anything grow? HOURS= (2)
+	@$(BIN)/python -m tests.chaos.soak --hours $(HOURS)
+
+outages: $(VENV)/.dev ## a database away for less than the tolerated outage; TIMES= (200)
+	@LEASED_TEST_OUTAGES=$(TIMES) $(BIN)/python -m pytest -q tests/stories/test_tolerated_outages.py
 
 check: $(VENV)/.dev ## style, format, types, import contracts
 	@$(BIN)/ruff check .

@@ -26,6 +26,30 @@ def make_data_folder(binaries: Binaries, folder: Path, uid: int | None, settings
     _own(folder, uid)
 
 
+def copy_data_folder(binaries: Binaries, folder: Path, uid: int | None, source: int, settings: Sequence[str]) -> None:
+    """Make `folder`/data a copy of the running server at port `source`, to be its standby, with more lines of postgresql.conf."""
+    made = subprocess.run(
+        [
+            str(binaries.folder / "pg_basebackup"),
+            f"--pgdata={folder / 'data'}",
+            f"--dbname=host=127.0.0.1 port={source} user={USER} password={PASSWORD}",
+            "--write-recovery-conf",
+            "--checkpoint=fast",
+            "--no-sync",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        env=server_environment(folder),
+    )
+    if made.returncode != 0:
+        raise RuntimeError(f"pg_basebackup failed: {made.stderr.strip()}")
+    with (folder / "data" / "postgresql.conf").open("a") as file:
+        file.write("\n".join([*settings, ""]))
+    _own(folder, uid)
+
+
 def server_settings(port: int, *, durable: bool) -> list[str]:
     speed = [] if durable else ["fsync = off", "full_page_writes = off"]
     return [

@@ -15,7 +15,7 @@ from typing import Any, Literal, Self
 import psycopg
 
 from .binaries import Binaries, readable_temporary_folder, server_user
-from .datafolder import PASSWORD, USER, make_data_folder, server_environment, server_settings
+from .datafolder import PASSWORD, USER, copy_data_folder, make_data_folder, server_environment, server_settings
 from .guardian import Guardian
 
 Mode = Literal["smart", "fast", "immediate"]
@@ -31,10 +31,17 @@ class PostgresServer:
     """A server of its own, with its own data folder, port and uid, on the loopback interface only.
 
     `fsync` is off unless `durable`: a crash of the server keeps its data all the same, a crash of the machine would not.
-    `config` takes lines of postgresql.conf.
+    `config` takes lines of postgresql.conf. With `standby_of` it is a copy of that server, which follows it until it is promoted.
     """
 
-    def __init__(self, binaries: Binaries, *, config: Sequence[str] = (), durable: bool = False) -> None:
+    def __init__(
+        self,
+        binaries: Binaries,
+        *,
+        config: Sequence[str] = (),
+        durable: bool = False,
+        standby_of: "PostgresServer | None" = None,
+    ) -> None:
         self.binaries = binaries
         self.port = _free_port()
         self.folder = readable_temporary_folder("leased-postgres-")
@@ -43,7 +50,10 @@ class PostgresServer:
         self._guardian = Guardian(self.folder)
         try:
             settings = [*server_settings(self.port, durable=durable), *config]
-            make_data_folder(binaries, self.folder, self._uid, settings)
+            if standby_of is None:
+                make_data_folder(binaries, self.folder, self._uid, settings)
+            else:
+                copy_data_folder(binaries, self.folder, self._uid, standby_of.port, settings)
         except BaseException:
             self.remove()
             raise
@@ -112,12 +122,12 @@ class PostgresServer:
 
     def pause(self) -> None:
         """Stop the postmaster and its children where they are: connections stay open and silent (Linux)."""
-        for pid in (self.pid, *_children(self.pid)):
+        for pid in (self.pid, *children_of(self.pid)):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGSTOP)
 
     def resume(self) -> None:
-        for pid in (*_children(self.pid), self.pid):
+        for pid in (*children_of(self.pid), self.pid):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
 
@@ -184,7 +194,8 @@ def _free_port() -> int:
             return port
 
 
-def _children(parent: int) -> list[int]:
+def children_of(parent: int) -> list[int]:
+    """The processes that a process has started and that are there still (Linux)."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):

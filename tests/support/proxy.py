@@ -2,7 +2,9 @@
 
 import contextlib
 import socket
+import struct
 import threading
+import time
 from types import TracebackType
 from typing import Self
 
@@ -25,11 +27,13 @@ class Proxy:
         self.silent_after: int | None = None
         """After so many packets of the server, each new connection falls silent."""
         self._open: set[socket.socket] = set()
+        self._rude: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._asking = threading.Event()  # bytes of the client pass
         self._answering = threading.Event()  # bytes of the server pass
         self._refusing = False
         self._swallowing = ""
+        self._delay = 0.0
         self._gone = False
         self.heal()
 
@@ -57,6 +61,7 @@ class Proxy:
         """Pass everything on, what was held back included."""
         self._refusing = False
         self._swallowing = ""
+        self._delay = 0.0
         self._asking.set()
         self._answering.set()
 
@@ -67,6 +72,24 @@ class Proxy:
         for line in doomed:
             with contextlib.suppress(OSError):
                 line.shutdown(socket.SHUT_RDWR)
+
+    def reset(self) -> None:
+        """Break all connections rudely, as a machine does that was restarted; new ones are taken."""
+        with self._lock:
+            doomed = list(self._open)
+            self._rude |= self._open
+        for line in doomed:
+            with contextlib.suppress(OSError):
+                line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                line.shutdown(socket.SHUT_RD)  # wakes its pump, and tells the other side nothing
+
+    def slow_down(self, seconds: float) -> None:
+        """Let each packet, on either side, wait for so long."""
+        self._delay = seconds
+
+    def lead_to(self, port: int) -> None:
+        """Lead new connections to another server of this machine."""
+        self._target = (self._target[0], port)
 
     def cut(self) -> None:
         """Break all connections and every new one at once."""
@@ -119,14 +142,18 @@ class Proxy:
                 if silent_after is not None and packets > silent_after:
                     continue
                 gate.wait()
+                if self._delay:
+                    time.sleep(self._delay)
                 if reader is not None:
                     reader.read(data)
                 target.sendall(data)
         for line in (source, target):
             with contextlib.suppress(OSError):
-                line.shutdown(socket.SHUT_RDWR)
+                if line not in self._rude:
+                    line.shutdown(socket.SHUT_RDWR)
         with self._lock:
             self._open.discard(source)
+            self._rude.discard(source)
         source.close()
 
 

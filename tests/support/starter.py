@@ -4,6 +4,7 @@ A process that begins anew takes a second of work to import, several times in ea
 tests.support.starter`, forks on request, and tells how its children ended; the requests and answers are JSON lines.
 """
 
+import ctypes
 import gc
 import json
 import os
@@ -12,12 +13,14 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
+PR_SET_PDEATHSIG = 1
 
 
 class Started:
@@ -51,6 +54,7 @@ class Starter:
                 start_new_session=True,
             )
         self._heard = b""
+        self._lock = threading.Lock()  # one thread at a time asks and listens
         self._statuses: dict[int, int] = {}
         self._pids: list[int] = []
 
@@ -58,14 +62,16 @@ class Starter:
         """Start `leased` with these arguments; its output goes to the file."""
         log.touch()
         order = {"arguments": [*arguments], "environment": {**environment}, "folder": str(folder), "log": str(log)}
-        self._socket.sendall(json.dumps(order).encode() + b"\n")
-        while not self._pids:
-            self._listen(None)
-        return Started(self, self._pids.pop())
+        with self._lock:
+            self._socket.sendall(json.dumps(order).encode() + b"\n")
+            while not self._pids:
+                self._listen(None)
+            return Started(self, self._pids.pop())
 
     def status(self, pid: int) -> int | None:
-        self._listen(0)
-        return self._statuses.get(pid)
+        with self._lock:
+            self._listen(0)
+            return self._statuses.get(pid)
 
     def end(self) -> None:
         self._socket.close()
@@ -134,6 +140,7 @@ def become(order: dict[str, Any]) -> Callable[[], int]:
     from daemon.cli import main  # noqa: PLC0415 - imported long ago, by the server
 
     os.setsid()
+    die_with_parent()
     os.chdir(order["folder"])
     os.environ.clear()
     os.environ.update(order["environment"])
@@ -143,6 +150,12 @@ def become(order: dict[str, Any]) -> Callable[[], int]:
             os.dup2(file, descriptor)
         os.close(file)
     return lambda: main(order["arguments"])
+
+
+def die_with_parent() -> None:
+    """Be killed when the server ends, and so when the tests do, whatever ends them (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def import_all() -> None:

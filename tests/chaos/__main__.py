@@ -1,0 +1,80 @@
+"""`python -m tests.chaos`: one campaign, its table, and status 1 when something was violated."""
+
+import argparse
+import json
+import random
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.support.binaries import NoPostgresError
+
+from . import campaign
+from .report import problems, table
+from .site import PostgresSite, Site, SqliteSite
+from .summary import summarize
+
+KINDS = ("postgres", "sqlite")
+SHARES = {"postgres": 0.7, "sqlite": 0.3}
+"""How the minutes are shared when both are asked for."""
+
+
+def main() -> int:
+    """Return the exit status: 1 when something was violated, 2 when there is no database to do it on."""
+    options = _options()
+    _say(f"seed {options.seed}")
+    if options.database != "both":
+        return _campaign(options, options.database, options.minutes)
+    statuses = [_campaign(options, kind, options.minutes * SHARES[kind]) for kind in KINDS]
+    return 1 if 1 in statuses else 0
+
+
+def _campaign(options: argparse.Namespace, kind: str, minutes: float) -> int:
+    folder = Path(tempfile.mkdtemp(prefix="leased-chaos-files-"))
+    folder.chmod(0o755)
+    site: Site = PostgresSite(campaign.SLOTS, folder, options.postgres) if kind == "postgres" else SqliteSite(folder)
+    try:
+        result = campaign.run(site, minutes * 60, options.seed, _tell if options.verbose else _keep_quiet)
+    except NoPostgresError as missing:
+        _tell(f"no campaign: {missing}")
+        return 2
+    summary = summarize(result)
+    _say("\n".join(table(result, summary)))
+    found = problems(result)
+    if options.json is not None:
+        told = {**summary.as_json(), "database": kind, "seed": result.seed, "seconds": result.seconds}
+        options.json.write_text(json.dumps({**told, "problems": found}, indent=1) + "\n")
+    if found:
+        _say(f"logs and diaries are kept in {folder}")
+        return 1
+    shutil.rmtree(folder)
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--database", choices=(*KINDS, "both"), default="both")
+    parser.add_argument("--postgres", choices=("16", "17", "18"), default="18", metavar="VERSION")
+    parser.add_argument("--minutes", type=float, default=5.0)
+    parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers of the last campaign there too")
+    parser.add_argument("--verbose", action="store_true", help="tell how far it has come")
+    return parser.parse_args()
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def _tell(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+
+
+def _keep_quiet(text: str) -> None:
+    del text
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""The schedules of a campaign: each overlap policy, a shared lock, jobs shorter and longer than the lease, each kind of job."""
+
+import asyncio
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from daemon import AsyncRun, Run, Schedules
+from tests.chaos import mischief
+from tests.chaos.diary import Diary
+from tests.chaos.effect import Grant, write
+from tests.chaos.worker import ENDS, STARTS, URL, write_effect
+
+WORKER = Path(__file__).with_name("worker.py")
+
+between: dict[str, Any] = {"starts": os.environ[STARTS], "ends": os.environ[ENDS]}
+# A killed child is a failed attempt, and what a job of a campaign must survive again and again.
+often: dict[str, Any] = {"retries": 1_000, "backoff": "0.1s"}
+
+schedules = Schedules("chaos")
+
+
+def command(name: str, seconds: float) -> list[str]:
+    # -S: nothing but Python on SQLite; on PostgreSQL it needs psycopg.
+    alone = ["-S"] if os.environ[URL].startswith("sqlite") else []
+    return [sys.executable, "-I", *alone, str(WORKER), name, str(seconds)]
+
+
+steps = schedules.add("steps", every="3s", overlap="skip", **between)
+for number in (1, 2):
+    steps.command(f"step-{number}", command(f"step-{number}", 0.4), **often)
+long = schedules.add("long", every="7s", overlap="skip", **between)
+long.command("long", command("long", 6.0), **often)
+queued = schedules.add("queued", every="4s", overlap="queue", **between)
+queued.command("queued", command("queued", 1.0), **often)
+free = schedules.add("free", every="4s", overlap="allow", **between)
+free.command("free", command("free", 2.0), **often)
+for name in ("left", "right"):
+    shared = schedules.add(name, every="5s", overlap="skip", lock="shared", **between)
+    shared.command(name, command(name, 0.5), **often)
+
+
+@schedules.every("2s", overlap="skip", **between, **often)
+async def inside(run: AsyncRun) -> None:
+    mischief.arm(asyncio.get_running_loop())
+    run_id, grant, diary = _begin(run, "inside")
+    await asyncio.sleep(0.3)
+    while True:
+        diary.note("attempt")
+        answer, why = await asyncio.to_thread(write, os.environ[URL], grant, run_id, "inside")
+        diary.note(answer, why=why)
+        if answer == "refused":
+            raise RuntimeError(why)
+        if answer == "written":
+            return
+        await asyncio.sleep(0.1)
+
+
+@schedules.every("15s", overlap="skip", **between, **often)
+def function(run: Run) -> None:
+    run_id, grant, diary = _begin(run, "function")
+    time.sleep(0.2)
+    if write_effect(diary, grant, run_id, "function"):
+        raise RuntimeError("the grant had ended")
+
+
+def _begin(run: Run | AsyncRun, job: str) -> tuple[int, Grant, Diary]:
+    brief = run._brief
+    grant = (brief.grant.name, brief.grant.token, brief.grant.holder)
+    diary = Diary(brief.run_id, job, brief.attempt, grant)
+    diary.note("began")
+    return brief.run_id, grant, diary

@@ -1,0 +1,197 @@
+"""A campaign: replicas at work, faults in a seeded order, then quiet; and then the history is checked."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import NullPool
+
+from daemon.audit import Bounds, Violation, check
+from daemon.audit.facts import Fact
+from daemon.definitions import Application
+from daemon.loading import load
+from lease.address import parse_address
+from tests.support.starter import ROOT
+from tests.support.waiting import wait_until
+
+from . import history
+from .effect import BOUND
+from .escapee import Escapee, Tried
+from .faults.clocks import clock_environment, library
+from .faults.fault import Scene
+from .fleet import APPLICATION, End, Fleet, Slot, environment, kill_marked
+from .lanes import Done, Lane, site_faults, slot_faults
+from .site import Site
+from .worker import ENDS, STARTS, URL
+
+TTL = 3.0
+SLOTS = ("north", "east", "south")
+QUIET = 120.0
+"""Seconds after the last fault within which every run must be over."""
+TOLERANCE = {"postgres": timedelta(), "sqlite": timedelta(milliseconds=5)}
+"""How finely the clock of each database can be read."""
+
+
+@dataclass
+class Result:
+    """What a campaign has seen."""
+
+    kind: str
+    seed: int
+    seconds: float
+    faults: list[Done] = field(default_factory=list)
+    tried: list[Tried] = field(default_factory=list)
+    facts: list[Fact] = field(default_factory=list)
+    violations: list[Violation] = field(default_factory=list)
+    losses: list[tuple[str, str, int, str]] = field(default_factory=list)
+    ends: list[End] = field(default_factory=list)
+    statuses: dict[str, int] = field(default_factory=dict)
+    strays: list[int] = field(default_factory=list)
+    balance: tuple[int, int] = (0, 0)
+    """What is on the account, and how many effects there are."""
+    settled_after: float = 0.0
+    """Seconds from the last fault until every run was over."""
+    audit: dict[str, Any] = field(default_factory=dict)
+    clocks: history.Clocks = field(default_factory=history.Clocks.now)
+
+
+def run(site: Site, seconds: float, seed: int, tell: Callable[[str], None]) -> Result:
+    """Inflict faults for so many seconds, and return what was seen of it."""
+    result = Result(site.kind, seed, seconds)
+    starts = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=8)
+    ends = starts + timedelta(seconds=seconds)
+    for name in ("diaries", "mischief"):
+        (site.folder / name).mkdir(exist_ok=True)
+    with ExitStack() as stack:
+        site = stack.enter_context(site)
+        engine = create_engine(parse_address(site.url), poolclass=NullPool)
+        stack.callback(engine.dispose)
+        fleet = Fleet(make_slots(site, SLOTS, starts, ends), site.folder)
+        stack.callback(fleet.close)
+        fleet.start()
+        tell(f"{len(fleet.slots)} replicas are up; faults for {seconds:g} s, seed {seed}")
+        escapee = Escapee(
+            site.jobs_address, engine.connect, seed, longest_park=0.3 if site.kind == "postgres" else 0.05
+        )
+        escapee.start()
+        stack.callback(escapee.end)
+        _inflict(Scene(site, fleet), seed, ends, result, tell)
+        escapee.end()
+        result.tried = escapee.tried
+        result.settled_after = _settle(engine, tell)
+        result.statuses = fleet.stop()
+        result.ends = fleet.ends
+        result.strays = kill_marked(site.folder)
+        result.losses = list(history.losses(fleet.logs))
+        _judge(site, engine, starts, ends, result)
+    return result
+
+
+def make_slots(site: Site, names: Sequence[str], starts: datetime, ends: datetime) -> list[Slot]:
+    """One plain replica; where there are three, the second's wall clock can be moved and the third is a supervisor with two."""
+    common = (f"--ttl={TTL:g}s", "--poll=0.5s", "--concurrency=12", "--grace=20s", "--log-format=json", "--no-web")
+    told = {STARTS: starts.isoformat(), ENDS: ends.isoformat(), URL: site.jobs_address}
+    slots = []
+    for number, name in enumerate(names):
+        preload = library() if number == 1 and len(names) > 2 else None
+        clock = clock_environment(site.folder, name) if preload else {}
+        options = (f"--database={site.address(name)}", *common, *(("--replicas=2",) if number == 2 else ()))
+        slots.append(Slot(name, options, environment(site.folder, {**told, **clock}), preload))
+    return slots
+
+
+def _inflict(scene: Scene, seed: int, ends: datetime, result: Result, tell: Callable[[str], None]) -> None:
+    slots = scene.fleet.slots
+    plans = {f"replicas-{lane}": slot_faults(seed, lane, scene, slots) for lane in (1, 2)}
+    lanes = [Lane(name, seed, scene, plan, result.faults) for name, plan in plans.items()]
+    lanes.append(Lane("database", seed, scene, site_faults(seed, scene), result.faults))
+    for lane in lanes:
+        lane.start()
+    try:
+        while (left := (ends - datetime.now(UTC)).total_seconds()) > 0 and not any(lane.error for lane in lanes):
+            time.sleep(min(left, 5.0))
+            tell(f"{len(result.faults)} faults, {left:.0f} s to go")
+    finally:
+        for lane in lanes:
+            lane.end()
+        for lane in lanes:
+            lane.join()
+    for lane in lanes:
+        if lane.error is not None:
+            raise lane.error
+
+
+def _settle(engine: Engine, tell: Callable[[str], None]) -> float:
+    """Wait until every run is over, or for so long that one that is not is an error of its own."""
+    began = time.monotonic()
+
+    def unfinished() -> int:
+        try:
+            with engine.connect() as connection:
+                query = "SELECT count(*) FROM run WHERE state IN ('pending', 'running')"
+                return int(connection.execute(text(query)).scalar_one())
+        except OperationalError:
+            return -1
+
+    try:
+        wait_until(lambda: unfinished() == 0, "every run is over", limit=QUIET)
+    except AssertionError:
+        tell(f"{unfinished()} runs are not over {QUIET:g} s after the last fault")
+    return time.monotonic() - began
+
+
+def _judge(site: Site, engine: Engine, starts: datetime, ends: datetime, result: Result) -> None:
+    clocks = result.clocks
+    with engine.connect() as connection:
+        result.facts = [
+            *history.witnessed(connection, clocks),
+            *history.effects(connection),
+            *history.tables(connection),
+            *history.due(application(starts, ends), ends),
+            *history.diaries(site.folder, clocks),
+            *history.outages(result.faults, clocks),
+        ]
+        query = text("SELECT (SELECT balance FROM account), (SELECT count(*) FROM effect)")
+        balance, effects = connection.execute(query).one()
+        result.balance = (balance, effects)
+    recovery = timedelta(seconds=TTL + 1 + BOUND)
+    bounds = Bounds(recovery, finished=True, effects_written=True, tolerance=TOLERANCE[site.kind])
+    result.violations = check(result.facts, bounds)
+    result.audit = _audit(site.url)
+
+
+def application(starts: datetime, ends: datetime) -> Application:
+    """The definitions that the replicas have."""
+    with _environment({STARTS: starts.isoformat(), ENDS: ends.isoformat(), URL: ""}):
+        return load(str(APPLICATION))
+
+
+@contextmanager
+def _environment(more: dict[str, str]) -> Iterator[None]:
+    os.environ.update(more)
+    try:
+        yield
+    finally:
+        for name in more:
+            del os.environ[name]
+
+
+def _audit(url: str) -> dict[str, Any]:
+    """What `leased audit` says of the same database."""
+    command = [sys.executable, "-P", "-m", "leased", "audit", f"--database={url}", "--json"]
+    said = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT)
+    if "does not exist yet" in said.stderr:
+        return {"items": []}
+    if said.returncode not in (0, 1) or not said.stdout:
+        raise RuntimeError(f"leased audit ended with status {said.returncode}: {said.stderr}")
+    told: dict[str, Any] = json.loads(said.stdout)
+    return told

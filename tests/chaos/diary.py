@@ -1,0 +1,63 @@
+"""What each attempt of a job notes of itself: a file an attempt, a JSON line a note. Nothing but the standard library."""
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+FOLDER = "CHAOS_FOLDER"
+"""The environment variable that names the campaign's folder."""
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+Note = dict[str, Any]
+
+
+def boottime() -> float:
+    """The clock that is the same in every process of this machine, and that no setting of the wall clock moves."""
+    return time.clock_gettime(_CLOCK)
+
+
+def diaries() -> Path:
+    """The folder of the diaries."""
+    return Path(os.environ[FOLDER]) / "diaries"
+
+
+class Diary:
+    """One attempt's notes."""
+
+    def __init__(self, run: int, job: str, attempt: int, grant: tuple[str, int, str]) -> None:
+        self._earlier = f"{run}-{job}-*.jsonl"
+        path = diaries() / f"{run}-{job}-{attempt}-{os.getpid()}.jsonl"
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        self._known = {"run": run, "job": job, "attempt": attempt, "grant": list(grant)}
+
+    def note(self, what: str, **more: Any) -> None:
+        """Add a line, in one write."""
+        line = {"what": what, "at": boottime(), **(self._known if what == "began" else {}), **more}
+        os.write(self._file, json.dumps(line).encode() + b"\n")
+
+    def survivors(self) -> list[int]:
+        """The processes of earlier attempts of this job of this run that are still there."""
+        noted = (note for path in diaries().glob(self._earlier) for note in read(path) if "pids" in note)
+        return [pid for note in noted for pid, start in note["pids"] if pid != os.getpid() and start_time(pid) == start]
+
+
+def read(path: Path) -> list[Note]:
+    """The notes of one attempt; of one that was killed while it wrote, the whole lines."""
+    notes = []
+    for line in path.read_bytes().splitlines():
+        try:
+            notes.append(json.loads(line))
+        except ValueError:
+            continue
+    return notes
+
+
+def start_time(pid: int) -> int | None:
+    """When a process started, in clock ticks since boot; None if there is none (a zombie is none)."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else int(fields[19])

@@ -1,0 +1,86 @@
+"""The effect of a job: one row and one more on an account, in one transaction that begins with the fence.
+
+No constraint keeps it from being there twice: it looks first, and adds what is missing, as ordinary programs do. Only the fence makes that
+right. Written without the library, as a program in another language would.
+"""
+
+import importlib.util
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Literal
+
+Grant = tuple[str, int, str]
+Answer = Literal["written", "refused", "away"]
+BOUND = 2.0
+"""Seconds that a fenced transaction may take."""
+
+
+def write(url: str, grant: Grant, run: int | None, job: str, *, park: float = 0.0) -> tuple[Answer, str]:
+    """Write the effect of a job (or, without a run, a row of its own), and say what came of it.
+
+    ``park`` is how long it waits before its commit.
+    """
+    if url.startswith("sqlite"):
+        return _write_sqlite(url.partition("///")[2], grant, run, job, park)
+    return _write_postgres(url.replace("+psycopg", "", 1), grant, run, job, park)
+
+
+def _write_postgres(url: str, grant: Grant, run: int | None, job: str, park: float) -> tuple[Answer, str]:
+    import psycopg  # noqa: PLC0415 - a worker on SQLite does without
+
+    try:
+        with psycopg.connect(url, connect_timeout=2) as connection:
+            connection.execute("SELECT public.lease_fence(%s, %s, %s, make_interval(secs => %s))", [*grant, BOUND])
+            _add(connection.execute, "%s", grant, run, job)
+            time.sleep(park)
+    except psycopg.Error as error:
+        return ("refused" if error.sqlstate == "LEASE" else "away"), str(error).splitlines()[0]
+    return "written", ""
+
+
+def _write_sqlite(path: str, grant: Grant, run: int | None, job: str, park: float) -> tuple[Answer, str]:
+    try:
+        with closing(sqlite3.connect(path, timeout=5, isolation_level=None)) as connection:
+            with turnstile.Turnstile(path) as entrance:
+                entrance.pass_within(5)
+                connection.execute("BEGIN IMMEDIATE")
+            fence = "UPDATE lease SET token = token WHERE name = ? AND token = ? AND holder = ?"
+            if connection.execute(fence, grant).rowcount != 1:
+                connection.rollback()
+                return "refused", "the grant has ended"
+            _add(connection.execute, "?", grant, run, job)
+            time.sleep(park)
+            connection.execute("COMMIT")
+    except (sqlite3.OperationalError, TimeoutError) as error:
+        return "away", str(error)
+    return "written", ""
+
+
+def _add(execute: Callable[..., Any], mark: str, grant: Grant, run: int | None, job: str) -> None:
+    there = (
+        run is not None
+        and execute(
+            f"SELECT count(*) FROM effect WHERE run = {mark} AND job = {mark}",
+            [run, job],
+        ).fetchone()[0]
+    )
+    if not there:
+        marks = ", ".join([mark] * 5)
+        execute(f"INSERT INTO effect (run, job, name, token, holder) VALUES ({marks})", [run, job, *grant])
+        execute("UPDATE account SET balance = balance + 1")
+
+
+def _load(name: str) -> Any:
+    """Load one file of the library without all of it, which takes a second to import."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[2] / "lease" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+turnstile = _load("turnstile")

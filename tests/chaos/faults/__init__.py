@@ -1,0 +1,1 @@
+"""Faults: small things that are started and stopped, on real processes and a real database."""

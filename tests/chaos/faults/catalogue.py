@@ -1,0 +1,65 @@
+"""All kinds of faults, and how often each comes up beside the others."""
+
+from .clocks import MoveWallClock
+from .fault import SiteFault, SlotFault
+from .file import FillDisk, HoldWriteLock, HoldWriteLockBriefly, LongRead
+from .interpreter import BlockLoop, HoldInterpreter
+from .network import Cut, Deaf, Reset, Silence, Slow
+from .processes import (
+    KillChild,
+    KillKeeper,
+    KillReplica,
+    KillSupervisor,
+    PauseBriefly,
+    PauseChild,
+    PauseKeeper,
+    PauseReplica,
+)
+from .server import (
+    Checkpoints,
+    EndBackends,
+    FailOver,
+    KillPooler,
+    KillServer,
+    LockBriefly,
+    LockTables,
+    LongTransaction,
+    RestartServer,
+    TakeConnections,
+)
+
+SLOT_FAULTS: dict[type[SlotFault], int] = {
+    KillReplica: 3,
+    KillSupervisor: 2,
+    PauseReplica: 3,
+    PauseBriefly: 2,
+    KillChild: 3,
+    PauseChild: 2,
+    KillKeeper: 2,
+    PauseKeeper: 1,
+    Cut: 2,
+    Silence: 2,
+    Reset: 2,
+    Slow: 1,
+    Deaf: 3,
+    BlockLoop: 2,
+    HoldInterpreter: 2,
+    MoveWallClock: 3,
+}
+
+SITE_FAULTS: dict[type[SiteFault], int] = {
+    KillServer: 2,
+    RestartServer: 2,
+    FailOver: 2,
+    EndBackends: 3,
+    LockTables: 1,
+    LockBriefly: 2,
+    LongTransaction: 1,
+    Checkpoints: 1,
+    TakeConnections: 1,
+    KillPooler: 2,
+    HoldWriteLock: 2,
+    HoldWriteLockBriefly: 3,
+    LongRead: 2,
+    FillDisk: 2,
+}

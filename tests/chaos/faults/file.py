@@ -1,0 +1,92 @@
+"""The SQLite file: its writer's place taken, its disk full, a reader that keeps the log from being written back."""
+
+import contextlib
+import os
+import sqlite3
+
+from lease.turnstile import Turnstile, TurnstileBusy
+
+from ..site import SqliteSite
+from .fault import Scene, SiteFault
+
+
+class _File(SiteFault):
+    @classmethod
+    def possible(cls, scene: Scene) -> bool:
+        return isinstance(scene.site, SqliteSite)
+
+    @property
+    def path(self) -> str:
+        return self.scene.site.url.partition("///")[2]
+
+
+class HoldWriteLock(_File):
+    """Another program has a write transaction open, for longer than the leases last."""
+
+    kind = "write lock held"
+    longest = 4.0
+    outage = costs_leases = True
+
+    def start(self) -> bool:
+        self._connection = sqlite3.connect(self.path, timeout=2, isolation_level=None, check_same_thread=False)
+        try:
+            with Turnstile(self.path) as entrance:
+                entrance.pass_within(2)
+                self._connection.execute("BEGIN IMMEDIATE")
+        except (TurnstileBusy, sqlite3.OperationalError):
+            self._connection.close()
+            return False
+        return True
+
+    def stop(self) -> None:
+        self._connection.close()
+
+
+class HoldWriteLockBriefly(HoldWriteLock):
+    """The same, for less than the tolerated outage."""
+
+    kind = "write lock held briefly"
+    longest = 0.5
+    costs_leases = False
+
+
+class LongRead(_File):
+    """A reader keeps its view of the file, so that the write-ahead log grows."""
+
+    kind = "long read"
+    longest = 8.0
+
+    def start(self) -> bool:
+        self._connection = sqlite3.connect(self.path, timeout=2, isolation_level=None, check_same_thread=False)
+        self._connection.execute("BEGIN")
+        self._connection.execute("SELECT count(*) FROM lease").fetchone()
+        return True
+
+    def stop(self) -> None:
+        self._connection.close()
+
+
+class FillDisk(_File):
+    """No room for one more page."""
+
+    kind = "disk full"
+    longest = 4.0
+    outage = costs_leases = True
+
+    @classmethod
+    def possible(cls, scene: Scene) -> bool:
+        return isinstance(scene.site, SqliteSite) and scene.site.mounted
+
+    def start(self) -> bool:
+        assert isinstance(self.scene.site, SqliteSite)
+        self._filler = self.scene.site.place / "filler"
+        with contextlib.suppress(OSError), self._filler.open("wb", buffering=0) as file:
+            for size in (1 << 20, 1 << 12):
+                with contextlib.suppress(OSError):
+                    while True:
+                        file.write(b"\0" * size)
+            os.fsync(file.fileno())
+        return True
+
+    def stop(self) -> None:
+        self._filler.unlink(missing_ok=True)

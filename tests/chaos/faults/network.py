@@ -1,0 +1,80 @@
+"""The way of one replica to PostgreSQL: cut, silent, slow, reset, or deaf to the answers."""
+
+from tests.support.proxy import Proxy
+
+from ..fleet import Slot
+from ..site import PostgresSite
+from .fault import Scene, SlotFault
+
+
+class _Network(SlotFault):
+    costs_leases = True
+
+    @classmethod
+    def fits(cls, scene: Scene, slot: Slot) -> bool:
+        return isinstance(scene.site, PostgresSite)
+
+    @property
+    def proxy(self) -> Proxy:
+        assert isinstance(self.scene.site, PostgresSite)
+        return self.scene.site.proxies[self.slot.name]
+
+    def stop(self) -> None:
+        self.proxy.heal()
+
+
+class Cut(_Network):
+    """Every connection is refused."""
+
+    kind = "network cut"
+
+    def start(self) -> bool:
+        self.proxy.cut()
+        return True
+
+
+class Silence(_Network):
+    """Connections stay open, and nothing arrives; what was held back arrives at the end."""
+
+    kind = "network silent"
+
+    def start(self) -> bool:
+        self.proxy.blackhole()
+        return True
+
+
+class Reset(_Network):
+    """All connections are reset once."""
+
+    kind = "network reset"
+    longest = 0.2
+    costs_leases = False
+
+    def start(self) -> bool:
+        self.proxy.reset()
+        return True
+
+
+class Slow(_Network):
+    """Each packet takes longer."""
+
+    kind = "network slow"
+    costs_leases = False
+
+    def start(self) -> bool:
+        self.proxy.slow_down(0.03)
+        return True
+
+
+class Deaf(_Network):
+    """From the next commit on no answer arrives: what was committed, nobody hears of."""
+
+    kind = "replies swallowed"
+
+    def start(self) -> bool:
+        self.proxy.swallow_answer_to("COMMIT")
+        return True
+
+    def stop(self) -> None:
+        self.proxy.reset()  # the answers are gone for good
+        self.proxy.heal()

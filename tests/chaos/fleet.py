@@ -1,0 +1,195 @@
+"""The replicas of a campaign: a few slots, each with one `leased run` that is started again when it has ended."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.support.postgres import children_of
+from tests.support.replicas import ReplicaProcess
+from tests.support.starter import ROOT, Started, Starter
+from tests.support.waiting import wait_until
+
+from .diary import FOLDER, boottime
+
+APPLICATION = Path(__file__).with_name("application.py")
+
+
+@dataclass
+class Slot:
+    """A place for one replica; `with slot.busy` while something is done to it."""
+
+    name: str
+    options: tuple[str, ...]
+    environment: Mapping[str, str]
+    preload: str | None = None
+    """A library to preload; then the replica is started as a new program, which takes a second more."""
+    replica: ReplicaProcess | None = None
+    down: bool = False
+    """It is to stay down for now."""
+    busy: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def supervised(self) -> bool:
+        return "--replicas=2" in self.options
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """A replica ended by itself, which nobody had asked it to."""
+
+    slot: str
+    status: int
+    at: float
+    said: str
+
+
+class Fleet:
+    """All replicas; a thread starts again what has ended."""
+
+    def __init__(self, slots: Sequence[Slot], folder: Path) -> None:
+        self.slots = slots
+        self.ends: list[End] = []
+        self.logs: list[tuple[str, Path]] = []
+        self._folder = folder
+        self._starter = Starter()
+        self._starting = threading.Lock()
+        self._stopping = threading.Event()
+        self._watcher = threading.Thread(target=self._watch)
+
+    def start(self) -> None:
+        """Start all, and return when they are up."""
+        for slot in self.slots:
+            self.launch(slot)
+        for slot in self.slots:
+            self.up(slot)
+        self._watcher.start()
+
+    def relaunch(self, slot: Slot) -> None:
+        """Start a slot's replica again, once the one before is gone, and return when it is up."""
+        assert slot.replica is not None
+        slot.replica.wait(30)
+        self.launch(slot)
+        self.up(slot)
+
+    def launch(self, slot: Slot) -> None:
+        """Start a slot's replica, if none is running."""
+        with self._starting:
+            if slot.replica is not None and slot.replica.status is None:
+                return
+            number = len(self.logs) + 1
+            log = self._folder / f"{slot.name}-{number}.log"
+            arguments = ["run", *slot.options, "--", str(APPLICATION)]
+            if slot.preload is None:
+                process: Started | Spawned = self._starter.start(arguments, slot.environment, self._folder, log)
+            else:
+                process = Spawned(arguments, {**slot.environment, "LD_PRELOAD": slot.preload}, self._folder, log)
+            self.logs.append((slot.name, log))
+            slot.replica = ReplicaProcess(f"{slot.name}-{number}", process, log)  # type: ignore[arg-type]
+            slot.down = False
+
+    def up(self, slot: Slot) -> None:
+        """Wait until its replica claims; one that ends because the database is away just then is started again."""
+        wait_until(
+            lambda: slot.replica is not None and slot.replica.said("schedules: "), f"{slot.name} is up", limit=60
+        )
+
+    def stop(self) -> dict[str, int]:
+        """Let all of them drain, and return their exit statuses."""
+        for slot in self.slots:
+            self.up(slot)
+        self._stopping.set()
+        if self._watcher.ident is not None:
+            self._watcher.join()
+        living = {slot.name: slot.replica for slot in self.slots if slot.replica and self.status(slot) is None}
+        for replica in living.values():
+            replica.send(signal.SIGTERM)
+        return {name: replica.wait(60) for name, replica in living.items()}
+
+    def close(self) -> None:
+        """End what is left of them, and of all that they started."""
+        self._stopping.set()
+        for slot in self.slots:
+            if slot.replica is not None:
+                slot.replica.send(signal.SIGKILL)
+        kill_marked(self._folder)
+        self._starter.end()
+
+    def status(self, slot: Slot) -> int | None:
+        """The exit status of a slot's replica; None while it runs."""
+        return slot.replica.status if slot.replica is not None else 0
+
+    def replica_pid(self, slot: Slot) -> int | None:
+        """The process that is a replica; of a supervised slot, the first of its replicas. None while there is none."""
+        if slot.replica is None or self.status(slot) is not None:
+            return None
+        if not slot.supervised:
+            return slot.replica.pid
+        replicas = children_of(slot.replica.pid)
+        return replicas[0] if replicas else None
+
+    def _watch(self) -> None:
+        while not self._stopping.wait(0.1):
+            for slot in self.slots:
+                if slot.down or (status := self.status(slot)) is None or self._stopping.is_set():
+                    continue
+                assert slot.replica is not None
+                if status != -9:
+                    self.ends.append(End(slot.name, status, boottime(), slot.replica.output[-600:]))
+                self.launch(slot)
+
+
+class Spawned:
+    """A `leased` that was started as a program of its own."""
+
+    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], folder: Path, log: Path) -> None:
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "leased", *arguments],
+                cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                start_new_session=True,
+            )  # fmt: skip
+        self.pid = self._process.pid
+
+    def poll(self) -> int | None:
+        return self._process.poll()
+
+    def send_signal(self, number: int) -> None:
+        self._process.send_signal(number)
+
+
+def environment(folder: Path, more: Mapping[str, str]) -> dict[str, str]:
+    """What a replica of a campaign has in its environment."""
+    inherited = {name: value for name, value in os.environ.items() if not re.match("LEASED?_", name)}
+    return {**inherited, "PYTHONPATH": str(ROOT), FOLDER: str(folder), **more}
+
+
+def keepers_of(replica: int) -> list[int]:
+    """The keepers that a replica has started."""
+    return [pid for pid in children_of(replica) if b"keeper" in _command(pid)]
+
+
+def kill_marked(folder: Path) -> list[int]:
+    """Kill every process of the campaign, and return those that there were."""
+    found = []
+    mark = f"{FOLDER}={folder}".encode()
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark in (entry / "environ").read_bytes().split(b"\0"):
+                found.append(int(entry.name))
+                os.kill(int(entry.name), 9)
+        except OSError:
+            continue
+    return found
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""

@@ -1,0 +1,112 @@
+"""The seeded order of faults. Two lanes do things to replicas, never both to one, and so never to all three; a third to the database."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from .diary import boottime
+from .faults.catalogue import SITE_FAULTS, SLOT_FAULTS
+from .faults.fault import Fault, Scene
+from .fleet import Slot
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One fault to come."""
+
+    kind: type[Fault]
+    slot: Slot | None
+    lasts: float
+    gap: float
+    """Seconds without a fault of this lane after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """One fault that was."""
+
+    kind: str
+    slot: str | None
+    began: float
+    ended: float
+    """By the clock of the diaries."""
+    outage: bool
+    costs_leases: bool
+
+
+def slot_faults(seed: int, lane: int, scene: Scene, slots: Sequence[Slot]) -> Iterator[Planned]:
+    """Yield the faults of one lane over replicas, without end; the same ones for the same seed and the same machine."""
+    chance = Random(f"{seed}/replicas/{lane}")
+    while True:
+        slot = chance.choice(list(slots))
+        fitting = {kind: weight for kind, weight in SLOT_FAULTS.items() if kind.fits(scene, slot)}
+        (kind,) = chance.choices(list(fitting), list(fitting.values()))
+        yield Planned(kind, slot, _lasts(kind, chance), chance.uniform(0.1, 0.8))
+
+
+def site_faults(seed: int, scene: Scene) -> Iterator[Planned]:
+    """Yield the faults of the database, without end."""
+    chance = Random(f"{seed}/database")
+    possible = {kind: weight for kind, weight in SITE_FAULTS.items() if kind.possible(scene)}
+    while True:
+        (kind,) = chance.choices(list(possible), list(possible.values()))
+        yield Planned(kind, None, _lasts(kind, chance), chance.uniform(1.0, 4.0))
+
+
+def _lasts(kind: type[Fault], chance: Random) -> float:
+    return chance.uniform(kind.shortest, kind.longest)
+
+
+class Lane:
+    """Does one fault after the other in a thread of its own, until told to end; what a fault raises ends the campaign."""
+
+    def __init__(self, name: str, seed: int, scene: Scene, plan: Iterator[Planned], done: list[Done]) -> None:
+        self.error: BaseException | None = None
+        self._chance = Random(f"{seed}/{name}/targets")
+        self._scene = scene
+        self._plan = plan
+        self._done = done
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def end(self) -> None:
+        """Let the fault under way be over, and then no more."""
+        self._end.set()
+
+    def join(self) -> None:
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            for planned in self._plan:
+                if self._end.is_set():
+                    return
+                self._do(planned)
+                self._end.wait(planned.gap)
+        except BaseException as error:  # noqa: BLE001 - the campaign raises it
+            self.error = error
+
+    def _do(self, planned: Planned) -> None:
+        if planned.slot is None:
+            self._inflict(planned, planned.kind(self._scene, self._chance))
+            return
+        with planned.slot.busy:
+            self._inflict(planned, planned.kind(self._scene, self._chance, planned.slot))  # type: ignore[call-arg]
+
+    def _inflict(self, planned: Planned, fault: Fault) -> None:
+        began = boottime()
+        happened = False
+        try:
+            happened = fault.start()
+            if happened:
+                self._end.wait(planned.lasts)
+        finally:
+            if happened or planned.slot is not None:
+                fault.stop()
+        if happened:
+            slot = planned.slot.name if planned.slot is not None else None
+            self._done.append(Done(fault.kind, slot, began, boottime(), fault.outage, fault.costs_leases))

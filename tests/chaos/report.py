@@ -1,0 +1,65 @@
+"""The table at the end of a campaign."""
+
+from collections.abc import Iterator
+
+from .campaign import Result
+from .site import WORDS
+from .summary import Summary, false_losses
+
+_MOST = 20
+
+
+def problems(result: Result) -> list[str]:
+    """All that must not be, in words; empty after a good campaign."""
+    found = [str(violation) for violation in result.violations]
+    found += [f"leased audit: {item['what']}" for item in result.audit["items"]]
+    balance, effects = result.balance
+    if balance != effects:
+        found.append(f"{effects} effects, but {balance} on the account")
+    if result.strays:
+        found.append(f"{len(result.strays)} processes outlived their replicas")
+    found += [
+        f"replica {name} ended its drain with status {status}"
+        for name, status in result.statuses.items()
+        if status != 143
+    ]
+    found += [
+        f"replica {end.slot} ended by itself with status {end.status}: {end.said}"
+        for end in result.ends
+        if end.status != 1
+    ]
+    return found
+
+
+def table(result: Result, summary: Summary) -> Iterator[str]:
+    """Yield the lines."""
+    yield f"Chaos on {WORDS[result.kind]}, seed {result.seed}: {summary.total} faults in {result.seconds / 60:.1f} minutes"
+    yield ""
+    for kind, times in summary.faults.items():
+        yield f"  {kind:<26}{times:>6}"
+    yield ""
+    yield f"  occurrences due            {summary.due:>6}   runs done {summary.done}, skipped (overlap) {summary.skipped}"
+    yield f"  lost                       {summary.lost:>6}"
+    yield f"  doubled                    {summary.doubled:>6}   of {summary.effects} effects"
+    yield f"  runs at work twice at once {summary.at_once:>6}"
+    yield f"  zombie writes attempted    {summary.zombie_attempted:>6}"
+    yield f"    refused                  {summary.zombie_refused:>6}"
+    yield f"    committed                {summary.zombie_committed:>6}"
+    yield f"  grants                     {summary.grants:>6}"
+    yield (
+        f"  recoveries                 {summary.recoveries:>6}   p50 {summary.recovery_p50:.2f} s, "
+        f"p99 {summary.recovery_p99:.2f} s, max {summary.recovery_max:.2f} s"
+    )
+    yield f"  leases lost                {summary.losses:>6}   without a fault that accounts for it: {summary.false_losses}"
+    yield f"  replicas that ended themselves {len(result.ends):>2}"
+    yield f"  all runs over              {summary.settled_after:>6.1f} s after the last fault"
+    yield f"  leased audit               {summary.audit_violations:>6} violations"
+    for loss in false_losses(result)[:_MOST]:
+        yield f"  false loss: {loss[0]} lost {loss[1]} (token {loss[2]}): {loss[3]}"
+    found = problems(result)
+    yield ""
+    told = ", ".join(f"{promise} {times}" for promise, times in summary.violations.items())
+    yield f"{len(found)} violations{f' ({told})' if told else ''}:" if found else "No violation."
+    yield from (f"  {problem}" for problem in found[:_MOST])
+    if len(found) > _MOST:
+        yield f"  and {len(found) - _MOST} more"

@@ -1,0 +1,155 @@
+"""The database of a campaign, and the ways to it: one for each replica, one for the jobs, one for the campaign itself."""
+
+import shutil
+import sqlite3
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+import psycopg
+
+from daemon import migrations
+from tests.support.binaries import binaries
+from tests.support.pair import Pair
+from tests.support.postgres import PostgresServer, plain
+from tests.support.proxy import Proxy
+
+from .pooler import Pooler, pooler_program
+
+HERE = Path(__file__).parent
+JOBS, OWN = "jobs", "campaign"
+WORDS = {"postgres": "PostgreSQL", "sqlite": "SQLite"}
+
+
+class Site(Protocol):
+    """Where the campaign's tables are. It is made as the block is entered."""
+
+    kind: str
+    folder: Path
+    """A folder for the campaign's files, apart from the database's."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def address(self, slot: str) -> str:
+        """The URL by which a replica comes to it."""
+        ...
+
+    @property
+    def jobs_address(self) -> str:
+        """The URL by which jobs come to it; what happens to a replica's way does not happen to this one."""
+        ...
+
+    @property
+    def url(self) -> str:
+        """The campaign's own way, for its reading and its checking."""
+        ...
+
+
+class PostgresSite:
+    """A PostgreSQL server of its own, with a synchronous standby. Replicas and jobs come to it through proxies, which can be cut."""
+
+    kind = "postgres"
+
+    def __init__(self, slots: Sequence[str], folder: Path, version: str = "18") -> None:
+        self.folder = folder
+        self._slots = slots
+        self._version = version
+        self._stack = ExitStack()
+        self.pooler: Pooler | None = None
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            programs = binaries(self._version)
+            stack.callback(programs.remove)
+            # Commit timestamps tell which of two transactions was first.
+            self.pair = stack.enter_context(Pair(programs, config=["track_commit_timestamp = on"]))
+            self.proxies = {name: stack.enter_context(Proxy(self.server.port)) for name in (*self._slots, JOBS, OWN)}
+            migrations.upgrade(self.server.url())
+            with psycopg.connect(plain(self.server.url())) as connection:
+                connection.execute((HERE / "witness_postgres.sql").read_bytes())
+            if pooler_program() is not None:
+                # The last replica comes through PgBouncer in transaction mode.
+                self.pooler = stack.enter_context(Pooler(self.proxies[self._slots[-1]].port))
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    @property
+    def server(self) -> PostgresServer:
+        """The server that is the primary now."""
+        return self.pair.primary
+
+    def fail_over(self) -> None:
+        """Go on with the standby, and give it a standby of its own."""
+        self.pair.fail_over()
+        for proxy in self.proxies.values():
+            proxy.lead_to(self.server.port)
+
+    def address(self, slot: str) -> str:
+        if self.pooler is not None and slot == self._slots[-1]:
+            return self._through(self.pooler.port)
+        return self._through(self.proxies[slot].port)
+
+    @property
+    def jobs_address(self) -> str:
+        return self._through(self.proxies[JOBS].port)
+
+    @property
+    def url(self) -> str:
+        """The campaign's own way: it leads to whichever server is the primary."""
+        return self._through(self.proxies[OWN].port)
+
+    def _through(self, port: int) -> str:
+        return self.server.url().replace(f":{self.server.port}/", f":{port}/")
+
+
+class SqliteSite:
+    """A SQLite file; in a small file system of its own where that can be mounted, so that it can be filled up."""
+
+    kind = "sqlite"
+    SIZE = "48m"
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.place = Path()
+        self.mounted = False
+
+    def __enter__(self) -> Self:
+        self.place = Path(tempfile.mkdtemp(prefix="leased-chaos-"))
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={self.SIZE}", "tmpfs", str(self.place)]
+        self.mounted = subprocess.run(mount, check=False, capture_output=True).returncode == 0
+        migrations.upgrade(self.url)
+        with closing(sqlite3.connect(self.place / "leased.db")) as connection:
+            connection.executescript((HERE / "witness_sqlite.sql").read_text())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.mounted:
+            subprocess.run(["umount", "--lazy", str(self.place)], check=True)
+        shutil.rmtree(self.place)
+
+    def address(self, slot: str) -> str:
+        del slot
+        return self.url
+
+    @property
+    def jobs_address(self) -> str:
+        return self.url
+
+    @property
+    def url(self) -> str:
+        return f"sqlite:///{self.place / 'leased.db'}"

@@ -1,0 +1,83 @@
+"""The witness sees what the statements of the protocol do, and what they must not."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.pool import NullPool
+
+import lease.statements
+from daemon.audit.facts import Deleted, Ended, Fact, Granted, Renewed
+from lease.address import parse_address
+from lease.model import Grant
+from tests.chaos.history import Clocks, witnessed
+from tests.chaos.site import HERE
+from tests.support.postgres import plain
+
+
+@pytest.fixture
+def watched_url(database_url: str) -> str:
+    if database_url.startswith("sqlite"):
+        with closing(sqlite3.connect(Path(database_url.partition("///")[2]))) as connection:
+            connection.executescript((HERE / "witness_sqlite.sql").read_text())
+    else:
+        with psycopg.connect(plain(database_url)) as connection:
+            connection.execute((HERE / "witness_postgres.sql").read_bytes())
+    return database_url
+
+
+def facts_after(url: str, *steps: object) -> list[Fact]:
+    engine = create_engine(parse_address(url), poolclass=NullPool)
+    for step in steps:
+        with engine.begin() as connection:
+            step(connection)  # type: ignore[operator]
+    with engine.connect() as connection:
+        return list(witnessed(connection, Clocks.now()))
+
+
+def granting(holder: str) -> object:
+    return lambda connection: lease.statements.grant(connection, ["a"], holder, 10.0)
+
+
+def test_it_sees_a_grant_its_renewal_its_end_and_the_next_one(watched_url: str) -> None:
+    def renew(connection: Connection) -> None:
+        lease.statements.renew(connection, "one", 10.0, lock_wait=1.0)
+
+    def release(connection: Connection) -> None:
+        assert lease.statements.release(connection, Grant("a", 1, "one")).released
+
+    granted, renewed, ended, again = facts_after(watched_url, granting("one"), renew, release, granting("two"))
+    assert isinstance(granted, Granted)
+    assert isinstance(renewed, Renewed)
+    assert isinstance(ended, Ended)
+    assert isinstance(again, Granted)
+    assert (granted.grant, renewed.grant, ended.grant) == (Grant("a", 1, "one"),) * 3
+    assert again.grant == Grant("a", 2, "two")
+    assert granted.until is not None
+    assert abs((granted.until - granted.at).total_seconds() - 10.0) < 0.1
+    assert granted.at <= renewed.at <= ended.at <= again.at
+
+
+def test_it_sees_a_stale_lease_taken(watched_url: str) -> None:
+    def lapse(connection: Connection) -> None:
+        zero = "'epoch'" if connection.dialect.name == "postgresql" else "0"
+        connection.execute(text(f"UPDATE lease SET expires_at = {zero}"))
+
+    told = facts_after(watched_url, granting("one"), lapse, granting("two"))
+    assert [fact.grant for fact in told if isinstance(fact, Granted)] == [Grant("a", 1, "one"), Grant("a", 2, "two")]
+    assert not [fact for fact in told if isinstance(fact, Ended)]
+
+
+def test_it_sees_a_holder_replaced_under_the_same_token_and_a_row_deleted(watched_url: str) -> None:
+    def replace(connection: Connection) -> None:
+        connection.execute(text("UPDATE lease SET holder = 'two'"))
+
+    def delete(connection: Connection) -> None:
+        connection.execute(text("DELETE FROM lease"))
+
+    told = facts_after(watched_url, granting("one"), replace, delete)
+    assert [fact.grant for fact in told if isinstance(fact, Granted)] == [Grant("a", 1, "one"), Grant("a", 1, "two")]
+    assert isinstance(told[-1], Deleted)

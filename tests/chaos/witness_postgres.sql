@@ -1,0 +1,55 @@
+-- What happens to leases and runs, written down in the very transaction that does it. Whoever ends a grant has its row locked
+-- when this reads the clock, and has waited for all transactions that are fenced with it.
+CREATE TABLE witness (
+    at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    what text NOT NULL,
+    name text NOT NULL,
+    token bigint NOT NULL,
+    holder text NOT NULL,
+    until timestamptz,
+    run bigint
+);
+CREATE TABLE effect (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    run bigint,
+    job text NOT NULL,
+    name text NOT NULL,
+    token bigint NOT NULL,
+    holder text NOT NULL
+);
+CREATE TABLE account (balance bigint NOT NULL);
+INSERT INTO account VALUES (0);
+
+CREATE FUNCTION witness_lease() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'DELETE' THEN
+        INSERT INTO witness (what, name, token, holder) VALUES ('deleted', OLD.name, OLD.token, coalesce(OLD.holder, ''));
+    ELSIF NEW.holder IS NULL THEN
+        IF TG_OP = 'UPDATE' AND OLD.holder IS NOT NULL THEN
+            INSERT INTO witness (what, name, token, holder) VALUES ('ended', OLD.name, OLD.token, OLD.holder);
+        END IF;
+    ELSIF TG_OP = 'INSERT' OR OLD.holder IS DISTINCT FROM NEW.holder OR OLD.token <> NEW.token THEN
+        INSERT INTO witness (what, name, token, holder, until)
+            VALUES ('granted', NEW.name, NEW.token, NEW.holder, NEW.expires_at);
+    ELSIF OLD.expires_at <> NEW.expires_at THEN
+        INSERT INTO witness (what, name, token, holder, until)
+            VALUES ('renewed', NEW.name, NEW.token, NEW.holder, NEW.expires_at);
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER witness AFTER INSERT OR UPDATE OR DELETE ON lease FOR EACH ROW EXECUTE FUNCTION witness_lease();
+
+CREATE FUNCTION witness_run() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.state = 'running' AND (OLD.state <> 'running' OR OLD.token <> NEW.token) THEN
+        INSERT INTO witness (what, name, token, holder, run)
+            VALUES ('claimed', NEW.lease_name, NEW.token, NEW.holder, NEW.id);
+    ELSIF OLD.state = 'running' AND NEW.state <> 'running' AND NEW.token IS NULL THEN
+        INSERT INTO witness (what, name, token, holder, run)
+            VALUES (CASE NEW.state WHEN 'pending' THEN 'settled' ELSE 'given up' END, OLD.lease_name, OLD.token, OLD.holder, NEW.id);
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER witness AFTER UPDATE ON run FOR EACH ROW EXECUTE FUNCTION witness_run();

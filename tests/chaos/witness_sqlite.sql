@@ -1,0 +1,52 @@
+-- What happens to leases and runs, written down in the very transaction that does it; SQLite has one writer at a time.
+CREATE TABLE witness (
+    at real NOT NULL DEFAULT ((julianday('now') - 2440587.5) * 86400.0),
+    what text NOT NULL,
+    name text NOT NULL,
+    token integer NOT NULL,
+    holder text NOT NULL,
+    until real,
+    run integer
+);
+CREATE TABLE effect (
+    id integer PRIMARY KEY,
+    at real NOT NULL DEFAULT ((julianday('now') - 2440587.5) * 86400.0),
+    run integer,
+    job text NOT NULL,
+    name text NOT NULL,
+    token integer NOT NULL,
+    holder text NOT NULL
+);
+CREATE TABLE account (balance integer NOT NULL);
+INSERT INTO account VALUES (0);
+
+CREATE TRIGGER witness_deleted AFTER DELETE ON lease BEGIN
+    INSERT INTO witness (what, name, token, holder) VALUES ('deleted', OLD.name, OLD.token, coalesce(OLD.holder, ''));
+END;
+CREATE TRIGGER witness_inserted AFTER INSERT ON lease WHEN NEW.holder IS NOT NULL BEGIN
+    INSERT INTO witness (what, name, token, holder, until)
+        VALUES ('granted', NEW.name, NEW.token, NEW.holder, NEW.expires_at);
+END;
+CREATE TRIGGER witness_ended AFTER UPDATE ON lease WHEN OLD.holder IS NOT NULL AND NEW.holder IS NULL BEGIN
+    INSERT INTO witness (what, name, token, holder) VALUES ('ended', OLD.name, OLD.token, OLD.holder);
+END;
+CREATE TRIGGER witness_granted AFTER UPDATE ON lease
+WHEN NEW.holder IS NOT NULL AND (OLD.holder IS NOT NEW.holder OR OLD.token <> NEW.token) BEGIN
+    INSERT INTO witness (what, name, token, holder, until)
+        VALUES ('granted', NEW.name, NEW.token, NEW.holder, NEW.expires_at);
+END;
+CREATE TRIGGER witness_renewed AFTER UPDATE ON lease
+WHEN NEW.holder = OLD.holder AND OLD.token = NEW.token AND OLD.expires_at <> NEW.expires_at BEGIN
+    INSERT INTO witness (what, name, token, holder, until)
+        VALUES ('renewed', NEW.name, NEW.token, NEW.holder, NEW.expires_at);
+END;
+CREATE TRIGGER witness_claimed AFTER UPDATE ON run
+WHEN NEW.state = 'running' AND (OLD.state <> 'running' OR OLD.token <> NEW.token) BEGIN
+    INSERT INTO witness (what, name, token, holder, run)
+        VALUES ('claimed', NEW.lease_name, NEW.token, NEW.holder, NEW.id);
+END;
+CREATE TRIGGER witness_settled AFTER UPDATE ON run
+WHEN OLD.state = 'running' AND NEW.state <> 'running' AND NEW.token IS NULL BEGIN
+    INSERT INTO witness (what, name, token, holder, run)
+        VALUES (CASE NEW.state WHEN 'pending' THEN 'settled' ELSE 'given up' END, OLD.lease_name, OLD.token, OLD.holder, NEW.id);
+END;

@@ -1,0 +1,58 @@
+"""What the commands of a campaign do: begin, work for some time with signs of life, write their effect under the fence, end.
+
+python -I worker.py JOB SECONDS
+"""
+
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tests.chaos.diary import Diary, start_time
+from tests.chaos.effect import Grant, write
+
+_ALIVE_EVERY = 0.1
+_PATIENCE = 30.0
+"""Seconds for which it tries to write while the database is away."""
+URL = "CHAOS_JOBS_URL"
+STARTS, ENDS = "CHAOS_STARTS", "CHAOS_ENDS"
+"""Environment variables: how jobs come to the database, and between which instants the schedules are due."""
+
+
+def main(job: str, seconds: float) -> int:
+    grant = (os.environ["LEASE_NAME"], int(os.environ["LEASE_TOKEN"]), os.environ["LEASE_HOLDER"])
+    run = int(os.environ["LEASED_RUN"])
+    diary = Diary(run, job, int(os.environ["LEASED_ATTEMPT"]), grant)
+    child = os.posix_spawnp("sleep", ["sleep", "300"], os.environ, setsid=True)
+    diary.note("began", survivors=diary.survivors(), pids=[(pid, start_time(pid)) for pid in (os.getpid(), child)])
+    threading.Thread(target=_live, args=(diary,), daemon=True).start()
+    time.sleep(seconds)
+    status = write_effect(diary, grant, run, job)
+    diary.note("ended", status=status)
+    return status
+
+
+def write_effect(diary: Diary, grant: Grant, run: int, job: str) -> int:
+    """Write the effect, however often it takes; return the exit status: 0, or 1 when the grant had ended."""
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        diary.note("attempt")
+        answer, why = write(os.environ[URL], grant, run, job)
+        diary.note(answer, why=why)
+        if answer != "away":
+            return 0 if answer == "written" else 1
+        time.sleep(0.1)
+    return 1
+
+
+def _live(diary: Diary) -> None:
+    while True:
+        diary.note("alive")
+        time.sleep(_ALIVE_EVERY)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], float(sys.argv[2])))

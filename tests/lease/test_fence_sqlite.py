@@ -1,0 +1,48 @@
+"""The fence on SQLite in a transaction that began by itself, and so has no lock of its own (rule 11)."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.pool import NullPool
+
+from lease import fence
+from tests.lease.stores import Tables
+
+
+@pytest.fixture
+def tables(sqlite_url: str) -> Iterator[Tables]:
+    with Tables(sqlite_url) as tables:
+        yield tables
+
+
+@pytest.fixture
+def engine(sqlite_url: str) -> Iterator[Engine]:
+    """An engine that begins its transactions as SQLAlchemy's documentation advises for SQLite."""
+    engine = create_engine(sqlite_url, poolclass=NullPool)
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+    yield engine
+    engine.dispose()
+
+
+def can_write(path: Path) -> bool:
+    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as other:
+        try:
+            other.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False
+        return True
+
+
+def test_from_the_fence_on_nobody_else_can_write(tables: Tables, engine: Engine, sqlite_url: str) -> None:
+    """And the mistake of a fence that reads: a SELECT locks nothing there."""
+    path = Path(sqlite_url.removeprefix("sqlite:///"))
+    grant = tables.one("a")
+    with engine.begin() as connection:
+        assert can_write(path)
+        fence(connection, grant)
+        assert not can_write(path)
+    assert can_write(path)

@@ -1,0 +1,40 @@
+"""Mutants of the fence (rule 11)."""
+
+from tests.mutants.mutant import Edit, Mutant, on_postgres, on_sqlite
+
+FENCE = "tests/lease/test_fence_postgres.py::{}[{}]"
+
+FENCES = (
+    Mutant(
+        "fence-by-a-plain-predicate",
+        "lease_fence looks at the row without locking its key, so that the grant can end while the transaction is open",
+        (Edit("lease/functions.sql", "\n      FOR KEY SHARE;", ";"),),
+        on_postgres(
+            FENCE.format("test_a_grant_does_not_end_while_a_transaction_is_fenced_with_it", "settled-READ COMMITTED"),
+            FENCE.format("test_a_grant_does_not_end_while_a_transaction_is_fenced_with_it", "settled-REPEATABLE READ"),
+            FENCE.format("test_a_fence_that_comes_too_late_raises", "settled-REPEATABLE READ"),
+        ),
+    ),
+    Mutant(
+        "no-holder-in-the-key",
+        "the unique key is (name, token): a release changes no key, and a fence under an older snapshot does not see it",
+        (
+            Edit(
+                "lease/schema.py", 'UniqueConstraint("name", "token", "holder", ', 'UniqueConstraint("name", "token", '
+            ),
+        ),
+        on_postgres(FENCE.format("test_a_fence_that_comes_too_late_raises", "released-REPEATABLE READ")),
+    ),
+    Mutant(
+        "fence-that-reads",
+        "the fence of SQLite is a SELECT, which keeps no other writer out",
+        (
+            Edit(
+                "lease/statements.py",
+                "connection.execute(update(lease).where(_is(grant)).values(token=lease.c.token)).rowcount != 1:",
+                "connection.execute(select(lease.c.name).where(_is(grant))).first() is None:",
+            ),
+        ),
+        on_sqlite("tests/lease/test_fence_sqlite.py::test_from_the_fence_on_nobody_else_can_write"),
+    ),
+)

@@ -1,0 +1,132 @@
+"""Mutants of granting, renewing and releasing (rules 1, 4, 5 and 6)."""
+
+from tests.mutants.mutant import Edit, Mutant, on_each, on_postgres
+
+STORE = "tests/lease/test_store_conformance.py::{}[{{}}]"
+
+STATEMENTS = "lease/statements.py"
+SCHEMA = "lease/schema.py"
+
+GRANTS = (
+    Mutant(
+        "row-deleted-on-release",
+        "a release deletes the row, and with it the token that the next one has to be higher than",
+        (
+            Edit(STATEMENTS, "text, tuple_, type_coerce, update\n", "text, tuple_, type_coerce, update, delete\n"),
+            Edit(
+                STATEMENTS,
+                "        update(lease)\n        .where(_is(grant), lock_timeout(lock_wait))\n        .values(_ENDED)\n",
+                "        delete(lease)\n        .where(_is(grant), lock_timeout(lock_wait))\n",
+            ),
+        ),
+        on_each(STORE.format("test_the_token_survives_release_and_grows_by_one_with_each_grant")),
+    ),
+    Mutant(
+        "renewal-by-name",
+        "a renewal extends the names that the client believes it holds, whoever holds them",
+        (
+            Edit(
+                "lease/store.py",
+                "self._renewed(connection, holder, ttl)",
+                "statements.renew_names(connection, [grant.name for grant in expected], ttl)",
+            ),
+            Edit(
+                STATEMENTS,
+                "def renew_unlocked(",
+                "def renew_names(connection: Connection, names: Sequence[str], ttl: float) -> Renewed:\n"
+                "    return _renew(connection, lease.c.name.in_(names), lease.c.holder.is_not(None), ttl=ttl)\n\n\n"
+                "def renew_unlocked(",
+            ),
+        ),
+        on_each(STORE.format("test_a_stolen_lease_is_not_renewed_and_its_thief_is_told")),
+    ),
+    Mutant(
+        "release-without-token",
+        "a release asks for name and holder, so that a late one ends a later grant of the same holder",
+        (
+            Edit(
+                STATEMENTS,
+                "        .where(_is(grant), lock_timeout(lock_wait))\n",
+                "        .where(lease.c.name == grant.name, lease.c.holder == grant.holder, lock_timeout(lock_wait))\n",
+            ),
+        ),
+        on_each(STORE.format("test_an_earlier_tenure_of_the_same_holder_releases_nothing_of_its_later_one")),
+    ),
+    Mutant(
+        "release-by-name",
+        "a release asks for the name alone, so that a zombie ends the grant of its successor",
+        (
+            Edit(
+                STATEMENTS,
+                "        .where(_is(grant), lock_timeout(lock_wait))\n",
+                "        .where(lease.c.name == grant.name, lock_timeout(lock_wait))\n",
+            ),
+        ),
+        on_each(STORE.format("test_a_zombie_releases_nothing_of_its_successor")),
+    ),
+    Mutant(
+        "clock-of-the-transactions-start",
+        "expiry is compared with now(), the start of the transaction",
+        (
+            Edit(
+                SCHEMA,
+                'def _clock_postgresql(element: clock, compiler: SQLCompiler, **kw: Any) -> str:\n    return "clock_timestamp()"\n',
+                'def _clock_postgresql(element: clock, compiler: SQLCompiler, **kw: Any) -> str:\n    return "now()"\n',
+            ),
+        ),
+        on_postgres(
+            "tests/lease/test_granting_postgres.py::test_the_clock_is_that_of_the_moment_not_of_the_transactions_start",
+            "tests/lease/test_granting_postgres.py::test_a_grant_that_goes_stale_during_a_transaction_is_settled_in_it",
+        ),
+    ),
+    Mutant(
+        "clock-of-the-replica",
+        "expiry is compared with the wall clock of whichever machine asks",
+        (
+            Edit(
+                SCHEMA,
+                'def _clock_postgresql(element: clock, compiler: SQLCompiler, **kw: Any) -> str:\n    return "clock_timestamp()"\n',
+                "def _clock_postgresql(element: clock, compiler: SQLCompiler, **kw: Any) -> str:\n"
+                "    return compiler.process(\n"
+                "        bindparam(None, callable_=lambda: datetime.now(UTC), type_=TIMESTAMP(timezone=True), unique=True), **kw\n"
+                "    )\n",
+            ),
+            Edit(
+                SCHEMA,
+                "bindparam(None, callable_=boottime, type_=Double(), unique=True)",
+                "bindparam(None, callable_=lambda: datetime.now(UTC).timestamp(), type_=Double(), unique=True)",
+            ),
+        ),
+        on_each("tests/lease/test_whose_clock.py::test_no_statement_takes_the_time_from_this_machines_wall_clock[{}]"),
+    ),
+    Mutant(
+        "claim-by-upsert",
+        "a grant is INSERT ... ON CONFLICT DO UPDATE ... WHERE, which locks a live row before it looks at it",
+        (
+            Edit(
+                STATEMENTS,
+                "    granted = _grant_existing(connection, wanted, holder, ttl, label)\n"
+                "    if len(granted) < len(wanted) and (missing := _missing(connection, wanted)):\n"
+                "        _insert_missing(connection, missing)\n"
+                "        granted += _grant_existing(connection, missing, holder, ttl, label)\n"
+                "    return granted\n",
+                "    granted = []\n"
+                "    held = {'holder': holder, 'label': label, 'boot': this_boot(), 'expires_at': later(clock(), ttl)}\n"
+                "    held |= {'granted_at': now(), 'renewed_at': now()}\n"
+                "    dialect = postgresql if connection.dialect.name == 'postgresql' else sqlite\n"
+                "    for name in wanted:\n"
+                "        upsert = dialect.insert(lease).values(name=name, token=1, **held)\n"
+                "        upsert = upsert.on_conflict_do_update(\n"
+                "            index_elements=[lease.c.name], set_={'token': lease.c.token + 1, **held}, where=free_or_stale()\n"
+                "        )\n"
+                "        rows = connection.execute(upsert.returning(lease.c.name, lease.c.token))\n"
+                "        granted += [Grant(name, token, holder) for name, token in rows]\n"
+                "    return granted\n",
+            ),
+        ),
+        on_postgres(
+            "tests/lease/test_granting_postgres.py"
+            "::test_granting_passes_over_a_live_row_that_is_fenced_and_locks_no_live_row"
+        ),
+    ),
+)

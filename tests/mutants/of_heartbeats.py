@@ -1,0 +1,112 @@
+"""Mutants of the heartbeat and of trust (rules 2, 6, 8, 9 and 20)."""
+
+from tests.mutants.mutant import Edit, Mutant, on_each, on_either
+
+HEARTBEAT = "lease/heartbeat.py"
+BACKGROUND = "lease/background.py"
+KEEPER = "daemon/keeper.py"
+
+HEARTBEATS = (
+    Mutant(
+        "trust-from-the-reply",
+        "trust counts from when the answer to a renewal came, and not from when it was asked for",
+        (
+            Edit(
+                HEARTBEAT,
+                "tenure.extend(sent + self._timing.give_up)",
+                "tenure.extend(self._clock() + self._timing.give_up)",
+            ),
+        ),
+        on_either(
+            "tests/lease/test_heartbeat.py"
+            "::test_a_slow_renewal_that_succeeds_does_not_extend_trust_beyond_what_was_sent"
+        ),
+    ),
+    Mutant(
+        "heartbeat-ends-at-an-exception",
+        "the first exception that nobody expected ends the heartbeat",
+        (
+            Edit(
+                HEARTBEAT,
+                '                self._tell(events.HeartbeatFailed(f"{type(error).__name__}: {error}"))\n',
+                "                raise\n",
+            ),
+        ),
+        on_either("tests/lease/test_heartbeat.py::test_an_exception_in_the_store_does_not_end_the_heartbeat"),
+    ),
+    Mutant(
+        "one-failed-renewal-is-a-loss",
+        "a renewal that fails once is a loss, although the lease may be trusted still",
+        (
+            Edit(
+                HEARTBEAT,
+                "            self._at_risk(self._tenures.values(), str(error))\n",
+                "            for tenure in self.tenures:\n"
+                "                self._lose(tenure, LossKind.UNREACHABLE, str(error))\n",
+            ),
+        ),
+        on_either(
+            "tests/lease/test_heartbeat.py::test_one_failed_renewal_loses_nothing_and_the_next_follows_after_retry_wait"
+        ),
+    ),
+    Mutant(
+        "orphan-renewed-for-ever",
+        "a grant whose reply was lost is renewed with the others, and never released",
+        (
+            Edit(
+                HEARTBEAT,
+                "for orphan in orphans(renewal, self._holder, self._tenures.keys(), self._in_flight.keys()):\n",
+                "for orphan in ():\n",
+            ),
+        ),
+        on_each(
+            "tests/lease/test_async_client.py"
+            "::test_what_was_granted_in_a_transaction_that_failed_afterwards_is_released[{}]"
+        ),
+    ),
+    Mutant(
+        "heartbeat-in-the-loop-of-the-jobs",
+        "the heartbeat runs in the event loop of whoever uses the client",
+        (
+            Edit(BACKGROUND, "self._loop = asyncio.new_event_loop()", "self._loop = asyncio.get_running_loop()"),
+            Edit(
+                BACKGROUND,
+                "self._thread = threading.Thread(target=self._run, name=name, daemon=True)",
+                "self._thread = threading.current_thread()",
+            ),
+            Edit(BACKGROUND, "        self._thread.start()\n", ""),
+            Edit(BACKGROUND, "if self._thread.is_alive() and os.getpid() == self._pid:", "if False:"),
+        ),
+        on_each("tests/lease/test_async_client.py::test_a_blocked_event_loop_keeps_its_lease[{}]"),
+    ),
+    Mutant(
+        "keeper-without-a-deadline",
+        "a keeper waits for its replica's word, and does not look at the end of trust itself",
+        (
+            Edit(
+                KEEPER,
+                "self.listen(min(TICK, self.deadline - boottime(), trusted_until(self.trust) - boottime()))",
+                "self.listen(min(TICK, self.deadline - boottime()))",
+            ),
+            Edit(KEEPER, '        if now >= trusted_until(self.trust):\n            return "trust"\n', ""),
+        ),
+        on_either(
+            "tests/daemon/test_keeper.py::test_the_tree_is_killed_at_the_end_of_trust_while_the_replica_is_stopped"
+        ),
+    ),
+    Mutant(
+        "fixed-lock-timeout",
+        "the algorithm that started it all: no renewal, no end of trust, no fence, and a lock that is older than its timeout is cleaned up",
+        (
+            Edit("lease/functions.sql", "    IF NOT FOUND THEN\n        -- Rows", "    IF false THEN\n        -- Rows"),
+            Edit("tests/chaos/effect.py", "if connection.execute(fence, grant).rowcount != 1:", "if False:"),
+            Edit(HEARTBEAT, "            await self._beat(sent)\n", "            pass\n"),
+            Edit(
+                HEARTBEAT,
+                "Tenure(grant, sent + self._timing.give_up, self._clock)",
+                'Tenure(grant, float("inf"), self._clock)',
+            ),
+        ),
+        on_each("tests/lease/test_async_client.py::test_a_lease_is_renewed_for_longer_than_its_ttl[{}]"),
+    ),
+)

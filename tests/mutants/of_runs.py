@@ -1,0 +1,76 @@
+"""Mutants of the daemon: completion, planning and stopping (rules 10, 13, 15 and 19)."""
+
+from tests.mutants.mutant import Edit, Mutant, on_each
+
+COMPLETION = "daemon/completion.py"
+ENDS = "tests/daemon/test_completion.py::{}[{{}}-finish]"
+
+_RUN_BY_ID = Edit(
+    "daemon/statements/run.py",
+    "return and_(run.c.id == run_id, running(), run.c.token == grant.token, run.c.holder == grant.holder)",
+    "return and_(run.c.id == run_id, running())",
+)
+_JOB_RUN_BY_ID = Edit(
+    "daemon/statements/job_run.py",
+    "        job_run.c.id == job_run_id,\n"
+    '        job_run.c.state == "running",\n'
+    "        job_run.c.token == grant.token,\n"
+    "        job_run.c.holder == grant.holder,\n",
+    '        job_run.c.id == job_run_id,\n        job_run.c.state == "running",\n',
+)
+_ANY_RELEASE = Edit(COMPLETION, "    if released.released:\n        return released\n", "    return released\n")
+
+RUNS = (
+    Mutant(
+        "completion-by-id",
+        "a run and its job run are ended by their ids, whoever has them now",
+        (_RUN_BY_ID, _JOB_RUN_BY_ID, _ANY_RELEASE),
+        on_each(ENDS.format("test_a_zombie_finishes_nothing")),
+    ),
+    Mutant(
+        "release-that-released-nothing",
+        "completion goes on although its release found that the grant had ended",
+        (_ANY_RELEASE,),
+        on_each(ENDS.format("test_a_zombie_finishes_nothing")),
+    ),
+    Mutant(
+        "rows-by-id",
+        "the lease is released by its grant, but run and job run are ended by their ids",
+        (_RUN_BY_ID, _JOB_RUN_BY_ID),
+        on_each(ENDS.format("test_a_run_that_shows_another_grant_than_the_lease_is_not_ended")),
+    ),
+    Mutant(
+        "schedule-moved-on-first",
+        "a schedule is moved on in a transaction before that which makes its runs: a crash between them loses instants",
+        (
+            Edit(
+                "daemon/plan_writing.py",
+                "    new = [planned for planned in plans.runs if not planned.extends]\n",
+                '    moved_on = {"next_due": plans.next_due, "planned_until": plans.planned_until}\n'
+                "    statements.schedule.change(connection, application, schedule.name, moved_on)\n"
+                '    connection.exec_driver_sql("COMMIT")\n'
+                '    if connection.dialect.name == "sqlite":\n'
+                '        connection.exec_driver_sql("BEGIN IMMEDIATE")\n'
+                "    new = [planned for planned in plans.runs if not planned.extends]\n",
+            ),
+        ),
+        on_each(
+            "tests/daemon/test_planning_crashes.py::test_a_crash_before_any_statement_loses_and_doubles_no_instant[{}]"
+        ),
+    ),
+    Mutant(
+        "heartbeat-stopped-before-the-work",
+        "a replica that is told to stop ends its heartbeat first, and then lets its jobs finish",
+        (
+            Edit(
+                "daemon/replica.py",
+                "        if self._executions and not self._at_once:\n",
+                "        await self._around.client.__aexit__(None, None, None)\n"
+                "        if self._executions and not self._at_once:\n",
+            ),
+        ),
+        on_each(
+            "tests/stories/test_stopping.py::test_on_sigterm_a_running_job_finishes_and_nothing_more_is_claimed[{}]"
+        ),
+    ),
+)

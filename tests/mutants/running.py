@@ -1,0 +1,75 @@
+"""Running named tests in a copy of the product, in a process of their own."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.databases import VARIABLE
+
+SECONDS = 120.0
+"""How long the tests of one mutant may take."""
+TESTS_FAILED = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How the tests of a copy ended."""
+
+    status: int
+    output: str
+
+    def passed(self, node: str) -> bool:
+        return self._says("PASSED", node)
+
+    def failed(self, node: str) -> bool:
+        """Whether the test itself failed: neither its fixtures nor its import, and not because it took too long."""
+        return self._says("FAILED", node) and "from pytest-timeout" not in self.output
+
+    def _says(self, word: str, node: str) -> bool:
+        said = f"{word} {node}"
+        return any(line == said or line.startswith(f"{said} - ") for line in self.output.splitlines())
+
+
+def run_tests(product: Path, nodes: Sequence[str], server: str | None) -> Outcome:
+    """Run these tests in the copy; those on PostgreSQL on the server that is there already."""
+    options = ["-q", "--no-header", "-rpfE", "--color=no", "--tb=short", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    command = [sys.executable, "-P", "-m", "pytest", *options, f"--basetemp={product / 'tmp'}", *nodes]
+    # In a session of its own, which can be ended whole: a mutant may leave behind what the product would end.
+    with subprocess.Popen(
+        command,
+        cwd=product,
+        env=_environment(product, server),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        text=True,
+        errors="replace",
+    ) as process:
+        try:
+            output, _ = process.communicate(timeout=SECONDS)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    return Outcome(process.returncode, output)
+
+
+def where_imported(product: Path) -> list[Path]:
+    """Return the files that a process started like those tests imports the product from."""
+    said = "import lease, daemon.cli, leased; print(lease.__file__, daemon.cli.__file__, leased.__file__, sep='\\n')"
+    command = [sys.executable, "-P", "-c", said]
+    imported = subprocess.run(
+        command, cwd=product, env=_environment(product, None), capture_output=True, text=True, check=True
+    )
+    return [Path(line) for line in imported.stdout.splitlines()]
+
+
+def _environment(product: Path, server: str | None) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "LEASE"))}
+    named = {} if server is None else {VARIABLE: server}
+    return {**inherited, **named, "PYTHONPATH": str(product)}

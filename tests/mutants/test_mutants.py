@@ -1,0 +1,136 @@
+"""Each wrong variant of the product is caught, by the checks that are named for it; the product itself passes them."""
+
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import pytest
+
+from tests.mutants.copies import ROOT, copy_mutated, copy_product
+from tests.mutants.mutant import Checks, Edit, Kind, Mutant, MutantOutdatedError
+from tests.mutants.mutants import MUTANTS
+from tests.mutants.running import SECONDS, TESTS_FAILED, run_tests, where_imported
+from tests.mutants.table import table
+
+pytestmark = [pytest.mark.mutants, pytest.mark.timeout(SECONDS + 60)]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A mutant beside the checks of a kind of database, or of both where these are the same."""
+
+    mutant: Mutant
+    kinds: tuple[Kind, ...]
+    checks: Checks
+
+    def __str__(self) -> str:
+        return f"{self.mutant.name}-{'+'.join(self.kinds)}"
+
+
+def cases() -> list[Case]:
+    found = []
+    for mutant in MUTANTS:
+        kinds: dict[Checks, list[Kind]] = {}
+        for kind, checks in mutant.caught_by.items():
+            kinds.setdefault(checks, []).append(kind)
+        found += [Case(mutant, tuple(of), checks) for checks, of in kinds.items()]
+    return found
+
+
+CASES = cases()
+
+
+def controls() -> dict[str, Checks]:
+    """All checks, once each: by their room, and by whether they need PostgreSQL."""
+    nodes = {
+        (node.split("/")[1], "postgres" if case.kinds == ("postgres",) else "sqlite", node)
+        for case in CASES
+        for node in case.checks
+    }
+    return {
+        f"{room}-{kind}": tuple(node for *_, node in group)
+        for (room, kind), group in groupby(sorted(nodes), key=lambda one: one[:2])
+    }
+
+
+CONTROLS = controls()
+
+
+@pytest.fixture(scope="session")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copy_product(tmp_path_factory.mktemp("mutants") / "product")
+
+
+def server_for(kinds: tuple[str, ...], request: pytest.FixtureRequest) -> str | None:
+    return str(request.getfixturevalue("postgres_server").url) if kinds == ("postgres",) else None
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_mutant_is_caught(case: Case, product: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    server = server_for(case.kinds, request)
+    mutated = copy_mutated(product, tmp_path / "product", case.mutant.edits)
+    outcome = run_tests(mutated, case.checks, server)
+    assert outcome.status == TESTS_FAILED, outcome.output
+    survived = [node for node in case.checks if not outcome.failed(node)]
+    assert survived == [], f"{case.mutant.says}: not noticed\n{outcome.output}"
+
+
+@pytest.mark.parametrize("name", CONTROLS)
+def test_the_product_itself_passes_those_checks(
+    name: str, product: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Else a check that fails would prove nothing."""
+    server = server_for((name.rpartition("-")[2],), request)
+    unchanged = copy_mutated(product, tmp_path / "product", ())
+    outcome = run_tests(unchanged, CONTROLS[name], server)
+    assert outcome.status == 0, outcome.output
+    assert [node for node in CONTROLS[name] if not outcome.passed(node)] == [], outcome.output
+
+
+def test_what_runs_in_a_copy_is_the_copy(product: Path) -> None:
+    imported = where_imported(product)
+    assert len(imported) == 3
+    assert all(path.is_relative_to(product) for path in imported)
+
+
+def test_a_copy_can_change_nothing_of_the_product(product: Path, tmp_path: Path) -> None:
+    edit = Edit("leased.py", "main", "main")
+    before = (product / edit.file).read_text()
+    whole = Edit(edit.file, before, "nothing")
+    mutated = copy_mutated(product, tmp_path / "product", [whole])
+    assert (mutated / edit.file).read_text() == "nothing"
+    assert (product / edit.file).read_text() == before
+    assert not (product / edit.file).samefile(ROOT / edit.file)
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_mutant_fits_the_code_as_it_is(mutant: Mutant) -> None:
+    texts = {edit.file: (ROOT / edit.file).read_text(encoding="utf-8") for edit in mutant.edits}
+    original = dict(texts)
+    for edit in mutant.edits:
+        texts[edit.file] = edit.apply(texts[edit.file])
+    for file, text in texts.items():
+        assert text != original[file]
+        if file.endswith(".py"):
+            compile(text, file, "exec")
+
+
+def test_a_mutant_of_code_that_has_changed_is_told_in_one_sentence() -> None:
+    edit = Edit("daemon/keeper.py", "no such text", "")
+    with pytest.raises(
+        MutantOutdatedError, match=r'daemon/keeper\.py: what a mutant replaces \("no such text".* 0 times'
+    ):
+        edit.apply("something else")
+
+
+def test_the_table_has_each_mutant_with_its_checks() -> None:
+    head, _, *rows = table(MUTANTS).splitlines()
+    assert head.startswith("| mutant | what is wrong |")
+    for row, mutant in zip(rows, MUTANTS, strict=True):
+        assert row.startswith(f"| {mutant.name} | {mutant.says} |")
+        assert all(f"`{check}`" in row for checks in mutant.caught_by.values() for check in checks)
+
+
+def test_names_are_given_once() -> None:
+    names = [mutant.name for mutant in MUTANTS]
+    assert len(names) == len(set(names))

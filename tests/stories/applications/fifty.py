@@ -1,0 +1,13 @@
+"""Fifty schedules, each with a job that waits for its round's gate."""
+
+import os
+
+from daemon import Schedules
+from tests.support.telling import command
+
+schedules = Schedules("fifty")
+for number in range(50):
+    name = f"one-{number:02}"
+    schedules.add(name, cron="0 3 1 1 *").command(
+        name, command(name, "tell=began", f"wait={os.environ['STORY_GATE']}", "tell=ended")
+    )

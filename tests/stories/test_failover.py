@@ -1,0 +1,57 @@
+"""A failover to the synchronous standby in the middle of fifty runs."""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from daemon import migrations
+from tests.support.binaries import Binaries
+from tests.support.pair import Pair
+from tests.support.proxy import Proxy
+from tests.support.replicas import Story
+from tests.support.starter import Starter
+from tests.support.waiting import wait_until
+
+RUNS = 50
+
+
+@pytest.fixture
+def pair(postgres_programs: Binaries) -> Iterator[Pair]:
+    with Pair(postgres_programs) as made:
+        yield made
+
+
+@pytest.mark.slow
+def test_a_failover_in_the_middle_of_fifty_runs_loses_none_and_doubles_none_and_tokens_go_on_increasing(
+    story_folder: Path, starter: Starter, pair: Pair
+) -> None:
+    migrations.upgrade(pair.primary.url())
+    with Proxy(pair.primary.port) as proxy:
+        url = pair.primary.url().replace(f":{pair.primary.port}/", f":{proxy.port}/")
+        with Story(story_folder, url, starter) as story:
+            for _ in range(3):
+                story.start("fifty.py", "--concurrency=20", ttl="6s", environment={"STORY_GATE": "gate"})
+            story.up()
+            names = [f"one-{number:02}" for number in range(RUNS)]
+            first = {name: story.trigger(name) for name in names}
+            wait_until(lambda: len(story.events("began")) >= RUNS, "all of them run", limit=30)
+
+            pair.fail_over()
+            proxy.lead_to(pair.primary.port)
+
+            story.open("gate")
+            for name in names:
+                story.over(name)
+            again = {name: story.trigger(name) for name in names}
+            for name in names:
+                story.over(name, number=2)
+
+            runs = {run.id: run for run in story.runs()}
+            assert sorted(runs) == sorted([*first.values(), *again.values()])
+            assert {run.state for run in runs.values()} == {"succeeded"}
+            succeeded = Counter(one.run_id for one in story.job_runs() if one.state == "succeeded")
+            assert set(succeeded.values()) == {1}
+            assert len(story.events("ended")) == 2 * RUNS
+            assert all(runs[again[name]].token > runs[first[name]].token for name in names)

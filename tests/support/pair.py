@@ -1,0 +1,69 @@
+"""A PostgreSQL server and its synchronous standby: what one has said is committed, the other has too."""
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+import psycopg
+
+from .binaries import Binaries
+from .postgres import PostgresServer
+from .waiting import wait_until
+
+# A standby that has lost its primary looks for it again soon: commits wait for it.
+CONFIG = ("wal_retrieve_retry_interval = 100ms",)
+
+
+class Pair:
+    """`primary` is the one to ask; `fail_over` makes the standby that."""
+
+    def __init__(self, programs: Binaries, *, config: Sequence[str] = ()) -> None:
+        self._programs = programs
+        self._config = (*CONFIG, *config)
+        self.primary = PostgresServer(programs, config=self._config)
+        self.standby: PostgresServer | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self.primary.start()
+            self.follow()
+        except BaseException:
+            self._remove()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._remove()
+
+    def follow(self) -> None:
+        """Give the primary a new standby, for which its commits wait from now on."""
+        self.standby = PostgresServer(self._programs, config=self._config, standby_of=self.primary)
+        self.standby.start()
+        self.primary.psql("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        self.primary.psql("SELECT pg_reload_conf()")
+        self.wait_for_standby()
+
+    def wait_for_standby(self) -> None:
+        """Return once the standby has all that was committed, and commits wait for it."""
+        wait_until(self._synchronous, "the standby follows synchronously", limit=30)
+
+    def fail_over(self) -> None:
+        """Shut the primary off, as it is, and make the standby the primary; there is no standby then until `follow`."""
+        assert self.standby is not None
+        self.primary.kill9()
+        self.primary.remove()
+        self.primary, self.standby = self.standby, None
+        assert self.primary.psql("SELECT pg_promote()") == [(True,)]
+
+    def _synchronous(self) -> bool:
+        try:
+            return self.primary.psql("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") == [(1,)]
+        except psycopg.OperationalError:
+            return False
+
+    def _remove(self) -> None:
+        self.primary.remove()
+        if self.standby is not None:
+            self.standby.remove()
