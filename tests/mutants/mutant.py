@@ -40,6 +40,8 @@ class Mutant:
     says: str
     edits: tuple[Edit, ...]
     caught_by: Mapping[Kind, Checks] = field(default_factory=dict)
+    in_campaigns: bool = False
+    """A chaos campaign catches it too, on each kind of database: `test_in_a_campaign`."""
 
 
 def on_each(node: str) -> dict[Kind, Checks]:

@@ -2,15 +2,16 @@
 
 from collections.abc import Iterable
 
-from tests.mutants.mutant import Checks, Mutant
+from tests.mutants.mutant import Checks, Kind, Mutant
 
+KINDS: tuple[Kind, ...] = ("postgres", "sqlite")
 HEAD = ("mutant", "what is wrong", "PostgreSQL check", "SQLite check")
 
 
 def table(mutants: Iterable[Mutant]) -> str:
     """Return it in Markdown."""
     rows = [
-        (mutant.name, mutant.says, _named(mutant.caught_by.get("postgres")), _named(mutant.caught_by.get("sqlite")))
+        (mutant.name, mutant.says, *(_named(mutant.caught_by.get(kind), mutant.in_campaigns) for kind in KINDS))
         for mutant in mutants
     ]
     lines = [_line(HEAD), _line(("---",) * len(HEAD)), *map(_line, rows)]
@@ -21,5 +22,7 @@ def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
-def _named(checks: Checks | None) -> str:
-    return "not wrong there" if checks is None else "<br>".join(f"`{check}`" for check in checks)
+def _named(checks: Checks | None, in_campaigns: bool) -> str:
+    if checks is None:
+        return "not wrong there"
+    return "<br>".join([*(f"`{check}`" for check in checks), *(["`make chaos`"] if in_campaigns else [])])

@@ -1,6 +1,7 @@
 """The algorithm that started it all, in a campaign like those that the product passes: its runs are at work twice at once."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -25,13 +26,13 @@ def test_a_fixed_lock_timeout_shows_its_doubled_runs_in_a_campaign(database: str
             binaries("18").remove()
         except NoPostgresError as missing:
             pytest.skip(str(missing))
-    (mutant,) = (one for one in MUTANTS if one.name == "fixed-lock-timeout")
+    (mutant,) = (one for one in MUTANTS if one.in_campaigns)
     mutated = copy_mutated(copy_product(tmp_path / "product"), tmp_path / "mutant", mutant.edits)
     numbers = tmp_path / "numbers.json"
     options = [f"--database={database}", f"--minutes={MINUTES}", "--seed=1", f"--json={numbers}"]
     campaign = subprocess.run(
         [sys.executable, "-P", "-m", "tests.chaos", *options],
-        cwd=mutated, env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(mutated)},
+        cwd=mutated, env={"PATH": os.environ["PATH"], "PYTHONPATH": str(mutated), "TMPDIR": str(tmp_path)},
         capture_output=True, text=True, check=False, timeout=SECONDS,
     )  # fmt: skip
     assert campaign.returncode == 1, campaign.stdout + campaign.stderr
