@@ -176,23 +176,13 @@ def _end(connection: Connection, grants: Iterable[Grant], *where: ColumnElement[
     keys = [(grant.name, grant.token, grant.holder) for grant in grants]
     if not keys:
         return []
-    chosen = tuple_(lease.c.name, lease.c.token, lease.c.holder).in_(keys)
-    ending = (
-        select(lease.c.name, lease.c.token, lease.c.holder)
-        .where(chosen, *where)
-        .order_by(lease.c.name)
-        .with_for_update(skip_locked=True)
-        .cte("ending")
-    )
-    # The holder is gone from the row by the time it is returned, so that what was chosen tells it.
-    ended = connection.execute(
-        update(lease)
-        .where(lease.c.name == ending.c.name, lease.c.token == ending.c.token, lease.c.holder == ending.c.holder)
-        .values(_ENDED)
-        .returning(lease.c.name)
-    )
-    names = set(ended.scalars())
-    return [Grant(*key) for key in keys if key[0] in names]
+    key = tuple_(lease.c.name, lease.c.token, lease.c.holder)
+    ending = select(lease.c.name, lease.c.token, lease.c.holder).where(key.in_(keys), *where)
+    locked = ending.order_by(lease.c.name).with_for_update(skip_locked=True)
+    ended = {(name, token, holder) for name, token, holder in connection.execute(locked)}
+    if ended:
+        connection.execute(update(lease).where(key.in_(sorted(ended))).values(_ENDED))
+    return [Grant(*one) for one in keys if one in ended]
 
 
 def read(connection: Connection, names: Sequence[str]) -> dict[str, LeaseRecord]:

@@ -104,6 +104,13 @@ def test_a_fence_passes_for_a_lapsed_lease_that_nobody_else_was_granted(tables: 
     tables.fence(grant)
 
 
+def test_of_several_grants_of_one_name_only_the_one_in_force_is_ended(tables: Tables) -> None:
+    earlier = tables.one("a")
+    tables.make_stale("a")
+    later = tables.one("a", holder="ben")
+    assert tables.end_dead(later, earlier, Grant("a", later.token, "anna")) == [later]
+
+
 @pytest.mark.parametrize("end", ["release", "settle", "steal", "end_dead"])
 def test_a_fence_fails_after_each_way_that_a_grant_can_end(tables: Tables, end: str) -> None:
     grant = tables.one("a")
