@@ -4,6 +4,7 @@ from tests.mutants.mutant import Mutant
 from tests.mutants.of_fences import FENCES
 from tests.mutants.of_grants import GRANTS
 from tests.mutants.of_heartbeats import HEARTBEATS
+from tests.mutants.of_models import MODELS
 from tests.mutants.of_runs import RUNS
 
-MUTANTS: tuple[Mutant, ...] = (*GRANTS, *HEARTBEATS, *FENCES, *RUNS)
+MUTANTS: tuple[Mutant, ...] = (*GRANTS, *HEARTBEATS, *FENCES, *RUNS, *MODELS)

@@ -129,4 +129,19 @@ GRANTS = (
             "::test_granting_passes_over_a_live_row_that_is_fenced_and_locks_no_live_row"
         ),
     ),
+    Mutant(
+        "ended-by-name",
+        "settling ends whatever grant a name has, and tells of each that it was asked to end",
+        (
+            Edit(
+                STATEMENTS,
+                "    ended = {(name, token, holder) for name, token, holder in connection.execute(locked)}\n",
+                "    names = {name for name, _, _ in connection.execute(locked)}\n"
+                "    ended = {key for key in keys if key[0] in names}\n",
+            ),
+        ),
+        on_each(
+            "tests/lease/test_statements.py::test_of_several_grants_of_one_name_only_the_one_in_force_is_ended[{}]"
+        ),
+    ),
 )

@@ -1,0 +1,38 @@
+"""Mutants that the simulation catches, by trying many orders of the same few steps."""
+
+from tests.mutants.mutant import Edit, Mutant, on_either
+
+SIMULATION = "tests/model/test_simulation.py::test_no_seed_breaks_a_promise[{}]"
+
+MODELS = (
+    Mutant(
+        "lost-but-trusted",
+        "a grant that was declared lost may be trusted still, until its time is up",
+        (
+            Edit(
+                "lease/tenure.py",
+                "        if self.loss is not None or self.over:\n            return 0.0\n",
+                "        if self.over:\n            return 0.0\n",
+            ),
+        ),
+        on_either(SIMULATION.format(0)),
+    ),
+    Mutant(
+        "late-reply-revives",
+        "a renewal whose answer comes after the end of trust gives it a new one",
+        (
+            Edit(
+                "lease/tenure.py",
+                "if self.loss is not None or self._clock() >= self._trusted_until:",
+                "if self.loss is not None:",
+            ),
+        ),
+        on_either(SIMULATION.format(1)),
+    ),
+    Mutant(
+        "acquisition-taken-for-an-orphan",
+        "a grant whose reply is still under way is taken for one that nobody holds, and released",
+        (Edit("lease/verdicts.py", "grant not in known and grant.name not in in_flight]", "grant not in known]"),),
+        on_either(SIMULATION.format(0)),
+    ),
+)
