@@ -47,6 +47,8 @@ class End:
     status: int
     at: float
     said: str
+    starting: bool
+    """It had not claimed anything yet: its database was away."""
 
 
 class Fleet:
@@ -140,7 +142,8 @@ class Fleet:
                     continue
                 assert slot.replica is not None
                 if status != -9:
-                    self.ends.append(End(slot.name, status, boottime(), slot.replica.output[-600:]))
+                    starting = not slot.replica.said("schedules: ")
+                    self.ends.append(End(slot.name, status, boottime(), slot.replica.output[-600:], starting))
                 self.launch(slot)
 
 

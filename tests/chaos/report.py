@@ -51,15 +51,19 @@ def table(result: Result, summary: Summary) -> Iterator[str]:
         f"p99 {summary.recovery_p99:.2f} s, max {summary.recovery_max:.2f} s"
     )
     yield f"  leases lost                {summary.losses:>6}   without a fault that accounts for it: {summary.false_losses}"
-    yield f"  replicas that ended themselves {len(result.ends):>2}"
+    starting = sum(end.starting for end in result.ends)
+    yield f"  replicas ended themselves  {len(result.ends):>6}   {starting} of them as they found no database at their start"
     yield f"  all runs over              {summary.settled_after:>6.1f} s after the last fault"
     yield f"  leased audit               {summary.audit_violations:>6} violations"
     for loss in false_losses(result)[:_MOST]:
-        yield f"  false loss: {loss[0]} lost {loss[1]} (token {loss[2]}): {loss[3]}"
+        yield f"  false loss: {loss}"
     found = problems(result)
     yield ""
     told = ", ".join(f"{promise} {times}" for promise, times in summary.violations.items())
     yield f"{len(found)} violations{f' ({told})' if told else ''}:" if found else "No violation."
+    for end in result.ends:
+        if not end.starting:
+            yield f"  {end.slot} ended itself with status {end.status}: {end.said.strip().splitlines()[-1]}"
     yield from (f"  {problem}" for problem in found[:_MOST])
     if len(found) > _MOST:
         yield f"  and {len(found) - _MOST} more"

@@ -86,27 +86,39 @@ def summarize(result: Result) -> Summary:
     )
 
 
-def false_losses(result: Result) -> list[tuple[str, str, int, str]]:
-    """The losses for which no fault accounts: none that may cost a lease was under way while it was not renewed."""
+@dataclass(frozen=True, slots=True)
+class FalseLoss:
+    """A loss for which no fault accounts, and the faults that were under way all the same."""
+
+    slot: str
+    lease: str
+    token: int
+    cause: str
+    meanwhile: tuple[str, ...]
+
+    def __str__(self) -> str:
+        beside = f"; meanwhile there: {', '.join(self.meanwhile)}" if self.meanwhile else ""
+        return f"{self.slot} lost {self.lease} (token {self.token}): {self.cause}{beside}"
+
+
+def false_losses(result: Result) -> list[FalseLoss]:
+    """The losses of leases while no fault was under way that may cost one."""
     tenures = Tenures(result.facts)
-    holders = {(one.grant.name, one.grant.token): one.grant for one in tenures}
-    slack = LeaseTiming(TTL).give_up + 1.0
+    grants = {(one.grant.name, one.grant.token): one.grant for one in tenures}
+    give_up = LeaseTiming(TTL).give_up
     found = []
-    for loss in result.losses:
-        slot, name, token, _ = loss
-        tenure = tenures.of(holders.get((name, token), Grant(name, token, "")))
+    for slot, name, token, cause in result.losses:
+        tenure = tenures.of(grants.get((name, token), Grant(name, token, "")))
         if tenure is None:
             continue
         last = tenure.last_sign.timestamp() - result.clocks.offset
-        explained = any(
-            fault.costs_leases
-            and fault.slot in (None, slot)
-            and fault.began - 0.5 <= last + slack
-            and fault.ended + 0.5 >= last
-            for fault in result.faults
-        )
-        if not explained:
-            found.append(loss)
+        # It was last renewed then, and lost give_up later at the earliest.
+        near = [
+            fault for fault in result.faults if fault.began - 0.5 <= last + give_up + 1.0 and fault.ended + 0.5 >= last
+        ]
+        there = [fault for fault in near if fault.slot in (None, slot)]
+        if not any(fault.costs_leases for fault in there):
+            found.append(FalseLoss(slot, name, token, cause, tuple(sorted({fault.kind for fault in there}))))
     return found
 
 

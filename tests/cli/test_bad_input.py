@@ -123,9 +123,7 @@ def test_a_mistake_on_the_command_line(leased: Leased, folder: Path, arguments: 
     nothing_half_done(folder)
 
 
-@pytest.mark.parametrize(
-    "command", ["why", "pause", "resume", "cancel", "retry", "backfill", "lock", "doctor"]
-)
+@pytest.mark.parametrize("command", ["why", "pause", "resume", "cancel", "retry", "backfill", "lock", "doctor"])
 def test_a_command_whose_time_has_not_come_is_refused(leased: Leased, command: str) -> None:
     one_sentence(leased(command, "x", "--wait", "30s"), 2, f"the command {command} does not exist yet; ")
 
