@@ -20,7 +20,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from lease.schema import Instant
+from lease.dialects import Instant
 
 RunState = Literal["pending", "running", "succeeded", "failed", "cancelled", "skipped"]
 EndState = Literal["succeeded", "failed", "cancelled", "skipped"]

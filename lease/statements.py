@@ -12,20 +12,10 @@ from sqlalchemy import Boolean, ColumnElement, Connection, Select, case, func, s
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
+from .dialects import clock, later, lock_timeout, now, seconds_between, this_boot
 from .errors import LeaseLost, NeverGranted
 from .model import Grant, LeaseRecord
-from .schema import (
-    SCHEMA,
-    clock,
-    free_or_stale,
-    later,
-    lease,
-    lock_timeout,
-    now,
-    seconds_between,
-    stale,
-    this_boot,
-)
+from .schema import SCHEMA, free_or_stale, lease, stale
 from .sqlstate import sqlstate
 
 

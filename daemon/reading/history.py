@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, select
 
-from lease.schema import now, seconds_between
+from lease.dialects import now, seconds_between
 
 from ..schema import job_run, run
 from .values import NotFound, Row

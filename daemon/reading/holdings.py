@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
-from lease.schema import now, seconds_between
+from lease.dialects import now, seconds_between
 from lease.statements import list_prefix
 
 from ..schema import replica, run

@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, func, literal, select, type_coerce
 from sqlalchemy.sql.sqltypes import Boolean
 
-from lease.schema import lease, now, seconds_between, stale
+from lease.dialects import now, seconds_between
+from lease.schema import lease, stale
 
 from ..schema import job_run, replica, run, schedule
 from .holdings import ReplicaLine, read_replicas

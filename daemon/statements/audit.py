@@ -17,7 +17,8 @@ from sqlalchemy import (
     select,
 )
 
-from lease.schema import clock, lease, now, seconds_between, stale, this_boot
+from lease.dialects import clock, now, seconds_between, this_boot
+from lease.schema import lease, stale
 
 from ..schema import job_run, replica, run, schedule
 from .dialects import running

@@ -112,7 +112,7 @@ def _bounded_sqlite(_element: _Bounded, _compiler: SQLCompiler, **_kw: Any) -> s
 
 
 def bounded() -> ColumnElement[bool]:
-    """Return a condition that is always met, for the first statement that locks (as `lease.schema.lock_timeout`).
+    """Return a condition that is always met, for the first statement that locks (as `lease.dialects.lock_timeout`).
 
     A replica that is paused in the middle of a transaction loses it, and holds off its successor no longer (rule 11).
     """

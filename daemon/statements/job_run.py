@@ -5,8 +5,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, exists, func, insert, literal, select, update
 
+from lease.dialects import now
 from lease.model import Grant
-from lease.schema import lease, now
+from lease.schema import lease
 
 from ..schema import JobState, job_run, run
 from .dialects import bounded, insert_missing, running

@@ -5,7 +5,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, case, func, literal, or_, select
 
-from lease.schema import clock, free_or_stale, lease, now, seconds_between, seconds_until
+from lease.dialects import clock, now, seconds_between, seconds_until
+from lease.schema import free_or_stale, lease
 
 from ..schema import run, schedule
 from .dialects import among, pending, running, unfinished

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, case, delete, null, select, update
 
-from lease.schema import now, seconds_between
+from lease.dialects import now, seconds_between
 
 from ..schema import ReplicaState, replica
 from .dialects import insert_missing

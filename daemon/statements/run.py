@@ -6,8 +6,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, insert, null, select, update
 
+from lease.dialects import later, now
 from lease.model import Grant
-from lease.schema import free_or_stale, later, lease, now
+from lease.schema import free_or_stale, lease
 
 from ..schema import EndState, run, schedule
 from .dialects import SCHEDULED, among, bounded, insert_missing, number, pending, running, unfinished

@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, exists, insert, null, select, tuple_, update
 
-from lease.schema import lease, now
+from lease.dialects import now
+from lease.schema import lease
 
 from ..schema import run, schedule
 from .dialects import among, bounded, insert_missing, turn, unfinished

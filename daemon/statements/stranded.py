@@ -20,8 +20,9 @@ from sqlalchemy import (
     update,
 )
 
+from lease.dialects import clock, now, seconds_between
 from lease.model import Grant
-from lease.schema import clock, lease, now, seconds_between, stale
+from lease.schema import lease, stale
 
 from ..schema import job_run, replica, run
 from .dialects import running

@@ -8,7 +8,8 @@ from sqlalchemy import Row, delete, insert, text
 
 from daemon.audit import Promise
 from daemon.schema import job_run, replica, run, schedule
-from lease.schema import clock, later, lease, now
+from lease.dialects import clock, later, now
+from lease.schema import lease
 from tests.support.store import Store
 
 from .story import Story, write

@@ -23,8 +23,8 @@ from daemon.reading import (
 )
 from daemon.schema import job_run, replica, run, schedule
 from lease import statements
+from lease.dialects import now
 from lease.model import Grant
-from lease.schema import now
 
 MINUTE = timedelta(minutes=1)
 

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.pool import NullPool
 
-import lease.schema
+import lease.dialects
 from lease import Grant, LeaseError, LeaseLost, LeaseTiming, StoreUnavailable, events, fence
 from lease.engines import open_database
 from lease.sync import LeaseClient
@@ -59,7 +59,7 @@ def test_setting_the_wall_clock_changes_no_lease(tables: Tables, monkeypatch: py
 
 def test_a_lease_expires_by_the_clock_since_boot(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1_000.0
-    monkeypatch.setattr(lease.schema, "boottime", lambda: now)
+    monkeypatch.setattr(lease.dialects, "boottime", lambda: now)
     _forget_compiled(tables)
     tables.one("a", ttl=15.0)
     now = 1_014.9
@@ -72,8 +72,8 @@ def test_a_grant_of_an_earlier_boot_is_stale_however_far_its_clock_was(
     tables: Tables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The clock since boot begins anew: by it, the lease would last for years."""
-    monkeypatch.setattr(lease.schema, "boot_id", lambda: "the boot before")
-    monkeypatch.setattr(lease.schema, "boottime", lambda: 1e9)
+    monkeypatch.setattr(lease.dialects, "boot_id", lambda: "the boot before")
+    monkeypatch.setattr(lease.dialects, "boottime", lambda: 1e9)
     _forget_compiled(tables)
     dead = tables.one("a")
     assert tables.record("a").live

@@ -5,7 +5,7 @@ from tests.mutants.mutant import Edit, Mutant, on_each, on_postgres
 STORE = "tests/lease/test_store_conformance.py::{}[{{}}]"
 
 STATEMENTS = "lease/statements.py"
-SCHEMA = "lease/schema.py"
+DIALECTS = "lease/dialects.py"
 
 GRANTS = (
     Mutant(
@@ -69,7 +69,7 @@ GRANTS = (
         "expiry is compared with now(), the start of the transaction",
         (
             Edit(
-                SCHEMA,
+                DIALECTS,
                 'def _clock_postgresql(element: clock, compiler: SQLCompiler, **kw: Any) -> str:\n    return "clock_timestamp()"\n',
                 'def _clock_postgresql(element: clock, compiler: SQLCompiler, **kw: Any) -> str:\n    return "now()"\n',
             ),
@@ -84,7 +84,7 @@ GRANTS = (
         "expiry is compared with the wall clock of whichever machine asks",
         (
             Edit(
-                SCHEMA,
+                DIALECTS,
                 'def _clock_postgresql(element: clock, compiler: SQLCompiler, **kw: Any) -> str:\n    return "clock_timestamp()"\n',
                 "def _clock_postgresql(element: clock, compiler: SQLCompiler, **kw: Any) -> str:\n"
                 "    return compiler.process(\n"
@@ -92,7 +92,7 @@ GRANTS = (
                 "    )\n",
             ),
             Edit(
-                SCHEMA,
+                DIALECTS,
                 "bindparam(None, callable_=boottime, type_=Double(), unique=True)",
                 "bindparam(None, callable_=lambda: datetime.now(UTC).timestamp(), type_=Double(), unique=True)",
             ),

@@ -20,8 +20,9 @@ from daemon.schema import job_run, run, schedule
 from daemon.statements.run import add_manual
 from daemon.sync import SyncReport, sync
 from daemon.triggers import At, Every, Trigger
+from lease.dialects import clock, later, now
 from lease.model import Grant
-from lease.schema import SCHEMA, clock, later, now
+from lease.schema import SCHEMA
 from lease.schema import lease as leases
 
 T = TypeVar("T")
