@@ -46,7 +46,7 @@ soak: $(VENV)/.dev ## hours of work: does anything grow? HOURS= (2)
 	@$(BIN)/python -m tests.chaos.soak --hours $(HOURS)
 
 outages: $(VENV)/.dev ## a database away for less than the tolerated outage; TIMES= (200)
-	@LEASED_TEST_OUTAGES=$(TIMES) $(BIN)/python -m pytest -q tests/stories/test_tolerated_outages.py
+	@LEASED_TEST_OUTAGES=$(TIMES) $(BIN)/python -m pytest -q -o faulthandler_timeout=7200 tests/stories/test_tolerated_outages.py
 
 check: $(VENV)/.dev ## style, format, types, import contracts
 	@$(BIN)/ruff check .

@@ -7,15 +7,17 @@ number of them do the same on one database, and leases and row locks keep them a
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from time import monotonic
 
 from lease.client import Lease
+from lease.clock import boottime
 from lease.errors import LeaseError, StoreUnavailable
 
 from . import replicas
 from .claiming import Claimed, claim
 from .executing import RunExecution
-from .house_keeping import HouseKeeping
+from .housekeeping import Housekeeping
 from .job_execution import WorkOutlivesLease
 from .outlook import Outlook, outlook
 from .recovery import settle_proven_dead, settle_stale
@@ -24,6 +26,7 @@ from .scheduling import Planned, plan_due
 from .settings import Settings
 from .settling import Settled, settle_dead
 from .surroundings import Surroundings
+from .wall_clock import WallClock
 
 _STOP_LIMIT = 10.0
 """Seconds beyond kill_time that stopped runs may take to be handed back."""
@@ -40,7 +43,9 @@ class Ended:
 class Replica:
     """Claims and executes the runs of one application."""
 
-    def __init__(self, around: Surroundings, settings: Settings, entry: replicas.Replica) -> None:
+    def __init__(
+        self, around: Surroundings, settings: Settings, entry: replicas.Replica, wall_clock: WallClock | None = None
+    ) -> None:
         self.ended: list[Ended] = []
         self.running = False
         self.draining = False
@@ -48,11 +53,13 @@ class Replica:
         self._settings = settings
         self._schedules = {schedule.name: schedule for schedule in around.application.schedules}
         self._executions: dict[asyncio.Task[None], RunExecution] = {}
+        self._wall_clock = wall_clock
+        """Where the database has no clock of its own."""
         self._told: set[str] = set()
         self._wake = asyncio.Event()
         self._at_once = False
         self._came_round = monotonic()
-        self._house = HouseKeeping(around, entry, self._take_progress, lambda: self.draining)
+        self._house = Housekeeping(around, entry, self._take_progress, lambda: self.draining)
         self.unreachable_since: float | None = None
         self.failure: BaseException | None = None
         self.failed = asyncio.Event()
@@ -85,7 +92,7 @@ class Replica:
     async def run(self, *, until_idle: bool) -> None:
         """Work until told to drain, or until nothing is due, running or waiting; then stop what is left (rule 19)."""
         self.running = True
-        keeping = asyncio.create_task(self._house.keep())
+        keeping = asyncio.create_task(self._house.go_on())
         try:
             while not self.draining:
                 look = await self._tick()
@@ -110,7 +117,7 @@ class Replica:
             look = await self._look()
             if (look.others_running or look.stranded) and await self._settle(look):
                 look = await self._look()
-            if look.due:
+            if look.due and self._trusts(look.database_time):
                 await self._plan()
                 look = await self._look()
             if look.available and self._free_places() > 0 and not self.draining:
@@ -142,10 +149,21 @@ class Replica:
         more = True
         while more and not self.draining:
             planned = await self._around.database.write(
-                lambda connection: plan_due(connection, self._around.application.name, self._schedules)
+                lambda connection: plan_due(
+                    connection, self._around.application.name, self._schedules, trusts=self._trusts
+                )
             )
             more = planned.more
             self._tell_faults(planned)
+
+    def _trusts(self, database_time: datetime) -> bool:
+        """Tell whether to plan by this time; where it is the machine's own, a jump of it holds planning up."""
+        if self._wall_clock is None:
+            return True
+        judgement = self._wall_clock.judge(database_time.timestamp(), boottime())
+        if judgement.news is not None:
+            self._around.watcher.note(judgement.news)
+        return judgement.trusted
 
     def _tell_faults(self, planned: Planned) -> None:
         """Say, once, what planning could not do; what it did is in the table of runs."""

@@ -50,6 +50,18 @@ def register(connection: Connection, replica: Replica) -> None:
     bury(connection)
 
 
+def wall_clock_of(connection: Connection, boot_id: str, ticks: int) -> float | None:
+    """Return by how many seconds the wall clock was ahead of the clock since boot when a replica last registered in this boot.
+
+    ``ticks`` is how many of its clock ticks make a second. A little more, by the time from its start to its entry. None: nobody has.
+    """
+    latest = statements.replica.latest_of_boot(connection, boot_id)
+    if latest is None:
+        return None
+    started_at, start_time = latest
+    return started_at.timestamp() - start_time / ticks
+
+
 def seen(connection: Connection, holder: str, state: Literal["running", "draining"] = "running") -> bool:
     """Tell that a replica is there. False: it has no entry any more, and must register again.
 

@@ -2,8 +2,9 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from difflib import get_close_matches
 from typing import Any
 
@@ -42,12 +43,21 @@ class Planned:
     """Schedules that were left alone, and why."""
 
 
-def plan_due(connection: Connection, application: str, known: Mapping[str, Schedule]) -> Planned:
+def plan_due(
+    connection: Connection,
+    application: str,
+    known: Mapping[str, Schedule],
+    *,
+    trusts: Callable[[datetime], bool] | None = None,
+) -> Planned:
     """Give each instant that is due a run, for known schedules that no other replica is at; call it again while ``more``.
 
     The definition in the database decides, so that replicas with an older file plan the same. Runs that were to start by
-    now (`start_within`) and did not are recorded as missed.
+    now (`start_within`) and did not are recorded as missed. ``trusts`` tells whether the database's time may be planned by; if
+    not, nothing is.
     """
+    if trusts is not None and not trusts(statements.schedule.database_time(connection)):
+        return Planned()
     instants: Counter[str] = Counter(missed=_give_up_late(connection, application, known))
     rows = statements.schedule.due(connection, application, list(known), MOST_SCHEDULES)
     busy = statements.schedule.still_running(connection, application, [row.name for row in rows]) if rows else set()

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -11,8 +12,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from lease.address import plain_url
+from lease.address import parse_address, plain_url
 from lease.client import LeaseClient
+from lease.clock import boot_id
 from lease.database import Database
 from lease.engines import open_database
 from lease.errors import StoreUnavailable
@@ -30,6 +32,7 @@ from .settings import Settings
 from .surroundings import Surroundings
 from .sync import sync
 from .task_thread import TaskThread
+from .wall_clock import WallClock
 from .watching import Watcher
 from .web import WebServer, web_app
 from .web_address import WebAddress
@@ -86,7 +89,7 @@ class _Service:
             ) as client:
                 around = Surroundings(self._application, database, client, self._tasks, self._watcher)
                 entry = own_entry(client.holder, self._application.name)
-                replica = Replica(around, self._settings, entry)
+                replica = Replica(around, self._settings, entry, await self._wall_clock(database))
                 async with self._registered(database, entry), self._served(replica, client, web):
                     await self._prepare(database, now)
                     await self._run(replica, until_idle=until_idle)
@@ -95,6 +98,15 @@ class _Service:
             self._tasks.stop()
             await database.close()
         return self._status(replica, until_idle=until_idle)
+
+    async def _wall_clock(self, database: Database) -> WallClock | None:
+        """Return what watches the wall clock on SQLite, which has no other; begun with what other replicas took for the time."""
+        if parse_address(self._settings.database).get_backend_name() != "sqlite":
+            return None
+        if not boot_id() or sys.platform != "linux":
+            return WallClock()
+        ticks = os.sysconf("SC_CLK_TCK")
+        return WallClock(await database.read(lambda connection: replicas.wall_clock_of(connection, boot_id(), ticks)))
 
     async def _prepare(self, database: Database, now: Sequence[str]) -> None:
         """Bring the definitions into the database, settle what an earlier crash left (rule 18), and trigger what was asked for."""

@@ -8,7 +8,7 @@ Under which name a token was granted is certain of the grant that a running run 
 grants only if its schedule has not changed since the run was made, for a run that waits is renamed.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -39,15 +39,19 @@ def evidence(
     jobs: Mapping[int, Sequence[Row]],
     schedules: Mapping[tuple[str, str], Row],
     leases: Iterable[Row],
+    unsure: Container[int] = (),
 ) -> Iterator[Fact]:
-    """Yield each grant that is seen once, where it was last seen as its end, and what the rows of leases have."""
+    """Yield each grant that is seen once, where it was last seen as its end, and what the rows of leases have.
+
+    The job runs ``unsure`` bear times that cannot be true.
+    """
     seen: dict[Grant, _Seen] = {}
     names: set[str] = set()
     for run in runs:
         names.add(run.lease_name)
         unchanged = schedules[run.application, run.schedule].changed_at <= run.created_at
         for job in jobs.get(run.id, ()):
-            if unchanged or _has(run, job):
+            if job.id not in unsure and (unchanged or _has(run, job)):
                 _see(seen, Grant(run.lease_name, job.token, job.holder), job.started_at, _last(job))
     held, standing = _look(seen, [row for row in leases if row.name in names])
     for grant, one in seen.items():

@@ -16,6 +16,7 @@ from .checker import Bounds
 from .evidence import evidence
 from .expectation import expectation
 from .facts import Due, Fact, Granted, Recorded, Stranded
+from .moved_clock import wrongly_timed
 from .records import records
 
 RECOVERED_WITHIN = timedelta(seconds=60)
@@ -36,6 +37,8 @@ class Tables:
     job_runs: Sequence[Row[Any]]
     leases: Sequence[Row[Any]]
     stranded: Sequence[Row[Any]]
+    wall_clock: bool
+    """Their times are the wall clock's, of whoever wrote them (SQLite)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,7 @@ def read_tables(connection: Connection, application: str | None = None) -> Table
             job_runs=statements.audit.job_runs(connection, application),
             leases=statements.audit.leases(connection),
             stranded=statements.audit.stranded(connection, application, within),
+            wall_clock=connection.dialect.name == "sqlite",
         )
 
 
@@ -90,8 +94,13 @@ def history(tables: Tables, most: int = MOST_INSTANTS) -> History:
         jobs[row.run_id].append(row)
     schedules = {(row.application, row.name): row for row in tables.schedules}
     remarks: list[str] = []
+    unsure = wrongly_timed(tables.job_runs, tables.at) if tables.wall_clock else frozenset()
+    if unsure:
+        remarks.append(
+            f"{len(unsure)} attempts bear times that do not fit their order, as when the machine's clock is set; these times were not compared"
+        )
     facts = (
-        *evidence(tables.runs, jobs, schedules, tables.leases),
+        *evidence(tables.runs, jobs, schedules, tables.leases, unsure),
         *_stranded(tables),
         *_expected(schedules, most, remarks),
         *records(tables.runs, jobs, schedules),

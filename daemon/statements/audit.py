@@ -71,6 +71,7 @@ def runs(connection: Connection, application: str | None) -> list[Row[Any]]:
 def job_runs(connection: Connection, application: str | None) -> list[Row[Any]]:
     """Return what the audit needs of each attempt of a job."""
     query = select(
+        job_run.c.id,
         job_run.c.run_id,
         job_run.c.job,
         job_run.c.state,
@@ -103,7 +104,7 @@ def stranded(connection: Connection, application: str | None, seconds: float) ->
     )
     query = (
         select(run.c.id, run.c.lease_name, run.c.token, run.c.holder, left.label("seconds"))
-        .join(lease, lease.c.name == run.c.lease_name)
+        .outerjoin(lease, lease.c.name == run.c.lease_name)
         .where(running(), or_(another, lease.c.holder.is_(None), stale()), _attended(seconds))
         .order_by(run.c.id)
     )

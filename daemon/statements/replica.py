@@ -1,6 +1,7 @@
 """The statements on `replica`."""
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, case, delete, null, select, update
@@ -61,6 +62,18 @@ def read(connection: Connection, application: str | None) -> list[Row[Any]]:
     if application is not None:
         query = query.where(replica.c.application == application)
     return list(connection.execute(query.order_by(alive_first, replica.c.started_at, replica.c.holder)))
+
+
+def latest_of_boot(connection: Connection, boot_id: str) -> tuple[datetime, int] | None:
+    """Return (started_at, start_time) of the replica that began last in this boot, if there was one."""
+    latest = (
+        select(replica.c.started_at, replica.c.start_time)
+        .where(replica.c.boot_id == boot_id, replica.c.start_time > 0)
+        .order_by(replica.c.start_time.desc())
+        .limit(1)
+    )
+    found = connection.execute(latest).one_or_none()
+    return None if found is None else (found.started_at, found.start_time)
 
 
 def _unseen(seconds: float) -> ColumnElement[bool]:

@@ -27,7 +27,7 @@ def main() -> int:
     if options.database != "both":
         return _campaign(options, options.database, options.minutes)
     statuses = [_campaign(options, kind, options.minutes * SHARES[kind]) for kind in KINDS]
-    return 1 if 1 in statuses else 0
+    return 1 if 1 in statuses else max(statuses)
 
 
 def _campaign(options: argparse.Namespace, kind: str, minutes: float) -> int:
@@ -37,6 +37,7 @@ def _campaign(options: argparse.Namespace, kind: str, minutes: float) -> int:
     try:
         result = campaign.run(site, minutes * 60, options.seed, _tell if options.verbose else _keep_quiet)
     except NoPostgresError as missing:
+        shutil.rmtree(folder)
         _tell(f"no campaign: {missing}")
         return 2
     summary = summarize(result)

@@ -105,8 +105,7 @@ class Lane:
             if happened:
                 self._end.wait(planned.lasts)
         finally:
-            if happened or planned.slot is not None:
-                fault.stop()
+            fault.stop()
         if happened:
             slot = planned.slot.name if planned.slot is not None else None
             self._done.append(Done(fault.kind, slot, began, boottime(), fault.outage, fault.costs_leases))

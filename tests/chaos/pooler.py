@@ -1,16 +1,13 @@
 """PgBouncer in transaction mode, where it is installed."""
 
-import os
-import pwd
 import shutil
 import signal
 import socket
 import subprocess
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.support.binaries import readable_temporary_folder
+from tests.support.binaries import readable_temporary_folder, server_user
 from tests.support.datafolder import PASSWORD, USER
 from tests.support.waiting import wait_until
 
@@ -49,14 +46,16 @@ class Pooler:
 
     def start(self) -> None:
         """Return when it takes connections."""
-        uid = pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else None
         self.folder.chmod(0o755)
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [str(pooler_program()), str(self.folder / "ini")],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, user=uid, start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, user=server_user(), start_new_session=True,
             )  # fmt: skip
-        wait_until(self._listens, f"PgBouncer listens: {Path(self.folder / 'log').read_text()}")
+        try:
+            wait_until(self._listens, "PgBouncer listens")
+        except AssertionError as late:
+            raise RuntimeError(f"PgBouncer did not start: {(self.folder / 'log').read_text()}") from late
 
     def kill(self) -> None:
         """End it at once, with all connections through it."""

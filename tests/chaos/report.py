@@ -7,6 +7,8 @@ from .site import WORDS
 from .summary import Summary, false_losses
 
 _MOST = 20
+DRAINED = 143
+"""The exit status of a replica that was told to end, and did."""
 
 
 def problems(result: Result) -> list[str]:
@@ -18,11 +20,14 @@ def problems(result: Result) -> list[str]:
         found.append(f"{effects} effects, but {balance} on the account")
     if result.strays:
         found.append(f"{len(result.strays)} processes outlived their replicas")
+    # No fault lasts as long as it takes an instant to count as missed, and nobody pauses a schedule.
     found += [
-        f"replica {name} ended its drain with status {status}"
-        for name, status in result.statuses.items()
-        if status != 143
+        f"{times} instants were skipped: {reason}" for reason, times in result.skipped.items() if reason != "overlap"
     ]
+    for name, status in result.statuses.items():
+        if status != DRAINED:
+            found.append(f"replica {name} ended its drain with status {status}")
+    # Status 1 is how a replica says that it could not start, or that work would outlive its lease (rule 9).
     found += [
         f"replica {end.slot} ended by itself with status {end.status}: {end.said}"
         for end in result.ends
@@ -38,9 +43,10 @@ def table(result: Result, summary: Summary) -> Iterator[str]:
     for kind, times in summary.faults.items():
         yield f"  {kind:<26}{times:>6}"
     yield ""
-    yield f"  occurrences due            {summary.due:>6}   runs done {summary.done}, skipped (overlap) {summary.skipped}"
-    yield f"  lost                       {summary.lost:>6}"
-    yield f"  doubled                    {summary.doubled:>6}   of {summary.effects} effects"
+    skipped = ", ".join(f"{times} ({reason})" for reason, times in summary.skipped.items()) or "none"
+    yield f"  occurrences due            {summary.due:>6}   runs done {summary.done}, skipped {skipped}"
+    yield f"  lost, doubled, not over    {summary.instants_wrong:>6}"
+    yield f"  effects doubled or missing {summary.effects_wrong:>6}   of {summary.effects}"
     yield f"  runs at work twice at once {summary.at_once:>6}"
     yield f"  zombie writes attempted    {summary.zombie_attempted:>6}"
     yield f"    refused                  {summary.zombie_refused:>6}"
@@ -51,19 +57,19 @@ def table(result: Result, summary: Summary) -> Iterator[str]:
         f"p99 {summary.recovery_p99:.2f} s, max {summary.recovery_max:.2f} s"
     )
     yield f"  leases lost                {summary.losses:>6}   without a fault that accounts for it: {summary.false_losses}"
+    for loss in false_losses(result)[:_MOST]:
+        yield f"    {loss}"
     starting = sum(end.starting for end in result.ends)
     yield f"  replicas ended themselves  {len(result.ends):>6}   {starting} of them as they found no database at their start"
-    yield f"  all runs over              {summary.settled_after:>6.1f} s after the last fault"
-    yield f"  leased audit               {summary.audit_violations:>6} violations"
-    for loss in false_losses(result)[:_MOST]:
-        yield f"  false loss: {loss}"
-    found = problems(result)
-    yield ""
-    told = ", ".join(f"{promise} {times}" for promise, times in summary.violations.items())
-    yield f"{len(found)} violations{f' ({told})' if told else ''}:" if found else "No violation."
     for end in result.ends:
         if not end.starting:
-            yield f"  {end.slot} ended itself with status {end.status}: {end.said.strip().splitlines()[-1]}"
+            yield f"    {end.slot}, status {end.status}: {' '.join(end.said.splitlines()[-1:])}"
+    yield f"  all runs over              {summary.settled_after:>6.1f} s after the last fault"
+    yield f"  leased audit               {summary.audit_violations:>6} violations"
+    yield ""
+    found = problems(result)
+    told = ", ".join(f"{promise} {times}" for promise, times in summary.violations.items())
+    yield f"{len(found)} problems{f' ({told})' if told else ''}:" if found else "No violation."
     yield from (f"  {problem}" for problem in found[:_MOST])
     if len(found) > _MOST:
         yield f"  and {len(found) - _MOST} more"

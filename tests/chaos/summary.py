@@ -8,7 +8,6 @@ from daemon.audit import Promise
 from daemon.audit.facts import Due, Recorded, Refused, Written
 from daemon.audit.grants import recoveries
 from daemon.audit.tenures import Tenures
-from lease.model import Grant
 from lease.timing import LeaseTiming
 
 from .campaign import TTL, Result
@@ -21,12 +20,14 @@ class Summary:
     faults: dict[str, int]
     due: int
     done: int
-    skipped: int
-    lost: int
-    doubled: int
-    """Effects that are there twice."""
+    skipped: dict[str, int]
+    """Instants that did not run, by reason."""
+    instants_wrong: int
+    """Occurrences that are lost, accounted for twice, or not over."""
+    effects_wrong: int
+    """Effects that are there twice, or missing."""
     at_once: int
-    """Work that was alive after the next grant of its lease."""
+    """Work that was alive after the next grant of its lease, or was found alive by it."""
     effects: int
     zombie_attempted: int
     zombie_refused: int
@@ -65,9 +66,9 @@ def summarize(result: Result) -> Summary:
         faults=dict(Counter(fault.kind for fault in result.faults).most_common()),
         due=sum(isinstance(fact, Due) for fact in facts),
         done=sum(run.state in ("succeeded", "failed") for run in recorded),
-        skipped=sum(run.count for run in recorded if run.state == "skipped"),
-        lost=broken[Promise.INSTANTS] + broken[Promise.FINAL],
-        doubled=broken[Promise.EFFECTS],
+        skipped=result.skipped,
+        instants_wrong=broken[Promise.INSTANTS] + broken[Promise.FINAL],
+        effects_wrong=broken[Promise.EFFECTS],
         at_once=broken[Promise.CHILDREN],
         effects=sum(fact.run is not None for fact in written),
         zombie_attempted=refused + committed,
@@ -104,11 +105,11 @@ class FalseLoss:
 def false_losses(result: Result) -> list[FalseLoss]:
     """The losses of leases while no fault was under way that may cost one."""
     tenures = Tenures(result.facts)
-    grants = {(one.grant.name, one.grant.token): one.grant for one in tenures}
+    known = {(one.grant.name, one.grant.token): one for one in tenures}
     give_up = LeaseTiming(TTL).give_up
     found = []
     for slot, name, token, cause in result.losses:
-        tenure = tenures.of(grants.get((name, token), Grant(name, token, "")))
+        tenure = known.get((name, token))
         if tenure is None:
             continue
         last = tenure.last_sign.timestamp() - result.clocks.offset

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.faults.clocks import clock_environment, clock_file, library
+from tests.chaos.faults.clocks import clock_file, install_clock, library
 from tests.support.starter import ROOT
 
 PROGRAM = """
@@ -19,7 +19,7 @@ for _ in sys.stdin:
 
 @pytest.mark.skipif(library() is None, reason="install faketime (libfaketime) to move the wall clock of one process")
 def test_the_wall_clock_of_a_program_moves_by_hours_and_its_monotonic_clocks_stand(tmp_path: Path) -> None:
-    environment = {"LD_PRELOAD": str(library()), "PYTHONPATH": str(ROOT), **clock_environment(tmp_path, "it")}
+    environment = {"LD_PRELOAD": str(library()), "PYTHONPATH": str(ROOT), **install_clock(tmp_path, "it")}
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True
     ) as program:

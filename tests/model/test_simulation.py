@@ -11,6 +11,7 @@ SEEDS = int(os.environ.get("LEASED_MODEL_SEEDS", "80"))
 GROUPS = 4
 
 
+@pytest.mark.timeout(60 + SEEDS)
 @pytest.mark.parametrize("group", range(GROUPS))
 def test_no_seed_breaks_a_promise(group: int) -> None:
     """Nobody trusts what another may have, nothing is lost that need not be, nothing is left held, and all get their turn."""

@@ -19,8 +19,8 @@ def clock_file(folder: Path, slot: str) -> Path:
     return folder / f"clock-{slot}"
 
 
-def clock_environment(folder: Path, slot: str) -> dict[str, str]:
-    """What makes a process that has preloaded the library look into that file, twenty times a second."""
+def install_clock(folder: Path, slot: str) -> dict[str, str]:
+    """Make that file, and return what makes a process that has preloaded the library look into it once a second."""
     clock_file(folder, slot).write_text("+0")
     return {
         "FAKETIME_TIMESTAMP_FILE": str(clock_file(folder, slot)),
@@ -33,6 +33,7 @@ class MoveWallClock(SlotFault):
     """Hours forward or back, in the middle of whatever goes on."""
 
     kind = "wall clock moved"
+    shortest = 1.5
 
     @classmethod
     def fits(cls, scene: Scene, slot: Slot) -> bool:

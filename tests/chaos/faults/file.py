@@ -34,7 +34,6 @@ class HoldWriteLock(_File):
                 entrance.pass_within(2)
                 self._connection.execute("BEGIN IMMEDIATE")
         except (TurnstileBusy, sqlite3.OperationalError):
-            self._connection.close()
             return False
         return True
 

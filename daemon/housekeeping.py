@@ -18,8 +18,11 @@ _SAVE_EVERY = 1.0
 _SEEN_EVERY = 5.0
 
 
-class HouseKeeping:
-    """``take_progress`` returns what is not saved yet, by job run; ``draining`` tells whether the replica claims nothing more."""
+class Housekeeping:
+    """Goes on beside the runs until it is cancelled.
+
+    ``take_progress`` returns what is not saved yet, by job run; ``draining`` tells whether the replica claims nothing more.
+    """
 
     def __init__(
         self,
@@ -34,8 +37,8 @@ class HouseKeeping:
         self._draining = draining
         self._seen = monotonic()
 
-    async def keep(self) -> None:
-        """Go on until cancelled."""
+    async def go_on(self) -> None:
+        """Save and tell, every second."""
         while True:
             await asyncio.sleep(_SAVE_EVERY)
             try:
@@ -45,7 +48,7 @@ class HouseKeeping:
             except StoreUnavailable:
                 continue
             except Exception as error:  # noqa: BLE001 - it never ends quietly: others would take this replica for dead
-                self._around.watcher.note(f"progress could not be saved: {error!r}")
+                self._around.watcher.note(f"an error of leased itself beside the runs, which go on: {error!r}")
 
     async def tell_seen(self) -> None:
         """Write that this replica lives; losing a lease is told apart from dying by it (rule 16)."""

@@ -1,0 +1,58 @@
+"""Times that were written while the machine's clock was set wrong. Pure.
+
+SQLite has the wall clock of whoever writes, and one writer at a time, so that there the order of the rows is the order of their making: a time
+that does not fit it by minutes says nothing of what happened. PostgreSQL has a clock of its own, and nothing of this is looked for.
+"""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row
+
+MINUTES = timedelta(minutes=10)
+"""Less than this is no set clock, and is judged like any other time."""
+
+
+def wrongly_timed(job_runs: Sequence[Row[Any]], at: datetime) -> frozenset[int]:
+    """Return the ids of the job runs, given in the order of their making, whose times cannot be true as of ``at``."""
+    kept = _longest_in_order([row.started_at for row in job_runs])
+    return frozenset(
+        row.id for index, row in enumerate(job_runs) if _off(job_runs, kept, index) or _ends_wrongly(row, at)
+    )
+
+
+def _off(job_runs: Sequence[Row[Any]], kept: Sequence[int], index: int) -> bool:
+    """Tell whether a start is out of the order of those kept by minutes."""
+    place = bisect_right(kept, index)
+    start = job_runs[index].started_at
+    before = job_runs[kept[place - 1]].started_at if place else start
+    after = job_runs[kept[place]].started_at if place < len(kept) else start
+    return bool(start < before - MINUTES or start > after + MINUTES)
+
+
+def _ends_wrongly(row: Row[Any], at: datetime) -> bool:
+    ended = row.finished_at
+    return ended is not None and bool(ended > at + MINUTES or ended < row.started_at - MINUTES)
+
+
+def _longest_in_order(times: Sequence[datetime]) -> list[int]:
+    """Return the indexes of the most times that are in order (patience sorting)."""
+    ends: list[datetime] = []  # of the subsequences of each length, the smallest last time
+    last: list[int] = []
+    before: list[int] = []
+    for index, time in enumerate(times):
+        length = bisect_right(ends, time)
+        before.append(last[length - 1] if length else -1)
+        if length == len(ends):
+            ends.append(time)
+            last.append(index)
+        else:
+            ends[length], last[length] = time, index
+    found = []
+    index = last[-1] if last else -1
+    while index >= 0:
+        found.append(index)
+        index = before[index]
+    return found[::-1]
