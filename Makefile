@@ -33,13 +33,13 @@ demo: $(VENV)/.run ## the main job: a full sync of the time zone database, on SQ
 test: $(VENV)/.dev ## the whole suite; LEASED_TEST_POSTGRES= a URL, docker, 16, 17 or 18
 	@$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
 
-test-matrix: ## the suite on each Python of 3.11 to 3.14 with PostgreSQL 16, 17 and 18: what is there
+test-matrix: ## the suite on each Python of 3.11 to 3.14 with PostgreSQL 16, 17 and 18: those that are installed
 	@tools/test-matrix
 
-mutants: $(VENV)/.dev ## wrong variants of the product, each caught by a named check
+mutants: $(VENV)/.dev ## wrong variants of the product, each caught by a named check (part of the suite too)
 	@$(BIN)/python -m pytest -n $(WORKERS) tests/mutants $(PYTEST_ARGS)
 
-chaos: $(VENV)/.dev ## faults by a seeded schedule; MINUTES= (5) SEED= DATABASE=postgres, sqlite (default: both)
+chaos: $(VENV)/.dev ## faults in an order that SEED= decides; MINUTES= (5) DATABASE=postgres, sqlite (default: both)
 	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(DATABASE),--database $(DATABASE))
 
 soak: $(VENV)/.dev ## hours of work: does anything grow? HOURS= (2)

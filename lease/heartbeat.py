@@ -19,6 +19,7 @@ from . import events
 from .clock import Clock
 from .errors import StoreUnavailable
 from .model import Grant, Loss, LossKind, Renewal, locked_cause, suspended_cause, unreachable_cause
+from .stepping import DatabaseClock
 from .store import Store
 from .tenure import Tenure
 from .timing import LeaseTiming
@@ -26,8 +27,6 @@ from .verdicts import Verdicts, judge, orphans
 
 _TICK = 0.5
 """Seconds between two looks at the clock while something is held; a longer gap is a stall."""
-_STEP = 0.5
-"""Seconds by which the database's clock must move against ours to count as a step."""
 
 
 class Heartbeat:
@@ -48,8 +47,7 @@ class Heartbeat:
         self._starved = 0.0
         self._error: str | None = None
         self._locked: frozenset[Grant] = frozenset()
-        self._offset: float | None = None
-        self._took = 0.0
+        self._database_clock = DatabaseClock()
         self._releasing: set[Grant] = set()
         self._lingering: dict[Grant, float] = {}
         self._tasks: TaskGroup | None = None
@@ -73,7 +71,7 @@ class Heartbeat:
         if not self._wanted.is_set():
             self._next_beat = sent + self._timing.renew_every
             self._confirmed, self._starved, self._error = sent, 0.0, None
-            self._offset = None
+            self._database_clock.forget()
             self._seen = self._clock()
         self._tenures[grant] = tenure
         self._wanted.set()
@@ -209,15 +207,10 @@ class Heartbeat:
             self._tell(events.AtRisk(tuple(tenure.grant for tenure in risky), cause, left))
 
     def _compare_clocks(self, renewal: Renewal, sent: float) -> None:
-        if renewal.database_time is None:
-            return
-        received = self._clock()
-        offset, took = renewal.database_time - (sent + received) / 2, received - sent
-        step = 0.0 if self._offset is None else offset - self._offset
-        unsure = (took + self._took) / 2  # each offset is right to half of its round trip
-        self._offset, self._took = offset, took
-        if abs(step) > _STEP + unsure:
-            self._tell(events.ClockStepped(step))
+        if renewal.database_time is not None:
+            step = self._database_clock.step(renewal.database_time, sent, self._clock())
+            if step is not None:
+                self._tell(events.ClockStepped(step))
 
     async def _watch_once(self) -> None:
         now = self._seen = self._clock()

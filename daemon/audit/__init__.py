@@ -2,9 +2,10 @@
 
     facts     what a history consists of
     tenures   the facts of each grant put together
-    grants, writes, work, instants, effects
-              one promise each: pure functions from facts to violations
-    checker   all of them
+    grants, writes, work, recoveries, turns, instants, effects
+              what is promised: pure functions from facts to violations
+    violations, checker
+              a promise that is not kept; all of them, one after the other
     tables    the history that the daemon's own tables tell:
     evidence, expectation, records
               its grants, its due instants, its runs

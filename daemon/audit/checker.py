@@ -6,10 +6,12 @@ from datetime import timedelta
 
 from .effects import done_once, written_once
 from .facts import Fact
-from .grants import no_overlap, recovered_in_time, tokens_increase
+from .grants import no_overlap, tokens_increase
 from .instants import accounted_once, all_over, planned_on, wholly_over
+from .recoveries import recovered_in_time
 from .tenures import Tenures
-from .violations import Violation
+from .turns import nothing_idle, one_holder_at_a_time, refused_rightly, under_known_grants
+from .violations import Promise, Violation
 from .work import dead_before_next
 from .writes import no_zombie_writes
 
@@ -19,7 +21,11 @@ class Bounds:
     """What holds of this history, beyond what holds of all."""
 
     recovery: timedelta | None = None
-    """Within which a run that was cut off goes on: ttl + 1 s, plus the bound of a fenced transaction; None: not checked."""
+    """Within which a run that was cut off goes on, once its grant is stale: 1 s, and the bound of a fenced transaction; None: not checked."""
+    complete: bool = False
+    """The history tells of each grant, claim, end, start of work, write and instant."""
+    idle: timedelta = timedelta.max
+    """For how long, in a complete one, a grant may be renewed under which nothing begins."""
     finished: bool = False
     """Nothing is under way any more: each run must be over."""
     effects_written: bool = False
@@ -40,10 +46,17 @@ def check(history: Iterable[Fact], bounds: Bounds = Bounds()) -> list[Violation]
     ]
     if bounds.recovery is not None:
         found += recovered_in_time(facts, tenures, bounds.recovery)
-    found += [*accounted_once(facts), *planned_on(facts), *wholly_over(facts)]
+    if bounds.complete:
+        found += [
+            *under_known_grants(facts, tenures),
+            *refused_rightly(facts, tenures, bounds.tolerance),
+            *one_holder_at_a_time(facts, tenures, bounds.tolerance),
+            *nothing_idle(facts, tenures, bounds.idle),
+        ]
+    found += [*accounted_once(facts, complete=bounds.complete), *planned_on(facts), *wholly_over(facts)]
     if bounds.finished:
         found += all_over(facts)
     found += done_once(facts)
     if bounds.effects_written:
         found += written_once(facts)
-    return found
+    return sorted(found, key=lambda violation: list(Promise).index(violation.promise))

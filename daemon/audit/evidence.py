@@ -16,6 +16,7 @@ from typing import Any
 from lease.model import Grant
 
 from .facts import Deleted, Ended, Fact, Granted, HighestToken
+from .moved_clock import MINUTES
 
 Row = Any
 """A row of SQLAlchemy."""
@@ -40,10 +41,13 @@ def evidence(
     schedules: Mapping[tuple[str, str], Row],
     leases: Iterable[Row],
     unsure: Container[int] = (),
+    *,
+    wall_clock_at: datetime | None = None,
 ) -> Iterator[Fact]:
     """Yield each grant that is seen once, where it was last seen as its end, and what the rows of leases have.
 
-    The job runs ``unsure`` bear times that cannot be true.
+    The job runs ``unsure`` bear times that cannot be true. Where times are the wall clock's, which says ``wall_clock_at`` now, a lease under
+    which no job has begun was granted about now, or its clock was moved.
     """
     seen: dict[Grant, _Seen] = {}
     names: set[str] = set()
@@ -53,7 +57,7 @@ def evidence(
         for job in jobs.get(run.id, ()):
             if job.id not in unsure and (unchanged or _has(run, job)):
                 _see(seen, Grant(run.lease_name, job.token, job.holder), job.started_at, _last(job))
-    held, standing = _look(seen, [row for row in leases if row.name in names])
+    held, standing = _add_leases(seen, [row for row in leases if row.name in names], wall_clock_at)
     for grant, one in seen.items():
         yield Granted(grant, one.first)
         if grant not in held:
@@ -64,8 +68,10 @@ def evidence(
         yield Deleted(name)
 
 
-def _look(seen: dict[Grant, _Seen], leases: Iterable[Row]) -> tuple[set[Grant], dict[str, int]]:
-    """Add what the rows of leases show; return the grants that are held, and the token of each name."""
+def _add_leases(
+    seen: dict[Grant, _Seen], leases: Iterable[Row], wall_clock_at: datetime | None
+) -> tuple[set[Grant], dict[str, int]]:
+    """Add what the rows of leases show, as `evidence` says; return the grants that are held, and the token of each name."""
     held: set[Grant] = set()
     standing: dict[str, int] = {}
     for row in leases:
@@ -73,7 +79,7 @@ def _look(seen: dict[Grant, _Seen], leases: Iterable[Row]) -> tuple[set[Grant], 
         if row.holder is not None:
             grant = Grant(row.name, row.token, row.holder)
             held.add(grant)
-            if row.granted_at is not None:
+            if row.granted_at is not None and (wall_clock_at is None or abs(row.granted_at - wall_clock_at) < MINUTES):
                 _see(seen, grant, row.granted_at, row.granted_at)
     return held, standing
 

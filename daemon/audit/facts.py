@@ -100,6 +100,16 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
+class Left:
+    """A run was no longer running: it is over, or goes on later, or was settled. ``grant`` is the one that its row had until then."""
+
+    run: int
+    grant: Grant
+    at: datetime
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
 class Settled:
     """A run's attempt was ended by another than its holder, or because its holder had lost the lease: it goes on, or has failed."""
 
@@ -189,6 +199,7 @@ Fact = (
     | Refused
     | Worked
     | Claimed
+    | Left
     | Settled
     | Stranded
     | Due

@@ -1,10 +1,9 @@
-"""Tokens increase, grants of one name do not overlap, and what was cut off goes on in time."""
+"""Tokens increase, and grants of one name do not overlap."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
-from .facts import Claimed, ClockJump, Deleted, Fact, HighestToken, Outage, Renewed, Settled, Stranded
+from .facts import ClockJump, Deleted, Fact, HighestToken, Renewed
 from .tenures import Tenure, Tenures
 from .violations import Promise, Violation
 
@@ -74,63 +73,7 @@ def no_overlap(history: Iterable[Fact], tenures: Tenures, tolerance: timedelta) 
                 )
 
 
-def recovered_in_time(history: Iterable[Fact], tenures: Tenures, within: timedelta) -> Iterator[Violation]:
-    """A run that was taken from its holder is claimed anew ``within`` that time of its grant's last sign of life (rule 18).
-
-    And what is to be taken is taken within that time.
-    """
-    history = list(history)
-    for run, took, facts in recoveries(history, tenures):
-        if took > within:
-            yield Violation(
-                Promise.RECOVERY,
-                f"run {run} went on {took.total_seconds():.2f} s after the last renewal of the grant that it had lost, "
-                f"more than {within.total_seconds():g} s",
-                facts,
-            )
-    for fact in history:
-        if isinstance(fact, Stranded) and (left := fact.at - fact.since) > within:
-            yield Violation(
-                Promise.RECOVERY,
-                f"run {fact.run} counts as running under token {fact.grant.token} of lease {fact.grant.name!r}, "
-                f"which has been over for {left.total_seconds():.0f} s, more than {within.total_seconds():g} s",
-                (fact,),
-            )
-
-
-def recoveries(history: Iterable[Fact], tenures: Tenures) -> Iterator[tuple[int, timedelta, tuple[Fact, ...]]]:
-    """Yield (run, time, facts) of each recovery: from the last sign of life of its grant to its next claim, outages left out."""
-    facts = list(history)
-    outages = [fact for fact in facts if isinstance(fact, Outage)]
-    by_run: dict[int, list[Claimed | Settled]] = defaultdict(list)
-    for fact in facts:
-        if isinstance(fact, Claimed | Settled):
-            by_run[fact.run].append(fact)
-    for run, told in by_run.items():
-        cut: Settled | None = None
-        for fact in sorted(told, key=lambda fact: fact.at):
-            if isinstance(fact, Settled):
-                cut = None if fact.over else fact
-            elif cut is not None:
-                tenure = tenures.of(cut.grant)
-                if tenure is not None:
-                    took = fact.at - tenure.last_sign - _in_outages(outages, tenure.last_sign, fact.at)
-                    yield run, took, (tenure.granted, cut, fact)
-                cut = None
-
-
 def _free_from(tenure: Tenure) -> datetime | None:
     """Return when a grant ended or goes stale, whichever is first; None where the history can't tell."""
     known = [tenure.ended.at if tenure.ended else None, tenure.until]
     return min((at for at in known if at is not None), default=None)
-
-
-def _in_outages(outages: Iterable[Outage], since: datetime, until: datetime) -> timedelta:
-    """Return how much of that time was in an outage; outages may overlap."""
-    total, covered = timedelta(), since
-    for outage in sorted(outages, key=lambda outage: outage.began):
-        began, ended = max(outage.began, covered), min(outage.ended, until)
-        if ended > began:
-            total += ended - began
-            covered = ended
-    return total

@@ -9,11 +9,11 @@ from .facts import Due, Fact, Planned, Recorded
 from .violations import Promise, Violation
 
 
-def accounted_once(history: Iterable[Fact]) -> Iterator[Violation]:
+def accounted_once(history: Iterable[Fact], *, complete: bool = False) -> Iterator[Violation]:
     """Each due instant has one run of its own, or is one of those that one counted run stands for (rule 13)."""
     due, recorded = _by_schedule(history)
     for schedule in sorted(due.keys() | recorded.keys()):
-        yield from _accounted_once(schedule, sorted(due[schedule]), sorted(recorded[schedule], key=_span))
+        yield from _accounted_once(schedule, sorted(due[schedule]), sorted(recorded[schedule], key=_span), complete)
 
 
 def planned_on(history: Iterable[Fact]) -> Iterator[Violation]:
@@ -63,7 +63,7 @@ def _by_schedule(history: Iterable[Fact]) -> tuple[dict[str, list[datetime]], di
     return due, recorded
 
 
-def _accounted_once(schedule: str, due: list[datetime], runs: list[Recorded]) -> Iterator[Violation]:
+def _accounted_once(schedule: str, due: list[datetime], runs: list[Recorded], complete: bool) -> Iterator[Violation]:
     covered_to: Recorded | None = None
     accounted = [False] * len(due)
     for run in runs:
@@ -78,7 +78,7 @@ def _accounted_once(schedule: str, due: list[datetime], runs: list[Recorded]) ->
         span = range(bisect_left(due, run.first), bisect_right(due, run.last))
         for index in span:
             accounted[index] = True
-        if (span or run.count > 1) and run.count != len(span) and _is_whole(due, run):
+        if (complete or ((span or run.count > 1) and _is_whole(due, run))) and run.count != len(span):
             yield Violation(
                 Promise.INSTANTS,
                 f'run {run.run} of "{schedule}" stands for {run.count} instants from {run.first} to {run.last}, where {len(span)} were due',

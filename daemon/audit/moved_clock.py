@@ -17,10 +17,10 @@ MINUTES = timedelta(minutes=10)
 
 def wrongly_timed(job_runs: Sequence[Row[Any]], at: datetime) -> frozenset[int]:
     """Return the ids of the job runs, given in the order of their making, whose times cannot be true as of ``at``."""
-    kept = _longest_in_order([row.started_at for row in job_runs])
-    return frozenset(
-        row.id for index, row in enumerate(job_runs) if _off(job_runs, kept, index) or _ends_wrongly(row, at)
-    )
+    impossible = {row.id for row in job_runs if _is_impossible(row, at)}
+    possible = [row for row in job_runs if row.id not in impossible]
+    kept = _longest_in_order([row.started_at for row in possible])
+    return frozenset(impossible | {row.id for index, row in enumerate(possible) if _off(possible, kept, index)})
 
 
 def _off(job_runs: Sequence[Row[Any]], kept: Sequence[int], index: int) -> bool:
@@ -32,9 +32,10 @@ def _off(job_runs: Sequence[Row[Any]], kept: Sequence[int], index: int) -> bool:
     return bool(start < before - MINUTES or start > after + MINUTES)
 
 
-def _ends_wrongly(row: Row[Any], at: datetime) -> bool:
-    ended = row.finished_at
-    return ended is not None and bool(ended > at + MINUTES or ended < row.started_at - MINUTES)
+def _is_impossible(row: Row[Any], at: datetime) -> bool:
+    """Tell whether an attempt is yet to come, or ended before it began."""
+    ended = row.finished_at or row.started_at
+    return bool(ended > at + MINUTES or ended < row.started_at - MINUTES)
 
 
 def _longest_in_order(times: Sequence[datetime]) -> list[int]:

@@ -100,7 +100,9 @@ def history(tables: Tables, most: int = MOST_INSTANTS) -> History:
             f"{len(unsure)} attempts bear times that do not fit their order, as when the machine's clock is set; these times were not compared"
         )
     facts = (
-        *evidence(tables.runs, jobs, schedules, tables.leases, unsure),
+        *evidence(
+            tables.runs, jobs, schedules, tables.leases, unsure, wall_clock_at=tables.at if tables.wall_clock else None
+        ),
         *_stranded(tables),
         *_expected(schedules, most, remarks),
         *records(tables.runs, jobs, schedules),

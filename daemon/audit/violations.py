@@ -19,10 +19,12 @@ class Promise(StrEnum):
     """What worked under a grant is dead before the next one (rules 9 and 20)."""
     RECOVERY = "recovery"
     """A run whose attempt was cut off goes on in time (rule 18)."""
+    TURNS = "turns"
+    """A run has one holder at a time, and only that one ends it (rules 10 and 15)."""
     INSTANTS = "instants"
     """Each due instant is accounted for by exactly one run (rule 13)."""
     FINAL = "final"
-    """Each run is over in the end."""
+    """Each run is over in the end, and no attempt counts as running without its run (rule 15)."""
     EFFECTS = "effects"
     """What a run has recorded is there exactly once (rule 16)."""
 

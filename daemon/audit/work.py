@@ -8,9 +8,7 @@ from .tenures import Tenures
 from .violations import Promise, Violation
 
 
-def dead_before_next(
-    history: Iterable[Fact], tenures: Tenures, tolerance: timedelta = timedelta()
-) -> Iterator[Violation]:
+def dead_before_next(history: Iterable[Fact], tenures: Tenures, tolerance: timedelta) -> Iterator[Violation]:
     """No process shows a sign of life after the next grant of its lease's name (rules 9 and 20)."""
     successor = {before.grant: after.granted for before, after in tenures.successions()}
     for fact in history:

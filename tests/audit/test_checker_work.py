@@ -5,7 +5,9 @@ from datetime import timedelta
 import pytest
 
 from daemon.audit import Bounds, Promise, check
-from daemon.audit.facts import Claimed, Ended, Fact, Outage, Refused, Settled, Stranded, Worked, Written
+from daemon.audit.facts import Claimed, Ended, Fact, Outage, Refused, Renewed, Settled, Stranded, Worked, Written
+from daemon.audit.recoveries import recoveries
+from daemon.audit.tenures import Tenures
 
 from .histories import a_grant, at, broken, ended, granted, renewed, said
 
@@ -100,7 +102,7 @@ WITHIN = Bounds(recovery=timedelta(seconds=16))
 
 
 def cut_off(claimed: float) -> list[Fact]:
-    """A run that was last renewed at 5, settled when that went stale, and claimed again."""
+    """A run that was last renewed at 5, settled when that went stale (at 20), and claimed again."""
     return [
         granted(1, 0),
         Claimed(7, a_grant(1), at(0)),
@@ -112,33 +114,86 @@ def cut_off(claimed: float) -> list[Fact]:
     ]
 
 
+def recovers(claimed: float, *outages: tuple[float, float]) -> bool:
+    """Tell whether that is in time, with these outages."""
+    found = broken([*cut_off(claimed), *(Outage(at(began), at(ended_)) for began, ended_ in outages)], WITHIN)
+    assert set(found) <= {Promise.RECOVERY}
+    return not found
+
+
 def test_a_run_that_goes_on_in_time_is_right() -> None:
-    assert broken(cut_off(21), WITHIN) == []
+    assert recovers(20)
+    assert recovers(36)
 
 
 def test_a_run_that_goes_on_too_late_is_named() -> None:
-    assert said(cut_off(21.5), WITHIN) == (
-        "recovery: run 7 went on 16.50 s after the last renewal of the grant that it had lost, more than 16 s"
+    assert said(cut_off(36.5), WITHIN) == (
+        "recovery: run 7 went on 16.50 s after the grant that it had lost had gone stale, "
+        "and no outage stood in the way: more than 16 s"
     )
+
+
+def test_a_grant_that_was_not_renewed_is_stale_as_its_granting_has_it() -> None:
+    def history(claimed: float) -> list[Fact]:
+        return [fact for fact in cut_off(claimed) if not isinstance(fact, Renewed)]
+
+    assert broken(history(31), WITHIN) == []
+    assert broken(history(31.001), WITHIN) == [Promise.RECOVERY]
+
+
+def test_a_grant_of_which_is_not_known_when_it_is_stale_counts_from_its_last_sign_of_life() -> None:
+    def history(claimed: float) -> list[Fact]:
+        return [Renewed(a_grant(1), at(5)) if isinstance(fact, Renewed) else fact for fact in cut_off(claimed)]
+
+    assert broken(history(21), WITHIN) == []
+    assert broken(history(21.001), WITHIN) == [Promise.RECOVERY]
+
+
+def test_a_run_that_was_proven_dead_may_go_on_before_its_grant_is_stale() -> None:
+    told: list[Fact] = [granted(1, 0), Claimed(7, a_grant(1), at(0)), ended(1, 2), Settled(7, a_grant(1), at(2))]
+    assert broken([*told, granted(2, 2), Claimed(7, a_grant(2), at(2))], WITHIN) == []
 
 
 def test_without_a_bound_no_recovery_is_too_late() -> None:
     assert broken(cut_off(4000)) == []
 
 
-def test_an_outage_is_left_out() -> None:
-    assert broken([*cut_off(31), Outage(at(6), at(16))], WITHIN) == []
-    assert broken([*cut_off(31.5), Outage(at(6), at(16))], WITHIN) == [Promise.RECOVERY]
+def test_the_time_counts_from_the_end_of_an_outage() -> None:
+    assert recovers(56, (6, 40))
+    assert not recovers(56.001, (6, 40))
+    assert recovers(56, (30, 40))
+    assert not recovers(56.001, (30, 40))
 
 
-def test_what_outages_have_in_common_is_left_out_once() -> None:
-    overlapping = [Outage(at(6), at(12)), Outage(at(10), at(16)), Outage(at(11), at(13))]
-    assert broken([*cut_off(31), *overlapping], WITHIN) == []
-    assert broken([*cut_off(31.5), *overlapping], WITHIN) == [Promise.RECOVERY]
+def test_an_outage_that_ended_before_the_grant_was_stale_excuses_nothing() -> None:
+    assert recovers(36, (6, 16))
+    assert not recovers(36.001, (6, 16))
+
+
+def test_of_outages_one_after_the_other_the_last_end_counts() -> None:
+    assert recovers(61, (6, 25), (24, 30), (26, 27), (40, 45))
+    assert not recovers(61.001, (6, 25), (24, 30), (26, 27), (40, 45))
+    assert recovers(86, (60, 70), (30, 50))
+    assert not recovers(86.001, (60, 70), (30, 50))
+
+
+def test_an_outage_that_began_once_it_was_late_excuses_nothing() -> None:
+    assert recovers(50, (36, 50))
+    assert not recovers(50, (36.001, 50))
+    assert not recovers(80, (21, 22), (60, 79))
 
 
 def test_an_outage_before_the_last_renewal_or_after_the_claim_excuses_nothing() -> None:
-    assert broken([*cut_off(21.5), Outage(at(-9), at(5)), Outage(at(22), at(60))], WITHIN) == [Promise.RECOVERY]
+    assert not recovers(36.001, (-9, 5), (37, 60))
+
+
+def test_a_recovery_tells_how_long_it_took_and_which_outages_fell_into_it() -> None:
+    within, around = Outage(at(6), at(7)), Outage(at(4.9), at(5.1))
+    history = [*cut_off(21), within, around, Outage(at(-9), at(5)), Outage(at(21), at(60))]
+    (recovery,) = recoveries(history, Tenures(history))
+    assert recovery.took == timedelta(seconds=16)
+    assert recovery.outages == (around, within)
+    assert recovery.possible_from(timedelta()) == at(20)
 
 
 def test_a_run_that_failed_for_good_need_not_go_on() -> None:

@@ -4,6 +4,7 @@ import argparse
 import json
 import random
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -16,6 +17,7 @@ from .site import PostgresSite, Site, SqliteSite
 from .summary import summarize
 
 KINDS = ("postgres", "sqlite")
+LONGEST = 120.0
 SHARES = {"postgres": 0.7, "sqlite": 0.3}
 """How the minutes are shared when both are asked for."""
 
@@ -23,6 +25,7 @@ SHARES = {"postgres": 0.7, "sqlite": 0.3}
 def main() -> int:
     """Return the exit status: 1 when something was violated, 2 when there is no database to do it on."""
     options = _options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that all that was started is ended
     _say(f"seed {options.seed}")
     if options.database != "both":
         return _campaign(options, options.database, options.minutes)
@@ -34,23 +37,23 @@ def _campaign(options: argparse.Namespace, kind: str, minutes: float) -> int:
     folder = Path(tempfile.mkdtemp(prefix="leased-chaos-files-"))
     folder.chmod(0o755)
     site: Site = PostgresSite(campaign.SLOTS, folder, options.postgres) if kind == "postgres" else SqliteSite(folder)
+    found: list[str] = []
     try:
         result = campaign.run(site, minutes * 60, options.seed, _tell if options.verbose else _keep_quiet)
+        summary, found = summarize(result), problems(result)
     except NoPostgresError as missing:
-        shutil.rmtree(folder)
         _tell(f"no campaign: {missing}")
         return 2
-    summary = summarize(result)
+    finally:
+        if not found:
+            shutil.rmtree(folder)
     _say("\n".join(table(result, summary)))
-    found = problems(result)
     if options.json is not None:
         told = {**summary.as_json(), "database": kind, "seed": result.seed, "seconds": result.seconds}
         options.json.write_text(json.dumps({**told, "problems": found}, indent=1) + "\n")
     if found:
         _say(f"logs and diaries are kept in {folder}")
-        return 1
-    shutil.rmtree(folder)
-    return 0
+    return 1 if found else 0
 
 
 def _options() -> argparse.Namespace:
@@ -61,7 +64,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers of the last campaign there too")
     parser.add_argument("--verbose", action="store_true", help="tell how far it has come")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.database != "postgres" and options.minutes > LONGEST:
+        parser.error(f"a campaign on SQLite takes {LONGEST:g} minutes at most: wall clocks are moved by 3 hours in it")
+    return options
 
 
 def _say(text: str) -> None:

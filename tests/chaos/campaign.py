@@ -58,8 +58,20 @@ class Result:
     ends: list[End] = field(default_factory=list)
     statuses: dict[str, int] = field(default_factory=dict)
     strays: list[int] = field(default_factory=list)
-    balance: tuple[int, int] = (0, 0)
-    """What is on the account, and how many effects there are."""
+    balance: int = 0
+    """What is on the account."""
+    effects: int = 0
+    """How many effects there are."""
+    held: int = 0
+    """How many leases have a holder, when all replicas have ended."""
+    acknowledged: set[tuple[int, str]] = field(default_factory=set)
+    """(run, job) of each effect that a job was told to be committed."""
+    holders: dict[str, int] = field(default_factory=dict)
+    """The process of each replica that is known still."""
+    seen_alive: dict[int, float] = field(default_factory=dict)
+    """When each of these processes was last seen alive, by the clock of the diaries."""
+    bad_lines: list[str] = field(default_factory=list)
+    """What replicas have logged as an error, or broke off with."""
     settled_after: float = 0.0
     """Seconds from the last fault until every run was over."""
     audit: dict[str, Any] = field(default_factory=dict)
@@ -94,6 +106,8 @@ def run(site: Site, seconds: float, seed: int, tell: Callable[[str], None]) -> R
         result.ends = fleet.ends
         result.strays = kill_marked(site.folder)
         result.losses = list(history.losses(fleet.logs))
+        result.bad_lines = list(history.bad_lines(fleet.logs))
+        result.seen_alive = fleet.seen_alive
         _judge(site, engine, starts, ends, result)
     return result
 
@@ -152,23 +166,38 @@ def _wait_until_over(engine: Engine, tell: Callable[[str], None]) -> float:
 
 
 def _judge(site: Site, engine: Engine, starts: datetime, ends: datetime, result: Result) -> None:
-    clocks = result.clocks
+    clocks, defined = result.clocks, application(starts, ends)
     with engine.connect() as connection:
         result.facts = [
             *history.witnessed(connection, clocks),
             *history.effects(connection),
-            *history.tables(connection),
-            *history.due(application(starts, ends), ends),
+            *history.tables(connection, defined),
+            *history.due(defined, ends),
             *history.diaries(site.folder, clocks),
+            *history.haunted(result.tried, clocks),
             *history.outages(result.faults, clocks),
         ]
-        query = text("SELECT (SELECT balance FROM account), (SELECT count(*) FROM effect)")
-        balance, effects = connection.execute(query).one()
-        result.balance = (balance, effects)
-        reasons = connection.execute(text("SELECT reason, sum(count) FROM run WHERE state = 'skipped' GROUP BY reason"))
-        result.skipped = {reason: int(times) for reason, times in reasons}
-    recovery = timedelta(seconds=TTL + 1 + BOUND)
-    bounds = Bounds(recovery, finished=True, effects_written=True, tolerance=TOLERANCE[site.kind])
+        result.skipped = {
+            reason: int(times)
+            for reason, times in connection.execute(
+                text("SELECT reason, sum(count) FROM run WHERE state = 'skipped' GROUP BY reason")
+            )
+        }
+        result.holders = {row.holder: row.pid for row in connection.execute(text("SELECT holder, pid FROM replica"))}
+        query = text(
+            "SELECT (SELECT balance FROM account), (SELECT count(*) FROM effect),"
+            " (SELECT count(*) FROM lease WHERE holder IS NOT NULL)"
+        )
+        result.balance, result.effects, result.held = connection.execute(query).one()
+    result.acknowledged = history.acknowledged(site.folder)
+    bounds = Bounds(
+        recovery=timedelta(seconds=1 + BOUND),
+        complete=True,
+        idle=timedelta(seconds=2 * TTL),
+        finished=True,
+        effects_written=True,
+        tolerance=TOLERANCE[site.kind],
+    )
     result.violations = check(result.facts, bounds)
     result.audit = _audit(site.url)
 

@@ -1,5 +1,6 @@
 """What each attempt of a job notes of itself: a file an attempt, a JSON line a note. Nothing but the standard library."""
 
+import hashlib
 import json
 import os
 import time
@@ -27,7 +28,7 @@ class Diary:
     """One attempt's notes."""
 
     def __init__(self, run: int, job: str, attempt: int, grant: tuple[str, int, str]) -> None:
-        self._earlier = f"{run}-{job}-*.jsonl"
+        self._lease = hashlib.sha256(grant[0].encode()).hexdigest()[:16]
         path = diaries() / f"{run}-{job}-{attempt}-{os.getpid()}.jsonl"
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         self._known = {"run": run, "job": job, "attempt": attempt, "grant": list(grant)}
@@ -37,10 +38,14 @@ class Diary:
         line = {"what": what, "at": boottime(), **(self._known if what == "began" else {}), **more}
         os.write(self._file, json.dumps(line).encode() + b"\n")
 
-    def survivors(self) -> list[int]:
-        """The processes of earlier attempts of this job of this run that are still there."""
-        noted = (note for path in diaries().glob(self._earlier) for note in read(path) if "pids" in note)
-        return [pid for note in noted for pid, start in note["pids"] if pid != os.getpid() and start_time(pid) == start]
+    def survivors(self, ours: list[int]) -> list[int]:
+        """The processes of earlier attempts under this lease that are still there; ours are left to those who come."""
+        path = diaries() / f"{self._lease}.pids"
+        earlier = [tuple(map(int, line.split())) for line in path.read_text().splitlines()] if path.exists() else []
+        found = [pid for pid, start in earlier if start_time(pid) == start]
+        with path.open("a") as file:
+            file.writelines(f"{pid} {start_time(pid)}\n" for pid in ours)
+        return found
 
 
 def read(path: Path) -> list[Note]:

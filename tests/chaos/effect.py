@@ -1,7 +1,7 @@
 """The effect of a job: one row and one more on an account, in one transaction that begins with the fence.
 
 No constraint keeps it from being there twice: it looks first, and adds what is missing, as ordinary programs do. Only the fence makes that
-right. Written without the library, as a program in another language would.
+right. Written with nothing of the library but its turnstile, as a program in another language would.
 """
 
 import importlib.util

@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.support.postgres import children_of
 from tests.support.replicas import ReplicaProcess
 from tests.support.starter import ROOT, Started, Starter
+from tests.support.telling import is_alive
 from tests.support.waiting import wait_until
 
 from .diary import FOLDER, boottime
@@ -58,6 +59,8 @@ class Fleet:
         self.slots = slots
         self.ends: list[End] = []
         self.logs: list[tuple[str, Path]] = []
+        self.seen_alive: dict[int, float] = {}
+        """When each process that is a replica was last seen alive, by the clock of the diaries."""
         self._folder = folder
         self._starter = Starter()
         self._starting = threading.Lock()
@@ -116,6 +119,8 @@ class Fleet:
     def close(self) -> None:
         """End what is left of them, and of all that they started."""
         self._stopping.set()
+        if self._watcher.ident is not None:
+            self._watcher.join()
         for slot in self.slots:
             if slot.replica is not None:
                 slot.replica.send(signal.SIGKILL)
@@ -137,14 +142,23 @@ class Fleet:
 
     def _watch(self) -> None:
         while not self._stopping.wait(0.1):
+            self._look()
             for slot in self.slots:
                 if slot.down or (status := self.status(slot)) is None or self._stopping.is_set():
                     continue
                 assert slot.replica is not None
-                if status != -9:
-                    starting = not slot.replica.said("schedules: ")
+                if status != -signal.SIGKILL:  # a fault did that
+                    starting = not slot.replica.said("run started")
                     self.ends.append(End(slot.name, status, boottime(), slot.replica.output[-600:], starting))
                 self.launch(slot)
+
+    def _look(self) -> None:
+        for slot in self.slots:
+            replica = slot.replica
+            if replica is not None:
+                for pid in children_of(replica.pid) if slot.supervised else [replica.pid]:
+                    if is_alive(pid):
+                        self.seen_alive[pid] = boottime()
 
 
 class Spawned:

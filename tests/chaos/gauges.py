@@ -47,9 +47,9 @@ def read(server: PostgresServer, replicas: list[int], at: float) -> Reading:
     )
     return Reading(
         at=at,
-        memory=max(_status(pid, "VmRSS") * 1024 for pid in replicas),
-        descriptors=max(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in replicas),
-        threads=max(_status(pid, "Threads") for pid in replicas),
+        memory=max((_status(pid, "VmRSS") * 1024 for pid in replicas), default=0),
+        descriptors=max((len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in replicas), default=0),
+        threads=max((_status(pid, "Threads") for pid in replicas), default=0),
         connections=connections,
         wal=int(wal),
         wal_files=int(wal_files),

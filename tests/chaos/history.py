@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from daemon.audit.facts import (
     Fact,
     Granted,
     HighestToken,
+    Left,
     Outage,
     Recorded,
     Refused,
@@ -27,34 +28,55 @@ from daemon.audit.facts import (
     Written,
 )
 from daemon.definitions import Application
+from daemon.triggers import Every
 from lease.model import Grant
 
-from .diary import boottime, read
+from .diary import Note, boottime, read
+from .escapee import Tried
+from .faults.clocks import MOVES
 from .lanes import Done
+
+BAD = ('"level": "error"', "Traceback", "defect of leased", "an error of leased itself", "which is a defect")
 
 
 @dataclass(frozen=True, slots=True)
 class Clocks:
-    """Turns the readings of the clock since boot, and SQLite's own, into instants."""
+    """Turns the readings of the clock since boot, and those of a wall clock that was moved meanwhile, into instants."""
 
+    began: float
+    """When the campaign began, by the wall clock that nobody moves."""
     offset: float
-    """What the wall clock had more than the clock since boot."""
+    """What that clock has more than the clock since boot."""
 
     @classmethod
     def now(cls) -> "Clocks":
-        return cls(time.time() - boottime())
+        return cls(time.time(), time.time() - boottime())
 
     def instant(self, boot: float) -> datetime:
         """The instant of a reading of the clock since boot."""
         return datetime.fromtimestamp(boot + self.offset, UTC)
 
+    def unmoved(self, wall: float) -> datetime:
+        """The instant of a reading of a wall clock, moved or not: the faults move it by hours, a campaign on SQLite takes less."""
+        for moved in (0.0, *MOVES.values()):
+            if self.began - 60 <= wall - moved <= time.time() + 60:
+                return datetime.fromtimestamp(wall - moved, UTC)
+        raise ValueError(f"{wall} is no time of this campaign, however its clocks were moved")
+
 
 def witnessed(connection: Connection, clocks: Clocks) -> Iterator[Fact]:
-    """What the triggers saw."""
-    rows = connection.execute(text("SELECT at, what, name, token, holder, until, run FROM witness ORDER BY at"))
-    for at, what, name, token, holder, until, run in rows:
-        grant, when = Grant(name, token, holder), _instant(at)
-        stale = until if until is None or isinstance(until, datetime) else clocks.instant(until)
+    """What the triggers saw, in the order in which it happened."""
+    sqlite = connection.dialect.name == "sqlite"
+    order = "rowid" if sqlite else "at"
+    before = datetime.min.replace(tzinfo=UTC)
+    columns = "at, what, name, token, holder, until, run, state"
+    for at, what, name, token, holder, until, run, state in connection.execute(
+        text(f"SELECT {columns} FROM witness ORDER BY {order}")
+    ):
+        # One writer at a time: what was written later happened later, whatever its clock said.
+        when = before = max(before, clocks.unmoved(at)) if sqlite else _instant(at)
+        grant = Grant(name, token, holder)
+        stale = clocks.instant(until) if sqlite and until is not None else until
         match what:
             case "granted":
                 yield Granted(grant, when, stale)
@@ -64,24 +86,29 @@ def witnessed(connection: Connection, clocks: Clocks) -> Iterator[Fact]:
                 yield Ended(grant, when)
             case "deleted":
                 yield Deleted(name, when)
+            case "written":
+                yield Written(grant, when, run, state)
             case "claimed":
                 yield Claimed(run, grant, when)
+            case "left":
+                yield Left(run, grant, when, state)
             case "settled" | "given up":
                 yield Settled(run, grant, when, over=what == "given up")
 
 
 def effects(connection: Connection) -> Iterator[Fact]:
-    """What was written under a fence, and when it was committed."""
-    # PostgreSQL takes the time of a commit before it lets the locks go; SQLite has one writer at a time.
-    at = "pg_xact_commit_timestamp(xmin)" if connection.dialect.name == "postgresql" else "at"
-    for when, run, job, name, token, holder in connection.execute(
-        text(f"SELECT {at}, run, job, name, token, holder FROM effect")
-    ):
-        yield Written(Grant(name, token, holder), _instant(when), run, job)
+    """What was written under a fence on PostgreSQL, and when it was committed: that time is taken before the locks are let go."""
+    if connection.dialect.name == "postgresql":
+        rows = connection.execute(
+            text("SELECT pg_xact_commit_timestamp(xmin), run, job, name, token, holder FROM effect")
+        )
+        for when, run, job, name, token, holder in rows:
+            yield Written(Grant(name, token, holder), _instant(when), run, job)
 
 
-def tables(connection: Connection) -> Iterator[Fact]:
-    """What the leases and the runs are in the end."""
+def tables(connection: Connection, application: Application) -> Iterator[Fact]:
+    """What the leases and the runs are in the end; read apart from the audit, which has reading of its own."""
+    jobs_of = {schedule.name: tuple(job.name for job in schedule.jobs) for schedule in application.schedules}
     for name, token in connection.execute(text("SELECT name, token FROM lease")):
         yield HighestToken(name, token)
     done: dict[int, dict[str, int]] = {}
@@ -102,39 +129,54 @@ def tables(connection: Connection) -> Iterator[Fact]:
         over = state not in ("pending", "running")
         yield Recorded(
             run, schedule, first, until, count, state, over, trigger == "manual", done.get(run, {}),
-            left_running=left.get(run, ()),
+            jobs=jobs_of[schedule], left_running=left.get(run, ()),
         )  # fmt: skip
 
 
 def due(application: Application, until: datetime) -> Iterator[Fact]:
-    """Every instant of every schedule."""
+    """Every instant of every schedule, by plain arithmetic: all of them have an interval, and count from `starts`."""
     for schedule in application.schedules:
+        assert isinstance(schedule.trigger, Every)
         assert schedule.starts is not None
-        anchor = schedule.starts
-        yield from (
-            Due(schedule.name, at) for at in _until(schedule.instants(anchor.replace(year=2000), anchor), until)
-        )
-
-
-def _until(instants: Iterable[datetime], until: datetime) -> Iterator[datetime]:
-    for instant in instants:
-        if instant > until:
-            return
-        yield instant
+        at = schedule.starts
+        while at <= until:
+            yield Due(schedule.name, at)
+            at += timedelta(seconds=schedule.trigger.interval)
 
 
 def diaries(folder: Path, clocks: Clocks) -> Iterator[Fact]:
     """What the attempts noted of themselves."""
-    for path in (folder / "diaries").glob("*.jsonl"):
-        notes = read(path)
-        if not notes or notes[0]["what"] != "began":
-            continue
+    for notes in _notes(folder):
         began = notes[0]
         grant = Grant(*began["grant"])
-        if "pids" in began:  # a process of its own, which is killed; what runs in the replica is only told
-            last = clocks.instant(notes[-1]["at"])
-            yield Worked(grant, clocks.instant(began["at"]), last, tuple(began["survivors"]))
+        # A process of its own is killed; what runs in the replica is told, and its beginning is all that counts.
+        last = notes[-1] if "pids" in began else began
+        survivors = tuple(began.get("survivors", ()))
+        yield Worked(grant, clocks.instant(began["at"]), clocks.instant(last["at"]), survivors)
         yield from (Refused(grant, clocks.instant(note["at"])) for note in notes if note["what"] == "refused")
+
+
+def acknowledged(folder: Path) -> set[tuple[int, str]]:
+    """(run, job) of each effect that a job was told to be committed."""
+    return {
+        (notes[0]["run"], notes[0]["job"])
+        for notes in _notes(folder)
+        if any(note["what"] == "written" for note in notes)
+    }
+
+
+def _notes(folder: Path) -> Iterator[list[Note]]:
+    for path in (folder / "diaries").glob("*.jsonl"):
+        notes = read(path)
+        if notes and notes[0]["what"] == "began":
+            yield notes
+
+
+def haunted(tried: Iterable[Tried], clocks: Clocks) -> Iterator[Fact]:
+    """What was refused to the escapee."""
+    for one in tried:
+        if one.answer == "refused":
+            yield Refused(Grant(*one.grant), clocks.instant(one.answered))
 
 
 def outages(done: Iterable[Done], clocks: Clocks) -> Iterator[Fact]:
@@ -151,6 +193,14 @@ def losses(logs: Iterable[tuple[str, Path]]) -> Iterator[tuple[str, str, int, st
             if '"lease lost"' in line:
                 said: dict[str, Any] = json.loads(line)
                 yield slot, said["lease"], said["token"], said["cause"]
+
+
+def bad_lines(logs: Iterable[tuple[str, Path]]) -> Iterator[str]:
+    """What no replica should ever say, whatever is done to it."""
+    for slot, log in logs:
+        for line in log.read_text(errors="replace").splitlines():
+            if any(word in line for word in BAD):
+                yield f"{slot}: {line[:400]}"
 
 
 def _instant(value: Any) -> datetime:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 
@@ -42,7 +43,7 @@ def slot_faults(seed: int, lane: int, scene: Scene, slots: Sequence[Slot]) -> It
         slot = chance.choice(list(slots))
         fitting = {kind: weight for kind, weight in SLOT_FAULTS.items() if kind.fits(scene, slot)}
         (kind,) = chance.choices(list(fitting), list(fitting.values()))
-        yield Planned(kind, slot, _lasts(kind, chance), chance.uniform(0.1, 0.8))
+        yield Planned(kind, slot, _lasts(kind, chance), chance.uniform(0.05, 0.4))
 
 
 def site_faults(seed: int, scene: Scene) -> Iterator[Planned]:
@@ -51,7 +52,7 @@ def site_faults(seed: int, scene: Scene) -> Iterator[Planned]:
     possible = {kind: weight for kind, weight in SITE_FAULTS.items() if kind.possible(scene)}
     while True:
         (kind,) = chance.choices(list(possible), list(possible.values()))
-        yield Planned(kind, None, _lasts(kind, chance), chance.uniform(1.0, 4.0))
+        yield Planned(kind, None, _lasts(kind, chance), chance.uniform(0.5, 2.0))
 
 
 def _lasts(kind: type[Fault], chance: Random) -> float:
@@ -99,13 +100,16 @@ class Lane:
 
     def _inflict(self, planned: Planned, fault: Fault) -> None:
         began = boottime()
-        happened = False
         try:
             happened = fault.start()
-            if happened:
-                self._end.wait(planned.lasts)
-        finally:
-            fault.stop()
+        except BaseException:
+            with suppress(Exception):  # what went wrong first matters more
+                fault.stop()
+            raise
         if happened:
-            slot = planned.slot.name if planned.slot is not None else None
-            self._done.append(Done(fault.kind, slot, began, boottime(), fault.outage, fault.costs_leases))
+            self._end.wait(planned.lasts)
+        fault.stop()
+        if happened and fault.effective:
+            slot = planned.slot.name if planned.slot is not None else fault.reaches
+            began, ended = fault.since or began, fault.until or boottime()
+            self._done.append(Done(fault.kind, slot, began, ended, fault.outage, fault.costs_leases))

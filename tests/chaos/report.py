@@ -2,9 +2,14 @@
 
 from collections.abc import Iterator
 
-from .campaign import Result
+from daemon.audit.facts import Due, Recorded, Written
+
+from .campaign import SLOTS, Result
+from .faults.clocks import MoveWallClock
+from .faults.file import FillDisk
+from .faults.server import KillPooler
 from .site import WORDS
-from .summary import Summary, false_losses
+from .summary import Summary, false_losses, taken_alive
 
 _MOST = 20
 DRAINED = 143
@@ -15,17 +20,25 @@ def problems(result: Result) -> list[str]:
     """All that must not be, in words; empty after a good campaign."""
     found = [str(violation) for violation in result.violations]
     found += [f"leased audit: {item['what']}" for item in result.audit["items"]]
-    balance, effects = result.balance
-    if balance != effects:
-        found.append(f"{effects} effects, but {balance} on the account")
+    found += taken_alive(result)
+    if result.balance != result.effects:
+        found.append(f"{result.effects} effects, but {result.balance} on the account")
+    if result.held:
+        found.append(f"{result.held} leases have a holder, though every replica has ended")
+    written = {(fact.run, fact.job) for fact in result.facts if isinstance(fact, Written)}
+    found += [
+        f"the effect of job {job} of run {run} is gone, which was committed"
+        for run, job in result.acknowledged - written
+    ]
+    found += [f"a replica says: {line}" for line in result.bad_lines]
     if result.strays:
         found.append(f"{len(result.strays)} processes outlived their replicas")
     # No fault lasts as long as it takes an instant to count as missed, and nobody pauses a schedule.
     found += [
         f"{times} instants were skipped: {reason}" for reason, times in result.skipped.items() if reason != "overlap"
     ]
-    for name, status in result.statuses.items():
-        if status != DRAINED:
+    for name in SLOTS:
+        if (status := result.statuses.get(name)) != DRAINED:
             found.append(f"replica {name} ended its drain with status {status}")
     # Status 1 is how a replica says that it could not start, or that work would outlive its lease (rule 9).
     found += [
@@ -33,7 +46,29 @@ def problems(result: Result) -> list[str]:
         for end in result.ends
         if end.status != 1
     ]
+    return found + _too_little(result)
+
+
+def _too_little(result: Result) -> list[str]:
+    """A campaign in which little goes on proves little."""
+    recorded = [fact for fact in result.facts if isinstance(fact, Recorded)]
+    due = sum(isinstance(fact, Due) for fact in result.facts)
+    idle = {fact.schedule for fact in recorded} - {fact.schedule for fact in recorded if fact.state == "succeeded"}
+    found = [f'no run of "{name}" has succeeded' for name in sorted(idle)]
+    done = sum(fact.state == "succeeded" for fact in recorded)
+    if done < due / 2:
+        found.append(f"only {done} of {due} occurrences ran")
     return found
+
+
+def not_done(result: Result) -> list[str]:
+    """What this machine could not do."""
+    names = {MoveWallClock.kind: "is libfaketime installed"}
+    if result.kind == "postgres":
+        names[KillPooler.kind] = "is PgBouncer installed"
+    else:
+        names[FillDisk.kind] = "can a file system be mounted"
+    return [f"{kind} ({why}?)" for kind, why in names.items() if not any(one.kind == kind for one in result.faults)]
 
 
 def table(result: Result, summary: Summary) -> Iterator[str]:
@@ -42,19 +77,21 @@ def table(result: Result, summary: Summary) -> Iterator[str]:
     yield ""
     for kind, times in summary.faults.items():
         yield f"  {kind:<26}{times:>6}"
+    for missing in not_done(result):
+        yield f"  not done: {missing}"
     yield ""
     skipped = ", ".join(f"{times} ({reason})" for reason, times in summary.skipped.items()) or "none"
-    yield f"  occurrences due            {summary.due:>6}   runs done {summary.done}, skipped {skipped}"
+    yield f"  occurrences due            {summary.due:>6}   runs done {summary.done}, failed {summary.failed}, skipped {skipped}"
     yield f"  lost, doubled, not over    {summary.instants_wrong:>6}"
     yield f"  effects doubled or missing {summary.effects_wrong:>6}   of {summary.effects}"
     yield f"  runs at work twice at once {summary.at_once:>6}"
     yield f"  zombie writes attempted    {summary.zombie_attempted:>6}"
-    yield f"    refused                  {summary.zombie_refused:>6}"
+    yield f"    refused                  {summary.zombie_refused:>6}   {summary.zombie_overtaken} of them after the next grant"
     yield f"    committed                {summary.zombie_committed:>6}"
     yield f"  grants                     {summary.grants:>6}"
     yield (
         f"  recoveries                 {summary.recoveries:>6}   p50 {summary.recovery_p50:.2f} s, "
-        f"p99 {summary.recovery_p99:.2f} s, max {summary.recovery_max:.2f} s"
+        f"p99 {summary.recovery_p99:.2f} s, max {summary.recovery_max:.2f} s; {summary.recoveries_in_outages} more in outages"
     )
     yield f"  leases lost                {summary.losses:>6}   without a fault that accounts for it: {summary.false_losses}"
     for loss in false_losses(result)[:_MOST]:

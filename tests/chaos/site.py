@@ -22,6 +22,7 @@ from .pooler import Pooler, pooler_program
 
 HERE = Path(__file__).parent
 JOBS, OWN = "jobs", "campaign"
+MOVE_AWAY = "UPDATE replica SET pid_namespace = 'pid:[1]' WHERE pid = {} AND state = 'running'"
 WORDS = {"postgres": "PostgreSQL", "sqlite": "SQLite"}
 
 
@@ -50,6 +51,10 @@ class Site(Protocol):
     @property
     def url(self) -> str:
         """The campaign's own way, for its reading and its checking."""
+        ...
+
+    def move_away(self, pid: int) -> bool:
+        """Let a replica have registered in another pid namespace, where nobody here can prove its death."""
         ...
 
 
@@ -111,6 +116,13 @@ class PostgresSite:
         """The campaign's own way: it leads to whichever server is the primary."""
         return self._through(self.proxies[OWN].port)
 
+    def move_away(self, pid: int) -> bool:
+        try:
+            moved = self.server.psql(f"{MOVE_AWAY.format(int(pid))} RETURNING 1")
+        except psycopg.Error:
+            return False
+        return len(moved) > 0
+
     def _through(self, port: int) -> str:
         return self.server.url().replace(f":{self.server.port}/", f":{port}/")
 
@@ -127,20 +139,28 @@ class SqliteSite:
         self.mounted = False
 
     def __enter__(self) -> Self:
-        self.place = Path(tempfile.mkdtemp(prefix="leased-chaos-"))
-        mount = ["mount", "-t", "tmpfs", "-o", f"size={self.SIZE}", "tmpfs", str(self.place)]
-        self.mounted = subprocess.run(mount, check=False, capture_output=True).returncode == 0
-        migrations.upgrade(self.url)
-        with closing(sqlite3.connect(self.place / "leased.db")) as connection:
-            connection.executescript((HERE / "witness_sqlite.sql").read_text())
+        with ExitStack() as stack:
+            self.place = Path(tempfile.mkdtemp(prefix="leased-chaos-"))
+            stack.callback(shutil.rmtree, self.place)
+            mount = ["mount", "-t", "tmpfs", "-o", f"size={self.SIZE}", "tmpfs", str(self.place)]
+            self.mounted = subprocess.run(mount, check=False, capture_output=True).returncode == 0
+            if self.mounted:
+                stack.callback(subprocess.run, ["umount", "--lazy", str(self.place)], check=True)
+            migrations.upgrade(self.url)
+            with closing(sqlite3.connect(self.path)) as connection:
+                connection.executescript((HERE / "witness_sqlite.sql").read_text())
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.mounted:
-            subprocess.run(["umount", "--lazy", str(self.place)], check=True)
-        shutil.rmtree(self.place)
+        self._stack.close()
+
+    @property
+    def path(self) -> str:
+        """The file."""
+        return str(self.place / "leased.db")
 
     def address(self, slot: str) -> str:
         del slot
@@ -152,4 +172,11 @@ class SqliteSite:
 
     @property
     def url(self) -> str:
-        return f"sqlite:///{self.place / 'leased.db'}"
+        return f"sqlite:///{self.path}"
+
+    def move_away(self, pid: int) -> bool:
+        try:
+            with closing(sqlite3.connect(self.path, timeout=1, isolation_level=None)) as connection:
+                return connection.execute(MOVE_AWAY.format(int(pid))).rowcount > 0
+        except sqlite3.OperationalError:
+            return False

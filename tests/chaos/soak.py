@@ -17,6 +17,8 @@ from pathlib import Path
 from random import Random
 from statistics import median
 
+from tests.support.binaries import NoPostgresError
+
 from .campaign import make_slots
 from .faults.fault import Scene
 from .faults.network import Cut, Reset, Silence
@@ -32,19 +34,26 @@ MEGABYTE = 1 << 20
 
 
 def main() -> int:
+    """Return the exit status: 1 when something has grown that must not, 2 when there is no PostgreSQL."""
     options = _options()
     seconds = options.hours * 3600
     folder = Path(tempfile.mkdtemp(prefix="leased-soak-"))
     folder.chmod(0o755)
-    readings = list(soak(folder, seconds, options.seed))
-    lines = list(table(readings))
-    _say("\n".join(lines))
-    found = grown(readings)
-    _say("\n".join(found) if found else "Nothing has grown that must not.")
+    found: list[str] = []
+    try:
+        readings = list(soak(folder, seconds, options.seed))
+        found = grown(readings)
+    except NoPostgresError as missing:
+        sys.stderr.write(f"no soak: {missing}\n")
+        return 2
+    finally:
+        if not found:
+            shutil.rmtree(folder)
+    _say("\n".join(table(readings)))
+    _say("\n".join([*found, f"the logs are kept in {folder}"]) if found else "Nothing has grown that must not.")
     if options.json is not None:
         told = {"seconds": seconds, "grown": found, "readings": [asdict(reading) for reading in readings]}
         options.json.write_text(json.dumps(told, indent=1) + "\n")
-    shutil.rmtree(folder)
     return 1 if found else 0
 
 

@@ -2,15 +2,19 @@
 
 from collections import Counter
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from typing import Any
 
 from daemon.audit import Promise
-from daemon.audit.facts import Due, Recorded, Refused, Written
-from daemon.audit.grants import recoveries
+from daemon.audit.facts import Due, Recorded, Refused, Settled, Written
+from daemon.audit.recoveries import recoveries
 from daemon.audit.tenures import Tenures
 from lease.timing import LeaseTiming
 
 from .campaign import TTL, Result
+
+_LOOKS = timedelta(seconds=0.3)
+"""More than the time between two looks at which processes are alive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +24,7 @@ class Summary:
     faults: dict[str, int]
     due: int
     done: int
+    failed: int
     skipped: dict[str, int]
     """Instants that did not run, by reason."""
     instants_wrong: int
@@ -30,9 +35,14 @@ class Summary:
     """Work that was alive after the next grant of its lease, or was found alive by it."""
     effects: int
     zombie_attempted: int
+    """Writes under a grant that had ended."""
     zombie_refused: int
+    zombie_overtaken: int
+    """Those of them that came after the next grant."""
     zombie_committed: int
     recoveries: int
+    recoveries_in_outages: int
+    """Those that an outage fell into; the times are of the others."""
     recovery_p50: float
     recovery_p99: float
     recovery_max: float
@@ -57,24 +67,30 @@ def summarize(result: Result) -> Summary:
     facts = result.facts
     tenures = Tenures(facts)
     recorded = [fact for fact in facts if isinstance(fact, Recorded)]
-    took = sorted(time.total_seconds() for _, time, _ in recoveries(facts, tenures))
+    all_recoveries = list(recoveries(facts, tenures))
+    took = sorted(one.took.total_seconds() for one in all_recoveries if not one.outages)
     broken = Counter(violation.promise for violation in result.violations)
     written = [fact for fact in facts if isinstance(fact, Written)]
-    refused = sum(isinstance(fact, Refused) for fact in facts) + sum(one.answer == "refused" for one in result.tried)
-    committed = broken[Promise.WRITES]
+    refused = [fact for fact in facts if isinstance(fact, Refused)]
+    ends = ((tenures.of(fact.grant), fact.at) for fact in refused)
+    overtaken = sum(bool(one and one.succeeded_at and one.succeeded_at <= at) for one, at in ends)
+    committed = sum("committed" in one.what for one in result.violations if one.promise is Promise.WRITES)
     return Summary(
         faults=dict(Counter(fault.kind for fault in result.faults).most_common()),
         due=sum(isinstance(fact, Due) for fact in facts),
-        done=sum(run.state in ("succeeded", "failed") for run in recorded),
+        done=sum(run.state == "succeeded" for run in recorded),
+        failed=sum(run.state == "failed" for run in recorded),
         skipped=result.skipped,
         instants_wrong=broken[Promise.INSTANTS] + broken[Promise.FINAL],
         effects_wrong=broken[Promise.EFFECTS],
         at_once=broken[Promise.CHILDREN],
         effects=sum(fact.run is not None for fact in written),
-        zombie_attempted=refused + committed,
-        zombie_refused=refused,
+        zombie_attempted=len(refused) + committed,
+        zombie_refused=len(refused),
+        zombie_overtaken=overtaken,
         zombie_committed=committed,
-        recoveries=len(took),
+        recoveries=len(all_recoveries),
+        recoveries_in_outages=len(all_recoveries) - len(took),
         recovery_p50=_percentile(took, 0.50),
         recovery_p99=_percentile(took, 0.99),
         recovery_max=took[-1] if took else 0.0,
@@ -103,23 +119,40 @@ class FalseLoss:
 
 
 def false_losses(result: Result) -> list[FalseLoss]:
-    """The losses of leases while no fault was under way that may cost one."""
-    tenures = Tenures(result.facts)
-    known = {(one.grant.name, one.grant.token): one for one in tenures}
-    give_up = LeaseTiming(TTL).give_up
+    """The losses of leases that no fault accounts for: what could cost one took less of the time to the loss than is tolerated."""
+    timing = LeaseTiming(TTL)
+    known = {(one.grant.name, one.grant.token): one for one in Tenures(result.facts)}
     found = []
     for slot, name, token, cause in result.losses:
         tenure = known.get((name, token))
         if tenure is None:
             continue
+        # It was last renewed then, and lost when trust in that had ended, or a little later.
         last = tenure.last_sign.timestamp() - result.clocks.offset
-        # It was last renewed then, and lost give_up later at the earliest.
-        near = [
-            fault for fault in result.faults if fault.began - 0.5 <= last + give_up + 1.0 and fault.ended + 0.5 >= last
-        ]
-        there = [fault for fault in near if fault.slot in (None, slot)]
-        if not any(fault.costs_leases for fault in there):
-            found.append(FalseLoss(slot, name, token, cause, tuple(sorted({fault.kind for fault in there}))))
+        lost = last + timing.give_up
+        near = [one for one in result.faults if one.slot in (None, slot) and one.began < lost and one.ended > last]
+        felt = sum(min(one.ended, lost) - max(one.began, last) for one in near if one.costs_leases)
+        if felt < timing.tolerated_outage / 2:
+            found.append(FalseLoss(slot, name, token, cause, tuple(sorted({one.kind for one in near}))))
+    return found
+
+
+def taken_alive(result: Result) -> list[str]:
+    """The live leases that were settled although their holder was alive, and had not lost them: startup cleanup must never do that."""
+    tenures = Tenures(result.facts)
+    lost = {(name, token) for _, name, token, _ in result.losses}
+    found = []
+    for fact in result.facts:
+        if not isinstance(fact, Settled) or (fact.grant.name, fact.grant.token) in lost:
+            continue
+        tenure, pid = tenures.of(fact.grant), result.holders.get(fact.grant.holder)
+        if tenure is None or tenure.ended is None or tenure.until is None or pid is None:
+            continue
+        seen = result.seen_alive.get(pid, 0.0)
+        if tenure.ended.at < tenure.until and result.clocks.instant(seen) > tenure.ended.at + _LOOKS:
+            found.append(
+                f"the live lease {fact.grant.name!r} (token {fact.grant.token}) of process {pid}, which lived, was settled at {fact.at}"
+            )
     return found
 
 

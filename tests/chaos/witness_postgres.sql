@@ -1,4 +1,4 @@
--- What happens to leases and runs, written down in the very transaction that does it. Whoever ends a grant has its row locked
+-- The effects of jobs, and what happens to leases and runs, written down in the very transaction that does it. Whoever ends a grant has its row locked
 -- when this reads the clock, and has waited for all transactions that are fenced with it.
 CREATE TABLE witness (
     at timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -7,7 +7,8 @@ CREATE TABLE witness (
     token bigint NOT NULL,
     holder text NOT NULL,
     until timestamptz,
-    run bigint
+    run bigint,
+    state text
 );
 CREATE TABLE effect (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -42,7 +43,11 @@ CREATE TRIGGER witness AFTER INSERT OR UPDATE OR DELETE ON lease FOR EACH ROW EX
 
 CREATE FUNCTION witness_run() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF NEW.state = 'running' AND (OLD.state <> 'running' OR OLD.token <> NEW.token) THEN
+    IF OLD.state = 'running' AND (NEW.state <> 'running' OR OLD.token <> NEW.token OR OLD.holder <> NEW.holder) THEN
+        INSERT INTO witness (what, name, token, holder, run, state)
+            VALUES ('left', OLD.lease_name, OLD.token, OLD.holder, NEW.id, NEW.state);
+    END IF;
+    IF NEW.state = 'running' AND (OLD.state <> 'running' OR OLD.token <> NEW.token OR OLD.holder <> NEW.holder) THEN
         INSERT INTO witness (what, name, token, holder, run)
             VALUES ('claimed', NEW.lease_name, NEW.token, NEW.holder, NEW.id);
     ELSIF OLD.state = 'running' AND NEW.state <> 'running' AND NEW.token IS NULL THEN

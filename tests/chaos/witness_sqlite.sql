@@ -1,4 +1,5 @@
--- What happens to leases and runs, written down in the very transaction that does it; SQLite has one writer at a time.
+-- The effects of jobs, and what happens to leases and runs, written down in the very transaction that does it. SQLite has one writer at a
+-- time: the order of the rows is that of the transactions. The times are the wall clock's of whoever writes.
 CREATE TABLE witness (
     at real NOT NULL DEFAULT ((julianday('now') - 2440587.5) * 86400.0),
     what text NOT NULL,
@@ -6,11 +7,11 @@ CREATE TABLE witness (
     token integer NOT NULL,
     holder text NOT NULL,
     until real,
-    run integer
+    run integer,
+    state text
 );
 CREATE TABLE effect (
     id integer PRIMARY KEY,
-    at real NOT NULL DEFAULT ((julianday('now') - 2440587.5) * 86400.0),
     run integer,
     job text NOT NULL,
     name text NOT NULL,
@@ -40,10 +41,19 @@ WHEN NEW.holder = OLD.holder AND OLD.token = NEW.token AND OLD.expires_at <> NEW
     INSERT INTO witness (what, name, token, holder, until)
         VALUES ('renewed', NEW.name, NEW.token, NEW.holder, NEW.expires_at);
 END;
+CREATE TRIGGER witness_written AFTER INSERT ON effect BEGIN
+    INSERT INTO witness (what, name, token, holder, run, state)
+        VALUES ('written', NEW.name, NEW.token, NEW.holder, NEW.run, NEW.job);
+END;
 CREATE TRIGGER witness_claimed AFTER UPDATE ON run
-WHEN NEW.state = 'running' AND (OLD.state <> 'running' OR OLD.token <> NEW.token) BEGIN
+WHEN NEW.state = 'running' AND (OLD.state <> 'running' OR OLD.token <> NEW.token OR OLD.holder <> NEW.holder) BEGIN
     INSERT INTO witness (what, name, token, holder, run)
         VALUES ('claimed', NEW.lease_name, NEW.token, NEW.holder, NEW.id);
+END;
+CREATE TRIGGER witness_left AFTER UPDATE ON run
+WHEN OLD.state = 'running' AND (NEW.state <> 'running' OR OLD.token <> NEW.token OR OLD.holder <> NEW.holder) BEGIN
+    INSERT INTO witness (what, name, token, holder, run, state)
+        VALUES ('left', OLD.lease_name, OLD.token, OLD.holder, NEW.id, NEW.state);
 END;
 CREATE TRIGGER witness_settled AFTER UPDATE ON run
 WHEN OLD.state = 'running' AND NEW.state <> 'running' AND NEW.token IS NULL BEGIN

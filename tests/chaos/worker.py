@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.chaos.diary import Diary, start_time
+from tests.chaos.diary import Diary
 from tests.chaos.effect import Grant, write
 
 _ALIVE_EVERY = 0.1
@@ -26,8 +26,10 @@ def main(job: str, seconds: float) -> int:
     grant = (os.environ["LEASE_NAME"], int(os.environ["LEASE_TOKEN"]), os.environ["LEASE_HOLDER"])
     run = int(os.environ["LEASED_RUN"])
     diary = Diary(run, job, int(os.environ["LEASED_ATTEMPT"]), grant)
-    child = os.posix_spawnp("sleep", ["sleep", "300"], os.environ, setsid=True)
-    diary.note("began", survivors=diary.survivors(), pids=[(pid, start_time(pid)) for pid in (os.getpid(), child)])
+    # A process that leaves session and group: it must be found and ended all the same (rule 20).
+    child = os.posix_spawnp("sleep", ["sleep", "infinity"], os.environ, setsid=True)
+    pids = [os.getpid(), child]
+    diary.note("began", survivors=diary.survivors(pids), pids=pids)
     threading.Thread(target=_live, args=(diary,), daemon=True).start()
     time.sleep(seconds)
     status = write_effect(diary, grant, run, job)

@@ -15,7 +15,7 @@ CONFIG = ("wal_retrieve_retry_interval = 100ms",)
 
 
 class Pair:
-    """`primary` is the one to ask; `fail_over` makes the standby that."""
+    """`primary` is the one to ask; `fail_over` puts the standby in its place."""
 
     def __init__(self, programs: Binaries, *, config: Sequence[str] = ()) -> None:
         self._programs = programs

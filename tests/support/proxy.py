@@ -43,6 +43,11 @@ class Proxy:
         with self._lock:
             return len(self._open)
 
+    @property
+    def deaf(self) -> bool:
+        """An answer is held back, or all of them are."""
+        return not self._answering.is_set()
+
     def __enter__(self) -> Self:
         threading.Thread(target=self._accept, daemon=True).start()
         return self
@@ -142,6 +147,8 @@ class Proxy:
                 if silent_after is not None and packets > silent_after:
                     continue
                 gate.wait()
+                if source in self._rude:
+                    break  # what was held back is gone with its connection
                 if self._delay:
                     time.sleep(self._delay)
                 if reader is not None:

@@ -5,12 +5,10 @@ import json
 import os
 import re
 import signal
-import sqlite3
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Mapping
-from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -24,8 +22,8 @@ from daemon.schema import job_run, run
 from daemon.schema import replica as replica_table
 from daemon.schema import schedule as schedule_table
 from lease.schema import lease
-from lease.turnstile import Turnstile, TurnstileBusy
 
+from .sqlite import can_write
 from .starter import ROOT, Started, Starter
 from .telling import FOLDER, is_alive
 from .waiting import wait_until
@@ -143,19 +141,7 @@ class Story:
         wait_until(stopped, f"{replica.name} is stopped between two writes")
 
     def _can_write(self) -> bool:
-        if not self.url.startswith("sqlite"):
-            return True
-        path = str(self.engine.url.database)
-        with (
-            closing(sqlite3.connect(path, timeout=0.3, isolation_level=None)) as connection,
-            Turnstile(path) as entrance,
-        ):
-            try:
-                entrance.pass_within(0.3)
-                connection.execute("BEGIN IMMEDIATE")
-            except (TurnstileBusy, sqlite3.OperationalError):
-                return False
-        return True
+        return not self.url.startswith("sqlite") or can_write(str(self.engine.url.database))
 
     def __enter__(self) -> Self:
         return self

@@ -6,6 +6,8 @@ from .file import FillDisk, HoldWriteLock, HoldWriteLockBriefly, LongRead
 from .interpreter import BlockLoop, HoldInterpreter
 from .network import Cut, Deaf, Reset, Silence, Slow
 from .processes import (
+    KillAfar,
+    KillAll,
     KillChild,
     KillKeeper,
     KillReplica,
@@ -14,11 +16,13 @@ from .processes import (
     PauseChild,
     PauseKeeper,
     PauseReplica,
+    RestartReplica,
 )
 from .server import (
     Checkpoints,
     EndBackends,
     FailOver,
+    FreezeServer,
     KillPooler,
     KillServer,
     LockBriefly,
@@ -30,6 +34,8 @@ from .server import (
 
 SLOT_FAULTS: dict[type[SlotFault], int] = {
     KillReplica: 3,
+    KillAfar: 1,
+    RestartReplica: 2,
     KillSupervisor: 2,
     PauseReplica: 3,
     PauseBriefly: 2,
@@ -51,6 +57,8 @@ SITE_FAULTS: dict[type[SiteFault], int] = {
     KillServer: 2,
     RestartServer: 2,
     FailOver: 2,
+    FreezeServer: 1,
+    KillAll: 1,
     EndBackends: 3,
     LockTables: 1,
     LockBriefly: 2,

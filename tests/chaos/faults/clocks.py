@@ -5,6 +5,8 @@ from pathlib import Path
 from ..fleet import Slot
 from .fault import Scene, SlotFault
 
+MOVES = {"+3h": 10_800.0, "-3h": -10_800.0, "+26h": 93_600.0, "-26h": -93_600.0}
+"""As the library takes them, and in seconds."""
 PLACES = ("/usr/lib/x86_64-linux-gnu/faketime", "/usr/lib/aarch64-linux-gnu/faketime", "/usr/lib/faketime")
 
 
@@ -40,7 +42,7 @@ class MoveWallClock(SlotFault):
         return slot.preload is not None
 
     def start(self) -> bool:
-        self._set(self.chance.choice(["+3h", "-3h", "+26h", "-26h"]))
+        self._set(self.chance.choice(list(MOVES)))
         return True
 
     def stop(self) -> None:

@@ -30,6 +30,14 @@ class Fault(ABC):
     costs_leases: ClassVar[bool] = False
     """A replica may lose its leases by it; a loss without such a fault is a false one."""
 
+    reaches: ClassVar[str | None] = None
+    """The one slot that feels it, of a fault of the database; None: all do."""
+    since: float | None = None
+    until: float | None = None
+    """When it began and ended to be felt, by the clock of the diaries, where that is not all of its time."""
+    effective = True
+    """Set to False where it turns out that nothing came of it."""
+
     def __init__(self, scene: Scene, chance: Random) -> None:
         self.scene = scene
         self.chance = chance

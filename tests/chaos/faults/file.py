@@ -3,9 +3,11 @@
 import contextlib
 import os
 import sqlite3
+from contextlib import closing
 
 from lease.turnstile import Turnstile, TurnstileBusy
 
+from ..diary import boottime
 from ..site import SqliteSite
 from .fault import Scene, SiteFault
 
@@ -85,7 +87,20 @@ class FillDisk(_File):
                     while True:
                         file.write(b"\0" * size)
             os.fsync(file.fileno())
-        return True
+        felt = self._is_felt()
+        self.since = boottime()
+        return felt
 
     def stop(self) -> None:
         self._filler.unlink(missing_ok=True)
+
+    def _is_felt(self) -> bool:
+        """Use up what the log has room for still, and return once a write has failed."""
+        with closing(sqlite3.connect(self.path, timeout=1, isolation_level=None)) as connection:
+            for _ in range(1_000):
+                try:
+                    connection.execute("UPDATE account SET balance = balance")
+                except sqlite3.OperationalError as error:
+                    if "full" in str(error):
+                        return True
+        return False

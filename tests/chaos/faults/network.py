@@ -76,5 +76,6 @@ class Deaf(_Network):
         return True
 
     def stop(self) -> None:
+        self.effective = self.proxy.deaf  # else nothing was committed meanwhile
         self.proxy.reset()  # the answers are gone for good
         self.proxy.heal()

@@ -3,15 +3,14 @@
 import contextlib
 import os
 import signal
-import sqlite3
-from contextlib import closing
 
-from lease.turnstile import Turnstile, TurnstileBusy
 from tests.support.postgres import children_of
+from tests.support.sqlite import can_write
 from tests.support.waiting import wait_until
 
+from ..diary import boottime
 from ..fleet import Slot, keepers_of
-from .fault import Scene, SlotFault
+from .fault import Scene, SiteFault, SlotFault
 
 
 def _signal(pid: int, number: signal.Signals) -> bool:
@@ -35,6 +34,64 @@ class KillReplica(SlotFault):
     def stop(self) -> None:
         if self.slot.down:
             self.scene.fleet.relaunch(self.slot)
+
+
+class KillAfar(KillReplica):
+    """The same to one whose death nobody can prove, as on another machine: then the ttl decides."""
+
+    kind = "replica killed, unprovable"
+    longest = 2.0
+
+    @classmethod
+    def fits(cls, scene: Scene, slot: Slot) -> bool:
+        return not slot.supervised
+
+    def start(self) -> bool:
+        pid = self.scene.fleet.replica_pid(self.slot)
+        return pid is not None and self.scene.site.move_away(pid) and super().start()
+
+
+class RestartReplica(SlotFault):
+    """SIGTERM, as in a rolling restart: it claims nothing more, lets its jobs finish, and ends."""
+
+    kind = "replica restarted"
+    longest = 1.0
+
+    @classmethod
+    def fits(cls, scene: Scene, slot: Slot) -> bool:
+        return not slot.supervised
+
+    def start(self) -> bool:
+        pid = self.scene.fleet.replica_pid(self.slot)
+        self.slot.down = True
+        return pid is not None and _signal(pid, signal.SIGTERM)
+
+    def stop(self) -> None:
+        self.scene.fleet.relaunch(self.slot)
+
+
+class KillAll(SiteFault):
+    """SIGKILL to all replicas at once: whoever comes first finds nobody else alive."""
+
+    kind = "all replicas killed"
+    longest = 2.0
+    outage = True
+
+    def start(self) -> bool:
+        self._slots = self.scene.fleet.slots
+        for slot in self._slots:
+            slot.busy.acquire()
+            slot.down = True
+        self.since = boottime()
+        for slot in self._slots:
+            if slot.replica is not None and self.scene.fleet.status(slot) is None:
+                slot.replica.send(signal.SIGKILL)
+        return True
+
+    def stop(self) -> None:
+        for slot in self._slots:
+            self.scene.fleet.relaunch(slot)
+            slot.busy.release()
 
 
 class KillSupervisor(SlotFault):
@@ -85,18 +142,17 @@ class PauseReplica(_Paused):
         return self.scene.fleet.replica_pid(self.slot)
 
     def start(self) -> bool:
-        if not super().start() or self.scene.site.kind != "sqlite":
-            return self.pid is not None
+        if not super().start():
+            return False
+        if self.scene.site.kind != "sqlite":
+            return True
         path = self.scene.site.url.partition("///")[2]
-        for _ in range(50):
-            if _writable(path):
-                return True
-            _signal(self.pid or 0, signal.SIGCONT)
-            wait_until(lambda: _writable(path), "the replica ends its write", limit=20)
+        while not can_write(path):
+            self.stop()
+            wait_until(lambda: can_write(path), "the replica ends its write", limit=20)
             if not super().start():
                 return False
-        self.stop()
-        return False
+        return True
 
 
 class PauseBriefly(PauseReplica):
@@ -166,13 +222,3 @@ def _child(fault: SlotFault) -> int | None:
     keeper = _keeper(fault)
     children = children_of(keeper) if keeper is not None else []
     return fault.chance.choice(children) if children else None
-
-
-def _writable(path: str) -> bool:
-    with closing(sqlite3.connect(path, timeout=0.3, isolation_level=None)) as connection, Turnstile(path) as entrance:
-        try:
-            entrance.pass_within(0.3)
-            connection.execute("BEGIN IMMEDIATE")
-        except (TurnstileBusy, sqlite3.OperationalError):
-            return False
-    return True

@@ -7,6 +7,7 @@ import psycopg
 
 from tests.support.postgres import plain
 
+from ..diary import boottime
 from ..site import PostgresSite
 from .fault import Scene, SiteFault
 
@@ -38,6 +39,21 @@ class KillServer(_Server):
         self.site.pair.wait_for_standby()
 
 
+class FreezeServer(_Server):
+    """All its processes are stopped: connections stay open, and nothing answers."""
+
+    kind = "PostgreSQL frozen"
+    longest = 4.0
+    outage = costs_leases = True
+
+    def start(self) -> bool:
+        self.site.server.pause()
+        return True
+
+    def stop(self) -> None:
+        self.site.server.resume()
+
+
 class RestartServer(_Server):
     """A fast shutdown, and a start."""
 
@@ -63,6 +79,7 @@ class FailOver(_Server):
 
     def start(self) -> bool:
         self.site.fail_over()
+        self.until = boottime()  # from here on the new primary works, while it gets its standby
         return True
 
     def stop(self) -> None:
@@ -76,11 +93,11 @@ class EndBackends(_Server):
     longest = 0.2
 
     def start(self) -> bool:
-        self.site.server.psql(
+        ended = self.site.server.psql(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND random() < 0.5"
         )
-        return True
+        return len(ended) > 0
 
     def stop(self) -> None:
         pass
@@ -157,7 +174,7 @@ class TakeConnections(_Server):
 
     kind = "connections exhausted"
     longest = 1.5
-    outage = costs_leases = True
+    costs_leases = True
     MOST = 400
 
     def start(self) -> bool:
@@ -176,6 +193,7 @@ class KillPooler(_Server):
     """SIGKILL to PgBouncer, through which one replica comes."""
 
     kind = "PgBouncer killed"
+    reaches = "south"
     longest = 1.0
     costs_leases = True
 

@@ -4,6 +4,7 @@
     world       the true time, what happens in it, and whose turn it is
     machine     a client's clock (it drifts), its pauses and its crash
     database    `lease.testing.MemoryStore`, whose every change is recorded
+    client      one incarnation: the real core on a machine
     network     requests and replies that come late, or never
     faults      what goes wrong for whom, and for how long
     worker      acquires, works, writes under a fence, releases

@@ -1,10 +1,10 @@
-"""Mutants that the simulation catches, by trying many orders of the same few steps."""
+"""Mutants of trust and loss (rules 2 and 6), which the simulation catches by trying many orders of the same few steps."""
 
 from tests.mutants.mutant import Edit, Mutant, on_either
 
 SIMULATION = "tests/model/test_simulation.py::test_no_seed_breaks_a_promise[{}]"
 
-MODELS = (
+TRUST = (
     Mutant(
         "lost-but-trusted",
         "a grant that was declared lost may be trusted still, until its time is up",
