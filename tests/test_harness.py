@@ -2,16 +2,18 @@
 
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import create_engine, inspect, make_url, text
 from sqlalchemy.pool import NullPool
 
 from tests.support.binaries import Binaries
 from tests.support.databases import Server, fresh_database
-from tests.support.postgres import PostgresServer, query
+from tests.support.postgres import PostgresServer, plain, query
+from tests.support.proxy import Proxy
 from tests.support.waiting import wait_until
 
 
@@ -70,3 +72,28 @@ def test_a_server_started_by_root_runs_under_a_uid_without_a_login(postgres_prog
         assert uid != 0
         assert f":{uid}:" not in users_before
     assert Path("/etc/passwd").read_text() == users_before
+
+
+def test_what_a_deaf_line_held_back_is_gone_with_its_connection(postgres_server: Server) -> None:
+    target = make_url(postgres_server.url)
+    with Proxy(target.port or 5432, target.host or "127.0.0.1") as proxy:
+        through = target.set(host="127.0.0.1", port=proxy.port).render_as_string(hide_password=False)
+        line = psycopg.connect(plain(through), autocommit=True)
+        proxy.swallow_answer_to("SELECT 7")
+        with ThreadPoolExecutor(1) as aside:
+            asked = aside.submit(line.execute, "SELECT 7")
+            wait_until(lambda: proxy.deaf, "the answer is held back")
+            proxy.reset()
+            proxy.heal()
+            with pytest.raises(psycopg.OperationalError):
+                asked.result(timeout=10)
+        line.close()
+        assert query(through, "SELECT 8") == [(8,)]
+
+
+def test_a_proxy_leads_new_connections_elsewhere(postgres_programs: Binaries) -> None:
+    with PostgresServer(postgres_programs) as one, PostgresServer(postgres_programs) as other, Proxy(one.port) as proxy:
+        through = one.url().replace(f":{one.port}/", f":{proxy.port}/")
+        assert query(through, "SHOW port") == [(str(one.port),)]
+        proxy.lead_to(other.port)
+        assert query(through, "SHOW port") == [(str(other.port),)]

@@ -1,0 +1,141 @@
+"""What a campaign must not have is named, and so is one in which too little went on."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from daemon.audit import Promise, Violation
+from daemon.audit.facts import Claimed, Due, Ended, Fact, Granted, Recorded, Settled, Written
+from lease.model import Grant
+from lease.timing import LeaseTiming
+from tests.chaos.campaign import SLOTS, TTL, Result
+from tests.chaos.fleet import End
+from tests.chaos.history import Clocks
+from tests.chaos.lanes import Done
+from tests.chaos.report import problems
+from tests.chaos.summary import false_losses, taken_alive
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+CLOCKS = Clocks(START.timestamp(), START.timestamp())
+"""The clock since boot began when the campaign did."""
+GRANT = Grant("run/chaos/long", 1, "anna")
+
+
+def at(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def facts() -> list[Fact]:
+    return [
+        Due("long", START),
+        Recorded(1, "long", START, START, 1, "succeeded", over=True, succeeded={"long": 1}),
+        Written(GRANT, at(1), 1, "long"),
+    ]
+
+
+def good(**changes: Any) -> Result:
+    """A small campaign with nothing wrong."""
+    told = Result(
+        "postgres",
+        7,
+        60.0,
+        facts=facts(),
+        statuses=dict.fromkeys(SLOTS, 143),
+        balance=1,
+        effects=1,
+        acknowledged={(1, "long")},
+        audit={"items": []},
+        skipped={"overlap": 2},
+        clocks=CLOCKS,
+    )
+    return replace(told, **changes)
+
+
+def test_a_good_campaign_has_no_problem() -> None:
+    assert problems(good()) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"violations": [Violation(Promise.WRITES, "a zombie wrote")]}, "writes: a zombie wrote"),
+        ({"audit": {"items": [{"what": "token went down"}]}}, "leased audit: token went down"),
+        ({"balance": 2}, "1 effects, but 2 on the account"),
+        ({"strays": [4711]}, "1 processes outlived their replicas"),
+        ({"held": 1}, "1 leases have a holder, though every replica has ended"),
+        ({"skipped": {"missed": 3}}, "3 instants were skipped: missed"),
+        ({"statuses": {SLOTS[0]: 143, SLOTS[1]: 1, SLOTS[2]: 143}}, f"replica {SLOTS[1]} ended its drain with status 1"),
+        ({"statuses": {SLOTS[0]: 143, SLOTS[1]: 143}}, f"replica {SLOTS[2]} ended its drain with status None"),
+        ({"ends": [End("north", -11, 1.0, "boom", starting=False)]}, "replica north ended by itself with status -11: boom"),
+        ({"acknowledged": {(1, "long"), (2, "long")}}, "the effect of job long of run 2 is gone, which was committed"),
+        ({"bad_lines": ["north: Traceback"]}, "a replica says: north: Traceback"),
+        ({"facts": [*facts(), Due("long", at(1)), Due("long", at(2))]}, "only 1 of 3 occurrences ran"),
+        (
+            {"facts": [*facts(), Recorded(2, "steps", START, START, 1, "failed", over=True)]},
+            'no run of "steps" has succeeded',
+        ),
+    ],
+)  # fmt: skip
+def test_each_thing_that_must_not_be_is_named(changes: dict[str, object], said: str) -> None:
+    assert problems(good(**changes)) == [said]
+
+
+# Losses
+
+
+def lost(*faults: Done) -> Result:
+    """A lease that was granted at 10 s, never renewed, and lost."""
+    granted = Granted(GRANT, at(10), at(10 + TTL))
+    return good(facts=[granted], losses=[("north", GRANT.name, GRANT.token, "unreachable")], faults=list(faults))
+
+
+def a_fault(began: float, ended: float, slot: str | None = "north", *, costs: bool = True) -> Done:
+    return Done("network cut", slot, began, ended, outage=False, costs_leases=costs)
+
+
+@pytest.mark.parametrize("slot", ["north", None])
+def test_a_loss_is_explained_by_a_fault_that_was_felt_there_for_long_enough(slot: str | None) -> None:
+    assert false_losses(lost(a_fault(10.1, 12.0, slot))) == []
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        a_fault(10.1, 12.0, "east"),
+        a_fault(10.1, 12.0, costs=False),
+        a_fault(10.1, 10.1 + LeaseTiming(TTL).tolerated_outage / 3),
+        a_fault(5.0, 9.9),
+        a_fault(10 + TTL, 20.0),
+    ],
+    ids=["elsewhere", "costs none", "too short", "before", "after"],
+)
+def test_a_loss_is_false_where_no_such_fault_was(fault: Done) -> None:
+    (told,) = false_losses(lost(fault))
+    assert str(told).startswith(f"north lost {GRANT.name} (token 1): unreachable")
+
+
+# Live leases
+
+
+def settled(*, seen: float, ended: float, **changes: Any) -> Result:
+    """A grant that would have been live until 13 s and was settled; its replica was last seen alive at ``seen``."""
+    told: list[Fact] = [
+        Granted(GRANT, at(10), at(13)),
+        Claimed(1, GRANT, at(10)),
+        Ended(GRANT, at(ended)),
+        Settled(1, GRANT, at(ended)),
+    ]
+    return good(facts=told, holders={"anna": 4711}, seen_alive={4711: seen}, **changes)
+
+
+def test_a_live_lease_of_a_living_replica_that_is_settled_is_named() -> None:
+    (told,) = taken_alive(settled(seen=15.0, ended=11.0))
+    assert "the live lease 'run/chaos/long' (token 1) of process 4711" in told
+
+
+def test_a_lease_may_be_settled_once_its_replica_is_dead_or_it_is_stale_or_lost() -> None:
+    assert taken_alive(settled(seen=10.9, ended=11.0)) == []
+    assert taken_alive(settled(seen=15.0, ended=13.1)) == []
+    assert taken_alive(settled(seen=15.0, ended=11.0, losses=[("north", GRANT.name, 1, "cut off")])) == []
