@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from daemon.audit import Promise
-from daemon.audit.facts import Due, Recorded, Refused, Settled, Written
+from daemon.audit.facts import Due, Recorded, Refused, Settled, Worked, Written
 from daemon.audit.recoveries import recoveries
 from daemon.audit.tenures import Tenures
 from lease.timing import LeaseTiming
@@ -141,9 +141,11 @@ def taken_alive(result: Result) -> list[str]:
     """The live leases that were settled although their holder was alive, and had not lost them: startup cleanup must never do that."""
     tenures = Tenures(result.facts)
     lost = {(name, token) for _, name, token, _ in result.losses}
+    # A grant under which nothing began is one whose reply was lost: its holder releases it itself (rule 6).
+    worked = {fact.grant for fact in result.facts if isinstance(fact, Worked)}
     found = []
     for fact in result.facts:
-        if not isinstance(fact, Settled) or (fact.grant.name, fact.grant.token) in lost:
+        if not isinstance(fact, Settled) or fact.grant not in worked or (fact.grant.name, fact.grant.token) in lost:
             continue
         tenure, pid = tenures.of(fact.grant), result.holders.get(fact.grant.holder)
         if tenure is None or tenure.ended is None or tenure.until is None or pid is None:

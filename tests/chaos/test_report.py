@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from daemon.audit import Promise, Violation
-from daemon.audit.facts import Claimed, Due, Ended, Fact, Granted, Recorded, Settled, Written
+from daemon.audit.facts import Claimed, Due, Ended, Fact, Granted, Recorded, Settled, Worked, Written
 from lease.model import Grant
 from lease.timing import LeaseTiming
 from tests.chaos.campaign import SLOTS, TTL, Result
@@ -124,6 +124,7 @@ def settled(*, seen: float, ended: float, **changes: Any) -> Result:
     told: list[Fact] = [
         Granted(GRANT, at(10), at(13)),
         Claimed(1, GRANT, at(10)),
+        Worked(GRANT, at(10), at(10.5)),
         Ended(GRANT, at(ended)),
         Settled(1, GRANT, at(ended)),
     ]

@@ -41,13 +41,15 @@ class Pair:
         """Give the primary a new standby, for which its commits wait from now on."""
         self.standby = PostgresServer(self._programs, config=self._config, standby_of=self.primary)
         self.standby.start()
+        # Only now: commits would wait for a standby that has not come yet.
+        wait_until(lambda: self._follows("streaming"), "the standby follows", limit=30)
         self.primary.psql("ALTER SYSTEM SET synchronous_standby_names = '*'")
         self.primary.psql("SELECT pg_reload_conf()")
         self.wait_for_standby()
 
     def wait_for_standby(self) -> None:
         """Return once the standby has all that was committed, and commits wait for it."""
-        wait_until(self._synchronous, "the standby follows synchronously", limit=30)
+        wait_until(lambda: self._follows("sync"), "the standby follows synchronously", limit=30)
 
     def fail_over(self) -> None:
         """Shut the primary off, as it is, and make the standby the primary; there is no standby then until `follow`."""
@@ -57,9 +59,10 @@ class Pair:
         self.primary, self.standby = self.standby, None
         assert self.primary.psql("SELECT pg_promote()") == [(True,)]
 
-    def _synchronous(self) -> bool:
+    def _follows(self, how: str) -> bool:
+        query = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' AND '{}' IN (state, sync_state)"
         try:
-            return self.primary.psql("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") == [(1,)]
+            return self.primary.psql(query.format(how)) == [(1,)]
         except psycopg.OperationalError:
             return False
 

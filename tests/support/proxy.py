@@ -64,11 +64,12 @@ class Proxy:
 
     def heal(self) -> None:
         """Pass everything on, what was held back included."""
-        self._refusing = False
-        self._swallowing = ""
-        self._delay = 0.0
-        self._asking.set()
-        self._answering.set()
+        with self._lock:
+            self._refusing = False
+            self._swallowing = ""
+            self._delay = 0.0
+            self._asking.set()
+            self._answering.set()
 
     def drop(self) -> None:
         """Break all connections; new ones are taken."""
@@ -113,8 +114,9 @@ class Proxy:
     def asked(self, statement: str) -> None:
         """Take note of a statement before the server hears it."""
         self.statements.append(statement)
-        if self._swallowing and statement.startswith(self._swallowing):
-            self._answering.clear()
+        with self._lock:
+            if self._swallowing and statement.startswith(self._swallowing):
+                self._answering.clear()
 
     def _accept(self) -> None:
         while not self._gone:
