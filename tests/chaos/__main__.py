@@ -37,22 +37,24 @@ def _campaign(options: argparse.Namespace, kind: str, minutes: float) -> int:
     folder = Path(tempfile.mkdtemp(prefix="leased-chaos-files-"))
     folder.chmod(0o755)
     site: Site = PostgresSite(campaign.SLOTS, folder, options.postgres) if kind == "postgres" else SqliteSite(folder)
-    found: list[str] = []
+    clean = False
     try:
         result = campaign.run(site, minutes * 60, options.seed, _tell if options.verbose else _keep_quiet)
         summary, found = summarize(result), problems(result)
+        clean = not found
     except NoPostgresError as missing:
         _tell(f"no campaign: {missing}")
+        clean = True
         return 2
     finally:
-        if not found:
+        if clean:
             shutil.rmtree(folder)
+        else:
+            _say(f"logs and diaries are kept in {folder}")
     _say("\n".join(table(result, summary)))
     if options.json is not None:
         told = {**summary.as_json(), "database": kind, "seed": result.seed, "seconds": result.seconds}
         options.json.write_text(json.dumps({**told, "problems": found}, indent=1) + "\n")
-    if found:
-        _say(f"logs and diaries are kept in {folder}")
     return 1 if found else 0
 
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from daemon.audit import Promise
@@ -127,14 +127,20 @@ def false_losses(result: Result) -> list[FalseLoss]:
         tenure = known.get((name, token))
         if tenure is None:
             continue
-        # It was last renewed then, and lost when trust in that had ended, or a little later.
-        last = tenure.last_sign.timestamp() - result.clocks.offset
-        lost = last + timing.give_up
+        # Trust in the last renewal ends after so long; one that ended before was renewed once more, and nobody heard of it in time.
+        lost = _boottime(result, tenure.last_sign) + timing.give_up
+        if tenure.ended is not None:
+            lost = min(lost, _boottime(result, tenure.ended.at))
+        last = lost - timing.give_up
         near = [one for one in result.faults if one.slot in (None, slot) and one.began < lost and one.ended > last]
         felt = sum(min(one.ended, lost) - max(one.began, last) for one in near if one.costs_leases)
         if felt < timing.tolerated_outage / 2:
             found.append(FalseLoss(slot, name, token, cause, tuple(sorted({one.kind for one in near}))))
     return found
+
+
+def _boottime(result: Result, instant: datetime) -> float:
+    return instant.timestamp() - result.clocks.offset
 
 
 def taken_alive(result: Result) -> list[str]:

@@ -116,6 +116,14 @@ def test_a_loss_is_false_where_no_such_fault_was(fault: Done) -> None:
     assert str(told).startswith(f"north lost {GRANT.name} (token 1): unreachable")
 
 
+def test_a_renewal_that_nobody_heard_of_in_time_does_not_move_the_loss() -> None:
+    # Cut off from 8.2 s to 9.9 s; renewed once more at 10 s, when it had been given up already, and released.
+    result = lost(a_fault(8.2, 9.9))
+    assert false_losses(result)
+    result.facts.append(Ended(GRANT, at(10.01)))
+    assert false_losses(result) == []
+
+
 # Live leases
 
 

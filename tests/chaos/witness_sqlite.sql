@@ -20,6 +20,9 @@ CREATE TABLE effect (
 );
 CREATE TABLE account (balance integer NOT NULL);
 INSERT INTO account VALUES (0);
+-- What the fault "disk full" uses the rest of the log up with.
+CREATE TABLE ballast (writes integer NOT NULL);
+INSERT INTO ballast VALUES (0);
 
 CREATE TRIGGER witness_deleted AFTER DELETE ON lease BEGIN
     INSERT INTO witness (what, name, token, holder) VALUES ('deleted', OLD.name, OLD.token, coalesce(OLD.holder, ''));

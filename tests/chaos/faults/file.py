@@ -11,6 +11,9 @@ from ..diary import boottime
 from ..site import SqliteSite
 from .fault import Scene, SiteFault
 
+_TO_BE_FELT = 4.0
+"""Seconds within which a full disk must have been felt, else nothing came of it."""
+
 
 class _File(SiteFault):
     @classmethod
@@ -68,7 +71,7 @@ class LongRead(_File):
 
 
 class FillDisk(_File):
-    """No room for one more page."""
+    """No room for one more page, and a reader that keeps the log from being used anew."""
 
     kind = "disk full"
     longest = 4.0
@@ -81,26 +84,31 @@ class FillDisk(_File):
     def start(self) -> bool:
         assert isinstance(self.scene.site, SqliteSite)
         self._filler = self.scene.site.place / "filler"
+        self._reader = sqlite3.connect(self.path, timeout=2, isolation_level=None, check_same_thread=False)
+        self._reader.execute("BEGIN")
+        self._reader.execute("SELECT count(*) FROM lease").fetchone()
         with contextlib.suppress(OSError), self._filler.open("wb", buffering=0) as file:
             for size in (1 << 20, 1 << 12):
                 with contextlib.suppress(OSError):
                     while True:
                         file.write(b"\0" * size)
             os.fsync(file.fileno())
-        felt = self._is_felt()
         self.since = boottime()
-        return felt
+        return self._is_felt(self.since + _TO_BE_FELT)
 
     def stop(self) -> None:
         self._filler.unlink(missing_ok=True)
+        self._reader.close()
 
-    def _is_felt(self) -> bool:
-        """Use up what the log has room for still, and return once a write has failed."""
+    def _is_felt(self, until: float) -> bool:
+        """Use up what room the log has still, and tell whether a write has failed then."""
         with closing(sqlite3.connect(self.path, timeout=1, isolation_level=None)) as connection:
-            for _ in range(1_000):
+            while boottime() < until:
                 try:
-                    connection.execute("UPDATE account SET balance = balance")
+                    connection.execute(
+                        "UPDATE ballast SET writes = writes + 1"
+                    )  # writing what is there already writes nothing
                 except sqlite3.OperationalError as error:
-                    if "full" in str(error):
+                    if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
                         return True
         return False
