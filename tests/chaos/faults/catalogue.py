@@ -4,7 +4,7 @@ from .clocks import MoveWallClock
 from .fault import SiteFault, SlotFault
 from .file import FillDisk, HoldWriteLock, HoldWriteLockBriefly, LongRead
 from .interpreter import BlockLoop, HoldInterpreter
-from .network import Cut, Deaf, Reset, Silence, Slow
+from .network import Cut, CutJobs, Deaf, DeafJobs, Reset, Silence, Slow
 from .processes import (
     KillAfar,
     KillAll,
@@ -66,6 +66,8 @@ SITE_FAULTS: dict[type[SiteFault], int] = {
     Checkpoints: 1,
     TakeConnections: 1,
     KillPooler: 2,
+    CutJobs: 1,
+    DeafJobs: 2,
     HoldWriteLock: 2,
     HoldWriteLockBriefly: 3,
     LongRead: 2,

@@ -1,10 +1,10 @@
-"""The way of one replica to PostgreSQL: cut, silent, slow, reset, or deaf to the answers."""
+"""The way to PostgreSQL, of one replica or of the jobs: cut, silent, slow, reset, or deaf to the answers."""
 
 from tests.support.proxy import Proxy
 
 from ..fleet import Slot
-from ..site import PostgresSite
-from .fault import Scene, SlotFault
+from ..site import JOBS, PostgresSite
+from .fault import Scene, SiteFault, SlotFault
 
 
 class _Network(SlotFault):
@@ -79,3 +79,44 @@ class Deaf(_Network):
         self.effective = self.proxy.deaf  # else nothing was committed meanwhile
         self.proxy.reset()  # the answers are gone for good
         self.proxy.heal()
+
+
+class _JobsNetwork(SiteFault):
+    longest = 3.0
+
+    @classmethod
+    def possible(cls, scene: Scene) -> bool:
+        return isinstance(scene.site, PostgresSite)
+
+    @property
+    def proxy(self) -> Proxy:
+        assert isinstance(self.scene.site, PostgresSite)
+        return self.scene.site.proxies[JOBS]
+
+    def stop(self) -> None:
+        self.proxy.heal()
+
+
+class CutJobs(_JobsNetwork):
+    """The jobs cannot write, while their replica renews their leases."""
+
+    kind = "jobs' network cut"
+
+    def start(self) -> bool:
+        self.proxy.cut()
+        return True
+
+
+class DeafJobs(_JobsNetwork):
+    """A job has written and never hears of it: it writes again."""
+
+    kind = "jobs' replies swallowed"
+
+    def start(self) -> bool:
+        self.proxy.swallow_answer_to("COMMIT")
+        return True
+
+    def stop(self) -> None:
+        self.effective = self.proxy.deaf
+        self.proxy.reset()
+        super().stop()
