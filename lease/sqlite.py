@@ -50,11 +50,12 @@ class SqliteDatabase:
     async def _bounded(self, attempt: Callable[[float], T], timeout: float | None) -> T:
         seconds = self._timeout if timeout is None else timeout
         task = asyncio.get_running_loop().run_in_executor(self._threads, self._explained, attempt, seconds)
+        # When nobody waits any more, because it took too long or the caller was cancelled, nobody asks what came of it either.
+        task.add_done_callback(lambda late: late.cancelled() or late.exception())
         done, _ = await asyncio.wait({task}, timeout=seconds)
         if done:
             return task.result()
         # The thread ends by itself (every wait in it is bounded); what it makes of the work is not known.
-        task.add_done_callback(lambda late: late.cancelled() or late.exception())
         raise explain(TimeoutError(f"no answer within {seconds:g}s"), self._url)
 
     def _explained(self, attempt: Callable[[float], T], seconds: float) -> T:

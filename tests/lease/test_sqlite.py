@@ -1,6 +1,7 @@
 """SQLite: one writer at a time, in turn; a clock that nobody sets."""
 
 import asyncio
+import gc
 import os
 import shutil
 import sqlite3
@@ -383,3 +384,29 @@ async def test_a_write_that_raises_is_rolled_back_and_the_next_one_can_begin(sql
         Grant("a", 1, "anna")
     ]
     await database.close()
+
+
+@pytest.mark.anyio
+async def test_a_write_whose_caller_was_cancelled_may_fail_without_a_word(sqlite_url: str) -> None:
+    database = open_database(sqlite_url, timeout=2.0, connections=1)
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context["message"]))
+    began, cancelled = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def fails_late(_: object) -> None:
+        loop.call_soon_threadsafe(began.set)
+        cancelled.wait(5)
+        raise sqlite3.OperationalError("database or disk is full")
+
+    call = asyncio.create_task(database.write(fails_late))
+    await began.wait()
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    cancelled.set()
+    await database.close()  # waits for the thread
+    await asyncio.sleep(0)
+    del call
+    gc.collect()  # what nobody has asked for complains when it goes
+    assert complaints == []
