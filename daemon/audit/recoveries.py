@@ -20,21 +20,25 @@ class Recovery:
     claimed: Claimed
     outages: tuple[Outage, ...]
     """Those that fell into it, by their beginning."""
+    passed_over: tuple[Tenure, ...] = ()
+    """The grants of its lease that other runs had meanwhile: schedules may share a lock."""
 
     @property
     def took(self) -> timedelta:
-        """From the last sign of life of its grant to its next claim."""
-        return self.claimed.at - self.tenure.last_sign
+        """From the last sign of life of its grant to the next grant of its lease."""
+        return (self.tenure.succeeded_at or self.claimed.at) - self.tenure.last_sign
 
     def possible_from(self, within: timedelta) -> datetime:
-        """From when on it could be claimed at the latest: its grant was stale, and no outage stood in the way.
+        """From when on it could be claimed at the latest: its grant was stale, nobody else had its lease, and no outage stood in the way.
 
-        An outage that began when it was late already, by more than ``within``, stood in nobody's way.
+        An outage that began when it was late already, by more than ``within``, stood in nobody's way; nor did such a grant.
         """
         since = self.tenure.until or self.tenure.last_sign
-        for one in self.outages:
-            if one.began <= since + within:
-                since = max(since, one.ended)
+        obstacles = [(one.began, one.ended) for one in self.outages]
+        obstacles += [(one.granted.at, one.over_at) for one in self.passed_over]
+        for began, ended in sorted(obstacles):
+            if began <= since + within:
+                since = max(since, ended)
         return since
 
 
@@ -76,7 +80,8 @@ def recoveries(history: Iterable[Fact], tenures: Tenures) -> Iterator[Recovery]:
                 continue
             tenure = tenures.of(cut.grant) if cut is not None else None
             if cut is not None and tenure is not None:
-                yield Recovery(tenure, cut, fact, _fallen_in(outages, tenure.last_sign, fact.at))
+                fallen_in = _fallen_in(outages, tenure.last_sign, fact.at)
+                yield Recovery(tenure, cut, fact, fallen_in, tenures.between(cut.grant, fact.grant))
             cut = None
 
 

@@ -28,6 +28,12 @@ class Tenure:
     def grant(self) -> Grant:
         return self.granted.grant
 
+    @property
+    def over_at(self) -> datetime:
+        """When it was in force no longer: it had ended, or had gone stale."""
+        stale = self.until or self.last_sign
+        return min(stale, self.ended.at) if self.ended is not None else stale
+
 
 class Tenures:
     """All grants of a history, by name and by grant."""
@@ -61,6 +67,11 @@ class Tenures:
         """Yield each two grants of one name of which the second came after the first, by the database's time."""
         for tenures in self._by_name.values():
             yield from pairwise(tenures)
+
+    def between(self, earlier: Grant, later: Grant) -> tuple[Tenure, ...]:
+        """Return the grants of one name whose tokens lie between these two."""
+        found = self._by_name.get(earlier.name, [])
+        return tuple(one for one in found if earlier.token < one.grant.token < later.token)
 
     def end_of(self, grant: Grant) -> datetime | None:
         """Return when a grant was over: it was released or settled, or the next one came; None if it is in force still."""

@@ -101,7 +101,7 @@ def test_survivors_that_an_attempt_finds_are_named() -> None:
 WITHIN = Bounds(recovery=timedelta(seconds=16))
 
 
-def cut_off(claimed: float) -> list[Fact]:
+def cut_off(claimed: float, *, token: int = 2) -> list[Fact]:
     """A run that was last renewed at 5, settled when that went stale (at 20), and claimed again."""
     return [
         granted(1, 0),
@@ -109,8 +109,8 @@ def cut_off(claimed: float) -> list[Fact]:
         renewed(1, 5),
         ended(1, 20),
         Settled(7, a_grant(1), at(20)),
-        granted(2, claimed),
-        Claimed(7, a_grant(2), at(claimed)),
+        granted(token, claimed),
+        Claimed(7, a_grant(token), at(claimed)),
     ]
 
 
@@ -185,6 +185,21 @@ def test_an_outage_that_began_once_it_was_late_excuses_nothing() -> None:
 
 def test_an_outage_before_the_last_renewal_or_after_the_claim_excuses_nothing() -> None:
     assert not recovers(36.001, (-9, 5), (37, 60))
+
+
+def test_a_run_waits_while_another_one_has_the_lease_that_they_share() -> None:
+    def history(claimed: float, *others: Fact) -> list[Fact]:
+        return [granted(2, 21), *others, *cut_off(claimed, token=3)]
+
+    # Until 36 it has it, or until it is renewed no more, or has ended it.
+    assert broken(history(52), WITHIN) == []
+    assert broken(history(52.001), WITHIN) == [Promise.RECOVERY]
+    assert broken(history(71, renewed(2, 40)), WITHIN) == []
+    assert broken(history(71.001, renewed(2, 40)), WITHIN) == [Promise.RECOVERY]
+    assert broken(history(46, ended(2, 30)), WITHIN) == []
+    assert broken(history(46.001, ended(2, 30)), WITHIN) == [Promise.RECOVERY]
+    (recovery,) = recoveries(history(46), Tenures(history(46)))
+    assert recovery.took == timedelta(seconds=16)
 
 
 def test_a_recovery_tells_how_long_it_took_and_which_outages_fell_into_it() -> None:
