@@ -16,7 +16,7 @@ from .fleet import Slot
 class Planned:
     """One fault to come."""
 
-    kind: type[Fault]
+    fault: type[Fault]
     slot: Slot | None
     lasts: float
     gap: float
@@ -93,10 +93,10 @@ class Lane:
 
     def _do(self, planned: Planned) -> None:
         if planned.slot is None:
-            self._inflict(planned, planned.kind(self._scene, self._chance))
+            self._inflict(planned, planned.fault(self._scene, self._chance))
             return
         with planned.slot.busy:
-            self._inflict(planned, planned.kind(self._scene, self._chance, planned.slot))  # type: ignore[call-arg]
+            self._inflict(planned, planned.fault(self._scene, self._chance, planned.slot))  # type: ignore[call-arg]
 
     def _inflict(self, planned: Planned, fault: Fault) -> None:
         began = boottime()

@@ -25,7 +25,7 @@ def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Scene:
 
 
 def described(planned: Planned) -> tuple[str, str | None, float, float]:
-    return planned.kind.kind, None if planned.slot is None else planned.slot.name, planned.lasts, planned.gap
+    return planned.fault.kind, None if planned.slot is None else planned.slot.name, planned.lasts, planned.gap
 
 
 def first(scene: Scene, seed: int, lane: int, number: int = MANY) -> list[tuple[str, str | None, float, float]]:
@@ -55,6 +55,6 @@ def test_a_fault_is_only_done_to_what_it_fits(scene: Scene) -> None:
     told = first(scene, 7, 1)
     assert {slot for kind, slot, *_ in told if kind == "wall clock moved"} == {"east"}
     assert {slot for kind, slot, *_ in told if kind == "supervisor killed"} == {"south"}
-    of_the_database = {one.kind.kind for one in islice(site_faults(7, scene), MANY)}
+    of_the_database = {one.fault.kind for one in islice(site_faults(7, scene), MANY)}
     assert ("PostgreSQL killed" in of_the_database) == (scene.site.kind == "postgres")
     assert ("write lock held" in of_the_database) == (scene.site.kind == "sqlite")
