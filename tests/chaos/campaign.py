@@ -54,7 +54,7 @@ class Result:
     tried: list[Tried] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
     violations: list[Violation] = field(default_factory=list)
-    losses: list[tuple[str, str, int, str]] = field(default_factory=list)
+    losses: list[history.Loss] = field(default_factory=list)
     ends: list[End] = field(default_factory=list)
     statuses: dict[str, int] = field(default_factory=dict)
     strays: list[int] = field(default_factory=list)
@@ -105,7 +105,7 @@ def run(site: Site, seconds: float, seed: int, tell: Callable[[str], None]) -> R
         result.statuses = fleet.stop()
         result.ends = fleet.ends
         result.strays = kill_marked(site.folder)
-        result.losses = list(history.losses(fleet.logs))
+        result.losses = list(history.losses(fleet.logs, result.clocks))
         result.bad_lines = list(history.bad_lines(fleet.logs))
         result.seen_alive = fleet.seen_alive
         _judge(site, engine, starts, ends, result)

@@ -186,13 +186,25 @@ def outages(done: Iterable[Done], clocks: Clocks) -> Iterator[Fact]:
             yield Outage(clocks.instant(fault.began), clocks.instant(fault.ended))
 
 
-def losses(logs: Iterable[tuple[str, Path]]) -> Iterator[tuple[str, str, int, str]]:
-    """(slot, lease, token, cause) of each lease that a replica has said that it lost."""
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A replica has said that it lost a lease."""
+
+    slot: str
+    lease: str
+    token: int
+    cause: str
+    at: datetime
+
+
+def losses(logs: Iterable[tuple[str, Path]], clocks: Clocks) -> Iterator[Loss]:
+    """Each lease that a replica has said that it lost."""
     for slot, log in logs:
         for line in log.read_text(errors="replace").splitlines():
             if '"lease lost"' in line:
                 said: dict[str, Any] = json.loads(line)
-                yield slot, said["lease"], said["token"], said["cause"]
+                at = clocks.unmoved(datetime.fromisoformat(said["timestamp"]).timestamp())
+                yield Loss(slot, said["lease"], said["token"], said["cause"], at)
 
 
 def bad_lines(logs: Iterable[tuple[str, Path]]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from daemon.audit.tenures import Tenures
 from lease.timing import LeaseTiming
 
 from .campaign import TTL, Result
+from .history import Loss
 
 _LOOKS = timedelta(seconds=0.3)
 """More than the time between two looks at which processes are alive."""
@@ -107,15 +108,12 @@ def summarize(result: Result) -> Summary:
 class FalseLoss:
     """A loss for which no fault accounts, and the faults that were under way all the same."""
 
-    slot: str
-    lease: str
-    token: int
-    cause: str
+    loss: Loss
     meanwhile: tuple[str, ...]
 
     def __str__(self) -> str:
         beside = f"; meanwhile there: {', '.join(self.meanwhile)}" if self.meanwhile else ""
-        return f"{self.slot} lost {self.lease} (token {self.token}): {self.cause}{beside}"
+        return f"{self.loss.slot} lost {self.loss.lease} (token {self.loss.token}): {self.loss.cause}{beside}"
 
 
 def false_losses(result: Result) -> list[FalseLoss]:
@@ -123,19 +121,17 @@ def false_losses(result: Result) -> list[FalseLoss]:
     timing = LeaseTiming(TTL)
     known = {(one.grant.name, one.grant.token): one for one in Tenures(result.facts)}
     found = []
-    for slot, name, token, cause in result.losses:
-        tenure = known.get((name, token))
+    for loss in result.losses:
+        tenure = known.get((loss.lease, loss.token))
         if tenure is None:
             continue
-        # Trust in the last renewal ends after so long; one that ended before was renewed once more, and nobody heard of it in time.
-        lost = _boottime(result, tenure.last_sign) + timing.give_up
-        if tenure.ended is not None:
-            lost = min(lost, _boottime(result, tenure.ended.at))
+        # Trust in the last renewal ends after so long. What was told before knew of an earlier one: the answer to the last never came.
+        lost = min(_boottime(result, loss.at), _boottime(result, tenure.last_sign) + timing.give_up)
         last = lost - timing.give_up
-        near = [one for one in result.faults if one.slot in (None, slot) and one.began < lost and one.ended > last]
+        near = [one for one in result.faults if one.slot in (None, loss.slot) and one.began < lost and one.ended > last]
         felt = sum(min(one.ended, lost) - max(one.began, last) for one in near if one.costs_leases)
         if felt < timing.tolerated_outage / 2:
-            found.append(FalseLoss(slot, name, token, cause, tuple(sorted({one.kind for one in near}))))
+            found.append(FalseLoss(loss, tuple(sorted({one.kind for one in near}))))
     return found
 
 
@@ -146,7 +142,7 @@ def _boottime(result: Result, instant: datetime) -> float:
 def taken_alive(result: Result) -> list[str]:
     """The live leases that were settled although their holder was alive, and had not lost them: startup cleanup must never do that."""
     tenures = Tenures(result.facts)
-    lost = {(name, token) for _, name, token, _ in result.losses}
+    lost = {(loss.lease, loss.token) for loss in result.losses}
     # A grant under which nothing began is one whose reply was lost: its holder releases it itself (rule 6).
     worked = {fact.grant for fact in result.facts if isinstance(fact, Worked)}
     found = []

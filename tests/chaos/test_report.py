@@ -12,7 +12,7 @@ from lease.model import Grant
 from lease.timing import LeaseTiming
 from tests.chaos.campaign import SLOTS, TTL, Result
 from tests.chaos.fleet import End
-from tests.chaos.history import Clocks
+from tests.chaos.history import Clocks, Loss
 from tests.chaos.lanes import Done
 from tests.chaos.report import problems
 from tests.chaos.summary import false_losses, taken_alive
@@ -85,10 +85,14 @@ def test_each_thing_that_must_not_be_is_named(changes: dict[str, object], said: 
 # Losses
 
 
-def lost(*faults: Done) -> Result:
+def a_loss(told: float) -> Loss:
+    return Loss("north", GRANT.name, GRANT.token, "unreachable", at(told))
+
+
+def lost(*faults: Done, told: float = 12.1) -> Result:
     """A lease that was granted at 10 s, never renewed, and lost."""
     granted = Granted(GRANT, at(10), at(10 + TTL))
-    return good(facts=[granted], losses=[("north", GRANT.name, GRANT.token, "unreachable")], faults=list(faults))
+    return good(facts=[granted], losses=[a_loss(told)], faults=list(faults))
 
 
 def a_fault(began: float, ended: float, slot: str | None = "north", *, costs: bool = True) -> Done:
@@ -117,11 +121,15 @@ def test_a_loss_is_false_where_no_such_fault_was(fault: Done) -> None:
 
 
 def test_a_renewal_that_nobody_heard_of_in_time_does_not_move_the_loss() -> None:
-    # Cut off from 8.2 s to 9.9 s; renewed once more at 10 s, when it had been given up already, and released.
-    result = lost(a_fault(8.2, 9.9))
-    assert false_losses(result)
-    result.facts.append(Ended(GRANT, at(10.01)))
-    assert false_losses(result) == []
+    # Cut off from 8.2 s to 9.9 s; renewed once more at 10 s, when it had been given up already.
+    fault = a_fault(8.2, 9.9)
+    assert false_losses(lost(fault, told=12.1))
+    assert false_losses(lost(fault, told=10.05)) == []
+
+
+def test_a_loss_that_is_told_late_does_not_move() -> None:
+    # The replica was paused: it told of it when it went on.
+    assert false_losses(lost(a_fault(10.1, 12.0), told=20.0)) == []
 
 
 # Live leases
@@ -147,4 +155,4 @@ def test_a_live_lease_of_a_living_replica_that_is_settled_is_named() -> None:
 def test_a_lease_may_be_settled_once_its_replica_is_dead_or_it_is_stale_or_lost() -> None:
     assert taken_alive(settled(seen=10.9, ended=11.0)) == []
     assert taken_alive(settled(seen=15.0, ended=13.1)) == []
-    assert taken_alive(settled(seen=15.0, ended=11.0, losses=[("north", GRANT.name, 1, "cut off")])) == []
+    assert taken_alive(settled(seen=15.0, ended=11.0, losses=[a_loss(13.0)])) == []
