@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -46,16 +47,17 @@ for name in ("left", "right"):
 async def inside(run: AsyncRun) -> None:
     mischief.arm(asyncio.get_running_loop())
     run_id, grant, diary = _begin(run, "inside")
-    await asyncio.sleep(0.3)
-    while True:
-        diary.note("attempt")
-        answer, why = await asyncio.to_thread(write, os.environ[URL], grant, run_id, "inside")
-        diary.note(answer, why=why)
-        if answer == "refused":
-            raise RuntimeError(why)
-        if answer == "written":
-            return
-        await asyncio.sleep(0.1)
+    with closing(diary):
+        await asyncio.sleep(0.3)
+        while True:
+            diary.note("attempt")
+            answer, why = await asyncio.to_thread(write, os.environ[URL], grant, run_id, "inside")
+            diary.note(answer, why=why)
+            if answer == "refused":
+                raise RuntimeError(why)
+            if answer == "written":
+                return
+            await asyncio.sleep(0.1)
 
 
 @schedules.every("15s", overlap="skip", **between, **often)

@@ -25,7 +25,7 @@ def diaries() -> Path:
 
 
 class Diary:
-    """One attempt's notes."""
+    """One attempt's notes. Jobs that live in their replica close it, so that it does not run out of file descriptors."""
 
     def __init__(self, run: int, job: str, attempt: int, grant: tuple[str, int, str]) -> None:
         self._lease = hashlib.sha256(grant[0].encode()).hexdigest()[:16]
@@ -37,6 +37,9 @@ class Diary:
         """Add a line, in one write."""
         line = {"what": what, "at": boottime(), **(self._known if what == "began" else {}), **more}
         os.write(self._file, json.dumps(line).encode() + b"\n")
+
+    def close(self) -> None:
+        os.close(self._file)
 
     def survivors(self, ours: list[int]) -> list[int]:
         """The processes of earlier attempts under this lease that are still there; ours are left to those who come."""
