@@ -60,10 +60,14 @@ def _campaign(options: argparse.Namespace, kind: str, minutes: float) -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
-    parser.add_argument("--database", choices=(*KINDS, "both"), default="both")
-    parser.add_argument("--postgres", choices=("16", "17", "18"), default="18", metavar="VERSION")
-    parser.add_argument("--minutes", type=float, default=5.0)
-    parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
+    parser.add_argument("--database", choices=(*KINDS, "both"), default="both", help="where (both)")
+    parser.add_argument("--postgres", choices=("16", "17", "18"), default="18", help="which PostgreSQL (18)")
+    parser.add_argument(
+        "--minutes", type=float, default=5.0, help=f"how long there are faults (5); on SQLite at most {LONGEST:g}"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=random.randrange(1_000_000), help="decides the faults and their order (any)"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers of the last campaign there too")
     parser.add_argument("--verbose", action="store_true", help="tell how far it has come")
     options = parser.parse_args()

@@ -88,10 +88,10 @@ def table(result: Result, summary: Summary) -> Iterator[str]:
     yield f"  zombie writes attempted    {summary.zombie_attempted:>6}"
     yield f"    refused                  {summary.zombie_refused:>6}   {summary.zombie_overtaken} of them after the next grant"
     yield f"    committed                {summary.zombie_committed:>6}"
-    yield f"  grants                     {summary.grants:>6}"
+    yield f"  grants                     {summary.grants:>6}   in overlap: {summary.overlaps}"
     yield (
         f"  recoveries                 {summary.recoveries:>6}   p50 {summary.recovery_p50:.2f} s, "
-        f"p99 {summary.recovery_p99:.2f} s, max {summary.recovery_max:.2f} s; {summary.recoveries_in_outages} more in outages"
+        f"p99 {summary.recovery_p99:.2f} s, max {summary.recovery_max:.2f} s; {summary.recoveries_in_outages} more in outages, not timed"
     )
     yield f"  leases lost                {summary.losses:>6}   without a fault that accounts for it: {summary.false_losses}"
     for loss in false_losses(result)[:_MOST]:

@@ -32,18 +32,21 @@ class Summary:
     """Occurrences that are lost, accounted for twice, or not over."""
     effects_wrong: int
     """Effects that are there twice, or missing."""
+    overlaps: int
+    """Grants that were given while the one before was in force."""
     at_once: int
     """Work that was alive after the next grant of its lease, or was found alive by it."""
     effects: int
     zombie_attempted: int
-    """Writes under a grant that had ended."""
+    """Writes under a grant that had ended, and that had an answer."""
     zombie_refused: int
     zombie_overtaken: int
     """Those of them that came after the next grant."""
     zombie_committed: int
     recoveries: int
+    """Those that no outage fell into; the times are of these."""
     recoveries_in_outages: int
-    """Those that an outage fell into; the times are of the others."""
+    """Those beside them that one fell into."""
     recovery_p50: float
     recovery_p99: float
     recovery_max: float
@@ -84,13 +87,14 @@ def summarize(result: Result) -> Summary:
         skipped=result.skipped,
         instants_wrong=broken[Promise.INSTANTS] + broken[Promise.FINAL],
         effects_wrong=broken[Promise.EFFECTS],
+        overlaps=broken[Promise.OVERLAP],
         at_once=broken[Promise.CHILDREN],
         effects=sum(fact.run is not None for fact in written),
         zombie_attempted=len(refused) + committed,
         zombie_refused=len(refused),
         zombie_overtaken=overtaken,
         zombie_committed=committed,
-        recoveries=len(all_recoveries),
+        recoveries=len(took),
         recoveries_in_outages=len(all_recoveries) - len(took),
         recovery_p50=_percentile(took, 0.50),
         recovery_p99=_percentile(took, 0.99),
@@ -117,7 +121,7 @@ class FalseLoss:
 
 
 def false_losses(result: Result) -> list[FalseLoss]:
-    """The losses of leases that no fault accounts for: what could cost one took less of the time to the loss than is tolerated."""
+    """The losses of leases that no fault accounts for: what could cost one took less of the time to the loss than half of what is tolerated."""
     timing = LeaseTiming(TTL)
     known = {(one.grant.name, one.grant.token): one for one in Tenures(result.facts)}
     found = []
