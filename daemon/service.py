@@ -90,6 +90,7 @@ class _Service:
                 around = Surroundings(self._application, database, client, self._tasks, self._watcher)
                 entry = own_entry(client.holder, self._application.name)
                 replica = Replica(around, self._settings, entry, await self._wall_clock(database))
+                self._take_signals(replica)
                 async with self._registered(database, entry), self._served(replica, client, web):
                     await self._prepare(database, now)
                     await self._run(replica, until_idle=until_idle)
@@ -120,9 +121,6 @@ class _Service:
             self._triggered.append(await database.write(partial(_trigger_now, self._application.name, name)))
 
     async def _run(self, replica: Replica, *, until_idle: bool) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._on_signal, replica, number)
         watching = asyncio.create_task(self._watch_supervisor(replica))
         failing = asyncio.create_task(self._end_on_failure(replica))
         try:
@@ -132,6 +130,7 @@ class _Service:
                 self._end_at_once(replica)
             failing.cancel()
             watching.cancel()
+            loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.remove_signal_handler(number)
 
@@ -152,6 +151,12 @@ class _Service:
             if row is not None:
                 self._watcher.note(f'run {run_id} of "{row.schedule}" was executed by another replica: {row.state}')
                 self._failed_elsewhere = self._failed_elsewhere or row.state == "failed"
+
+    def _take_signals(self, replica: Replica) -> None:
+        """From before others know of this replica: on its way up too it drains. The first process of a container would not even hear one."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._on_signal, replica, number)
 
     def _on_signal(self, replica: Replica, number: int) -> None:
         if self._signal is None:

@@ -2,7 +2,11 @@
 
 import signal
 
+from sqlalchemy import create_engine, select, text
+
+from daemon.schema import replica as replica_table
 from tests.support.replicas import Story
+from tests.support.waiting import wait_until
 
 
 def test_on_sigterm_a_running_job_finishes_and_nothing_more_is_claimed(story: Story) -> None:
@@ -48,3 +52,18 @@ def test_sigint_ends_an_idle_replica_with_status_130(postgres_story: Story) -> N
     replica.send(signal.SIGINT)
     assert replica.wait(5) == 130
     assert postgres_story.replica_state(replica) == "stopped"
+
+
+def test_a_replica_that_is_told_to_end_on_its_way_up_ends_in_order(postgres_story: Story) -> None:
+    engine = create_engine(postgres_story.url)
+    with engine.begin() as connection:
+        connection.execute(text("LOCK TABLE schedule IN ACCESS EXCLUSIVE MODE"))
+        replica = postgres_story.start("gated.py", "--now=one")
+        registered = select(replica_table.c.pid).where(replica_table.c.pid == replica.pid)
+        wait_until(lambda: postgres_story.rows(registered), "it is in the table of replicas")
+        replica.send(signal.SIGTERM)
+        replica.wait_for_line("SIGTERM")
+    engine.dispose()
+    assert replica.wait() == 143
+    assert postgres_story.replica_state(replica) == "stopped"
+    assert [run.state for run in postgres_story.runs("one")] == ["pending"]
