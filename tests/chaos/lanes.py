@@ -96,6 +96,7 @@ class Lane:
             self._inflict(planned, planned.fault(self._scene, self._chance))
             return
         with planned.slot.busy:
+            # A plan with a slot is one of a SlotFault, which takes it: the type of the plan does not tell.
             self._inflict(planned, planned.fault(self._scene, self._chance, planned.slot))  # type: ignore[call-arg]
 
     def _inflict(self, planned: Planned, fault: Fault) -> None:

@@ -105,9 +105,8 @@ class FillDisk(_File):
         with closing(sqlite3.connect(self.path, timeout=1, isolation_level=None)) as connection:
             while boottime() < until:
                 try:
-                    connection.execute(
-                        "UPDATE ballast SET writes = writes + 1"
-                    )  # writing what is there already writes nothing
+                    # A new value each time: writing what is there already writes nothing.
+                    connection.execute("UPDATE ballast SET writes = writes + 1")
                 except sqlite3.OperationalError as error:
                     if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
                         return True
