@@ -6,9 +6,9 @@ from functools import partial
 from statistics import median
 from time import perf_counter
 
-from daemon.claiming import claim
-from lease.database import Database
-from lease.engines import open_database
+from daemon.execution.claim import claim
+from lease.database.database import Database
+from lease.database.engines import open_database
 
 from .errors import BenchmarkError
 from .stores import Store

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection, and_, case, distinct, func, select
 
-from daemon.schema import job_run, run
+from daemon.store.tables import job_run, run
 from lease.schema import lease
 
 from .errors import BenchmarkError

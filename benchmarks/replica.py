@@ -9,12 +9,12 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, func, select
 
-from daemon.claiming import Claimed, claim
-from daemon.completion import AlreadyDone, Done, EndedJob, finish_run, start_job
-from daemon.deciding import Outcome
-from daemon.schema import run
+from daemon.execution.claim import ClaimedRun, claim
+from daemon.execution.completion import AlreadyDone, Done, EndedJob, finish_run, start_job
+from daemon.jobs.outcome import Outcome
+from daemon.store.tables import run
 from lease.client import Lease, LeaseClient
-from lease.database import Database
+from lease.database.database import Database
 from lease.errors import StoreUnavailable
 from lease.events import AtRisk, Event
 
@@ -91,10 +91,10 @@ class Replica:
             ended=self.ended,
         )
 
-    async def _claim(self) -> list[tuple[Claimed, Lease]]:
+    async def _claim(self) -> list[tuple[ClaimedRun, Lease]]:
         client, began = self.client, 0.0
 
-        def unit(connection: Connection) -> list[Claimed]:
+        def unit(connection: Connection) -> list[ClaimedRun]:
             ttl = client.timing.ttl
             return claim(connection, self.application, self.known, client.holder, client.label, ttl, self.places)
 
@@ -107,7 +107,7 @@ class Replica:
             self.claims.append(seconds)
         return list(zip(claimed, leases, strict=True))
 
-    async def _execute(self, claimed: Claimed, held: Lease) -> None:
+    async def _execute(self, claimed: ClaimedRun, held: Lease) -> None:
         number = await self._write(partial(start_job, claimed=claimed, job=JOB, position=0, attempt=1))
         if not isinstance(number, int):
             raise BenchmarkError(f"run {claimed.run_id}, just claimed, is not ours: {number}")

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from sqlalchemy import Connection, insert, literal, select
 
-from daemon.definitions import Application, Job, Schedule
-from daemon.scheduling import plan_due
-from daemon.schema import job_run, run, schedule
-from daemon.sync import sync
-from daemon.triggers import At
-from lease.engines import open_database
+from daemon.definitions.model import Application, Job, Schedule
+from daemon.definitions.triggers.trigger import At
+from daemon.scheduling.plan_due import plan_due
+from daemon.scheduling.sync import sync
+from daemon.store.tables import job_run, run, schedule
+from lease.database.engines import open_database
 
 from .errors import BenchmarkError
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 from sqlalchemy import URL, BigInteger, Boolean, Column, Engine, Integer, MetaData, Table, Text, create_engine
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from lease.address import parse_address
+from lease.database.address import parse_address
 
 metadata = MetaData()
 

@@ -9,17 +9,17 @@ from typing import Self, TypeVar
 import anyio
 
 from . import events
-from .address import Address
 from .clock import Clock, boottime
 from .core import Ticket
+from .database.address import Address
 from .durations import Duration, parse_duration
 from .errors import LeaseError, LeaseNotAcquired
 from .fence import BOUND, AsyncKinds, fence
+from .grant_state import lost_error
 from .handle import Handle
 from .model import Grant, LeaseRecord
 from .runtime import Runtime
 from .store import Store
-from .tenure import lost_error
 from .timing import LeaseTiming
 
 T = TypeVar("T")

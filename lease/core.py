@@ -14,10 +14,10 @@ from . import events
 from .clock import Clock
 from .durations import format_duration
 from .errors import LeaseError, LeaseNotAcquired, StoreUnavailable
+from .grant_state import GrantState
 from .heartbeat import Heartbeat
 from .model import Grant, LeaseRecord, check_name
 from .store import Store
-from .tenure import Tenure
 from .timing import LeaseTiming
 
 T = TypeVar("T")
@@ -29,8 +29,8 @@ _ATTEMPTS = 3
 class Ticket:
     """An acquisition under way."""
 
-    task: "asyncio.Task[Tenure] | None" = None
-    tenure: Tenure | None = None
+    task: "asyncio.Task[GrantState] | None" = None
+    tenure: GrantState | None = None
 
 
 class Core:
@@ -47,7 +47,7 @@ class Core:
         self.tell = events.guarded(listener)
         self.heartbeat = Heartbeat(store, timing, self.holder, clock, self.tell)
         self._beating: asyncio.Task[None] | None = None
-        self._takes: set[asyncio.Task[Tenure]] = set()
+        self._takes: set[asyncio.Task[GrantState]] = set()
         self._closing = False
 
     async def start(self) -> None:
@@ -80,11 +80,11 @@ class Core:
             self.heartbeat.forget(tenure)
             self.tell(events.ReleaseFailed(tenure.grant, "the client was closed while the database was away"))
 
-    async def take(self, ticket: Ticket, name: str, wait: float | None) -> Tenure:
+    async def take(self, ticket: Ticket, name: str, wait: float | None) -> GrantState:
         """Acquire ``name`` for a caller who may be gone by the time that it is granted (see `abandon`)."""
         if self._closing:
             raise LeaseError("this client is closed")
-        ticket.task = cast("asyncio.Task[Tenure]", asyncio.current_task())
+        ticket.task = cast("asyncio.Task[GrantState]", asyncio.current_task())
         self._takes.add(ticket.task)
         try:
             ticket.tenure = await self.acquire(name, wait)
@@ -105,7 +105,7 @@ class Core:
             with suppress(StoreUnavailable):
                 await self.release(ticket.tenure)
 
-    async def acquire(self, name: str, wait: float | None) -> Tenure:
+    async def acquire(self, name: str, wait: float | None) -> GrantState:
         """Acquire ``name``, waiting at most ``wait`` seconds (None: for ever); `LeaseNotAcquired` says who holds it."""
         if self.heartbeat.holds(check_name(name)):
             raise LeaseNotAcquired(
@@ -117,11 +117,11 @@ class Core:
         finally:
             self.heartbeat.end_flight(name, sure=True)
 
-    async def _acquire(self, name: str, wait: float | None) -> Tenure:
+    async def _acquire(self, name: str, wait: float | None) -> GrantState:
         deadline = None if wait is None else self.clock() + wait
         while True:
             answer = await self._attempt(name)
-            if isinstance(answer, Tenure):
+            if isinstance(answer, GrantState):
                 return answer
             left = self.timing.ttl if deadline is None else deadline - self.clock()
             if left <= 0:
@@ -131,13 +131,13 @@ class Core:
                 raise LeaseNotAcquired(_refusal(name, answer, wait))
             await self._wait(name, answer, min(left, self.timing.ttl))
 
-    async def _attempt(self, name: str) -> Tenure | LeaseRecord | StoreUnavailable | None:
+    async def _attempt(self, name: str) -> GrantState | LeaseRecord | StoreUnavailable | None:
         try:
             return await self._retried(lambda: self._grant_once(name))
         except StoreUnavailable as error:
             return error
 
-    async def _grant_once(self, name: str) -> Tenure | LeaseRecord | None:
+    async def _grant_once(self, name: str) -> GrantState | LeaseRecord | None:
         sent = self.clock()
         try:
             answer = await self.store.grant(name, self.holder, self.label, self.timing.ttl)
@@ -168,7 +168,7 @@ class Core:
         # Away, or to be had but for a transaction that has the row locked: nothing tells when that is over.
         await asyncio.sleep(min(seconds, self.timing.retry_wait))
 
-    async def release(self, tenure: Tenure) -> bool:
+    async def release(self, tenure: GrantState) -> bool:
         """End the grant; False when it had ended before. If the database is away it ends at the latest after the ttl."""
         if tenure.loss is not None or tenure.over:
             self.heartbeat.leave(tenure.grant)

@@ -12,13 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_s
 from sqlalchemy.orm import Session, scoped_session
 
 from . import statements
-from .address import describe
-from .database import explain, tables_missing
+from .database.address import describe
+from .database.database import explain, tables_missing
+from .database.sqlstate import sqlstate
+from .database.turnstile import Turnstile, TurnstileBusy
 from .durations import Duration, parse_duration
 from .errors import LeaseError, LeaseLost, NeverGranted, StoreUnavailable
 from .model import Grant
-from .sqlstate import sqlstate
-from .turnstile import Turnstile, TurnstileBusy
 
 BOUND = 30.0
 """Seconds that a fenced transaction may take, by default."""

@@ -4,15 +4,15 @@ import threading
 from collections.abc import Callable
 
 from .durations import Duration
+from .grant_state import GrantState
 from .model import Grant, Loss
 from .runtime import Runtime
-from .tenure import Tenure
 
 
 class Handle:
     """One grant of this client."""
 
-    def __init__(self, runtime: Runtime, tenure: Tenure) -> None:
+    def __init__(self, runtime: Runtime, tenure: GrantState) -> None:
         self._runtime = runtime
         self._tenure = tenure
 

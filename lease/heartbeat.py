@@ -17,11 +17,11 @@ from anyio.abc import TaskGroup
 
 from . import events
 from .clock import Clock
+from .database_clock import DatabaseClock
 from .errors import StoreUnavailable
+from .grant_state import GrantState
 from .model import Grant, Loss, LossKind, Renewal, locked_cause, suspended_cause, unreachable_cause
-from .stepping import DatabaseClock
 from .store import Store
-from .tenure import Tenure
 from .timing import LeaseTiming
 from .verdicts import Verdicts, judge, orphans
 
@@ -38,7 +38,7 @@ class Heartbeat:
         self._holder = holder
         self._clock = clock
         self._tell = tell
-        self._tenures: dict[Grant, Tenure] = {}
+        self._tenures: dict[Grant, GrantState] = {}
         self._in_flight: Counter[str] = Counter()
         self._sweep_until = 0.0
         self._next_beat = 0.0
@@ -65,9 +65,9 @@ class Heartbeat:
         if not sure:
             self.sweep()
 
-    def adopt(self, grant: Grant, sent: float) -> Tenure:
+    def adopt(self, grant: Grant, sent: float) -> GrantState:
         """Renew ``grant`` from now on; it was asked for at ``sent``, by the client's clock."""
-        tenure = Tenure(grant, sent + self._timing.give_up, self._clock)
+        tenure = GrantState(grant, sent + self._timing.give_up, self._clock)
         if not self._wanted.is_set():
             self._next_beat = sent + self._timing.renew_every
             self._confirmed, self._starved, self._error = sent, 0.0, None
@@ -78,7 +78,7 @@ class Heartbeat:
         self._tell(events.Granted(grant))
         return tenure
 
-    def forget(self, tenure: Tenure) -> None:
+    def forget(self, tenure: GrantState) -> None:
         """Renew this grant no longer; its holder has released it."""
         tenure.finish()
         self._tenures.pop(tenure.grant, None)
@@ -104,7 +104,7 @@ class Heartbeat:
         return self._in_flight[name] > 0 or any(grant.name == name for grant in self._tenures)
 
     @property
-    def tenures(self) -> list[Tenure]:
+    def tenures(self) -> list[GrantState]:
         """All that is held."""
         return list(self._tenures.values())
 
@@ -197,10 +197,10 @@ class Heartbeat:
         if tenure is not None and not tenure.ending:
             self._lose(tenure, LossKind.ENDED, cause)
 
-    def _held(self, grants: Iterable[Grant]) -> list[Tenure]:
+    def _held(self, grants: Iterable[Grant]) -> list[GrantState]:
         return [self._tenures[grant] for grant in grants if grant in self._tenures]
 
-    def _at_risk(self, tenures: Iterable[Tenure], cause: str) -> None:
+    def _at_risk(self, tenures: Iterable[GrantState], cause: str) -> None:
         risky = list(tenures)
         if risky:
             left = min(tenure.remaining() for tenure in risky)
@@ -225,7 +225,7 @@ class Heartbeat:
             if now >= tenure.trusted_until:
                 self._lose(tenure, *self._cause(tenure, now))
 
-    def _cause(self, tenure: Tenure, now: float) -> tuple[LossKind, str]:
+    def _cause(self, tenure: GrantState, now: float) -> tuple[LossKind, str]:
         if self._starved > (self._timing.give_up - self._timing.renew_every) / 2:
             return LossKind.SUSPENDED, suspended_cause(self._starved)
         if tenure.grant in self._locked:
@@ -233,7 +233,7 @@ class Heartbeat:
             return LossKind.UNREACHABLE, locked_cause(since)
         return LossKind.UNREACHABLE, unreachable_cause(now - self._confirmed, self._error)
 
-    def _lose(self, tenure: Tenure, kind: LossKind, cause: str) -> None:
+    def _lose(self, tenure: GrantState, kind: LossKind, cause: str) -> None:
         loss = Loss(tenure.grant, kind, cause)
         self._tenures.pop(tenure.grant, None)
         if kind is not LossKind.ENDED:

@@ -7,14 +7,14 @@ from typing import Any, cast
 from sqlalchemy import URL
 
 from . import events
-from .address import Address
 from .background import BackgroundLoop
 from .clock import Clock
 from .core import Core, Ticket
+from .database.address import Address
 from .errors import LeaseError
+from .grant_state import GrantState
 from .model import Grant, LeaseRecord
 from .store import DatabaseStore, Store
-from .tenure import Tenure
 from .timing import LeaseTiming
 from .verdicts import ANY_NAME
 
@@ -90,7 +90,7 @@ class Runtime:
             raise LeaseError("this client is not open: use it as `with LeaseClient(...) as client` (or `async with`)")
         return self._core
 
-    def take(self, ticket: Ticket, name: str, wait: float | None) -> "Future[Tenure]":
+    def take(self, ticket: Ticket, name: str, wait: float | None) -> "Future[GrantState]":
         """Acquire ``name``; a caller that goes away calls `abandon` with the same ticket."""
         return self.loop.submit(self.core.take(ticket, name, wait))
 
@@ -98,7 +98,7 @@ class Runtime:
         """End that acquisition, and release what it was granted."""
         return self.loop.submit(self.core.abandon(ticket))
 
-    def release(self, tenure: Tenure) -> "Future[bool]":
+    def release(self, tenure: GrantState) -> "Future[bool]":
         """End the grant."""
         return self.loop.submit(self.core.release(tenure))
 
@@ -118,12 +118,12 @@ class Runtime:
         """Say that this is over; unless ``sure``, something may have been granted that nobody was told of."""
         return self.loop.submit(_done(self.core.heartbeat.end_flight, ANY_NAME, sure))
 
-    def adopt(self, grants: Sequence[Grant], sent: float) -> "Future[Sequence[Tenure]]":
+    def adopt(self, grants: Sequence[Grant], sent: float) -> "Future[Sequence[GrantState]]":
         """Renew these grants from now on."""
         adopt = self.core.heartbeat.adopt
         return self.loop.submit(_done(lambda: [adopt(grant, sent) for grant in grants]))
 
-    def forget(self, tenure: Tenure) -> "Future[None]":
+    def forget(self, tenure: GrantState) -> "Future[None]":
         """Renew this grant no longer: the caller has released it in a transaction of its own."""
         return self.loop.submit(_done(self.core.heartbeat.forget, tenure))
 

@@ -17,11 +17,8 @@ from sqlalchemy import (
     text,
 )
 
-from .dialects import Expiry, Instant, clock, other_boot
-
-SCHEMA = "public"
-"""Where the tables are on PostgreSQL."""
-
+from .database.backend import SCHEMA
+from .database.dialects import Expiry, Instant, clock, other_boot
 
 metadata = MetaData()
 

@@ -12,15 +12,16 @@ from sqlalchemy import Boolean, ColumnElement, Connection, Select, case, func, s
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
-from .dialects import clock, later, lock_timeout, now, seconds_between, this_boot
+from .database.backend import SCHEMA
+from .database.dialects import clock, later, lock_timeout, now, seconds_between, this_boot
+from .database.sqlstate import sqlstate
 from .errors import LeaseLost, NeverGranted
 from .model import Grant, LeaseRecord
-from .schema import SCHEMA, free_or_stale, lease, stale
-from .sqlstate import sqlstate
+from .schema import free_or_stale, lease, stale
 
 
 @dataclass(frozen=True, slots=True)
-class Renewed:
+class RenewedPairs:
     """What a renewal renewed, and the database's wall clock at it (None when it renewed nothing)."""
 
     pairs: frozenset[tuple[str, int]]
@@ -106,7 +107,7 @@ _CLAIM = text(
 )
 
 
-def renew(connection: Connection, holder: str, ttl: float, *, lock_wait: float) -> Renewed:
+def renew(connection: Connection, holder: str, ttl: float, *, lock_wait: float) -> RenewedPairs:
     """Renew every lease of ``holder`` in one statement (rule 7), and return what was renewed.
 
     A row that somebody else holds locked for longer than ``lock_wait`` seconds makes the database refuse the whole statement; then
@@ -115,7 +116,7 @@ def renew(connection: Connection, holder: str, ttl: float, *, lock_wait: float) 
     return _renew(connection, lease.c.holder == holder, lock_timeout(lock_wait), ttl=ttl)
 
 
-def renew_unlocked(connection: Connection, holder: str, ttl: float) -> Renewed:
+def renew_unlocked(connection: Connection, holder: str, ttl: float) -> RenewedPairs:
     """Renew the leases of ``holder``, passing over rows that somebody else holds locked (rule 7)."""
     unlocked = (
         select(lease.c.name)
@@ -127,7 +128,7 @@ def renew_unlocked(connection: Connection, holder: str, ttl: float) -> Renewed:
     return _renew(connection, lease.c.holder == holder, lease.c.name.in_(select(unlocked.c.name)), ttl=ttl)
 
 
-def _renew(connection: Connection, *where: ColumnElement[bool], ttl: float) -> Renewed:
+def _renew(connection: Connection, *where: ColumnElement[bool], ttl: float) -> RenewedPairs:
     rows = connection.execute(
         update(lease)
         .where(*where)
@@ -135,7 +136,7 @@ def _renew(connection: Connection, *where: ColumnElement[bool], ttl: float) -> R
         .returning(lease.c.name, lease.c.token, lease.c.renewed_at)
     ).all()
     times = [renewed_at.timestamp() for _, _, renewed_at in rows]
-    return Renewed(frozenset((name, token) for name, token, _ in rows), max(times, default=None))
+    return RenewedPairs(frozenset((name, token) for name, token, _ in rows), max(times, default=None))
 
 
 def release(connection: Connection, grant: Grant, *, lock_wait: float = 5.0) -> Release:

@@ -9,12 +9,12 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from . import statements
-from .address import Address
-from .engines import open_database
+from .database.address import Address
+from .database.engines import open_database
+from .database.sqlstate import sqlstate
 from .errors import StoreUnavailable
 from .model import Grant, LeaseRecord, Renewal
 from .schema import create_tables
-from .sqlstate import sqlstate
 from .timing import LeaseTiming
 from .waiting import ReleaseListener, happens
 
@@ -88,7 +88,7 @@ class DatabaseStore:
         # One statement, one round trip on PostgreSQL; on SQLite a write needs the turnstile.
         return await (self._renewals.write(unit) if self._sqlite else self._renewals.read(unit))
 
-    def _renewed(self, connection: Connection, holder: str, ttl: float) -> statements.Renewed:
+    def _renewed(self, connection: Connection, holder: str, ttl: float) -> statements.RenewedPairs:
         try:
             return statements.renew(connection, holder, ttl, lock_wait=self._lock_wait)
         except OperationalError as error:

@@ -5,17 +5,17 @@ from contextlib import contextmanager
 from typing import Self
 
 from . import events
-from .address import Address
 from .clock import Clock, boottime
 from .core import Ticket
+from .database.address import Address
 from .durations import Duration, parse_duration
 from .errors import LeaseError, LeaseNotAcquired
 from .fence import BOUND, SyncKinds, fence
+from .grant_state import lost_error
 from .handle import Handle
 from .model import LeaseRecord
 from .runtime import Runtime
 from .store import Store
-from .tenure import lost_error
 from .timing import LeaseTiming
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 import psycopg
 from sqlalchemy import URL
 
-from .postgresql import forget
+from .database.postgresql import forget
 from .statements import CHANNEL
 
 _CHECK = "\N{BELL}check"

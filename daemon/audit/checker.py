@@ -4,16 +4,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from .effects import done_once, written_once
 from .facts import Fact
-from .grants import no_overlap, tokens_increase
-from .instants import accounted_once, all_over, planned_on, wholly_over
-from .recoveries import recovered_in_time
+from .promises.effects import done_once, written_once
+from .promises.grants import no_overlap, tokens_increase
+from .promises.instants import accounted_once, all_over, planned_on, wholly_over
+from .promises.recoveries import recovered_in_time
+from .promises.turns import nothing_idle, one_holder_at_a_time, refused_rightly, under_known_grants
+from .promises.work import dead_before_next
+from .promises.writes import no_zombie_writes
 from .tenures import Tenures
-from .turns import nothing_idle, one_holder_at_a_time, refused_rightly, under_known_grants
 from .violations import Promise, Violation
-from .work import dead_before_next
-from .writes import no_zombie_writes
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from lease.model import Grant
 
 
 @dataclass(frozen=True, slots=True)
-class Granted:
+class GrantBegan:
     """A lease was granted."""
 
     grant: Grant
@@ -20,7 +20,7 @@ class Granted:
 
 
 @dataclass(frozen=True, slots=True)
-class Renewed:
+class GrantRenewed:
     """A grant was renewed."""
 
     grant: Grant
@@ -29,7 +29,7 @@ class Renewed:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class GrantEnded:
     """A grant was released by its holder, or settled."""
 
     grant: Grant
@@ -68,7 +68,7 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class FencedWriteRefused:
     """A fenced write was tried, and refused."""
 
     grant: Grant
@@ -91,7 +91,7 @@ class Worked:
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
+class RunClaimed:
     """A run was claimed under a grant."""
 
     run: int
@@ -100,7 +100,7 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class RunLeft:
     """A run was no longer running: it is over, or goes on later, or was settled. ``grant`` is the one that its row had until then."""
 
     run: int
@@ -110,7 +110,7 @@ class Left:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class RunSettled:
     """A run's attempt was ended by another than its holder, or because its holder had lost the lease: it goes on, or has failed."""
 
     run: int
@@ -120,7 +120,7 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True)
-class Stranded:
+class RunStranded:
     """A run that counted as running when the history was read, although its grant had ended or gone stale."""
 
     run: int
@@ -139,7 +139,7 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class ScheduleProgress:
     """How far a schedule was planned when the history was read, and when it is planned next."""
 
     schedule: str
@@ -190,20 +190,20 @@ class ClockJump:
 
 
 Fact = (
-    Granted
-    | Renewed
-    | Ended
+    GrantBegan
+    | GrantRenewed
+    | GrantEnded
     | Deleted
     | HighestToken
     | Written
-    | Refused
+    | FencedWriteRefused
     | Worked
-    | Claimed
-    | Left
-    | Settled
-    | Stranded
+    | RunClaimed
+    | RunLeft
+    | RunSettled
+    | RunStranded
     | Due
-    | Planned
+    | ScheduleProgress
     | Recorded
     | Outage
     | ClockJump

@@ -8,19 +8,19 @@ from itertools import pairwise
 
 from lease.model import Grant
 
-from .facts import Ended, Fact, Granted, Renewed
+from .facts import Fact, GrantBegan, GrantEnded, GrantRenewed
 
 
 @dataclass(slots=True)
 class Tenure:
     """One grant, as far as the history tells."""
 
-    granted: Granted
+    granted: GrantBegan
     last_sign: datetime
     """When it was granted or last renewed."""
     until: datetime | None
     """When it goes stale."""
-    ended: Ended | None = None
+    ended: GrantEnded | None = None
     succeeded_at: datetime | None = None
     """When the name was granted under a higher token."""
 
@@ -40,13 +40,13 @@ class Tenures:
 
     def __init__(self, history: Iterable[Fact]) -> None:
         facts: list[Fact] = list(history)
-        granted = [fact for fact in facts if isinstance(fact, Granted)]
+        granted = [fact for fact in facts if isinstance(fact, GrantBegan)]
         self._by_grant = {fact.grant: Tenure(fact, fact.at, fact.until) for fact in granted}
         self._by_name: dict[str, list[Tenure]] = defaultdict(list)
         for one in sorted(granted, key=lambda one: (one.at, one.grant.token)):
             self._by_name[one.grant.name].append(self._by_grant[one.grant])
         for fact in facts:
-            if isinstance(fact, Renewed | Ended):
+            if isinstance(fact, GrantRenewed | GrantEnded):
                 _note(self._by_grant.get(fact.grant), fact)
         for tenures in self._by_name.values():
             _note_successors(tenures)
@@ -82,10 +82,10 @@ class Tenures:
         return min((at for at in ends if at is not None), default=None)
 
 
-def _note(tenure: Tenure | None, fact: Renewed | Ended) -> None:
+def _note(tenure: Tenure | None, fact: GrantRenewed | GrantEnded) -> None:
     if tenure is None:
         return
-    if isinstance(fact, Ended):
+    if isinstance(fact, GrantEnded):
         tenure.ended = tenure.ended or fact
     elif fact.at >= tenure.last_sign:
         tenure.last_sign, tenure.until = fact.at, fact.until

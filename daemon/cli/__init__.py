@@ -4,10 +4,10 @@ import os
 import sys
 from collections.abc import Sequence
 
-from ..environment import unknown_variables
-from ..settings import Settings
+from ..service.environment import unknown_variables
+from ..service.settings import Settings
 from .app import app
-from .failing import DONE, FAILED, INTERRUPTED, Mistake, failure, tell, tell_defect
+from .failures import DONE, FAILED, INTERRUPTED, Mistake, failure, tell, tell_defect
 
 __all__ = ["main"]
 

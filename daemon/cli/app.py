@@ -6,17 +6,18 @@ from typing import Annotated
 import typer
 
 from ..version import package_version
-from .act import trigger
-from .audit import audit
-from .check import check, preview_command
-from .db import db
-from .failing import USAGE
-from .history import runs, show
-from .holdings import locks, replicas
-from .later import add_later
-from .run import run
-from .status import status
-from .sync import sync
+from .commands.audit import audit
+from .commands.check import check, preview_command
+from .commands.db import db
+from .commands.history import runs, show
+from .commands.locks import locks
+from .commands.planned import add_later
+from .commands.replicas import replicas
+from .commands.run import run
+from .commands.status import status
+from .commands.sync import sync
+from .commands.trigger import trigger
+from .failures import USAGE
 
 app = typer.Typer(
     name="leased",

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..reading import plain
-from ..texts import clean
+from ..store.views import plain
+from ..text import clean
 
 _WIDTH_OF_A_FILE = 200
 STYLES = {

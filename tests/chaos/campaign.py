@@ -17,9 +17,9 @@ from sqlalchemy.pool import NullPool
 
 from daemon.audit import Bounds, Violation, check
 from daemon.audit.facts import Fact
-from daemon.definitions import Application
-from daemon.loading import load
-from lease.address import parse_address
+from daemon.definitions.model import Application
+from daemon.definitions.sources.load import load
+from lease.database.address import parse_address
 from tests.support.starter import ROOT
 from tests.support.waiting import wait_until
 

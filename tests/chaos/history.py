@@ -11,24 +11,24 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from daemon.audit.facts import (
-    Claimed,
     Deleted,
     Due,
-    Ended,
     Fact,
-    Granted,
+    FencedWriteRefused,
+    GrantBegan,
+    GrantEnded,
+    GrantRenewed,
     HighestToken,
-    Left,
     Outage,
     Recorded,
-    Refused,
-    Renewed,
-    Settled,
+    RunClaimed,
+    RunLeft,
+    RunSettled,
     Worked,
     Written,
 )
-from daemon.definitions import Application
-from daemon.triggers import Every
+from daemon.definitions.model import Application
+from daemon.definitions.triggers.trigger import Every
 from lease.model import Grant
 
 from .diary import Note, boottime, read
@@ -79,21 +79,21 @@ def witnessed(connection: Connection, clocks: Clocks) -> Iterator[Fact]:
         stale = clocks.instant(until) if sqlite and until is not None else until
         match what:
             case "granted":
-                yield Granted(grant, when, stale)
+                yield GrantBegan(grant, when, stale)
             case "renewed":
-                yield Renewed(grant, when, stale)
+                yield GrantRenewed(grant, when, stale)
             case "ended":
-                yield Ended(grant, when)
+                yield GrantEnded(grant, when)
             case "deleted":
                 yield Deleted(name, when)
             case "written":
                 yield Written(grant, when, run, state)
             case "claimed":
-                yield Claimed(run, grant, when)
+                yield RunClaimed(run, grant, when)
             case "left":
-                yield Left(run, grant, when, state)
+                yield RunLeft(run, grant, when, state)
             case "settled" | "given up":
-                yield Settled(run, grant, when, over=what == "given up")
+                yield RunSettled(run, grant, when, over=what == "given up")
 
 
 def effects(connection: Connection) -> Iterator[Fact]:
@@ -153,7 +153,9 @@ def diaries(folder: Path, clocks: Clocks) -> Iterator[Fact]:
         last = notes[-1] if "pids" in began else began
         survivors = tuple(began.get("survivors", ()))
         yield Worked(grant, clocks.instant(began["at"]), clocks.instant(last["at"]), survivors)
-        yield from (Refused(grant, clocks.instant(note["at"])) for note in notes if note["what"] == "refused")
+        yield from (
+            FencedWriteRefused(grant, clocks.instant(note["at"])) for note in notes if note["what"] == "refused"
+        )
 
 
 def acknowledged(folder: Path) -> set[tuple[int, str]]:
@@ -176,7 +178,7 @@ def haunted(tried: Iterable[Tried], clocks: Clocks) -> Iterator[Fact]:
     """What was refused to the escapee."""
     for one in tried:
         if one.answer == "refused":
-            yield Refused(Grant(*one.grant), clocks.instant(one.answered))
+            yield FencedWriteRefused(Grant(*one.grant), clocks.instant(one.answered))
 
 
 def outages(done: Iterable[Done], clocks: Clocks) -> Iterator[Fact]:

@@ -12,7 +12,7 @@ from typing import Protocol, Self
 
 import psycopg
 
-from daemon import migrations
+from daemon.store import migrations
 from tests.support.binaries import binaries
 from tests.support.pair import Pair
 from tests.support.postgres import PostgresServer, plain

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from daemon.audit import Promise
-from daemon.audit.facts import Due, Recorded, Refused, Settled, Worked, Written
-from daemon.audit.recoveries import recoveries
+from daemon.audit.facts import Due, FencedWriteRefused, Recorded, RunSettled, Worked, Written
+from daemon.audit.promises.recoveries import recoveries
 from daemon.audit.tenures import Tenures
 from lease.timing import LeaseTiming
 
@@ -75,7 +75,7 @@ def summarize(result: Result) -> Summary:
     took = sorted(one.took.total_seconds() for one in all_recoveries if not one.outages)
     broken = Counter(violation.promise for violation in result.violations)
     written = [fact for fact in facts if isinstance(fact, Written)]
-    refused = [fact for fact in facts if isinstance(fact, Refused)]
+    refused = [fact for fact in facts if isinstance(fact, FencedWriteRefused)]
     ends = ((tenures.of(fact.grant), fact.at) for fact in refused)
     overtaken = sum(bool(one and one.succeeded_at and one.succeeded_at <= at) for one, at in ends)
     committed = sum("committed" in one.what for one in result.violations if one.promise is Promise.WRITES)
@@ -151,7 +151,7 @@ def taken_alive(result: Result) -> list[str]:
     worked = {fact.grant for fact in result.facts if isinstance(fact, Worked)}
     found = []
     for fact in result.facts:
-        if not isinstance(fact, Settled) or fact.grant not in worked or (fact.grant.name, fact.grant.token) in lost:
+        if not isinstance(fact, RunSettled) or fact.grant not in worked or (fact.grant.name, fact.grant.token) in lost:
             continue
         tenure, pid = tenures.of(fact.grant), result.holders.get(fact.grant.holder)
         if tenure is None or tenure.ended is None or tenure.until is None or pid is None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from daemon.audit import Promise, Violation
-from daemon.audit.facts import Claimed, Due, Ended, Fact, Granted, Recorded, Settled, Worked, Written
+from daemon.audit.facts import Due, Fact, GrantBegan, GrantEnded, Recorded, RunClaimed, RunSettled, Worked, Written
 from lease.model import Grant
 from lease.timing import LeaseTiming
 from tests.chaos.campaign import SLOTS, TTL, Result
@@ -91,7 +91,7 @@ def a_loss(told: float) -> Loss:
 
 def lost(*faults: Done, told: float = 12.1) -> Result:
     """A lease that was granted at 10 s, never renewed, and lost."""
-    granted = Granted(GRANT, at(10), at(10 + TTL))
+    granted = GrantBegan(GRANT, at(10), at(10 + TTL))
     return good(facts=[granted], losses=[a_loss(told)], faults=list(faults))
 
 
@@ -138,11 +138,11 @@ def test_a_loss_that_is_told_late_does_not_move() -> None:
 def settled(*, seen: float, ended: float, **changes: Any) -> Result:
     """A grant that would have been live until 13 s and was settled; its replica was last seen alive at ``seen``."""
     told: list[Fact] = [
-        Granted(GRANT, at(10), at(13)),
-        Claimed(1, GRANT, at(10)),
+        GrantBegan(GRANT, at(10), at(13)),
+        RunClaimed(1, GRANT, at(10)),
         Worked(GRANT, at(10), at(10.5)),
-        Ended(GRANT, at(ended)),
-        Settled(1, GRANT, at(ended)),
+        GrantEnded(GRANT, at(ended)),
+        RunSettled(1, GRANT, at(ended)),
     ]
     return good(facts=told, holders={"anna": 4711}, seen_alive={4711: seen}, **changes)
 

@@ -10,8 +10,8 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
 import lease.statements
-from daemon.audit.facts import Deleted, Ended, Fact, Granted, Renewed
-from lease.address import parse_address
+from daemon.audit.facts import Deleted, Fact, GrantBegan, GrantEnded, GrantRenewed
+from lease.database.address import parse_address
 from lease.model import Grant
 from tests.chaos.history import Clocks, witnessed
 from tests.chaos.site import HERE
@@ -50,10 +50,10 @@ def test_it_sees_a_grant_its_renewal_its_end_and_the_next_one(watched_url: str) 
         assert lease.statements.release(connection, Grant("a", 1, "one")).released
 
     granted, renewed, ended, again = facts_after(watched_url, granting("one"), renew, release, granting("two"))
-    assert isinstance(granted, Granted)
-    assert isinstance(renewed, Renewed)
-    assert isinstance(ended, Ended)
-    assert isinstance(again, Granted)
+    assert isinstance(granted, GrantBegan)
+    assert isinstance(renewed, GrantRenewed)
+    assert isinstance(ended, GrantEnded)
+    assert isinstance(again, GrantBegan)
     assert (granted.grant, renewed.grant, ended.grant) == (Grant("a", 1, "one"),) * 3
     assert again.grant == Grant("a", 2, "two")
     assert granted.until is not None
@@ -67,8 +67,8 @@ def test_it_sees_a_stale_lease_taken(watched_url: str) -> None:
         connection.execute(text(f"UPDATE lease SET expires_at = {zero}"))
 
     told = facts_after(watched_url, granting("one"), lapse, granting("two"))
-    assert [fact.grant for fact in told if isinstance(fact, Granted)] == [Grant("a", 1, "one"), Grant("a", 2, "two")]
-    assert not [fact for fact in told if isinstance(fact, Ended)]
+    assert [fact.grant for fact in told if isinstance(fact, GrantBegan)] == [Grant("a", 1, "one"), Grant("a", 2, "two")]
+    assert not [fact for fact in told if isinstance(fact, GrantEnded)]
 
 
 def test_it_sees_a_holder_replaced_under_the_same_token_and_a_row_deleted(watched_url: str) -> None:
@@ -79,5 +79,5 @@ def test_it_sees_a_holder_replaced_under_the_same_token_and_a_row_deleted(watche
         connection.execute(text("DELETE FROM lease"))
 
     told = facts_after(watched_url, granting("one"), replace, delete)
-    assert [fact.grant for fact in told if isinstance(fact, Granted)] == [Grant("a", 1, "one"), Grant("a", 1, "two")]
+    assert [fact.grant for fact in told if isinstance(fact, GrantBegan)] == [Grant("a", 1, "one"), Grant("a", 1, "two")]
     assert isinstance(told[-1], Deleted)

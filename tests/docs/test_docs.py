@@ -11,13 +11,13 @@ import pytest
 import typer
 from typer.main import get_command
 
-from daemon.building import SCHEDULE_SETTINGS
 from daemon.cli.app import app
-from daemon.cli.later import COMMANDS as LATER_COMMANDS
-from daemon.job_building import JOB_SETTINGS
-from daemon.loading import load
-from daemon.run import AsyncRun
-from daemon.settings import Settings
+from daemon.cli.commands.planned import COMMANDS as LATER_COMMANDS
+from daemon.definitions.job_settings import JOB_SETTINGS
+from daemon.definitions.schedule_settings import SCHEDULE_SETTINGS
+from daemon.definitions.sources.load import load
+from daemon.jobs.run import AsyncRun
+from daemon.service.settings import Settings
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])

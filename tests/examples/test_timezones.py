@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from examples import tzsource
-from lease.address import parse_address
+from lease.database.address import parse_address
 
 ROOT = Path(__file__).parent.parent.parent
 DAY = 86_400

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.pool import NullPool
 
 from lease import Grant, LeaseRecord, LeaseTiming, events, statements
-from lease.schema import SCHEMA
+from lease.database.backend import SCHEMA
 from tests.support.waiting import wait_until
 
 T = TypeVar("T")

@@ -9,9 +9,9 @@ import pytest
 
 from lease import Grant, LeaseLost, LeaseTiming, LossKind, events
 from lease.errors import StoreUnavailable
+from lease.grant_state import GrantState
 from lease.heartbeat import Heartbeat
 from lease.model import Renewal
-from lease.tenure import Tenure
 from lease.testing import ManualClock, MemoryStore
 from tests.lease.stores import QUICK, Recorder, until
 
@@ -51,7 +51,7 @@ class Beating:
         self.timing = timing
         self.heartbeat = Heartbeat(self.store, timing, "anna", self.clock, self.told)
 
-    async def hold(self, name: str = "a") -> Tenure:
+    async def hold(self, name: str = "a") -> GrantState:
         sent = self.clock()
         answer = await self.store.grant(name, "anna", "", self.timing.ttl)
         assert isinstance(answer, Grant)

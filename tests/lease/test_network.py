@@ -12,7 +12,7 @@ from sqlalchemy import make_url, text
 
 import lease
 from lease import LeaseLost, LeaseNotAcquired, LeaseTiming, LossKind, StoreUnavailable, events
-from lease.engines import open_database
+from lease.database.engines import open_database
 from lease.waiting import ReleaseListener
 from tests.lease.stores import QUICK, Recorder, Tables, until
 from tests.support.proxy import Proxy

@@ -16,11 +16,11 @@ import pytest
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.pool import NullPool
 
-import lease.dialects
+import lease.database.dialects
 from lease import Grant, LeaseError, LeaseLost, LeaseTiming, StoreUnavailable, events, fence
-from lease.engines import open_database
+from lease.database.engines import open_database
+from lease.database.turnstile import Turnstile, TurnstileBusy
 from lease.sync import LeaseClient
-from lease.turnstile import Turnstile, TurnstileBusy
 from tests.lease.stores import QUICK, Recorder, Tables, in_thread
 from tests.support.binaries import readable_temporary_folder
 from tests.support.waiting import wait_until
@@ -60,7 +60,7 @@ def test_setting_the_wall_clock_changes_no_lease(tables: Tables, monkeypatch: py
 
 def test_a_lease_expires_by_the_clock_since_boot(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1_000.0
-    monkeypatch.setattr(lease.dialects, "boottime", lambda: now)
+    monkeypatch.setattr(lease.database.dialects, "boottime", lambda: now)
     _forget_compiled(tables)
     tables.one("a", ttl=15.0)
     now = 1_014.9
@@ -73,8 +73,8 @@ def test_a_grant_of_an_earlier_boot_is_stale_however_far_its_clock_was(
     tables: Tables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The clock since boot begins anew: by it, the lease would last for years."""
-    monkeypatch.setattr(lease.dialects, "boot_id", lambda: "the boot before")
-    monkeypatch.setattr(lease.dialects, "boottime", lambda: 1e9)
+    monkeypatch.setattr(lease.database.dialects, "boot_id", lambda: "the boot before")
+    monkeypatch.setattr(lease.database.dialects, "boottime", lambda: 1e9)
     _forget_compiled(tables)
     dead = tables.one("a")
     assert tables.record("a").live
@@ -117,7 +117,7 @@ def test_writers_that_write_back_to_back_starve_no_renewal(sqlite_url: str, tabl
 
 BUSY = """
 import sqlite3, sys, time
-from lease.turnstile import Turnstile
+from lease.database.turnstile import Turnstile
 path = sys.argv[1]
 connection = sqlite3.connect(path, timeout=10, isolation_level=None)
 connection.execute("PRAGMA journal_mode = WAL")

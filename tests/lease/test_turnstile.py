@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lease import turnstile
-from lease.turnstile import Turnstile
+from lease.database import turnstile
+from lease.database.turnstile import Turnstile
 from tests.support.waiting import wait_until
 
 LIMIT = 10.0

@@ -8,7 +8,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from lease import Grant, InvalidName, LeaseClient, LeaseError, LeaseRecord, Loss, LossKind, events
-from lease.address import describe, parse_address
+from lease.database.address import describe, parse_address
 from lease.model import Renewal, check_name, ended_cause
 from lease.verdicts import ANY_NAME, judge, orphans
 

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from sqlalchemy import Connection, text
 
 from daemon.audit import check
-from daemon.audit.facts import Ended, Fact, Granted, HighestToken, Written
+from daemon.audit.facts import Fact, GrantBegan, GrantEnded, HighestToken, Written
 from lease import Grant, statements
 from tests.model.statement_model.leases import Answer, Change, Leases
 from tests.model.statement_model.lines import LOCK_WAIT, Line, Lines
@@ -87,7 +87,7 @@ class StatementsMachine(RuleBasedStateMachine):
         def unit(connection: Connection) -> list[Grant]:
             return sorted(statements.grant(connection, chosen, own, TTL))
 
-        granted = self._do(where, lambda mine: self.leases.grant(mine, chosen, own), unit, Granted)
+        granted = self._do(where, lambda mine: self.leases.grant(mine, chosen, own), unit, GrantBegan)
         # A holder who never heard of it has it all the same: his renewals tell, and the rows.
         if granted is not None and not reply_lost:
             self.granted += granted
@@ -111,7 +111,7 @@ class StatementsMachine(RuleBasedStateMachine):
             where,
             lambda mine: self.leases.release(mine, grant),
             lambda connection: statements.release(connection, grant, lock_wait=LOCK_WAIT).released,
-            lambda _, at: Ended(grant, at),
+            lambda _, at: GrantEnded(grant, at),
         )
 
     @rule(which=st.lists(which, max_size=3, unique=True), twist=twist, where=where, dead=st.booleans())
@@ -122,7 +122,7 @@ class StatementsMachine(RuleBasedStateMachine):
             where,
             lambda mine: self.leases.end_all(mine, grants, stale_only=not dead),
             lambda connection: end(connection, grants),
-            Ended,
+            GrantEnded,
         )
 
     @rule(which=which, twist=twist, where=where, level=st.sampled_from([COMMITTED, REPEATABLE]))

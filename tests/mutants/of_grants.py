@@ -5,7 +5,7 @@ from tests.mutants.mutant import Edit, Mutant, on_each, on_postgres
 STORE = "tests/lease/test_store_conformance.py::{}[{{}}]"
 
 STATEMENTS = "lease/statements.py"
-DIALECTS = "lease/dialects.py"
+DIALECTS = "lease/database/dialects.py"
 
 GRANTS = (
     Mutant(

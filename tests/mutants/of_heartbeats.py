@@ -4,7 +4,7 @@ from tests.mutants.mutant import Edit, Mutant, on_each, on_either
 
 HEARTBEAT = "lease/heartbeat.py"
 BACKGROUND = "lease/background.py"
-KEEPER = "daemon/keeper.py"
+KEEPER = "daemon/jobs/processes/keeper.py"
 
 HEARTBEATS = (
     Mutant(
@@ -91,7 +91,7 @@ HEARTBEATS = (
             Edit(KEEPER, '        if now >= trusted_until(self.trust):\n            return "trust"\n', ""),
         ),
         on_either(
-            "tests/daemon/test_keeper.py::test_the_tree_is_killed_at_the_end_of_trust_while_the_replica_is_stopped"
+            "tests/daemon/jobs/test_keeper.py::test_the_tree_is_killed_at_the_end_of_trust_while_the_replica_is_stopped"
         ),
     ),
     Mutant(

@@ -2,16 +2,16 @@
 
 from tests.mutants.mutant import Edit, Mutant, on_each
 
-COMPLETION = "daemon/completion.py"
-ENDS = "tests/daemon/test_completion.py::{}[{{}}-finish]"
+COMPLETION = "daemon/execution/completion.py"
+ENDS = "tests/daemon/execution/test_completion.py::{}[{{}}-finish]"
 
 _RUN_BY_ID = Edit(
-    "daemon/statements/run.py",
+    "daemon/store/statements/run.py",
     "return and_(run.c.id == run_id, running(), run.c.token == grant.token, run.c.holder == grant.holder)",
     "return and_(run.c.id == run_id, running())",
 )
 _JOB_RUN_BY_ID = Edit(
-    "daemon/statements/job_run.py",
+    "daemon/store/statements/job_run.py",
     "        job_run.c.id == job_run_id,\n"
     '        job_run.c.state == "running",\n'
     "        job_run.c.token == grant.token,\n"
@@ -44,7 +44,7 @@ RUNS = (
         "a schedule is moved on in a transaction before that which makes its runs: a crash between them loses instants",
         (
             Edit(
-                "daemon/plan_writing.py",
+                "daemon/scheduling/write_plan.py",
                 "    new = [planned for planned in plans.runs if not planned.extends]\n",
                 '    moved_on = {"next_due": plans.next_due, "planned_until": plans.planned_until}\n'
                 "    statements.schedule.change(connection, application, schedule.name, moved_on)\n"
@@ -55,7 +55,7 @@ RUNS = (
             ),
         ),
         on_each(
-            "tests/daemon/test_planning_crashes.py::test_a_crash_before_any_statement_loses_and_doubles_no_instant[{}]"
+            "tests/daemon/scheduling/test_planning_crashes.py::test_a_crash_before_any_statement_loses_and_doubles_no_instant[{}]"
         ),
     ),
     Mutant(
@@ -63,7 +63,7 @@ RUNS = (
         "a replica that is told to stop ends its heartbeat first, and then lets its jobs finish",
         (
             Edit(
-                "daemon/replica.py",
+                "daemon/service/replica.py",
                 "        if self._executions and not self._at_once:\n",
                 "        await self._around.client.__aexit__(None, None, None)\n"
                 "        if self._executions and not self._at_once:\n",

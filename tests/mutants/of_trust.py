@@ -10,7 +10,7 @@ TRUST = (
         "a grant that was declared lost may be trusted still, until its time is up",
         (
             Edit(
-                "lease/tenure.py",
+                "lease/grant_state.py",
                 "        if self.loss is not None or self.over:\n            return 0.0\n",
                 "        if self.over:\n            return 0.0\n",
             ),
@@ -22,7 +22,7 @@ TRUST = (
         "a renewal whose answer comes after the end of trust gives it a new one",
         (
             Edit(
-                "lease/tenure.py",
+                "lease/grant_state.py",
                 "if self.loss is not None or self._clock() >= self._trusted_until:",
                 "if self.loss is not None:",
             ),

@@ -116,7 +116,7 @@ def test_a_mutant_fits_the_code_as_it_is(mutant: Mutant) -> None:
 
 
 def test_a_mutant_of_code_that_has_changed_is_told_in_one_sentence() -> None:
-    edit = Edit("daemon/keeper.py", "no such text", "")
+    edit = Edit("daemon/jobs/processes/keeper.py", "no such text", "")
     with pytest.raises(
         MutantOutdatedError, match=r'daemon/keeper\.py: what a mutant replaces \("no such text".* 0 times'
     ):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon import migrations
+from daemon.store import migrations
 from tests.support.binaries import Binaries
 from tests.support.pair import Pair
 from tests.support.proxy import Proxy

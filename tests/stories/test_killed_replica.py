@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from sqlalchemy import update
 
-from daemon.schema import replica as replicas
+from daemon.store.tables import replica as replicas
 from tests.support.replicas import Event, Story
 from tests.support.telling import is_alive
 from tests.support.waiting import wait_until

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Row, select, text
 
-from daemon.schema import job_run, run
+from daemon.store.tables import job_run, run
 from lease.schema import lease
 from tests.support.replicas import ReplicaProcess, Story
 from tests.support.telling import boottime

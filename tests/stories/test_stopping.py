@@ -4,7 +4,7 @@ import signal
 
 from sqlalchemy import create_engine, select, text
 
-from daemon.schema import replica as replica_table
+from daemon.store.tables import replica as replica_table
 from tests.support.replicas import Story
 from tests.support.waiting import wait_until
 

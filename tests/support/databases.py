@@ -108,9 +108,9 @@ def make_tables(url: str) -> None:
 
 def _daemon_upgrade() -> Callable[[str], object] | None:
     try:
-        migrations = importlib.import_module("daemon.migrations")
+        migrations = importlib.import_module("daemon.store.migrations")
     except ModuleNotFoundError as missing:
-        if missing.name in ("daemon", "daemon.migrations"):
+        if missing.name in ("daemon", "daemon.store.migrations"):
             return None
         raise
     upgrade: Callable[[str], object] = migrations.upgrade

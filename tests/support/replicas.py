@@ -17,10 +17,10 @@ from sqlalchemy import Row, Select, create_engine, select
 from sqlalchemy.pool import NullPool
 from sqlalchemy.sql.dml import Update
 
-from daemon.scheduling import trigger
-from daemon.schema import job_run, run
-from daemon.schema import replica as replica_table
-from daemon.schema import schedule as schedule_table
+from daemon.operations.trigger import trigger
+from daemon.store.tables import job_run, run
+from daemon.store.tables import replica as replica_table
+from daemon.store.tables import schedule as schedule_table
 from lease.schema import lease
 
 from .sqlite import can_write

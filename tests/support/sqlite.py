@@ -3,7 +3,7 @@
 import sqlite3
 from contextlib import closing
 
-from lease.turnstile import Turnstile, TurnstileBusy
+from lease.database.turnstile import Turnstile, TurnstileBusy
 
 
 def can_write(path: str) -> bool:

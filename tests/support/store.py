@@ -12,17 +12,17 @@ from sqlalchemy import ColumnElement, Connection, Row, create_engine, select, up
 from sqlalchemy.pool import NullPool
 
 import lease.statements
-from daemon.claiming import Claimed, claim
-from daemon.definitions import Application, Job, Schedule
-from daemon.naming import lease_name
-from daemon.scheduling import Planned, plan_due
-from daemon.schema import job_run, run, schedule
-from daemon.statements.run import add_manual
-from daemon.sync import SyncReport, sync
-from daemon.triggers import At, Every, Trigger
-from lease.dialects import clock, later, now
+from daemon.definitions.model import Application, Job, Schedule
+from daemon.definitions.triggers.trigger import At, Every, Trigger
+from daemon.execution.claim import ClaimedRun, claim
+from daemon.scheduling.lease_names import lease_name
+from daemon.scheduling.plan_due import PlanReport, plan_due
+from daemon.scheduling.sync import SyncReport, sync
+from daemon.store.statements.run import add_manual
+from daemon.store.tables import job_run, run, schedule
+from lease.database.backend import SCHEMA
+from lease.database.dialects import clock, later, now
 from lease.model import Grant
-from lease.schema import SCHEMA
 from lease.schema import lease as leases
 
 T = TypeVar("T")
@@ -52,7 +52,7 @@ class Store:
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
-        """A transaction as `lease.database.Database.write` has it."""
+        """A transaction as `lease.database.database.Database.write` has it."""
         with self.engine.connect() as connection:
             if not self.sqlite:
                 with connection.begin():
@@ -81,10 +81,10 @@ class Store:
         """Let a schedule have been due so many seconds ago, as if it had been planned until just before."""
         self.shift(schedule, schedule.c.name == name, schedule.c.application == application, next_due=-seconds)
 
-    def plan(self, *schedules: Schedule, application: str = "shop") -> Planned:
+    def plan(self, *schedules: Schedule, application: str = "shop") -> PlanReport:
         return self.do(plan_due, application, {one.name: one for one in schedules})
 
-    def claim(self, *known: str, holder: str = "h1", limit: int = 10, application: str = "shop") -> list[Claimed]:
+    def claim(self, *known: str, holder: str = "h1", limit: int = 10, application: str = "shop") -> list[ClaimedRun]:
         return self.do(claim, application, known, holder, f"label of {holder}", TTL, limit)
 
     def shift(self, table: Any, *where: ColumnElement[bool], **seconds: float) -> None:

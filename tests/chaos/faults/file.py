@@ -5,7 +5,7 @@ import os
 import sqlite3
 from contextlib import closing
 
-from lease.turnstile import Turnstile, TurnstileBusy
+from lease.database.turnstile import Turnstile, TurnstileBusy
 
 from ..diary import boottime
 from ..site import SqliteSite

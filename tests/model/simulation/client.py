@@ -6,8 +6,8 @@ from typing import Any
 
 from lease import events
 from lease.core import Core
+from lease.grant_state import GrantState
 from lease.model import Grant
-from lease.tenure import Tenure
 
 from .database import Database
 from .faults import STOPS, Conditions, Fault, Kind
@@ -49,7 +49,7 @@ class Client:
         return self.machine.name
 
     @property
-    def tenures(self) -> dict[Grant, Tenure]:
+    def tenures(self) -> dict[Grant, GrantState]:
         """What its heartbeat renews."""
         return self.core.heartbeat._tenures
 

@@ -5,7 +5,7 @@ from copy import copy
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from daemon.audit.facts import Ended, Fact, Granted, HighestToken, Refused, Renewed, Written
+from daemon.audit.facts import Fact, FencedWriteRefused, GrantBegan, GrantEnded, GrantRenewed, HighestToken, Written
 from lease.errors import LeaseLost
 from lease.model import Grant, LeaseRecord, Renewal
 from lease.testing import MemoryStore, _Row
@@ -50,7 +50,7 @@ class Database(MemoryStore):
             if changed != name or row.holder != holder:
                 raise Broken(f"a grant of {name!r} to {holder} changed {changed!r} for {row.holder}")
             grant = Grant(changed, row.token, holder)
-            self.facts.append(Granted(grant, moment(at), moment(row.expires_at)))
+            self.facts.append(GrantBegan(grant, moment(at), moment(row.expires_at)))
             self._world.tell("database", f"grants {changed} token {row.token} to {holder}")
             self.on_granted(grant)
         return answer
@@ -63,7 +63,7 @@ class Database(MemoryStore):
             if (row.token, row.holder, was.holder) != (was.token, was.holder, holder):
                 raise Broken(f"a renewal of {holder} changed {name!r}, which {was.holder} holds with token {was.token}")
             grant = Grant(name, row.token, holder)
-            self.facts.append(Renewed(grant, moment(at), moment(row.expires_at)))
+            self.facts.append(GrantRenewed(grant, moment(at), moment(row.expires_at)))
             self._world.tell("database", f"renews {name} token {row.token} of {holder}")
             self.on_renewed(grant)
         return answer
@@ -74,7 +74,7 @@ class Database(MemoryStore):
         for name, row in self._changed(before):
             was = before[name]
             ended = Grant(name, was.token, str(was.holder))
-            self.facts.append(Ended(ended, moment(at)))
+            self.facts.append(GrantEnded(ended, moment(at)))
             if ended != grant or row.token != was.token or row.holder is not None:
                 raise Broken(f"the release of {grant} ended {ended}")
             self._world.tell("database", f"releases {name} token {row.token} of {was.holder}")
@@ -97,7 +97,7 @@ class Database(MemoryStore):
     def _end(self, grant: Grant, at: float, how: str) -> None:
         row = self.row(grant)
         row.holder = row.label = None
-        self.facts.append(Ended(grant, moment(at)))
+        self.facts.append(GrantEnded(grant, moment(at)))
         self._world.tell("database", f"{how} {grant.name} token {grant.token} of {grant.holder}")
 
     def write(self, grant: Grant) -> bool:
@@ -106,7 +106,7 @@ class Database(MemoryStore):
         try:
             self.fence(grant)
         except LeaseLost:
-            self.facts.append(Refused(grant, moment(at)))
+            self.facts.append(FencedWriteRefused(grant, moment(at)))
             self._world.tell("database", f"refuses a write of {grant.holder} under {grant.name} token {grant.token}")
             return False
         self.facts.append(Written(grant, moment(at)))

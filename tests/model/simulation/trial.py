@@ -6,7 +6,7 @@ from functools import partial
 from random import Random
 
 from daemon.audit import Bounds, check
-from daemon.audit.facts import Granted, Refused, Renewed, Written
+from daemon.audit.facts import FencedWriteRefused, GrantBegan, GrantRenewed, Written
 
 from .client import Client
 from .database import Database
@@ -72,7 +72,7 @@ class Trial:
         steps, seconds = world.steps, world() - began
         for machine in world.machines:
             machine.loop.dismantle()
-        kinds = (Granted, Renewed, Written, Refused)
+        kinds = (GrantBegan, GrantRenewed, Written, FencedWriteRefused)
         counts = {kind.__name__: sum(isinstance(fact, kind) for fact in self._database.facts) for kind in kinds}
         trace = tuple(f"{at:12.6f} {who:12} {what}" for at, who, what in world.told)
         return Outcome(self._seed, steps, seconds, {**counts, "Lost": self._watchman.losses}, broken, trace)

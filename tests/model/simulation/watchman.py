@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from lease import events
+from lease.grant_state import GrantState
 from lease.model import Grant, Loss, LossKind
-from lease.tenure import Tenure
 
 from .client import Client
 from .database import Database
@@ -23,8 +23,8 @@ class Watchman:
         self._database = database
         self._given = given
         self.clients: list[Client] = []
-        self._known: dict[str, dict[Grant, Tenure]] = {}
-        self._over: dict[str, list[Tenure]] = {}
+        self._known: dict[str, dict[Grant, GrantState]] = {}
+        self._over: dict[str, list[GrantState]] = {}
         self._untrusted: set[Grant] = set()
         self._nobodys: dict[Grant, float] = {}
         self.losses = 0
@@ -81,7 +81,7 @@ class Watchman:
             if tenure.remaining() > 0:
                 raise Broken(f"{client.name} trusts {tenure.grant}, which it had lost or released: lost is final")
 
-    def _trust_is_safe(self, client: Client, tenure: Tenure) -> None:
+    def _trust_is_safe(self, client: Client, tenure: GrantState) -> None:
         """Rules 2 and 3: trust, and what it takes to end the work, end before the database lets another have it."""
         grant, machine = tenure.grant, client.machine
         if grant in self._database.seized:

@@ -10,8 +10,8 @@ from random import Random
 from daemon.audit.facts import Worked
 from lease.core import Ticket
 from lease.errors import LeaseNotAcquired, StoreUnavailable
+from lease.grant_state import GrantState
 from lease.model import Grant, Loss
-from lease.tenure import Tenure
 
 from .client import Client
 from .database import moment
@@ -75,7 +75,7 @@ class Worker:
             await client.core.release(tenure)
         return True
 
-    async def _work(self, client: Client, tenure: Tenure, seconds: float) -> None:
+    async def _work(self, client: Client, tenure: GrantState, seconds: float) -> None:
         stubborn = self._random.random() < 0.5
         timing = client.given.timing
         ends = client.machine.clock() + seconds
@@ -93,7 +93,7 @@ class Worker:
             self._sign(client, tenure)
             asyncio.ensure_future(self._write(client, tenure.grant))  # noqa: RUF006 - as a request that is under way
 
-    def _sign(self, client: Client, tenure: Tenure) -> None:
+    def _sign(self, client: Client, tenure: GrantState) -> None:
         """Note that this work is alive; beyond trust only if the process ran all the time, so that it could be told."""
         trusted_since = client.machine.true(tenure.trusted_until - client.given.timing.give_up)
         if tenure.remaining() > 0 or not client.stopped_since(trusted_since):

@@ -8,9 +8,9 @@ from sqlalchemy.exc import DBAPIError
 
 from lease import LeaseLost
 from lease.clock import boottime
+from lease.database.backend import SCHEMA
+from lease.database.sqlstate import sqlstate
 from lease.errors import NeverGranted
-from lease.schema import SCHEMA
-from lease.sqlstate import sqlstate
 
 from .leases import Answer
 

@@ -6,7 +6,7 @@ import os
 from sqlalchemy import create_engine, text
 
 from daemon import AsyncRun, Schedules
-from lease.address import parse_address
+from lease.database.address import parse_address
 from lease.errors import LeaseLost
 from tests.support.telling import command, opens, tell
 

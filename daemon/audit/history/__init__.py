@@ -1,0 +1,1 @@
+"""The history as the database has it, read as facts."""

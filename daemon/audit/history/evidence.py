@@ -1,0 +1,100 @@
+"""The grants that the rows of runs, job runs and leases give evidence of. Pure.
+
+A grant is seen from the start of its first job run to the last moment at which the tables show that it had not ended: the start of a
+job, or an end that its holder has written, for both are written under the grant. When an abandoned or stopped attempt ended is
+not known, for another may have been granted the lease before that was noticed.
+
+Under which name a token was granted is certain of the grant that a running run has, or that a run has ended under; of a run's earlier
+grants only if its schedule has not changed since the run was made, for a run that waits is renamed.
+"""
+
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from lease.model import Grant
+
+from ..facts import Deleted, Fact, GrantBegan, GrantEnded, HighestToken
+from .moved_clock import MINUTES
+
+Row = Any
+"""A row of SQLAlchemy."""
+
+_ENDED_BY_ITS_HOLDER = ("succeeded", "failed", "not started")
+
+
+@dataclass(slots=True)
+class _Seen:
+    """The first and the last moment at which a grant is known to have been in force."""
+
+    first: datetime
+    last: datetime
+
+    def widen(self, first: datetime, last: datetime) -> None:
+        self.first, self.last = min(self.first, first), max(self.last, last)
+
+
+def evidence(
+    runs: Iterable[Row],
+    jobs: Mapping[int, Sequence[Row]],
+    schedules: Mapping[tuple[str, str], Row],
+    leases: Iterable[Row],
+    unsure: Container[int] = (),
+    *,
+    wall_clock_at: datetime | None = None,
+) -> Iterator[Fact]:
+    """Yield each grant that is seen once, where it was last seen as its end, and what the rows of leases have.
+
+    The job runs ``unsure`` bear times that cannot be true. Where times are the wall clock's, which says ``wall_clock_at`` now, a lease under
+    which no job has begun was granted about now, or its clock was moved.
+    """
+    seen: dict[Grant, _Seen] = {}
+    names: set[str] = set()
+    for run in runs:
+        names.add(run.lease_name)
+        unchanged = schedules[run.application, run.schedule].changed_at <= run.created_at
+        for job in jobs.get(run.id, ()):
+            if job.id not in unsure and (unchanged or _has(run, job)):
+                _see(seen, Grant(run.lease_name, job.token, job.holder), job.started_at, _last(job))
+    held, standing = _add_leases(seen, [row for row in leases if row.name in names], wall_clock_at)
+    for grant, one in seen.items():
+        yield GrantBegan(grant, one.first)
+        if grant not in held:
+            yield GrantEnded(grant, one.last)
+    for name, token in standing.items():
+        yield HighestToken(name, token)
+    for name in sorted({grant.name for grant in seen} - standing.keys()):
+        yield Deleted(name)
+
+
+def _add_leases(
+    seen: dict[Grant, _Seen], leases: Iterable[Row], wall_clock_at: datetime | None
+) -> tuple[set[Grant], dict[str, int]]:
+    """Add what the rows of leases show, as `evidence` says; return the grants that are held, and the token of each name."""
+    held: set[Grant] = set()
+    standing: dict[str, int] = {}
+    for row in leases:
+        standing[row.name] = row.token
+        if row.holder is not None:
+            grant = Grant(row.name, row.token, row.holder)
+            held.add(grant)
+            if row.granted_at is not None and (wall_clock_at is None or abs(row.granted_at - wall_clock_at) < MINUTES):
+                _see(seen, grant, row.granted_at, row.granted_at)
+    return held, standing
+
+
+def _has(run: Row, job: Row) -> bool:
+    return run.state != "pending" and (run.token, run.holder) == (job.token, job.holder)
+
+
+def _last(job: Row) -> datetime:
+    ended: datetime = job.finished_at if job.state in _ENDED_BY_ITS_HOLDER else job.started_at
+    return ended
+
+
+def _see(seen: dict[Grant, _Seen], grant: Grant, first: datetime, last: datetime) -> None:
+    if grant in seen:
+        seen[grant].widen(first, last)
+    else:
+        seen[grant] = _Seen(first, last)

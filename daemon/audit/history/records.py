@@ -1,0 +1,64 @@
+"""The runs as their rows and those of their jobs have them. Pure."""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ...store.tables import UNFINISHED
+from ..facts import Recorded
+
+Row = Any
+"""A row of SQLAlchemy."""
+
+
+def records(
+    runs: Sequence[Row], jobs: Mapping[int, Sequence[Row]], schedules: Mapping[tuple[str, str], Row]
+) -> Iterator[Recorded]:
+    """Yield a fact for each run.
+
+    The jobs that it has to do are told where they are certain: the definition has not changed since it was made, and who ended
+    it is known to have that job, for a replica with an older file may still be at work.
+    """
+    defined = {key: _job_names(row.definition) for key, row in schedules.items()}
+    known = _known(runs, jobs)
+    for run in runs:
+        key = (run.application, run.schedule)
+        attempts = jobs.get(run.id, ())
+        expected = None
+        if schedules[key].changed_at <= run.created_at:
+            expected = tuple(job for job in defined[key] if job in known[*key, run.holder])
+        yield Recorded(
+            run=run.id,
+            schedule="/".join(key),
+            first=run.scheduled_for,
+            last=run.last_scheduled_for or run.scheduled_for,
+            count=run.count,
+            state=run.state,
+            over=run.state not in UNFINISHED,
+            manual=run.trigger == "manual",
+            succeeded=Counter(job.job for job in attempts if job.state == "succeeded"),
+            jobs=expected,
+            left_running=tuple(job.job for job in attempts if job.state == "running" and not _runs_under(run, job)),
+        )
+
+
+def _known(runs: Iterable[Row], jobs: Mapping[int, Sequence[Row]]) -> Mapping[tuple[str, str, str], set[str]]:
+    """Return the jobs that each holder has begun in runs of each schedule."""
+    known: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+    for run in runs:
+        for job in jobs.get(run.id, ()):
+            if job.state != "not started":
+                known[run.application, run.schedule, job.holder].add(job.job)
+    return known
+
+
+def _runs_under(run: Row, job: Row) -> bool:
+    return run.state == "running" and (run.token, run.holder) == (job.token, job.holder)
+
+
+def _job_names(definition: str) -> tuple[str, ...]:
+    try:
+        return tuple(job["name"] for job in json.loads(definition)["jobs"])
+    except (KeyError, TypeError, ValueError):  # a newer release wrote it
+        return ()

@@ -1,0 +1,130 @@
+"""The history that the daemon's own tables tell, as of one moment."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from lease.model import Grant
+
+from ...definitions.codec import UnreadableDefinition, read_schedule
+from ...store import statements
+from ..checker import Bounds
+from ..facts import Due, Fact, GrantBegan, Recorded, RunStranded
+from .evidence import evidence
+from .expectation import expectation
+from .moved_clock import wrongly_timed
+from .records import records
+
+RECOVERED_WITHIN = timedelta(seconds=60)
+"""A replica that is there settles what is stale in a second or two; an open fenced transaction holds it up for 30 s at most."""
+BOUNDS = Bounds(recovery=RECOVERED_WITHIN, tolerance=timedelta(seconds=2))
+"""By rule 1 the database's clock may step by ttl - give_up - kill_time, which is 2 s unless it is set otherwise."""
+MOST_INSTANTS = 100_000
+"""How many instants of a schedule are compared with its runs, the latest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """All that the audit reads: the rows as they were at one moment, by the database's clock."""
+
+    at: datetime
+    schedules: Sequence[Row[Any]]
+    runs: Sequence[Row[Any]]
+    job_runs: Sequence[Row[Any]]
+    leases: Sequence[Row[Any]]
+    stranded: Sequence[Row[Any]]
+    wall_clock: bool
+    """Their times are the wall clock's, of whoever wrote them (SQLite)."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What the tables tell, for the checker."""
+
+    at: datetime
+    facts: tuple[Fact, ...]
+    schedules: int
+    since: datetime | None
+    """When the first of the runs was made."""
+    remarks: tuple[str, ...]
+    """What could not be compared, and why."""
+
+    @property
+    def grants(self) -> int:
+        return self._number(GrantBegan)
+
+    @property
+    def runs(self) -> int:
+        return self._number(Recorded)
+
+    @property
+    def instants(self) -> int:
+        return self._number(Due)
+
+    def _number(self, kind: type[Fact]) -> int:
+        return sum(isinstance(fact, kind) for fact in self.facts)
+
+
+def read_tables(connection: Connection, application: str | None = None) -> Tables:
+    """Read it all in one snapshot, so that replicas at work make no difference. The connection must be in autocommit.
+
+    With ``application`` only its schedules and runs; the leases are all read.
+    """
+    within = RECOVERED_WITHIN.total_seconds()
+    with statements.audit.snapshot(connection):
+        return Tables(
+            at=statements.schedule.database_time(connection),
+            schedules=statements.audit.schedules(connection, application),
+            runs=statements.audit.runs(connection, application),
+            job_runs=statements.audit.job_runs(connection, application),
+            leases=statements.audit.leases(connection),
+            stranded=statements.audit.stranded(connection, application, within),
+            wall_clock=connection.dialect.name == "sqlite",
+        )
+
+
+def history(tables: Tables, most: int = MOST_INSTANTS) -> History:
+    """Return what the tables tell, with the latest ``most`` instants of each schedule. Pure."""
+    jobs: dict[int, list[Row[Any]]] = defaultdict(list)
+    for row in tables.job_runs:
+        jobs[row.run_id].append(row)
+    schedules = {(row.application, row.name): row for row in tables.schedules}
+    remarks: list[str] = []
+    unsure = wrongly_timed(tables.job_runs, tables.at) if tables.wall_clock else frozenset()
+    if unsure:
+        remarks.append(
+            f"{len(unsure)} attempts bear times that do not fit their order, as when the machine's clock is set; these times were not compared"
+        )
+    facts = (
+        *evidence(
+            tables.runs, jobs, schedules, tables.leases, unsure, wall_clock_at=tables.at if tables.wall_clock else None
+        ),
+        *_stranded(tables),
+        *_expected(schedules, most, remarks),
+        *records(tables.runs, jobs, schedules),
+    )
+    since = min((row.created_at for row in tables.runs), default=None)
+    return History(tables.at, facts, len(schedules), since, tuple(remarks))
+
+
+def _expected(schedules: Mapping[tuple[str, str], Row[Any]], most: int, remarks: list[str]) -> Iterator[Fact]:
+    for (application, name), row in schedules.items():
+        label = f"{application}/{name}"
+        try:
+            expected = expectation(label, row, read_schedule(row.definition), most)
+        except UnreadableDefinition as error:
+            remarks.append(f'the instants of "{label}" were not compared: {error}')
+            continue
+        if expected.capped:
+            remarks.append(f'of "{label}" the latest {most:,} instants were compared, and none before')
+        yield from expected.facts
+
+
+def _stranded(tables: Tables) -> Iterator[Fact]:
+    for row in tables.stranded:
+        grant = Grant(row.lease_name, row.token, row.holder)
+        yield RunStranded(row.id, grant, tables.at - timedelta(seconds=row.seconds), tables.at)

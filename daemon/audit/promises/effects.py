@@ -1,0 +1,46 @@
+"""What a run has recorded is there exactly once."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from ..facts import Fact, Recorded, Written
+from ..violations import Promise, Violation
+
+
+def done_once(history: Iterable[Fact]) -> Iterator[Violation]:
+    """A run that succeeded has each of its jobs succeeded once; no run has one twice (rule 16)."""
+    for run in _runs(history):
+        for job, times in run.succeeded.items():
+            if times > 1:
+                yield Violation(
+                    Promise.EFFECTS,
+                    f'job "{job}" of run {run.run} of "{run.schedule}" has succeeded {times} times',
+                    (run,),
+                )
+        if run.state == "succeeded":
+            for job in run.jobs or ():
+                if not run.succeeded.get(job):
+                    yield Violation(
+                        Promise.EFFECTS,
+                        f'run {run.run} of "{run.schedule}" has succeeded, but its job "{job}" has not',
+                        (run,),
+                    )
+
+
+def written_once(history: Iterable[Fact]) -> Iterator[Violation]:
+    """Each job that succeeded has left the one effect that it writes under its fence, and no job two."""
+    facts = list(history)
+    writes = Counter((fact.run, fact.job) for fact in facts if isinstance(fact, Written) and fact.run is not None)
+    for (run_id, job), times in writes.items():
+        if times > 1:
+            yield Violation(Promise.EFFECTS, f'the effect of job "{job}" of run {run_id} is there {times} times')
+    for run in _runs(facts):
+        for job in run.succeeded:
+            if not writes[run.run, job]:
+                yield Violation(
+                    Promise.EFFECTS, f'job "{job}" of run {run.run} has succeeded, but its effect is missing', (run,)
+                )
+
+
+def _runs(history: Iterable[Fact]) -> Iterator[Recorded]:
+    return (fact for fact in history if isinstance(fact, Recorded))

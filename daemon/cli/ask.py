@@ -1,0 +1,59 @@
+"""One question to the database, from a command."""
+
+import asyncio
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from lease.database.address import parse_address
+from lease.database.database import Unit
+from lease.database.engines import open_database
+
+from ..service.settings import read_settings
+from ..store import migrations
+from .failures import NoDatabase
+
+T = TypeVar("T")
+PATIENCE = 10.0
+"""Seconds that a command waits for the database."""
+
+
+def ask(database: str | None, unit: Unit[T], *, write: bool = False, patience: float = PATIENCE) -> T:
+    """Return what ``unit`` finds in the database that the flag, or else the settings, name.
+
+    Raises `StoreUnavailable`, or `SchemaNotReady` when its tables are not those of this version. Makes no file.
+    """
+    return ask_url(read_settings({"database_url": database}).database, unit, write=write, patience=patience)
+
+
+def ask_url(url: str, unit: Unit[T], *, write: bool = False, patience: float = PATIENCE) -> T:
+    """Do the same on the database at ``url``."""
+    address = parse_address(url)
+    if address.get_backend_name() == "sqlite" and not Path(str(address.database)).exists():
+        raise NoDatabase(
+            f'there is no database file "{address.database}"; `leased run FILE` makes it, --database or '
+            "LEASED_DATABASE_URL name another one"
+        )
+
+    def checked(connection: Connection) -> T:
+        migrations.check(connection)
+        return unit(connection)
+
+    async def asked() -> T:
+        opened = open_database(address, timeout=PATIENCE, application="leased command")
+        try:
+            do = opened.write if write else opened.read
+            return await do(checked, timeout=patience)
+        finally:
+            await opened.close()
+
+    return asyncio.run(asked())
+
+
+def prepare(url: str) -> None:
+    """See that the tables are there, before anything is started: made on SQLite, checked elsewhere."""
+    if parse_address(url).get_backend_name() == "sqlite":
+        migrations.upgrade(url)
+    else:
+        migrations.check(url)

@@ -1,0 +1,1 @@
+"""The subcommands of `leased`, one file each."""

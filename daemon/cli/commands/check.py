@@ -1,0 +1,121 @@
+"""`leased check` and `leased preview`."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from lease.durations import format_duration, parse_duration
+from lease.errors import InvalidDuration
+
+from ...definitions.fields import Fields
+from ...definitions.model import Schedule
+from ...definitions.preview import Preview, preview, preview_schedule
+from ...definitions.sources.load import load
+from ...definitions.triggers.trigger import At, Cron, Every, Trigger
+from ...errors import InvalidInstant, Place
+from ...instants import parse_instant
+from ...service.settings import read_settings
+from ...text import when
+from ..options import File, Json
+from ..screen import add, screen, table, write_json
+
+_SHOWN = 3
+
+
+def check(file: File, as_json: Json = False) -> None:
+    """Are the definitions right? Prints the next occurrences of each schedule."""
+    application = load(file)
+    read_settings({}, application.settings)
+    now = datetime.now(UTC)
+    found = [
+        (schedule, preview_schedule(schedule, now, _SHOWN), _remarks(schedule, now))
+        for schedule in application.schedules
+    ]
+    if as_json:
+        items = [
+            {
+                "name": schedule.name,
+                schedule.trigger.kind: schedule.trigger.text,
+                "timezone": schedule.timezone,
+                "enabled": schedule.enabled,
+                "jobs": [job.name for job in schedule.jobs],
+                "next": [_item(one) for one in coming],
+                "remarks": remarks,
+            }
+            for schedule, coming, remarks in found
+        ]
+        write_json("check", {"application": application.name, "file": str(application.source), "items": items})
+        return
+    shown = table("schedule", "when", "time zone", "jobs", "next")
+    for schedule, coming, _ in found:
+        jobs = ", ".join(job.name for job in schedule.jobs)
+        trigger = f"{schedule.trigger.kind} {_text(schedule.trigger)}"
+        add(shown, schedule.name, trigger, schedule.timezone, jobs, _local(coming[0]) if coming else "never")
+        for one in coming[1:]:
+            add(shown, "", "", "", "", _local(one))
+    console = screen()
+    console.print(shown)
+    for schedule, _, remarks in found:
+        for remark in remarks:
+            console.print(f"{schedule.name}: {remark}", style="yellow", soft_wrap=True)
+    console.print(
+        f"{application.name}: {len(found)} {'schedule' if len(found) == 1 else 'schedules'}, all well defined"
+    )
+
+
+def preview_command(
+    expression: Annotated[str, typer.Argument(help="A cron expression, a duration or an instant.", show_default=False)],
+    timezone: Annotated[str, typer.Option(metavar="TZ", help="A name of the IANA list.")] = "UTC",
+    start: Annotated[str | None, typer.Option("--from", metavar="INSTANT", help="RFC 3339; default: now.")] = None,
+    count: Annotated[int, typer.Option(min=1, max=10_000, help="How many.")] = 10,
+    as_json: Json = False,
+) -> None:
+    """The next instants of an expression; what daylight saving time does to them is marked."""
+    zone = Fields({"--timezone": timezone}, Place()).timezone("--timezone")
+    after = datetime.now(UTC) if start is None else parse_instant(start)
+    found = preview(_trigger(expression), zone, after, count)
+    if as_json:
+        body = {"expression": expression, "timezone": zone, "from": after, "items": [_item(one) for one in found]}
+        write_json("preview", body)
+        return
+    shown = table("UTC", zone, "remark")
+    for one in found:
+        add(shown, when(one.instant), one.local.isoformat(sep=" "), one.note)
+    screen().print(shown)
+
+
+def _trigger(expression: str) -> Trigger:
+    try:
+        return Every(max(parse_duration(expression), 1.0))
+    except InvalidDuration:
+        pass
+    try:
+        return At(parse_instant(expression))
+    except InvalidInstant:
+        return Cron(expression)
+
+
+def _remarks(schedule: Schedule, now: datetime) -> list[str]:
+    remarks = [
+        f"job {job.name} has no timeout: one that hangs holds up the schedule until somebody stops it"
+        for job in schedule.jobs
+        if job.timeout is None
+    ]
+    if not schedule.enabled:
+        remarks.append("it is disabled, and has no instants")
+    elif next(schedule.instants(now, now), None) is None:
+        remarks.append("it is never due again")
+    return remarks
+
+
+def _item(one: Preview) -> dict[str, object]:
+    return {"instant": one.instant, "local": one.local.isoformat(), "note": one.note}
+
+
+def _local(one: Preview) -> str:
+    return f"{one.local.isoformat(sep=' ')}{f' ({one.note})' if one.note else ''}"
+
+
+def _text(trigger: Trigger) -> str:
+    return format_duration(trigger.text) if isinstance(trigger.text, float) else trigger.text

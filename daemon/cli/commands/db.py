@@ -1,0 +1,50 @@
+"""`leased db`: migrations."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from lease.database.address import describe, parse_address
+
+from ...service.settings import read_settings
+from ...store import migrations
+from ..options import Database, Json
+from ..screen import screen, write_json
+
+db = typer.Typer(help="Migrations, also as a script.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@db.command()
+def upgrade(database: Database = None) -> None:
+    """Bring the tables up to date; makes them where there are none."""
+    url = read_settings({"database_url": database}).database
+    applied = migrations.upgrade(url)
+    shown = describe(parse_address(url))
+    screen().print(
+        f"{shown}: applied {', '.join(applied)}" if applied else f"{shown}: up to date already", soft_wrap=True
+    )
+
+
+@db.command()
+def current(database: Database = None, as_json: Json = False) -> None:
+    """Which revision the database is at."""
+    url = read_settings({"database_url": database}).database
+    revision = migrations.current(url)
+    shown = describe(parse_address(url))
+    if as_json:
+        write_json("db-current", {"database": shown, "revision": revision})
+        return
+    screen().print(f"{shown}: {revision or 'no tables yet; make them with: leased db upgrade'}", soft_wrap=True)
+
+
+@db.command()
+def sql(
+    database: Database = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="REVISION", help="From this revision on; default: all of it.")
+    ] = None,
+) -> None:
+    """Print the migrations as a script, for the kind of database that the URL names; nothing is connected."""
+    url = parse_address(read_settings({"database_url": database}).database)
+    sys.stdout.write(migrations.sql(url.get_backend_name(), since))

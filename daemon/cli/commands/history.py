@@ -1,0 +1,120 @@
+"""`leased runs` and `leased show`."""
+
+from dataclasses import fields
+from typing import Annotated, get_args
+
+import typer
+from rich.console import Console
+
+from ...store.tables import RunState
+from ...store.views import JobRunLine, RunDetail, plain, read_run, read_runs
+from ...text import clean, lasted, number, when
+from ..ask import ask
+from ..failures import Misused
+from ..options import Application, Database, Json
+from ..screen import add, screen, table, write_json
+
+_STATES = get_args(RunState)
+
+
+def runs(
+    schedule: Annotated[str | None, typer.Argument(help="Only this schedule.", show_default=False)] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="How many, the latest first.")] = 20,
+    state: Annotated[str | None, typer.Option(metavar="STATE", help=f"One of {', '.join(_STATES)}.")] = None,
+    database: Database = None,
+    application: Application = None,
+    as_json: Json = False,
+) -> None:
+    """The history, the latest run first."""
+    if state is not None and state not in _STATES:
+        raise Misused(f'there is no state "{state}"; use one of {", ".join(_STATES)}')
+    found = ask(
+        database,
+        lambda connection: read_runs(connection, limit=limit, application=application, schedule=schedule, state=state),
+    )
+    if as_json:
+        write_json("runs", {"items": found})
+        return
+    shown = table(
+        "run", "schedule", "scheduled for", "state", "reason", "began", "took", "token", right=("run", "took", "token")
+    )
+    for run in found:
+        instants = f"{when(run.scheduled_for)} and {run.count - 1} more" if run.count > 1 else when(run.scheduled_for)
+        cells = (instants, run.state, run.reason, when(run.started_at), lasted(run.seconds), run.token)
+        add(shown, run.id, run.schedule, *cells)
+    console = screen()
+    console.print(shown if found else "There are no runs that fit.")
+
+
+def show(
+    run_id: Annotated[int, typer.Argument(metavar="RUN", min=1, help="Its number.", show_default=False)],
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """One run with its attempts, tokens, holders and log tails."""
+    detail = ask(database, lambda connection: read_run(connection, run_id))
+    if as_json:
+        ours = {
+            field.name: getattr(detail, field.name) for field in fields(detail) if field.name not in ("run", "jobs")
+        }
+        write_json("show", {**plain(detail.run), **ours, "items": detail.jobs})
+        return
+    _show(screen(), detail)
+
+
+def _show(console: Console, detail: RunDetail) -> None:
+    run = detail.run
+    instants = f"{when(run.scheduled_for)} to {when(run.last_scheduled_for)}, {run.count} instants"
+    facts = {
+        "run": f"{run.id} of {run.schedule} ({run.application})",
+        "scheduled for": instants if run.count > 1 else when(run.scheduled_for),
+        "trigger": run.trigger,
+        "asked for by": ", ".join(filter(None, (detail.requested_by, detail.requested_why))),
+        "state": run.state,
+        "reason": run.reason,
+        "began": when(run.started_at),
+        "ended": when(run.finished_at),
+        "took": lasted(run.seconds),
+        "token": run.token,
+        "holder": run.holder,
+        "claimed": f"{run.attempt} times, {detail.abandoned} abandoned" if detail.abandoned else None,
+        "may begin": when(detail.available_at) if run.state == "pending" else None,
+        "params": detail.params or None,
+    }
+    for name, value in facts.items():
+        if value not in (None, ""):
+            console.print(f"{name:>14}  {clean(str(value))}", soft_wrap=True)
+    if not detail.jobs:
+        return
+    right = ("attempt", "token", "took")
+    shown = table("job", "attempt", "state", "token", "holder", "began", "took", "progress", "exit", right=right)
+    for job in detail.jobs:
+        cells = (job.token, job.holder[:SHORT], when(job.started_at), lasted(job.seconds), _progress(job), _exit(job))
+        add(shown, job.job, job.attempt, job.state, *cells)
+    console.print(shown)
+    for job in detail.jobs:
+        _texts(console, job)
+
+
+SHORT = 8
+"""How much of a holder's id is shown in a table; --json has it whole."""
+
+
+def _texts(console: Console, job: JobRunLine) -> None:
+    for what, text in (("error", job.error), ("log", job.log_tail)):
+        if text and text.strip():
+            console.print(f"{what} of {clean(job.job)}, attempt {job.attempt}:", style="bold")
+            console.print(clean(text.rstrip(), lines=True), soft_wrap=True)
+
+
+def _progress(job: JobRunLine) -> str:
+    far = "" if job.done is None else number(job.done)
+    if job.done is not None and job.total is not None:
+        far += f" of {number(job.total)}"
+    return ", ".join(filter(None, (far, job.message)))
+
+
+def _exit(job: JobRunLine) -> str:
+    if job.exit_signal is not None:
+        return f"signal {job.exit_signal}"
+    return "" if job.exit_status is None else f"status {job.exit_status}"

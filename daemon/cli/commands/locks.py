@@ -1,0 +1,31 @@
+"""`leased locks`."""
+
+from typing import Annotated
+
+import typer
+
+from ...store.views import read_locks
+from ...text import ago, lasted
+from ..ask import ask
+from ..options import Database, Json
+from ..screen import add, screen, table, write_json
+
+
+def locks(
+    prefix: Annotated[str, typer.Argument(help="Only names that begin so.", show_default=False)] = "",
+    free: Annotated[bool, typer.Option("--all", help="Those that nobody holds too.")] = False,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """Who holds what, under which token, last renewed when."""
+    found = ask(database, lambda connection: read_locks(connection, prefix=prefix, free=free))
+    if as_json:
+        write_json("locks", {"items": found})
+        return
+    shown = table("name", "token", "holder", "held for", "expires", "run", right=("token", "held for", "run"))
+    for lock in found:
+        holder = lock.label or lock.holder or "nobody"
+        stale = "" if lock.live or lock.holder is None else " (stale)"
+        expires = ago(-lock.expires_in) if lock.expires_in is not None else ""
+        add(shown, lock.name, lock.token, holder, lasted(lock.held_for), f"{expires}{stale}", lock.run_id)
+    screen().print(shown if found else "Nobody holds a lease.")

@@ -1,0 +1,145 @@
+"""`leased run`: a replica, or several under a supervisor."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any
+
+import structlog
+import typer
+
+from lease.errors import LeaseError
+
+from ...definitions.model import Application
+from ...definitions.sources.load import load
+from ...errors import DaemonError
+from ...service.environment import REPLICA_INDEX
+from ...service.service import serve
+from ...service.settings import FLAGS, Settings, read_settings
+from ...service.supervisor import Supervisor
+from ...store.views import summary
+from ...telemetry.log_watcher import LogWatcher
+from ...telemetry.logs import LOGGER, set_up_logs
+from ...web.address import WebAddress
+from ..ask import ask_url, prepare
+from ..failures import Misused
+from ..options import Database, File
+from ..progress import PlainView, ProgressView
+from ..run_summary import print_summary
+from ..screen import screen
+from .trigger import trigger_all
+
+MOST_SUMMARIES = 20
+
+
+def _duration(help_: str) -> Any:
+    return typer.Option(metavar="DURATION", help=help_, show_default=False)
+
+
+def run(
+    file: File,
+    database: Database = None,
+    replicas: Annotated[int, typer.Option(min=1, max=1_000, metavar="N", help="How many replica processes.")] = 1,
+    now: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Trigger this schedule after the sync; can be repeated.")
+    ] = None,
+    until_idle: Annotated[
+        bool, typer.Option("--until-idle", help="End when nothing is due, running or waiting.")
+    ] = False,
+    web: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Where it answers over HTTP.")] = None,
+    no_web: Annotated[bool, typer.Option("--no-web", help="Do not answer over HTTP.")] = False,
+    ttl: Annotated[str | None, _duration("How long a lease lasts after its last renewal.")] = None,
+    renew_every: Annotated[str | None, _duration("How often leases are renewed.")] = None,
+    give_up: Annotated[str | None, _duration("How long without a renewal a lease is trusted.")] = None,
+    attempt_timeout: Annotated[str | None, _duration("How long an attempt to reach the database may take.")] = None,
+    retry_wait: Annotated[str | None, _duration("How long to wait after a failed attempt.")] = None,
+    kill_time: Annotated[str | None, _duration("How long it may take until work is dead.")] = None,
+    concurrency: Annotated[str | None, typer.Option(metavar="N", help="How many runs at once.")] = None,
+    grace: Annotated[str | None, _duration("How long jobs may go on after SIGTERM.")] = None,
+    poll: Annotated[str | None, _duration("How often to look for what is due, at the least.")] = None,
+    log_format: Annotated[str | None, typer.Option(metavar="text|json", help="What log lines look like.")] = None,
+    log_level: Annotated[str | None, typer.Option(metavar="LEVEL", help="debug, info, warning or error.")] = None,
+) -> int:
+    """Run what FILE defines: sync, startup cleanup, then run until SIGTERM."""
+    if web is not None and no_web:
+        raise Misused("--web and --no-web are both given: leave one of them out")
+    flags = {
+        "database_url": database,
+        "lease_ttl": ttl,
+        "renew_every": renew_every,
+        "give_up": give_up,
+        "attempt_timeout": attempt_timeout,
+        "retry_wait": retry_wait,
+        "kill_time": kill_time,
+        "concurrency": concurrency,
+        "grace": grace,
+        "poll": poll,
+        "web": "off" if no_web else web,
+        "log_format": log_format,
+        "log_level": log_level,
+    }
+    application = load(file)
+    for name in now or ():
+        application.schedule(name)
+    settings = read_settings(flags, application.settings)
+    set_up_logs(settings.log_format, settings.log_level)
+    prepare(settings.database)
+    if replicas == 1:
+        return _one(application, settings, tuple(now or ()), until_idle=until_idle)
+    if now:
+        trigger_all(application, settings.database, now)
+    command = _replica_command(file, flags, settings.web, until_idle=until_idle)
+    tell = structlog.stdlib.get_logger(LOGGER).info
+    return asyncio.run(Supervisor(command, replicas, until_idle=until_idle, tell=tell).run())
+
+
+def _one(application: Application, settings: Settings, now: tuple[str, ...], *, until_idle: bool) -> int:
+    web = settings.web
+    if web is not None and not web.asked:
+        web = web.beside(_index())
+    if not until_idle:
+        return serve(application, settings, now=now, until_idle=False, web=web, watcher=LogWatcher())
+    console = screen()
+    with (ProgressView if console.is_terminal else PlainView)(console) as view:
+        status = serve(application, settings, now=now, until_idle=True, web=web, watcher=view)
+    _summarize(settings, view)
+    return status
+
+
+def _summarize(settings: Settings, view: PlainView) -> None:
+    over = [run_id for run_id, state in view.ended.items() if state != "pending"][-MOST_SUMMARIES:]
+    if not over:
+        return
+    try:
+        found = ask_url(settings.database, lambda connection: [summary(connection, run_id) for run_id in over])
+    except (DaemonError, LeaseError) as error:
+        structlog.stdlib.get_logger(LOGGER).warning("the summary cannot be read", error=str(error))
+        return
+    console = screen()
+    for one in found:
+        print_summary(console, one)
+
+
+def _index() -> int:
+    text = os.environ.pop(REPLICA_INDEX, "")
+    return int(text) if text.isascii() and text.isdigit() else 0
+
+
+def _replica_command(
+    file: str, flags: Mapping[str, Any], web: WebAddress | None, *, until_idle: bool
+) -> Callable[[int], Sequence[str]]:
+    """Return what starts each replica: the same command without --replicas, and a web address of its own."""
+    given = [
+        f"{FLAGS.get(name, '--' + name.replace('_', '-'))}={value}"
+        for name, value in flags.items()
+        if value is not None and name != "web"
+    ]
+    idle = ["--until-idle"] if until_idle else []
+
+    def command(index: int) -> Sequence[str]:
+        own = [] if web is None or not web.asked else [f"--web={web.beside(index)}"]
+        off = ["--no-web"] if web is None else []
+        return [sys.executable, "-P", "-m", "leased", "run", *given, *idle, *own, *off, "--", file]
+
+    return command

@@ -1,0 +1,94 @@
+"""`leased status`: one screen."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from ...store.views import Overview, Problem, RunningRun, ScheduleLine, problems, read_overview
+from ...text import ago, clean, lasted, number, when
+from ..ask import ask
+from ..failures import FAILED
+from ..options import Application, Database, Json
+from ..screen import add, screen, table, write_json
+
+
+def status(
+    database: Database = None,
+    application: Application = None,
+    check: Annotated[bool, typer.Option("--check", help="Exit with status 1 if there is a problem.")] = False,
+    as_json: Json = False,
+) -> None:
+    """One screen: replicas, schedules, what runs, what is late, stuck or failing."""
+    overview = ask(database, lambda connection: read_overview(connection, application))
+    found = problems(overview)
+    if as_json:
+        write_json(
+            "status",
+            {
+                "database_time": overview.database_time,
+                "ok": not found,
+                "problems": found,
+                "replicas": overview.replicas,
+                "running": overview.running,
+                "waiting": overview.waiting,
+                "waiting_count": overview.waiting_count,
+                "items": overview.schedules,
+            },
+        )
+    else:
+        _show(screen(), overview, found)
+    if check and found:
+        raise typer.Exit(FAILED)
+
+
+def _show(console: Console, overview: Overview, found: tuple[Problem, ...]) -> None:
+    console.print(f"{when(overview.database_time)} by the database's clock", style="dim")
+    if overview.replicas:
+        replicas = table("replica", "application", "state", "since", "last seen")
+        for one in overview.replicas:
+            add(replicas, f"{one.host}:{one.pid}", one.application, one.state, when(one.started_at), ago(one.seen_ago))
+        console.print(replicas)
+    if overview.schedules:
+        schedules = table("schedule", "application", "when", "next due", "last run", "state", "took", right=("took",))
+        for line in overview.schedules:
+            last = ", ".join(filter(None, (str(line.last_run_id or ""), when(line.last_started_at))))
+            cells = (_next(line), last, line.last_state, lasted(line.last_seconds))
+            add(schedules, line.name, line.application, line.trigger, *cells)
+        console.print(schedules)
+    else:
+        console.print("There are no schedules: `leased run FILE` or `leased sync FILE` brings them in.")
+    if overview.running:
+        running = table("run", "schedule", "job", "progress", "for", "token", "holder", right=("run", "for", "token"))
+        for run in overview.running:
+            job = f"{run.job.job} (attempt {run.job.attempt})" if run.job else "between jobs"
+            add(running, run.id, run.schedule, job, _progress(run), lasted(run.running_for), run.token, _holder(run))
+        console.print(running)
+    if overview.waiting_count:
+        first = ", ".join(f"{run.schedule} (run {run.id})" for run in overview.waiting[:3])
+        rest = f" and {overview.waiting_count - 3} more" if overview.waiting_count > 3 else ""
+        console.print(clean(f"Waiting: {first}{rest}"), soft_wrap=True)
+    for problem in found:
+        console.print(clean(f"{problem.kind}: {problem.text}"), style="red", soft_wrap=True)
+    if not found:
+        console.print("Nothing is late, stuck or failing.", style="green")
+
+
+def _next(line: ScheduleLine) -> str:
+    if line.paused_at is not None:
+        return f"paused by {line.paused_by}" if line.paused_by else "paused"
+    if not line.enabled:
+        return "disabled"
+    return "never" if line.due_in is None else ago(-line.due_in)
+
+
+def _progress(run: RunningRun) -> str:
+    job = run.job
+    if job is None or job.done is None:
+        return job.message or "" if job else ""
+    far = number(job.done) if job.total is None else f"{number(job.done)} of {number(job.total)}"
+    return f"{far}, {job.message}" if job.message else far
+
+
+def _holder(run: RunningRun) -> str:
+    return f"{run.host}:{run.pid}" if run.host else run.holder

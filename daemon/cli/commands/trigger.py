@@ -1,0 +1,81 @@
+"""`leased trigger`, and what `leased run --now` asks for."""
+
+import json
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy import Connection
+
+from ...definitions.model import Application
+from ...operations.requester import requester
+from ...operations.trigger import trigger as trigger_run
+from ...scheduling.sync import SyncReport
+from ...scheduling.sync import sync as write_definitions
+from ...store.views import NotFound, applications_with, schedule_names
+from ..ask import ask, ask_url
+from ..failures import Misused
+from ..options import Application as ApplicationName
+from ..options import Database, Json
+from ..screen import screen, write_json
+
+
+def trigger(
+    schedule: Annotated[str, typer.Argument(help="Its name.", show_default=False)],
+    application: ApplicationName = None,
+    why: Annotated[str | None, typer.Option(metavar="TEXT", help="The reason, which is recorded.")] = None,
+    params: Annotated[str | None, typer.Option(metavar="JSON", help="Parameters of this run.")] = None,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """Make a run now; a replica starts it. Who asked and why is recorded."""
+    given = _params(params)
+
+    def unit(connection: Connection) -> tuple[str, int]:
+        found = application if application is not None else _infer(connection, schedule)
+        return found, trigger_run(connection, found, schedule, requested_by=requester(), why=why, params=given)
+
+    found, run_id = ask(database, unit, write=True)
+    if as_json:
+        write_json("trigger", {"run_id": run_id, "application": found, "schedule": schedule})
+        return
+    screen().print(f"run {run_id} of {schedule} ({found}) is waiting; see: leased show {run_id}", soft_wrap=True)
+
+
+def trigger_all(application: Application, url: str, names: Iterable[str]) -> SyncReport:
+    """Sync the definitions and trigger schedules of them, in one transaction."""
+
+    def unit(connection: Connection) -> SyncReport:
+        report = write_definitions(connection, application)
+        for name in names:
+            trigger_run(connection, application.name, name, requested_by=requester(), why="leased run --now")
+        return report
+
+    return ask_url(url, unit, write=True)
+
+
+def _infer(connection: Connection, schedule: str) -> str:
+    found = applications_with(connection, schedule)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise Misused(f'several applications have a schedule "{schedule}": add --application {found[0]}')
+    names = schedule_names(connection)
+    near = get_close_matches(schedule, names, n=1)
+    listed = ", ".join(f'"{name}"' for name in names[:10]) or "none"
+    raise NotFound(
+        f'there is no schedule "{schedule}"; ' + (f'did you mean "{near[0]}"?' if near else f"there are {listed}")
+    )
+
+
+def _params(text: str | None) -> Mapping[str, Any] | None:
+    if text is None:
+        return None
+    try:
+        given = json.loads(text)
+    except ValueError as error:
+        raise Misused(f"--params is not JSON: {error}") from None
+    if not isinstance(given, dict):
+        raise Misused("--params is not a JSON object; write it like '{\"customer\": 7}'")
+    return given

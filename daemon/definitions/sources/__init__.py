@@ -1,0 +1,1 @@
+"""The forms in which definitions come: Python files and TOML files."""

@@ -1,0 +1,126 @@
+"""From FILE, as the command line takes it, to an application."""
+
+import importlib.util
+import sys
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+from ...errors import DefinitionError, Place
+from ..model import Application
+from .schedules import Schedules
+from .toml_file import read_toml
+from .user_code import imported, member
+
+_FORMS = 'give a .py or .toml file, or "package.module:attribute"'
+_OURS = frozenset({"daemon", "lease"})
+_loaded: set[str] = set()
+"""Names of modules that were made from a file here, and may be replaced by another file of the same name."""
+
+
+def load(spec: str | Path) -> Application:
+    """Return what FILE defines; raises `DefinitionError`.
+
+    FILE is ``schedules.py`` (``schedules.py:name`` where it holds several `Schedules`), ``definitions.toml``, or
+    ``package.module:name``, looked for in the working directory or in a folder written before it
+    (``/srv/shop/package.module:name``). A Python file is run anew by each call.
+    """
+    text = str(spec)
+    stem, colon, attribute = text.rpartition(":")
+    if text.endswith(".toml"):
+        path = _existing(text, text)
+        _look_in(path.parent)
+        return read_toml(path, text)
+    if text.endswith(".py"):
+        return _from_file(_existing(text, text), text, None)
+    if colon and stem.endswith(".py"):
+        return _from_file(_existing(stem, text), text, attribute)
+    if colon and stem and attribute and not stem.endswith(("/", ".")):
+        return _from_module(stem, text, attribute)
+    raise DefinitionError(Place(source=text), "this does not say what to load", _FORMS)
+
+
+def _from_file(path: Path, source: str, attribute: str | None) -> Application:
+    _look_in(path.parent)
+    name = _module_name(path)
+    definition = importlib.util.spec_from_file_location(name, path)
+    if definition is None or definition.loader is None:
+        raise DefinitionError(Place(source=source), "this is not a Python file", _FORMS)
+    module = importlib.util.module_from_spec(definition)
+    before = sys.modules.get(name)
+    sys.modules[name] = module
+    try:
+        with imported(name, Place(source=source), str(path)):
+            definition.loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(name, None)
+        if before is not None:
+            sys.modules[name] = before
+        raise
+    _loaded.add(name)
+    spec = f"{path}:{attribute}" if attribute else str(path)
+    return _application(_schedules(module, attribute, source), source, path, spec)
+
+
+def _from_module(name: str, source: str, attribute: str) -> Application:
+    folder, slash, name = name.rpartition("/")
+    root = Path(folder or slash).resolve()
+    _look_in(root)
+    place = Place(source=source)
+    with imported(name, place):
+        module = import_module(name)
+    path = Path(module.__file__).resolve() if module.__file__ else root
+    return _application(_schedules(module, attribute, source), source, path, f"{root}/{name}:{attribute}")
+
+
+def _schedules(module: ModuleType, attribute: str | None, source: str) -> Schedules:
+    place = Place(source=source)
+    if attribute is not None:
+        found = member(module, attribute, place)
+        if not isinstance(found, Schedules):
+            raise DefinitionError(place, f'"{attribute}" is not a Schedules', 'make one: schedules = Schedules("name")')
+        return found
+    named = {name: value for name, value in vars(module).items() if isinstance(value, Schedules)}
+    different = {id(value) for value in named.values()}
+    if not named:
+        raise DefinitionError(place, "there is no Schedules in it", 'make one: schedules = Schedules("name")')
+    if len(different) > 1:
+        raise DefinitionError(
+            place, f"it holds several Schedules: {', '.join(named)}", f"name one: {source}:{next(iter(named))}"
+        )
+    return next(iter(named.values()))
+
+
+def _application(schedules: Schedules, source: str, path: Path, spec: str) -> Application:
+    try:
+        return schedules.application(path, spec)
+    except DefinitionError as error:
+        raise error.found_in(source) from None
+
+
+def _existing(file: str, source: str) -> Path:
+    path = Path(file)
+    if not path.exists():
+        raise DefinitionError(Place(source=source), "there is no such file", f"check the path; this is {Path.cwd()}")
+    if not path.is_file():
+        raise DefinitionError(Place(source=source), "this is not a file", _FORMS)
+    return path.resolve()
+
+
+def _look_in(folder: Path) -> None:
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+
+
+def _module_name(path: Path) -> str:
+    """Return the name under which others in its folder import the file too, unless that is taken.
+
+    So one file is one module, also for a job's module that imports it back.
+    """
+    name = path.stem
+    if not name.isidentifier() or name in sys.stdlib_module_names or name in _OURS:
+        return f"leased_file_{''.join(c if c.isalnum() else '_' for c in name)}"
+    taken = sys.modules.get(name)
+    if taken is None or name in _loaded or getattr(taken, "__file__", None) == str(path):
+        return name
+    return f"leased_file_{name}"

@@ -1,0 +1,98 @@
+"""When a schedule is due: by cron, at an interval, or once."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, tzinfo
+from typing import Protocol
+
+from ...instants import format_instant
+from . import cron, wall_time
+
+
+class Trigger(Protocol):
+    """What says when a schedule is due."""
+
+    @property
+    def kind(self) -> str:
+        """The setting that makes it: ``cron``, ``every`` or ``at``."""
+        ...
+
+    @property
+    def text(self) -> str | float:
+        """Its value in one spelling."""
+        ...
+
+    def instants(self, after: datetime, *, timezone: tzinfo, anchor: datetime) -> Iterator[datetime]:
+        """Yield the due instants after ``after`` in UTC, in order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Cron:
+    """A cron expression, read by the clock of the schedule's time zone; raises `InvalidCron`."""
+
+    expression: str
+    pattern: cron.Pattern = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "expression", " ".join(self.expression.split()))
+        object.__setattr__(self, "pattern", cron.parse(self.expression))
+
+    @property
+    def kind(self) -> str:
+        return "cron"
+
+    @property
+    def text(self) -> str:
+        return self.expression
+
+    def instants(self, after: datetime, *, timezone: tzinfo, anchor: datetime) -> Iterator[datetime]:
+        del anchor
+        return wall_time.matches_of(self.pattern, after, timezone)
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """An interval in seconds of elapsed time, counted from the anchor."""
+
+    interval: float
+
+    @property
+    def kind(self) -> str:
+        return "every"
+
+    @property
+    def text(self) -> float:
+        return self.interval
+
+    def instants(self, after: datetime, *, timezone: tzinfo, anchor: datetime) -> Iterator[datetime]:
+        del timezone
+        step = timedelta(seconds=self.interval)
+        number = max((after - anchor) // step + 1, 0)
+        try:
+            instant = anchor + number * step
+            while True:
+                yield instant
+                instant += step
+        except OverflowError:
+            return
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """One instant."""
+
+    instant: datetime
+
+    @property
+    def kind(self) -> str:
+        return "at"
+
+    @property
+    def text(self) -> str:
+        return format_instant(self.instant)
+
+    def instants(self, after: datetime, *, timezone: tzinfo, anchor: datetime) -> Iterator[datetime]:
+        del timezone, anchor
+        if self.instant > after:
+            yield self.instant

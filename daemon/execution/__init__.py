@@ -1,0 +1,1 @@
+"""A claimed run, from its claim to its end; every write is fenced."""

@@ -1,0 +1,161 @@
+"""One attempt of one job of a claimed run: recorded before it starts, and ended when its lease is (rules 9, 16, 18 and 20)."""
+
+import asyncio
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from lease.clock import boottime
+
+from ..definitions.model import Job
+from ..jobs.brief import Brief, idempotency_key
+from ..jobs.outcome import Outcome
+from ..jobs.processes.child import ChildNotStarted
+from ..jobs.processes.trust_page import TrustPage
+from ..jobs.reports import Progress
+from ..jobs.runners import Attempt, ChildAttempt, Listeners, TaskAttempt, timed_out
+from . import completion
+from .held_run import HeldRun
+
+
+class WorkOutlivesLease(BaseException):
+    """A task did not end although its lease's ttl is over: only the end of the process ends it (rule 9)."""
+
+
+class JobExecution:
+    """The attempt number ``number`` of a job."""
+
+    def __init__(self, tenancy: HeldRun, job: Job, *, position: int, number: int, trust: TrustPage) -> None:
+        self._tenancy = tenancy
+        self._around = tenancy.around
+        self._claimed = tenancy.claimed
+        self._job = job
+        self._position = position
+        self._number = number
+        self._trust = trust
+        self._id: int | None = None
+        self._progress: Progress | None = None
+
+    async def execute(self) -> tuple[int | None, Outcome]:
+        """Run the attempt; return the id of its record (None: the run is not ours, and nothing ran) and how it ended."""
+        job, claimed, watcher = self._job, self._claimed, self._around.watcher
+        started = await self._tenancy.saved(
+            lambda c: completion.start_job(c, claimed, job.name, self._position, self._number)
+        )
+        if not isinstance(started, int):
+            self._tenancy.was_refused(started)
+            return None, Outcome("lost")
+        self._id = started
+        began = time.monotonic()
+        watcher.job_started(claimed.schedule, job.name, claimed.run_id, claimed.grant.token)
+        outcome = await self._attempt()
+        await self._save_last_progress()
+        watcher.job_ended(claimed.schedule, job.name, outcome.state, time.monotonic() - began, outcome.error)
+        return started, outcome
+
+    def take_progress(self) -> dict[int, Progress]:
+        """Return how far the job has come, by the id of its record, where that is not in the database yet; the caller saves it."""
+        progress, self._progress = self._progress, None
+        return {} if progress is None or self._id is None else {self._id: progress}
+
+    async def _attempt(self) -> Outcome:
+        try:
+            attempt = await self._prepare()
+            if not await self._keeper_recorded(attempt):
+                attempt.kill()
+                return Outcome("lost")
+            await attempt.go()
+        except ChildNotStarted as error:
+            # A replica that was paused before `go` comes too late, which is no failure of the job.
+            lost = boottime() >= self._tenancy.held.trusted_until
+            return Outcome("lost" if lost else "failed", str(error))
+        except OSError as error:  # out of descriptors or memory, say: the attempt failed, and counts as one
+            return Outcome("failed", f"the job could not be started: {error}")
+        return await self._watch(attempt)
+
+    async def _prepare(self) -> Attempt:
+        job, brief = self._job, self._brief()
+        watcher, schedule = self._around.watcher, self._claimed.schedule
+        listeners = Listeners(
+            output=lambda line: watcher.job_output(schedule, job.name, line), progress=self._progressed
+        )
+        if job.isolation == "task":
+            return TaskAttempt(job, brief, held=self._tenancy.held, thread=self._around.tasks, listeners=listeners)
+        folder = Path(self._around.application.source.parent, job.cwd or "")
+        return await ChildAttempt.prepare(job, brief, trust=self._trust, folder=str(folder), listeners=listeners)
+
+    def _brief(self) -> Brief:
+        claimed, application, job = self._claimed, self._around.application, self._job.name
+        occurrence = claimed.run_id if claimed.manual else claimed.scheduled_for
+        return Brief(
+            application=application.name,
+            schedule=claimed.schedule,
+            scheduled_for=claimed.scheduled_for,
+            run_id=claimed.run_id,
+            job=job,
+            attempt=self._number,
+            params=claimed.params,
+            idempotency_key=idempotency_key(application.name, claimed.schedule, occurrence, job),
+            grant=claimed.grant,
+            source=application.spec,
+        )
+
+    async def _keeper_recorded(self, attempt: Attempt) -> bool:
+        """Write who keeps the child before it runs, so that a cleaner can end what is left of it (rule 18)."""
+        keeper, number = attempt.keeper, self._id
+        if keeper is None or number is None:
+            return True
+        answer = await self._tenancy.saved(lambda c: completion.record_keeper(c, self._claimed, number, keeper))
+        return not self._tenancy.was_refused(answer)
+
+    async def _watch(self, attempt: Attempt) -> Outcome:
+        """Wait for the end of the work, and bring it about when its lease is lost, its time is up, or the replica is to end."""
+        work = asyncio.create_task(attempt.wait())
+        lost, stop = asyncio.create_task(self._tenancy.lost.wait()), asyncio.create_task(self._tenancy.stop.wait())
+        grace, timeout = self._around.client.timing.kill_time, self._job.timeout
+        try:
+            await asyncio.wait({work, lost, stop}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            in_time = work.done() or lost.done() or stop.done()
+            if not work.done() and not lost.done():
+                attempt.stop(grace)
+                # A task that does not end as told would keep its lease for ever; a child's end its keeper sees to.
+                limit = None if attempt.keeper or in_time else self._around.client.timing.ttl
+                await asyncio.wait({work, lost}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+                if not work.done() and not lost.done():
+                    raise WorkOutlivesLease(
+                        f'job "{self._job.name}" did not end although its time is up: this process ends now'
+                    )
+            if not work.done():
+                attempt.kill()
+                await self._gone_by_ttl(work)
+        finally:
+            lost.cancel()
+            stop.cancel()
+        outcome = work.result()
+        if self._tenancy.lost.is_set() and outcome.state != "succeeded":
+            return replace(outcome, state="lost", error=self._tenancy.cause())
+        return outcome if in_time or timeout is None else timed_out(outcome, timeout)
+
+    async def _gone_by_ttl(self, work: "asyncio.Task[Outcome]") -> None:
+        """Wait until lost work has ended; what has not when the ttl is over ends with this process (rule 9).
+
+        A process that was suspended for longer can tell its work only now: that has `kill_time` still to take note of it.
+        """
+        timing = self._around.client.timing
+        left = self._tenancy.held.trusted_until - timing.give_up + timing.ttl - boottime()
+        await asyncio.wait({work}, timeout=max(timing.kill_time, left))
+        if not work.done():
+            raise WorkOutlivesLease(
+                f'job "{self._job.name}" of "{self._claimed.schedule}" did not end although its lease is lost: this process ends now'
+            )
+
+    def _progressed(self, progress: Progress) -> None:
+        self._progress = progress
+        self._around.watcher.job_progress(
+            self._claimed.schedule, self._job.name, progress.done, progress.total, progress.message
+        )
+
+    async def _save_last_progress(self) -> None:
+        """How far the job came is written before its end: in a transaction of its own, that locks be taken in order (rule 15)."""
+        if last := self.take_progress():
+            await self._tenancy.saved(lambda c: completion.save_progress(c, self._claimed.grant.holder, last))

@@ -1,0 +1,123 @@
+"""Claiming: runs that may start, each under a fresh grant of its lease, in one transaction (rules 4, 14 and 17).
+
+A claim waits for nothing: it passes over runs that another claim looks at, and over leases that are live, locked or fenced.
+So it may lock a run before its lease, against the order of all others, and deadlocks with nobody.
+"""
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+import lease.statements
+from lease.model import Grant
+
+from ..store import statements
+from ..store.tables import JobState
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierAttempts:
+    """What earlier attempts made of one job of a run."""
+
+    job: str
+    position: int
+    state: JobState
+    """``succeeded`` if any attempt did; otherwise that of the latest."""
+    failures: int
+    """Attempts that failed, and so used up a retry (rule 16)."""
+    next_attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedRun:
+    """A run that this replica may execute, and must end under this grant."""
+
+    run_id: int
+    application: str
+    schedule: str
+    scheduled_for: datetime
+    manual: bool
+    grant: Grant
+    attempt: int
+    """Which claim of the run this is, from 1."""
+    params: Mapping[str, Any]
+    jobs: tuple[EarlierAttempts, ...]
+    """The jobs that were attempted before, in order."""
+
+
+def claim(  # noqa: PLR0917 - who claims what, for whom
+    connection: Connection,
+    application: str,
+    known: Collection[str],
+    holder: str,
+    label: str | None,
+    ttl: float,
+    limit: int,
+) -> list[ClaimedRun]:
+    """Claim up to ``limit`` runs of known schedules that may start, the longest due first, at most one a lease."""
+    started: list[Row[Any]] = []
+    grants: dict[str, Grant] = {}
+    tried: set[str] = set()
+    while (places := limit - len(started)) > 0:
+        found = statements.run.candidates(connection, application, known, tried, places)
+        first: dict[str, int] = {}
+        for run_id, name in found:
+            first.setdefault(name, run_id)
+        granted = lease.statements.grant(connection, list(first), holder, ttl, label=label) if first else []
+        if granted:
+            grants |= {grant.name: grant for grant in granted}
+            started += statements.run.start(connection, [first[grant.name] for grant in granted], holder)
+        if len(found) < places:
+            break
+        tried |= first.keys()
+    _release_unused(connection, grants, started)
+    return _claimed(connection, started, grants)
+
+
+def _release_unused(connection: Connection, grants: Mapping[str, Grant], started: list[Row[Any]]) -> None:
+    """End the grants whose runs turned out not to be pending: nothing would ever end them."""
+    used = {row.lease_name for row in started}
+    for name, grant in grants.items():
+        if name not in used:
+            lease.statements.release(connection, grant)
+
+
+def _claimed(connection: Connection, started: list[Row[Any]], grants: Mapping[str, Grant]) -> list[ClaimedRun]:
+    if not started:
+        return []
+    jobs = _jobs(connection, [row.id for row in started])
+    started = sorted(started, key=lambda row: (row.available_at, row.id))
+    return [
+        ClaimedRun(
+            run_id=row.id,
+            application=row.application,
+            schedule=row.schedule,
+            scheduled_for=row.scheduled_for,
+            manual=row.trigger == "manual",
+            grant=grants[row.lease_name],
+            attempt=row.attempt,
+            params=json.loads(row.params),
+            jobs=tuple(jobs.get(row.id, {}).values()),
+        )
+        for row in started
+    ]
+
+
+def _jobs(connection: Connection, run_ids: list[int]) -> dict[int, dict[str, EarlierAttempts]]:
+    jobs: dict[int, dict[str, EarlierAttempts]] = {}
+    for row in statements.job_run.of_runs(connection, run_ids):
+        of_run = jobs.setdefault(row.run_id, {})
+        before = of_run.get(row.job)
+        done = before is not None and before.state == "succeeded"
+        of_run[row.job] = EarlierAttempts(
+            job=row.job,
+            position=row.position,
+            state="succeeded" if done else row.state,
+            failures=(before.failures if before else 0) + (row.state == "failed"),
+            next_attempt=row.attempt + 1,
+        )
+    return jobs

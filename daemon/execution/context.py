@@ -1,0 +1,21 @@
+"""What every run of a replica shares."""
+
+from dataclasses import dataclass
+
+from lease.client import LeaseClient
+from lease.database.database import Database
+
+from ..definitions.model import Application
+from ..jobs.task_thread import TaskThread
+from ..telemetry.watcher import Watcher
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaContext:
+    """The application, its database, the heartbeat's client, the thread of async jobs, and who watches."""
+
+    application: Application
+    database: Database
+    client: LeaseClient
+    tasks: TaskThread
+    watcher: Watcher

@@ -1,0 +1,98 @@
+"""What follows when a job has ended; pure decisions, carried out by `executing` (rule 16)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ..definitions.model import Job, OnFailure
+from ..jobs.outcome import Outcome
+from ..text import last_line
+
+LONGEST_WAIT = 3600.0
+"""Seconds: the cap of the doubling wait before a retry."""
+_JITTER = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class NextJob:
+    """Go on with the next job."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryLater:
+    """Try this job again after so many seconds, which hold no lease."""
+
+    wait: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FinishRun:
+    """The run is over."""
+
+    state: Literal["succeeded", "failed"]
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class HandBack:
+    """Whoever claims the run next resumes at this job."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LetGo:
+    """The lease is lost: only hand the run back, if nobody has been granted it yet."""
+
+
+Step = NextJob | RetryLater | FinishRun | HandBack | LetGo
+
+
+def after_job(
+    outcome: Outcome,
+    job: Job,
+    *,
+    failures: int,
+    more: bool,
+    failed_before: Sequence[str],
+    on_failure: OnFailure,
+    chance: float,
+) -> Step:
+    """Decide what follows.
+
+    ``failures`` counts the attempts of this job that failed before, ``failed_before`` names the jobs that failed for good, ``more``
+    says whether a job comes after, ``chance`` is a random number from 0 to 1 that spreads retries.
+    """
+    match outcome.state:
+        case "lost":
+            return LetGo()
+        case "stopped":
+            return HandBack("stopped: the replica was told to end")
+        case "failed" if failures < job.retries:
+            return RetryLater(
+                backoff(job.backoff, failures, chance), f'job "{job.name}" failed: {brief_error(outcome)}'
+            )
+        case "failed" if on_failure == "stop" or not more:
+            return FinishRun("failed", _failed([*failed_before, job.name], outcome))
+        case "succeeded" if not more:
+            return FinishRun("failed", _failed(failed_before, None)) if failed_before else FinishRun("succeeded", None)
+        case _:
+            return NextJob()
+
+
+def backoff(first: float, failures: int, chance: float) -> float:
+    """Return the seconds to wait after ``failures`` earlier failures: doubling, capped, and spread by up to a fifth."""
+    wait = min(LONGEST_WAIT, first * 2.0 ** min(failures, 30))
+    return min(LONGEST_WAIT, wait * (1.0 + _JITTER * chance))
+
+
+def brief_error(outcome: Outcome) -> str:
+    """Return the last line of an error, which in a traceback says most."""
+    return last_line(outcome.error) or "no error was told"
+
+
+def _failed(jobs: Sequence[str], outcome: Outcome | None) -> str:
+    named = ", ".join(f'"{name}"' for name in jobs)
+    what = "job" if len(jobs) == 1 else "jobs"
+    return f"{what} {named} failed" + (f": {brief_error(outcome)}" if outcome else "")

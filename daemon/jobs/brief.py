@@ -1,0 +1,71 @@
+"""The brief: all that a job is told about the attempt it is to make."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Self
+
+from lease.model import Grant
+
+from ..instants import format_instant
+
+BRIEF_VARIABLE = "LEASED_BRIEF"
+"""The environment variable by which a function child gets its brief, as JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """One attempt of one job of one run, and the grant under which it runs."""
+
+    application: str
+    schedule: str
+    scheduled_for: datetime
+    run_id: int
+    job: str
+    attempt: int
+    params: Mapping[str, Any]
+    idempotency_key: str
+    grant: Grant
+    source: str
+    """FILE, as `daemon.definitions.sources.load.load` takes it."""
+
+    def to_json(self) -> str:
+        """Return the brief as JSON, for a child."""
+        return json.dumps({**asdict(self), "scheduled_for": format_instant(self.scheduled_for)})
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `to_json` wrote."""
+        fields = json.loads(text)
+        return cls(
+            **{
+                **fields,
+                "scheduled_for": datetime.fromisoformat(fields["scheduled_for"]),
+                "grant": Grant(**fields["grant"]),
+            }
+        )
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables by which a command knows its attempt, and what a fence needs."""
+        return {
+            "LEASED_SCHEDULE": self.schedule,
+            "LEASED_SCHEDULED_FOR": format_instant(self.scheduled_for),
+            "LEASED_RUN": str(self.run_id),
+            "LEASED_ATTEMPT": str(self.attempt),
+            "LEASED_PARAMS": json.dumps(dict(self.params)),
+            "LEASED_IDEMPOTENCY_KEY": self.idempotency_key,
+            "LEASE_NAME": self.grant.name,
+            "LEASE_TOKEN": str(self.grant.token),
+            "LEASE_HOLDER": self.grant.holder,
+        }
+
+
+def idempotency_key(application: str, schedule: str, occurrence: datetime | int, job: str) -> str:
+    """Return a key of 64 hexadecimal digits, the same for every attempt of one job at one occurrence.
+
+    An occurrence is its scheduled instant, whatever the time zone it is written in; for a manual trigger, the run's id.
+    """
+    instant = format_instant(occurrence) if isinstance(occurrence, datetime) else occurrence
+    return hashlib.sha256(json.dumps([application, schedule, instant, job]).encode()).hexdigest()

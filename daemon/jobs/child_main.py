@@ -1,0 +1,116 @@
+"""The entry of a function child: `python -P -m daemon.jobs.child_main`, with its brief in the environment (rule 20).
+
+It loads FILE again, finds the job by schedule and name, and calls its function. Exit status: the function's own
+SystemExit, else 0, else 1 after an error, which is told on the report pipe.
+"""
+
+import asyncio
+import ctypes
+import inspect
+import logging
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, NoReturn
+
+from ..definitions.sources.load import load
+from ..errors import DaemonError
+from .brief import BRIEF_VARIABLE, Brief
+from .processes.trust_page import read_trust
+from .reports import Failure, ReportPipe
+from .run import LOGGER, AsyncRun, Run
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> int:
+    """Make the attempt that the brief tells of."""
+    keeper = os.getppid()
+    end_with(keeper)
+    signal.signal(signal.SIGTERM, _leave)
+    brief = Brief.from_json(os.environ.pop(BRIEF_VARIABLE))
+    trust, pipe = _inherited("LEASED_TRUST_FD"), ReportPipe(_inherited("LEASED_REPORT_FD"))
+    _show_lines()
+    try:
+        function = find(brief)
+    except DaemonError as error:
+        pipe.send(Failure(str(error)))
+        return 1
+    kind = AsyncRun if inspect.iscoroutinefunction(function) else Run
+    run = kind(brief, lambda: read_trust(trust), pipe.send)
+    try:
+        _call(function, run)
+    except Exception as error:  # noqa: BLE001 (whatever a job raises is its failure)
+        pipe.send(Failure(_told(error)))
+        return 1
+    return 0
+
+
+def find(brief: Brief) -> Callable[..., Any]:
+    """Load FILE and return the job's function; DaemonError if it is not there any more."""
+    for schedule in load(brief.source).schedules:
+        for job in schedule.jobs:
+            if (schedule.name, job.name) == (brief.schedule, brief.job) and job.function is not None:
+                return job.function
+    raise DaemonError(
+        f'{brief.source}: schedule "{brief.schedule}" has no function "{brief.job}" any more; '
+        "the file has changed since the replica read it: restart the replica"
+    )
+
+
+def end_with(keeper: int) -> None:
+    """Ask Linux to kill this process when its keeper dies: one more net, below the keeper itself."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+        if os.getppid() != keeper:
+            sys.exit(1)
+
+
+def _call(function: Callable[..., Any], run: Run | AsyncRun) -> None:
+    if isinstance(run, AsyncRun):
+        asyncio.run(function(run))
+    else:
+        function(run)
+
+
+def _told(error: Exception) -> str:
+    """Return the traceback from the job's own first frame on."""
+    frames = error.__traceback__
+    while frames is not None and _of_ours(frames.tb_frame):
+        frames = frames.tb_next
+    return "".join(traceback.format_exception(type(error), error, frames))
+
+
+def _of_ours(frame: FrameType) -> bool:
+    return frame.f_code.co_filename in (__file__, asyncio.runners.__file__, asyncio.base_events.__file__)
+
+
+def _leave(number: int, _frame: FrameType | None) -> NoReturn:
+    """End as SIGTERM asks, but through the job's own `finally` and `with`."""
+    sys.exit(128 + number)
+
+
+def _inherited(variable: str) -> int:
+    descriptor = int(os.environ.pop(variable))
+    os.set_inheritable(descriptor, False)
+    return descriptor
+
+
+def _show_lines() -> None:
+    """Let each line of output leave at once, for a killed process flushes nothing; and give `run.log` a place."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(line_buffering=True, errors="backslashreplace")
+    logger = logging.getLogger(LOGGER)
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,209 @@
+"""The keeper: the small process around each child, which ends the child's whole tree when trust ends (rule 20).
+
+Run as `python -I -S keeper.py CONTROL TRUST REPORT PARENT`: three inherited descriptors (a socket to the replica, the
+trust page, the report pipe or -1) and the replica's process id. It imports nothing but the standard library, and little
+of that. The replica says `go <hex of cwd and argv, NUL between>`, `stop <grace>` or `kill`; the keeper answers with
+JSON lines: `refused`, `started`, `ending`, `stuck`, `ended`.
+
+On Linux it is a child subreaper: whatever its descendants orphan becomes its own child, so "no child is left" proves
+that the tree is gone. Elsewhere there is no such thing: only the child's process group is ended.
+"""
+
+import ctypes
+import math
+import os
+import select
+import signal
+import struct
+import sys
+import time
+
+TYPE_CHECKING = False  # typing takes longer to import than all of this
+if TYPE_CHECKING or __package__:
+    from .process_tree import MARK, START_TIME, descendants, freeze, send, stat
+else:  # run as a script, isolated: then this folder is on no path
+    sys.path.append(os.path.dirname(__file__))  # noqa: PTH120 (pathlib takes longer than the rest)
+    from process_tree import MARK, START_TIME, descendants, freeze, send, stat
+
+LINUX = sys.platform == "linux"
+TICK = 0.5
+"""Seconds between looks at the clock, for poll() does not count suspended time, and at who our parent is."""
+LINGER = 0.2
+"""Seconds that what is left of a tree has to end by itself, once the child's main process has exited."""
+STUCK = 2.0
+IGNORED = ("INT", "TERM", "HUP", "QUIT", "USR1", "USR2", "ALRM", "PIPE", "TSTP", "TTIN", "TTOU", "XFSZ")
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def boottime() -> float:
+    """Return the time on the clock of `lease.clock`, which counts suspended time."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME if sys.platform == "linux" else time.CLOCK_MONOTONIC_RAW)
+
+
+def trusted_until(trust: int) -> float:
+    """Read the end of trust from its page; twice, for nothing says that eight bytes are written at once."""
+    page = os.pread(trust, 8, 0)
+    while (again := os.pread(trust, 8, 0)) != page:
+        page = again
+    return float(struct.unpack("=d", page)[0])
+
+
+class Keeper:
+    """One child, from the word `go` until nothing of its tree is left."""
+
+    def __init__(self, control: int, trust: int, report: int, parent: int) -> None:
+        self.control, self.trust, self.report, self.parent = control, trust, report, parent
+        self.heard = b""
+        self.child: int | None = None
+        self.status: int | None = None
+        self.closed = self.killed = self.empty = False
+        self.leaving: str | None = None
+        self.deadline = math.inf
+        self.leftovers = 0
+        self.wake, wake = os.pipe()
+        os.set_blocking(self.wake, False)
+        os.set_blocking(wake, False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+        self.poll = select.poll()
+        self.poll.register(self.wake, select.POLLIN)
+        self.poll.register(control, select.POLLIN)
+
+    def keep(self) -> None:
+        """Wait for the order to start, watch, and end the tree when it is time."""
+        why = None
+        try:
+            while why is None and not (self.child is not None and self.empty):
+                self.listen(min(TICK, self.deadline - boottime(), trusted_until(self.trust) - boottime()))
+                self.reap()
+                why = self.due()
+        finally:
+            why = why or self.leaving or "exited"
+            self.end(why)
+        code = None if self.status is None else os.waitstatus_to_exitcode(self.status)
+        status = "null" if code is None or code < 0 else code
+        number = "null" if code is None or code >= 0 else -code
+        ended = f'{{"status": {status}, "signal": {number}, "why": "{why}", "leftovers": {self.leftovers}}}'
+        self.tell(f'{{"ended": {ended}}}')
+
+    def due(self) -> str | None:
+        """Say why the tree has to end now, or None."""
+        now = boottime()
+        # Somebody else may hold a copy of the replica's end of the socket (a job that forked): so ask for our parent.
+        if self.closed or os.getppid() != self.parent:
+            return "pipe"
+        if now >= trusted_until(self.trust):
+            return "trust"
+        if self.killed:
+            return "killed"
+        return self.leaving if now >= self.deadline else None
+
+    def listen(self, seconds: float) -> None:
+        """Wait for a word, a child's end or the time, whichever is first."""
+        events = dict(self.poll.poll(max(0, math.ceil(seconds * 1000))))
+        if self.wake in events:
+            os.read(self.wake, 4096)
+        if self.control not in events:
+            return
+        try:
+            data = os.read(self.control, 65536)
+        except OSError:
+            data = b""
+        if not data:
+            self.closed = True
+            self.poll.unregister(self.control)
+        *lines, self.heard = (self.heard + data).split(b"\n")
+        for line in lines:
+            self.obey(*line.split(b" "))
+
+    def obey(self, word: bytes, what: bytes = b"") -> None:
+        if word == b"go" and self.child is None:
+            if self.due() is None:  # a replica that was stopped may say so too late
+                self.start(*bytes.fromhex(what.decode()).split(b"\0"))
+        elif word == b"kill":
+            self.killed = True
+        elif word == b"stop" and self.leaving != "exited":
+            self.leaving = "stopped"
+            self.deadline = min(self.deadline, boottime() + (float(what) if self.child else 0))
+            if self.child:
+                group = [-self.child] if self.status is None else []
+                others = [pid for pid, of in descendants(os.getpid()).items() if -of not in group]
+                send(group + others, signal.SIGTERM)
+                send(group + others, signal.SIGCONT)
+
+    def start(self, cwd: bytes, *argv: bytes) -> None:
+        """Start the child in a process group of its own."""
+        if self.report >= 0:
+            os.set_inheritable(self.trust, True)
+            os.set_inheritable(self.report, True)
+        fields = stat(os.getpid())
+        mark = f"{os.getpid()}.{int(fields[START_TIME]) if fields else 0}"
+        environment = {**os.environb, MARK.encode(): mark.encode()}
+        step = "cwd"
+        try:
+            os.chdir(cwd)
+            step = "command"
+            usual = [getattr(signal, f"SIG{name}") for name in IGNORED]
+            self.child = os.posix_spawnp(argv[0], argv, environment, setpgroup=0, setsigmask=[], setsigdef=usual)
+        except OSError as error:
+            self.tell(f'{{"refused": {{"step": "{step}", "errno": {error.errno}}}}}')
+            raise SystemExit(1) from None
+        self.empty = False
+        if self.report >= 0:
+            os.close(self.report)
+        self.tell(f'{{"started": {self.child}}}')
+
+    def reap(self) -> None:
+        """Collect those that have ended; `empty` once nobody is left."""
+        try:
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                if ended[0] == self.child:
+                    self.status = ended[1]
+                    if self.leaving is None:
+                        self.leaving, self.deadline = "exited", boottime() + LINGER
+        except ChildProcessError:
+            self.empty = True
+
+    def end(self, why: str) -> None:
+        """End the tree: freeze all of it, so that nothing of it acts on the end of another, kill, until none is left."""
+        self.tell(f'{{"ending": "{why}"}}')
+        began, told = boottime(), False
+        if not LINUX and self.child:
+            send([-self.child], signal.SIGKILL)
+        self.reap()
+        while not self.empty:
+            tree = freeze(os.getpid(), [-self.child] if self.child and self.status is None else [])
+            if self.status is not None and not self.leftovers and why == "exited":
+                self.leftovers = sum(pid > 0 for pid in tree)
+            send(tree, signal.SIGKILL)
+            round_ends = boottime() + 0.1
+            while not self.empty and (left := round_ends - boottime()) > 0:
+                self.listen(left)
+                self.reap()
+            if not self.empty and not told and boottime() > began + STUCK:
+                told = True
+                self.tell(f'{{"stuck": {[pid for pid in tree if pid > 0]}}}')
+
+    def tell(self, line: str) -> None:
+        try:
+            os.write(self.control, line.encode() + b"\n")
+        except OSError:
+            self.closed = True
+
+
+def main() -> None:
+    """Become a session, a subreaper and deaf to signals; then keep."""
+    control, trust, report, parent = map(int, sys.argv[1:5])
+    for name in IGNORED:
+        signal.signal(getattr(signal, f"SIG{name}"), signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    for descriptor in (control, trust, report):
+        if descriptor >= 0:
+            os.set_inheritable(descriptor, False)
+    if LINUX:
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    Keeper(control, trust, report, parent).keep()
+
+
+if __name__ == "__main__":
+    main()

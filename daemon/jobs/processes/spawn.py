@@ -1,0 +1,103 @@
+"""Starting a keeper, and what it means when it refuses a command."""
+
+import contextlib
+import errno
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...errors import DaemonError
+from .trust_page import TrustPage
+
+KEEPER = Path(__file__).with_name("keeper.py")
+
+
+class ChildNotStarted(DaemonError):
+    """The child never ran: its command, its folder or its keeper could not be had, or it was stopped before."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeeperProcess:
+    """A keeper that waits for `order`, and our ends of what connects us."""
+
+    process: subprocess.Popen[bytes]
+    order: bytes
+    control: socket.socket
+    printed: int
+    reported: int | None
+
+    def close(self) -> None:
+        """Close our ends; a keeper that is still there ends its tree and itself."""
+        self.control.close()
+        os.close(self.printed)
+        if self.reported is not None:
+            os.close(self.reported)
+
+
+def start_keeper(
+    argv: Sequence[str], cwd: str | None, env: Mapping[str, str], trust: TrustPage, *, report: bool
+) -> KeeperProcess:
+    """Start a keeper, in a session of its own; ChildNotStarted if that can't be done. Takes a millisecond or two.
+
+    With `report` the child gets the report pipe and the trust page too, by their descriptors' numbers: LEASED_REPORT_FD, LEASED_TRUST_FD.
+    """
+    words = [os.fsencode(word) for word in (os.path.abspath(cwd or "."), *argv)]  # noqa: PTH100 (no link is resolved)
+    if not argv or any(b"\0" in word for word in words):
+        raise ChildNotStarted(f"not a command: {list(argv)!r} is empty or holds a NUL character")
+    order = b"go " + b"\0".join(words).hex().encode() + b"\n"
+    try:
+        with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
+            control, keepers_control = socket.socketpair()
+            ours.callback(control.close)
+            theirs.callback(keepers_control.close)
+            printed, prints = _pipe(ours, theirs)
+            reported, reports = _pipe(ours, theirs) if report else (None, -1)
+            inherited = [keepers_control.fileno(), trust.fd, *([reports] if report else [])]
+            told = {"LEASED_REPORT_FD": str(reports), "LEASED_TRUST_FD": str(trust.fd)} if report else {}
+            process = subprocess.Popen(  # noqa: S603 (that is what this program is for)
+                [sys.executable, "-I", "-S", KEEPER, *map(str, (inherited[0], trust.fd, reports, os.getpid()))],
+                stdin=subprocess.DEVNULL,
+                stdout=prints,
+                stderr=prints,
+                env={**env, **told},
+                pass_fds=inherited,
+                start_new_session=True,
+            )
+            control.setblocking(False)
+            ours.pop_all()
+    except (OSError, ValueError) as error:
+        raise ChildNotStarted(f"could not start a keeper for {argv[0]}: {error}") from error
+    return KeeperProcess(process, order, control, printed, reported)
+
+
+def refusal(step: str, number: int, argv: Sequence[str], cwd: str | None, env: Mapping[str, str]) -> str:
+    """Say in a sentence why the keeper could not start a command."""
+    reason = os.strerror(number)
+    if step == "cwd":
+        missing = number == errno.ENOENT
+        return f"folder not found: {cwd}" if missing else f"can't run in folder {cwd}: {reason}"
+    command = argv[0]
+    match number:
+        case errno.ENOENT if shutil.which(command, path=env.get("PATH")):
+            return f"interpreter not found: the one that the first line of {command} names"
+        case errno.ENOENT:
+            return f"command not found: {command}"
+        case errno.EACCES:
+            return f"permission denied: {command} (is it an executable file?)"
+        case errno.ENOEXEC:
+            return f'not a program: {command} (a script needs a first line like "#!/bin/sh")'
+        case _:
+            return f"can't run {command}: {reason}"
+
+
+def _pipe(ours: contextlib.ExitStack, theirs: contextlib.ExitStack) -> tuple[int, int]:
+    reading, writing = os.pipe()
+    ours.callback(os.close, reading)
+    theirs.callback(os.close, writing)
+    os.set_blocking(reading, False)
+    return reading, writing

@@ -1,9 +1,0 @@
-"""The tables of both packages: made, brought up to date, and checked, on PostgreSQL and SQLite.
-
-Everything here is sync; an async program calls it in a thread. `check` takes a connection too.
-"""
-
-from .state import SchemaMissing, SchemaNotReady, SchemaTooNew, SchemaTooOld, check, current
-from .upgrading import sql, upgrade
-
-__all__ = ["SchemaMissing", "SchemaNotReady", "SchemaTooNew", "SchemaTooOld", "check", "current", "sql", "upgrade"]

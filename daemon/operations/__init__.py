@@ -1,0 +1,1 @@
+"""What people do to schedules and runs, for every door: command line, Python, HTTP."""

@@ -1,0 +1,68 @@
+"""A run that a person or a program asks for, beside those that are due."""
+
+import json
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from sqlalchemy import Connection
+
+from ..definitions.codec import read_schedule
+from ..errors import DaemonError
+from ..scheduling.lease_names import lease_name
+from ..store import statements
+
+
+class NoSuchSchedule(DaemonError):
+    """There is no schedule of this name that could be triggered."""
+
+
+def trigger(
+    connection: Connection,
+    application: str,
+    name: str,
+    *,
+    requested_by: str,
+    why: str | None = None,
+    params: Mapping[str, Any] | None = None,
+) -> int:
+    """Make a run that a person asked for, and return its id. Behind an unfinished run it waits; it is never dropped.
+
+    Raises `NoSuchSchedule`.
+    """
+    row = statements.schedule.lock(connection, application, name)
+    if row is None or row.retired_at is not None:
+        raise _no_such_schedule(connection, application, name, retired=row is not None)
+    schedule = read_schedule(row.definition)
+    waits = schedule.overlap != "allow" and bool(statements.schedule.still_running(connection, application, [name]))
+    now = statements.schedule.database_time(connection)
+    lease = lease_name(application, schedule)
+    run_id = statements.run.add_manual(
+        connection,
+        {
+            "application": application,
+            "schedule": name,
+            "scheduled_for": now,
+            "trigger": "manual",
+            "state": "pending",
+            "lease_name": lease.base,
+            "available_at": None if waits else now,
+            "params": json.dumps({**schedule.params, **(params or {})}),
+            "requested_by": requested_by,
+            "requested_why": why,
+            "created_at": now,
+        },
+    )
+    if lease.per_run:
+        statements.run.name_leases(connection, application, name, lease.base, per_run=True)
+    return run_id
+
+
+def _no_such_schedule(connection: Connection, application: str, name: str, *, retired: bool) -> NoSuchSchedule:
+    if retired:
+        return NoSuchSchedule(f'the schedule "{name}" of "{application}" is retired; define it again to run it')
+    rows = statements.schedule.of_application(connection, application, lock=False)
+    names = [row.name for row in rows if row.retired_at is None]
+    near = get_close_matches(name, names, n=1)
+    remedy = f'did you mean "{near[0]}"?' if near else f"there are {', '.join(names) or 'none'}"
+    return NoSuchSchedule(f'"{application}" has no schedule "{name}"; {remedy}')

@@ -1,0 +1,1 @@
+"""Which replicas live, and what the dead left behind."""

@@ -1,0 +1,1 @@
+"""From definitions to run rows: sync, and planning what is due."""

@@ -1,0 +1,174 @@
+"""Sync: the definitions of one application, written into the database (rule 17).
+
+It touches no other application, retires instead of deleting, and leaves alone what has not changed. Where the timing of a
+schedule changed, or it comes back, planning counts from this moment, never backwards (rule 13). Of two replicas that sync
+different definitions the later one wins.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from lease.durations import format_duration
+
+from ..definitions.model import Application, Schedule
+from ..definitions.triggers.trigger import Trigger
+from ..store import statements
+from .lease_names import lease_name
+from .plan import PlanState, changed_state, first_state
+
+
+@dataclass(frozen=True, slots=True)
+class SyncReport:
+    """The names of the schedules, by what became of them."""
+
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    retired: tuple[str, ...] = ()
+    revived: tuple[str, ...] = ()
+    unchanged: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Return it as a person says it: ``2 added (a, b), 1 unchanged``."""
+        parts = []
+        for field_ in fields(self):
+            names = getattr(self, field_.name)
+            if names:
+                shown = "" if field_.name == "unchanged" else f" ({', '.join(names)})"
+                parts.append(f"{len(names)} {field_.name}{shown}")
+        return "schedules: " + (", ".join(parts) or "none")
+
+
+@dataclass(slots=True)
+class _Draft:
+    added: list[Schedule] = field(default_factory=list)
+    changed: list[tuple[Schedule, Row[Any]]] = field(default_factory=list)
+    revived: list[tuple[Schedule, Row[Any]]] = field(default_factory=list)
+    retired: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+
+    def report(self) -> SyncReport:
+        return SyncReport(
+            added=tuple(schedule.name for schedule in self.added),
+            changed=tuple(schedule.name for schedule, _ in self.changed),
+            retired=tuple(self.retired),
+            revived=tuple(schedule.name for schedule, _ in self.revived),
+            unchanged=tuple(self.unchanged),
+        )
+
+
+def sync(connection: Connection, application: Application, *, dry_run: bool = False) -> SyncReport:
+    """Write the definitions into the database; with ``dry_run`` only tell what that would change."""
+    if dry_run:
+        stored = statements.schedule.of_application(connection, application.name, lock=False)
+        return _compare(application, stored).report()
+    now = statements.schedule.take_turn(connection, application.name)
+    draft = _compare(application, statements.schedule.of_application(connection, application.name, lock=True))
+    _add(connection, application.name, draft.added, now)
+    for schedule, row in draft.changed:
+        _change(connection, application.name, schedule, row, now)
+    for schedule, row in draft.revived:
+        _revive(connection, application.name, schedule, row, now)
+    if draft.retired:
+        statements.schedule.retire(connection, application.name, draft.retired, now)
+    return draft.report()
+
+
+def _compare(application: Application, stored: list[Row[Any]]) -> _Draft:
+    draft = _Draft()
+    rows = {row.name: row for row in stored}
+    for schedule in application.schedules:
+        row = rows.pop(schedule.name, None)
+        if row is None:
+            draft.added.append(schedule)
+        elif row.retired_at is not None:
+            draft.revived.append((schedule, row))
+        elif row.digest != schedule.digest():
+            draft.changed.append((schedule, row))
+        else:
+            draft.unchanged.append(schedule.name)
+    draft.retired.extend(row.name for row in rows.values() if row.retired_at is None)
+    return draft
+
+
+def _add(connection: Connection, application: str, schedules: list[Schedule], now: datetime) -> None:
+    if not schedules:
+        return
+    rows = [
+        {
+            "application": application,
+            "name": schedule.name,
+            "created_at": now,
+            **_definition(schedule, now),
+            **_counting(schedule, first_state(schedule, now)),
+        }
+        for schedule in schedules
+    ]
+    statements.schedule.add(connection, rows)
+    names = [lease_name(application, schedule) for schedule in schedules]
+    if shared := [name.base for name in names if not name.per_run]:
+        statements.schedule.prepare_leases(connection, shared)
+
+
+def _change(connection: Connection, application: str, schedule: Schedule, row: Row[Any], now: datetime) -> None:
+    values = _definition(schedule, now)
+    if _timing(row.definition) != schedule.timing():
+        values |= _counting(schedule, changed_state(_state(row), now))
+    _write(connection, application, schedule, values)
+
+
+def _revive(connection: Connection, application: str, schedule: Schedule, row: Row[Any], now: datetime) -> None:
+    values = {**_definition(schedule, now), "retired_at": None, **_counting(schedule, changed_state(_state(row), now))}
+    _write(connection, application, schedule, values)
+
+
+def _write(connection: Connection, application: str, schedule: Schedule, values: Mapping[str, Any]) -> None:
+    statements.schedule.change(connection, application, schedule.name, values)
+    name = lease_name(application, schedule)
+    if not name.per_run:
+        statements.schedule.prepare_leases(connection, [name.base])
+    statements.run.name_leases(connection, application, schedule.name, name.base, per_run=name.per_run)
+
+
+def _definition(schedule: Schedule, now: datetime) -> dict[str, Any]:
+    return {
+        "definition": json.dumps(schedule.canonical(), ensure_ascii=False),
+        "digest": schedule.digest(),
+        "trigger": _shown(schedule.trigger),
+        "enabled": schedule.enabled,
+        "changed_at": now,
+    }
+
+
+def _counting(schedule: Schedule, state: PlanState) -> dict[str, Any]:
+    return {
+        "planned_until": state.planned_until,
+        "anchor": state.anchor,
+        "next_due": next(schedule.instants(state.planned_until, state.anchor), None),
+        "stretch_reason": None,
+        "stretch_count": None,
+        "stretch_from": None,
+    }
+
+
+def _state(row: Row[Any]) -> PlanState:
+    return PlanState(planned_until=row.planned_until, anchor=row.anchor)
+
+
+def _timing(definition: str) -> dict[str, Any] | None:
+    """Return what `Schedule.timing` gave when this definition was stored."""
+    stored = json.loads(definition)
+    kind = next((kind for kind in ("cron", "every", "at") if kind in stored), None)
+    if kind is None:
+        return None
+    return {key: stored.get(key) for key in (kind, "timezone", "starts", "ends", "enabled")}
+
+
+def _shown(trigger: Trigger) -> str:
+    """Return what people read in `leased status`: ``every 20s``."""
+    text = format_duration(trigger.text) if isinstance(trigger.text, float) else trigger.text
+    return f"{trigger.kind} {text}"

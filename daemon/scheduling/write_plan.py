@@ -1,0 +1,79 @@
+"""Writing a plan down: its rows, and the schedule moved on, in the caller's transaction (rule 13)."""
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from ..definitions.model import Schedule
+from ..errors import DaemonError
+from ..store import statements
+from .lease_names import lease_name
+from .plan import Plan, PlannedRun
+
+
+class PlanningFailed(DaemonError):
+    """What was planned does not fit what is in the database; nothing of it was written."""
+
+
+def write_plan(connection: Connection, application: str, schedule: Schedule, plans: Plan, now: datetime) -> int:
+    """Write the runs and move the schedule on; return how many of the runs were there already."""
+    new = [planned for planned in plans.runs if not planned.extends]
+    rows = [_row(application, schedule, planned, now) for planned in new]
+    made = statements.run.add(connection, rows) if rows else 0
+    for planned in plans.runs:
+        if planned.extends:
+            _extend(connection, application, schedule, planned)
+    lease = lease_name(application, schedule)
+    if lease.per_run and made:
+        statements.run.name_leases(connection, application, schedule.name, lease.base, per_run=True)
+    stretch = plans.stretch
+    moved_on = {
+        "next_due": plans.next_due,
+        "planned_until": plans.planned_until,
+        "stretch_reason": stretch.reason if stretch else None,
+        "stretch_count": stretch.count if stretch else None,
+        "stretch_from": stretch.counted_from if stretch else None,
+    }
+    statements.schedule.change(connection, application, schedule.name, moved_on)
+    return len(rows) - made
+
+
+def _extend(connection: Connection, application: str, schedule: Schedule, planned: PlannedRun) -> None:
+    changed = statements.run.extend(
+        connection,
+        application,
+        schedule.name,
+        scheduled_for=planned.scheduled_for,
+        last=planned.last_scheduled_for or planned.scheduled_for,
+        count=planned.count,
+    )
+    if changed != 1:
+        raise PlanningFailed(
+            f'schedule "{schedule.name}": the row that counts its skipped instants since {planned.scheduled_for} '
+            f"should be there once, and is there {changed} times"
+        )
+
+
+def _row(application: str, schedule: Schedule, planned: PlannedRun, now: datetime) -> dict[str, Any]:
+    runs = planned.state == "pending"
+    start_by = None
+    if runs and schedule.start_within is not None:
+        start_by = planned.scheduled_for + timedelta(seconds=schedule.start_within)
+    return {
+        "application": application,
+        "schedule": schedule.name,
+        "scheduled_for": planned.scheduled_for,
+        "last_scheduled_for": planned.last_scheduled_for,
+        "count": planned.count,
+        "trigger": "schedule",
+        "state": planned.state,
+        "reason": planned.reason,
+        "lease_name": lease_name(application, schedule).base,
+        "available_at": planned.available_at if runs and not planned.waits else None,
+        "start_by": start_by,
+        "params": json.dumps(dict(schedule.params)),
+        "created_at": now,
+        "finished_at": None if runs else now,
+    }

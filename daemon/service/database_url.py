@@ -1,0 +1,43 @@
+"""The database's URL out of a file, for the secrets of containers: `database_url_file`."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lease.database.address import parse_address
+from lease.errors import LeaseError
+
+from .environment import PREFIX, SettingsError
+
+_URL, _FILE = f"{PREFIX}DATABASE_URL", f"{PREFIX}DATABASE_URL_FILE"
+
+
+def url_from_file(in_file: Mapping[str, Any]) -> str | None:
+    """Return the URL that a named file holds, where the environment or `[settings]` (``in_file``) name one."""
+    url, path = os.environ.get(_URL), os.environ.get(_FILE)
+    if url and path:
+        raise SettingsError(f"{_URL} and {_FILE} are both set: leave one of them out")
+    if path:
+        return _read(path, _FILE)
+    if url or "database_url_file" not in in_file:
+        return None
+    if "database_url" in in_file:
+        raise SettingsError("[settings] has both database_url and database_url_file: leave one of them out")
+    return _read(str(in_file["database_url_file"]), "[settings] database_url_file")
+
+
+def _read(path: str, where: str) -> str:
+    try:
+        url = Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise SettingsError(f'{where}: "{path}" cannot be read: {error.strerror}') from None
+    except UnicodeDecodeError:
+        raise SettingsError(f'{where}: "{path}" cannot be read: it is not UTF-8') from None
+    if not url:
+        raise SettingsError(f'{where}: "{path}" is empty; it must hold the URL of the database')
+    try:
+        parse_address(url)
+    except LeaseError as error:
+        raise SettingsError(f'{where}: what "{path}" holds is of no use: {error}') from None
+    return url

@@ -1,0 +1,53 @@
+"""Variables that begin with LEASED_: those that are settings, those that children get, and those that nobody knows."""
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+
+from ..errors import DaemonError
+
+PREFIX = "LEASED_"
+SUPERVISOR_FD = "LEASED_SUPERVISOR_FD"
+REPLICA_INDEX = "LEASED_REPLICA_INDEX"
+_FOR_CHILDREN = frozenset(
+    f"{PREFIX}{name}"
+    for name in (
+        "ATTEMPT",
+        "BRIEF",
+        "IDEMPOTENCY_KEY",
+        "KEEPER",
+        "PARAMS",
+        "REPORT_FD",
+        "RUN",
+        "SCHEDULE",
+        "SCHEDULED_FOR",
+        "TRUST_FD",
+    )
+)
+_OURS = frozenset({SUPERVISOR_FD, REPLICA_INDEX})
+_TESTS = f"{PREFIX}TEST_"
+
+
+class SettingsError(DaemonError, ValueError):
+    """A setting that cannot be used; the sentence names where it stands."""
+
+
+def unknown_variables(environment: Mapping[str, str], settings: Iterable[str]) -> list[str]:
+    """Return a sentence for each variable that looks like a setting and is none."""
+    known = [f"{PREFIX}{name.upper()}" for name in (*settings, "database_url_file")]
+    return [
+        f"{variable} is set, but there is no such setting; {_nearest(variable, known)}"
+        for variable in sorted(environment)
+        if variable.startswith(PREFIX)
+        and variable not in (*known, *_FOR_CHILDREN, *_OURS)
+        and not variable.startswith(_TESTS)
+    ]
+
+
+def nearest_setting(name: str, settings: Iterable[str]) -> str:
+    """Return a remedy for the name of a setting in a file."""
+    return _nearest(name, [*settings, "database_url_file"])
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    near = get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(known))}"

@@ -1,0 +1,1 @@
+"""The tables, every SQL statement, and what people may read of them."""

@@ -1,0 +1,89 @@
+"""The one query by which a replica sees what there is to do."""
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, case, func, literal, or_, select
+
+from lease.database.dialects import clock, now, seconds_between, seconds_until
+from lease.schema import free_or_stale, lease
+
+from ..tables import run, schedule
+from .dialects import among, pending, running, unfinished
+
+
+def look(connection: Connection, application: str, names: Collection[str], holder: str | None) -> Row[Any]:
+    """Return the fields of `daemon.service.agenda.Outlook`."""
+    due = (
+        select(
+            func.min(seconds_until(schedule.c.next_due)).label("until"),
+            func.count(case((schedule.c.next_due <= now(), 1))).label("number"),
+        )
+        .where(
+            schedule.c.application == application,
+            schedule.c.next_due.is_not(None),
+            among(connection, schedule.c.name, names),
+        )
+        .subquery("due")
+    )
+    late = (
+        select(
+            func.min(seconds_until(run.c.start_by)).label("until"),
+            func.count(case((run.c.start_by < now(), 1))).label("number"),
+        )
+        .where(
+            run.c.application == application,
+            pending(),
+            run.c.start_by.is_not(None),
+            run.c.started_at.is_(None),
+            among(connection, run.c.schedule, names),
+        )
+        .subquery("late")
+    )
+    runs = _runs(connection, application, names, holder)
+    earlier = case((due.c.until.is_(None), late.c.until), (late.c.until < due.c.until, late.c.until), else_=due.c.until)
+    return connection.execute(
+        select(
+            now().label("database_time"),
+            earlier.label("until_due"),
+            (due.c.number + late.c.number).label("due"),
+            runs.c.until_available,
+            runs.c.until_stale,
+            runs.c.available,
+            runs.c.waiting,
+            runs.c.running,
+            runs.c.others_running,
+        ).select_from(due.join(late, literal(True)).join(runs, literal(True)))
+    ).one()
+
+
+def _runs(connection: Connection, application: str, names: Collection[str], holder: str | None) -> Any:
+    until_start = seconds_until(run.c.available_at)
+    until_free = seconds_between(clock(), lease.c.expires_at)
+    live = and_(lease.c.holder.is_not(None), ~free_or_stale())
+    may_start = and_(pending(), run.c.available_at.is_not(None))
+    blocked = and_(live, until_free > until_start)
+    ours = and_(lease.c.holder == run.c.holder, lease.c.token == run.c.token)
+    known = and_(schedule.c.retired_at.is_(None), among(connection, run.c.schedule, names))
+    available = and_(may_start, run.c.available_at <= now(), ~func.coalesce(live, literal(False)))
+    return (
+        select(
+            func.min(case((may_start, case((blocked, until_free), else_=until_start)))).label("until_available"),
+            func.min(case((running(), case((and_(ours, live), until_free), else_=0.0)))).label("until_stale"),
+            func.count(case((available, 1))).label("available"),
+            func.count(case((and_(pending(), ~available), 1))).label("waiting"),
+            func.count(case((and_(running(), known), 1))).label("running"),
+            func.count(case((and_(running(), run.c.holder != (holder or "")), 1))).label("others_running"),
+        )
+        .select_from(
+            run.join(
+                schedule, and_(schedule.c.application == run.c.application, schedule.c.name == run.c.schedule)
+            ).outerjoin(lease, lease.c.name == run.c.lease_name)
+        )
+        .where(
+            run.c.application == application,
+            unfinished(),
+            or_(known, running()),  # what others left behind is settled whoever knows its schedule (rule 18)
+        )
+        .subquery("runs")
+    )

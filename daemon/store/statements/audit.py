@@ -1,0 +1,124 @@
+"""The statements of the audit: whole tables, read as of one moment. They lock nothing and change nothing."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    case,
+    exists,
+    false,
+    func,
+    or_,
+    select,
+)
+
+from lease.database.dialects import clock, now, seconds_between, this_boot
+from lease.schema import lease, stale
+
+from ..tables import job_run, replica, run, schedule
+from .dialects import running
+
+SEEN_LATELY = 30.0
+"""Seconds. A replica tells every five that it is there."""
+
+
+@contextmanager
+def snapshot(connection: Connection) -> Iterator[None]:
+    """Let all that is read see the database as of one moment. The connection must be in autocommit."""
+    postgresql = connection.dialect.name == "postgresql"
+    connection.exec_driver_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" if postgresql else "BEGIN")
+    try:
+        yield
+    except BaseException:
+        connection.exec_driver_sql("ROLLBACK")
+        raise
+    connection.exec_driver_sql("COMMIT")
+
+
+def schedules(connection: Connection, application: str | None) -> list[Row[Any]]:
+    query = select(schedule).order_by(schedule.c.application, schedule.c.name)
+    if application is not None:
+        query = query.where(schedule.c.application == application)
+    return list(connection.execute(query))
+
+
+def runs(connection: Connection, application: str | None) -> list[Row[Any]]:
+    """Return what the audit needs of each run."""
+    query = select(
+        run.c.id,
+        run.c.application,
+        run.c.schedule,
+        run.c.scheduled_for,
+        run.c.last_scheduled_for,
+        run.c.count,
+        run.c.trigger,
+        run.c.state,
+        run.c.lease_name,
+        run.c.token,
+        run.c.holder,
+        run.c.created_at,
+    ).order_by(run.c.id)
+    if application is not None:
+        query = query.where(run.c.application == application)
+    return list(connection.execute(query))
+
+
+def job_runs(connection: Connection, application: str | None) -> list[Row[Any]]:
+    """Return what the audit needs of each attempt of a job."""
+    query = select(
+        job_run.c.id,
+        job_run.c.run_id,
+        job_run.c.job,
+        job_run.c.state,
+        job_run.c.token,
+        job_run.c.holder,
+        job_run.c.started_at,
+        job_run.c.finished_at,
+    ).order_by(job_run.c.id)
+    if application is not None:
+        query = query.join(run, run.c.id == job_run.c.run_id).where(run.c.application == application)
+    return list(connection.execute(query))
+
+
+def leases(connection: Connection) -> list[Row[Any]]:
+    return list(connection.execute(select(lease.c.name, lease.c.token, lease.c.holder, lease.c.granted_at)))
+
+
+def stranded(connection: Connection, application: str | None, seconds: float) -> list[Row[Any]]:
+    """Return the running runs whose grant is over, for how long at least, where a replica has been there to settle them.
+
+    It must have been there for ``seconds``, and been seen lately.
+    """
+    another = or_(lease.c.token != run.c.token, func.coalesce(lease.c.holder != run.c.holder, false()))
+    other_boot = func.coalesce(lease.c.boot != this_boot(), false())
+    left = case(
+        (another, seconds_between(lease.c.granted_at, now())),
+        # When it was freed is not recorded: after its last renewal.
+        (or_(lease.c.holder.is_(None), other_boot), seconds_between(lease.c.renewed_at, now())),
+        else_=seconds_between(lease.c.expires_at, clock()),
+    )
+    query = (
+        select(run.c.id, run.c.lease_name, run.c.token, run.c.holder, left.label("seconds"))
+        .outerjoin(lease, lease.c.name == run.c.lease_name)
+        .where(running(), or_(another, lease.c.holder.is_(None), stale()), _attended(seconds))
+        .order_by(run.c.id)
+    )
+    if application is not None:
+        query = query.where(run.c.application == application)
+    return list(connection.execute(query))
+
+
+def _attended(seconds: float) -> ColumnElement[bool]:
+    return exists().where(
+        and_(
+            replica.c.application == run.c.application,
+            replica.c.state == "running",
+            seconds_between(replica.c.started_at, now()) > seconds,
+            seconds_between(replica.c.seen_at, now()) < SEEN_LATELY,
+        )
+    )

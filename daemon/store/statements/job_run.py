@@ -1,0 +1,142 @@
+"""The statements on `job_run`, and the fence that stands before each of them."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, exists, func, insert, literal, select, update
+
+from lease.database.dialects import now
+from lease.model import Grant
+from lease.schema import lease
+
+from ..tables import JobState, job_run, run
+from .dialects import bounded, insert_missing, running
+
+
+def hold(connection: Connection, grant: Grant) -> bool:
+    """Say whether a grant is in force, and keep it from ending until this transaction does (rule 11).
+
+    For transactions that may write: there SQLite has its one write lock, and this needs none of its own.
+    """
+    query = select(literal(1)).select_from(lease).where(_in_force(grant), bounded())
+    return connection.execute(query.with_for_update(read=True, key_share=True)).one_or_none() is not None
+
+
+def start(connection: Connection, run_id: int, grant: Grant, *, job: str, position: int, attempt: int) -> int | None:
+    """Write that an attempt of a job begins; None if this attempt has been written before, or the run is not ours."""
+    ours = select(
+        run.c.id,
+        literal(job),
+        literal(position),
+        literal(attempt),
+        literal("running"),
+        run.c.token,
+        run.c.holder,
+        now(),
+    ).where(run.c.id == run_id, running(), run.c.token == grant.token, run.c.holder == grant.holder)
+    names = ["run_id", "job", "position", "attempt", "state", "token", "holder", "started_at"]
+    begun = insert_missing(connection, job_run).from_select(names, ours).returning(job_run.c.id)
+    number: int | None = connection.execute(begun).scalar_one_or_none()
+    return number
+
+
+def begun(connection: Connection, run_id: int, grant: Grant, job: str, attempt: int) -> int | None:
+    """Return the job run that `start` made before, its answer being lost."""
+    return connection.execute(
+        select(job_run.c.id).where(
+            job_run.c.run_id == run_id,
+            job_run.c.job == job,
+            job_run.c.attempt == attempt,
+            job_run.c.token == grant.token,
+            job_run.c.holder == grant.holder,
+            job_run.c.state == "running",
+        )
+    ).scalar_one_or_none()
+
+
+def set_keeper(connection: Connection, job_run_id: int, grant: Grant, pid: int, start_time: int) -> int:
+    """Write who keeps the child of a job; return how many rows that changed."""
+    return connection.execute(
+        update(job_run).where(_running_under(job_run_id, grant)).values(keeper_pid=pid, keeper_start=start_time)
+    ).rowcount
+
+
+def set_progress(connection: Connection, job_run_id: int, holder: str, values: Mapping[str, Any]) -> int:
+    """Write how far a job has come, while the grant that it runs under is in force; return how many rows that changed."""
+    in_force = exists().where(
+        run.c.id == job_run.c.run_id,
+        lease.c.name == run.c.lease_name,
+        lease.c.token == job_run.c.token,
+        lease.c.holder == job_run.c.holder,
+    )
+    return connection.execute(
+        update(job_run)
+        .where(job_run.c.id == job_run_id, job_run.c.state == "running", job_run.c.holder == holder, in_force)
+        .values(**values)
+    ).rowcount
+
+
+def end(connection: Connection, job_run_id: int, grant: Grant, state: JobState, values: Mapping[str, Any]) -> int:
+    """Write how an attempt of a job ended; return how many rows that changed."""
+    return connection.execute(
+        update(job_run).where(_running_under(job_run_id, grant)).values(state=state, finished_at=now(), **values)
+    ).rowcount
+
+
+def stop_all(connection: Connection, run_id: int, grant: Grant) -> None:
+    """Write of whatever attempt runs under a grant still that it was stopped."""
+    connection.execute(
+        update(job_run)
+        .where(
+            job_run.c.run_id == run_id,
+            job_run.c.token == grant.token,
+            job_run.c.holder == grant.holder,
+            job_run.c.state == "running",
+        )
+        .values(state="stopped", finished_at=now())
+    )
+
+
+def add_not_started(connection: Connection, run_id: int, grant: Grant, jobs: Sequence[tuple[str, int]]) -> None:
+    """Write of jobs (name, position) that they will not be started any more."""
+    earlier = select(func.coalesce(func.max(job_run.c.attempt), 0)).where(
+        job_run.c.run_id == run_id, job_run.c.job == bindparam("named")
+    )
+    row = {
+        "run_id": run_id,
+        "job": bindparam("named"),
+        "position": bindparam("place"),
+        "attempt": earlier.scalar_subquery() + 1,
+        "state": "not started",
+        "token": grant.token,
+        "holder": grant.holder,
+        "started_at": now(),
+        "finished_at": now(),
+    }
+    connection.execute(insert(job_run).values(**row), [{"named": job, "place": position} for job, position in jobs])
+
+
+def read(connection: Connection, job_run_id: int) -> Row[Any] | None:
+    return connection.execute(select(job_run).where(job_run.c.id == job_run_id)).one_or_none()
+
+
+def of_runs(connection: Connection, run_ids: Collection[int]) -> Iterable[Row[Any]]:
+    """Return (run_id, job, position, attempt, state) of all attempts so far, in order."""
+    return connection.execute(
+        select(job_run.c.run_id, job_run.c.job, job_run.c.position, job_run.c.attempt, job_run.c.state)
+        .where(job_run.c.run_id.in_(run_ids))
+        .order_by(job_run.c.run_id, job_run.c.position, job_run.c.attempt)
+    )
+
+
+def _in_force(grant: Grant) -> ColumnElement[bool]:
+    return and_(lease.c.name == grant.name, lease.c.token == grant.token, lease.c.holder == grant.holder)
+
+
+def _running_under(job_run_id: int, grant: Grant) -> ColumnElement[bool]:
+    return and_(
+        job_run.c.id == job_run_id,
+        job_run.c.state == "running",
+        job_run.c.token == grant.token,
+        job_run.c.holder == grant.holder,
+    )

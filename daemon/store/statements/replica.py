@@ -1,0 +1,80 @@
+"""The statements on `replica`."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, case, delete, null, select, update
+
+from lease.database.dialects import now, seconds_between
+
+from ..tables import ReplicaState, replica
+from .dialects import insert_missing
+
+_ALIVE = ("running", "draining")
+
+
+def add(connection: Connection, values: Mapping[str, Any]) -> None:
+    """Make a replica's row; one that is there stays."""
+    connection.execute(
+        insert_missing(connection, replica).values(**values, state="running", started_at=now(), seen_at=now())
+    )
+
+
+def seen(connection: Connection, holder: str, state: ReplicaState) -> int:
+    """Write that a replica was here just now; return how many rows that changed."""
+    stopped_at = now() if state == "stopped" else null()
+    return connection.execute(
+        update(replica).where(replica.c.holder == holder).values(state=state, seen_at=now(), stopped_at=stopped_at)
+    ).rowcount
+
+
+def declare_dead(connection: Connection, holders: Collection[str]) -> None:
+    """Write of replicas that they are dead, as was proven."""
+    connection.execute(
+        update(replica)
+        .where(replica.c.holder.in_(holders), replica.c.state.in_(_ALIVE))
+        .values(state="dead", stopped_at=now())
+    )
+
+
+def bury(connection: Connection, older_than: float) -> list[str]:
+    """Write of replicas that were not seen for so many seconds that they are dead; return their holders."""
+    buried = (
+        update(replica)
+        .where(replica.c.state.in_(_ALIVE), _unseen(older_than))
+        .values(state="dead", stopped_at=now())
+        .returning(replica.c.holder)
+    )
+    return list(connection.scalars(buried))
+
+
+def prune(connection: Connection, older_than: float) -> int:
+    """Delete replicas that ended and were not seen for so many seconds; return how many."""
+    gone = delete(replica).where(replica.c.state.not_in(_ALIVE), _unseen(older_than))
+    return connection.execute(gone).rowcount
+
+
+def read(connection: Connection, application: str | None) -> list[Row[Any]]:
+    """Return all replicas, the living first, each with ``unseen_for`` in seconds."""
+    alive_first = case((replica.c.state.in_(_ALIVE), 0), else_=1)
+    query = select(replica, seconds_between(replica.c.seen_at, now()).label("unseen_for"))
+    if application is not None:
+        query = query.where(replica.c.application == application)
+    return list(connection.execute(query.order_by(alive_first, replica.c.started_at, replica.c.holder)))
+
+
+def latest_of_boot(connection: Connection, boot_id: str) -> tuple[datetime, int] | None:
+    """Return (started_at, start_time) of the replica that began last in this boot, if there was one."""
+    latest = (
+        select(replica.c.started_at, replica.c.start_time)
+        .where(replica.c.boot_id == boot_id, replica.c.start_time > 0)
+        .order_by(replica.c.start_time.desc())
+        .limit(1)
+    )
+    found = connection.execute(latest).one_or_none()
+    return None if found is None else (found.started_at, found.start_time)
+
+
+def _unseen(seconds: float) -> ColumnElement[bool]:
+    return seconds_between(replica.c.seen_at, now()) > seconds

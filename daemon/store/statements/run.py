@@ -1,0 +1,183 @@
+"""The statements on `run`."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, insert, null, select, update
+
+from lease.database.dialects import later, now
+from lease.model import Grant
+from lease.schema import free_or_stale, lease
+
+from ..tables import EndState, run, schedule
+from .dialects import SCHEDULED, among, bounded, insert_missing, number, pending, running, unfinished
+
+
+def add(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> int:
+    """Make runs; an instant that has its run already gets no second one. Return how many were made (rule 13)."""
+    made = connection.execute(insert_missing(connection, run).returning(run.c.id), list(rows))
+    return len(made.all())
+
+
+def add_manual(connection: Connection, values: Mapping[str, Any]) -> int:
+    """Make the run that somebody asked for, and return its id."""
+    made: int = connection.execute(insert(run).values(**values).returning(run.c.id)).scalar_one()
+    return made
+
+
+def extend(
+    connection: Connection, application: str, name: str, *, scheduled_for: datetime, last: datetime, count: int
+) -> int:
+    """Let a counted row stand for more instants; return how many rows that changed."""
+    return connection.execute(
+        update(run)
+        .where(
+            run.c.application == application,
+            run.c.schedule == name,
+            run.c.scheduled_for == scheduled_for,
+            run.c.trigger == SCHEDULED,
+            run.c.last_scheduled_for.is_not(None),
+        )
+        .values(last_scheduled_for=last, count=count, finished_at=now())
+    ).rowcount
+
+
+def name_leases(connection: Connection, application: str, name: str, lease_name: str, *, per_run: bool) -> None:
+    """Give the pending runs of a schedule, which hold no lease, the name of the lease that they are to run under."""
+    wanted: ColumnElement[str] | str = lease_name + "/" + number(run.c.id) if per_run else lease_name
+    connection.execute(
+        update(run)
+        .where(run.c.application == application, run.c.schedule == name, pending(), run.c.lease_name != wanted)
+        .values(lease_name=wanted)
+    )
+
+
+def candidates(
+    connection: Connection, application: str, names: Collection[str], tried: Collection[str], limit: int
+) -> list[tuple[int, str]]:
+    """Lock and return (id, lease) of runs that may start, the longest due first; passes over those that others look at.
+
+    Runs under a lease that is visibly live, or was ``tried``, would take the place of others, and are left out.
+    """
+    live = exists().where(lease.c.name == run.c.lease_name, ~free_or_stale())
+    retired = exists().where(
+        schedule.c.application == run.c.application,
+        schedule.c.name == run.c.schedule,
+        schedule.c.retired_at.is_not(None),
+    )
+    query = (
+        select(run.c.id, run.c.lease_name)
+        .where(
+            run.c.application == application,
+            pending(),
+            run.c.available_at <= now(),
+            among(connection, run.c.schedule, names),
+            ~_late(),
+            ~live,
+            ~retired,
+            bounded(),
+        )
+        .order_by(run.c.available_at, run.c.id)
+        .limit(limit)
+        .with_for_update(of=run, skip_locked=True, key_share=True)
+    )
+    if tried:
+        query = query.where(~among(connection, run.c.lease_name, tried))
+    return [(id_, name) for id_, name in connection.execute(query)]
+
+
+def start(connection: Connection, ids: Collection[int], holder: str) -> list[Row[Any]]:
+    """Write that these pending runs run, each under the grant that ``holder`` has of its lease; return them."""
+    started = (
+        update(run)
+        .where(run.c.id.in_(ids), pending(), lease.c.name == run.c.lease_name, lease.c.holder == holder)
+        .values(
+            state="running",
+            token=lease.c.token,
+            holder=lease.c.holder,
+            attempt=run.c.attempt + 1,
+            started_at=func.coalesce(run.c.started_at, now()),
+        )
+        .returning(*run.c)
+    )
+    return list(connection.execute(started))
+
+
+def read(connection: Connection, run_id: int) -> Row[Any] | None:
+    return connection.execute(select(run).where(run.c.id == run_id)).one_or_none()
+
+
+def end(connection: Connection, run_id: int, grant: Grant, state: EndState, reason: str | None) -> int:
+    """Write that a run is over; return how many rows that changed."""
+    return connection.execute(
+        update(run).where(_runs_under(run_id, grant)).values(state=state, reason=reason, finished_at=now())
+    ).rowcount
+
+
+def put_back(connection: Connection, run_id: int, grant: Grant, wait: float) -> int:
+    """Write that a run goes on after ``wait`` seconds, under another grant; return how many rows that changed."""
+    return connection.execute(
+        update(run).where(_runs_under(run_id, grant)).values(state="pending", available_at=later(now(), wait))
+    ).rowcount
+
+
+def progressed(connection: Connection, run_id: int, grant: Grant) -> None:
+    """Forget earlier abandoned attempts, now that one of the run's jobs has succeeded."""
+    connection.execute(update(run).where(_runs_under(run_id, grant), run.c.abandoned > 0).values(abandoned=0))
+
+
+def promote(connection: Connection, application: str, name: str) -> int | None:
+    """Make the first run that waits for its predecessor due, unless another one of its schedule is not over (rule 14).
+
+    Return its id, or None. The schedule's row must be locked.
+    """
+    other = run.alias("other")
+    # `available_at` is set in all that do not wait: running ones too.
+    ahead = exists().where(
+        other.c.application == application,
+        other.c.schedule == name,
+        unfinished(other),
+        other.c.available_at.is_not(None),
+    )
+    first = (
+        select(other.c.id)
+        .where(
+            other.c.application == application,
+            other.c.schedule == name,
+            unfinished(other),
+            other.c.available_at.is_(None),
+        )
+        .order_by(other.c.scheduled_for, other.c.id)
+        .limit(1)
+        .scalar_subquery()
+    )
+    due = update(run).where(run.c.id == first, ~ahead).values(available_at=now()).returning(run.c.id)
+    return connection.execute(due).scalar_one_or_none()
+
+
+def late(connection: Connection, application: str, names: Collection[str]) -> list[tuple[int, str]]:
+    """Return (id, schedule) of the runs that should have started by now and did not."""
+    query = select(run.c.id, run.c.schedule).where(
+        run.c.application == application, among(connection, run.c.schedule, names), _late()
+    )
+    return [(id_, name) for id_, name in connection.execute(query)]
+
+
+def miss(connection: Connection, ids: Collection[int]) -> set[str]:
+    """Write that these runs were missed, unless they have started meanwhile; return the schedules of those missed."""
+    missed = (
+        update(run)
+        .where(run.c.id.in_(ids), _late())
+        .values(state="skipped", reason="missed", available_at=null(), finished_at=now())
+        .returning(run.c.schedule)
+    )
+    return set(connection.scalars(missed))
+
+
+def _runs_under(run_id: int, grant: Grant) -> ColumnElement[bool]:
+    return and_(run.c.id == run_id, running(), run.c.token == grant.token, run.c.holder == grant.holder)
+
+
+def _late() -> ColumnElement[bool]:
+    return and_(pending(), run.c.start_by.is_not(None), run.c.start_by < now(), run.c.started_at.is_(None))

@@ -1,0 +1,107 @@
+"""The statements on `schedule`."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, exists, insert, null, select, tuple_, update
+
+from lease.database.dialects import now
+from lease.schema import lease
+
+from ..tables import run, schedule
+from .dialects import among, bounded, insert_missing, turn, unfinished
+
+
+def take_turn(connection: Connection, application: str) -> datetime:
+    """Wait until no other sync of this application is under way; return the database's time then."""
+    connection.execute(select(turn(f"sync/{application}")).where(bounded()))
+    return database_time(connection)
+
+
+def database_time(connection: Connection) -> datetime:
+    """Return what the database's clock shows (rule 1)."""
+    return connection.execute(select(now())).scalar_one()
+
+
+def of_application(connection: Connection, application: str, *, lock: bool) -> list[Row[Any]]:
+    """Return all schedules of an application, retired ones included, by name."""
+    query = select(schedule).where(schedule.c.application == application).order_by(schedule.c.name)
+    return list(connection.execute(query.with_for_update(key_share=True) if lock else query))
+
+
+def add(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Make new schedules."""
+    connection.execute(insert(schedule), list(rows))
+
+
+def change(connection: Connection, application: str, name: str, values: Mapping[str, Any]) -> None:
+    """Write ``values`` into one schedule."""
+    connection.execute(
+        update(schedule).where(schedule.c.application == application, schedule.c.name == name).values(**values)
+    )
+
+
+def retire(connection: Connection, application: str, names: Collection[str], at: datetime) -> None:
+    """Retire schedules: they stay, and have no instants (rule 17)."""
+    connection.execute(
+        update(schedule)
+        .where(schedule.c.application == application, among(connection, schedule.c.name, names))
+        .values(retired_at=at, next_due=null(), changed_at=at)
+    )
+
+
+def prepare_leases(connection: Connection, names: Iterable[str]) -> None:
+    """Make the rows of leases where they are missing, in one order everywhere, so that no claim need make them."""
+    connection.execute(insert_missing(connection, lease), [{"name": name} for name in sorted(set(names))])
+
+
+def due(connection: Connection, application: str, names: Collection[str], limit: int) -> list[Row[Any]]:
+    """Lock the schedules that are due and that nobody else is at, longest due first.
+
+    Each row has the database's time as ``now``.
+    """
+    query = (
+        select(schedule, now().label("now"))
+        .where(
+            schedule.c.application == application,
+            schedule.c.next_due <= now(),
+            among(connection, schedule.c.name, names),
+            bounded(),
+        )
+        .order_by(schedule.c.next_due, schedule.c.name)
+        .limit(limit)
+        .with_for_update(skip_locked=True, key_share=True)
+    )
+    return list(connection.execute(query))
+
+
+def still_running(connection: Connection, application: str, names: Collection[str]) -> set[str]:
+    """Return those schedules of which a run is not over (rule 14). Lock them first: this reads what was committed by then."""
+    query = select(schedule.c.name).where(
+        schedule.c.application == application,
+        among(connection, schedule.c.name, names),
+        exists().where(run.c.application == schedule.c.application, run.c.schedule == schedule.c.name, unfinished()),
+    )
+    return set(connection.scalars(query))
+
+
+def lock(connection: Connection, application: str, name: str) -> Row[Any] | None:
+    """Lock one schedule, waiting for it, and return it."""
+    query = (
+        select(schedule)
+        .where(schedule.c.application == application, schedule.c.name == name, bounded())
+        .with_for_update(key_share=True)
+    )
+    return connection.execute(query).one_or_none()
+
+
+def lock_free(connection: Connection, keys: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Lock those of these schedules (application, name) that nobody has locked, and return them; waits for none."""
+    query = (
+        select(schedule.c.application, schedule.c.name)
+        .where(tuple_(schedule.c.application, schedule.c.name).in_(sorted(keys)), bounded())
+        .order_by(schedule.c.application, schedule.c.name)
+        .with_for_update(skip_locked=True, key_share=True)
+    )
+    return {(application, name) for application, name in connection.execute(query)}

@@ -1,0 +1,170 @@
+"""The statements on runs whose grant has ended without them: finding them, and ending the attempt (rule 18)."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    case,
+    false,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    tuple_,
+    update,
+)
+
+from lease.database.dialects import clock, now, seconds_between
+from lease.model import Grant
+from lease.schema import lease, stale
+
+from ..tables import job_run, replica, run
+from .dialects import running
+
+
+@dataclass(frozen=True, slots=True)
+class StrandedRun:
+    """A running run whose attempt is to be ended."""
+
+    run_id: int
+    application: str
+    schedule: str
+    grant: Grant
+    ended: bool
+    """The lease shows another grant, or none; otherwise this grant is still to be ended."""
+    lived: bool
+    """Its holder was seen after the grant had ended, or released it: it lost its lease and did not die (rule 16)."""
+
+
+def find(connection: Connection, application: str | None) -> list[StrandedRun]:
+    """Return the running runs whose grant is stale or has ended."""
+    ended = _ended()
+    query = _runs(ended, _lived(ended)).where(or_(ended, stale()))
+    if application is not None:
+        query = query.where(run.c.application == application)
+    return [_stranded(row) for row in connection.execute(query)]
+
+
+def under(connection: Connection, grants: Collection[Grant]) -> list[StrandedRun]:
+    """Return the running runs under these grants, whose holders are known to be dead."""
+    query = _runs(_ended(), false()).where(tuple_(run.c.lease_name, run.c.token, run.c.holder).in_(_keys(grants)))
+    return [_stranded(row) for row in connection.execute(query)]
+
+
+def suspects(connection: Connection, application: str, boot_id: str, pid_namespace: str) -> list[Row[Any]]:
+    """Return running runs whose replica was on this boot and in this pid namespace, a row for each keeper of theirs."""
+    query = (
+        select(
+            run.c.id,
+            run.c.lease_name,
+            run.c.token,
+            run.c.holder,
+            replica.c.pid,
+            replica.c.start_time,
+            job_run.c.keeper_pid,
+            job_run.c.keeper_start,
+        )
+        .join(replica, replica.c.holder == run.c.holder)
+        .outerjoin(job_run, and_(job_run.c.run_id == run.c.id, _of_attempt(), job_run.c.keeper_pid.is_not(None)))
+        .where(
+            run.c.application == application,
+            running(),
+            replica.c.boot_id == boot_id,
+            replica.c.pid_namespace == pid_namespace,
+        )
+        .order_by(run.c.id, job_run.c.id)
+    )
+    return list(connection.execute(query))
+
+
+def stop_runs(connection: Connection, runs: Collection[StrandedRun]) -> list[int]:
+    """Write that these runs are to go on under another grant; return their ids."""
+    again = {"state": "pending", "available_at": now(), "token": null(), "holder": null()}
+    stopped = update(run).where(_these(runs)).values(**again).returning(run.c.id)
+    return list(connection.scalars(stopped))
+
+
+def abandon_runs(connection: Connection, runs: Collection[StrandedRun], most: int, reason: str) -> dict[int, str]:
+    """Write that an attempt of each was abandoned; after ``most`` the run fails. Return the state of each by its id."""
+    over = run.c.abandoned + 1 >= most
+    values = {
+        "state": case((over, "failed"), else_="pending"),
+        "reason": case((over, reason), else_=null()),
+        "finished_at": case((over, now()), else_=null()),
+        "available_at": now(),
+        "abandoned": run.c.abandoned + 1,
+        "token": null(),
+        "holder": null(),
+    }
+    abandoned = update(run).where(_these(runs)).values(**values).returning(run.c.id, run.c.state)
+    return {row.id: row.state for row in connection.execute(abandoned)}
+
+
+def end_jobs(connection: Connection, runs: Collection[StrandedRun], state: str) -> None:
+    """Write how the jobs that were running in these attempts ended: ``abandoned`` or ``stopped``."""
+    keys = [(one.run_id, one.grant.token, one.grant.holder) for one in runs]
+    connection.execute(
+        update(job_run)
+        .where(tuple_(job_run.c.run_id, job_run.c.token, job_run.c.holder).in_(keys), job_run.c.state == "running")
+        .values(state=state, finished_at=now())
+    )
+
+
+def _runs(ended: ColumnElement[bool], lived: ColumnElement[bool]) -> Any:
+    return (
+        select(
+            run.c.id,
+            run.c.application,
+            run.c.schedule,
+            run.c.lease_name,
+            run.c.token,
+            run.c.holder,
+            ended.label("ended"),
+            lived.label("lived"),
+        )
+        .outerjoin(lease, lease.c.name == run.c.lease_name)
+        .outerjoin(replica, replica.c.holder == run.c.holder)
+        .where(running())
+    )
+
+
+def _ended() -> ColumnElement[bool]:
+    # A lease without a row (restored from a partial copy, say) has no holder either.
+    return or_(lease.c.holder.is_(None), lease.c.holder != run.c.holder, lease.c.token != run.c.token)
+
+
+def _lived(ended: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Nobody but its holder frees a lease without ending the attempt too, so that a free one was released by it."""
+    seen_since_it_went_stale = seconds_between(replica.c.seen_at, now()) < seconds_between(lease.c.expires_at, clock())
+    seen_since_another_grant = replica.c.seen_at > lease.c.granted_at
+    lived = case(
+        (lease.c.name.is_(None), false()),
+        (lease.c.holder.is_(None), literal(True)),
+        (ended, seen_since_another_grant),
+        else_=seen_since_it_went_stale,
+    )
+    return func.coalesce(lived, false())
+
+
+def _of_attempt() -> ColumnElement[bool]:
+    return and_(job_run.c.token == run.c.token, job_run.c.holder == run.c.holder, job_run.c.state == "running")
+
+
+def _these(runs: Collection[StrandedRun]) -> ColumnElement[bool]:
+    keys = [(one.run_id, one.grant.token, one.grant.holder) for one in runs]
+    return and_(tuple_(run.c.id, run.c.token, run.c.holder).in_(keys), running())
+
+
+def _keys(grants: Collection[Grant]) -> list[tuple[str, int, str]]:
+    return [(grant.name, grant.token, grant.holder) for grant in grants]
+
+
+def _stranded(row: Row[Any]) -> StrandedRun:
+    grant = Grant(row.lease_name, row.token, row.holder)
+    return StrandedRun(row.id, row.application, row.schedule, grant, bool(row.ended), bool(row.lived))

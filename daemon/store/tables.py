@@ -1,0 +1,208 @@
+"""The daemon's tables, for PostgreSQL and SQLite alike. States are constraints too; what changes here needs a migration."""
+
+from typing import Literal
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from lease.database.dialects import Instant
+
+RunState = Literal["pending", "running", "succeeded", "failed", "cancelled", "skipped"]
+EndState = Literal["succeeded", "failed", "cancelled", "skipped"]
+JobState = Literal["running", "succeeded", "failed", "abandoned", "stopped", "not started"]
+ReplicaState = Literal["running", "draining", "stopped", "dead"]
+
+UNFINISHED: tuple[RunState, ...] = ("pending", "running")
+"""The states of a run that is not over; while there is one, its schedule is still running (rule 14)."""
+
+metadata = MetaData()
+
+# Names sort the same on every database.
+_Name = Text().with_variant(Text(collation="C"), "postgresql")
+_Id = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _one_of(column: str, *values: str) -> str:
+    return f"{column} IN ({', '.join(repr(value) for value in values)})"
+
+
+schedule = Table(
+    "schedule",
+    metadata,
+    Column("application", _Name, nullable=False),
+    Column("name", _Name, nullable=False),
+    Column("definition", Text, nullable=False),  # JSON, as Schedule.canonical() gives it
+    Column("digest", Text, nullable=False),
+    Column("trigger", Text, nullable=False),  # for people: cron 0 2 * * *
+    Column("enabled", Boolean, nullable=False),
+    Column("next_due", Instant),
+    Column("planned_until", Instant, nullable=False),  # instants up to and including this one have their runs
+    Column("anchor", Instant, nullable=False),  # what an interval counts from
+    Column("stretch_reason", Text),  # why the latest instants did not run
+    Column("stretch_count", BigInteger),
+    Column("stretch_from", Instant),  # the first instant of the counted row of this stretch
+    Column("paused_at", Instant),
+    Column("paused_by", Text),
+    Column("retired_at", Instant),
+    Column("changed_at", Instant, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    PrimaryKeyConstraint("application", "name", name="schedule_pkey"),
+    CheckConstraint("retired_at IS NULL OR next_due IS NULL", name="schedule_retired_has_no_instants"),
+    CheckConstraint("(stretch_reason IS NULL) = (stretch_count IS NULL)", name="schedule_stretch"),
+    Index(
+        "schedule_due_idx",
+        "application",
+        "next_due",
+        postgresql_where="next_due IS NOT NULL",
+        sqlite_where="next_due IS NOT NULL",
+    ),
+    postgresql_with={"fillfactor": "80"},
+)
+
+run = Table(
+    "run",
+    metadata,
+    Column("id", _Id, Identity(), primary_key=True),
+    Column("application", _Name, nullable=False),
+    Column("schedule", _Name, nullable=False),
+    Column("scheduled_for", Instant, nullable=False),
+    Column("last_scheduled_for", Instant),  # of a counted row: the last instant that it stands for
+    Column("count", BigInteger, nullable=False, server_default="1"),
+    Column("trigger", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    Column("lease_name", Text, nullable=False),
+    Column("available_at", Instant),  # when it may start; NULL while it waits for its predecessor
+    Column("start_by", Instant),  # if it has not started by then, it was missed
+    Column("token", BigInteger),  # of the latest grant, unless that was settled
+    Column("holder", Text),
+    Column("attempt", Integer, nullable=False, server_default="0"),  # how often it was claimed
+    Column("abandoned", Integer, nullable=False, server_default="0"),  # attempts since a job last succeeded
+    Column("params", Text, nullable=False, server_default="{}"),  # JSON
+    Column("requested_by", Text),
+    Column("requested_why", Text),
+    Column("created_at", Instant, nullable=False),
+    Column("started_at", Instant),
+    Column("finished_at", Instant),
+    ForeignKeyConstraint(
+        ["application", "schedule"], ["schedule.application", "schedule.name"], name="run_schedule_fkey"
+    ),
+    CheckConstraint(
+        _one_of("state", "pending", "running", "succeeded", "failed", "cancelled", "skipped"), name="run_state"
+    ),
+    CheckConstraint(_one_of("trigger", "schedule", "manual"), name="run_trigger"),
+    CheckConstraint("count >= 1", name="run_count"),
+    CheckConstraint("(token IS NULL) = (holder IS NULL)", name="run_grant"),
+    CheckConstraint("state <> 'running' OR (token IS NOT NULL AND started_at IS NOT NULL)", name="run_running"),
+    CheckConstraint("(finished_at IS NULL) = (state IN ('pending', 'running'))", name="run_over"),
+    CheckConstraint("state NOT IN ('failed', 'cancelled', 'skipped') OR reason IS NOT NULL", name="run_reason"),
+    # The claim's index: only what may start (rule 14).
+    Index(
+        "run_claim_idx",
+        "application",
+        "available_at",
+        "id",
+        postgresql_where="state = 'pending' AND available_at IS NOT NULL",
+        sqlite_where="state = 'pending' AND available_at IS NOT NULL",
+    ),
+    Index(
+        "run_start_by_idx",
+        "application",
+        "start_by",
+        postgresql_where="state = 'pending' AND start_by IS NOT NULL",
+        sqlite_where="state = 'pending' AND start_by IS NOT NULL",
+    ),
+    Index(
+        "run_unfinished_idx",
+        "application",
+        "schedule",
+        "scheduled_for",
+        "id",
+        postgresql_where="state IN ('pending', 'running')",
+        sqlite_where="state IN ('pending', 'running')",
+    ),
+    Index(
+        "run_running_idx",
+        "application",
+        postgresql_where="state = 'running'",
+        sqlite_where="state = 'running'",
+    ),
+    # Each due instant has one run (rule 13).
+    Index(
+        "run_instant_key",
+        "application",
+        "schedule",
+        "scheduled_for",
+        unique=True,
+        postgresql_where="trigger = 'schedule'",
+        sqlite_where="trigger = 'schedule'",
+    ),
+    Index("run_history_idx", "application", "schedule", "id"),
+    postgresql_with={"fillfactor": "80"},
+)
+
+job_run = Table(
+    "job_run",
+    metadata,
+    Column("id", _Id, Identity(), primary_key=True),
+    Column("run_id", _Id, ForeignKey("run.id", name="job_run_run_fkey"), nullable=False),
+    Column("job", Text, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("token", BigInteger, nullable=False),
+    Column("holder", Text, nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("finished_at", Instant),
+    Column("error", Text),
+    Column("log_tail", Text),
+    Column("done", Double),
+    Column("total", Double),
+    Column("message", Text),
+    Column("keeper_pid", BigInteger),
+    Column("keeper_start", BigInteger),  # clock ticks since boot
+    Column("exit_status", BigInteger),
+    Column("exit_signal", Integer),
+    UniqueConstraint("run_id", "job", "attempt", name="job_run_attempt_key"),
+    CheckConstraint(
+        _one_of("state", "running", "succeeded", "failed", "abandoned", "stopped", "not started"), name="job_run_state"
+    ),
+    CheckConstraint("(finished_at IS NULL) = (state = 'running')", name="job_run_over"),
+    CheckConstraint("(keeper_pid IS NULL) = (keeper_start IS NULL)", name="job_run_keeper"),
+    # Progress changes no indexed column, so that it stays heap-only.
+    postgresql_with={"fillfactor": "70"},
+)
+
+replica = Table(
+    "replica",
+    metadata,
+    Column("holder", Text, primary_key=True),
+    Column("application", _Name, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("pid", BigInteger, nullable=False),
+    Column("start_time", BigInteger, nullable=False),  # clock ticks since boot
+    Column("boot_id", Text),
+    Column("pid_namespace", Text),
+    Column("version", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+    Column("stopped_at", Instant),
+    CheckConstraint(_one_of("state", "running", "draining", "stopped", "dead"), name="replica_state"),
+    postgresql_with={"fillfactor": "70"},
+)

@@ -1,0 +1,37 @@
+"""What people and programs read of the daemon's tables: frozen values, each read in few statements however long the history."""
+
+from .history import JobRunLine, RunDetail, RunLine, read_run, read_runs
+from .locks import Lock, read_locks
+from .names import applications_with, schedule_names
+from .overview import Overview, RunningJob, RunningRun, ScheduleLine, WaitingRun, read_overview
+from .problems import Problem, problems
+from .replicas import ReplicaLine, read_replicas
+from .summary import JobSummary, Summary, summary
+from .values import NotFound, plain
+
+__all__ = [
+    "JobRunLine",
+    "JobSummary",
+    "Lock",
+    "NotFound",
+    "Overview",
+    "Problem",
+    "ReplicaLine",
+    "RunDetail",
+    "RunLine",
+    "RunningJob",
+    "RunningRun",
+    "ScheduleLine",
+    "Summary",
+    "WaitingRun",
+    "applications_with",
+    "plain",
+    "problems",
+    "read_locks",
+    "read_overview",
+    "read_replicas",
+    "read_run",
+    "read_runs",
+    "schedule_names",
+    "summary",
+]

@@ -1,0 +1,147 @@
+"""Runs that were and are, and one of them with its attempts."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Select, func, select
+
+from lease.database.dialects import now, seconds_between
+
+from ..tables import job_run, run
+from .values import NotFound, Row
+
+
+@dataclass(frozen=True, slots=True)
+class RunLine:
+    """One run; a counted one stands for ``count`` instants, up to ``last_scheduled_for``."""
+
+    id: int
+    application: str
+    schedule: str
+    scheduled_for: datetime
+    last_scheduled_for: datetime | None
+    count: int
+    trigger: str
+    state: str
+    reason: str | None
+    attempt: int
+    token: int | None
+    holder: str | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    seconds: float | None
+    """From its start to its end, or to now."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobRunLine:
+    """One attempt of one job."""
+
+    job: str
+    attempt: int
+    state: str
+    token: int
+    holder: str
+    started_at: datetime
+    finished_at: datetime | None
+    seconds: float
+    done: float | None
+    total: float | None
+    message: str | None
+    exit_status: int | None
+    exit_signal: int | None
+    error: str | None
+    log_tail: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunDetail:
+    """One run with all its attempts, in their order."""
+
+    run: RunLine
+    abandoned: int
+    available_at: datetime | None
+    requested_by: str | None
+    requested_why: str | None
+    params: Mapping[str, Any]
+    jobs: tuple[JobRunLine, ...]
+
+
+def read_runs(
+    connection: Connection,
+    *,
+    limit: int,
+    application: str | None = None,
+    schedule: str | None = None,
+    state: str | None = None,
+) -> list[RunLine]:
+    """Return the latest runs, the newest first."""
+    query = _runs().order_by(run.c.id.desc()).limit(limit)
+    if application is not None:
+        query = query.where(run.c.application == application)
+    if schedule is not None:
+        query = query.where(run.c.schedule == schedule)
+    if state is not None:
+        query = query.where(run.c.state == state)
+    return [RunLine(*row) for row in connection.execute(query)]
+
+
+def read_run(connection: Connection, run_id: int) -> RunDetail:
+    """Return one run with its attempts; raises `NotFound`."""
+    extra = (run.c.abandoned, run.c.available_at, run.c.requested_by, run.c.requested_why, run.c.params)
+    row = connection.execute(_runs().add_columns(*extra).where(run.c.id == run_id)).one_or_none()
+    if row is None:
+        raise NotFound(f"there is no run {run_id}; `leased runs` lists them")
+    *ours, abandoned, available_at, by, why, params = row
+    jobs = connection.execute(_job_runs().where(job_run.c.run_id == run_id).order_by(job_run.c.id))
+    return RunDetail(
+        RunLine(*ours), abandoned, available_at, by, why, json.loads(params), tuple(_job(one) for one in jobs)
+    )
+
+
+def _runs() -> Select[Any]:
+    return select(
+        run.c.id,
+        run.c.application,
+        run.c.schedule,
+        run.c.scheduled_for,
+        run.c.last_scheduled_for,
+        run.c.count,
+        run.c.trigger,
+        run.c.state,
+        run.c.reason,
+        run.c.attempt,
+        run.c.token,
+        run.c.holder,
+        run.c.started_at,
+        run.c.finished_at,
+        seconds_between(run.c.started_at, func.coalesce(run.c.finished_at, now(), type_=now.type)).label("seconds"),
+    )
+
+
+def _job_runs() -> Select[Any]:
+    ended = func.coalesce(job_run.c.finished_at, now(), type_=now.type)
+    return select(
+        job_run.c.job,
+        job_run.c.attempt,
+        job_run.c.state,
+        job_run.c.token,
+        job_run.c.holder,
+        job_run.c.started_at,
+        job_run.c.finished_at,
+        seconds_between(job_run.c.started_at, ended).label("seconds"),
+        job_run.c.done,
+        job_run.c.total,
+        job_run.c.message,
+        job_run.c.exit_status,
+        job_run.c.exit_signal,
+        job_run.c.error,
+        job_run.c.log_tail,
+    )
+
+
+def _job(row: Row) -> JobRunLine:
+    return JobRunLine(*row)

@@ -1,0 +1,200 @@
+"""The whole at one moment: replicas, schedules, what runs, and what waits."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, func, literal, select, type_coerce
+from sqlalchemy.sql.sqltypes import Boolean
+
+from lease.database.dialects import now, seconds_between
+from lease.schema import lease, stale
+
+from ..tables import job_run, replica, run, schedule
+from .replicas import ReplicaLine, read_replicas
+
+MOST_WAITING = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleLine:
+    """A schedule, when it is due next, and its last run that was not skipped."""
+
+    application: str
+    name: str
+    trigger: str
+    enabled: bool
+    paused_at: datetime | None
+    paused_by: str | None
+    next_due: datetime | None
+    due_in: float | None
+    """Seconds; negative when it is past."""
+    last_run_id: int | None
+    last_state: str | None
+    last_reason: str | None
+    last_started_at: datetime | None
+    last_finished_at: datetime | None
+    last_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunningJob:
+    """The job that a run is at."""
+
+    job: str
+    attempt: int
+    running_for: float
+    done: float | None
+    total: float | None
+    message: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunningRun:
+    """A run that somebody has claimed."""
+
+    id: int
+    application: str
+    schedule: str
+    scheduled_for: datetime
+    token: int
+    holder: str
+    host: str | None
+    pid: int | None
+    running_for: float
+    held: bool
+    """Its lease is held under this token, and has not gone stale."""
+    job: RunningJob | None
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingRun:
+    """A run that is due and not over, and that nobody runs at this moment."""
+
+    id: int
+    application: str
+    schedule: str
+    scheduled_for: datetime
+    attempt: int
+    available_at: datetime | None
+    """None while it waits for its predecessor."""
+    waiting_for: float | None
+    """Seconds since it may start; negative when that is still to come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """All of it, by the database's clock."""
+
+    database_time: datetime
+    replicas: tuple[ReplicaLine, ...]
+    schedules: tuple[ScheduleLine, ...]
+    running: tuple[RunningRun, ...]
+    waiting: tuple[WaitingRun, ...]
+    """The first of them."""
+    waiting_count: int
+
+
+def read_overview(connection: Connection, application: str | None = None) -> Overview:
+    """Return the overview, of one application or of all, in six statements."""
+    waiting = _pending(application)
+    return Overview(
+        database_time=connection.execute(select(now())).scalar_one(),
+        replicas=tuple(read_replicas(connection, application=application)),
+        schedules=tuple(_schedules(connection, application)),
+        running=tuple(_running(connection, application)),
+        waiting=tuple(_waiting(connection, waiting)),
+        waiting_count=connection.execute(select(func.count()).select_from(run).where(waiting)).scalar_one(),
+    )
+
+
+def _of(column: ColumnElement[str], application: str | None) -> ColumnElement[bool]:
+    return literal(True) if application is None else column == application
+
+
+def _schedules(connection: Connection, application: str | None) -> list[ScheduleLine]:
+    earlier = run.alias("earlier")
+    ours = and_(earlier.c.application == schedule.c.application, earlier.c.schedule == schedule.c.name)
+    # By the index on (application, schedule, id), from its end.
+    last = select(func.max(earlier.c.id)).where(ours, earlier.c.state != "skipped").correlate(schedule)
+    rows = connection.execute(
+        select(
+            schedule.c.application,
+            schedule.c.name,
+            schedule.c.trigger,
+            schedule.c.enabled,
+            schedule.c.paused_at,
+            schedule.c.paused_by,
+            schedule.c.next_due,
+            seconds_between(now(), schedule.c.next_due),
+            run.c.id,
+            run.c.state,
+            run.c.reason,
+            run.c.started_at,
+            run.c.finished_at,
+            seconds_between(run.c.started_at, func.coalesce(run.c.finished_at, now(), type_=now.type)),
+        )
+        .select_from(schedule.outerjoin(run, run.c.id == last.scalar_subquery()))
+        .where(schedule.c.retired_at.is_(None), _of(schedule.c.application, application))
+        .order_by(schedule.c.application, schedule.c.name)
+    )
+    return [ScheduleLine(*row) for row in rows]
+
+
+def _running(connection: Connection, application: str | None) -> list[RunningRun]:
+    ours = and_(lease.c.name == run.c.lease_name, lease.c.token == run.c.token, lease.c.holder == run.c.holder)
+    at = and_(job_run.c.run_id == run.c.id, job_run.c.state == "running")
+    rows = connection.execute(
+        select(
+            run.c.id,
+            run.c.application,
+            run.c.schedule,
+            run.c.scheduled_for,
+            run.c.token,
+            run.c.holder,
+            replica.c.host,
+            replica.c.pid,
+            seconds_between(run.c.started_at, now()),
+            type_coerce(and_(lease.c.name.is_not(None), ~stale()), Boolean),
+            job_run.c.job,
+            job_run.c.attempt,
+            seconds_between(job_run.c.started_at, now()),
+            job_run.c.done,
+            job_run.c.total,
+            job_run.c.message,
+        )
+        .select_from(
+            run.outerjoin(lease, ours).outerjoin(job_run, at).outerjoin(replica, replica.c.holder == run.c.holder)
+        )
+        .where(run.c.state == "running", _of(run.c.application, application))
+        .order_by(run.c.id)
+    )
+    return [_running_run(tuple(row)) for row in rows]
+
+
+def _running_run(row: tuple[Any, ...]) -> RunningRun:
+    run_and_replica, held, job = row[:9], row[9], row[10:]
+    at = RunningJob(*job) if job[0] is not None else None
+    return RunningRun(*(*run_and_replica, bool(held), at))
+
+
+def _pending(application: str | None) -> ColumnElement[bool]:
+    return and_(run.c.state == "pending", _of(run.c.application, application))
+
+
+def _waiting(connection: Connection, which: ColumnElement[bool]) -> list[WaitingRun]:
+    rows = connection.execute(
+        select(
+            run.c.id,
+            run.c.application,
+            run.c.schedule,
+            run.c.scheduled_for,
+            run.c.attempt,
+            run.c.available_at,
+            seconds_between(run.c.available_at, now()),
+        )
+        .where(which)
+        .order_by(run.c.available_at.is_(None), run.c.available_at, run.c.id)
+        .limit(MOST_WAITING)
+    )
+    return [WaitingRun(*row) for row in rows]

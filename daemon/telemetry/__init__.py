@@ -1,0 +1,1 @@
+"""Facts of a replica at work, and who formats them."""

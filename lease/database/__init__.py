@@ -1,0 +1,1 @@
+"""Where the database is and how to work on it, on PostgreSQL and SQLite: the one layer that the daemon shares."""

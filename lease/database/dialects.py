@@ -1,0 +1,194 @@
+"""Where PostgreSQL and SQLite differ: one type or SQL construct for each difference, so that the statements are written once."""
+
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from sqlalchemy import Boolean, ColumnElement, Dialect, Double, Float, Text, bindparam
+from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from ..clock import boot_id, boottime
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware datetime in UTC: ``timestamptz`` on PostgreSQL, seconds since 1970 on SQLite."""
+
+    impl = Double
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(TIMESTAMP(timezone=True) if dialect.name == "postgresql" else Double())
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is None or dialect.name == "postgresql":
+            return value
+        return value.timestamp()
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if dialect.name == "postgresql":
+            return cast("datetime", value).astimezone(UTC)
+        return datetime.fromtimestamp(value, UTC)
+
+
+class Expiry(TypeDecorator[Any]):
+    """A moment of the clock that leases expire by: the database's on PostgreSQL, the clock since boot on SQLite."""
+
+    impl = Double
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(TIMESTAMP(timezone=True) if dialect.name == "postgresql" else Double())
+
+
+class now(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL function that it is
+    """The database's wall clock at this very moment, not at the start of the transaction (rule 1)."""
+
+    type = Instant()
+    inherit_cache = True
+
+
+@compiles(now, "postgresql")
+def _now_postgresql(element: now, compiler: SQLCompiler, **kw: Any) -> str:
+    return "clock_timestamp()"
+
+
+@compiles(now, "sqlite")
+def _now_sqlite(element: now, compiler: SQLCompiler, **kw: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+class clock(FunctionElement[Any]):  # noqa: N801
+    """The clock that leases expire by, now: nobody's setting of the wall clock moves it on SQLite (rule 1)."""
+
+    type = Expiry()
+    inherit_cache = True
+
+
+@compiles(clock, "postgresql")
+def _clock_postgresql(element: clock, compiler: SQLCompiler, **kw: Any) -> str:
+    return "clock_timestamp()"
+
+
+@compiles(clock, "sqlite")
+def _clock_sqlite(element: clock, compiler: SQLCompiler, **kw: Any) -> str:
+    return compiler.process(bindparam(None, callable_=boottime, type_=Double(), unique=True), **kw)
+
+
+class _Later(FunctionElement[Any]):
+    """``moment`` and a number of seconds, added."""
+
+    inherit_cache = True
+
+
+@compiles(_Later, "postgresql")
+def _later_postgresql(element: _Later, compiler: SQLCompiler, **kw: Any) -> str:
+    moment, seconds = list(element.clauses)
+    return f"({compiler.process(moment, **kw)} + make_interval(secs => {compiler.process(seconds, **kw)}))"
+
+
+@compiles(_Later, "sqlite")
+def _later_sqlite(element: _Later, compiler: SQLCompiler, **kw: Any) -> str:
+    moment, seconds = list(element.clauses)
+    return f"({compiler.process(moment, **kw)} + {compiler.process(seconds, **kw)})"
+
+
+class _Between(FunctionElement[float]):
+    """The seconds from the first moment to the second."""
+
+    type = Float()
+    inherit_cache = True
+
+
+@compiles(_Between, "postgresql")
+def _between_postgresql(element: _Between, compiler: SQLCompiler, **kw: Any) -> str:
+    start, end = (compiler.process(moment, **kw) for moment in element.clauses)
+    return f"CAST(EXTRACT(epoch FROM {end} - {start}) AS double precision)"
+
+
+@compiles(_Between, "sqlite")
+def _between_sqlite(element: _Between, compiler: SQLCompiler, **kw: Any) -> str:
+    start, end = (compiler.process(moment, **kw) for moment in element.clauses)
+    return f"({end} - {start})"
+
+
+def later(moment: ColumnElement[Any], seconds: float) -> ColumnElement[Any]:
+    """Return SQL for ``seconds`` after ``moment``, in the type of ``moment``."""
+    sum_ = _Later(moment, bindparam(None, seconds, type_=Double(), unique=True))
+    sum_.type = moment.type
+    return sum_
+
+
+def seconds_between(start: ColumnElement[Any], end: ColumnElement[Any]) -> ColumnElement[float]:
+    """Return SQL for the seconds from ``start`` to ``end``; NULL where one of them is."""
+    return _Between(start, end)
+
+
+def seconds_until(moment: ColumnElement[Any]) -> ColumnElement[float]:
+    """Return SQL for the seconds until ``moment`` (an `Instant`), by the database's clock; negative when it is past."""
+    return _Between(now(), moment)
+
+
+class other_boot(FunctionElement[bool]):  # noqa: N801
+    """Whether the grant was made before the machine's last start; never so where the database's clock goes on."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(other_boot, "postgresql")
+def _other_boot_postgresql(element: other_boot, compiler: SQLCompiler, **kw: Any) -> str:
+    return "false"
+
+
+@compiles(other_boot, "sqlite")
+def _other_boot_sqlite(element: other_boot, compiler: SQLCompiler, **kw: Any) -> str:
+    (boot,) = list(element.clauses)
+    return f"({compiler.process(boot, **kw)} IS NOT {compiler.process(this_boot(), **kw)})"
+
+
+class this_boot(FunctionElement[str]):  # noqa: N801
+    """The id of this machine's start on SQLite; NULL on PostgreSQL, whose clock does not depend on it."""
+
+    type = Text()
+    inherit_cache = True
+
+
+@compiles(this_boot, "postgresql")
+def _this_boot_postgresql(element: this_boot, compiler: SQLCompiler, **kw: Any) -> str:
+    return "NULL"
+
+
+@compiles(this_boot, "sqlite")
+def _this_boot_sqlite(element: this_boot, compiler: SQLCompiler, **kw: Any) -> str:
+    return compiler.process(bindparam(None, callable_=boot_id, type_=Text(), unique=True), **kw)
+
+
+class _LockTimeout(FunctionElement[bool]):
+    """True; on PostgreSQL it also bounds how long this statement waits for a locked row."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(_LockTimeout, "postgresql")
+def _lock_timeout_postgresql(element: _LockTimeout, compiler: SQLCompiler, **kw: Any) -> str:
+    (milliseconds,) = list(element.clauses)
+    return f"(SELECT set_config('lock_timeout', {compiler.process(milliseconds, **kw)}, true)) IS NOT NULL"
+
+
+@compiles(_LockTimeout, "sqlite")
+def _lock_timeout_sqlite(element: _LockTimeout, compiler: SQLCompiler, **kw: Any) -> str:
+    return "1"
+
+
+def lock_timeout(seconds: float) -> ColumnElement[bool]:
+    """Return a condition that is always met and bounds the waits for row locks of the statement it stands in.
+
+    It is local to the transaction (no session state), and needs no round trip of its own.
+    """
+    return _LockTimeout(bindparam(None, str(max(1, round(seconds * 1000))), type_=Text(), unique=True))

@@ -1,0 +1,115 @@
+"""SQLite: one writer at a time, in turn, on threads of its own."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import DatabaseError
+
+from ..errors import LeaseError
+from .database import Unit, explain
+from .turnstile import Turnstile, TurnstileBusy
+
+T = TypeVar("T")
+
+OLDEST = (3, 35)
+"""The first version with RETURNING."""
+
+
+class SqliteDatabase:
+    """A few connections to one file, in WAL mode (see `lease.database.database.Database`)."""
+
+    def __init__(self, url: URL, *, timeout: float, connections: int) -> None:
+        if sqlite3.sqlite_version_info < OLDEST:
+            raise LeaseError(f"this Python has SQLite {sqlite3.sqlite_version}, but leased needs 3.35 or later")
+        self._url = url
+        self._path = str(url.database)
+        self._timeout = timeout
+        self._engine = _engine(url, timeout, connections)
+        self._threads = ThreadPoolExecutor(connections, thread_name_prefix="lease-sqlite")
+
+    @property
+    def url(self) -> URL:
+        return self._url
+
+    async def write(self, unit: Unit[T], *, timeout: float | None = None) -> T:
+        return await self._bounded(lambda seconds: self._write(unit, seconds), timeout)
+
+    async def read(self, unit: Unit[T], *, timeout: float | None = None) -> T:
+        return await self._bounded(lambda _: self._read(unit), timeout)
+
+    async def close(self) -> None:
+        # A call that was given up may still be in its thread; what it holds is closed with the rest. Every wait in it is bounded.
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        await asyncio.get_running_loop().run_in_executor(None, self._threads.shutdown)
+        self._engine.dispose()
+
+    async def _bounded(self, attempt: Callable[[float], T], timeout: float | None) -> T:
+        seconds = self._timeout if timeout is None else timeout
+        task = asyncio.get_running_loop().run_in_executor(self._threads, self._explained, attempt, seconds)
+        # When nobody waits any more, because it took too long or the caller was cancelled, nobody asks what came of it either.
+        task.add_done_callback(lambda late: late.cancelled() or late.exception())
+        done, _ = await asyncio.wait({task}, timeout=seconds)
+        if done:
+            return task.result()
+        # The thread ends by itself (every wait in it is bounded); what it makes of the work is not known.
+        raise explain(TimeoutError(f"no answer within {seconds:g}s"), self._url)
+
+    def _explained(self, attempt: Callable[[float], T], seconds: float) -> T:
+        try:
+            return attempt(seconds)
+        except (sqlite3.Error, DatabaseError, TurnstileBusy, OSError) as error:
+            if isinstance(getattr(error, "orig", None), sqlite3.IntegrityError):
+                raise
+            raise explain(error, self._url) from error
+
+    def _write(self, unit: Unit[T], seconds: float) -> T:
+        with self._engine.connect() as connection:
+            with Turnstile(self._path) as entrance:
+                entrance.pass_within(seconds)
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            try:
+                result = unit(connection)
+                connection.exec_driver_sql("COMMIT")
+            except BaseException:
+                _roll_back(connection)
+                raise
+            return result
+
+    def _read(self, unit: Unit[T]) -> T:
+        with self._engine.connect() as connection:
+            return unit(connection)
+
+
+def _engine(url: URL, timeout: float, connections: int) -> Engine:
+    # AUTOCOMMIT: the driver begins nothing by itself; BEGIN IMMEDIATE is ours.
+    engine = create_engine(
+        url,
+        isolation_level="AUTOCOMMIT",
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=max(timeout, 1.0),
+        connect_args={"timeout": timeout},
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        cursor = connection.cursor()
+        if cursor.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+            # Two that turn a new file to WAL at once can collide without waiting.
+            with Turnstile(str(url.database)) as entrance:
+                entrance.pass_within(timeout)
+                cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.close()
+
+    return engine
+
+
+def _roll_back(connection: Connection) -> None:
+    driver = connection.connection.driver_connection
+    if driver is not None and driver.in_transaction:
+        driver.rollback()

@@ -1,0 +1,127 @@
+"""One grant as its holder knows it: until when it may be trusted, and whether it is lost. Readable from every thread."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from .clock import Clock
+from .durations import Duration, format_duration, parse_duration
+from .errors import LeaseLost
+from .model import Grant, Loss
+
+T = TypeVar("T")
+_logger = logging.getLogger("lease")
+
+
+class GrantState:
+    """The state of one grant. The heartbeat extends or ends it; the work asks.
+
+    Trust ends at (monotonic time before the last confirmed renewal was sent) + give_up, and only ever moves on while it lasts: a reply
+    that comes after it extends nothing, and a loss is final (rules 2 and 6).
+    """
+
+    def __init__(self, grant: Grant, trusted_until: float, clock: Clock) -> None:
+        self.grant = grant
+        self.lost = threading.Event()
+        self.loss: Loss | None = None
+        self.ending = False
+        """Its holder is about to release it, so that it may be missing from a renewal's answer."""
+        self.over = False
+        """Its holder has released it."""
+        self._trusted_until = trusted_until
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._watchers: list[Callable[[float], None]] = []
+        self._on_lost: list[Callable[[Loss], None]] = []
+
+    @property
+    def trusted_until(self) -> float:
+        """The end of trust, by `lease.clock.boottime`."""
+        return self._trusted_until
+
+    def remaining(self) -> float:
+        """Return for how many seconds the grant may be trusted still; 0 when it is lost or over."""
+        if self.loss is not None or self.over:
+            return 0.0
+        return max(0.0, self._trusted_until - self._clock())
+
+    def ensure(self, at_least: Duration = 0) -> None:
+        """Raise `LeaseLost` unless the grant may be trusted for ``at_least`` more seconds."""
+        if self.loss is not None:
+            raise lost_error(self.loss)
+        name, token = self.grant.name, self.grant.token
+        if self.over:
+            raise LeaseLost(f"lease {name!r} (token {token}) was released", cause="released")
+        left, needed = self.remaining(), parse_duration(at_least)
+        if left <= 0:
+            raise LeaseLost(f"lease {name!r} (token {token}) is lost: no renewal was confirmed in time")
+        if left < needed:
+            raise LeaseLost(
+                f"lease {name!r} (token {token}) may be trusted for {format_duration(left)} only, "
+                f"not for {format_duration(needed)}"
+            )
+
+    def extend(self, trusted_until: float) -> bool:
+        """Move the end of trust on; False when trust has ended already."""
+        with self._lock:
+            if self.loss is not None or self._clock() >= self._trusted_until:
+                return False
+            self._trusted_until = max(self._trusted_until, trusted_until)
+            watchers = list(self._watchers)
+        _call(watchers, self._trusted_until)
+        return True
+
+    def lose(self, loss: Loss) -> bool:
+        """Declare the grant lost, for good; False when it was lost or over before."""
+        with self._lock:
+            if self.loss is not None or self.over:
+                return False
+            self.loss = loss
+            told = list(self._on_lost)
+        self.lost.set()
+        _call(told, loss)
+        return True
+
+    def finish(self) -> None:
+        """Note that its holder has released the grant."""
+        with self._lock:
+            self.over = True
+
+    def watch(self, watcher: Callable[[float], None]) -> None:
+        """Call ``watcher`` with the end of trust, now and (from the heartbeat's thread) whenever it moves; it must be quick."""
+        with self._lock:
+            self._watchers.append(watcher)
+        watcher(self._trusted_until)
+
+    def on_lost(self, tell: Callable[[Loss], None]) -> None:
+        """Call ``tell`` when the grant is lost (from the heartbeat's thread), or now if it is."""
+        with self._lock:
+            self._on_lost.append(tell)
+            loss = self.loss
+        if loss is not None:
+            tell(loss)
+
+    @contextmanager
+    def being_ended(self) -> Iterator[None]:
+        """Say that the holder ends the grant in this block: whatever a renewal answers meanwhile is no loss."""
+        self.ending = True
+        try:
+            yield
+        finally:
+            self.ending = False
+
+
+def _call(callbacks: Iterable[Callable[[T], None]], value: T) -> None:
+    """Call each of ``callbacks``; what one raises reaches neither the others nor the heartbeat (rule 8)."""
+    for callback in callbacks:
+        try:
+            callback(value)
+        except (Exception, SystemExit):
+            _logger.exception("a callback of a lease failed")
+
+
+def lost_error(loss: Loss) -> LeaseLost:
+    """Return the error that tells of ``loss``."""
+    return LeaseLost(str(loss), cause=loss.cause)

@@ -1,0 +1,181 @@
+"""The audit of real tables: nothing is found where the daemon's own code made the history, and each corruption is."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, delete
+from sqlalchemy.engine import make_url
+
+from daemon.audit import Promise, check
+from daemon.audit.history.tables import BOUNDS, history, read_tables
+from daemon.cli.ask import ask_url
+from daemon.definitions.triggers.trigger import Every
+from daemon.operations.trigger import trigger
+from daemon.store import statements
+from daemon.store.tables import replica, run, schedule
+from tests.support.databases import Server, ensure_template, fresh_database
+from tests.support.store import Store, a_schedule
+
+from .corruptions import CORRUPTIONS
+from .story import FIRST, HOURLY, RENAMED, TICKS, Story, age, audit, claim, finish, make, plan, tell, work, write
+
+KINDS = ("sqlite", "postgres")
+
+
+Made = tuple[str, Story]
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    with Store(database_url) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def sqlite_story(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
+    path = tmp_path_factory.mktemp("story") / "leased.db"
+    shutil.copy(sqlite_template, path)
+    with Store(f"sqlite:///{path}") as store:
+        return str(path), make(store)
+
+
+@pytest.fixture(scope="module")
+def postgres_story(postgres_server: Server) -> Iterator[Made]:
+    with fresh_database(postgres_server, ensure_template(postgres_server)) as url:
+        with Store(url) as store:
+            told = make(store)
+        yield str(make_url(url).database), told
+
+
+@pytest.fixture(params=KINDS)
+def told(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Made]:
+    """A copy of a database in which the story was told, and the story."""
+    template, story = request.getfixturevalue(f"{request.param}_story")
+    if request.param == "sqlite":
+        shutil.copy(template, tmp_path / "leased.db")
+        yield f"sqlite:///{tmp_path / 'leased.db'}", story
+        return
+    with fresh_database(request.getfixturevalue("postgres_server"), template) as url:
+        yield url, story
+
+
+def test_an_empty_database_keeps_every_promise(database_url: str) -> None:
+    assert audit(database_url) == []
+
+
+def test_what_the_daemon_itself_made_keeps_every_promise(told: Made) -> None:
+    url, _ = told
+    assert [str(violation) for violation in audit(url)] == []
+    found = tell(url)
+    assert found.remarks == ()
+    assert found.schedules == len(FIRST)
+    with Store(url) as store:
+        assert found.runs == len(store.runs())
+    assert found.instants > 1200
+    assert found.grants > 10
+
+
+@pytest.mark.parametrize("corruption", CORRUPTIONS)
+def test_what_must_never_be_in_the_tables_is_named(told: Made, corruption: str) -> None:
+    url, story = told
+    with Store(url) as store:
+        promise, named = CORRUPTIONS[corruption](store, story)
+    found = audit(url)
+    assert {violation.promise for violation in found} == {promise}
+    assert any(named in violation.what for violation in found), [str(violation) for violation in found]
+
+
+def test_a_history_on_which_others_work_meanwhile_is_read_as_of_one_moment(told: Made) -> None:
+    url, story = told
+    with Store(url) as store:
+
+        def read(connection: Connection) -> tuple[list[Any], ...]:
+            with statements.audit.snapshot(connection):
+                runs = statements.audit.runs(connection, None)
+                finish(store, story.under_way)
+                return runs, statements.audit.runs(connection, None), statements.audit.job_runs(connection, None)
+
+        before, after, jobs = ask_url(url, read)
+        assert before == after
+        assert len(jobs) == len(store.job_runs())
+        assert "running" in {job.state for job in jobs if job.run_id == story.under_way.run_id}
+        assert store.run(story.under_way.run_id).state == "succeeded"
+    assert audit(url) == []
+
+
+def test_only_one_application_is_looked_at_when_one_is_named(told: Made) -> None:
+    url, story = told
+    with Store(url) as store:
+        store.sync(HOURLY, application="bank")
+        CORRUPTIONS["a job that succeeded twice"](store, story)
+    assert [violation.promise for violation in audit(url)] == [Promise.EFFECTS]
+    assert audit(url, "bank") == []
+    found = tell(url, "bank")
+    assert (found.schedules, found.runs, found.grants, found.since) == (1, 0, 0, None)
+    assert tell(url).schedules == len(FIRST) + 1
+
+
+def test_the_same_name_in_two_applications_is_two_schedules(store: Store, database_url: str) -> None:
+    for application in ("shop", "bank"):
+        store.sync(HOURLY, application=application)
+    age(store, HOURLY, 5.5 * 3600)
+    for application in ("shop", "bank"):
+        store.plan(HOURLY, application=application)
+    assert audit(database_url) == []
+    assert tell(database_url).instants == 10
+
+
+def test_what_could_not_be_compared_is_told(told: Made) -> None:
+    url, _ = told
+    with Store(url) as store:
+        write(store, schedule, schedule.c.name == "paused", definition='{"name": "paused", "moon": "full"}')
+    found = history(ask_url(url, read_tables), most=100)
+    assert check(found.facts, BOUNDS) == []
+    unreadable, capped = found.remarks
+    assert capped == 'of "shop/ticks" the latest 100 instants were compared, and none before'
+    assert unreadable.startswith('the instants of "shop/paused" were not compared: ')
+
+
+def test_of_the_latest_instants_one_that_is_lost_is_named_although_those_before_were_left_out(told: Made) -> None:
+    url, _ = told
+    with Store(url) as store:
+        lost = store.runs(run.c.schedule == "ticks")[-2]
+        store.do(lambda connection: connection.execute(delete(run).where(run.c.id == lost.id)))
+    found = check(history(ask_url(url, read_tables), most=10).facts, BOUNDS)
+    assert [violation.promise for violation in found] == [Promise.INSTANTS]
+
+
+def test_a_replica_that_has_an_older_file_need_not_do_what_that_does_not_have(store: Store, database_url: str) -> None:
+    newer = replace(RENAMED, jobs=(*RENAMED.jobs, *a_schedule(jobs=("more",)).jobs))
+    store.sync(newer)
+    for holder, jobs in (("newer", ("work", "more")), ("older", ("work",))):
+        store.do(trigger, "shop", "renamed", requested_by="ada")
+        work(store, claim(store, "renamed", holder), *jobs)
+    assert audit(database_url) == []
+
+
+def test_a_planning_while_a_sync_reads_the_time_loses_nothing(store: Store, database_url: str) -> None:
+    """It accounts, by the old definition, for what is between that time and its own."""
+    store.sync(TICKS)
+    age(store, TICKS, 30.5)
+    plan(store, [TICKS])
+    store.sync(replace(TICKS, trigger=Every(0.7)))
+    ten_before = store.schedules()["ticks"].anchor - timedelta(seconds=7)
+    write(store, schedule, schedule.c.name == "ticks", anchor=ten_before)
+    assert audit(database_url) == []
+
+
+def test_a_run_whose_holder_is_gone_is_left_alone_while_no_replica_is_there_to_settle_it(told: Made) -> None:
+    url, story = told
+    with Store(url) as store:
+        assert CORRUPTIONS["a run left under a stale lease"](store, story)
+        write(store, replica, state="stopped")
+        assert audit(url) == []
+        write(store, replica, state="running")
+        store.shift(replica, started_at=-20.0)
+        assert audit(url) == []

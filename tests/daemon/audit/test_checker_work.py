@@ -1,0 +1,245 @@
+"""What is written and done under a grant, and how what was cut off goes on."""
+
+from datetime import timedelta
+
+import pytest
+
+from daemon.audit import Bounds, Promise, check
+from daemon.audit.facts import (
+    Fact,
+    FencedWriteRefused,
+    GrantEnded,
+    GrantRenewed,
+    Outage,
+    RunClaimed,
+    RunSettled,
+    RunStranded,
+    Worked,
+    Written,
+)
+from daemon.audit.promises.recoveries import recoveries
+from daemon.audit.tenures import Tenures
+
+from .histories import a_grant, at, broken, ended, granted, renewed, said
+
+
+def written(token: int, seconds: float, holder: str = "") -> Written:
+    return Written(a_grant(token, holder), at(seconds))
+
+
+# Writes
+
+
+def test_writes_under_a_grant_in_force_or_lapsed_are_right() -> None:
+    history: list[Fact] = [
+        granted(1, 0),
+        written(1, 3),
+        written(1, 20),
+        granted(2, 21),
+        written(2, 22),
+        FencedWriteRefused(a_grant(1), at(23)),
+    ]
+    assert broken(history) == []
+
+
+@pytest.mark.parametrize("seconds", [5, 5.0 - 1e-6])
+def test_a_write_exactly_at_the_end_or_just_before_is_right(seconds: float) -> None:
+    assert broken([granted(1, 0), written(1, seconds), ended(1, 5)]) == []
+
+
+def test_a_write_after_the_release_is_named() -> None:
+    assert said([granted(1, 0), ended(1, 5), written(1, 6)]) == (
+        "writes: a write under token 1 of lease 'nightly' was committed at 2026-07-01 12:00:06+00:00, "
+        "after the grant had ended at 2026-07-01 12:00:05+00:00"
+    )
+
+
+def test_a_write_after_the_settlement_is_named() -> None:
+    settled: list[Fact] = [GrantEnded(a_grant(1), at(20)), RunSettled(7, a_grant(1), at(20))]
+    assert broken([granted(1, 0), *settled, written(1, 20.001)]) == [Promise.WRITES]
+
+
+def test_a_write_after_the_next_grant_is_named() -> None:
+    assert broken([granted(1, 0), granted(2, 15), written(1, 16)]) == [Promise.WRITES]
+
+
+def test_a_write_after_a_grant_but_one_is_named() -> None:
+    history: list[Fact] = [granted(1, 0), granted(2, 15), ended(2, 16), granted(3, 17), written(1, 18)]
+    assert broken(history) == [Promise.WRITES]
+
+
+def test_a_write_under_a_grant_that_never_was_is_named() -> None:
+    assert said([granted(1, 0), written(2, 1)]) == (
+        "writes: a write was committed under token 2 of lease 'nightly', which was never granted"
+    )
+
+
+def test_a_write_by_another_than_the_holder_is_named() -> None:
+    assert broken([granted(1, 0), written(1, 1, "thief")]) == [Promise.WRITES]
+
+
+# Work
+
+
+def worked(token: int, began: float, last_seen: float, *survivors: int) -> Worked:
+    return Worked(a_grant(token), at(began), at(last_seen), survivors)
+
+
+def test_work_that_is_dead_before_the_next_grant_is_right() -> None:
+    history: list[Fact] = [granted(1, 0), worked(1, 1, 13), granted(2, 15), worked(2, 16, 20)]
+    assert broken(history) == []
+
+
+def test_work_after_the_trust_has_ended_hurts_nobody_while_nobody_was_granted_the_lease() -> None:
+    assert broken([granted(1, 0), worked(1, 1, 40)]) == []
+
+
+def test_a_child_alive_after_the_next_grant_is_named() -> None:
+    assert said([granted(1, 0), worked(1, 1, 16), granted(2, 15)]) == (
+        "children: work under token 1 of lease 'nightly' was alive at 2026-07-01 12:00:16+00:00, "
+        "after token 2 was granted at 2026-07-01 12:00:15+00:00"
+    )
+
+
+def test_survivors_that_an_attempt_finds_are_named() -> None:
+    assert said([granted(1, 0), ended(1, 5), granted(2, 5), worked(2, 6, 7, 4711, 4712)]) == (
+        "children: work under token 2 of lease 'nightly' began while processes of earlier attempts were alive: 4711, 4712"
+    )
+
+
+# Recovery
+
+WITHIN = Bounds(recovery=timedelta(seconds=16))
+
+
+def cut_off(claimed: float, *, token: int = 2) -> list[Fact]:
+    """A run that was last renewed at 5, settled when that went stale (at 20), and claimed again."""
+    return [
+        granted(1, 0),
+        RunClaimed(7, a_grant(1), at(0)),
+        renewed(1, 5),
+        ended(1, 20),
+        RunSettled(7, a_grant(1), at(20)),
+        granted(token, claimed),
+        RunClaimed(7, a_grant(token), at(claimed)),
+    ]
+
+
+def recovers(claimed: float, *outages: tuple[float, float]) -> bool:
+    """Tell whether that is in time, with these outages."""
+    found = broken([*cut_off(claimed), *(Outage(at(began), at(ended_)) for began, ended_ in outages)], WITHIN)
+    assert set(found) <= {Promise.RECOVERY}
+    return not found
+
+
+def test_a_run_that_goes_on_in_time_is_right() -> None:
+    assert recovers(20)
+    assert recovers(36)
+
+
+def test_a_run_that_goes_on_too_late_is_named() -> None:
+    assert said(cut_off(36.5), WITHIN) == (
+        "recovery: run 7 went on 16.50 s after the grant that it had lost had gone stale, "
+        "and no outage stood in the way: more than 16 s"
+    )
+
+
+def test_a_grant_that_was_not_renewed_is_stale_as_its_granting_has_it() -> None:
+    def history(claimed: float) -> list[Fact]:
+        return [fact for fact in cut_off(claimed) if not isinstance(fact, GrantRenewed)]
+
+    assert broken(history(31), WITHIN) == []
+    assert broken(history(31.001), WITHIN) == [Promise.RECOVERY]
+
+
+def test_a_grant_of_which_is_not_known_when_it_is_stale_counts_from_its_last_sign_of_life() -> None:
+    def history(claimed: float) -> list[Fact]:
+        return [
+            GrantRenewed(a_grant(1), at(5)) if isinstance(fact, GrantRenewed) else fact for fact in cut_off(claimed)
+        ]
+
+    assert broken(history(21), WITHIN) == []
+    assert broken(history(21.001), WITHIN) == [Promise.RECOVERY]
+
+
+def test_a_run_that_was_proven_dead_may_go_on_before_its_grant_is_stale() -> None:
+    told: list[Fact] = [granted(1, 0), RunClaimed(7, a_grant(1), at(0)), ended(1, 2), RunSettled(7, a_grant(1), at(2))]
+    assert broken([*told, granted(2, 2), RunClaimed(7, a_grant(2), at(2))], WITHIN) == []
+
+
+def test_without_a_bound_no_recovery_is_too_late() -> None:
+    assert broken(cut_off(4000)) == []
+
+
+def test_the_time_counts_from_the_end_of_an_outage() -> None:
+    assert recovers(56, (6, 40))
+    assert not recovers(56.001, (6, 40))
+    assert recovers(56, (30, 40))
+    assert not recovers(56.001, (30, 40))
+
+
+def test_an_outage_that_ended_before_the_grant_was_stale_excuses_nothing() -> None:
+    assert recovers(36, (6, 16))
+    assert not recovers(36.001, (6, 16))
+
+
+def test_of_outages_one_after_the_other_the_last_end_counts() -> None:
+    assert recovers(61, (6, 25), (24, 30), (26, 27), (40, 45))
+    assert not recovers(61.001, (6, 25), (24, 30), (26, 27), (40, 45))
+    assert recovers(86, (60, 70), (30, 50))
+    assert not recovers(86.001, (60, 70), (30, 50))
+
+
+def test_an_outage_that_began_once_it_was_late_excuses_nothing() -> None:
+    assert recovers(50, (36, 50))
+    assert not recovers(50, (36.001, 50))
+    assert not recovers(80, (21, 22), (60, 79))
+
+
+def test_an_outage_before_the_last_renewal_or_after_the_claim_excuses_nothing() -> None:
+    assert not recovers(36.001, (-9, 5), (37, 60))
+
+
+def test_a_run_waits_while_another_one_has_the_lease_that_they_share() -> None:
+    def history(claimed: float, *others: Fact) -> list[Fact]:
+        return [granted(2, 21), *others, *cut_off(claimed, token=3)]
+
+    # Until 36 it has it, or until it is renewed no more, or has ended it.
+    assert broken(history(52), WITHIN) == []
+    assert broken(history(52.001), WITHIN) == [Promise.RECOVERY]
+    assert broken(history(71, renewed(2, 40)), WITHIN) == []
+    assert broken(history(71.001, renewed(2, 40)), WITHIN) == [Promise.RECOVERY]
+    assert broken(history(46, ended(2, 30)), WITHIN) == []
+    assert broken(history(46.001, ended(2, 30)), WITHIN) == [Promise.RECOVERY]
+    (recovery,) = recoveries(history(46), Tenures(history(46)))
+    assert recovery.took == timedelta(seconds=16)
+
+
+def test_a_recovery_tells_how_long_it_took_and_which_outages_fell_into_it() -> None:
+    within, around = Outage(at(6), at(7)), Outage(at(4.9), at(5.1))
+    history = [*cut_off(21), within, around, Outage(at(-9), at(5)), Outage(at(21), at(60))]
+    (recovery,) = recoveries(history, Tenures(history))
+    assert recovery.took == timedelta(seconds=16)
+    assert recovery.outages == (around, within)
+    assert recovery.possible_from(timedelta()) == at(20)
+
+
+def test_a_run_that_failed_for_good_need_not_go_on() -> None:
+    over = RunSettled(7, a_grant(1), at(20), over=True)
+    history: list[Fact] = [fact for fact in cut_off(60) if not isinstance(fact, RunSettled)]
+    assert broken([*history, over], WITHIN) == []
+
+
+def test_a_run_that_nobody_takes_from_its_ended_grant_is_named() -> None:
+    stranded = RunStranded(7, a_grant(1), at(15), at(40))
+    assert said([stranded], WITHIN) == (
+        "recovery: run 7 counts as running under token 1 of lease 'nightly', which has been over for 25 s, more than 16 s"
+    )
+    assert broken([stranded]) == broken([RunStranded(7, a_grant(1), at(15), at(31))], WITHIN) == []
+
+
+def test_violations_come_in_the_order_of_the_promises() -> None:
+    history: list[Fact] = [*cut_off(60), written(1, 61), worked(1, 1, 61), granted(3, 62), granted(1, 80, "thief")]
+    found = [violation.promise for violation in check(history, WITHIN)]
+    assert found == sorted(found, key=list(Promise).index)
+    assert set(found) == {Promise.TOKENS, Promise.OVERLAP, Promise.WRITES, Promise.CHILDREN, Promise.RECOVERY}

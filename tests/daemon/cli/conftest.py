@@ -1,0 +1,89 @@
+"""The command in a folder and an environment of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daemon.cli import main
+
+ROOT = Path(__file__).parents[3]
+
+JOBS = """
+from daemon import AsyncRun, Run, Schedules
+
+schedules = Schedules("shop")
+nightly = schedules.add("nightly", cron="30 2 1 1 *", params={"customer": 7})
+
+@nightly.job(timeout="1m")
+async def zones(run: AsyncRun) -> None:
+    run.progress(598, 598, "all zones")
+
+nightly.command("orders", "echo checked; test ! -e broken", timeout="1m")
+"""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command wrote, and its exit status."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        return json.loads(self.out)
+
+
+Leased = Callable[..., Answer]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory of the test, with a file of definitions; no setting comes from outside."""
+    for variable in [name for name in os.environ if name.startswith("LEASED_")]:
+        monkeypatch.delenv(variable)
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.chdir(home)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (home / "shop.py").write_text(JOBS)
+    return home
+
+
+@pytest.fixture
+def leased(folder: Path, capsys: pytest.CaptureFixture[str]) -> Leased:
+    """Run a command in this very process."""
+
+    def run(*arguments: str) -> Answer:
+        status = main(arguments)
+        written = capsys.readouterr()
+        return Answer(status, written.out, written.err)
+
+    return run
+
+
+@pytest.fixture
+def process(folder: Path) -> Leased:
+    """Run a command as people do, in a process of its own."""
+
+    def run(*arguments: str, **environment: str) -> Answer:
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "leased", *arguments],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+            capture_output=True,
+            text=True,
+            timeout=50,
+            check=False,
+        )
+        return Answer(done.returncode, done.stdout, done.stderr)
+
+    return run

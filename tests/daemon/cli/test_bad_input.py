@@ -1,0 +1,201 @@
+"""Bad input: one clear sentence, the right exit status, no traceback, no password, nothing half done."""
+
+import json
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url
+
+from .conftest import Answer, Leased
+
+PYTHON = "from daemon import Schedules\nschedules = Schedules('shop')\n{}\n"
+COMMAND = "schedules.add('a', {}).command('b', 'true')"
+TOML = 'application = "shop"\n{}\n[schedules.a]\ncron = "0 2 * * *"\njobs = [{{ name = "b", {} }}]\n'
+
+MISTAKES = {
+    "unknown time zone": (
+        "s.py",
+        PYTHON.format(COMMAND.format("cron='0 2 * * *', timezone='Europe/Berln'")),
+        ['schedule "a"', "timezone", 'did you mean "Europe/Berlin"?'],
+    ),
+    "cron of 4 fields": ("s.py", PYTHON.format(COMMAND.format("cron='0 2 * *'")), ['schedule "a"', "cron", "4 fields"]),
+    "cron that never fires": (
+        "s.py",
+        PYTHON.format(COMMAND.format("cron='0 0 31 2 *'")),
+        ['schedule "a"', "cron", "never fires"],
+    ),
+    "two schedules of one name": (
+        "s.py",
+        PYTHON.format("\n".join([COMMAND.format("cron='0 2 * * *'")] * 2)),
+        ["schedule", '"a"'],
+    ),
+    "two jobs of one name": (
+        "s.py",
+        PYTHON.format("a = schedules.add('a', cron='0 2 * * *')\na.command('b', 'true')\na.command('b', 'true')"),
+        ['schedule "a"', '"b"'],
+    ),
+    "unknown setting of a schedule": (
+        "s.py",
+        PYTHON.format(COMMAND.format("cron='0 2 * * *', catchup='all'")),
+        ['schedule "a"', "catchup", 'did you mean "catch_up"?'],
+    ),
+    "unknown setting in [settings]": (
+        "s.toml",
+        TOML.format('[settings]\nlease_tl = "15s"', 'command = "true"'),
+        ["[settings] lease_tl", "did you mean lease_ttl?"],
+    ),
+    "missing function": ("s.toml", TOML.format("", 'call = "json:nothing"'), ['schedule "a"', 'job "b"', "nothing"]),
+    "missing module": ("s.toml", TOML.format("", 'call = "no_such.module:f"'), ['schedule "a"', "no_such"]),
+    "TOML error": ("s.toml", 'application = "shop\n', ["s.toml", "TOML", "line 1"]),
+    "Python error": ("s.py", "from daemon import\n", ["s.py", "line 1", "SyntaxError"]),
+    "timing that breaks rule 3": (
+        "s.toml",
+        TOML.format('[settings]\ngive_up = "14s"', 'command = "true"'),
+        ["[settings] give_up", "give_up + kill_time is 17s, not less than ttl (15s)"],
+    ),
+    "secret in a setting of the file": (
+        "s.toml",
+        TOML.format('[settings]\ndatabase_url = "mysql://u:geheim@h/d"', 'command = "true"'),
+        ["[settings] database_url", "mysql is not supported"],
+    ),
+}
+
+
+def one_sentence(answer: Answer, status: int, *said: str) -> None:
+    assert answer.status == status, answer.err
+    assert answer.out == ""
+    assert answer.err.startswith("leased: ")
+    assert answer.err.count("\n") == 1, answer.err
+    assert "Traceback" not in answer.err
+    assert "geheim" not in answer.err
+    for part in said:
+        assert part in answer.err
+
+
+def nothing_half_done(folder: Path) -> None:
+    assert not list(folder.glob("leased.db*"))
+
+
+@pytest.mark.parametrize("command", ["run", "check", "sync"])
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_in_the_file(leased: Leased, folder: Path, mistake: str, command: str) -> None:
+    name, text, said = MISTAKES[mistake]
+    (folder / name).write_text(text)
+    one_sentence(leased(command, name), 2, *said)
+    nothing_half_done(folder)
+
+
+@pytest.mark.parametrize("mistake", ["unknown time zone", "TOML error"])
+def test_a_mistake_in_the_file_seen_from_outside(process: Leased, folder: Path, mistake: str) -> None:
+    name, text, said = MISTAKES[mistake]
+    (folder / name).write_text(text)
+    one_sentence(process("run", name), 2, *said)
+    nothing_half_done(folder)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "shop.py", "--ttl", "5s", "--give-up", "5s"], "--ttl and --give-up: give_up + kill_time"),
+        (["run", "shop.py", "--ttl", "soon"], "--ttl: 'soon' is not a duration"),
+        (["run", "shop.py", "--now", "nighly"], 'did you mean "nightly"?'),
+        (["run", "shop.py", "--web", "1", "--no-web"], "--web and --no-web are both given"),
+        (["run", "shop.py", "--web", "0.0.0.0:80"], "LEASED_WEB_TOKEN"),
+        (["run", "shop.py", "--replicas", "0"], "--replicas"),
+        (["run", "nothing.py"], "there is no such file"),
+        (["run", "shop"], "this does not say what to load"),
+        (["run"], "FILE"),
+        (["run", "shop.py", "--databse", "x"], "--databse"),
+        (["run", "shop.py", "--database", "postgresql:/u:geheim@h"], "--database: the database's URL cannot be read"),
+        (["preview", "61 * * * *"], "out of range"),
+        (["preview", "0 0 31 2 *"], "never fires"),
+        (["preview", "@daily", "--timezone", "Mars/Olympus"], "--timezone"),
+        (["preview", "@daily", "--from", "tomorrow"], '"tomorrow" is not an instant'),
+        (["runs", "--state", "lost"], 'there is no state "lost"'),
+        (["show", "first"], "RUN"),
+        (["trigger", "nightly", "--params", "{"], "--params is not JSON"),
+        (["nothing"], "nothing"),
+        (["db", "nothing"], "nothing"),
+    ],
+)
+def test_a_mistake_on_the_command_line(leased: Leased, folder: Path, arguments: list[str], said: str) -> None:
+    one_sentence(leased(*arguments), 2, said)
+    nothing_half_done(folder)
+
+
+@pytest.mark.parametrize("command", ["why", "pause", "resume", "cancel", "retry", "backfill", "lock", "doctor"])
+def test_a_command_whose_time_has_not_come_is_refused(leased: Leased, command: str) -> None:
+    one_sentence(leased(command, "x", "--wait", "30s"), 2, f"the command {command} does not exist yet; ")
+
+
+@pytest.mark.parametrize("command", ["status", "runs", "locks", "replicas"])
+def test_reading_makes_no_database(leased: Leased, folder: Path, command: str) -> None:
+    one_sentence(leased(command), 1, "there is no database file", "leased.db")
+    nothing_half_done(folder)
+
+
+UNREACHABLE = "postgresql://u:geheim@127.0.0.1:1/shop"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["run", "shop.py"], ["run", "shop.py", "--replicas", "3"], ["sync", "shop.py"], ["status"], ["db", "upgrade"]],
+)
+def test_an_unreachable_database(leased: Leased, command: list[str]) -> None:
+    one_sentence(leased(*command, "--database", UNREACHABLE), 1, "127.0.0.1:1", "cannot be used")
+
+
+def test_a_wrong_password(process: Leased, postgres_url: str) -> None:
+    url = make_url(postgres_url).set(password="geheim", drivername="postgresql").render_as_string(hide_password=False)
+    for command in (["run", "shop.py"], ["status"]):
+        one_sentence(process(*command, LEASED_DATABASE_URL=url), 1, "password authentication failed")
+
+
+def test_a_database_without_tables_is_told_what_to_do(leased: Leased, empty_postgres_url: str) -> None:
+    one_sentence(leased("run", "shop.py", "--database", empty_postgres_url), 1, "leased db upgrade")
+    one_sentence(leased("status", "--database", empty_postgres_url), 1, "leased db upgrade")
+
+
+def test_a_folder_that_is_not_there(leased: Leased) -> None:
+    one_sentence(leased("run", "shop.py", "--database", "sqlite:///no/such/folder/x.db"), 1, "no/such/folder")
+
+
+def test_an_unknown_variable_is_told_and_the_command_goes_on(leased: Leased, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEASED_LEASE_TLL", "1s")
+    answer = leased("check", "shop.py")
+    assert answer.status == 0
+    assert answer.err == (
+        "leased: LEASED_LEASE_TLL is set, but there is no such setting; did you mean LEASED_LEASE_TTL?\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "status"),
+    [
+        (["status"], "database", 1),
+        (["check", "nothing.py"], "definition", 2),
+        (["preview", "x"], "usage", 2),
+        (["runs", "--nothing"], "usage", 2),
+        (["why", "x"], "not yet", 2),
+    ],
+)
+def test_with_json_an_error_is_an_object_on_stderr(
+    leased: Leased, arguments: list[str], kind: str, status: int
+) -> None:
+    answer = leased(*arguments, "--json")
+    assert (answer.status, answer.out) == (status, "")
+    assert json.loads(answer.err)["error"]["kind"] == kind
+
+
+def test_a_defect_of_our_own_shows_a_traceback_from_our_code_on(
+    leased: Leased, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("oh")
+
+    monkeypatch.setattr("daemon.cli.commands.check.load", broken)
+    answer = leased("check", "shop.py")
+    assert answer.status == 1
+    assert answer.err.startswith("leased: this is a defect of leased itself")
+    assert "ZeroDivisionError: oh" in answer.err
+    assert "typer" not in answer.err

@@ -1,0 +1,57 @@
+"""The way in: version, help, interruption, and python-daemon, which has the same import name."""
+
+from pathlib import Path
+
+import pytest
+
+from .conftest import ROOT, Leased
+
+
+def test_the_version(process: Leased) -> None:
+    answer = process("--version")
+    assert answer.status == 0
+    assert answer.out.startswith("leased ")
+
+
+def test_without_a_command_there_is_help(leased: Leased) -> None:
+    answer = leased()
+    assert answer.status == 2
+    assert "Commands:" in answer.err
+
+
+def test_commands_of_later_are_not_in_the_help(leased: Leased) -> None:
+    answer = leased("--help")
+    assert answer.status == 0
+    assert "trigger" in answer.out
+    assert "doctor" not in answer.out
+
+
+def test_interruption_is_130(leased: Leased, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("daemon.cli.commands.check.load", interrupted)
+    answer = leased("check", "shop.py")
+    assert (answer.status, answer.err) == (130, "")
+
+
+def test_beside_python_daemon_it_ends_with_one_sentence(process: Leased, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    (site / "python_daemon-3.1.2.dist-info").mkdir(parents=True)
+    (site / "python_daemon-3.1.2.dist-info" / "METADATA").write_text("Name: python-daemon\nVersion: 3.1.2\n")
+    answer = process("status", PYTHONPATH=f"{ROOT}:{site}")
+    assert answer.status == 1
+    assert answer.err == (
+        "leased: the package python-daemon is installed here too, and both are imported as `daemon`; "
+        "install leased into an environment of its own\n"
+    )
+
+
+def test_another_daemon_that_hides_ours_is_told_in_one_sentence(process: Leased, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    (site / "daemon").mkdir(parents=True)
+    (site / "daemon" / "__init__.py").write_text("raise SystemExit('never imported')")
+    answer = process("status", PYTHONPATH=f"{site}:{ROOT}")
+    assert answer.status == 1
+    assert answer.err.startswith("leased: another `daemon` hides the one of leased")
+    assert answer.err.count("\n") == 1

@@ -1,0 +1,206 @@
+"""Cron expressions: what they say, and what is refused."""
+
+import time
+from datetime import UTC, date, datetime, timedelta
+from itertools import islice
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daemon.definitions.triggers.cron import ALIASES, parse
+from daemon.definitions.triggers.trigger import At, Cron, Every
+from daemon.errors import InvalidCron
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+FIELDS = {"minute": (0, 59), "hour": (0, 23), "day": (1, 31), "month": (1, 12), "weekday": (0, 7)}
+MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+WEEKDAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
+
+
+def instants(expression: str, count: int, after: datetime = START) -> list[datetime]:
+    return list(islice(Cron(expression).instants(after, timezone=UTC, anchor=after), count))
+
+
+def shown(expression: str, count: int, after: datetime = START) -> list[str]:
+    return [f"{instant:%Y-%m-%d %H:%M:%S}" for instant in instants(expression, count, after)]
+
+
+@pytest.mark.parametrize(
+    ("expression", "first"),
+    [
+        ("*/20 * * * *", ["2026-01-01 00:20:00", "2026-01-01 00:40:00"]),
+        ("30 0 2 * * *", ["2026-01-01 02:00:30", "2026-01-02 02:00:30"]),
+        ("@daily", ["2026-01-02 00:00:00", "2026-01-03 00:00:00"]),
+        ("@YEARLY", ["2027-01-01 00:00:00", "2028-01-01 00:00:00"]),
+        ("0 12 * JUN mon", ["2026-06-01 12:00:00", "2026-06-08 12:00:00"]),
+        ("0 0 * * 7", ["2026-01-04 00:00:00", "2026-01-11 00:00:00"]),
+        ("0 0 * * 0", ["2026-01-04 00:00:00", "2026-01-11 00:00:00"]),
+        ("0 0 29 2 *", ["2028-02-29 00:00:00", "2032-02-29 00:00:00"]),
+        ("5/20 3 * * *", ["2026-01-01 03:05:00", "2026-01-01 03:25:00"]),
+        ("0 22-1 * * *", ["2026-01-01 01:00:00", "2026-01-01 22:00:00"]),
+        ("5-5 4-4 * * *", ["2026-01-01 04:05:00", "2026-01-02 04:05:00"]),
+    ],
+)
+def test_an_expression_gives_these_instants(expression: str, first: list[str]) -> None:
+    assert shown(expression, 2) == first
+
+
+def test_either_day_field_matches_unless_one_begins_with_a_star_then_both_must() -> None:
+    assert shown("0 0 13 * fri", 3) == ["2026-01-02 00:00:00", "2026-01-09 00:00:00", "2026-01-13 00:00:00"]
+    assert shown("0 0 */13 * fri", 2) == ["2026-02-27 00:00:00", "2026-03-27 00:00:00"]
+    assert shown("0 0 13 * */5", 2) == ["2026-02-13 00:00:00", "2026-03-13 00:00:00"]
+
+
+@pytest.mark.parametrize("alias", ALIASES)
+def test_an_alias_means_its_expression(alias: str) -> None:
+    assert parse(alias) == parse(ALIASES[alias])
+
+
+@pytest.mark.parametrize(
+    ("expression", "sentence"),
+    [
+        (
+            "0 2 * *",
+            '"0 2 * *" has 4 fields, but cron has 5 (minute, hour, day of month, month, day of week), or 6 with',
+        ),
+        ("", '"" has 0 fields'),
+        ("0 0 0 1 1 * 2026", "has 7 fields"),
+        ("0 0 31 2 *", '"0 0 31 2 *" never fires: no month of the field "2" has a day "31"; choose'),
+        ("0 0 31 4,6,9,11 *", "never fires"),
+        ("0 0 30 2 */2", "never fires"),
+        ("@reboot", '"@reboot" is an event, not a time; use one of @hourly'),
+        ("@often", '"@often" is not known; use one of @hourly'),
+        ("0 0 L * *", '"l" is not supported in the field day of month'),
+        ("0 0 15W * *", '"15w" is not supported'),
+        ("0 0 * * 1#2", '"1#2" is not supported in the field day of week'),
+        ("0 0 * * L5", '"l5" is not supported'),
+        ("H * * * *", '"h" is not supported in the field minute'),
+        ("R * * * *", '"r" is not supported'),
+        ("0 0 ? * 1", '"?" is not supported'),
+        ("60 * * * *", "60 is out of range in the field minute; it goes from 0 to 59"),
+        ("0 0 0 * *", "0 is out of range in the field day of month"),
+        ("0 0 1 0 *", "0 is out of range in the field month"),
+        ("0 0 * * 8", "8 is out of range in the field day of week"),
+        ("0 0 * mon *", '"mon" is no value of the field month'),
+        ("*/90 * * * *", "the step 90 does not fit into the field minute (0 to 59); a longer interval is written with"),
+        ("*/0 * * * *", "the step 0 does not fit"),
+        ("0 22-2/2 * * *", '"22-2/2" ends before it starts, and has a step; write the values as a list'),
+        ("1,,2 * * * *", '"" is not supported'),
+        ("-5 * * * *", '"-5" is not supported'),
+        ("** * * * *", '"**" is not supported'),
+        ("\N{ARABIC-INDIC DIGIT FIVE} * * * *", "is not supported"),
+    ],
+)
+def test_what_is_not_supported_is_refused_with_a_sentence(expression: str, sentence: str) -> None:
+    with pytest.raises(InvalidCron) as caught:
+        Cron(expression)
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@st.composite
+def field(draw: st.DrawFn, name: str) -> tuple[str, frozenset[int]]:
+    """One field as text, and the values that it means."""
+    first, last = FIELDS[name]
+    value = st.integers(first, last)
+
+    def spelled(number: int) -> str:
+        names = {"month": ["", *MONTHS], "weekday": [*WEEKDAYS, "7"]}.get(name)
+        return names[number] if names and draw(st.booleans()) else str(number)
+
+    parts, allowed = [], set[int]()
+    for _ in range(draw(st.integers(1, 3))):
+        kind = draw(st.sampled_from(["star", "value", "range", "step", "star step", "range step"]))
+        low, high = sorted((draw(value), draw(value)))
+        step = draw(st.integers(1, last - first))
+        start, end = (low % 7, 6) if name == "weekday" else (low, last)  # the week ends with Saturday; 7 is 0
+        text, values = {
+            "star": ("*", range(first, last + 1)),
+            "value": (spelled(low), [low]),
+            "range": (f"{spelled(low)}-{high}", range(low, high + 1)),
+            "step": (f"{low}/{step}", range(start, end + 1, step)),
+            "star step": (f"*/{step}", range(first, last + 1, step)),
+            "range step": (f"{low}-{spelled(high) if high < 7 else high}/{step}", range(low, high + 1, step)),
+        }[kind]
+        parts.append(text)
+        allowed.update(values)
+    return ",".join(parts), frozenset(allowed)
+
+
+EVERY_MONTH, EVERY_DAY = ("*", frozenset(range(1, 13))), ("*", frozenset(range(8)))
+Meaning = tuple[str, frozenset[int]]
+
+
+@given(
+    fields=st.tuples(
+        field("minute"),
+        field("hour"),
+        field("day"),
+        st.just(EVERY_MONTH) | field("month"),
+        st.just(EVERY_DAY) | field("weekday"),
+    ),
+    start=st.datetimes(datetime(1999, 1, 1), datetime(2090, 1, 1)),  # noqa: DTZ001 (hypothesis takes them so)
+)
+def test_matching_agrees_with_a_walk_from_minute_to_minute(
+    fields: tuple[Meaning, Meaning, Meaning, Meaning, Meaning], start: datetime
+) -> None:
+    minute, hour, day, month, weekday = fields
+    expression = " ".join(text for text, _ in fields)
+    either = not day[0].startswith("*") and not weekday[0].startswith("*")
+
+    def matches_date(one: date) -> bool:
+        by_month, by_week = one.day in day[1], bool({one.isoweekday(), one.isoweekday() % 7} & weekday[1])
+        return one.month in month[1] and ((by_month or by_week) if either else (by_month and by_week))
+
+    if not any(matches_date(date(2000, 1, 1) + timedelta(days=number)) for number in range(41 * 366)):
+        with pytest.raises(InvalidCron, match="never fires"):
+            Cron(expression)
+        return
+    cron = Cron(expression)
+    after = start.replace(tzinfo=UTC)
+    end = after + timedelta(days=3)
+    first = after.replace(second=0, microsecond=0) + timedelta(minutes=1)
+    expected = [
+        instant
+        for number in range(3 * 1440)
+        if (instant := first + timedelta(minutes=number)) < end
+        and instant.minute in minute[1]
+        and instant.hour in hour[1]
+        and matches_date(instant.date())
+    ]
+    found = list(islice(cron.instants(after, timezone=UTC, anchor=after), len(expected) + 1))
+    assert found[: len(expected)] == expected
+    assert found[len(expected)] >= end
+
+
+def test_a_rare_instant_is_found_quickly() -> None:
+    cron = Cron("0 0 29 2 *")
+    began = time.process_time()
+    for year in range(2026, 2126):
+        next(cron.instants(datetime(year, 3, 1, tzinfo=UTC), timezone=UTC, anchor=START))
+    assert time.process_time() - began < 100 * 0.01
+
+
+def test_a_hundred_thousand_instants_take_about_a_second_at_most() -> None:
+    began = time.process_time()
+    found = instants("* * * * *", 100_000)
+    assert time.process_time() - began < 2
+    assert found[-1] == START + timedelta(minutes=100_000)
+
+
+def test_a_sequence_ends_with_the_calendar_instead_of_failing() -> None:
+    assert list(Cron("* * * * *").instants(datetime(9999, 12, 31, tzinfo=UTC), timezone=UTC, anchor=START)) == []
+    late = datetime(9999, 12, 31, 23, 0, tzinfo=UTC)
+    assert len(list(Every(1800.0).instants(late, timezone=UTC, anchor=late))) == 1
+
+
+def test_an_interval_counts_elapsed_time_from_its_anchor() -> None:
+    after = START + timedelta(minutes=50)
+    found = islice(Every(1800.0).instants(after, timezone=UTC, anchor=START), 2)
+    assert list(found) == [START + timedelta(minutes=60), START + timedelta(minutes=90)]
+
+
+def test_an_instant_comes_once() -> None:
+    assert list(At(START).instants(START - timedelta(days=1), timezone=UTC, anchor=START)) == [START]
+    assert list(At(START).instants(START, timezone=UTC, anchor=START)) == []

@@ -1,0 +1,189 @@
+"""Daylight saving time: what the clock skips runs once, right after the gap; a fixed time runs once when it is repeated."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import takewhile
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daemon.definitions.triggers.trigger import Cron
+
+MINUTE = timedelta(minutes=1)
+
+
+def due(expression: str, zone: str, first: str, last: str) -> list[str]:
+    """Return what is due from one local day to another, both included, in local time with its offset."""
+    timezone = ZoneInfo(zone)
+    start = datetime.fromisoformat(first).replace(tzinfo=timezone).astimezone(UTC)
+    end = (datetime.fromisoformat(last) + timedelta(days=1)).replace(tzinfo=timezone).astimezone(UTC)
+    found = Cron(expression).instants(start - timedelta(seconds=1), timezone=timezone, anchor=start)
+    local = (instant.astimezone(timezone) for instant in takewhile(lambda instant: instant < end, found))
+    return [f"{one:%d %H:%M}{one:%z}" for one in local]
+
+
+def test_a_time_in_the_gap_runs_once_right_after_it() -> None:
+    assert due("30 2 * * *", "Europe/Berlin", "2026-03-28", "2026-03-30") == [
+        "28 02:30+0100",
+        "29 03:00+0200",
+        "30 02:30+0200",
+    ]
+
+
+def test_several_times_in_one_gap_run_once() -> None:
+    assert due("0,20,40 2 * * *", "Europe/Berlin", "2026-03-29", "2026-03-29") == ["29 03:00+0200"]
+
+
+def test_a_time_in_the_gap_and_one_at_its_end_are_one() -> None:
+    assert due("0 2,3,4 * * *", "America/New_York", "2026-03-08", "2026-03-08") == ["08 03:00-0400", "08 04:00-0400"]
+
+
+def test_a_skipped_time_of_an_hourly_schedule_runs_right_after_the_gap_too() -> None:
+    assert due("30 * * * *", "Europe/Berlin", "2026-03-29", "2026-03-29")[:4] == [
+        "29 00:30+0100",
+        "29 01:30+0100",
+        "29 03:00+0200",
+        "29 03:30+0200",
+    ]
+
+
+def test_a_fixed_time_runs_once_when_the_clock_repeats_it_the_first_time() -> None:
+    assert due("30 2 * * *", "Europe/Berlin", "2026-10-25", "2026-10-25") == ["25 02:30+0200"]
+    assert due("30 1 * * *", "America/New_York", "2026-11-01", "2026-11-01") == ["01 01:30-0400"]
+    assert due("0,30 1-3 * * *", "Europe/Berlin", "2026-10-25", "2026-10-25") == [
+        "25 01:00+0200",
+        "25 01:30+0200",
+        "25 02:00+0200",
+        "25 02:30+0200",
+        "25 03:00+0100",
+        "25 03:30+0100",
+    ]
+
+
+def test_a_wildcard_goes_on_with_elapsed_time_when_the_clock_repeats_an_hour() -> None:
+    assert due("*/30 * * * *", "Europe/Berlin", "2026-10-25", "2026-10-25")[4:8] == [
+        "25 02:00+0200",
+        "25 02:30+0200",
+        "25 02:00+0100",
+        "25 02:30+0100",
+    ]
+    assert due("15 * * * *", "America/New_York", "2026-11-01", "2026-11-01")[1:3] == ["01 01:15-0400", "01 01:15-0500"]
+    assert len(due("* * * * *", "Europe/Berlin", "2026-10-25", "2026-10-25")) == 25 * 60
+
+
+def test_lord_howe_moves_its_clock_by_half_an_hour() -> None:
+    assert due("15 2 * * *", "Australia/Lord_Howe", "2026-10-04", "2026-10-04") == ["04 02:30+1100"]
+    assert due("45 1 * * *", "Australia/Lord_Howe", "2026-04-05", "2026-04-05") == ["05 01:45+1100"]
+    assert due("45 */1 * * *", "Australia/Lord_Howe", "2026-04-05", "2026-04-05")[1:3] == [
+        "05 01:45+1100",
+        "05 01:45+1030",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "right_after"),
+    [("America/Sao_Paulo", "2018-11-04", "04 01:00-0200"), ("Asia/Beirut", "2026-03-29", "29 01:00+0300")],
+)
+def test_a_gap_at_midnight_does_not_swallow_the_day(zone: str, day: str, right_after: str) -> None:
+    assert due("0 0 * * *", zone, day, day) == [right_after]
+    assert due("@monthly", zone, day, day) == []
+
+
+def test_midnight_that_is_shown_twice_on_two_dates_stays_in_order() -> None:
+    # St. John's put its clock back at 00:01, to 23:01 of the day before.
+    found = due("*/30 * * * *", "America/St_Johns", "2010-11-06", "2010-11-07")
+    assert found[46:52] == [
+        "06 23:00-0230",
+        "06 23:30-0230",
+        "07 00:00-0230",
+        "06 23:30-0330",
+        "07 00:00-0330",
+        "07 00:30-0330",
+    ]
+    assert due("0 0 * * *", "America/St_Johns", "2010-11-07", "2010-11-07") == ["07 00:00-0230"]
+
+
+def test_a_whole_day_that_is_skipped_runs_once_right_after_it() -> None:
+    assert due("0 9 * * *", "Pacific/Apia", "2011-12-29", "2011-12-31") == [
+        "29 09:00-1000",
+        "31 00:00+1400",
+        "31 09:00+1400",
+    ]
+    assert due("0 9 30 12 *", "Pacific/Apia", "2011-12-29", "2011-12-31") == ["31 00:00+1400"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "zone", "after"),
+    [
+        ("30 2 * * *", "Europe/Berlin", "2026-10-25T00:30:00+00:00"),  # the first pass is over, the second to come
+        ("30 2 * * *", "Europe/Berlin", "2026-10-25T01:15:00+00:00"),
+        ("30 2 * * *", "Europe/Berlin", "2026-03-29T01:00:00+00:00"),  # the end of the gap itself
+        ("0 9 * * *", "Pacific/Apia", "2011-12-30T10:00:00+00:00"),
+    ],
+)
+def test_starting_in_the_middle_of_a_change_gives_the_same_instants(expression: str, zone: str, after: str) -> None:
+    start, timezone = datetime.fromisoformat(after), ZoneInfo(zone)
+    long_before = Cron(expression).instants(start - timedelta(days=30), timezone=timezone, anchor=start)
+    expected = next(instant for instant in long_before if instant > start)
+    assert next(Cron(expression).instants(start, timezone=timezone, anchor=start)) == expected
+
+
+ZONES = {
+    "Europe/Berlin": ("2026-03-29", "2026-10-25"),
+    "America/New_York": ("2026-03-08", "2026-11-01"),
+    "Australia/Lord_Howe": ("2026-10-04", "2026-04-05"),
+    "America/Sao_Paulo": ("2018-11-04", "2018-02-18"),
+    "Asia/Beirut": ("2026-03-29", "2026-10-25"),
+    "America/St_Johns": ("2010-03-14", "2010-11-07"),
+    "Pacific/Apia": ("2011-12-30", "2011-04-02"),
+    "Africa/Casablanca": ("2026-02-15", "2026-03-22"),
+    "Pacific/Kwajalein": ("1993-08-21", "1969-10-01"),
+    "Antarctica/Troll": ("2026-03-29", "2026-10-25"),
+    "UTC": ("2026-03-29", "2026-10-25"),
+}
+CHANGES = [(zone, day) for zone, days in ZONES.items() for day in days]
+
+
+def reference(cron: Cron, zone: ZoneInfo, start: datetime, end: datetime) -> Iterator[datetime]:
+    """Look at the clock on the wall each minute, as a person would."""
+    previous = (start - MINUTE).astimezone(zone).replace(tzinfo=None)
+    highest = previous
+    instant = start
+    while instant < end:
+        wall = instant.astimezone(zone).replace(tzinfo=None)
+        skipped = highest + MINUTE
+        is_due = False
+        while skipped < wall:
+            is_due = is_due or cron.pattern.matches(skipped)
+            skipped += MINUTE
+        if cron.pattern.matches(wall) and (wall > highest or not cron.pattern.fixed):
+            is_due = True
+        if is_due:
+            yield instant
+        highest = max(highest, wall)
+        instant += MINUTE
+
+
+@given(
+    change=st.sampled_from(CHANGES),
+    fields=st.tuples(
+        st.sampled_from(["0", "1", "30", "15,45", "*", "*/7", "*/30", "0-10"]),
+        st.sampled_from(["*", "*/2", "0", "1", "2", "0-3", "1,2,3", "22-1", "9"]),
+        st.sampled_from(["*", "*/2", "29", "30", "1-7", "20-31"]),
+        st.just("*"),
+        st.sampled_from(["*", "0", "6,0", "1-5"]),
+    ),
+    begin=st.integers(0, 4 * 1440),
+)
+def test_any_change_of_the_clock_agrees_with_a_watch_on_the_wall(
+    change: tuple[str, str], fields: tuple[str, ...], begin: int
+) -> None:
+    zone, cron = ZoneInfo(change[0]), Cron(" ".join(fields))
+    middle = datetime.fromisoformat(f"{change[1]}T00:00:00+00:00")
+    start, end = middle - timedelta(days=4), middle + timedelta(days=3)
+    after = middle - timedelta(days=2) + begin * MINUTE
+    expected = [instant for instant in reference(cron, zone, start, end) if instant > after]
+    found = cron.instants(after, timezone=zone, anchor=after)
+    assert list(takewhile(lambda instant: instant < end, found)) == expected

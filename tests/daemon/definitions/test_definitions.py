@@ -1,0 +1,310 @@
+"""Definitions in Python: what is made of them, and what is refused, each in one sentence."""
+
+import functools
+import json
+from collections.abc import Callable
+from dataclasses import FrozenInstanceError, replace
+from datetime import UTC, datetime, timedelta, timezone
+from itertools import islice
+from typing import Any
+
+import pytest
+
+from daemon import Schedules
+from daemon.definitions.job_settings import JOB_SETTINGS
+from daemon.definitions.model import Schedule
+from daemon.definitions.schedule_settings import LATER, SCHEDULE_SETTINGS, TRIGGERS
+from daemon.definitions.sources.schedules import JobSettings, ScheduleSettings
+from daemon.definitions.triggers.trigger import At, Cron, Every
+from daemon.errors import DaemonError, DefinitionError, InvalidInstant, NotYet, Place
+from daemon.instants import format_instant, parse_instant
+
+NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
+
+
+def job(run: Any) -> None:
+    """A job."""
+
+
+async def task(run: Any) -> None:
+    """A job that is async."""
+
+
+class Called:
+    async def __call__(self, run: Any) -> None:
+        """A job of a kind that is not taken."""
+
+
+def one(**settings: Any) -> Schedule:
+    schedules = Schedules("shop")
+    schedules.add("nightly", **({"cron": "0 2 * * *"} | settings)).job(job)
+    return schedules.application().schedule("nightly")
+
+
+def refusal(define: Callable[[Schedules], Any]) -> str:
+    schedules = Schedules("shop")
+    with pytest.raises(DefinitionError) as caught:  # noqa: PT012 (some come with a definition, some with the whole)
+        define(schedules)
+        schedules.application()
+    sentence = str(caught.value)
+    assert "\n" not in sentence
+    return sentence
+
+
+def test_a_decorated_function_is_a_schedule_of_one_job_named_after_it() -> None:
+    schedules = Schedules("shop")
+
+    @schedules.cron("*/5 * * * *", timezone="Europe/Berlin", timeout="40m", retries=3)
+    async def refresh_prices(run: Any) -> None: ...
+
+    @schedules.every("90s", name="tidy")
+    def clean(run: Any) -> None: ...
+
+    @schedules.at("2026-07-01T14:00:00+02:00")
+    def once(run: Any) -> None: ...
+
+    refresh, tidy, at = schedules.application().schedules
+    assert (refresh.name, refresh.trigger, refresh.timezone) == ("refresh-prices", Cron("*/5 * * * *"), "Europe/Berlin")
+    [only] = refresh.jobs
+    assert (only.name, only.function, only.isolation) == ("refresh-prices", refresh_prices, "task")
+    assert (only.timeout, only.retries) == (2400.0, 3)
+    assert (tidy.name, tidy.trigger, tidy.jobs[0].isolation) == ("tidy", Every(90.0), "process")
+    assert at.trigger == At(NOON)
+
+
+def test_jobs_of_a_schedule_keep_their_order() -> None:
+    schedules = Schedules("shop")
+    nightly = schedules.add("daily-full-sync", cron="0 2 * * *", catch_up="latest", overlap="skip")
+
+    @nightly.job(timeout="40m", backoff="1m")
+    def customers(run: Any) -> None: ...
+
+    nightly.command("orders", ["python", "sync.py", "orders"], timeout="1h", cwd="/srv", env={"LEVEL": "1"})
+
+    @nightly.job
+    def old_carts(run: Any) -> None: ...
+
+    nightly.command("report", "make report | mail")
+    jobs = schedules.application().schedule("daily-full-sync").jobs
+    assert [(one.name, one.isolation) for one in jobs] == [
+        ("customers", "process"),
+        ("orders", "command"),
+        ("old-carts", "process"),
+        ("report", "command"),
+    ]
+    assert jobs[0].backoff == 60.0
+    assert jobs[1].command == ("python", "sync.py", "orders")
+    assert (jobs[1].cwd, jobs[1].env) == ("/srv", {"LEVEL": "1"})
+    assert jobs[3].command == "make report | mail"
+
+
+def test_the_defaults_are_those_of_the_reference() -> None:
+    schedule = one()
+    assert (schedule.timezone, schedule.catch_up, schedule.overlap, schedule.on_failure) == (
+        "UTC",
+        "latest",
+        "skip",
+        "stop",
+    )
+    assert (schedule.start_within, schedule.lock, schedule.jitter, schedule.enabled) == (None, None, 0.0, True)
+    assert (schedule.jobs[0].timeout, schedule.jobs[0].retries) == (None, 0)
+
+
+def test_an_async_function_may_ask_for_a_process() -> None:
+    schedules = Schedules("shop")
+    schedules.every("1m", isolation="process")(task)
+    assert schedules.application().schedules[0].jobs[0].isolation == "process"
+
+
+def test_a_lambda_with_a_name_is_a_job() -> None:
+    schedules = Schedules("shop")
+    schedules.every("1m", name="tick")(lambda run: None)
+    assert schedules.application().job("tick", "tick").function is not None
+
+
+@pytest.mark.parametrize(
+    ("define", "sentence"),
+    [
+        (lambda s: s.add("n", cron="0 2 * *"), 'schedule "n", cron: "0 2 * *" has 4 fields, but cron has 5'),
+        (lambda s: s.add("n", cron="0 0 31 2 *"), 'schedule "n", cron: "0 0 31 2 *" never fires'),
+        (lambda s: s.add("n"), 'schedule "n": it does not say when it is due; set one of cron, every and at'),
+        (lambda s: s.add("n", cron="@daily", every="1m"), 'schedule "n": it has cron and every; set one of'),
+        (lambda s: s.add("n", every="soon"), "every: 'soon' is not a duration; write it like"),
+        (lambda s: s.add("n", every=0), "every: 0 is too short; 0.1 seconds are the least"),
+        (lambda s: s.add("n", every="40000d"), 'every: "40000d" is too long; 100 years are the most'),
+        (
+            lambda s: s.add("n", at="2026-07-01T02:00:00"),
+            'at: "2026-07-01T02:00:00" does not say in which time zone; add Z',
+        ),
+        (lambda s: s.add("n", at="tomorrow"), 'at: "tomorrow" is not an instant; write it like "2026-07-01T02:00:00Z"'),
+        (lambda s: s.add("n", at="2026-02-30T02:00:00Z"), "day is out of range for month); write it like"),
+        (
+            lambda s: one(timezone="Europe/Berln"),
+            'timezone: there is no time zone "Europe/Berln"; did you mean "Europe/Berlin"?',
+        ),
+        (lambda s: one(timezone="Berlin"), 'there is no time zone "Berlin"; did you mean "Europe/Berlin"?'),
+        (lambda s: one(timezone="Europe"), 'there is no time zone "Europe"'),
+        (lambda s: one(timezone="../etc/passwd"), "there is no time zone"),
+        (
+            lambda s: one(time_zone="UTC"),
+            'schedule "nightly", time_zone: there is no such setting; did you mean "timezone"?',
+        ),
+        (lambda s: one(catch_up="last"), 'catch_up: there is no choice "last"; use "skip", "latest" or "all"'),
+        (
+            lambda s: one(overlap="replace"),
+            'overlap: the value "replace" does not exist yet; use "skip", "queue" or "allow"',
+        ),
+        (lambda s: one(keep="30d"), 'schedule "nightly", keep: this setting does not exist yet; leave it out'),
+        (lambda s: one(starts="2026-07-02T00:00:00Z", ends="2026-07-01T00:00:00Z"), "ends: it ends before it starts"),
+        (lambda s: one(enabled="no"), 'enabled: "no" is neither true nor false'),
+        (lambda s: one(tags="a"), 'tags: "a" is not a list of texts'),
+        (lambda s: one(params={"when": NOON}), "params: a value in it cannot be stored"),
+        (lambda s: one(params={"x": float("nan")}), "params: a value in it cannot be stored"),
+        (lambda s: one(lock="run/shop/x"), 'lock: "run/shop/x" begins with "run/", which belongs to the daemon'),
+        (lambda s: one(lock="disk", overlap="allow"), "lock: under one lock its runs cannot overlap"),
+        (lambda s: one(jitter="2m", start_within="1m"), "jitter: a run could come later than start_within allows"),
+        (lambda s: s.add("n", every=60), 'schedule "n": it has no job; add a function or a command'),
+        (lambda s: None, 'the application "shop" has no schedule; add one'),
+        (lambda s: s.add("a/b", every=60), 'the name of a schedule "a/b" has a "/"'),
+        (lambda s: s.add("x" * 201, every=60), "has 201 characters; 200 are the most"),
+        (lambda s: s.add("a\nb", every=60), "has control characters; leave them out"),
+        (lambda s: s.add("", every=60), '"" is no name of a schedule'),
+        (
+            lambda s: [s.add("n", every=60), s.add("n", every=60)],
+            'there are two schedules named "n"; rename one of them',
+        ),
+        (lambda s: [b := s.add("n", every=60), b.job(job), b.job(job)], 'schedule "n": there are two jobs named "job"'),
+        (lambda s: s.add("n", every=60).job(timeout=0)(job), 'schedule "n", job "job", timeout: 0 is too short'),
+        (lambda s: s.add("n", every=60).job(retries=-1)(job), "retries: -1 is not a number of times"),
+        (
+            lambda s: s.add("n", every=60).job(retrys=1)(job),
+            'retrys: there is no such setting; did you mean "retries"?',
+        ),
+        (
+            lambda s: s.every(60, isolation="thread")(job),
+            'isolation: the value "thread" does not exist yet; leave it out',
+        ),
+        (
+            lambda s: s.every(60, isolation="task")(job),
+            "isolation: only an async function can be a task; make it `async def`",
+        ),
+        (lambda s: s.every(60, cwd="/tmp")(task), 'job "task", cwd: a task runs inside the replica'),  # noqa: S108
+        (lambda s: s.every(60)(lambda run: None), 'has no name of its own; give one: name="…"'),
+        (
+            lambda s: s.every(60, name="n")(lambda: None),
+            "the function takes (), but a job is called with its run alone",
+        ),
+        (lambda s: s.every(60, name="n")(lambda run: (yield)), "has a `yield`, so calling it would do nothing"),
+        (lambda s: s.every(60, name="n")(Called()), "called like an async function; give an async function"),
+        (lambda s: s.add("n", every=60).command("c", ""), 'job "c", command: "" is not a command'),
+        (lambda s: s.add("n", every=60).command("c", []), "command: [] is not a command"),
+        (lambda s: s.add("n", every=60).command("c", ["ls", 1]), "command: ['ls', 1] is not a command"),
+        (lambda s: s.add("n", every=60).command("c", "ls", env={"A": 1}), 'env: the value of "A" is not a text'),
+        (lambda s: s.add("n", every=60).command("c", "ls", env={"LEASE_NAME": "x"}), "is set by the daemon itself"),
+        (lambda s: s.add("n", every=60).command("c", "ls", isolation="thread"), '"thread" does not exist yet'),
+    ],
+)
+def test_a_definition_that_cannot_be_used_is_refused_with_a_sentence(
+    define: Callable[[Schedules], Any], sentence: str
+) -> None:
+    assert sentence in refusal(define)
+
+
+def test_names_must_fit_into_the_name_of_a_lease_together() -> None:
+    schedules = Schedules("a" * 200)
+    schedules.add("b" * 200, every=60).job(job)
+    with pytest.raises(DefinitionError, match="they name a lease, and may have 230 characters together"):
+        schedules.application()
+
+
+def test_what_does_not_exist_yet_is_an_error_of_its_own() -> None:
+    with pytest.raises(NotYet):
+        one(keep="30d")
+    with pytest.raises(NotYet, match="leased run FILE"):
+        Schedules("shop").replica("sqlite://")
+
+
+def test_an_error_names_file_line_schedule_job_and_setting() -> None:
+    error = DefinitionError(Place(schedule="nightly", job="sync", field="timeout"), "it is bad", "mend it")
+    assert str(error.found_in("s.py", 3)) == 's.py, line 3: schedule "nightly", job "sync", timeout: it is bad; mend it'
+    assert error.found_in("s.py").found_in("other.py").place.source == "s.py"
+    assert isinstance(error, DaemonError)
+
+
+def test_typed_settings_and_known_settings_are_the_same() -> None:
+    assert set(JobSettings.__annotations__) == set(JOB_SETTINGS)
+    assert {*ScheduleSettings.__annotations__, *TRIGGERS} == set(SCHEDULE_SETTINGS)
+    assert not set(LATER) & set(SCHEDULE_SETTINGS)
+
+
+def test_starts_and_ends_are_bounds_that_belong_to_it_and_an_interval_counts_from_starts() -> None:
+    schedule = one(cron=None, every="40m", starts="2026-07-01T12:00:00Z", ends="2026-07-01T13:20:00Z")
+    long_before = NOON - timedelta(days=400)
+    assert list(schedule.instants(long_before, NOON + timedelta(seconds=7))) == [
+        NOON,
+        NOON + timedelta(minutes=40),
+        NOON + timedelta(minutes=80),
+    ]
+
+
+def test_an_interval_counts_from_the_whole_second_of_its_anchor() -> None:
+    anchor = NOON + timedelta(microseconds=734_221)
+    assert next(one(cron=None, every="1m").instants(anchor, anchor)) == NOON + timedelta(minutes=1)
+
+
+def test_a_disabled_schedule_has_no_instants() -> None:
+    """Rule 13."""
+    assert list(one(enabled=False).instants(NOON, NOON)) == []
+
+
+def test_the_digest_changes_with_anything_but_the_stored_form_holds_no_secret() -> None:
+    def made(value: str) -> Schedule:
+        schedules = Schedules("shop")
+        schedules.add("n", every=60, params={"a": [1, 2]}).command("c", "ls", env={"TOKEN": value})
+        return schedules.application().schedules[0]
+
+    assert made("s3cret").digest() == made("s3cret").digest()
+    assert made("s3cret").digest() != made("other").digest()
+    assert made("s3cret").canonical() == made("other").canonical()
+    assert "s3cret" not in json.dumps(made("s3cret").canonical())
+    assert one().digest() != one(description="x").digest()
+    assert one().timing() == one(description="x").timing()
+    assert one().timing() != one(timezone="Europe/Berlin").timing()
+    assert one().canonical()["jobs"][0]["function"] == f"{__name__}:job"
+
+
+def test_a_function_without_a_name_of_its_own_is_stored_by_its_kind() -> None:
+    schedules = Schedules("shop")
+    schedules.every(60, name="n")(functools.partial(job))
+    assert schedules.application().schedules[0].canonical()["jobs"][0]["function"] == "functools:partial"
+
+
+def test_definitions_never_change() -> None:
+    with pytest.raises(FrozenInstanceError):
+        one().name = "other"  # type: ignore[misc]
+    assert replace(one(), name="other").name == "other"
+
+
+def test_a_name_that_is_not_there_is_told_with_the_nearest() -> None:
+    schedules = Schedules("shop")
+    schedules.every(60, name="sync")(job)
+    with pytest.raises(DefinitionError, match='there is no schedule "synk"; did you mean "sync"'):
+        schedules.application().schedule("synk")
+    with pytest.raises(DefinitionError, match='there is no job "x"; it has "sync"'):
+        schedules.application().job("sync", "x")
+
+
+def test_instants_are_read_with_their_offset_and_written_in_utc() -> None:
+    assert parse_instant("2026-07-01t14:00:00.5+02:00") == NOON + timedelta(seconds=0.5)
+    assert parse_instant(NOON.astimezone(timezone(timedelta(hours=9)))) == NOON
+    assert format_instant(parse_instant("2026-07-01 12:00:00Z")) == "2026-07-01T12:00:00Z"
+    for wrong in ("2026-W27-3T12:00:00Z", "20260701T120000Z", "0001-01-01T00:00:00+05:00", 7, None):
+        with pytest.raises(InvalidInstant):
+            parse_instant(wrong)
+
+
+def test_the_decorators_keep_the_function_as_it_is() -> None:
+    schedules = Schedules("shop")
+    assert schedules.cron("@daily")(job) is job
+    assert schedules.add("n", every=60).job(job) is job
+    assert len(list(islice(one().instants(NOON, NOON), 3))) == 3

@@ -1,0 +1,162 @@
+"""FILE: what may be given, and the sentences about what cannot be loaded."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from daemon.definitions.sources.load import load
+from daemon.errors import DefinitionError
+
+PLAIN = """
+from daemon import Schedules
+schedules = Schedules("shop")
+
+@schedules.every("1m")
+def tick(run): ...
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.chdir(tmp_path)
+    before = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+
+
+def refusal(spec: str) -> str:
+    with pytest.raises(DefinitionError) as caught:
+        load(spec)
+    sentence = str(caught.value)
+    assert "\n" not in sentence
+    return sentence
+
+
+def test_a_python_file_is_loaded(folder: Path) -> None:
+    (folder / "plans.py").write_text(PLAIN)
+    application = load("plans.py")
+    assert (application.name, application.source) == ("shop", folder / "plans.py")
+    assert application.schedules[0].canonical()["jobs"][0]["function"] == "plans:tick"
+
+
+def test_it_finds_what_lies_beside_it_and_is_one_module_with_what_imports_it_back(folder: Path) -> None:
+    (folder / "plans.py").write_text("from daemon import Schedules\nschedules = Schedules('shop')\nimport its_jobs\n")
+    (folder / "its_jobs.py").write_text(
+        "from plans import schedules\n@schedules.every('1m', name='beside')\ndef job(run): ...\n"
+    )
+    assert [schedule.name for schedule in load("plans.py").schedules] == ["beside"]
+
+
+def test_a_changed_file_and_another_of_the_same_name_are_loaded_anew(folder: Path) -> None:
+    (folder / "plans.py").write_text(PLAIN)
+    assert load("plans.py").name == "shop"
+    (folder / "plans.py").write_text(PLAIN.replace('"shop"', '"changed"'))
+    assert load("plans.py").name == "changed"
+    (folder / "other").mkdir()
+    (folder / "other" / "plans.py").write_text(PLAIN.replace('"shop"', '"other"'))
+    assert load("other/plans.py").name == "other"
+
+
+@pytest.mark.parametrize("name", ["json.py", "daemon.py", "my-plans.py", "pytest.py"])
+def test_a_name_that_is_taken_or_no_name_of_a_module_does_no_harm(folder: Path, name: str) -> None:
+    (folder / name).write_text(PLAIN)
+    before = {module: sys.modules[module] for module in ("json", "daemon", "pytest")}
+    assert load(name).name == "shop"
+    assert {module: sys.modules[module] for module in before} == before
+
+
+def test_a_module_in_a_package_is_loaded(folder: Path) -> None:
+    (folder / "store_one").mkdir()
+    (folder / "store_one" / "__init__.py").touch()
+    (folder / "store_one" / "plans.py").write_text("from . import helper\n" + PLAIN)
+    (folder / "store_one" / "helper.py").touch()
+    application = load("store_one.plans:schedules")
+    assert application.source == folder / "store_one" / "plans.py"
+    assert application.spec == f"{folder}/store_one.plans:schedules"
+    assert 'name a file inside a package as "package.module:attribute"' in refusal("store_one/plans.py")
+
+
+def test_a_child_finds_it_again_from_any_folder(folder: Path) -> None:
+    (folder / "plans.py").write_text(PLAIN)
+    (folder / "store_two").mkdir()
+    (folder / "store_two" / "plans.py").write_text(PLAIN)
+    specs = [load("plans.py").spec, load("plans.py:schedules").spec, load("store_two.plans:schedules").spec]
+    code = "import sys; from daemon.definitions.sources.load import load; print(*(load(spec).name for spec in sys.argv[1:]))"
+    root = Path(__file__).parents[3]
+    command = [sys.executable, "-P", "-c", code, *specs]
+    found = subprocess.run(command, cwd="/", env={"PYTHONPATH": str(root)}, capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["shop", "shop", "shop"]
+
+
+def test_one_of_several_is_chosen_by_name(folder: Path) -> None:
+    (folder / "two.py").write_text(
+        PLAIN + "others = Schedules('others')\nothers.add('n', every=1).command('c', 'ls')\n"
+    )
+    assert load("two.py:others").name == "others"
+    assert load("two.py:schedules").name == "shop"
+    assert refusal("two.py") == "two.py: it holds several Schedules: schedules, others; name one: two.py:schedules"
+
+
+def test_the_same_under_two_names_is_one(folder: Path) -> None:
+    (folder / "plans.py").write_text(PLAIN + "app = schedules\n")
+    assert load("plans.py").name == "shop"
+
+
+@pytest.mark.parametrize(
+    ("spec", "sentence"),
+    [
+        ("missing.py", "missing.py: there is no such file; check the path; this is /"),
+        ("missing.toml", "missing.toml: there is no such file"),
+        ("folder.py", "folder.py: this is not a file; give a .py or .toml file, or"),
+        ("plans", 'plans: this does not say what to load; give a .py or .toml file, or "package.module:attribute"'),
+        ("", "this does not say what to load"),
+        ("plans.yaml", "this does not say what to load"),
+        ("plans.py:nothing", 'plans.py:nothing: "plans" has no "nothing"; '),
+        ("plans.py:tick", 'plans.py:tick: "tick" is not a Schedules; make one'),
+        ("no_such_module:schedules", 'no_such_module:schedules: there is no module "no_such_module"; check its name'),
+    ],
+)
+def test_what_is_not_there_is_told(folder: Path, spec: str, sentence: str) -> None:
+    (folder / "folder.py").mkdir()
+    (folder / "plans.py").write_text(PLAIN)
+    assert sentence in refusal(spec)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("x = 1\n", "bad.py: there is no Schedules in it; make one: schedules ="),
+        ("\n1/0\n", "bad.py, line 2: importing it failed with ZeroDivisionError: division by zero; "),
+        ("\ndef broken(:\n", "bad.py, line 2: SyntaxError: invalid syntax; correct that line"),
+        ("import no_such_thing\n", "bad.py, line 1: importing it failed with ModuleNotFoundError: No module named"),
+        (
+            "import sys\nsys.exit(3)\n",
+            "bad.py, line 2: importing it failed with SystemExit: 3; put what ends the program",
+        ),
+        ("raise ValueError('two\\nlines')\n", "bad.py, line 1: importing it failed with ValueError: two lines; "),
+        ("raise ValueError\n", "bad.py, line 1: importing it failed with ValueError; "),
+        (
+            PLAIN + "schedules.add('tick', every=1)\n",
+            'bad.py, line 7: there are two schedules named "tick"; rename one of them',
+        ),
+        (
+            PLAIN + "\nschedules.add('n', cron='0 2 * *')\n",
+            'bad.py, line 8: schedule "n", cron: "0 2 * *" has 4 fields',
+        ),
+        (PLAIN + "schedules.add('n', every=1)\n", 'bad.py: schedule "n": it has no job'),
+    ],
+)
+def test_what_goes_wrong_in_the_file_is_told_with_its_line(folder: Path, text: str, sentence: str) -> None:
+    (folder / "bad.py").write_text(text)
+    assert refusal("bad.py").startswith(sentence)
+
+
+def test_nothing_is_left_of_a_file_that_could_not_be_loaded(folder: Path) -> None:
+    (folder / "bad.py").write_text("1/0")
+    refusal("bad.py")
+    assert "bad" not in sys.modules

@@ -1,0 +1,304 @@
+"""Claiming waits for nothing, starves nobody, and gives no run to two (rules 4, 14 and 17)."""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, text, update
+
+import lease.statements
+from daemon.execution.claim import ClaimedRun, claim
+from daemon.execution.completion import EndedJob, finish_job, retry_run, start_job
+from daemon.jobs.outcome import Outcome
+from daemon.operations.trigger import trigger
+from daemon.store import statements
+from daemon.store.tables import run
+from tests.support.store import TTL, Store, a_schedule, pending_runs
+
+pytestmark = pytest.mark.conformance
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    with Store(database_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def postgres(postgres_url: str) -> Iterator[Store]:
+    with Store(postgres_url) as opened:
+        yield opened
+
+
+def test_a_claim_brings_run_grant_and_params_together(store: Store) -> None:
+    daily = a_schedule("daily", params={"shop": 7})
+    store.sync(daily)
+    run_id = store.do(trigger, "shop", "daily", requested_by="ada")
+    (claimed,) = store.claim("daily")
+    row, held = store.run(run_id), store.lease("run/shop/daily")
+    assert (row.state, row.token, row.holder, row.attempt) == ("running", 1, "h1", 1)
+    assert (held.token, held.holder, held.label) == (1, "h1", "label of h1")
+    assert claimed == ClaimedRun(
+        run_id=run_id,
+        application="shop",
+        schedule="daily",
+        scheduled_for=row.scheduled_for,
+        manual=True,
+        grant=lease.Grant("run/shop/daily", 1, "h1"),
+        attempt=1,
+        params={"shop": 7},
+        jobs=(),
+    )
+    assert store.claim("daily", holder="h2") == []
+
+
+def test_runs_are_claimed_in_the_order_in_which_they_were_due(store: Store) -> None:
+    schedules = [a_schedule(f"s{number}") for number in range(5)]
+    store.sync(*schedules)
+    for number, one in enumerate(schedules):
+        pending_runs(store, one, 1)
+        store.shift(run, run.c.schedule == one.name, available_at=-10.0 * ((number * 2) % 5 + 1))
+    names = [one.name for one in schedules]
+    expected = [row.schedule for row in sorted(store.runs(), key=lambda row: row.available_at)]
+    assert [one.schedule for one in store.claim(*names, limit=2)] == expected[:2]
+    assert [one.schedule for one in store.claim(*names, limit=2, holder="h2")] == expected[2:4]
+
+
+def test_a_run_that_is_not_due_yet_is_left(store: Store) -> None:
+    store.sync(a_schedule("daily"))
+    pending_runs(store, a_schedule("daily"), 1)
+    store.shift(run, available_at=60.0)
+    assert store.claim("daily") == []
+
+
+def test_a_batch_has_one_run_a_lease(store: Store) -> None:
+    """Rule 4."""
+    locked = [a_schedule(f"s{number}", lock="warehouse") for number in range(5)]
+    store.sync(*locked)
+    for one in locked:
+        pending_runs(store, one, 3)
+    names = [one.name for one in locked]
+    assert [one.grant.name for one in store.claim(*names)] == ["warehouse"]
+    assert store.claim(*names, holder="h2") == []
+
+
+def test_schedules_that_this_replica_does_not_know_are_left(store: Store) -> None:
+    """Rule 17."""
+    store.sync(a_schedule("known"), a_schedule("unknown"))
+    store.sync(a_schedule("known"), application="other")
+    for name in ("known", "unknown"):
+        pending_runs(store, a_schedule(name), 1)
+    pending_runs(store, a_schedule("known"), 1, application="other")
+    assert [(one.application, one.schedule) for one in store.claim("known")] == [("shop", "known")]
+
+
+def test_150_queued_runs_starve_no_free_ones(store: Store) -> None:
+    """Rule 14: those that wait for their predecessor are in no claim's way."""
+    queue = a_schedule("queue", overlap="queue")
+    free = [a_schedule(f"free{number}") for number in range(10)]
+    store.sync(queue, *free)
+    names = ["queue", *(one.name for one in free)]
+    for _ in range(151):
+        store.do(trigger, "shop", "queue", requested_by="ada")
+    for one in free:
+        pending_runs(store, one, 1)
+    claimed = store.claim(*names, limit=11)
+    assert sorted(one.schedule for one in claimed) == sorted(names)
+
+
+def test_150_runs_under_a_live_lease_starve_no_free_ones(store: Store) -> None:
+    locked = a_schedule("locked", lock="warehouse")
+    free = [a_schedule(f"free{number}") for number in range(10)]
+    store.sync(locked, *free)
+    pending_runs(store, locked, 150)
+    for one in free:
+        pending_runs(store, one, 1)
+    store.do(lease.statements.grant, ["warehouse"], "somebody", TTL)
+    claimed = [store.claim("locked", *(one.name for one in free), limit=1, holder=f"h{n}") for n in range(10)]
+    assert sorted(one.schedule for (one,) in claimed) == sorted(one.name for one in free)
+
+
+def test_runs_under_live_leases_are_not_even_looked_at(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    locked = [a_schedule(f"locked{number}", lock=f"lock{number}") for number in range(50)]
+    store.sync(*locked, a_schedule("free"))
+    for one in locked:
+        pending_runs(store, one, 1)
+    pending_runs(store, a_schedule("free"), 1)
+    store.do(lease.statements.grant, [f"lock{number}" for number in range(50)], "somebody", TTL)
+    looks: list[list[tuple[int, str]]] = []
+    candidates = statements.run.candidates
+
+    def counted(*args: Any) -> list[tuple[int, str]]:
+        looks.append(candidates(*args))
+        return looks[-1]
+
+    monkeypatch.setattr(statements.run, "candidates", counted)
+    assert [one.schedule for one in store.claim("free", *(one.name for one in locked), limit=1)] == ["free"]
+    assert len(looks) == 1
+
+
+def test_many_runs_of_one_lease_leave_places_for_others(store: Store) -> None:
+    locked = a_schedule("locked", lock="warehouse")
+    free = [a_schedule(f"free{number}") for number in range(10)]
+    store.sync(locked, *free)
+    pending_runs(store, locked, 50)
+    for one in free:
+        pending_runs(store, one, 1)
+    claimed = store.claim("locked", *(one.name for one in free), limit=5)
+    assert [one.schedule for one in claimed] == ["locked", "free0", "free1", "free2", "free3"]
+
+
+def test_a_stale_lease_is_taken_over_under_a_higher_token(store: Store) -> None:
+    """Rule 5."""
+    one, other = a_schedule("one", lock="warehouse"), a_schedule("other", lock="warehouse")
+    store.sync(one, other)
+    pending_runs(store, one, 1)
+    (first,) = store.claim("one")
+    pending_runs(store, other, 1)
+    assert store.claim("other", holder="h2") == []
+    store.go_stale(first.grant)
+    (second,) = store.claim("other", holder="h2")
+    assert second.grant == lease.Grant("warehouse", first.grant.token + 1, "h2")
+
+
+def test_two_claimers_at_once_never_get_the_same_run(store: Store) -> None:
+    schedules = [a_schedule(f"s{number}") for number in range(60)]
+    store.sync(*schedules)
+    for one in schedules:
+        pending_runs(store, one, 1)
+    names = [one.name for one in schedules]
+
+    def claim_all(holder: str) -> list[ClaimedRun]:
+        claimed: list[ClaimedRun] = []
+        while got := store.claim(*names, holder=holder, limit=7):
+            claimed += got
+        return claimed
+
+    with ThreadPoolExecutor(4) as pool:
+        of_each = list(pool.map(claim_all, ["h1", "h2", "h3", "h4"]))
+    while got := store.claim(*names, holder="h5"):  # what one had locked when the others looked
+        of_each.append(got)
+    claimed = [one.run_id for of_one in of_each for one in of_one]
+    assert sorted(claimed) == sorted(row.id for row in store.runs())
+    assert all(row.state == "running" and row.token == 1 for row in store.runs())
+
+
+def test_claimers_of_runs_with_leases_never_seen_before_do_not_deadlock(store: Store) -> None:
+    store.sync(a_schedule("poll", overlap="allow"))
+    pending_runs(store, a_schedule("poll", overlap="allow"), 60)
+    store.do(statements.run.name_leases, "shop", "poll", "run/shop/poll", per_run=True)
+    with ThreadPoolExecutor(4) as pool:
+        of_each = list(pool.map(lambda holder: store.claim("poll", holder=holder, limit=15), ["h1", "h2", "h3", "h4"]))
+    ids = [one.run_id for of_one in of_each for one in of_one]
+    assert len(set(ids)) == len(ids)
+
+
+def test_a_claim_passes_over_a_run_and_a_lease_that_are_locked(postgres: Store) -> None:
+    """Rule 4: without waiting, which the time that a statement may take proves."""
+    names = ["run-locked", "lease-locked", "free"]
+    schedules = [a_schedule(name) for name in names]
+    postgres.sync(*schedules)
+    for one in schedules:
+        pending_runs(postgres, one, 1)
+
+    def hurried(connection: Connection) -> list[ClaimedRun]:
+        connection.execute(text("SET LOCAL lock_timeout = '1ms'"))
+        return claim(connection, "shop", names, "h1", None, TTL, 1)
+
+    with postgres.begin() as connection:
+        connection.execute(text("SELECT FROM public.run WHERE schedule = 'run-locked' FOR UPDATE"))
+        connection.execute(text("SELECT FROM public.lease WHERE name = 'run/shop/lease-locked' FOR UPDATE"))
+        assert [one.schedule for one in postgres.do(hurried)] == ["free"]
+
+
+def test_a_claim_passes_over_a_stale_lease_that_is_fenced(postgres: Store) -> None:
+    """Rule 11: an open fenced transaction holds off the successor, and only that one."""
+    fenced, free = a_schedule("fenced", lock="warehouse"), a_schedule("free")
+    postgres.sync(fenced, free)
+    (grant,) = postgres.do(lease.statements.grant, ["warehouse"], "somebody", TTL)
+    postgres.go_stale(grant)
+    pending_runs(postgres, fenced, 150)
+    pending_runs(postgres, free, 1)
+    with postgres.begin() as connection:
+        lease.statements.fence(connection, grant)
+        assert [one.schedule for one in postgres.claim("fenced", "free", limit=1)] == ["free"]
+    assert [one.schedule for one in postgres.claim("fenced", "free", limit=1)] == ["fenced"]
+
+
+def test_a_grant_whose_run_was_gone_is_let_go(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing else would ever end it."""
+    store.sync(a_schedule("daily"))
+    pending_runs(store, a_schedule("daily"), 1)
+    with monkeypatch.context() as patched:
+        patched.setattr(statements.run, "start", lambda *_: [])
+        assert store.claim("daily") == []
+    held = store.lease("run/shop/daily")
+    assert (held.holder, held.token) == (None, 1)
+    assert [one.grant.token for one in store.claim("daily")] == [2]
+
+
+def test_what_earlier_attempts_did_is_known_to_the_next(store: Store) -> None:
+    """Rule 16: a run resumes at the first job that is not done."""
+    store.sync(a_schedule("daily", jobs=("one", "two", "three")))
+    pending_runs(store, a_schedule("daily"), 1)
+    (first,) = store.claim("daily")
+    job = store.do(start_job, first, "one", 0, 1)
+    assert isinstance(job, int)
+    store.do(finish_job, first, job, Outcome("succeeded"))
+    job = store.do(start_job, first, "two", 1, 1)
+    assert isinstance(job, int)
+    store.do(retry_run, first, 0.0, job=EndedJob(job, Outcome("failed", "no")))
+    (second,) = store.claim("daily", holder="h2")
+    assert second.attempt == 2
+    assert [(done.job, done.position, done.state, done.failures, done.next_attempt) for done in second.jobs] == [
+        ("one", 0, "succeeded", 0, 2),
+        ("two", 1, "failed", 1, 2),
+    ]
+
+
+def test_the_claim_uses_its_partial_index_however_long_the_history(postgres: Store) -> None:
+    """Rule 14: flat as history grows."""
+    daily = a_schedule("daily")
+    postgres.sync(daily)
+    pending_runs(postgres, daily, 3)
+    history = text(
+        """INSERT INTO public.run (application, schedule, scheduled_for, trigger, state, lease_name, created_at,
+                                   started_at, finished_at, available_at, token, holder, attempt)
+           SELECT 'shop', 'daily', clock_timestamp() - n * interval '1 minute', 'schedule', 'succeeded', 'run/shop/daily',
+                  clock_timestamp(), clock_timestamp(), clock_timestamp(), clock_timestamp(), n, 'h', 1
+           FROM generate_series(1, 100000) AS n"""
+    )
+    postgres.do(lambda connection: connection.execute(history))
+    with postgres.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE public.run"))
+    seen: list[str] = []
+
+    def explained(connection: Connection) -> None:
+        execute = connection.execute
+
+        def explain(statement: object, *args: object) -> object:
+            compiled = statement.compile(connection, compile_kwargs={"render_postcompile": True})  # type: ignore[attr-defined]
+            plan = connection.exec_driver_sql(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {compiled}", compiled.params)
+            seen.append(json.dumps(plan.scalar_one()))
+            return execute(statement, *args)  # type: ignore[call-overload]
+
+        connection.execute = explain  # type: ignore[method-assign,assignment]
+        statements.run.candidates(connection, "shop", ["daily"], [], 10)
+
+    postgres.do(explained)
+    (plan,) = seen
+    assert "run_claim_idx" in plan
+    assert "Seq Scan on run" not in plan
+    whole = json.loads(plan)[0]["Plan"]
+    assert whole["Shared Hit Blocks"] + whole["Shared Read Blocks"] < 50
+    assert len(postgres.claim("daily")) == 1
+
+
+def test_a_claimed_run_that_nobody_can_know_waits(store: Store) -> None:
+    store.sync(a_schedule("daily"))
+    pending_runs(store, a_schedule("daily"), 1)
+    store.do(lambda connection: connection.execute(update(run).values(available_at=None)))
+    assert store.claim("daily") == []
+    assert store.claim() == []

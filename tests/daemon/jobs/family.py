@@ -1,0 +1,104 @@
+"""Programs whose processes are hard to catch, and a stand-in for a replica that the tests can kill and stop."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daemon.jobs.processes.process_tree import STATE, stat
+
+ROOT = Path(__file__).parents[3]
+
+linux = pytest.mark.skipif(
+    sys.platform != "linux", reason="a whole tree can only be ended where there is Linux's subreaper"
+)
+
+FAMILY = [
+    sys.executable,
+    "-c",
+    """
+import os, time
+grandchild = os.fork()
+if not grandchild:
+    time.sleep(1000)
+reading, writing = os.pipe()
+first = os.fork()
+if not first:
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    os.write(writing, str(os.getpid()).encode())
+    time.sleep(1000)
+os.waitpid(first, 0)
+print("family", os.getpid(), grandchild, os.read(reading, 20).decode(), flush=True)
+time.sleep(1000)
+""",
+]
+"""A child, its child, and one that went away by double fork and setsid; their process ids on a line."""
+
+STORM = [
+    sys.executable,
+    "-c",
+    """
+import os, time
+print("storm", os.getpid(), flush=True)
+for generation in range(4000):
+    if generation % 100 == 0 and not os.fork():
+        os.setsid()
+        time.sleep(1000)
+    if os.fork():
+        os._exit(0)
+time.sleep(1000)
+""",
+]
+"""Each process forks and exits at once, thousands of times; every hundredth leaves one behind in a session of its own."""
+
+STAND_IN = """
+import asyncio, json, os, sys, time
+from daemon.jobs.processes.child import Child
+from daemon.jobs.processes.trust_page import TrustPage
+from lease.clock import boottime
+
+async def main():
+    order = json.loads(sys.argv[1])
+    page = TrustPage(boottime() + order["trust"])
+    said = asyncio.get_running_loop().create_future()
+    child = await Child.spawn(order["argv"], cwd=None, env=dict(os.environ), trust=page, on_output=said.set_result)
+    await child.go()
+    fork = os.fork() if order["fork"] else None
+    if fork == 0:
+        time.sleep(1000)
+    told = {"keeper": child.keeper.pid, "line": await said, "until": page.read(), "fork": fork}
+    print(json.dumps(told), flush=True)
+    await child.wait()
+
+asyncio.run(main())
+"""
+
+
+def stand_in(argv: list[str], *, trust: float, fork: bool = False) -> tuple[subprocess.Popen[str], dict[str, Any]]:
+    """Start a process that runs `argv` under a keeper, trusted for `trust` seconds; return it and what it tells."""
+    order = json.dumps({"argv": argv, "trust": trust, "fork": fork})
+    replica = subprocess.Popen(
+        [sys.executable, "-c", STAND_IN, order],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert replica.stdout is not None
+    return replica, json.loads(replica.stdout.readline())
+
+
+def pids(line: str) -> list[int]:
+    """The process ids on a line that a program above printed."""
+    return [int(word) for word in line.split()[1:]]
+
+
+def living(some: Iterable[int]) -> list[int]:
+    """Those of the processes that are neither gone nor zombies."""
+    return [pid for pid in some if (fields := stat(pid)) is not None and fields[STATE] not in b"ZX"]

@@ -1,0 +1,360 @@
+"""Child processes as the replica sees them (rule 20)."""
+
+import asyncio
+import os
+import resource
+import signal
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import anyio
+import pytest
+
+import daemon.jobs.processes.child
+from daemon.jobs.processes.child import Child, ChildNotStarted
+from daemon.jobs.processes.identity import is_alive
+from daemon.jobs.processes.spawn import start_keeper
+from daemon.jobs.processes.trust_page import TrustPage
+from daemon.jobs.reports import Progress
+from lease.clock import boottime
+from tests.daemon.jobs.family import FAMILY, linux, living, pids
+
+pytestmark = pytest.mark.anyio
+
+Start = Callable[..., Awaitable[Child]]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+async def trust() -> AsyncIterator[TrustPage]:
+    page = TrustPage(boottime() + 3600)
+    yield page
+    page.close()
+
+
+def open_descriptors() -> int:
+    return sum(1 for _ in Path("/dev/fd").iterdir())
+
+
+class Lines:
+    """A listener that can be waited for."""
+
+    def __init__(self) -> None:
+        self.all: list[str] = []
+        self._new = asyncio.Event()
+
+    def __call__(self, line: str) -> None:
+        self.all.append(line)
+        self._new.set()
+
+    async def first(self) -> str:
+        with anyio.fail_after(10):
+            while not self.all:
+                self._new.clear()
+                await self._new.wait()
+        return self.all[0]
+
+
+@pytest.fixture
+async def start(trust: TrustPage) -> AsyncIterator[Start]:
+    started: list[Child] = []
+
+    async def begin(
+        *argv: str, report: bool = False, lines: Callable[[str], None] | None = None, **more: object
+    ) -> Child:
+        child = await Child.spawn(
+            argv,
+            cwd=None,
+            env=dict(os.environ),
+            trust=trust,
+            report=report,
+            on_output=lines or Lines(),
+            **more,  # type: ignore[arg-type]
+        )
+        started.append(child)
+        return child
+
+    yield begin
+    for child in started:
+        child.kill()
+        await child.wait()
+
+
+async def test_status_and_output_come_back(start: Start) -> None:
+    lines = Lines()
+    child = await start("sh", "-c", "echo one; echo two >&2; printf three; exit 3", lines=lines)
+    await child.go()
+    ended = await child.wait()
+    assert (ended.status, ended.signal, ended.why) == (3, None, "exited")
+    assert lines.all == ["one", "two", "three"]
+    assert ended.tail == "one\ntwo\nthree"
+
+
+async def test_the_keeper_is_known_before_the_child_runs(start: Start, tmp_path: Path) -> None:
+    child = await start("touch", str(tmp_path / "ran"))
+    assert is_alive(child.keeper) is (True if sys.platform == "linux" else None)
+    assert child.pid is None
+    assert not (tmp_path / "ran").exists()
+    await child.go()
+    assert (await child.wait()).status == 0
+    assert (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("argv", "sentence"),
+    [
+        (["no-such-command", "x"], "command not found: no-such-command"),
+        (["/no/such/command"], "command not found: /no/such/command"),
+        (["/etc/passwd"], r"permission denied: /etc/passwd \(is it an executable file\?\)"),
+        (["{folder}/lost"], "interpreter not found: the one that the first line of .*/lost names"),
+        (["{folder}/text"], "not a program: .*/text"),
+    ],
+)
+async def test_a_command_that_cannot_run_is_one_sentence(
+    start: Start, tmp_path: Path, argv: list[str], sentence: str
+) -> None:
+    for name, text in (("lost", "#!/no/such/interpreter\n"), ("text", "\0\1\2")):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    child = await start(*(word.format(folder=tmp_path) for word in argv))
+    with pytest.raises(ChildNotStarted, match=sentence):
+        await child.go()
+    ended = await child.wait()
+    assert (ended.status, ended.why) == (None, "refused")
+
+
+async def test_a_folder_that_is_not_there_is_one_sentence(trust: TrustPage, tmp_path: Path) -> None:
+    child = await Child.spawn(["true"], cwd=f"{tmp_path}/none", env={}, trust=trust, on_output=Lines())
+    with pytest.raises(ChildNotStarted, match=r"folder not found: .*/none"):
+        await child.go()
+    assert (await child.wait()).why == "refused"
+
+
+@pytest.mark.parametrize("argv", [[], ["a\0b"]])
+async def test_no_command_at_all_is_one_sentence(start: Start, argv: list[str]) -> None:
+    with pytest.raises(ChildNotStarted, match="not a command"):
+        await start(*argv)
+
+
+async def test_an_environment_that_is_too_large_is_one_sentence_and_leaks_nothing(trust: TrustPage) -> None:
+    before = open_descriptors()
+    with pytest.raises(ChildNotStarted, match="could not start a keeper for true"):
+        await Child.spawn(["true"], cwd=None, env={"X": "x" * 4_000_000}, trust=trust, on_output=Lines())
+    assert open_descriptors() == before
+
+
+async def test_folder_environment_and_arguments_reach_the_command(trust: TrustPage, tmp_path: Path) -> None:
+    lines = Lines()
+    argv = ["/bin/sh", "-c", 'pwd; echo "$GREETING"; printf "%s|" "$@"', "sh", "ä b", "", "two\nlines", "-x"]
+    child = await Child.spawn(argv, cwd=str(tmp_path), env={"GREETING": "grüß"}, trust=trust, on_output=lines)
+    await child.go()
+    ended = await child.wait()
+    assert ended.tail == f"{tmp_path}\ngrüß\nä b||two\nlines|-x|"
+
+
+async def test_stop_lets_a_child_end_by_itself(start: Start) -> None:
+    lines = Lines()
+    child = await start("sh", "-c", 'trap "exit 5" TERM; echo up; while :; do sleep 0.01; done', lines=lines)
+    await child.go()
+    await lines.first()
+    ended = await child.stop(10)
+    assert (ended.status, ended.why) == (5, "stopped")
+
+
+async def test_kill_ends_the_whole_tree(start: Start) -> None:
+    lines = Lines()
+    child = await start(*FAMILY, lines=lines)
+    await child.go()
+    members = pids(await lines.first())
+    child.kill()
+    ended = await child.wait()
+    assert (ended.signal, ended.why) == (signal.SIGKILL, "killed")
+    if sys.platform == "linux":
+        assert living(members) == []
+
+
+async def test_a_child_that_is_killed_before_it_was_started_never_runs(start: Start, tmp_path: Path) -> None:
+    child = await start("touch", str(tmp_path / "ran"))
+    child.kill()
+    with pytest.raises(ChildNotStarted, match=r"ended before it was started \(killed\)"):
+        await child.go()
+    assert (await child.wait()).why == "killed"
+    assert not (tmp_path / "ran").exists()
+
+
+async def test_the_end_of_trust_is_told_as_such(trust: TrustPage) -> None:
+    page = TrustPage(boottime() + 0.3)
+    child = await Child.spawn(["sleep", "1000"], cwd=None, env=dict(os.environ), trust=page, on_output=Lines())
+    await child.go()
+    ended = await child.wait()
+    assert (ended.signal, ended.why) == (signal.SIGKILL, "trust")
+    page.close()
+
+
+@linux
+async def test_a_killed_keeper_is_noticed_and_its_tree_ended_and_told(start: Start) -> None:
+    lines = Lines()
+    child = await start(*FAMILY, lines=lines)
+    await child.go()
+    members = pids(await lines.first())
+    assert len(living(members)) == 3
+    began = time.monotonic()
+    os.kill(child.keeper.pid, signal.SIGKILL)
+    ended = await child.wait()
+    assert time.monotonic() - began < 1.0
+    assert (ended.status, ended.why) == (None, "abandoned")
+    assert living(members) == []
+    assert "leased: the keeper of this job has died; its processes are killed" in lines.all
+
+
+@linux
+async def test_a_keeper_that_is_stopped_does_not_save_its_tree(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(daemon.jobs.processes.child, "PATIENCE", 0.2)
+    lines = Lines()
+    child = await start(*FAMILY, lines=lines)
+    await child.go()
+    members = pids(await lines.first())
+    os.kill(child.keeper.pid, signal.SIGSTOP)
+    child.kill()
+    assert (await child.wait()).why == "killed"
+    assert living(members) == []
+
+
+async def test_fifty_megabytes_block_nothing_and_take_no_memory(start: Start) -> None:
+    seen = 0
+
+    def count(line: str) -> None:
+        nonlocal seen
+        seen += len(line) + 1
+
+    program = "import sys\nfor _ in range(50): sys.stdout.write(('x' * 99 + '\\n') * 10_000)\nprint('end')"
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    child = await start(sys.executable, "-c", program, lines=count)
+    await child.go()
+    with anyio.fail_after(30):
+        ended = await child.wait()
+    unit = 1024 if sys.platform == "linux" else 1
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * unit < 10_000_000
+    assert seen == 50_000_000 + 4
+    assert ended.status == 0
+    assert ended.tail.endswith("x\nend\n")
+    assert len(ended.tail) == 8192
+
+
+async def test_an_escaped_process_that_keeps_the_output_open_holds_up_nothing(start: Start) -> None:
+    # Somebody who is no descendant has the writing end: here, ourselves.
+    child = await start("echo", "done")
+    writing = os.open(f"/proc/{child.keeper.pid}/fd/1", os.O_WRONLY) if sys.platform == "linux" else None
+    await child.go()
+    with anyio.fail_after(10):
+        assert (await child.wait()).tail == "done\n"
+    if writing is not None:
+        os.close(writing)
+
+
+@linux
+async def test_what_the_job_left_running_is_killed_and_said(start: Start) -> None:
+    lines = Lines()
+    child = await start("sh", "-c", "sleep 1000 & echo pids $!", lines=lines)
+    await child.go()
+    ended = await child.wait()
+    assert (ended.status, ended.leftovers) == (0, 1)
+    assert living(pids(lines.all[0])) == []
+    assert "left running was killed" in ended.tail
+
+
+async def test_a_function_child_reports_progress_and_its_error(start: Start) -> None:
+    program = """
+import os
+from daemon.jobs.reports import Failure, Progress, ReportPipe
+os.write(int(os.environ["LEASED_REPORT_FD"]), b'nonsense\\n{"progress": 1}\\n[]\\n\\xff\\n')
+pipe = ReportPipe(int(os.environ["LEASED_REPORT_FD"]))
+pipe.send(Progress(1, 3, "ä\\n" * 1000))
+pipe.send(Progress(2.5))
+pipe.send(Failure("x" * 100_000 + "last line"))
+"""
+    progress: list[Progress] = []
+    child = await start(sys.executable, "-c", program, report=True, on_progress=progress.append)
+    await child.go()
+    ended = await child.wait()
+    assert ended.status == 0, ended.tail
+    assert progress == [Progress(1, 3, "ä\n" * 250), Progress(2.5)]
+    assert ended.error is not None
+    assert ended.error.endswith("xlast line")
+    assert len(ended.error) == 16 * 1024
+
+
+async def test_a_replica_that_does_not_read_holds_up_no_progress() -> None:
+    page = TrustPage(boottime() + 3600)
+    program = """
+import os
+from daemon.jobs.reports import Progress, ReportPipe
+pipe = ReportPipe(int(os.environ["LEASED_REPORT_FD"]))
+for n in range(20_000):
+    pipe.send(Progress(n))
+print("through", flush=True)
+"""
+    kept = start_keeper([sys.executable, "-c", program], None, dict(os.environ), page, report=True)
+    kept.control.setblocking(True)
+    kept.control.sendall(kept.order)
+    os.set_blocking(kept.printed, True)
+    assert os.read(kept.printed, 100).startswith(b"through")
+    kept.close()
+    kept.process.wait(10)
+    page.close()
+
+
+async def test_a_listener_that_fails_stops_nothing(start: Start) -> None:
+    problems: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, about: problems.append(about["exception"]))
+
+    def fail(line: str) -> None:
+        raise RuntimeError(line)
+
+    child = await start("sh", "-c", "echo a; echo b", lines=fail)
+    await child.go()
+    assert (await child.wait()).tail == "a\nb\n"
+    assert [str(problem) for problem in problems] == ["a", "b"]
+
+
+async def test_many_children_at_once_leave_nothing_behind(start: Start) -> None:
+    descriptors, threads = open_descriptors(), threading.active_count()
+    some = [await start("sh", "-c", f"echo {n}") for n in range(20)]
+    async with anyio.create_task_group() as group:
+        for child in some:
+            group.start_soon(child.go)
+    assert [(await child.wait()).tail for child in some] == [f"{n}\n" for n in range(20)]
+    assert open_descriptors() <= descriptors
+    assert threading.active_count() <= threads
+
+
+async def test_waiting_may_be_cancelled_and_the_child_goes_on(start: Start) -> None:
+    child = await start("sleep", "1000")
+    await child.go()
+    with anyio.move_on_after(0.05) as scope:
+        await child.wait()
+    assert scope.cancelled_caught
+    assert child.pid is not None
+    assert living([child.pid]) == [child.pid]
+
+
+def test_a_loop_that_ends_takes_its_children_along() -> None:
+    page = TrustPage(boottime() + 3600)
+
+    async def leave() -> Child:
+        child = await Child.spawn(["sleep", "1000"], cwd=None, env=dict(os.environ), trust=page, on_output=print)
+        await child.go()
+        return child
+
+    child = asyncio.run(leave())
+    child._kept.process.wait(10)
+    assert child.pid is not None
+    assert living([child.pid]) == []
+    page.close()

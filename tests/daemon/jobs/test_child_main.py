@@ -1,0 +1,171 @@
+"""A function in a child: FILE is loaded again there, and the job found by schedule and name."""
+
+import asyncio
+import os
+import signal
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from daemon.jobs.brief import BRIEF_VARIABLE, Brief
+from daemon.jobs.processes.child import FUNCTION_CHILD, Child, ChildEnd
+from daemon.jobs.processes.trust_page import TrustPage
+from daemon.jobs.reports import Progress
+from lease.clock import boottime
+from tests.daemon.jobs.family import ROOT, linux
+from tests.daemon.jobs.test_run import BRIEF
+
+pytestmark = pytest.mark.anyio
+
+FILE = """
+import os, sys, time
+from daemon import Run, Schedules
+
+schedules = Schedules("shop")
+nightly = schedules.add("nightly", cron="0 2 * * *")
+
+@nightly.job()
+def good(run: Run) -> None:
+    run.ensure(at_least="1s")
+    run.progress(1, 2, run.schedule)
+    run.log.info("token %d", run.token)
+    print(run.params, os.environ.get("LEASED_BRIEF"), os.environ.get("LEASED_REPORT_FD"))
+
+@nightly.job()
+def bad(run: Run) -> None:
+    inner()
+
+def inner() -> None:
+    raise RuntimeError("no rows")
+
+@nightly.job(isolation="process")
+async def waits(run: Run) -> None:
+    run.log.warning("in a loop: %s", type(run).__name__)
+
+@nightly.job()
+def leaves(run: Run) -> None:
+    sys.exit(5)
+
+@nightly.job()
+def distrusted(run: Run) -> None:
+    run.ensure(at_least="10h")
+
+@nightly.job()
+def tidy(run: Run) -> None:
+    try:
+        print("up")
+        time.sleep(1000)
+    finally:
+        print("tidied")
+"""
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@dataclass
+class Story:
+    folder: Path
+    progress: list[Progress] = field(default_factory=list)
+    up: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def begin(self, brief: Brief, page: TrustPage) -> Child:
+        env = {**os.environ, "PYTHONPATH": str(ROOT), **brief.environment(), BRIEF_VARIABLE: brief.to_json()}
+        child = await Child.spawn(
+            FUNCTION_CHILD,
+            cwd=str(self.folder),
+            env=env,
+            trust=page,
+            report=True,
+            on_output=lambda _line: self.up.set(),
+            on_progress=self.progress.append,
+        )
+        await child.go()
+        return child
+
+    async def run(self, job: str, schedule: str = "nightly") -> ChildEnd:
+        page = TrustPage(boottime() + 3600)
+        brief = replace(BRIEF, source=str(self.folder / "schedules.py"), job=job, schedule=schedule)
+        ended = await (await self.begin(brief, page)).wait()
+        page.close()
+        return ended
+
+
+@pytest.fixture
+async def story(tmp_path: Path) -> Story:
+    (tmp_path / "schedules.py").write_text(FILE)
+    return Story(tmp_path)
+
+
+async def test_a_function_gets_its_run(story: Story) -> None:
+    ended = await story.run("good")
+    assert (ended.status, ended.error) == (0, None), ended
+    assert story.progress == [Progress(1, 2, "nightly")]
+    assert "INFO token 41\n" in ended.tail
+    assert "{'region': 'ä', 'n': [1, 2]} None None\n" in ended.tail
+
+
+async def test_an_error_is_reported_from_the_jobs_own_first_frame_on(story: Story) -> None:
+    ended = await story.run("bad")
+    assert ended.status == 1
+    assert ended.error is not None
+    first, *_, last = ended.error.splitlines()
+    assert (first, last) == ("Traceback (most recent call last):", "RuntimeError: no rows")
+    assert "schedules.py" in ended.error.splitlines()[1]
+    assert "child.py" not in ended.error
+
+
+async def test_an_async_function_runs_in_a_loop_of_its_own(story: Story) -> None:
+    ended = await story.run("waits")
+    assert ended.status == 0, ended
+    assert "WARNING in a loop: AsyncRun" in ended.tail
+
+
+async def test_system_exit_is_respected(story: Story) -> None:
+    ended = await story.run("leaves")
+    assert (ended.status, ended.error) == (5, None)
+
+
+async def test_lost_trust_is_an_error_of_the_job(story: Story) -> None:
+    ended = await story.run("distrusted")
+    assert ended.status == 1
+    assert "LeaseLost: lease 'run/shop/nightly' (token 41) may be trusted for" in (ended.error or "")
+
+
+@pytest.mark.parametrize(("job", "schedule"), [("gone", "nightly"), ("good", "weekly")])
+async def test_a_function_that_is_not_there_any_more_is_one_sentence(story: Story, job: str, schedule: str) -> None:
+    ended = await story.run(job, schedule)
+    assert ended.status == 1
+    assert f'has no function "{job}" any more' in (ended.error or "")
+    assert "Traceback" not in (ended.error or "") + ended.tail
+
+
+async def test_a_file_that_cannot_be_loaded_any_more_is_one_sentence(story: Story) -> None:
+    (story.folder / "schedules.py").unlink()
+    ended = await story.run("good")
+    assert ended.status == 1
+    assert "schedules.py" in (ended.error or "")
+    assert "Traceback" not in (ended.error or "") + ended.tail
+
+
+async def test_a_stopped_function_leaves_through_its_finally(story: Story) -> None:
+    page = TrustPage(boottime() + 3600)
+    child = await story.begin(replace(BRIEF, source=str(story.folder / "schedules.py"), job="tidy"), page)
+    await story.up.wait()
+    ended = await child.stop(10)
+    assert (ended.status, ended.why) == (128 + signal.SIGTERM, "stopped")
+    assert ended.tail == "up\ntidied\n"
+    page.close()
+
+
+@linux
+async def test_a_function_dies_with_its_keeper(story: Story) -> None:
+    page = TrustPage(boottime() + 3600)
+    child = await story.begin(replace(BRIEF, source=str(story.folder / "schedules.py"), job="tidy"), page)
+    await story.up.wait()
+    os.kill(child.keeper.pid, signal.SIGKILL)
+    assert (await child.wait()).why == "abandoned"
+    page.close()

@@ -1,0 +1,279 @@
+"""Rule 20: the keeper ends the whole tree when trust ends, when the pipe closes, or when told."""
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daemon.jobs.processes.process_tree import processes
+from daemon.jobs.processes.spawn import KeeperProcess, start_keeper
+from daemon.jobs.processes.trust_page import TrustPage
+from lease.clock import boottime
+from tests.daemon.jobs.family import FAMILY, STORM, linux, living, pids, stand_in
+from tests.support.waiting import wait_until
+
+LONG = 3600.0
+
+
+class Kept:
+    """A keeper spoken to directly."""
+
+    def __init__(self, argv: list[str], *, trust: float = LONG, env: dict[str, str] | None = None) -> None:
+        self.page = TrustPage(boottime() + trust)
+        self.keeper: KeeperProcess = start_keeper(argv, None, env or dict(os.environ), self.page, report=False)
+        self.keeper.control.setblocking(True)
+        self.said = self.keeper.control.makefile("rb")
+        self.printed = os.fdopen(os.dup(self.keeper.printed), "rb", buffering=0)
+
+    def tell(self, word: bytes) -> None:
+        self.keeper.control.sendall(word)
+
+    def hear(self, limit: float = 10.0) -> Any:
+        assert select.select([self.keeper.control], [], [], limit)[0], "the keeper says nothing"
+        line = self.said.readline()
+        return json.loads(line) if line else None
+
+    def go(self) -> int:
+        self.tell(self.keeper.order)
+        started = self.hear()["started"]
+        assert isinstance(started, int)
+        return started
+
+    def line(self) -> str:
+        text = b""
+        while not text.endswith(b"\n"):
+            assert select.select([self.printed], [], [], 10)[0], "the child prints nothing"
+            text += self.printed.read(1)
+        return text.decode()
+
+    def ended(self) -> dict[str, Any]:
+        told = {}
+        while "ended" not in told:
+            # readline may have taken more than a line: then the rest is not in the socket any more
+            told = json.loads(self.said.readline())
+        ended = told["ended"]
+        assert isinstance(ended, dict)
+        return ended
+
+    def close(self) -> None:
+        self.said.close()
+        self.printed.close()
+        self.keeper.close()
+        self.page.close()
+        self.keeper.process.wait(10)
+
+
+@pytest.fixture
+def kept() -> Iterator[list[Kept]]:
+    all_of_them: list[Kept] = []
+    yield all_of_them
+    for one in all_of_them:
+        one.close()
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "number"),
+    [("exit 0", 0, None), ("exit 7", 7, None), ("kill -TERM $$", None, 15), ("kill -KILL $$", None, 9)],
+)
+def test_exit_statuses_and_signals_are_told(kept: list[Kept], command: str, status: int, number: int) -> None:
+    kept.append(one := Kept(["sh", "-c", command]))
+    one.go()
+    assert one.ended() == {"status": status, "signal": number, "why": "exited", "leftovers": 0}
+
+
+def test_the_child_does_not_run_before_the_word(kept: list[Kept], tmp_path: Path) -> None:
+    kept.append(one := Kept(["touch", str(tmp_path / "ran")]))
+    one.tell(b"kill\n")
+    assert one.ended() == {"status": None, "signal": None, "why": "killed", "leftovers": 0}
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_word_after_the_end_of_trust_starts_nothing(kept: list[Kept], tmp_path: Path) -> None:
+    kept.append(one := Kept(["touch", str(tmp_path / "ran")], trust=-1))
+    one.tell(one.keeper.order)
+    assert one.ended()["why"] == "trust"
+    assert not (tmp_path / "ran").exists()
+
+
+@linux
+def test_the_tree_is_killed_when_trust_ends(kept: list[Kept]) -> None:
+    kept.append(one := Kept(FAMILY, trust=1.0))
+    one.go()
+    members = pids(one.line())
+    assert len(living(members)) == 3
+    ended = one.ended()
+    assert 0 <= boottime() - one.page.read() < 1.0
+    assert (ended["signal"], ended["why"]) == (signal.SIGKILL, "trust")
+    assert living(members) == []
+
+
+def test_trust_that_is_extended_keeps_it_running(kept: list[Kept]) -> None:
+    kept.append(one := Kept(["sleep", "1000"], trust=0.5))
+    pid = one.go()
+    first = one.page.read()
+    one.page.extend(first + 1.0)
+    wait_until(lambda: boottime() > first + 0.5, "the first end of trust is over")
+    assert living([pid]) == [pid]
+    assert one.ended()["why"] == "trust"
+    assert boottime() >= first + 1.0
+
+
+@linux
+def test_the_tree_is_killed_at_the_end_of_trust_while_the_replica_is_stopped() -> None:
+    replica, told = stand_in(FAMILY, trust=1.0)
+    members = pids(told["line"])
+    replica.send_signal(signal.SIGSTOP)
+    assert len(living(members)) == 3
+    wait_until(lambda: not living(members), "the tree is gone")
+    assert 0 <= boottime() - told["until"] < 1.0
+    replica.kill()
+    replica.communicate()
+
+
+@linux
+@pytest.mark.parametrize("fork", [False, True], ids=["alone", "a fork of it holds the socket"])
+def test_the_tree_is_killed_within_a_second_when_the_replica_is_killed(fork: bool) -> None:
+    replica, told = stand_in(FAMILY, trust=LONG, fork=fork)
+    members = pids(told["line"])
+    assert len(living(members)) == 3
+    replica.kill()
+    killed = time.monotonic()
+    wait_until(lambda: not living([*members, told["keeper"]]), "tree and keeper are gone")
+    assert time.monotonic() - killed < 1.0
+    if told["fork"]:
+        os.kill(told["fork"], signal.SIGKILL)
+    replica.wait()
+    assert replica.stdout is not None
+    replica.stdout.close()
+
+
+def test_a_child_that_is_stopped_may_end_by_itself(kept: list[Kept]) -> None:
+    kept.append(one := Kept(["sh", "-c", 'trap "exit 5" TERM; echo up; while :; do sleep 0.01; done']))
+    one.go()
+    one.line()
+    one.tell(b"stop 10\n")
+    ended = one.ended()
+    assert (ended["status"], ended["why"]) == (5, "stopped")
+
+
+def test_a_child_that_is_deaf_to_sigterm_is_killed_after_the_grace(kept: list[Kept]) -> None:
+    kept.append(one := Kept(["sh", "-c", 'trap "" TERM; echo up; while :; do sleep 0.01; done']))
+    one.go()
+    one.line()
+    began = boottime()
+    one.tell(b"stop 0.3\n")
+    ended = one.ended()
+    assert (ended["signal"], ended["why"]) == (signal.SIGKILL, "stopped")
+    assert 0.3 <= boottime() - began < 2
+
+
+@linux
+def test_the_grace_is_for_the_whole_tree(kept: list[Kept], tmp_path: Path) -> None:
+    inner = f'trap "sleep 0.3; echo done > {tmp_path}/done; exit" TERM; echo up; while :; do sleep 0.01; done'
+    kept.append(one := Kept(["sh", "-c", f"sh -c '{inner}'; true"]))
+    one.go()
+    one.line()
+    one.tell(b"stop 10\n")
+    assert one.ended()["why"] == "stopped"
+    assert (tmp_path / "done").exists()
+
+
+def test_a_second_stop_may_shorten_the_grace(kept: list[Kept]) -> None:
+    kept.append(one := Kept(["sh", "-c", 'trap "" TERM; echo up; while :; do sleep 0.01; done']))
+    one.go()
+    one.line()
+    one.tell(b"stop 3600\nstop 0\n")
+    assert one.ended()["why"] == "stopped"
+
+
+@linux
+def test_what_a_job_leaves_running_does_not_outlive_it(kept: list[Kept]) -> None:
+    kept.append(one := Kept(["sh", "-c", "setsid sleep 1000 & sleep 1000 & echo pids $! ; exit 4"]))
+    one.go()
+    members = pids(one.line())
+    ended = one.ended()
+    assert (ended["status"], ended["why"], ended["leftovers"]) == (4, "exited", 2)
+    assert living(members) == []
+
+
+@linux
+def test_a_storm_of_forks_is_ended_to_the_last(kept: list[Kept]) -> None:
+    kept.append(one := Kept(STORM))
+    one.go()
+    one.line()
+    keeper = one.keeper.process.pid
+    one.tell(b"kill\n")
+    assert one.ended()["leftovers"] >= 0
+    mark = f"LEASED_KEEPER={keeper}.".encode()
+    assert not [pid for pid in processes() if _carries(pid, mark)]
+
+
+def _carries(pid: int, mark: bytes) -> bool:
+    try:
+        return mark in Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return False
+
+
+@linux
+def test_nothing_of_a_tree_acts_on_the_death_of_another_part_of_it(kept: list[Kept], tmp_path: Path) -> None:
+    kept.append(one := Kept(["sh", "-c", f"echo up; sleep 1000; touch {tmp_path}/went-on"]))
+    one.go()
+    one.line()
+    one.tell(b"kill\n")
+    assert one.ended()["why"] == "killed"
+    assert not (tmp_path / "went-on").exists()
+
+
+def test_signals_to_the_keeper_do_not_reach_the_child_nor_end_the_keeper(kept: list[Kept]) -> None:
+    kept.append(one := Kept(["sleep", "1000"]))
+    pid = one.go()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1):
+        os.killpg(one.keeper.process.pid, number)
+    assert living([pid]) == [pid]
+    one.tell(b"kill\n")
+    assert one.ended()["why"] == "killed"
+
+
+def test_the_child_gets_the_usual_signals_back_and_no_descriptor_of_ours(kept: list[Kept]) -> None:
+    program = """
+import os, signal
+deaf = [n.name for n in signal.valid_signals() if n not in (signal.SIGPIPE, signal.SIGXFSZ) and
+        isinstance(n, signal.Signals) and signal.getsignal(n) == signal.SIG_IGN]
+print(deaf, sorted(fd for fd in range(64) if os.path.exists(f"/dev/fd/{fd}")), os.getpgrp() == os.getpid())
+"""
+    kept.append(one := Kept([sys.executable, "-I", "-S", "-c", program]))
+    one.go()
+    assert one.line() == "[] [0, 1, 2] True\n"
+
+
+@pytest.mark.parametrize("step", ["command", "cwd"])
+def test_a_command_or_folder_that_is_not_there_is_told(kept: list[Kept], step: str, tmp_path: Path) -> None:
+    page = TrustPage(boottime() + LONG)
+    argv, cwd = (["no-such-command"], None) if step == "command" else (["true"], str(tmp_path / "none"))
+    keeper = start_keeper(argv, cwd, dict(os.environ), page, report=False)
+    keeper.control.setblocking(True)
+    keeper.control.sendall(keeper.order)
+    with keeper.control.makefile("rb") as said:
+        assert json.loads(said.readline()) == {"refused": {"step": step, "errno": 2}}
+    keeper.process.wait(10)
+    keeper.close()
+    page.close()
+
+
+def test_the_keeper_runs_isolated_and_imports_little() -> None:
+    script = Path(__file__).parents[3] / "daemon" / "jobs" / "processes" / "keeper.py"
+    program = f"import sys, runpy; sys.argv = ['keeper']; runpy.run_path({str(script)!r}); print(len(sys.modules))"
+    environment = {**os.environ, "PYTHONPATH": "/nonexistent", "PYTHONSTARTUP": "/nonexistent"}
+    answer = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", program], env=environment, check=True, capture_output=True
+    )
+    assert int(answer.stdout) < 80

@@ -1,0 +1,335 @@
+"""Settling ends what is stale or proven dead, touches nothing live, and runs go on where they were (rules 16 and 18)."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+import lease.statements
+from daemon.execution.claim import ClaimedRun
+from daemon.execution.completion import EndedJob, NotOurs, finish_job, finish_run, record_keeper, start_job
+from daemon.jobs.outcome import Outcome
+from daemon.jobs.processes.identity import ProcessIdentity
+from daemon.operations.trigger import trigger
+from daemon.recovery import registry
+from daemon.recovery.registry import ReplicaEntry
+from daemon.recovery.settle import MOST_ABANDONED, SettledRun, Suspect, settle, settle_dead, suspects
+from daemon.store import statements
+from daemon.store.tables import replica, run
+from lease.model import Grant
+from tests.support.store import Store, a_schedule, pending_runs
+
+pytestmark = pytest.mark.conformance
+
+SUCCEEDED = Outcome("succeeded")
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    with Store(database_url) as opened:
+        opened.sync(a_schedule("daily"), a_schedule("other"))
+        yield opened
+
+
+def claimed_run(store: Store, name: str = "daily", holder: str = "h1") -> ClaimedRun:
+    store.do(trigger, "shop", name, requested_by="ada")
+    (claimed,) = store.claim(name, holder=holder)
+    return claimed
+
+
+def started(store: Store, claimed: ClaimedRun, job: str = "one", position: int = 0) -> int:
+    attempt = next((done.next_attempt for done in claimed.jobs if done.job == job), 1)
+    number = store.do(start_job, claimed, job, position, attempt)
+    assert isinstance(number, int)
+    return number
+
+
+def registered(store: Store, holder: str = "h1", boot: str = "this boot", namespace: str = "pid:[1]") -> None:
+    entry = ReplicaEntry(holder, "shop", "a host", 4711, 99, boot, namespace, "0.1")
+    store.do(registry.register, entry)
+
+
+def test_a_stale_run_goes_on_at_the_first_job_that_is_not_done(store: Store) -> None:
+    """Rule 16."""
+    first = claimed_run(store)
+    store.do(finish_job, first, started(store, first, "one", 0), SUCCEEDED)
+    started(store, first, "two", 1)
+    store.go_stale(first.grant)
+    assert store.do(settle, "shop") == [SettledRun(first.run_id, "daily", first.grant, "abandoned")]
+    assert [(row.job, row.state) for row in store.job_runs()] == [("one", "succeeded"), ("two", "abandoned")]
+    row, held = store.run(first.run_id), store.lease(first.grant.name)
+    assert (row.state, row.abandoned, row.token, row.holder) == ("pending", 1, None, None)
+    assert (held.holder, held.token) == (None, 1)
+    (second,) = store.claim("daily", holder="h2")
+    assert second.grant == Grant(first.grant.name, 2, "h2")
+    assert [(job.job, job.state, job.failures) for job in second.jobs] == [
+        ("one", "succeeded", 0),
+        ("two", "abandoned", 0),
+    ]
+
+
+def test_a_live_lease_is_never_settled(store: Store) -> None:
+    """Rule 18."""
+    claimed = claimed_run(store)
+    started(store, claimed)
+    before = store.everything()
+    assert store.do(settle, None) == []
+    assert store.everything() == before
+
+
+def test_settling_twice_settles_once(store: Store) -> None:
+    claimed = claimed_run(store)
+    store.go_stale(claimed.grant)
+    assert len(store.do(settle, "shop")) == 1
+    assert store.do(settle, "shop") == []
+    assert store.run(claimed.run_id).abandoned == 1
+
+
+def test_replicas_that_settle_at_once_settle_each_run_once(store: Store) -> None:
+    schedules = [a_schedule(f"s{number}") for number in range(20)]
+    store.sync(*schedules)
+    for one in schedules:
+        store.go_stale(claimed_run(store, one.name).grant)
+    with ThreadPoolExecutor(4) as pool:
+        settled = [one for each in pool.map(lambda _: store.do(settle, "shop"), range(4)) for one in each]
+    settled += store.do(settle, "shop")
+    assert sorted(one.run_id for one in settled) == sorted(row.id for row in store.runs())
+    assert {row.abandoned for row in store.runs()} == {1}
+
+
+def test_one_application_is_settled_without_the_other(store: Store) -> None:
+    store.sync(a_schedule("daily"), application="office")
+    here = claimed_run(store)
+    store.do(trigger, "office", "daily", requested_by="ada")
+    (there,) = store.claim("daily", application="office")
+    for claimed in (here, there):
+        store.go_stale(claimed.grant)
+    assert [one.run_id for one in store.do(settle, "shop")] == [here.run_id]
+    assert [one.run_id for one in store.do(settle, None)] == [there.run_id]
+
+
+def test_a_run_whose_lease_another_schedule_took_is_settled(store: Store) -> None:
+    """The name is a shared lock; its new holder is not touched."""
+    one, other = a_schedule("one", lock="warehouse"), a_schedule("two", lock="warehouse")
+    store.sync(one, other)
+    first = claimed_run(store, "one")
+    started(store, first)
+    pending_runs(store, other, 1)
+    store.go_stale(first.grant)
+    (second,) = store.claim("two", holder="h2")
+    assert store.do(settle, "shop") == [SettledRun(first.run_id, "one", first.grant, "abandoned")]
+    assert store.lease("warehouse").holder == "h2"
+    assert store.run(second.run_id).state == "running"
+    assert isinstance(store.do(finish_run, first, "succeeded"), NotOurs)
+
+
+def test_after_three_abandoned_attempts_the_run_fails_with_that_reason(store: Store) -> None:
+    """A job that kills its replica each time; its successor is due then."""
+    first = claimed_run(store)
+    successor = store.do(trigger, "shop", "daily", requested_by="ada")
+    outcomes = []
+    claimed = first
+    for number in range(MOST_ABANDONED):
+        started(store, claimed)
+        store.go_stale(claimed.grant)
+        (settled,) = store.do(settle, "shop")
+        outcomes.append(settled.outcome)
+        if number < MOST_ABANDONED - 1:
+            assert store.run(successor).available_at is None
+            (claimed,) = store.claim("daily", holder=f"h{number + 2}")
+            assert claimed.run_id == first.run_id
+    assert outcomes == ["abandoned", "abandoned", "failed"]
+    row = store.run(first.run_id)
+    assert (row.state, row.reason) == (
+        "failed",
+        "3 attempts were abandoned: each time its process died, or leased itself failed, before it was done",
+    )
+    assert [one.run_id for one in store.claim("daily", holder="h9")] == [successor]
+
+
+def test_a_job_that_succeeds_in_between_starts_the_count_anew(store: Store) -> None:
+    """A long run on machines that come and go gets ahead with each of them."""
+    claimed = claimed_run(store)
+    for number in range(MOST_ABANDONED + 1):
+        store.do(finish_job, claimed, started(store, claimed, f"job{number}", number), SUCCEEDED)
+        started(store, claimed, f"job{number + 1}", number + 1)
+        store.go_stale(claimed.grant)
+        assert [one.outcome for one in store.do(settle, "shop")] == ["abandoned"]
+        (claimed,) = store.claim("daily", holder=f"h{number + 2}")
+
+
+def test_a_holder_that_was_seen_after_its_lease_had_gone_stale_uses_up_nothing(store: Store) -> None:
+    """Rule 16: it lost its lease and did not die."""
+    registered(store)
+    claimed = claimed_run(store)
+    started(store, claimed)
+    store.go_stale(claimed.grant)
+    store.do(registry.seen, "h1")
+    assert [one.outcome for one in store.do(settle, "shop")] == ["stopped"]
+    assert [row.state for row in store.job_runs()] == ["stopped"]
+    assert store.run(claimed.run_id).abandoned == 0
+
+
+def test_a_holder_that_was_last_seen_before_is_taken_for_dead(store: Store) -> None:
+    registered(store)
+    claimed = claimed_run(store)
+    started(store, claimed)
+    store.shift(replica, seen_at=-20.0)
+    store.go_stale(claimed.grant)
+    assert [one.outcome for one in store.do(settle, "shop")] == ["abandoned"]
+
+
+def test_a_lease_that_its_own_holder_released_after_a_loss_uses_up_nothing(store: Store) -> None:
+    """Rule 6: what it has declared lost is released at once."""
+    claimed = claimed_run(store)
+    started(store, claimed)
+    store.do(lease.statements.release, claimed.grant)
+    assert [one.outcome for one in store.do(settle, "shop")] == ["stopped"]
+    assert [one.run_id for one in store.claim("daily", holder="h2")] == [claimed.run_id]
+
+
+def test_a_holder_that_was_seen_after_another_was_granted_its_lease_uses_up_nothing(store: Store) -> None:
+    registered(store)
+    claimed = claimed_run(store)
+    store.shift(replica, seen_at=-20.0)
+    store.steal(claimed.grant)
+    store.do(registry.seen, "h1")
+    assert [one.outcome for one in store.do(settle, "shop")] == ["stopped"]
+
+
+def test_settling_passes_over_what_somebody_works_on(postgres_url: str) -> None:
+    """It waits for nothing: neither for a fenced transaction nor for a schedule that is being planned."""
+    with Store(postgres_url) as store:
+        store.sync(a_schedule("fenced"), a_schedule("planned"), a_schedule("free"))
+        claimed = {name: claimed_run(store, name) for name in ("fenced", "planned", "free")}
+        for one in claimed.values():
+            store.go_stale(one.grant)
+        with store.begin() as connection:
+            lease.statements.fence(connection, claimed["fenced"].grant)
+            statements.schedule.lock(connection, "shop", "planned")
+            assert [one.schedule for one in store.do(settle, "shop")] == ["free"]
+        assert sorted(one.schedule for one in store.do(settle, "shop")) == ["fenced", "planned"]
+
+
+def test_of_a_settlement_and_a_completion_at_once_one_wins_whole(postgres_url: str) -> None:
+    with Store(postgres_url) as store:
+        store.sync(a_schedule("daily"))
+        for _ in range(20):
+            claimed = claimed_run(store)
+            job = started(store, claimed)
+            store.go_stale(claimed.grant)
+            with ThreadPoolExecutor(2) as pool:
+                ending = pool.submit(store.do, finish_run, claimed, "succeeded", job=EndedJob(job, SUCCEEDED))
+                settling = pool.submit(store.do, settle, "shop")
+                lost = isinstance(ending.result(), NotOurs)
+            assert len(settling.result()) == lost
+            assert store.run(claimed.run_id).state == ("pending" if lost else "succeeded")
+            assert store.job_runs()[-1].state == ("abandoned" if lost else "succeeded")
+            for one in store.claim("daily"):
+                store.do(finish_run, one, "succeeded")
+
+
+def test_suspects_are_replicas_of_this_boot_and_namespace_with_what_they_hold(store: Store) -> None:
+    """Rule 18."""
+    registered(store, "h1")
+    registered(store, "another boot", boot="that boot")
+    registered(store, "another namespace", namespace="pid:[2]")
+    store.sync(*(a_schedule(name) for name in ("daily", "other", "third", "fourth")))
+    first, second = claimed_run(store, "daily"), claimed_run(store, "other")
+    claimed_run(store, "third", "another boot")
+    claimed_run(store, "fourth", "another namespace")
+    store.do(record_keeper, first, started(store, first), ProcessIdentity(5000, 7))
+    store.do(record_keeper, second, started(store, second), ProcessIdentity(5001, 8))
+    assert store.do(suspects, "shop", "this boot", "pid:[1]") == [
+        Suspect(
+            "h1",
+            ProcessIdentity(4711, 99),
+            (first.grant, second.grant),
+            (ProcessIdentity(5000, 7), ProcessIdentity(5001, 8)),
+        )
+    ]
+    assert store.do(suspects, "office", "this boot", "pid:[1]") == []
+
+
+def test_the_keeper_of_a_job_that_is_over_is_nobodys_suspect(store: Store) -> None:
+    registered(store)
+    claimed = claimed_run(store)
+    job = started(store, claimed)
+    store.do(record_keeper, claimed, job, ProcessIdentity(5000, 7))
+    store.do(finish_job, claimed, job, SUCCEEDED)
+    (suspect,) = store.do(suspects, "shop", "this boot", "pid:[1]")
+    assert suspect.keepers == ()
+
+
+def test_a_run_of_a_holder_that_is_proven_dead_goes_on_before_its_lease_is_stale(store: Store) -> None:
+    """Rule 18."""
+    registered(store)
+    dead, alive = claimed_run(store, "daily"), claimed_run(store, "other", "h2")
+    started(store, dead)
+    assert store.do(settle_dead, [dead.grant]) == [SettledRun(dead.run_id, "daily", dead.grant, "abandoned")]
+    assert store.run(alive.run_id).state == "running"
+    assert [row.state for row in store.job_runs()] == ["abandoned"]
+    assert [one.run_id for one in store.claim("daily", holder="h2")] == [dead.run_id]
+    assert store.do(settle_dead, [dead.grant]) == []
+    assert store.do(settle_dead, []) == []
+
+
+def test_what_was_claimed_again_meanwhile_is_not_touched(store: Store) -> None:
+    """A grant that is proven dead is not the one after it."""
+    first = claimed_run(store)
+    store.go_stale(first.grant)
+    store.do(settle, "shop")
+    (second,) = store.claim("daily", holder="h2")
+    assert store.do(settle_dead, [first.grant]) == []
+    assert (store.run(second.run_id).state, store.run(second.run_id).token) == ("running", 2)
+
+
+def test_a_finding_that_is_out_of_date_ends_no_later_attempt(store: Store) -> None:
+    first = claimed_run(store)
+    started(store, first)
+    store.go_stale(first.grant)
+    found = store.do(statements.stranded.find, "shop")
+    store.do(settle, "shop")
+    (second,) = store.claim("daily", holder="h2")
+    started(store, second)
+    before = store.everything()
+    assert store.do(statements.stranded.abandon_runs, found, 3, "why") == {}
+    assert store.do(statements.stranded.stop_runs, found) == []
+    store.do(statements.stranded.end_jobs, found, "abandoned")
+    assert store.everything() == before
+
+
+def test_replicas_come_are_seen_and_go(store: Store) -> None:
+    registered(store, "h1")
+    registered(store, "h1")
+    registered(store, "h2")
+    assert store.do(registry.seen, "h1", "draining") is True
+    assert store.do(registry.seen, "nobody") is False
+    assert store.do(registry.leave, "h2") is True
+    listed = {one.replica.holder: one for one in store.do(registry.registered, "shop")}
+    assert {holder: one.state for holder, one in listed.items()} == {"h1": "draining", "h2": "stopped"}
+    assert listed["h1"].replica == ReplicaEntry("h1", "shop", "a host", 4711, 99, "this boot", "pid:[1]", "0.1")
+    assert listed["h1"].unseen_for < 30
+    assert store.do(registry.registered, "office") == []
+
+
+def test_a_replica_that_is_long_unseen_is_marked_as_dead_and_forgotten_after_a_day(store: Store) -> None:
+    for holder in ("alive", "unseen", "gone"):
+        registered(store, holder)
+    store.shift(replica, replica.c.holder == "unseen", seen_at=-70.0)
+    store.shift(replica, replica.c.holder == "gone", seen_at=-90_000.0)
+    assert sorted(store.do(registry.bury)) == ["gone", "unseen"]
+    states = {one.replica.holder: one.state for one in store.do(registry.registered)}
+    assert states == {"alive": "running", "unseen": "dead"}
+    assert store.do(registry.seen, "unseen") is True
+    assert {one.replica.holder: one.state for one in store.do(registry.registered)}["unseen"] == "running"
+
+
+def test_a_dead_replicas_row_says_nothing_about_its_leases(store: Store) -> None:
+    """Rule 18: nothing else is ever released by another than its holder."""
+    registered(store)
+    claimed = claimed_run(store)
+    store.shift(replica, seen_at=-90_000.0)
+    store.do(registry.bury)
+    assert store.do(settle, "shop") == []
+    assert store.runs(run.c.state == "running")[0].id == claimed.run_id

@@ -1,0 +1,318 @@
+"""Planning: each due instant becomes exactly one run, with a reason also when nothing ran (rules 13 and 14)."""
+
+import time
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from itertools import takewhile
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daemon.definitions.model import Schedule
+from daemon.definitions.triggers.trigger import At, Cron, Every, Trigger
+from daemon.scheduling import plan as planning
+from daemon.scheduling import plan_rows
+from daemon.scheduling.plan import Plan, PlannedRun, PlanState, changed_state, first_state, jitter, plan
+from daemon.scheduling.plan_rows import Stretch
+
+NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+
+
+def hourly(**policies: Any) -> Schedule:
+    return Schedule("hourly", Cron("0 * * * *"), **policies)
+
+
+def planned(schedule: Schedule, now: datetime, since: datetime = NOON, **state: Any) -> Plan:
+    return plan("shop", schedule, PlanState(planned_until=since, anchor=since, **state), now)
+
+
+def told(found: Plan) -> list[str]:
+    """Return each row in a few words."""
+    return [
+        f"{run.scheduled_for:%H:%M} {run.reason or run.state}{' waits' if run.waits else ''}"
+        + (f" to {run.last_scheduled_for:%H:%M} x{run.count}" if run.last_scheduled_for else "")
+        for run in found.runs
+    ]
+
+
+@dataclass
+class Store:
+    """What the database would hold: rows by instant, and the state of one schedule."""
+
+    schedule: Schedule
+    state: PlanState
+    rows: dict[datetime, PlannedRun] = field(default_factory=dict)
+    calls: int = 0
+
+    def until_planned(self, now: datetime) -> None:
+        while True:
+            found = plan("shop", self.schedule, self.state, now)
+            self.calls += 1
+            assert len(found.runs) <= plan_rows.MOST_ROWS
+            self._write(found)
+            if not found.more:
+                assert found.next_due is None or found.next_due > now
+                return
+            assert found.next_due is not None
+            assert found.next_due <= now
+
+    def _write(self, found: Plan) -> None:
+        for run in found.runs:
+            assert (run.scheduled_for in self.rows) == run.extends
+            if run.extends:
+                before = self.rows[run.scheduled_for]
+                assert before.last_scheduled_for is not None
+                assert run.last_scheduled_for is not None
+                assert run.last_scheduled_for > before.last_scheduled_for
+                assert run.count > before.count
+                assert run.reason == before.reason
+            self.rows[run.scheduled_for] = run
+        assert found.planned_until >= self.state.planned_until
+        self.state = replace(
+            self.state,
+            planned_until=found.planned_until,
+            stretch=found.stretch,
+            unfinished=self.state.unfinished or any(run.state == "pending" for run in found.runs),
+        )
+
+    def assert_each_has_one_run(self, since: datetime, until: datetime) -> None:
+        due = list(takewhile(lambda one: one <= until, self.schedule.instants(since, self.state.anchor)))
+        accounted: list[datetime] = []
+        for first, run in sorted(self.rows.items()):
+            last = run.last_scheduled_for or first
+            within = [instant for instant in due if first <= instant <= last]
+            assert len(within) == run.count
+            accounted += within
+        assert accounted == due
+
+
+def test_a_due_instant_becomes_a_pending_run_and_the_next_one_is_named() -> None:
+    found = planned(hourly(), NOON + HOUR)
+    assert told(found) == ["13:00 pending"]
+    assert found.next_due == NOON + 2 * HOUR
+    assert found.planned_until == NOON + HOUR
+    assert not found.more
+
+
+def test_nothing_is_planned_before_it_is_due_or_twice() -> None:
+    assert planned(hourly(), NOON + HOUR - MINUTE).runs == ()
+    assert planned(hourly(), NOON + HOUR, since=NOON + HOUR).runs == ()
+
+
+def test_a_clock_that_steps_back_plans_nothing_and_moves_nothing_back() -> None:
+    found = planned(hourly(), NOON - 5 * HOUR)
+    assert (found.runs, found.planned_until, found.next_due) == ((), NOON, NOON + HOUR)
+
+
+@pytest.mark.parametrize(
+    ("catch_up", "expected"),
+    [
+        ("skip", ["13:00 missed", "14:00 missed", "15:00 missed"]),
+        ("latest", ["13:00 missed", "14:00 missed", "15:00 pending"]),
+        ("all", ["13:00 pending", "14:00 pending waits", "15:00 pending waits"]),
+    ],
+)
+def test_catch_up_decides_which_of_the_missed_instants_run(catch_up: Any, expected: list[str]) -> None:
+    assert told(planned(hourly(catch_up=catch_up), NOON + 3 * HOUR + 30 * MINUTE)) == expected
+
+
+def test_an_instant_is_missed_when_it_is_planned_more_than_a_minute_late() -> None:
+    schedule = hourly(catch_up="skip")
+    assert told(planned(schedule, NOON + HOUR + MINUTE)) == ["13:00 pending"]
+    assert told(planned(schedule, NOON + HOUR + MINUTE + timedelta(milliseconds=1))) == ["13:00 missed"]
+
+
+def test_a_missed_instant_gives_way_to_one_that_is_due_just_now() -> None:
+    now = NOON + 3 * HOUR + timedelta(seconds=5)
+    assert told(planned(hourly(), now)) == ["13:00 missed", "14:00 missed", "15:00 pending"]
+    assert told(planned(hourly(overlap="queue"), now)) == ["13:00 missed", "14:00 pending", "15:00 pending waits"]
+    assert told(planned(hourly(overlap="allow"), now)) == ["13:00 missed", "14:00 pending", "15:00 pending"]
+
+
+def test_start_within_makes_older_instants_missed_whatever_catch_up_says() -> None:
+    now = NOON + 3 * HOUR + 30 * MINUTE
+    assert told(planned(hourly(catch_up="all", start_within=5400.0), now)) == [
+        "13:00 missed",
+        "14:00 pending",
+        "15:00 pending waits",
+    ]
+    assert told(planned(hourly(start_within=600.0), now)) == ["13:00 missed", "14:00 missed", "15:00 missed"]
+    assert told(planned(hourly(start_within=10.0), NOON + HOUR + timedelta(seconds=11))) == ["13:00 missed"]
+
+
+@pytest.mark.parametrize(
+    ("overlap", "expected"),
+    [("skip", "13:00 overlap"), ("queue", "13:00 pending waits"), ("allow", "13:00 pending")],
+)
+def test_overlap_decides_what_is_due_while_an_earlier_run_is_unfinished(overlap: Any, expected: str) -> None:
+    """Rule 14."""
+    assert told(planned(hourly(overlap=overlap), NOON + HOUR, unfinished=True)) == [expected]
+
+
+def test_the_second_instant_of_one_plan_overlaps_the_first() -> None:
+    schedule = Schedule("often", Every(20.0))
+    assert told(planned(schedule, NOON + MINUTE)) == ["12:00 pending", "12:00 overlap", "12:01 overlap"]
+
+
+def test_missed_instants_to_be_caught_up_queue_behind_an_unfinished_run() -> None:
+    now = NOON + 2 * HOUR + 30 * MINUTE
+    assert told(planned(hourly(catch_up="all"), now, unfinished=True)) == ["13:00 pending waits", "14:00 pending waits"]
+    assert told(planned(hourly(catch_up="latest"), now, unfinished=True)) == ["13:00 missed", "14:00 overlap"]
+
+
+def test_what_comes_due_after_caught_up_instants_overlaps_them() -> None:
+    found = planned(hourly(catch_up="all"), NOON + 3 * HOUR)
+    assert told(found) == ["13:00 pending", "14:00 pending waits", "15:00 overlap"]
+
+
+def test_a_paused_schedule_records_what_it_does_not_run() -> None:
+    found = planned(hourly(catch_up="all"), NOON + 2 * HOUR, paused=True)
+    assert told(found) == ["13:00 paused", "14:00 paused"]
+    assert found.next_due == NOON + 3 * HOUR
+
+
+def test_a_disabled_schedule_has_no_instants() -> None:
+    """Rule 13."""
+    found = planned(hourly(enabled=False), NOON + 5 * HOUR)
+    assert (found.runs, found.next_due, found.planned_until) == ((), None, NOON + 5 * HOUR)
+
+
+def test_a_schedule_seen_for_the_first_time_has_missed_nothing() -> None:
+    schedule = hourly(catch_up="all")
+    assert plan("shop", schedule, first_state(schedule, NOON + MINUTE), NOON + 2 * MINUTE).runs == ()
+
+
+@pytest.mark.parametrize(("catch_up", "expected"), [("latest", "pending"), ("all", "pending"), ("skip", "missed")])
+def test_a_single_instant_in_the_past_that_never_ran_is_one_missed_instant(catch_up: Any, expected: str) -> None:
+    schedule = Schedule("once", At(NOON), catch_up=catch_up)
+    state = first_state(schedule, NOON + 5 * HOUR)
+    found = plan("shop", schedule, state, NOON + 5 * HOUR)
+    assert told(found) == [f"12:00 {expected}"]
+    assert found.next_due is None
+    later = replace(state, planned_until=found.planned_until)
+    assert plan("shop", schedule, later, NOON + 9 * HOUR).runs == ()
+
+
+def test_a_changed_definition_counts_from_the_change_and_never_backwards() -> None:
+    """Rule 13."""
+    state = PlanState(NOON, NOON, unfinished=True, paused=True, stretch=Stretch("paused", 3))
+    changed = changed_state(state, NOON + 5 * HOUR)
+    assert changed == PlanState(NOON + 5 * HOUR, NOON + 5 * HOUR, unfinished=True, paused=True)
+    assert changed_state(state, NOON - HOUR).planned_until == NOON
+
+
+def test_beyond_a_thousand_in_one_stretch_one_counted_row_stands_for_the_rest() -> None:
+    """Rule 13."""
+    store = Store(Schedule("often", Cron("* * * * *")), PlanState(NOON, NOON))
+    now = NOON + 5_000 * MINUTE + timedelta(seconds=90)
+    store.until_planned(now)
+    runs = list(store.rows.values())
+    assert [run.reason for run in runs[:1000]] == ["missed"] * 1000
+    counted = [run for run in runs if run.last_scheduled_for]
+    assert [(run.count, run.scheduled_for, run.last_scheduled_for) for run in counted] == [
+        (4_000, NOON + 1_001 * MINUTE, NOON + 5_000 * MINUTE)
+    ]
+    assert runs[-1].state == "pending"
+    assert len(runs) == 1002
+    store.assert_each_has_one_run(NOON, now)
+
+
+def test_a_stretch_goes_on_over_many_plans_and_ends_with_a_run() -> None:
+    store = Store(Schedule("often", Cron("* * * * *")), PlanState(NOON, NOON, paused=True))
+    for number in range(1, 1_201):
+        store.until_planned(NOON + number * MINUTE)
+    assert len(store.rows) == 1_001
+    assert store.state.stretch == Stretch("paused", 1_200, NOON + 1_001 * MINUTE)
+    store.state = replace(store.state, paused=False)
+    store.until_planned(NOON + 1_201 * MINUTE)
+    assert store.state.stretch is None
+    store.state = replace(store.state, paused=True)
+    store.until_planned(NOON + 1_202 * MINUTE)
+    assert store.state.stretch == Stretch("paused", 1)
+    store.assert_each_has_one_run(NOON, NOON + 1_202 * MINUTE)
+
+
+def test_at_most_a_thousand_missed_instants_are_caught_up_and_the_older_ones_are_missed() -> None:
+    store = Store(Schedule("often", Cron("* * * * *"), catch_up="all"), PlanState(NOON, NOON))
+    store.until_planned(NOON + 1_500 * MINUTE + timedelta(seconds=61))
+    runs = list(store.rows.values())
+    assert [run.reason for run in runs] == ["missed"] * 500 + [None] * 1000 + ["overlap"]
+    assert [run.waits for run in runs[500:1500]] == [False] + [True] * 999
+
+
+def test_ten_days_of_missed_seconds_are_planned_in_bounded_steps() -> None:
+    store = Store(Schedule("second", Cron("* * * * * *")), PlanState(NOON, NOON))
+    now = NOON + timedelta(days=10)
+    began = time.process_time()
+    store.until_planned(now)
+    assert (time.process_time() - began) / store.calls < 1
+    assert store.calls == 19
+    assert sum(run.count for run in store.rows.values()) == 864_000
+    assert [run.scheduled_for for run in store.rows.values() if run.state == "pending"] == [now - MINUTE]
+
+
+def test_a_plan_never_makes_more_than_a_thousand_rows() -> None:
+    """Rule 13."""
+    schedule = Schedule("often", Cron("* * * * *"), overlap="allow", catch_up="all")
+    found = planned(schedule, NOON + 1_800 * MINUTE)
+    assert len(found.runs) == 1000
+    assert found.more
+    assert found.planned_until == NOON + 1_000 * MINUTE
+    assert found.next_due == NOON + 1_001 * MINUTE
+
+
+def test_jitter_is_the_same_everywhere_and_stays_below_its_bound() -> None:
+    schedule = hourly(jitter=30.0)
+    delays = [jitter("shop", schedule, NOON + number * HOUR) for number in range(200)]
+    assert delays == [jitter("shop", schedule, NOON + number * HOUR) for number in range(200)]
+    assert all(timedelta(0) <= delay < timedelta(seconds=30) for delay in delays)
+    assert len(set(delays)) > 190
+    assert jitter("other", schedule, NOON) != jitter("shop", schedule, NOON)
+    [run] = planned(schedule, NOON + HOUR).runs
+    assert run.available_at == NOON + HOUR + jitter("shop", schedule, NOON + HOUR)
+    assert planned(hourly(), NOON + HOUR).runs[0].available_at == NOON + HOUR
+
+
+TRIGGERS: list[Trigger] = [
+    Cron("* * * * *"),
+    Cron("*/10 * * * * *"),
+    Cron("0 * * * *"),
+    Every(7.5),
+    Every(90.0),
+    At(NOON + HOUR),
+]
+STEPS = st.tuples(st.sampled_from([1, 20, 61, 600, 7_200]), st.booleans(), st.booleans())
+
+
+@given(
+    trigger=st.sampled_from(TRIGGERS),
+    policies=st.fixed_dictionaries(
+        {
+            "catch_up": st.sampled_from(["skip", "latest", "all"]),
+            "overlap": st.sampled_from(["skip", "queue", "allow"]),
+            "start_within": st.sampled_from([None, 30.0, 300.0]),
+        }
+    ),
+    steps=st.lists(STEPS, min_size=1, max_size=8),
+    limits=st.sampled_from([(1_000, 1_000, 1_000), (7, 5, 50), (3, 2, 40), (5, 40, 60)]),
+)
+def test_planning_in_any_number_of_calls_gives_each_instant_exactly_one_run(
+    trigger: Trigger, policies: dict[str, Any], steps: list[tuple[int, bool, bool]], limits: tuple[int, int, int]
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plan_rows, "MOST_ROWS", limits[0])
+        patch.setattr(plan_rows, "LONGEST_STRETCH", limits[1])
+        patch.setattr(planning, "MOST_EXAMINED", limits[2])
+        patch.setattr(planning, "MOST_CAUGHT_UP", limits[1])
+        patch.setattr(planning, "_HELD_BACK", limits[2] // 2)
+        store = Store(Schedule("any", trigger, **policies), PlanState(NOON, NOON))
+        now = NOON
+        for seconds, paused, unfinished in steps:
+            now += timedelta(seconds=seconds)
+            store.state = replace(store.state, paused=paused, unfinished=unfinished)
+            store.until_planned(now)
+        store.assert_each_has_one_run(NOON, now)

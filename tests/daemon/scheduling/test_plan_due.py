@@ -1,0 +1,332 @@
+"""Each due instant becomes one run, in the transaction that moves the schedule on (rules 13 and 14)."""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Row, insert, update
+from sqlalchemy.exc import IntegrityError
+
+from daemon.definitions.model import Schedule
+from daemon.definitions.triggers.trigger import Every
+from daemon.operations.trigger import NoSuchSchedule, trigger
+from daemon.scheduling.lease_names import lease_name
+from daemon.scheduling.plan_due import plan_due
+from daemon.scheduling.write_plan import PlanningFailed
+from daemon.store import statements
+from daemon.store.tables import run, schedule
+from tests.support.store import PAST, Store, a_schedule, an_at, pending_runs
+
+pytestmark = pytest.mark.conformance
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    with Store(database_url) as opened:
+        yield opened
+
+
+def overdue(store: Store, name: str, seconds: float) -> None:
+    """As if nobody had planned for so many seconds."""
+    store.shift(schedule, schedule.c.name == name, planned_until=-seconds, anchor=-seconds, next_due=-seconds + 1)
+
+
+def planned_through(store: Store, poll: Schedule) -> int:
+    """Plan until there is no more, and return how many instants were recorded as paused."""
+    total, more = 0, True
+    while more:
+        planned = store.plan(poll)
+        total, more = total + planned.instants.get("paused", 0), planned.more
+    return total
+
+
+def count(row: Row[Any]) -> int:
+    number: int = row._mapping["count"]
+    return number
+
+
+def reopen(store: Store, planned_until: datetime) -> None:
+    """As if the last five instants of a long stretch had not been planned yet."""
+    values = {
+        "planned_until": planned_until,
+        "next_due": planned_until + timedelta(seconds=1),
+        "stretch_count": schedule.c.stretch_count - 5,
+    }
+    store.do(lambda connection: connection.execute(update(schedule).values(**values)))
+
+
+def test_each_instant_has_one_run_and_the_schedule_moves_on(store: Store) -> None:
+    poll = a_schedule("poll", Every(10.0), catch_up="all", overlap="queue", params={"shop": 7})
+    store.sync(poll)
+    overdue(store, "poll", 35.0)
+    planned = store.plan(poll)
+    assert (planned.instants, planned.more, planned.doubled) == ({"pending": 3}, False, 0)
+    rows = store.runs()
+    assert [row.state for row in rows] == ["pending"] * 3
+    assert [row.available_at is not None for row in rows] == [True, False, False], "the first is due, the others wait"
+    assert {row.lease_name for row in rows} == {"run/shop/poll"}
+    assert json.loads(rows[0].params) == {"shop": 7}
+    after = store.schedules()["poll"]
+    assert after.next_due > after.planned_until >= rows[-1].scheduled_for
+    assert store.plan(poll).instants == {}
+
+
+def test_what_does_not_run_is_recorded_with_its_reason(store: Store) -> None:
+    poll = a_schedule("poll", Every(10.0))
+    store.sync(poll)
+    pending_runs(store, poll, 1)
+    overdue(store, "poll", 35.0)
+    assert store.plan(poll).instants == {"overlap": 3}
+    skipped = store.runs(run.c.trigger == "schedule")
+    assert [(row.state, row.reason) for row in skipped] == [("skipped", "overlap")] * 3
+    assert all(row.finished_at is not None and row.available_at is None for row in skipped)
+
+
+def test_a_paused_schedule_records_its_instants(store: Store) -> None:
+    poll = a_schedule("poll", Every(10.0))
+    store.sync(poll)
+    overdue(store, "poll", 25.0)
+    store.shift(schedule, paused_at=-100.0)
+    assert store.plan(poll).instants == {"paused": 2}
+
+
+def test_a_long_stretch_ends_in_one_counted_row_that_grows(store: Store) -> None:
+    """Rule 13: beyond 1,000 in one stretch."""
+    poll = a_schedule("poll", Every(1.0))
+    store.sync(poll)
+    overdue(store, "poll", 1500.0)
+    store.shift(schedule, paused_at=-1500.0)
+    instants = planned_through(store, poll)
+    counted = store.runs()[-1]
+    number = count(counted)
+    assert len(store.runs()) == 1001
+    assert counted.last_scheduled_for - counted.scheduled_for == timedelta(seconds=number - 1)
+    assert instants == 1000 + number
+
+    reopen(store, counted.last_scheduled_for - timedelta(seconds=5))
+    shrunk = update(run).where(run.c.id == counted.id).values(count=number - 5)
+    store.do(lambda connection: connection.execute(shrunk))
+    again = planned_through(store, poll)
+    assert again >= 5
+    assert count(store.run(counted.id)) == number - 5 + again
+    assert len(store.runs()) == 1001
+
+
+def test_a_counted_row_that_is_gone_is_told_and_nothing_is_written(store: Store) -> None:
+    poll = a_schedule("poll", Every(1.0))
+    store.sync(poll)
+    overdue(store, "poll", 1500.0)
+    store.shift(schedule, paused_at=-1500.0)
+    planned_through(store, poll)
+    counted = store.runs()[-1]
+    store.do(lambda connection: connection.execute(update(run).where(run.c.id == counted.id).values(trigger="manual")))
+    reopen(store, counted.last_scheduled_for - timedelta(seconds=5))
+    before = store.everything()
+    with pytest.raises(PlanningFailed, match="should be there once"):
+        store.plan(poll)
+    assert store.everything() == before
+
+
+def test_making_the_run_and_moving_on_is_one_transaction(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule 13: a crash in between loses and doubles nothing."""
+    poll = a_schedule("poll", Every(10.0))
+    store.sync(poll)
+    overdue(store, "poll", 15.0)
+    before = store.everything()
+
+    def crash(*_: Any, **__: Any) -> None:
+        raise ConnectionError("between the run and the schedule")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(statements.schedule, "change", crash)
+        with pytest.raises(ConnectionError):
+            store.plan(poll)
+    assert store.everything() == before
+    assert store.plan(poll).instants == {"pending": 1}
+
+
+def test_an_instant_that_has_its_run_gets_no_second_one_and_that_is_told(store: Store) -> None:
+    once = an_at("once")
+    store.sync(once)
+    store.plan(once)
+    due_once_more = update(schedule).values(planned_until=PAST - timedelta(days=1), next_due=PAST)
+    store.do(lambda connection: connection.execute(due_once_more))
+    assert store.plan(once).doubled == 1
+    assert len(store.runs()) == 1
+
+
+def test_the_database_refuses_a_second_run_of_an_instant(store: Store) -> None:
+    once = an_at("once")
+    store.sync(once)
+    store.plan(once)
+    (row,) = store.runs()
+    again = {key: value for key, value in row._mapping.items() if key != "id"}
+    with pytest.raises(IntegrityError):
+        store.do(lambda connection: connection.execute(insert(run).values(**again)))
+
+
+def test_replicas_that_plan_at_once_make_each_run_once(store: Store) -> None:
+    polls = [a_schedule(f"poll{number}", Every(10.0)) for number in range(30)]
+    store.sync(*polls)
+    for poll in polls:
+        overdue(store, poll.name, 15.0)
+    with ThreadPoolExecutor(4) as pool:
+        planned = list(pool.map(lambda _: store.plan(*polls), range(4)))
+    while store.plan(*polls).instants:
+        pass
+    assert sum(plans.doubled for plans in planned) == 0
+    assert len({row.schedule for row in store.runs()}) == len(store.runs()) == 30
+
+
+def test_a_schedule_that_somebody_is_at_is_passed_over(postgres_url: str) -> None:
+    busy, free = a_schedule("busy", Every(10.0)), a_schedule("free", Every(10.0))
+    with Store(postgres_url) as store:
+        store.sync(busy, free)
+        for name in ("busy", "free"):
+            overdue(store, name, 15.0)
+        with store.begin() as connection:
+            statements.schedule.lock(connection, "shop", "busy")
+            store.plan(busy, free)
+            assert [row.schedule for row in store.runs()] == ["free"]
+        store.plan(busy, free)
+        assert [row.schedule for row in store.runs()] == ["free", "busy"]
+
+
+def test_schedules_that_are_not_known_here_are_left_alone(store: Store) -> None:
+    """Rule 17."""
+    known, unknown = a_schedule("known", Every(10.0)), a_schedule("unknown", Every(10.0))
+    store.sync(known, unknown)
+    for name in ("known", "unknown"):
+        overdue(store, name, 15.0)
+    store.plan(known)
+    assert [row.schedule for row in store.runs()] == ["known"]
+
+
+def test_the_definition_in_the_database_decides_and_not_an_older_file(store: Store) -> None:
+    old = a_schedule("poll", Every(10.0), enabled=False)
+    store.sync(a_schedule("poll", Every(10.0), lock="warehouse"))
+    overdue(store, "poll", 15.0)
+    assert store.plan(old).instants == {"pending": 1}
+    assert [row.lease_name for row in store.runs()] == ["warehouse"]
+    assert store.schedules()["poll"].next_due is not None
+
+
+def test_an_unreadable_definition_holds_up_no_other_schedule(store: Store) -> None:
+    bad, good = a_schedule("bad", Every(10.0)), a_schedule("good", Every(10.0))
+    store.sync(bad, good)
+    for name in ("bad", "good"):
+        overdue(store, name, 15.0)
+    later_version = update(schedule).where(schedule.c.name == "bad").values(definition='{"name": "bad"}', digest="?")
+    store.do(lambda connection: connection.execute(later_version))
+    planned = store.plan(bad, good)
+    assert planned.instants == {"pending": 1}
+    assert list(planned.unreadable) == ["bad"]
+    assert store.plan(bad, good).more is False
+
+
+def test_one_transaction_makes_about_a_thousand_rows_and_says_that_there_is_more(store: Store) -> None:
+    polls = [a_schedule(f"poll{number}", Every(1.0), catch_up="all", overlap="allow") for number in range(4)]
+    store.sync(*polls)
+    for poll in polls:
+        overdue(store, poll.name, 600.0)
+    first = store.plan(*polls)
+    assert first.more
+    assert sum(first.instants.values()) < 2_000
+    while store.plan(*polls).more:
+        pass
+    assert len(store.runs()) >= 4 * 599
+
+
+def test_runs_that_may_overlap_have_a_lease_each(store: Store) -> None:
+    """Rule 14."""
+    poll = a_schedule("poll", Every(10.0), overlap="allow", catch_up="all")
+    store.sync(poll)
+    overdue(store, "poll", 35.0)
+    store.plan(poll)
+    rows = store.runs()
+    assert [row.lease_name for row in rows] == [f"run/shop/poll/{row.id}" for row in rows]
+    assert len(store.claim("poll")) == 3
+
+
+def test_an_instant_older_than_start_within_is_not_started_any_more_but_missed(store: Store) -> None:
+    once = a_schedule("poll", Every(10.0), start_within=60.0, overlap="queue", catch_up="all")
+    store.sync(once)
+    overdue(store, "poll", 25.0)
+    store.plan(once)
+    first, second = store.runs()
+    assert second.available_at is None
+    store.shift(run, run.c.id == first.id, start_by=-1.0)
+    assert store.claim("poll") == []
+    store.due_again("poll", -100.0)
+    assert store.plan(once).instants == {"missed": 1}
+    assert (store.run(first.id).state, store.run(first.id).reason) == ("skipped", "missed")
+    assert [one.run_id for one in store.claim("poll")] == [second.id], "its successor is due"
+
+
+def test_a_run_that_has_started_is_not_missed(store: Store) -> None:
+    once = an_at("once", start_within=1e9)
+    store.sync(once)
+    store.plan(once)
+    (claimed,) = store.claim("once")
+    back = update(run).values(state="pending", token=None, holder=None)
+    store.do(lambda connection: connection.execute(back))
+    store.shift(run, start_by=-1.0)
+    assert store.plan(once).instants == {}
+    assert [one.run_id for one in store.claim("once", holder="h2")] == []
+    store.go_stale(claimed.grant)
+    assert [one.run_id for one in store.claim("once", holder="h2")] == [claimed.run_id]
+
+
+def test_a_manual_run_is_due_at_once_and_says_who_asked_and_why(store: Store) -> None:
+    daily = a_schedule("daily", params={"shop": 7, "deep": False})
+    store.sync(daily)
+    run_id = store.do(trigger, "shop", "daily", requested_by="ada", why="a test", params={"deep": True})
+    row = store.run(run_id)
+    assert (row.trigger, row.requested_by, row.requested_why) == ("manual", "ada", "a test")
+    assert json.loads(row.params) == {"shop": 7, "deep": True}
+    assert [one.run_id for one in store.claim("daily")] == [run_id]
+
+
+def test_a_manual_run_waits_behind_an_unfinished_one_and_is_never_dropped(store: Store) -> None:
+    """With overlap = "skip" too: a person asked for it."""
+    daily = a_schedule("daily", overlap="skip")
+    store.sync(daily)
+    first = store.do(trigger, "shop", "daily", requested_by="ada")
+    second = store.do(trigger, "shop", "daily", requested_by="ada")
+    assert (store.run(second).state, store.run(second).available_at) == ("pending", None)
+    assert [one.run_id for one in store.claim("daily")] == [first]
+
+
+def test_a_manual_run_counts_as_still_running(store: Store) -> None:
+    daily = a_schedule("daily", Every(10.0))
+    store.sync(daily)
+    store.do(trigger, "shop", "daily", requested_by="ada")
+    overdue(store, "daily", 15.0)
+    assert store.plan(daily).instants == {"overlap": 1}
+
+
+def test_triggering_what_is_not_there_or_retired_is_one_sentence(store: Store) -> None:
+    store.sync(a_schedule("daily"), a_schedule("goes"))
+    store.sync(a_schedule("daily"))
+    with pytest.raises(NoSuchSchedule, match='"shop" has no schedule "dayly"; did you mean "daily"'):
+        store.do(trigger, "shop", "dayly", requested_by="ada")
+    with pytest.raises(NoSuchSchedule, match="is retired; define it again"):
+        store.do(trigger, "shop", "goes", requested_by="ada")
+
+
+def test_a_schedule_named_like_another_ones_lease_shares_no_lease(store: Store) -> None:
+    names = {
+        lease_name("shop", a_schedule("a", overlap="allow")).of_run(7),
+        lease_name("shop", a_schedule("a")).of_run(7),
+        lease_name("shop", a_schedule("7")).of_run(7),
+        lease_name("shop", a_schedule("a", lock="a")).of_run(7),
+        lease_name("a", a_schedule("shop")).of_run(7),
+    }
+    assert len(names) == 5
+
+
+def test_planning_an_application_without_due_schedules_is_cheap_and_empty(store: Store) -> None:
+    assert store.do(plan_due, "nothing", {}).instants == {}

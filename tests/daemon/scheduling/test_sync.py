@@ -1,0 +1,170 @@
+"""Sync touches its own application only, retires, and counts from the change (rules 13 and 17)."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Row, select
+
+from daemon.definitions.triggers.trigger import At, Cron, Every
+from daemon.scheduling.sync import SyncReport, sync
+from daemon.store.tables import run, schedule
+from tests.support.store import PAST, Store, a_schedule, an_application, an_at, pending_runs
+
+pytestmark = pytest.mark.conformance
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    with Store(database_url) as opened:
+        yield opened
+
+
+def test_a_schedule_seen_for_the_first_time_has_missed_nothing(store: Store) -> None:
+    daily = a_schedule("daily", Cron("0 3 * * *"))
+    assert store.sync(daily) == SyncReport(added=("daily",))
+    row = store.schedules()["daily"]
+    assert row.next_due > row.planned_until == row.anchor == row.created_at
+    assert row.trigger == "cron 0 3 * * *"
+    assert store.plan(daily).instants == {}
+
+
+def test_an_at_in_the_past_that_never_ran_is_one_missed_instant(store: Store) -> None:
+    once = an_at("once")
+    store.sync(once)
+    assert store.schedules()["once"].next_due == PAST
+    assert store.plan(once).instants == {"pending": 1}
+    assert [row.scheduled_for for row in store.runs()] == [PAST]
+    assert store.schedules()["once"].next_due is None
+
+
+def test_an_unchanged_definition_leaves_its_row_untouched(store: Store) -> None:
+    daily = a_schedule("daily")
+    store.sync(daily)
+    before = store.everything()
+    assert store.sync(daily) == SyncReport(unchanged=("daily",))
+    assert store.everything() == before
+
+
+def test_a_changed_timing_counts_from_the_change_never_backwards(store: Store) -> None:
+    """Rule 13."""
+    store.sync(a_schedule("poll", Every(60.0)))
+    store.shift(schedule, planned_until=-7200.0, anchor=-7200.0, next_due=-7140.0)
+    changed = a_schedule("poll", Every(30.0))
+    assert store.sync(changed) == SyncReport(changed=("poll",))
+    row = store.schedules()["poll"]
+    assert row.planned_until == row.anchor == row.changed_at
+    assert timedelta(0) < row.next_due - row.changed_at <= timedelta(seconds=30)
+    assert store.plan(changed).instants == {}
+
+
+def test_an_at_that_is_moved_into_the_past_does_not_run(store: Store) -> None:
+    store.sync(a_schedule("once", At(PAST.replace(year=2100))))
+    store.sync(a_schedule("once", At(PAST)))
+    assert store.schedules()["once"].next_due is None
+
+
+def test_a_change_of_anything_but_the_timing_leaves_the_instants_alone(store: Store) -> None:
+    poll = a_schedule("poll", Every(60.0))
+    store.sync(poll)
+    store.due_again("poll")
+    before = store.schedules()["poll"]
+    assert store.sync(a_schedule("poll", Every(60.0), description="new")) == SyncReport(changed=("poll",))
+    after = store.schedules()["poll"]
+    assert (after.next_due, after.planned_until, after.anchor) == (before.next_due, before.planned_until, before.anchor)
+    assert after.digest != before.digest
+
+
+def test_a_schedule_that_is_gone_is_retired_and_counts_from_its_return(store: Store) -> None:
+    """Rule 17."""
+    stays, goes = a_schedule("stays"), a_schedule("goes", Every(60.0))
+    store.sync(stays, goes)
+    pending_runs(store, goes, 1)
+    assert store.sync(stays) == SyncReport(retired=("goes",), unchanged=("stays",))
+    row = store.schedules()["goes"]
+    assert row.retired_at is not None
+    assert row.next_due is None
+    assert [one.state for one in store.runs()] == ["pending"]
+    assert store.claim("stays", "goes") == []
+    assert store.sync(stays) == SyncReport(unchanged=("stays",))
+
+    assert store.sync(stays, goes) == SyncReport(revived=("goes",), unchanged=("stays",))
+    back = store.schedules()["goes"]
+    assert back.retired_at is None
+    assert back.next_due > back.planned_until > row.planned_until
+    assert [one.schedule for one in store.claim("stays", "goes")] == ["goes"]
+
+
+def test_a_disabled_schedule_has_no_instants_and_counts_from_its_return(store: Store) -> None:
+    """Rule 13."""
+    store.sync(a_schedule("poll", Every(60.0), enabled=False))
+    assert store.schedules()["poll"].next_due is None
+    assert store.schedules()["poll"].enabled is False
+    store.shift(schedule, planned_until=-7200.0, anchor=-7200.0)
+    enabled = a_schedule("poll", Every(60.0))
+    store.sync(enabled)
+    assert store.schedules()["poll"].next_due > store.schedules()["poll"].changed_at
+    assert store.plan(enabled).instants == {}
+
+
+def test_sync_leaves_other_applications_alone(store: Store) -> None:
+    """Rule 17: though their schedules have the same names."""
+    store.sync(a_schedule("daily"), a_schedule("weekly"), application="shop")
+    store.sync(a_schedule("daily"), a_schedule("weekly"), application="office")
+
+    def of_shop() -> list[Row[Any]]:
+        mine = select(schedule).where(schedule.c.application == "shop").order_by(schedule.c.name)
+        return store.do(lambda connection: list(connection.execute(mine)))
+
+    before = of_shop()
+    report = store.sync(a_schedule("daily", Every(5.0)), application="office")
+    assert report == SyncReport(changed=("daily",), retired=("weekly",))
+    assert of_shop() == before
+
+
+def test_a_dry_run_tells_all_and_changes_nothing(store: Store) -> None:
+    store.sync(a_schedule("same"), a_schedule("changes"), a_schedule("goes"), a_schedule("comes-back"))
+    store.sync(a_schedule("same"), a_schedule("changes"), a_schedule("goes"))
+    before = store.everything()
+    application = an_application(
+        a_schedule("same"), a_schedule("changes", Every(5.0)), a_schedule("comes-back"), a_schedule("new")
+    )
+    assert store.do(sync, application, dry_run=True) == SyncReport(
+        added=("new",), changed=("changes",), retired=("goes",), revived=("comes-back",), unchanged=("same",)
+    )
+    assert store.everything() == before
+
+
+def test_a_new_lock_also_holds_for_runs_that_have_not_started(store: Store) -> None:
+    store.sync(a_schedule("poll"))
+    pending_runs(store, a_schedule("poll"), 1)
+    store.sync(a_schedule("poll", lock="warehouse"))
+    assert [row.lease_name for row in store.runs()] == ["warehouse"]
+    store.sync(a_schedule("poll", overlap="allow"))
+    (row,) = store.runs()
+    assert row.lease_name == f"run/shop/poll/{row.id}"
+    (claimed,) = store.claim("poll")
+    store.sync(a_schedule("poll"))
+    assert store.runs(run.c.id == claimed.run_id)[0].lease_name == claimed.grant.name, "a running run keeps its lease"
+
+
+def test_replicas_that_sync_at_once_add_each_schedule_once(store: Store) -> None:
+    application = an_application(*(a_schedule(f"s{number}") for number in range(20)))
+    with ThreadPoolExecutor(4) as pool:
+        reports = list(pool.map(lambda _: store.do(sync, application), range(4)))
+    assert sorted(len(report.added) for report in reports) == [0, 0, 0, 20]
+    assert sorted(len(report.unchanged) for report in reports) == [0, 20, 20, 20]
+
+
+def test_of_different_definitions_synced_at_once_one_wins_whole(store: Store) -> None:
+    one = an_application(*(a_schedule(f"s{number}", Every(60.0)) for number in range(10)))
+    other = an_application(*(a_schedule(f"s{number}", Every(30.0)) for number in range(5, 15)))
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda application: store.do(sync, application), [one, other, one, other]))
+    living = {row.name: row.digest for row in store.schedules().values() if row.retired_at is None}
+    assert living in (
+        {each.name: each.digest() for each in one.schedules},
+        {each.name: each.digest() for each in other.schedules},
+    )

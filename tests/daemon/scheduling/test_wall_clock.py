@@ -1,0 +1,103 @@
+"""A jump of the wall clock holds up planning on SQLite, until it is undone, or has lasted (DESIGN's table of failures; rule 13)."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from daemon.jobs.processes.identity import ProcessIdentity
+from daemon.recovery import registry
+from daemon.recovery.registry import ReplicaEntry
+from daemon.scheduling.plan_due import plan_due
+from daemon.scheduling.wall_clock import JUMP, PATIENCE, WallClock
+from lease.clock import boot_id
+from tests.support.store import Store, an_at
+
+HOUR = 3_600.0
+START = 1_700_000_000.0
+
+
+def at(clock: WallClock, boot: float, *, ahead: float = 0.0) -> bool:
+    """Whether it is trusted so many seconds after the start, when it is ahead of what it was by so much."""
+    return clock.judge(START + boot + ahead, boot).trusted
+
+
+def test_a_clock_that_goes_on_is_trusted() -> None:
+    clock = WallClock()
+    assert all(at(clock, boot) for boot in (0, 1, 500, 100_000))
+
+
+@pytest.mark.parametrize("ahead", [26 * HOUR, -3 * HOUR, JUMP, -JUMP])
+def test_after_a_jump_nothing_is_planned_until_it_is_undone(ahead: float) -> None:
+    clock = WallClock()
+    assert at(clock, 0)
+    judged = clock.judge(START + 1 + ahead, 1)
+    assert not judged.trusted
+    assert judged.news is not None
+    assert f"has jumped {abs(ahead):.0f}s" in judged.news
+    assert clock.judge(START + 2 + ahead, 2).news is None  # it is told once
+    back = clock.judge(START + 3, 3)
+    assert back.trusted
+    assert back.news is not None
+    assert at(clock, 4)
+
+
+def test_a_clock_that_stays_where_it_jumped_to_is_believed_after_a_while() -> None:
+    clock = WallClock()
+    at(clock, 0)
+    assert not at(clock, 1, ahead=HOUR)
+    assert not at(clock, 1 + PATIENCE - 0.1, ahead=HOUR)
+    assert at(clock, 1 + PATIENCE, ahead=HOUR)
+    assert at(clock, 2 + PATIENCE, ahead=HOUR)
+    assert not at(clock, 3 + PATIENCE)  # and from there the way back is a jump
+
+
+def test_a_clock_that_jumps_again_and_again_is_not_believed_sooner() -> None:
+    clock = WallClock()
+    at(clock, 0)
+    for boot in range(1, 200):
+        assert not at(clock, boot, ahead=HOUR * (1 + boot // 50))
+
+
+def test_small_steps_and_slewing_are_followed() -> None:
+    clock = WallClock()
+    assert all(at(clock, boot, ahead=boot * (JUMP - 1)) for boot in range(100))
+
+
+def test_one_that_starts_takes_the_time_of_the_others_of_this_boot() -> None:
+    assert not WallClock(START).judge(START + 50 + HOUR, 50).trusted
+    assert WallClock(START).judge(START + 50 + 3, 50).trusted
+
+
+@pytest.fixture
+def store(sqlite_url: str) -> Iterator[Store]:
+    with Store(sqlite_url) as opened:
+        yield opened
+
+
+def test_that_time_is_told_by_the_one_that_began_last_in_this_boot(store: Store) -> None:
+    def known() -> float | None:
+        return store.do(registry.wall_clock_of, boot_id(), 100)
+
+    def register(holder: str, boot: str, start_time: int) -> None:
+        identity = ProcessIdentity(4711, start_time)
+        entry = ReplicaEntry(holder, "shop", "a host", identity.pid, identity.start_time, boot, "pid:[1]", "0.1")
+        store.do(registry.register, entry)
+
+    assert known() is None
+    register("earlier", boot_id(), 1_000)
+    register("other", "another boot", 9_000_000)
+    first = known()
+    assert first is not None
+    register("later", boot_id(), 2_000)
+    later = known()
+    assert later is not None
+    assert -11 < later - first < -9  # it began 10 s later, and stands there since the same moment
+
+
+def test_nothing_is_planned_by_a_time_that_is_not_trusted(store: Store) -> None:
+    once = an_at("once")
+    store.sync(once)
+    before = store.everything()
+    assert not store.do(plan_due, "shop", {"once": once}, trusts=lambda _: False).instants
+    assert store.everything() == before
+    assert sum(store.do(plan_due, "shop", {"once": once}, trusts=lambda _: True).instants.values()) == 1

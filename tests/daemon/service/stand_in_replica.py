@@ -1,0 +1,48 @@
+"""Stands for a replica in the tests of the supervisor: leaves word of what happens to it in a folder."""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+from daemon.service.environment import REPLICA_INDEX
+from daemon.service.supervisor_pipe import supervisor_gone, supervisor_pipe
+
+FOLDER = Path(sys.argv[1])
+INDEX = os.environ[REPLICA_INDEX]
+
+
+def say(word: str) -> None:
+    draft = FOLDER / f".{word}.{os.getpid()}"
+    draft.write_text(INDEX)
+    draft.rename(FOLDER / f"{word}.{os.getpid()}")
+
+
+async def main() -> int:
+    told = asyncio.Event()
+    signals = []
+
+    def on_signal() -> None:
+        signals.append(1)
+        say("draining" if len(signals) == 1 else "stopping-at-once")
+        told.set()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, on_signal)
+    orphaned = asyncio.create_task(supervisor_gone(supervisor_pipe()))
+    say("ready")
+    planned = FOLDER / f"status.{INDEX}"
+    while True:
+        if planned.exists():
+            return int(planned.read_text())
+        if orphaned.done():
+            say("orphaned")
+            return 0
+        deaf = (FOLDER / "deaf").exists()
+        if signals and not deaf and (len(signals) > 1 or not (FOLDER / "slow").exists()):
+            return 143
+        await asyncio.sleep(0.005)
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))

@@ -1,0 +1,167 @@
+"""Settings: flag, then environment, then the file, then default; each refusal one sentence that names its place."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from daemon.service.environment import unknown_variables
+from daemon.service.settings import Settings, SettingsError, read_settings
+from daemon.web.address import WebAddress
+
+
+@pytest.fixture(autouse=True)
+def no_settings_of_the_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in [name for name in os.environ if name.startswith("LEASED_")]:
+        monkeypatch.delenv(variable)
+
+
+def test_without_any_setting_the_defaults_hold() -> None:
+    settings = read_settings()
+    assert settings.database == "sqlite:///leased.db"
+    assert settings.timing.ttl == 15
+    assert settings.grace == 30
+    assert settings.web == WebAddress("127.0.0.1", 8520, asked=False)
+
+
+def test_a_flag_goes_before_the_environment_and_that_before_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = {"lease_ttl": "40s", "grace": "3m", "concurrency": 3}
+    monkeypatch.setenv("LEASED_LEASE_TTL", "30s")
+    monkeypatch.setenv("LEASED_GRACE", "2m")
+    settings = read_settings({"lease_ttl": "20s", "grace": None}, file)
+    assert (settings.lease_ttl, settings.grace, settings.concurrency) == (20, 120, 3)
+
+
+def test_the_ttl_alone_scales_the_timing() -> None:
+    timing = read_settings({"lease_ttl": "30s"}).timing
+    assert (timing.renew_every, timing.give_up) == (5, 20)
+
+
+def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEASED_LEASE_TTL", "")
+    assert read_settings({}, {"lease_ttl": "30s"}).lease_ttl == 30
+
+
+def test_the_url_comes_out_of_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    secret = tmp_path / "url"
+    secret.write_text("postgresql://u:secret@db/shop\n")
+    monkeypatch.setenv("LEASED_DATABASE_URL_FILE", str(secret))
+    assert read_settings({}, {"database_url": "sqlite:///other.db"}).database == "postgresql://u:secret@db/shop"
+    assert read_settings({"database_url": "sqlite:///flag.db"}).database == "sqlite:///flag.db"
+
+
+def test_the_url_and_its_file_together_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LEASED_DATABASE_URL_FILE", str(tmp_path / "url"))
+    monkeypatch.setenv("LEASED_DATABASE_URL", "sqlite:///a.db")
+    with pytest.raises(SettingsError, match="LEASED_DATABASE_URL and LEASED_DATABASE_URL_FILE are both set"):
+        read_settings()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(None, "cannot be read: No such file or directory"), ("", "is empty"), ("what:secret", "is of no use")],
+)
+def test_a_file_without_a_url_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str | None, said: str
+) -> None:
+    if content is not None:
+        (tmp_path / "url").write_text(content)
+    monkeypatch.setenv("LEASED_DATABASE_URL_FILE", str(tmp_path / "url"))
+    with pytest.raises(SettingsError, match=said) as refused:
+        read_settings()
+    assert str(refused.value).startswith("LEASED_DATABASE_URL_FILE: ")
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("LEASE_TTL", "soon", "'soon' is not a duration"),
+        ("GIVE_UP", "14s", "give_up + kill_time is 17s, not less than ttl"),
+        ("CONCURRENCY", "0", '"0" is not a whole number of 1 or more'),
+        ("CONCURRENCY", "many", '"many" is not a whole number of 1 or more'),
+        ("POLL", "0", "it must be longer than 0s"),
+        ("WEB", "everywhere", '"everywhere" is not HOST:PORT'),
+        ("WEB", "127.0.0.1:70000", "is not HOST:PORT"),
+        ("LOG_FORMAT", "xml", '"xml" is none of text, json'),
+        ("LOG_LEVEL", "loud", '"loud" is none of debug, info, warning, error'),
+        ("DATABASE_URL", "mysql://u:secret@h/d", "mysql is not supported"),
+        ("DATABASE_URL", "u:secret@h", "the database's URL cannot be read"),
+    ],
+)
+def test_a_wrong_variable_gets_one_sentence_that_names_it(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(f"LEASED_{variable}", value)
+    with pytest.raises(SettingsError) as refused:
+        read_settings()
+    sentence = str(refused.value)
+    assert sentence.startswith(f"LEASED_{variable}: ")
+    assert said in sentence
+    assert "\n" not in sentence
+    assert "secret" not in sentence
+
+
+def test_the_place_of_a_wrong_setting_is_told_for_flags_and_files_too() -> None:
+    with pytest.raises(SettingsError, match=r"^--ttl: 'x' is not a duration"):
+        read_settings({"lease_ttl": "x"}, {"lease_ttl": "15s"})
+    with pytest.raises(SettingsError, match=r"^\[settings\] lease_ttl: 'x' is not a duration"):
+        read_settings({}, {"lease_ttl": "x"})
+    with pytest.raises(SettingsError, match=r"^--ttl and \[settings\] give_up: give_up \+ kill_time"):
+        read_settings({"lease_ttl": "15s"}, {"give_up": "14s"})
+
+
+def test_an_unknown_setting_in_the_file_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(
+        SettingsError, match=r"^\[settings\] lease_tl: there is no such setting; did you mean lease_ttl\?$"
+    ):
+        read_settings({}, {"lease_tl": "15s"})
+
+
+def test_an_unknown_variable_is_told_with_the_nearest_name() -> None:
+    environment = {
+        "LEASED_LEASE_TLL": "1s",
+        "LEASED_GRACE": "1s",
+        "LEASED_RUN": "4",
+        "LEASED_KEEPER": "1.2",
+        "LEASED_TEST_POSTGRES": "16",
+        "LEASED_SUPERVISOR_FD": "3",
+        "PATH": "/bin",
+    }
+    assert unknown_variables(environment, Settings.model_fields) == [
+        "LEASED_LEASE_TLL is set, but there is no such setting; did you mean LEASED_LEASE_TTL?"
+    ]
+
+
+def test_no_representation_shows_a_password_or_a_token() -> None:
+    settings = read_settings({"database_url": "postgresql://u:secret@db/shop", "web_token": "geheim"})
+    for text in (repr(settings), str(settings), settings.model_dump_json()):
+        assert "secret" not in text
+        assert "geheim" not in text
+
+
+def test_an_address_that_others_can_reach_needs_a_token() -> None:
+    with pytest.raises(
+        SettingsError, match=r"^--web: 0\.0\.0\.0:80 can be reached from other machines; set LEASED_WEB"
+    ):
+        read_settings({"web": "0.0.0.0:80"})
+    assert str(read_settings({"web": "0.0.0.0:80", "web_token": "t"}).web) == "0.0.0.0:80"
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("127.0.0.1:80", WebAddress("127.0.0.1", 80, asked=True)),
+        (":81", WebAddress("127.0.0.1", 81, asked=True)),
+        ("82", WebAddress("127.0.0.1", 82, asked=True)),
+        ("[::1]:83", WebAddress("::1", 83, asked=True)),
+        ("localhost:84", WebAddress("localhost", 84, asked=True)),
+    ],
+)
+def test_an_address_is_read_as_people_write_it(text: str, address: WebAddress) -> None:
+    assert WebAddress.parse(text) == address
+    assert address.loopback
+
+
+def test_off_is_no_address() -> None:
+    assert read_settings({"web": "off"}).web is None

@@ -1,0 +1,319 @@
+"""What status, runs, show, locks and replicas read, on each database."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, create_engine, event, insert, select
+from sqlalchemy.pool import NullPool
+
+from daemon.store.tables import job_run, replica, run, schedule
+from daemon.store.views import (
+    NotFound,
+    applications_with,
+    plain,
+    problems,
+    read_locks,
+    read_overview,
+    read_replicas,
+    read_run,
+    read_runs,
+    schedule_names,
+    summary,
+)
+from lease import statements
+from lease.database.dialects import now
+from lease.model import Grant
+
+MINUTE = timedelta(minutes=1)
+
+
+class Rows:
+    """Puts rows into a database, with what a test does not care about filled in."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.now: datetime = connection.execute(select(now())).scalar_one()
+
+    def schedule(self, name: str = "nightly", application: str = "shop", **values: Any) -> None:
+        filled = {
+            "application": application,
+            "name": name,
+            "definition": "{}",
+            "digest": "d",
+            "trigger": "cron 0 2 * * *",
+            "enabled": True,
+            "next_due": self.now + 5 * MINUTE,
+            "planned_until": self.now,
+            "anchor": self.now,
+            "changed_at": self.now,
+            "created_at": self.now,
+        }
+        self.connection.execute(insert(schedule).values(filled | values))
+
+    def run(self, state: str, minutes_ago: float = 10, **values: Any) -> int:
+        scheduled_for = self.now - minutes_ago * MINUTE
+        filled = {
+            "application": "shop",
+            "schedule": "nightly",
+            "scheduled_for": scheduled_for,
+            "trigger": "schedule",
+            "state": state,
+            "lease_name": f"run/{values.get('application', 'shop')}/{values.get('schedule', 'nightly')}",
+            "created_at": scheduled_for,
+        }
+        if state in ("failed", "skipped", "cancelled"):
+            filled["reason"] = "overlap"
+        if state in ("succeeded", "failed", "running"):
+            filled["started_at"] = scheduled_for
+        if state not in ("pending", "running"):
+            filled["finished_at"] = scheduled_for + MINUTE
+        if state == "pending":
+            filled["available_at"] = scheduled_for
+        made = self.connection.execute(insert(run).values(filled | values).returning(run.c.id))
+        return int(made.scalar_one())
+
+    def running(self, *, held: bool = True, **values: Any) -> int:
+        name = f"run/shop/{values.get('schedule', 'nightly')}"
+        (grant,) = statements.grant(self.connection, [name], "replica-1", 60)
+        run_id = self.run("running", token=grant.token, holder=grant.holder, **values)
+        if not held:
+            statements.release(self.connection, grant)
+        return run_id
+
+    def job(self, run_id: int, job: str, state: str, *, attempt: int = 1, position: int = 0, **values: Any) -> None:
+        filled = {
+            "run_id": run_id,
+            "job": job,
+            "position": position,
+            "attempt": attempt,
+            "state": state,
+            "token": 7,
+            "holder": "replica-1",
+            "started_at": self.now - MINUTE,
+            "finished_at": None if state == "running" else self.now - MINUTE / 2,
+        }
+        self.connection.execute(insert(job_run).values(filled | values))
+
+    def replica(self, holder: str = "replica-1", state: str = "running", **values: Any) -> None:
+        filled = {
+            "holder": holder,
+            "application": "shop",
+            "host": "web-1",
+            "pid": 4711,
+            "start_time": 1,
+            "version": "0.1.0",
+            "state": state,
+            "started_at": self.now - 60 * MINUTE,
+            "seen_at": self.now,
+        }
+        self.connection.execute(insert(replica).values(filled | values))
+
+
+@pytest.fixture
+def rows(database_url: str) -> Iterator[Rows]:
+    engine = create_engine(database_url, poolclass=NullPool)
+    with engine.begin() as connection:
+        yield Rows(connection)
+    engine.dispose()
+
+
+def test_an_empty_database_has_nothing_to_complain_about(rows: Rows) -> None:
+    overview = read_overview(rows.connection)
+    assert problems(overview) == ()
+    assert (overview.replicas, overview.schedules, overview.running, overview.waiting) == ((), (), (), ())
+
+
+def test_a_schedule_shows_when_it_is_due_and_its_last_run_that_was_not_skipped(rows: Rows) -> None:
+    rows.schedule()
+    rows.run("failed", 30)
+    last = rows.run("succeeded", 20)
+    rows.run("skipped", 10)
+    (line,) = read_overview(rows.connection).schedules
+    assert (line.last_run_id, line.last_state, line.last_seconds) == (last, "succeeded", 60)
+    assert line.due_in == pytest.approx(300, abs=10)
+
+
+def test_a_retired_schedule_and_those_of_other_applications_are_left_out(rows: Rows) -> None:
+    rows.schedule("old", next_due=None, retired_at=rows.now)
+    rows.schedule("theirs", application="bank")
+    rows.schedule("ours")
+    assert [line.name for line in read_overview(rows.connection, "shop").schedules] == ["ours"]
+    assert [line.name for line in read_overview(rows.connection).schedules] == ["theirs", "ours"]
+
+
+def test_what_runs_shows_its_job_its_holder_and_its_token(rows: Rows) -> None:
+    rows.schedule()
+    rows.replica()
+    run_id = rows.running()
+    rows.job(run_id, "customers", "succeeded")
+    rows.job(run_id, "orders", "running", attempt=2, position=1, done=30, total=100, message="page 3")
+    (found,) = read_overview(rows.connection).running
+    assert (found.id, found.token, found.host, found.pid, found.held) == (run_id, 1, "web-1", 4711, True)
+    assert found.job is not None
+    assert (found.job.job, found.job.attempt, found.job.done, found.job.message) == ("orders", 2, 30, "page 3")
+    assert found.job.running_for == pytest.approx(60, abs=10)
+    assert problems(read_overview(rows.connection)) == ()
+
+
+def test_a_running_run_between_two_jobs_has_none(rows: Rows) -> None:
+    rows.schedule()
+    rows.running()
+    (found,) = read_overview(rows.connection).running
+    assert found.job is None
+
+
+def test_a_running_run_whose_lease_has_ended_is_stuck(rows: Rows) -> None:
+    rows.schedule()
+    rows.replica()
+    run_id = rows.running(held=False)
+    (problem,) = problems(read_overview(rows.connection))
+    assert (problem.kind, problem.run_id) == ("stuck", run_id)
+    assert "its lease (token 1) is held no more" in problem.text
+
+
+def test_a_running_run_whose_lease_has_gone_stale_is_stuck(rows: Rows) -> None:
+    rows.schedule()
+    rows.replica()
+    rows.running()
+    statements.renew(rows.connection, "replica-1", -1, lock_wait=1)
+    assert [problem.kind for problem in problems(read_overview(rows.connection))] == ["stuck"]
+
+
+def test_what_is_late_failing_or_without_a_replica_is_told(rows: Rows) -> None:
+    rows.schedule("unplanned", next_due=rows.now - 3 * MINUTE)
+    rows.schedule("failing")
+    rows.schedule("waiting")
+    failed = rows.run("failed", schedule="failing", reason="orders failed")
+    waiting = rows.run("pending", schedule="waiting")
+    rows.run("pending", 9, schedule="waiting", available_at=None)
+    rows.replica(seen_at=rows.now - 5 * MINUTE)
+    found = problems(read_overview(rows.connection))
+    assert [problem.kind for problem in found] == ["no replica", "silent replica", "late", "late", "failing"]
+    assert found[0].text == "no replica of shop is running: nothing starts"
+    assert found[1].text.startswith("web-1 (process 4711) was last heard of 5m")
+    assert found[2].text.startswith("unplanned was due 3m")
+    assert found[3].run_id == waiting
+    assert found[4].text == f"failing failed last time (run {failed}: orders failed)"
+
+
+def test_what_waits_is_counted_in_full_and_listed_from_the_first(rows: Rows) -> None:
+    rows.schedule()
+    later = rows.run("pending", 3, available_at=None)
+    first = rows.run("pending", 9)
+    overview = read_overview(rows.connection)
+    assert overview.waiting_count == 2
+    assert [found.id for found in overview.waiting] == [first, later]
+
+
+def test_the_overview_takes_as_many_statements_with_a_long_history(rows: Rows) -> None:
+    asked: list[str] = []
+    event.listen(rows.connection, "before_cursor_execute", lambda *given: asked.append(given[2]))
+    rows.schedule()
+    for minutes in range(50):
+        rows.run("succeeded", minutes)
+    asked.clear()
+    read_overview(rows.connection)
+    assert len(asked) == 6
+
+
+def test_runs_come_the_latest_first_and_can_be_chosen(rows: Rows) -> None:
+    for name in ("nightly", "hourly"):
+        rows.schedule(name)
+    first = rows.run("failed", 30)
+    second = rows.run("succeeded", 20)
+    other = rows.run("succeeded", 10, schedule="hourly")
+    connection = rows.connection
+    assert [found.id for found in read_runs(connection, limit=10)] == [other, second, first]
+    assert [found.id for found in read_runs(connection, limit=1)] == [other]
+    assert [found.id for found in read_runs(connection, limit=10, schedule="nightly")] == [second, first]
+    assert [found.id for found in read_runs(connection, limit=10, state="failed")] == [first]
+    assert read_runs(connection, limit=10, application="bank") == []
+
+
+def test_a_counted_run_tells_its_span(rows: Rows) -> None:
+    rows.schedule()
+    rows.run("skipped", 100, count=90, last_scheduled_for=rows.now - 10 * MINUTE)
+    (found,) = read_runs(rows.connection, limit=10)
+    assert (found.count, found.last_scheduled_for) == (90, rows.now - 10 * MINUTE)
+    assert found.seconds is None
+
+
+def test_show_tells_every_attempt_with_its_token_and_holder(rows: Rows) -> None:
+    rows.schedule()
+    run_id = rows.run("succeeded", token=8, holder="replica-2", attempt=2, params='{"customer": 7}')
+    rows.job(run_id, "customers", "succeeded")
+    rows.job(run_id, "orders", "abandoned", position=1)
+    rows.job(run_id, "orders", "succeeded", position=1, attempt=2, token=8, holder="replica-2", log_tail="done")
+    detail = read_run(rows.connection, run_id)
+    assert detail.params == {"customer": 7}
+    assert [(job.job, job.attempt, job.state, job.token, job.holder) for job in detail.jobs] == [
+        ("customers", 1, "succeeded", 7, "replica-1"),
+        ("orders", 1, "abandoned", 7, "replica-1"),
+        ("orders", 2, "succeeded", 8, "replica-2"),
+    ]
+    assert detail.jobs[0].seconds == pytest.approx(30)
+
+
+def test_a_run_that_is_not_there_is_one_sentence(rows: Rows) -> None:
+    with pytest.raises(NotFound, match=r"^there is no run 4711"):
+        read_run(rows.connection, 4711)
+
+
+def test_the_summary_has_a_line_per_job_and_the_last_token(rows: Rows) -> None:
+    rows.schedule()
+    run_id = rows.run("succeeded")
+    rows.job(run_id, "zones", "succeeded", done=598, total=598, message="598 zones")
+    rows.job(run_id, "verify", "failed", position=1, error="oh")
+    rows.job(run_id, "verify", "succeeded", position=1, attempt=2, token=9, holder="replica-2", done=4)
+    found = summary(rows.connection, run_id)
+    assert [(job.job, job.state, job.attempts, job.done) for job in found.jobs] == [
+        ("zones", "succeeded", 1, 598),
+        ("verify", "succeeded", 2, 4),
+    ]
+    assert (found.schedule, found.seconds, found.token, found.holder) == ("nightly", 60, 9, "replica-2")
+    assert found.jobs[1].seconds == pytest.approx(60)
+
+
+def test_locks_tell_who_holds_what_and_for_which_run(rows: Rows) -> None:
+    rows.schedule()
+    run_id = rows.running()
+    statements.grant(rows.connection, ["mine"], "somebody", 60, label="a shell")
+    statements.release(rows.connection, Grant("mine", 1, "somebody"))
+    (held,) = read_locks(rows.connection)
+    assert (held.name, held.token, held.run_id, held.live) == ("run/shop/nightly", 1, run_id, True)
+    assert held.expires_in == pytest.approx(60, abs=10)
+    assert [(lock.name, lock.holder) for lock in read_locks(rows.connection, free=True)] == [
+        ("mine", None),
+        ("run/shop/nightly", "replica-1"),
+    ]
+    assert read_locks(rows.connection, prefix="mine") == []
+
+
+def test_replicas_come_with_the_living_first(rows: Rows) -> None:
+    rows.replica("old", "stopped", started_at=rows.now - 90 * MINUTE, stopped_at=rows.now)
+    rows.replica("older", "dead", started_at=rows.now - 95 * MINUTE)
+    rows.replica("living", "draining")
+    assert [line.holder for line in read_replicas(rows.connection)] == ["living"]
+    assert [line.holder for line in read_replicas(rows.connection, past=1)] == ["living", "old"]
+
+
+def test_names_of_schedules_and_their_applications(rows: Rows) -> None:
+    rows.schedule("nightly")
+    rows.schedule("nightly", application="bank")
+    rows.schedule("old", next_due=None, retired_at=rows.now)
+    assert applications_with(rows.connection, "nightly") == ["bank", "shop"]
+    assert applications_with(rows.connection, "old") == []
+    assert schedule_names(rows.connection) == ["nightly"]
+
+
+def test_plain_values_have_instants_in_utc_and_durations_in_seconds(rows: Rows) -> None:
+    rows.schedule()
+    shown = plain(read_overview(rows.connection))
+    assert shown["schedules"][0]["next_due"].endswith("Z")
+    assert isinstance(shown["schedules"][0]["due_in"], float)
+    assert plain({"at": datetime(2026, 7, 1, 2, tzinfo=UTC), "items": (1.23456,)}) == {
+        "at": "2026-07-01T02:00:00Z",
+        "items": [1.235],
+    }

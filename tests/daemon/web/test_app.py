@@ -1,0 +1,145 @@
+"""`/livez` and `/readyz`, over real sockets."""
+
+import json
+import socket
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import closing
+
+import pytest
+
+from daemon.web.address import WebAddress
+from daemon.web.app import WebNotStarted, WebServer, web_app
+from daemon.web.health import Beat, Loops, Problems
+
+ANY = WebAddress("127.0.0.1", 0)
+Serve = Callable[..., str]
+
+
+def no_loops() -> dict[str, Beat]:
+    return {}
+
+
+def no_problems() -> dict[str, str]:
+    return {}
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    servers: list[WebServer] = []
+
+    def start(loops: Loops = no_loops, problems: Problems = no_problems, token: str | None = None) -> str:
+        servers.append(WebServer(web_app(loops, problems, token), ANY))
+        return f"http://{servers[-1].start()}"
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+def get(url: str, **headers: str) -> tuple[int, dict[str, object]]:
+    request = urllib.request.Request(url, headers=headers)  # noqa: S310 - our own server
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - our own server
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+
+
+def test_livez_tells_of_each_loop(serve: Serve) -> None:
+    beats = {"claiming": Beat(0.5, 3), "heartbeat": Beat(1, 5)}
+    url = serve(lambda: beats)
+    assert get(f"{url}/livez")[0] == 200
+    beats["claiming"] = Beat(4, 3)
+    status, body = get(f"{url}/livez")
+    assert status == 503
+    assert body == {
+        "alive": False,
+        "loops": {
+            "claiming": {"alive": False, "seconds": 4, "limit": 3},
+            "heartbeat": {"alive": True, "seconds": 1, "limit": 5},
+        },
+        "counts": {},
+    }
+
+
+def test_readyz_tells_what_is_wrong(serve: Serve) -> None:
+    found: dict[str, str] = {}
+    url = serve(problems=lambda: found)
+    assert get(f"{url}/readyz") == (200, {"ready": True, "problems": {}})
+    found["database"] = "it was last reached 12s ago"
+    assert get(f"{url}/readyz") == (503, {"ready": False, "problems": found})
+
+
+def test_a_check_that_fails_is_a_no(serve: Serve) -> None:
+    def broken() -> dict[str, Beat]:
+        raise RuntimeError("secret")
+
+    assert get(f"{serve(broken)}/livez") == (503, {"error": "the check itself failed: RuntimeError"})
+
+
+def test_it_answers_while_the_thread_that_started_it_does_nothing(serve: Serve) -> None:
+    """A stall of the service's loop is seen, not shared: the test's own thread, which started the server, only waits."""
+    url = serve()
+    answers: list[int] = []
+    asking = threading.Thread(target=lambda: answers.append(get(f"{url}/livez")[0]))
+    asking.start()
+    asking.join(10)
+    assert answers == [200]
+
+
+@pytest.mark.parametrize("path", ["/", "/metrics", "/api/runs", "/nothing"])
+def test_what_does_not_exist_yet_is_answered_with_a_sentence(serve: Serve, path: str) -> None:
+    status, body = get(f"{serve()}{path}")
+    assert status == 404
+    assert body == {"error": f"there is nothing at {path}; there are /livez and /readyz"}
+
+
+def test_with_a_token_nothing_is_answered_without_it(serve: Serve) -> None:
+    url = serve(token="geheim")
+    for path in ("/livez", "/readyz", "/nothing"):
+        assert get(f"{url}{path}")[0] == 401
+    assert get(f"{url}/livez", Authorization="Bearer falsch")[0] == 401
+    assert get(f"{url}/livez", Authorization="geheim")[0] == 401
+    assert get(f"{url}/livez", Authorization="Bearer geheim")[0] == 200
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    with closing(socket.create_server(("127.0.0.1", 0))) as other:
+        yield int(other.getsockname()[1])
+
+
+def test_a_taken_address_that_nobody_asked_for_is_replaced_by_a_free_one(taken: int) -> None:
+    server = WebServer(web_app(no_loops, no_problems), WebAddress("127.0.0.1", taken))
+    try:
+        bound = server.start()
+        assert bound.port != taken
+        assert get(f"http://{bound}/livez")[0] == 200
+    finally:
+        server.stop()
+
+
+def test_a_taken_address_that_was_asked_for_is_one_sentence(taken: int) -> None:
+    server = WebServer(web_app(no_loops, no_problems), WebAddress("127.0.0.1", taken, asked=True))
+    with pytest.raises(WebNotStarted, match=f"^127.0.0.1:{taken} is taken by another process; give another --web"):
+        server.start()
+    server.stop()
+
+
+def test_an_address_that_is_not_this_machines_is_one_sentence() -> None:
+    server = WebServer(web_app(no_loops, no_problems), WebAddress("192.0.2.1", 8520, asked=True))
+    with pytest.raises(WebNotStarted, match=r"^192\.0\.2\.1:8520 cannot be bound: .*; give another --web"):
+        server.start()
+    server.stop()
+
+
+def test_after_stop_the_address_is_free(serve: Serve) -> None:
+    server = WebServer(web_app(no_loops, no_problems), ANY)
+    bound = server.start()
+    server.stop()
+    with closing(socket.create_server((bound.host, bound.port))):
+        pass

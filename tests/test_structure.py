@@ -1,0 +1,90 @@
+"""The plan of the house: each room says what belongs in it, stays small, and gives no name to two things."""
+
+import ast
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PRODUCT = sorted(path for top in ("lease", "daemon") for path in (ROOT / top).rglob("*.py"))
+ROOMS = sorted({path.parent for path in PRODUCT if "versions" not in path.parts})
+TEST_ROOMS = sorted({path.parent for path in (ROOT / "tests").rglob("*.py")})
+
+MOST_FILES = 12
+MOST_FILES_OF_THE_LIBRARY = 24
+MOST_TEST_FILES = 25
+MOST_LINES = 250
+MOST_LINES_OF_A_FUNCTION = 40
+
+LONG_FILES = {
+    "daemon/jobs/processes/child.py",
+    "daemon/service/replica.py",
+    "lease/heartbeat.py",
+    "lease/statements.py",
+}
+LONG_FUNCTIONS = {
+    "daemon/cli/commands/run.py:run",  # its parameters are the command's options
+    "daemon/store/migrations/versions/0001_tables.py:_run",  # a table, column by column
+    "daemon/store/statements/agenda.py:look",
+}
+IN_TWO_PLACES = frozenset({"Lease", "LeaseClient"})
+"""The sync client has the names of the async one, in a module of its own: that is its interface."""
+
+
+def classes(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ClassDef):
+            yield node.name
+
+
+def functions(path: Path) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node.name, (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+def shown(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=shown)
+def test_a_room_says_what_belongs_in_it(room: Path) -> None:
+    said = ast.get_docstring(ast.parse((room / "__init__.py").read_text())) or ""
+    assert said.splitlines()[:1], f"{shown(room)}/__init__.py has no docstring"
+    assert said.splitlines()[0].rstrip().endswith((".", ":")), "its first line is one sentence"
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=shown)
+def test_a_room_stays_small(room: Path) -> None:
+    files = [path for path in room.glob("*.py") if path.name != "__init__.py"]
+    assert len(files) <= (MOST_FILES_OF_THE_LIBRARY if room == ROOT / "lease" else MOST_FILES)
+
+
+@pytest.mark.parametrize("room", TEST_ROOMS, ids=shown)
+def test_a_room_of_tests_stays_small(room: Path) -> None:
+    assert len([path for path in room.glob("*.py") if path.name != "__init__.py"]) <= MOST_TEST_FILES
+
+
+def test_no_file_is_long() -> None:
+    assert {shown(path) for path in PRODUCT if len(path.read_text().splitlines()) > MOST_LINES} == LONG_FILES
+
+
+def test_no_function_is_long() -> None:
+    long = {
+        f"{shown(path)}:{name}"
+        for path in PRODUCT
+        for name, lines in functions(path)
+        if lines > MOST_LINES_OF_A_FUNCTION
+    }
+    assert long == LONG_FUNCTIONS
+
+
+def test_no_two_classes_have_one_name() -> None:
+    places: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for path in PRODUCT:
+        for name in classes(path):
+            places[name][shown(path)] += 1
+    twice = {name: sorted(files) for name, files in places.items() if files.total() > 1 and name not in IN_TWO_PLACES}
+    assert twice == {}
