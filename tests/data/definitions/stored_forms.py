@@ -1,0 +1,44 @@
+"""What the database holds of a definition, byte for byte."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from daemon.definitions import Schedule
+from daemon.loading import load
+from daemon.sync import _definition
+
+FOLDER = Path(__file__).parent
+FILES = ("everything.toml", "everything.py")
+GOLDEN = FOLDER / "golden.json"
+
+
+def schedules_of(file: str) -> dict[str, Schedule]:
+    return {schedule.name: schedule for schedule in load(FOLDER / file).schedules}
+
+
+def stored_form(schedule: Schedule) -> dict[str, Any]:
+    """Return what `sync` writes, and the timing that it compares."""
+    row = _definition(schedule, datetime.now(UTC))
+    return {
+        "stored": row["definition"],
+        "digest": row["digest"],
+        "trigger": row["trigger"],
+        "timing": schedule.timing(),
+    }
+
+
+def written(forms: object) -> str:
+    """Return it as a text, for values of Python are equal that are stored differently: `1` and `1.0`, `0.0` and `-0.0`."""
+    return json.dumps(forms, ensure_ascii=False, indent=2) + "\n"
+
+
+def golden() -> dict[str, dict[str, Any]]:
+    return dict(json.loads(GOLDEN.read_text(encoding="utf-8")))
+
+
+def write_golden() -> None:
+    """Take what is stored now for right: every deployed schedule whose form differs counts as changed from then on."""
+    forms = {file: {name: stored_form(schedule) for name, schedule in schedules_of(file).items()} for file in FILES}
+    GOLDEN.write_text(written(forms), encoding="utf-8")
