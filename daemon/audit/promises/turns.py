@@ -3,24 +3,46 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
+from typing import assert_never
 
 from ..facts import Fact, FencedWriteRefused, GrantEnded, GrantRenewed, RunClaimed, RunLeft, RunSettled, Worked
 from ..tenures import Tenures
 from ..violations import Promise, Violation
 
+UnderGrant = GrantRenewed | GrantEnded | FencedWriteRefused | Worked | RunClaimed | RunLeft | RunSettled
+"""What happens under a grant and is not its beginning."""
+
 
 def under_known_grants(history: Iterable[Fact], tenures: Tenures) -> Iterator[Violation]:
     """Whatever happens under a grant happens under one that was granted: a commit that was lost would show here."""
     for fact in history:
-        if isinstance(
-            fact, GrantRenewed | GrantEnded | FencedWriteRefused | Worked | RunClaimed | RunLeft | RunSettled
-        ) and not tenures.of(fact.grant):
+        if isinstance(fact, UnderGrant) and not tenures.of(fact.grant):
             yield Violation(
                 Promise.TOKENS,
-                f"{type(fact).__name__.lower()} under token {fact.grant.token} of lease {fact.grant.name!r}, "
+                f"{_in_words(fact)} under token {fact.grant.token} of lease {fact.grant.name!r}, "
                 f"which was never granted to {fact.grant.holder}",
                 (fact,),
             )
+
+
+def _in_words(fact: UnderGrant) -> str:
+    match fact:
+        case GrantRenewed():
+            return "a renewal"
+        case GrantEnded():
+            return "the end of a grant"
+        case FencedWriteRefused():
+            return "a refused write"
+        case Worked():
+            return "work"
+        case RunClaimed(run=run):
+            return f"a claim of run {run}"
+        case RunLeft(run=run):
+            return f"the end of run {run}'s attempt"
+        case RunSettled(run=run):
+            return f"the settlement of run {run}"
+        case _:
+            assert_never(fact)
 
 
 def refused_rightly(history: Iterable[Fact], tenures: Tenures, tolerance: timedelta) -> Iterator[Violation]:

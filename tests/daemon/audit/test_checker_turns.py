@@ -103,11 +103,22 @@ def under(grant: Grant) -> Iterable[Fact]:
     yield RunSettled(9, grant, at(1))
 
 
+IN_WORDS = {
+    Worked: "work",
+    GrantRenewed: "a renewal",
+    GrantEnded: "the end of a grant",
+    FencedWriteRefused: "a refused write",
+    RunClaimed: "a claim of run 9",
+    RunLeft: "the end of run 9's attempt",
+    RunSettled: "the settlement of run 9",
+}
+
+
 @pytest.mark.parametrize("never", [a_grant(2), a_grant(1, "thief"), a_grant(1, "holder 1", "weekly")])
 def test_what_happens_under_a_grant_that_never_was_is_named(never: Grant) -> None:
     right: list[Fact] = [granted(1, 0), worked(1, 0, 1)]
     for fact in under(never):
-        what = type(fact).__name__.lower()
+        what = IN_WORDS[type(fact)]
         assert said([*right, fact], COMPLETE) == (
             f"tokens: {what} under token {never.token} of lease '{never.name}', which was never granted to {never.holder}"
         )

@@ -5,8 +5,8 @@ import json
 import tempfile
 from pathlib import Path
 
+from daemon.definitions.sources.load import load
 from daemon.errors import DefinitionError
-from daemon.loading import load
 
 Case = dict[str, str]
 """`toml`: a whole file, or `python`: what stands below `HEAD`; the error's kind, and its message."""

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from daemon.definitions import Schedule
-from daemon.loading import load
-from daemon.sync import _definition
+from daemon.definitions.model import Schedule
+from daemon.definitions.sources.load import load
+from daemon.scheduling.sync import _definition
 
 FOLDER = Path(__file__).parent
 FILES = ("everything.toml", "everything.py")

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from daemon.building import SCHEDULE_SETTINGS
-from daemon.stored import read_schedule
-from daemon.sync import _timing
-from daemon.toml_file import FILE_SETTINGS, JOB_FIELDS
+from daemon.definitions.codec import read_schedule
+from daemon.definitions.schedule_settings import SCHEDULE_SETTINGS
+from daemon.definitions.sources.toml_file import FILE_SETTINGS, JOB_FIELDS
+from daemon.scheduling.sync import _timing
 from tests.data.definitions.stored_forms import FILES, FOLDER, golden, schedules_of, stored_form, written
 
 GOLDEN = golden()
