@@ -75,7 +75,7 @@ def _add(execute: Callable[..., Any], mark: str, grant: Grant, run: int | None, 
 
 def _load(name: str) -> Any:
     """Load one file of the library without all of it, which takes a second to import."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[2] / "lease" / f"{name}.py")
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[2] / "lease" / "database" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

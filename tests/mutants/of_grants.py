@@ -33,7 +33,7 @@ GRANTS = (
             Edit(
                 STATEMENTS,
                 "def renew_unlocked(",
-                "def renew_names(connection: Connection, names: Sequence[str], ttl: float) -> Renewed:\n"
+                "def renew_names(connection: Connection, names: Sequence[str], ttl: float) -> RenewedPairs:\n"
                 "    return _renew(connection, lease.c.name.in_(names), lease.c.holder.is_not(None), ttl=ttl)\n\n\n"
                 "def renew_unlocked(",
             ),
