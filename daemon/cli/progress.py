@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Self, assert_never
 
 from rich.console import Console
 from rich.progress import (
@@ -19,27 +19,42 @@ from rich.progress import (
 from rich.text import Text
 
 from lease.durations import format_duration
-from lease.events import Event
 
-from ..telemetry.log_watcher import log_lease_event, log_refused_write
-from ..telemetry.watcher import NoWatcher
+from ..states import JobOutcome, RunOutcome
+from ..telemetry.fact_log import log_fact, recovered
+from ..telemetry.facts import (
+    DatabaseAway,
+    DatabaseBack,
+    Fact,
+    JobEnded,
+    JobPrinted,
+    JobProgressed,
+    JobStarted,
+    JobSubject,
+    LeaseChanged,
+    Note,
+    RunEnded,
+    RunRecovered,
+    RunStarted,
+    SubscriberFailed,
+    WriteRefused,
+)
 from ..text import clean, last_line, number
 
 MOST_REMEMBERED = 1_000
 LINE_EVERY = 2.0
 """Seconds between two lines about the progress of one job."""
-_STYLES = {"succeeded": "green", "failed": "red", "abandoned": "red", "cancelled": "yellow", "stopped": "yellow"}
 
 
-class PlainView(NoWatcher):
-    """Writes a line for each fact, and remembers which runs have ended."""
+class PlainView:
+    """A subscriber of facts that writes a line for each, and remembers which runs have ended."""
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = console
         self._clock = clock
-        self._told: dict[tuple[str, str], float] = {}
-        self.ended: dict[int, str] = {}
-        """The state of each run that ended, the last ones."""
+        self._reported: dict[JobSubject, float] = {}
+        self.ended: dict[int, RunOutcome] = {}
+        """How each run ended, the last ones."""
 
     def __enter__(self) -> Self:
         return self
@@ -48,44 +63,62 @@ class PlainView(NoWatcher):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    def run_started(self, schedule: str, run_id: int, token: int) -> None:
-        self.line(f"{schedule}: run {run_id} begins, token {token}", "bold")
+    def __call__(self, fact: Fact) -> None:
+        """Show a fact."""
+        match fact:
+            case RunStarted(run):
+                self.line(f"{run.schedule}: run {run.run_id} begins, token {run.token}", "bold")
+            case RunEnded(run, outcome, reason):
+                self._remember(run.run_id, outcome)
+                because = f" ({reason})" if reason else ""
+                self.line(f"{run.schedule}: run {run.run_id} {outcome}{because}", _style(outcome))
+            case JobStarted(job):
+                self.job_started(job)
+            case JobProgressed(job):
+                self.job_progressed(job, fact)
+            case JobPrinted(job, line):
+                self.line(f"  {job.name} | {line}", "dim")
+            case JobEnded(job):
+                self.job_ended(job, fact)
+            case RunRecovered():
+                self.line(recovered(fact), "dim")
+            case DatabaseAway(error):
+                self.line(f"{error}; trying again", "dim")
+            case DatabaseBack(seconds):
+                self.line(f"the database is back after {seconds:.1f}s", "dim")
+            case Note(text):
+                self.line(text, "dim")
+            case WriteRefused() | LeaseChanged() | SubscriberFailed():
+                log_fact(fact)
+            case _:
+                assert_never(fact)
 
-    def job_progress(self, schedule: str, job: str, done: float, total: float | None, message: str | None) -> None:
+    def job_started(self, job: JobSubject) -> None:
+        """Show that an attempt begins: here, by its first line."""
+
+    def job_progressed(self, job: JobSubject, fact: JobProgressed) -> None:
+        """Show how far a job has come, now and then."""
         now = self._clock()
-        if now - self._told.get((schedule, job), -LINE_EVERY) >= LINE_EVERY:
-            self._told[schedule, job] = now
-            self.line(f"  {job}: {_how_far(done, total)}{f', {message}' if message else ''}")
+        if now - self._reported.get(job, -LINE_EVERY) >= LINE_EVERY:
+            self._reported[job] = now
+            more = f", {fact.message}" if fact.message else ""
+            self.line(f"  {job.name}: {_how_far(fact.done, fact.total)}{more}")
 
-    def job_output(self, schedule: str, job: str, line: str) -> None:
-        del schedule
-        self.line(f"  {job} | {line}", "dim")
-
-    def job_ended(self, schedule: str, job: str, state: str, seconds: float, error: str | None) -> None:
-        self._told.pop((schedule, job), None)
-        said = f": {last_line(error)}" if last_line(error) else ""
-        self.line(f"  {job}: {state} in {format_duration(seconds)}{said}", _STYLES.get(state, ""))
-
-    def run_ended(self, schedule: str, run_id: int, state: str, reason: str | None, token: int) -> None:
-        del token
-        self.ended.pop(run_id, None)
-        self.ended[run_id] = state
-        while len(self.ended) > MOST_REMEMBERED:
-            del self.ended[next(iter(self.ended))]
-        self.line(f"{schedule}: run {run_id} {state}{f' ({reason})' if reason else ''}", _STYLES.get(state, ""))
-
-    def write_refused(self, schedule: str, run_id: int, token: int, who: str) -> None:
-        log_refused_write(schedule, run_id, token, who)
-
-    def lease_event(self, event: Event) -> None:
-        log_lease_event(event)
-
-    def note(self, text: str) -> None:
-        self.line(text, "dim")
+    def job_ended(self, job: JobSubject, fact: JobEnded) -> None:
+        """Show how an attempt ended."""
+        self._reported.pop(job, None)
+        said = f": {last_line(fact.error)}" if last_line(fact.error) else ""
+        self.line(f"  {job.name}: {fact.outcome} in {format_duration(fact.seconds)}{said}", _style(fact.outcome))
 
     def line(self, text: str, style: str = "") -> None:
         """Write one line."""
         self._console.print(Text(clean(text), style), soft_wrap=True)
+
+    def _remember(self, run_id: int, outcome: RunOutcome) -> None:
+        self.ended.pop(run_id, None)
+        self.ended[run_id] = outcome
+        while len(self.ended) > MOST_REMEMBERED:
+            del self.ended[next(iter(self.ended))]
 
 
 class ProgressView(PlainView):
@@ -93,7 +126,7 @@ class ProgressView(PlainView):
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
-        self._bars: dict[tuple[str, str], TaskID] = {}
+        self._bars: dict[JobSubject, TaskID] = {}
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
@@ -114,24 +147,22 @@ class ProgressView(PlainView):
     ) -> None:
         self._progress.stop()
 
-    def job_started(self, schedule: str, job: str, run_id: int, token: int) -> None:
-        del run_id, token
-        self._end(schedule, job)
-        self._bars[schedule, job] = self._progress.add_task(clean(job), total=None, message="")
+    def job_started(self, job: JobSubject) -> None:
+        """Add a bar."""
+        self._bars[job] = self._progress.add_task(clean(job.name), total=None, message="")
 
-    def job_progress(self, schedule: str, job: str, done: float, total: float | None, message: str | None) -> None:
-        bar = self._bars.get((schedule, job))
+    def job_progressed(self, job: JobSubject, fact: JobProgressed) -> None:
+        """Move the bar."""
+        bar = self._bars.get(job)
         if bar is not None:
-            self._progress.update(bar, completed=done, total=total, message=clean(message or ""))
+            self._progress.update(bar, completed=fact.done, total=fact.total, message=clean(fact.message or ""))
 
-    def job_ended(self, schedule: str, job: str, state: str, seconds: float, error: str | None) -> None:
-        self._end(schedule, job)
-        super().job_ended(schedule, job, state, seconds, error)
-
-    def _end(self, schedule: str, job: str) -> None:
-        bar = self._bars.pop((schedule, job), None)
+    def job_ended(self, job: JobSubject, fact: JobEnded) -> None:
+        """Remove the bar, and write a line."""
+        bar = self._bars.pop(job, None)
         if bar is not None:
             self._progress.remove_task(bar)
+        super().job_ended(job, fact)
 
 
 class _HowFar(ProgressColumn):
@@ -141,3 +172,17 @@ class _HowFar(ProgressColumn):
 
 def _how_far(done: float, total: float | None) -> str:
     return number(done) if total is None else f"{number(done)} of {number(total)}"
+
+
+def _style(outcome: RunOutcome | JobOutcome) -> str:
+    match outcome:
+        case "succeeded":
+            return "green"
+        case "failed":
+            return "red"
+        case "stopped" | "lost":
+            return "yellow"
+        case "pending":
+            return ""
+        case _:
+            assert_never(outcome)

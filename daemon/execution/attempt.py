@@ -4,6 +4,7 @@ import asyncio
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import assert_never
 
 from lease.clock import boottime
 
@@ -14,7 +15,7 @@ from ..jobs.processes.child import ChildNotStarted
 from ..jobs.processes.trust_page import TrustPage
 from ..jobs.reports import Progress
 from ..jobs.runners import Attempt, ChildAttempt, Listeners, TaskAttempt, timed_out
-from . import completion
+from ..telemetry.facts import JobEnded, JobPrinted, JobProgressed, JobStarted, JobSubject
 from .held_run import HeldRun
 
 
@@ -25,10 +26,11 @@ class WorkOutlivesLease(BaseException):
 class JobExecution:
     """The attempt number ``number`` of a job."""
 
-    def __init__(self, tenancy: HeldRun, job: Job, *, position: int, number: int, trust: TrustPage) -> None:
-        self._tenancy = tenancy
-        self._around = tenancy.around
-        self._claimed = tenancy.claimed
+    def __init__(self, held: HeldRun, job: Job, *, position: int, number: int, trust: TrustPage) -> None:
+        self._held = held
+        self._context = held.context
+        self._claimed = held.claimed
+        self._subject = JobSubject(held.subject, job.name, number)
         self._job = job
         self._position = position
         self._number = number
@@ -38,20 +40,16 @@ class JobExecution:
 
     async def execute(self) -> tuple[int | None, Outcome]:
         """Run the attempt; return the id of its record (None: the run is not ours, and nothing ran) and how it ended."""
-        job, claimed, watcher = self._job, self._claimed, self._around.watcher
-        started = await self._tenancy.saved(
-            lambda c: completion.start_job(c, claimed, job.name, self._position, self._number)
-        )
-        if not isinstance(started, int):
-            self._tenancy.was_refused(started)
+        self._id = await self._held.start_job(self._job.name, self._position, self._number)
+        if self._id is None:
             return None, Outcome("lost")
-        self._id = started
         began = time.monotonic()
-        watcher.job_started(claimed.schedule, job.name, claimed.run_id, claimed.grant.token)
+        self._context.notify(JobStarted(self._subject))
         outcome = await self._attempt()
-        await self._save_last_progress()
-        watcher.job_ended(claimed.schedule, job.name, outcome.state, time.monotonic() - began, outcome.error)
-        return started, outcome
+        if last := self.take_progress():  # in a transaction of its own, so that locks are taken in order (rule 15)
+            await self._held.save_progress(last)
+        self._context.notify(JobEnded(self._subject, outcome.state, time.monotonic() - began, outcome.error))
+        return self._id, outcome
 
     def take_progress(self) -> dict[int, Progress]:
         """Return how far the job has come, by the id of its record, where that is not in the database yet; the caller saves it."""
@@ -67,7 +65,7 @@ class JobExecution:
             await attempt.go()
         except ChildNotStarted as error:
             # A replica that was paused before `go` comes too late, which is no failure of the job.
-            lost = boottime() >= self._tenancy.held.trusted_until
+            lost = boottime() >= self._held.lease.trusted_until
             return Outcome("lost" if lost else "failed", str(error))
         except OSError as error:  # out of descriptors or memory, say: the attempt failed, and counts as one
             return Outcome("failed", f"the job could not be started: {error}")
@@ -75,17 +73,19 @@ class JobExecution:
 
     async def _prepare(self) -> Attempt:
         job, brief = self._job, self._brief()
-        watcher, schedule = self._around.watcher, self._claimed.schedule
-        listeners = Listeners(
-            output=lambda line: watcher.job_output(schedule, job.name, line), progress=self._progressed
-        )
-        if job.isolation == "task":
-            return TaskAttempt(job, brief, held=self._tenancy.held, thread=self._around.tasks, listeners=listeners)
-        folder = Path(self._around.application.source.parent, job.cwd or "")
-        return await ChildAttempt.prepare(job, brief, trust=self._trust, folder=str(folder), listeners=listeners)
+        listeners = Listeners(output=self._printed, progress=self._progressed)
+        match job.isolation:
+            case "task":
+                tasks = self._context.tasks
+                return TaskAttempt(job, brief, held=self._held.lease, thread=tasks, listeners=listeners)
+            case "process" | "command":
+                folder = str(Path(self._context.application.source.parent, job.cwd or ""))
+                return await ChildAttempt.prepare(job, brief, trust=self._trust, folder=folder, listeners=listeners)
+            case _:
+                assert_never(job.isolation)
 
     def _brief(self) -> Brief:
-        claimed, application, job = self._claimed, self._around.application, self._job.name
+        claimed, application, job = self._claimed, self._context.application, self._job.name
         occurrence = claimed.run_id if claimed.manual else claimed.scheduled_for
         return Brief(
             application=application.name,
@@ -101,25 +101,23 @@ class JobExecution:
         )
 
     async def _keeper_recorded(self, attempt: Attempt) -> bool:
-        """Write who keeps the child before it runs, so that a cleaner can end what is left of it (rule 18)."""
-        keeper, number = attempt.keeper, self._id
-        if keeper is None or number is None:
+        """Record the keeper of a child before it runs, so that a cleaner can end what is left of it (rule 18)."""
+        if attempt.keeper is None or self._id is None:
             return True
-        answer = await self._tenancy.saved(lambda c: completion.record_keeper(c, self._claimed, number, keeper))
-        return not self._tenancy.was_refused(answer)
+        return await self._held.record_keeper(self._id, attempt.keeper)
 
     async def _watch(self, attempt: Attempt) -> Outcome:
         """Wait for the end of the work, and bring it about when its lease is lost, its time is up, or the replica is to end."""
         work = asyncio.create_task(attempt.wait())
-        lost, stop = asyncio.create_task(self._tenancy.lost.wait()), asyncio.create_task(self._tenancy.stop.wait())
-        grace, timeout = self._around.client.timing.kill_time, self._job.timeout
+        lost, stop = asyncio.create_task(self._held.lost.wait()), asyncio.create_task(self._held.stop.wait())
+        grace, timeout = self._context.client.timing.kill_time, self._job.timeout
         try:
             await asyncio.wait({work, lost, stop}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
             in_time = work.done() or lost.done() or stop.done()
             if not work.done() and not lost.done():
                 attempt.stop(grace)
                 # A task that does not end as told would keep its lease for ever; a child's end its keeper sees to.
-                limit = None if attempt.keeper or in_time else self._around.client.timing.ttl
+                limit = None if attempt.keeper or in_time else self._context.client.timing.ttl
                 await asyncio.wait({work, lost}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
                 if not work.done() and not lost.done():
                     raise WorkOutlivesLease(
@@ -132,8 +130,8 @@ class JobExecution:
             lost.cancel()
             stop.cancel()
         outcome = work.result()
-        if self._tenancy.lost.is_set() and outcome.state != "succeeded":
-            return replace(outcome, state="lost", error=self._tenancy.cause())
+        if self._held.lost.is_set() and outcome.state != "succeeded":
+            return replace(outcome, state="lost", error=self._held.loss_cause())
         return outcome if in_time or timeout is None else timed_out(outcome, timeout)
 
     async def _gone_by_ttl(self, work: "asyncio.Task[Outcome]") -> None:
@@ -141,21 +139,17 @@ class JobExecution:
 
         A process that was suspended for longer can tell its work only now: that has `kill_time` still to take note of it.
         """
-        timing = self._around.client.timing
-        left = self._tenancy.held.trusted_until - timing.give_up + timing.ttl - boottime()
+        timing = self._context.client.timing
+        left = self._held.lease.trusted_until - timing.give_up + timing.ttl - boottime()
         await asyncio.wait({work}, timeout=max(timing.kill_time, left))
         if not work.done():
             raise WorkOutlivesLease(
                 f'job "{self._job.name}" of "{self._claimed.schedule}" did not end although its lease is lost: this process ends now'
             )
 
+    def _printed(self, line: str) -> None:
+        self._context.notify(JobPrinted(self._subject, line))
+
     def _progressed(self, progress: Progress) -> None:
         self._progress = progress
-        self._around.watcher.job_progress(
-            self._claimed.schedule, self._job.name, progress.done, progress.total, progress.message
-        )
-
-    async def _save_last_progress(self) -> None:
-        """How far the job came is written before its end: in a transaction of its own, that locks be taken in order (rule 15)."""
-        if last := self.take_progress():
-            await self._tenancy.saved(lambda c: completion.save_progress(c, self._claimed.grant.holder, last))
+        self._context.notify(JobProgressed(self._subject, progress.done, progress.total, progress.message))

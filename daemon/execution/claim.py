@@ -15,8 +15,8 @@ from sqlalchemy import Connection, Row
 import lease.statements
 from lease.model import Grant
 
+from ..states import JobState
 from ..store import statements
-from ..store.tables import JobState
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from ..jobs.outcome import Outcome
 from ..jobs.processes.identity import ProcessIdentity
 from ..jobs.reports import LONGEST_ERROR, LONGEST_MESSAGE, Progress
 from ..scheduling.lease_names import rename_leases
+from ..states import UNFINISHED, EndState, RunState
 from ..store import statements
-from ..store.tables import UNFINISHED, EndState, RunState
 from .claim import ClaimedRun
 from .write_result import AlreadyDone, Done, EndedJob, NothingWritten, NotOurs, fit, job_state, not_ours, once, told
 

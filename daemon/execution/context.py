@@ -7,15 +7,15 @@ from lease.database.database import Database
 
 from ..definitions.model import Application
 from ..jobs.task_thread import TaskThread
-from ..telemetry.watcher import Watcher
+from ..telemetry.facts import Notify
 
 
 @dataclass(frozen=True, slots=True)
 class ReplicaContext:
-    """The application, its database, the heartbeat's client, the thread of async jobs, and who watches."""
+    """The application, its database, the client of the heartbeat, the thread of async jobs, and who hears of facts."""
 
     application: Application
     database: Database
     client: LeaseClient
     tasks: TaskThread
-    watcher: Watcher
+    notify: Notify

@@ -1,61 +1,148 @@
-"""A claimed run in this replica's hands: what may be written of it, until its lease is lost (rules 9 and 10)."""
+"""A claimed run in this replica's hands: all that may be written of it, until its lease is lost (rules 9, 10 and 15)."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from sqlalchemy import Connection
 
 from lease.client import Lease
 from lease.errors import StoreUnavailable
+from lease.statements import notify as notify_waiters
 
+from ..jobs.processes.identity import ProcessIdentity
+from ..jobs.reports import Progress
+from ..telemetry.facts import RunSubject, WriteRefused
+from . import completion
 from .claim import ClaimedRun
 from .context import ReplicaContext
-from .write_result import NotOurs
+from .write_result import AlreadyDone, Done, EndedJob, NotOurs
 
 T = TypeVar("T")
 
 
 class HeldRun:
-    """A run, the grant under which this replica has it, and the word to stop."""
+    """A run, the grant under which this replica has it, and the word to stop.
 
-    def __init__(self, around: ReplicaContext, claimed: ClaimedRun, held: Lease) -> None:
-        self.around = around
+    Each verb writes one transaction, again and again while the database is away, and returns whether the run was still ours.
+    """
+
+    def __init__(self, context: ReplicaContext, claimed: ClaimedRun, lease: Lease) -> None:
+        self.context = context
         self.claimed = claimed
-        self.held = held
+        self.lease = lease
+        self.subject = RunSubject(
+            claimed.application, claimed.schedule, claimed.run_id, claimed.grant.token, context.client.label
+        )
+        """What facts of this run are about."""
         self.lost = asyncio.Event()
         """Set when the lease is lost."""
         self.stop = asyncio.Event()
         """Set when the job under way is to end, and the run to be handed back."""
         self.refused = 0
-        """Writes that changed no row, because the grant had ended."""
+        """How many writes changed no row, because the grant had ended."""
         loop = asyncio.get_running_loop()
-        held.on_lost(lambda _: _soon(loop, self.lost.set))
+        lease.on_lost(lambda _: _soon(loop, self.lost.set))
 
-    async def saved(self, unit: Callable[[Connection], T]) -> T | None:
+    def loss_cause(self) -> str:
+        """Return why another replica has the run, or nobody."""
+        loss = self.lease.loss
+        return loss.cause if loss is not None else "its run is no longer ours"
+
+    # While it runs
+
+    async def start_job(self, job: str, position: int, attempt: int) -> int | None:
+        """Record that an attempt of a job begins; return the id of its job run, or None where the run is not ours."""
+        started = await self._write(lambda c: completion.start_job(c, self.claimed, job, position, attempt))
+        if isinstance(started, int):
+            return started
+        self._refuse(started)
+        return None
+
+    async def record_keeper(self, job_run_id: int, keeper: ProcessIdentity) -> bool:
+        """Record the keeper of a child, before the child runs (rule 18)."""
+        return self._is_ours(await self._write(lambda c: completion.record_keeper(c, self.claimed, job_run_id, keeper)))
+
+    async def save_progress(self, progress: Mapping[int, Progress]) -> None:
+        """Record how far jobs have come, by the ids of their job runs."""
+        holder = self.claimed.grant.holder
+        await self._write(lambda c: completion.save_progress(c, holder, progress))
+
+    async def finish_job(self, job: EndedJob) -> bool:
+        """Record the end of a job after which the run goes on."""
+        return self._is_ours(
+            await self._write(lambda c: completion.finish_job(c, self.claimed, job.job_run_id, job.outcome))
+        )
+
+    # Its ends
+
+    async def finish(
+        self,
+        state: Literal["succeeded", "failed"],
+        reason: str | None,
+        *,
+        job: EndedJob | None,
+        not_started: Sequence[tuple[str, int]],
+    ) -> bool:
+        """End the run, its last job and its lease; ``not_started`` are the jobs (name, position) left out."""
+        return await self._end(
+            lambda c: completion.finish_run(c, self.claimed, state, reason, job=job, not_started=not_started)
+        )
+
+    async def retry(self, wait: float, *, job: EndedJob | None) -> bool:
+        """Let the run go on after ``wait`` seconds, in which it holds no lease."""
+        return await self._end(lambda c: completion.retry_run(c, self.claimed, wait, job=job))
+
+    async def hand_back(self, *, job: EndedJob | None) -> bool:
+        """Let the run go on at once, wherever it is claimed next."""
+        return await self._end(lambda c: completion.hand_back(c, self.claimed, job=job))
+
+    async def let_go(self, *, job: EndedJob | None) -> None:
+        """Hand back a run whose lease is lost and whose work has ended, unless another holder was granted it."""
+        answer = None
+        async with self.lease.ending():
+            with suppress(StoreUnavailable):
+                answer = await self.context.database.write(lambda c: completion.hand_back(c, self.claimed, job=job))
+        if self._is_ours(answer):
+            await self._wake_waiters(answer)
+
+    async def _end(self, unit: Callable[[Connection], Done | AlreadyDone | NotOurs]) -> bool:
+        async with self.lease.ending():
+            answer = await self._write(unit)
+        await self._wake_waiters(answer)
+        return self._is_ours(answer)
+
+    async def _wake_waiters(self, answer: Done | AlreadyDone | NotOurs | None) -> None:
+        """Notify after the commit, alone, and only where another client waits for the lease (rule 15)."""
+        if isinstance(answer, Done) and answer.awaited:
+            with suppress(StoreUnavailable):
+                await self.context.database.read(lambda c: notify_waiters(c, self.claimed.grant.name))
+
+    # How it writes
+
+    async def _write(self, unit: Callable[[Connection], T]) -> T | None:
         """Write under the grant, again and again while the database is away; None once the lease is lost."""
         while not self.lost.is_set():
             try:
-                return await self.around.database.write(unit)
+                return await self.context.database.write(unit)
             except StoreUnavailable:
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(self.around.client.timing.retry_wait):
+                    async with asyncio.timeout(self.context.client.timing.retry_wait):
                         await self.lost.wait()
         return None
 
-    def was_refused(self, answer: object) -> bool:
-        """Tell of a write that changed no row, since another has taken over; True too when nothing could be written."""
-        if isinstance(answer, NotOurs):
-            self.refused += 1
-            claimed = self.claimed
-            self.around.watcher.write_refused(claimed.schedule, claimed.run_id, claimed.grant.token, answer.who)
-        return answer is None or isinstance(answer, NotOurs)
+    def _is_ours(self, answer: Done | AlreadyDone | NotOurs | None) -> bool:
+        if isinstance(answer, Done | AlreadyDone):
+            return True
+        self._refuse(answer)
+        return False
 
-    def cause(self) -> str:
-        """Say why the run is in other hands, or in nobody's."""
-        loss = self.held.loss
-        return loss.cause if loss is not None else "its run is no longer ours"
+    def _refuse(self, answer: NotOurs | None) -> None:
+        """Report a write that changed no row because its grant had ended; None: the lease was lost before."""
+        if answer is not None:
+            self.refused += 1
+            self.context.notify(WriteRefused(self.subject, answer.who))
 
 
 def _soon(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, assert_never
 
 from ..definitions.model import Job, OnFailure
 from ..jobs.outcome import Outcome
@@ -46,7 +46,9 @@ class LetGo:
     """The lease is lost: only hand the run back, if nobody has been granted it yet."""
 
 
-Step = NextJob | RetryLater | FinishRun | HandBack | LetGo
+EndStep = RetryLater | FinishRun | HandBack | LetGo
+"""What ends this replica's work at the run."""
+Step = NextJob | EndStep
 
 
 def after_job(
@@ -77,8 +79,10 @@ def after_job(
             return FinishRun("failed", _failed([*failed_before, job.name], outcome))
         case "succeeded" if not more:
             return FinishRun("failed", _failed(failed_before, None)) if failed_before else FinishRun("succeeded", None)
-        case _:
+        case "failed" | "succeeded":
             return NextJob()
+        case _:
+            assert_never(outcome.state)
 
 
 def backoff(first: float, failures: int, chance: float) -> float:

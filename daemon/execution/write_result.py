@@ -11,8 +11,8 @@ from lease.model import Grant
 from ..errors import DaemonError
 from ..jobs.outcome import Outcome
 from ..jobs.reports import LONGEST_ERROR
+from ..states import JobState
 from ..store import statements
-from ..store.tables import JobState
 
 LONGEST_TAIL = 16 * 1024
 

@@ -1,18 +1,18 @@
 """How one attempt of a job ended."""
 
 from dataclasses import dataclass
-from typing import Literal
 
-OutcomeState = Literal["succeeded", "failed", "stopped", "lost"]
+from ..states import JobOutcome
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one attempt of a job ended."""
+    """The state in which an attempt ended, and what is known of it."""
 
-    state: OutcomeState
-    """stopped: on request (a drain); lost: with its lease. Neither uses up an attempt."""
+    state: JobOutcome
     error: str | None = None
     tail: str = ""
+    """The last of what it printed."""
     status: int | None = None
+    """The exit status of a child; None if a signal ended it, or for a task."""
     signal: int | None = None

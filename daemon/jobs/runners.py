@@ -12,8 +12,9 @@ from lease.client import Lease
 from lease.durations import format_duration
 
 from ..definitions.model import Job
+from ..states import JobOutcome
 from .brief import BRIEF_VARIABLE, Brief
-from .outcome import Outcome, OutcomeState
+from .outcome import Outcome
 from .output import Output
 from .processes.child import FUNCTION_CHILD, Child, ChildEnd
 from .processes.identity import ProcessIdentity
@@ -111,7 +112,7 @@ def _command(job: Job) -> tuple[str, ...]:
 
 def child_outcome(ended: ChildEnd) -> Outcome:
     """Read a child's end: status 0 by itself is success, whatever else is a failure, or the end of its lease."""
-    state: OutcomeState = "failed"
+    state: JobOutcome = "failed"
     error = ended.error
     if ended.why == "trust":
         state, error = "lost", "killed at the end of trust"
@@ -157,7 +158,7 @@ class TaskAttempt:
         error = ended.result()
         if error is None:
             return Outcome("succeeded", None, self._output.tail)
-        state: OutcomeState = "stopped" if self._cancelled else "failed"
+        state: JobOutcome = "stopped" if self._cancelled else "failed"
         if isinstance(error, asyncio.CancelledError):
             return Outcome(state, "it was cancelled", self._output.tail)
         return Outcome(state, "".join(traceback.format_exception(error, limit=-_FRAMES)), self._output.tail)

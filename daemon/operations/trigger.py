@@ -1,7 +1,7 @@
 """A run that a person or a program asks for, beside those that are due."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -11,6 +11,7 @@ from ..definitions.codec import read_schedule
 from ..errors import DaemonError
 from ..scheduling.lease_names import lease_name
 from ..store import statements
+from .requester import requester
 
 
 class NoSuchSchedule(DaemonError):
@@ -56,6 +57,11 @@ def trigger(
     if lease.per_run:
         statements.run.name_leases(connection, application, name, lease.base, per_run=True)
     return run_id
+
+
+def trigger_now(connection: Connection, application: str, names: Iterable[str]) -> list[int]:
+    """Make a run of each of these schedules, as ``leased run --now`` asks, and return their ids."""
+    return [trigger(connection, application, name, requested_by=requester(), why="leased run --now") for name in names]
 
 
 def _no_such_schedule(connection: Connection, application: str, name: str, *, retired: bool) -> NoSuchSchedule:

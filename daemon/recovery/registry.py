@@ -1,5 +1,7 @@
-"""Who runs: each replica's entry, by which others can tell that it lived on, or prove its death (rule 18)."""
+"""The registry of replicas: the entry by which others see that a replica lives on, or prove its death (rule 18)."""
 
+import os
+import socket
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -7,8 +9,12 @@ from typing import Literal
 
 from sqlalchemy import Connection
 
+from lease.clock import boot_id
+
+from ..jobs.processes.identity import identity, pid_namespace
+from ..states import ReplicaState
 from ..store import statements
-from ..store.tables import ReplicaState
+from ..version import package_version
 
 UNSEEN_IS_DEAD = 60.0
 """Seconds after which a replica that was not seen counts as dead. It says nothing about its leases."""
@@ -44,10 +50,25 @@ class Registered:
     """Seconds since it was seen, by the database's clock."""
 
 
+def own_entry(holder: str, application: str) -> ReplicaEntry:
+    """Return what this process registers as."""
+    me = identity(os.getpid())
+    return ReplicaEntry(
+        holder=holder,
+        application=application,
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        start_time=me.start_time if me else 0,
+        boot_id=boot_id() or None,
+        pid_namespace=pid_namespace(),
+        version=package_version(),
+    )
+
+
 def register(connection: Connection, replica: ReplicaEntry) -> None:
-    """Enter a replica that starts; doing it twice changes nothing. Clears away others that are long gone."""
+    """Record a replica that starts; doing it twice changes nothing. Deletes others that are long gone."""
     statements.replica.add(connection, asdict(replica))
-    bury(connection)
+    mark_unseen_dead(connection)
 
 
 def wall_clock_of(connection: Connection, boot_id: str, ticks: int) -> float | None:
@@ -62,29 +83,29 @@ def wall_clock_of(connection: Connection, boot_id: str, ticks: int) -> float | N
     return started_at.timestamp() - start_time / ticks
 
 
-def seen(connection: Connection, holder: str, state: Literal["running", "draining"] = "running") -> bool:
-    """Tell that a replica is there. False: it has no entry any more, and must register again.
+def touch(connection: Connection, holder: str, state: Literal["running", "draining"] = "running") -> bool:
+    """Record that a replica is there. False: it has no entry any more, and must register again.
 
-    Tell it before settling: by that a replica that only lost its leases is told apart from one that died (rule 16).
+    Do so before settling: a replica that only lost its leases is told apart by it from one that died (rule 16).
     """
-    return statements.replica.seen(connection, holder, state) == 1
+    return statements.replica.touch(connection, holder, state) == 1
 
 
-def leave(connection: Connection, holder: str) -> bool:
-    """Tell that a replica ends by itself. False: it has no entry."""
-    return statements.replica.seen(connection, holder, "stopped") == 1
+def mark_stopped(connection: Connection, holder: str) -> bool:
+    """Mark a replica as stopped by itself. False: it has no entry."""
+    return statements.replica.touch(connection, holder, "stopped") == 1
 
 
-def declare_dead(connection: Connection, holders: Collection[str]) -> None:
-    """Tell of replicas whose death is proven."""
-    statements.replica.declare_dead(connection, holders)
+def mark_dead(connection: Connection, holders: Collection[str]) -> None:
+    """Mark replicas as dead, as was proven."""
+    statements.replica.mark_dead(connection, holders)
 
 
-def bury(connection: Connection) -> list[str]:
-    """Mark replicas not seen for a minute as dead, drop those gone for a day; return the holders of the former."""
-    buried = statements.replica.bury(connection, UNSEEN_IS_DEAD)
+def mark_unseen_dead(connection: Connection) -> list[str]:
+    """Mark replicas not seen for a minute as dead, delete those gone for a day; return the holders of the former."""
+    unseen = statements.replica.mark_unseen_dead(connection, UNSEEN_IS_DEAD)
     statements.replica.prune(connection, KEPT)
-    return buried
+    return unseen
 
 
 def registered(connection: Connection, application: str | None = None) -> list[Registered]:

@@ -1,6 +1,6 @@
 """The daemon's tables, for PostgreSQL and SQLite alike. States are constraints too; what changes here needs a migration."""
 
-from typing import Literal
+from typing import Any, get_args
 
 from sqlalchemy import (
     BigInteger,
@@ -22,13 +22,7 @@ from sqlalchemy import (
 
 from lease.database.dialects import Instant
 
-RunState = Literal["pending", "running", "succeeded", "failed", "cancelled", "skipped"]
-EndState = Literal["succeeded", "failed", "cancelled", "skipped"]
-JobState = Literal["running", "succeeded", "failed", "abandoned", "stopped", "not started"]
-ReplicaState = Literal["running", "draining", "stopped", "dead"]
-
-UNFINISHED: tuple[RunState, ...] = ("pending", "running")
-"""The states of a run that is not over; while there is one, its schedule is still running (rule 14)."""
+from ..states import Cause, JobState, ReplicaState, RunState
 
 metadata = MetaData()
 
@@ -37,8 +31,8 @@ _Name = Text().with_variant(Text(collation="C"), "postgresql")
 _Id = BigInteger().with_variant(Integer, "sqlite")
 
 
-def _one_of(column: str, *values: str) -> str:
-    return f"{column} IN ({', '.join(repr(value) for value in values)})"
+def _one_of(column: str, states: Any) -> str:
+    return f"{column} IN ({', '.join(repr(state) for state in get_args(states))})"
 
 
 schedule = Table(
@@ -102,10 +96,8 @@ run = Table(
     ForeignKeyConstraint(
         ["application", "schedule"], ["schedule.application", "schedule.name"], name="run_schedule_fkey"
     ),
-    CheckConstraint(
-        _one_of("state", "pending", "running", "succeeded", "failed", "cancelled", "skipped"), name="run_state"
-    ),
-    CheckConstraint(_one_of("trigger", "schedule", "manual"), name="run_trigger"),
+    CheckConstraint(_one_of("state", RunState), name="run_state"),
+    CheckConstraint(_one_of("trigger", Cause), name="run_trigger"),
     CheckConstraint("count >= 1", name="run_count"),
     CheckConstraint("(token IS NULL) = (holder IS NULL)", name="run_grant"),
     CheckConstraint("state <> 'running' OR (token IS NOT NULL AND started_at IS NOT NULL)", name="run_running"),
@@ -179,9 +171,7 @@ job_run = Table(
     Column("exit_status", BigInteger),
     Column("exit_signal", Integer),
     UniqueConstraint("run_id", "job", "attempt", name="job_run_attempt_key"),
-    CheckConstraint(
-        _one_of("state", "running", "succeeded", "failed", "abandoned", "stopped", "not started"), name="job_run_state"
-    ),
+    CheckConstraint(_one_of("state", JobState), name="job_run_state"),
     CheckConstraint("(finished_at IS NULL) = (state = 'running')", name="job_run_over"),
     CheckConstraint("(keeper_pid IS NULL) = (keeper_start IS NULL)", name="job_run_keeper"),
     # Progress changes no indexed column, so that it stays heap-only.
@@ -203,6 +193,6 @@ replica = Table(
     Column("started_at", Instant, nullable=False),
     Column("seen_at", Instant, nullable=False),
     Column("stopped_at", Instant),
-    CheckConstraint(_one_of("state", "running", "draining", "stopped", "dead"), name="replica_state"),
+    CheckConstraint(_one_of("state", ReplicaState), name="replica_state"),
     postgresql_with={"fillfactor": "70"},
 )

@@ -118,7 +118,8 @@ def test_a_mutant_fits_the_code_as_it_is(mutant: Mutant) -> None:
 def test_a_mutant_of_code_that_has_changed_is_told_in_one_sentence() -> None:
     edit = Edit("daemon/jobs/processes/keeper.py", "no such text", "")
     with pytest.raises(
-        MutantOutdatedError, match=r'daemon/jobs/processes/keeper\.py: what a mutant replaces \("no such text".* 0 times'
+        MutantOutdatedError,
+        match=r'daemon/jobs/processes/keeper\.py: what a mutant replaces \("no such text".* 0 times',
     ):
         edit.apply("something else")
 

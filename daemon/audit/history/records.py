@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ...store.tables import UNFINISHED
+from ...states import UNFINISHED
 from ..facts import Recorded
 
 Row = Any

@@ -6,7 +6,7 @@ from typing import Annotated, get_args
 import typer
 from rich.console import Console
 
-from ...store.tables import RunState
+from ...states import RunState
 from ...store.views import JobRunLine, RunDetail, plain, read_run, read_runs
 from ...text import clean, lasted, number, when
 from ..ask import ask

@@ -19,8 +19,9 @@ from ...service.service import serve
 from ...service.settings import FLAGS, Settings, read_settings
 from ...service.supervisor import Supervisor
 from ...store.views import summary
-from ...telemetry.log_watcher import LogWatcher
+from ...telemetry.fact_log import log_fact
 from ...telemetry.logs import LOGGER, set_up_logs
+from ...telemetry.notifier import Notifier
 from ...web.address import WebAddress
 from ..ask import ask_url, prepare
 from ..failures import Misused
@@ -99,10 +100,11 @@ def _one(application: Application, settings: Settings, now: tuple[str, ...], *, 
     if web is not None and not web.asked:
         web = web.beside(_index())
     if not until_idle:
-        return serve(application, settings, now=now, until_idle=False, web=web, watcher=LogWatcher())
+        with Notifier(log_fact) as facts:
+            return serve(application, settings, facts, now=now, until_idle=False, web=web)
     console = screen()
-    with (ProgressView if console.is_terminal else PlainView)(console) as view:
-        status = serve(application, settings, now=now, until_idle=True, web=web, watcher=view)
+    with (ProgressView if console.is_terminal else PlainView)(console) as view, Notifier(view) as facts:
+        status = serve(application, settings, facts, now=now, until_idle=True, web=web)
     _summarize(settings, view)
     return status
 

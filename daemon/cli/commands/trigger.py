@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from ...definitions.model import Application
 from ...operations.requester import requester
 from ...operations.trigger import trigger as trigger_run
+from ...operations.trigger import trigger_now
 from ...scheduling.sync import SyncReport
 from ...scheduling.sync import sync as write_definitions
 from ...store.views import NotFound, applications_with, schedule_names
@@ -48,8 +49,7 @@ def trigger_all(application: Application, url: str, names: Iterable[str]) -> Syn
 
     def unit(connection: Connection) -> SyncReport:
         report = write_definitions(connection, application)
-        for name in names:
-            trigger_run(connection, application.name, name, requested_by=requester(), why="leased run --now")
+        trigger_now(connection, application.name, names)
         return report
 
     return ask_url(url, unit, write=True)

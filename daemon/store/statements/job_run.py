@@ -9,7 +9,8 @@ from lease.database.dialects import now
 from lease.model import Grant
 from lease.schema import lease
 
-from ..tables import JobState, job_run, run
+from ...states import JobState
+from ..tables import job_run, run
 from .dialects import bounded, insert_missing, running
 
 

@@ -8,29 +8,30 @@ from sqlalchemy import ColumnElement, Connection, Row, case, delete, null, selec
 
 from lease.database.dialects import now, seconds_between
 
-from ..tables import ReplicaState, replica
+from ...states import ReplicaState
+from ..tables import replica
 from .dialects import insert_missing
 
 _ALIVE = ("running", "draining")
 
 
 def add(connection: Connection, values: Mapping[str, Any]) -> None:
-    """Make a replica's row; one that is there stays."""
+    """Record a replica; a row that is there stays."""
     connection.execute(
         insert_missing(connection, replica).values(**values, state="running", started_at=now(), seen_at=now())
     )
 
 
-def seen(connection: Connection, holder: str, state: ReplicaState) -> int:
-    """Write that a replica was here just now; return how many rows that changed."""
+def touch(connection: Connection, holder: str, state: ReplicaState) -> int:
+    """Record that a replica was there just now; return how many rows that changed."""
     stopped_at = now() if state == "stopped" else null()
     return connection.execute(
         update(replica).where(replica.c.holder == holder).values(state=state, seen_at=now(), stopped_at=stopped_at)
     ).rowcount
 
 
-def declare_dead(connection: Connection, holders: Collection[str]) -> None:
-    """Write of replicas that they are dead, as was proven."""
+def mark_dead(connection: Connection, holders: Collection[str]) -> None:
+    """Mark replicas as dead."""
     connection.execute(
         update(replica)
         .where(replica.c.holder.in_(holders), replica.c.state.in_(_ALIVE))
@@ -38,15 +39,15 @@ def declare_dead(connection: Connection, holders: Collection[str]) -> None:
     )
 
 
-def bury(connection: Connection, older_than: float) -> list[str]:
-    """Write of replicas that were not seen for so many seconds that they are dead; return their holders."""
-    buried = (
+def mark_unseen_dead(connection: Connection, older_than: float) -> list[str]:
+    """Mark replicas that were not seen for so many seconds as dead; return their holders."""
+    unseen = (
         update(replica)
         .where(replica.c.state.in_(_ALIVE), _unseen(older_than))
         .values(state="dead", stopped_at=now())
         .returning(replica.c.holder)
     )
-    return list(connection.scalars(buried))
+    return list(connection.scalars(unseen))
 
 
 def prune(connection: Connection, older_than: float) -> int:

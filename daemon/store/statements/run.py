@@ -10,7 +10,8 @@ from lease.database.dialects import later, now
 from lease.model import Grant
 from lease.schema import free_or_stale, lease
 
-from ..tables import EndState, run, schedule
+from ...states import EndState
+from ..tables import run, schedule
 from .dialects import SCHEDULED, among, bounded, insert_missing, number, pending, running, unfinished
 
 

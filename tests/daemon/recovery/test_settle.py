@@ -164,7 +164,7 @@ def test_a_holder_that_was_seen_after_its_lease_had_gone_stale_uses_up_nothing(s
     claimed = claimed_run(store)
     started(store, claimed)
     store.go_stale(claimed.grant)
-    store.do(registry.seen, "h1")
+    store.do(registry.touch, "h1")
     assert [one.outcome for one in store.do(settle, "shop")] == ["stopped"]
     assert [row.state for row in store.job_runs()] == ["stopped"]
     assert store.run(claimed.run_id).abandoned == 0
@@ -193,7 +193,7 @@ def test_a_holder_that_was_seen_after_another_was_granted_its_lease_uses_up_noth
     claimed = claimed_run(store)
     store.shift(replica, seen_at=-20.0)
     store.steal(claimed.grant)
-    store.do(registry.seen, "h1")
+    store.do(registry.touch, "h1")
     assert [one.outcome for one in store.do(settle, "shop")] == ["stopped"]
 
 
@@ -303,9 +303,9 @@ def test_replicas_come_are_seen_and_go(store: Store) -> None:
     registered(store, "h1")
     registered(store, "h1")
     registered(store, "h2")
-    assert store.do(registry.seen, "h1", "draining") is True
-    assert store.do(registry.seen, "nobody") is False
-    assert store.do(registry.leave, "h2") is True
+    assert store.do(registry.touch, "h1", "draining") is True
+    assert store.do(registry.touch, "nobody") is False
+    assert store.do(registry.mark_stopped, "h2") is True
     listed = {one.replica.holder: one for one in store.do(registry.registered, "shop")}
     assert {holder: one.state for holder, one in listed.items()} == {"h1": "draining", "h2": "stopped"}
     assert listed["h1"].replica == ReplicaEntry("h1", "shop", "a host", 4711, 99, "this boot", "pid:[1]", "0.1")
@@ -318,10 +318,10 @@ def test_a_replica_that_is_long_unseen_is_marked_as_dead_and_forgotten_after_a_d
         registered(store, holder)
     store.shift(replica, replica.c.holder == "unseen", seen_at=-70.0)
     store.shift(replica, replica.c.holder == "gone", seen_at=-90_000.0)
-    assert sorted(store.do(registry.bury)) == ["gone", "unseen"]
+    assert sorted(store.do(registry.mark_unseen_dead)) == ["gone", "unseen"]
     states = {one.replica.holder: one.state for one in store.do(registry.registered)}
     assert states == {"alive": "running", "unseen": "dead"}
-    assert store.do(registry.seen, "unseen") is True
+    assert store.do(registry.touch, "unseen") is True
     assert {one.replica.holder: one.state for one in store.do(registry.registered)}["unseen"] == "running"
 
 
@@ -330,6 +330,6 @@ def test_a_dead_replicas_row_says_nothing_about_its_leases(store: Store) -> None
     registered(store)
     claimed = claimed_run(store)
     store.shift(replica, seen_at=-90_000.0)
-    store.do(registry.bury)
+    store.do(registry.mark_unseen_dead)
     assert store.do(settle, "shop") == []
     assert store.runs(run.c.state == "running")[0].id == claimed.run_id

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from daemon.service.environment import REPLICA_INDEX
-from daemon.service.supervisor_pipe import supervisor_gone, supervisor_pipe
+from daemon.service.stop_requests import supervisor_gone, supervisor_pipe
 
 FOLDER = Path(sys.argv[1])
 INDEX = os.environ[REPLICA_INDEX]

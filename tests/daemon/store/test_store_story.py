@@ -17,7 +17,7 @@ from daemon.jobs.outcome import Outcome
 from daemon.jobs.processes.identity import ProcessIdentity
 from daemon.jobs.reports import Progress
 from daemon.operations.trigger import trigger
-from daemon.recovery.registry import ReplicaEntry, leave, register, registered, seen
+from daemon.recovery.registry import ReplicaEntry, mark_stopped, register, registered, touch
 from daemon.recovery.settle import settle, settle_dead, suspects
 from daemon.scheduling.plan_due import plan_due
 from daemon.scheduling.sync import sync
@@ -86,7 +86,7 @@ async def _told(database: Database) -> None:
         lambda connection: finish_run(connection, third, "failed", "two failed", job=failed, not_started=[("three", 2)])
     )
     assert done == Done(successor=asked)
-    assert await database.write(lambda connection: seen(connection, "h1", "draining"))
-    assert await database.write(lambda connection: leave(connection, "h1"))
+    assert await database.write(lambda connection: touch(connection, "h1", "draining"))
+    assert await database.write(lambda connection: mark_stopped(connection, "h1"))
     (gone,) = await database.read(registered)
     assert gone.state == "stopped"

@@ -1,0 +1,43 @@
+"""Where a run resumes: what earlier attempts leave to do of its jobs; pure (rule 16)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from ..definitions.model import Job, Schedule
+from .claim import EarlierAttempts
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """The jobs of a schedule, and what earlier attempts of this run made of each."""
+
+    schedule: Schedule
+    earlier: Mapping[str, EarlierAttempts]
+
+    @classmethod
+    def of(cls, schedule: Schedule, attempts: Sequence[EarlierAttempts]) -> Self:
+        """Return where a run with these earlier attempts resumes."""
+        return cls(schedule, {job.job: job for job in attempts})
+
+    def remaining(self) -> list[tuple[int, Job]]:
+        """Return the jobs that are not done, with their positions, in order."""
+        done = {job.job for job in self.earlier.values() if job.state == "succeeded"}
+        done.update(self.failed_for_good())
+        return [(position, job) for position, job in enumerate(self.schedule.jobs) if job.name not in done]
+
+    def failed_for_good(self) -> list[str]:
+        """Return the jobs that used up their attempts, where the others go on (``on_failure = "continue"``)."""
+        if self.schedule.on_failure == "stop":
+            return []
+        return [job.name for job in self.schedule.jobs if self.failures(job.name) > job.retries]
+
+    def failures(self, job: str) -> int:
+        """Return how many attempts of a job have failed."""
+        earlier = self.earlier.get(job)
+        return earlier.failures if earlier else 0
+
+    def next_attempt(self, job: str) -> int:
+        """Return the number of the next attempt of a job, from 1."""
+        earlier = self.earlier.get(job)
+        return earlier.next_attempt if earlier else 1

@@ -1,0 +1,65 @@
+"""Settling what a crash left: runs whose lease is stale, and runs whose holder and work are proven dead (rule 18)."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import Connection
+
+from lease.clock import boot_id
+from lease.database.database import Database
+
+from ..jobs.processes.identity import ProcessIdentity, end_leftovers, is_alive, pid_namespace
+from ..telemetry.facts import Notify, RunRecovered, RunSubject
+from . import registry
+from .settle import SettledRun, settle, settle_dead, suspects
+
+
+class Settler:
+    """Settles the runs of one application for the replica ``holder``, and reports each of them."""
+
+    def __init__(self, database: Database, application: str, holder: str, label: str, notify: Notify) -> None:
+        self._database = database
+        self._application = application
+        self._holder = holder
+        self._label = label
+        self._notify = notify
+
+    async def settle_stale(self, *, at_startup: bool = False) -> list[SettledRun]:
+        """End the grants that are stale by the database's clock, and free their runs to be resumed."""
+        settled = await self._database.write(lambda connection: settle(connection, self._application))
+        self._report(settled, at_startup=at_startup)
+        return settled
+
+    async def settle_proven_dead(self) -> list[SettledRun]:
+        """End the grants of replicas that this machine can prove dead, once what is left of their work is seen gone.
+
+        Only replicas of this boot and this pid namespace can be judged; for all others the ttl decides.
+        """
+        namespace = pid_namespace()
+        if namespace is None or not boot_id():
+            return []
+        found = await self._database.read(lambda c: suspects(c, self._application, boot_id(), namespace))
+        dead = [suspect for suspect in found if suspect.holder != self._holder and is_alive(suspect.replica) is False]
+        gone = [suspect for suspect in dead if await asyncio.to_thread(_work_is_gone, suspect.keepers)]
+        if not gone:
+            return []
+
+        def transaction(connection: Connection) -> list[SettledRun]:
+            settled = settle_dead(connection, [grant for suspect in gone for grant in suspect.grants])
+            registry.mark_dead(connection, [suspect.holder for suspect in gone])
+            return settled
+
+        settled = await self._database.write(transaction)
+        self._report(settled, at_startup=False)
+        return settled
+
+    def _report(self, settled: Iterable[SettledRun], *, at_startup: bool) -> None:
+        for run in settled:
+            subject = RunSubject(self._application, run.schedule, run.run_id, run.grant.token, self._label)
+            self._notify(RunRecovered(subject, run.outcome, at_startup))
+
+
+def _work_is_gone(keepers: Sequence[ProcessIdentity]) -> bool:
+    """End what is left under each keeper, and return whether all of it is seen gone."""
+    gone = [end_leftovers(keeper) for keeper in keepers]
+    return all(gone)

@@ -1,0 +1,67 @@
+"""The planner of a replica: plans whatever is due, transaction by transaction, while the clock can be trusted (rule 13)."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from lease.clock import boottime
+from lease.database.database import Database
+
+from ..definitions.model import Schedule
+from ..telemetry.facts import Note, Notify
+from .plan_due import PlanReport, plan_due
+from .wall_clock import WallClock
+
+
+class Planner:
+    """Plans the schedules of one application; ``wall_clock`` is given where the database has no clock of its own."""
+
+    def __init__(
+        self,
+        database: Database,
+        application: str,
+        schedules: Mapping[str, Schedule],
+        notify: Notify,
+        wall_clock: WallClock | None = None,
+    ) -> None:
+        self._database = database
+        self._application = application
+        self._schedules = schedules
+        self._notify = notify
+        self._wall_clock = wall_clock
+        self._reported: set[str] = set()
+
+    async def plan(self, database_time: datetime, *, stopping: Callable[[], bool]) -> bool:
+        """Plan all that is due, until ``stopping``; return whether anything was tried.
+
+        On SQLite ``database_time`` is the machine's clock, and a jump of it pauses planning.
+        """
+        if not self._trusts(database_time):
+            return False
+        more = True
+        while more and not stopping():
+            report = await self._database.write(
+                lambda c: plan_due(c, self._application, self._schedules, trusts=self._trusts)
+            )
+            self._report_faults(report)
+            more = report.more
+        return True
+
+    def _trusts(self, database_time: datetime) -> bool:
+        """Return whether planning may trust this time."""
+        if self._wall_clock is None:
+            return True
+        judgement = self._wall_clock.judge(database_time.timestamp(), boottime())
+        if judgement.news is not None:
+            self._notify(Note(judgement.news))
+        return judgement.trusted
+
+    def _report_faults(self, report: PlanReport) -> None:
+        """Report, once, what planning could not do; what it did is in the table of runs."""
+        faults = set(report.unreadable.values())
+        if report.doubled:
+            faults.add(
+                f"{report.doubled} instants had a run already: two planners were at one schedule, which is a defect"
+            )
+        for fault in faults - self._reported:
+            self._notify(Note(fault))
+        self._reported |= faults

@@ -1,0 +1,171 @@
+"""The facts of a replica as log lines: a subscriber."""
+
+import logging
+from dataclasses import fields
+from typing import Any, assert_never
+
+import structlog
+
+from lease.durations import format_duration
+from lease.events import (
+    AtRisk,
+    ClockStepped,
+    Event,
+    Granted,
+    HeartbeatFailed,
+    Lost,
+    OrphanReleased,
+    Refused,
+    Released,
+    ReleaseFailed,
+    Renewed,
+    Stalled,
+)
+from lease.model import Grant, LeaseRecord, Loss
+
+from ..states import JobOutcome, RunOutcome
+from ..text import last_line
+from .facts import (
+    DatabaseAway,
+    DatabaseBack,
+    Fact,
+    JobEnded,
+    JobPrinted,
+    JobProgressed,
+    JobStarted,
+    JobSubject,
+    LeaseChanged,
+    Note,
+    RunEnded,
+    RunRecovered,
+    RunStarted,
+    RunSubject,
+    SubscriberFailed,
+    WriteRefused,
+)
+from .logs import LOGGER
+
+_MOST_NAMES = 10
+
+
+def log_fact(fact: Fact) -> None:
+    """Write a fact as one log line; what jobs print is for `debug`, and progress is not logged."""
+    match fact:
+        case RunStarted(run):
+            _log(logging.INFO, "run started", **_run(run))
+        case RunEnded(run, outcome, reason):
+            _log(_level(outcome), f"run {outcome}", **_run(run), **({"reason": reason} if reason else {}))
+        case RunRecovered():
+            _log(logging.INFO, recovered(fact))
+        case WriteRefused(run, holder):
+            _log(logging.WARNING, "write refused", **_run(run), who=holder)
+        case JobStarted(job):
+            _log(logging.INFO, "job started", **_job(job))
+        case JobPrinted(job, line):
+            _log(logging.DEBUG, "output", **_job(job), line=line)
+        case JobProgressed():
+            pass
+        case JobEnded(job, outcome, seconds, error):
+            said = last_line(error)
+            more = {"took": format_duration(seconds), **({"error": said} if said else {})}
+            _log(_level(outcome), f"job {outcome}", **_job(job), **more)
+        case LeaseChanged(event):
+            log_lease_event(event)
+        case DatabaseAway(error):
+            _log(logging.WARNING, f"{error}; trying again")
+        case DatabaseBack(seconds):
+            _log(logging.INFO, f"the database is back after {seconds:.1f}s")
+        case SubscriberFailed(subscriber, problem):
+            _log(logging.ERROR, "a subscriber of facts failed", subscriber=subscriber, problem=problem)
+        case Note(text):
+            _log(logging.INFO, text)
+        case _:
+            assert_never(fact)
+
+
+def recovered(fact: RunRecovered) -> str:
+    """Return a sentence about a run that was taken from a replica."""
+    run = fact.run
+    if fact.at_startup:
+        return f'startup cleanup: run {run.run_id} of "{run.schedule}" was left behind (token {run.token}); {fact.settlement}'
+    return f'run {run.run_id} of "{run.schedule}" was taken from a replica that is gone (token {run.token}): {fact.settlement}'
+
+
+def log_lease_event(event: Event) -> None:
+    """Write a fact about a lease as a log line."""
+    level, text = _lease_line(event)
+    given = {field.name: getattr(event, field.name) for field in fields(event)}
+    _log(level, text, **{key: value for name in given for key, value in _shown(name, given[name]).items()})
+
+
+def _lease_line(event: Event) -> tuple[int, str]:
+    match event:
+        case Granted():
+            return logging.DEBUG, "lease granted"
+        case Refused():
+            return logging.DEBUG, "lease refused"
+        case Renewed():
+            return logging.DEBUG, "leases renewed"
+        case AtRisk():
+            return logging.WARNING, "leases at risk"
+        case Lost():
+            return logging.WARNING, "lease lost"
+        case Released():
+            return logging.DEBUG, "lease released"
+        case ReleaseFailed():
+            return logging.WARNING, "a lease could not be released; it goes stale by itself"
+        case OrphanReleased():
+            return logging.INFO, "a grant whose reply was lost is released"
+        case Stalled():
+            return logging.WARNING, "the heartbeat was kept from running"
+        case ClockStepped():
+            return logging.WARNING, "the clock of the database stepped"
+        case HeartbeatFailed():
+            return logging.ERROR, "the heartbeat met an error, and goes on"
+        case _:
+            assert_never(event)
+
+
+def _shown(name: str, value: Any) -> dict[str, Any]:
+    """Return a field of an event as fields of a log line."""
+    match value:
+        case Grant():
+            return {"lease": value.name, "token": value.token}
+        case Loss():
+            return {"lease": value.grant.name, "token": value.grant.token, "cause": value.cause}
+        case LeaseRecord():
+            return {"held_by": value.label or value.holder, "token": value.token}
+        case tuple():
+            return {"leases": len(value), "names": [grant.name for grant in value[:_MOST_NAMES]]}
+        case float():
+            return {name: round(value, 3)}
+        case _:
+            return {"lease" if name == "name" else name: value}
+
+
+def _run(run: RunSubject) -> dict[str, Any]:
+    return {"schedule": run.schedule, "run": run.run_id, "token": run.token}
+
+
+def _job(job: JobSubject) -> dict[str, Any]:
+    return {
+        "schedule": job.run.schedule,
+        "job": job.name,
+        "run": job.run.run_id,
+        "attempt": job.attempt,
+        "token": job.run.token,
+    }
+
+
+def _level(outcome: RunOutcome | JobOutcome) -> int:
+    match outcome:
+        case "failed" | "stopped" | "lost":
+            return logging.WARNING
+        case "succeeded" | "pending":
+            return logging.INFO
+        case _:
+            assert_never(outcome)
+
+
+def _log(level: int, text: str, **told: Any) -> None:
+    structlog.stdlib.get_logger(LOGGER).log(level, text, **told)

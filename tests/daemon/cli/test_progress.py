@@ -1,0 +1,55 @@
+"""What `leased run --until-idle` shows: lines, and bars on a terminal."""
+
+import io
+
+from rich.console import Console
+
+from daemon.cli.progress import PlainView, ProgressView
+from daemon.telemetry.facts import JobProgressed, JobSubject
+from tests.daemon.telemetry.told import JOB, RUN, told
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_without_a_terminal_each_fact_is_a_line() -> None:
+    written = io.StringIO()
+    with PlainView(Console(file=written, highlight=False)) as view:
+        for fact in told():
+            view(fact)
+    assert written.getvalue().splitlines() == [
+        "nightly: run 7 begins, token 3",
+        "  zones: 1,200 of 5,000, Europe/Berlin",
+        "  zones |  [31mred ]0;title ",
+        "  zones: failed in 1.5s: ValueError: oh",
+        "nightly: run 7 failed (zones failed)",
+        "bye",
+    ]
+    assert view.ended == {7: "failed"}
+
+
+def test_lines_about_progress_keep_their_distance() -> None:
+    clock, written = Clock(), io.StringIO()
+    view = PlainView(Console(file=written), clock)
+    for done in range(9):
+        clock.now = done * 0.5
+        view(JobProgressed(JOB, done, None, None))
+    assert written.getvalue().split() == ["zones:", "0", "zones:", "4", "zones:", "8"]
+
+
+def test_on_a_terminal_bars_go_and_lines_stay() -> None:
+    written = io.StringIO()
+    with ProgressView(Console(file=written, force_terminal=True, width=100, highlight=False)) as view:
+        for fact in told():
+            view(fact)
+        view(JobProgressed(JobSubject(RUN, "nobody-knows", 1), 1, None, None))
+    text = written.getvalue()
+    assert "run 7 begins, token 3" in text
+    assert "zones: failed in 1.5s: ValueError: oh" in text
+    assert "\x1b]0;title" not in text
+    assert view.ended == {7: "failed"}

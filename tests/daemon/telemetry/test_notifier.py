@@ -1,0 +1,81 @@
+"""A subscriber that blocks or fails delays nothing, and is reported once."""
+
+import threading
+
+import pytest
+
+from daemon.telemetry import notifier
+from daemon.telemetry.facts import Fact, JobPrinted, Note, SubscriberFailed
+from daemon.telemetry.notifier import Notifier
+from tests.daemon.telemetry.told import JOB, told
+from tests.support.waiting import wait_until
+
+
+class Blocked:
+    """A subscriber that takes nothing until it is let go."""
+
+    def __init__(self) -> None:
+        self.go_on = threading.Event()
+        self.entered = threading.Event()
+        self.taken: list[Fact] = []
+
+    def __call__(self, fact: Fact) -> None:
+        self.entered.set()
+        self.go_on.wait(30)
+        self.taken.append(fact)
+
+
+def test_each_subscriber_gets_every_fact_in_order() -> None:
+    one: list[Fact] = []
+    two: list[Fact] = []
+    with Notifier(one.append, two.append) as facts:
+        for fact in told():
+            facts.notify(fact)
+    assert one == two == told()
+
+
+def test_one_that_blocks_delays_neither_the_replica_nor_another() -> None:
+    blocked, other = Blocked(), list[Fact]()
+    facts = Notifier(blocked, other.append)
+    for fact in told():
+        facts.notify(fact)
+    wait_until(lambda: other == told(), "the other subscriber has taken all facts")
+    assert blocked.taken == []
+    assert facts.flush(0.0) is False
+    blocked.go_on.set()
+    facts.close(30)
+    assert blocked.taken == told()
+
+
+def test_one_that_does_not_keep_up_loses_chatter_first_and_is_reported_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notifier, "MOST_CHATTER", 3)
+    blocked, other = Blocked(), list[Fact]()
+    facts = Notifier(blocked, other.append)
+    facts.notify(Note("first"))
+    assert blocked.entered.wait(30)
+    for number in range(5):
+        facts.notify(JobPrinted(JOB, str(number)))
+    facts.notify(Note("last"))
+    blocked.go_on.set()
+    facts.close(30)
+    assert [fact.line for fact in blocked.taken if isinstance(fact, JobPrinted)] == ["0", "1", "2"]
+    assert [fact.text for fact in blocked.taken if isinstance(fact, Note)] == ["first", "last"]
+    (failed,) = [fact for fact in other if isinstance(fact, SubscriberFailed) and fact.subscriber == "Blocked"]
+    assert "3 facts wait for it" in failed.problem
+
+
+def test_one_that_raises_gets_what_follows_and_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
+    taken: list[Fact] = []
+
+    def failing(fact: Fact) -> None:
+        taken.append(fact)
+        raise ValueError("oh")
+
+    other: list[Fact] = []
+    with Notifier(failing, other.append) as facts:
+        for fact in told():
+            facts.notify(fact)
+    assert taken == told()
+    (failed,) = [fact for fact in other if isinstance(fact, SubscriberFailed)]
+    assert "ValueError('oh')" in failed.problem
+    assert len([record for record in caplog.records if "failing" in record.getMessage()]) == 1
