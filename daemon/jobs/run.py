@@ -114,6 +114,10 @@ class AsyncRun(_BaseRun):
         answer = self._fence(connection)
         return _Done() if answer is None else answer
 
+    def for_function(self) -> Run:
+        """Return the same attempt as a function is given it."""
+        return Run(self._brief, self._trusted_until, self._report, self._log.logger)
+
 
 class _Done:
     """Awaitable, and never missed when it is not awaited."""

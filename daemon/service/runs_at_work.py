@@ -73,6 +73,11 @@ class RunsAtWork:
         for execution in self._executions.values():
             execution.stop()
 
+    async def one_ended(self) -> None:
+        """Wait until one of the runs at work has ended, if there are any."""
+        if self._executions:
+            await asyncio.wait(self._executions, return_when=asyncio.FIRST_COMPLETED)
+
     def take_progress(self) -> dict[int, Progress]:
         """Return how far jobs have come since the last call, by the ids of their job runs."""
         return {id_: told for execution in self._executions.values() for id_, told in execution.take_progress().items()}

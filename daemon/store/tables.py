@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from lease.database.dialects import Instant
@@ -33,6 +34,11 @@ _Id = BigInteger().with_variant(Integer, "sqlite")
 
 def _one_of(column: str, states: Any) -> str:
     return f"{column} IN ({', '.join(repr(state) for state in get_args(states))})"
+
+
+def _where(condition: str) -> dict[str, Any]:
+    """Return what makes an index partial, on both databases."""
+    return {"postgresql_where": text(condition), "sqlite_where": text(condition)}
 
 
 schedule = Table(
@@ -62,8 +68,7 @@ schedule = Table(
         "schedule_due_idx",
         "application",
         "next_due",
-        postgresql_where="next_due IS NOT NULL",
-        sqlite_where="next_due IS NOT NULL",
+        **_where("next_due IS NOT NULL"),
     ),
     postgresql_with={"fillfactor": "80"},
 )
@@ -109,15 +114,13 @@ run = Table(
         "application",
         "available_at",
         "id",
-        postgresql_where="state = 'pending' AND available_at IS NOT NULL",
-        sqlite_where="state = 'pending' AND available_at IS NOT NULL",
+        **_where("state = 'pending' AND available_at IS NOT NULL"),
     ),
     Index(
         "run_start_by_idx",
         "application",
         "start_by",
-        postgresql_where="state = 'pending' AND start_by IS NOT NULL",
-        sqlite_where="state = 'pending' AND start_by IS NOT NULL",
+        **_where("state = 'pending' AND start_by IS NOT NULL"),
     ),
     Index(
         "run_unfinished_idx",
@@ -125,14 +128,12 @@ run = Table(
         "schedule",
         "scheduled_for",
         "id",
-        postgresql_where="state IN ('pending', 'running')",
-        sqlite_where="state IN ('pending', 'running')",
+        **_where("state IN ('pending', 'running')"),
     ),
     Index(
         "run_running_idx",
         "application",
-        postgresql_where="state = 'running'",
-        sqlite_where="state = 'running'",
+        **_where("state = 'running'"),
     ),
     # Each due instant has one run (rule 13).
     Index(
@@ -141,8 +142,7 @@ run = Table(
         "schedule",
         "scheduled_for",
         unique=True,
-        postgresql_where="trigger = 'schedule'",
-        sqlite_where="trigger = 'schedule'",
+        **_where("trigger = 'schedule'"),
     ),
     Index("run_history_idx", "application", "schedule", "id"),
     postgresql_with={"fillfactor": "80"},

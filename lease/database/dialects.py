@@ -45,6 +45,10 @@ class Expiry(TypeDecorator[Any]):
         return dialect.type_descriptor(TIMESTAMP(timezone=True) if dialect.name == "postgresql" else Double())
 
 
+SQLITE_NOW = "((julianday('now') - 2440587.5) * 86400.0)"
+"""SQLite's wall clock, in seconds since 1970."""
+
+
 class now(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL function that it is
     """The database's wall clock at this very moment, not at the start of the transaction (rule 1)."""
 
@@ -59,7 +63,7 @@ def _now_postgresql(element: now, compiler: SQLCompiler, **kw: Any) -> str:
 
 @compiles(now, "sqlite")
 def _now_sqlite(element: now, compiler: SQLCompiler, **kw: Any) -> str:
-    return "((julianday('now') - 2440587.5) * 86400.0)"
+    return SQLITE_NOW
 
 
 class clock(FunctionElement[Any]):  # noqa: N801

@@ -69,6 +69,11 @@ class RunDetail:
     params: Mapping[str, Any]
     jobs: tuple[JobRunLine, ...]
 
+    @property
+    def state(self) -> str:
+        """The state of the run."""
+        return self.run.state
+
 
 def read_runs(
     connection: Connection,

@@ -1,0 +1,27 @@
+"""The time of day of a test."""
+
+from datetime import datetime, timedelta
+
+from lease.durations import Duration, parse_duration
+
+from ..instants import parse_instant
+
+
+class ManualTimeOfDay:
+    """A wall clock that moves only when a test moves it. It decides what is due; leases go by the machine's own clock."""
+
+    def __init__(self, instant: str | datetime) -> None:
+        self._now = parse_instant(instant)
+
+    @property
+    def now(self) -> datetime:
+        """The time, in UTC."""
+        return self._now
+
+    def set(self, instant: str | datetime) -> None:
+        """Set the clock, forward or back, to an RFC 3339 instant or a `datetime` with a time zone."""
+        self._now = parse_instant(instant)
+
+    def advance(self, duration: Duration) -> None:
+        """Move the clock on, by ``"90s"``, ``"1h"`` or a number of seconds."""
+        self._now += timedelta(seconds=parse_duration(duration))
