@@ -64,9 +64,9 @@ RUNS = (
         (
             Edit(
                 "daemon/service/replica.py",
-                "        if self._executions and not self._at_once:\n",
-                "        await self._around.client.__aexit__(None, None, None)\n"
-                "        if self._executions and not self._at_once:\n",
+                "        if self.runs and not self._at_once:\n",
+                "        await self._context.client.__aexit__(None, None, None)\n"
+                "        if self.runs and not self._at_once:\n",
             ),
         ),
         on_each(
