@@ -18,7 +18,7 @@ from .errors import (
     StaleToken,
     StoreUnavailable,
 )
-from .fence import fence
+from .fences import fence
 from .model import Grant, LeaseRecord, Loss, LossKind
 from .schema import create_tables
 from .timing import LeaseTiming

@@ -14,13 +14,14 @@ from .core import Ticket
 from .database.address import Address
 from .durations import Duration, parse_duration
 from .errors import LeaseError, LeaseNotAcquired
-from .fence import BOUND, AsyncKinds, fence
+from .fences import BOUND, AsyncKinds, fence
 from .grant_state import lost_error
 from .handle import Handle
 from .model import Grant, LeaseRecord
 from .runtime import Runtime
 from .store import Store
 from .timing import LeaseTiming
+from .verdicts import ANY_NAME
 
 T = TypeVar("T")
 
@@ -29,7 +30,7 @@ class Lease(Handle):
     """A lease that this client holds, or held; `lease.handle.Handle` tells what can be read of it."""
 
     async def fence(self, connection: AsyncKinds, *, bound: Duration = BOUND) -> None:
-        """Prove in the caller's transaction that this grant has not ended (rule 11; see `lease.fence.fence`). Raises `LeaseLost`."""
+        """Prove in the caller's transaction that this grant has not ended (rule 11; see `lease.fences.fence`). Raises `LeaseLost`."""
         await fence(connection, self.grant, bound=bound, home=self._runtime.home)
 
     async def release(self) -> bool:
@@ -37,7 +38,7 @@ class Lease(Handle):
 
         Raises `StoreUnavailable` when the database is away; then the grant ends by its ttl.
         """
-        return await _answer(self._runtime.release(self._tenure))
+        return await _answer(self._runtime.submit(lambda core: core.release(self._state)))
 
     @asynccontextmanager
     async def ending(self) -> AsyncIterator[None]:
@@ -45,9 +46,9 @@ class Lease(Handle):
 
         Meanwhile no renewal's answer counts as a loss; after the block the grant is renewed no longer, unless it raises.
         """
-        with self._tenure.being_ended():
+        with self._state.being_ended():
             yield
-            await _answer(self._runtime.forget(self._tenure))
+            await _answer(self._runtime.call(lambda core: core.heartbeat.forget(self._state)))
 
 
 class LeaseClient:
@@ -150,11 +151,11 @@ class LeaseClient:
 
     async def read(self, name: str) -> LeaseRecord | None:
         """Return what the database has under ``name``, or None when it was never granted."""
-        return await _answer(self._runtime.read(name))
+        return await _answer(self._runtime.submit(lambda core: core.read(name)))
 
     async def list(self, prefix: str = "") -> list[LeaseRecord]:
         """Return the leases whose names begin with ``prefix``, by name."""
-        return await _answer(self._runtime.list_prefix(prefix))
+        return await _answer(self._runtime.submit(lambda core: core.list(prefix)))
 
     @asynccontextmanager
     async def acquiring(self) -> "AsyncIterator[Acquisition]":
@@ -163,23 +164,23 @@ class LeaseClient:
         Open it before the transaction and adopt in it what was granted: meanwhile no grant is taken for an orphan (rule 6).
         """
         sent = self._runtime.clock()
-        await _answer(self._runtime.expect())
+        await _answer(self._runtime.call(lambda core: core.heartbeat.begin_flight(ANY_NAME)))
         sure = False
         try:
             yield Acquisition(self._runtime, sent)
             sure = True
         finally:
             with anyio.CancelScope(shield=True):
-                await _answer(self._runtime.arrive(sure=sure))
+                await _answer(self._runtime.call(lambda core: core.heartbeat.end_flight(ANY_NAME, sure)))
 
     async def _acquire(self, name: str, wait: Duration | None) -> Lease:
-        ticket = Ticket()
-        future = self._runtime.take(ticket, name, None if wait is None else parse_duration(wait))
+        ticket, seconds = Ticket(), None if wait is None else parse_duration(wait)
+        future = self._runtime.submit(lambda core: core.take(ticket, name, seconds))
         try:
             return Lease(self._runtime, await _answer(future))
         except asyncio.CancelledError:
             with anyio.CancelScope(shield=True):
-                await _answer(self._runtime.abandon(ticket))
+                await _answer(self._runtime.submit(lambda core: core.abandon(ticket)))
             raise
 
     async def _give_back(self, held: Lease) -> None:
@@ -198,7 +199,8 @@ class Acquisition:
 
     async def adopt(self, grants: Sequence[Grant]) -> list[Lease]:
         """Renew these grants from now on; trust counts from before the transaction was sent (rule 2)."""
-        return [Lease(self._runtime, tenure) for tenure in await _answer(self._runtime.adopt(grants, self._sent))]
+        adopted = self._runtime.call(lambda core: [core.heartbeat.adopt(grant, self._sent) for grant in grants])
+        return [Lease(self._runtime, state) for state in await _answer(adopted)]
 
 
 async def _answer(future: "Future[T]") -> T:

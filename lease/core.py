@@ -30,7 +30,7 @@ class Ticket:
     """An acquisition under way."""
 
     task: "asyncio.Task[GrantState] | None" = None
-    tenure: GrantState | None = None
+    state: GrantState | None = None
 
 
 class Core:
@@ -71,14 +71,14 @@ class Core:
         """Release all that is held, for as long as trust could last; what is left then is ended by its ttl."""
         with suppress(TimeoutError):
             async with asyncio.timeout(self.timing.give_up):
-                for tenure in self.heartbeat.tenures:
+                for state in self.heartbeat.held:
                     try:
-                        await self.release(tenure)
+                        await self.release(state)
                     except StoreUnavailable as error:
-                        self.tell(events.ReleaseFailed(tenure.grant, str(error)))
-        for tenure in self.heartbeat.tenures:
-            self.heartbeat.forget(tenure)
-            self.tell(events.ReleaseFailed(tenure.grant, "the client was closed while the database was away"))
+                        self.tell(events.ReleaseFailed(state.grant, str(error)))
+        for state in self.heartbeat.held:
+            self.heartbeat.forget(state)
+            self.tell(events.ReleaseFailed(state.grant, "the client was closed while the database was away"))
 
     async def take(self, ticket: Ticket, name: str, wait: float | None) -> GrantState:
         """Acquire ``name`` for a caller who may be gone by the time that it is granted (see `abandon`)."""
@@ -87,23 +87,23 @@ class Core:
         ticket.task = cast("asyncio.Task[GrantState]", asyncio.current_task())
         self._takes.add(ticket.task)
         try:
-            ticket.tenure = await self.acquire(name, wait)
+            ticket.state = await self.acquire(name, wait)
         except asyncio.CancelledError:
             if self._closing:
                 raise LeaseError(f"this client was closed while it acquired lease {name!r}") from None
             raise
         finally:
             self._takes.discard(ticket.task)
-        return ticket.tenure
+        return ticket.state
 
     async def abandon(self, ticket: Ticket) -> None:
         """End an acquisition whose caller was cancelled, and release what it had been granted."""
         if ticket.task is not None and not ticket.task.done():
             ticket.task.cancel()
             await asyncio.wait({ticket.task})
-        if ticket.tenure is not None:
+        if ticket.state is not None:
             with suppress(StoreUnavailable):
-                await self.release(ticket.tenure)
+                await self.release(ticket.state)
 
     async def acquire(self, name: str, wait: float | None) -> GrantState:
         """Acquire ``name``, waiting at most ``wait`` seconds (None: for ever); `LeaseNotAcquired` says who holds it."""
@@ -168,20 +168,20 @@ class Core:
         # Away, or to be had but for a transaction that has the row locked: nothing tells when that is over.
         await asyncio.sleep(min(seconds, self.timing.retry_wait))
 
-    async def release(self, tenure: GrantState) -> bool:
+    async def release(self, state: GrantState) -> bool:
         """End the grant; False when it had ended before. If the database is away it ends at the latest after the ttl."""
-        if tenure.loss is not None or tenure.over:
-            self.heartbeat.leave(tenure.grant)
+        if state.loss is not None or state.over:
+            self.heartbeat.leave(state.grant)
             return False
-        with tenure.being_ended():
+        with state.being_ended():
             try:
-                released = await self._retried(lambda: self.store.release(tenure.grant))
+                released = await self._retried(lambda: self.store.release(state.grant))
             except (StoreUnavailable, asyncio.CancelledError):
                 self.heartbeat.sweep()
                 raise
             finally:
-                self.heartbeat.forget(tenure)
-        self.tell(events.Released(tenure.grant, released))
+                self.heartbeat.forget(state)
+        self.tell(events.Released(state.grant, released))
         return released
 
     async def read(self, name: str) -> LeaseRecord | None:

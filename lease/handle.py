@@ -12,9 +12,9 @@ from .runtime import Runtime
 class Handle:
     """One grant of this client."""
 
-    def __init__(self, runtime: Runtime, tenure: GrantState) -> None:
+    def __init__(self, runtime: Runtime, state: GrantState) -> None:
         self._runtime = runtime
-        self._tenure = tenure
+        self._state = state
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r} token={self.token} remaining={self.remaining():.1f}s>"
@@ -22,7 +22,7 @@ class Handle:
     @property
     def grant(self) -> Grant:
         """Name, token and holder: what a fence or a child process needs."""
-        return self._tenure.grant
+        return self._state.grant
 
     @property
     def name(self) -> str:
@@ -42,30 +42,30 @@ class Handle:
     @property
     def lost(self) -> threading.Event:
         """Set when the lease is lost; usable from every thread."""
-        return self._tenure.lost
+        return self._state.lost
 
     @property
     def loss(self) -> Loss | None:
         """Why it is lost, or None."""
-        return self._tenure.loss
+        return self._state.loss
 
     @property
     def trusted_until(self) -> float:
         """The end of trust, by `lease.clock.boottime`."""
-        return self._tenure.trusted_until
+        return self._state.trusted_until
 
     def remaining(self) -> float:
         """Return for how many seconds this lease may be trusted still, by this machine's clock alone (rule 2)."""
-        return self._tenure.remaining()
+        return self._state.remaining()
 
     def ensure(self, at_least: Duration = 0) -> None:
         """Raise `LeaseLost` unless this lease may be trusted for ``at_least`` more seconds."""
-        self._tenure.ensure(at_least)
+        self._state.ensure(at_least)
 
     def watch(self, watcher: Callable[[float], None]) -> None:
         """Call ``watcher`` with the end of trust, now and whenever it moves on; from the heartbeat's thread, so it must be quick."""
-        self._tenure.watch(watcher)
+        self._state.watch(watcher)
 
     def on_lost(self, tell: Callable[[Loss], None]) -> None:
         """Call ``tell`` when this lease is lost, from the heartbeat's thread; at once if it is lost already."""
-        self._tenure.on_lost(tell)
+        self._state.on_lost(tell)

@@ -17,10 +17,12 @@ from anyio.abc import TaskGroup
 
 from . import events
 from .clock import Clock
+from .contact import Contact
 from .database_clock import DatabaseClock
 from .errors import StoreUnavailable
 from .grant_state import GrantState
-from .model import Grant, Loss, LossKind, Renewal, locked_cause, suspended_cause, unreachable_cause
+from .lingering import Lingering
+from .model import Grant, Loss, LossKind, Renewal
 from .store import Store
 from .timing import LeaseTiming
 from .verdicts import Verdicts, judge, orphans
@@ -38,18 +40,15 @@ class Heartbeat:
         self._holder = holder
         self._clock = clock
         self._tell = tell
-        self._tenures: dict[Grant, GrantState] = {}
+        self._states: dict[Grant, GrantState] = {}
         self._in_flight: Counter[str] = Counter()
         self._sweep_until = 0.0
         self._next_beat = 0.0
         self._wanted = asyncio.Event()
-        self._confirmed = clock()
-        self._starved = 0.0
-        self._error: str | None = None
-        self._locked: frozenset[Grant] = frozenset()
+        self._contact = Contact(timing, clock())
         self._database_clock = DatabaseClock()
         self._releasing: set[Grant] = set()
-        self._lingering: dict[Grant, float] = {}
+        self._lingering = Lingering(timing, clock)
         self._tasks: TaskGroup | None = None
         self._seen = clock()
 
@@ -67,30 +66,30 @@ class Heartbeat:
 
     def adopt(self, grant: Grant, sent: float) -> GrantState:
         """Renew ``grant`` from now on; it was asked for at ``sent``, by the client's clock."""
-        tenure = GrantState(grant, sent + self._timing.give_up, self._clock)
+        state = GrantState(grant, sent + self._timing.give_up, self._clock)
         if not self._wanted.is_set():
             self._next_beat = sent + self._timing.renew_every
-            self._confirmed, self._starved, self._error = sent, 0.0, None
+            self._contact.confirmed(sent)
             self._database_clock.forget()
             self._seen = self._clock()
-        self._tenures[grant] = tenure
+        self._states[grant] = state
         self._wanted.set()
         self._tell(events.Granted(grant))
-        return tenure
+        return state
 
-    def forget(self, tenure: GrantState) -> None:
+    def forget(self, state: GrantState) -> None:
         """Renew this grant no longer; its holder has released it."""
-        tenure.finish()
-        self._tenures.pop(tenure.grant, None)
+        state.finish()
+        self._states.pop(state.grant, None)
 
     def leave(self, grant: Grant) -> None:
         """Say that what worked under this lost grant has ended: should the database still have it as ours, it is released now."""
-        if self._lingering.pop(grant, None) is not None:
+        if self._lingering.drop(grant):
             self._release_soon(grant)
 
     def lingers(self, grant: Grant) -> bool:
         """Tell whether work may still be under way under this lost grant, which is not stale yet."""
-        return self._clock() < self._lingering.get(grant, 0.0)
+        return grant in self._lingering
 
     def sweep(self) -> None:
         """Look for grants whose reply was lost, for as long as one can live."""
@@ -101,12 +100,12 @@ class Heartbeat:
 
     def holds(self, name: str) -> bool:
         """Tell whether this client holds ``name``, or is about to."""
-        return self._in_flight[name] > 0 or any(grant.name == name for grant in self._tenures)
+        return self._in_flight[name] > 0 or any(grant.name == name for grant in self._states)
 
     @property
-    def tenures(self) -> list[GrantState]:
+    def held(self) -> list[GrantState]:
         """All that is held."""
-        return list(self._tenures.values())
+        return list(self._states.values())
 
     def age(self) -> float:
         """Return the seconds since this loop was last seen at work; 0 while nothing is held. Readable from every thread."""
@@ -136,7 +135,7 @@ class Heartbeat:
         wait = self._next_beat - self._clock()
         if wait > 0:
             await asyncio.sleep(wait)
-        if not self._tenures and self._clock() >= self._sweep_until:
+        if not self._states and self._clock() >= self._sweep_until:
             self._wanted.clear()
             return
         sent = self._clock()
@@ -144,28 +143,27 @@ class Heartbeat:
         try:
             await self._beat(sent)
         except StoreUnavailable as error:
-            self._error = str(error)
-            self._at_risk(self._tenures.values(), str(error))
+            self._contact.failed(str(error))
+            self._at_risk(self._states.values(), str(error))
             self._next_beat = self._clock() + self._timing.retry_wait
         else:
             self._next_beat = sent + self._timing.renew_every
 
     async def _beat(self, sent: float) -> None:
-        expected = [tenure.grant for tenure in self._tenures.values()]
+        expected = list(self._states)
         renewal = await self._store.renew(self._holder, self._timing.ttl, expected)
         verdicts = judge(expected, renewal)
-        self._confirmed, self._starved, self._error = sent, 0.0, None
-        self._locked = frozenset(verdicts.unknown)
+        self._contact.confirmed(sent, verdicts.unknown)
         self._extend(verdicts, sent)
         # The transaction that ends a grant has its row locked, and puts nothing at risk.
-        locked = [tenure for tenure in self._held(verdicts.unknown) if not tenure.ending]
+        locked = [state for state in self._states_of(verdicts.unknown) if not state.ending]
         self._at_risk(locked, "another transaction has its row locked")
         for grant, cause in verdicts.ended:
             self._end(grant, cause)
         self._compare_clocks(renewal, sent)
-        for orphan in orphans(renewal, self._holder, self._tenures.keys(), self._in_flight.keys()):
+        for orphan in orphans(renewal, self._holder, self._states.keys(), self._in_flight.keys()):
             if not self.lingers(orphan):
-                self._lingering.pop(orphan, None)
+                self._lingering.drop(orphan)
                 self._release_soon(orphan)
 
     def _release_soon(self, orphan: Grant) -> None:
@@ -184,27 +182,27 @@ class Heartbeat:
             self._releasing.discard(orphan)
 
     def _extend(self, verdicts: Verdicts, sent: float) -> None:
-        held = self._held(verdicts.renewed)
-        if not held:
+        renewed = self._states_of(verdicts.renewed)
+        if not renewed:
             return
-        margin = min(tenure.remaining() for tenure in held)
-        extended = [tenure.grant for tenure in held if tenure.extend(sent + self._timing.give_up)]
+        margin = min(state.remaining() for state in renewed)
+        extended = [state.grant for state in renewed if state.extend(sent + self._timing.give_up)]
         if extended:
             self._tell(events.Renewed(tuple(extended), margin, self._clock() - sent))
 
     def _end(self, grant: Grant, cause: str) -> None:
-        tenure = self._tenures.get(grant)
-        if tenure is not None and not tenure.ending:
-            self._lose(tenure, LossKind.ENDED, cause)
+        state = self._states.get(grant)
+        if state is not None and not state.ending:
+            self._lose(state, LossKind.ENDED, cause)
 
-    def _held(self, grants: Iterable[Grant]) -> list[GrantState]:
-        return [self._tenures[grant] for grant in grants if grant in self._tenures]
+    def _states_of(self, grants: Iterable[Grant]) -> list[GrantState]:
+        return [self._states[grant] for grant in grants if grant in self._states]
 
-    def _at_risk(self, tenures: Iterable[GrantState], cause: str) -> None:
-        risky = list(tenures)
+    def _at_risk(self, states: Iterable[GrantState], cause: str) -> None:
+        risky = list(states)
         if risky:
-            left = min(tenure.remaining() for tenure in risky)
-            self._tell(events.AtRisk(tuple(tenure.grant for tenure in risky), cause, left))
+            left = min(state.remaining() for state in risky)
+            self._tell(events.AtRisk(tuple(state.grant for state in risky), cause, left))
 
     def _compare_clocks(self, renewal: Renewal, sent: float) -> None:
         if renewal.database_time is not None:
@@ -215,35 +213,23 @@ class Heartbeat:
     async def _watch_once(self) -> None:
         now = self._seen = self._clock()
         tick = min(_TICK, self._timing.give_up / 4)
-        planned = min([now + tick, *(tenure.trusted_until for tenure in self._tenures.values())])
+        planned = min([now + tick, *(state.trusted_until for state in self._states.values())])
         await asyncio.sleep(max(0.0, planned - now))
         now = self._seen = self._clock()
         if now - planned > self._timing.give_up / 10:
-            self._starved += now - planned
+            self._contact.stalled(now - planned)
             self._tell(events.Stalled(now - planned))
-        for tenure in self.tenures:
-            if now >= tenure.trusted_until:
-                self._lose(tenure, *self._cause(tenure, now))
+        for state in self.held:
+            if now >= state.trusted_until:
+                self._lose(state, *self._contact.cause(state, now))
 
-    def _cause(self, tenure: GrantState, now: float) -> tuple[LossKind, str]:
-        if self._starved > (self._timing.give_up - self._timing.renew_every) / 2:
-            return LossKind.SUSPENDED, suspended_cause(self._starved)
-        if tenure.grant in self._locked:
-            since = now - tenure.trusted_until + self._timing.give_up
-            return LossKind.UNREACHABLE, locked_cause(since)
-        return LossKind.UNREACHABLE, unreachable_cause(now - self._confirmed, self._error)
-
-    def _lose(self, tenure: GrantState, kind: LossKind, cause: str) -> None:
-        loss = Loss(tenure.grant, kind, cause)
-        self._tenures.pop(tenure.grant, None)
+    def _lose(self, state: GrantState, kind: LossKind, cause: str) -> None:
+        loss = Loss(state.grant, kind, cause)
+        self._states.pop(state.grant, None)
         if kind is not LossKind.ENDED:
-            # Nobody else starts before the work has ended (`leave`) or the ttl has: others could have it then anyway.
-            now, timing = self._clock(), self._timing
-            self._lingering = {grant: until for grant, until in self._lingering.items() if until > now}
-            stale = tenure.trusted_until - timing.give_up + timing.ttl
-            self._lingering[tenure.grant] = max(stale, now + timing.kill_time)
+            self._lingering.add(state)
         self.sweep()  # should the database still have it as ours, it is released
-        if tenure.lose(loss):
+        if state.lose(loss):
             self._tell(events.Lost(loss))
 
 

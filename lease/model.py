@@ -13,7 +13,7 @@ LONGEST_NAME = 255
 
 @dataclass(frozen=True, slots=True, order=True)
 class Grant:
-    """One tenure of a lease. It ends by release, by settlement or by the next grant, and never comes back."""
+    """One holder's time with a lease, under one token. It ends by release, settlement or the next grant, and never comes back."""
 
     name: str
     token: int

@@ -1,26 +1,25 @@
 """What stands behind every client: the library's thread, and in it the core."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import URL
 
 from . import events
 from .background import BackgroundLoop
 from .clock import Clock
-from .core import Core, Ticket
+from .core import Core
 from .database.address import Address
 from .errors import LeaseError
-from .grant_state import GrantState
-from .model import Grant, LeaseRecord
 from .store import DatabaseStore, Store
 from .timing import LeaseTiming
-from .verdicts import ANY_NAME
+
+T = TypeVar("T")
 
 
 class Runtime:
-    """Begins calls of the core in the library's thread; each returns a future that any thread can wait for."""
+    """Runs what clients ask of the core in the library's thread; each call returns a future that any thread can wait for."""
 
     def __init__(
         self,
@@ -68,7 +67,7 @@ class Runtime:
 
     def close(self) -> "Future[None]":
         """Release what is held and stop the heartbeat; then call `stop`."""
-        return self.loop.submit(self.core.close())
+        return self.submit(Core.close)
 
     def stop(self) -> None:
         """End the thread."""
@@ -90,43 +89,14 @@ class Runtime:
             raise LeaseError("this client is not open: use it as `with LeaseClient(...) as client` (or `async with`)")
         return self._core
 
-    def take(self, ticket: Ticket, name: str, wait: float | None) -> "Future[GrantState]":
-        """Acquire ``name``; a caller that goes away calls `abandon` with the same ticket."""
-        return self.loop.submit(self.core.take(ticket, name, wait))
+    def submit(self, work: Callable[[Core], Coroutine[Any, Any, T]]) -> "Future[T]":
+        """Begin ``work`` with the core, in the library's thread. Cancelling the future cancels it."""
+        return self.loop.submit(work(self.core))
 
-    def abandon(self, ticket: Ticket) -> "Future[None]":
-        """End that acquisition, and release what it was granted."""
-        return self.loop.submit(self.core.abandon(ticket))
-
-    def release(self, tenure: GrantState) -> "Future[bool]":
-        """End the grant."""
-        return self.loop.submit(self.core.release(tenure))
-
-    def read(self, name: str) -> "Future[LeaseRecord | None]":
-        """Read one lease."""
-        return self.loop.submit(self.core.read(name))
-
-    def list_prefix(self, prefix: str) -> "Future[list[LeaseRecord]]":
-        """Read the leases under a prefix."""
-        return self.loop.submit(self.core.list(prefix))
-
-    def expect(self) -> "Future[None]":
-        """Say that something is being acquired in a transaction of the caller's own; undo it with `arrive`."""
-        return self.loop.submit(_done(self.core.heartbeat.begin_flight, ANY_NAME))
-
-    def arrive(self, *, sure: bool) -> "Future[None]":
-        """Say that this is over; unless ``sure``, something may have been granted that nobody was told of."""
-        return self.loop.submit(_done(self.core.heartbeat.end_flight, ANY_NAME, sure))
-
-    def adopt(self, grants: Sequence[Grant], sent: float) -> "Future[Sequence[GrantState]]":
-        """Renew these grants from now on."""
-        adopt = self.core.heartbeat.adopt
-        return self.loop.submit(_done(lambda: [adopt(grant, sent) for grant in grants]))
-
-    def forget(self, tenure: GrantState) -> "Future[None]":
-        """Renew this grant no longer: the caller has released it in a transaction of its own."""
-        return self.loop.submit(_done(self.core.heartbeat.forget, tenure))
+    def call(self, step: Callable[[Core], T]) -> "Future[T]":
+        """Do ``step`` with the core, in the library's thread, between two steps of everything else there."""
+        return self.loop.submit(_called(step, self.core))
 
 
-async def _done(call: Any, *arguments: Any) -> Any:
-    return call(*arguments)
+async def _called(step: Callable[[Core], T], core: Core) -> T:
+    return step(core)

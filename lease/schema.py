@@ -19,6 +19,7 @@ from sqlalchemy import (
 
 from .database.backend import SCHEMA
 from .database.dialects import Expiry, Instant, clock, other_boot
+from .model import Grant
 
 metadata = MetaData()
 
@@ -44,6 +45,11 @@ lease = Table(
     Index("lease_holder_idx", "holder"),
     postgresql_with={"fillfactor": "70"},
 )
+
+
+def of_grant(grant: Grant) -> ColumnElement[bool]:
+    """Return the condition that this very grant is in force: name, token *and* holder (rule 6)."""
+    return (lease.c.name == grant.name) & (lease.c.token == grant.token) & (lease.c.holder == grant.holder)
 
 
 def stale() -> ColumnElement[bool]:

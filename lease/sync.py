@@ -10,7 +10,7 @@ from .core import Ticket
 from .database.address import Address
 from .durations import Duration, parse_duration
 from .errors import LeaseError, LeaseNotAcquired
-from .fence import BOUND, SyncKinds, fence
+from .fences import BOUND, SyncKinds, fence
 from .grant_state import lost_error
 from .handle import Handle
 from .model import LeaseRecord
@@ -23,7 +23,7 @@ class Lease(Handle):
     """A lease that this client holds, or held; `lease.handle.Handle` tells what can be read of it."""
 
     def fence(self, connection: SyncKinds, *, bound: Duration = BOUND) -> None:
-        """Prove in the caller's transaction that this grant has not ended (rule 11; see `lease.fence.fence`). Raises `LeaseLost`."""
+        """Prove in the caller's transaction that this grant has not ended (rule 11; see `lease.fences.fence`). Raises `LeaseLost`."""
         fence(connection, self.grant, bound=bound, home=self._runtime.home)
 
     def release(self) -> bool:
@@ -31,7 +31,7 @@ class Lease(Handle):
 
         Raises `StoreUnavailable` when the database is away; then the grant ends by its ttl.
         """
-        return self._runtime.release(self._tenure).result()
+        return self._runtime.submit(lambda core: core.release(self._state)).result()
 
 
 class LeaseClient:
@@ -111,21 +111,21 @@ class LeaseClient:
 
     def read(self, name: str) -> LeaseRecord | None:
         """Return what the database has under ``name``, or None when it was never granted."""
-        return self._runtime.read(name).result()
+        return self._runtime.submit(lambda core: core.read(name)).result()
 
     def list(self, prefix: str = "") -> list[LeaseRecord]:
         """Return the leases whose names begin with ``prefix``, by name."""
-        return self._runtime.list_prefix(prefix).result()
+        return self._runtime.submit(lambda core: core.list(prefix)).result()
 
     def _acquire(self, name: str, wait: Duration | None) -> Lease:
-        ticket = Ticket()
-        future = self._runtime.take(ticket, name, None if wait is None else parse_duration(wait))
+        ticket, seconds = Ticket(), None if wait is None else parse_duration(wait)
+        future = self._runtime.submit(lambda core: core.take(ticket, name, seconds))
         try:
             return Lease(self._runtime, future.result())
         except LeaseError:
             raise
         except BaseException:  # raised in this thread by a signal, and not by the acquisition: nobody will release it
-            self._runtime.abandon(ticket).result()
+            self._runtime.submit(lambda core: core.abandon(ticket)).result()
             raise
 
     def _give_back(self, held: Lease) -> None:

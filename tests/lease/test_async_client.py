@@ -249,7 +249,7 @@ async def test_the_held_lease_fences_a_transaction(
         async with async_engine.begin() as connection:
             with pytest.raises(LeaseLost):
                 await held.fence(connection)
-        held._tenure.finish()
+        held._state.finish()
 
 
 async def test_a_store_that_is_away_is_told_after_the_wait_and_not_as_a_refusal(store: MemoryStore) -> None:

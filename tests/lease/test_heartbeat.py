@@ -91,18 +91,18 @@ async def test_a_grant_is_trusted_from_when_it_was_asked_for(beating: Beating) -
     """Rule 2."""
     sent = beating.clock()
     beating.clock.advance(0.4)
-    tenure = beating.heartbeat.adopt(Grant("a", 1, "anna"), sent)
-    assert tenure.trusted_until == sent + beating.timing.give_up
-    assert tenure.remaining() == pytest.approx(0.6)
+    state = beating.heartbeat.adopt(Grant("a", 1, "anna"), sent)
+    assert state.trusted_until == sent + beating.timing.give_up
+    assert state.remaining() == pytest.approx(0.6)
 
 
 async def test_a_slow_renewal_that_succeeds_does_not_extend_trust_beyond_what_was_sent(beating: Beating) -> None:
     """Rule 2, and the mistake of counting from the reply."""
-    tenure = await beating.hold()
+    state = await beating.hold()
     beating.store.before_answer = lambda: beating.clock.advance(0.5)
     sent = beating.clock()
     await beating.beat()
-    assert tenure.trusted_until == sent + beating.timing.give_up
+    assert state.trusted_until == sent + beating.timing.give_up
     renewed = beating.told.of(events.Renewed)[-1]
     assert renewed.margin == pytest.approx(0.5)
     assert renewed.took == pytest.approx(0.5)
@@ -110,97 +110,97 @@ async def test_a_slow_renewal_that_succeeds_does_not_extend_trust_beyond_what_wa
 
 async def test_a_reply_that_comes_after_trust_has_ended_revives_nothing(beating: Beating) -> None:
     """Rule 2."""
-    tenure = await beating.hold()
+    state = await beating.hold()
     beating.store.before_answer = lambda: beating.clock.advance(1.0)
     beating.clock.advance(0.1)
     await beating.beat()
-    assert tenure.remaining() == 0
+    assert state.remaining() == 0
     assert beating.told.of(events.Renewed) == []
     with pytest.raises(LeaseLost):
-        tenure.ensure()
+        state.ensure()
     await beating.watch()
-    assert tenure.loss is not None
+    assert state.loss is not None
 
 
 async def test_a_loss_is_final(beating: Beating) -> None:
     """Rule 6."""
-    tenure = await beating.hold()
+    state = await beating.hold()
     beating.clock.advance(1.0)
     await beating.watch()
     beating.clock.advance(-1.0)
-    assert not tenure.extend(beating.clock() + 1_000)
-    assert tenure.remaining() == 0
+    assert not state.extend(beating.clock() + 1_000)
+    assert state.remaining() == 0
     assert len(beating.told.of(events.Lost)) == 1
 
 
 async def test_one_failed_renewal_loses_nothing_and_the_next_follows_after_retry_wait(beating: Beating) -> None:
     """Rules 3 and 9, and the mistake of counting one failed renewal as loss."""
-    tenure = await beating.hold()
+    state = await beating.hold()
     beating.store.available = False
     await beating.beat_when_due()
-    assert tenure.loss is None
+    assert state.loss is None
     (risk,) = beating.told.of(events.AtRisk)
-    assert risk.grants == (tenure.grant,)
+    assert risk.grants == (state.grant,)
     assert "away" in risk.cause
     assert beating.heartbeat._next_beat == beating.clock() + beating.timing.retry_wait
     beating.store.available = True
     await beating.beat_when_due()
-    assert tenure.trusted_until == beating.clock() + beating.timing.give_up
+    assert state.trusted_until == beating.clock() + beating.timing.give_up
     assert beating.heartbeat._next_beat == beating.clock() + beating.timing.renew_every
 
 
 async def test_an_outage_as_long_as_the_tolerated_one_loses_nothing() -> None:
     """Rule 3: it begins right after a renewal, and an attempt hangs at its end."""
     beating = Beating(LeaseTiming())
-    tenure = await beating.hold()
+    state = await beating.hold()
     beating.store.available = False
     ends = beating.clock() + beating.timing.renew_every + beating.timing.tolerated_outage
     while beating.clock() < ends:
         await beating.beat_when_due()
         beating.clock.advance(beating.timing.attempt_timeout / 2)
-    assert tenure.remaining() > 0
+    assert state.remaining() > 0
     beating.store.available = True
     await beating.beat_when_due()
-    assert tenure.remaining() == beating.timing.give_up
+    assert state.remaining() == beating.timing.give_up
 
 
 async def test_a_lease_is_lost_at_give_up_and_the_cause_says_for_how_long_the_database_was_away(
     beating: Beating,
 ) -> None:
-    tenure = await beating.hold()
+    state = await beating.hold()
     beating.store.available = False
     for _ in range(6):
         beating.clock.advance(0.15)
         await beating.beat_when_due()
         await beating.watch()
-    while tenure.loss is None:
-        assert beating.clock() < tenure.trusted_until + 0.1
+    while state.loss is None:
+        assert beating.clock() < state.trusted_until + 0.1
         beating.clock.advance(0.05)
         await beating.watch()
-    assert tenure.loss.kind is LossKind.UNREACHABLE
-    assert tenure.loss.cause.startswith("database unreachable for 1")
-    assert "told to be away" in tenure.loss.cause
-    assert beating.told.of(events.Lost) == [events.Lost(tenure.loss)]
+    assert state.loss.kind is LossKind.UNREACHABLE
+    assert state.loss.cause.startswith("database unreachable for 1")
+    assert "told to be away" in state.loss.cause
+    assert beating.told.of(events.Lost) == [events.Lost(state.loss)]
 
 
 async def test_a_stolen_lease_is_lost_at_the_next_renewal_and_the_thief_is_named(beating: Beating) -> None:
     """Rule 9."""
-    tenure = await beating.hold()
+    state = await beating.hold()
     beating.clock.advance(beating.timing.ttl)
     await beating.store.grant("a", "ben", "ben's host:17", 60.0)
     beating.clock.advance(-beating.timing.ttl)  # so that this clock is the slower one
     await beating.beat()
-    assert tenure.loss is not None
-    assert (tenure.loss.kind, tenure.loss.cause) == (LossKind.ENDED, "stolen by ben's host:17 with token 2")
-    assert tenure.lost.is_set()
+    assert state.loss is not None
+    assert (state.loss.kind, state.loss.cause) == (LossKind.ENDED, "stolen by ben's host:17 with token 2")
+    assert state.lost.is_set()
 
 
 async def test_a_lease_that_a_cleanup_settled_is_lost_and_the_cause_says_so(beating: Beating) -> None:
-    tenure = await beating.hold()
-    await beating.store.release(tenure.grant)
+    state = await beating.hold()
+    await beating.store.release(state.grant)
     await beating.beat()
-    assert tenure.loss is not None
-    assert "settled" in tenure.loss.cause
+    assert state.loss is not None
+    assert "settled" in state.loss.cause
 
 
 async def test_a_row_that_cannot_be_renewed_is_unknown_and_no_loss(beating: Beating) -> None:
@@ -232,19 +232,19 @@ async def test_a_row_that_cannot_be_renewed_is_unknown_and_no_loss(beating: Beat
 
 async def test_a_process_that_did_not_run_is_told_so_as_the_cause(beating: Beating) -> None:
     """Rule 9: suspended or starved."""
-    tenure = await beating.hold()
+    state = await beating.hold()
     async with beating.running():
         beating.clock.advance(7.0)
-        await until(lambda: tenure.loss)
-    assert tenure.loss is not None
-    assert tenure.loss.kind is LossKind.SUSPENDED
-    assert tenure.loss.cause.startswith("this process was suspended or starved for 6")
+        await until(lambda: state.loss)
+    assert state.loss is not None
+    assert state.loss.kind is LossKind.SUSPENDED
+    assert state.loss.cause.startswith("this process was suspended or starved for 6")
     assert beating.told.of(events.Stalled)
 
 
 async def test_an_exception_in_the_store_does_not_end_the_heartbeat(beating: Beating) -> None:
     """Rule 8, and the mistake of a heartbeat that ends at its first exception."""
-    tenure = await beating.hold()
+    state = await beating.hold()
     beating.store.raises = [RuntimeError("a bug"), asyncio.CancelledError(), ValueError("another")]
     beating.clock.advance(0.25)
     async with beating.running():
@@ -255,16 +255,16 @@ async def test_an_exception_in_the_store_does_not_end_the_heartbeat(beating: Bea
         beating.clock.advance(beating.timing.retry_wait)
         await until(lambda: beating.told.of(events.Renewed))
     assert beating.told.of(events.HeartbeatFailed)[0].error == "RuntimeError: a bug"
-    assert tenure.loss is None
+    assert state.loss is None
 
 
 async def test_nothing_held_costs_nothing(beating: Beating) -> None:
     """Rule 8."""
     async with beating.running():
-        tenure = await beating.hold()
+        state = await beating.hold()
         beating.clock.advance(0.25)
         await until(lambda: beating.store.renewals == 1)
-        beating.heartbeat.forget(tenure)
+        beating.heartbeat.forget(state)
         for _ in range(10):
             beating.clock.advance(0.25)
             await asyncio.sleep(0.03)
@@ -277,7 +277,7 @@ async def test_nothing_held_costs_nothing(beating: Beating) -> None:
 
 async def test_a_grant_that_the_client_does_not_know_is_released_at_once(beating: Beating) -> None:
     """Rule 6: the reply to its acquisition was lost, say."""
-    tenure = await beating.hold("known")
+    state = await beating.hold("known")
     await beating.store.grant("orphan", "anna", "", 60.0)
     beating.clock.advance(0.25)
     async with beating.running():
@@ -286,7 +286,7 @@ async def test_a_grant_that_the_client_does_not_know_is_released_at_once(beating
     record = await beating.store.read("orphan")
     assert record is not None
     assert record.holder is None
-    assert tenure.loss is None
+    assert state.loss is None
 
 
 async def test_a_grant_that_is_being_acquired_is_no_orphan(beating: Beating) -> None:
@@ -316,16 +316,16 @@ async def test_an_acquisition_that_ended_in_doubt_is_looked_after_though_nothing
 
 async def test_a_grant_declared_lost_is_released_when_the_database_is_back(beating: Beating) -> None:
     """Rule 6: lost is final, so it is given back; the work was told of the loss before."""
-    tenure = await beating.hold()
+    state = await beating.hold()
     async with beating.running():
         beating.store.available = False
         beating.clock.advance(1.01)
-        await until(lambda: tenure.loss)
+        await until(lambda: state.loss)
         beating.store.available = True
         beating.clock.advance(0.25)
         await beating.renewals(1)
         assert not beating.store.releases  # its work may be ending still: nobody else starts before the ttl
-        beating.heartbeat.leave(tenure.grant)
+        beating.heartbeat.leave(state.grant)
         await until(lambda: beating.told.of(events.OrphanReleased))
     told = [type(event) for event in beating.told.all]
     assert told.index(events.Lost) < told.index(events.OrphanReleased)
@@ -333,7 +333,7 @@ async def test_a_grant_declared_lost_is_released_when_the_database_is_back(beati
 
 async def test_a_release_that_hangs_delays_no_renewal(beating: Beating) -> None:
     """Rule 7: a row that somebody has locked (here: an orphan's, by a fenced transaction) delays no other."""
-    tenure = await beating.hold("known")
+    state = await beating.hold("known")
     hanging = asyncio.Event()
 
     async def release(grant: Grant) -> bool:
@@ -349,7 +349,7 @@ async def test_a_release_that_hangs_delays_no_renewal(beating: Beating) -> None:
         hanging.set()
         await until(lambda: beating.told.of(events.ReleaseFailed))
     assert beating.told.of(events.AtRisk) == []
-    assert tenure.loss is None
+    assert state.loss is None
 
 
 async def test_a_callback_that_raises_harms_neither_the_heartbeat_nor_the_other_leases(beating: Beating) -> None:
@@ -379,34 +379,34 @@ async def test_a_callback_that_raises_harms_neither_the_heartbeat_nor_the_other_
 
 
 async def test_whoever_watches_is_told_each_new_end_of_trust_and_of_the_loss_once(beating: Beating) -> None:
-    tenure = await beating.hold()
+    state = await beating.hold()
     ends: list[float] = []
     losses: list[object] = []
-    tenure.watch(ends.append)
-    tenure.on_lost(losses.append)
+    state.watch(ends.append)
+    state.on_lost(losses.append)
     beating.clock.advance(0.25)
     await beating.beat()
     beating.clock.advance(1.0)
     await beating.watch()
-    tenure.on_lost(losses.append)
+    state.on_lost(losses.append)
     assert ends == [1_001.0, 1_001.25]
-    assert losses == [tenure.loss, tenure.loss]
+    assert losses == [state.loss, state.loss]
 
 
 async def test_a_release_under_way_is_no_loss(beating: Beating) -> None:
-    tenure = await beating.hold()
-    with tenure.being_ended():
-        await beating.store.release(tenure.grant)
+    state = await beating.hold()
+    with state.being_ended():
+        await beating.store.release(state.grant)
         await beating.beat()
-    assert tenure.loss is None
-    beating.heartbeat.forget(tenure)
+    assert state.loss is None
+    beating.heartbeat.forget(state)
     with pytest.raises(LeaseLost, match="was released"):
-        tenure.ensure()
+        state.ensure()
 
 
 async def test_a_step_of_the_databases_clock_is_told_and_a_slow_answer_is_none(beating: Beating) -> None:
     """Rule 1."""
-    tenure = await beating.hold()
+    state = await beating.hold()
     shift = 0.0
     whole = beating.store.renew
 
@@ -424,12 +424,12 @@ async def test_a_step_of_the_databases_clock_is_told_and_a_slow_answer_is_none(b
     await beating.beat()
     (stepped,) = beating.told.of(events.ClockStepped)
     assert stepped.seconds == pytest.approx(-30.0)
-    assert tenure.loss is None
+    assert state.loss is None
 
 
 async def test_ensure_asks_for_as_much_trust_as_it_is_told(beating: Beating) -> None:
-    tenure = await beating.hold()
-    tenure.ensure("900ms")
+    state = await beating.hold()
+    state.ensure("900ms")
     with pytest.raises(LeaseLost, match="may be trusted for 1s only, not for 5s"):
-        tenure.ensure(at_least="5s")
-    assert tenure.loss is None
+        state.ensure(at_least="5s")
+    assert state.loss is None

@@ -7,14 +7,21 @@ import pytest
 from sqlalchemy import text
 
 from lease import LeaseTiming, events, statements
+from lease.core import Core
 from lease.store import DatabaseStore
 from lease.sync import LeaseClient
+from lease.verdicts import ANY_NAME
 from tests.lease.stores import Recorder, Tables
 from tests.support.proxy import Proxy
 from tests.support.waiting import wait_until
 
 NAMES = [f"name-{number:04}" for number in range(1_000)]
 TIMING = LeaseTiming(ttl=12, renew_every=0.3, attempt_timeout=1.0)
+
+
+def forget_all(core: Core) -> None:
+    for state in core.heartbeat.held:
+        core.heartbeat.forget(state)
 
 
 @pytest.fixture
@@ -32,13 +39,12 @@ def holding(proxied_url: str, tables: Tables, told: Recorder) -> Iterator[LeaseC
     """A client that holds a thousand leases."""
     with LeaseClient(proxied_url, timing=TIMING, on_event=told) as client:
         sent = client._runtime.clock()
-        client._runtime.expect().result()
+        client._runtime.call(lambda core: core.heartbeat.begin_flight(ANY_NAME)).result()
         grants = tables.grant(*NAMES, holder=client.holder)
-        client._runtime.adopt(grants, sent).result()
-        client._runtime.arrive(sure=True).result()
+        client._runtime.call(lambda core: [core.heartbeat.adopt(grant, sent) for grant in grants]).result()
+        client._runtime.call(lambda core: core.heartbeat.end_flight(ANY_NAME, sure=True)).result()
         yield client
-        for tenure in client._runtime.core.heartbeat.tenures:  # a thousand releases are not what this is about
-            client._runtime.forget(tenure).result()
+        client._runtime.call(forget_all).result()  # a thousand releases are not what this is about
 
 
 def test_a_thousand_leases_are_renewed_by_one_statement_each_time(
@@ -92,7 +98,7 @@ def test_a_row_that_somebody_has_locked_delays_none_of_the_others(
 ) -> None:
     """Must-show 6."""
     told.wait_for(events.Renewed)
-    tenures = {tenure.grant.name: tenure for tenure in holding._runtime.core.heartbeat.tenures}
+    states = {state.grant.name: state for state in holding._runtime.core.heartbeat.held}
     with tables.transaction() as other:
         other.execute(text("SELECT FROM lease WHERE name = 'name-0500' FOR UPDATE"))
         locked_at = len(told.of(events.Renewed))
@@ -101,10 +107,10 @@ def test_a_row_that_somebody_has_locked_delays_none_of_the_others(
         for risk in told.of(events.AtRisk):
             assert [grant.name for grant in risk.grants] == ["name-0500"]
         assert {len(renewed.grants) for renewed in told.of(events.Renewed)[locked_at + 1 :]} == {999}
-        ends = sorted((tenure.trusted_until, name) for name, tenure in tenures.items())
+        ends = sorted((state.trusted_until, name) for name, state in states.items())
         assert ends[0][1] == "name-0500"
         assert ends[1][0] > ends[0][0]
-        assert tenures["name-0500"].loss is None
+        assert states["name-0500"].loss is None
     wait_until(lambda: len(told.of(events.Renewed)[-1].grants) == 1_000, "the row is renewed again")
     assert told.of(events.Lost) == []
 

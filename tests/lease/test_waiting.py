@@ -146,5 +146,5 @@ def test_a_name_like_no_other_is_woken_too(postgres_url: str, postgres_tables: T
         in_thread(lambda: token(waiter, name)) as acquired,
     ):
         wait_until(lambda: is_awaited(postgres_tables, name), "the waiter has left word")
-        assert other._runtime.loop.submit(other._runtime.core.store.release(grant)).result()
+        assert other._runtime.submit(lambda core: core.store.release(grant)).result()
         assert acquired(5) == 2

@@ -30,9 +30,9 @@ FENCES = (
         "the fence of SQLite is a SELECT, which keeps no other writer out",
         (
             Edit(
-                "lease/statements.py",
-                "connection.execute(update(lease).where(_is(grant)).values(token=lease.c.token)).rowcount != 1:",
-                "connection.execute(select(lease.c.name).where(_is(grant))).first() is None:",
+                "lease/statements/fences.py",
+                "connection.execute(update(lease).where(of_grant(grant)).values(token=lease.c.token)).rowcount != 1:",
+                "connection.execute(select(lease.c.name).where(of_grant(grant))).first() is None:",
             ),
         ),
         on_sqlite("tests/lease/test_fence_sqlite.py::test_from_the_fence_on_nobody_else_can_write"),

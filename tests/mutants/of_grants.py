@@ -4,7 +4,9 @@ from tests.mutants.mutant import Edit, Mutant, on_each, on_postgres
 
 STORE = "tests/lease/test_store_conformance.py::{}[{{}}]"
 
-STATEMENTS = "lease/statements.py"
+GRANTING = "lease/statements/grants.py"
+RENEWING = "lease/statements/renewals.py"
+ENDING = "lease/statements/endings.py"
 DIALECTS = "lease/database/dialects.py"
 
 GRANTS = (
@@ -12,11 +14,11 @@ GRANTS = (
         "row-deleted-on-release",
         "a release deletes the row, and with it the token that the next one has to be higher than",
         (
-            Edit(STATEMENTS, "text, tuple_, type_coerce, update\n", "text, tuple_, type_coerce, update, delete\n"),
+            Edit(ENDING, "select, tuple_, update\n", "select, tuple_, update, delete\n"),
             Edit(
-                STATEMENTS,
-                "        update(lease)\n        .where(_is(grant), lock_timeout(lock_wait))\n        .values(_ENDED)\n",
-                "        delete(lease)\n        .where(_is(grant), lock_timeout(lock_wait))\n",
+                ENDING,
+                "        update(lease)\n        .where(of_grant(grant), lock_timeout(lock_wait))\n        .values(_ENDED)\n",
+                "        delete(lease)\n        .where(of_grant(grant), lock_timeout(lock_wait))\n",
             ),
         ),
         on_each(STORE.format("test_the_token_survives_release_and_grows_by_one_with_each_grant")),
@@ -30,10 +32,11 @@ GRANTS = (
                 "self._renewed(connection, holder, ttl)",
                 "statements.renew_names(connection, [grant.name for grant in expected], ttl)",
             ),
+            Edit("lease/statements/__init__.py", "renew, renew_unlocked\n", "renew, renew_names, renew_unlocked\n"),
             Edit(
-                STATEMENTS,
+                RENEWING,
                 "def renew_unlocked(",
-                "def renew_names(connection: Connection, names: Sequence[str], ttl: float) -> RenewedPairs:\n"
+                "def renew_names(connection: Connection, names: list[str], ttl: float) -> RenewedPairs:\n"
                 "    return _renew(connection, lease.c.name.in_(names), lease.c.holder.is_not(None), ttl=ttl)\n\n\n"
                 "def renew_unlocked(",
             ),
@@ -45,8 +48,8 @@ GRANTS = (
         "a release asks for name and holder, so that a late one ends a later grant of the same holder",
         (
             Edit(
-                STATEMENTS,
-                "        .where(_is(grant), lock_timeout(lock_wait))\n",
+                ENDING,
+                "        .where(of_grant(grant), lock_timeout(lock_wait))\n",
                 "        .where(lease.c.name == grant.name, lease.c.holder == grant.holder, lock_timeout(lock_wait))\n",
             ),
         ),
@@ -57,8 +60,8 @@ GRANTS = (
         "a release asks for the name alone, so that a zombie ends the grant of its successor",
         (
             Edit(
-                STATEMENTS,
-                "        .where(_is(grant), lock_timeout(lock_wait))\n",
+                ENDING,
+                "        .where(of_grant(grant), lock_timeout(lock_wait))\n",
                 "        .where(lease.c.name == grant.name, lock_timeout(lock_wait))\n",
             ),
         ),
@@ -104,7 +107,7 @@ GRANTS = (
         "a grant is INSERT ... ON CONFLICT DO UPDATE ... WHERE, which locks a live row before it looks at it",
         (
             Edit(
-                STATEMENTS,
+                GRANTING,
                 "    granted = _grant_existing(connection, wanted, holder, ttl, label)\n"
                 "    if len(granted) < len(wanted) and (missing := _missing(connection, wanted)):\n"
                 "        _insert_missing(connection, missing)\n"
@@ -134,7 +137,7 @@ GRANTS = (
         "settling ends whatever grant a name has, and tells of each that it was asked to end",
         (
             Edit(
-                STATEMENTS,
+                ENDING,
                 "    ended = {(name, token, holder) for name, token, holder in connection.execute(locked)}\n",
                 "    names = {name for name, _, _ in connection.execute(locked)}\n"
                 "    ended = {key for key in keys if key[0] in names}\n",

@@ -13,8 +13,8 @@ HEARTBEATS = (
         (
             Edit(
                 HEARTBEAT,
-                "tenure.extend(sent + self._timing.give_up)",
-                "tenure.extend(self._clock() + self._timing.give_up)",
+                "state.extend(sent + self._timing.give_up)",
+                "state.extend(self._clock() + self._timing.give_up)",
             ),
         ),
         on_either(
@@ -40,9 +40,9 @@ HEARTBEATS = (
         (
             Edit(
                 HEARTBEAT,
-                "            self._at_risk(self._tenures.values(), str(error))\n",
-                "            for tenure in self.tenures:\n"
-                "                self._lose(tenure, LossKind.UNREACHABLE, str(error))\n",
+                "            self._at_risk(self._states.values(), str(error))\n",
+                "            for state in self.held:\n"
+                "                self._lose(state, LossKind.UNREACHABLE, str(error))\n",
             ),
         ),
         on_either(
@@ -55,7 +55,7 @@ HEARTBEATS = (
         (
             Edit(
                 HEARTBEAT,
-                "for orphan in orphans(renewal, self._holder, self._tenures.keys(), self._in_flight.keys()):\n",
+                "for orphan in orphans(renewal, self._holder, self._states.keys(), self._in_flight.keys()):\n",
                 "for orphan in ():\n",
             ),
         ),

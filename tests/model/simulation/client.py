@@ -49,9 +49,9 @@ class Client:
         return self.machine.name
 
     @property
-    def tenures(self) -> dict[Grant, GrantState]:
+    def states(self) -> dict[Grant, GrantState]:
         """What its heartbeat renews."""
-        return self.core.heartbeat._tenures
+        return self.core.heartbeat._states
 
     def acquires(self, name: str) -> bool:
         return self.core.heartbeat._in_flight[name] > 0

@@ -36,7 +36,7 @@ class Watchman:
         """Judge what a client tells."""
         now = self._world()
         self._world.tell(client.name, event)
-        if isinstance(event, events.Granted) and client.tenures[event.grant].remaining() <= 0:
+        if isinstance(event, events.Granted) and client.states[event.grant].remaining() <= 0:
             self._world.blame(f"{client.name} was given {event.grant}, which it cannot trust")
         elif isinstance(event, events.Lost):
             self.losses += 1
@@ -71,42 +71,42 @@ class Watchman:
         if not client.machine.alive:
             return
         known, over = self._known.setdefault(client.name, {}), self._over.setdefault(client.name, [])
-        known.update(client.tenures)
-        for grant, tenure in list(known.items()):
-            if tenure.loss is not None or tenure.over:
+        known.update(client.states)
+        for grant, state in list(known.items()):
+            if state.loss is not None or state.over:
                 over.append(known.pop(grant))
             else:
-                self._trust_is_safe(client, tenure)
-        for tenure in over[-4:]:
-            if tenure.remaining() > 0:
-                raise Broken(f"{client.name} trusts {tenure.grant}, which it had lost or released: lost is final")
+                self._trust_is_safe(client, state)
+        for state in over[-4:]:
+            if state.remaining() > 0:
+                raise Broken(f"{client.name} trusts {state.grant}, which it had lost or released: lost is final")
 
-    def _trust_is_safe(self, client: Client, tenure: GrantState) -> None:
+    def _trust_is_safe(self, client: Client, state: GrantState) -> None:
         """Rules 2 and 3: trust, and what it takes to end the work, end before the database lets another have it."""
-        grant, machine = tenure.grant, client.machine
+        grant, machine = state.grant, client.machine
         if grant in self._database.seized:
             return
-        if tenure.remaining() <= 0:
+        if state.remaining() <= 0:
             self._untrusted.add(grant)
             return
         if grant in self._untrusted:
             raise Broken(f"{client.name} trusts {grant} again, after trust had ended")
         row = self._database.row(grant)
         if (row.token, row.holder) == (grant.token, grant.holder):
-            ends = machine.true(tenure.trusted_until + self._given.timing.kill_time)
+            ends = machine.true(state.trusted_until + self._given.timing.kill_time)
             if ends >= row.expires_at:
                 raise Broken(
-                    f"{client.name} trusts {grant} until {machine.true(tenure.trusted_until):.6f}, and may work until {ends:.6f}, "
+                    f"{client.name} trusts {grant} until {machine.true(state.trusted_until):.6f}, and may work until {ends:.6f}, "
                     f"but the database lets others have it at {row.expires_at:.6f}"
                 )
-        elif not tenure.ending:
+        elif not state.ending:
             raise Broken(f"{client.name} trusts {grant}, which has ended: {row}")
 
     def _owned(self, grant: Grant) -> None:
         """Rule 6: what nobody holds is not renewed for ever."""
         client = next(client for client in self.clients if client.name == grant.holder)
         heartbeat, now = client.core.heartbeat, self._world()
-        if grant in client.tenures or heartbeat.lingers(grant):
+        if grant in client.states or heartbeat.lingers(grant):
             self._nobodys.pop(grant, None)
             return
         timing = self._given.timing

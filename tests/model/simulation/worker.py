@@ -60,44 +60,44 @@ class Worker:
 
     async def _turn(self, client: Client, name: str, wait: float | None, seconds: float) -> bool:
         try:
-            tenure = await client.core.take(Ticket(), name, wait)
+            state = await client.core.take(Ticket(), name, wait)
         except (LeaseNotAcquired, StoreUnavailable):
             return False
-        work = asyncio.ensure_future(self._work(client, tenure, seconds))
+        work = asyncio.ensure_future(self._work(client, state, seconds))
 
         def stop(loss: Loss) -> None:
             client.world.tell(client.name, f"stops its work: {loss}")
             work.cancel()
 
-        tenure.on_lost(stop)
+        state.on_lost(stop)
         await asyncio.wait({work})
         with suppress(StoreUnavailable):
-            await client.core.release(tenure)
+            await client.core.release(state)
         return True
 
-    async def _work(self, client: Client, tenure: GrantState, seconds: float) -> None:
+    async def _work(self, client: Client, state: GrantState, seconds: float) -> None:
         stubborn = self._random.random() < 0.5
         timing = client.given.timing
         ends = client.machine.clock() + seconds
         try:
-            while client.machine.clock() < ends and (stubborn or tenure.remaining() > 0):
-                self._sign(client, tenure)
+            while client.machine.clock() < ends and (stubborn or state.remaining() > 0):
+                self._sign(client, state)
                 if self._random.random() < 0.3:
-                    await self._write(client, tenure.grant)
+                    await self._write(client, state.grant)
                 await asyncio.sleep(self._random.uniform(0.05, 0.5) * timing.renew_every)
         except asyncio.CancelledError:
             if not stubborn:
                 raise
             # It takes its time to end, and tries to write all the same.
             await asyncio.sleep(self._random.uniform(0, 0.9) * timing.kill_time)
-            self._sign(client, tenure)
-            asyncio.ensure_future(self._write(client, tenure.grant))  # noqa: RUF006 - as a request that is under way
+            self._sign(client, state)
+            asyncio.ensure_future(self._write(client, state.grant))  # noqa: RUF006 - as a request that is under way
 
-    def _sign(self, client: Client, tenure: GrantState) -> None:
+    def _sign(self, client: Client, state: GrantState) -> None:
         """Note that this work is alive; beyond trust only if the process ran all the time, so that it could be told."""
-        trusted_since = client.machine.true(tenure.trusted_until - client.given.timing.give_up)
-        if tenure.remaining() > 0 or not client.stopped_since(trusted_since):
-            self._signs.alive(tenure.grant, client.world())
+        trusted_since = client.machine.true(state.trusted_until - client.given.timing.give_up)
+        if state.remaining() > 0 or not client.stopped_since(trusted_since):
+            self._signs.alive(state.grant, client.world())
 
     async def _write(self, client: Client, grant: Grant) -> None:
         with suppress(StoreUnavailable):

@@ -1,0 +1,29 @@
+"""Lost grants under which work may still be under way: they are left alone until it has ended, or the ttl has."""
+
+from .clock import Clock
+from .grant_state import GrantState
+from .model import Grant
+from .timing import LeaseTiming
+
+
+class Lingering:
+    """Until when each lost grant is left alone. Released earlier, its name could go to another while the work goes on."""
+
+    def __init__(self, timing: LeaseTiming, clock: Clock) -> None:
+        self._timing = timing
+        self._clock = clock
+        self._until: dict[Grant, float] = {}
+
+    def add(self, state: GrantState) -> None:
+        """Leave this lost grant alone until it is stale, by when another could have it anyway."""
+        now, timing = self._clock(), self._timing
+        self._until = {grant: until for grant, until in self._until.items() if until > now}
+        stale = state.trusted_until - timing.give_up + timing.ttl
+        self._until[state.grant] = max(stale, now + timing.kill_time)
+
+    def drop(self, grant: Grant) -> bool:
+        """Forget a grant, since its work has ended; False when it was not here."""
+        return self._until.pop(grant, None) is not None
+
+    def __contains__(self, grant: Grant) -> bool:
+        return self._clock() < self._until.get(grant, 0.0)

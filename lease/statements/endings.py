@@ -1,0 +1,59 @@
+"""Ending grants: by release, by settlement of what is stale, and for holders whose death is proven (rules 5, 6 and 18)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, select, tuple_, update
+
+from ..database.dialects import clock, lock_timeout
+from ..model import Grant
+from ..schema import lease, of_grant, stale
+
+_ENDED = {"holder": None, "label": None, "boot": None, "expires_at": None}
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What a release did."""
+
+    released: bool
+    """False: this grant had ended before."""
+    awaited: bool
+    """Somebody waits to hear of it."""
+
+
+def release(connection: Connection, grant: Grant, *, lock_wait: float = 5.0) -> Release:
+    """End ``grant``, if it has not ended: name, token *and* holder must match (rule 6). The token stays (rule 5).
+
+    Waits up to ``lock_wait`` seconds for transactions that are fenced with this grant.
+    """
+    row = connection.execute(
+        update(lease)
+        .where(of_grant(grant), lock_timeout(lock_wait))
+        .values(_ENDED)
+        .returning(lease.c.awaited_until > clock())
+    ).one_or_none()
+    return Release(released=row is not None, awaited=bool(row and row[0]))
+
+
+def settle(connection: Connection, grants: Iterable[Grant]) -> list[Grant]:
+    """End those of ``grants`` that are stale, and return them; waits for no row (rule 18)."""
+    return _end(connection, grants, stale())
+
+
+def end_dead(connection: Connection, grants: Iterable[Grant]) -> list[Grant]:
+    """End those of ``grants`` that are in force still, stale or not; only for holders whose death and whose work's is proven (rule 18)."""
+    return _end(connection, grants)
+
+
+def _end(connection: Connection, grants: Iterable[Grant], *where: ColumnElement[bool]) -> list[Grant]:
+    keys = [(grant.name, grant.token, grant.holder) for grant in grants]
+    if not keys:
+        return []
+    key = tuple_(lease.c.name, lease.c.token, lease.c.holder)
+    ending = select(lease.c.name, lease.c.token, lease.c.holder).where(key.in_(keys), *where)
+    locked = ending.order_by(lease.c.name).with_for_update(skip_locked=True)
+    ended = {(name, token, holder) for name, token, holder in connection.execute(locked)}
+    if ended:
+        connection.execute(update(lease).where(key.in_(sorted(ended))).values(_ENDED))
+    return [Grant(*one) for one in keys if one in ended]

@@ -1,0 +1,39 @@
+"""What the database has under the names of leases."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Boolean, Connection, Select, case, func, select, type_coerce
+
+from ..database.dialects import clock, now, seconds_between
+from ..model import LeaseRecord
+from ..schema import free_or_stale, lease
+
+
+def read(connection: Connection, names: Sequence[str]) -> dict[str, LeaseRecord]:
+    """Return what the database has under these names; a name never granted is missing."""
+    rows = connection.execute(_records().where(lease.c.name.in_(names)))
+    return {row.name: LeaseRecord(*row) for row in rows}
+
+
+def list_prefix(connection: Connection, prefix: str) -> list[LeaseRecord]:
+    """Return the leases whose names begin with ``prefix``, by name."""
+    # SQLite's LIKE takes a letter for its capital; PostgreSQL's finds the place in the index.
+    begins = lease.c.name.startswith(prefix, autoescape=True) & (func.substr(lease.c.name, 1, len(prefix)) == prefix)
+    query = _records().where(begins).order_by(lease.c.name)
+    return [LeaseRecord(*row) for row in connection.execute(query)]
+
+
+def _records() -> Select[Any]:
+    held = lease.c.holder.is_not(None)
+    return select(
+        lease.c.name,
+        lease.c.token,
+        lease.c.holder,
+        lease.c.label,
+        lease.c.granted_at,
+        lease.c.renewed_at,
+        case((held, seconds_between(lease.c.granted_at, now()))).label("held_for"),
+        case((held, seconds_between(clock(), lease.c.expires_at))).label("expires_in"),
+        type_coerce(~free_or_stale(), Boolean).label("live"),
+    )
