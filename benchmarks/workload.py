@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from sqlalchemy import Connection, insert, literal, select
+from sqlalchemy import Connection, func, insert, literal, select
 
 from daemon.definitions.model import Application, Job, Schedule
 from daemon.definitions.triggers.trigger import At
@@ -39,10 +39,9 @@ async def prepare(url: str, schedules: int, warm_up: int) -> None:
             application = _application(name, size)
             known = {one.name: one for one in application.schedules}
             await database.write(partial(sync, application=application))
-            pending, more = 0, True
-            while more:
-                planned = await database.write(partial(plan_due, application=name, known=known))
-                pending, more = pending + planned.instants.get("pending", 0), planned.more
+            while (await database.write(partial(plan_due, application=name, known=known))).more:
+                pass
+            pending = await database.read(partial(_pending, application=name))
             if pending != size:
                 raise BenchmarkError(f"{size} schedules are due, but {pending} runs were planned")
     finally:
@@ -61,6 +60,11 @@ async def add_history(url: str, runs_each: int) -> None:
 def _application(name: str, schedules: int) -> Application:
     jobs = (Job(JOB, "command", command="true"),)
     return Application(name, Path("due.py"), tuple(Schedule(each, At(_DUE), jobs=jobs) for each in names(schedules)))
+
+
+def _pending(connection: Connection, application: str) -> int:
+    due = select(func.count()).where(run.c.application == application, run.c.state == "pending")
+    return connection.execute(due).scalar_one()
 
 
 def _add_history(connection: Connection, runs_each: int) -> None:

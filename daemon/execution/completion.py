@@ -117,8 +117,8 @@ def finish_run(
     _end_job(connection, claimed, job)
     if not_started:
         statements.job_run.add_not_started(connection, claimed.run_id, claimed.grant, not_started)
-    successor = statements.run.promote(connection, claimed.application, claimed.schedule)
-    return Done(released.awaited, successor)
+    statements.run.promote(connection, claimed.application, claimed.schedule)
+    return Done(released.awaited)
 
 
 def retry_run(

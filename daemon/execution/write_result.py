@@ -27,8 +27,6 @@ class Done:
 
     awaited: bool = False
     """Somebody waits for the lease: notify after the commit (rule 15)."""
-    successor: int | None = None
-    """The run that waited for this one and is due now."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ import os
 import socket
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from typing import Literal
 
 from sqlalchemy import Connection
@@ -12,7 +11,6 @@ from sqlalchemy import Connection
 from lease.clock import boot_id
 
 from ..jobs.processes.identity import identity, pid_namespace
-from ..states import ReplicaState
 from ..store import statements
 from ..version import package_version
 
@@ -35,19 +33,6 @@ class ReplicaEntry:
     boot_id: str | None
     pid_namespace: str | None
     version: str
-
-
-@dataclass(frozen=True, slots=True)
-class Registered:
-    """A replica as the database has it."""
-
-    replica: ReplicaEntry
-    state: ReplicaState
-    started_at: datetime
-    seen_at: datetime
-    stopped_at: datetime | None
-    unseen_for: float
-    """Seconds since it was seen, by the database's clock."""
 
 
 def own_entry(holder: str, application: str) -> ReplicaEntry:
@@ -106,27 +91,3 @@ def mark_unseen_dead(connection: Connection) -> list[str]:
     unseen = statements.replica.mark_unseen_dead(connection, UNSEEN_IS_DEAD)
     statements.replica.prune(connection, KEPT)
     return unseen
-
-
-def registered(connection: Connection, application: str | None = None) -> list[Registered]:
-    """Return the replicas of one application or of all, the living first."""
-    return [
-        Registered(
-            ReplicaEntry(
-                holder=row.holder,
-                application=row.application,
-                host=row.host,
-                pid=row.pid,
-                start_time=row.start_time,
-                boot_id=row.boot_id,
-                pid_namespace=row.pid_namespace,
-                version=row.version,
-            ),
-            state=row.state,
-            started_at=row.started_at,
-            seen_at=row.seen_at,
-            stopped_at=row.stopped_at,
-            unseen_for=row.unseen_for,
-        )
-        for row in statements.replica.read(connection, application)
-    ]

@@ -1,6 +1,5 @@
 """From due instants to runs: one row each, made in the transaction that moves the schedule on (rule 13)."""
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,8 +10,8 @@ from sqlalchemy import Connection, Row
 from ..definitions.codec import UnreadableDefinition, read_schedule
 from ..definitions.model import Schedule
 from ..store import statements
-from .plan import Plan, PlanState, plan
-from .plan_rows import LONGEST_STRETCH, Stretch
+from .plan import PlanState, plan
+from .plan_rows import Stretch
 from .write_plan import write_plan
 
 MOST_SCHEDULES = 50
@@ -23,10 +22,8 @@ MOST_ROWS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class PlanReport:
-    """What became of the instants that were due."""
+    """What is left to do, or to report, once due instants were planned."""
 
-    instants: Mapping[str, int] = field(default_factory=dict)
-    """How many, by state: ``pending``, or why they do not run (``missed``, ``overlap``, ``paused``)."""
     more: bool = False
     """There is more to plan at once."""
     doubled: int = 0
@@ -50,7 +47,7 @@ def plan_due(
     """
     if trusts is not None and not trusts(statements.schedule.database_time(connection)):
         return PlanReport()
-    instants: Counter[str] = Counter(missed=_give_up_late(connection, application, known))
+    _give_up_late(connection, application, known)
     rows = statements.schedule.due(connection, application, list(known), MOST_SCHEDULES)
     busy = statements.schedule.still_running(connection, application, [row.name for row in rows]) if rows else set()
     unreadable: dict[str, str] = {}
@@ -68,24 +65,22 @@ def plan_due(
         state = _state(row, unfinished=row.name in busy)
         plans = plan(application, schedule, state, row.now)
         doubled += write_plan(connection, application, schedule, plans, row.now)
-        instants.update(_counted(plans, state))
         made += len(plans.runs)
         planned += 1
         more = more or plans.more
-    return PlanReport(+instants, more and planned > 0, doubled, unreadable)
+    return PlanReport(more and planned > 0, doubled, unreadable)
 
 
-def _give_up_late(connection: Connection, application: str, known: Mapping[str, Schedule]) -> int:
+def _give_up_late(connection: Connection, application: str, known: Mapping[str, Schedule]) -> None:
     late = statements.run.late(connection, application, list(known))
     if not late:
-        return 0
+        return
     locked = statements.schedule.lock_free(connection, {(application, name) for _, name in late})
     ids = [run_id for run_id, name in late if (application, name) in locked]
     if not ids:
-        return 0
+        return
     for name in sorted(statements.run.miss(connection, ids)):
         statements.run.promote(connection, application, name)
-    return len(ids)
 
 
 def _defined(row: Row[Any], known: Schedule) -> Schedule:
@@ -101,12 +96,3 @@ def _state(row: Row[Any], *, unfinished: bool) -> PlanState:
         paused=row.paused_at is not None,
         stretch=stretch,
     )
-
-
-def _counted(plans: Plan, state: PlanState) -> Counter[str]:
-    counts: Counter[str] = Counter()
-    for planned in plans.runs:
-        counts[planned.reason or planned.state] += planned.count
-        if planned.extends and state.stretch is not None:
-            counts[planned.reason or planned.state] -= state.stretch.count - LONGEST_STRETCH
-    return counts

@@ -1,5 +1,6 @@
 """The daemon's tables in a test: units run in transactions of their own, and time is moved by moving what is stored."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -8,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Row, create_engine, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, create_engine, select, update
 from sqlalchemy.pool import NullPool
 
 import lease.statements
@@ -84,6 +85,19 @@ class Store:
     def plan(self, *schedules: Schedule, application: str = "shop") -> PlanReport:
         return self.do(plan_due, application, {one.name: one for one in schedules})
 
+    def planned(self, *schedules: Schedule, application: str = "shop") -> Counter[str]:
+        """Plan, and return what became of the instants: how many more there are in each state, or with each reason."""
+        before = self.instants()
+        self.plan(*schedules, application=application)
+        return self.instants() - before
+
+    def instants(self) -> Counter[str]:
+        """Return how many instants all runs stand for, by state, or by the reason that they have."""
+        counts: Counter[str] = Counter()
+        for row in self.runs():
+            counts[row.reason or row.state] += row._mapping["count"]
+        return counts
+
     def claim(self, *known: str, holder: str = "h1", limit: int = 10, application: str = "shop") -> list[ClaimedRun]:
         return self.do(claim, application, known, holder, f"label of {holder}", TTL, limit)
 
@@ -103,19 +117,21 @@ class Store:
         (stolen,) = self.do(lease.statements.grant, [grant.name], holder, TTL, label=f"label of {holder}")
         return stolen
 
+    def rows(self, query: Select[Any]) -> list[Row[Any]]:
+        return self.do(lambda connection: list(connection.execute(query)))
+
     def runs(self, *where: ColumnElement[bool]) -> list[Row[Any]]:
-        return self.do(lambda connection: list(connection.execute(select(run).where(*where).order_by(run.c.id))))
+        return self.rows(select(run).where(*where).order_by(run.c.id))
 
     def run(self, run_id: int) -> Row[Any]:
         (row,) = self.runs(run.c.id == run_id)
         return row
 
     def job_runs(self) -> list[Row[Any]]:
-        return self.do(lambda connection: list(connection.execute(select(job_run).order_by(job_run.c.id))))
+        return self.rows(select(job_run).order_by(job_run.c.id))
 
     def schedules(self) -> dict[str, Row[Any]]:
-        rows = self.do(lambda connection: list(connection.execute(select(schedule))))
-        return {row.name: row for row in rows}
+        return {row.name: row for row in self.rows(select(schedule))}
 
     def lease(self, name: str) -> Row[Any]:
         return self.do(lambda connection: connection.execute(select(leases).where(leases.c.name == name)).one())

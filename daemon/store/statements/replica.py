@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, case, delete, null, select, update
+from sqlalchemy import ColumnElement, Connection, delete, null, select, update
 
 from lease.database.dialects import now, seconds_between
 
@@ -54,15 +54,6 @@ def prune(connection: Connection, older_than: float) -> int:
     """Delete replicas that ended and were not seen for so many seconds; return how many."""
     gone = delete(replica).where(replica.c.state.not_in(_ALIVE), _unseen(older_than))
     return connection.execute(gone).rowcount
-
-
-def read(connection: Connection, application: str | None) -> list[Row[Any]]:
-    """Return all replicas, the living first, each with ``unseen_for`` in seconds."""
-    alive_first = case((replica.c.state.in_(_ALIVE), 0), else_=1)
-    query = select(replica, seconds_between(replica.c.seen_at, now()).label("unseen_for"))
-    if application is not None:
-        query = query.where(replica.c.application == application)
-    return list(connection.execute(query.order_by(alive_first, replica.c.started_at, replica.c.holder)))
 
 
 def latest_of_boot(connection: Connection, boot_id: str) -> tuple[datetime, int] | None:

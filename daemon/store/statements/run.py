@@ -128,10 +128,10 @@ def progressed(connection: Connection, run_id: int, grant: Grant) -> None:
     connection.execute(update(run).where(_runs_under(run_id, grant), run.c.abandoned > 0).values(abandoned=0))
 
 
-def promote(connection: Connection, application: str, name: str) -> int | None:
+def promote(connection: Connection, application: str, name: str) -> None:
     """Make the first run that waits for its predecessor due, unless another one of its schedule is not over (rule 14).
 
-    Return its id, or None. The schedule's row must be locked.
+    The schedule's row must be locked.
     """
     other = run.alias("other")
     # `available_at` is set in all that do not wait: running ones too.
@@ -153,8 +153,7 @@ def promote(connection: Connection, application: str, name: str) -> int | None:
         .limit(1)
         .scalar_subquery()
     )
-    due = update(run).where(run.c.id == first, ~ahead).values(available_at=now()).returning(run.c.id)
-    return connection.execute(due).scalar_one_or_none()
+    connection.execute(update(run).where(run.c.id == first, ~ahead).values(available_at=now()))
 
 
 def late(connection: Connection, application: str, names: Collection[str]) -> list[tuple[int, str]]:

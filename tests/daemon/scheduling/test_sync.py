@@ -28,14 +28,14 @@ def test_a_schedule_seen_for_the_first_time_has_missed_nothing(store: Store) -> 
     row = store.schedules()["daily"]
     assert row.next_due > row.planned_until == row.anchor == row.created_at
     assert row.trigger == "cron 0 3 * * *"
-    assert store.plan(daily).instants == {}
+    assert store.planned(daily) == {}
 
 
 def test_an_at_in_the_past_that_never_ran_is_one_missed_instant(store: Store) -> None:
     once = an_at("once")
     store.sync(once)
     assert store.schedules()["once"].next_due == PAST
-    assert store.plan(once).instants == {"pending": 1}
+    assert store.planned(once) == {"pending": 1}
     assert [row.scheduled_for for row in store.runs()] == [PAST]
     assert store.schedules()["once"].next_due is None
 
@@ -57,7 +57,7 @@ def test_a_changed_timing_counts_from_the_change_never_backwards(store: Store) -
     row = store.schedules()["poll"]
     assert row.planned_until == row.anchor == row.changed_at
     assert timedelta(0) < row.next_due - row.changed_at <= timedelta(seconds=30)
-    assert store.plan(changed).instants == {}
+    assert store.planned(changed) == {}
 
 
 def test_an_at_that_is_moved_into_the_past_does_not_run(store: Store) -> None:
@@ -106,7 +106,7 @@ def test_a_disabled_schedule_has_no_instants_and_counts_from_its_return(store: S
     enabled = a_schedule("poll", Every(60.0))
     store.sync(enabled)
     assert store.schedules()["poll"].next_due > store.schedules()["poll"].changed_at
-    assert store.plan(enabled).instants == {}
+    assert store.planned(enabled) == {}
 
 
 def test_sync_leaves_other_applications_alone(store: Store) -> None:

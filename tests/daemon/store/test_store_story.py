@@ -17,12 +17,14 @@ from daemon.jobs.outcome import Outcome
 from daemon.jobs.processes.identity import ProcessIdentity
 from daemon.jobs.reports import Progress
 from daemon.operations.trigger import trigger
-from daemon.recovery.registry import ReplicaEntry, mark_stopped, register, registered, touch
+from daemon.recovery.registry import ReplicaEntry, mark_stopped, register, touch
 from daemon.recovery.settle import settle, settle_dead, suspects
 from daemon.scheduling.plan_due import plan_due
 from daemon.scheduling.sync import sync
 from daemon.service.agenda import read_agenda
 from daemon.store.migrations import check
+from daemon.store.views.history import read_runs
+from daemon.store.views.replicas import read_replicas
 from lease.database.database import Database
 from lease.database.engines import open_database
 from tests.support.store import TTL, a_schedule, an_application, an_at
@@ -54,8 +56,9 @@ async def _told(database: Database) -> None:
     await database.write(lambda connection: register(connection, entry))
     look = await database.read(lambda connection: read_agenda(connection, "shop", known, "h1"))
     assert look.due == 1
-    planned = await database.write(lambda connection: plan_due(connection, "shop", known))
-    assert planned.instants == {"pending": 1}
+    await database.write(lambda connection: plan_due(connection, "shop", known))
+    (planned,) = await database.read(lambda connection: read_runs(connection, limit=10))
+    assert (planned.schedule, planned.state) == ("nightly", "pending")
 
     (first,) = await database.write(lambda connection: claim(connection, "shop", known, "h1", "one", TTL, 5))
     job = await _started(database, first, "one", 0, 1)
@@ -85,8 +88,10 @@ async def _told(database: Database) -> None:
     done = await database.write(
         lambda connection: finish_run(connection, third, "failed", "two failed", job=failed, not_started=[("three", 2)])
     )
-    assert done == Done(successor=asked)
+    assert done == Done()
+    (fourth,) = await database.write(lambda connection: claim(connection, "shop", known, "h2", "two", TTL, 5))
+    assert fourth.run_id == asked, "it waited for the one that ended"
     assert await database.write(lambda connection: touch(connection, "h1", "draining"))
     assert await database.write(lambda connection: mark_stopped(connection, "h1"))
-    (gone,) = await database.read(registered)
+    (gone,) = await database.read(lambda connection: read_replicas(connection, past=1))
     assert gone.state == "stopped"
