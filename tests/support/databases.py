@@ -1,20 +1,19 @@
 """The databases of the tests: one server for the whole session, one migrated template, a copy for each test."""
 
 import contextlib
-import importlib
 import os
 import uuid
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import LiteralString
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import create_engine
 from sqlalchemy.engine import make_url
-from sqlalchemy.pool import NullPool
+
+from daemon.store import migrations
 
 from .binaries import NoPostgresError, binaries
 from .postgres import PostgresServer, plain, query
@@ -92,29 +91,8 @@ def drop_database(server_url: str, name: str) -> None:
 
 
 def make_tables(url: str) -> None:
-    """The tables of both packages, as their users make them."""
-    from lease import schema  # noqa: PLC0415 - a broken package must fail its tests, not this file
-
-    engine = create_engine(url, poolclass=NullPool)
-    try:
-        with engine.begin() as connection:
-            schema.create_tables(connection)
-    finally:
-        engine.dispose()
-    upgrade = _daemon_upgrade()
-    if upgrade is not None:
-        upgrade(url)
-
-
-def _daemon_upgrade() -> Callable[[str], object] | None:
-    try:
-        migrations = importlib.import_module("daemon.store.migrations")
-    except ModuleNotFoundError as missing:
-        if missing.name in ("daemon", "daemon.store.migrations"):
-            return None
-        raise
-    upgrade: Callable[[str], object] = migrations.upgrade
-    return upgrade
+    """Make the tables of both packages, as their users do."""
+    migrations.upgrade(url)
 
 
 def _make_template(server: Server) -> None:
