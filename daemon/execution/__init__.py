@@ -1,1 +1,38 @@
-"""A claimed run, from its claim to its end; every write is fenced."""
+"""A claimed run, from its claim to its end; every write is fenced.
+
+The states of a run, and the function that writes each change (rules 13 to 16 and 18):
+
+      write_plan, trigger                          write_plan: missed, or overlap
+               │                                        │
+               ▼                                        ▼
+          ┌─────────┐   plan_due: start_within has  ┌─────────┐
+    ┌────▶│ pending │──────────────────────────────▶│ skipped │
+    │     └────┬────┘   passed before it started    └─────────┘
+    │          │ claim: run and lease, in one transaction
+    │          ▼
+    │     ┌─────────┐   finish_run: every job is done          ┌───────────┐
+    └─────┤ running ├─────────────────────────────────────────▶│ succeeded │
+          └────┬────┘                                          └───────────┘
+               │        finish_run: a job failed for good      ┌────────┐
+               └──────────────────────────────────────────────▶│ failed │
+                        settle: abandoned for the third time   └────────┘
+
+    From running back to pending:
+        retry_run   a job failed and has retries left; the run waits, and holds no lease
+        hand_back   the replica stops, or its lease was lost and the work has ended
+        settle      the holder died (abandoned), or lost the lease and did not say so (stopped)
+
+    `promote` makes a pending run that waited for its predecessor due, when that ends. `cancelled` is for a command
+    that comes later.
+
+The states of a job run, which is one attempt of one job:
+
+    start_job ──▶ running ──┬──▶ succeeded     finish_job, or finish_run for the last job
+                            ├──▶ failed        finish_job, retry_run or finish_run: an error, or its timeout
+                            ├──▶ stopped       hand_back or settle: told to stop, or its lease was lost
+                            └──▶ abandoned     settle: its holder died
+    finish_run ───────────────▶ not started   an earlier job failed for good
+
+`completion` has what a holder writes, `recovery.settle` what is written for a holder that is gone. What follows a job is
+decided in `next_step`, without a database. A drawing of both is in docs/images/states.svg.
+"""
