@@ -7,7 +7,7 @@ FENCE = "tests/lease/test_fence_postgres.py::{}[{}]"
 FENCES = (
     Mutant(
         "fence-by-a-plain-predicate",
-        "lease_fence looks at the row without locking its key, so that the grant can end while the transaction is open",
+        "lease_fence reads the row without locking its key, so the grant can end while the transaction is open",
         (Edit("lease/functions.sql", "\n      FOR KEY SHARE;", ";"),),
         on_postgres(
             FENCE.format("test_a_grant_does_not_end_while_a_transaction_is_fenced_with_it", "settled-READ COMMITTED"),
@@ -17,7 +17,7 @@ FENCES = (
     ),
     Mutant(
         "no-holder-in-the-key",
-        "the unique key is (name, token): a release changes no key, and a fence under an older snapshot does not see it",
+        "the unique key is (name, token): a release changes no key, so a fence under an older snapshot does not see it",
         (
             Edit(
                 "lease/schema.py", 'UniqueConstraint("name", "token", "holder", ', 'UniqueConstraint("name", "token", '
@@ -27,7 +27,7 @@ FENCES = (
     ),
     Mutant(
         "fence-that-reads",
-        "the fence of SQLite is a SELECT, which keeps no other writer out",
+        "SQLite's fence is a SELECT, which keeps no other writer out",
         (
             Edit(
                 "lease/statements/fences.py",

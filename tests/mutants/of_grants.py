@@ -12,7 +12,7 @@ DIALECTS = "lease/database/dialects.py"
 GRANTS = (
     Mutant(
         "row-deleted-on-release",
-        "a release deletes the row, and with it the token that the next one has to be higher than",
+        "a release deletes the row, and with it the token that the next one must exceed",
         (
             Edit(ENDING, "select, tuple_, update\n", "select, tuple_, update, delete\n"),
             Edit(
@@ -25,7 +25,7 @@ GRANTS = (
     ),
     Mutant(
         "renewal-by-name",
-        "a renewal extends the names that the client believes it holds, whoever holds them",
+        "a renewal extends the names that the client believes it holds, whoever really holds them",
         (
             Edit(
                 "lease/store.py",
@@ -45,7 +45,7 @@ GRANTS = (
     ),
     Mutant(
         "release-without-token",
-        "a release asks for name and holder, so that a late one ends a later grant of the same holder",
+        "a release matches name and holder only, so a late one ends a later grant of the same holder",
         (
             Edit(
                 ENDING,
@@ -57,7 +57,7 @@ GRANTS = (
     ),
     Mutant(
         "release-by-name",
-        "a release asks for the name alone, so that a zombie ends the grant of its successor",
+        "a release matches the name only, so a zombie ends its successor's grant",
         (
             Edit(
                 ENDING,
@@ -84,7 +84,7 @@ GRANTS = (
     ),
     Mutant(
         "clock-of-the-replica",
-        "expiry is compared with the wall clock of whichever machine asks",
+        "expiry is compared with the wall clock of the machine that asks",
         (
             Edit(
                 DIALECTS,
@@ -104,7 +104,7 @@ GRANTS = (
     ),
     Mutant(
         "claim-by-upsert",
-        "a grant is INSERT ... ON CONFLICT DO UPDATE ... WHERE, which locks a live row before it looks at it",
+        "granting is INSERT ... ON CONFLICT DO UPDATE ... WHERE, which locks a live row before looking at it",
         (
             Edit(
                 GRANTING,
@@ -134,7 +134,7 @@ GRANTS = (
     ),
     Mutant(
         "ended-by-name",
-        "settling ends whatever grant a name has, and tells of each that it was asked to end",
+        "settling ends whichever grant a name has, and reports each grant that it was asked to end",
         (
             Edit(
                 ENDING,

@@ -9,7 +9,7 @@ KEEPER = "daemon/jobs/processes/keeper.py"
 HEARTBEATS = (
     Mutant(
         "trust-from-the-reply",
-        "trust counts from when the answer to a renewal came, and not from when it was asked for",
+        "trust counts from the reply to a renewal, not from the request",
         (
             Edit(
                 HEARTBEAT,
@@ -24,7 +24,7 @@ HEARTBEATS = (
     ),
     Mutant(
         "heartbeat-ends-at-an-exception",
-        "the first exception that nobody expected ends the heartbeat",
+        "the first unexpected exception ends the heartbeat",
         (
             Edit(
                 HEARTBEAT,
@@ -36,7 +36,7 @@ HEARTBEATS = (
     ),
     Mutant(
         "one-failed-renewal-is-a-loss",
-        "a renewal that fails once is a loss, although the lease may be trusted still",
+        "a renewal that fails once is a loss, although the lease can still be trusted",
         (
             Edit(
                 HEARTBEAT,
@@ -66,7 +66,7 @@ HEARTBEATS = (
     ),
     Mutant(
         "heartbeat-in-the-loop-of-the-jobs",
-        "the heartbeat runs in the event loop of whoever uses the client",
+        "the heartbeat runs in the event loop of the client's user",
         (
             Edit(BACKGROUND, "self._loop = asyncio.new_event_loop()", "self._loop = asyncio.get_running_loop()"),
             Edit(
@@ -81,7 +81,7 @@ HEARTBEATS = (
     ),
     Mutant(
         "keeper-without-a-deadline",
-        "a keeper waits for its replica's word, and does not look at the end of trust itself",
+        "a keeper waits for its replica's word instead of watching the end of trust itself",
         (
             Edit(
                 KEEPER,
@@ -96,7 +96,7 @@ HEARTBEATS = (
     ),
     Mutant(
         "fixed-lock-timeout",
-        "the algorithm that started it all: no renewal, no end of trust, no fence, and a lock that is older than its timeout is cleaned up",
+        "the algorithm that started it all: no renewal, no end of trust, no fence, and a cleanup of locks older than their timeout",
         (
             Edit("lease/functions.sql", "    IF NOT FOUND THEN\n        -- Rows", "    IF false THEN\n        -- Rows"),
             Edit("tests/chaos/effect.py", "if connection.execute(fence, grant).rowcount != 1:", "if False:"),

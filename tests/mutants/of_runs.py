@@ -23,13 +23,13 @@ _ANY_RELEASE = Edit(COMPLETION, "    if released.released:\n        return relea
 RUNS = (
     Mutant(
         "completion-by-id",
-        "a run and its job run are ended by their ids, whoever has them now",
+        "a run and its job run are ended by their ids, whoever holds them now",
         (_RUN_BY_ID, _JOB_RUN_BY_ID, _ANY_RELEASE),
         on_each(ENDS.format("test_a_zombie_finishes_nothing")),
     ),
     Mutant(
         "release-that-released-nothing",
-        "completion goes on although its release found that the grant had ended",
+        "completion goes on even though its release found that the grant had ended",
         (_ANY_RELEASE,),
         on_each(ENDS.format("test_a_zombie_finishes_nothing")),
     ),
@@ -41,7 +41,7 @@ RUNS = (
     ),
     Mutant(
         "schedule-moved-on-first",
-        "a schedule is moved on in a transaction before that which makes its runs: a crash between them loses instants",
+        "a schedule is moved on in one transaction and its runs are made in the next: a crash in between loses instants",
         (
             Edit(
                 "daemon/scheduling/write_plan.py",
@@ -60,7 +60,7 @@ RUNS = (
     ),
     Mutant(
         "heartbeat-stopped-before-the-work",
-        "a replica that is told to stop ends its heartbeat first, and then lets its jobs finish",
+        "a replica that is told to stop ends its heartbeat first and only then lets its jobs finish",
         (
             Edit(
                 "daemon/service/replica.py",

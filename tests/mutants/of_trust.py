@@ -7,7 +7,7 @@ SIMULATION = "tests/model/test_simulation.py::test_no_seed_breaks_a_promise[{}]"
 TRUST = (
     Mutant(
         "lost-but-trusted",
-        "a grant that was declared lost may be trusted still, until its time is up",
+        "a grant that was declared lost is still trusted until its time is up",
         (
             Edit(
                 "lease/grant_state.py",
@@ -19,7 +19,7 @@ TRUST = (
     ),
     Mutant(
         "late-reply-revives",
-        "a renewal whose answer comes after the end of trust gives it a new one",
+        "a renewal whose reply comes after the end of trust starts a new one",
         (
             Edit(
                 "lease/grant_state.py",
@@ -31,7 +31,7 @@ TRUST = (
     ),
     Mutant(
         "acquisition-taken-for-an-orphan",
-        "a grant whose reply is still under way is taken for one that nobody holds, and released",
+        "a grant whose reply is still on its way is taken for an orphan, and released",
         (Edit("lease/verdicts.py", "grant not in known and grant.name not in in_flight]", "grant not in known]"),),
         on_either(SIMULATION.format(0)),
     ),

@@ -7,4 +7,4 @@ from tests.mutants.table import table
 
 def test_their_page_has_each_mutant_with_its_checks() -> None:
     page = (ROOT / "docs" / "explanation" / "mutants.md").read_text(encoding="utf-8")
-    assert table(MUTANTS) in page, "write the table anew: python -m tests.mutants"
+    assert table(MUTANTS) in page, "write the table again: python -m tests.mutants"
