@@ -22,6 +22,10 @@ from daemon.service.settings import Settings
 ROOT = Path(__file__).parent.parent.parent
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
 LINK = re.compile(r"(?<!`)\[[^\]]*\]\((?P<target>[^)\s]+)\)")
+PATH = re.compile(
+    r"`(?:[\w./]+ )?(?P<path>(?:lease|daemon|tests|docs|examples|benchmarks|tools|requirements)/[\w./*-]+)"
+)
+IN_FILE = re.compile(r"`(?P<name>\w+)`\s+in\s+`(?P<path>\w[\w./]+\.\w+)`")
 BLOCK = re.compile(r"^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -49,6 +53,19 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
         target = (page.parent / path).resolve() if path else page
         assert target.exists(), f"{name_of(page)}: {found['target']}"
         assert not anchor or target.suffix != ".md" or anchor in anchors(target), f"{name_of(page)}: {found['target']}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_file_that_is_named_is_there(page: Path) -> None:
+    text = BLOCK.sub("", page.read_text())
+    missing = {found["path"] for found in PATH.finditer(text) if not any(ROOT.glob(found["path"].rstrip("/.")))}
+    assert missing == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_what_is_said_to_be_in_a_file_is_in_it(page: Path) -> None:
+    for found in IN_FILE.finditer(BLOCK.sub("", page.read_text())):
+        assert re.search(rf"\b{found['name']}\b", (ROOT / found["path"]).read_text()), found[0]
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.is_relative_to(ROOT / "docs")], ids=name_of)
