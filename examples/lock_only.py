@@ -1,6 +1,6 @@
 """The lock library alone, without the daemon.
 
-Run `python examples/lock_only.py` in two terminals at once: the second waits for the first, and gets a higher token.
+Run `python examples/lock_only.py` in two terminals at once: the second waits for the first and gets a higher token.
 """
 
 import asyncio
@@ -17,9 +17,9 @@ URL = os.environ.get("LEASED_DATABASE_URL", "sqlite:///leased.db")
 async def main() -> None:
     engine = create_async_engine(URL.replace("sqlite://", "sqlite+aiosqlite://"))
     async with lease.LeaseClient(URL) as client, client.hold("daily-report", wait="1m") as held:
-        say(f"token {held.token}, to be trusted for {held.remaining():.1f}s; a heartbeat renews it meanwhile")
+        say(f"token {held.token}, trusted for {held.remaining():.1f}s; a heartbeat renews it meanwhile")
         for page in range(1, 6):
-            await asyncio.sleep(1)  # the work; were the lease lost, this line would be cancelled
+            await asyncio.sleep(1)  # the work; if the lease is lost, this line is cancelled
             async with engine.begin() as connection:
                 await held.fence(connection)
                 await connection.execute(text("CREATE TABLE IF NOT EXISTS report (page INTEGER, token INTEGER)"))
@@ -27,7 +27,7 @@ async def main() -> None:
                     text("INSERT INTO report (page, token) VALUES (:page, :token)"),
                     {"page": page, "token": held.token},
                 )
-            say(f"page {page} is written, under token {held.token}")
+            say(f"page {page} written under token {held.token}")
     await engine.dispose()
 
 

@@ -1,6 +1,6 @@
 """The job `countries` of timezones.py, as a command: writes countries and their zones.
 
-A command has its grant in the environment. What it writes commits only while that grant is in force.
+A command finds its grant in the environment. What it writes commits only while that grant is in force.
 """
 
 import json
@@ -28,6 +28,6 @@ with database() as engine:
             connection.execute(delete(table))
             connection.execute(insert(table), new)
         done += len(new)
-        print(f"{table.name}: {len(new)} rows")  # noqa: T201 (a command tells by its output)
+        print(f"{table.name}: {len(new)} rows")  # noqa: T201 (a command reports through its output)
         progress = {"progress": {"done": done, "total": total, "message": table.name}}
         os.write(int(os.environ["LEASED_REPORT_FD"]), json.dumps(progress).encode() + b"\n")

@@ -2,8 +2,8 @@
 
     leased run examples/timezones.py --now daily-full-sync --until-idle
 
-Each job writes in short transactions that begin with `run.fence(connection)`, and so commit only while this run's lease is
-its own. Each replaces what it finds: an attempt after a crash, or the next night's run, does no harm.
+Each job writes in short transactions that begin with `run.fence(connection)`, so they commit only while this run
+holds its lease. Each job replaces what it finds: another attempt after a crash, or the next night's run, does no harm.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from daemon import AsyncRun, Run, Schedules
 Item = TypeVar("Item")
 
 ZONES_AT_ONCE = 10
-"""How many zones one transaction writes: some hundred transitions."""
+"""How many zones one transaction writes: several hundred transitions."""
 
 schedules = Schedules("timezones")
 nightly = schedules.add(
@@ -35,7 +35,7 @@ nightly = schedules.add(
 
 @nightly.job(timeout="5m", retries=2)
 async def zones(run: AsyncRun) -> None:
-    """Make the tables, and write each zone. Async: it runs inside the replica."""
+    """Create the tables and write each zone. An async function: it runs inside the replica."""
     names, release = zone_names(), version()
     async with async_database() as engine:
         async with engine.begin() as connection:
@@ -53,7 +53,7 @@ async def zones(run: AsyncRun) -> None:
 
 @nightly.job(timeout="10m", retries=2)
 def transitions(run: Run) -> None:
-    """Write each zone's transitions of 1970 to 2037. A function: it runs in a process of its own."""
+    """Write each zone's transitions from 1970 to 2037. A function: it runs in a process of its own."""
     every = read_zones(zone_names())
     total, written = sum(len(zone.transitions) for zone in every), 0
     with database() as engine:
@@ -71,13 +71,13 @@ def transitions(run: Run) -> None:
             run.progress(written, total, f"up to {batch[-1].name}")
 
 
-# A command: any program that can reach the database. It finds its grant in the environment.
+# A command is any program that can reach the database. It finds its grant in the environment.
 nightly.command("countries", [sys.executable, "sync_countries.py"], timeout="5m", retries=2)
 
 
 @nightly.job(timeout="5m")
 def verify(run: Run) -> None:
-    """Fail unless the tables hold as many rows as the package has."""
+    """Fail unless the tables hold as many rows as the package does."""
     tables = {
         "zones": tz_zone,
         "transitions": tz_transition,
@@ -100,7 +100,7 @@ def verify(run: Run) -> None:
 
 
 def batches(items: list[Item], size: int) -> Iterator[tuple[int, list[Item]]]:
-    """Yield ``size`` items at a time, with how many there have been by then."""
+    """Yield ``size`` items at a time, with the number yielded so far."""
     for start in range(0, len(items), size):
         batch = items[start : start + size]
         yield start + len(batch), batch

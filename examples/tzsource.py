@@ -1,7 +1,7 @@
-"""Reads the IANA time zone database out of the package `tzdata`: always that one, never what the machine has.
+"""The IANA time zone database as the package `tzdata` has it, whatever the machine itself has installed.
 
-Times of transitions come from the compiled files (RFC 9636): those that a file lists, and after them those of its rule
-for the years to come.
+The times of transitions come from the compiled files (RFC 9636): first those that a file lists, then those that its rule
+gives for the years to come.
 """
 
 import re
@@ -20,7 +20,7 @@ _HOUR = 3_600
 
 
 class Local(NamedTuple):
-    """What a zone's clock shows: seconds east of UTC, whether that is daylight saving time, and its abbreviation."""
+    """What a zone's clock shows: seconds east of UTC, whether it is daylight saving time, and the abbreviation."""
 
     utc_offset: int
     dst: bool
@@ -36,7 +36,7 @@ class Transition(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """One zone: what it showed when 1970 began, its transitions from then to the end of 2037, and its rule after those listed."""
+    """One zone: what it showed when 1970 began, its transitions from then to the end of 2037, and the rule for later ones."""
 
     name: str
     alias_of: str | None
@@ -59,7 +59,7 @@ def version() -> str:
 
 
 def zone_names() -> list[str]:
-    """Return the names of all zones, aliases among them."""
+    """Return the names of all zones, aliases included."""
     return sorted(_text("zones").split())
 
 
@@ -99,7 +99,7 @@ def _rows(table: str) -> list[list[str]]:
 
 
 def _changes(local: Local, transitions: list[Transition]) -> Iterator[Transition]:
-    """Leave out what changes nothing, and what comes after 2037."""
+    """Yield transitions that change something, up to the end of 2037."""
     for transition in transitions:
         if transition.at < END and transition.local != local:
             local = transition.local
@@ -112,10 +112,10 @@ _HEADER = struct.Struct(">4sc15x6L")
 
 
 def _parse(data: bytes) -> tuple[list[Transition], Local, str]:
-    """Return what the file lists, what the clock showed before that, and the rule for the time after it."""
+    """Return the listed transitions, what the clock showed before them, and the rule for the time after them."""
     magic, _, isut, isstd, leap, times, types, letters = _HEADER.unpack_from(data)
     if magic != b"TZif":
-        raise ValueError("this is no compiled time zone")
+        raise ValueError("this is not a compiled time zone")
     start = _HEADER.size + 5 * times + 6 * types + letters + 8 * leap + isstd + isut
     _, _, isut, isstd, leap, times, types, letters = _HEADER.unpack_from(data, start)
     start += _HEADER.size
@@ -132,7 +132,7 @@ def _local(names: bytes, offset: int, dst: int, begin: int) -> Local:
     return Local(offset, bool(dst), names[begin : names.index(b"\0", begin)].decode("ascii"))
 
 
-# The rule: "CET-1CEST,M3.5.0,M10.5.0/3" is CET, 1 h east of UTC, from the last Sunday of October at 3:00 on, else CEST.
+# The rule: "CET-1CEST,M3.5.0,M10.5.0/3" is CET, 1 h east of UTC, from the last Sunday of October at 3:00 on, otherwise CEST.
 
 _NAME = r"(?:<([^>]+)>|([A-Za-z]+))"
 _TIME = r"([+-]?\d+(?::\d+){0,2})"
@@ -141,7 +141,7 @@ _DAY = re.compile(rf"M(\d+)\.(\d+)\.(\d+)(?:/{_TIME})?")
 
 
 def _by_rule(rule: str) -> list[Transition]:
-    """Return what the rule says of 1970 to 2037."""
+    """Return the transitions that the rule gives for 1970 to 2037."""
     match = _RULE.fullmatch(rule)
     if match is None:
         raise ValueError(f"the rule {rule!r} cannot be read")

@@ -1,4 +1,4 @@
-"""The tables that the full sync fills, and the way to them."""
+"""The tables that the full sync fills, and how to connect to them."""
 
 import os
 from collections.abc import AsyncIterator, Iterator
@@ -19,7 +19,7 @@ tz_zone = Table(
     Column("utc_offset", Integer, nullable=False, comment="seconds east of UTC as 1970 began"),
     Column("dst", Boolean, nullable=False),
     Column("abbreviation", Text, nullable=False),
-    Column("rule", Text, nullable=False, comment="for the time after the last transition, as POSIX writes it"),
+    Column("rule", Text, nullable=False, comment="for the time after the last transition, in POSIX notation"),
     Column("release", Text, nullable=False),
 )
 
@@ -45,7 +45,7 @@ tz_country_zone = Table(
 
 
 def database_url(*, for_async: bool = False) -> URL:
-    """Return where leased keeps its own tables, which a replica tells its jobs; a fence works only there."""
+    """Return the URL of the database with leased's own tables, as set by the replica; a fence works only there."""
     url = parse_address(os.environ.get("LEASED_DATABASE_URL", "sqlite:///leased.db"))
     if for_async and url.get_backend_name() == "sqlite":
         return url.set(drivername="sqlite+aiosqlite")
