@@ -20,6 +20,7 @@ from daemon.jobs.run import AsyncRun
 from daemon.service.settings import Settings
 
 ROOT = Path(__file__).parent.parent.parent
+MOST_COLUMNS = 100
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
 LINK = re.compile(r"(?<!`)\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 PATH = re.compile(
@@ -53,6 +54,14 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
         target = (page.parent / path).resolve() if path else page
         assert target.exists(), f"{name_of(page)}: {found['target']}"
         assert not anchor or target.suffix != ".md" or anchor in anchors(target), f"{name_of(page)}: {found['target']}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_prose_is_no_wider_than_a_hundred_columns(page: Path) -> None:
+    """Tables, pictures, code and words that cannot be broken are as wide as they are."""
+    lines = BLOCK.sub("", page.read_text()).splitlines()
+    prose = [line for line in lines if not line.startswith(("|", "![", "    ", "#"))]
+    assert [line for line in prose if len(line) > MOST_COLUMNS and len(line.split()) > 1] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
