@@ -114,9 +114,10 @@ class AsyncRun(_BaseRun):
         answer = self._fence(connection)
         return _Done() if answer is None else answer
 
-    def for_function(self) -> Run:
-        """Return the same attempt as a function is given it."""
-        return Run(self._brief, self._trusted_until, self._report, self._log.logger)
+
+def run_of_function(run: AsyncRun) -> Run:
+    """Return the attempt that ``run`` stands for as a function is given it."""
+    return Run(run._brief, run._trusted_until, run._report, run._log.logger)  # noqa: SLF001 - both kinds are of this module
 
 
 class _Done:

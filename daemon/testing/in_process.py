@@ -7,7 +7,7 @@ from functools import wraps
 from typing import Any
 
 from ..definitions.model import Application, Job, Schedule
-from ..jobs.run import AsyncRun
+from ..jobs.run import AsyncRun, run_of_function
 
 
 def in_process(application: Application) -> Application:
@@ -32,6 +32,6 @@ def _in_thread(function: Callable[..., Any]) -> Callable[[AsyncRun], Awaitable[A
     async def call(run: AsyncRun) -> Any:
         if is_async:
             return await function(run)
-        return await asyncio.to_thread(function, run.for_function())
+        return await asyncio.to_thread(function, run_of_function(run))
 
     return call
