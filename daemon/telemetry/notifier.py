@@ -43,11 +43,12 @@ class Notifier:
         delivered = [lane.flush(deadline) for lane in self._lanes]
         return all(delivered)
 
-    def close(self, seconds: float = _CLOSE_WITHIN) -> None:
-        """Deliver what is queued, at most for that long in all, and end the threads."""
-        self.flush(seconds)
+    def close(self, seconds: float = _CLOSE_WITHIN) -> bool:
+        """Deliver what is queued, at most for that long in all, and end the threads; return whether all is delivered."""
+        delivered = self.flush(seconds)
         for lane in self._lanes:
             lane.stop()
+        return delivered
 
     def _report(self, failed: "_Lane", problem: str) -> None:
         fact = SubscriberFailed(failed.name, problem)

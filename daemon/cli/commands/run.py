@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any
 
 import structlog
@@ -100,12 +101,27 @@ def _one(application: Application, settings: Settings, now: tuple[str, ...], *, 
     if web is not None and not web.asked:
         web = web.beside(_index())
     if not until_idle:
-        with Notifier(log_fact) as facts:
-            return serve(application, settings, facts, now=now, until_idle=False, web=web)
+        return _reported(Notifier(log_fact), partial(serve, application, settings, now=now, until_idle=False, web=web))
     console = screen()
-    with (ProgressView if console.is_terminal else PlainView)(console) as view, Notifier(view) as facts:
-        status = serve(application, settings, facts, now=now, until_idle=True, web=web)
+    with (ProgressView if console.is_terminal else PlainView)(console) as view:
+        work = partial(serve, application, settings, now=now, until_idle=True, web=web)
+        status = _reported(Notifier(view), work)
     _summarize(settings, view)
+    return status
+
+
+def _reported(facts: Notifier, work: Callable[[Notifier], int]) -> int:
+    """Do the work and return its exit status, once its facts are delivered.
+
+    A subscriber that is stuck in a write (a full pipe that nobody reads) would abort the interpreter at its end: then
+    the process ends here.
+    """
+    try:
+        status = work(facts)
+    finally:
+        delivered = facts.close()
+    if not delivered:
+        os._exit(status)
     return status
 
 
