@@ -93,10 +93,10 @@ def programs() -> list[str]:
     return [block for block in blocks(ROOT / "README.md", "python") if "Schedules(" not in block]
 
 
-def run_program(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def run_program(text: str, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     (folder / "program.py").write_text(text)
     return subprocess.run(
-        [sys.executable, "-W", "error", "program.py"],
+        [sys.executable, "-W", "error", *words, "program.py"],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -115,6 +115,13 @@ def test_the_readmes_ten_lines_run_as_they_are(program: str, tmp_path: Path) -> 
 
 def test_the_readme_shows_the_library_async_and_sync() -> None:
     assert [("async" in program) for program in programs()] == [True, False]
+
+
+def test_the_tests_that_are_shown_pass(tmp_path: Path) -> None:
+    (shown,) = blocks(ROOT / "docs" / "reference" / "testing.md", "python")
+    done = run_program(shown, tmp_path, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+    assert done.returncode == 0, done.stdout
+    assert "2 passed" in done.stdout
 
 
 def definitions() -> Iterator[tuple[str, str]]:
