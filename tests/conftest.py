@@ -4,6 +4,8 @@
 `empty_postgres_url`, `empty_sqlite_url`  a fresh database without any
 `database_url`, `empty_database_url`      the test runs once on each kind
 `postgres_programs`                       for `PostgresServer(postgres_programs)`, a server of the test's own
+
+`starvation`                              how busy this machine is with others, for promises that are made in seconds
 """
 
 import shutil
@@ -14,7 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.support.binaries import Binaries, NoPostgresError, binaries
 from tests.support.databases import (
@@ -26,12 +28,14 @@ from tests.support.databases import (
     start_server,
     was_chosen,
 )
+from tests.support.starvation import Starvation, measured
 
 KINDS = ("sqlite", "postgres")
 STACK = pytest.StashKey[ExitStack]()
 SERVER = pytest.StashKey[Server | str]()
 
-settings.register_profile("leased", deadline=None)  # a busy machine is no failure
+# A busy machine is no failure.
+settings.register_profile("leased", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("leased")
 
 
@@ -109,6 +113,12 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
 @pytest.fixture
 def empty_sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'leased.db'}"
+
+
+@pytest.fixture
+def starvation(tmp_path: Path) -> Iterator[Starvation]:
+    with measured(tmp_path) as starvation:
+        yield starvation
 
 
 @pytest.fixture(params=KINDS)

@@ -1,6 +1,7 @@
 """The harness itself: databases that come and go, servers that leave nothing behind."""
 
 import os
+import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,7 +15,9 @@ from tests.support.binaries import Binaries
 from tests.support.databases import Server, fresh_database
 from tests.support.postgres import PostgresServer, plain, query
 from tests.support.proxy import Proxy
-from tests.support.waiting import wait_until
+from tests.support.starvation import Starvation
+from tests.support.waiting import LIMIT, wait_until
+from tests.support.yardstick import boottime
 
 
 def test_a_database_of_either_kind_answers_and_is_empty(empty_database_url: str) -> None:
@@ -86,7 +89,7 @@ def test_what_a_deaf_line_held_back_is_gone_with_its_connection(postgres_server:
             proxy.reset()
             proxy.heal()
             with pytest.raises(psycopg.OperationalError):
-                asked.result(timeout=10)
+                asked.result(timeout=LIMIT)
         line.close()
         assert query(through, "SELECT 8") == [(8,)]
 
@@ -97,3 +100,15 @@ def test_a_proxy_leads_new_connections_elsewhere(postgres_programs: Binaries) ->
         assert query(through, "SHOW port") == [(str(one.port),)]
         proxy.lead_to(other.port)
         assert query(through, "SHOW port") == [(str(other.port),)]
+
+
+def test_for_how_long_a_process_was_kept_waiting_is_measured(starvation: Starvation) -> None:
+    began = boottime()
+    os.kill(starvation.pid, signal.SIGSTOP)
+    wait_until(lambda: boottime() > began + 0.5, "half a second is over")
+    os.kill(starvation.pid, signal.SIGCONT)
+    ended = boottime()
+    assert 0.9 * (ended - began) < starvation.between(began, ended) <= ended - began
+    with pytest.raises(AssertionError, match=r"the story: it took 60\.\d{3} s, .* 50 s are promised"):
+        starvation.assert_within(50.0, began - 60, began, "the story")
+    starvation.assert_within(0.1, began, ended, "the same, which nobody could have done")

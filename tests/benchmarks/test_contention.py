@@ -14,6 +14,7 @@ from benchmarks.contention import main
 from benchmarks.errors import BenchmarkError
 from benchmarks.proof import Proof
 from tests.support.databases import Server
+from tests.support.waiting import LIMIT
 
 ROOT = Path(__file__).parent.parent.parent
 TINY = ["--quick", "--schedules", "20", "--replicas", "1,2", "--places", "4", "--finished", "100"]
@@ -27,7 +28,7 @@ def bench(*options: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=50,
+        timeout=LIMIT,
     )
 
 

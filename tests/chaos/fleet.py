@@ -78,7 +78,7 @@ class Fleet:
     def relaunch(self, slot: Slot) -> None:
         """Start a slot's replica again, once the one before is gone, and return when it is up."""
         assert slot.replica is not None
-        slot.replica.wait(30)
+        slot.replica.wait()
         self.launch(slot)
         self.up(slot)
 
@@ -114,7 +114,7 @@ class Fleet:
         living = {slot.name: slot.replica for slot in self.slots if slot.replica and self.status(slot) is None}
         for replica in living.values():
             replica.send(signal.SIGTERM)
-        return {name: replica.wait(60) for name, replica in living.items()}
+        return {name: replica.wait() for name, replica in living.items()}
 
     def close(self) -> None:
         """End what is left of them, and of all that they started."""

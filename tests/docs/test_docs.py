@@ -18,6 +18,7 @@ from daemon.definitions.schedule_settings import SCHEDULE_SETTINGS
 from daemon.definitions.sources.load import load
 from daemon.jobs.run import AsyncRun
 from daemon.service.settings import Settings
+from tests.support.waiting import LIMIT
 
 ROOT = Path(__file__).parent.parent.parent
 MOST_COLUMNS = 100
@@ -102,7 +103,7 @@ def run_program(text: str, folder: Path, *words: str) -> subprocess.CompletedPro
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=LIMIT,
     )
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import create_engine, text
 
 from examples import tzsource
 from lease.database.address import parse_address
+from tests.support.waiting import LIMIT
 
 ROOT = Path(__file__).parent.parent.parent
 DAY = 86_400
@@ -113,7 +114,7 @@ def full_sync(folder: Path, *options: str) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=50,
+        timeout=LIMIT,
     )
     assert done.returncode == 0, done.stdout + done.stderr
 

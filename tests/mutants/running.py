@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.databases import VARIABLE
+from tests.support.waiting import LIMIT
 
-SECONDS = 120.0
-"""How long the tests of one mutant may take."""
+SECONDS = 300.0
+"""How long the tests of one mutant may take, on a machine that is busy with others."""
 TESTS_FAILED = 1
 
 
@@ -35,15 +36,18 @@ class Outcome:
         return any(line == said or line.startswith(f"{said} - ") for line in self.output.splitlines())
 
 
-def run_tests(product: Path, nodes: Sequence[str], server: str | None) -> Outcome:
-    """Run these tests in the copy; those on PostgreSQL on the server that is there already."""
+def run_tests(product: Path, nodes: Sequence[str], server: str | None, *, limit: float = LIMIT) -> Outcome:
+    """Run these tests in the copy, those on PostgreSQL on the server that is there already.
+
+    ``limit`` is how many seconds they wait for what a mutant may keep from happening.
+    """
     options = ["-q", "--no-header", "-rpfE", "--color=no", "--tb=short", "-p", "no:cacheprovider", "-p", "no:xdist"]
     command = [sys.executable, "-P", "-m", "pytest", *options, f"--basetemp={product / 'tmp'}", *nodes]
     # In a session of its own, which can be ended whole: a mutant may leave behind what the product would end.
     with subprocess.Popen(
         command,
         cwd=product,
-        env=_environment(product, server),
+        env=_environment(product, server, LEASED_TEST_LIMIT=f"{limit:g}"),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -69,7 +73,7 @@ def where_imported(product: Path) -> list[Path]:
     return [Path(line) for line in imported.stdout.splitlines()]
 
 
-def _environment(product: Path, server: str | None) -> dict[str, str]:
+def _environment(product: Path, server: str | None, **more: str) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "LEASE"))}
     named = {} if server is None else {VARIABLE: server}
-    return {**inherited, **named, "PYTHONPATH": str(product)}
+    return {**inherited, **named, **more, "PYTHONPATH": str(product)}

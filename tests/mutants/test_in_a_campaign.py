@@ -13,7 +13,7 @@ from tests.mutants.mutants import MUTANTS
 from tests.support.binaries import NoPostgresError, binaries
 
 MINUTES = 0.25
-SECONDS = 240.0
+SECONDS = 600.0
 
 pytestmark = [pytest.mark.mutants, pytest.mark.slow, pytest.mark.timeout(SECONDS + 60)]
 

@@ -69,7 +69,7 @@ def server_for(kinds: tuple[str, ...], request: pytest.FixtureRequest) -> str | 
 def test_a_mutant_is_caught(case: Case, product: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     server = server_for(case.kinds, request)
     mutated = copy_mutated(product, tmp_path / "product", case.mutant.edits)
-    outcome = run_tests(mutated, case.checks, server)
+    outcome = run_tests(mutated, case.checks, server, limit=10.0)
     assert outcome.status == TESTS_FAILED, outcome.output
     survived = [node for node in case.checks if not outcome.failed(node)]
     assert survived == [], f"{case.mutant.says}: not noticed\n{outcome.output}"

@@ -10,7 +10,7 @@ def test_a_timeout_kills_the_whole_tree_and_the_job_is_tried_again_after_its_bac
     assert replica.wait() == 0
     assert story.attempts() == [("slow", 1, "failed"), ("slow", 2, "succeeded")]
     first, second = story.job_runs()
-    assert first.error == "it took longer than its timeout of 1s"
+    assert first.error == "it took longer than its timeout of 2s"
     assert (second.started_at - first.finished_at).total_seconds() >= 0.4
     assert [one["token"] for one in story.events("began")] == [1, 2]  # the wait held no lease
     for spawned in story.events("spawned"):
@@ -52,7 +52,7 @@ def test_a_job_that_kills_its_replica_each_time_fails_after_3_abandoned_attempts
     story = postgres_story
     for options in ((), (), (), ("--now=deadly",)):
         story.start("failing.py", *options)
-    run = story.over("deadly", limit=30)
+    run = story.over("deadly")
     assert (run.state, run.abandoned) == ("failed", 3)
     assert "3 attempts were abandoned" in run.reason
     assert story.attempts() == [("deadly", number, "abandoned") for number in (1, 2, 3)]

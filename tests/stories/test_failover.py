@@ -32,11 +32,11 @@ def test_a_failover_in_the_middle_of_fifty_runs_loses_none_and_doubles_none_and_
         url = pair.primary.url().replace(f":{pair.primary.port}/", f":{proxy.port}/")
         with Story(story_folder, url, starter) as story:
             for _ in range(3):
-                story.start("fifty.py", "--concurrency=20", ttl="6s", environment={"STORY_GATE": "gate"})
+                story.start("fifty.py", "--concurrency=20", ttl="15s", environment={"STORY_GATE": "gate"})
             story.up()
             names = [f"one-{number:02}" for number in range(RUNS)]
             first = {name: story.trigger(name) for name in names}
-            wait_until(lambda: len(story.events("began")) >= RUNS, "all of them run", limit=30)
+            wait_until(lambda: len(story.events("began")) >= RUNS, "all of them run")
 
             pair.fail_over()
             proxy.lead_to(pair.primary.port)

@@ -1,6 +1,5 @@
 """A job that blocks its event loop, and a database that is away for a moment: neither costs a lease (rules 3 and 8)."""
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,10 +10,11 @@ from tests.support.binaries import Binaries
 from tests.support.postgres import PostgresServer
 from tests.support.replicas import Story
 from tests.support.starter import Starter
+from tests.support.telling import boottime
 
 
 def test_an_async_job_that_blocks_its_event_loop_for_three_ttls_keeps_its_lease(story: Story) -> None:
-    ttl = 1.5
+    ttl = 3.0
     environment = {"STORY_LENGTH": str(3 * ttl)}
     replica = story.start("blocking.py", "--now=blocking", ttl=f"{ttl}s", environment=environment, web=True)
     story.event("began")
@@ -41,20 +41,21 @@ def own_server(postgres_programs: Binaries) -> Iterator[PostgresServer]:
 def test_a_database_that_is_away_for_less_than_the_tolerated_outage_costs_nothing(
     own_server: PostgresServer, story_folder: Path, starter: Starter
 ) -> None:
-    ttl = 9.0
+    ttl = 30.0
     with Story(story_folder, own_server.url(), starter) as story:
         assert story.leased("db", "upgrade").wait() == 0
         replica = story.start("gated.py", "--now=one", "--now=two", ttl=f"{ttl}s")
         for job in ("one", "two"):
             story.event("began", job=job)
 
-        away = time.monotonic()
+        away = boottime()
         own_server.stop()
         story.open("one")  # this one ends while its database is away
         story.event("ended", job="one")
         replica.wait_for_line("leases at risk")  # a renewal has failed
         own_server.start()
-        assert time.monotonic() - away < LeaseTiming(ttl).tolerated_outage, "the server was away for too long"
+        if boottime() - away >= LeaseTiming(ttl).tolerated_outage:
+            pytest.skip("this machine is too busy to start a server in time: it was away for longer than is tolerated")
         replica.wait_for_line("the database is back")
         assert story.over("one").state == "succeeded"
         assert [run.state for run in story.runs("two")] == ["running"]

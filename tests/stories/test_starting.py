@@ -36,7 +36,7 @@ def test_two_replicas_that_start_at_the_same_moment_on_an_empty_database_both_co
 
 
 def test_startup_cleanup_settles_what_is_stale_and_touches_no_live_lease(story: Story) -> None:
-    dead = story.start("gated.py", "--now=two")
+    dead = story.start("gated.py", "--now=two", ttl="1.5s")
     story.event("began", job="two")
     dead.kill()
     stale = select(free_or_stale()).where(lease.c.name == "run/gated/two")

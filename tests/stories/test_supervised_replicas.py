@@ -12,13 +12,13 @@ def test_of_three_replicas_one_that_is_killed_is_replaced_and_its_job_goes_on(po
     story = postgres_story
     supervisor = story.start("gated.py", "--now=one", "--replicas=3")
     story.event("began", job="one")
-    wait_until(lambda: len(story.living()) == 3, "three replicas run", limit=20)
+    wait_until(lambda: len(story.living()) == 3, "three replicas run")
     before = set(story.living())
     doomed = story.holder_pid(story.runs("one")[0].id)
     os.kill(doomed, signal.SIGKILL)
     again = story.event("began", job="one", number=2)
     assert again["token"] == 2
-    wait_until(lambda: len(story.living()) == 3, "three replicas run again", limit=20)
+    wait_until(lambda: len(story.living()) == 3, "three replicas run again")
     assert len(set(story.living()) - before) == 1
     story.open("one")
     assert story.over("one").state == "succeeded"
@@ -31,7 +31,7 @@ def test_when_the_supervisor_is_killed_its_replicas_let_jobs_finish_and_end(post
     story = postgres_story
     supervisor = story.start("gated.py", "--now=one", "--replicas=2")
     story.event("began", job="one")
-    wait_until(lambda: len(story.living()) == 2, "both replicas run", limit=20)
+    wait_until(lambda: len(story.living()) == 2, "both replicas run")
     pids = story.living()
     supervisor.kill()
     wait_until(lambda: len(supervisor.said("the supervisor is gone")) == 2, "both replicas have noticed")

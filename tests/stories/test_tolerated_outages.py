@@ -13,9 +13,10 @@ from lease.timing import LeaseTiming
 from tests.support.proxy import Proxy
 from tests.support.replicas import Story
 from tests.support.starter import Starter
+from tests.support.telling import boottime
 
-TTL = 4.0
-TIMES = int(os.environ.get("LEASED_TEST_OUTAGES", "6"))
+TTL = 9.0
+TIMES = int(os.environ.get("LEASED_TEST_OUTAGES", "4"))
 """How many outages; docs/explanation/evidence.md has 200."""
 
 
@@ -40,11 +41,12 @@ def test_no_outage_shorter_than_the_tolerated_one_costs_a_lease(
             names = story.rows(select(lease.c.name).where(lease.c.holder.is_not(None)))
             for _ in range(TIMES):
                 time.sleep(chance.uniform(0, timing.renew_every))  # at any moment of a beat
-                began = time.monotonic()
+                began = boottime()
                 chance.choice([proxy.cut, proxy.blackhole])()
                 time.sleep(chance.uniform(0.3, 0.85) * timing.tolerated_outage)
                 proxy.heal()
-                assert time.monotonic() - began < timing.tolerated_outage, "this machine is too busy to measure it"
+                if boottime() - began >= timing.tolerated_outage:
+                    pytest.skip("this machine is too busy to end an outage in time: it was longer than is tolerated")
                 for (name,) in names:
                     story.renewed(name)
             assert not replica.said("lease lost")

@@ -42,14 +42,14 @@ class Pair:
         self.standby = PostgresServer(self._programs, config=self._config, standby_of=self.primary)
         self.standby.start()
         # Only now: commits would wait for a standby that has not come yet.
-        wait_until(lambda: self._follows("streaming"), "the standby follows", limit=30)
+        wait_until(lambda: self._follows("streaming"), "the standby follows")
         self.primary.psql("ALTER SYSTEM SET synchronous_standby_names = '*'")
         self.primary.psql("SELECT pg_reload_conf()")
         self.wait_for_standby()
 
     def wait_for_standby(self) -> None:
         """Return once the standby has all that was committed, and commits wait for it."""
-        wait_until(lambda: self._follows("sync"), "the standby follows synchronously", limit=30)
+        wait_until(lambda: self._follows("sync"), "the standby follows synchronously")
 
     def fail_over(self) -> None:
         """Shut the primary off, as it is, and make the standby the primary; there is no standby then until `follow`."""

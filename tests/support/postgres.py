@@ -17,6 +17,7 @@ import psycopg
 from .binaries import Binaries, readable_temporary_folder, server_user
 from .datafolder import PASSWORD, USER, copy_data_folder, make_data_folder, server_environment, server_settings
 from .guardian import Guardian
+from .waiting import LIMIT
 
 Mode = Literal["smart", "fast", "immediate"]
 STOP_SIGNALS: dict[Mode, signal.Signals] = {
@@ -24,7 +25,6 @@ STOP_SIGNALS: dict[Mode, signal.Signals] = {
     "fast": signal.SIGINT,
     "immediate": signal.SIGQUIT,
 }
-START_LIMIT = 30.0
 
 
 class PostgresServer:
@@ -91,7 +91,7 @@ class PostgresServer:
 
     def start(self) -> None:
         """Return when the server takes connections. After `kill9` its left-over processes may need a moment to go."""
-        deadline = time.monotonic() + START_LIMIT
+        deadline = time.monotonic() + LIMIT
         while True:
             self._launch()
             while self.running and not self._ready():
@@ -108,7 +108,7 @@ class PostgresServer:
             return
         if self.running:
             self._process.send_signal(STOP_SIGNALS[mode])
-        self._process.wait(START_LIMIT)
+        self._process.wait(LIMIT)
         self._process = None
 
     def restart(self, mode: Mode = "fast") -> None:
@@ -170,12 +170,12 @@ class PostgresServer:
 
     def _check(self, deadline: float) -> None:
         if time.monotonic() > deadline:
-            raise TimeoutError(f"PostgreSQL did not start within {START_LIMIT:g} s: {self.log_tail()}")
+            raise TimeoutError(f"PostgreSQL did not start within {LIMIT:g} s: {self.log_tail()}")
 
 
 def query(url: str, sql: str) -> list[tuple[Any, ...]]:
     """The rows of one statement over a connection of its own, in autocommit."""
-    with psycopg.connect(plain(url), autocommit=True, connect_timeout=10) as connection:
+    with psycopg.connect(plain(url), autocommit=True, connect_timeout=int(LIMIT)) as connection:
         cursor = connection.execute(sql.encode())
         return cursor.fetchall() if cursor.description else []
 

@@ -26,7 +26,7 @@ from lease.schema import lease
 from .sqlite import can_write
 from .starter import ROOT, Started, Starter
 from .telling import FOLDER, is_alive
-from .waiting import wait_until
+from .waiting import LIMIT, wait_until
 
 APPLICATIONS = ROOT / "tests" / "stories" / "applications"
 # The end of the pipe is its word, as with `guardian`: it kills whatever carries the folder's name in its environment.
@@ -72,9 +72,9 @@ class ReplicaProcess:
     def go_on(self) -> None:
         self.send(signal.SIGCONT)
 
-    def wait(self, limit: float = 20.0) -> int:
+    def wait(self) -> int:
         """Its exit status, once it has ended by itself."""
-        wait_until(lambda: self.status is not None, f"{self.name} ends", limit=limit)
+        wait_until(lambda: self.status is not None, f"{self.name} ends")
         status = self.status
         assert status is not None
         return status
@@ -93,15 +93,15 @@ class ReplicaProcess:
         """The log lines whose message has this text in it."""
         return [line for line in self.log_lines if text in line["message"]]
 
-    def wait_for_line(self, text: str, *, limit: float = 15.0) -> Event:
-        wait_until(lambda: self.said(text) or self.status is not None, f"{self.name} says {text!r}", limit=limit)
+    def wait_for_line(self, text: str) -> Event:
+        wait_until(lambda: self.said(text) or self.status is not None, f"{self.name} says {text!r}")
         assert self.said(text), f"{self.name} ended with status {self.status} and never said {text!r}"
         return self.said(text)[0]
 
     def livez(self) -> Event:
         """What it answers there; AssertionError if it does not say that it is alive."""
         address = self.wait_for_line("/livez")["message"]
-        with urllib.request.urlopen(address, timeout=5) as answer:  # noqa: S310 - our own server
+        with urllib.request.urlopen(address, timeout=LIMIT) as answer:  # noqa: S310 - our own server
             assert answer.status == 200
             told: Event = json.load(answer)
         return told
@@ -118,7 +118,7 @@ class Story:
         self.url = url
         self._starter = starter
         self.replicas: list[ReplicaProcess] = []
-        options: dict[str, Any] = {"connect_args": {"timeout": 10}} if url.startswith("sqlite") else {}
+        options: dict[str, Any] = {"connect_args": {"timeout": LIMIT}} if url.startswith("sqlite") else {}
         self.engine = create_engine(url, poolclass=NullPool, **options)
         self._mark = f"{FOLDER}={folder}"
         self._guardian = subprocess.Popen(
@@ -164,11 +164,14 @@ class Story:
         self,
         file: str,
         *options: str,
-        ttl: str = "1.5s",
+        ttl: str = "6s",
         environment: Mapping[str, str] | None = None,
         web: bool = False,
     ) -> ReplicaProcess:
-        """Start a replica of one of the applications; it is up once `up` says so."""
+        """Start a replica of one of the applications; it is up once `up` says so.
+
+        A shorter ttl is for stories in which a lease goes stale: a machine that is busy with others may cost one then.
+        """
         given = [f"--database={self.url}", f"--ttl={ttl}", "--poll=0.2s", "--log-format=json"]
         address = "--web=127.0.0.1:0" if web else "--no-web"
         return self._start("run", *given, address, *options, "--", self._file(file), environment=environment)
@@ -220,10 +223,10 @@ class Story:
             if what in (None, one["what"]) and all(one.get(name) == value for name, value in fields.items())
         ]
 
-    def event(self, what: str, *, limit: float = 15.0, number: int = 1, **fields: Any) -> Event:
+    def event(self, what: str, *, number: int = 1, **fields: Any) -> Event:
         """Wait for the first such fact (or a later one), and return it."""
         wanted = f"{what} {fields or ''}, number {number}"
-        wait_until(lambda: len(self.events(what, **fields)) >= number, wanted, limit=limit)
+        wait_until(lambda: len(self.events(what, **fields)) >= number, wanted)
         return self.events(what, **fields)[number - 1]
 
     def open(self, gate: str) -> None:
@@ -267,13 +270,13 @@ class Story:
         """Each attempt as (job, number, state)."""
         return [(one.job, one.attempt, one.state) for one in self.job_runs(schedule)]
 
-    def over(self, schedule: str, *, number: int = 1, limit: float = 20.0) -> Row[Any]:
+    def over(self, schedule: str, *, number: int = 1) -> Row[Any]:
         """Wait until so many runs of the schedule are over, those that never ran aside, and return the last of them."""
 
         def found() -> list[Row[Any]]:
             return [one for one in self.runs(schedule) if one.state in ("succeeded", "failed", "cancelled")]
 
-        wait_until(lambda: len(found()) >= number, f"{number} runs of {schedule} are over", limit=limit)
+        wait_until(lambda: len(found()) >= number, f"{number} runs of {schedule} are over")
         return found()[number - 1]
 
     def renewed(self, name: str) -> None:

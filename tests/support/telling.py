@@ -17,7 +17,7 @@ from typing import Any
 
 FOLDER = "STORY_FOLDER"
 """The environment variable that says where both are."""
-LONGEST_WAIT = float(os.environ.get("STORY_PATIENCE", "60"))
+LONGEST_WAIT = float(os.environ.get("STORY_PATIENCE", "120"))
 _POLL = 0.01
 _BOOTTIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from daemon.cli import main
+from tests.support.waiting import LIMIT
 
 ROOT = Path(__file__).parents[3]
 
@@ -81,7 +82,7 @@ def process(folder: Path) -> Leased:
             env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
             capture_output=True,
             text=True,
-            timeout=50,
+            timeout=LIMIT,
             check=False,
         )
         return Answer(done.returncode, done.stdout, done.stderr)

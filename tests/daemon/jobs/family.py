@@ -59,31 +59,40 @@ time.sleep(1000)
 """Each process forks and exits at once, thousands of times; every hundredth leaves one behind in a session of its own."""
 
 STAND_IN = """
-import asyncio, json, os, sys, time
+import asyncio, json, os, signal, sys, time
 from daemon.jobs.processes.child import Child
 from daemon.jobs.processes.trust_page import TrustPage
 from lease.clock import boottime
+from tests.daemon.jobs.trust import end_trust
 
 async def main():
     order = json.loads(sys.argv[1])
-    page = TrustPage(boottime() + order["trust"])
+    page = TrustPage(boottime() + 3600)
     said = asyncio.get_running_loop().create_future()
     child = await Child.spawn(order["argv"], cwd=None, env=dict(os.environ), trust=page, on_output=said.set_result)
     await child.go()
     fork = os.fork() if order["fork"] else None
     if fork == 0:
         time.sleep(1000)
-    told = {"keeper": child.keeper.pid, "line": await said, "until": page.read(), "fork": fork}
+    told = {"keeper": child.keeper.pid, "line": await said, "fork": fork}
+    told["until"] = page.read() if order["trust"] is None else end_trust(page, order["trust"])
     print(json.dumps(told), flush=True)
+    if order["stop"]:
+        os.kill(os.getpid(), signal.SIGSTOP)
     await child.wait()
 
 asyncio.run(main())
 """
 
 
-def stand_in(argv: list[str], *, trust: float, fork: bool = False) -> tuple[subprocess.Popen[str], dict[str, Any]]:
-    """Start a process that runs `argv` under a keeper, trusted for `trust` seconds; return it and what it tells."""
-    order = json.dumps({"argv": argv, "trust": trust, "fork": fork})
+def stand_in(
+    argv: list[str], *, trust: float | None = None, stop: bool = False, fork: bool = False
+) -> tuple[subprocess.Popen[str], dict[str, Any]]:
+    """Start a process that runs `argv` under a keeper; return it and what it tells once that has printed a line.
+
+    Its trust ends `trust` seconds after that line, or in an hour. With `stop` it stops itself then (SIGSTOP).
+    """
+    order = json.dumps({"argv": argv, "trust": trust, "stop": stop, "fork": fork})
     replica = subprocess.Popen(
         [sys.executable, "-c", STAND_IN, order],
         stdout=subprocess.PIPE,

@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from daemon.jobs.task_thread import TaskThread
+from tests.support.waiting import LIMIT
 
 
 @pytest.mark.parametrize(("code", "told"), [(3, SystemExit), (0, type(None))])
@@ -16,6 +17,6 @@ def test_sys_exit_ends_its_own_job_only(code: int, told: type) -> None:
         return
 
     thread = TaskThread()
-    assert isinstance(thread.start(leave, None).ended.result(5), told)
-    assert thread.start(well, None).ended.result(5) is None
+    assert isinstance(thread.start(leave, None).ended.result(LIMIT), told)
+    assert thread.start(well, None).ended.result(LIMIT) is None
     thread.stop()

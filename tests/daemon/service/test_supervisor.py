@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from daemon.service.supervisor import Restarts
-from tests.support.waiting import wait_until
+from tests.support.waiting import LIMIT, wait_until
 
 REPLICA = Path(__file__).with_name("stand_in_replica.py")
 SUPERVISOR = """
@@ -72,7 +72,7 @@ def test_a_replica_that_dies_is_started_again(supervised: Supervised) -> None:
     assert len(supervised.wait_for("ready", 3)) == 3
     assert process.poll() is None
     process.terminate()
-    assert process.wait(10) == 143
+    assert process.wait(LIMIT) == 143
 
 
 def test_each_replica_knows_its_number(supervised: Supervised) -> None:
@@ -81,7 +81,7 @@ def test_each_replica_knows_its_number(supervised: Supervised) -> None:
     numbers = sorted(path.read_text() for path in supervised.folder.glob("ready.*"))
     assert numbers == ["0", "1", "2"]
     process.terminate()
-    process.wait(10)
+    process.wait(LIMIT)
 
 
 def test_the_first_signal_is_passed_on_once_and_all_are_waited_for(supervised: Supervised) -> None:
@@ -93,7 +93,7 @@ def test_the_first_signal_is_passed_on_once_and_all_are_waited_for(supervised: S
     assert process.poll() is None
     assert supervised.said("stopping-at-once") == []
     (supervised.folder / "slow").unlink()
-    assert process.wait(10) == 143
+    assert process.wait(LIMIT) == 143
     assert supervised.said("stopping-at-once") == []
 
 
@@ -104,7 +104,7 @@ def test_the_second_signal_is_passed_on_too(supervised: Supervised) -> None:
     process.send_signal(signal.SIGINT)
     supervised.wait_for("draining", 2)
     process.send_signal(signal.SIGINT)
-    assert process.wait(10) == 130
+    assert process.wait(LIMIT) == 130
     assert len(supervised.said("stopping-at-once")) == 2
 
 
@@ -116,7 +116,7 @@ def test_the_third_signal_kills(supervised: Supervised) -> None:
         process.send_signal(signal.SIGTERM)
         supervised.wait_for(word)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(10) == 143
+    assert process.wait(LIMIT) == 143
     assert gone(pid)
 
 
@@ -134,7 +134,7 @@ def test_when_the_supervisor_is_killed_its_replicas_notice_and_end(supervised: S
 def test_until_idle_the_status_is_the_worst(supervised: Supervised) -> None:
     (supervised.folder / "status.0").write_text("0")
     (supervised.folder / "status.1").write_text("1")
-    assert supervised.start(2, "idle").wait(10) == 1
+    assert supervised.start(2, "idle").wait(LIMIT) == 1
     assert len(supervised.said("ready")) == 2
 
 
@@ -143,7 +143,7 @@ def test_until_idle_a_replica_that_a_signal_ended_is_started_again(supervised: S
     (pid,) = supervised.wait_for("ready")
     (supervised.folder / "status.0").write_text("0")
     os.kill(pid, signal.SIGKILL)
-    assert process.wait(10) == 0
+    assert process.wait(LIMIT) == 0
     assert len(supervised.said("ready")) == 2
 
 

@@ -25,6 +25,7 @@ from lease.errors import StoreUnavailable
 from tests.support.databases import Server
 from tests.support.postgres import plain, query
 from tests.support.store import Store, a_schedule
+from tests.support.waiting import LIMIT
 
 pytestmark = pytest.mark.conformance
 
@@ -106,7 +107,7 @@ def test_alembic_logs_nothing(empty_database_url: str, caplog: pytest.LogCapture
 
 def upgraded(url: str, ready: object, go: object, answers: object) -> None:
     ready.release()  # type: ignore[attr-defined]
-    go.wait(30)  # type: ignore[attr-defined]
+    go.wait(LIMIT)  # type: ignore[attr-defined]
     try:
         answers.put(migrations.upgrade(url))  # type: ignore[attr-defined]
     except Exception as error:  # noqa: BLE001 - told to the test
@@ -120,11 +121,11 @@ def test_processes_that_upgrade_an_empty_database_at_once_all_come_up(empty_data
     for process in processes:
         process.start()
     for _ in processes:
-        assert ready.acquire(timeout=30)
+        assert ready.acquire(timeout=LIMIT)
     go.set()
-    told = [answers.get(timeout=30) for _ in processes]
+    told = [answers.get(timeout=LIMIT) for _ in processes]
     for process in processes:
-        process.join(30)
+        process.join(LIMIT)
     assert sorted(told, key=str) == sorted([REVISIONS, (), ()], key=str)
     migrations.check(empty_database_url)
 

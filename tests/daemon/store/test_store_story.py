@@ -28,6 +28,7 @@ from daemon.store.views.replicas import read_replicas
 from lease.database.database import Database
 from lease.database.engines import open_database
 from tests.support.store import TTL, a_schedule, an_application, an_at
+from tests.support.waiting import LIMIT
 
 pytestmark = [pytest.mark.conformance, pytest.mark.anyio]
 
@@ -35,7 +36,7 @@ SCHEDULE = an_at("nightly", jobs=("one", "two"), overlap="queue")
 
 
 async def test_a_run_from_its_instant_to_its_end_and_over_two_replicas(database_url: str) -> None:
-    database = open_database(database_url, timeout=10.0)
+    database = open_database(database_url, timeout=LIMIT)
     try:
         await _told(database)
     finally:

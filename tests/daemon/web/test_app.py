@@ -13,6 +13,7 @@ import pytest
 from daemon.web.address import WebAddress
 from daemon.web.app import WebNotStarted, WebServer, web_app
 from daemon.web.health import Beat, Loops, Problems
+from tests.support.waiting import LIMIT
 
 ANY = WebAddress("127.0.0.1", 0)
 Serve = Callable[..., str]
@@ -42,7 +43,7 @@ def serve() -> Iterator[Serve]:
 def get(url: str, **headers: str) -> tuple[int, dict[str, object]]:
     request = urllib.request.Request(url, headers=headers)  # noqa: S310 - our own server
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - our own server
+        with urllib.request.urlopen(request, timeout=LIMIT) as answer:  # noqa: S310 - our own server
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as error:
         with error:
@@ -87,7 +88,7 @@ def test_it_answers_while_the_thread_that_started_it_does_nothing(serve: Serve) 
     answers: list[int] = []
     asking = threading.Thread(target=lambda: answers.append(get(f"{url}/livez")[0]))
     asking.start()
-    asking.join(10)
+    asking.join(LIMIT)
     assert answers == [200]
 
 

@@ -11,7 +11,7 @@ slow = schedules.add("slow", cron=NEVER)
 slow.command(
     "slow",
     command("slow", "spawn=spawned", "tell=began", "wait=slow-{attempt}", "tell=ended"),
-    timeout="1s",
+    timeout="2s",
     retries=1,
     backoff="0.4s",
 )

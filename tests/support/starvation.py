@@ -1,0 +1,63 @@
+"""How long this machine kept a process waiting that was ready to run.
+
+Some promises are made in seconds: what a dead replica ran is gone within one. A machine that has more to do than it can
+breaks them, whoever made them. So a test that measures one has a yardstick beside it, a process that does what replicas
+do, and takes off by how much that was late meanwhile: that much and no more. On an idle machine it is next to nothing.
+"""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from . import yardstick
+from .waiting import wait_until
+from .yardstick import boottime
+
+
+class Starvation:
+    """What the yardstick has measured; it works until the end of `measured`."""
+
+    def __init__(self, rounds: Path, pid: int) -> None:
+        self._rounds = rounds
+        self.pid = pid
+
+    def between(self, since: float, until: float) -> float:
+        """Return for how many of these seconds, on the clock since boot, a process that was ready did not run."""
+        wait_until(lambda: self._read()[-1:] > [(until,)], "the yardstick has come so far")
+        return sum(min(late, max(0.0, min(ended, until) - max(began, since))) for ended, began, late in self._read())
+
+    def assert_within(self, promised: float, since: float, until: float, what: str) -> None:
+        """Fail unless it took less than was promised, not counting the time for which the machine ran others."""
+        took, late = until - since, self.between(since, until)
+        said = f"{what}: it took {took:.3f} s, and for {late:.3f} s of them this machine was busy with others"
+        assert took - late < promised, f"{said}; {promised:g} s are promised"
+
+    def _read(self) -> list[tuple[float, ...]]:
+        """Each round: when it ended, when it began, by how much it was late."""
+        whole, _, _ = self._rounds.read_text().rpartition("\n")
+        rounds = (line.split() for line in whole.splitlines())
+        return [(float(ended), float(began), float(late)) for began, ended, late in rounds]
+
+
+@contextmanager
+def measured(folder: Path) -> Iterator[Starvation]:
+    """Measure beside the block, with a file in this folder."""
+    rounds = folder / "yardstick"
+    with (
+        rounds.open("wb") as output,
+        subprocess.Popen([sys.executable, "-I", "-S", yardstick.__file__], stdout=output, cwd="/") as process,
+    ):
+        try:
+            wait_until(lambda: rounds.stat().st_size, "the yardstick is at work")
+            yield Starvation(rounds, process.pid)
+        finally:
+            process.kill()
+
+
+def boottime_of(instant: datetime) -> float:
+    """Return where an instant of the wall clock stands on the clock since boot."""
+    return instant.timestamp() - time.time() + boottime()
