@@ -60,6 +60,11 @@ class RunsAtWork:
         """How many runs may be started."""
         return self._places - len(self._executions)
 
+    @property
+    def claimed(self) -> list[ClaimedRun]:
+        """The runs at work, as they were claimed."""
+        return [execution.claimed for execution in self._executions.values()]
+
     def start(self, claimed: ClaimedRun, lease: Lease) -> None:
         """Execute a run; after `stop` only to hand it back."""
         execution = RunExecution(self._context, self._schedules[claimed.schedule], claimed, lease)
@@ -91,7 +96,7 @@ class RunsAtWork:
     def refuse_to_outlive(self) -> None:
         """Have this process end where runs are still at work."""
         if self._executions and self.failure is None:
-            names = ", ".join(sorted(f'"{execution.claimed.schedule}"' for execution in self._executions.values()))
+            names = ", ".join(sorted(f'"{run.schedule}"' for run in self.claimed))
             self.fail(
                 WorkOutlivesLease(f"runs of {names} did not end: this process ends now, and their leases by themselves")
             )

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
 from dataclasses import replace
 from functools import wraps
+from threading import Thread
 from typing import Any
 
 from ..definitions.model import Application, Job, Schedule
-from ..jobs.run import AsyncRun, run_of_function
+from ..jobs.run import AsyncRun, Run, run_of_function
 
 
 def in_process(application: Application) -> Application:
@@ -22,16 +24,29 @@ def _schedule(schedule: Schedule) -> Schedule:
 def _job(job: Job) -> Job:
     if job.function is None or job.isolation != "process":
         return job
-    return replace(job, isolation="task", function=_in_thread(job.function), env={}, cwd=None)
+    return replace(job, isolation="task", function=_as_task(job.function), env={}, cwd=None)
 
 
-def _in_thread(function: Callable[..., Any]) -> Callable[[AsyncRun], Awaitable[Any]]:
+def _as_task(function: Callable[..., Any]) -> Callable[[AsyncRun], Awaitable[Any]]:
     is_async = asyncio.iscoroutinefunction(function)
 
     @wraps(function)
     async def call(run: AsyncRun) -> Any:
-        if is_async:
-            return await function(run)
-        return await asyncio.to_thread(function, run_of_function(run))
+        return await (function(run) if is_async else _in_thread(function, run_of_function(run)))
 
     return call
+
+
+async def _in_thread(function: Callable[[Run], Any], run: Run) -> Any:
+    """Call the function in a daemon thread: one that hangs keeps neither its test nor the interpreter from ending."""
+    ended: Future[Any] = Future()
+    ended.set_running_or_notify_cancel()  # who waits may be cancelled; the function cannot
+
+    def call() -> None:
+        try:
+            ended.set_result(function(run))
+        except BaseException as error:  # noqa: BLE001 - what ends it belongs to the attempt, sys.exit included
+            ended.set_exception(error)
+
+    Thread(target=call, name=f"leased-job-{run.schedule}", daemon=True).start()
+    return await asyncio.wrap_future(ended)

@@ -1,58 +1,63 @@
-"""A replica that a test moves tick by tick, and a run of one schedule."""
+"""A replica that a test moves tick by tick."""
 
 import asyncio
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
-from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
+import lease.statements
 from lease.client import LeaseClient
-from lease.durations import Duration, parse_duration
 from lease.timing import LeaseTiming
 
-from ..definitions.model import Application
-from ..definitions.sources.schedules import Schedules
 from ..execution.context import ReplicaContext
 from ..jobs.task_thread import TaskThread
-from ..operations.trigger import trigger
+from ..operations.trigger import NoSuchSchedule, trigger
 from ..recovery import registry
 from ..scheduling.sync import sync
-from ..service.agenda import Agenda
+from ..service.agenda import Agenda, read_agenda
 from ..service.replica import Replica
 from ..service.settings import Settings
 from ..store.views.history import RunDetail, read_run, read_runs
 from ..telemetry.facts import Fact, LeaseChanged
-from .in_process import in_process
+from .definitions import Definitions, application_of
+from .misuse import Misuse
 from .store import ManualStore
 
+T = TypeVar("T")
+
+TIMING = LeaseTiming("15s", renew_every="0.1s")
+"""Renewed often, so that a loss is noticed at once."""
+LIMIT = 30.0
+"""Seconds of real time that anything may take."""
 _MOST_RUNS = 10_000
+_INSTANT = 0.000_001
 
 
 class ManualReplica:
     """One replica of an application on a `ManualStore`; use it as ``async with``, which brings the definitions in.
 
-    ``ttl`` is that of its leases, which are renewed in real time, as they are elsewhere.
+    ``schedules`` is a `Schedules`, or FILE as the command line takes it. Functions run in this process, and with
+    ``in_children`` in children as they do elsewhere. ``timing`` is that of its leases, which are renewed in real time.
     """
 
     def __init__(
         self,
         store: ManualStore,
-        schedules: Schedules | Application,
+        schedules: Definitions,
         *,
         concurrency: int = 10,
-        ttl: Duration = "15s",
+        timing: LeaseTiming = TIMING,
         in_children: bool = False,
     ) -> None:
-        application = (
-            schedules.application(Path.cwd() / "schedules.py") if isinstance(schedules, Schedules) else schedules
-        )
         self.store = store
-        self.application = application if in_children else in_process(application)
+        self.application = application_of(schedules, in_children=in_children)
         self.facts: list[Fact] = []
         """All that it reported, in order."""
         self._settings = Settings(concurrency=concurrency, poll=1.0, grace=10.0, web=None)
-        self._timing = LeaseTiming(parse_duration(ttl))
+        self._timing = timing
+        self._context: ReplicaContext | None = None
+        self._replica: Replica | None = None
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -62,38 +67,101 @@ class ManualReplica:
             client = await stack.enter_async_context(
                 LeaseClient(self.store.url, timing=self._timing, on_event=lambda event: self._note(LeaseChanged(event)))
             )
-            self.context = ReplicaContext(self.application, self.store, client, tasks, self._note)
             entry = registry.own_entry(client.holder, self.application.name)
             await self.store.write(lambda connection: registry.register(connection, entry))
+            stack.push_async_callback(self._mark_stopped, client.holder)
             await self.store.write(lambda connection: sync(connection, self.application))
-            self.replica = Replica(self.context, self._settings, entry)
-            stack.push_async_callback(self.finish)
+            self._context = ReplicaContext(self.application, self.store, client, tasks, self._note)
+            self._replica = Replica(self._context, self._settings, entry)
+            stack.push_async_callback(self._leave)
             self._stack = stack.pop_all()
         return self
 
     async def __aexit__(self, *error: object) -> None:
         await self._stack.aclose()
+        self._context = self._replica = None
+
+    @property
+    def context(self) -> ReplicaContext:
+        """What its parts share."""
+        return _opened(self._context)
+
+    @property
+    def replica(self) -> Replica:
+        """The replica of `leased run` that this moves."""
+        return _opened(self._replica)
+
+    # Moving it
 
     async def tick(self) -> Agenda | None:
         """Look, settle, plan and claim once; return what is left to do, or None while the database is away.
 
-        Runs that it claims are started, and go on after it returns: `work` waits for them.
+        Runs that it claims are started, and go on after it returns: `work` and `wait_for` wait for them.
         """
-        return await self.replica.tick()
+        agenda = await self.replica.tick()
+        self._check()
+        return agenda
 
-    async def work(self, limit: float = 30.0) -> list[RunDetail]:
+    async def work(self, limit: float = LIMIT) -> list[RunDetail]:
         """Do all that can be done at the time that the store's clock shows; return the runs that were executed.
 
         Retries and later instants wait until the test moves the clock. Raises TimeoutError after ``limit`` seconds.
         """
-        before = len(self.replica.runs.executed)
-        async with asyncio.timeout(limit):
-            while (agenda := await self.tick()) is not None:
-                if await self._runs_ended():
-                    continue
-                if not agenda.available and not agenda.due:
+        runs = self.replica.runs
+        before = done = len(runs.executed)
+        async with self._within(limit):
+            while await self.tick() is not None:
+                await self._until_ended()
+                if len(runs.executed) == done:  # nothing was claimed: what is left is for later, or for another replica
                     break
-        return [await self.read(run.run_id) for run in self.replica.runs.executed[before:]]
+                done = len(runs.executed)
+        return [await self.read(run_id) for run_id in dict.fromkeys(run.run_id for run in runs.executed[before:])]
+
+    async def wait_for(self, run_id: int, limit: float = LIMIT) -> RunDetail:
+        """Wait until a run at work has left the hands of this replica: it is over, waits for a retry, or is lost; return it."""
+        async with self._within(limit):
+            await self._until_ended(run_id)
+        return await self.read(run_id)
+
+    async def advance_to_next_due(self) -> datetime:
+        """Move the clock on to the next moment at which an instant is due or a wait is over, and return it; `work` does the rest.
+
+        The clock stays where something is due already. Raises `Misuse` where nothing will ever be due.
+        """
+        agenda = await self._look()
+        if not _something_due(agenda):
+            moments = [until for until in (agenda.until_due, agenda.until_available) if until is not None]
+            if not moments:
+                raise Misuse(
+                    f'nothing of "{self.application.name}" will be due: no schedule has an instant to come, and no run waits'
+                )
+            self.store.clock.advance(max(0.0, min(moments)))
+            if not _something_due(await self._look()):
+                self.store.clock.advance(_INSTANT)
+        return self.store.clock.now
+
+    async def lose_lease(self, run_id: int, limit: float = LIMIT) -> RunDetail:
+        """Let another holder take over the lease of a run at work, wait until the work has ended, and return the run.
+
+        So it goes with a replica that was paused for longer than the ttl. The other holder does nothing and gives the lease back:
+        `work` then resumes the run, under a higher token.
+        """
+        claimed = next((run for run in self.replica.runs.claimed if run.run_id == run_id), None)
+        if claimed is None:
+            raise Misuse(
+                f"run {run_id} is not at work here, so that there is no lease to lose: `tick` starts what is due"
+            )
+        taken = await self.store.take_over(claimed.grant.name)
+        run = await self.wait_for(run_id, limit)
+        await self.store.write(lambda connection: lease.statements.release(connection, taken))
+        return run
+
+    async def stop(self) -> None:
+        """Stop the runs at work and hand them back, as a replica does that is told to stop at once; it claims nothing more."""
+        self.replica.stop_at_once()
+        await self.replica.finish()
+
+    # What people do, and see
 
     async def trigger(self, name: str, params: Mapping[str, Any] | None = None) -> int:
         """Ask for a run of a schedule, beside those that are due, and return its id; `work` executes it."""
@@ -102,8 +170,19 @@ class ManualReplica:
             lambda connection: trigger(connection, application, name, requested_by="a test", params=params)
         )
 
+    async def run_once(self, name: str, params: Mapping[str, Any] | None = None) -> RunDetail:
+        """Ask for a run of a schedule, do all that can be done, and return what became of it."""
+        run_id = await self.trigger(name, params)
+        await self.work()
+        return await self.read(run_id)
+
     async def runs(self, schedule: str | None = None) -> list[RunDetail]:
         """Return all runs so far, of one schedule or of all, the first one first."""
+        names = [known.name for known in self.application.schedules]
+        if schedule is not None and schedule not in names:
+            raise NoSuchSchedule(
+                f'"{self.application.name}" has no schedule "{schedule}"; there are {", ".join(names)}'
+            )
         lines = await self.store.read(lambda c: read_runs(c, limit=_MOST_RUNS, schedule=schedule))
         return [await self.read(line.id) for line in reversed(lines)]
 
@@ -111,35 +190,55 @@ class ManualReplica:
         """Return one run with its attempts."""
         return await self.store.read(lambda connection: read_run(connection, run_id))
 
-    async def finish(self) -> None:
-        """Stop the runs at work and hand them back, as a replica does that is told to stop at once."""
-        self.replica.stop_at_once()
-        await self.replica.finish()
+    # How
 
-    async def _runs_ended(self) -> bool:
-        """Wait for the runs at work, if there are any; return whether there were."""
-        waited = bool(self.replica.runs)
-        while self.replica.runs:
-            await self.replica.runs.one_ended()
-        return waited
+    async def _look(self) -> Agenda:
+        known, holder = [schedule.name for schedule in self.application.schedules], self.context.client.holder
+        return await self.store.read(lambda c: read_agenda(c, self.application.name, known, holder))
+
+    async def _until_ended(self, run_id: int | None = None) -> None:
+        """Wait until this run, or all, are at work no more."""
+        runs = self.replica.runs
+        while any(run_id in (None, run.run_id) for run in runs.claimed):
+            await runs.one_ended()
+        self._check()
+
+    @asynccontextmanager
+    async def _within(self, seconds: float) -> AsyncIterator[None]:
+        """Bound the block, and say which runs did not end in time."""
+        limit = asyncio.timeout(seconds)
+        try:
+            async with limit:
+                yield
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            named = ", ".join(f'run {run.run_id} of "{run.schedule}"' for run in self.replica.runs.claimed)
+            raise TimeoutError(f"not done within {seconds:g}s: {named or 'nothing'} is still at work") from None
+
+    def _check(self) -> None:
+        """Raise where the replica of `leased run` would end its process, since work outlives its lease (rule 9)."""
+        if (failure := self.replica.runs.failure) is not None:
+            raise RuntimeError(f"the replica would end here: {failure}") from failure
+
+    async def _leave(self) -> None:
+        self.store.available = True  # so that runs can be handed back
+        await self.stop()
+
+    async def _mark_stopped(self, holder: str) -> None:
+        await self.store.write(lambda connection: registry.mark_stopped(connection, holder))
 
     def _note(self, fact: Fact) -> None:
         self.facts.append(fact)
 
 
-def run_once(
-    schedules: Schedules | Application,
-    name: str,
-    *,
-    at: str | datetime = "2026-01-01T00:00:00Z",
-    params: Mapping[str, Any] | None = None,
-) -> RunDetail:
-    """Run a schedule at once, as if it were asked for at that time, and return what became of it."""
+def _opened(part: T | None) -> T:
+    if part is None:
+        raise Misuse(
+            "this ManualReplica is not open: use it as `async with ManualReplica(store, schedules) as replica`"
+        )
+    return part
 
-    async def whole() -> RunDetail:
-        async with ManualStore(at) as store, ManualReplica(store, schedules) as replica:
-            run_id = await replica.trigger(name, params)
-            await replica.work()
-            return await replica.read(run_id)
 
-    return asyncio.run(whole())
+def _something_due(agenda: Agenda) -> bool:
+    return agenda.due > 0 or agenda.available > 0

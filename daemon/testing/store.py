@@ -1,61 +1,77 @@
 """The database of a test: a file of SQLite that lives as long as the test, by the clock of the test."""
 
 import asyncio
+import os
 import sqlite3
 import tempfile
-from contextlib import suppress
-from datetime import datetime
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event, update
 from sqlalchemy.pool import StaticPool
 
 import lease
+import lease.statements
 from lease.database.database import Unit
-from lease.database.dialects import SQLITE_NOW
+from lease.database.dialects import SQLITE_NOW, clock, later
 from lease.errors import StoreUnavailable
+from lease.model import Grant
+from lease.schema import lease as leases
 
 from ..store.tables import metadata
 from .clock import ManualTimeOfDay
+from .misuse import Misuse
 
 T = TypeVar("T")
+
+_THIEFS_TTL = 60.0
+_MOMENT = timedelta(seconds=1)
 
 
 class ManualStore:
     """A database with the tables of leased (see `lease.database.database.Database`); replicas of a test share it.
 
-    Use it as ``async with``. ``available = False`` makes every call raise `StoreUnavailable`, as an outage would.
+    Use it as ``async with``. ``available = False`` makes every call of a replica raise `StoreUnavailable`, as an outage
+    would; its leases stay renewed. Jobs find it in LEASED_DATABASE_URL.
     """
 
     def __init__(self, at: str | datetime) -> None:
         self.clock = ManualTimeOfDay(at)
         self.available = True
-        self._folder = tempfile.TemporaryDirectory(prefix="leased-test-", ignore_cleanup_errors=True)
-        self._url = URL.create("sqlite", database=str(Path(self._folder.name) / "leased.db"))
-        self._engine = self._open()
         self._turn = asyncio.Lock()
+        self._opened: Engine | None = None
+        self._stack = ExitStack()
 
     async def __aenter__(self) -> Self:
-        await self.write(lease.create_tables)
-        await self.write(metadata.create_all)
+        _require_asyncio()
+        with ExitStack() as stack:
+            temporary = tempfile.TemporaryDirectory(prefix="leased-test-", ignore_cleanup_errors=True)
+            folder = stack.enter_context(temporary)
+            self._opened = self._open(URL.create("sqlite", database=str(Path(folder) / "leased.db")))
+            stack.callback(self._opened.dispose)
+            stack.enter_context(_variable("LEASED_DATABASE_URL", self.url.render_as_string(hide_password=False)))
+            await self.write(lease.create_tables)
+            await self.write(metadata.create_all)
+            self._stack = stack.pop_all()
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        self._engine.dispose()
-        self._folder.cleanup()
+        self._opened = None
+        self._stack.close()
 
     @property
     def url(self) -> URL:
-        """Where it is, for jobs that fence their own transactions."""
-        return self._url
+        """Where it is, for programs that look into it and for jobs that fence their own transactions."""
+        return self._engine.url
 
     async def write(self, unit: Unit[T], *, timeout: float | None = None) -> T:
         """Run ``unit`` in a transaction and commit it."""
         del timeout
         async with self._turn:
-            self._check()
-            with self._engine.connect() as connection:
+            with self._connected() as connection:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
                 try:
                     answer = unit(connection)
@@ -70,25 +86,46 @@ class ManualStore:
         """Run ``unit``, each of its statements on its own."""
         del timeout
         async with self._turn:
-            self._check()
-            with self._engine.connect() as connection:
+            with self._connected() as connection:
                 return unit(connection)
 
     async def close(self) -> None:
         """Leave it open: other replicas of the test may use it; `__aexit__` closes it."""
 
-    def _check(self) -> None:
+    async def take_over(self, name: str, holder: str = "another replica") -> Grant:
+        """Grant a lease to another holder, as if its own had not renewed it for longer than the ttl, and return that grant."""
+
+        def transaction(connection: Connection) -> Grant:
+            this = leases.c.name == name
+            connection.execute(update(leases).where(this).values(expires_at=later(clock(), -1.0)))
+            (grant,) = lease.statements.grant(connection, [name], holder, _THIEFS_TTL, label=holder)
+            # A holder that is seen after this lived on, and did not die (rule 16); the clock of the test may stand still.
+            connection.execute(update(leases).where(this).values(granted_at=self.clock.now - _MOMENT))
+            return grant
+
+        return await self.write(transaction)
+
+    @property
+    def _engine(self) -> Engine:
+        if self._opened is None:
+            raise Misuse("this ManualStore is not open: use it as `async with ManualStore(…) as store`")
+        return self._opened
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
         if not self.available:
             raise StoreUnavailable("the database of this test is away, as the test has set it")
+        with self._engine.connect() as connection:
+            yield connection
 
-    def _open(self) -> Engine:
+    def _open(self, url: URL) -> Engine:
         # AUTOCOMMIT: the driver begins nothing by itself; BEGIN IMMEDIATE is ours.
         options = {"check_same_thread": False, "timeout": 10.0}
-        engine = create_engine(self._url, poolclass=StaticPool, isolation_level="AUTOCOMMIT", connect_args=options)
+        engine = create_engine(url, poolclass=StaticPool, isolation_level="AUTOCOMMIT", connect_args=options)
 
         @event.listens_for(engine, "connect")
         def prepare(connection: Any, _record: Any) -> None:
-            connection.create_function("manual_now", 0, self._now)
+            connection.create_function("manual_now", 0, self._timestamp)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = OFF")  # it lives no longer than the test
             connection.execute("PRAGMA foreign_keys = ON")
@@ -100,5 +137,29 @@ class ManualStore:
 
         return engine
 
-    def _now(self) -> float:
+    def _timestamp(self) -> float:
         return self.clock.now.timestamp()
+
+
+def _require_asyncio() -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        raise Misuse(
+            "replicas run on asyncio, and on no other event loop; where anyio's pytest plugin runs your tests, "
+            'let the fixture anyio_backend return "asyncio"'
+        ) from None
+
+
+@contextmanager
+def _variable(name: str, value: str) -> Iterator[None]:
+    """Set an environment variable for the block."""
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = before

@@ -1,0 +1,32 @@
+"""One run of a schedule, for tests that are not async."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from ..store.views.history import RunDetail
+from .definitions import Definitions
+from .misuse import Misuse
+from .replica import ManualReplica
+from .store import ManualStore
+
+
+def run_once(
+    schedules: Definitions,
+    name: str,
+    *,
+    at: str | datetime = "2026-01-01T00:00:00Z",
+    params: Mapping[str, Any] | None = None,
+) -> RunDetail:
+    """Run a schedule at once, as if it were asked for at that time, and return what became of it. For tests that are not async."""
+
+    async def whole() -> RunDetail:
+        async with ManualStore(at) as store, ManualReplica(store, schedules) as replica:
+            return await replica.run_once(name, params)
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(whole())
+    raise Misuse("run_once runs an event loop of its own: in an async test use a ManualReplica, and its run_once")

@@ -1,0 +1,107 @@
+"""Replicas that a test moves (`daemon.testing`), for our own fast tests: what their jobs wait for, and what is asked of the store."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from daemon import Schedules
+from daemon.execution.claim import claim
+from daemon.execution.held_run import HeldRun
+from daemon.telemetry.facts import Fact
+from daemon.testing import ManualReplica, ManualStore
+from lease.database.database import Unit
+
+T = TypeVar("T")
+
+ONE_O_CLOCK = "2026-07-01T01:00:00Z"
+LIMIT = 20.0
+"""Seconds after which what a test waits for is taken to have failed."""
+
+
+class CountingStore(ManualStore):
+    """Counts the calls of replicas."""
+
+    reads = 0
+    writes = 0
+
+    async def read(self, unit: Unit[T], *, timeout: float | None = None) -> T:
+        self.reads += 1
+        return await super().read(unit, timeout=timeout)
+
+    async def write(self, unit: Unit[T], *, timeout: float | None = None) -> T:
+        self.writes += 1
+        return await super().write(unit, timeout=timeout)
+
+
+class Gate:
+    """Where a job waits until its test lets it go on; either may be in any thread."""
+
+    def __init__(self) -> None:
+        self._entered: Future[None] = Future()
+        self._opened: Future[None] = Future()
+
+    async def passed(self, _run: object = None) -> None:
+        """Wait, as a job, until the gate is open."""
+        if not self._entered.done():
+            self._entered.set_result(None)
+        await asyncio.shield(asyncio.wrap_future(self._opened))
+
+    async def entered(self) -> None:
+        """Wait, as a test, until a job stands before it."""
+        await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(self._entered)), LIMIT)
+
+    def open(self) -> None:
+        self._opened.set_result(None)
+
+
+async def nothing(_run: object) -> None:
+    """A job that does nothing."""
+
+
+async def failing(_run: object) -> None:
+    """A job that fails."""
+    raise ValueError("no such customer")
+
+
+def a_shop(*jobs: Callable[..., Any], **settings: Any) -> Schedules:
+    """The application "shop" with the schedule "nightly", due at two each day; its jobs are functions."""
+    schedules = Schedules("shop")
+    add_schedule(schedules, "nightly", *jobs, **settings)
+    return schedules
+
+
+def add_schedule(schedules: Schedules, name: str, *jobs: Callable[..., Any], **settings: Any) -> None:
+    builder = schedules.add(name, cron="0 2 * * *", **settings)
+    for number, job in enumerate(jobs or (nothing,), start=1):
+        builder.job(name=f"job{number}", timeout="1m")(job)
+
+
+def facts_of(replica: ManualReplica, kind: type[T]) -> list[T]:
+    """Return the facts of one kind that it reported so far."""
+    return [fact for fact in replica.facts if isinstance(fact, kind)]
+
+
+def told(facts: list[Fact], text: str) -> list[Fact]:
+    """Return the facts that say so."""
+    return [fact for fact in facts if text in str(fact)]
+
+
+async def until(condition: Callable[[], object], what: str) -> None:
+    """Return once `condition()` is true, which another thread brings about; AssertionError that names `what` after a while."""
+    async with asyncio.timeout(LIMIT) as limit:
+        while not condition():  # noqa: ASYNC110 - what another thread does has no event here
+            await asyncio.sleep(0.001)
+    assert not limit.expired(), what
+
+
+async def a_held_run(replica: ManualReplica, schedule: str = "nightly") -> HeldRun:
+    """Ask for a run and claim it, as a tick does, but do not execute it."""
+    await replica.trigger(schedule)
+    context, client = replica.context, replica.context.client
+    async with client.acquiring() as acquisition:
+        (claimed,) = await context.database.write(
+            lambda c: claim(c, "shop", [schedule], client.holder, client.label, client.timing.ttl, 1)
+        )
+        (held,) = await acquisition.adopt([claimed.grant])
+    return HeldRun(context, claimed, held)
