@@ -5,7 +5,7 @@ from time import monotonic
 from ..telemetry.facts import DatabaseAway, DatabaseBack, Notify
 
 
-class Contact:
+class DatabaseContact:
     """The contact with the database, as the replica's own attempts show it."""
 
     def __init__(self, notify: Notify) -> None:

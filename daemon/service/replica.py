@@ -18,7 +18,7 @@ from ..scheduling.planner import Planner
 from ..scheduling.wall_clock import WallClock
 from ..telemetry.facts import Note
 from .agenda import Agenda, read_agenda
-from .contact import Contact
+from .contact import DatabaseContact
 from .pulse import Pulse
 from .runs_at_work import RunsAtWork
 from .settings import Settings
@@ -36,7 +36,7 @@ class Replica:
         application, database = context.application, context.database
         self.running = False
         self.draining = False
-        self.contact = Contact(context.notify)
+        self.contact = DatabaseContact(context.notify)
         self._context = context
         self._settings = settings
         self._schedules = {schedule.name: schedule for schedule in application.schedules}
