@@ -1,4 +1,4 @@
-"""What can go wrong, each as one sentence for the person who reads it: what is wrong, where, and what to do."""
+"""The errors of this package; each message says what is wrong, where, and how to put it right."""
 
 from dataclasses import dataclass, replace
 
@@ -8,20 +8,20 @@ class DaemonError(Exception):
 
 
 class NotYet(DaemonError):
-    """A setting or a command that is planned, but not built yet: refused, never ignored."""
+    """A setting or a command that is planned but not built yet; refused, never ignored."""
 
 
 class InvalidCron(DaemonError, ValueError):
-    """A cron expression that cannot be read, is not supported or never fires."""
+    """A cron expression that cannot be parsed, is not supported or never fires."""
 
 
 class InvalidInstant(DaemonError, ValueError):
-    """Something that is not an instant with its offset from UTC."""
+    """A value that is not an instant with an offset from UTC."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where in the definitions something stands."""
+    """A place in the definitions: file and line, schedule, job and field."""
 
     source: str | None = None
     line: int | None = None
@@ -40,7 +40,7 @@ class Place:
 
 
 class DefinitionError(DaemonError):
-    """A definition that cannot be used; `place` says where it stands."""
+    """An invalid definition; `place` says where it is."""
 
     def __init__(self, place: Place, problem: str, remedy: str) -> None:
         super().__init__(place, problem, remedy)
@@ -54,11 +54,11 @@ class DefinitionError(DaemonError):
         return f"{where}: {what}" if where else what
 
     def found_in(self, source: str, line: int | None = None) -> "DefinitionError":
-        """Return the same error with the file in which it was found, unless it names one."""
+        """Return this error with the file in which it was found, unless it already names one."""
         if self.place.source is not None:
             return self
         return type(self)(replace(self.place, source=source, line=line), self.problem, self.remedy)
 
 
 class SettingNotYet(DefinitionError, NotYet):
-    """A setting, or a value of one, that is planned but not built yet."""
+    """A setting of a definition, or one of its values, that is planned but not built yet."""

@@ -1,4 +1,4 @@
-"""Instants as users write them: RFC 3339, with an offset, so that they mean the same everywhere."""
+"""Instants as users write them: RFC 3339 with an offset, so that they mean the same everywhere."""
 
 import re
 from datetime import UTC, datetime
@@ -9,7 +9,10 @@ _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(?P<offset>Z|[
 
 
 def parse_instant(value: object) -> datetime:
-    """Return ``value`` (RFC 3339, or a `datetime` with a time zone) in UTC; raises `InvalidInstant`."""
+    """Return ``value`` (RFC 3339, or a `datetime` with a time zone) in UTC.
+
+    Raises `InvalidInstant`.
+    """
     if isinstance(value, datetime):
         instant = value
     elif isinstance(value, str) and (match := _RFC_3339.fullmatch(value.strip().upper())):
@@ -22,12 +25,12 @@ def parse_instant(value: object) -> datetime:
         raise InvalidInstant(f"{shown} is not an instant; {_EXAMPLE}")
     if instant.utcoffset() is None:
         raise InvalidInstant(
-            f'"{value}" does not say in which time zone; add Z for UTC or an offset, as in "2026-07-01T02:00:00+02:00"'
+            f'"{value}" has no time zone; add Z for UTC or an offset, as in "2026-07-01T02:00:00+02:00"'
         )
     try:
         return instant.astimezone(UTC)
     except OverflowError:
-        raise InvalidInstant(f'"{value}" is beyond the years that can be reckoned with; {_EXAMPLE}') from None
+        raise InvalidInstant(f'"{value}" is outside the supported range of years; {_EXAMPLE}') from None
 
 
 def format_instant(instant: datetime) -> str:

@@ -1,4 +1,4 @@
-"""The states of runs, job runs and replicas, and what a run is caused by; the tables have them as constraints too."""
+"""The states of runs, job runs and replicas, and the causes of runs; the tables check them too."""
 
 from typing import Literal
 
@@ -6,13 +6,20 @@ RunState = Literal["pending", "running", "succeeded", "failed", "cancelled", "sk
 EndState = Literal["succeeded", "failed", "cancelled", "skipped"]
 """The states of a run that is over."""
 RunOutcome = Literal["succeeded", "failed", "pending", "lost"]
-"""What became of a run in the hands of one replica: it is over, it goes on later, or it was lost with its lease."""
+"""How a replica's execution of a run ended. pending: it goes on later; lost: with its lease."""
 Cause = Literal["schedule", "manual"]
-"""Why there is a run: its instant was due, or a person or a program asked for it."""
+"""Why a run exists: its instant was due, or a person or a program requested it."""
+SkipReason = Literal["missed", "overlap", "paused"]
+"""Why an instant is skipped. missed: planned too late; overlap: an earlier run was not over."""
 JobState = Literal["running", "succeeded", "failed", "abandoned", "stopped", "not started"]
 JobOutcome = Literal["succeeded", "failed", "stopped", "lost"]
-"""How an attempt ended in its replica. stopped: on request (a drain); lost: with its lease. Neither uses up an attempt."""
+"""How an attempt ended in its replica. stopped: on request (a drain); lost: with its lease.
+
+Neither uses up an attempt.
+"""
 ReplicaState = Literal["running", "draining", "stopped", "dead"]
+LiveReplicaState = Literal["running", "draining"]
+"""The states that a replica reports of itself while it lives."""
 
 UNFINISHED: tuple[RunState, ...] = ("pending", "running")
-"""The states of a run that is not over; while there is one, its schedule is still running (rule 14)."""
+"""The states of a run that is not over; a schedule with such a run is still running (rule 14)."""

@@ -1,4 +1,4 @@
-"""Values as people read them on a terminal."""
+"""Values formatted for people who read them on a terminal."""
 
 from datetime import UTC, datetime
 
@@ -6,23 +6,23 @@ from lease.durations import format_duration
 
 
 def clean(text: str, *, lines: bool = False) -> str:
-    """Return ``text`` without characters that steer a terminal; with ``lines``, newlines and tabs stay."""
+    """Return ``text`` without control characters; with ``lines``, keep newlines and tabs."""
     kept = "\n\t" if lines else ""
     return "".join(letter if letter.isprintable() or letter in kept else " " for letter in text)
 
 
 def number(value: float) -> str:
-    """Return a count as a person writes it: ``12,345``, and decimals only where there are some."""
+    """Return a count with thousands separators: ``12,345``; two decimals unless it is whole."""
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
 
 
 def when(instant: datetime | None) -> str:
-    """Return an instant in UTC, to the second."""
+    """Return an instant in UTC, to the second; empty for None."""
     return "" if instant is None else f"{instant.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
 
 
 def ago(seconds: float | None) -> str:
-    """Return how long ago something was, or how soon it will be."""
+    """Return how long ago something happened, or how soon it will: ``5m ago``, ``in 5m``."""
     if seconds is None:
         return ""
     whole = round(abs(seconds))
@@ -32,11 +32,11 @@ def ago(seconds: float | None) -> str:
 
 
 def lasted(seconds: float | None) -> str:
-    """Return how long something took."""
+    """Return a duration rounded for reading; empty for None."""
     return "" if seconds is None else format_duration(seconds if seconds < 10 else round(seconds, 1))
 
 
 def last_line(text: str | None) -> str:
-    """Return the last line of an error, which in a traceback says most; empty when there is none."""
+    """Return the last line of an error, the one that says most in a traceback; empty for None."""
     lines = (text or "").strip().splitlines()
     return lines[-1].strip() if lines else ""

@@ -1,1 +1,1 @@
-"""One job at work: what it is given, and the task or process that it runs in; knows no tables."""
+"""One job at work: what it is given, and the task or process that it runs in; no tables."""

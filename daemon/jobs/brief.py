@@ -1,4 +1,4 @@
-"""The brief: all that a job is told about the attempt it is to make."""
+"""The brief: everything a job needs to know about the attempt it makes."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ from lease.model import Grant
 from ..instants import format_instant
 
 BRIEF_VARIABLE = "LEASED_BRIEF"
-"""The environment variable by which a function child gets its brief, as JSON."""
+"""The environment variable that holds a function child's brief, as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +32,12 @@ class Brief:
     """FILE, as `daemon.definitions.sources.load.load` takes it."""
 
     def to_json(self) -> str:
-        """Return the brief as JSON, for a child."""
+        """Return the brief as JSON, for a function child."""
         return json.dumps({**asdict(self), "scheduled_for": format_instant(self.scheduled_for)})
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read what `to_json` wrote."""
+        """Return the brief that `to_json` wrote."""
         fields = json.loads(text)
         return cls(
             **{
@@ -48,7 +48,7 @@ class Brief:
         )
 
     def environment(self) -> dict[str, str]:
-        """Return the variables by which a command knows its attempt, and what a fence needs."""
+        """Return the variables that describe the attempt to a command, and that a fence needs."""
         return {
             "LEASED_SCHEDULE": self.schedule,
             "LEASED_SCHEDULED_FOR": format_instant(self.scheduled_for),
@@ -63,9 +63,9 @@ class Brief:
 
 
 def idempotency_key(application: str, schedule: str, occurrence: datetime | int, job: str) -> str:
-    """Return a key of 64 hexadecimal digits, the same for every attempt of one job at one occurrence.
+    """Return a key of 64 hexadecimal digits, the same for every attempt of a job at an occurrence.
 
-    An occurrence is its scheduled instant, whatever the time zone it is written in; for a manual trigger, the run's id.
+    An occurrence is its scheduled instant, in any time zone; for a manual trigger, the run's id.
     """
     instant = format_instant(occurrence) if isinstance(occurrence, datetime) else occurrence
     return hashlib.sha256(json.dumps([application, schedule, instant, job]).encode()).hexdigest()

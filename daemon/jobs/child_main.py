@@ -1,7 +1,8 @@
-"""The entry of a function child: `python -P -m daemon.jobs.child_main`, with its brief in the environment (rule 20).
+"""The entry point of a function child: `python -P -m daemon.jobs.child_main` (rule 20).
 
-It loads FILE again, finds the job by schedule and name, and calls its function. Exit status: the function's own
-SystemExit, else 0, else 1 after an error, which is told on the report pipe.
+Its brief is in the environment. It loads FILE again, finds the job by schedule and name, and calls
+its function. Exit status: that of the function's own SystemExit; 1 after an error, which is sent on
+the report pipe; otherwise 0.
 """
 
 import asyncio
@@ -27,13 +28,13 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main() -> int:
-    """Make the attempt that the brief tells of."""
+    """Make the attempt that the brief describes; return the exit status."""
     keeper = os.getppid()
-    end_with(keeper)
-    signal.signal(signal.SIGTERM, _leave)
+    die_with(keeper)
+    signal.signal(signal.SIGTERM, _exit_on_signal)
     brief = Brief.from_json(os.environ.pop(BRIEF_VARIABLE))
     trust, pipe = _inherited("LEASED_TRUST_FD"), ReportPipe(_inherited("LEASED_REPORT_FD"))
-    _show_lines()
+    _set_up_output()
     try:
         function = find(brief)
     except DaemonError as error:
@@ -43,26 +44,26 @@ def main() -> int:
     run = kind(brief, lambda: read_trust(trust), pipe.send)
     try:
         _call(function, run)
-    except Exception as error:  # noqa: BLE001 (whatever a job raises is its failure)
-        pipe.send(Failure(_told(error)))
+    except Exception as error:  # noqa: BLE001 (anything that a job raises is its failure)
+        pipe.send(Failure(_traceback(error)))
         return 1
     return 0
 
 
 def find(brief: Brief) -> Callable[..., Any]:
-    """Load FILE and return the job's function; DaemonError if it is not there any more."""
+    """Load FILE and return the job's function; raises DaemonError if FILE no longer has it."""
     for schedule in load(brief.source).schedules:
         for job in schedule.jobs:
             if (schedule.name, job.name) == (brief.schedule, brief.job) and job.function is not None:
                 return job.function
     raise DaemonError(
-        f'{brief.source}: schedule "{brief.schedule}" has no function "{brief.job}" any more; '
-        "the file has changed since the replica read it: restart the replica"
+        f'{brief.source}: schedule "{brief.schedule}" no longer has a function "{brief.job}"; '
+        "the file has changed since the replica loaded it: restart the replica"
     )
 
 
-def end_with(keeper: int) -> None:
-    """Ask Linux to kill this process when its keeper dies: one more net, below the keeper itself."""
+def die_with(keeper: int) -> None:
+    """Ask Linux to kill this process when its keeper dies: a safety net below the keeper itself."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
         if os.getppid() != keeper:
@@ -76,20 +77,20 @@ def _call(function: Callable[..., Any], run: Run | AsyncRun) -> None:
         function(run)
 
 
-def _told(error: Exception) -> str:
-    """Return the traceback from the job's own first frame on."""
+def _traceback(error: Exception) -> str:
+    """Return the traceback, starting at the job's own first frame."""
     frames = error.__traceback__
-    while frames is not None and _of_ours(frames.tb_frame):
+    while frames is not None and _is_ours(frames.tb_frame):
         frames = frames.tb_next
     return "".join(traceback.format_exception(type(error), error, frames))
 
 
-def _of_ours(frame: FrameType) -> bool:
+def _is_ours(frame: FrameType) -> bool:
     return frame.f_code.co_filename in (__file__, asyncio.runners.__file__, asyncio.base_events.__file__)
 
 
-def _leave(number: int, _frame: FrameType | None) -> NoReturn:
-    """End as SIGTERM asks, but through the job's own `finally` and `with`."""
+def _exit_on_signal(number: int, _frame: FrameType | None) -> NoReturn:
+    """Exit as SIGTERM asks, but through the job's own `finally` and `with`."""
     sys.exit(128 + number)
 
 
@@ -99,8 +100,8 @@ def _inherited(variable: str) -> int:
     return descriptor
 
 
-def _show_lines() -> None:
-    """Let each line of output leave at once, for a killed process flushes nothing; and give `run.log` a place."""
+def _set_up_output() -> None:
+    """Flush each line of output (a killed process flushes nothing); send `run.log` to stderr."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(line_buffering=True, errors="backslashreplace")

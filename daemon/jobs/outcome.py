@@ -1,4 +1,4 @@
-"""How one attempt of a job ended."""
+"""The outcome of one attempt of a job."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from ..states import JobOutcome
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The state in which an attempt ended, and what is known of it."""
+    """The state in which an attempt ended, and what is known about it."""
 
     state: JobOutcome
     error: str | None = None

@@ -1,10 +1,11 @@
-"""What a function child tells its replica: lines of JSON on the report pipe."""
+"""The reports of a function child to its replica: lines of JSON on the report pipe."""
 
 import contextlib
 import json
 import os
 import threading
 from dataclasses import asdict, dataclass
+from typing import assert_never
 
 LONGEST_ERROR = 16 * 1024
 LONGEST_MESSAGE = 500
@@ -12,7 +13,7 @@ LONGEST_MESSAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a job has come: `done` of `total` (None: not known), and a word about it."""
+    """How far a job has come: `done` of `total` (None: unknown), and a message about it."""
 
     done: float
     total: float | None = None
@@ -30,7 +31,7 @@ Report = Progress | Failure
 
 
 def parse_report(line: bytes) -> Report | None:
-    """Read one line; None for what is no report: a child may write anything."""
+    """Return the report on one line; None if it is not a report: a child may write anything."""
     try:
         match json.loads(line):
             case {"progress": {"done": int() | float() as done, "total": total, "message": message}}:
@@ -38,26 +39,33 @@ def parse_report(line: bytes) -> Report | None:
                 return Progress(done, total if known else None, None if message is None else str(message))
             case {"error": str() as error}:
                 return Failure(error)
+            case _:
+                return None
     except ValueError:
-        pass
-    return None
+        return None
 
 
 class ReportPipe:
-    """The child's end. A replica that does not read (stopped, say) never holds up the job: progress is dropped then."""
+    """The child's end of the pipe.
+
+    A replica that does not read (because it is stopped, say) does not hold up the job: progress is
+    dropped then.
+    """
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self._lock = threading.Lock()
 
     def send(self, report: Report) -> None:
-        """Write one report. Raises nothing: a report that can't be told is no reason to fail."""
+        """Write one report. Never raises: a report that can't be sent is no reason to fail."""
         match report:
             case Progress(message=message):
                 short = Progress(report.done, report.total, message and message[:LONGEST_MESSAGE])
                 self._write({"progress": asdict(short)}, wait=False)
             case Failure(error):
                 self._write({"error": error[-LONGEST_ERROR:]}, wait=True)
+            case _:
+                assert_never(report)
 
     def _write(self, report: dict[str, object], *, wait: bool) -> None:
         line = json.dumps(report, ensure_ascii=False).encode(errors="replace") + b"\n"

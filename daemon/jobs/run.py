@@ -1,4 +1,4 @@
-"""What a job is given: `Run` in functions, `AsyncRun` in async functions."""
+"""The argument of a job's function: `Run` for functions, `AsyncRun` for async functions."""
 
 import inspect
 import logging
@@ -15,11 +15,14 @@ from .brief import Brief
 from .reports import Progress
 
 LOGGER = "leased.job"
-"""The logger behind `run.log`, unless another is given."""
+"""The name of the logger behind `run.log`, unless another logger is given."""
 
 
 class _BaseRun:
-    """What both kinds have. `trusted_until` reads the end of trust; `report` takes each progress, from any thread."""
+    """What both kinds have in common.
+
+    `trusted_until` returns the end of trust; `report` takes each progress report, on any thread.
+    """
 
     def __init__(
         self,
@@ -46,12 +49,12 @@ class _BaseRun:
 
     @property
     def attempt(self) -> int:
-        """Which attempt of this job this is, from 1."""
+        """The number of this attempt of the job, from 1."""
         return self._brief.attempt
 
     @property
     def token(self) -> int:
-        """The fencing token: higher than every one granted before under this lease's name."""
+        """The fencing token: higher than every token granted before under this lease's name."""
         return self._brief.grant.token
 
     @property
@@ -61,26 +64,30 @@ class _BaseRun:
 
     @property
     def idempotency_key(self) -> str:
-        """The same for every attempt of one occurrence and job."""
+        """A key that is the same for every attempt of this job at this occurrence."""
         return self._brief.idempotency_key
 
     @property
     def log(self) -> logging.LoggerAdapter[logging.Logger]:
-        """A logger; its lines are kept in the job's log tail."""
+        """A logger whose lines are kept in the job's log tail."""
         return self._log
 
     def ensure(self, at_least: str | float = 0) -> None:
-        """Raise LeaseLost unless the lease may be trusted for `at_least` (a duration) from now on (rule 2)."""
+        """Raise LeaseLost unless the lease can be trusted for `at_least`, a duration (rule 2)."""
         needed = parse_duration(at_least) if at_least else 0.0
         left = self._trusted_until() - boottime()
         if left <= 0 or left < needed:
             name, token = self._brief.grant.name, self._brief.grant.token
-            now = f"may be trusted for {left:.1f}s more, {needed:g}s are needed" if left > 0 else "is trusted no more"
+            now = (
+                f"can be trusted for another {left:.1f}s, but {needed:g}s are needed"
+                if left > 0
+                else "can no longer be trusted"
+            )
             raise LeaseLost(f"lease {name!r} (token {token}) {now}")
 
     def progress(self, done: float, total: float | None = None, message: str | None = None) -> None:
-        """Tell how far the job has come; cheap, and never waits."""
-        float(done), float(total or 0)  # what is no number, or too large for one, is the job's mistake, and raised here
+        """Report how far the job has come; cheap, and never waits."""
+        float(done), float(total or 0)  # raises here what is not a number: it is the job's mistake
         self._report(Progress(done, total, message))
 
     def _fence(self, connection: Any) -> Awaitable[None] | None:
@@ -89,39 +96,43 @@ class _BaseRun:
 
 
 class Run(_BaseRun):
-    """The attempt that a function is making."""
+    """The attempt that a function makes."""
 
     def fence(self, connection: Any) -> None:
-        """Prove in the transaction of `connection` that this grant has not ended; LeaseLost, if it has (rule 11)."""
+        """Prove in `connection`'s transaction that this grant has not ended (rule 11).
+
+        Raises LeaseLost if it has ended.
+        """
         answer = self._fence(connection)
         if answer is not None:
             if inspect.iscoroutine(answer):
                 answer.close()
             raise TypeError(
-                f"run.fence got a {type(connection).__name__}, which has to be awaited: "
-                "make the job an async function, or give it a sync connection"
+                f"run.fence was given a {type(connection).__name__}, which must be awaited: "
+                "make the job an async function, or pass a sync connection"
             )
 
 
 class AsyncRun(_BaseRun):
-    """The attempt that an async function is making."""
+    """The attempt that an async function makes."""
 
     def fence(self, connection: Any) -> Awaitable[None]:
-        """Prove in the transaction of `connection` that this grant has not ended; LeaseLost, if it has (rule 11).
+        """Prove in `connection`'s transaction that this grant has not ended (rule 11).
 
-        With a sync connection it is proven on return, and awaiting the answer does nothing more.
+        Raises LeaseLost if it has ended. With a sync connection it is proven on return, and
+        awaiting the answer does nothing more.
         """
         answer = self._fence(connection)
         return _Done() if answer is None else answer
 
 
 def run_of_function(run: AsyncRun) -> Run:
-    """Return the attempt that ``run`` stands for as a function is given it."""
+    """Return the attempt of ``run`` as a function that is not async gets it."""
     return Run(run._brief, run._trusted_until, run._report, run._log.logger)  # noqa: SLF001 - both kinds are of this module
 
 
 class _Done:
-    """Awaitable, and never missed when it is not awaited."""
+    """An awaitable that is done already; unlike a coroutine it need not be awaited."""
 
     def __await__(self) -> Generator[None]:
         return

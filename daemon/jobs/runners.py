@@ -1,4 +1,4 @@
-"""One attempt of a job at work: an async function in the replica, or a child process under its keeper."""
+"""The two ways to run an attempt: a task in the replica, or a child process under its keeper."""
 
 import asyncio
 import logging
@@ -6,7 +6,7 @@ import os
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, assert_never
 
 from lease.client import Lease
 from lease.durations import format_duration
@@ -24,44 +24,44 @@ from .run import LOGGER, AsyncRun
 from .task_thread import StartedTask, TaskThread
 
 _FRAMES = 12
-"""How many of the last frames of a traceback are kept."""
+"""How many frames of a traceback are kept, the last ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listeners:
-    """Who hears of an attempt, in the replica's event loop."""
+    """The callbacks of an attempt, called in the replica's event loop."""
 
     output: Callable[[str], None]
     progress: Callable[[Progress], None]
 
 
 class Attempt(Protocol):
-    """Prepared, recorded, started, and then waited for."""
+    """An attempt that is prepared, recorded, started, and then waited for."""
 
     @property
     def keeper(self) -> ProcessIdentity | None:
-        """The keeper, to be recorded before `go` (rule 18); None for what runs in the replica itself."""
+        """The keeper, to be recorded before `go` (rule 18); None for a task."""
         ...
 
     async def go(self) -> None:
-        """Start the work. Raises `ChildNotStarted`, a sentence, when it cannot be."""
+        """Start the work; raises `ChildNotStarted` if it cannot be started."""
         ...
 
     async def wait(self) -> Outcome:
-        """Return how it ended, when nothing of it is left."""
+        """Wait until nothing of it is left, and return how it ended."""
         ...
 
     def stop(self, grace: float) -> None:
-        """Ask it to end; a child's tree is killed after ``grace`` seconds."""
+        """Ask it to end; kill a child's tree after ``grace`` seconds."""
         ...
 
     def kill(self) -> None:
-        """End it at once, or cancel it where that cannot be forced."""
+        """End it at once; cancel a task, which cannot be forced to end."""
         ...
 
 
 class ChildAttempt:
-    """A command, or a function in a process of its own."""
+    """An attempt in a child process: a command, or a function in a process of its own."""
 
     def __init__(self, child: Child) -> None:
         self._child = child
@@ -111,24 +111,28 @@ def _command(job: Job) -> tuple[str, ...]:
 
 
 def child_outcome(ended: ChildEnd) -> Outcome:
-    """Read a child's end: status 0 by itself is success, whatever else is a failure, or the end of its lease."""
+    """Return the outcome of a child: success if it exited by itself with status 0 and no error."""
     state: JobOutcome = "failed"
     error = ended.error
-    if ended.why == "trust":
-        state, error = "lost", "killed at the end of trust"
-    elif ended.why in ("stopped", "killed", "pipe"):
-        state = "stopped"
-    elif ended.why == "abandoned":
-        error = error or "its keeper died, and what was left of it was killed"
-    elif ended.why == "exited" and ended.status == 0 and error is None:
-        state = "succeeded"
-    elif error is None:
-        error = f"ended by signal {ended.signal}" if ended.signal else f"ended with status {ended.status}"
+    match ended.why:
+        case "trust":
+            state, error = "lost", "killed when its lease could no longer be trusted"
+        case "stopped" | "killed" | "pipe":
+            state = "stopped"
+        case "abandoned":
+            error = error or "its keeper died, and the processes left behind were killed"
+        case "exited" if ended.status == 0 and error is None:
+            state = "succeeded"
+        case "exited" | "refused":
+            if error is None:
+                error = f"killed by signal {ended.signal}" if ended.signal else f"exited with status {ended.status}"
+        case _:
+            assert_never(ended.why)
     return Outcome(state, error, ended.tail, ended.status, ended.signal)
 
 
 class TaskAttempt:
-    """An async function in the replica's thread for tasks. It can be cancelled, not killed."""
+    """An async function in the replica's thread for tasks; it can be cancelled, but not killed."""
 
     keeper: ProcessIdentity | None = None
 
@@ -160,7 +164,7 @@ class TaskAttempt:
             return Outcome("succeeded", None, self._output.tail)
         state: JobOutcome = "stopped" if self._cancelled else "failed"
         if isinstance(error, asyncio.CancelledError):
-            return Outcome(state, "it was cancelled", self._output.tail)
+            return Outcome(state, "the job was cancelled", self._output.tail)
         return Outcome(state, "".join(traceback.format_exception(error, limit=-_FRAMES)), self._output.tail)
 
     def stop(self, grace: float) -> None:
@@ -199,8 +203,8 @@ def _tail_logger(note: Callable[[str], None]) -> logging.Logger:
 
 
 def timed_out(outcome: Outcome, timeout: float) -> Outcome:
-    """Return the failure of an attempt that was ended because its time was up."""
+    """Return the outcome of an attempt that was ended at its timeout: failed unless it succeeded."""
     if outcome.state == "succeeded":
         return outcome
-    error = f"it took longer than its timeout of {format_duration(timeout)}"
+    error = f"the job exceeded its timeout of {format_duration(timeout)}"
     return Outcome("failed", error, outcome.tail, outcome.status, outcome.signal)

@@ -1,4 +1,7 @@
-"""The event loop that async jobs run in: a thread of its own, so that a job that blocks it holds up neither heartbeat nor replica (rule 8)."""
+"""The event loop of async jobs, on a thread of its own (rule 8).
+
+A job that blocks it holds up neither the heartbeat nor the replica.
+"""
 
 import asyncio
 import threading
@@ -13,7 +16,7 @@ _PULSE = 1.0
 
 
 class TaskThread:
-    """Starts async functions there; made when the first one comes."""
+    """A thread that runs async functions; it is started with the first of them."""
 
     def __init__(self) -> None:
         self._loop: BackgroundLoop | None = None
@@ -21,7 +24,7 @@ class TaskThread:
         self._lock = threading.Lock()
 
     def start(self, function: Callable[[Any], Awaitable[Any]], argument: Any) -> "StartedTask":
-        """Begin ``function(argument)`` in the thread."""
+        """Start ``function(argument)`` in the thread."""
         with self._lock:
             if self._loop is None:
                 self._loop = BackgroundLoop("leased-tasks")
@@ -30,11 +33,11 @@ class TaskThread:
         return StartedTask(self._loop, function, argument)
 
     def age(self) -> float:
-        """Return the seconds since the loop was last seen at work, less its usual pause; 0 while there is none."""
+        """Return for how many seconds the loop has been blocked; 0 while there is no loop."""
         return max(0.0, time.monotonic() - self._seen - _PULSE) if self._loop is not None else 0.0
 
     def stop(self) -> None:
-        """End the thread, unless a task blocks it; then it ends with the process."""
+        """End the thread; one that a task blocks ends with the process."""
         if self._loop is not None and self.age() < _PULSE:
             self._loop.stop()
 
@@ -45,11 +48,11 @@ class TaskThread:
 
 
 class StartedTask:
-    """One async function at work in the thread."""
+    """An async function at work in the thread."""
 
     def __init__(self, loop: BackgroundLoop, function: Callable[[Any], Awaitable[Any]], argument: Any) -> None:
         self.ended: Future[BaseException | None] = Future()
-        """Done when the function has really ended, which a cancelled one may put off: its error, or None."""
+        """Its error or None, set when the function has really ended: a cancelled one may go on."""
         self._task: asyncio.Task[BaseException | None] | None = None
         self._loop = loop
         loop.submit(self._run(function, argument))
@@ -66,7 +69,7 @@ class StartedTask:
         async def whole() -> BaseException | None:
             try:
                 await function(argument)
-            except SystemExit as error:  # out of a task it would end the loop, and with it every job in it, unnoticed
+            except SystemExit as error:  # out of a task it would end the loop and every job in it
                 return error if error.code else None
             except KeyboardInterrupt as error:
                 return error

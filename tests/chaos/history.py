@@ -94,6 +94,8 @@ def witnessed(connection: Connection, clocks: Clocks) -> Iterator[Fact]:
                 yield RunLeft(run, grant, when, state)
             case "settled" | "given up":
                 yield RunSettled(run, grant, when, over=what == "given up")
+            case _:
+                raise ValueError(f"the witness wrote down {what!r}")
 
 
 def effects(connection: Connection) -> Iterator[Fact]:

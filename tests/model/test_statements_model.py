@@ -281,7 +281,8 @@ class StatementsMachine(RuleBasedStateMachine):
             case "name":
                 names = [self._own(name) for name in NAMES if self._own(name) != grant.name]
                 return Grant(names[which % len(names)], grant.token, grant.holder)
-        return grant
+            case _:
+                return grant
 
 
 @pytest.fixture

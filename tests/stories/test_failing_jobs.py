@@ -10,7 +10,7 @@ def test_a_timeout_kills_the_whole_tree_and_the_job_is_tried_again_after_its_bac
     assert replica.wait() == 0
     assert story.attempts() == [("slow", 1, "failed"), ("slow", 2, "succeeded")]
     first, second = story.job_runs()
-    assert first.error == "it took longer than its timeout of 2s"
+    assert first.error == "the job exceeded its timeout of 2s"
     assert (second.started_at - first.finished_at).total_seconds() >= 0.4
     assert [one["token"] for one in story.events("began")] == [1, 2]  # the wait held no lease
     for spawned in story.events("spawned"):
@@ -22,7 +22,7 @@ def test_a_job_that_fails_for_good_ends_the_run_and_the_rest_is_not_started(stor
     replica = story.start("failing.py", "--now=broken", "--until-idle")
     assert replica.wait() == 1
     run = story.over("broken")
-    assert (run.state, run.reason) == ("failed", 'job "fetch" failed: ended with status 3')
+    assert (run.state, run.reason) == ("failed", 'job "fetch" failed: exited with status 3')
     assert story.attempts() == [
         ("fetch", 1, "failed"),
         ("fetch", 2, "failed"),

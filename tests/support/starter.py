@@ -90,6 +90,8 @@ class Starter:
                     self._pids.append(pid)
                 case {"ended": int() as pid, "status": int() as status}:
                     self._statuses[pid] = status
+                case other:
+                    raise AssertionError(f"the starter said {other!r}")
 
 
 def serve(control: socket.socket) -> Callable[[], int] | None:

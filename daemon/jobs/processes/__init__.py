@@ -1,1 +1,1 @@
-"""A job's process tree: the child, the keeper that ends it, and how processes are told apart."""
+"""A job's process tree: the child, the keeper that ends it, and the identity of processes."""

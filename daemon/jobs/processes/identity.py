@@ -1,4 +1,4 @@
-"""Processes by identity: which one is meant, whether it still lives, and what a keeper left behind (rule 18)."""
+"""The identity of processes: whether one is still alive, and what a keeper left behind (rule 18)."""
 
 import os
 import signal
@@ -25,15 +25,18 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class ProcessIdentity:
-    """A process id with the clock ticks since boot at which it began: ids come back, the pair does not (in one boot)."""
+    """A process id with the clock ticks since boot at which it started.
+
+    Ids are reused; within one boot the pair is not.
+    """
 
     pid: int
     start_time: int
-    """0 where the platform does not tell (no /proc)."""
+    """0 where it is unknown (no /proc)."""
 
 
 def identity(pid: int) -> ProcessIdentity | None:
-    """Return who has this process id now, a zombie included; None when nobody has."""
+    """Return the process that has this id now, a zombie included; None if there is none."""
     fields = stat(pid)
     if fields is not None:
         return ProcessIdentity(pid, int(fields[START_TIME]))
@@ -41,10 +44,10 @@ def identity(pid: int) -> ProcessIdentity | None:
 
 
 def is_alive(process: ProcessIdentity) -> bool | None:
-    """Say whether this very process lives, in this boot and pid namespace; None when nothing is proven (rule 18).
+    """Return whether this very process is alive, in this boot and pid namespace (rule 18).
 
-    A zombie is dead, and so is one whose id has gone to a process with another start time. EPERM and an unreadable
-    /proc prove nothing.
+    A zombie is dead, and so is a process whose id now has another start time. None: EPERM and an
+    unreadable /proc prove nothing.
     """
     try:
         os.kill(process.pid, 0)
@@ -62,7 +65,7 @@ def is_alive(process: ProcessIdentity) -> bool | None:
 
 
 def pid_namespace() -> str | None:
-    """Return which pid namespace this process is in; None where the platform does not say."""
+    """Return the pid namespace of this process; None where the platform has no such thing."""
     try:
         return os.readlink("/proc/self/ns/pid")  # noqa: PTH115
     except OSError:
@@ -70,10 +73,10 @@ def pid_namespace() -> str | None:
 
 
 def leftovers(keeper: ProcessIdentity) -> set[int]:
-    """Return what still lives of a keeper's tree, the keeper not included, also once the keeper itself is gone.
+    """Return the living processes of a keeper's tree without the keeper, which may itself be gone.
 
-    That is: its descendants; all that carry its mark in their environment, wherever they were reparented to, with
-    their descendants; and its session, as long as its process id can't have gone to another.
+    They are its descendants; those that carry its mark in their environment, under any parent, with
+    their descendants; and its session, as long as its process id cannot have been reused.
     """
     everybody = processes()
     holder = everybody.get(keeper.pid)
@@ -87,14 +90,14 @@ def leftovers(keeper: ProcessIdentity) -> set[int]:
 
 
 def end_leftovers(keeper: ProcessIdentity, limit: float = 2.0) -> bool:
-    """Kill what is left of a keeper's tree, then the keeper; wait until all is seen gone, and say whether it is.
+    """Kill what is left of a keeper's tree, then the keeper; return whether all was seen gone.
 
-    Blocks for `limit` seconds at the most: call it in a thread. Only for a keeper of this boot and pid namespace
-    (rule 18). Where there is no /proc nothing can be seen gone, and the answer is always no.
+    Blocks for at most `limit` seconds: call it in a thread. Only for a keeper of this boot and pid
+    namespace (rule 18). Without /proc nothing can be seen gone, and the answer is always False.
     """
     give_up = time.monotonic() + limit
     while time.monotonic() < give_up:
-        alive = is_alive(keeper)  # before the look at its tree: what it starts afterwards shows in the next one
+        alive = is_alive(keeper)  # before looking at its tree: a child it starts later shows next time
         tree = leftovers(keeper)
         if not tree and alive is False and not leftovers(keeper):
             return sys.platform == "linux"

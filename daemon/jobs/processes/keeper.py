@@ -1,12 +1,13 @@
-"""The keeper: the small process around each child, which ends the child's whole tree when trust ends (rule 20).
+"""The keeper: the small process around each child that ends its tree when trust ends (rule 20).
 
-Run as `python -I -S keeper.py CONTROL TRUST REPORT PARENT`: three inherited descriptors (a socket to the replica, the
-trust page, the report pipe or -1) and the replica's process id. It imports nothing but the standard library, and little
-of that. The replica says `go <hex of cwd and argv, NUL between>`, `stop <grace>` or `kill`; the keeper answers with
-JSON lines: `refused`, `started`, `ending`, `stuck`, `ended`.
+Run as `python -I -S keeper.py CONTROL TRUST REPORT PARENT`: three inherited descriptors (a socket
+to the replica, the trust page, the report pipe or -1) and the replica's process id. It imports only
+the standard library, and little of that. The replica sends `go <hex of cwd and argv, NUL between>`,
+`stop <grace>` or `kill`; the keeper answers with lines of JSON: `refused`, `started`, `ending`,
+`stuck`, `ended`.
 
-On Linux it is a child subreaper: whatever its descendants orphan becomes its own child, so "no child is left" proves
-that the tree is gone. Elsewhere there is no such thing: only the child's process group is ended.
+On Linux it is a child subreaper: processes that its descendants orphan become its own children, so
+"no child is left" proves that the tree is gone. Elsewhere only the child's process group is ended.
 """
 
 import ctypes
@@ -21,15 +22,15 @@ import time
 TYPE_CHECKING = False  # typing takes longer to import than all of this
 if TYPE_CHECKING or __package__:
     from .process_tree import MARK, START_TIME, descendants, freeze, send, stat
-else:  # run as a script, isolated: then this folder is on no path
+else:  # run as an isolated script: this folder is not on the path
     sys.path.append(os.path.dirname(__file__))  # noqa: PTH120 (pathlib takes longer than the rest)
     from process_tree import MARK, START_TIME, descendants, freeze, send, stat
 
 LINUX = sys.platform == "linux"
 TICK = 0.5
-"""Seconds between looks at the clock, for poll() does not count suspended time, and at who our parent is."""
+"""Seconds between checks of the clock (poll() does not count suspended time) and of our parent."""
 LINGER = 0.2
-"""Seconds that what is left of a tree has to end by itself, once the child's main process has exited."""
+"""Seconds that the rest of a tree has to end by itself once the child's main process has exited."""
 STUCK = 2.0
 IGNORED = ("INT", "TERM", "HUP", "QUIT", "USR1", "USR2", "ALRM", "PIPE", "TSTP", "TTIN", "TTOU", "XFSZ")
 _PR_SET_CHILD_SUBREAPER = 36
@@ -41,7 +42,7 @@ def boottime() -> float:
 
 
 def trusted_until(trust: int) -> float:
-    """Read the end of trust from its page; twice, for nothing says that eight bytes are written at once."""
+    """Return the end of trust from its page; eight bytes may not be written atomically."""
     page = os.pread(trust, 8, 0)
     while (again := os.pread(trust, 8, 0)) != page:
         page = again
@@ -49,7 +50,7 @@ def trusted_until(trust: int) -> float:
 
 
 class Keeper:
-    """One child, from the word `go` until nothing of its tree is left."""
+    """The keeper of one child, from the order `go` until nothing of its tree is left."""
 
     def __init__(self, control: int, trust: int, report: int, parent: int) -> None:
         self.control, self.trust, self.report, self.parent = control, trust, report, parent
@@ -70,7 +71,7 @@ class Keeper:
         self.poll.register(control, select.POLLIN)
 
     def keep(self) -> None:
-        """Wait for the order to start, watch, and end the tree when it is time."""
+        """Wait for the order to start, watch the child, and end its tree when it is time."""
         why = None
         try:
             while why is None and not (self.child is not None and self.empty):
@@ -84,12 +85,12 @@ class Keeper:
         status = "null" if code is None or code < 0 else code
         number = "null" if code is None or code >= 0 else -code
         ended = f'{{"status": {status}, "signal": {number}, "why": "{why}", "leftovers": {self.leftovers}}}'
-        self.tell(f'{{"ended": {ended}}}')
+        self.answer(f'{{"ended": {ended}}}')
 
     def due(self) -> str | None:
-        """Say why the tree has to end now, or None."""
+        """Return why the tree must end now; None if it may go on."""
         now = boottime()
-        # Somebody else may hold a copy of the replica's end of the socket (a job that forked): so ask for our parent.
+        # A job that forked may hold a copy of the replica's end of the socket: check the parent too.
         if self.closed or os.getppid() != self.parent:
             return "pipe"
         if now >= trusted_until(self.trust):
@@ -99,7 +100,7 @@ class Keeper:
         return self.leaving if now >= self.deadline else None
 
     def listen(self, seconds: float) -> None:
-        """Wait for a word, a child's end or the time, whichever is first."""
+        """Wait for an order, the end of a child or the time, whichever comes first."""
         events = dict(self.poll.poll(max(0, math.ceil(seconds * 1000))))
         if self.wake in events:
             os.read(self.wake, 4096)
@@ -118,7 +119,7 @@ class Keeper:
 
     def obey(self, word: bytes, what: bytes = b"") -> None:
         if word == b"go" and self.child is None:
-            if self.due() is None:  # a replica that was stopped may say so too late
+            if self.due() is None:  # a replica that was paused may send this too late
                 self.start(*bytes.fromhex(what.decode()).split(b"\0"))
         elif word == b"kill":
             self.killed = True
@@ -146,15 +147,15 @@ class Keeper:
             usual = [getattr(signal, f"SIG{name}") for name in IGNORED]
             self.child = os.posix_spawnp(argv[0], argv, environment, setpgroup=0, setsigmask=[], setsigdef=usual)
         except OSError as error:
-            self.tell(f'{{"refused": {{"step": "{step}", "errno": {error.errno}}}}}')
+            self.answer(f'{{"refused": {{"step": "{step}", "errno": {error.errno}}}}}')
             raise SystemExit(1) from None
         self.empty = False
         if self.report >= 0:
             os.close(self.report)
-        self.tell(f'{{"started": {self.child}}}')
+        self.answer(f'{{"started": {self.child}}}')
 
     def reap(self) -> None:
-        """Collect those that have ended; `empty` once nobody is left."""
+        """Collect the children that have ended; set `empty` once none is left."""
         try:
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
                 if ended[0] == self.child:
@@ -165,9 +166,12 @@ class Keeper:
             self.empty = True
 
     def end(self, why: str) -> None:
-        """End the tree: freeze all of it, so that nothing of it acts on the end of another, kill, until none is left."""
-        self.tell(f'{{"ending": "{why}"}}')
-        began, told = boottime(), False
+        """End the tree: freeze and kill until none is left.
+
+        It is frozen first so that no process of it reacts to the end of another.
+        """
+        self.answer(f'{{"ending": "{why}"}}')
+        began, reported_stuck = boottime(), False
         if not LINUX and self.child:
             send([-self.child], signal.SIGKILL)
         self.reap()
@@ -180,11 +184,11 @@ class Keeper:
             while not self.empty and (left := round_ends - boottime()) > 0:
                 self.listen(left)
                 self.reap()
-            if not self.empty and not told and boottime() > began + STUCK:
-                told = True
-                self.tell(f'{{"stuck": {[pid for pid in tree if pid > 0]}}}')
+            if not self.empty and not reported_stuck and boottime() > began + STUCK:
+                reported_stuck = True
+                self.answer(f'{{"stuck": {[pid for pid in tree if pid > 0]}}}')
 
-    def tell(self, line: str) -> None:
+    def answer(self, line: str) -> None:
         try:
             os.write(self.control, line.encode() + b"\n")
         except OSError:
@@ -192,7 +196,7 @@ class Keeper:
 
 
 def main() -> None:
-    """Become a session, a subreaper and deaf to signals; then keep."""
+    """Become a subreaper that ignores signals, then keep the child."""
     control, trust, report, parent = map(int, sys.argv[1:5])
     for name in IGNORED:
         signal.signal(getattr(signal, f"SIG{name}"), signal.SIG_IGN)

@@ -1,7 +1,7 @@
-"""A tree of processes as /proc shows it: who descends from whom, and how to stop all of it at once.
+"""A tree of processes as /proc shows it: its lines of descent, and how to freeze all of it.
 
-The standard library only: the keeper runs this file too. Where there is no /proc (macOS) a tree looks empty, and only
-process groups can be ended.
+Only the standard library, because the keeper runs this file too. Without /proc (macOS) a tree looks
+empty, and only process groups can be ended.
 """
 
 import os
@@ -10,13 +10,13 @@ import sys
 from collections.abc import Iterable
 
 MARK = "LEASED_KEEPER"
-"""The environment variable that tells whose keeper a process descends from, as `pid.start_time`."""
+"""The environment variable that names the keeper a process descends from, as `pid.start_time`."""
 STATE, PARENT, GROUP, SESSION, THREADS, START_TIME = 0, 1, 2, 3, 17, 19
-"""Where a field is in what `stat` returns."""
+"""The position of each field in what `stat` returns."""
 
 
 def stat(pid: int) -> list[bytes] | None:
-    """Return the fields of /proc/PID/stat from the state on, or None when there is no such process (or no /proc)."""
+    """Return the fields of /proc/PID/stat from the state on; None if there is no such file."""
     try:
         file = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
         try:
@@ -29,13 +29,13 @@ def stat(pid: int) -> list[bytes] | None:
 
 
 def processes() -> dict[int, list[bytes]]:
-    """Return all processes that /proc shows, by id; none where there is no /proc."""
+    """Return all processes that /proc shows, by id; empty without /proc."""
     pids = [int(name) for name in os.listdir("/proc") if name.isdigit()] if sys.platform == "linux" else []  # noqa: PTH208
     return {pid: fields for pid in pids if (fields := stat(pid)) is not None}
 
 
 def descendants(root: int, everybody: dict[int, list[bytes]] | None = None) -> dict[int, int]:
-    """Return the process group of each descendant of `root`, parents before their children; zombies are among them."""
+    """Return the process group of each descendant of `root`, parents first; zombies included."""
     everybody = processes() if everybody is None else everybody
     children: dict[int, list[int]] = {}
     for pid, fields in everybody.items():
@@ -51,7 +51,7 @@ def descendants(root: int, everybody: dict[int, list[bytes]] | None = None) -> d
 
 
 def send(pids: Iterable[int], number: int) -> None:
-    """Send a signal to processes (positive) and process groups (negative); those that are gone are passed over."""
+    """Send a signal to processes (positive) and process groups (negative) that still exist."""
     for pid in pids:
         try:
             os.kill(pid, number)
@@ -60,9 +60,11 @@ def send(pids: Iterable[int], number: int) -> None:
 
 
 def freeze(root: int, seen: Iterable[int] = ()) -> set[int]:
-    """Stop the tree below `root` until a look finds nobody new. Return it: processes, and as negatives their groups.
+    """Stop the tree below `root` until nothing new shows; return its processes and (negative)
+    groups.
 
-    A group is signalled as one, which no fork slips through. All groups of a tree are its own but that of its root.
+    A group is signalled as a whole, so that no fork slips through. All groups of a tree are its own
+    except that of its root.
     """
     frozen = set(seen)
     send(frozen, signal.SIGSTOP)

@@ -1,4 +1,4 @@
-"""Starting a keeper, and what it means when it refuses a command."""
+"""The start of a keeper, and the reasons why it refuses a command."""
 
 import contextlib
 import errno
@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, assert_never
 
 from ...errors import DaemonError
 from .trust_page import TrustPage
@@ -17,13 +18,17 @@ from .trust_page import TrustPage
 KEEPER = Path(__file__).with_name("keeper.py")
 
 
+Step = Literal["cwd", "command"]
+"""The step at which a keeper refused: its folder or its command."""
+
+
 class ChildNotStarted(DaemonError):
-    """The child never ran: its command, its folder or its keeper could not be had, or it was stopped before."""
+    """The child never ran: its command, folder or keeper is missing, or it was stopped first."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeeperProcess:
-    """A keeper that waits for `order`, and our ends of what connects us."""
+    """A keeper that waits for `order`, and our ends of the connections to it."""
 
     process: subprocess.Popen[bytes]
     order: bytes
@@ -32,7 +37,7 @@ class KeeperProcess:
     reported: int | None
 
     def close(self) -> None:
-        """Close our ends; a keeper that is still there ends its tree and itself."""
+        """Close our ends; a keeper that still runs ends its tree and itself."""
         self.control.close()
         os.close(self.printed)
         if self.reported is not None:
@@ -42,13 +47,14 @@ class KeeperProcess:
 def start_keeper(
     argv: Sequence[str], cwd: str | None, env: Mapping[str, str], trust: TrustPage, *, report: bool
 ) -> KeeperProcess:
-    """Start a keeper, in a session of its own; ChildNotStarted if that can't be done. Takes a millisecond or two.
+    """Start a keeper in a session of its own; raises ChildNotStarted. Takes a millisecond or two.
 
-    With `report` the child gets the report pipe and the trust page too, by their descriptors' numbers: LEASED_REPORT_FD, LEASED_TRUST_FD.
+    With `report` the child inherits the report pipe and the trust page too; LEASED_REPORT_FD and
+    LEASED_TRUST_FD hold the numbers of their descriptors.
     """
     words = [os.fsencode(word) for word in (os.path.abspath(cwd or "."), *argv)]  # noqa: PTH100 (no link is resolved)
     if not argv or any(b"\0" in word for word in words):
-        raise ChildNotStarted(f"not a command: {list(argv)!r} is empty or holds a NUL character")
+        raise ChildNotStarted(f"not a command: {list(argv)!r} is empty or contains a NUL character")
     order = b"go " + b"\0".join(words).hex().encode() + b"\n"
     try:
         with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
@@ -58,13 +64,13 @@ def start_keeper(
             printed, prints = _pipe(ours, theirs)
             reported, reports = _pipe(ours, theirs) if report else (None, -1)
             inherited = [keepers_control.fileno(), trust.fd, *([reports] if report else [])]
-            told = {"LEASED_REPORT_FD": str(reports), "LEASED_TRUST_FD": str(trust.fd)} if report else {}
-            process = subprocess.Popen(  # noqa: S603 (that is what this program is for)
+            descriptors = {"LEASED_REPORT_FD": str(reports), "LEASED_TRUST_FD": str(trust.fd)} if report else {}
+            process = subprocess.Popen(  # noqa: S603 (running commands is what this program is for)
                 [sys.executable, "-I", "-S", KEEPER, *map(str, (inherited[0], trust.fd, reports, os.getpid()))],
                 stdin=subprocess.DEVNULL,
                 stdout=prints,
                 stderr=prints,
-                env={**env, **told},
+                env={**env, **descriptors},
                 pass_fds=inherited,
                 start_new_session=True,
             )
@@ -75,16 +81,22 @@ def start_keeper(
     return KeeperProcess(process, order, control, printed, reported)
 
 
-def refusal(step: str, number: int, argv: Sequence[str], cwd: str | None, env: Mapping[str, str]) -> str:
-    """Say in a sentence why the keeper could not start a command."""
-    reason = os.strerror(number)
-    if step == "cwd":
-        missing = number == errno.ENOENT
-        return f"folder not found: {cwd}" if missing else f"can't run in folder {cwd}: {reason}"
-    command = argv[0]
+def refusal(step: Step, number: int, argv: Sequence[str], cwd: str | None, env: Mapping[str, str]) -> str:
+    """Return the sentence that says why the keeper could not start a command."""
+    match step:
+        case "cwd":
+            missing = number == errno.ENOENT
+            return f"folder not found: {cwd}" if missing else f"can't run in folder {cwd}: {os.strerror(number)}"
+        case "command":
+            return _command_refusal(argv[0], number, env)
+        case _:
+            assert_never(step)
+
+
+def _command_refusal(command: str, number: int, env: Mapping[str, str]) -> str:
     match number:
         case errno.ENOENT if shutil.which(command, path=env.get("PATH")):
-            return f"interpreter not found: the one that the first line of {command} names"
+            return f"interpreter not found: the one named in the first line of {command}"
         case errno.ENOENT:
             return f"command not found: {command}"
         case errno.EACCES:
@@ -92,7 +104,7 @@ def refusal(step: str, number: int, argv: Sequence[str], cwd: str | None, env: M
         case errno.ENOEXEC:
             return f'not a program: {command} (a script needs a first line like "#!/bin/sh")'
         case _:
-            return f"can't run {command}: {reason}"
+            return f"can't run {command}: {os.strerror(number)}"
 
 
 def _pipe(ours: contextlib.ExitStack, theirs: contextlib.ExitStack) -> tuple[int, int]:

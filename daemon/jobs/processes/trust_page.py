@@ -1,4 +1,4 @@
-"""The trust page: where the heartbeat writes each new end of trust, and keepers and children read it (rules 9, 20)."""
+"""The trust page, on which keepers and children read each new end of trust (rules 9, 20)."""
 
 import os
 import struct
@@ -10,9 +10,9 @@ _DOUBLE = struct.Struct("=d")
 
 
 class TrustPage:
-    """Eight bytes in memory, shared through a descriptor: the moment, in seconds of `lease.clock`, when trust ends.
+    """Eight bytes of shared memory that hold the end of trust, in seconds of `lease.clock`.
 
-    `fd` is open for reading only; it is what a keeper and a child are given.
+    `fd` is open for reading only; a keeper and a child inherit it.
     """
 
     def __init__(self, until: float = 0.0) -> None:
@@ -28,7 +28,10 @@ class TrustPage:
         os.pwrite(self._write, _DOUBLE.pack(until), 0)
 
     def extend(self, until: float) -> None:
-        """Move the end of trust on; an earlier one than there is changes nothing. For any thread; after close, nothing."""
+        """Write a later end of trust; an earlier one changes nothing, nor does any after `close`.
+
+        For any thread.
+        """
         with self._lock:
             if until > self._until and self._write >= 0:
                 self._until = until
@@ -39,7 +42,7 @@ class TrustPage:
         return self._until
 
     def close(self) -> None:
-        """Give the memory back. Keepers that have it open go on by the last end of trust."""
+        """Free the memory. Keepers that have the page open go by the last end of trust."""
         with self._lock:
             if self._write >= 0:
                 os.close(self._write)
@@ -48,7 +51,10 @@ class TrustPage:
 
 
 def read_trust(fd: int) -> float:
-    """Return the end of trust from a page's descriptor; read twice, for nothing says that eight bytes move at once."""
+    """Return the end of trust from a page's descriptor.
+
+    It is read twice, since eight bytes may not be written atomically.
+    """
     page = os.pread(fd, 8, 0)
     while (again := os.pread(fd, 8, 0)) != page:
         page = again

@@ -120,7 +120,7 @@ JOBS = 'jobs = [{ name = "a", command = "ls" }]\n'
             HEAD + JOBS + 'timezone = "Mars"',
             ': schedule "n", timezone: there is no time zone "Mars"; use a name of the IANA',
         ),
-        (HEAD + JOBS + "starts = 2026-01-01T00:00:00", "does not say in which time zone; add Z"),
+        (HEAD + JOBS + "starts = 2026-01-01T00:00:00", "has no time zone; add Z"),
         (HEAD + JOBS + "starts = 2026-01-01", "is not an instant; write it like"),
         (HEAD + JOBS + "params = { day = 2026-01-01 }", "params: a value in it cannot be stored"),
         (HEAD, ': schedule "n": it has no job'),

@@ -115,7 +115,7 @@ async def test_the_keeper_is_known_before_the_child_runs(start: Start, tmp_path:
         (["no-such-command", "x"], "command not found: no-such-command"),
         (["/no/such/command"], "command not found: /no/such/command"),
         (["/etc/passwd"], r"permission denied: /etc/passwd \(is it an executable file\?\)"),
-        (["{folder}/lost"], "interpreter not found: the one that the first line of .*/lost names"),
+        (["{folder}/lost"], "interpreter not found: the one named in the first line of .*/lost"),
         (["{folder}/text"], "not a program: .*/text"),
     ],
 )
@@ -212,7 +212,7 @@ async def test_a_killed_keeper_is_noticed_and_its_tree_ended_and_told(start: Sta
     starvation.assert_within(1.0, killed, boottime(), "its tree is ended")
     assert (ended.status, ended.why) == (None, "abandoned")
     assert living(members) == []
-    assert "leased: the keeper of this job has died; its processes are killed" in lines.all
+    assert "leased: the keeper of this job died; killing the job's processes" in lines.all
 
 
 @linux
@@ -268,7 +268,7 @@ async def test_what_the_job_left_running_is_killed_and_said(start: Start) -> Non
     ended = await child.wait()
     assert (ended.status, ended.leftovers) == (0, 1)
     assert living(pids(lines.all[0])) == []
-    assert "left running was killed" in ended.tail
+    assert "left running were killed" in ended.tail
 
 
 async def test_a_function_child_reports_progress_and_its_error(start: Start) -> None:

@@ -88,12 +88,12 @@ def test_ensure_passes_while_trust_lasts_long_enough() -> None:
 
 
 def test_ensure_raises_when_trust_is_over() -> None:
-    with pytest.raises(LeaseLost, match=r"lease 'run/shop/nightly' \(token 41\) is trusted no more"):
+    with pytest.raises(LeaseLost, match=r"lease 'run/shop/nightly' \(token 41\) can no longer be trusted"):
         run(trusted_for=-1).ensure()
 
 
 def test_ensure_raises_when_trust_does_not_last_long_enough() -> None:
-    with pytest.raises(LeaseLost, match=r"may be trusted for \d\.\ds more, 60s are needed"):
+    with pytest.raises(LeaseLost, match=r"can be trusted for another \d\.\ds, but 60s are needed"):
         run(trusted_for=5).ensure(at_least="1m")
 
 
@@ -147,7 +147,7 @@ def test_a_fence_is_that_of_the_grant(fenced: list[tuple[Any, Grant]]) -> None:
 
 
 def test_a_function_that_fences_an_async_connection_is_told_so(fenced: list[tuple[Any, Grant]]) -> None:
-    with pytest.raises(TypeError, match="has to be awaited: make the job an async function"):
+    with pytest.raises(TypeError, match="must be awaited: make the job an async function"):
         run().fence(object())
     assert fenced == []
 
