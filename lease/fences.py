@@ -2,8 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from pathlib import Path
+from collections.abc import Awaitable
 from typing import Any, overload
 
 from sqlalchemy import URL, Connection
@@ -12,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_s
 from sqlalchemy.orm import Session, scoped_session
 
 from . import statements
-from .database.address import describe
+from .database.address import describe, place_of
+from .database.backend import backend_of
 from .database.database import explain, tables_missing
 from .database.sqlstate import sqlstate
 from .database.turnstile import Turnstile, TurnstileBusy
@@ -24,7 +24,8 @@ BOUND = 30.0
 """Seconds that a fenced transaction may take, by default."""
 _PATIENCE = 5.0
 """Seconds to wait for SQLite's turnstile."""
-
+_IDLE = 0
+"""libpq's PQTRANS_IDLE: in no transaction."""
 
 SyncKinds = Connection | Session | scoped_session[Session]
 AsyncKinds = AsyncConnection | AsyncSession | async_scoped_session[AsyncSession]
@@ -66,7 +67,7 @@ def fence(connection: Any, grant: Grant, *, bound: Duration = BOUND, home: URL |
         raise LeaseError(
             f"fence takes a Connection, Session, AsyncConnection or AsyncSession of SQLAlchemy, not {type(connection).__name__}"
         )
-    with_turnstile(connection, lambda: _prove(connection, grant, seconds, home))
+    _fence_sync(connection, grant, seconds, home)
     return None
 
 
@@ -75,46 +76,37 @@ async def _fence_async(
 ) -> None:
     if isinstance(connection, AsyncSession):
         connection = await connection.connection()
-    path = _file_of(connection.sync_connection)
-    if path is None:
+    _refuse_another_kind(connection, home)
+    file = backend_of(connection).file(connection.engine.url)
+    if file is None:
         await connection.run_sync(_prove, grant, bound, home)
         return
     deadline = time.monotonic() + _PATIENCE
-    with Turnstile(path) as entrance:
+    with Turnstile(file) as entrance:
         while not entrance.pass_now():
             if time.monotonic() > deadline:
-                raise StoreUnavailable(f"another process has been about to write to {path} for too long")
+                raise StoreUnavailable(f"another process has been about to write to {file} for too long")
             await asyncio.sleep(0.002)
         await connection.run_sync(_prove, grant, bound, home)
 
 
-def with_turnstile(connection: Connection, work: Callable[[], None]) -> None:
-    """Do ``work`` behind SQLite's turnstile; elsewhere just do it."""
-    path = _file_of(connection)
-    if path is None:
-        work()
+def _fence_sync(connection: Connection, grant: Grant, bound: float, home: URL | None) -> None:
+    _refuse_another_kind(connection, home)
+    file = backend_of(connection).file(connection.engine.url)
+    if file is None:
+        _prove(connection, grant, bound, home)
         return
-    with Turnstile(path) as entrance:
+    with Turnstile(file) as entrance:
         try:
             entrance.pass_within(_PATIENCE)
         except TurnstileBusy as busy:
             raise StoreUnavailable(str(busy)) from None
-        work()
-
-
-def _file_of(connection: Connection | None) -> str | None:
-    if connection is None or connection.dialect.name != "sqlite":
-        return None
-    database = connection.engine.url.database
-    return None if not database or database == ":memory:" else database
+        _prove(connection, grant, bound, home)
 
 
 def _prove(connection: Connection, grant: Grant, bound: float, home: URL | None) -> None:
     if connection.in_nested_transaction():
         raise LeaseError("fence must come before any savepoint: rolling back to one would drop it")
-    _refuse_autocommit(connection)
-    if home is not None and home.get_backend_name() != connection.dialect.name:
-        _refuse_other_database(connection, home)
     try:
         statements.fence(connection, grant, bound)
     except NeverGranted:
@@ -131,39 +123,33 @@ def _prove(connection: Connection, grant: Grant, bound: float, home: URL | None)
                 "this transaction had read before it was fenced, and others have written since: begin anew, and fence first"
             ) from error
         raise
-    if connection.dialect.name == "sqlite" and not _driver(connection).in_transaction:
-        raise LeaseError(_NO_TRANSACTION)
+    if not _in_transaction(connection.connection.driver_connection):
+        raise LeaseError(
+            "fence needs a transaction, and this connection commits each statement by itself (autocommit): use engine.begin()"
+        )
 
 
-_NO_TRANSACTION = (
-    "fence needs a transaction, and this connection commits each statement by itself (autocommit): use engine.begin()"
-)
+def _in_transaction(driver: Any) -> bool:
+    """Return whether a driver's connection is in a transaction, now that a statement has been sent over it."""
+    status = getattr(getattr(driver, "info", None), "transaction_status", None)
+    if status is not None:  # psycopg, by libpq
+        return bool(status != _IDLE)
+    return bool(getattr(driver, "in_transaction", True))  # sqlite3, by itself or under aiosqlite
 
 
-def _refuse_autocommit(connection: Connection) -> None:
-    if connection.dialect.name != "postgresql":
-        return
-    driver = _driver(connection)
-    idle = 0  # libpq's PQTRANS_IDLE
-    if getattr(driver, "autocommit", False) and driver.info.transaction_status == idle:
-        raise LeaseError(_NO_TRANSACTION)
+def _refuse_another_kind(connection: Connection | AsyncConnection, home: URL | None) -> None:
+    if home is not None and home.get_backend_name() != connection.dialect.name:
+        raise _elsewhere(connection.engine.url, home)
 
 
 def _refuse_other_database(connection: Connection, home: URL | None) -> None:
     there = connection.engine.url
-    if home is None or _place(there) == _place(home):
-        return
-    raise LeaseError(
+    if home is not None and place_of(there) != place_of(home):
+        raise _elsewhere(there, home)
+
+
+def _elsewhere(there: URL, home: URL) -> LeaseError:
+    return LeaseError(
         f"the lease is in {describe(home)}, but this connection leads to {describe(there)}: "
         "a fence works only where the lease is; a resource elsewhere needs a gate that keeps the highest token"
     )
-
-
-def _place(url: URL) -> tuple[object, ...]:
-    if url.get_backend_name() == "sqlite":
-        return ("sqlite", str(Path(url.database or "").resolve()))
-    return (url.get_backend_name(), url.host or "localhost", url.port or 5432, url.database or url.username)
-
-
-def _driver(connection: Connection) -> Any:
-    return connection.connection.driver_connection

@@ -14,21 +14,22 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     or_,
+    select,
     text,
 )
 
-from .database.backend import SCHEMA
-from .database.dialects import Expiry, Instant, clock, other_boot
+from .database.backend import SCHEMA, backend_of
+from .database.dialects import Expiry, Instant, Name, clock, other_boot, turn
 from .model import Grant
 
 metadata = MetaData()
-
-_name_type = Text().with_variant(Text(collation="C"), "postgresql")
+_TURN = 5_283_047_921
+"""The turn in which tables are made; any number of our own."""
 
 lease = Table(
     "lease",
     metadata,
-    Column("name", _name_type, primary_key=True),
+    Column("name", Name, primary_key=True),
     Column("token", BigInteger, nullable=False, server_default="0"),
     Column("holder", Text),
     Column("label", Text),
@@ -73,14 +74,9 @@ def create_tables(connection: Connection) -> None:
 
     Use it in a migration of your own, or once at a program's start. Nothing that exists is changed or dropped.
     """
-    if connection.dialect.name == "postgresql":
-        # Two CREATE TABLE IF NOT EXISTS at once can still collide; one at a time can not. Ends with the transaction.
-        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(5283047921)")
-    bound = connection.execution_options(schema_translate_map={None: _schema_of(connection)})
-    metadata.create_all(bound, tables=[lease])
-    if connection.dialect.name == "postgresql":
+    backend = backend_of(connection)
+    # Two CREATE TABLE IF NOT EXISTS at once can still collide; one at a time can not.
+    connection.execute(select(turn(_TURN)))
+    metadata.create_all(connection.execution_options(schema_translate_map={None: backend.schema}), tables=[lease])
+    if backend.has_functions:
         connection.execute(text(functions()))
-
-
-def _schema_of(connection: Connection) -> str | None:
-    return SCHEMA if connection.dialect.name == "postgresql" else None

@@ -3,20 +3,23 @@
 import asyncio
 from collections.abc import Collection
 from contextlib import suppress
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from sqlalchemy import Connection
+from sqlalchemy import URL, Connection
 from sqlalchemy.exc import OperationalError
 
 from . import statements
 from .database.address import Address
+from .database.backend import backend_of
 from .database.engines import open_database
 from .database.sqlstate import sqlstate
 from .errors import StoreUnavailable
 from .model import Grant, LeaseRecord, Renewal
 from .schema import create_tables
 from .timing import LeaseTiming
-from .waiting import ReleaseListener, happens
+
+if TYPE_CHECKING:
+    from .database.listener import ReleaseListener
 
 _UNHEARD = 1.0
 """Seconds between two looks where notifications do not arrive."""
@@ -67,8 +70,8 @@ class DatabaseStore:
         self._renewals = open_database(address, timeout=self._timeout, connections=1, application="leased heartbeat")
         self._others = open_database(address, timeout=self._timeout, connections=4, application="leased")
         self.url = self._others.url
-        self._sqlite = self.url.get_backend_name() == "sqlite"
-        self._listener = None if self._sqlite else ReleaseListener(self.url)
+        self._backend = backend_of(self.url)
+        self._listener = _listener(self.url) if self._backend.listens else None
 
     async def grant(self, name: str, holder: str, label: str, ttl: float) -> Grant | LeaseRecord | None:
         def unit(connection: Connection) -> Grant | LeaseRecord | None:
@@ -85,8 +88,8 @@ class DatabaseStore:
                 renewed.pairs, statements.read(connection, missing) if missing else {}, renewed.database_time
             )
 
-        # One statement, one round trip on PostgreSQL; on SQLite a write needs the turnstile.
-        return await (self._renewals.write(unit) if self._sqlite else self._renewals.read(unit))
+        # One statement needs no transaction around it, which saves a round trip; unless its turn to write comes with one.
+        return await (self._renewals.write(unit) if self._backend.has_one_writer else self._renewals.read(unit))
 
     def _renewed(self, connection: Connection, holder: str, ttl: float) -> statements.RenewedPairs:
         try:
@@ -111,14 +114,14 @@ class DatabaseStore:
             await self._look_until_released(name, seconds)
             return
         with self._listener.subscribed(name) as heard:
-            working = await happens(self._listener.working, min(seconds, _UNHEARD))
+            working = await _happens(self._listener.working, min(seconds, _UNHEARD))
             told = await self._others.write(
                 lambda connection: statements.await_release(connection, name, seconds + 1.0)
             )
             record = await self.read(name)
             if record is not None and record.live and record.expires_in is not None:
                 bound = min(seconds, record.expires_in + _AFTER_EXPIRY)
-                await happens(heard, bound if working and told else min(bound, _UNHEARD))
+                await _happens(heard, bound if working and told else min(bound, _UNHEARD))
 
     async def _look_until_released(self, name: str, seconds: float) -> None:
         deadline = asyncio.get_running_loop().time() + seconds
@@ -136,7 +139,7 @@ class DatabaseStore:
 
     async def prepare(self) -> None:
         """Make the tables where the database is embedded; elsewhere that is an act of its own (`lease.create_tables`, a migration)."""
-        if self._sqlite:
+        if self._backend.is_embedded:
             await self._others.write(create_tables)
 
     async def close(self) -> None:
@@ -144,3 +147,17 @@ class DatabaseStore:
             await self._listener.close()
         await self._renewals.close()
         await self._others.close()
+
+
+def _listener(url: URL) -> "ReleaseListener":
+    from .database.listener import ReleaseListener  # noqa: PLC0415 - its driver is loaded only where there is one
+
+    return ReleaseListener(url, statements.CHANNEL)
+
+
+async def _happens(event: asyncio.Event, seconds: float) -> bool:
+    """Wait at most ``seconds`` for ``event``; return whether it is set."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    return event.is_set()

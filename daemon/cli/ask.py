@@ -7,6 +7,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from lease.database.address import parse_address
+from lease.database.backend import backend_of
 from lease.database.database import Unit
 from lease.database.engines import open_database
 
@@ -30,9 +31,10 @@ def ask(database: str | None, unit: Unit[T], *, write: bool = False, patience: f
 def ask_url(url: str, unit: Unit[T], *, write: bool = False, patience: float = PATIENCE) -> T:
     """Do the same on the database at ``url``."""
     address = parse_address(url)
-    if address.get_backend_name() == "sqlite" and not Path(str(address.database)).exists():
+    file = backend_of(address).file(address)
+    if file is not None and not Path(file).exists():
         raise NoDatabase(
-            f'there is no database file "{address.database}"; `leased run FILE` makes it, --database or '
+            f'there is no database file "{file}"; `leased run FILE` makes it, --database or '
             "LEASED_DATABASE_URL name another one"
         )
 
@@ -52,8 +54,8 @@ def ask_url(url: str, unit: Unit[T], *, write: bool = False, patience: float = P
 
 
 def prepare(url: str) -> None:
-    """See that the tables are there, before anything is started: made on SQLite, checked elsewhere."""
-    if parse_address(url).get_backend_name() == "sqlite":
+    """See that the tables are there, before anything is started: made where the database is embedded, checked elsewhere."""
+    if backend_of(parse_address(url)).is_embedded:
         migrations.upgrade(url)
     else:
         migrations.check(url)

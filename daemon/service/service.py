@@ -9,7 +9,8 @@ from functools import partial
 
 from lease.client import LeaseClient
 from lease.clock import boot_id
-from lease.database.address import parse_address, plain_url
+from lease.database.address import plain_url
+from lease.database.backend import backend_of
 from lease.database.database import Database
 from lease.database.engines import open_database
 from lease.errors import StoreUnavailable
@@ -174,7 +175,7 @@ def _entry(context: ReplicaContext) -> registry.ReplicaEntry:
 
 async def _wall_clock(database: Database) -> WallClock | None:
     """Return what watches the wall clock on SQLite, which has no other, begun with what other replicas took for the time."""
-    if parse_address(database.url).get_backend_name() != "sqlite":
+    if backend_of(database.url).has_own_clock:
         return None
     if not boot_id() or sys.platform != "linux":
         return WallClock()

@@ -21,14 +21,12 @@ from sqlalchemy import (
     text,
 )
 
-from lease.database.dialects import Instant
+from lease.database.dialects import Instant, Name
 
 from ..states import Cause, JobState, ReplicaState, RunState
 
 metadata = MetaData()
 
-# Names sort the same on every database.
-_Name = Text().with_variant(Text(collation="C"), "postgresql")
 _Id = BigInteger().with_variant(Integer, "sqlite")
 
 
@@ -44,8 +42,8 @@ def _where(condition: str) -> dict[str, Any]:
 schedule = Table(
     "schedule",
     metadata,
-    Column("application", _Name, nullable=False),
-    Column("name", _Name, nullable=False),
+    Column("application", Name, nullable=False),
+    Column("name", Name, nullable=False),
     Column("definition", Text, nullable=False),  # JSON, as Schedule.canonical() gives it
     Column("digest", Text, nullable=False),
     Column("trigger", Text, nullable=False),  # for people: cron 0 2 * * *
@@ -77,8 +75,8 @@ run = Table(
     "run",
     metadata,
     Column("id", _Id, Identity(), primary_key=True),
-    Column("application", _Name, nullable=False),
-    Column("schedule", _Name, nullable=False),
+    Column("application", Name, nullable=False),
+    Column("schedule", Name, nullable=False),
     Column("scheduled_for", Instant, nullable=False),
     Column("last_scheduled_for", Instant),  # of a counted row: the last instant that it stands for
     Column("count", BigInteger, nullable=False, server_default="1"),
@@ -182,7 +180,7 @@ replica = Table(
     "replica",
     metadata,
     Column("holder", Text, primary_key=True),
-    Column("application", _Name, nullable=False),
+    Column("application", Name, nullable=False),
     Column("host", Text, nullable=False),
     Column("pid", BigInteger, nullable=False),
     Column("start_time", BigInteger, nullable=False),  # clock ticks since boot

@@ -1,14 +1,19 @@
 """Where a database is: the URL that users give, in the form that the library's own connections use."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Union
 
 from sqlalchemy import URL, Engine, make_url
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ..errors import LeaseError
+from .backend import NAMES, backend_of
 
-Address = str | URL | Engine | AsyncEngine
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+# A name for the last, and not the class: that brings SQLAlchemy's ORM along.
+Address = Union[str, URL, Engine, "AsyncEngine"]
 """A URL as it comes (``postgres://``, ``postgresql://``, ``sqlite:///``), or an engine, whose URL is taken."""
 
 
@@ -17,34 +22,29 @@ def parse_address(address: Address) -> URL:
 
     Raises `LeaseError`, with no password in it, for what cannot be used.
     """
-    if isinstance(address, (Engine, AsyncEngine)):
-        url = address.url
-    else:
-        try:
-            url = make_url(address)
-        except (ArgumentError, ValueError):
-            raise LeaseError(
-                "the database's URL cannot be read; write postgresql://user:password@host/name or sqlite:///file.db"
-            ) from None
-    kind = url.get_backend_name()
-    if kind in ("postgres", "postgresql"):
-        return url.set(drivername="postgresql+psycopg")
-    if kind == "sqlite":
-        return _sqlite(url)
-    raise LeaseError(f"{kind} is not supported; use PostgreSQL (postgresql://…) or SQLite (sqlite:///file.db)")
+    try:
+        url = make_url(address if isinstance(address, str | URL) else address.url)
+    except (ArgumentError, AttributeError, ValueError):
+        raise LeaseError(
+            "the database's URL cannot be read; write postgresql://user:password@host/name or sqlite:///file.db"
+        ) from None
+    backend = backend_of(url)
+    return (_with_path(url) if backend.is_embedded else url).set(drivername=backend.driver)
 
 
-def _sqlite(url: URL) -> URL:
+def _with_path(url: URL) -> URL:
     if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
         raise LeaseError("SQLite needs a file that several connections can share; write sqlite:///file.db")
-    return url.set(drivername="sqlite+pysqlite", database=str(Path(url.database).expanduser().absolute()))
+    return url.set(database=str(Path(url.database).expanduser().absolute()))
 
 
 def describe(url: URL) -> str:
-    """Return the URL for people: without password and driver."""
-    if url.get_backend_name() == "sqlite":
-        return f"sqlite:///{url.database}"
-    plain = url.set(drivername=url.get_backend_name(), query={})
+    """Return the URL for people: without password and driver. It may lead to a database that is not supported."""
+    name = url.get_backend_name()
+    file = backend_of(url).file(url) if name in NAMES else None
+    if file is not None:
+        return f"{name}:///{file}"
+    plain = url.set(drivername=name, query={})
     return plain.render_as_string(hide_password=True)
 
 
@@ -52,3 +52,11 @@ def plain_url(address: Address) -> str:
     """Return the URL as other programs take it: an absolute path, no driver, and the password in it."""
     url = parse_address(address)
     return url.set(drivername=url.get_backend_name()).render_as_string(hide_password=False)
+
+
+def place_of(url: URL) -> tuple[object, ...]:
+    """Return what tells one database from another, however their URLs are written."""
+    backend = backend_of(url)
+    if backend.is_embedded:
+        return (backend.name, str(Path(url.database or "").resolve()))
+    return (backend.name, url.host or "localhost", url.port or backend.port, url.database or url.username)

@@ -1,4 +1,124 @@
-"""What a kind of database is and can do: one value for each kind, asked instead of its name."""
+"""What a kind of database is and can do: one value for each kind, asked instead of its name.
+
+SQL that differs stands in the dialects' modules as constructs of SQLAlchemy; what is decided otherwise asks a `Backend`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from sqlalchemy import URL, Dialect
+
+from ..errors import LeaseError
 
 SCHEMA = "public"
 """Where the tables are on PostgreSQL."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionSettings:
+    """What a connection of our own is to be like; a driver takes of it what it knows. Durations in seconds."""
+
+    application: str = "leased"
+    """The name under which the server shows it."""
+    connect_within: float | None = None
+    """How long connecting may take; None where the caller bounds it."""
+    lock_wait: float | None = None
+    """How long a writer waits for the one before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """One kind of database."""
+
+    name: str
+    """As SQLAlchemy and users' URLs name it."""
+    driver: str
+    """The driver of our own connections, as a URL names it."""
+    isolation: Any
+    """The isolation level of our own connections."""
+    schema: str | None
+    """Where the tables are; None where there are no schemas."""
+    port: int | None
+    """The port that a URL without one means."""
+    is_embedded: bool
+    """A file of this machine, which its first use makes, tables and all."""
+    has_own_clock: bool
+    """Leases expire by its own clock, otherwise by that of the machine since it started (rule 1)."""
+    has_one_writer: bool
+    """One transaction at a time can write; they take turns (`lease.database.turnstile`), and need no locks of rows."""
+    has_functions: bool
+    """``lease_fence`` can be called in it, from any language."""
+    listens: bool
+    """It carries the news of a release to those who listen."""
+    options: Callable[[ConnectionSettings], dict[str, Any]]
+    """What its driver is given to connect."""
+    aliases: frozenset[str] = frozenset()
+    """Other names that URLs have for it."""
+
+    def file(self, url: URL) -> str | None:
+        """Return the path of the file that several processes share; None where the database is no such file."""
+        shared = self.is_embedded and url.database and url.database != ":memory:"
+        return url.database if shared else None
+
+
+def _for_psycopg(settings: ConnectionSettings) -> dict[str, Any]:
+    # Prepared statements do not pass every pooler.
+    options = {"prepare_threshold": None, "application_name": settings.application}
+    return (
+        options if settings.connect_within is None else {**options, "connect_timeout": round(settings.connect_within)}
+    )
+
+
+def _for_sqlite3(settings: ConnectionSettings) -> dict[str, Any]:
+    return {} if settings.lock_wait is None else {"timeout": settings.lock_wait}
+
+
+POSTGRESQL = Backend(
+    name="postgresql",
+    driver="postgresql+psycopg",
+    isolation="READ COMMITTED",
+    schema=SCHEMA,
+    port=5432,
+    is_embedded=False,
+    has_own_clock=True,
+    has_one_writer=False,
+    has_functions=True,
+    listens=True,
+    options=_for_psycopg,
+    aliases=frozenset({"postgres"}),
+)
+SQLITE = Backend(
+    name="sqlite",
+    driver="sqlite+pysqlite",
+    isolation="AUTOCOMMIT",  # the driver begins nothing by itself
+    schema=None,
+    port=None,
+    is_embedded=True,
+    has_own_clock=False,
+    has_one_writer=True,
+    has_functions=False,
+    listens=False,
+    options=_for_sqlite3,
+)
+BACKENDS = (POSTGRESQL, SQLITE)
+NAMES = {name: backend for backend in BACKENDS for name in (backend.name, *backend.aliases)}
+
+
+class HasDialect(Protocol):
+    """An engine or a connection of SQLAlchemy, sync or async."""
+
+    @property
+    def dialect(self) -> Dialect: ...
+
+
+def backend_of(database: URL | HasDialect) -> Backend:
+    """Return what the database of a URL, an engine or a connection is; raises `LeaseError` for one that is not supported."""
+    return backend_named(database.get_backend_name() if isinstance(database, URL) else database.dialect.name)
+
+
+def backend_named(name: str) -> Backend:
+    """Return the backend that SQLAlchemy, or a URL, calls ``name``; raises `LeaseError`."""
+    if name not in NAMES:
+        raise LeaseError(f"{name} is not supported; use PostgreSQL (postgresql://…) or SQLite (sqlite:///file.db)")
+    return NAMES[name]

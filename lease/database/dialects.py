@@ -1,16 +1,32 @@
 """Where PostgreSQL and SQLite differ: one type or SQL construct for each difference, so that the statements are written once."""
 
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import Any, cast
 
-from sqlalchemy import Boolean, ColumnElement, Dialect, Double, Float, Text, bindparam
-from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy import (
+    TIMESTAMP,
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    Connection,
+    Dialect,
+    Double,
+    Float,
+    Table,
+    Text,
+    bindparam,
+)
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from ..clock import boot_id, boottime
+from .backend import backend_of
+
+Name = Text().with_variant(Text(collation="C"), "postgresql")
+"""A name; names sort the same on every database."""
 
 
 class Instant(TypeDecorator[datetime]):
@@ -196,3 +212,33 @@ def lock_timeout(seconds: float) -> ColumnElement[bool]:
     It is local to the transaction (no session state), and needs no round trip of its own.
     """
     return _LockTimeout(bindparam(None, str(max(1, round(seconds * 1000))), type_=Text(), unique=True))
+
+
+class _Turn(FunctionElement[Any]):
+    """Waits until no other transaction has this turn; on SQLite there is one writer at a time anyway."""
+
+    type = Text()
+    inherit_cache = True
+
+
+@compiles(_Turn, "postgresql")
+def _turn_postgresql(element: _Turn, compiler: SQLCompiler, **kw: Any) -> str:
+    (key,) = list(element.clauses)
+    return f"CAST(pg_advisory_xact_lock({compiler.process(key, **kw)}) AS text)"
+
+
+@compiles(_Turn, "sqlite")
+def _turn_sqlite(element: _Turn, compiler: SQLCompiler, **kw: Any) -> str:
+    (key,) = list(element.clauses)
+    return compiler.process(key, **kw)
+
+
+def turn(key: int) -> ColumnElement[Any]:
+    """Return SQL that gives this transaction its turn under ``key`` when it is selected; it ends with the transaction."""
+    return _Turn(bindparam(None, key, type_=BigInteger(), unique=True))
+
+
+def insert_missing(connection: Connection, table: Table) -> Any:
+    """Return an INSERT that passes over rows that are there."""
+    dialect = import_module(f"sqlalchemy.dialects.{backend_of(connection).name}")
+    return dialect.insert(table).on_conflict_do_nothing()

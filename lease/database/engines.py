@@ -1,9 +1,10 @@
 """Opening a database of either kind."""
 
+from importlib import import_module
+
 from .address import Address, parse_address
+from .backend import backend_of
 from .database import Database
-from .postgresql import PostgresqlDatabase
-from .sqlite import SqliteDatabase
 
 
 def open_database(address: Address, *, timeout: float, connections: int = 2, application: str = "leased") -> Database:
@@ -12,6 +13,7 @@ def open_database(address: Address, *, timeout: float, connections: int = 2, app
     ``timeout`` bounds each attempt, in seconds, connecting included. Use it from one event loop only.
     """
     url = parse_address(address)
-    if url.get_backend_name() == "sqlite":
-        return SqliteDatabase(url, timeout=timeout, connections=connections)
-    return PostgresqlDatabase(url, timeout=timeout, connections=connections, application=application)
+    # The module of its kind alone is loaded, and with it the driver that the other kind does not need.
+    kind = import_module(f".{backend_of(url).name}", __package__)
+    database: Database = kind.open_database(url, timeout=timeout, connections=connections, application=application)
+    return database

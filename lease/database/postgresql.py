@@ -16,10 +16,11 @@ from typing import Any, TypeVar
 from sqlalchemy import URL, event
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..errors import StoreUnavailable
-from .backend import SCHEMA
+from .backend import ConnectionSettings
+from .connections import make_async_engine
 from .database import Unit, explain
 from .sqlstate import sqlstate
 
@@ -30,21 +31,18 @@ _AFTER_THE_CUT = 1.0
 """Seconds that a cut call may take to notice; after that it is left to itself."""
 
 
+def open_database(url: URL, *, timeout: float, connections: int, application: str) -> "PostgresqlDatabase":
+    """Open it for `lease.database.engines.open_database`."""
+    return PostgresqlDatabase(url, timeout=timeout, connections=connections, application=application)
+
+
 class PostgresqlDatabase:
     """A small pool of connections of its own, used from one event loop (see `lease.database.database.Database`)."""
 
     def __init__(self, url: URL, *, timeout: float, connections: int, application: str) -> None:
         self._url = url
         self._timeout = timeout
-        self._engine: AsyncEngine = create_async_engine(
-            url,
-            pool_size=connections,
-            max_overflow=0,
-            pool_timeout=max(timeout, 1.0),
-            isolation_level="READ COMMITTED",
-            # Prepared statements do not pass every pooler.
-            connect_args={"prepare_threshold": None, "application_name": application},
-        ).execution_options(schema_translate_map={None: SCHEMA})
+        self._engine = make_async_engine(url, ConnectionSettings(application), pool=connections, patience=timeout)
         event.listen(self._engine.sync_engine, "connect", _connected, insert=True)
         self._plain = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 

@@ -6,17 +6,26 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import URL, Engine, event
 from sqlalchemy.exc import DatabaseError
 
 from ..errors import LeaseError
+from .backend import ConnectionSettings
+from .connections import make_engine
 from .database import Unit, explain
-from .turnstile import Turnstile, TurnstileBusy
+from .transactions import use_wal, write_transaction
+from .turnstile import TurnstileBusy
 
 T = TypeVar("T")
 
 OLDEST = (3, 35)
 """The first version with RETURNING."""
+
+
+def open_database(url: URL, *, timeout: float, connections: int, application: str) -> "SqliteDatabase":
+    """Open it for `lease.database.engines.open_database`; ``application`` is what only a server can show."""
+    del application
+    return SqliteDatabase(url, timeout=timeout, connections=connections)
 
 
 class SqliteDatabase:
@@ -26,7 +35,6 @@ class SqliteDatabase:
         if sqlite3.sqlite_version_info < OLDEST:
             raise LeaseError(f"this Python has SQLite {sqlite3.sqlite_version}, but leased needs 3.35 or later")
         self._url = url
-        self._path = str(url.database)
         self._timeout = timeout
         self._engine = _engine(url, timeout, connections)
         self._threads = ThreadPoolExecutor(connections, thread_name_prefix="lease-sqlite")
@@ -67,17 +75,8 @@ class SqliteDatabase:
             raise explain(error, self._url) from error
 
     def _write(self, unit: Unit[T], seconds: float) -> T:
-        with self._engine.connect() as connection:
-            with Turnstile(self._path) as entrance:
-                entrance.pass_within(seconds)
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-            try:
-                result = unit(connection)
-                connection.exec_driver_sql("COMMIT")
-            except BaseException:
-                _roll_back(connection)
-                raise
-            return result
+        with self._engine.connect() as connection, write_transaction(connection, seconds):
+            return unit(connection)
 
     def _read(self, unit: Unit[T]) -> T:
         with self._engine.connect() as connection:
@@ -85,31 +84,11 @@ class SqliteDatabase:
 
 
 def _engine(url: URL, timeout: float, connections: int) -> Engine:
-    # AUTOCOMMIT: the driver begins nothing by itself; BEGIN IMMEDIATE is ours.
-    engine = create_engine(
-        url,
-        isolation_level="AUTOCOMMIT",
-        pool_size=connections,
-        max_overflow=0,
-        pool_timeout=max(timeout, 1.0),
-        connect_args={"timeout": timeout},
-    )
+    engine = make_engine(url, ConnectionSettings(lock_wait=timeout), pool=connections, patience=timeout)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
-        cursor = connection.cursor()
-        if cursor.execute("PRAGMA journal_mode").fetchone() != ("wal",):
-            # Two that turn a new file to WAL at once can collide without waiting.
-            with Turnstile(str(url.database)) as entrance:
-                entrance.pass_within(timeout)
-                cursor.execute("PRAGMA journal_mode = WAL")
-        cursor.execute("PRAGMA foreign_keys = ON")
-        cursor.close()
+        use_wal(connection, str(url.database), timeout)
+        connection.execute("PRAGMA foreign_keys = ON").close()
 
     return engine
-
-
-def _roll_back(connection: Connection) -> None:
-    driver = connection.connection.driver_connection
-    if driver is not None and driver.in_transaction:
-        driver.rollback()

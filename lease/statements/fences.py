@@ -3,7 +3,7 @@
 from sqlalchemy import Connection, select, text, update
 from sqlalchemy.exc import DBAPIError
 
-from ..database.backend import SCHEMA
+from ..database.backend import SCHEMA, backend_of
 from ..database.sqlstate import sqlstate
 from ..errors import LeaseLost, NeverGranted
 from ..model import Grant
@@ -19,7 +19,7 @@ def fence(connection: Connection, grant: Grant, bound: float = 30.0) -> None:
     PostgreSQL locks the row's key and bounds the transaction to ``bound`` seconds; SQLite takes the write lock by a write that changes
     nothing, since a read protects nothing there. See `lease.fences.fence` for connections that are not the library's own.
     """
-    if connection.dialect.name == "postgresql":
+    if backend_of(connection).has_functions:
         _fence_by_key(connection, grant, bound)
     elif connection.execute(update(lease).where(of_grant(grant)).values(token=lease.c.token)).rowcount != 1:
         known = select(lease.c.name).where(lease.c.name == grant.name, lease.c.token >= grant.token)

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from sqlalchemy import Connection, select, text, update
-from sqlalchemy.dialects import postgresql, sqlite
 
-from ..database.dialects import clock, later, now, this_boot
+from ..database.backend import backend_of
+from ..database.dialects import clock, insert_missing, later, now, this_boot
 from ..model import Grant
 from ..schema import free_or_stale, lease
 
@@ -59,17 +59,13 @@ def _missing(connection: Connection, names: Sequence[str]) -> list[str]:
 
 
 def _insert_missing(connection: Connection, names: Sequence[str]) -> None:
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     if rows := [{"name": name} for name in _unclaimed(connection, names)]:
-        connection.execute(dialect.insert(lease).on_conflict_do_nothing(), rows)
+        connection.execute(insert_missing(connection, lease), rows)
 
 
 def _unclaimed(connection: Connection, names: Sequence[str]) -> Sequence[str]:
-    """Return those of ``names`` that no other transaction is inserting: ON CONFLICT DO NOTHING would wait for it (rule 4).
-
-    SQLite has one writer at a time.
-    """
-    if connection.dialect.name != "postgresql":
+    """Return those of ``names`` that no other transaction is inserting: ON CONFLICT DO NOTHING would wait for it (rule 4)."""
+    if backend_of(connection).has_one_writer:
         return names
     return connection.scalars(_CLAIM, {"names": list(names)}).all()
 

@@ -2,6 +2,7 @@
 
 from sqlalchemy import Connection, func, select, update
 
+from ..database.backend import backend_of
 from ..database.dialects import clock, later
 from ..schema import lease
 
@@ -22,6 +23,6 @@ def await_release(connection: Connection, name: str, seconds: float) -> bool:
 
 
 def notify(connection: Connection, name: str) -> None:
-    """Tell PostgreSQL's listeners that ``name`` was released; SQLite has none, there a waiter looks by itself."""
-    if connection.dialect.name == "postgresql":
+    """Notify those who listen that ``name`` was released; where nobody can listen, a waiter looks by itself."""
+    if backend_of(connection).listens:
         connection.execute(select(func.pg_notify(CHANNEL, name)))

@@ -13,7 +13,7 @@ from sqlalchemy import make_url, text
 import lease
 from lease import LeaseLost, LeaseNotAcquired, LeaseTiming, LossKind, StoreUnavailable, events
 from lease.database.engines import open_database
-from lease.waiting import ReleaseListener
+from lease.database.listener import ReleaseListener
 from tests.lease.stores import QUICK, Recorder, Tables, until
 from tests.support.proxy import Proxy
 from tests.support.waiting import wait_until
@@ -89,7 +89,7 @@ async def test_a_connection_that_was_never_made_is_closed_without_the_garbage_co
         before = open_sockets()
         for proxy.silent_after in (0, 1, 2, 4):
             await seconds_of_a_failed_attempt(proxied_url)
-            listener = ReleaseListener(make_url(proxied_url))
+            listener = ReleaseListener(make_url(proxied_url), lease.statements.CHANNEL)
             connections = proxy.connections
             with listener.subscribed("a"):
                 await until(lambda: proxy.connections > connections)  # noqa: B023 - called in this turn

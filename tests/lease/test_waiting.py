@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import text
 
 from lease import Grant, LeaseTiming, statements
+from lease.database.listener import ReleaseListener
 from lease.sync import LeaseClient
-from lease.waiting import ReleaseListener
 from tests.lease.stores import QUICK, Tables, in_thread
 from tests.support.proxy import Proxy
 from tests.support.waiting import wait_until

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
+from lease.database.backend import backend_of
 from lease.model import Grant
 
 from ...definitions.codec import UnreadableDefinition, read_schedule
@@ -83,7 +84,7 @@ def read_tables(connection: Connection, application: str | None = None) -> Table
             job_runs=statements.audit.job_runs(connection, application),
             leases=statements.audit.leases(connection),
             stranded=statements.audit.stranded(connection, application, within),
-            wall_clock=connection.dialect.name == "sqlite",
+            wall_clock=not backend_of(connection).has_own_clock,
         )
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from lease.database.address import describe, parse_address
+from lease.database.backend import backend_of
 
 from ...service.settings import read_settings
 from ...store import migrations
@@ -47,4 +48,4 @@ def sql(
 ) -> None:
     """Print the migrations as a script, for the kind of database that the URL names; nothing is connected."""
     url = parse_address(read_settings({"database_url": database}).database)
-    sys.stdout.write(migrations.sql(url.get_backend_name(), since))
+    sys.stdout.write(migrations.sql(backend_of(url).name, since))

@@ -1,10 +1,13 @@
 """How alembic runs our revisions: on a connection that `upgrading` has opened, or as a script."""
 
 from alembic import context
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection, make_url
 
-from daemon.store.migrations.state import VERSION_TABLE, schema_of
+from daemon.store.migrations.opening import CONNECTION
+from daemon.store.migrations.state import VERSION_TABLE
 from daemon.store.tables import metadata
+from lease.database.backend import Backend, backend_of
+from lease.database.connections import connected
 
 
 def _on(connection: Connection) -> None:
@@ -12,31 +15,30 @@ def _on(connection: Connection) -> None:
         connection=connection,
         target_metadata=metadata,
         version_table=VERSION_TABLE,
-        version_table_schema=schema_of(connection.dialect.name),
+        version_table_schema=backend_of(connection).schema,
     )
     with context.begin_transaction():
         context.run_migrations()
 
 
-def _as_script() -> None:
-    dialect = str(context.config.attributes["dialect"])
+def _as_script(backend: Backend) -> None:
     context.configure(
-        dialect_name=dialect,
+        dialect_name=backend.name,
         # Percent signs stay single then.
         dialect_opts={"paramstyle": "named"},
         literal_binds=True,
         transactional_ddl=True,
         version_table=VERSION_TABLE,
-        version_table_schema=schema_of(dialect),
+        version_table_schema=backend.schema,
     )
     with context.begin_transaction():
         context.run_migrations()
 
 
 if context.is_offline_mode():
-    _as_script()
+    _as_script(context.config.attributes["backend"])
 elif "connection" in context.config.attributes:
     _on(context.config.attributes["connection"])
-else:
-    with create_engine(context.config.get_main_option("sqlalchemy.url") or "").begin() as opened:
+else:  # by the command alembic, which reads its address from alembic.ini
+    with connected(make_url(context.config.get_main_option("sqlalchemy.url") or ""), CONNECTION) as opened:
         _on(opened)

@@ -3,7 +3,7 @@
 from sqlalchemy import URL, Column, Connection, MetaData, Table, Text, inspect, select
 
 from lease.database.address import describe, parse_address
-from lease.database.backend import SCHEMA
+from lease.database.backend import backend_named, backend_of
 
 from ...errors import DaemonError
 from .opening import opened_for_reading
@@ -32,8 +32,8 @@ class SchemaTooNew(SchemaNotReady):
 
 
 def schema_of(dialect: str) -> str | None:
-    """Return the schema that the tables are in."""
-    return SCHEMA if dialect == "postgresql" else None
+    """Return the schema that the tables are in, where SQLAlchemy calls the kind of database ``dialect``."""
+    return backend_named(dialect).schema
 
 
 def current(url: str | URL) -> str | None:
@@ -54,7 +54,7 @@ def check(database: str | URL | Connection) -> None:
 
 def revision_of(connection: Connection) -> str | None:
     """Return the revision that the database is at, or None."""
-    schema = schema_of(connection.dialect.name)
+    schema = backend_of(connection).schema
     if not inspect(connection).has_table(VERSION_TABLE, schema=schema):
         return None
     versions = Table(VERSION_TABLE, MetaData(), Column("version_num", Text), schema=schema)

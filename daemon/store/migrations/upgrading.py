@@ -10,6 +10,8 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import URL
 
+from lease.database.backend import backend_named
+
 from .opening import opened_for_upgrade
 from .state import REVISIONS, refuse_newer, revision_of
 
@@ -36,7 +38,7 @@ def sql(dialect: str, since: str | None = None) -> str:
     """Return a script for ``postgresql`` or ``sqlite`` that does what `upgrade` would, from the revision ``since`` on."""
     script = io.StringIO()
     with _quiet():
-        command.upgrade(_config(script, dialect=dialect), f"{since}:head" if since else "head", sql=True)
+        command.upgrade(_config(script, backend=backend_named(dialect)), f"{since}:head" if since else "head", sql=True)
     return script.getvalue()
 
 

@@ -22,7 +22,7 @@ def look(connection: Connection, application: str, names: Collection[str], holde
         .where(
             schedule.c.application == application,
             schedule.c.next_due.is_not(None),
-            among(connection, schedule.c.name, names),
+            among(schedule.c.name, names),
         )
         .subquery("due")
     )
@@ -36,11 +36,11 @@ def look(connection: Connection, application: str, names: Collection[str], holde
             pending(),
             run.c.start_by.is_not(None),
             run.c.started_at.is_(None),
-            among(connection, run.c.schedule, names),
+            among(run.c.schedule, names),
         )
         .subquery("late")
     )
-    runs = _runs(connection, application, names, holder)
+    runs = _runs(application, names, holder)
     earlier = case((due.c.until.is_(None), late.c.until), (late.c.until < due.c.until, late.c.until), else_=due.c.until)
     return connection.execute(
         select(
@@ -57,14 +57,14 @@ def look(connection: Connection, application: str, names: Collection[str], holde
     ).one()
 
 
-def _runs(connection: Connection, application: str, names: Collection[str], holder: str | None) -> Any:
+def _runs(application: str, names: Collection[str], holder: str | None) -> Any:
     until_start = seconds_until(run.c.available_at)
     until_free = seconds_between(clock(), lease.c.expires_at)
     live = and_(lease.c.holder.is_not(None), ~free_or_stale())
     may_start = and_(pending(), run.c.available_at.is_not(None))
     blocked = and_(live, until_free > until_start)
     ours = and_(lease.c.holder == run.c.holder, lease.c.token == run.c.token)
-    known = and_(schedule.c.retired_at.is_(None), among(connection, run.c.schedule, names))
+    known = and_(schedule.c.retired_at.is_(None), among(run.c.schedule, names))
     available = and_(may_start, run.c.available_at <= now(), ~func.coalesce(live, literal(False)))
     return (
         select(

@@ -21,7 +21,7 @@ from lease.database.dialects import clock, now, seconds_between, this_boot
 from lease.schema import lease, stale
 
 from ..tables import job_run, replica, run, schedule
-from .dialects import running
+from .dialects import begin_snapshot, running
 
 SEEN_LATELY = 30.0
 """Seconds. A replica tells every five that it is there."""
@@ -30,8 +30,7 @@ SEEN_LATELY = 30.0
 @contextmanager
 def snapshot(connection: Connection) -> Iterator[None]:
     """Let all that is read see the database as of one moment. The connection must be in autocommit."""
-    postgresql = connection.dialect.name == "postgresql"
-    connection.exec_driver_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" if postgresql else "BEGIN")
+    connection.execute(begin_snapshot())
     try:
         yield
     except BaseException:

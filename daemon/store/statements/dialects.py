@@ -10,21 +10,18 @@ from sqlalchemy import (
     Boolean,
     Column,
     ColumnElement,
-    Connection,
-    Table,
+    Dialect,
     Text,
-    any_,
     bindparam,
     cast,
-    column,
-    func,
     literal_column,
-    select,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.base import Executable
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.elements import ClauseElement
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from ..tables import run
 
@@ -50,18 +47,46 @@ def unfinished(of: Any = run) -> ColumnElement[bool]:
     return condition
 
 
-def among(connection: Connection, of: ColumnElement[str], values: Collection[str]) -> ColumnElement[bool]:
-    """Return the condition that a text is one of ``values``, as one parameter however many there are."""
-    if connection.dialect.name == "postgresql":
-        return of == any_(bindparam(None, list(values), type_=ARRAY(Text), unique=True))
-    each = func.json_each(json.dumps(list(values))).table_valued(column("value", Text))
-    return of.in_(select(each.c.value))
+class _Strings(TypeDecorator[list[str]]):
+    """Several strings as one parameter: an array on PostgreSQL, JSON on SQLite."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(ARRAY(Text) if dialect.name == "postgresql" else Text())
+
+    def process_bind_param(self, value: list[str] | None, dialect: Dialect) -> Any:
+        return value if dialect.name == "postgresql" else json.dumps(value)
 
 
-def insert_missing(connection: Connection, table: Table) -> Any:
-    """Return an INSERT that passes over rows that are there."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    return dialect.insert(table).on_conflict_do_nothing()
+class _Among(FunctionElement[bool]):
+    """Whether a string is one of several."""
+
+    type = Boolean()
+    inherit_cache = True
+
+    def self_group(self, against: Any = None) -> "_Among":
+        """Stay as it is within a condition: SQLite finds nothing in an index by ``(…) = 1``."""
+        del against
+        return self
+
+
+@compiles(_Among, "postgresql")
+def _among_postgresql(element: _Among, compiler: SQLCompiler, **kw: Any) -> str:
+    of, strings = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"({of} = ANY ({strings}))"
+
+
+@compiles(_Among, "sqlite")
+def _among_sqlite(element: _Among, compiler: SQLCompiler, **kw: Any) -> str:
+    of, strings = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"({of} IN (SELECT value FROM json_each({strings})))"
+
+
+def among(of: ColumnElement[str], values: Collection[str]) -> ColumnElement[bool]:
+    """Return the condition that a string is one of ``values``, as one parameter however many there are."""
+    return _Among(of, bindparam(None, list(values), type_=_Strings(), unique=True))
 
 
 def number(value: Column[Any]) -> ColumnElement[str]:
@@ -69,28 +94,28 @@ def number(value: Column[Any]) -> ColumnElement[str]:
     return cast(cast(value, BigInteger), Text)
 
 
-class _Turn(FunctionElement[Any]):
+class _KeyedTurn(FunctionElement[Any]):
     """Waits until no other transaction has this turn; SQLite has one writer at a time anyway."""
 
     type = Text()
     inherit_cache = True
 
 
-@compiles(_Turn, "postgresql")
-def _turn_postgresql(element: _Turn, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(_KeyedTurn, "postgresql")
+def _turn_postgresql(element: _KeyedTurn, compiler: SQLCompiler, **kw: Any) -> str:
     (key,) = list(element.clauses)
     return f"CAST(pg_advisory_xact_lock(hashtextextended({compiler.process(key, **kw)}, 7401936208)) AS text)"
 
 
-@compiles(_Turn, "sqlite")
-def _turn_sqlite(element: _Turn, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(_KeyedTurn, "sqlite")
+def _turn_sqlite(element: _KeyedTurn, compiler: SQLCompiler, **kw: Any) -> str:
     (key,) = list(element.clauses)
     return compiler.process(key, **kw)
 
 
 def turn(key: str) -> ColumnElement[Any]:
     """Return SQL that gives this transaction its turn under ``key`` when it is selected; it ends with the transaction."""
-    return _Turn(bindparam(None, key, type_=Text(), unique=True))
+    return _KeyedTurn(bindparam(None, key, type_=Text(), unique=True))
 
 
 class _Bounded(FunctionElement[bool]):
@@ -117,3 +142,19 @@ def bounded() -> ColumnElement[bool]:
     A replica that is paused in the middle of a transaction loses it, and holds off its successor no longer (rule 11).
     """
     return _Bounded()
+
+
+class begin_snapshot(Executable, ClauseElement):  # noqa: N801 - reads as the statement that it is
+    """Begins a transaction that only reads, and sees the database as of one moment."""
+
+    inherit_cache = True
+
+
+@compiles(begin_snapshot, "postgresql")
+def _begin_snapshot_postgresql(_element: begin_snapshot, _compiler: SQLCompiler, **_kw: Any) -> str:
+    return "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
+
+@compiles(begin_snapshot, "sqlite")
+def _begin_snapshot_sqlite(_element: begin_snapshot, _compiler: SQLCompiler, **_kw: Any) -> str:
+    return "BEGIN"

@@ -5,13 +5,13 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, exists, func, insert, literal, select, update
 
-from lease.database.dialects import now
+from lease.database.dialects import insert_missing, now
 from lease.model import Grant
 from lease.schema import lease
 
 from ...states import JobState
 from ..tables import job_run, run
-from .dialects import bounded, insert_missing, running
+from .dialects import bounded, running
 
 
 def hold(connection: Connection, grant: Grant) -> bool:

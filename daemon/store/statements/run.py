@@ -6,13 +6,13 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, insert, null, select, update
 
-from lease.database.dialects import later, now
+from lease.database.dialects import insert_missing, later, now
 from lease.model import Grant
 from lease.schema import free_or_stale, lease
 
 from ...states import EndState
 from ..tables import run, schedule
-from .dialects import SCHEDULED, among, bounded, insert_missing, number, pending, running, unfinished
+from .dialects import SCHEDULED, among, bounded, number, pending, running, unfinished
 
 
 def add(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> int:
@@ -73,7 +73,7 @@ def candidates(
             run.c.application == application,
             pending(),
             run.c.available_at <= now(),
-            among(connection, run.c.schedule, names),
+            among(run.c.schedule, names),
             ~_late(),
             ~live,
             ~retired,
@@ -84,7 +84,7 @@ def candidates(
         .with_for_update(of=run, skip_locked=True, key_share=True)
     )
     if tried:
-        query = query.where(~among(connection, run.c.lease_name, tried))
+        query = query.where(~among(run.c.lease_name, tried))
     return [(id_, name) for id_, name in connection.execute(query)]
 
 
@@ -159,7 +159,7 @@ def promote(connection: Connection, application: str, name: str) -> None:
 def late(connection: Connection, application: str, names: Collection[str]) -> list[tuple[int, str]]:
     """Return (id, schedule) of the runs that should have started by now and did not."""
     query = select(run.c.id, run.c.schedule).where(
-        run.c.application == application, among(connection, run.c.schedule, names), _late()
+        run.c.application == application, among(run.c.schedule, names), _late()
     )
     return [(id_, name) for id_, name in connection.execute(query)]
 

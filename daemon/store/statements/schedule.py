@@ -6,11 +6,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, exists, insert, null, select, tuple_, update
 
-from lease.database.dialects import now
+from lease.database.dialects import insert_missing, now
 from lease.schema import lease
 
 from ..tables import run, schedule
-from .dialects import among, bounded, insert_missing, turn, unfinished
+from .dialects import among, bounded, turn, unfinished
 
 
 def take_turn(connection: Connection, application: str) -> datetime:
@@ -46,7 +46,7 @@ def retire(connection: Connection, application: str, names: Collection[str], at:
     """Retire schedules: they stay, and have no instants (rule 17)."""
     connection.execute(
         update(schedule)
-        .where(schedule.c.application == application, among(connection, schedule.c.name, names))
+        .where(schedule.c.application == application, among(schedule.c.name, names))
         .values(retired_at=at, next_due=null(), changed_at=at)
     )
 
@@ -66,7 +66,7 @@ def due(connection: Connection, application: str, names: Collection[str], limit:
         .where(
             schedule.c.application == application,
             schedule.c.next_due <= now(),
-            among(connection, schedule.c.name, names),
+            among(schedule.c.name, names),
             bounded(),
         )
         .order_by(schedule.c.next_due, schedule.c.name)
@@ -80,7 +80,7 @@ def still_running(connection: Connection, application: str, names: Collection[st
     """Return those schedules of which a run is not over (rule 14). Lock them first: this reads what was committed by then."""
     query = select(schedule.c.name).where(
         schedule.c.application == application,
-        among(connection, schedule.c.name, names),
+        among(schedule.c.name, names),
         exists().where(run.c.application == schedule.c.application, run.c.schedule == schedule.c.name, unfinished()),
     )
     return set(connection.scalars(query))

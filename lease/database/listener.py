@@ -1,6 +1,6 @@
-"""Waiting until somebody else's lease may be free: woken by NOTIFY on PostgreSQL, and always by itself.
+"""Listening for releases on PostgreSQL.
 
-A notification only shortens the wait; nothing depends on it (a pooler in transaction mode swallows them all).
+A notification only shortens a wait; nothing depends on it (a pooler in transaction mode swallows them all).
 """
 
 import asyncio
@@ -10,23 +10,23 @@ from contextlib import contextmanager, suppress
 import psycopg
 from sqlalchemy import URL
 
-from .database.postgresql import forget
-from .statements import CHANNEL
+from .postgresql import forget
 
 _CHECK = "\N{BELL}check"
 """A payload that no lease's name can be: the listener's notification to itself."""
 _CONNECT = 2.0
 _PAUSE = 1.0
-"""Seconds between two attempts to listen, and between two looks whether anybody waits still."""
+"""Seconds between two attempts to listen, and between two looks at whether there still are waiters."""
 
 
 class ReleaseListener:
-    """One connection that listens while somebody waits, and hears the names that were released.
+    """One connection that listens to ``channel`` while there are waiters, and hears the names that were released.
 
     It counts as working only after a notification to itself has arrived.
     """
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, channel: str) -> None:
+        self._channel = channel
         self._conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
         self._waiters: dict[str, list[asyncio.Event]] = {}
         self._task: asyncio.Task[None] | None = None
@@ -70,8 +70,8 @@ class ReleaseListener:
         async with asyncio.timeout(_CONNECT):
             connection = await connecting
         try:
-            await connection.execute(f"LISTEN {CHANNEL}")
-            await connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, _CHECK))
+            await connection.execute(f"LISTEN {self._channel}")
+            await connection.execute("SELECT pg_notify(%s, %s)", (self._channel, _CHECK))
             while self._waiters:
                 async for notification in connection.notifies(timeout=_PAUSE):
                     if notification.payload == _CHECK:
@@ -86,11 +86,3 @@ class ReleaseListener:
         for name in names:
             for heard in self._waiters.get(name, ()):
                 heard.set()
-
-
-async def happens(event: asyncio.Event, seconds: float) -> bool:
-    """Wait at most ``seconds`` for ``event`` and tell whether it is set."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    return event.is_set()

@@ -1,0 +1,47 @@
+"""How our own connections are made: engines of SQLAlchemy, sync and async, with the options of their kind of database."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine
+from sqlalchemy.pool import NullPool
+
+from .backend import ConnectionSettings, backend_of
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+
+def make_engine(url: URL, settings: ConnectionSettings, *, pool: int | None = None, patience: float = 0) -> Engine:
+    """Return a sync engine with ``pool`` connections, for which `patience` seconds are waited; without, each is made for one use."""
+    return create_engine(url, **_options(url, settings, pool, patience))
+
+
+def make_async_engine(url: URL, settings: ConnectionSettings, *, pool: int, patience: float) -> "AsyncEngine":
+    """Return an async engine with ``pool`` connections, for which `patience` seconds are waited."""
+    from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415 - it brings SQLAlchemy's ORM along
+
+    return create_async_engine(url, **_options(url, settings, pool, patience))
+
+
+@contextmanager
+def connected(url: URL, settings: ConnectionSettings) -> Iterator[Connection]:
+    """Give one connection, made for the block and closed after it."""
+    engine = make_engine(url, settings)
+    try:
+        with engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def _options(url: URL, settings: ConnectionSettings, pool: int | None, patience: float) -> dict[str, Any]:
+    backend = backend_of(url)
+    pooled: dict[str, Any] = {"pool_size": pool, "max_overflow": 0, "pool_timeout": max(patience, 1.0)}
+    return {
+        "isolation_level": backend.isolation,
+        "connect_args": backend.options(settings),
+        "execution_options": {"schema_translate_map": {None: backend.schema}} if backend.schema else {},
+        **({"poolclass": NullPool} if pool is None else pooled),
+    }
