@@ -17,12 +17,12 @@ from anyio.abc import TaskGroup
 
 from . import events
 from .clock import Clock
-from .contact import Contact
 from .database_clock import DatabaseClock
 from .errors import StoreUnavailable
 from .grant_state import GrantState
 from .lingering import Lingering
 from .model import Grant, Loss, LossKind, Renewal
+from .renewal_history import RenewalHistory
 from .store import Store
 from .timing import LeaseTiming
 from .verdicts import Verdicts, judge, orphans
@@ -45,7 +45,7 @@ class Heartbeat:
         self._sweep_until = 0.0
         self._next_beat = 0.0
         self._wanted = asyncio.Event()
-        self._contact = Contact(timing, clock())
+        self._history = RenewalHistory(timing, clock())
         self._database_clock = DatabaseClock()
         self._releasing: set[Grant] = set()
         self._lingering = Lingering(timing, clock)
@@ -69,7 +69,7 @@ class Heartbeat:
         state = GrantState(grant, sent + self._timing.give_up, self._clock)
         if not self._wanted.is_set():
             self._next_beat = sent + self._timing.renew_every
-            self._contact.confirmed(sent)
+            self._history.confirmed(sent)
             self._database_clock.forget()
             self._seen = self._clock()
         self._states[grant] = state
@@ -143,7 +143,7 @@ class Heartbeat:
         try:
             await self._beat(sent)
         except StoreUnavailable as error:
-            self._contact.failed(str(error))
+            self._history.failed(str(error))
             self._at_risk(self._states.values(), str(error))
             self._next_beat = self._clock() + self._timing.retry_wait
         else:
@@ -153,7 +153,7 @@ class Heartbeat:
         expected = list(self._states)
         renewal = await self._store.renew(self._holder, self._timing.ttl, expected)
         verdicts = judge(expected, renewal)
-        self._contact.confirmed(sent, verdicts.unknown)
+        self._history.confirmed(sent, verdicts.unknown)
         self._extend(verdicts, sent)
         # The transaction that ends a grant has its row locked, and puts nothing at risk.
         locked = [state for state in self._states_of(verdicts.unknown) if not state.ending]
@@ -217,11 +217,11 @@ class Heartbeat:
         await asyncio.sleep(max(0.0, planned - now))
         now = self._seen = self._clock()
         if now - planned > self._timing.give_up / 10:
-            self._contact.stalled(now - planned)
+            self._history.stalled(now - planned)
             self._tell(events.Stalled(now - planned))
         for state in self.held:
             if now >= state.trusted_until:
-                self._lose(state, *self._contact.cause(state, now))
+                self._lose(state, *self._history.cause(state, now))
 
     def _lose(self, state: GrantState, kind: LossKind, cause: str) -> None:
         loss = Loss(state.grant, kind, cause)

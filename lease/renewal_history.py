@@ -7,7 +7,7 @@ from .model import Grant, LossKind, locked_cause, suspended_cause, unreachable_c
 from .timing import LeaseTiming
 
 
-class Contact:
+class RenewalHistory:
     """The evidence from which a grant that ran out of trust gets its cause. Times are by the client's clock."""
 
     def __init__(self, timing: LeaseTiming, now: float) -> None:
