@@ -1,14 +1,10 @@
-"""The small pure parts: verdicts, names, addresses, events."""
+"""The small pure parts: verdicts, names, events."""
 
 import logging
-from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine
-from sqlalchemy.ext.asyncio import create_async_engine
 
-from lease import Grant, InvalidName, LeaseClient, LeaseError, LeaseRecord, Loss, LossKind, events
-from lease.database.address import describe, parse_address
+from lease import Grant, InvalidName, LeaseRecord, Loss, LossKind, events
 from lease.model import Renewal, check_name, ended_cause
 from lease.verdicts import ANY_NAME, judge, orphans
 
@@ -81,75 +77,6 @@ def test_any_other_name_is_refused_with_a_sentence(name: str) -> None:
     assert "a lease's name" in str(refused.value)
     assert "\n" not in str(refused.value)
     str(refused.value).encode()
-
-
-# Addresses
-
-
-@pytest.mark.parametrize(
-    "given",
-    [
-        "postgres://anna:secret@db:5433/shop",
-        "postgresql://anna:secret@db:5433/shop",
-        "postgresql+psycopg2://anna:secret@db:5433/shop",
-        "postgresql+asyncpg://anna:secret@db:5433/shop",
-        "postgresql+psycopg://anna:secret@db:5433/shop",
-    ],
-)
-def test_an_address_of_postgresql_is_taken_as_it_comes(given: str) -> None:
-    url = parse_address(given)
-    assert url.render_as_string(hide_password=False) == "postgresql+psycopg://anna:secret@db:5433/shop"
-    assert describe(url) == "postgresql://anna:***@db:5433/shop"
-
-
-def test_an_address_of_sqlite_is_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    for given in ("sqlite:///leased.db", "sqlite+aiosqlite:///leased.db", f"sqlite:///{tmp_path}/leased.db"):
-        url = parse_address(given)
-        assert (url.drivername, url.database) == ("sqlite+pysqlite", f"{tmp_path}/leased.db")
-        assert describe(url) == f"sqlite:///{tmp_path}/leased.db"
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert parse_address("sqlite:///~/leased.db").database == f"{tmp_path}/leased.db"
-
-
-def test_an_engine_stands_for_its_url(tmp_path: Path) -> None:
-    sync, asynchronous = create_engine("postgresql+psycopg://anna:secret@db/shop"), None
-    assert parse_address(sync).password == "secret"
-    asynchronous = create_async_engine(f"sqlite+aiosqlite:///{tmp_path}/leased.db")
-    assert parse_address(asynchronous).database == f"{tmp_path}/leased.db"
-
-
-@pytest.mark.parametrize(
-    ("given", "says"),
-    [
-        ("sqlite://", "needs a file"),
-        ("sqlite:///:memory:", "needs a file"),
-        ("sqlite:///file:leased.db?mode=memory&uri=true", "needs a file"),
-        ("mysql://anna:secret@db/shop", "mysql is not supported"),
-        ("oracle://anna:secret@db/shop", "oracle is not supported"),
-        ("leased.db", "cannot be read"),
-        ("", "cannot be read"),
-        ("postgresql://anna:secret@db:port/shop", "cannot be read"),
-        ("nonsense+driver://anna:secret@db/shop", "not supported"),
-    ],
-)
-def test_what_cannot_be_used_is_told_in_one_sentence_without_the_password(given: str, says: str) -> None:
-    with pytest.raises(LeaseError, match=says) as refused:
-        parse_address(given)
-    assert "secret" not in str(refused.value)
-    assert "\n" not in str(refused.value)
-    assert refused.value.__cause__ is None
-
-
-def test_a_password_in_the_query_is_not_told() -> None:
-    assert "secret" not in describe(parse_address("postgresql://db/shop?user=anna&password=secret"))
-
-
-def test_no_representation_shows_a_password() -> None:
-    client = LeaseClient("postgresql://anna:secret@db/shop")
-    assert "secret" not in repr(client)
-    assert "secret" not in repr(client._runtime)
-    assert "secret" not in repr(parse_address("postgresql://anna:secret@db/shop"))
 
 
 # Events

@@ -100,7 +100,9 @@ GRANTS = (
                 "bindparam(None, callable_=lambda: datetime.now(UTC).timestamp(), type_=Double(), unique=True)",
             ),
         ),
-        on_each("tests/lease/test_whose_clock.py::test_no_statement_takes_the_time_from_this_machines_wall_clock[{}]"),
+        on_each(
+            "tests/lease/database/test_whose_clock.py::test_no_statement_takes_the_time_from_this_machines_wall_clock[{}]"
+        ),
     ),
     Mutant(
         "claim-by-upsert",

@@ -1,0 +1,105 @@
+"""The addresses of databases: what is taken, what is refused, and what is shown of one."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, make_url
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from lease import LeaseClient, LeaseError
+from lease.database.address import describe, parse_address, place_of
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "postgres://anna:secret@db:5433/shop",
+        "postgresql://anna:secret@db:5433/shop",
+        "postgresql+psycopg2://anna:secret@db:5433/shop",
+        "postgresql+asyncpg://anna:secret@db:5433/shop",
+        "postgresql+psycopg://anna:secret@db:5433/shop",
+    ],
+)
+def test_an_address_of_postgresql_is_taken_as_it_comes(given: str) -> None:
+    url = parse_address(given)
+    assert url.render_as_string(hide_password=False) == "postgresql+psycopg://anna:secret@db:5433/shop"
+    assert describe(url) == "postgresql://anna:***@db:5433/shop"
+
+
+def test_an_address_of_sqlite_is_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for given in ("sqlite:///leased.db", "sqlite+aiosqlite:///leased.db", f"sqlite:///{tmp_path}/leased.db"):
+        url = parse_address(given)
+        assert (url.drivername, url.database) == ("sqlite+pysqlite", f"{tmp_path}/leased.db")
+        assert describe(url) == f"sqlite:///{tmp_path}/leased.db"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert parse_address("sqlite:///~/leased.db").database == f"{tmp_path}/leased.db"
+
+
+def test_an_engine_stands_for_its_url(tmp_path: Path) -> None:
+    sync, asynchronous = create_engine("postgresql+psycopg://anna:secret@db/shop"), None
+    assert parse_address(sync).password == "secret"
+    asynchronous = create_async_engine(f"sqlite+aiosqlite:///{tmp_path}/leased.db")
+    assert parse_address(asynchronous).database == f"{tmp_path}/leased.db"
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("sqlite://", "needs a file"),
+        ("sqlite:///:memory:", "needs a file"),
+        ("sqlite:///file:leased.db?mode=memory&uri=true", "needs a file"),
+        ("mysql://anna:secret@db/shop", "mysql is not supported"),
+        ("oracle://anna:secret@db/shop", "oracle is not supported"),
+        ("leased.db", "cannot be read"),
+        ("", "cannot be read"),
+        ("postgresql://anna:secret@db:port/shop", "cannot be read"),
+        ("nonsense+driver://anna:secret@db/shop", "not supported"),
+    ],
+)
+def test_what_cannot_be_used_is_told_in_one_sentence_without_the_password(given: str, says: str) -> None:
+    with pytest.raises(LeaseError, match=says) as refused:
+        parse_address(given)
+    assert "secret" not in str(refused.value)
+    assert "\n" not in str(refused.value)
+    assert refused.value.__cause__ is None
+
+
+def test_a_password_in_the_query_is_not_told() -> None:
+    assert "secret" not in describe(parse_address("postgresql://db/shop?user=anna&password=secret"))
+
+
+def test_no_representation_shows_a_password() -> None:
+    client = LeaseClient("postgresql://anna:secret@db/shop")
+    assert "secret" not in repr(client)
+    assert "secret" not in repr(client._runtime)
+    assert "secret" not in repr(parse_address("postgresql://anna:secret@db/shop"))
+
+
+def test_a_database_that_is_not_supported_can_be_shown_all_the_same() -> None:
+    assert describe(make_url("mysql+pymysql://anna:secret@db/shop")) == "mysql://anna:***@db/shop"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("postgresql://db/shop", "postgresql+asyncpg://anna:secret@db:5432/shop"),
+        ("postgresql:///shop", "postgresql://localhost/shop"),
+        ("postgresql://shop@db", "postgresql://anna@db/shop"),
+        ("sqlite:////srv/leased.db", "sqlite+aiosqlite:////srv/data/../leased.db"),
+    ],
+)
+def test_one_database_is_one_place_however_its_url_is_written(one: str, other: str) -> None:
+    assert place_of(make_url(one)) == place_of(make_url(other))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("postgresql://db/shop", "postgresql://db:5433/shop"),
+        ("postgresql://db/shop", "postgresql://db/warehouse"),
+        ("sqlite:////srv/leased.db", "sqlite:////srv/other.db"),
+    ],
+)
+def test_two_databases_are_two_places(one: str, other: str) -> None:
+    assert place_of(make_url(one)) != place_of(make_url(other))
