@@ -119,10 +119,10 @@ def test_the_readme_shows_the_library_async_and_sync() -> None:
 
 
 def test_the_tests_that_are_shown_pass(tmp_path: Path) -> None:
-    (shown,) = blocks(ROOT / "docs" / "reference" / "testing.md", "python")
+    (shown,) = blocks(ROOT / "docs" / "how-to" / "test-your-schedules.md", "python")
     done = run_program(shown, tmp_path, "-m", "pytest", "-q", "-p", "no:cacheprovider")
     assert done.returncode == 0, done.stdout
-    assert "2 passed" in done.stdout
+    assert "3 passed" in done.stdout
 
 
 def definitions() -> Iterator[tuple[str, str]]:
