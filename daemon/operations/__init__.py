@@ -1,1 +1,1 @@
-"""What people do to schedules and runs, for every door: command line, Python, HTTP."""
+"""What people do to schedules and runs, whether by command line, Python or HTTP."""

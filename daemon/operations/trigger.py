@@ -1,4 +1,4 @@
-"""A run that a person or a program asks for, beside those that are due."""
+"""The trigger: a run that a person or a program requests, beside those that are due."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -10,12 +10,13 @@ from sqlalchemy import Connection
 from ..definitions.codec import read_schedule
 from ..errors import DaemonError
 from ..scheduling.lease_names import lease_name
+from ..scheduling.plan import waits_for_predecessor
 from ..store import statements
 from .requester import requester
 
 
 class NoSuchSchedule(DaemonError):
-    """There is no schedule of this name that could be triggered."""
+    """No schedule of this name can be triggered."""
 
 
 def trigger(
@@ -27,7 +28,8 @@ def trigger(
     why: str | None = None,
     params: Mapping[str, Any] | None = None,
 ) -> int:
-    """Make a run that a person asked for, and return its id. Behind an unfinished run it waits; it is never dropped.
+    """Write a run on request and return its id; it waits for an unfinished run, and is never
+    dropped.
 
     Raises `NoSuchSchedule`.
     """
@@ -35,7 +37,9 @@ def trigger(
     if row is None or row.retired_at is not None:
         raise _no_such_schedule(connection, application, name, retired=row is not None)
     schedule = read_schedule(row.definition)
-    waits = schedule.overlap != "allow" and bool(statements.schedule.still_running(connection, application, [name]))
+    waits = waits_for_predecessor(schedule.overlap) and bool(
+        statements.schedule.still_running(connection, application, [name])
+    )
     now = statements.schedule.database_time(connection)
     lease = lease_name(application, schedule)
     run_id = statements.run.add_manual(
@@ -60,7 +64,7 @@ def trigger(
 
 
 def trigger_now(connection: Connection, application: str, names: Iterable[str]) -> list[int]:
-    """Make a run of each of these schedules, as ``leased run --now`` asks, and return their ids."""
+    """Write a run of each of these schedules for ``leased run --now``; return their ids."""
     return [trigger(connection, application, name, requested_by=requester(), why="leased run --now") for name in names]
 
 

@@ -1,1 +1,1 @@
-"""From definitions to run rows: sync, and planning what is due."""
+"""From definitions to run rows: sync, and the planning of due instants."""

@@ -1,6 +1,7 @@
-"""The lease under which a run executes (rule 14)."""
+"""The name of the lease under which a run executes (rule 14)."""
 
 from dataclasses import dataclass
+from typing import assert_never
 
 from sqlalchemy import Connection
 
@@ -11,9 +12,11 @@ from ..store import statements
 
 @dataclass(frozen=True, slots=True)
 class LeaseName:
-    """``run/<application>/<schedule>``; the shared `lock` as it is; with `overlap = "allow"` ``…/<run id>``.
+    """``run/<application>/<schedule>``, or the shared `lock`; with `overlap = "allow"` ``…/<run
+    id>``.
 
-    No two of these collide: names of applications and schedules have no ``/``, and a lock does not begin with ``run/``.
+    Names never collide: those of applications and schedules have no ``/``, and a lock does not
+    begin with ``run/``.
     """
 
     base: str
@@ -24,14 +27,25 @@ class LeaseName:
 
 
 def lease_name(application: str, schedule: Schedule) -> LeaseName:
-    """Return the name for the runs of a schedule. A shared lock wins: its runs never overlap, whatever `overlap` says."""
+    """Return the lease name for a schedule's runs. Under a shared lock, runs never overlap."""
     if schedule.lock is not None:
         return LeaseName(schedule.lock, per_run=False)
-    return LeaseName(f"run/{application}/{schedule.name}", per_run=schedule.overlap == "allow")
+    base = f"run/{application}/{schedule.name}"
+    match schedule.overlap:
+        case "allow":
+            return LeaseName(base, per_run=True)
+        case "skip" | "queue":
+            return LeaseName(base, per_run=False)
+        case _:
+            assert_never(schedule.overlap)
 
 
 def rename_leases(connection: Connection, application: str, name: str) -> None:
-    """Name the lease of a schedule's pending runs by its stored definition: a sync passes over running ones. Its row must be locked."""
+    """Write the lease name of a schedule's pending runs, from its stored definition.
+
+    A sync renames only runs that are pending then, so this is due when a run is put back. The
+    schedule's row must be locked.
+    """
     row = statements.schedule.lock(connection, application, name)
     if row is None:
         return

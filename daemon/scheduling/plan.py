@@ -1,7 +1,8 @@
-"""What becomes of each due instant (rules 13 and 14): a pure decision, which the store writes down in one transaction.
+"""The plan of a schedule: what becomes of each due instant (rules 13 and 14). Pure.
 
-`plan` is called again for as long as it says `more`, and whenever `next_due` has come. Each instant comes up in one
-call only: a plan starts after `planned_until`, and names the next one.
+`write_plan` writes it in one transaction. `plan` is called again as long as it returns `more`, and
+at `next_due`. Each instant comes up in only one call: a plan starts after `planned_until`, and
+gives the next one.
 """
 
 import hashlib
@@ -9,58 +10,65 @@ from collections.abc import Container
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Literal
+from typing import Literal, assert_never
 
-from ..definitions.model import Schedule
+from ..definitions.model import Overlap, Schedule
 from ..definitions.triggers.trigger import At
-from .plan_rows import Entry, Ledger, Skip, Stretch
+from ..states import SkipReason
+from .plan_rows import Entry, Ledger, Stretch
 
 MISSED_AFTER = 60.0
 """Seconds. An instant older than this when it is planned was missed, not merely planned late."""
 MOST_CAUGHT_UP = 1_000
-"""How many missed instants `catch_up = "all"` runs; the older ones are recorded as missed."""
+"""The most missed instants that `catch_up = "all"` runs; older ones are recorded as missed."""
 MOST_EXAMINED = 50_000
-"""How many instants one call looks at."""
+"""The most instants that one call examines."""
 _HELD_BACK = 2_000
-"""How many of them are left to the next call when there are more: only the newest 1,000 can be caught up, and no more than
-600 fit into the time before an instant counts as missed, so the fate of all before these is certain."""
+"""How many of them are left to the next call when there are more.
+
+Only the newest 1,000 can be caught up, and at most 600 are recent enough not to count as missed, so
+the fate of all earlier ones is certain.
+"""
 _TICK = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
 class PlanState:
-    """What is stored of a schedule's planning. Instants up to and including ``planned_until`` are accounted for."""
+    """The stored state of a schedule's planning.
+
+    Instants up to and including ``planned_until`` are accounted for.
+    """
 
     planned_until: datetime
     anchor: datetime
     unfinished: bool = False
-    """A run of it is not over: running, to be resumed, waiting for a retry or for its predecessor (rule 14)."""
+    """A run is not over: running, to be resumed, waiting for a retry or its turn (rule 14)."""
     paused: bool = False
     stretch: Stretch | None = None
-    """The instants up to now that did not run, as `Plan.stretch` gave it."""
+    """The latest instants, if they did not run; from `Plan.stretch`."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedRun:
-    """A run row to be made; with ``last_scheduled_for``, a counted one that stands for ``count`` instants."""
+    """A run row to write; with ``last_scheduled_for``, a counted row for ``count`` instants."""
 
     scheduled_for: datetime
     state: Literal["pending", "skipped"]
-    reason: Skip | None
+    reason: SkipReason | None
     """Why it is skipped; None if it is pending."""
     available_at: datetime
-    """When it may start: the instant and its jitter."""
+    """When it may start: the instant plus its jitter."""
     waits: bool = False
-    """Pending, but behind an earlier run of this schedule: it becomes due when that is over."""
+    """It waits for an earlier run of this schedule, and becomes due when that run is over."""
     last_scheduled_for: datetime | None = None
     count: int = 1
     extends: bool = False
-    """The counted row with this `scheduled_for` is there already: it gets this `last_scheduled_for` and `count`."""
+    """The counted row with this `scheduled_for` exists: update `last_scheduled_for` and `count`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The rows to make, and the state to store with them; ``more``: call again at once."""
+    """The rows to write, and the state to store with them; ``more``: call again at once."""
 
     runs: tuple[PlannedRun, ...]
     next_due: datetime | None
@@ -70,9 +78,9 @@ class Plan:
 
 
 def first_state(schedule: Schedule, now: datetime) -> PlanState:
-    """Return the state of a schedule that is seen for the first time: it has missed nothing.
+    """Return the state of a new schedule, which has missed nothing.
 
-    An `at` in the past that never ran is one missed instant.
+    An `at` in the past is the exception: it counts as one missed instant.
     """
     if isinstance(schedule.trigger, At):
         return PlanState(planned_until=min(now, schedule.trigger.instant - _TICK), anchor=now)
@@ -80,7 +88,7 @@ def first_state(schedule: Schedule, now: datetime) -> PlanState:
 
 
 def changed_state(state: PlanState, now: datetime) -> PlanState:
-    """Return the state of a schedule whose `timing` has changed: it counts from the change, never backwards (rule 13)."""
+    """Return the state of a schedule whose `timing` changed: it counts from now on (rule 13)."""
     return PlanState(
         planned_until=max(state.planned_until, now), anchor=now, unfinished=state.unfinished, paused=state.paused
     )
@@ -94,7 +102,7 @@ def plan(application: str, schedule: Schedule, state: PlanState, now: datetime) 
     unfinished, planned_until = state.unfinished, state.planned_until
     for instant in due:
         skip = _skip(schedule, instant, now, caught_up, paused=state.paused, unfinished=unfinished)
-        if not ledger.enter(instant, skip, waits=unfinished and schedule.overlap != "allow"):
+        if not ledger.enter(instant, skip, waits=unfinished and waits_for_predecessor(schedule.overlap)):
             truncated = True
             break
         planned_until = instant
@@ -110,15 +118,26 @@ def plan(application: str, schedule: Schedule, state: PlanState, now: datetime) 
     )
 
 
+def waits_for_predecessor(overlap: Overlap) -> bool:
+    """Return whether a run waits while an earlier run of its schedule is not over."""
+    match overlap:
+        case "allow":
+            return False
+        case "skip" | "queue":
+            return True
+        case _:
+            assert_never(overlap)
+
+
 def jitter(application: str, schedule: Schedule, instant: datetime) -> timedelta:
-    """Return how much later than due a run may start: the same on every replica, below the schedule's `jitter`."""
+    """Return the delay of a run: below the schedule's `jitter`, and the same on every replica."""
     key = f"{application}\0{schedule.name}\0{instant.timestamp():.6f}".encode()
     share = int.from_bytes(hashlib.sha256(key).digest()[:8]) / 2**64
     return timedelta(milliseconds=int(schedule.jitter * share * 1_000))
 
 
 def _due(schedule: Schedule, state: PlanState, now: datetime) -> tuple[list[datetime], bool]:
-    """Return the due instants that this call settles, and whether it leaves some to the next."""
+    """Return the due instants that this call decides, and whether it leaves some to the next."""
     found: list[datetime] = []
     for instant in islice(schedule.instants(state.planned_until, state.anchor), MOST_EXAMINED + 1):
         if instant > now:
@@ -130,14 +149,21 @@ def _due(schedule: Schedule, state: PlanState, now: datetime) -> tuple[list[date
 
 
 def _caught_up(schedule: Schedule, due: list[datetime], now: datetime) -> frozenset[datetime]:
-    """Return the missed instants that run all the same."""
+    """Return the missed instants that run nevertheless."""
     in_time = [instant for instant in due if not _too_late(schedule, instant, now)]
     missed = [instant for instant in in_time if _late(instant, now) > MISSED_AFTER]
-    if schedule.catch_up == "all":
-        return frozenset(missed[-MOST_CAUGHT_UP:])
-    if schedule.catch_up == "skip" or (schedule.overlap == "skip" and len(in_time) > len(missed)):
-        return frozenset()  # with `overlap = "skip"` a missed one would make the one that is due just now be skipped
-    return frozenset(missed[-1:])
+    match schedule.catch_up:
+        case "all":
+            return frozenset(missed[-MOST_CAUGHT_UP:])
+        case "skip":
+            return frozenset()
+        case "latest":
+            # With `overlap = "skip"`, a run that catches up would make the one due now be skipped.
+            if schedule.overlap == "skip" and len(in_time) > len(missed):
+                return frozenset()
+            return frozenset(missed[-1:])
+        case _:
+            assert_never(schedule.catch_up)
 
 
 def _skip(
@@ -148,16 +174,20 @@ def _skip(
     *,
     paused: bool,
     unfinished: bool,
-) -> Skip | None:
-    """Return why an instant does not run; None if it does."""
+) -> SkipReason | None:
+    """Return why an instant does not run; None if it runs."""
     if paused:
         return "paused"
     missed = _late(instant, now) > MISSED_AFTER
     if _too_late(schedule, instant, now) or (missed and instant not in caught_up):
         return "missed"
-    if schedule.overlap == "skip" and unfinished and not (missed and schedule.catch_up == "all"):
-        return "overlap"
-    return None
+    match schedule.overlap:
+        case "skip":
+            return "overlap" if unfinished and not (missed and schedule.catch_up == "all") else None
+        case "queue" | "allow":
+            return None
+        case _:
+            assert_never(schedule.overlap)
 
 
 def _planned(application: str, schedule: Schedule, entry: Entry) -> PlannedRun:

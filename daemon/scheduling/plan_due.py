@@ -1,4 +1,4 @@
-"""From due instants to runs: one row each, made in the transaction that moves the schedule on (rule 13)."""
+"""The planning of due instants: a run row for each, written as the schedule moves on (rule 13)."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,21 +15,21 @@ from .plan_rows import Stretch
 from .write_plan import write_plan
 
 MOST_SCHEDULES = 50
-"""How many schedules one transaction plans."""
+"""The most schedules that one transaction plans."""
 MOST_ROWS = 1_000
-"""After so many rows a transaction takes no further schedule; each makes 1,000 at most (rule 13)."""
+"""The rows after which a transaction plans no further schedule; each adds at most 1,000."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlanReport:
-    """What is left to do, or to report, once due instants were planned."""
+    """What is left to do and to report after due instants were planned."""
 
     more: bool = False
     """There is more to plan at once."""
     doubled: int = 0
-    """Instants that had a run already. Always 0: anything else is a fault to be reported."""
+    """Instants that already had a run. Always 0: anything else is a bug to be reported."""
     unreadable: Mapping[str, str] = field(default_factory=dict)
-    """Schedules that were left alone, and why."""
+    """The schedules that were not planned, and why."""
 
 
 def plan_due(
@@ -39,15 +39,17 @@ def plan_due(
     *,
     trusts: Callable[[datetime], bool] | None = None,
 ) -> PlanReport:
-    """Give each instant that is due a run, for known schedules that no other replica is at; call it again while ``more``.
+    """Write a run for each due instant of the known schedules; call it again while it returns
+    ``more``.
 
-    The definition in the database decides, so that replicas with an older file plan the same. Runs that were to start by
-    now (`start_within`) and did not are recorded as missed. ``trusts`` tells whether the database's time may be planned by; if
-    not, nothing is.
+    Schedules that another replica is planning are skipped. The definition in the database decides,
+    so that replicas with an older file plan the same. Runs that should have started by now
+    (`start_within`) and did not are recorded as missed. ``trusts`` returns whether the database's
+    time can be trusted; if not, nothing is planned.
     """
     if trusts is not None and not trusts(statements.schedule.database_time(connection)):
         return PlanReport()
-    _give_up_late(connection, application, known)
+    _skip_late_runs(connection, application, known)
     rows = statements.schedule.due(connection, application, list(known), MOST_SCHEDULES)
     busy = statements.schedule.still_running(connection, application, [row.name for row in rows]) if rows else set()
     unreadable: dict[str, str] = {}
@@ -71,7 +73,7 @@ def plan_due(
     return PlanReport(more and planned > 0, doubled, unreadable)
 
 
-def _give_up_late(connection: Connection, application: str, known: Mapping[str, Schedule]) -> None:
+def _skip_late_runs(connection: Connection, application: str, known: Mapping[str, Schedule]) -> None:
     late = statements.run.late(connection, application, list(known))
     if not late:
         return

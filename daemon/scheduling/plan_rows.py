@@ -1,35 +1,38 @@
-"""The rows of one plan: one for each instant; beyond 1,000 in one stretch that did not run for one reason, a counted one."""
+"""The rows of a plan: one per instant, and a counted row for the rest of a long stretch. Pure.
+
+A stretch is a series of instants that did not run for the same reason. Beyond 1,000 instants it is
+counted (rule 13).
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
 
-Skip = Literal["missed", "overlap", "paused"]
+from ..states import SkipReason
 
 MOST_ROWS = 1_000
-"""How many rows one plan makes at most (rule 13)."""
+"""The most rows of one plan (rule 13)."""
 LONGEST_STRETCH = 1_000
-"""How many instants of one stretch have a row of their own (rule 13)."""
+"""The most instants of one stretch that have a row of their own (rule 13)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """The latest instants of a schedule, when none of them ran, all for one reason."""
+    """The latest instants of a schedule, if none of them ran, all for the same reason."""
 
-    reason: Skip
+    reason: SkipReason
     count: int
     counted_from: datetime | None = None
-    """The first instant of its counted row, once it has one."""
+    """The first instant of its counted row; None while it has none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One row; a counted one stands for ``count`` instants from ``first`` to ``last``."""
+    """A row; a counted row stands for ``count`` instants from ``first`` to ``last``."""
 
     first: datetime
     last: datetime
-    skip: Skip | None
+    skip: SkipReason | None
     waits: bool = False
     count: int = 1
     counted: bool = False
@@ -37,7 +40,7 @@ class Entry:
 
 
 class Ledger:
-    """Takes the instants one after the other; how they are spread over plans makes no difference to the rows."""
+    """Turns instants into rows, one by one; the rows do not depend on the split into plans."""
 
     def __init__(self, stretch: Stretch | None) -> None:
         self._entries: list[Entry] = []
@@ -47,8 +50,8 @@ class Ledger:
         self._extends = self._counted_from is not None
         self._counted_to: datetime | None = None
 
-    def enter(self, instant: datetime, skip: Skip | None, *, waits: bool) -> bool:
-        """Give ``instant`` its row, or a place in a counted one; False if this plan has no row left for it."""
+    def enter(self, instant: datetime, skip: SkipReason | None, *, waits: bool) -> bool:
+        """Give ``instant`` a row or add it to the counted one; return False if the plan is full."""
         goes_on = skip is not None and skip == self._reason
         beyond = goes_on and self._length >= LONGEST_STRETCH
         needs_row = not beyond or self._counted_to is None

@@ -1,4 +1,4 @@
-"""The planner of a replica: plans whatever is due, transaction by transaction, while the clock can be trusted (rule 13)."""
+"""The planner of a replica: it plans what is due while the clock can be trusted (rule 13)."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -13,7 +13,10 @@ from .wall_clock import WallClock
 
 
 class Planner:
-    """Plans the schedules of one application; ``wall_clock`` is given where the database has no clock of its own."""
+    """Plans the schedules of one application.
+
+    ``wall_clock`` is given if the database has no clock of its own.
+    """
 
     def __init__(
         self,
@@ -31,9 +34,9 @@ class Planner:
         self._reported: set[str] = set()
 
     async def plan(self, database_time: datetime, *, stopping: Callable[[], bool]) -> bool:
-        """Plan all that is due, until ``stopping``; return whether anything was tried.
+        """Plan all that is due, until ``stopping``; return whether planning was attempted.
 
-        On SQLite ``database_time`` is the machine's clock, and a jump of it pauses planning.
+        On SQLite ``database_time`` is the machine's clock, and a jump pauses planning.
         """
         if not self._trusts(database_time):
             return False
@@ -47,12 +50,12 @@ class Planner:
         return True
 
     def _trusts(self, database_time: datetime) -> bool:
-        """Return whether planning may trust this time."""
+        """Return whether planning may trust this time; report a jump of the clock."""
         if self._wall_clock is None:
             return True
         judgement = self._wall_clock.judge(database_time.timestamp(), boottime())
-        if judgement.news is not None:
-            self._notify(Note(judgement.news))
+        if judgement.note is not None:
+            self._notify(Note(judgement.note))
         return judgement.trusted
 
     def _report_faults(self, report: PlanReport) -> None:
@@ -60,7 +63,8 @@ class Planner:
         faults = set(report.unreadable.values())
         if report.doubled:
             faults.add(
-                f"{report.doubled} instants had a run already: two planners were at one schedule, which is a defect"
+                f"{report.doubled} instants already had a run: "
+                "two replicas planned the same schedule at once, which is a bug in leased"
             )
         for fault in faults - self._reported:
             self._notify(Note(fault))

@@ -1,4 +1,4 @@
-"""Writing a plan down: its rows, and the schedule moved on, in the caller's transaction (rule 13)."""
+"""The writing of a plan: its rows and the schedule's new state, in one transaction (rule 13)."""
 
 import json
 from datetime import datetime, timedelta
@@ -14,11 +14,11 @@ from .plan import Plan, PlannedRun
 
 
 class PlanningFailed(DaemonError):
-    """What was planned does not fit what is in the database; nothing of it was written."""
+    """The plan does not match the database; nothing was written."""
 
 
 def write_plan(connection: Connection, application: str, schedule: Schedule, plans: Plan, now: datetime) -> int:
-    """Write the runs and move the schedule on; return how many of the runs were there already."""
+    """Write the runs and move the schedule on; return how many of the runs already existed."""
     new = [planned for planned in plans.runs if not planned.extends]
     rows = [_row(application, schedule, planned, now) for planned in new]
     made = statements.run.add(connection, rows) if rows else 0
@@ -51,8 +51,8 @@ def _extend(connection: Connection, application: str, schedule: Schedule, planne
     )
     if changed != 1:
         raise PlanningFailed(
-            f'schedule "{schedule.name}": the row that counts its skipped instants since {planned.scheduled_for} '
-            f"should be there once, and is there {changed} times"
+            f'schedule "{schedule.name}": expected one row that counts its skipped instants since '
+            f"{planned.scheduled_for}, but found {changed}"
         )
 
 

@@ -32,12 +32,12 @@ def test_after_a_jump_nothing_is_planned_until_it_is_undone(ahead: float) -> Non
     assert at(clock, 0)
     judged = clock.judge(START + 1 + ahead, 1)
     assert not judged.trusted
-    assert judged.news is not None
-    assert f"has jumped {abs(ahead):.0f}s" in judged.news
-    assert clock.judge(START + 2 + ahead, 2).news is None  # it is told once
+    assert judged.note is not None
+    assert f"by {abs(ahead):.0f}s" in judged.note
+    assert clock.judge(START + 2 + ahead, 2).note is None  # it is told once
     back = clock.judge(START + 3, 3)
     assert back.trusted
-    assert back.news is not None
+    assert back.note is not None
     assert at(clock, 4)
 
 
