@@ -17,6 +17,12 @@ JobOutcome = Literal["succeeded", "failed", "stopped", "lost"]
 
 Neither uses up an attempt.
 """
+Settlement = Literal["abandoned", "stopped", "failed"]
+"""How a run was settled that its holder left behind.
+
+abandoned: its process died, it goes on elsewhere; stopped: its holder lived and lost the lease,
+which uses up nothing; failed: it was abandoned too often.
+"""
 ReplicaState = Literal["running", "draining", "stopped", "dead"]
 LiveReplicaState = Literal["running", "draining"]
 """The states that a replica reports of itself while it lives."""

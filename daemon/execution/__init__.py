@@ -22,17 +22,18 @@ The states of a run, and the function that writes each change (rules 13 to 16 an
         hand_back   the replica stops, or its lease was lost and the work has ended
         settle      the holder died (abandoned), or lost the lease and did not say so (stopped)
 
-    `promote` makes a pending run that waited for its predecessor due, when that ends. `cancelled` is for a command
-    that comes later.
+    `promote` makes a pending run due when the predecessor that it waited for ends. `cancelled` is
+    for a command that comes later.
 
 The states of a job run, which is one attempt of one job:
 
     start_job ──▶ running ──┬──▶ succeeded     finish_job, or finish_run for the last job
-                            ├──▶ failed        finish_job, retry_run or finish_run: an error, or its timeout
-                            ├──▶ stopped       hand_back or settle: told to stop, or its lease was lost
+                            ├──▶ failed        finish_job, retry_run, finish_run: an error or its timeout
+                            ├──▶ stopped       hand_back, settle: its replica stops, or its lease was lost
                             └──▶ abandoned     settle: its holder died
     finish_run ───────────────▶ not started   an earlier job failed for good
 
-`completion` has what a holder writes, `recovery.settle` what is written for a holder that is gone. What follows a job is
-decided in `next_step`, without a database. A drawing of both is in docs/images/states.svg.
+`completion` has what a holder writes, `recovery.settle` what is written for a holder that is gone.
+What follows a job is decided in `next_step`, without a database. A drawing of both is in
+docs/images/states.svg.
 """

@@ -1,4 +1,7 @@
-"""One attempt of one job of a claimed run: recorded before it starts, and ended when its lease is (rules 9, 16, 18 and 20)."""
+"""The execution of one attempt of a job: recorded before it starts, ended with its lease.
+
+Rules 9, 16, 18 and 20.
+"""
 
 import asyncio
 import time
@@ -20,11 +23,11 @@ from .held_run import HeldRun
 
 
 class WorkOutlivesLease(BaseException):
-    """A task did not end although its lease's ttl is over: only the end of the process ends it (rule 9)."""
+    """A task outlived its lease's ttl: only the end of the process ends it (rule 9)."""
 
 
 class JobExecution:
-    """The attempt number ``number`` of a job."""
+    """Attempt ``number`` of a job, from 1."""
 
     def __init__(self, held: HeldRun, job: Job, *, position: int, number: int, trust: TrustPage) -> None:
         self._held = held
@@ -39,20 +42,23 @@ class JobExecution:
         self._progress: Progress | None = None
 
     async def execute(self) -> tuple[int | None, Outcome]:
-        """Run the attempt; return the id of its record (None: the run is not ours, and nothing ran) and how it ended."""
+        """Run the attempt; return the id of its job run and its outcome.
+
+        The id is None if the run is not ours; nothing ran then.
+        """
         self._id = await self._held.start_job(self._job.name, self._position, self._number)
         if self._id is None:
             return None, Outcome("lost")
         began = time.monotonic()
         self._context.notify(JobStarted(self._subject))
         outcome = await self._attempt()
-        if last := self.take_progress():  # in a transaction of its own, so that locks are taken in order (rule 15)
+        if last := self.take_progress():  # in its own transaction, so that locks are taken in order (rule 15)
             await self._held.save_progress(last)
         self._context.notify(JobEnded(self._subject, outcome.state, time.monotonic() - began, outcome.error))
         return self._id, outcome
 
     def take_progress(self) -> dict[int, Progress]:
-        """Return how far the job has come, by the id of its record, where that is not in the database yet; the caller saves it."""
+        """Return the progress that is not saved yet, by job run id; the caller saves it."""
         progress, self._progress = self._progress, None
         return {} if progress is None or self._id is None else {self._id: progress}
 
@@ -64,10 +70,10 @@ class JobExecution:
                 return Outcome("lost")
             await attempt.go()
         except ChildNotStarted as error:
-            # A replica that was paused before `go` comes too late, which is no failure of the job.
+            # A replica that was paused before `go` is too late, which is not a failure of the job.
             lost = boottime() >= self._held.lease.trusted_until
             return Outcome("lost" if lost else "failed", str(error))
-        except OSError as error:  # out of descriptors or memory, say: the attempt failed, and counts as one
+        except OSError as error:  # no descriptors or memory left, say: this counts as a failed attempt
             return Outcome("failed", f"the job could not be started: {error}")
         return await self._watch(attempt)
 
@@ -101,13 +107,13 @@ class JobExecution:
         )
 
     async def _keeper_recorded(self, attempt: Attempt) -> bool:
-        """Record the keeper of a child before it runs, so that a cleaner can end what is left of it (rule 18)."""
+        """Record a child's keeper before the child runs, for the cleanup after a crash (rule 18)."""
         if attempt.keeper is None or self._id is None:
             return True
         return await self._held.record_keeper(self._id, attempt.keeper)
 
     async def _watch(self, attempt: Attempt) -> Outcome:
-        """Wait for the end of the work, and bring it about when its lease is lost, its time is up, or the replica is to end."""
+        """Wait for the work to end; end it at its timeout, on a stop, or when its lease is lost."""
         work = asyncio.create_task(attempt.wait())
         lost, stop = asyncio.create_task(self._held.lost.wait()), asyncio.create_task(self._held.stop.wait())
         grace, timeout = self._context.client.timing.kill_time, self._job.timeout
@@ -116,12 +122,12 @@ class JobExecution:
             in_time = work.done() or lost.done() or stop.done()
             if not work.done() and not lost.done():
                 attempt.stop(grace)
-                # A task that does not end as told would keep its lease for ever; a child's end its keeper sees to.
+                # A keeper ends its child. A task that ignores its cancellation would keep its lease for ever.
                 limit = None if attempt.keeper or in_time else self._context.client.timing.ttl
                 await asyncio.wait({work, lost}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
                 if not work.done() and not lost.done():
                     raise WorkOutlivesLease(
-                        f'job "{self._job.name}" did not end although its time is up: this process ends now'
+                        f'job "{self._job.name}" did not end after its timeout: ending this process'
                     )
             if not work.done():
                 attempt.kill()
@@ -135,16 +141,19 @@ class JobExecution:
         return outcome if in_time or timeout is None else timed_out(outcome, timeout)
 
     async def _gone_by_ttl(self, work: "asyncio.Task[Outcome]") -> None:
-        """Wait until lost work has ended; what has not when the ttl is over ends with this process (rule 9).
+        """Wait for work without a lease to end; raise `WorkOutlivesLease` when the ttl is over
+        (rule 9).
 
-        A process that was suspended for longer can tell its work only now: that has `kill_time` still to take note of it.
+        A process that was suspended for longer than that could not end its work before: the work
+        gets `kill_time`.
         """
         timing = self._context.client.timing
         left = self._held.lease.trusted_until - timing.give_up + timing.ttl - boottime()
         await asyncio.wait({work}, timeout=max(timing.kill_time, left))
         if not work.done():
             raise WorkOutlivesLease(
-                f'job "{self._job.name}" of "{self._claimed.schedule}" did not end although its lease is lost: this process ends now'
+                f'job "{self._job.name}" of "{self._claimed.schedule}" did not end although its lease was lost: '
+                "ending this process"
             )
 
     def _printed(self, line: str) -> None:

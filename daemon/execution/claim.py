@@ -1,7 +1,8 @@
-"""Claiming: runs that may start, each under a fresh grant of its lease, in one transaction (rules 4, 14 and 17).
+"""The claim: runs that may start, each under a new grant of its lease, in one transaction.
 
-A claim waits for nothing: it passes over runs that another claim looks at, and over leases that are live, locked or fenced.
-So it may lock a run before its lease, against the order of all others, and deadlocks with nobody.
+Rules 4, 14 and 17. A claim waits for no lock: it skips runs that another claim has locked, and
+leases that are live, locked or fenced. So it may lock a run before its lease, unlike every other
+transaction, and cannot deadlock.
 """
 
 import json
@@ -21,20 +22,20 @@ from ..store import statements
 
 @dataclass(frozen=True, slots=True)
 class EarlierAttempts:
-    """What earlier attempts made of one job of a run."""
+    """The earlier attempts of one job of a run."""
 
     job: str
     position: int
     state: JobState
-    """``succeeded`` if any attempt did; otherwise that of the latest."""
+    """``succeeded`` if any attempt succeeded; otherwise that of the latest."""
     failures: int
-    """Attempts that failed, and so used up a retry (rule 16)."""
+    """The attempts that failed, and so used up a retry (rule 16)."""
     next_attempt: int
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimedRun:
-    """A run that this replica may execute, and must end under this grant."""
+    """A run that this replica may execute, and must end, under this grant."""
 
     run_id: int
     application: str
@@ -43,10 +44,10 @@ class ClaimedRun:
     manual: bool
     grant: Grant
     attempt: int
-    """Which claim of the run this is, from 1."""
+    """The number of this claim of the run, from 1."""
     params: Mapping[str, Any]
     jobs: tuple[EarlierAttempts, ...]
-    """The jobs that were attempted before, in order."""
+    """The jobs with earlier attempts, in order."""
 
 
 def claim(  # noqa: PLR0917 - who claims what, for whom
@@ -58,7 +59,7 @@ def claim(  # noqa: PLR0917 - who claims what, for whom
     ttl: float,
     limit: int,
 ) -> list[ClaimedRun]:
-    """Claim up to ``limit`` runs of known schedules that may start, the longest due first, at most one a lease."""
+    """Claim up to ``limit`` runs of known schedules, the longest due first, one per lease."""
     started: list[Row[Any]] = []
     grants: dict[str, Grant] = {}
     tried: set[str] = set()
@@ -79,7 +80,7 @@ def claim(  # noqa: PLR0917 - who claims what, for whom
 
 
 def _release_unused(connection: Connection, grants: Mapping[str, Grant], started: list[Row[Any]]) -> None:
-    """End the grants whose runs turned out not to be pending: nothing would ever end them."""
+    """End the grants whose runs were no longer pending: nothing else would end them."""
     used = {row.lease_name for row in started}
     for name, grant in grants.items():
         if name not in used:

@@ -1,4 +1,4 @@
-"""What every run of a replica shares."""
+"""The context that all runs of a replica share."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,11 @@ from ..telemetry.facts import Notify
 
 @dataclass(frozen=True, slots=True)
 class ReplicaContext:
-    """The application, its database, the client of the heartbeat, the thread of async jobs, and who hears of facts."""
+    """The parts of a replica that its runs work with.
+
+    The application, its database, the lease client with the heartbeat, the thread of async jobs,
+    and the callback for facts.
+    """
 
     application: Application
     database: Database

@@ -1,4 +1,4 @@
-"""A claimed run in this replica's hands: all that may be written of it, until its lease is lost (rules 9, 10 and 15)."""
+"""A run held by this replica, and all that it may write of it (rules 9, 10 and 15)."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -23,9 +23,10 @@ T = TypeVar("T")
 
 
 class HeldRun:
-    """A run, the grant under which this replica has it, and the word to stop.
+    """A run, the grant under which this replica holds it, and the signal to stop.
 
-    Each verb writes one transaction, again and again while the database is away, and returns whether the run was still ours.
+    Each verb is one transaction, which is repeated while the database is away, and returns whether
+    the run was still ours.
     """
 
     def __init__(self, context: ReplicaContext, claimed: ClaimedRun, lease: Lease) -> None:
@@ -35,25 +36,25 @@ class HeldRun:
         self.subject = RunSubject(
             claimed.application, claimed.schedule, claimed.run_id, claimed.grant.token, context.client.label
         )
-        """What facts of this run are about."""
+        """The subject of facts about this run."""
         self.lost = asyncio.Event()
         """Set when the lease is lost."""
         self.stop = asyncio.Event()
-        """Set when the job under way is to end, and the run to be handed back."""
+        """Set when the current job must end and the run must be handed back."""
         self.refused = 0
-        """How many writes changed no row, because the grant had ended."""
+        """The number of writes that changed no row because the grant had ended."""
         loop = asyncio.get_running_loop()
         lease.on_lost(lambda _: _soon(loop, self.lost.set))
 
     def loss_cause(self) -> str:
-        """Return why another replica has the run, or nobody."""
+        """Return why this replica no longer holds the run."""
         loss = self.lease.loss
-        return loss.cause if loss is not None else "its run is no longer ours"
+        return loss.cause if loss is not None else "this replica no longer holds the run"
 
     # While it runs
 
     async def start_job(self, job: str, position: int, attempt: int) -> int | None:
-        """Record that an attempt of a job begins; return the id of its job run, or None where the run is not ours."""
+        """Record the start of an attempt; return its job run's id, None if the run is not ours."""
         started = await self._write(lambda c: completion.start_job(c, self.claimed, job, position, attempt))
         if isinstance(started, int):
             return started
@@ -65,7 +66,7 @@ class HeldRun:
         return self._is_ours(await self._write(lambda c: completion.record_keeper(c, self.claimed, job_run_id, keeper)))
 
     async def save_progress(self, progress: Mapping[int, Progress]) -> None:
-        """Record how far jobs have come, by the ids of their job runs."""
+        """Record how far jobs have come, by the id of the job run."""
         holder = self.claimed.grant.holder
         await self._write(lambda c: completion.save_progress(c, holder, progress))
 
@@ -85,21 +86,21 @@ class HeldRun:
         job: EndedJob | None,
         not_started: Sequence[tuple[str, int]],
     ) -> bool:
-        """End the run, its last job and its lease; ``not_started`` are the jobs (name, position) left out."""
+        """Write the end of the run, its last job and its lease; see `completion.finish_run`."""
         return await self._end(
             lambda c: completion.finish_run(c, self.claimed, state, reason, job=job, not_started=not_started)
         )
 
     async def retry(self, wait: float, *, job: EndedJob | None) -> bool:
-        """Let the run go on after ``wait`` seconds, in which it holds no lease."""
+        """Put the run back to pending for ``wait`` seconds, in which it holds no lease."""
         return await self._end(lambda c: completion.retry_run(c, self.claimed, wait, job=job))
 
     async def hand_back(self, *, job: EndedJob | None) -> bool:
-        """Let the run go on at once, wherever it is claimed next."""
+        """Put the run back to pending, for any replica to claim at once."""
         return await self._end(lambda c: completion.hand_back(c, self.claimed, job=job))
 
     async def let_go(self, *, job: EndedJob | None) -> None:
-        """Hand back a run whose lease is lost and whose work has ended, unless another holder was granted it."""
+        """Hand back a run whose lease is lost and whose work has ended, unless another holds it."""
         answer = None
         async with self.lease.ending():
             with suppress(StoreUnavailable):
@@ -107,25 +108,25 @@ class HeldRun:
         if self._is_ours(answer):
             await self._wake_waiters(answer)
 
-    async def _end(self, unit: Callable[[Connection], Done | AlreadyDone | NotOurs]) -> bool:
+    async def _end(self, transaction: Callable[[Connection], Done | AlreadyDone | NotOurs]) -> bool:
         async with self.lease.ending():
-            answer = await self._write(unit)
+            answer = await self._write(transaction)
         await self._wake_waiters(answer)
         return self._is_ours(answer)
 
     async def _wake_waiters(self, answer: Done | AlreadyDone | NotOurs | None) -> None:
-        """Notify after the commit, alone, and only where another client waits for the lease (rule 15)."""
+        """Notify in a statement of its own after the commit, only if a client waits (rule 15)."""
         if isinstance(answer, Done) and answer.awaited:
             with suppress(StoreUnavailable):
                 await self.context.database.read(lambda c: notify_waiters(c, self.claimed.grant.name))
 
     # How it writes
 
-    async def _write(self, unit: Callable[[Connection], T]) -> T | None:
-        """Write under the grant, again and again while the database is away; None once the lease is lost."""
+    async def _write(self, transaction: Callable[[Connection], T]) -> T | None:
+        """Run ``transaction``, again while the database is away; return None once the lease is lost."""
         while not self.lost.is_set():
             try:
-                return await self.context.database.write(unit)
+                return await self.context.database.write(transaction)
             except StoreUnavailable:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self.context.client.timing.retry_wait):
@@ -139,7 +140,7 @@ class HeldRun:
         return False
 
     def _refuse(self, answer: NotOurs | None) -> None:
-        """Report a write that changed no row because its grant had ended; None: the lease was lost before."""
+        """Report a write that changed no row as its grant had ended; None: it was not tried."""
         if answer is not None:
             self.refused += 1
             self.context.notify(WriteRefused(self.subject, answer.who))

@@ -1,4 +1,4 @@
-"""What follows when a job has ended; pure decisions, carried out by `executing` (rule 16)."""
+"""The step after the end of a job: a pure decision that `run_execution` carries out (rule 16)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from ..jobs.outcome import Outcome
 from ..text import last_line
 
 LONGEST_WAIT = 3600.0
-"""Seconds: the cap of the doubling wait before a retry."""
+"""Seconds. The cap of the doubling wait before a retry."""
 _JITTER = 0.2
 
 
@@ -20,7 +20,7 @@ class NextJob:
 
 @dataclass(frozen=True, slots=True)
 class RetryLater:
-    """Try this job again after so many seconds, which hold no lease."""
+    """Retry this job after ``wait`` seconds, in which the run holds no lease."""
 
     wait: float
     reason: str
@@ -36,18 +36,18 @@ class FinishRun:
 
 @dataclass(frozen=True, slots=True)
 class HandBack:
-    """Whoever claims the run next resumes at this job."""
+    """Hand the run back: the replica that claims it next resumes at this job."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class LetGo:
-    """The lease is lost: only hand the run back, if nobody has been granted it yet."""
+    """The lease is lost: hand the run back if it has no new holder yet, and write nothing else."""
 
 
 EndStep = RetryLater | FinishRun | HandBack | LetGo
-"""What ends this replica's work at the run."""
+"""The steps that end this replica's work on the run."""
 Step = NextJob | EndStep
 
 
@@ -61,16 +61,17 @@ def after_job(
     on_failure: OnFailure,
     chance: float,
 ) -> Step:
-    """Decide what follows.
+    """Return the step that follows ``outcome``.
 
-    ``failures`` counts the attempts of this job that failed before, ``failed_before`` names the jobs that failed for good, ``more``
-    says whether a job comes after, ``chance`` is a random number from 0 to 1 that spreads retries.
+    ``failures`` counts the earlier attempts of this job that failed, ``failed_before`` names the
+    jobs that failed for good, ``more`` is whether another job follows, ``chance`` is a random
+    number from 0 to 1 that spreads retries.
     """
     match outcome.state:
         case "lost":
             return LetGo()
         case "stopped":
-            return HandBack("stopped: the replica was told to end")
+            return HandBack("stopped: the replica is shutting down")
         case "failed" if failures < job.retries:
             return RetryLater(
                 backoff(job.backoff, failures, chance), f'job "{job.name}" failed: {brief_error(outcome)}'
@@ -86,14 +87,14 @@ def after_job(
 
 
 def backoff(first: float, failures: int, chance: float) -> float:
-    """Return the seconds to wait after ``failures`` earlier failures: doubling, capped, and spread by up to a fifth."""
+    """Return the seconds to wait after ``failures`` earlier failures: doubling, capped, jittered."""
     wait = min(LONGEST_WAIT, first * 2.0 ** min(failures, 30))
     return min(LONGEST_WAIT, wait * (1.0 + _JITTER * chance))
 
 
 def brief_error(outcome: Outcome) -> str:
-    """Return the last line of an error, which in a traceback says most."""
-    return last_line(outcome.error) or "no error was told"
+    """Return the last line of an error, the one that says most in a traceback."""
+    return last_line(outcome.error) or "no error was reported"
 
 
 def _failed(jobs: Sequence[str], outcome: Outcome | None) -> str:

@@ -1,4 +1,4 @@
-"""Where a run resumes: what earlier attempts leave to do of its jobs; pure (rule 16)."""
+"""The resumption of a run: the jobs that earlier attempts left to do. Pure (rule 16)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from .claim import EarlierAttempts
 
 @dataclass(frozen=True, slots=True)
 class Resumption:
-    """The jobs of a schedule, and what earlier attempts of this run made of each."""
+    """The jobs of a schedule, and the earlier attempts of each in this run."""
 
     schedule: Schedule
     earlier: Mapping[str, EarlierAttempts]
 
     @classmethod
     def of(cls, schedule: Schedule, attempts: Sequence[EarlierAttempts]) -> Self:
-        """Return where a run with these earlier attempts resumes."""
+        """Return the resumption of a run with these earlier attempts."""
         return cls(schedule, {job.job: job for job in attempts})
 
     def remaining(self) -> list[tuple[int, Job]]:
@@ -27,7 +27,7 @@ class Resumption:
         return [(position, job) for position, job in enumerate(self.schedule.jobs) if job.name not in done]
 
     def failed_for_good(self) -> list[str]:
-        """Return the jobs that used up their attempts, where the others go on (``on_failure = "continue"``)."""
+        """Return the jobs that used up their attempts while the others go on (`on_failure`)."""
         if self.schedule.on_failure == "stop":
             return []
         return [job.name for job in self.schedule.jobs if self.failures(job.name) > job.retries]

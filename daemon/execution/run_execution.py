@@ -1,4 +1,4 @@
-"""One run, from its claim to its end: its jobs in order, each recorded under the run's grant (rules 14 to 16)."""
+"""The execution of a run: its jobs in order, recorded under the run's grant (rules 14 to 16)."""
 
 import random
 from collections.abc import Sequence
@@ -27,14 +27,14 @@ Rest = Sequence[tuple[int, Job]]
 
 @dataclass(frozen=True, slots=True)
 class EndOfRun:
-    """What became of a run in the hands of this replica, and why."""
+    """How this replica's execution of a run ended, and why."""
 
     outcome: RunOutcome
     reason: str | None = None
 
 
 class RunExecution:
-    """One claimed run at work in this replica."""
+    """A claimed run at work in this replica."""
 
     def __init__(self, context: ReplicaContext, schedule: Schedule, claimed: ClaimedRun, lease: Lease) -> None:
         self.claimed = claimed
@@ -48,19 +48,19 @@ class RunExecution:
 
     @property
     def refused(self) -> int:
-        """How many writes changed no row, because the grant had ended."""
+        """The number of writes that changed no row because the grant had ended."""
         return self._held.refused
 
     def stop(self) -> None:
-        """End the job under way and hand the run back."""
+        """End the current job and hand the run back."""
         self._held.stop.set()
 
     def take_progress(self) -> dict[int, Progress]:
-        """Return the progress that is not in the database yet, by the id of the job run; the caller saves it."""
+        """Return the progress that is not saved yet, by job run id; the caller saves it."""
         return self._job.take_progress() if self._job is not None else {}
 
     async def execute(self) -> RunOutcome:
-        """Run the jobs that are not done, in order, and return what became of the run."""
+        """Run the jobs that are not done, in order, and return the outcome of the run."""
         self._notify(RunStarted(self._held.subject))
         try:
             end = await self._run_jobs()
@@ -82,11 +82,11 @@ class RunExecution:
                 return self._lost()
             if outcome.state == "failed":
                 failed = [*failed, job.name]
-        # Every job was done before: the definition has become shorter since.
+        # Every job was done before: jobs have been removed from the definition since.
         return await self._end(FinishRun("succeeded", None), None, [])
 
     async def _attempt(self, position: int, job: Job) -> tuple[EndedJob | None, Outcome]:
-        """Make the next attempt of a job; None and a loss where the run is not ours, and nothing ran."""
+        """Make the next attempt of a job; None and a loss if the run is not ours."""
         number = self._resumption.next_attempt(job.name)
         self._job = JobExecution(self._held, job, position=position, number=number, trust=self._trust)
         job_run_id, outcome = await self._job.execute()
@@ -104,7 +104,7 @@ class RunExecution:
         )
 
     async def _end(self, step: EndStep, job: EndedJob | None, rest: Rest) -> EndOfRun:
-        """Carry out what was decided: one transaction for job run, run and lease (rule 15)."""
+        """Carry out the decision: one transaction for job run, run and lease (rule 15)."""
         match step:
             case FinishRun(state, reason):
                 not_started = [(job.name, position) for position, job in rest]
@@ -112,7 +112,7 @@ class RunExecution:
                 return EndOfRun(state, reason) if ours else self._lost()
             case RetryLater(wait, reason):
                 ours = await self._held.retry(wait, job=job)
-                return EndOfRun("pending", f"{reason}; again in {format_duration(wait)}") if ours else self._lost()
+                return EndOfRun("pending", f"{reason}; retry in {format_duration(wait)}") if ours else self._lost()
             case HandBack(reason):
                 ours = await self._held.hand_back(job=job)
                 return EndOfRun("pending", reason) if ours else self._lost()

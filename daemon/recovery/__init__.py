@@ -1,1 +1,1 @@
-"""Which replicas live, and what the dead left behind."""
+"""The replicas that are alive, and the runs that dead ones left behind."""

@@ -1,28 +1,28 @@
-"""The registry of replicas: the entry by which others see that a replica lives on, or prove its death (rule 18)."""
+"""The registry of replicas: entries by which others see that one lives, or prove it dead (rule 18)."""
 
 import os
 import socket
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
-from typing import Literal
 
 from sqlalchemy import Connection
 
 from lease.clock import boot_id
 
 from ..jobs.processes.identity import identity, pid_namespace
+from ..states import LiveReplicaState
 from ..store import statements
 from ..version import package_version
 
 UNSEEN_IS_DEAD = 60.0
-"""Seconds after which a replica that was not seen counts as dead. It says nothing about its leases."""
+"""Seconds after which a replica that was not seen counts as dead. Leases do not depend on it."""
 KEPT = 86_400.0
-"""Seconds for which one that is gone stays in the list."""
+"""Seconds for which the entry of a replica that is gone is kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReplicaEntry:
-    """One incarnation of one replica, as it registers."""
+    """One incarnation of a replica, as it registers."""
 
     holder: str
     application: str
@@ -36,7 +36,7 @@ class ReplicaEntry:
 
 
 def own_entry(holder: str, application: str) -> ReplicaEntry:
-    """Return what this process registers as."""
+    """Return the entry of this process."""
     me = identity(os.getpid())
     return ReplicaEntry(
         holder=holder,
@@ -51,15 +51,16 @@ def own_entry(holder: str, application: str) -> ReplicaEntry:
 
 
 def register(connection: Connection, replica: ReplicaEntry) -> None:
-    """Record a replica that starts; doing it twice changes nothing. Deletes others that are long gone."""
+    """Record a starting replica (a repeat changes nothing); delete those that are long gone."""
     statements.replica.add(connection, asdict(replica))
     mark_unseen_dead(connection)
 
 
 def wall_clock_of(connection: Connection, boot_id: str, ticks: int) -> float | None:
-    """Return by how many seconds the wall clock was ahead of the clock since boot when a replica last registered in this boot.
+    """Return how many seconds the wall clock was ahead of the clock since boot, as last recorded.
 
-    ``ticks`` is how many of its clock ticks make a second. A little more, by the time from its start to its entry. None: nobody has.
+    The newest entry of this boot gives it, too high by the time from that replica's start to its
+    entry; None without an entry. ``ticks`` is the number of clock ticks per second.
     """
     latest = statements.replica.latest_of_boot(connection, boot_id)
     if latest is None:
@@ -68,26 +69,27 @@ def wall_clock_of(connection: Connection, boot_id: str, ticks: int) -> float | N
     return started_at.timestamp() - start_time / ticks
 
 
-def touch(connection: Connection, holder: str, state: Literal["running", "draining"] = "running") -> bool:
-    """Record that a replica is there. False: it has no entry any more, and must register again.
+def touch(connection: Connection, holder: str, state: LiveReplicaState = "running") -> bool:
+    """Record that a replica is alive; return False if its entry is gone and it must register again.
 
-    Do so before settling: a replica that only lost its leases is told apart by it from one that died (rule 16).
+    Do this before settling: it tells a replica that only lost its leases from one that died (rule
+    16).
     """
     return statements.replica.touch(connection, holder, state) == 1
 
 
 def mark_stopped(connection: Connection, holder: str) -> bool:
-    """Mark a replica as stopped by itself. False: it has no entry."""
+    """Mark a replica as stopped in good order; return False if it has no entry."""
     return statements.replica.touch(connection, holder, "stopped") == 1
 
 
 def mark_dead(connection: Connection, holders: Collection[str]) -> None:
-    """Mark replicas as dead, as was proven."""
+    """Mark replicas as dead whose death is proven."""
     statements.replica.mark_dead(connection, holders)
 
 
 def mark_unseen_dead(connection: Connection) -> list[str]:
-    """Mark replicas not seen for a minute as dead, delete those gone for a day; return the holders of the former."""
+    """Mark replicas not seen for a minute as dead, and return them; delete those gone for a day."""
     unseen = statements.replica.mark_unseen_dead(connection, UNSEEN_IS_DEAD)
     statements.replica.prune(connection, KEPT)
     return unseen

@@ -1,12 +1,11 @@
-"""Settling runs whose grant ended without them: what a crash left, and what its holder lost (rules 16 and 18).
+"""The settling of runs whose grant has ended: left by a crash, or lost by their holder.
 
-The attempt is ended and the run goes on at the first job that is not done. It waits for no lock: what somebody works on is
-left to the next time.
+Rules 16 and 18. The attempt is ended and the run goes on at the first job that is not done.
+Settling waits for no lock: what another transaction has locked is left to the next time.
 """
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Literal
 
 from sqlalchemy import Connection
 
@@ -15,13 +14,18 @@ from lease.model import Grant
 
 from ..jobs.processes.identity import ProcessIdentity
 from ..scheduling.lease_names import rename_leases
+from ..states import Settlement
 from ..store import statements
 from ..store.statements.stranded import StrandedRun
 
 MOST_ABANDONED = 3
-"""After so many abandoned attempts without a job finished between them the run fails."""
+"""The run fails after this many abandoned attempts without a finished job between them."""
 
-Settlement = Literal["abandoned", "stopped", "failed"]
+
+_REASON = (
+    f"{MOST_ABANDONED} attempts in a row were abandoned: "
+    "each time the process died, or leased itself failed, before the job was done"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +36,11 @@ class SettledRun:
     schedule: str
     grant: Grant
     outcome: Settlement
-    """abandoned: its process died, it goes on elsewhere; stopped: its holder lived and lost the lease, which uses up
-    nothing; failed: it was abandoned too often."""
 
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """A replica of this boot and pid namespace whose life can be checked, with what it holds."""
+    """A replica of this boot and pid namespace whose process can be checked, with what it holds."""
 
     holder: str
     replica: ProcessIdentity
@@ -47,7 +49,7 @@ class Suspect:
 
 
 def settle(connection: Connection, application: str | None = None) -> list[SettledRun]:
-    """Settle the running runs whose lease is stale, or has ended already; of one application or of all."""
+    """Settle the running runs whose lease is stale or has ended, of one application or of all."""
     found = statements.stranded.find(connection, application)
     if not found:
         return []
@@ -57,7 +59,7 @@ def settle(connection: Connection, application: str | None = None) -> list[Settl
 
 
 def settle_dead(connection: Connection, grants: Collection[Grant]) -> list[SettledRun]:
-    """Settle the runs under these grants, stale or not. Only for holders whose death, and whose work's, is proven."""
+    """Settle the runs under these grants, stale or not, whose holders and work are proven dead."""
     if not grants:
         return []
     free = _of_free_schedules(connection, statements.stranded.under(connection, grants))
@@ -66,7 +68,7 @@ def settle_dead(connection: Connection, grants: Collection[Grant]) -> list[Settl
 
 
 def suspects(connection: Connection, application: str, boot_id: str, pid_namespace: str) -> list[Suspect]:
-    """Return the replicas with running runs that this machine can judge: registered on this boot, in this namespace."""
+    """Return the replicas with running runs that this machine can judge: same boot and namespace."""
     found: dict[str, Suspect] = {}
     for row in statements.stranded.suspects(connection, application, boot_id, pid_namespace):
         grant = Grant(row.lease_name, row.token, row.holder)
@@ -91,32 +93,19 @@ def _of_free_schedules(connection: Connection, found: list[StrandedRun]) -> list
 def _settle(connection: Connection, runs: list[StrandedRun]) -> list[SettledRun]:
     lived = [run for run in runs if run.lived]
     died = [run for run in runs if not run.lived]
-    states: dict[int, str] = {}
+    outcomes: dict[int, Settlement] = {}
     if lived:
-        states |= dict.fromkeys(statements.stranded.stop_runs(connection, lived), "stopped")
+        for run_id in statements.stranded.stop_runs(connection, lived):
+            outcomes[run_id] = "stopped"
         statements.stranded.end_jobs(connection, lived, "stopped")
     if died:
-        reason = f"{MOST_ABANDONED} attempts were abandoned: each time its process died, or leased itself failed, before it was done"
-        states |= statements.stranded.abandon_runs(connection, died, MOST_ABANDONED, reason)
+        for run_id, state in statements.stranded.abandon_runs(connection, died, MOST_ABANDONED, _REASON).items():
+            outcomes[run_id] = "failed" if state == "failed" else "abandoned"
         statements.stranded.end_jobs(connection, died, "abandoned")
-    settled = [
-        SettledRun(run.run_id, run.schedule, run.grant, _outcome(states[run.run_id]))
-        for run in runs
-        if run.run_id in states
-    ]
-    for application, schedule in sorted({(run.application, run.schedule) for run in runs if run.run_id in states}):
+    settled = [run for run in runs if run.run_id in outcomes]
+    for application, schedule in sorted({(run.application, run.schedule) for run in settled}):
         rename_leases(connection, application, schedule)
-    over = {(run.application, run.schedule) for run in runs if states.get(run.run_id) == "failed"}
+    over = {(run.application, run.schedule) for run in settled if outcomes[run.run_id] == "failed"}
     for application, schedule in sorted(over):
         statements.run.promote(connection, application, schedule)
-    return settled
-
-
-def _outcome(state: str) -> Settlement:
-    match state:
-        case "failed":
-            return "failed"
-        case "stopped":
-            return "stopped"
-        case _:
-            return "abandoned"
+    return [SettledRun(run.run_id, run.schedule, run.grant, outcomes[run.run_id]) for run in settled]

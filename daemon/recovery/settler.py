@@ -1,4 +1,7 @@
-"""Settling what a crash left: runs whose lease is stale, and runs whose holder and work are proven dead (rule 18)."""
+"""The settler of a replica: it ends what a crash left behind (rule 18).
+
+Those are runs whose lease is stale, and runs whose holder and work are proven dead.
+"""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -25,15 +28,17 @@ class Settler:
         self._notify = notify
 
     async def settle_stale(self, *, at_startup: bool = False) -> list[SettledRun]:
-        """End the grants that are stale by the database's clock, and free their runs to be resumed."""
+        """End the grants that are stale by the database's clock, so that their runs can resume."""
         settled = await self._database.write(lambda connection: settle(connection, self._application))
         self._report(settled, at_startup=at_startup)
         return settled
 
     async def settle_proven_dead(self) -> list[SettledRun]:
-        """End the grants of replicas that this machine can prove dead, once what is left of their work is seen gone.
+        """End the grants of replicas that this machine can prove dead, once their work is seen
+        gone.
 
-        Only replicas of this boot and this pid namespace can be judged; for all others the ttl decides.
+        Only replicas of this boot and this pid namespace can be judged; for all others the ttl
+        decides.
         """
         namespace = pid_namespace()
         if namespace is None or not boot_id():
@@ -60,6 +65,6 @@ class Settler:
 
 
 def _work_is_gone(keepers: Sequence[ProcessIdentity]) -> bool:
-    """End what is left under each keeper, and return whether all of it is seen gone."""
+    """End the work left under each keeper, and return whether all of it was seen gone."""
     gone = [end_leftovers(keeper) for keeper in keepers]
     return all(gone)

@@ -54,7 +54,7 @@ def test_a_job_that_kills_its_replica_each_time_fails_after_3_abandoned_attempts
         story.start("failing.py", *options)
     run = story.over("deadly")
     assert (run.state, run.abandoned) == ("failed", 3)
-    assert "3 attempts were abandoned" in run.reason
+    assert "3 attempts in a row were abandoned" in run.reason
     assert story.attempts() == [("deadly", number, "abandoned") for number in (1, 2, 3)]
     assert [one["token"] for one in story.events("began")] == [1, 2, 3]
     assert sorted(str(replica.status) for replica in story.replicas) == ["-9", "-9", "-9", "None"]

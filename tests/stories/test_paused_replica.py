@@ -102,5 +102,5 @@ def test_a_replica_whose_lost_task_cannot_be_ended_ends_itself(postgres_story: S
     assert story.over("stubborn").state == "succeeded"
     replica.go_on()
     assert replica.wait() == 1
-    assert replica.said("did not end although its lease is lost")
+    assert replica.said("did not end although its lease was lost")
     assert other.status is None

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import (
     ColumnElement,
@@ -24,6 +24,7 @@ from lease.database.dialects import clock, now, seconds_between
 from lease.model import Grant
 from lease.schema import lease, stale
 
+from ...states import RunState
 from ..tables import job_run, replica, run
 from .dialects import running
 
@@ -90,7 +91,7 @@ def stop_runs(connection: Connection, runs: Collection[StrandedRun]) -> list[int
     return list(connection.scalars(stopped))
 
 
-def abandon_runs(connection: Connection, runs: Collection[StrandedRun], most: int, reason: str) -> dict[int, str]:
+def abandon_runs(connection: Connection, runs: Collection[StrandedRun], most: int, reason: str) -> dict[int, RunState]:
     """Write that an attempt of each was abandoned; after ``most`` the run fails. Return the state of each by its id."""
     over = run.c.abandoned + 1 >= most
     values = {
@@ -106,8 +107,8 @@ def abandon_runs(connection: Connection, runs: Collection[StrandedRun], most: in
     return {row.id: row.state for row in connection.execute(abandoned)}
 
 
-def end_jobs(connection: Connection, runs: Collection[StrandedRun], state: str) -> None:
-    """Write how the jobs that were running in these attempts ended: ``abandoned`` or ``stopped``."""
+def end_jobs(connection: Connection, runs: Collection[StrandedRun], state: Literal["abandoned", "stopped"]) -> None:
+    """Write the state in which the jobs that were running in these attempts ended."""
     keys = [(one.run_id, one.grant.token, one.grant.holder) for one in runs]
     connection.execute(
         update(job_run)

@@ -139,7 +139,7 @@ def test_a_zombie_is_told_who_has_its_run_now(store: Store, claimed: ClaimedRun,
     (successor,) = store.claim("daily", holder="h2")
     before = store.everything()
     answer = store.do(ENDS[end], claimed, job)
-    assert answer == NotOurs(f"run {claimed.run_id} runs under token 2, held by label of h2")
+    assert answer == NotOurs(f"run {claimed.run_id} is running under token 2, held by label of h2")
     assert store.everything() == before
     assert isinstance(store.do(finish_run, successor, "succeeded"), Done)
 
@@ -214,7 +214,7 @@ def test_an_attempt_of_a_job_can_not_be_made_again(store: Store, claimed: Claime
     job = started(store, claimed)
     store.do(retry_run, claimed, 0.0, job=EndedJob(job, FAILED))
     (again,) = store.claim("daily")
-    with pytest.raises(NothingWritten, match='attempt 1 of job "one" was there before'):
+    with pytest.raises(NothingWritten, match='attempt 1 of job "one" already exists'):
         store.do(start_job, again, "one", 0, 1)
 
 
