@@ -9,6 +9,19 @@ import sys
 from importlib import metadata, util
 from pathlib import Path
 
+PACKAGES = (
+    "alembic",
+    "croniter",
+    "pydantic",
+    "pydantic_settings",
+    "rich",
+    "starlette",
+    "structlog",
+    "typer",
+    "uvicorn",
+)
+"""What the extra `daemon` installs beside the library, by the names of import; without tzdata, which most systems have themselves."""
+
 
 def main() -> int:
     """Run the command and return its exit status."""
@@ -37,6 +50,12 @@ def _obstacle() -> str | None:
     folders = found.submodule_search_locations if found else None
     if not any((Path(folder) / "cli").is_dir() for folder in folders or ()):
         return "another `daemon` hides the one of leased; run it from another folder, or in an environment of its own"
+    missing = [package for package in PACKAGES if util.find_spec(package) is None]
+    if missing:
+        return (
+            f"the command needs packages that are not installed ({', '.join(missing)}): `pip install leased` installs "
+            "the lock library alone; for the command run: pip install 'leased[daemon]'"
+        )
     return None
 
 

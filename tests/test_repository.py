@@ -52,7 +52,9 @@ def test_the_locks_agree_with_each_other() -> None:
 
 def test_every_requirement_of_the_project_is_locked() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    wanted = {"run": project["project"]["dependencies"], **project["dependency-groups"]}
+    library, groups = project["project"], dict(project["dependency-groups"])
+    run = [*library["dependencies"], *library["optional-dependencies"]["daemon"], *groups.pop("examples")]
+    wanted = {"run": run, **groups}
     for lock, requirements in wanted.items():
         locked = pins(ROOT / "requirements" / f"{lock}.lock")
         assert {requirement_name(requirement) for requirement in requirements} <= locked.keys(), lock
