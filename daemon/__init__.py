@@ -16,7 +16,27 @@ A run's way through them: `scheduling.plan` decides what is due and `scheduling.
 what others left. The lease itself is in the package `lease`.
 """
 
-from .definitions.sources.schedules import Schedules
-from .jobs.run import AsyncRun, Run
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .definitions.sources.schedules import Schedules
+    from .jobs.run import AsyncRun, Run
 
 __all__ = ["AsyncRun", "Run", "Schedules"]
+
+_MODULE_OF = {"AsyncRun": "jobs.run", "Run": "jobs.run", "Schedules": "definitions.sources.schedules"}
+
+
+if not TYPE_CHECKING:  # a type checker would take every name for one of ours
+
+    def __getattr__(name: str) -> object:
+        """Import a public name when it is first asked for: a command, or a child, needs few of the rooms."""
+        if name not in _MODULE_OF:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = globals()[name] = getattr(import_module(f".{_MODULE_OF[name]}", __name__), name)
+        return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -19,6 +19,14 @@ class InvalidInstant(DaemonError, ValueError):
     """A value that is not an instant with an offset from UTC."""
 
 
+class NotFound(DaemonError):
+    """There is nothing of this name or number."""
+
+
+class SchemaNotReady(DaemonError):
+    """The tables are not those that this version of the package works with."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """A place in the definitions: file and line, schedule, job and field."""

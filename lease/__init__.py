@@ -2,26 +2,32 @@
 
 Where to read on: `lease.statements` is the protocol (grant, renew, release, fence), `lease.heartbeat` keeps it alive, `lease.verdicts`
 decides what an answer means. docs/explanation/rules.md has the rules by number.
+
+Each name is imported when it is first asked for, so that whoever needs a duration, an error or a clock loads no database.
 """
 
-from . import clock, events, schema, statements, sync
-from .client import Acquisition, Lease, LeaseClient
-from .durations import Duration, format_duration, parse_duration
-from .errors import (
-    InvalidDuration,
-    InvalidName,
-    InvalidTiming,
-    LeaseError,
-    LeaseLost,
-    LeaseNotAcquired,
-    SchemaMissing,
-    StaleToken,
-    StoreUnavailable,
-)
-from .fences import fence
-from .model import Grant, LeaseRecord, Loss, LossKind
-from .schema import create_tables
-from .timing import LeaseTiming
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from . import clock, events, schema, statements, sync
+    from .client import Acquisition, Lease, LeaseClient
+    from .durations import Duration, format_duration, parse_duration
+    from .errors import (
+        InvalidDuration,
+        InvalidName,
+        InvalidTiming,
+        LeaseError,
+        LeaseLost,
+        LeaseNotAcquired,
+        SchemaMissing,
+        StaleToken,
+        StoreUnavailable,
+    )
+    from .fences import fence
+    from .model import Grant, LeaseRecord, Loss, LossKind
+    from .schema import create_tables
+    from .timing import LeaseTiming
 
 __all__ = [
     "Acquisition",
@@ -52,3 +58,39 @@ __all__ = [
     "statements",
     "sync",
 ]
+
+_NAMES_OF = {
+    "client": ("Acquisition", "Lease", "LeaseClient"),
+    "durations": ("Duration", "format_duration", "parse_duration"),
+    "errors": (
+        "InvalidDuration",
+        "InvalidName",
+        "InvalidTiming",
+        "LeaseError",
+        "LeaseLost",
+        "LeaseNotAcquired",
+        "SchemaMissing",
+        "StaleToken",
+        "StoreUnavailable",
+    ),
+    "fences": ("fence",),
+    "model": ("Grant", "LeaseRecord", "Loss", "LossKind"),
+    "schema": ("create_tables",),
+    "timing": ("LeaseTiming",),
+}
+_MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in names}
+
+
+if not TYPE_CHECKING:  # a type checker would take every name for one of ours
+
+    def __getattr__(name: str) -> object:
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        if name not in _MODULE_OF:
+            return import_module(f".{name}", __name__)
+        found = globals()[name] = getattr(import_module(f".{_MODULE_OF[name]}", __name__), name)
+        return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,11 +1,8 @@
 """The command `leased`."""
 
-import os
 import sys
 from collections.abc import Sequence
 
-from ..service.environment import unknown_variables
-from ..service.settings import Settings
 from .app import app
 from .failures import DONE, FAILED, INTERRUPTED, Mistake, failure, tell, tell_defect
 
@@ -19,10 +16,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if sys.platform == "win32":
         tell("the daemon needs Linux or macOS; on Windows there is the library alone", "platform", as_json=as_json)
         return FAILED
-    for sentence in unknown_variables(os.environ, Settings.model_fields):
-        tell(sentence, "settings", as_json=as_json, what="warning")
     try:
-        status = app(given, prog_name="leased", standalone_mode=False)
+        status = app(given, prog_name="leased", standalone_mode=False, obj=as_json)
     except KeyboardInterrupt:
         return INTERRUPTED
     except Mistake as error:

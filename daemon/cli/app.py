@@ -1,26 +1,46 @@
 """The command line, put together."""
 
+import os
 import sys
 from typing import Annotated
 
 import typer
 
+from ..service.environment import PREFIX, unknown_variables
 from ..version import package_version
-from .commands.audit import audit
-from .commands.check import check, preview_command
-from .commands.db import db
-from .commands.history import runs, show
-from .commands.locks import locks
 from .commands.planned import add_later
-from .commands.replicas import replicas
-from .commands.run import run
-from .commands.status import status
-from .commands.sync import sync
-from .commands.trigger import trigger
-from .failures import USAGE
+from .failures import USAGE, tell
+from .lazy_group import LazyCommand, lazy_group
+
+COMMANDS = {
+    "run": LazyCommand("run", "run", "Run what FILE defines: sync, startup cleanup, then run until SIGTERM."),
+    "check": LazyCommand("check", "check", "Are the definitions right? Prints the next occurrences of each schedule."),
+    "preview": LazyCommand(
+        "check",
+        "preview_command",
+        "The next instants of an expression; what daylight saving time does to them is marked.",
+    ),
+    "sync": LazyCommand(
+        "sync", "sync", "Write the definitions of FILE into the database; other applications are not touched."
+    ),
+    "status": LazyCommand(
+        "status", "status", "One screen: replicas, schedules, what runs, what is late, stuck or failing."
+    ),
+    "runs": LazyCommand("history", "runs", "The history, the latest run first."),
+    "show": LazyCommand("history", "show", "One run with its attempts, tokens, holders and log tails."),
+    "locks": LazyCommand("locks", "locks", "Who holds what, under which token, last renewed when."),
+    "replicas": LazyCommand("replicas", "replicas", "Which replicas there are, and when each was last heard of."),
+    "trigger": LazyCommand("trigger", "trigger", "Make a run now; a replica starts it. Who asked and why is recorded."),
+    "audit": LazyCommand(
+        "audit", "audit", "Checks the whole history against what is promised; exit status 1 if it breaks a promise."
+    ),
+    "db": LazyCommand("db", "db", "Migrations, also as a script."),
+}
+"""The commands in the order of the help; a test compares what it says of each with the command's own help."""
 
 app = typer.Typer(
     name="leased",
+    cls=lazy_group("daemon.cli.commands", COMMANDS),
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -46,18 +66,17 @@ def leased(
     if context.invoked_subcommand is None:
         sys.stderr.write(context.get_help() + "\n")
         raise typer.Exit(USAGE)
+    warn_of_unknown_variables(as_json=bool(context.obj))
 
 
-app.command()(run)
-app.command()(check)
-app.command("preview")(preview_command)
-app.command()(sync)
-app.command()(status)
-app.command()(runs)
-app.command()(show)
-app.command()(locks)
-app.command()(replicas)
-app.command()(trigger)
-app.command()(audit)
-app.add_typer(db, name="db")
+def warn_of_unknown_variables(*, as_json: bool) -> None:
+    """Warn of each variable that looks like a setting and is none."""
+    if not any(name.startswith(PREFIX) for name in os.environ):
+        return
+    from ..service.settings import Settings  # noqa: PLC0415 - the help of all commands needs no settings
+
+    for sentence in unknown_variables(os.environ, Settings.model_fields):
+        tell(sentence, "settings", as_json=as_json, what="warning")
+
+
 add_later(app)

@@ -11,11 +11,8 @@ import typer
 
 from lease.errors import LeaseError, SchemaMissing, StoreUnavailable
 
-from ..errors import DaemonError, DefinitionError, InvalidCron, InvalidInstant, NotYet
-from ..operations.trigger import NoSuchSchedule
+from ..errors import DaemonError, DefinitionError, InvalidCron, InvalidInstant, NotFound, NotYet, SchemaNotReady
 from ..service.environment import SettingsError
-from ..store.migrations import SchemaNotReady
-from ..store.views import NotFound
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -36,7 +33,6 @@ _KINDS: tuple[tuple[type[Exception], str, int], ...] = (
     (InvalidCron, "usage", USAGE),
     (InvalidInstant, "usage", USAGE),
     (NotFound, "not found", FAILED),
-    (NoSuchSchedule, "not found", FAILED),
     (NoDatabase, "database", FAILED),
     (SchemaNotReady, "database", FAILED),
     (SchemaMissing, "database", FAILED),

@@ -5,7 +5,6 @@ its function. Exit status: that of the function's own SystemExit; 1 after an err
 the report pipe; otherwise 0.
 """
 
-import asyncio
 import ctypes
 import inspect
 import logging
@@ -72,6 +71,8 @@ def die_with(keeper: int) -> None:
 
 def _call(function: Callable[..., Any], run: Run | AsyncRun) -> None:
     if isinstance(run, AsyncRun):
+        import asyncio  # noqa: PLC0415 - a function that is not async starts without it
+
         asyncio.run(function(run))
     else:
         function(run)
@@ -86,7 +87,7 @@ def _traceback(error: Exception) -> str:
 
 
 def _is_ours(frame: FrameType) -> bool:
-    return frame.f_code.co_filename in (__file__, asyncio.runners.__file__, asyncio.base_events.__file__)
+    return frame.f_globals.get("__name__") in (__name__, "asyncio.runners", "asyncio.base_events")
 
 
 def _exit_on_signal(number: int, _frame: FrameType | None) -> NoReturn:

@@ -8,14 +8,14 @@ from typing import Any
 from sqlalchemy import Connection
 
 from ..definitions.codec import read_schedule
-from ..errors import DaemonError
+from ..errors import NotFound
 from ..scheduling.lease_names import lease_name
 from ..scheduling.plan import waits_for_predecessor
 from ..store import statements
 from .requester import requester
 
 
-class NoSuchSchedule(DaemonError):
+class NoSuchSchedule(NotFound):
     """No schedule of this name can be triggered."""
 
 

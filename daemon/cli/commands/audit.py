@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import typer
-from rich.console import Console
 
 from ...audit import Promise, Violation, check
 from ...audit.history.tables import BOUNDS, History, history, read_tables
@@ -14,6 +13,9 @@ from ..ask import ask
 from ..failures import FAILED
 from ..options import Application, Database, Json
 from ..screen import screen, write_json
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 T = TypeVar("T")
 PATIENCE = 300.0
@@ -59,7 +61,7 @@ def audit(database: Database = None, application: Application = None, as_json: J
         raise typer.Exit(FAILED)
 
 
-def _show(console: Console, told: History, found: Sequence[Violation]) -> None:
+def _show(console: "Console", told: History, found: Sequence[Violation]) -> None:
     console.print(f"{_checked(told)}: {_verdict(len(found))}", soft_wrap=True)
     for violation in found[:SHOWN]:
         console.print(clean(str(violation)), soft_wrap=True)

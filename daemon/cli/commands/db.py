@@ -13,7 +13,9 @@ from ...store import migrations
 from ..options import Database, Json
 from ..screen import screen, write_json
 
-db = typer.Typer(help="Migrations, also as a script.", no_args_is_help=True, rich_markup_mode=None)
+db = typer.Typer(
+    help="Migrations, also as a script.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
+)
 
 
 @db.command()

@@ -1,10 +1,9 @@
 """`leased runs` and `leased show`."""
 
 from dataclasses import fields
-from typing import Annotated, get_args
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
-from rich.console import Console
 
 from ...states import RunState
 from ...store.views import JobRunLine, RunDetail, plain, read_run, read_runs
@@ -13,6 +12,9 @@ from ..ask import ask
 from ..failures import Misused
 from ..options import Application, Database, Json
 from ..screen import add, screen, table, write_json
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _STATES = get_args(RunState)
 
@@ -62,7 +64,7 @@ def show(
     _show(screen(), detail)
 
 
-def _show(console: Console, detail: RunDetail) -> None:
+def _show(console: "Console", detail: RunDetail) -> None:
     run = detail.run
     instants = f"{when(run.scheduled_for)} to {when(run.last_scheduled_for)}, {run.count} instants"
     facts = {
@@ -100,7 +102,7 @@ SHORT = 8
 """How much of a holder's id is shown in a table; --json has it whole."""
 
 
-def _texts(console: Console, job: JobRunLine) -> None:
+def _texts(console: "Console", job: JobRunLine) -> None:
     for what, text in (("error", job.error), ("log", job.log_tail)):
         if text and text.strip():
             console.print(f"{what} of {clean(job.job)}, attempt {job.attempt}:", style="bold")

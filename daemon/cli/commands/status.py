@@ -1,9 +1,8 @@
 """`leased status`: one screen."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from ...store.views import Overview, Problem, RunningRun, ScheduleLine, problems, read_overview
 from ...text import ago, clean, lasted, number, when
@@ -11,6 +10,9 @@ from ..ask import ask
 from ..failures import FAILED
 from ..options import Application, Database, Json
 from ..screen import add, screen, table, write_json
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def status(
@@ -42,7 +44,7 @@ def status(
         raise typer.Exit(FAILED)
 
 
-def _show(console: Console, overview: Overview, found: tuple[Problem, ...]) -> None:
+def _show(console: "Console", overview: Overview, found: tuple[Problem, ...]) -> None:
     console.print(f"{when(overview.database_time)} by the database's clock", style="dim")
     if overview.replicas:
         replicas = table("replica", "application", "state", "since", "last seen")

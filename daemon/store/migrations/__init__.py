@@ -3,7 +3,8 @@
 Everything here is sync; an async program calls it in a thread. `check` takes a connection too.
 """
 
-from .state import SchemaNotReady, SchemaTooNew, SchemaTooOld, TablesMissing, check, current
+from ...errors import SchemaNotReady
+from .state import SchemaTooNew, SchemaTooOld, TablesMissing, check, current
 from .upgrading import sql, upgrade
 
 __all__ = ["SchemaNotReady", "SchemaTooNew", "SchemaTooOld", "TablesMissing", "check", "current", "sql", "upgrade"]

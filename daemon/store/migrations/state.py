@@ -5,7 +5,7 @@ from sqlalchemy import URL, Column, Connection, MetaData, Table, Text, inspect, 
 from lease.database.address import describe, parse_address
 from lease.database.backend import backend_named, backend_of
 
-from ...errors import DaemonError
+from ...errors import SchemaNotReady
 from .opening import opened_for_reading
 
 REVISIONS = ("0001",)
@@ -13,10 +13,6 @@ REVISIONS = ("0001",)
 
 VERSION_TABLE = "leased_version"
 """Alembic's table of versions, under a name of our own: the user's own alembic may share the database."""
-
-
-class SchemaNotReady(DaemonError):
-    """The tables are not those that this version of the package works with."""
 
 
 class TablesMissing(SchemaNotReady):

@@ -5,9 +5,8 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import URL
 
 from lease.database.backend import backend_named
@@ -29,24 +28,28 @@ def upgrade(url: str | URL) -> tuple[str, ...]:
         refuse_newer(before, url)
         if before == REVISIONS[-1]:
             return ()
-        with _quiet():
-            command.upgrade(_config(connection=connection), "head")
+        _run_alembic("head", connection=connection)
     return REVISIONS if before is None else REVISIONS[REVISIONS.index(before) + 1 :]
 
 
 def sql(dialect: str, since: str | None = None) -> str:
     """Return a script for ``postgresql`` or ``sqlite`` that does what `upgrade` would, from the revision ``since`` on."""
     script = io.StringIO()
-    with _quiet():
-        command.upgrade(_config(script, backend=backend_named(dialect)), f"{since}:head" if since else "head", sql=True)
+    _run_alembic(f"{since}:head" if since else "head", script, backend=backend_named(dialect))
     return script.getvalue()
 
 
-def _config(output: io.StringIO | None = None, **attributes: object) -> Config:
-    config = Config(output_buffer=output) if output is not None else Config()
+def _run_alembic(revision: str, script: io.StringIO | None = None, **attributes: Any) -> None:
+    """Run our migrations up to ``revision``, or write them to ``script``."""
+    # Few commands of a database that is up to date need any of this, which takes long to load.
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config() if script is None else Config(output_buffer=script)
     config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
     config.attributes.update(attributes)
-    return config
+    with _quiet():
+        command.upgrade(config, revision, sql=script is not None)
 
 
 @contextmanager

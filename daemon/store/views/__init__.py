@@ -1,5 +1,6 @@
 """What people and programs read of the daemon's tables: frozen values, each read in few statements however long the history."""
 
+from ...errors import NotFound
 from .history import JobRunLine, RunDetail, RunLine, read_run, read_runs
 from .locks import Lock, read_locks
 from .names import applications_with, schedule_names
@@ -7,7 +8,7 @@ from .overview import Overview, RunningJob, RunningRun, ScheduleLine, WaitingRun
 from .problems import Problem, problems
 from .replicas import ReplicaLine, read_replicas
 from .summary import JobSummary, Summary, summary
-from .values import NotFound, plain
+from .values import plain
 
 __all__ = [
     "JobRunLine",

@@ -10,8 +10,9 @@ from sqlalchemy import Connection, Select, func, select
 
 from lease.database.dialects import now, seconds_between
 
+from ...errors import NotFound
 from ..tables import job_run, run
-from .values import NotFound, Row
+from .values import Row
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,15 +5,10 @@ from dataclasses import fields, is_dataclass
 from datetime import datetime
 from typing import Any
 
-from ...errors import DaemonError
 from ...instants import format_instant
 
 Row = Any
 """A row of SQLAlchemy."""
-
-
-class NotFound(DaemonError):
-    """There is nothing of this name or number."""
 
 
 def plain(value: Any) -> Any:

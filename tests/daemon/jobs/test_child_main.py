@@ -52,6 +52,15 @@ def distrusted(run: Run) -> None:
     run.ensure(at_least="10h")
 
 @nightly.job()
+def looks(run: Run) -> None:
+    print(sorted({"alembic", "anyio", "asyncio", "psycopg", "sqlalchemy", "typer"} & sys.modules.keys()))
+    try:
+        run.fence(None)
+    except Exception as error:
+        print(error)
+    print("sqlalchemy" in sys.modules)
+
+@nightly.job()
 def tidy(run: Run) -> None:
     try:
         print("up")
@@ -106,6 +115,14 @@ async def test_a_function_gets_its_run(story: Story) -> None:
     assert story.progress == [Progress(1, 2, "nightly")]
     assert "INFO token 41\n" in ended.tail
     assert "{'region': 'ä', 'n': [1, 2]} None None\n" in ended.tail
+
+
+async def test_a_function_starts_without_a_database_and_loads_one_for_its_first_fence(story: Story) -> None:
+    ended = await story.run("looks")
+    before, refused, after = ended.tail.splitlines()
+    assert before == "[]"
+    assert refused.startswith("fence takes a Connection")
+    assert after == "True"
 
 
 async def test_an_error_is_reported_from_the_jobs_own_first_frame_on(story: Story) -> None:

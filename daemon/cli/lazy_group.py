@@ -1,0 +1,75 @@
+"""A group of commands, each loaded when it is asked for: the help of all of them needs none."""
+
+from collections.abc import Iterator, Mapping, MutableMapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+
+@dataclass(frozen=True, slots=True)
+class LazyCommand:
+    """Where a command is, and what the group's help says of it: the first paragraph of the command's own."""
+
+    module: str
+    function: str
+    help: str
+
+
+class Commands(MutableMapping[str, Any]):
+    """The commands of a group by name: those of ``entries``, loaded when one is asked for, and those that are added."""
+
+    def __init__(self, package: str, entries: Mapping[str, LazyCommand]) -> None:
+        self._package = package
+        self._entries = entries
+        self._loaded: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._loaded:
+            self._loaded[name] = self._load(name, self._entries[name])
+        return self._loaded[name]
+
+    def __setitem__(self, name: str, command: Any) -> None:
+        self._loaded[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**self._entries, **self._loaded})
+
+    def __len__(self) -> int:
+        return len({**self._entries, **self._loaded})
+
+    def _load(self, name: str, entry: LazyCommand) -> Any:
+        found = getattr(import_module(f".{entry.module}", self._package), entry.function)
+        if isinstance(found, typer.Typer):
+            return get_command(found)
+        alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+        alone.command(name)(found)
+        return get_command(alone)
+
+
+def lazy_group(package: str, entries: Mapping[str, LazyCommand]) -> type[TyperGroup]:
+    """Return the class of a group that has ``entries``, whose modules are in ``package``, beside what is registered with it."""
+
+    class LazyGroup(TyperGroup):
+        def __init__(self, **attributes: Any) -> None:
+            registered = attributes.pop("commands", None) or {}
+            super().__init__(**attributes)
+            self.commands = Commands(package, entries)
+            self.commands.update(registered)
+
+        def list_commands(self, ctx: Any) -> list[str]:
+            del ctx
+            return list(self.commands)
+
+        def format_commands(self, ctx: Any, formatter: Any) -> None:
+            del ctx
+            with formatter.section("Commands"):
+                formatter.write_dl([(name, entry.help) for name, entry in entries.items()])
+
+    return LazyGroup

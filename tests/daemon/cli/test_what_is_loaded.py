@@ -1,0 +1,47 @@
+"""A command loads what it needs, and no more."""
+
+import pytest
+from typer.main import get_command
+
+from daemon.cli.app import COMMANDS, app
+from daemon.store import migrations
+from tests.support.loading import loaded_by, loaded_by_command
+
+HEAVY = {"alembic", "croniter", "psycopg", "pydantic", "rich", "sqlalchemy", "starlette", "structlog", "uvicorn"}
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    url = f"sqlite:///{tmp_path_factory.mktemp('database') / 'leased.db'}"
+    migrations.upgrade(url)
+    return url
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("--version",)])
+def test_help_and_version_load_nothing_heavy(arguments: tuple[str, ...]) -> None:
+    assert not loaded_by_command(*arguments) & HEAVY
+
+
+@pytest.mark.parametrize("command", ["status", "runs", "locks", "replicas"])
+def test_a_command_that_reads_loads_no_migrations_and_no_web(command: str, url: str) -> None:
+    loaded = loaded_by_command(command, "--database", url)
+    assert "rich" in loaded
+    assert not loaded & {"alembic", "croniter", "psycopg", "starlette", "structlog", "uvicorn"}
+
+
+def test_what_is_written_as_json_is_not_drawn_by_rich(url: str) -> None:
+    assert "rich" not in loaded_by_command("status", "--json", "--database", url)
+
+
+def test_a_database_that_is_up_to_date_needs_no_alembic(url: str) -> None:
+    assert "alembic" not in loaded_by_command("db", "upgrade", "--database", url)
+
+
+def test_the_public_names_alone_load_nothing() -> None:
+    assert loaded_by("import daemon") <= {"daemon", "lease"}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_all_commands_says_of_each_what_its_own_help_says(name: str) -> None:
+    command = get_command(app).commands[name]  # type: ignore[attr-defined]
+    assert " ".join(command.help.partition("\n\n")[0].split()) == COMMANDS[name].help
