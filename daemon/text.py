@@ -1,8 +1,13 @@
-"""Values formatted for people who read them on a terminal."""
+"""Values formatted for people who read them, in a sentence or on a terminal."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime
+from difflib import get_close_matches
 
 from lease.durations import format_duration
+
+MOST_NAMES = 20
+"""How many names a sentence lists."""
 
 
 def clean(text: str, *, lines: bool = False) -> str:
@@ -40,3 +45,21 @@ def last_line(text: str | None) -> str:
     """Return the last line of an error, the one that says most in a traceback; empty for None."""
     lines = (text or "").strip().splitlines()
     return lines[-1].strip() if lines else ""
+
+
+def nearest(name: str, known: Collection[str], likeness: float = 0.6) -> str | None:
+    """Return the one of ``known`` that is most like ``name``, in upper or lower case, if one is like enough."""
+    lower = {one.lower(): one for one in known}
+    near = get_close_matches(name.lower(), lower, n=1, cutoff=likeness)
+    return lower[near[0]] if near else None
+
+
+def suggestion(name: str, known: Collection[str]) -> str:
+    """Return the remedy for a name that is not among ``known``: the nearest of them, otherwise which there are."""
+    near = nearest(name, known)
+    if near is not None:
+        return f'did you mean "{near}"?'
+    if len(known) < 2:
+        return f'there is only "{next(iter(known))}"' if known else "there is none"
+    names = sorted(known)
+    return f"there are {', '.join(names[:MOST_NAMES])}{', …' if len(names) > MOST_NAMES else ''}"

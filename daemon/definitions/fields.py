@@ -13,7 +13,8 @@ from lease.errors import InvalidDuration
 
 from ..errors import DefinitionError, InvalidInstant, Place, SettingNotYet
 from ..instants import parse_instant
-from .names import nearest, nearest_in, shown
+from ..text import nearest, suggestion
+from .names import shown
 
 Choice = TypeVar("Choice", bound=str)
 
@@ -35,7 +36,7 @@ class Fields:
             if field in later and self.given[field] is not None:
                 raise SettingNotYet(replace(self.place, field=field), "this setting does not exist yet", later[field])
             if field not in known and field not in later:
-                raise self.refuse(field, "there is no such setting", nearest(field, known))
+                raise self.refuse(field, "there is no such setting", suggestion(field, known))
 
     def text(self, field: str, default: str = "") -> str:
         value = self.given.get(field)
@@ -105,7 +106,7 @@ class Fields:
             ZoneInfo(name)
         except (ValueError, OSError, KeyError):
             zones = _zones()
-            near = nearest_in(name, [*zones, *(zone.rpartition("/")[2] for zone in zones)], 0.75)
+            near = nearest(name, [*zones, *(zone.rpartition("/")[2] for zone in zones)], 0.75)
             known = [zone for zone in zones if near is not None and (zone == near or zone.endswith(f"/{near}"))]
             remedy = (
                 f'did you mean "{known[0]}"?' if known else 'use a name of the IANA list, as "Europe/Berlin" or "UTC"'

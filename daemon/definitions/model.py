@@ -5,13 +5,13 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from ..errors import DefinitionError, Place
 from ..instants import format_instant
+from ..text import suggestion
 from .triggers.trigger import Trigger
 
 CatchUp = Literal["skip", "latest", "all"]
@@ -143,9 +143,8 @@ class Application:
             if schedule.name == name:
                 return schedule
         place = Place(source=self.spec or str(self.source))
-        near = get_close_matches(name, [schedule.name for schedule in self.schedules], n=1)
-        remedy = f'did you mean "{near[0]}"?' if near else f"it has {_listed(s.name for s in self.schedules)}"
-        raise DefinitionError(place, f'there is no schedule "{name}"', remedy)
+        names = [schedule.name for schedule in self.schedules]
+        raise DefinitionError(place, f'there is no schedule "{name}"', suggestion(name, names))
 
     def job(self, schedule: str, job: str) -> Job:
         """Return one job of one schedule; raises `DefinitionError` when there is none of this name."""
@@ -154,11 +153,7 @@ class Application:
             if one.name == job:
                 return one
         place = Place(source=self.spec or str(self.source), schedule=schedule)
-        raise DefinitionError(place, f'there is no job "{job}"', f"it has {_listed(one.name for one in jobs)}")
-
-
-def _listed(names: Iterator[str]) -> str:
-    return ", ".join(f'"{name}"' for name in names) or "none"
+        raise DefinitionError(place, f'there is no job "{job}"', suggestion(job, [one.name for one in jobs]))
 
 
 def _reference(function: Callable[..., Any]) -> str:

@@ -1,8 +1,7 @@
 """Names that users give, and how a sentence shows what they wrote."""
 
 import unicodedata
-from collections.abc import Collection, Iterable
-from difflib import get_close_matches
+from collections.abc import Iterable
 
 from ..errors import DefinitionError, Place
 
@@ -27,23 +26,10 @@ def check_name(what: str, name: object, place: Place, *, most: int = LONGEST_NAM
     return name
 
 
-def nearest(name: str, known: Collection[str]) -> str:
-    """Return a remedy for ``name``: the nearest of ``known``, or all of them."""
-    near = nearest_in(name, known)
-    return f'did you mean "{near}"?' if near else f"there are {', '.join(sorted(known))}"
-
-
 def shown(value: object) -> str:
     """Return ``value`` as a sentence shows it, shortened."""
     text = f'"{value}"' if isinstance(value, str) else repr(value)
     return text if len(text) <= 80 else f"{text[:79]}…"
-
-
-def nearest_in(name: str, known: Collection[str], likeness: float = 0.6) -> str | None:
-    """Return the one of ``known`` that is most like ``name``, if one is like enough."""
-    lower = {one.lower(): one for one in known}
-    near = get_close_matches(name.lower(), lower, n=1, cutoff=likeness)
-    return lower[near[0]] if near else None
 
 
 def refuse_twice(what: str, names: Iterable[str], place: Place) -> None:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from sqlalchemy import Connection
@@ -12,6 +11,7 @@ from ..errors import NotFound
 from ..scheduling.lease_names import lease_name
 from ..scheduling.plan import waits_for_predecessor
 from ..store import statements
+from ..text import suggestion
 from .requester import requester
 
 
@@ -73,6 +73,4 @@ def _no_such_schedule(connection: Connection, application: str, name: str, *, re
         return NoSuchSchedule(f'the schedule "{name}" of "{application}" is retired; define it again to run it')
     rows = statements.schedule.of_application(connection, application, lock=False)
     names = [row.name for row in rows if row.retired_at is None]
-    near = get_close_matches(name, names, n=1)
-    remedy = f'did you mean "{near[0]}"?' if near else f"there are {', '.join(names) or 'none'}"
-    return NoSuchSchedule(f'"{application}" has no schedule "{name}"; {remedy}')
+    return NoSuchSchedule(f'"{application}" has no schedule "{name}"; {suggestion(name, names)}')

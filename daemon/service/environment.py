@@ -1,9 +1,9 @@
 """Variables that begin with LEASED_: those that are settings, those that children get, and those that nobody knows."""
 
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 
 from ..errors import DaemonError
+from ..text import suggestion
 
 PREFIX = "LEASED_"
 SUPERVISOR_FD = "LEASED_SUPERVISOR_FD"
@@ -35,7 +35,7 @@ def unknown_variables(environment: Mapping[str, str], settings: Iterable[str]) -
     """Return a sentence for each variable that looks like a setting and is none."""
     known = [f"{PREFIX}{name.upper()}" for name in (*settings, "database_url_file")]
     return [
-        f"{variable} is set, but there is no such setting; {_nearest(variable, known)}"
+        f"{variable} is set, but there is no such setting; {suggestion(variable, known)}"
         for variable in sorted(environment)
         if variable.startswith(PREFIX)
         and variable not in (*known, *_FOR_CHILDREN, *_OURS)
@@ -45,9 +45,4 @@ def unknown_variables(environment: Mapping[str, str], settings: Iterable[str]) -
 
 def nearest_setting(name: str, settings: Iterable[str]) -> str:
     """Return a remedy for the name of a setting in a file."""
-    return _nearest(name, [*settings, "database_url_file"])
-
-
-def _nearest(name: str, known: list[str]) -> str:
-    near = get_close_matches(name, known, n=1)
-    return f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(known))}"
+    return suggestion(name, [*settings, "database_url_file"])

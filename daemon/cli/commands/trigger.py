@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from typing import Annotated, Any
 
 import typer
@@ -15,6 +14,7 @@ from ...operations.trigger import trigger_now
 from ...scheduling.sync import SyncReport
 from ...scheduling.sync import sync as write_definitions
 from ...store.views import NotFound, applications_with, schedule_names
+from ...text import suggestion
 from ..ask import ask, ask_url
 from ..failures import Misused
 from ..options import Application as ApplicationName
@@ -61,12 +61,7 @@ def _infer(connection: Connection, schedule: str) -> str:
         return found[0]
     if found:
         raise Misused(f'several applications have a schedule "{schedule}": add --application {found[0]}')
-    names = schedule_names(connection)
-    near = get_close_matches(schedule, names, n=1)
-    listed = ", ".join(f'"{name}"' for name in names[:10]) or "none"
-    raise NotFound(
-        f'there is no schedule "{schedule}"; ' + (f'did you mean "{near[0]}"?' if near else f"there are {listed}")
-    )
+    raise NotFound(f'there is no schedule "{schedule}"; {suggestion(schedule, schedule_names(connection))}')
 
 
 def _params(text: str | None) -> Mapping[str, Any] | None:

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import DefinitionError, Place
+from ...text import suggestion
 from ..fields import Fields
 from ..job_settings import JOB_SETTINGS, make_job
 from ..model import Application, Job, Schedule
-from ..names import nearest, shown
+from ..names import shown
 from ..schedule_settings import SCHEDULE_SETTINGS, make_application, make_schedule
 from .user_code import imported, member
 
@@ -79,7 +80,7 @@ def _job(number: int, given: Mapping[str, Any], place: Place) -> Job:
     fields = Fields(given, Place(source=place.source, schedule=place.schedule, job=label))
     unknown = next((field for field in given if field not in JOB_FIELDS), None)
     if unknown is not None:
-        raise fields.refuse(unknown, "there is no such setting", nearest(unknown, JOB_FIELDS))
+        raise fields.refuse(unknown, "there is no such setting", suggestion(unknown, JOB_FIELDS))
     works = [field for field in ("call", "command") if field in given]
     if len(works) != 1:
         problem = "it has both call and command" if works else "it says nothing to run"

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from types import ModuleType
 
 from ...errors import DaemonError, DefinitionError, Place
-from ..names import nearest
+from ...text import suggestion
 
 
 @contextmanager
@@ -33,8 +33,7 @@ def member(module: ModuleType, attribute: str, place: Place) -> object:
     for part in attribute.split("."):
         if not hasattr(found, part):
             names = [name for name in dir(found) if not name.startswith("_")]
-            remedy = nearest(part, names) if names else "it is empty"
-            raise DefinitionError(place, f'"{module.__name__}" has no "{attribute}"', remedy)
+            raise DefinitionError(place, f'"{module.__name__}" has no "{attribute}"', suggestion(part, names))
         found = getattr(found, part)
     return found
 

@@ -42,7 +42,7 @@ MISTAKES = {
     "unknown setting in [settings]": (
         "s.toml",
         TOML.format('[settings]\nlease_tl = "15s"', 'command = "true"'),
-        ["[settings] lease_tl", "did you mean lease_ttl?"],
+        ["[settings] lease_tl", 'did you mean "lease_ttl"?'],
     ),
     "missing function": ("s.toml", TOML.format("", 'call = "json:nothing"'), ['schedule "a"', 'job "b"', "nothing"]),
     "missing module": ("s.toml", TOML.format("", 'call = "no_such.module:f"'), ['schedule "a"', "no_such"]),
@@ -165,7 +165,7 @@ def test_an_unknown_variable_is_told_and_the_command_goes_on(leased: Leased, mon
     answer = leased("check", "shop.py")
     assert answer.status == 0
     assert answer.err == (
-        "leased: LEASED_LEASE_TLL is set, but there is no such setting; did you mean LEASED_LEASE_TTL?\n"
+        'leased: LEASED_LEASE_TLL is set, but there is no such setting; did you mean "LEASED_LEASE_TTL"?\n'
     )
 
 

@@ -290,7 +290,7 @@ def test_a_name_that_is_not_there_is_told_with_the_nearest() -> None:
     schedules.every(60, name="sync")(job)
     with pytest.raises(DefinitionError, match='there is no schedule "synk"; did you mean "sync"'):
         schedules.application().schedule("synk")
-    with pytest.raises(DefinitionError, match='there is no job "x"; it has "sync"'):
+    with pytest.raises(DefinitionError, match='there is no job "x"; there is only "sync"'):
         schedules.application().job("sync", "x")
 
 

@@ -113,7 +113,7 @@ def test_the_place_of_a_wrong_setting_is_told_for_flags_and_files_too() -> None:
 
 def test_an_unknown_setting_in_the_file_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(
-        SettingsError, match=r"^\[settings\] lease_tl: there is no such setting; did you mean lease_ttl\?$"
+        SettingsError, match=r'^\[settings\] lease_tl: there is no such setting; did you mean "lease_ttl"\?$'
     ):
         read_settings({}, {"lease_tl": "15s"})
 
@@ -129,7 +129,7 @@ def test_an_unknown_variable_is_told_with_the_nearest_name() -> None:
         "PATH": "/bin",
     }
     assert unknown_variables(environment, Settings.model_fields) == [
-        "LEASED_LEASE_TLL is set, but there is no such setting; did you mean LEASED_LEASE_TTL?"
+        'LEASED_LEASE_TLL is set, but there is no such setting; did you mean "LEASED_LEASE_TTL"?'
     ]
 
 
