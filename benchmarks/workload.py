@@ -6,8 +6,9 @@ from pathlib import Path
 
 from sqlalchemy import Connection, func, insert, literal, select
 
-from daemon.definitions.model import Application, Job, Schedule
-from daemon.definitions.triggers.trigger import At
+from daemon.definitions.application import Application
+from daemon.definitions.job import Job
+from daemon.definitions.schedule import Schedule
 from daemon.scheduling.plan_due import plan_due
 from daemon.scheduling.sync import sync
 from daemon.store.tables import job_run, run, schedule
@@ -58,8 +59,10 @@ async def add_history(url: str, runs_each: int) -> None:
 
 
 def _application(name: str, schedules: int) -> Application:
-    jobs = (Job(JOB, "command", command="true"),)
-    return Application(name, Path("due.py"), tuple(Schedule(each, At(_DUE), jobs=jobs) for each in names(schedules)))
+    jobs = (Job(name=JOB, command="true"),)
+    return Application(
+        name, Path("due.py"), tuple(Schedule(name=each, at=_DUE, jobs=jobs) for each in names(schedules))
+    )
 
 
 def _pending(connection: Connection, application: str) -> int:

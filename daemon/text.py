@@ -6,7 +6,7 @@ from difflib import get_close_matches
 
 from lease.durations import format_duration
 
-MOST_NAMES = 20
+MOST_NAMES = 30
 """How many names a sentence lists."""
 
 

@@ -1,54 +1,46 @@
-"""Reading a definition back from the database: what planning needs of it, for all its jobs are code."""
+"""The stored form of a schedule: what sync writes, and what planning reads back of it."""
 
 import json
 from typing import Any
 
-from ..errors import DaemonError
-from ..instants import parse_instant
-from .model import Schedule
-from .triggers.trigger import At, Cron, Every, Trigger
+from pydantic import ValidationError
+
+from ..errors import DaemonError, Place
+from .read import translated
+from .schedule import Schedule
+from .setting import Mark
 
 
 class UnreadableDefinition(DaemonError):
     """A stored definition that this version of the package does not understand."""
 
 
+def write_schedule(schedule: Schedule) -> str:
+    """Return the text that is stored of a schedule; `Schedule.digest` says whether it has changed."""
+    return json.dumps(schedule.canonical(), ensure_ascii=False)
+
+
 def read_schedule(definition: str) -> Schedule:
-    """Return what `Schedule.canonical` wrote, without its jobs; raises `UnreadableDefinition`."""
+    """Return what `write_schedule` wrote, without its jobs; raises `UnreadableDefinition`.
+
+    A setting that is not in it has its default; one that only a later version knows is left out.
+    """
+    known: dict[str, object] = {}
     try:
         stored = json.loads(definition)
-        return Schedule(
-            name=stored["name"],
-            trigger=_trigger(stored),
-            timezone=stored["timezone"],
-            starts=parse_instant(stored["starts"]) if stored["starts"] else None,
-            ends=parse_instant(stored["ends"]) if stored["ends"] else None,
-            catch_up=_known(stored, "catch_up", "skip", "latest", "all"),
-            start_within=stored["start_within"],
-            overlap=_known(stored, "overlap", "skip", "queue", "allow"),
-            lock=stored["lock"],
-            on_failure=stored["on_failure"],
-            jitter=stored["jitter"],
-            params=stored["params"],
-            enabled=stored["enabled"],
-            description=stored["description"],
-            tags=tuple(stored["tags"]),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise UnreadableDefinition(
-            f"the stored definition cannot be read ({type(error).__name__}: {error}); sync the file that defines it"
-        ) from error
+        known = {name: stored[name] for name in ("name", *Schedule.settings()) if name in stored}
+        return Schedule.model_validate(known)
+    except ValidationError as error:
+        raise _unreadable(translated(error, Schedule, known, Place())) from None
+    except (TypeError, ValueError) as error:
+        raise _unreadable(error) from error
 
 
-def _trigger(stored: dict[str, Any]) -> Trigger:
-    if "cron" in stored:
-        return Cron(stored["cron"])
-    if "every" in stored:
-        return Every(stored["every"])
-    return At(parse_instant(stored["at"]))
+def read_timing(definition: str) -> dict[str, Any]:
+    """Return what `Schedule.timing` gave when this definition was stored."""
+    stored = json.loads(definition)
+    return {name: stored[name] for name in Schedule.settings(Mark.TIMING) if name in stored}
 
 
-def _known(stored: dict[str, Any], field: str, *values: Any) -> Any:
-    if stored[field] not in values:
-        raise ValueError(f"{field} is {stored[field]!r}")
-    return stored[field]
+def _unreadable(error: Exception) -> UnreadableDefinition:
+    return UnreadableDefinition(f"the stored definition cannot be read ({error}); sync the file that defines it")

@@ -5,7 +5,7 @@ from datetime import datetime
 from itertools import islice
 from zoneinfo import ZoneInfo
 
-from .model import Schedule
+from .schedule import Schedule
 from .triggers.trigger import Cron, Trigger
 
 IN_GAP = "skipped by the clock, runs right after the gap"
@@ -23,17 +23,19 @@ class Preview:
 
 
 def preview(trigger: Trigger, timezone: str, after: datetime, count: int) -> tuple[Preview, ...]:
-    """Return the next instants of a trigger; an interval counts from ``after``."""
-    return preview_schedule(Schedule("preview", trigger, timezone), after, count)
+    """Return the next instants of a trigger; an interval counts from ``after``, to the second."""
+    zone = ZoneInfo(timezone)
+    instants = trigger.instants(after, timezone=zone, anchor=after.replace(microsecond=0))
+    return tuple(_preview(trigger, instant, zone) for instant in islice(instants, count))
 
 
 def preview_schedule(
     schedule: Schedule, after: datetime, count: int, anchor: datetime | None = None
 ) -> tuple[Preview, ...]:
     """Return the next instants of a schedule; an interval counts from ``anchor``, by default from ``after``."""
-    zone = ZoneInfo(schedule.timezone)
-    instants = islice(schedule.instants(after, after if anchor is None else anchor), count)
-    return tuple(_preview(schedule.trigger, instant, zone) for instant in instants)
+    zone, trigger = ZoneInfo(schedule.timezone), schedule.trigger
+    instants = schedule.instants(after, after if anchor is None else anchor)
+    return tuple(_preview(trigger, instant, zone) for instant in islice(instants, count))
 
 
 def _preview(trigger: Trigger, instant: datetime, zone: ZoneInfo) -> Preview:

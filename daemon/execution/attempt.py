@@ -11,7 +11,7 @@ from typing import assert_never
 
 from lease.clock import boottime
 
-from ..definitions.model import Job
+from ..definitions.job import Job
 from ..jobs.brief import Brief, idempotency_key
 from ..jobs.outcome import Outcome
 from ..jobs.processes.child import ChildNotStarted

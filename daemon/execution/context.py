@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from lease.client import LeaseClient
 from lease.database.database import Database
 
-from ..definitions.model import Application
+from ..definitions.application import Application
 from ..jobs.task_thread import TaskThread
 from ..telemetry.facts import Notify
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
-from ..definitions.model import Job, OnFailure
+from ..definitions.job import Job
+from ..definitions.schedule import OnFailure
 from ..jobs.outcome import Outcome
 from ..text import last_line
 

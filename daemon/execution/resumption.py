@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from ..definitions.model import Job, Schedule
+from ..definitions.job import Job
+from ..definitions.schedule import Schedule
 from .claim import EarlierAttempts
 
 

@@ -8,7 +8,8 @@ from typing import assert_never
 from lease.client import Lease
 from lease.durations import format_duration
 
-from ..definitions.model import Job, Schedule
+from ..definitions.job import Job
+from ..definitions.schedule import Schedule
 from ..jobs.outcome import Outcome
 from ..jobs.processes.trust_page import TrustPage
 from ..jobs.reports import Progress

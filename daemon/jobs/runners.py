@@ -11,7 +11,7 @@ from typing import Protocol, assert_never
 from lease.client import Lease
 from lease.durations import format_duration
 
-from ..definitions.model import Job
+from ..definitions.job import Job
 from ..states import JobOutcome
 from .brief import BRIEF_VARIABLE, Brief
 from .outcome import Outcome

@@ -6,7 +6,7 @@ from typing import assert_never
 from sqlalchemy import Connection
 
 from ..definitions.codec import UnreadableDefinition, read_schedule
-from ..definitions.model import Schedule
+from ..definitions.schedule import Schedule
 from ..store import statements
 
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Literal, assert_never
 
-from ..definitions.model import Overlap, Schedule
+from ..definitions.schedule import Overlap, Schedule
 from ..definitions.triggers.trigger import At
 from ..states import SkipReason
 from .plan_rows import Entry, Ledger, Stretch

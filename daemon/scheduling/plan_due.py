@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from ..definitions.codec import UnreadableDefinition, read_schedule
-from ..definitions.model import Schedule
+from ..definitions.schedule import Schedule
 from ..store import statements
 from .plan import PlanState, plan
 from .plan_rows import Stretch

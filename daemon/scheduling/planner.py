@@ -6,7 +6,7 @@ from datetime import datetime
 from lease.clock import boottime
 from lease.database.database import Database
 
-from ..definitions.model import Schedule
+from ..definitions.schedule import Schedule
 from ..telemetry.facts import Note, Notify
 from .plan_due import PlanReport, plan_due
 from .wall_clock import WallClock

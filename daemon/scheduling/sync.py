@@ -5,7 +5,6 @@ schedule changed, or it comes back, planning counts from this moment, never back
 different definitions the later one wins.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
@@ -13,10 +12,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from lease.durations import format_duration
-
-from ..definitions.model import Application, Schedule
-from ..definitions.triggers.trigger import Trigger
+from ..definitions.application import Application
+from ..definitions.codec import read_timing, write_schedule
+from ..definitions.schedule import Schedule
 from ..store import statements
 from .lease_names import lease_name
 from .plan import PlanState, changed_state, first_state
@@ -116,7 +114,7 @@ def _add(connection: Connection, application: str, schedules: list[Schedule], no
 
 def _change(connection: Connection, application: str, schedule: Schedule, row: Row[Any], now: datetime) -> None:
     values = _definition(schedule, now)
-    if _timing(row.definition) != schedule.timing():
+    if read_timing(row.definition) != schedule.timing():
         values |= _counting(schedule, changed_state(_state(row), now))
     _write(connection, application, schedule, values)
 
@@ -136,9 +134,9 @@ def _write(connection: Connection, application: str, schedule: Schedule, values:
 
 def _definition(schedule: Schedule, now: datetime) -> dict[str, Any]:
     return {
-        "definition": json.dumps(schedule.canonical(), ensure_ascii=False),
+        "definition": write_schedule(schedule),
         "digest": schedule.digest(),
-        "trigger": _shown(schedule.trigger),
+        "trigger": str(schedule.trigger),
         "enabled": schedule.enabled,
         "changed_at": now,
     }
@@ -157,18 +155,3 @@ def _counting(schedule: Schedule, state: PlanState) -> dict[str, Any]:
 
 def _state(row: Row[Any]) -> PlanState:
     return PlanState(planned_until=row.planned_until, anchor=row.anchor)
-
-
-def _timing(definition: str) -> dict[str, Any] | None:
-    """Return what `Schedule.timing` gave when this definition was stored."""
-    stored = json.loads(definition)
-    kind = next((kind for kind in ("cron", "every", "at") if kind in stored), None)
-    if kind is None:
-        return None
-    return {key: stored.get(key) for key in (kind, "timezone", "starts", "ends", "enabled")}
-
-
-def _shown(trigger: Trigger) -> str:
-    """Return what people read in `leased status`: ``every 20s``."""
-    text = format_duration(trigger.text) if isinstance(trigger.text, float) else trigger.text
-    return f"{trigger.kind} {text}"

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from ..definitions.model import Schedule
+from ..definitions.schedule import Schedule
 from ..errors import DaemonError
 from ..store import statements
 from .lease_names import lease_name

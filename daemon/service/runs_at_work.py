@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lease.client import Lease
 from lease.errors import LeaseError
 
-from ..definitions.model import Schedule
+from ..definitions.schedule import Schedule
 from ..execution.attempt import WorkOutlivesLease
 from ..execution.claim import ClaimedRun
 from ..execution.context import ReplicaContext

@@ -15,7 +15,7 @@ from lease.database.database import Database
 from lease.database.engines import open_database
 from lease.errors import StoreUnavailable
 
-from ..definitions.model import Application
+from ..definitions.application import Application
 from ..execution.context import ReplicaContext
 from ..jobs.task_thread import TaskThread
 from ..operations.trigger import trigger_now

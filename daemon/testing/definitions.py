@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ..definitions.model import Application
+from ..definitions.application import Application
 from ..definitions.sources.load import load
 from ..definitions.sources.schedules import Schedules
 from .in_process import in_process

@@ -8,7 +8,9 @@ from functools import wraps
 from threading import Thread
 from typing import Any
 
-from ..definitions.model import Application, Job, Schedule
+from ..definitions.application import Application
+from ..definitions.job import Job
+from ..definitions.schedule import Schedule
 from ..jobs.run import AsyncRun, Run, run_of_function
 
 
@@ -18,13 +20,14 @@ def in_process(application: Application) -> Application:
 
 
 def _schedule(schedule: Schedule) -> Schedule:
-    return replace(schedule, jobs=tuple(_job(job) for job in schedule.jobs))
+    return schedule.model_copy(update={"jobs": tuple(_job(job) for job in schedule.jobs)})
 
 
 def _job(job: Job) -> Job:
     if job.function is None or job.isolation != "process":
         return job
-    return replace(job, isolation="task", function=_as_task(job.function), env={}, cwd=None)
+    in_a_task = {"isolation": "task", "function": _as_task(job.function), "env": {}, "cwd": None}
+    return job.model_copy(update=in_a_task)
 
 
 def _as_task(function: Callable[..., Any]) -> Callable[[AsyncRun], Awaitable[Any]]:

@@ -17,7 +17,7 @@ from sqlalchemy.pool import NullPool
 
 from daemon.audit import Bounds, Violation, check
 from daemon.audit.facts import Fact
-from daemon.definitions.model import Application
+from daemon.definitions.application import Application
 from daemon.definitions.sources.load import load
 from lease.database.address import parse_address
 from tests.support.starter import ROOT

@@ -27,7 +27,7 @@ from daemon.audit.facts import (
     Worked,
     Written,
 )
-from daemon.definitions.model import Application
+from daemon.definitions.application import Application
 from daemon.definitions.triggers.trigger import Every
 from lease.model import Grant
 

@@ -13,8 +13,8 @@ from typer.main import get_command
 
 from daemon.cli.app import app
 from daemon.cli.commands.planned import COMMANDS as LATER_COMMANDS
-from daemon.definitions.job_settings import JOB_SETTINGS
-from daemon.definitions.schedule_settings import SCHEDULE_SETTINGS
+from daemon.definitions.job import Job
+from daemon.definitions.schedule import Schedule
 from daemon.definitions.sources.load import load
 from daemon.jobs.run import AsyncRun
 from daemon.service.settings import Settings
@@ -176,8 +176,8 @@ def test_every_setting_of_the_command_is_documented_and_no_other() -> None:
 
 def test_every_setting_of_a_schedule_and_of_a_job_is_documented_and_no_other() -> None:
     text = reference("schedules")
-    assert first_column(section(text, "Settings of a schedule")) == set(SCHEDULE_SETTINGS)
-    assert first_column(section(text, "Settings of a job")) == set(JOB_SETTINGS)
+    assert first_column(section(text, "Settings of a schedule")) == set(Schedule.settings())
+    assert first_column(section(text, "Settings of a job")) == set(Job.settings())
 
 
 def commands() -> dict[str, set[str]]:

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +12,9 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, create_engine, se
 from sqlalchemy.pool import NullPool
 
 import lease.statements
-from daemon.definitions.model import Application, Job, Schedule
+from daemon.definitions.application import Application
+from daemon.definitions.job import Job
+from daemon.definitions.schedule import Schedule
 from daemon.definitions.triggers.trigger import At, Every, Trigger
 from daemon.execution.claim import ClaimedRun, claim
 from daemon.scheduling.lease_names import lease_name
@@ -149,8 +150,9 @@ class Store:
 def a_schedule(name: str = "sync", trigger: Trigger | None = None, **settings: Any) -> Schedule:
     """A schedule that is due once an hour, with one job."""
     jobs = settings.pop("jobs", ("work",))
-    made = tuple(Job(job, "command", command="true") for job in jobs)
-    return replace(Schedule(name, trigger or Every(3600.0), jobs=made), **settings)
+    made = tuple(Job(name=job, command="true") for job in jobs)
+    due = trigger or Every(3600.0)
+    return Schedule.model_validate({"name": name, due.kind: due.text, "jobs": made, **settings})
 
 
 def an_at(name: str = "once", **settings: Any) -> Schedule:

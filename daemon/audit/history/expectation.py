@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Any
 
-from ...definitions.model import Schedule
+from ...definitions.schedule import Schedule
 from ...scheduling.plan import first_state
 from ..facts import Due, Fact, ScheduleProgress
 

@@ -1,18 +1,20 @@
 """`leased check` and `leased preview`."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
-from lease.durations import format_duration, parse_duration
+from lease.durations import parse_duration
 from lease.errors import InvalidDuration
 
-from ...definitions.fields import Fields
-from ...definitions.model import Schedule
 from ...definitions.preview import Preview, preview, preview_schedule
+from ...definitions.refusal import refused_at
+from ...definitions.schedule import Schedule
 from ...definitions.sources.load import load
 from ...definitions.triggers.trigger import At, Cron, Every, Trigger
+from ...definitions.values import check_timezone
 from ...errors import InvalidInstant, Place
 from ...instants import parse_instant
 from ...service.settings import read_settings
@@ -47,21 +49,7 @@ def check(file: File, as_json: Json = False) -> None:
         ]
         write_json("check", {"application": application.name, "file": str(application.source), "items": items})
         return
-    shown = table("schedule", "when", "time zone", "jobs", "next")
-    for schedule, coming, _ in found:
-        jobs = ", ".join(job.name for job in schedule.jobs)
-        trigger = f"{schedule.trigger.kind} {_text(schedule.trigger)}"
-        add(shown, schedule.name, trigger, schedule.timezone, jobs, _local(coming[0]) if coming else "never")
-        for one in coming[1:]:
-            add(shown, "", "", "", "", _local(one))
-    console = screen()
-    console.print(shown)
-    for schedule, _, remarks in found:
-        for remark in remarks:
-            console.print(f"{schedule.name}: {remark}", style="yellow", soft_wrap=True)
-    console.print(
-        f"{application.name}: {len(found)} {'schedule' if len(found) == 1 else 'schedules'}, all well defined"
-    )
+    _print(application.name, found)
 
 
 def preview_command(
@@ -72,7 +60,8 @@ def preview_command(
     as_json: Json = False,
 ) -> None:
     """The next instants of an expression; what daylight saving time does to them is marked."""
-    zone = Fields({"--timezone": timezone}, Place()).timezone("--timezone")
+    with refused_at(Place(field="--timezone")):
+        zone = check_timezone(timezone)
     after = datetime.now(UTC) if start is None else parse_instant(start)
     found = preview(_trigger(expression), zone, after, count)
     if as_json:
@@ -83,6 +72,28 @@ def preview_command(
     for one in found:
         add(shown, when(one.instant), one.local.isoformat(sep=" "), one.note)
     screen().print(shown)
+
+
+def _print(application: str, found: Sequence[tuple[Schedule, Sequence[Preview], list[str]]]) -> None:
+    shown = table("schedule", "when", "time zone", "jobs", "next")
+    for schedule, coming, _ in found:
+        jobs = ", ".join(job.name for job in schedule.jobs)
+        add(
+            shown,
+            schedule.name,
+            str(schedule.trigger),
+            schedule.timezone,
+            jobs,
+            _local(coming[0]) if coming else "never",
+        )
+        for one in coming[1:]:
+            add(shown, "", "", "", "", _local(one))
+    console = screen()
+    console.print(shown)
+    for schedule, _, remarks in found:
+        for remark in remarks:
+            console.print(f"{schedule.name}: {remark}", style="yellow", soft_wrap=True)
+    console.print(f"{application}: {len(found)} {'schedule' if len(found) == 1 else 'schedules'}, all well defined")
 
 
 def _trigger(expression: str) -> Trigger:
@@ -115,7 +126,3 @@ def _item(one: Preview) -> dict[str, object]:
 
 def _local(one: Preview) -> str:
     return f"{one.local.isoformat(sep=' ')}{f' ({one.note})' if one.note else ''}"
-
-
-def _text(trigger: Trigger) -> str:
-    return format_duration(trigger.text) if isinstance(trigger.text, float) else trigger.text

@@ -12,7 +12,7 @@ import typer
 
 from lease.errors import LeaseError
 
-from ...definitions.model import Application
+from ...definitions.application import Application
 from ...definitions.sources.load import load
 from ...errors import DaemonError
 from ...service.environment import REPLICA_INDEX

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import Connection
 
-from ...definitions.model import Application
+from ...definitions.application import Application
 from ...operations.requester import requester
 from ...operations.trigger import trigger as trigger_run
 from ...operations.trigger import trigger_now

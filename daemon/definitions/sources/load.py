@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 from ...errors import DefinitionError, Place
-from ..model import Application
+from ..application import Application
 from .schedules import Schedules
 from .toml_file import read_toml
 from .user_code import imported, member

@@ -1,19 +1,25 @@
 """`Schedules`: what a Python file says is to run, and when."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, NoReturn, TypedDict, TypeVar, Unpack, overload
 
 from lease.durations import Duration
 
 from ...errors import DefinitionError, NotYet, Place
-from ..job_settings import JOB_SETTINGS, make_job
-from ..model import Application, CatchUp, Job, OnFailure, Overlap, Schedule
+from ..application import Application, make_application
+from ..job import Job
 from ..names import check_name, refuse_twice
-from ..schedule_settings import make_application, make_schedule
+from ..read import read
+from ..refusal import Refusal, refused_at
+from ..schedule import CatchUp, OnFailure, Overlap, Schedule
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+_OF_A_JOB = {
+    key: Refusal("this is a setting of a job", "give it to .job() or .command() of the schedule")
+    for key in Job.settings()
+}
 
 
 class JobSettings(TypedDict, total=False):
@@ -59,7 +65,8 @@ class Schedules:
     """The schedules of one application, under its name. Each refusal is a `DefinitionError` at once, where it stands."""
 
     def __init__(self, name: str) -> None:
-        self.name = check_name("an application", name, Place(), slash=False)
+        with refused_at(Place()):
+            self.name = check_name("application", name)
         self._builders: list[ScheduleBuilder] = []
 
     def cron(self, expression: str, /, **settings: Unpack[SingleSettings]) -> Callable[[Function], Function]:
@@ -85,7 +92,7 @@ class Schedules:
     ) -> "ScheduleBuilder":
         """Add a schedule, whose jobs are added to what this returns, in their order."""
         given = {"cron": cron, "every": every, "at": at, **settings}
-        builder = ScheduleBuilder(make_schedule(name, given, (), Place()))
+        builder = ScheduleBuilder(read(Schedule, name, given, Place(), misplaced=_OF_A_JOB))
         self._append(builder)
         return builder
 
@@ -102,17 +109,19 @@ class Schedules:
     def _single(self, trigger: Mapping[str, object], settings: Mapping[str, Any]) -> Callable[[Function], Function]:
         def register(function: Function) -> Function:
             name = _name_of(function, settings, Place())
-            for_job = {field: value for field, value in settings.items() if field in JOB_SETTINGS}
-            rest = {field: value for field, value in settings.items() if field not in (*JOB_SETTINGS, "name")}
-            builder = ScheduleBuilder(make_schedule(name, {**trigger, **rest}, (), Place()))
-            builder.add(name, function, for_job)
+            of_job = Job.settings()
+            for_job = {setting: value for setting, value in settings.items() if setting in of_job}
+            rest = {setting: value for setting, value in settings.items() if setting not in (*of_job, "name")}
+            builder = ScheduleBuilder(read(Schedule, name, {**trigger, **rest}, Place(), others=(*of_job, "name")))
+            builder.add(name, for_job, function=function)
             self._append(builder)
             return function
 
         return register
 
     def _append(self, builder: "ScheduleBuilder") -> None:
-        refuse_twice("schedule", [*(known.name for known in self._builders), builder.name], Place())
+        with refused_at(Place()):
+            refuse_twice("schedule", [*(known.name for known in self._builders), builder.name])
         self._builders.append(builder)
 
 
@@ -134,24 +143,26 @@ class ScheduleBuilder:
         for_job = {field: value for field, value in settings.items() if field != "name"}
 
         def register(function: Function) -> Function:
-            self.add(_name_of(function, settings, Place(schedule=self.name)), function, for_job)
+            name = _name_of(function, settings, Place(schedule=self.name))
+            self.add(name, for_job, others=("name",), function=function)
             return function
 
         return register if function is None else register(function)
 
     def command(self, name: str, command: str | Sequence[str], /, **settings: Unpack[JobSettings]) -> None:
-        """Add a command as the next job: a list runs directly, a text in ``/bin/sh -c``."""
-        self.add(name, command, settings)
+        """Add a command as the next job: a list runs directly, a string in ``/bin/sh -c``."""
+        self.add(name, settings, command=command)
 
     def schedule(self) -> Schedule:
         """Return the schedule with the jobs that it has so far."""
-        return replace(self._bare, jobs=tuple(self._jobs))
+        return self._bare.model_copy(update={"jobs": tuple(self._jobs)})
 
-    def add(self, name: str, work: Callable[..., Any] | str | Sequence[str], settings: Mapping[str, Any]) -> None:
-        """Add the next job; raises `DefinitionError`."""
+    def add(self, name: str, settings: Mapping[str, Any], *, others: Sequence[str] = (), **work: Any) -> None:
+        """Add the next job, whose ``work`` is a function or a command; raises `DefinitionError`."""
         place = Place(schedule=self.name)
-        job = make_job(name, work, settings, place)
-        refuse_twice("job", [*(known.name for known in self._jobs), job.name], place)
+        job = read(Job, name, settings, place, others=others, **work)
+        with refused_at(place):
+            refuse_twice("job", [*(known.name for known in self._jobs), job.name])
         self._jobs.append(job)
 
 

@@ -4,6 +4,7 @@ import re
 from bisect import bisect_left
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 from croniter import CroniterError, croniter
 
@@ -74,6 +75,7 @@ class Pattern:
         return None
 
 
+@lru_cache(maxsize=1_024)
 def parse(expression: str) -> Pattern:
     """Return what ``expression`` allows; raises `InvalidCron` for all that is not supported."""
     fields = _split(expression)

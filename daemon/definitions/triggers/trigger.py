@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from typing import Protocol
 
+from lease.durations import format_duration
+
 from ...instants import format_instant
 from . import cron, wall_time
 
@@ -20,6 +22,10 @@ class Trigger(Protocol):
     @property
     def text(self) -> str | float:
         """Its value in one spelling."""
+        ...
+
+    def __str__(self) -> str:
+        """Return what people read: ``every 20s``."""
         ...
 
     def instants(self, after: datetime, *, timezone: tzinfo, anchor: datetime) -> Iterator[datetime]:
@@ -46,6 +52,9 @@ class Cron:
     def text(self) -> str:
         return self.expression
 
+    def __str__(self) -> str:
+        return f"cron {self.expression}"
+
     def instants(self, after: datetime, *, timezone: tzinfo, anchor: datetime) -> Iterator[datetime]:
         del anchor
         return wall_time.matches_of(self.pattern, after, timezone)
@@ -64,6 +73,9 @@ class Every:
     @property
     def text(self) -> float:
         return self.interval
+
+    def __str__(self) -> str:
+        return f"every {format_duration(self.interval)}"
 
     def instants(self, after: datetime, *, timezone: tzinfo, anchor: datetime) -> Iterator[datetime]:
         del timezone
@@ -91,6 +103,9 @@ class At:
     @property
     def text(self) -> str:
         return format_instant(self.instant)
+
+    def __str__(self) -> str:
+        return f"at {self.text}"
 
     def instants(self, after: datetime, *, timezone: tzinfo, anchor: datetime) -> Iterator[datetime]:
         del timezone, anchor

@@ -1,7 +1,7 @@
 """A rich history, made by the daemon's own code; and what the audit says of a database."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import ColumnElement, Table, update
@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Table, update
 from daemon.audit import Violation, check
 from daemon.audit.history.tables import BOUNDS, History, history, read_tables
 from daemon.cli.ask import ask_url
-from daemon.definitions.model import Schedule
+from daemon.definitions.schedule import Schedule
 from daemon.definitions.triggers.trigger import Every
 from daemon.execution.claim import ClaimedRun
 from daemon.execution.completion import finish_job, finish_run, hand_back, retry_run, start_job
@@ -37,9 +37,9 @@ ONCE = an_at("once")
 
 FIRST = (HOURLY, TICKS, PAUSED, ALLOWED, LEFT, RIGHT, CHANGING, RENAMED, RETIRED, DISABLED, ENDING, ONCE)
 CHANGED = {
-    "changing": replace(CHANGING, trigger=Every(61.0), catch_up="all"),
-    "renamed": replace(RENAMED, overlap="allow"),
-    "ending": replace(ENDING, enabled=False),
+    "changing": CHANGING.model_copy(update={"every": 61.0, "catch_up": "all"}),
+    "renamed": RENAMED.model_copy(update={"overlap": "allow"}),
+    "ending": ENDING.model_copy(update={"enabled": False}),
 }
 SECOND = tuple(CHANGED.get(one.name, one) for one in FIRST if one is not RETIRED)
 

@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ from sqlalchemy.engine import make_url
 from daemon.audit import Promise, check
 from daemon.audit.history.tables import BOUNDS, history, read_tables
 from daemon.cli.ask import ask_url
-from daemon.definitions.triggers.trigger import Every
 from daemon.operations.trigger import trigger
 from daemon.store import statements
 from daemon.store.tables import replica, run, schedule
@@ -151,7 +149,7 @@ def test_of_the_latest_instants_one_that_is_lost_is_named_although_those_before_
 
 
 def test_a_replica_that_has_an_older_file_need_not_do_what_that_does_not_have(store: Store, database_url: str) -> None:
-    newer = replace(RENAMED, jobs=(*RENAMED.jobs, *a_schedule(jobs=("more",)).jobs))
+    newer = RENAMED.model_copy(update={"jobs": (*RENAMED.jobs, *a_schedule(jobs=("more",)).jobs)})
     store.sync(newer)
     for holder, jobs in (("newer", ("work", "more")), ("older", ("work",))):
         store.do(trigger, "shop", "renamed", requested_by="ada")
@@ -164,7 +162,7 @@ def test_a_planning_while_a_sync_reads_the_time_loses_nothing(store: Store, data
     store.sync(TICKS)
     age(store, TICKS, 30.5)
     plan(store, [TICKS])
-    store.sync(replace(TICKS, trigger=Every(0.7)))
+    store.sync(TICKS.model_copy(update={"every": 0.7}))
     ten_before = store.schedules()["ticks"].anchor - timedelta(seconds=7)
     write(store, schedule, schedule.c.name == "ticks", anchor=ten_before)
     assert audit(database_url) == []

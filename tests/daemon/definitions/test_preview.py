@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from daemon.definitions.model import Schedule
 from daemon.definitions.preview import preview, preview_schedule
-from daemon.definitions.triggers.trigger import At, Cron, Every
+from daemon.definitions.schedule import Schedule
+from daemon.definitions.triggers.trigger import At, Cron
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_what_the_clock_skips_or_repeats_is_marked(
 
 def test_a_schedule_is_shown_within_its_bounds() -> None:
     noon = datetime(2026, 7, 1, 12, tzinfo=UTC)
-    schedule = Schedule("n", Every(3600.0), ends=noon + timedelta(hours=2))
+    schedule = Schedule(name="n", every=3600.0, ends=noon + timedelta(hours=2))
     found = preview_schedule(schedule, noon, 5)
     assert [one.instant.hour for one in found] == [13, 14]
     assert [one.instant.minute for one in preview_schedule(schedule, noon, 1, noon - timedelta(minutes=15))] == [45]

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from daemon.definitions.codec import read_schedule
-from daemon.definitions.schedule_settings import SCHEDULE_SETTINGS
-from daemon.definitions.sources.toml_file import FILE_SETTINGS, JOB_FIELDS
-from daemon.scheduling.sync import _timing
+from daemon.definitions.codec import read_schedule, read_timing
+from daemon.definitions.schedule import Schedule
+from daemon.definitions.sources.toml_file import FILE_KEYS, JOB_KEYS
 from tests.data.definitions.stored_forms import FILES, FOLDER, golden, schedules_of, stored_form, written
 
 GOLDEN = golden()
@@ -50,13 +49,13 @@ def test_what_was_stored_is_read_back_as_the_same_but_for_its_jobs(file: str, na
 
 @pytest.mark.parametrize(("file", "name"), EACH)
 def test_the_timing_of_what_was_stored_is_found_the_same(file: str, name: str) -> None:
-    assert _timing(GOLDEN[file][name]["stored"]) == schedules_of(file)[name].timing(), CHANGED
+    assert read_timing(GOLDEN[file][name]["stored"]) == schedules_of(file)[name].timing(), CHANGED
 
 
 def test_the_toml_file_uses_every_setting_that_there_is() -> None:
     document = tomllib.loads((FOLDER / "everything.toml").read_text(encoding="utf-8"))
     schedules = document["schedules"].values()
     jobs = [job for schedule in schedules for job in schedule["jobs"]]
-    assert set(document) == set(FILE_SETTINGS)
-    assert {setting for schedule in schedules for setting in schedule} == {*SCHEDULE_SETTINGS, "jobs"}
-    assert {setting for job in jobs for setting in job} == set(JOB_FIELDS)
+    assert set(document) == set(FILE_KEYS)
+    assert {setting for schedule in schedules for setting in schedule} == {*Schedule.settings(), "jobs"}
+    assert {setting for job in jobs for setting in job} == set(JOB_KEYS)

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from daemon.definitions.job_settings import JOB_SETTINGS
-from daemon.definitions.schedule_settings import SCHEDULE_SETTINGS
+from daemon.definitions.job import Job
+from daemon.definitions.schedule import Schedule
 from daemon.definitions.sources.load import load
-from daemon.definitions.sources.toml_file import JOB_FIELDS
+from daemon.definitions.sources.toml_file import JOB_KEYS
 from daemon.definitions.sources.toml_schema import json_schema
 from daemon.definitions.triggers.trigger import Cron, Every
 from daemon.errors import DefinitionError
@@ -105,7 +105,7 @@ JOBS = 'jobs = [{ name = "a", command = "ls" }]\n'
         ("application = 'a'\n[schedules.x\n", "(at line 2, column 13)"),
         (HEAD + "every = 61", "Cannot overwrite a value (at line 4, column 11, the end of the file)"),
         ("", ": application: the file does not name its application; write application ="),
-        ("application = 7", ": 7 is no name of an application"),
+        ("application = 7", ": 7 is not the name of an application"),
         ('application = "shop"', ': the application "shop" has no schedule; add one'),
         (HEAD + JOBS + "[setings]", ': setings: there is no such setting; did you mean "settings"?'),
         ('application = "shop"\nschedules = 7', ": schedules: it is not a table"),
@@ -129,7 +129,7 @@ JOBS = 'jobs = [{ name = "a", command = "ls" }]\n'
         (HEAD + 'jobs = [{ name = "a" }]', ': schedule "n", job "a": it says nothing to run; set either call'),
         (HEAD + 'jobs = [{ name = "a", call = "x:y", command = "ls" }]', 'job "a": it has both call and command'),
         (HEAD + 'jobs = [{ command = "ls" }]', ': schedule "n", job "number 1": it has no name'),
-        (HEAD + 'jobs = [{ name = 3, command = "ls" }]', "3 is no name of a job"),
+        (HEAD + 'jobs = [{ name = 3, command = "ls" }]', "3 is not the name of a job"),
         (
             HEAD + 'jobs = [{ name = "a", command = "ls", retry = 1 }]',
             'job "a", retry: there is no such setting; did you mean',
@@ -165,7 +165,7 @@ def test_a_file_that_is_not_utf_8_is_told(folder: Path) -> None:
 def test_the_published_schema_knows_the_same_settings() -> None:
     document = json_schema()
     schedule: dict[str, Any] = document["properties"]["schedules"]["additionalProperties"]
-    assert set(schedule["properties"]) == {*SCHEDULE_SETTINGS, "jobs"}
+    assert set(schedule["properties"]) == {*Schedule.settings(), "jobs"}
     job = schedule["properties"]["jobs"]["items"]
-    assert set(job["properties"]) == set(JOB_FIELDS)
-    assert set(JOB_SETTINGS) < set(job["properties"])
+    assert set(job["properties"]) == set(JOB_KEYS)
+    assert set(Job.settings()) < set(job["properties"])

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from daemon.definitions.model import Job
+from daemon.definitions.job import Job
 from daemon.execution.next_step import (
     LONGEST_WAIT,
     FinishRun,
@@ -20,7 +20,7 @@ from daemon.jobs.outcome import Outcome
 
 
 def _after(outcome: Outcome, *, retries: int = 0, **given: Any) -> Step:
-    job = Job("orders", "command", command="true", retries=retries, backoff=10.0)
+    job = Job(name="orders", command="true", retries=retries, backoff=10.0)
     known: dict[str, Any] = {
         "failures": 0,
         "more": True,

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.definitions.model import Schedule
+from daemon.definitions.schedule import Schedule
 from daemon.definitions.triggers.trigger import At, Cron, Every, Trigger
 from daemon.scheduling import plan as planning
 from daemon.scheduling import plan_rows
 from daemon.scheduling.plan import Plan, PlannedRun, PlanState, changed_state, first_state, jitter, plan
 from daemon.scheduling.plan_rows import Stretch
+from tests.support.store import a_schedule
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -23,7 +24,7 @@ HOUR = timedelta(hours=1)
 
 
 def hourly(**policies: Any) -> Schedule:
-    return Schedule("hourly", Cron("0 * * * *"), **policies)
+    return Schedule(name="hourly", cron="0 * * * *", **policies)
 
 
 def planned(schedule: Schedule, now: datetime, since: datetime = NOON, **state: Any) -> Plan:
@@ -154,7 +155,7 @@ def test_overlap_decides_what_is_due_while_an_earlier_run_is_unfinished(overlap:
 
 
 def test_the_second_instant_of_one_plan_overlaps_the_first() -> None:
-    schedule = Schedule("often", Every(20.0))
+    schedule = Schedule(name="often", every=20.0)
     assert told(planned(schedule, NOON + MINUTE)) == ["12:00 pending", "12:00 overlap", "12:01 overlap"]
 
 
@@ -188,7 +189,7 @@ def test_a_schedule_seen_for_the_first_time_has_missed_nothing() -> None:
 
 @pytest.mark.parametrize(("catch_up", "expected"), [("latest", "pending"), ("all", "pending"), ("skip", "missed")])
 def test_a_single_instant_in_the_past_that_never_ran_is_one_missed_instant(catch_up: Any, expected: str) -> None:
-    schedule = Schedule("once", At(NOON), catch_up=catch_up)
+    schedule = Schedule(name="once", at=NOON, catch_up=catch_up)
     state = first_state(schedule, NOON + 5 * HOUR)
     found = plan("shop", schedule, state, NOON + 5 * HOUR)
     assert told(found) == [f"12:00 {expected}"]
@@ -207,7 +208,7 @@ def test_a_changed_definition_counts_from_the_change_and_never_backwards() -> No
 
 def test_beyond_a_thousand_in_one_stretch_one_counted_row_stands_for_the_rest() -> None:
     """Rule 13."""
-    store = Store(Schedule("often", Cron("* * * * *")), PlanState(NOON, NOON))
+    store = Store(Schedule(name="often", cron="* * * * *"), PlanState(NOON, NOON))
     now = NOON + 5_000 * MINUTE + timedelta(seconds=90)
     store.until_planned(now)
     runs = list(store.rows.values())
@@ -222,7 +223,7 @@ def test_beyond_a_thousand_in_one_stretch_one_counted_row_stands_for_the_rest() 
 
 
 def test_a_stretch_goes_on_over_many_plans_and_ends_with_a_run() -> None:
-    store = Store(Schedule("often", Cron("* * * * *")), PlanState(NOON, NOON, paused=True))
+    store = Store(Schedule(name="often", cron="* * * * *"), PlanState(NOON, NOON, paused=True))
     for number in range(1, 1_201):
         store.until_planned(NOON + number * MINUTE)
     assert len(store.rows) == 1_001
@@ -237,7 +238,7 @@ def test_a_stretch_goes_on_over_many_plans_and_ends_with_a_run() -> None:
 
 
 def test_at_most_a_thousand_missed_instants_are_caught_up_and_the_older_ones_are_missed() -> None:
-    store = Store(Schedule("often", Cron("* * * * *"), catch_up="all"), PlanState(NOON, NOON))
+    store = Store(Schedule(name="often", cron="* * * * *", catch_up="all"), PlanState(NOON, NOON))
     store.until_planned(NOON + 1_500 * MINUTE + timedelta(seconds=61))
     runs = list(store.rows.values())
     assert [run.reason for run in runs] == ["missed"] * 500 + [None] * 1000 + ["overlap"]
@@ -245,7 +246,7 @@ def test_at_most_a_thousand_missed_instants_are_caught_up_and_the_older_ones_are
 
 
 def test_ten_days_of_missed_seconds_are_planned_in_bounded_steps() -> None:
-    store = Store(Schedule("second", Cron("* * * * * *")), PlanState(NOON, NOON))
+    store = Store(Schedule(name="second", cron="* * * * * *"), PlanState(NOON, NOON))
     now = NOON + timedelta(days=10)
     began = time.process_time()
     store.until_planned(now)
@@ -257,7 +258,7 @@ def test_ten_days_of_missed_seconds_are_planned_in_bounded_steps() -> None:
 
 def test_a_plan_never_makes_more_than_a_thousand_rows() -> None:
     """Rule 13."""
-    schedule = Schedule("often", Cron("* * * * *"), overlap="allow", catch_up="all")
+    schedule = Schedule(name="often", cron="* * * * *", overlap="allow", catch_up="all")
     found = planned(schedule, NOON + 1_800 * MINUTE)
     assert len(found.runs) == 1000
     assert found.more
@@ -309,7 +310,7 @@ def test_planning_in_any_number_of_calls_gives_each_instant_exactly_one_run(
         patch.setattr(planning, "MOST_EXAMINED", limits[2])
         patch.setattr(planning, "MOST_CAUGHT_UP", limits[1])
         patch.setattr(planning, "_HELD_BACK", limits[2] // 2)
-        store = Store(Schedule("any", trigger, **policies), PlanState(NOON, NOON))
+        store = Store(a_schedule("any", trigger, **policies), PlanState(NOON, NOON))
         now = NOON
         for seconds, paused, unfinished in steps:
             now += timedelta(seconds=seconds)

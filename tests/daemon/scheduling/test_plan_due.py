@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Row, insert, update
 from sqlalchemy.exc import IntegrityError
 
-from daemon.definitions.model import Schedule
+from daemon.definitions.schedule import Schedule
 from daemon.definitions.triggers.trigger import Every
 from daemon.operations.trigger import NoSuchSchedule, trigger
 from daemon.scheduling.lease_names import lease_name

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from daemon.definitions.model import Schedule
+from daemon.definitions.schedule import Schedule
 from daemon.definitions.sources.load import load
 from daemon.scheduling.sync import _definition
 

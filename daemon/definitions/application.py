@@ -1,0 +1,68 @@
+"""An application: all that one FILE defines."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import DefinitionError, Place
+from ..text import suggestion
+from .job import Job
+from .names import check_name, refuse_twice
+from .refusal import refused_at
+from .schedule import Schedule
+
+_LONGEST_LEASE = 255 - len("run///") - len(str(2**63))
+"""What an application's and a schedule's name may have together, so that the lease of a run fits (rule 14)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """All that one FILE defines."""
+
+    name: str
+    source: Path
+    """The file; its folder is where children run unless a job says otherwise."""
+    schedules: tuple[Schedule, ...]
+    spec: str = ""
+    """FILE in a form that `load` takes in any working directory, as a child needs it."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """`[settings]` of a TOML file, as they were read."""
+
+    def schedule(self, name: str) -> Schedule:
+        """Return one schedule; raises `DefinitionError` when there is none of this name."""
+        for schedule in self.schedules:
+            if schedule.name == name:
+                return schedule
+        place = Place(source=self.spec or str(self.source))
+        names = [schedule.name for schedule in self.schedules]
+        raise DefinitionError(place, f'there is no schedule "{name}"', suggestion(name, names))
+
+    def job(self, schedule: str, job: str) -> Job:
+        """Return one job of one schedule; raises `DefinitionError` when there is none of this name."""
+        jobs = self.schedule(schedule).jobs
+        for one in jobs:
+            if one.name == job:
+                return one
+        place = Place(source=self.spec or str(self.source), schedule=schedule)
+        raise DefinitionError(place, f'there is no job "{job}"', suggestion(job, [one.name for one in jobs]))
+
+
+def make_application(name: object, schedules: Iterable[Schedule], place: Place, **others: Any) -> Application:
+    """Return an application, whose schedules have jobs and names of their own; raises `DefinitionError`."""
+    made = tuple(schedules)
+    with refused_at(place):
+        application = check_name("application", name)
+        refuse_twice("schedule", [schedule.name for schedule in made])
+    if not made:
+        raise DefinitionError(place, f'the application "{application}" has no schedule', "add one")
+    for schedule in made:
+        own = replace(place, schedule=schedule.name)
+        if not schedule.jobs:
+            raise DefinitionError(own, "it has no job", "add a function or a command")
+        with refused_at(own):
+            refuse_twice("job", [job.name for job in schedule.jobs])
+        if len(application) + len(schedule.name) > _LONGEST_LEASE:
+            remedy = f"they name a lease, and may have {_LONGEST_LEASE} characters together"
+            raise DefinitionError(own, f'its name and that of the application "{application}" are too long', remedy)
+    return Application(name=application, schedules=made, **others)

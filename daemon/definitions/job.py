@@ -1,0 +1,57 @@
+"""A job: one step of a schedule, which is a function or a command."""
+
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from .refusal import Refusal
+from .setting import Definition, Mark
+from .values import Count, Folder, duration, name_of
+from .work import ChosenIsolation, Command, Environment, Function, default_isolation, function_name
+
+
+class Job(Definition):
+    """One step of a schedule: a function or a command. Durations are in seconds."""
+
+    kind = "job"
+    planned: ClassVar = {("isolation", "thread"): 'leave it out, or use "process", which can be killed'}
+    always_stored = frozenset(["isolation", "timeout", "retries", "backoff", "cwd", "env"])
+
+    name: Annotated[str, name_of("job"), Mark.PART]
+    function: Annotated[Function | None, Mark.PART] = None
+    command: Annotated[Command | None, Mark.PART] = None
+
+    isolation: ChosenIsolation = Field(default_factory=default_isolation)
+    """`task`: inside the replica; `process`: in a child. By default async functions are tasks; a command never is."""
+    timeout: Annotated[float | None, duration(least=0.001)] = None
+    """After it the job is stopped, and has failed. `leased check` names the jobs without one."""
+    retries: Count = 0
+    """How many further attempts a failed job gets; one that was abandoned, stopped or lost does not count."""
+    backoff: Annotated[float, duration()] = 10.0
+    """The wait before the first retry; it doubles, to an hour at most, with up to a fifth more by chance. It holds no lease."""
+    cwd: Folder = None
+    """The folder of a child, by default that of FILE."""
+    env: Environment = {}  # noqa: RUF012 - pydantic copies it
+    """Variables for a child, besides the replica's own."""
+
+    @model_validator(mode="after")
+    def _settings_fit_the_work(self) -> Self:
+        if (self.function is None) == (self.command is None):
+            raise Refusal("it must have either a function or a command", "give one of them")
+        if self.isolation == "task" and (self.env or self.cwd):
+            raise Refusal(
+                "a task runs inside the replica and has no folder or environment of its own",
+                'set isolation = "process", or leave this out',
+                field="env" if self.env else "cwd",
+            )
+        return self
+
+    def canonical(self) -> dict[str, Any]:
+        """Return what is stored of it: functions by name, and of `env` the names only, for values may be secret."""
+        return {
+            "name": self.name,
+            "isolation": self.isolation,
+            "function": function_name(self.function) if self.function else None,
+            "command": list(self.command) if isinstance(self.command, tuple) else self.command,
+            **self.stored(),
+        }

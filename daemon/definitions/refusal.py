@@ -1,0 +1,58 @@
+"""A refusal: what is wrong with a value and what to do about it, before it is known where the value stands."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Self
+
+from ..errors import DefinitionError, Place, SettingNotYet
+
+
+class Refusal(ValueError):
+    """What reads a value raises it; `read` makes a `DefinitionError` of it, which says where."""
+
+    def __init__(self, problem: str, remedy: str, *, field: str | None = None, planned: bool = False) -> None:
+        super().__init__(problem, remedy)
+        self.problem = problem
+        self.remedy = remedy
+        self.field = field
+        """The setting to name, where several do not fit together."""
+        self.planned = planned
+        """It is refused only because it does not exist yet."""
+
+    @classmethod
+    def of(cls, error: ValueError) -> Self:
+        """Return ``error``, whose sentence is ``problem; remedy``, as a refusal."""
+        if isinstance(error, cls):
+            return error
+        problem, _, remedy = str(error).partition("; ")
+        return cls(problem, remedy)
+
+    def at(self, place: Place) -> DefinitionError:
+        """Return the error for a value that stands there."""
+        kind = SettingNotYet if self.planned else DefinitionError
+        return kind(replace(place, field=self.field) if self.field else place, self.problem, self.remedy)
+
+
+@contextmanager
+def refused_at(place: Place) -> Iterator[None]:
+    """Turn a `Refusal` into the error that says where it stands."""
+    try:
+        yield
+    except Refusal as refusal:
+        raise refusal.at(place) from None
+
+
+def no_choice(value: object, choices: Sequence[str]) -> Refusal:
+    """Return the refusal of what is none of the choices."""
+    *first, last = (f'"{choice}"' for choice in choices)
+    return Refusal(f"there is no choice {shown(value)}", f"use {', '.join(first)}{' or ' if first else ''}{last}")
+
+
+def shown(value: object) -> str:
+    """Return ``value`` as a sentence shows it, shortened."""
+    try:
+        text = f'"{value}"' if isinstance(value, str) else repr(value)
+    except RecursionError:
+        text = f"a deeply nested {type(value).__name__}"
+    return text if len(text) <= 80 else f"{text[:79]}…"

@@ -1,0 +1,138 @@
+"""A schedule: when its jobs run, in which order, and by which policies."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Annotated, Any, ClassVar, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import model_validator
+
+from .job import Job
+from .refusal import Refusal
+from .setting import Definition, Mark
+from .triggers.trigger import At, Cron, Every, Trigger
+from .values import CronExpression, Flag, Instant, Strings, Table, Text, TimeZone, duration, name_of
+
+CatchUp = Literal["skip", "latest", "all"]
+Overlap = Literal["skip", "queue", "allow"]
+OnFailure = Literal["stop", "continue"]
+
+TRIGGERS = ("cron", "every", "at")
+_TICK = timedelta(microseconds=1)
+
+
+class Schedule(Definition):
+    """When its jobs run, in this order, and by which policies. Durations are in seconds."""
+
+    kind = "schedule"
+    planned: ClassVar = {
+        ("keep", None): "leave it out: the history is kept as a whole",
+        ("overlap", "replace"): 'use "skip", "queue" or "allow"',
+    }
+    always_stored = frozenset(
+        [
+            *("timezone", "starts", "ends", "enabled", "catch_up", "start_within", "overlap", "lock", "on_failure"),
+            *("jitter", "params", "description", "tags"),
+        ]
+    )
+
+    name: Annotated[str, name_of("schedule"), Mark.PART]
+
+    cron: Annotated[CronExpression | None, Mark.TIMING] = None
+    """Due when the clock of its time zone says so: 5 fields, or 6 with seconds first, or `@daily` and the like."""
+    every: Annotated[float | None, duration(least=0.1), Mark.TIMING] = None
+    """Due at an interval of elapsed time, from `starts`, otherwise from when the schedule was first seen or changed."""
+    at: Annotated[Instant | None, Mark.TIMING] = None
+    """Due once. One of `cron`, `every` and `at` is required."""
+    timezone: Annotated[TimeZone, Mark.TIMING] = "UTC"
+    """Whose clock `cron` goes by."""
+    starts: Annotated[Instant | None, Mark.TIMING] = None
+    """Nothing is due before."""
+    ends: Annotated[Instant | None, Mark.TIMING] = None
+    """Nothing is due after."""
+    enabled: Annotated[Flag, Mark.TIMING] = True
+    """`false`: nothing is due."""
+    catch_up: CatchUp = "latest"
+    """Which instants run that were missed while nothing ran; of `all`, the newest 1,000."""
+    start_within: Annotated[float | None, duration()] = None
+    """An instant that is older is not started any more, but recorded as missed."""
+    overlap: Overlap = "skip"
+    """What becomes of an instant that is due while an earlier run is unfinished: with `skip` it is recorded as skipped, with
+    `queue` it runs after that one, with `allow` beside it."""
+    lock: Annotated[str | None, name_of("lock")] = None
+    """Shared by schedules that must not run at the same time. Without it each has its own."""
+    on_failure: OnFailure = "stop"
+    """What follows when a job fails for good: with `stop` the run ends, and the rest is "not started"; with `continue` the other
+    jobs run, and the run ends as failed."""
+    jitter: Annotated[float, duration()] = 0.0
+    """Each run starts up to that much later, by the same amount on every replica."""
+    params: Table = {}  # noqa: RUF012 - pydantic copies it
+    """A job finds them in `run.params`."""
+    description: Text = ""
+    """For people."""
+    tags: Strings = ()
+    """For people."""
+
+    jobs: Annotated[tuple[Job, ...], Mark.PART] = ()
+
+    @model_validator(mode="after")
+    def _settings_fit_together(self) -> Self:
+        given = [trigger for trigger in TRIGGERS if getattr(self, trigger) is not None]
+        if len(given) != 1:
+            problem = f"it has {' and '.join(given)}" if given else "it does not say when it is due"
+            raise Refusal(problem, "set one of cron, every and at")
+        if self.starts is not None and self.ends is not None and self.ends <= self.starts:
+            when = "at the instant at which" if self.ends == self.starts else "before"
+            raise Refusal(f"it ends {when} it starts", "set a later instant", field="ends")
+        if self.start_within is not None and self.jitter >= self.start_within:
+            if self.jitter == 0:
+                raise Refusal("no run can start within 0 seconds", "set a longer duration", field="start_within")
+            raise Refusal(
+                "a run could come later than start_within allows", "set it below start_within", field="jitter"
+            )
+        if self.lock is not None and self.overlap == "allow":
+            problem = 'under one lock its runs cannot overlap, as overlap = "allow" asks'
+            raise Refusal(problem, "leave one of them out", field="lock")
+        return self
+
+    @property
+    def trigger(self) -> Trigger:
+        """What says when it is due."""
+        if self.cron is not None:
+            return Cron(self.cron)
+        if self.every is not None:
+            return Every(self.every)
+        assert self.at is not None  # noqa: S101 - one of the three is given
+        return At(self.at)
+
+    def instants(self, after: datetime, anchor: datetime) -> Iterator[datetime]:
+        """Yield the due instants after ``after`` in UTC, in order.
+
+        ``anchor`` is where an interval counts from, to the second; with `starts` it counts from there. `starts` and
+        `ends` are themselves within the bounds. A disabled schedule has no instants (rule 13).
+        """
+        if not self.enabled:
+            return
+        anchor = anchor.replace(microsecond=0)
+        if self.starts is not None:
+            anchor, after = self.starts, max(after, self.starts - _TICK)
+        for instant in self.trigger.instants(after, timezone=ZoneInfo(self.timezone), anchor=anchor):
+            if self.ends is not None and instant > self.ends:
+                return
+            yield instant
+
+    def timing(self) -> dict[str, Any]:
+        """Return what decides its instants. Where this changes, planning counts from the change (rule 13)."""
+        timing = self.settings(Mark.TIMING)
+        return {name: value for name, value in self.stored().items() if name in timing}
+
+    def canonical(self) -> dict[str, Any]:
+        """Return the definition as it is stored, fit for JSON."""
+        return {"name": self.name, **self.stored(), "jobs": [job.canonical() for job in self.jobs]}
+
+    def digest(self) -> str:
+        """Return a SHA-256 that changes whenever anything of the definition does, values of `env` included."""
+        whole = [self.canonical(), [sorted(job.env.items()) for job in self.jobs]]
+        return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,62 @@
+"""A setting that is declared once, as a field of a `Definition`."""
+
+from collections.abc import Mapping
+from enum import Enum, auto
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic.fields import FieldInfo
+
+
+class Mark(Enum):
+    """What a field is, beside what pydantic has words for."""
+
+    TIMING = auto()
+    """It decides when a schedule is due: where it changes, planning counts from the change (rule 13)."""
+    PART = auto()
+    """No setting: what the definition consists of, such as its name."""
+
+
+class Definition(BaseModel):
+    """What people define. Each field is a setting: its type, its default, and below it a string that says what it means.
+
+    From that follow the key in TOML, the keyword in Python, the stored form, the JSON Schema and the row in the reference.
+    None means "not given" for each of them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    kind: ClassVar[Literal["schedule", "job"]]
+    planned: ClassVar[Mapping[tuple[str, str | None], str]] = {}
+    """What does not exist yet, a setting as a whole (None) or one of its values, and what to do instead."""
+    always_stored: ClassVar[frozenset[str]]
+    """The settings of the first release, which are stored whatever their value.
+
+    Any other is stored only where it differs from its default. Otherwise a release that adds one would change the stored form,
+    and thereby the digest, of every definition that does not use it.
+    """
+
+    @model_validator(mode="before")
+    @classmethod
+    def _none_is_not_given(cls, given: Mapping[str, object]) -> dict[str, object]:
+        return {name: value for name, value in given.items() if value is not None}
+
+    @classmethod
+    def settings(cls, mark: Mark | None = None) -> dict[str, FieldInfo]:
+        """Return the settings by name; with ``mark`` those that have it."""
+        return {
+            name: info
+            for name, info in cls.model_fields.items()
+            if Mark.PART not in info.metadata and (mark is None or mark in info.metadata)
+        }
+
+    def stored(self) -> dict[str, Any]:
+        """Return the settings as they are stored, fit for JSON."""
+        settings = self.settings()
+        written = self.model_dump(mode="json", include=set(settings))
+        return {
+            name: value
+            for name, value in written.items()
+            if name in self.always_stored
+            or getattr(self, name) != settings[name].get_default(call_default_factory=True)
+        }
