@@ -8,9 +8,9 @@ from typing import Any
 from ..errors import DefinitionError, Place
 from ..text import suggestion
 from .job import Job
-from .names import check_name, refuse_twice
-from .refusal import refused_at
 from .schedule import Schedule
+from .values.names import check_name, refuse_twice
+from .values.refusal import refused_at
 
 _LONGEST_LEASE = 255 - len("run///") - len(str(2**63))
 """What an application's and a schedule's name may have together, so that the lease of a run fits (rule 14)."""

@@ -2,12 +2,14 @@
 
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, Strict, model_validator
 
-from .refusal import Refusal
 from .setting import Definition, Mark
-from .values import Count, Folder, duration, name_of
-from .work import ChosenIsolation, Command, Environment, Function, default_isolation, function_name
+from .values.durations import duration
+from .values.names import name_of
+from .values.refusal import Refusal
+from .values.strings import Folder
+from .values.work import ChosenIsolation, Command, Environment, Function, default_isolation, function_name
 
 
 class Job(Definition):
@@ -25,7 +27,7 @@ class Job(Definition):
     """`task`: inside the replica; `process`: in a child. By default async functions are tasks; a command never is."""
     timeout: Annotated[float | None, duration(least=0.001)] = None
     """After it the job is stopped, and has failed. `leased check` names the jobs without one."""
-    retries: Count = 0
+    retries: Annotated[int, Strict(), Field(ge=0, le=1_000_000)] = 0
     """How many further attempts a failed job gets; one that was abandoned, stopped or lost does not count."""
     backoff: Annotated[float, duration()] = 10.0
     """The wait before the first retry; it doubles, to an hour at most, with up to a fifth more by chance. It holds no lease."""

@@ -10,9 +10,9 @@ from pydantic_core import ErrorDetails
 
 from ..errors import DefinitionError, Place
 from ..text import suggestion
-from .names import check_name
-from .refusal import Refusal, no_choice, refused_at, shown
 from .setting import Definition
+from .values.names import check_name
+from .values.refusal import Refusal, no_choice, refused_at, shown
 
 D = TypeVar("D", bound=Definition)
 

@@ -7,13 +7,17 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import model_validator
+from pydantic import Strict, model_validator
 
 from .job import Job
-from .refusal import Refusal
 from .setting import Definition, Mark
 from .triggers.trigger import At, Cron, Every, Trigger
-from .values import CronExpression, Flag, Instant, Strings, Table, Text, TimeZone, duration, name_of
+from .values.durations import duration
+from .values.names import name_of
+from .values.refusal import Refusal
+from .values.strings import Strings, Text
+from .values.tables import Table
+from .values.times import CronExpression, Instant, TimeZone
 
 CatchUp = Literal["skip", "latest", "all"]
 Overlap = Literal["skip", "queue", "allow"]
@@ -52,7 +56,7 @@ class Schedule(Definition):
     """Nothing is due before."""
     ends: Annotated[Instant | None, Mark.TIMING] = None
     """Nothing is due after."""
-    enabled: Annotated[Flag, Mark.TIMING] = True
+    enabled: Annotated[bool, Strict(), Mark.TIMING] = True
     """`false`: nothing is due."""
     catch_up: CatchUp = "latest"
     """Which instants run that were missed while nothing ran; of `all`, the newest 1,000."""

@@ -10,11 +10,11 @@ from lease.durations import parse_duration
 from lease.errors import InvalidDuration
 
 from ...definitions.preview import Preview, preview, preview_schedule
-from ...definitions.refusal import refused_at
 from ...definitions.schedule import Schedule
 from ...definitions.sources.load import load
 from ...definitions.triggers.trigger import At, Cron, Every, Trigger
-from ...definitions.values import check_timezone
+from ...definitions.values.refusal import refused_at
+from ...definitions.values.times import check_timezone
 from ...errors import InvalidInstant, Place
 from ...instants import parse_instant
 from ...service.settings import read_settings

@@ -9,10 +9,10 @@ from lease.durations import Duration
 from ...errors import DefinitionError, NotYet, Place
 from ..application import Application, make_application
 from ..job import Job
-from ..names import check_name, refuse_twice
 from ..read import read
-from ..refusal import Refusal, refused_at
 from ..schedule import CatchUp, OnFailure, Overlap, Schedule
+from ..values.names import check_name, refuse_twice
+from ..values.refusal import Refusal, refused_at
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

@@ -12,8 +12,8 @@ from ...text import suggestion
 from ..application import Application, make_application
 from ..job import Job
 from ..read import read
-from ..refusal import Refusal, shown
 from ..schedule import Schedule
+from ..values.refusal import Refusal, shown
 from .user_code import imported, member
 
 FILE_KEYS = ("application", "schedules", "settings")

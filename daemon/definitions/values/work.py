@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo
 
 from .refusal import Refusal, no_choice, shown
-from .values import check_text, is_storable, read_table
+from .strings import check_text, is_storable
+from .tables import read_table
 
 Isolation = Literal["task", "process", "command"]
 """Where a job runs. A command always runs in a process of its own, and that is no choice."""
@@ -86,13 +87,18 @@ def read_environment(given: object) -> dict[str, str]:
     return variables
 
 
-Function = Annotated[Callable[..., Any], BeforeValidator(check_function)]
+Function = Annotated[
+    Callable[..., Any],
+    BeforeValidator(check_function, json_schema_input_type=Annotated[str, Field(pattern="^[^:]+:[^:]+$")]),
+    Field(title="package.module:function"),
+]
 Command = Annotated[
     str | tuple[str, ...],
     BeforeValidator(
         read_command,
         json_schema_input_type=Annotated[str, Field(min_length=1)] | Annotated[Sequence[str], Field(min_length=1)],
     ),
+    Field(title="a string for /bin/sh, or a list of words"),
 ]
 ChosenIsolation = Annotated[
     Isolation, BeforeValidator(read_isolation, json_schema_input_type=Literal["task", "process"])

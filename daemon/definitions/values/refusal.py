@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Self
 
-from ..errors import DefinitionError, Place, SettingNotYet
+from ...errors import DefinitionError, Place, SettingNotYet
 
 
 class Refusal(ValueError):

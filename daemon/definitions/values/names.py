@@ -2,13 +2,18 @@
 
 import unicodedata
 from collections.abc import Iterable
-from typing import Literal
+from functools import partial
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
 
 from .refusal import Refusal, shown
 
 Named = Literal["application", "schedule", "job", "lock"]
 
-_LONGEST: dict[Named, int] = {"application": 200, "schedule": 200, "job": 200, "lock": 255}
+LONGEST: dict[Named, int] = {"application": 200, "schedule": 200, "job": 200, "lock": 255}
+WITHOUT_SLASH: frozenset[Named] = frozenset(["application", "schedule"])
+"""Leases are named with them."""
 
 
 def check_name(kind: Named, name: object) -> str:
@@ -16,15 +21,22 @@ def check_name(kind: Named, name: object) -> str:
     of = f"of {'an' if kind == 'application' else 'a'} {kind}"
     if not isinstance(name, str) or not name.strip() or name != name.strip():
         raise Refusal(f"{shown(name)} is not the name {of}", "give a string without spaces around it")
-    if len(name) > _LONGEST[kind]:
-        raise Refusal(f'the name {of} "{name[:20]}…" has {len(name)} characters', f"{_LONGEST[kind]} are the most")
+    if len(name) > LONGEST[kind]:
+        raise Refusal(f'the name {of} "{name[:20]}…" has {len(name)} characters', f"{LONGEST[kind]} are the most")
     if any(unicodedata.category(character) in {"Cc", "Cs"} for character in name):
         raise Refusal(f"the name {of} {shown(name)} has control characters", "leave them out")
-    if "/" in name and kind in {"application", "schedule"}:
+    if "/" in name and kind in WITHOUT_SLASH:
         raise Refusal(f'the name {of} "{name}" has a "/"', 'leases are named with it; use "-" or "."')
     if kind == "lock" and name.startswith("run/"):
         raise Refusal(f'{shown(name)} begins with "run/", which belongs to the daemon', "choose another name")
     return name
+
+
+def name_of(kind: Named) -> BeforeValidator:
+    """Return what reads a name."""
+    pattern = "^[^/]*$" if kind in WITHOUT_SLASH else None
+    written = Annotated[str, Field(title="a name", min_length=1, max_length=LONGEST[kind], pattern=pattern)]
+    return BeforeValidator(partial(check_name, kind), json_schema_input_type=written)
 
 
 def refuse_twice(what: str, names: Iterable[str]) -> None:

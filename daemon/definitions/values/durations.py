@@ -1,0 +1,27 @@
+"""Durations as settings take them."""
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from lease.durations import parse_duration
+
+from .refusal import Refusal, shown
+
+LONGEST_DURATION = 100 * 365 * 86_400.0
+
+
+def duration(least: float = 0.0) -> BeforeValidator:
+    """Return what reads a duration of so many seconds at least."""
+
+    def read(value: Any) -> float:
+        seconds = parse_duration(value)
+        if seconds < least:
+            raise Refusal(f"{shown(value)} is too short", f"{least:g} seconds are the least")
+        if seconds > LONGEST_DURATION:
+            raise Refusal(f"{shown(value)} is too long", "100 years are the most")
+        return seconds
+
+    written = Annotated[str, Field(pattern=r"^(\d+(\.\d+)?(ms|d|h|m|s)?)+$")] | Annotated[float, Field(ge=least)]
+    title = f"a duration of {least:g} s or more" if least else "a duration"
+    return BeforeValidator(read, json_schema_input_type=Annotated[written, Field(title=title)])
