@@ -8,9 +8,9 @@ from typing import Any
 from lease.database.address import parse_address
 from lease.errors import LeaseError
 
-from .environment import PREFIX, SettingsError
+from .environment import SettingsError, variable_of
 
-_URL, _FILE = f"{PREFIX}DATABASE_URL", f"{PREFIX}DATABASE_URL_FILE"
+_URL, _FILE = variable_of("database_url"), variable_of("database_url_file")
 
 
 def url_from_file(in_file: Mapping[str, Any]) -> str | None:

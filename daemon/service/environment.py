@@ -31,9 +31,14 @@ class SettingsError(DaemonError, ValueError):
     """A setting that cannot be used; the sentence names where it stands."""
 
 
+def variable_of(setting: str) -> str:
+    """Return the environment variable of a setting."""
+    return f"{PREFIX}{setting.upper()}"
+
+
 def unknown_variables(environment: Mapping[str, str], settings: Iterable[str]) -> list[str]:
     """Return a sentence for each variable that looks like a setting and is none."""
-    known = [f"{PREFIX}{name.upper()}" for name in (*settings, "database_url_file")]
+    known = [variable_of(name) for name in settings]
     return [
         f"{variable} is set, but there is no such setting; {suggestion(variable, known)}"
         for variable in sorted(environment)
@@ -41,8 +46,3 @@ def unknown_variables(environment: Mapping[str, str], settings: Iterable[str]) -
         and variable not in (*known, *_FOR_CHILDREN, *_OURS)
         and not variable.startswith(_TESTS)
     ]
-
-
-def nearest_setting(name: str, settings: Iterable[str]) -> str:
-    """Return a remedy for the name of a setting in a file."""
-    return suggestion(name, [*settings, "database_url_file"])

@@ -2,36 +2,62 @@
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+)
 
 from lease.database.address import parse_address
-from lease.durations import parse_duration
+from lease.durations import format_duration
 from lease.errors import InvalidTiming, LeaseError
 from lease.timing import LeaseTiming
 
+from ..definitions.values.durations import duration
+from ..text import suggestion
 from ..web.address import WebAddress
 from .database_url import url_from_file
-from .environment import PREFIX, SettingsError, nearest_setting
+from .environment import SettingsError, variable_of
 
-__all__ = ["DEFAULT_DATABASE", "FLAGS", "Settings", "SettingsError", "read_settings"]
+__all__ = ["DEFAULT_DATABASE", "Flag", "Settings", "SettingsError", "flag_of", "read_settings"]
 
 DEFAULT_DATABASE = "sqlite:///leased.db"
-FLAGS = {"database_url": "--database", "lease_ttl": "--ttl"}
-"""The flags that are not named after their setting."""
-_TIMING = ("lease_ttl", "renew_every", "give_up", "attempt_timeout", "retry_wait", "kill_time")
+_TIMING = {
+    "lease_ttl": "ttl",
+    **{name: name for name in ("renew_every", "give_up", "attempt_timeout", "retry_wait", "kill_time")},
+}
+"""The settings of the lease's timing, and what `LeaseTiming` calls them."""
 
 
-def _one_of(*choices: str) -> BeforeValidator:
-    def check(value: Any) -> str:
-        text = str(value).strip().lower()
-        if text not in choices:
-            raise ValueError(f'"{value}" is none of {", ".join(choices)}')
-        return text
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """The flag of a setting."""
 
-    return BeforeValidator(check)
+    name: str | None = ""
+    """By default the setting's own, with hyphens; None for no flag."""
+    value: str = ""
+    """What the help calls its value; by default its type says so."""
+
+
+NO_FLAG = Flag(None)
+"""For what must not show in the list of processes."""
+
+
+def _by_default(shown: str) -> Any:
+    """Return what the JSON Schema and the reference call the default, where the field's own cannot be written."""
+    return Field(json_schema_extra={"default": shown})
+
+
+def _in_proportion(name: str) -> Any:
+    """Return the same of a duration of the lease's timing, which follows the ttl unless it is set (rule 3)."""
+    return _by_default(format_duration(getattr(LeaseTiming(), name)))
 
 
 def _at_least_one(value: Any) -> int:
@@ -48,7 +74,7 @@ def _longer_than_nothing(seconds: float) -> float:
 
 
 def _web(value: Any) -> WebAddress | None:
-    if isinstance(value, WebAddress) or value is None:
+    if isinstance(value, WebAddress):
         return value
     return None if str(value).strip().lower() == "off" else WebAddress.parse(str(value))
 
@@ -61,36 +87,60 @@ def _readable(url: SecretStr) -> SecretStr:
     return url
 
 
-Seconds = Annotated[float, BeforeValidator(parse_duration)]
+Seconds = Annotated[float, duration()]
+Word = BeforeValidator(lambda value: str(value).strip().lower())
 
 
-class Settings(BaseSettings):
-    """All settings; durations in seconds. Passwords and tokens show in no representation of it."""
+class Settings(BaseModel):
+    """All settings of the command, durations in seconds. Each field is one, and the string below it says what it means.
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True, hide_input_in_errors=True
-    )
+    Passwords and tokens show in no representation of it.
+    """
 
-    database_url: Annotated[SecretStr, AfterValidator(_readable)] = SecretStr(DEFAULT_DATABASE)
-    lease_ttl: Seconds | None = None
-    renew_every: Seconds | None = None
-    give_up: Seconds | None = None
-    attempt_timeout: Seconds | None = None
-    retry_wait: Seconds | None = None
-    kill_time: Seconds | None = None
-    concurrency: Annotated[int, BeforeValidator(_at_least_one)] = 10
-    """How many runs at once."""
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
+
+    database_url: Annotated[
+        SecretStr,
+        AfterValidator(_readable),
+        Flag("--database", "URL"),
+        Field(title="a URL"),
+        _by_default(DEFAULT_DATABASE),
+    ] = SecretStr(DEFAULT_DATABASE)
+    """Where the tables are: `postgresql://`, `postgres://` or `sqlite:///`."""
+    database_url_file: Annotated[str | None, NO_FLAG, Field(title="a file")] = None
+    """A file that holds the URL, for the secrets of containers; not together with `database_url`."""
+    lease_ttl: Annotated[Seconds | None, Flag("--ttl"), _in_proportion("ttl")] = None
+    """How long a lease lasts after its last renewal; what is not set of the next five follows it in proportion."""
+    renew_every: Annotated[Seconds | None, _in_proportion("renew_every")] = None
+    """How often leases are renewed."""
+    give_up: Annotated[Seconds | None, _in_proportion("give_up")] = None
+    """How long after the last confirmed renewal was sent a lease is trusted."""
+    attempt_timeout: Annotated[Seconds | None, _in_proportion("attempt_timeout")] = None
+    """How long one attempt to reach the database may take."""
+    retry_wait: Annotated[Seconds | None, _in_proportion("retry_wait")] = None
+    """The wait after a failed attempt."""
+    kill_time: Annotated[Seconds | None, _in_proportion("kill_time")] = None
+    """How long it may take until work is dead when trust has ended."""
+    concurrency: Annotated[int, BeforeValidator(_at_least_one, json_schema_input_type=Annotated[int, Field(ge=1)])] = 10
+    """How many runs at once, in one replica."""
     grace: Seconds = 30.0
-    """How long a replica that was told to stop lets jobs finish."""
+    """How long jobs may go on after SIGTERM."""
     poll: Annotated[Seconds, AfterValidator(_longer_than_nothing)] = 1.0
-    """How often it looks for what is due, at the least."""
-    web: Annotated[WebAddress | None, BeforeValidator(_web)] = WebAddress()
-    """Where it answers over HTTP; ``off`` for nowhere."""
-    web_token: SecretStr | None = None
-    log_format: Annotated[Literal["text", "json"], _one_of("text", "json")] = "text"
-    log_level: Annotated[Literal["debug", "info", "warning", "error"], _one_of("debug", "info", "warning", "error")] = (
-        "info"
-    )
+    """How often to look for what is due, at the least."""
+    web: Annotated[
+        WebAddress | None,
+        BeforeValidator(_web, json_schema_input_type=str),
+        Flag(value="HOST:PORT"),
+        Field(title="HOST:PORT, or `off`"),
+        _by_default(str(WebAddress())),
+    ] = WebAddress()
+    """Where it answers over HTTP. Any but the loopback interface needs a token."""
+    web_token: Annotated[SecretStr | None, NO_FLAG, Field(title="a token")] = None
+    """What each request must carry: `Authorization: Bearer …`."""
+    log_format: Annotated[Literal["text", "json"], Word] = "text"
+    """What log lines look like."""
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], Word] = "info"
+    """What is logged: this and worse."""
 
     @property
     def database(self) -> str:
@@ -105,8 +155,13 @@ class Settings(BaseSettings):
     @property
     def timing(self) -> LeaseTiming:
         """The lease's timing; what is not set follows the ttl in proportion (rule 3)."""
-        ttl, *others = (getattr(self, name) for name in _TIMING)
-        return LeaseTiming(ttl, **dict(zip(_TIMING[1:], others, strict=True)))
+        return LeaseTiming(**{known_as: getattr(self, name) for name, known_as in _TIMING.items()})
+
+
+def flag_of(name: str) -> str | None:
+    """Return the flag of a setting, if it has one."""
+    own = next((mark for mark in Settings.model_fields[name].metadata if isinstance(mark, Flag)), Flag())
+    return f"--{name.replace('_', '-')}" if own.name == "" else own.name
 
 
 def read_settings(flags: Mapping[str, Any] | None = None, file: Mapping[str, Any] | None = None) -> Settings:
@@ -114,63 +169,54 @@ def read_settings(flags: Mapping[str, Any] | None = None, file: Mapping[str, Any
 
     ``flags`` has the settings given on the command line (None: not given), ``file`` the `[settings]` of the TOML file.
     """
-    given = {name: value for name, value in (flags or {}).items() if value is not None}
-    in_file = dict(file or {})
-    place = _places(given, in_file)
-    if "database_url" not in given and (url := url_from_file(in_file)) is not None:
-        given["database_url"] = url
-    in_file.pop("database_url_file", None)
+    given, places = _given(flags or {}, file or {})
     try:
-        settings: Settings = _with_file(in_file)(**given)
+        settings = Settings.model_validate(given)
     except ValidationError as error:
-        raise SettingsError(_sentence(error, place)) from None
+        raise SettingsError(_sentence(error, given, places)) from None
     try:
         _ = settings.timing
     except InvalidTiming as error:
-        named = [place(name) for name in _TIMING if getattr(settings, name) is not None]
+        named = [places[name] for name in _TIMING if name in places]
         raise SettingsError(f"{' and '.join(named)}: {error}") from None
     if settings.web and not settings.web.loopback and not settings.token:
         raise SettingsError(
-            f"{place('web')}: {settings.web} can be reached from other machines; set LEASED_WEB_TOKEN, which requests "
+            f"{places['web']}: {settings.web} can be reached from other machines; set LEASED_WEB_TOKEN, which requests "
             "must then carry, or use 127.0.0.1"
         )
     return settings
 
 
-def _with_file(in_file: dict[str, Any]) -> type[Settings]:
-    class Sourced(Settings):
-        @classmethod
-        def settings_customise_sources(
-            cls,
-            settings_cls: type[BaseSettings],
-            init_settings: PydanticBaseSettingsSource,
-            env_settings: PydanticBaseSettingsSource,
-            dotenv_settings: PydanticBaseSettingsSource,
-            file_secret_settings: PydanticBaseSettingsSource,
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            del dotenv_settings, file_secret_settings
-            return init_settings, env_settings, InitSettingsSource(settings_cls, in_file)
-
-    return Sourced
-
-
-def _places(flags: Mapping[str, Any], in_file: Mapping[str, Any]) -> Callable[[str], str]:
-    """Return what says where a setting was given."""
-
-    def place(name: str) -> str:
-        if name in flags:
-            return FLAGS.get(name, f"--{name.replace('_', '-')}")
-        variable = f"{PREFIX}{name.upper()}"
-        return f"[settings] {name}" if name in in_file and not os.environ.get(variable) else variable
-
-    return place
+def _given(flags: Mapping[str, Any], file: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return what was given, and where: a flag goes before the environment, and that before the file."""
+    variables = {name: os.environ.get(variable_of(name)) for name in Settings.model_fields}
+    sources: list[tuple[Mapping[str, Any], Callable[[str], str]]] = [
+        (file, "[settings] {}".format),
+        ({name: value for name, value in variables.items() if value}, variable_of),
+        ({name: value for name, value in flags.items() if value is not None}, lambda name: flag_of(name) or name),
+    ]
+    given: dict[str, Any] = {}
+    places: dict[str, str] = {}
+    for values, place in sources:
+        given |= values
+        places |= {name: place(name) for name in values}
+    if flags.get("database_url") is None and (url := url_from_file(file)) is not None:
+        given["database_url"] = url
+    return given, places
 
 
-def _sentence(error: ValidationError, place: Callable[[str], str]) -> str:
+def _sentence(error: ValidationError, given: Mapping[str, Any], places: Mapping[str, str]) -> str:
     first = error.errors(include_url=False)[0]
     name = str(first["loc"][0])
-    if first["type"] == "extra_forbidden":
-        return f"{place(name)}: there is no such setting; {nearest_setting(name, Settings.model_fields)}"
-    reason = first.get("ctx", {}).get("error")
-    said = str(reason) if reason is not None else first["msg"][:1].lower() + first["msg"][1:]
-    return f"{place(name)}: {said}"
+    context = first.get("ctx", {})
+    match first["type"]:
+        case "extra_forbidden":
+            said = f"there is no such setting; {suggestion(name, Settings.model_fields)}"
+        case "literal_error":
+            choices = context["expected"].replace("'", "").replace(" or ", ", ")
+            said = f'"{given[name]}" is none of {choices}'
+        case "value_error":
+            said = str(context["error"])
+        case _:
+            said = first["msg"][:1].lower() + first["msg"][1:]
+    return f"{places[name]}: {said}"

@@ -17,7 +17,7 @@ from ...definitions.sources.load import load
 from ...errors import DaemonError
 from ...service.environment import REPLICA_INDEX
 from ...service.service import serve
-from ...service.settings import FLAGS, Settings, read_settings
+from ...service.settings import Settings, flag_of, read_settings
 from ...service.supervisor import Supervisor
 from ...store.views import summary
 from ...telemetry.fact_log import log_fact
@@ -26,22 +26,21 @@ from ...telemetry.notifier import Notifier
 from ...web.address import WebAddress
 from ..ask import ask_url, prepare
 from ..failures import Misused
-from ..options import Database, File
+from ..options import File
 from ..progress import PlainView, ProgressView
 from ..run_summary import print_summary
 from ..screen import screen
+from ..setting_flags import with_setting_flags
 from .trigger import trigger_all
 
 MOST_SUMMARIES = 20
 
 
-def _duration(help_: str) -> Any:
-    return typer.Option(metavar="DURATION", help=help_, show_default=False)
-
-
+@with_setting_flags
 def run(
+    flags: dict[str, Any],
+    *,
     file: File,
-    database: Database = None,
     replicas: Annotated[int, typer.Option(min=1, max=1_000, metavar="N", help="How many replica processes.")] = 1,
     now: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Trigger this schedule after the sync; can be repeated.")
@@ -49,38 +48,13 @@ def run(
     until_idle: Annotated[
         bool, typer.Option("--until-idle", help="End when nothing is due, running or waiting.")
     ] = False,
-    web: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Where it answers over HTTP.")] = None,
     no_web: Annotated[bool, typer.Option("--no-web", help="Do not answer over HTTP.")] = False,
-    ttl: Annotated[str | None, _duration("How long a lease lasts after its last renewal.")] = None,
-    renew_every: Annotated[str | None, _duration("How often leases are renewed.")] = None,
-    give_up: Annotated[str | None, _duration("How long without a renewal a lease is trusted.")] = None,
-    attempt_timeout: Annotated[str | None, _duration("How long an attempt to reach the database may take.")] = None,
-    retry_wait: Annotated[str | None, _duration("How long to wait after a failed attempt.")] = None,
-    kill_time: Annotated[str | None, _duration("How long it may take until work is dead.")] = None,
-    concurrency: Annotated[str | None, typer.Option(metavar="N", help="How many runs at once.")] = None,
-    grace: Annotated[str | None, _duration("How long jobs may go on after SIGTERM.")] = None,
-    poll: Annotated[str | None, _duration("How often to look for what is due, at the least.")] = None,
-    log_format: Annotated[str | None, typer.Option(metavar="text|json", help="What log lines look like.")] = None,
-    log_level: Annotated[str | None, typer.Option(metavar="LEVEL", help="debug, info, warning or error.")] = None,
 ) -> int:
     """Run what FILE defines: sync, startup cleanup, then run until SIGTERM."""
-    if web is not None and no_web:
-        raise Misused("--web and --no-web are both given: leave one of them out")
-    flags = {
-        "database_url": database,
-        "lease_ttl": ttl,
-        "renew_every": renew_every,
-        "give_up": give_up,
-        "attempt_timeout": attempt_timeout,
-        "retry_wait": retry_wait,
-        "kill_time": kill_time,
-        "concurrency": concurrency,
-        "grace": grace,
-        "poll": poll,
-        "web": "off" if no_web else web,
-        "log_format": log_format,
-        "log_level": log_level,
-    }
+    if no_web:
+        if flags["web"] is not None:
+            raise Misused("--web and --no-web are both given: leave one of them out")
+        flags["web"] = "off"
     application = load(file)
     for name in now or ():
         application.schedule(name)
@@ -148,11 +122,7 @@ def _replica_command(
     file: str, flags: Mapping[str, Any], web: WebAddress | None, *, until_idle: bool
 ) -> Callable[[int], Sequence[str]]:
     """Return what starts each replica: the same command without --replicas, and a web address of its own."""
-    given = [
-        f"{FLAGS.get(name, '--' + name.replace('_', '-'))}={value}"
-        for name, value in flags.items()
-        if value is not None and name != "web"
-    ]
+    given = [f"{flag_of(name)}={value}" for name, value in flags.items() if value is not None and name != "web"]
     idle = ["--until-idle"] if until_idle else []
 
     def command(index: int) -> Sequence[str]:
