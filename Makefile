@@ -20,7 +20,7 @@ $(shell rm -f $(VENV)/.made)
 endif
 endif
 
-.PHONY: help venv demo test test-matrix mutants chaos soak outages check format lock bench clean
+.PHONY: help venv demo test test-matrix mutants chaos soak outages check format reference lock bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -57,6 +57,9 @@ check: $(VENV)/.dev ## style, format, types, import contracts
 format: $(VENV)/.dev ## mend what ruff can mend
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+reference: $(VENV)/.dev ## write what follows from the declarations of settings: tables of the docs, keywords in Python
+	@$(BIN)/python -m tools.reference
 
 lock: ## write requirements/*.lock anew (needs uv)
 	@tools/lock

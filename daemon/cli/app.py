@@ -20,6 +20,11 @@ COMMANDS = {
         "preview_command",
         "The next instants of an expression; what daylight saving time does to them is marked.",
     ),
+    "schema": LazyCommand(
+        "schema",
+        "schema",
+        "Print the JSON Schema of a TOML file of definitions, for an editor to check and complete it.",
+    ),
     "sync": LazyCommand(
         "sync", "sync", "Write the definitions of FILE into the database; other applications are not touched."
     ),

@@ -19,6 +19,7 @@ from daemon.definitions.sources.load import load
 from daemon.jobs.run import AsyncRun
 from daemon.service.settings import Settings
 from tests.support.waiting import LIMIT
+from tools.reference import made
 
 ROOT = Path(__file__).parent.parent.parent
 MOST_COLUMNS = 100
@@ -167,17 +168,15 @@ def first_column(text: str) -> set[str]:
     return {name for row in rows for name in re.findall(r"`(\w+)`", row)}
 
 
-def test_every_setting_of_the_command_is_documented_and_no_other() -> None:
-    text = section(reference("command"), "Settings")
-    assert first_column(text) == set(Settings.model_fields)
-    variables = set(re.findall(r"LEASED_[A-Z_]+", text)) - {"LEASED_"}
-    assert variables == {f"LEASED_{name.upper()}" for name in first_column(text)}
+@pytest.mark.parametrize("file", made(), ids=name_of)
+def test_what_is_made_from_the_declarations_of_settings_is_up_to_date(file: Path) -> None:
+    assert file.read_text() == made()[file], "write it again: make reference"
 
 
-def test_every_setting_of_a_schedule_and_of_a_job_is_documented_and_no_other() -> None:
-    text = reference("schedules")
-    assert first_column(section(text, "Settings of a schedule")) == set(Schedule.settings())
-    assert first_column(section(text, "Settings of a job")) == set(Job.settings())
+def test_every_setting_is_documented_and_no_other() -> None:
+    assert first_column(section(reference("schedules"), "Settings of a schedule")) == set(Schedule.settings())
+    assert first_column(section(reference("schedules"), "Settings of a job")) == set(Job.settings())
+    assert first_column(reference("settings")) == set(Settings.model_fields)
 
 
 def commands() -> dict[str, set[str]]:
@@ -201,7 +200,7 @@ def test_every_command_is_documented_and_no_other() -> None:
 
 
 def test_every_option_of_run_is_documented() -> None:
-    text = section(reference("command"), "leased run")
+    text = section(reference("command"), "leased run") + reference("settings")
     assert set(re.findall(r"`(--[a-z-]+)", text)) == commands()["run"]
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NoReturn, TypedDict, TypeVar, Unpack, overload
+from typing import Any, NoReturn, TypeVar, Unpack, overload
 
 from lease.durations import Duration
 
@@ -10,9 +10,10 @@ from ...errors import DefinitionError, NotYet, Place
 from ..application import Application, make_application
 from ..job import Job
 from ..read import read
-from ..schedule import CatchUp, OnFailure, Overlap, Schedule
+from ..schedule import Schedule
 from ..values.names import check_name, refuse_twice
 from ..values.refusal import Refusal, refused_at
+from .keywords import JobKeywords, ScheduleKeywords
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -22,42 +23,13 @@ _OF_A_JOB = {
 }
 
 
-class JobSettings(TypedDict, total=False):
-    """The settings of a job; see the reference."""
-
-    timeout: Duration | None
-    retries: int
-    backoff: Duration
-    isolation: Literal["task", "process"]
-    cwd: str | None
-    env: Mapping[str, str]
-
-
-class NamedJobSettings(JobSettings, total=False):
-    """The settings of a job that is not to be named after its function."""
+class NamedJobKeywords(JobKeywords, total=False):
+    """The settings of a job that may have another name than its function."""
 
     name: str | None
 
 
-class ScheduleSettings(TypedDict, total=False):
-    """The settings of a schedule apart from when it is due; see the reference."""
-
-    timezone: str
-    starts: Any
-    ends: Any
-    catch_up: CatchUp
-    start_within: Duration | None
-    overlap: Overlap
-    lock: str | None
-    on_failure: OnFailure
-    jitter: Duration
-    params: Mapping[str, Any]
-    enabled: bool
-    description: str
-    tags: Sequence[str]
-
-
-class SingleSettings(ScheduleSettings, NamedJobSettings, total=False):
+class SingleKeywords(ScheduleKeywords, NamedJobKeywords, total=False):
     """The settings of a schedule with one job."""
 
 
@@ -69,15 +41,15 @@ class Schedules:
             self.name = check_name("application", name)
         self._builders: list[ScheduleBuilder] = []
 
-    def cron(self, expression: str, /, **settings: Unpack[SingleSettings]) -> Callable[[Function], Function]:
+    def cron(self, expression: str, /, **settings: Unpack[SingleKeywords]) -> Callable[[Function], Function]:
         """Run the decorated function by a cron expression of 5 fields, or 6 with seconds first."""
         return self._single({"cron": expression}, settings)
 
-    def every(self, interval: Duration, /, **settings: Unpack[SingleSettings]) -> Callable[[Function], Function]:
+    def every(self, interval: Duration, /, **settings: Unpack[SingleKeywords]) -> Callable[[Function], Function]:
         """Run the decorated function at an interval of elapsed time."""
         return self._single({"every": interval}, settings)
 
-    def at(self, instant: Any, /, **settings: Unpack[SingleSettings]) -> Callable[[Function], Function]:
+    def at(self, instant: Any, /, **settings: Unpack[SingleKeywords]) -> Callable[[Function], Function]:
         """Run the decorated function once, at an RFC 3339 instant or a `datetime` with a time zone."""
         return self._single({"at": instant}, settings)
 
@@ -88,7 +60,7 @@ class Schedules:
         cron: str | None = None,
         every: Duration | None = None,
         at: Any = None,
-        **settings: Unpack[ScheduleSettings],
+        **settings: Unpack[ScheduleKeywords],
     ) -> "ScheduleBuilder":
         """Add a schedule, whose jobs are added to what this returns, in their order."""
         given = {"cron": cron, "every": every, "at": at, **settings}
@@ -136,7 +108,7 @@ class ScheduleBuilder:
     @overload
     def job(self, function: Function, /) -> Function: ...
     @overload
-    def job(self, **settings: Unpack[NamedJobSettings]) -> Callable[[Function], Function]: ...
+    def job(self, **settings: Unpack[NamedJobKeywords]) -> Callable[[Function], Function]: ...
 
     def job(self, function: Any = None, /, **settings: Any) -> Any:  # type: ignore[misc]  # mypy and Unpack in an overload
         """Add the decorated function as the next job, named after it unless ``name`` is given."""
@@ -149,7 +121,7 @@ class ScheduleBuilder:
 
         return register if function is None else register(function)
 
-    def command(self, name: str, command: str | Sequence[str], /, **settings: Unpack[JobSettings]) -> None:
+    def command(self, name: str, command: str | Sequence[str], /, **settings: Unpack[JobKeywords]) -> None:
         """Add a command as the next job: a list runs directly, a string in ``/bin/sh -c``."""
         self.add(name, settings, command=command)
 

@@ -1,17 +1,20 @@
 """The JSON Schema of a TOML file, for editors."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-_DURATION = {
-    "anyOf": [{"type": "string", "pattern": r"^(\d+(\.\d+)?(ms|d|h|m|s)?)+$"}, {"type": "number", "minimum": 0}],
-    "description": 'A duration: "15s", "40m", "2h30m", or a number of seconds.',
-}
-_INSTANT = {"type": "string", "format": "date-time", "description": "An instant, RFC 3339."}
-_TEXT = {"type": "string"}
+from pydantic import TypeAdapter
+
+from ..schedule import TRIGGERS, Schedule
+from ..schema import schema_of
+from ..values.names import name_of
 
 
-def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema (draft 2020-12) of a TOML file of definitions."""
+def json_schema(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of a TOML file of definitions; ``settings`` is that of its `[settings]`."""
+    schedule = schema_of(Schedule)
+    job = schedule.pop("$defs")["Job"]
+    _as_in_a_file(schedule, job)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Schedules of leased",
@@ -19,70 +22,26 @@ def json_schema() -> dict[str, Any]:
         "required": ["application", "schedules"],
         "additionalProperties": False,
         "properties": {
-            "application": {"type": "string", "minLength": 1, "maxLength": 200},
+            "application": TypeAdapter(Annotated[str, name_of("application")]).json_schema(),
             "settings": {
-                "type": "object",
-                "description": "Settings of the command; flags and the environment go first.",
+                **settings,
+                "description": "Settings of the command. Flags and the environment take precedence.",
             },
             "schedules": {
                 "type": "object",
                 "minProperties": 1,
-                "propertyNames": {"minLength": 1, "maxLength": 200, "pattern": "^[^/]*$"},
-                "additionalProperties": _schedule(),
+                "propertyNames": schedule["properties"].pop("name"),
+                "additionalProperties": schedule,
             },
         },
     }
 
 
-def _schedule() -> dict[str, Any]:
-    return {
-        "type": "object",
-        "required": ["jobs"],
-        "additionalProperties": False,
-        "oneOf": [{"required": [trigger]} for trigger in ("cron", "every", "at")],
-        "properties": {
-            "cron": {**_TEXT, "description": "5 fields, or 6 with seconds first, or @daily and the like."},
-            "every": _DURATION,
-            "at": _INSTANT,
-            "timezone": {**_TEXT, "default": "UTC", "description": "A name of the IANA list."},
-            "starts": _INSTANT,
-            "ends": _INSTANT,
-            "catch_up": _choice("latest", "skip", "latest", "all"),
-            "start_within": _DURATION,
-            "overlap": _choice("skip", "skip", "queue", "allow"),
-            "lock": {"type": "string", "minLength": 1, "maxLength": 255},
-            "on_failure": _choice("stop", "stop", "continue"),
-            "jitter": _DURATION,
-            "params": {"type": "object"},
-            "enabled": {"type": "boolean", "default": True},
-            "description": _TEXT,
-            "tags": {"type": "array", "items": _TEXT},
-            "jobs": {"type": "array", "minItems": 1, "items": _job()},
-        },
-    }
-
-
-def _job() -> dict[str, Any]:
-    return {
-        "type": "object",
-        "additionalProperties": False,
-        "oneOf": [{"required": ["call"]}, {"required": ["command", "name"]}],
-        "properties": {
-            "name": {"type": "string", "minLength": 1, "maxLength": 200},
-            "call": {**_TEXT, "pattern": "^[^:]+:[^:]+$", "description": '"package.module:function"'},
-            "command": {
-                "anyOf": [{"type": "string", "minLength": 1}, {"type": "array", "minItems": 1, "items": _TEXT}],
-                "description": "A text runs in /bin/sh -c, a list runs directly.",
-            },
-            "timeout": _DURATION,
-            "retries": {"type": "integer", "minimum": 0, "default": 0},
-            "backoff": _DURATION,
-            "isolation": {"enum": ["task", "process"]},
-            "cwd": {**_TEXT, "description": "Default: the folder of this file."},
-            "env": {"type": "object", "additionalProperties": _TEXT},
-        },
-    }
-
-
-def _choice(default: str, *choices: str) -> dict[str, Any]:
-    return {"enum": list(choices), "default": default}
+def _as_in_a_file(schedule: dict[str, Any], job: dict[str, Any]) -> None:
+    """Change what a file spells in a way of its own: names are keys, functions are named, and each job says what it runs."""
+    schedule["required"] = ["jobs"]
+    schedule["oneOf"] = [{"required": [trigger]} for trigger in TRIGGERS]
+    schedule["properties"]["jobs"] = {"type": "array", "minItems": 1, "items": job}
+    job["properties"]["call"] = job["properties"].pop("function")
+    job["oneOf"] = [{"required": ["call"]}, {"required": ["name", "command"]}]
+    del job["required"]

@@ -22,6 +22,6 @@ def duration(least: float = 0.0) -> BeforeValidator:
             raise Refusal(f"{shown(value)} is too long", "100 years are the most")
         return seconds
 
-    written = Annotated[str, Field(pattern=r"^(\d+(\.\d+)?(ms|d|h|m|s)?)+$")] | Annotated[float, Field(ge=least)]
+    written = Annotated[str, Field(pattern=r"^[\d. dhms]+$")] | Annotated[float, Field(ge=least)]
     title = f"a duration of {least:g} s or more" if least else "a duration"
     return BeforeValidator(read, json_schema_input_type=Annotated[written, Field(title=title)])

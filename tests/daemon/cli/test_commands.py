@@ -25,6 +25,12 @@ def test_check_shows_the_next_occurrences_and_what_is_worth_a_remark(leased: Lea
     assert len(item["remarks"]) == 1
 
 
+def test_schema_is_that_of_a_toml_file(leased: Leased) -> None:
+    document = leased("schema").document
+    assert document["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert set(document["properties"]) == {"application", "schedules", "settings"}
+
+
 def test_preview_marks_daylight_saving_time(leased: Leased) -> None:
     asked = ("preview", "30 2 * * *", "--timezone", "Europe/Berlin", "--from", "2026-03-28T12:00:00Z", "--count", "1")
     assert "skipped by the clock" in leased(*asked).out

@@ -1,15 +1,10 @@
 """Definitions in TOML, and the sentences about what is wrong in them."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from daemon.definitions.job import Job
-from daemon.definitions.schedule import Schedule
 from daemon.definitions.sources.load import load
-from daemon.definitions.sources.toml_file import JOB_KEYS
-from daemon.definitions.sources.toml_schema import json_schema
 from daemon.definitions.triggers.trigger import Cron, Every
 from daemon.errors import DefinitionError
 
@@ -160,12 +155,3 @@ def test_a_file_that_is_not_utf_8_is_told(folder: Path) -> None:
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(DefinitionError, match="the file is not UTF-8; save it as UTF-8"):
         load(str(path))
-
-
-def test_the_published_schema_knows_the_same_settings() -> None:
-    document = json_schema()
-    schedule: dict[str, Any] = document["properties"]["schedules"]["additionalProperties"]
-    assert set(schedule["properties"]) == {*Schedule.settings(), "jobs"}
-    job = schedule["properties"]["jobs"]["items"]
-    assert set(job["properties"]) == set(JOB_KEYS)
-    assert set(Job.settings()) < set(job["properties"])

@@ -1,0 +1,13 @@
+"""`leased schema`: the JSON Schema of TOML files."""
+
+import json
+import sys
+
+from ...definitions.schema import schema_of
+from ...definitions.sources.toml_schema import json_schema
+from ...service.settings import Settings
+
+
+def schema() -> None:
+    """Print the JSON Schema of a TOML file of definitions, for an editor to check and complete it."""
+    sys.stdout.write(json.dumps(json_schema(schema_of(Settings)), ensure_ascii=False, indent=2) + "\n")

@@ -1,0 +1,39 @@
+"""The settings as keywords in Python, for type checkers. Written by `make reference`; change the declarations.
+
+A type checker cannot derive them from the models: what is written, as `"40m"`, has another type than what is kept.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal, TypedDict
+
+from lease.durations import Duration
+
+
+class ScheduleKeywords(TypedDict, total=False):
+    """The settings of a schedule apart from when it is due."""
+
+    timezone: str
+    starts: datetime | str | None
+    ends: datetime | str | None
+    enabled: bool
+    catch_up: Literal["skip", "latest", "all"]
+    start_within: Duration | None
+    overlap: Literal["skip", "queue", "allow"]
+    lock: str | None
+    on_failure: Literal["stop", "continue"]
+    jitter: Duration
+    params: Mapping[str, Any]
+    description: str
+    tags: Sequence[str]
+
+
+class JobKeywords(TypedDict, total=False):
+    """The settings of a job."""
+
+    isolation: Literal["task", "process"] | None
+    timeout: Duration | None
+    retries: int
+    backoff: Duration
+    cwd: str | None
+    env: Mapping[str, str]
