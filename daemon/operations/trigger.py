@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from ..definitions.codec import read_schedule
+from ..definitions.schedule import Schedule
 from ..errors import NotFound
 from ..scheduling.lease_names import lease_name
 from ..scheduling.plan import waits_for_predecessor
@@ -36,7 +37,22 @@ def trigger(
     row = statements.schedule.lock(connection, application, name)
     if row is None or row.retired_at is not None:
         raise _no_such_schedule(connection, application, name, retired=row is not None)
-    schedule = read_schedule(row.definition)
+    return _add(
+        connection, application, read_schedule(row.definition), params or {}, requested_by=requested_by, why=why
+    )
+
+
+def _add(
+    connection: Connection,
+    application: str,
+    schedule: Schedule,
+    params: Mapping[str, Any],
+    *,
+    requested_by: str,
+    why: str | None,
+) -> int:
+    """Write a run of a schedule whose row is locked, and return its id."""
+    name = schedule.name
     waits = waits_for_predecessor(schedule.overlap) and bool(
         statements.schedule.still_running(connection, application, [name])
     )
@@ -52,7 +68,7 @@ def trigger(
             "state": "pending",
             "lease_name": lease.base,
             "available_at": None if waits else now,
-            "params": json.dumps({**schedule.params, **(params or {})}),
+            "params": json.dumps({**schedule.params, **params}),
             "requested_by": requested_by,
             "requested_why": why,
             "created_at": now,

@@ -74,7 +74,7 @@ def _longer_than_nothing(seconds: float) -> float:
 
 
 def _web(value: Any) -> WebAddress | None:
-    if isinstance(value, WebAddress):
+    if value is None or isinstance(value, WebAddress):
         return value
     return None if str(value).strip().lower() == "off" else WebAddress.parse(str(value))
 

@@ -329,7 +329,7 @@ async def test_a_store_or_a_replica_that_is_not_open_says_so() -> None:
 
 async def test_a_clock_takes_no_time_without_a_zone_and_does_not_go_back_by_a_duration() -> None:
     store = ManualStore(ONE_O_CLOCK)
-    with pytest.raises(InvalidInstant, match="does not say in which time zone"):
+    with pytest.raises(InvalidInstant, match="has no time zone"):
         store.clock.set(datetime(2026, 7, 1, 2))  # noqa: DTZ001 - that is what is refused
     with pytest.raises(InvalidDuration):
         store.clock.advance("-1m")
@@ -340,6 +340,7 @@ async def test_a_job_that_hangs_is_named_when_time_is_up() -> None:
     gate = Gate()
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(gate.passed)) as replica:
         run_id = await replica.trigger("nightly")
+        await replica.tick()
         with pytest.raises(TimeoutError, match=r'not done within 0.05s: run 1 of "nightly" is still at work'):
             await replica.work(limit=0.05)
         with pytest.raises(TimeoutError, match='run 1 of "nightly"'):
@@ -355,6 +356,7 @@ def test_a_function_that_hangs_keeps_neither_the_test_nor_the_interpreter_from_e
     async def story() -> None:
         async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(hang)) as replica:
             await replica.trigger("nightly")
+            await replica.tick()
             with pytest.raises(TimeoutError):
                 await replica.work(limit=0.05)
 
