@@ -6,7 +6,7 @@ import socket
 import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TypeVar, cast
+from typing import TypeVar, assert_never, cast
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
@@ -125,10 +125,14 @@ class Core:
                 return answer
             left = self.timing.ttl if deadline is None else deadline - self.clock()
             if left <= 0:
-                if isinstance(answer, StoreUnavailable):
-                    raise answer
-                self.tell(events.Refused(name, answer))
-                raise LeaseNotAcquired(_refusal(name, answer, wait))
+                match answer:
+                    case StoreUnavailable():
+                        raise answer
+                    case LeaseRecord() | None:
+                        self.tell(events.Refused(name, answer))
+                        raise LeaseNotAcquired(_refusal(name, answer, wait))
+                    case _:
+                        assert_never(answer)
             await self._wait(name, answer, min(left, self.timing.ttl))
 
     async def _attempt(self, name: str) -> GrantState | LeaseRecord | StoreUnavailable | None:
@@ -144,21 +148,20 @@ class Core:
         except (StoreUnavailable, asyncio.CancelledError):
             self.heartbeat.sweep()  # it may have been granted all the same
             raise
-        if isinstance(answer, Grant):
-            if self.clock() - sent < self.timing.give_up:
+        match answer:
+            case Grant() if self.clock() - sent < self.timing.give_up:
                 return self.heartbeat.adopt(answer, sent)
-            await self.store.release(answer)
-            return None
-        if (
-            answer is not None
-            and answer.grant is not None
-            and answer.holder == self.holder
-            and not self.heartbeat.lingers(answer.grant)
-        ):
-            # The reply to an earlier attempt was lost; nobody was told of that grant.
-            await self.store.release(answer.grant)
-            return await self._grant_once(name)
-        return answer
+            case Grant():
+                await self.store.release(answer)
+                return None
+            case LeaseRecord(holder=self.holder, grant=Grant() as earlier) if not self.heartbeat.lingers(earlier):
+                # The reply to an earlier attempt was lost; nobody was told of that grant.
+                await self.store.release(earlier)
+                return await self._grant_once(name)
+            case LeaseRecord() | None:
+                return answer
+            case _:
+                assert_never(answer)
 
     async def _wait(self, name: str, answer: LeaseRecord | StoreUnavailable | None, seconds: float) -> None:
         if isinstance(answer, LeaseRecord) and answer.live:

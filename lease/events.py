@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import assert_never
 
 from .model import Grant, LeaseRecord, Loss
 
@@ -115,21 +116,21 @@ _logger = logging.getLogger("lease")
 
 def log_event(event: Event) -> None:
     """Write an event to the logger ``lease``: losses as warnings, renewals as debug lines."""
-    _logger.log(_LEVELS.get(type(event), logging.INFO), "%s", event)
+    _logger.log(_level(event), "%s", event)
 
 
-_LEVELS: dict[type, int] = {
-    Renewed: logging.DEBUG,
-    Granted: logging.DEBUG,
-    Released: logging.DEBUG,
-    Refused: logging.DEBUG,
-    AtRisk: logging.WARNING,
-    Lost: logging.WARNING,
-    ReleaseFailed: logging.WARNING,
-    Stalled: logging.WARNING,
-    ClockStepped: logging.WARNING,
-    HeartbeatFailed: logging.ERROR,
-}
+def _level(event: Event) -> int:
+    match event:
+        case Granted() | Refused() | Renewed() | Released():
+            return logging.DEBUG
+        case OrphanReleased():
+            return logging.INFO
+        case AtRisk() | Lost() | ReleaseFailed() | Stalled() | ClockStepped():
+            return logging.WARNING
+        case HeartbeatFailed():
+            return logging.ERROR
+        case _:
+            assert_never(event)
 
 
 def guarded(listener: Listener) -> Listener:

@@ -11,6 +11,7 @@ Between "renewed" and "lost" there is "unknown": the work goes on until trust en
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
+from typing import assert_never
 
 import anyio
 from anyio.abc import TaskGroup
@@ -226,8 +227,13 @@ class Heartbeat:
     def _lose(self, state: GrantState, kind: LossKind, cause: str) -> None:
         loss = Loss(state.grant, kind, cause)
         self._states.pop(state.grant, None)
-        if kind is not LossKind.ENDED:
-            self._lingering.add(state)
+        match kind:
+            case LossKind.UNREACHABLE | LossKind.SUSPENDED:
+                self._lingering.add(state)
+            case LossKind.ENDED:
+                pass
+            case _:
+                assert_never(kind)
         self.sweep()  # should the database still have it as ours, it is released
         if state.lose(loss):
             self._tell(events.Lost(loss))
