@@ -20,7 +20,7 @@ $(shell rm -f $(VENV)/.made)
 endif
 endif
 
-.PHONY: help venv demo test test-matrix mutants chaos soak outages check format reference lock bench clean
+.PHONY: help venv demo fast test test-matrix mutants chaos soak outages check format reference lock bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -29,6 +29,11 @@ venv: $(VENV)/.dev ## the environment with everything, in .venv
 
 demo: $(VENV)/.run ## the main job: a full sync of the time zone database, on SQLite
 	@$(BIN)/leased run examples/timezones.py --now daily-full-sync --until-idle
+
+# In memory where that can be (/dev/shm): SQLite waits for the disk longer than for all else. The models try less than usual.
+fast: $(VENV)/.dev ## the tests that start no process and need no server: half a minute
+	@PYTEST_DEBUG_TEMPROOT=$(firstword $(wildcard /dev/shm)) LEASED_MODEL_SEEDS=20 LEASED_MODEL_EXAMPLES=15 \
+		$(BIN)/python -m pytest --fast -q -n $(WORKERS) -o tmp_path_retention_policy=failed $(PYTEST_ARGS)
 
 test: $(VENV)/.dev ## the whole suite; LEASED_TEST_POSTGRES= a URL, docker, 16, 17 or 18
 	@$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)

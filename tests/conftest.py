@@ -6,6 +6,7 @@
 `postgres_programs`                       for `PostgresServer(postgres_programs)`, a server of the test's own
 
 `starvation`                              how busy this machine is with others, for promises that are made in seconds
+`processes`                               what starts processes asks for it, and is none of the fast tests
 """
 
 import shutil
@@ -30,6 +31,8 @@ from tests.support.databases import (
 )
 from tests.support.starvation import Starvation, measured
 
+pytest_plugins = ["tests.support.fast"]
+
 KINDS = ("sqlite", "postgres")
 STACK = pytest.StashKey[ExitStack]()
 SERVER = pytest.StashKey[Server | str]()
@@ -49,6 +52,8 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Give each worker of pytest-xdist the one server, which this process started and will end."""
+    if node.config.getoption("fast"):
+        return
     server = _session_server(node.config)
     node.workerinput["postgres"] = server if isinstance(server, str) else asdict(server)
 
@@ -63,7 +68,7 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(pytestconfig: pytest.Config) -> Server:
+def postgres_server(pytestconfig: pytest.Config, processes: None) -> Server:
     server = _session_server(pytestconfig)
     if isinstance(server, str):
         _do_without(server)
@@ -71,7 +76,7 @@ def postgres_server(pytestconfig: pytest.Config) -> Server:
 
 
 @pytest.fixture(scope="session")
-def postgres_programs(pytestconfig: pytest.Config) -> Iterator[Binaries]:
+def postgres_programs(pytestconfig: pytest.Config, processes: None) -> Iterator[Binaries]:
     """PostgreSQL's own programs, whichever server the other tests use."""
     server = _session_server(pytestconfig)
     if isinstance(server, Server) and server.programs is not None:
@@ -116,7 +121,7 @@ def empty_sqlite_url(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def starvation(tmp_path: Path) -> Iterator[Starvation]:
+def starvation(tmp_path: Path, processes: None) -> Iterator[Starvation]:
     with measured(tmp_path) as starvation:
         yield starvation
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,8 +14,10 @@ from sqlalchemy.pool import NullPool
 
 from tests.support.binaries import Binaries
 from tests.support.databases import Server, fresh_database
+from tests.support.fast import SENTENCE
 from tests.support.postgres import PostgresServer, plain, query
 from tests.support.proxy import Proxy
+from tests.support.starter import ROOT
 from tests.support.starvation import Starvation
 from tests.support.waiting import LIMIT, wait_until
 from tests.support.yardstick import boottime
@@ -112,3 +115,51 @@ def test_for_how_long_a_process_was_kept_waiting_is_measured(starvation: Starvat
     with pytest.raises(AssertionError, match=r"the story: it took 60\.\d{3} s, .* 50 s are promised"):
         starvation.assert_within(50.0, began - 60, began, "the story")
     starvation.assert_within(0.1, began, ended, "the same, which nobody could have done")
+
+
+FAST_AND_NOT = """
+import subprocess, pytest
+
+def test_pure():
+    pass
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_on_each(kind):
+    assert kind == "sqlite"
+
+def test_that_says_what_it_does(processes):
+    subprocess.run(["true"])
+
+@pytest.fixture
+def helper(processes):
+    subprocess.run(["true"])
+
+def test_whose_fixture_says_so(helper):
+    pass
+
+def test_that_hides_it():
+    with pytest.raises(Exception):
+        subprocess.run(["true"])
+"""
+
+
+@pytest.mark.usefixtures("processes")
+def test_of_the_fast_tests_none_starts_a_process_unnoticed(tmp_path: Path) -> None:
+    (tmp_path / "test_some.py").write_text(FAST_AND_NOT)
+    options = ["-q", "-p", "tests.support.fast", "-p", "no:cacheprovider", "--color=no"]
+    answers = [
+        subprocess.run(
+            [sys.executable, "-P", "-m", "pytest", *options, *more],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=LIMIT,
+        ).stdout
+        for more in ([], ["--fast"])
+    ]
+    assert "2 failed, 4 passed" in answers[0]
+    assert "1 failed, 2 passed, 3 deselected" in answers[1]
+    assert "FAILED test_some.py::test_that_hides_it" in answers[1]
+    assert SENTENCE in answers[1]

@@ -60,6 +60,7 @@ def test_every_requirement_of_the_project_is_locked() -> None:
         assert {requirement_name(requirement) for requirement in requirements} <= locked.keys(), lock
 
 
+@pytest.mark.usefixtures("processes")
 def test_no_committed_file_names_a_home_of_one_machine() -> None:
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
     if listed.returncode != 0:
@@ -75,6 +76,7 @@ def test_a_tool_can_be_run(tool: str) -> None:
     assert os.access(ROOT / "tools" / tool, os.X_OK)
 
 
+@pytest.mark.usefixtures("processes")
 def test_an_interpreter_that_is_too_old_or_missing_gets_one_sentence(tmp_path: Path) -> None:
     made = subprocess.run(
         [ROOT / "tools" / "make-venv", tmp_path / "venv", "no-such-python"], capture_output=True, text=True, check=False
@@ -85,6 +87,7 @@ def test_an_interpreter_that_is_too_old_or_missing_gets_one_sentence(tmp_path: P
     ]
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_machine_that_cannot_make_environments_gets_the_name_of_the_package(tmp_path: Path) -> None:
     """Debian's python3 without python3-venv has the module venv and lacks ensurepip; nothing else is on this PATH."""
     bare = tmp_path / "bin"

@@ -58,6 +58,7 @@ def check_shape(document: dict[str, Any], database: str) -> None:
     assert series["flatness"]["ratio"] > 0
 
 
+@pytest.mark.usefixtures("processes")
 def test_replicas_on_sqlite_run_every_due_schedule_exactly_once(tmp_path: Path) -> None:
     document = measured(tmp_path, "--only", "sqlite")
     check_shape(document, "sqlite")

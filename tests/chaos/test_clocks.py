@@ -18,6 +18,7 @@ for _ in sys.stdin:
 
 
 @pytest.mark.skipif(library() is None, reason="install faketime (libfaketime) to move the wall clock of one process")
+@pytest.mark.usefixtures("processes")
 def test_the_wall_clock_of_a_program_moves_by_hours_and_its_monotonic_clocks_stand(tmp_path: Path) -> None:
     environment = {"LD_PRELOAD": str(library()), "PYTHONPATH": str(ROOT), **install_clock(tmp_path, "it")}
     with subprocess.Popen(

@@ -14,6 +14,7 @@ from tests.chaos.site import SqliteSite
 
 
 @pytest.mark.parametrize("log_pages", [0, 900])
+@pytest.mark.usefixtures("processes")
 def test_a_full_disk_is_felt_by_writers_and_has_room_again(tmp_path: Path, log_pages: int) -> None:
     with SqliteSite(tmp_path) as site, closing(sqlite3.connect(site.path, isolation_level=None)) as connection:
         if not site.mounted:

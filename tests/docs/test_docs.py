@@ -109,6 +109,7 @@ def run_program(text: str, folder: Path, *words: str) -> subprocess.CompletedPro
 
 
 @pytest.mark.parametrize("program", programs(), ids=lambda text: "async" if "async" in text else "sync")
+@pytest.mark.usefixtures("processes")
 def test_the_readmes_ten_lines_run_as_they_are(program: str, tmp_path: Path) -> None:
     done = run_program(program, tmp_path)
     assert done.returncode == 0, done.stderr

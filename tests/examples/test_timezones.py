@@ -133,6 +133,7 @@ def rows(url: str) -> dict[str, int]:
     return {table: query(url, f"SELECT count(*) FROM {table}") for table in tables}
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_full_sync_fills_the_tables_and_a_second_one_does_so_again_under_a_higher_token(
     database_url: str, tmp_path: Path
 ) -> None:
@@ -149,6 +150,7 @@ def test_a_full_sync_fills_the_tables_and_a_second_one_does_so_again_under_a_hig
         assert query(database_url, free) == token
 
 
+@pytest.mark.usefixtures("processes")
 def test_without_a_database_url_the_file_is_made_in_the_current_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

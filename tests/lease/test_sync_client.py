@@ -90,6 +90,7 @@ def test_leading_goes_on_until_the_caller_leaves(client: LeaseClient, tables: Ta
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # from Python 3.12 on
+@pytest.mark.usefixtures("processes")
 def test_a_client_used_after_a_fork_refuses_with_a_sentence(client: LeaseClient) -> None:
     held = client.try_acquire("a")
     assert held is not None
@@ -251,6 +252,7 @@ def holding(url: str) -> Iterator[Holder]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="stops a process")
+@pytest.mark.usefixtures("processes")
 def test_a_holder_that_was_stopped_for_longer_than_the_ttl_is_told_at_once_and_changes_nothing(
     database_url: str, tables: Tables
 ) -> None:
@@ -272,6 +274,7 @@ def test_a_holder_that_was_stopped_for_longer_than_the_ttl_is_told_at_once_and_c
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="kills a process")
+@pytest.mark.usefixtures("processes")
 def test_a_holder_that_was_killed_is_succeeded_after_its_ttl(database_url: str, tables: Tables) -> None:
     with holding(database_url) as holder:
         holder.hears("held")

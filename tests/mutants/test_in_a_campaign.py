@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.mutants, pytest.mark.slow, pytest.mark.timeout(SECONDS
 
 @pytest.mark.skipif(sys.platform != "linux", reason="campaigns look into /proc")
 @pytest.mark.parametrize("database", ["postgres", "sqlite"])
+@pytest.mark.usefixtures("processes")
 def test_a_fixed_lock_timeout_shows_its_doubled_runs_in_a_campaign(database: str, tmp_path: Path) -> None:
     if database == "postgres":
         try:

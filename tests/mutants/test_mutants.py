@@ -66,6 +66,7 @@ def server_for(kinds: tuple[str, ...], request: pytest.FixtureRequest) -> str | 
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.usefixtures("processes")
 def test_a_mutant_is_caught(case: Case, product: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     server = server_for(case.kinds, request)
     mutated = copy_mutated(product, tmp_path / "product", case.mutant.edits)
@@ -76,6 +77,7 @@ def test_a_mutant_is_caught(case: Case, product: Path, tmp_path: Path, request: 
 
 
 @pytest.mark.parametrize("name", CONTROLS)
+@pytest.mark.usefixtures("processes")
 def test_the_product_itself_passes_those_checks(
     name: str, product: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -87,6 +89,7 @@ def test_the_product_itself_passes_those_checks(
     assert [node for node in CONTROLS[name] if not outcome.passed(node)] == [], outcome.output
 
 
+@pytest.mark.usefixtures("processes")
 def test_what_runs_in_a_copy_is_the_copy(product: Path) -> None:
     imported = where_imported(product)
     assert len(imported) == 3

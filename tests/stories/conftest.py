@@ -17,7 +17,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def starter() -> Iterator[Starter]:
+def starter(processes: None) -> Iterator[Starter]:
     made = Starter()
     yield made
     made.end()

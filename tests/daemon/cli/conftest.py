@@ -72,7 +72,7 @@ def leased(folder: Path, capsys: pytest.CaptureFixture[str]) -> Leased:
 
 
 @pytest.fixture
-def process(folder: Path) -> Leased:
+def process(folder: Path, processes: None) -> Leased:
     """Run a command as people do, in a process of its own."""
 
     def run(*arguments: str, **environment: str) -> Answer:

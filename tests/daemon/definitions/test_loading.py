@@ -81,6 +81,7 @@ def test_a_module_in_a_package_is_loaded(folder: Path) -> None:
     assert 'name a file inside a package as "package.module:attribute"' in refusal("store_one/plans.py")
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_child_finds_it_again_from_any_folder(folder: Path) -> None:
     (folder / "plans.py").write_text(PLAIN)
     (folder / "store_two").mkdir()

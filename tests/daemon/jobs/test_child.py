@@ -24,7 +24,7 @@ from tests.daemon.jobs.trust import end_trust
 from tests.support.starvation import Starvation
 from tests.support.waiting import LIMIT
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("processes")]
 
 Start = Callable[..., Awaitable[Child]]
 

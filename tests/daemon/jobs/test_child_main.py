@@ -16,7 +16,7 @@ from lease.clock import boottime
 from tests.daemon.jobs.family import ROOT, linux
 from tests.daemon.jobs.test_run import BRIEF
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("processes")]
 
 FILE = """
 import os, sys, time

@@ -26,7 +26,7 @@ from tests.support.waiting import wait_until
 
 
 @pytest.fixture
-def sleeper() -> Iterator[subprocess.Popen[bytes]]:
+def sleeper(processes: None) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(["sleep", "1000"])
     yield process
     process.kill()
@@ -68,6 +68,7 @@ def test_a_zombie_is_dead(sleeper: subprocess.Popen[bytes]) -> None:
 
 
 @linux
+@pytest.mark.usefixtures("processes")
 def test_a_process_whose_first_thread_has_ended_only_looks_like_a_zombie() -> None:
     program = """
 import ctypes, threading, time
@@ -111,6 +112,7 @@ def test_an_unreadable_proc_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @linux
+@pytest.mark.usefixtures("processes")
 def test_a_name_with_brackets_and_spaces_does_not_confuse_the_fields(tmp_path: Path) -> None:
     program = tmp_path / "a) R 1 (b"
     program.symlink_to("/bin/sleep")
@@ -127,6 +129,7 @@ def test_the_pid_namespace_is_told() -> None:
 
 
 @linux
+@pytest.mark.usefixtures("processes")
 def test_descendants_are_listed_with_their_groups_parents_first() -> None:
     process = subprocess.Popen(FAMILY, stdout=subprocess.PIPE, text=True, process_group=0)
     assert process.stdout is not None
@@ -142,6 +145,7 @@ def test_descendants_are_listed_with_their_groups_parents_first() -> None:
 
 
 @linux
+@pytest.mark.usefixtures("processes")
 def test_what_a_dead_keeper_left_is_known_by_its_mark_and_ended() -> None:
     keeper = subprocess.Popen(["true"])
     dead = known(keeper.pid)

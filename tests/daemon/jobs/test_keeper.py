@@ -22,6 +22,8 @@ from tests.daemon.jobs.trust import end_trust
 from tests.support.starvation import Starvation
 from tests.support.waiting import LIMIT, wait_until
 
+pytestmark = pytest.mark.usefixtures("processes")
+
 LONG = 3600.0
 
 

@@ -51,7 +51,7 @@ class Supervised:
 
 
 @pytest.fixture
-def supervised(tmp_path: Path) -> Iterator[Supervised]:
+def supervised(tmp_path: Path, processes: None) -> Iterator[Supervised]:
     made = Supervised(tmp_path)
     yield made
     made.end()

@@ -114,6 +114,7 @@ def upgraded(url: str, ready: object, go: object, answers: object) -> None:
         answers.put(repr(error))  # type: ignore[attr-defined]
 
 
+@pytest.mark.usefixtures("processes")
 def test_processes_that_upgrade_an_empty_database_at_once_all_come_up(empty_database_url: str) -> None:
     context = multiprocessing.get_context("spawn")
     ready, go, answers = context.Semaphore(0), context.Event(), context.Queue()

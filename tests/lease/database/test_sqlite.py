@@ -93,6 +93,7 @@ def _forget_compiled(tables: Tables) -> None:
 # Taking turns
 
 
+@pytest.mark.usefixtures("processes")
 def test_writers_that_write_back_to_back_starve_no_renewal(sqlite_url: str, tables: Tables) -> None:
     """Without the turnstile, 8 of 8 renewals starved."""
     told, timing = Recorder(), LeaseTiming(renew_every=0.3)
@@ -144,6 +145,7 @@ def test_the_turnstile_lets_one_through_and_tells_who_waits_too_long(tmp_path: P
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.usefixtures("processes")
 def test_a_child_that_was_forked_meanwhile_does_not_keep_the_turnstile(tmp_path: Path) -> None:
     """It inherits the open file; closing it in the parent alone would leave it locked for the child's life."""
     path = str(tmp_path / "leased.db")
@@ -166,6 +168,7 @@ def test_a_child_that_was_forked_meanwhile_does_not_keep_the_turnstile(tmp_path:
 # Two processes
 
 
+@pytest.mark.usefixtures("processes")
 def test_two_processes_exclude_each_other(sqlite_url: str) -> None:
     counting = [
         subprocess.Popen([sys.executable, "-c", COUNTING, sqlite_url], stdout=subprocess.PIPE, text=True)
@@ -313,6 +316,7 @@ def test_a_folder_is_told_in_one_sentence(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.usefixtures("processes")
 def test_a_file_that_may_not_be_written_is_told_in_one_sentence(sqlite_url: str) -> None:
     """By a user who is not root, who may write everything."""
     folder = readable_temporary_folder("leased-readonly-")

@@ -44,6 +44,7 @@ def test_of_one_process_one_thread_at_a_time_looks_whether_it_may_pass(
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.usefixtures("processes")
 def test_a_child_that_was_forked_while_a_thread_waited_can_pass(tmp_path: Path) -> None:
     path = str(tmp_path / "leased.db")
     with ThreadPoolExecutor(1) as threads:

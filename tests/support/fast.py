@@ -1,0 +1,56 @@
+"""`--fast`: the tests that start no process, those on a PostgreSQL server left out as well.
+
+Nobody keeps a list of them. What starts a process asks for the fixture `processes`, mostly by way of a fixture that
+does so; all others are fast, and one of these that starts a process all the same fails. (A pytest plugin.)
+"""
+
+import sys
+from collections.abc import Generator
+
+import pytest
+
+STARTS = ("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.exec", "os.system")
+SENTENCE = "it starts a process, and is no fast test: let it ask for the fixture `processes`"
+AT_WORK = pytest.StashKey[list[pytest.Item]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fast", action="store_true", help="only the tests that start no process and need no server")
+
+
+@pytest.fixture(scope="session")
+def processes() -> None:
+    """What starts processes, or needs a server, asks for this."""
+
+
+def is_fast(item: pytest.Item) -> bool:
+    parameters = getattr(item, "callspec", None)
+    on_a_server = parameters is not None and "postgres" in parameters.params.values()
+    return "processes" not in getattr(item, "fixturenames", ()) and not on_a_server
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("fast"):
+        config.hook.pytest_deselected(items=[item for item in items if not is_fast(item)])
+        items[:] = [item for item in items if is_fast(item)]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    at_work: list[pytest.Item] = []
+
+    def refuse(event: str, _arguments: object) -> None:
+        if at_work and event in STARTS:
+            pytest.fail(SENTENCE)
+
+    config.stash[AT_WORK] = at_work
+    if config.getoption("fast"):
+        sys.addaudithook(refuse)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    item.config.stash[AT_WORK].append(item)
+    try:
+        return (yield)
+    finally:
+        item.config.stash[AT_WORK].remove(item)
