@@ -1,22 +1,31 @@
 """Replicas that a test moves (`daemon.testing`), for our own fast tests: what their jobs wait for, and what is asked of the store."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Row, select, update
 
 from daemon import Schedules
 from daemon.execution.claim import claim
 from daemon.execution.held_run import HeldRun
+from daemon.operations.trigger import trigger
+from daemon.recovery import registry
+from daemon.service.replica import Replica
+from daemon.service.settings import Settings
+from daemon.store.tables import job_run, run
 from daemon.telemetry.facts import Fact
 from daemon.testing import ManualReplica, ManualStore
 from lease.database.database import Unit
+from lease.database.dialects import clock, later
+from lease.model import Grant
+from lease.schema import lease as leases
+from tests.support.waiting import LIMIT
 
 T = TypeVar("T")
 
 ONE_O_CLOCK = "2026-07-01T01:00:00Z"
-LIMIT = 20.0
-"""Seconds after which what a test waits for is taken to have failed."""
 
 
 class CountingStore(ManualStore):
@@ -54,6 +63,10 @@ class Gate:
     def open(self) -> None:
         self._opened.set_result(None)
 
+    @property
+    def is_open(self) -> bool:
+        return self._opened.done()
+
 
 async def nothing(_run: object) -> None:
     """A job that does nothing."""
@@ -82,7 +95,7 @@ def facts_of(replica: ManualReplica, kind: type[T]) -> list[T]:
     return [fact for fact in replica.facts if isinstance(fact, kind)]
 
 
-def told(facts: list[Fact], text: str) -> list[Fact]:
+def told(facts: Sequence[Fact], text: str) -> list[Fact]:
     """Return the facts that say so."""
     return [fact for fact in facts if text in str(fact)]
 
@@ -105,3 +118,36 @@ async def a_held_run(replica: ManualReplica, schedule: str = "nightly") -> HeldR
         )
         (held,) = await acquisition.adopt([claimed.grant])
     return HeldRun(context, claimed, held)
+
+
+async def left_behind(
+    store: ManualStore, schedule: str = "nightly", *, abandoned: int = 0, stale: bool = True
+) -> Grant:
+    """Leave a run running under the lease of a replica that is gone, and nowhere registered; return its grant."""
+
+    def transaction(connection: Connection) -> Grant:
+        run_id = trigger(connection, "shop", schedule, requested_by="a test")
+        (claimed,) = claim(connection, "shop", [schedule], "gone", "a replica that is gone", 60.0, 1)
+        connection.execute(update(run).where(run.c.id == run_id).values(abandoned=abandoned))
+        if stale:
+            this = leases.c.name == claimed.grant.name
+            connection.execute(update(leases).where(this).values(expires_at=later(clock(), -1.0)))
+        return claimed.grant
+
+    return await store.write(transaction)
+
+
+async def job_runs(store: ManualStore) -> list[Row[Any]]:
+    """Return the attempts of all jobs, as they stand in the table."""
+    return await store.read(lambda connection: list(connection.execute(select(job_run).order_by(job_run.c.id))))
+
+
+async def lease_of(store: ManualStore, name: str) -> Row[Any]:
+    """Return a lease, as it stands in the table."""
+    return await store.read(lambda connection: connection.execute(select(leases).where(leases.c.name == name)).one())
+
+
+def a_loop(replica: ManualReplica, **settings: Any) -> Replica:
+    """A replica with the parts of this one that goes round by itself, and rests for a minute where nothing wakes it."""
+    entry = registry.own_entry(replica.context.client.holder, "shop")
+    return Replica(replica.context, Settings(web=None, **{"poll": 60.0, **settings}), entry)

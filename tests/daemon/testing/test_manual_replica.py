@@ -329,7 +329,7 @@ async def test_a_store_or_a_replica_that_is_not_open_says_so() -> None:
 
 async def test_a_clock_takes_no_time_without_a_zone_and_does_not_go_back_by_a_duration() -> None:
     store = ManualStore(ONE_O_CLOCK)
-    with pytest.raises(InvalidInstant, match="has no time zone"):
+    with pytest.raises(InvalidInstant, match="time zone"):
         store.clock.set(datetime(2026, 7, 1, 2))  # noqa: DTZ001 - that is what is refused
     with pytest.raises(InvalidDuration):
         store.clock.advance("-1m")

@@ -1,0 +1,136 @@
+"""The pulse of a replica: progress that is saved, and the sign that it lives."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Row, delete, select
+
+from daemon.jobs.reports import Progress
+from daemon.recovery import registry
+from daemon.service import pulse
+from daemon.service.pulse import Pulse
+from daemon.store.tables import replica as replicas
+from daemon.telemetry.facts import JobProgressed, Note
+from daemon.testing import ManualReplica, ManualStore
+from tests.support.manual import ONE_O_CLOCK, CountingStore, Gate, a_shop, facts_of, job_runs, told, until
+
+pytestmark = pytest.mark.anyio
+
+
+class Beating:
+    """A pulse and what it is given."""
+
+    def __init__(self, replica: ManualReplica) -> None:
+        self.progress: dict[int, Progress] = {}
+        self.draining = False
+        self.looked = 0
+        entry = registry.own_entry(replica.context.client.holder, "shop")
+        self.pulse = Pulse(replica.context, entry, self._take, lambda: self.draining)
+
+    def _take(self) -> Mapping[int, Progress]:
+        self.looked += 1
+        taken, self.progress = self.progress, {}
+        return taken
+
+
+@asynccontextmanager
+async def beating(replica: ManualReplica) -> AsyncIterator[Beating]:
+    given = Beating(replica)
+    going_on = asyncio.create_task(given.pulse.go_on())
+    try:
+        yield given
+    finally:
+        going_on.cancel()
+
+
+@pytest.fixture
+def fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second is a millisecond, and the replica never touches its entry unless a test has it do so each time."""
+    monkeypatch.setattr(pulse, "_SAVE_EVERY", 0.001)
+    monkeypatch.setattr(pulse, "_SEEN_EVERY", 1e9)
+
+
+async def entries(store: ManualStore) -> list[Row[Any]]:
+    return await store.read(lambda connection: list(connection.execute(select(replicas))))
+
+
+@pytest.mark.usefixtures("fast")
+async def test_how_far_jobs_have_come_is_saved_while_they_run() -> None:
+    gate = Gate()
+
+    async def work(run: Any) -> None:
+        run.progress(3, 10, "customers")
+        await gate.passed()
+
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(work)) as replica:
+        await replica.trigger("nightly")
+        await replica.tick()
+        await until(lambda: facts_of(replica, JobProgressed), "the job has reported")
+        async with beating(replica) as given:
+            given.progress = replica.replica.runs.take_progress()
+            await until(lambda: given.looked > 1, "it has come round")
+        (row,) = await job_runs(store)
+        assert (row.done, row.total, row.message) == (3, 10, "customers")
+
+
+@pytest.mark.usefixtures("fast")
+async def test_where_there_is_nothing_to_save_nothing_is_written() -> None:
+    async with CountingStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
+        store.reads = store.writes = 0
+        async with beating(replica) as given:
+            await until(lambda: given.looked > 3, "it has come round")
+        assert (store.reads, store.writes) == (0, 0)
+
+
+async def test_it_shows_that_the_replica_lives_and_whether_it_drains() -> None:
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
+        given = Beating(replica)
+        store.clock.advance("1m")
+        await given.pulse.touch()
+        (row,) = await entries(store)
+        assert (row.seen_at, row.state) == (store.clock.now, "running")
+        given.draining = True
+        await given.pulse.touch()
+        assert [row.state for row in await entries(store)] == ["draining"]
+
+
+async def test_a_replica_whose_entry_was_deleted_registers_again() -> None:
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
+
+        def forget(connection: Connection) -> None:
+            connection.execute(delete(replicas))
+
+        await store.write(forget)
+        await Beating(replica).pulse.touch()
+        assert [row.holder for row in await entries(store)] == [replica.context.client.holder]
+
+
+@pytest.mark.usefixtures("fast")
+async def test_it_touches_the_entry_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pulse, "_SEEN_EVERY", -1)
+    async with CountingStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
+        store.writes = 0
+        async with beating(replica):
+            await until(lambda: store.writes > 2, "it has touched its entry")
+
+
+@pytest.mark.usefixtures("fast")
+async def test_neither_an_outage_nor_an_error_of_ours_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others would take this replica for dead."""
+    monkeypatch.setattr(pulse, "_SEEN_EVERY", -1)
+    async with CountingStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
+        async with beating(replica) as given:
+            store.available = False
+            before = given.looked
+            await until(lambda: given.looked > before + 2, "it has come round in the outage")
+            assert told(replica.facts, "an error of leased itself") == []
+            store.available = True
+            with monkeypatch.context() as patched:
+                patched.setattr(registry, "touch", lambda *_: 1 / 0)
+                await until(lambda: facts_of(replica, Note), "the error is reported")
+            store.writes = 0
+            await until(lambda: store.writes > 2, "it has touched its entry")
+        assert told(replica.facts, "an error of leased itself beside the runs, which go on: ZeroDivisionError")

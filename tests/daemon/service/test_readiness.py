@@ -1,0 +1,106 @@
+"""What the probes answer: which loop is alive, and each reason for which a replica is not ready."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from daemon.service.contact import DatabaseContact
+from daemon.service.readiness import LOOP_LIMIT, Readiness
+from lease.testing import ManualClock
+from lease.timing import LeaseTiming
+
+
+@dataclass
+class Parts:
+    """A replica, its client and its thread of async jobs, as readiness sees them. All is well with them."""
+
+    running: bool = True
+    draining: bool = False
+    contact: DatabaseContact = field(default_factory=lambda: DatabaseContact(lambda _: None))
+    runs: Any = field(default_factory=lambda: SimpleNamespace(lost=2, refused=3))
+    timing: LeaseTiming = field(default_factory=LeaseTiming)
+    loop: float = 0.0
+    heartbeat: float = 0.0
+    tasks: float = 0.0
+
+    def age(self) -> float:
+        return self.loop
+
+    def heartbeat_age(self) -> float:
+        return self.heartbeat
+
+    def readiness(self) -> Readiness:
+        tasks = SimpleNamespace(age=lambda: self.tasks)
+        return Readiness(cast("Any", self), cast("Any", self), cast("Any", tasks))
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> ManualClock:
+    clock = ManualClock()
+    for module in ("readiness", "contact"):
+        monkeypatch.setattr(f"daemon.service.{module}.monotonic", clock)
+    return clock
+
+
+def test_a_replica_with_which_all_is_well_is_ready() -> None:
+    assert Parts().readiness().problems() == {}
+
+
+def lost(parts: Parts) -> None:
+    parts.contact.lost("connection refused")
+
+
+@pytest.mark.parametrize(
+    ("breaking", "problem"),
+    [
+        (lambda parts: setattr(parts, "draining", True), ("draining", "it was told to stop, and claims nothing more")),
+        (lambda parts: setattr(parts, "running", False), ("starting", "it has not come up yet")),
+        (lost, ("database", "unreachable for 7s")),
+        (lambda parts: setattr(parts, "heartbeat", 5.6), ("heartbeat", "not seen at work for 6s")),
+        (
+            lambda parts: setattr(parts, "tasks", LOOP_LIMIT + 1),
+            ("tasks", "an async job has blocked the loop of async jobs for 31s"),
+        ),
+    ],
+    ids=["draining", "starting", "database", "heartbeat", "tasks"],
+)
+def test_each_thing_that_is_wrong_is_a_sentence_of_its_own(
+    breaking: Callable[[Parts], None], problem: tuple[str, str], clock: ManualClock
+) -> None:
+    parts = Parts()
+    breaking(parts)
+    clock.advance(7)
+    assert list(parts.readiness().problems().items()) == [problem]
+
+
+def test_a_heartbeat_may_be_two_renewals_old_and_a_loop_of_tasks_half_a_minute() -> None:
+    parts = Parts(heartbeat=LeaseTiming().renew_every * 2, tasks=LOOP_LIMIT)
+    assert parts.readiness().problems() == {}
+
+
+@pytest.mark.parametrize(
+    ("loop", "heartbeat", "alive"),
+    [
+        (LOOP_LIMIT, 10.0, {"replica": True, "heartbeat": True}),
+        (LOOP_LIMIT + 0.1, 0.0, {"replica": False, "heartbeat": True}),
+        (0.0, 10.1, {"replica": True, "heartbeat": False}),
+    ],
+)
+def test_a_loop_that_has_not_come_round_in_time_is_dead(loop: float, heartbeat: float, alive: dict[str, bool]) -> None:
+    """The heartbeat is dead when its leases can be trusted no more."""
+    loops = Parts(loop=loop, heartbeat=heartbeat).readiness().loops()
+    assert {name: beat.alive for name, beat in loops.items()} == alive
+
+
+def test_a_replica_that_does_not_come_up_is_dead_after_a_while(clock: ManualClock) -> None:
+    readiness = Parts(running=False, loop=1e9).readiness()
+    assert readiness.loops()["replica"].alive
+    clock.advance(LOOP_LIMIT + 1)
+    assert not readiness.loops()["replica"].alive
+
+
+def test_losses_and_refusals_are_counted() -> None:
+    assert Parts().readiness().counts() == {"runs_lost": 2, "writes_refused": 3}

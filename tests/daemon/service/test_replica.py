@@ -1,0 +1,265 @@
+"""The loop of one replica, tick by tick, and its end."""
+
+import asyncio
+
+import pytest
+
+from daemon import AsyncRun, Schedules
+from daemon.telemetry.facts import DatabaseAway, DatabaseBack, Note, RunEnded, RunRecovered
+from daemon.testing import ManualReplica, ManualStore
+from lease.timing import LeaseTiming
+from tests.support.manual import (
+    ONE_O_CLOCK,
+    CountingStore,
+    Gate,
+    a_loop,
+    a_shop,
+    add_schedule,
+    facts_of,
+    left_behind,
+    told,
+    until,
+)
+from tests.support.waiting import LIMIT
+
+pytestmark = pytest.mark.anyio
+
+TWO_O_CLOCK = "2026-07-01T02:00:00Z"
+NIGHTLY = "run/shop/nightly"
+
+
+def three_schedules(gate: Gate) -> Schedules:
+    schedules = Schedules("shop")
+    for name in ("one", "two", "three"):
+        add_schedule(schedules, name, gate.passed)
+    return schedules
+
+
+# A tick
+
+
+async def test_a_tick_that_finds_nothing_costs_one_read() -> None:
+    async with CountingStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
+        store.reads = store.writes = 0
+        await replica.tick()
+        assert (store.reads, store.writes) == (1, 0)
+
+
+async def test_a_tick_settles_then_plans_then_claims() -> None:
+    """A run that was abandoned too often is over before the next instant is planned, which is no overlap then, and starts."""
+    gate = Gate()
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(gate.passed, overlap="skip")) as replica:
+        await left_behind(store, abandoned=2)
+        store.clock.set(TWO_O_CLOCK)
+        await replica.tick()
+        assert [(run.state, run.run.trigger) for run in await replica.runs()] == [
+            ("failed", "manual"),
+            ("running", "schedule"),
+        ]
+
+
+async def test_what_a_tick_settles_it_claims() -> None:
+    gate = Gate()
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(gate.passed)) as replica:
+        await left_behind(store)
+        await replica.tick()
+        (run,) = await replica.runs()
+        assert (run.state, run.run.token, run.abandoned) == ("running", 2, 1)
+        (recovered,) = facts_of(replica, RunRecovered)
+        assert (recovered.settlement, recovered.at_startup, recovered.run.token) == ("abandoned", False, 1)
+
+
+async def test_a_replica_shows_that_it_lives_before_it_settles_what_it_lost() -> None:
+    """Rule 16: its attempt was stopped, not abandoned."""
+    gate = Gate()
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(gate.passed)) as replica:
+        run_id = await replica.trigger("nightly")
+        await replica.tick()
+        await gate.entered()
+        store.clock.advance("1m")
+        await store.take_over(NIGHTLY)
+        await replica.wait_for(run_id)
+        await replica.tick()
+        assert [fact.settlement for fact in facts_of(replica, RunRecovered)] == ["stopped"]
+        assert (await replica.read(run_id)).abandoned == 0
+
+
+async def test_no_more_runs_are_claimed_than_there_are_places() -> None:
+    gate = Gate()
+    store = CountingStore(ONE_O_CLOCK)
+    async with store, ManualReplica(store, three_schedules(gate), concurrency=2) as replica:
+        store.clock.set(TWO_O_CLOCK)
+        await replica.tick()
+        assert sorted(run.state for run in await replica.runs()) == ["pending", "running", "running"]
+        before = store.writes
+        await replica.tick()
+        assert store.writes == before, "it does not even ask"
+        gate.open()
+        await replica.work()
+        assert [run.state for run in await replica.runs()] == ["succeeded"] * 3
+
+
+async def test_a_replica_that_drains_plans_and_claims_nothing() -> None:
+    """Rule 19."""
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(overlap="allow")) as replica:
+        run_id = await replica.trigger("nightly")
+        store.clock.set(TWO_O_CLOCK)
+        replica.replica.drain()
+        agenda = await replica.tick()
+        assert agenda is not None
+        assert (agenda.due, agenda.available) == (1, 1)
+        assert [run.run.id for run in await replica.runs()] == [run_id]
+
+
+async def test_startup_cleanup_touches_only_what_is_stale() -> None:
+    """Rule 18."""
+    schedules = Schedules("shop")
+    add_schedule(schedules, "stale")
+    add_schedule(schedules, "live")
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, schedules) as replica:
+        stale = await left_behind(store, "stale")
+        live = await left_behind(store, "live", stale=False)
+        await replica.replica.clean_up()
+        assert [(run.run.schedule, run.state, run.run.token) for run in await replica.runs()] == [
+            ("stale", "pending", None),
+            ("live", "running", live.token),
+        ]
+        assert [(fact.run.token, fact.at_startup) for fact in facts_of(replica, RunRecovered)] == [(stale.token, True)]
+
+
+async def test_that_the_database_is_away_and_back_is_reported_once_each() -> None:
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
+        store.available = False
+        assert [await replica.tick(), await replica.tick()] == [None, None]
+        assert replica.replica.contact.lost_for() is not None
+        store.available = True
+        await replica.tick()
+        await replica.tick()
+        assert replica.replica.contact.lost_for() is None
+        assert [type(fact) for fact in replica.facts if isinstance(fact, DatabaseAway | DatabaseBack)] == [
+            DatabaseAway,
+            DatabaseBack,
+        ]
+
+
+# The loop; where nothing wakes it, it rests for a minute, which is longer than a test waits
+
+
+async def test_until_idle_it_ends_when_nothing_is_due_running_or_waiting_and_the_end_of_a_run_wakes_it() -> None:
+    gate = Gate()
+    gate.open()
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, three_schedules(gate)) as replica:
+        store.clock.set(TWO_O_CLOCK)
+        loop = a_loop(replica, concurrency=1)
+        await asyncio.wait_for(loop.run(until_idle=True), LIMIT)
+        assert [run.outcome for run in loop.runs.executed] == ["succeeded"] * 3
+
+
+async def test_it_wakes_for_the_next_instant() -> None:
+    async with CountingStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
+        store.clock.set("2026-07-01T01:59:59.9Z")
+        loop = a_loop(replica)
+        working = asyncio.create_task(loop.run())
+        await until(lambda: store.reads, "it has looked")
+        store.clock.set(TWO_O_CLOCK)
+        await until(lambda: loop.runs.executed, "it has executed the run")
+        loop.drain()
+        await asyncio.wait_for(working, LIMIT)
+
+
+async def test_while_the_database_is_away_it_tries_again_after_a_moment() -> None:
+    timing = LeaseTiming("15s", retry_wait="0.01s")
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(), timing=timing) as replica:
+        store.available = False
+        working = asyncio.create_task(a_loop(replica).run(until_idle=True))
+        await until(lambda: facts_of(replica, DatabaseAway), "it has tried")
+        store.available = True
+        await asyncio.wait_for(working, LIMIT)
+
+
+# Its end (rule 19)
+
+
+async def test_a_drain_wakes_it_and_lets_jobs_finish() -> None:
+    gate = Gate()
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(gate.passed)) as replica:
+        run_id = await replica.trigger("nightly")
+        loop = a_loop(replica)
+        working = asyncio.create_task(loop.run())
+        await gate.entered()
+        await replica.trigger("nightly")
+        loop.drain()
+        gate.open()
+        await asyncio.wait_for(working, LIMIT)
+        assert [run.state for run in await replica.runs()] == ["succeeded", "pending"]
+        assert (await replica.read(run_id)).jobs[0].state == "succeeded"
+
+
+async def test_a_job_that_does_not_finish_within_grace_is_stopped_and_its_run_handed_back() -> None:
+    gate = Gate()
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(gate.passed)) as replica:
+        run_id = await replica.trigger("nightly")
+        loop = a_loop(replica, grace=0.02)
+        working = asyncio.create_task(loop.run())
+        await gate.entered()
+        loop.drain()
+        await asyncio.wait_for(working, LIMIT)
+        run = await replica.read(run_id)
+        assert (run.state, run.jobs[0].state) == ("pending", "stopped")
+
+
+async def test_told_to_stop_at_once_it_waits_for_no_job() -> None:
+    gate = Gate()
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(gate.passed)) as replica:
+        run_id = await replica.trigger("nightly")
+        loop = a_loop(replica, grace=60.0)
+        working = asyncio.create_task(loop.run())
+        await gate.entered()
+        loop.drain()
+        await asyncio.sleep(0)
+        loop.stop_at_once()
+        await asyncio.wait_for(working, LIMIT)
+        assert (await replica.read(run_id)).state == "pending"
+        assert [fact.outcome for fact in facts_of(replica, RunEnded)] == ["pending"]
+
+
+async def test_a_loop_that_is_cancelled_hands_its_runs_back_first() -> None:
+    """Before the caller ends the heartbeat."""
+    gate = Gate()
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(gate.passed)) as replica:
+        run_id = await replica.trigger("nightly")
+        working = asyncio.create_task(a_loop(replica).run())
+        await gate.entered()
+        working.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await working
+        assert (await replica.read(run_id)).state == "pending"
+
+
+async def test_what_was_lost_and_refused_is_summed_up_at_the_end() -> None:
+    gate = Gate()
+
+    async def stubborn(_run: AsyncRun) -> None:
+        while not gate.is_open:
+            try:
+                await gate.passed()
+            except asyncio.CancelledError:
+                gate.open()
+
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(stubborn)) as replica:
+        run_id = await replica.trigger("nightly")
+        await replica.tick()
+        await gate.entered()
+        await replica.lose_lease(run_id)
+        await replica.stop()
+        assert told(facts_of(replica, Note), "runs lost with their leases: 1; writes refused")
+
+
+async def test_its_age_is_the_time_since_it_last_came_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
+        await replica.tick()
+        before = replica.replica.age()
+        monkeypatch.setattr("daemon.service.replica.monotonic", lambda: before + 1e9)
+        assert replica.replica.age() > 1e6
+        await replica.tick()
+        assert replica.replica.age() == 0

@@ -1,0 +1,150 @@
+"""The runs at work in one replica: what they come to, and what an error of ours or a task without end comes to."""
+
+import asyncio
+
+import pytest
+
+from daemon import AsyncRun
+from daemon.execution import run_execution
+from daemon.execution.attempt import WorkOutlivesLease
+from daemon.service import runs_at_work
+from daemon.service.runs_at_work import ExecutedRun
+from daemon.telemetry.facts import JobProgressed, Note, RunStarted
+from daemon.testing import ManualReplica, ManualStore
+from lease.timing import LeaseTiming
+from tests.support.manual import ONE_O_CLOCK, Gate, a_shop, facts_of, job_runs, lease_of, nothing, told, until
+from tests.support.waiting import LIMIT
+
+pytestmark = pytest.mark.anyio
+
+NIGHTLY = "run/shop/nightly"
+
+
+def broken(*_args: object, **_kwargs: object) -> None:
+    raise ZeroDivisionError("of leased itself")
+
+
+async def test_an_error_of_ours_abandons_the_attempt_and_the_third_one_fails_the_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Otherwise it would come again without end."""
+    monkeypatch.setattr(run_execution, "after_job", broken)
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
+        run = await replica.run_once("nightly")
+        assert [job.state for job in run.jobs] == ["abandoned"] * 3
+        assert (run.state, run.abandoned) == ("failed", 3)
+        assert "3 attempts were abandoned" in (run.run.reason or "")
+        assert replica.replica.runs.executed == [ExecutedRun(1, "failed")] * 3
+        assert len(told(facts_of(replica, Note), "run 1 ended by an error of leased itself: ZeroDivisionError")) == 3
+
+
+async def test_where_not_even_that_can_be_written_the_lease_is_released_and_the_attempt_uses_up_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(run_execution, "after_job", broken)
+        patched.setattr(runs_at_work, "settle_dead", broken)
+        async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
+            run_id = await replica.trigger("nightly")
+            await replica.tick()
+            await replica.wait_for(run_id)
+            assert (await lease_of(store, NIGHTLY)).holder is None
+            assert told(facts_of(replica, Note), "its attempt could not be settled: ZeroDivisionError")
+            patched.undo()
+            (run,) = await replica.work()
+            assert [job.state for job in run.jobs] == ["stopped", "succeeded"]
+            assert run.abandoned == 0
+
+
+async def test_a_task_that_does_not_end_although_its_lease_is_lost_ends_the_process() -> None:
+    """Rule 9: nothing else could end it before another replica may begin."""
+    gate = Gate()
+
+    async def stubborn(_run: AsyncRun) -> None:
+        while not gate.is_open:
+            try:
+                await gate.passed()
+            except asyncio.CancelledError:
+                continue
+
+    timing = LeaseTiming("0.3s", renew_every="0.05s")
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(stubborn), timing=timing) as replica:
+        await replica.trigger("nightly")
+        await replica.tick()
+        await gate.entered()
+        await store.take_over(NIGHTLY)
+        await asyncio.wait_for(replica.replica.runs.failed.wait(), LIMIT)
+        failure = replica.replica.runs.failure
+        assert isinstance(failure, WorkOutlivesLease)
+        assert 'job "job1" of "nightly" did not end although its lease is lost' in str(failure)
+        with pytest.raises(RuntimeError, match="the replica would end here"):
+            await replica.work()
+        gate.open()
+
+
+async def test_runs_that_cannot_be_stopped_are_named_and_the_process_must_end() -> None:
+    gate = Gate()
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(gate.passed)) as replica:
+        runs = replica.replica.runs
+        runs.refuse_to_outlive()
+        assert runs.failure is None, "nothing is at work"
+        await replica.trigger("nightly")
+        await replica.tick()
+        runs.refuse_to_outlive()
+        assert runs.failed.is_set()
+        assert 'runs of "nightly" did not end: this process ends now' in str(runs.failure)
+
+
+async def test_a_run_that_is_started_after_the_stop_is_handed_back() -> None:
+    """It was claimed in the same moment."""
+    gate = Gate()
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(gate.passed)) as replica:
+        run_id = await replica.trigger("nightly")
+        replica.replica.runs.stop()
+        await replica.tick()
+        run = await replica.wait_for(run_id)
+        assert (run.state, [job.state for job in run.jobs]) == ("pending", ["stopped"])
+
+
+async def test_progress_is_taken_once_for_all_runs() -> None:
+    gate = Gate()
+
+    async def work(run: AsyncRun) -> None:
+        run.progress(1, 2)
+        await gate.passed()
+
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(work, overlap="allow")) as replica:
+        for _ in range(2):
+            await replica.trigger("nightly")
+        await replica.tick()
+        await until(lambda: len(facts_of(replica, JobProgressed)) == 2, "both jobs have reported")
+        taken = replica.replica.runs.take_progress()
+        assert {id_: progress.done for id_, progress in taken.items()} == {row.id: 1 for row in await job_runs(store)}
+        assert replica.replica.runs.take_progress() == {}
+        gate.open()
+
+
+async def test_losses_and_refused_writes_are_counted() -> None:
+    gate = Gate()
+    timing = LeaseTiming("15s")  # renewed so seldom that the write comes first
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(gate.passed), timing=timing) as replica:
+        run_id = await replica.trigger("nightly")
+        await replica.tick()
+        await gate.entered()
+        await store.take_over(NIGHTLY)
+        gate.open()
+        await replica.wait_for(run_id)
+        runs = replica.replica.runs
+        assert (runs.lost, runs.refused, runs.executed) == (1, 1, [ExecutedRun(run_id, "lost")])
+
+
+async def test_a_run_that_has_ended_leaves_its_place_and_is_heard_of() -> None:
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(nothing), concurrency=1) as replica:
+        runs = replica.replica.runs
+        await runs.one_ended()  # returns at once: none is at work
+        await replica.trigger("nightly")
+        await replica.tick()
+        assert (len(runs), runs.free_places) == (1, 0)
+        await runs.one_ended()
+        assert (len(runs), runs.free_places) == (0, 1)
+        assert len(facts_of(replica, RunStarted)) == 1

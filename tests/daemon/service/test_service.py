@@ -1,0 +1,205 @@
+"""One replica as a service: put together, at work on a database of its own, and taken apart; with the status that it ends with."""
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+from sqlalchemy import select, update
+
+from daemon import Schedules
+from daemon.execution.attempt import WorkOutlivesLease
+from daemon.operations.trigger import NoSuchSchedule
+from daemon.service.replica import Replica
+from daemon.service.service import FAILED, Service, serve
+from daemon.service.settings import Settings
+from daemon.store.tables import replica as replicas
+from daemon.store.tables import run
+from daemon.telemetry.facts import Fact, RunRecovered
+from daemon.telemetry.notifier import Notifier
+from daemon.testing.in_process import in_process
+from lease.errors import SchemaMissing
+from tests.support.manual import Gate, a_shop, add_schedule, failing, told, until
+from tests.support.store import PAST, Store, pending_runs
+from tests.support.waiting import LIMIT
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a replica finds in its environment, and leaves there for its children."""
+    monkeypatch.setenv("LEASED_DATABASE_URL", "")
+
+
+@pytest.fixture
+def store(sqlite_url: str) -> Iterator[Store]:
+    with Store(sqlite_url) as opened:
+        yield opened
+
+
+@dataclass
+class Served:
+    """What a service works with, and what it reports."""
+
+    schedules: Schedules
+    url: str
+    facts: list[Fact] = field(default_factory=list)
+
+    def settings(self) -> Settings:
+        return Settings(database_url=self.url, web=None, poll=60.0)  # type: ignore[arg-type]  # read as the command reads it
+
+    @property
+    def application(self) -> Any:
+        return in_process(self.schedules.application(Path("schedules.py")))
+
+    async def serve(self, *now: str, until_idle: bool = True) -> int:
+        with Notifier(self.facts.append) as notifier:
+            serving = Service(self.application, self.settings(), notifier).serve(now, until_idle=until_idle, web=None)
+            return await asyncio.wait_for(serving, LIMIT)
+
+
+@asynccontextmanager
+async def at_work(served: Served, *now: str) -> AsyncIterator["asyncio.Task[int]"]:
+    serving = asyncio.create_task(served.serve(*now, until_idle=False))
+    yield serving
+    serving.cancel()
+    await asyncio.wait({serving})
+
+
+# Its status
+
+
+def test_what_is_asked_for_runs_and_until_idle_it_ends_with_0(store: Store, sqlite_url: str) -> None:
+    served = Served(a_shop(), sqlite_url)
+    with Notifier(served.facts.append) as notifier:
+        assert serve(served.application, served.settings(), notifier, now=["nightly"], until_idle=True) == 0
+    (row,) = store.runs()
+    assert (row.state, row.trigger, row.requested_why) == ("succeeded", "manual", "leased run --now")
+    assert os.environ["LEASED_DATABASE_URL"] == sqlite_url
+
+
+async def test_a_run_that_fails_until_idle_is_status_1(sqlite_url: str) -> None:
+    assert await Served(a_shop(failing), sqlite_url).serve("nightly") == FAILED == 1
+
+
+async def test_a_failed_run_that_another_replica_executed_counts_too_and_is_reported(
+    store: Store, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def execute_nothing(_replica: Replica, *, until_idle: bool) -> None:
+        failed = update(run).values(state="failed", reason="oh", finished_at=PAST)
+        store.do(lambda connection: connection.execute(failed))
+
+    monkeypatch.setattr(Replica, "run", execute_nothing)
+    served = Served(a_shop(), sqlite_url)
+    assert await served.serve("nightly") == FAILED
+    assert told(served.facts, 'run 1 of "nightly" was executed by another replica: failed')
+
+
+# What it puts together
+
+
+async def test_definitions_are_in_the_database_before_it_works_and_startup_cleanup_is_done(
+    store: Store, sqlite_url: str
+) -> None:
+    schedules = Schedules("shop")
+    for name in ("stale", "live", "new"):
+        add_schedule(schedules, name)
+    stored = {one.name: one for one in schedules.application().schedules}
+    store.sync(stored["stale"], stored["live"])
+    for name in ("stale", "live"):
+        pending_runs(store, stored[name], 1)
+    grants = {claimed.schedule: claimed.grant for claimed in store.claim("stale", "live", holder="gone")}
+    store.go_stale(grants["stale"])
+    served = Served(schedules, sqlite_url)
+    async with at_work(served):
+        await until(lambda: store.runs(run.c.state == "succeeded"), "the stale run was resumed")
+    assert set(store.schedules()) == {"stale", "live", "new"}
+    assert store.lease(grants["live"].name).holder == "gone"
+    recovered = [fact for fact in served.facts if isinstance(fact, RunRecovered)]
+    assert [(fact.run.schedule, fact.at_startup) for fact in recovered] == [("stale", True)]
+
+
+async def test_it_is_registered_while_it_works_and_stopped_after(store: Store, sqlite_url: str) -> None:
+    def state() -> list[str]:
+        return [row.state for row in store.rows(select(replicas))]
+
+    async with at_work(Served(a_shop(), sqlite_url)) as serving:
+        await until(lambda: state() == ["running"], "it is registered")
+        signal.raise_signal(signal.SIGTERM)
+        assert await serving == 128 + signal.SIGTERM
+    assert state() == ["stopped"]
+
+
+async def test_on_a_signal_it_lets_its_job_finish_and_its_status_names_the_signal(
+    store: Store, sqlite_url: str
+) -> None:
+    """Rule 19."""
+    gate = Gate()
+    served = Served(a_shop(gate.passed), sqlite_url)
+    async with at_work(served, "nightly") as serving:
+        await gate.entered()
+        signal.raise_signal(signal.SIGINT)
+        await until(lambda: told(served.facts, "SIGINT: claiming nothing more"), "the signal is heard")
+        gate.open()
+        assert await serving == 128 + signal.SIGINT
+    assert [row.state for row in store.runs()] == ["succeeded"]
+
+
+async def test_a_second_signal_hands_the_run_back(store: Store, sqlite_url: str) -> None:
+    gate = Gate()
+    served = Served(a_shop(gate.passed), sqlite_url)
+    async with at_work(served, "nightly") as serving:
+        await gate.entered()
+        signal.raise_signal(signal.SIGTERM)
+        await until(lambda: told(served.facts, "SIGTERM: claiming"), "the first one is heard")
+        signal.raise_signal(signal.SIGTERM)
+        assert await serving == 128 + signal.SIGTERM
+    (row,) = store.runs()
+    assert (row.state, store.lease(row.lease_name).holder) == ("pending", None)
+
+
+# Its end
+
+
+async def test_where_work_cannot_be_ended_the_process_is_whatever_else_it_waits_for(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rule 9."""
+    ended = asyncio.Event()
+
+    async def stuck(replica: Replica, *, until_idle: bool) -> None:
+        replica.runs.fail(WorkOutlivesLease("a task that nothing ends"))
+        await asyncio.Event().wait()
+
+    def end(status: int) -> NoReturn:
+        assert told(served.facts, "a task that nothing ends"), "the last words were delivered"
+        assert status == FAILED
+        ended.set()
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(Replica, "run", stuck)
+    monkeypatch.setattr(os, "_exit", end)
+    served = Served(a_shop(), sqlite_url)
+    async with at_work(served):
+        await asyncio.wait_for(ended.wait(), LIMIT)
+
+
+async def test_a_database_without_tables_is_an_error_and_nothing_is_left_of_the_replica(empty_sqlite_url: str) -> None:
+    with pytest.raises(SchemaMissing, match="leased db upgrade"):
+        await Served(a_shop(), empty_sqlite_url).serve()
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("lease")] == []
+
+
+async def test_a_schedule_that_is_not_there_cannot_be_asked_for_and_the_replica_ends_in_order(
+    store: Store, sqlite_url: str
+) -> None:
+    with pytest.raises(NoSuchSchedule, match='no schedule "nightli"; did you mean "nightly"'):
+        await Served(a_shop(), sqlite_url).serve("nightli")
+    assert [row.state for row in store.rows(select(replicas))] == ["stopped"]
