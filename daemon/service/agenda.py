@@ -1,4 +1,4 @@
-"""What there is to do, and when: what a replica sleeps by, in one query."""
+"""The agenda of a replica: what there is to do and when, read in one query."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -11,29 +11,32 @@ from ..store import statements
 
 @dataclass(frozen=True, slots=True)
 class Agenda:
-    """The known schedules of one application at one moment. Durations are in seconds from it; negative: overdue."""
+    """The work on the known schedules of an application, as of `database_time`.
+
+    Durations are in seconds; a negative one is overdue.
+    """
 
     database_time: datetime
     until_due: float | None
-    """Until there is something to plan: an instant, or a run that was to start by then (`start_within`)."""
+    """Until there is something to plan: an instant, or a run that missed its `start_within`."""
     until_available: float | None
-    """Until a run may be claimed; for one under another's lease, until that would go stale."""
+    """Until a run may be claimed; if its lease is held, until that lease would go stale."""
     until_stale: float | None
-    """Until a running run's lease goes stale, unless it is renewed; 0 or less: there is something to settle."""
+    """Until the lease of a running run would go stale; 0 or less: there is something to settle."""
     due: int
-    """Schedules with instants to plan, and runs that were to start by now."""
+    """Schedules with instants to plan, and runs that missed their `start_within`."""
     available: int
     """Runs that may be claimed now."""
     waiting: int
-    """Runs that wait: for a retry, for their predecessor, or for a lease that is live."""
+    """Runs that wait for a retry, for their predecessor, or for a live lease."""
     running: int
-    """Running runs, whoever runs them."""
+    """Running runs of all replicas."""
     others_running: int
-    """Those that are not this holder's."""
+    """Running runs of other holders."""
 
     @property
     def stranded(self) -> bool:
-        """A run has lost its lease, and is to be settled."""
+        """A run has lost its lease and must be settled."""
         return self.until_stale is not None and self.until_stale <= 0
 
     @property
@@ -44,6 +47,6 @@ class Agenda:
 
 
 def read_agenda(connection: Connection, application: str, known: Collection[str], holder: str | None = None) -> Agenda:
-    """Look at the known schedules; ``holder`` is this replica. What runs of schedules unknown here concerns nobody here."""
+    """Return the agenda for the known schedules; ``holder`` is this replica."""
     row = statements.agenda.look(connection, application, known, holder)
     return Agenda(**row._asdict())

@@ -1,9 +1,8 @@
-"""The pulse of a replica, beside its runs: it saves how far jobs have come, and shows that the replica lives."""
+"""The pulse of a replica: beside its runs, it saves their progress and shows that it is alive."""
 
 import asyncio
 from collections.abc import Callable, Mapping
 from time import monotonic
-from typing import Literal
 
 from sqlalchemy import Connection
 
@@ -13,16 +12,18 @@ from ..execution.completion import save_progress
 from ..execution.context import ReplicaContext
 from ..jobs.reports import Progress
 from ..recovery import registry
+from ..states import LiveReplicaState
 from ..telemetry.facts import Note
 
 _SAVE_EVERY = 1.0
-_SEEN_EVERY = 5.0
+_TOUCH_EVERY = 5.0
 
 
 class Pulse:
-    """Goes on beside the runs until it is cancelled.
+    """The pulse, which runs until it is cancelled.
 
-    ``take_progress`` returns what is not saved yet, by job run; ``draining`` returns whether the replica claims nothing more.
+    ``take_progress`` returns the progress that is not saved yet, by job run id; ``draining``
+    returns whether the replica is draining.
     """
 
     def __init__(
@@ -38,26 +39,26 @@ class Pulse:
         self._draining = draining
         self._touched = monotonic()
 
-    async def go_on(self) -> None:
-        """Save progress every second, and touch the replica's entry every five."""
+    async def beat(self) -> None:
+        """Save progress every second, and touch the replica's entry every five seconds."""
         while True:
             await asyncio.sleep(_SAVE_EVERY)
             try:
                 await self._save_progress()
-                if monotonic() - self._touched > _SEEN_EVERY:
+                if monotonic() - self._touched > _TOUCH_EVERY:
                     await self.touch()
             except StoreUnavailable:
                 continue
-            except Exception as error:  # noqa: BLE001 - it never ends quietly: others would take this replica for dead
-                self._context.notify(Note(f"an error of leased itself beside the runs, which go on: {error!r}"))
+            except Exception as error:  # noqa: BLE001 - without a pulse, others would take this replica for dead
+                self._context.notify(Note(f"internal error in leased; runs continue: {error!r}"))
 
     async def touch(self) -> None:
-        """Record that this replica lives: by that, others tell losing a lease apart from dying (rule 16)."""
+        """Record that this replica is alive: then one that loses a lease has not died (rule 16)."""
         entry = self._entry
-        state: Literal["running", "draining"] = "draining" if self._draining() else "running"
+        state: LiveReplicaState = "draining" if self._draining() else "running"
 
         def transaction(connection: Connection) -> None:
-            if not registry.touch(connection, entry.holder, state):  # away for so long that it was deleted
+            if not registry.touch(connection, entry.holder, state):  # deleted after a long absence
                 registry.register(connection, entry)
 
         await self._context.database.write(transaction)

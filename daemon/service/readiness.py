@@ -1,4 +1,4 @@
-"""Whether a replica is alive and ready, as its probes answer; read from the web server's thread, and never waits."""
+"""The liveness and readiness of a replica, which the web server's thread reads without waiting."""
 
 from time import monotonic
 
@@ -9,11 +9,11 @@ from ..web.health import Beat
 from .replica import Replica
 
 LOOP_LIMIT = 30.0
-"""Seconds after which a loop that has not come round counts as dead."""
+"""Seconds without a tick after which a loop counts as dead."""
 
 
 class Readiness:
-    """The loops of one replica, and what keeps it from being ready."""
+    """The loops of a replica, and the problems that keep it from being ready."""
 
     def __init__(self, replica: Replica, client: LeaseClient, tasks: TaskThread) -> None:
         self._replica = replica
@@ -30,20 +30,20 @@ class Readiness:
         }
 
     def problems(self) -> dict[str, str]:
-        """Return a sentence for each check that fails; none when it is ready."""
+        """Return a sentence for each check that fails; empty when the replica is ready."""
         found = {}
         if self._replica.draining:
-            found["draining"] = "it was told to stop, and claims nothing more"
+            found["draining"] = "the replica is stopping and claims no more runs"
         if not self._replica.running:
-            found["starting"] = "it has not come up yet"
+            found["starting"] = "the replica is still starting"
         if (away := self._replica.contact.lost_for()) is not None:
-            found["database"] = f"unreachable for {away:.0f}s"
+            found["database"] = f"the database has been unreachable for {away:.0f}s"
         if (silent := self._client.heartbeat_age()) > self._client.timing.renew_every * 2:
-            found["heartbeat"] = f"not seen at work for {silent:.0f}s"
+            found["heartbeat"] = f"the heartbeat has not run for {silent:.0f}s"
         if (blocked := self._tasks.age()) > LOOP_LIMIT:
-            found["tasks"] = f"an async job has blocked the loop of async jobs for {blocked:.0f}s"
+            found["tasks"] = f"an async job has blocked the event loop of async jobs for {blocked:.0f}s"
         return found
 
     def counts(self) -> dict[str, int]:
-        """Return how many runs were lost with their leases, and how many writes were refused as their grant had ended."""
+        """Return the number of runs lost with their leases, and of writes that were refused."""
         return {"runs_lost": self._replica.runs.lost, "writes_refused": self._replica.runs.refused}

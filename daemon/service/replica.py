@@ -1,7 +1,7 @@
-"""The loop of one replica: it looks at what there is, settles, plans, claims, and rests.
+"""The loop of a replica: it reads the agenda, settles, plans, claims, and rests.
 
-Nothing here is special to one replica: any number of them do the same on one database, and leases and row locks keep
-them apart. A tick that finds nothing to do costs one query.
+No replica is special: any number of them do the same on one database, and leases and row locks keep
+them apart. A tick with nothing to do costs one query.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ class Replica:
         self._schedules = {schedule.name: schedule for schedule in application.schedules}
         self._wake = asyncio.Event()
         self._at_once = False
-        self._came_round = monotonic()
+        self._ticked_at = monotonic()
         self.runs = RunsAtWork(context, self._schedules, settings.concurrency, self._wake.set)
         self._planner = Planner(database, application.name, self._schedules, context.notify, wall_clock)
         client = context.client
@@ -50,26 +50,26 @@ class Replica:
         self._pulse = Pulse(context, entry, self.runs.take_progress, lambda: self.draining)
 
     def drain(self) -> None:
-        """Claim nothing more, and let running jobs finish (rule 19)."""
+        """Claim no more runs, and let running jobs finish (rule 19)."""
         self.draining = True
         self._wake.set()
 
     def stop_at_once(self) -> None:
-        """Let nothing finish: stop the jobs and hand their runs back."""
+        """Stop the jobs at once and hand their runs back."""
         self._at_once = True
         self.drain()
         self.runs.stop()
 
     def age(self) -> float:
-        """Return the seconds since the loop last came round. For any thread."""
-        return monotonic() - self._came_round
+        """Return the seconds since the loop last ticked. For any thread."""
+        return monotonic() - self._ticked_at
 
     # Its life
 
     async def run(self, *, until_idle: bool = False) -> None:
-        """Work until told to drain, or until nothing is due, running or waiting; then stop what is left (rule 19)."""
+        """Work until `drain`, or ``until_idle``; then stop what is left (rule 19)."""
         self.running = True
-        pulse = asyncio.create_task(self._pulse.go_on())
+        pulse = asyncio.create_task(self._pulse.beat())
         try:
             while not self.draining and self.runs.failure is None:
                 agenda = await self.tick()
@@ -78,7 +78,7 @@ class Replica:
                 await self._rest(agenda)
             await self.finish()
         except BaseException:
-            await self._stop_runs()  # before the caller ends the heartbeat, and releases (rule 19)
+            await self._stop_runs()  # before the caller releases the leases and ends the heartbeat (rule 19)
             raise
         finally:
             pulse.cancel()
@@ -86,12 +86,12 @@ class Replica:
                 await pulse
 
     async def clean_up(self) -> None:
-        """Settle what an earlier crash left (rule 18): only what is stale, so that no live lease is touched."""
+        """Settle what an earlier crash left (rule 18); live leases are not touched."""
         await self._settler.settle_stale(at_startup=True)
 
     async def tick(self) -> Agenda | None:
-        """Do what is to be done now, and return what is left; None while the database is away."""
-        self._came_round = monotonic()
+        """Do what can be done now and return what is left; None while the database is away."""
+        self._ticked_at = monotonic()
         self._wake.clear()
         try:
             agenda = await self._look()
@@ -105,15 +105,18 @@ class Replica:
         return agenda
 
     async def finish(self) -> None:
-        """Let jobs finish for `grace`, then stop them; the heartbeat goes on until the caller ends it (rule 19)."""
+        """Let jobs finish for `grace`, then stop them; the heartbeat keeps running (rule 19)."""
         if self.runs and not self._at_once:
             await self._wait_for_runs(self._settings.grace)
         await self._stop_runs()
         if self.runs.lost or self.runs.refused:
-            said = f"runs lost with their leases: {self.runs.lost}; writes refused because the grant had ended: {self.runs.refused}"
-            self._context.notify(Note(said))
+            counts = (
+                f"runs lost with their leases: {self.runs.lost}; "
+                f"writes refused because the grant had ended: {self.runs.refused}"
+            )
+            self._context.notify(Note(counts))
 
-    # The steps of a tick; each returns what there is after it
+    # The steps of a tick; each returns the agenda after it
 
     async def _look(self) -> Agenda:
         application, known, holder = self._context.application.name, tuple(self._schedules), self._context.client.holder
@@ -125,19 +128,19 @@ class Replica:
             return agenda
         settled = await self._settler.settle_proven_dead()
         if agenda.stranded:
-            await self._pulse.touch()  # so that losing a lease is told apart from dying (rule 16)
+            await self._pulse.touch()  # so that others see that it lost its lease and did not die (rule 16)
             settled += await self._settler.settle_stale()
         return await self._look() if settled else agenda
 
     async def _plan(self, agenda: Agenda) -> Agenda:
-        """Make runs of the instants that are due (rule 13)."""
+        """Plan the instants that are due (rule 13)."""
         if not agenda.due:
             return agenda
         planned = await self._planner.plan(agenda.database_time, stopping=lambda: self.draining)
         return await self._look() if planned else agenda
 
     async def _claim(self, agenda: Agenda) -> Agenda:
-        """Claim in one transaction as many runs as there are places; trust counts from before it (rules 2 and 4)."""
+        """Claim as many runs as there are places, in one transaction (rules 2 and 4)."""
         places = self.runs.free_places
         if not agenda.available or places <= 0 or self.draining:
             return agenda
@@ -169,15 +172,15 @@ class Replica:
     async def _stop_runs(self) -> None:
         self.runs.stop()
         await self._wait_for_runs(self._context.client.timing.kill_time + _STOP_LIMIT)
-        self.runs.refuse_to_outlive()
+        self.runs.fail_if_any()
 
     async def _wait_for_runs(self, seconds: float) -> None:
-        """Wait until no run is at work, at most that long; after `stop_at_once` only as long as stopping takes."""
+        """Wait for ``seconds`` until no run is at work; after `stop_at_once`, not for jobs to finish."""
         deadline = monotonic() + seconds
         while self.runs and (left := deadline - monotonic()) > 0 and self.runs.failure is None:
             self._wake.clear()
             await self._sleep(min(left, self._settings.poll))
-            self._came_round = monotonic()
+            self._ticked_at = monotonic()
             if self._at_once:
                 deadline = min(deadline, monotonic() + self._context.client.timing.kill_time + _STOP_LIMIT)
 

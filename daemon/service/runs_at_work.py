@@ -1,4 +1,4 @@
-"""The runs that a replica executes at this moment, each in a task of its own, and what became of those before."""
+"""The runs at work in a replica, each in a task of its own, and the outcomes of earlier ones."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -28,7 +28,7 @@ class ExecutedRun:
 
 
 class RunsAtWork:
-    """Starts runs, stops them, and counts how they end; ``changed`` is called whenever one has ended."""
+    """Starts runs, stops them, and keeps their outcomes; calls ``changed`` when one has ended."""
 
     def __init__(
         self,
@@ -39,12 +39,12 @@ class RunsAtWork:
     ) -> None:
         self.executed: list[ExecutedRun] = []
         self.failure: BaseException | None = None
-        """Why this process must end: work that cannot be ended would outlive its lease (rule 9)."""
+        """Why this process must end: work that cannot be stopped would outlive its lease (rule 9)."""
         self.failed = asyncio.Event()
         self.lost = 0
-        """Runs that were lost with their leases."""
+        """The number of runs that were lost with their leases."""
         self.refused = 0
-        """Writes that changed no row, because the grant had ended."""
+        """The number of writes that changed no row because the grant had ended."""
         self._context = context
         self._schedules = schedules
         self._places = places
@@ -57,7 +57,7 @@ class RunsAtWork:
 
     @property
     def free_places(self) -> int:
-        """How many runs may be started."""
+        """The number of further runs that may be started."""
         return self._places - len(self._executions)
 
     @property
@@ -66,14 +66,14 @@ class RunsAtWork:
         return [execution.claimed for execution in self._executions.values()]
 
     def start(self, claimed: ClaimedRun, lease: Lease) -> None:
-        """Execute a run; after `stop` only to hand it back."""
+        """Execute a run; after `stop`, only hand it back."""
         execution = RunExecution(self._context, self._schedules[claimed.schedule], claimed, lease)
         self._executions[asyncio.create_task(self._execute(execution, lease))] = execution
         if self._stopping:
             execution.stop()
 
     def stop(self) -> None:
-        """Stop all jobs, those of later runs too, and hand their runs back."""
+        """Stop all jobs, also of runs that start later, and hand their runs back."""
         self._stopping = True
         for execution in self._executions.values():
             execution.stop()
@@ -84,21 +84,25 @@ class RunsAtWork:
             await asyncio.wait(self._executions, return_when=asyncio.FIRST_COMPLETED)
 
     def take_progress(self) -> dict[int, Progress]:
-        """Return how far jobs have come since the last call, by the ids of their job runs."""
-        return {id_: told for execution in self._executions.values() for id_, told in execution.take_progress().items()}
+        """Return the progress since the last call, by job run id."""
+        return {
+            job_run_id: progress
+            for execution in self._executions.values()
+            for job_run_id, progress in execution.take_progress().items()
+        }
 
     def fail(self, error: BaseException) -> None:
-        """Have this process end."""
+        """Signal that this process must end."""
         self.failure = error
         self.failed.set()
         self._changed()
 
-    def refuse_to_outlive(self) -> None:
-        """Have this process end where runs are still at work."""
+    def fail_if_any(self) -> None:
+        """Signal that this process must end if runs are still at work."""
         if self._executions and self.failure is None:
             names = ", ".join(sorted(f'"{run.schedule}"' for run in self.claimed))
             self.fail(
-                WorkOutlivesLease(f"runs of {names} did not end: this process ends now, and their leases by themselves")
+                WorkOutlivesLease(f"runs of {names} did not end: ending this process; their leases will go stale")
             )
 
     async def _execute(self, execution: RunExecution, lease: Lease) -> None:
@@ -109,8 +113,8 @@ class RunsAtWork:
             self.lost += outcome == "lost"
         except WorkOutlivesLease as error:
             self.fail(error)
-        except Exception as error:  # noqa: BLE001 - a defect of ours must not keep the lease alive for ever
-            self._context.notify(Note(f"run {run_id} ended by an error of leased itself: {error!r}"))
+        except Exception as error:  # noqa: BLE001 - a bug in leased must not keep the lease alive for ever
+            self._context.notify(Note(f"internal error in leased ended run {run_id}: {error!r}"))
             await self._abandon(lease)
             self.executed.append(ExecutedRun(run_id, "failed"))
         finally:
@@ -121,9 +125,9 @@ class RunsAtWork:
             self._changed()
 
     async def _abandon(self, lease: Lease) -> None:
-        """Count an attempt that an error of ours ended as an abandoned one; otherwise it would come again without end."""
+        """Settle an attempt that a bug in leased ended as abandoned: it must not repeat for ever."""
         try:
             async with lease.ending():
                 await self._context.database.write(lambda c: settle_dead(c, [lease.grant]))
-        except Exception as error:  # noqa: BLE001 - then it is settled as one that lost its lease
-            self._context.notify(Note(f"its attempt could not be settled: {error!r}"))
+        except Exception as error:  # noqa: BLE001 - it is settled later, as an attempt that lost its lease
+            self._context.notify(Note(f"the attempt under {lease.grant.name} could not be settled: {error!r}"))

@@ -1,4 +1,4 @@
-"""One replica as a service: its database, heartbeat, registry entry, web server and loop, put together and taken apart."""
+"""A replica as a service: database, heartbeat, registry entry, web server and loop, assembled."""
 
 import asyncio
 import os
@@ -35,7 +35,7 @@ from .stop_requests import StopRequests
 FAILED = 1
 INTERRUPTED = 128
 _PATIENCE = 5
-"""How many times longer than a renewal a transaction of the daemon may take."""
+"""The factor by which a transaction of the daemon may take longer than a renewal."""
 _CONNECTIONS = 4
 
 
@@ -48,18 +48,19 @@ def serve(
     until_idle: bool = False,
     web: WebAddress | None = None,
 ) -> int:
-    """Run one replica until it is told to stop (or, with ``until_idle``, until there is nothing to do); return the exit status.
+    """Run a replica until a stop request or, with ``until_idle``, until there is nothing to do.
 
-    ``now`` names schedules to trigger once the definitions are in the database. Status 0: all is well; 1: a run failed while
-    ``until_idle``; 128 + n: ended by signal n. Raises `LeaseError` when the database cannot be used at the start.
+    ``now`` names schedules to trigger after the sync. Return the exit status: 0; 1 if a run failed
+    with ``until_idle``; 128 + n after signal n. Raises `LeaseError` if the database cannot be used
+    at the start.
     """
-    # Jobs find the database of their lease there, whatever the folder that they run in.
+    # Jobs find the database of their lease there, in any working directory.
     os.environ["LEASED_DATABASE_URL"] = plain_url(settings.database)
     return asyncio.run(Service(application, settings, facts).serve(now, until_idle=until_idle, web=web))
 
 
 class Service:
-    """One replica and what it takes."""
+    """A replica and the resources that it needs."""
 
     def __init__(self, application: Application, settings: Settings, facts: Notifier) -> None:
         self._application = application
@@ -68,10 +69,10 @@ class Service:
         self._tasks = TaskThread()
 
     async def serve(self, now: Sequence[str], *, until_idle: bool, web: WebAddress | None) -> int:
-        """Open, register, sync, clean up, work, and take it all apart; return the exit status."""
+        """Open, register, sync, clean up, work, and close it all again; return the exit status."""
         async with self._opened() as context:
             replica, requests = await self._replica(context)
-            with requests.taken():
+            with requests.handled():
                 async with self._registered(context), self._served(replica, context.client, web):
                     triggered = await self._prepare(context, replica, now)
                     await self._work(replica, until_idle=until_idle)
@@ -107,12 +108,12 @@ class Service:
         try:
             yield
         finally:
-            with suppress(StoreUnavailable):  # others see by its leases that it is gone
+            with suppress(StoreUnavailable):  # its leases show that it is gone
                 await database.write(lambda connection: registry.mark_stopped(connection, entry.holder))
 
     @asynccontextmanager
     async def _served(self, replica: Replica, client: LeaseClient, web: WebAddress | None) -> AsyncIterator[None]:
-        """Answer over HTTP, if an address is given."""
+        """Answer over HTTP during the block, if an address is given."""
         if web is None:
             yield
             return
@@ -125,7 +126,7 @@ class Service:
             server.stop()
 
     async def _prepare(self, context: ReplicaContext, replica: Replica, now: Sequence[str]) -> list[int]:
-        """Bring the definitions into the database, settle what an earlier crash left (rule 18), and trigger what was asked for."""
+        """Sync the definitions, settle what a crash left (rule 18), and trigger ``now``."""
         application = self._application
         report = await context.database.write(lambda connection: sync(connection, application))
         context.notify(Note(f'application "{application.name}": {report}'))
@@ -135,7 +136,7 @@ class Service:
         return await context.database.write(lambda connection: trigger_now(connection, application.name, now))
 
     async def _work(self, replica: Replica, *, until_idle: bool) -> None:
-        """Run the loop; where work cannot be ended, end the process, whatever else waits for the database (rule 9)."""
+        """Run the loop; end the process at once if work cannot be stopped (rule 9)."""
         failing = asyncio.create_task(self._end_on_failure(replica))
         try:
             await replica.run(until_idle=until_idle)
@@ -155,7 +156,7 @@ class Service:
         os._exit(FAILED)
 
     async def _any_failed(self, context: ReplicaContext, replica: Replica, triggered: Sequence[int]) -> bool:
-        """Return whether a run failed here; or one that ``--now`` made, and another replica executed, which is reported."""
+        """Return whether a run failed here, or a triggered run elsewhere, which is reported too."""
         failed = any(run.outcome == "failed" for run in replica.runs.executed)
         for run_id in sorted(set(triggered) - {run.run_id for run in replica.runs.executed}):
             row = await context.database.read(partial(statements.run.read, run_id=run_id))
@@ -166,7 +167,7 @@ class Service:
 
 
 _LAST_WORDS = 0.5
-"""Seconds in which subscribers may take the facts of a process that ends at once."""
+"""Seconds for subscribers to take the last facts of a process that ends at once."""
 
 
 def _entry(context: ReplicaContext) -> registry.ReplicaEntry:
@@ -174,7 +175,10 @@ def _entry(context: ReplicaContext) -> registry.ReplicaEntry:
 
 
 async def _wall_clock(database: Database) -> WallClock | None:
-    """Return what watches the wall clock on SQLite, which has no other, begun with what other replicas took for the time."""
+    """Return the watch of the wall clock, which SQLite goes by; None for a database with its own.
+
+    It starts from what other replicas last recorded.
+    """
     if backend_of(database.url).has_own_clock:
         return None
     if not boot_id() or sys.platform != "linux":

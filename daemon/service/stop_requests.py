@@ -1,4 +1,4 @@
-"""What tells a replica to stop: SIGTERM and SIGINT, and the end of its supervisor (rule 19)."""
+"""The requests to stop a replica: SIGTERM, SIGINT, and the end of its supervisor (rule 19)."""
 
 import asyncio
 import os
@@ -14,18 +14,21 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class StopRequests:
-    """Passes requests to stop on to a replica: the first one drains it, a second signal stops its jobs at once."""
+    """Passes requests to a replica: the first one drains it, a second signal stops it at once."""
 
     def __init__(self, replica: Replica, grace: float, notify: Notify) -> None:
         self.signal: int | None = None
-        """The first signal that came."""
+        """The first signal received."""
         self._replica = replica
         self._grace = grace
         self._notify = notify
 
     @contextmanager
-    def taken(self) -> Iterator[None]:
-        """Take them during the block. A replica on its way up drains too; the first process of a container would hear none."""
+    def handled(self) -> Iterator[None]:
+        """Handle requests during the block, also while the replica is still starting.
+
+        The first process of a container gets no signal without a handler.
+        """
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
             loop.add_signal_handler(number, self._on_signal, number)
@@ -42,8 +45,8 @@ class StopRequests:
             self.signal = number
             self._notify(
                 Note(
-                    f"{number.name}: claiming nothing more, and letting jobs finish for up to {self._grace:g}s; "
-                    "a second signal stops them at once"
+                    f"{number.name}: draining; no more runs are claimed, and running jobs have {self._grace:g}s "
+                    "to finish; a second signal stops them at once"
                 )
             )
             self._replica.drain()
@@ -58,10 +61,10 @@ class StopRequests:
 
 
 def supervisor_pipe() -> int | None:
-    """Return the end of the pipe that this replica inherited from its supervisor; None when nobody supervises it.
+    """Return the end of the pipe that this replica inherited from its supervisor; None without one.
 
-    The pipe ends when the supervisor does, SIGKILL included. The variable is taken out of the environment: the number
-    means nothing to a child of this process.
+    The pipe closes when the supervisor ends, even by SIGKILL. The variable is removed from the
+    environment: the number means nothing to a child of this process.
     """
     text = os.environ.pop(SUPERVISOR_FD, "")
     if not text.isascii() or not text.isdigit():
@@ -75,13 +78,13 @@ def supervisor_pipe() -> int | None:
 
 
 async def supervisor_gone(descriptor: int | None) -> None:
-    """Return once the supervisor has died; with no ``descriptor``, never."""
+    """Wait until the supervisor has died; without a ``descriptor``, for ever."""
     loop = asyncio.get_running_loop()
     gone = asyncio.Event()
     if descriptor is None:
         await gone.wait()
         return
-    loop.add_reader(descriptor, gone.set)  # nothing is ever written: readable means ended
+    loop.add_reader(descriptor, gone.set)  # nothing is ever written: readable means closed
     try:
         await gone.wait()
     finally:

@@ -1,1 +1,1 @@
-"""Facts of a replica at work, and who formats them."""
+"""Facts about a replica at work, and the subscribers that format them."""

@@ -1,4 +1,4 @@
-"""The facts of a replica as log lines: a subscriber."""
+"""The log of facts: a subscriber that writes each fact as one log line."""
 
 import logging
 from dataclasses import fields
@@ -49,7 +49,7 @@ _MOST_NAMES = 10
 
 
 def log_fact(fact: Fact) -> None:
-    """Write a fact as one log line; what jobs print is for `debug`, and progress is not logged."""
+    """Write a fact as one log line; output of jobs at level debug, progress not at all."""
     match fact:
         case RunStarted(run):
             _log(logging.INFO, "run started", **_run(run))
@@ -66,8 +66,8 @@ def log_fact(fact: Fact) -> None:
         case JobProgressed():
             pass
         case JobEnded(job, outcome, seconds, error):
-            said = last_line(error)
-            more = {"took": format_duration(seconds), **({"error": said} if said else {})}
+            shown = last_line(error)
+            more = {"took": format_duration(seconds), **({"error": shown} if shown else {})}
             _log(_level(outcome), f"job {outcome}", **_job(job), **more)
         case LeaseChanged(event):
             log_lease_event(event)
@@ -84,15 +84,16 @@ def log_fact(fact: Fact) -> None:
 
 
 def recovered(fact: RunRecovered) -> str:
-    """Return a sentence about a run that was taken from a replica."""
+    """Return a sentence about a run that was settled."""
     run = fact.run
+    shown = f'run {run.run_id} of "{run.schedule}"'
     if fact.at_startup:
-        return f'startup cleanup: run {run.run_id} of "{run.schedule}" was left behind (token {run.token}); {fact.settlement}'
-    return f'run {run.run_id} of "{run.schedule}" was taken from a replica that is gone (token {run.token}): {fact.settlement}'
+        return f"startup cleanup: {shown} was left behind (token {run.token}): {fact.settlement}"
+    return f"{shown} was recovered from another replica (token {run.token}): {fact.settlement}"
 
 
 def log_lease_event(event: Event) -> None:
-    """Write a fact about a lease as a log line."""
+    """Write an event of a lease as one log line."""
     level, text = _lease_line(event)
     given = {field.name: getattr(event, field.name) for field in fields(event)}
     _log(level, text, **{key: value for name in given for key, value in _shown(name, given[name]).items()})
@@ -113,15 +114,15 @@ def _lease_line(event: Event) -> tuple[int, str]:
         case Released():
             return logging.DEBUG, "lease released"
         case ReleaseFailed():
-            return logging.WARNING, "a lease could not be released; it goes stale by itself"
+            return logging.WARNING, "a lease could not be released and will go stale"
         case OrphanReleased():
-            return logging.INFO, "a grant whose reply was lost is released"
+            return logging.INFO, "a grant whose reply was lost was released"
         case Stalled():
-            return logging.WARNING, "the heartbeat was kept from running"
+            return logging.WARNING, "the heartbeat was delayed"
         case ClockStepped():
-            return logging.WARNING, "the clock of the database stepped"
+            return logging.WARNING, "the database's clock stepped"
         case HeartbeatFailed():
-            return logging.ERROR, "the heartbeat met an error, and goes on"
+            return logging.ERROR, "the heartbeat hit an error and continues"
         case _:
             assert_never(event)
 
@@ -167,5 +168,5 @@ def _level(outcome: RunOutcome | JobOutcome) -> int:
             assert_never(outcome)
 
 
-def _log(level: int, text: str, **told: Any) -> None:
-    structlog.stdlib.get_logger(LOGGER).log(level, text, **told)
+def _log(level: int, text: str, **values: Any) -> None:
+    structlog.stdlib.get_logger(LOGGER).log(level, text, **values)

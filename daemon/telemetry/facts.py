@@ -1,26 +1,25 @@
-"""Facts of a replica at work, as they happen. Subscribers format, count and keep them; nothing here does."""
+"""The facts about a replica at work, emitted as they happen; subscribers format and count them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 from lease.events import Event
 
-from ..states import JobOutcome, RunOutcome
+from ..states import JobOutcome, RunOutcome, Settlement
 
 # What a fact is about
 
 
 @dataclass(frozen=True, slots=True)
 class RunSubject:
-    """A run under one grant, and the replica that reports of it."""
+    """A run under one grant, and the replica that reports on it."""
 
     application: str
     schedule: str
     run_id: int
     token: int
     replica: str
-    """The replica as people know it: host and process id."""
+    """The replica in a form for people: host and process id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class RunEnded:
-    """A run has left the hands of this replica: it is over, back to pending, or lost with its lease."""
+    """This replica's execution of a run has ended; the run may be over, pending again, or lost."""
 
     run: RunSubject
     outcome: RunOutcome
@@ -53,21 +52,21 @@ class RunEnded:
 
 @dataclass(frozen=True, slots=True)
 class RunRecovered:
-    """This replica ended an attempt that another one had left behind (rule 18)."""
+    """This replica settled an attempt that another replica left behind (rule 18)."""
 
     run: RunSubject
     """With the token of the grant that was ended."""
-    settlement: Literal["abandoned", "stopped", "failed"]
+    settlement: Settlement
     at_startup: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class WriteRefused:
-    """A write of this replica changed no row, because its grant had ended (rule 10)."""
+    """A write of this replica changed no row because its grant had ended (rule 10)."""
 
     run: RunSubject
     holder: str
-    """A sentence: who has the run now."""
+    """A sentence that says who has the run now."""
 
 
 # Jobs
@@ -75,7 +74,7 @@ class WriteRefused:
 
 @dataclass(frozen=True, slots=True)
 class JobStarted:
-    """An attempt of a job begins."""
+    """An attempt of a job starts."""
 
     job: JobSubject
 
@@ -120,21 +119,21 @@ class LeaseChanged:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseAway:
-    """The database cannot be used; the replica tries again until it can."""
+    """The database cannot be used; the replica keeps trying."""
 
     error: str
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseBack:
-    """The database can be used again, after this many seconds."""
+    """The database can be used again after ``seconds``."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class SubscriberFailed:
-    """A subscriber raised an error, or does not keep up; reported once, to the others."""
+    """A subscriber raised an error or does not keep up; reported once, to the others."""
 
     subscriber: str
     problem: str
@@ -142,7 +141,7 @@ class SubscriberFailed:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Anything else that a person wants to know, as one sentence."""
+    """Anything else that people want to know, as one sentence."""
 
     text: str
 

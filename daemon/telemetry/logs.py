@@ -1,4 +1,4 @@
-"""Where log lines go and what they look like: to stderr, as text or as JSON, those of libraries included."""
+"""The set-up of logging: all lines, also those of libraries, go to stderr as text or JSON."""
 
 import logging
 import sys
@@ -8,11 +8,11 @@ import structlog
 
 LOGGER = "leased"
 _QUIET = ("alembic", "asyncio", "sqlalchemy", "uvicorn")
-"""Libraries that are heard from warnings on only."""
+"""Libraries of which only warnings and errors are logged."""
 
 
 def set_up_logs(format_: Literal["text", "json"], level: Literal["debug", "info", "warning", "error"]) -> None:
-    """Send everything that is logged, by whatever logger, through one formatter to stderr."""
+    """Send the lines of all loggers through one formatter to stderr."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -58,7 +58,7 @@ def _renderers(format_: Literal["text", "json"]) -> list[structlog.typing.Proces
 
 
 class _Stderr(logging.Handler):
-    """Writes to what sys.stderr is at that moment: a live display puts itself in its place."""
+    """Writes to the current sys.stderr, which a live display replaces."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:

@@ -1,4 +1,4 @@
-"""The delivery of facts to their subscribers, each on a thread of its own, so that none delays the replica or another one."""
+"""The delivery of facts to subscribers, each on its own thread, so that none delays the others."""
 
 import logging
 import threading
@@ -11,17 +11,17 @@ from .facts import Fact, JobPrinted, JobProgressed, SubscriberFailed
 from .logs import LOGGER
 
 Subscriber = Callable[[Fact], None]
-"""Takes each fact in order, on its own thread; it may block, and what it raises is reported once."""
+"""Takes each fact in order, on its own thread; it may block, and an error is reported once."""
 
 MOST_CHATTER = 2_000
-"""How many facts may wait for a subscriber before further lines of output and progress are dropped."""
+"""The queued facts above which further lines of output and progress are dropped."""
 MOST_FACTS = 50_000
-"""How many may wait before everything further is dropped."""
+"""The queued facts above which every further fact is dropped."""
 _CLOSE_WITHIN = 2.0
 
 
 class Notifier:
-    """Notifies every subscriber of every fact; use it as a context manager, so that what is under way is delivered."""
+    """Notifies every subscriber of every fact; a context manager that delivers all at its end."""
 
     def __init__(self, *subscribers: Subscriber) -> None:
         self._lanes = [_Lane(subscriber, self._report) for subscriber in subscribers]
@@ -33,18 +33,18 @@ class Notifier:
         self.close()
 
     def notify(self, fact: Fact) -> None:
-        """Queue the fact for each subscriber; for any thread, and without waiting."""
+        """Queue the fact for each subscriber without waiting; for any thread."""
         for lane in self._lanes:
             lane.put(fact)
 
     def flush(self, seconds: float = _CLOSE_WITHIN) -> bool:
-        """Wait until all facts so far are delivered, at most that long in all; return whether they are."""
+        """Wait for ``seconds`` until all facts so far are delivered; return whether they are."""
         deadline = time.monotonic() + seconds
         delivered = [lane.flush(deadline) for lane in self._lanes]
         return all(delivered)
 
     def close(self, seconds: float = _CLOSE_WITHIN) -> bool:
-        """Deliver what is queued, at most for that long in all, and end the threads; return whether all is delivered."""
+        """Deliver queued facts for ``seconds``, end the threads; return whether all were delivered."""
         delivered = self.flush(seconds)
         for lane in self._lanes:
             lane.stop()
@@ -80,7 +80,7 @@ class _Lane:
                 self._waiting.append(fact)
                 self._changed.notify_all()
         if full:
-            self._report_once("dropped", f"{most:,} facts wait for it; further ones are dropped until it has caught up")
+            self._report_once("dropped", f"{most:,} facts are queued; further ones are dropped until it catches up")
 
     def flush(self, deadline: float) -> bool:
         with self._changed:
@@ -98,7 +98,7 @@ class _Lane:
             try:
                 self._subscriber(fact)
             except Exception as error:
-                if self._report_once("raised", f"it raised {error!r} at {type(fact).__name__}"):
+                if self._report_once("raised", f"it raised {error!r} on {type(fact).__name__}"):
                     logging.getLogger(LOGGER).exception("the subscriber %s failed; this is logged once", self.name)
 
     def _next(self) -> Fact | None:

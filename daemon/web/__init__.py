@@ -1,1 +1,1 @@
-"""What a replica answers over HTTP."""
+"""The answers of a replica over HTTP."""

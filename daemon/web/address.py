@@ -1,4 +1,4 @@
-"""Where the replica answers over HTTP."""
+"""The address at which a replica answers over HTTP."""
 
 import ipaddress
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ DEFAULT_PORT = 8520
 
 @dataclass(frozen=True, slots=True)
 class WebAddress:
-    """A host and a port; port 0 stands for any that is free."""
+    """A host and a port; port 0 stands for any free port."""
 
     host: str = DEFAULT_HOST
     port: int = DEFAULT_PORT
     asked: bool = False
-    """Somebody asked for this very address: another one does not do."""
+    """The user gave this very address, so that no other port may take its place."""
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read ``HOST:PORT``, ``:PORT`` or ``PORT``; raises ValueError with a sentence."""
+        """Return the address for ``HOST:PORT``, ``:PORT`` or ``PORT``; raises ValueError."""
         host, _, port = text.strip().rpartition(":")
         host = host.removeprefix("[").removesuffix("]") or DEFAULT_HOST
         if not port.isascii() or not port.isdigit() or int(port) > 65_535 or any(letter.isspace() for letter in host):
@@ -28,7 +28,7 @@ class WebAddress:
 
     @property
     def loopback(self) -> bool:
-        """Only this machine can reach it."""
+        """Whether only this machine can reach it."""
         if self.host == "localhost":
             return True
         try:
@@ -37,7 +37,7 @@ class WebAddress:
             return False
 
     def beside(self, index: int) -> Self:
-        """Return the address of the replica number ``index`` (from 0) where the first one has this address."""
+        """Return the address of replica ``index`` (from 0), of which the first has this address."""
         if self.port == 0:
             return self
         return type(self)(self.host, min(self.port + index, 65_535), self.asked)

@@ -1,4 +1,4 @@
-"""`/livez` and `/readyz`, served from a thread of its own, so that a stall of the service's loop shows instead of hiding."""
+"""The web server, which serves `/livez` and `/readyz` on its own thread: a stalled loop shows."""
 
 import errno
 import hmac
@@ -24,11 +24,11 @@ _STOP_LIMIT = 5.0
 
 
 class WebNotStarted(DaemonError):
-    """The address cannot be bound."""
+    """The web server cannot answer at its address."""
 
 
 def web_app(loops: Loops, problems: Problems, token: str | None = None, counts: Counts = dict) -> ASGIApp:
-    """Return the application; with a ``token``, each request must carry it: ``Authorization: Bearer …``."""
+    """Return the application; with ``token``, requests must carry ``Authorization: Bearer …``."""
 
     def livez(request: Request) -> Response:
         del request
@@ -53,12 +53,12 @@ def web_app(loops: Loops, problems: Problems, token: str | None = None, counts: 
 
 
 def _never_waiting(answer: Callable[[Request], Response]) -> Callable[[Request], Awaitable[Response]]:
-    """Answer in the server's loop itself, whatever the state of its thread pool; a failing check is an answer too."""
+    """Return an endpoint that answers in the server's loop: its thread pool may be busy."""
 
     async def endpoint(request: Request) -> Response:
         try:
             return answer(request)
-        except Exception as error:  # noqa: BLE001 - a probe gets a no, never silence
+        except Exception as error:  # noqa: BLE001 - a probe always gets an answer
             return JSONResponse({"error": f"the check itself failed: {type(error).__name__}"}, 503)
 
     return endpoint
@@ -66,13 +66,13 @@ def _never_waiting(answer: Callable[[Request], Response]) -> Callable[[Request],
 
 async def _refused(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
-    said = f"there is nothing at {request.url.path}; there are /livez and /readyz"
+    missing = f"{request.url.path} does not exist; try /livez or /readyz"
     headers = error.headers if isinstance(error, HTTPException) else None
-    return JSONResponse({"error": said if status == 404 else "this cannot be answered"}, status, headers)
+    return JSONResponse({"error": missing if status == 404 else "the request was refused"}, status, headers)
 
 
 class _Guard:
-    """Lets through what carries the token."""
+    """Lets only requests with the token through."""
 
     def __init__(self, app: ASGIApp, token: str) -> None:
         self._app = app
@@ -80,8 +80,8 @@ class _Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not self._carried(scope):
-            said = {"error": "this needs the header Authorization: Bearer <LEASED_WEB_TOKEN>"}
-            await JSONResponse(said, 401, {"WWW-Authenticate": "Bearer"})(scope, receive, send)
+            problem = {"error": "send the header Authorization: Bearer <LEASED_WEB_TOKEN>"}
+            await JSONResponse(problem, 401, {"WWW-Authenticate": "Bearer"})(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
@@ -91,7 +91,7 @@ class _Guard:
 
 
 class WebServer:
-    """An application on an address: `start` returns once it answers, `stop` once it has let go."""
+    """An application at an address: `start` returns once it answers, `stop` once it has ended."""
 
     def __init__(self, app: ASGIApp, address: WebAddress) -> None:
         self._asked = address
@@ -103,9 +103,9 @@ class WebServer:
         self._thread = threading.Thread(target=self._serve, name="web", daemon=True)
 
     def start(self) -> WebAddress:
-        """Return where it answers. Raises `WebNotStarted` when the address was asked for and cannot be had.
+        """Start the server and return its address; raises `WebNotStarted`.
 
-        When it is taken and nobody asked for it, any free port does.
+        If the default port is in use, and the user gave none, any free port takes its place.
         """
         self._socket = _bind(self._asked)
         bound = replace(self._asked, port=self._socket.getsockname()[1])
@@ -115,7 +115,7 @@ class WebServer:
         return bound
 
     def stop(self) -> None:
-        """Take no more requests, and return once the thread has ended."""
+        """Take no more requests, and wait until the thread has ended."""
         self._server.should_exit = True
         if self._thread.is_alive():
             self._thread.join(_STOP_LIMIT)
@@ -144,8 +144,8 @@ def _bind(address: WebAddress) -> socket.socket:
         if error.errno == errno.EADDRINUSE and not address.asked:
             return _listen(replace(address, port=0))
         if error.errno == errno.EADDRINUSE:
-            raise WebNotStarted(f"{address} is taken by another process; give another --web HOST:PORT") from None
-        raise WebNotStarted(f"{address} cannot be bound: {error.strerror}; give another --web HOST:PORT") from None
+            raise WebNotStarted(f"{address} is already in use; choose another --web HOST:PORT") from None
+        raise WebNotStarted(f"{address} cannot be used: {error.strerror}; choose another --web HOST:PORT") from None
 
 
 def _listen(address: WebAddress) -> socket.socket:

@@ -44,7 +44,7 @@ def test_startup_cleanup_settles_what_is_stale_and_touches_no_live_lease(story: 
 
     first = story.start("gated.py", "--now=one")
     cleaned = first.wait_for_line("startup cleanup")
-    assert 'of "two" was left behind (token 1); abandoned' in cleaned["message"]
+    assert 'of "two" was left behind (token 1): abandoned' in cleaned["message"]
     for job, token in (("one", 1), ("two", 2)):
         story.event("began", job=job, token=token)
 

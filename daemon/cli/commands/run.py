@@ -66,8 +66,8 @@ def run(
     if now:
         trigger_all(application, settings.database, now)
     command = _replica_command(file, flags, settings.web, until_idle=until_idle)
-    tell = structlog.stdlib.get_logger(LOGGER).info
-    return asyncio.run(Supervisor(command, replicas, until_idle=until_idle, tell=tell).run())
+    report = structlog.stdlib.get_logger(LOGGER).info
+    return asyncio.run(Supervisor(command, replicas, until_idle=until_idle, report=report).run())
 
 
 def _one(application: Application, settings: Settings, now: tuple[str, ...], *, until_idle: bool) -> int:

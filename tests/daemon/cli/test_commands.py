@@ -162,4 +162,4 @@ def test_several_replicas_trigger_once_and_end_together(process: Leased, leased:
     assert [run["state"] for run in leased("runs", "--json").document["items"]] == ["succeeded"]
     assert answer.out.count("nightly: succeeded in ") == 1
     told = [json.loads(line)["message"] for line in answer.err.splitlines()]
-    assert [line.partition(" runs as")[0] for line in told] == ["replica 1 of 2", "replica 2 of 2"]
+    assert [line.partition(" is process")[0] for line in told] == ["replica 1 of 2", "replica 2 of 2"]

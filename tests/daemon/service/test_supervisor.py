@@ -18,9 +18,9 @@ import asyncio, sys
 from daemon.service.supervisor import Restarts, Supervisor
 folder, count, until_idle, replica = sys.argv[1], int(sys.argv[2]), sys.argv[3] == "idle", sys.argv[4]
 command = lambda index: [sys.executable, replica, folder]
-tell = lambda text: print(text, file=sys.stderr, flush=True)
+report = lambda text: print(text, file=sys.stderr, flush=True)
 restarts = Restarts(first=0.01, longest=0.02)
-sys.exit(asyncio.run(Supervisor(command, count, until_idle=until_idle, tell=tell, restarts=restarts).run()))
+sys.exit(asyncio.run(Supervisor(command, count, until_idle=until_idle, report=report, restarts=restarts).run()))
 """
 
 

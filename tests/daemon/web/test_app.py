@@ -96,7 +96,7 @@ def test_it_answers_while_the_thread_that_started_it_does_nothing(serve: Serve) 
 def test_what_does_not_exist_yet_is_answered_with_a_sentence(serve: Serve, path: str) -> None:
     status, body = get(f"{serve()}{path}")
     assert status == 404
-    assert body == {"error": f"there is nothing at {path}; there are /livez and /readyz"}
+    assert body == {"error": f"{path} does not exist; try /livez or /readyz"}
 
 
 def test_with_a_token_nothing_is_answered_without_it(serve: Serve) -> None:
@@ -126,14 +126,14 @@ def test_a_taken_address_that_nobody_asked_for_is_replaced_by_a_free_one(taken: 
 
 def test_a_taken_address_that_was_asked_for_is_one_sentence(taken: int) -> None:
     server = WebServer(web_app(no_loops, no_problems), WebAddress("127.0.0.1", taken, asked=True))
-    with pytest.raises(WebNotStarted, match=f"^127.0.0.1:{taken} is taken by another process; give another --web"):
+    with pytest.raises(WebNotStarted, match=f"^127.0.0.1:{taken} is already in use; choose another --web"):
         server.start()
     server.stop()
 
 
 def test_an_address_that_is_not_this_machines_is_one_sentence() -> None:
     server = WebServer(web_app(no_loops, no_problems), WebAddress("192.0.2.1", 8520, asked=True))
-    with pytest.raises(WebNotStarted, match=r"^192\.0\.2\.1:8520 cannot be bound: .*; give another --web"):
+    with pytest.raises(WebNotStarted, match=r"^192\.0\.2\.1:8520 cannot be used: .*; choose another --web"):
         server.start()
     server.stop()
 
