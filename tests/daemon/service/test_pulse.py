@@ -39,7 +39,7 @@ class Beating:
 @asynccontextmanager
 async def beating(replica: ManualReplica) -> AsyncIterator[Beating]:
     given = Beating(replica)
-    going_on = asyncio.create_task(given.pulse.go_on())
+    going_on = asyncio.create_task(given.pulse.beat())
     try:
         yield given
     finally:
@@ -50,7 +50,7 @@ async def beating(replica: ManualReplica) -> AsyncIterator[Beating]:
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     """A second is a millisecond, and the replica never touches its entry unless a test has it do so each time."""
     monkeypatch.setattr(pulse, "_SAVE_EVERY", 0.001)
-    monkeypatch.setattr(pulse, "_SEEN_EVERY", 1e9)
+    monkeypatch.setattr(pulse, "_TOUCH_EVERY", 1e9)
 
 
 async def entries(store: ManualStore) -> list[Row[Any]]:
@@ -110,7 +110,7 @@ async def test_a_replica_whose_entry_was_deleted_registers_again() -> None:
 
 @pytest.mark.usefixtures("fast")
 async def test_it_touches_the_entry_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pulse, "_SEEN_EVERY", -1)
+    monkeypatch.setattr(pulse, "_TOUCH_EVERY", -1)
     async with CountingStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
         store.writes = 0
         async with beating(replica):
@@ -120,7 +120,7 @@ async def test_it_touches_the_entry_again_and_again(monkeypatch: pytest.MonkeyPa
 @pytest.mark.usefixtures("fast")
 async def test_neither_an_outage_nor_an_error_of_ours_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Others would take this replica for dead."""
-    monkeypatch.setattr(pulse, "_SEEN_EVERY", -1)
+    monkeypatch.setattr(pulse, "_TOUCH_EVERY", -1)
     async with CountingStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
         async with beating(replica) as given:
             store.available = False
@@ -133,4 +133,4 @@ async def test_neither_an_outage_nor_an_error_of_ours_ends_it(monkeypatch: pytes
                 await until(lambda: facts_of(replica, Note), "the error is reported")
             store.writes = 0
             await until(lambda: store.writes > 2, "it has touched its entry")
-        assert told(replica.facts, "an error of leased itself beside the runs, which go on: ZeroDivisionError")
+        assert told(replica.facts, "internal error in leased; runs continue: ZeroDivisionError")

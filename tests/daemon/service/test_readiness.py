@@ -56,13 +56,16 @@ def lost(parts: Parts) -> None:
 @pytest.mark.parametrize(
     ("breaking", "problem"),
     [
-        (lambda parts: setattr(parts, "draining", True), ("draining", "it was told to stop, and claims nothing more")),
-        (lambda parts: setattr(parts, "running", False), ("starting", "it has not come up yet")),
-        (lost, ("database", "unreachable for 7s")),
-        (lambda parts: setattr(parts, "heartbeat", 5.6), ("heartbeat", "not seen at work for 6s")),
+        (
+            lambda parts: setattr(parts, "draining", True),
+            ("draining", "the replica is stopping and claims no more runs"),
+        ),
+        (lambda parts: setattr(parts, "running", False), ("starting", "the replica is still starting")),
+        (lost, ("database", "the database has been unreachable for 7s")),
+        (lambda parts: setattr(parts, "heartbeat", 5.6), ("heartbeat", "the heartbeat has not run for 6s")),
         (
             lambda parts: setattr(parts, "tasks", LOOP_LIMIT + 1),
-            ("tasks", "an async job has blocked the loop of async jobs for 31s"),
+            ("tasks", "an async job has blocked the event loop of async jobs for 31s"),
         ),
     ],
     ids=["draining", "starting", "database", "heartbeat", "tasks"],

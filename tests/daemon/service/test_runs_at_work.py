@@ -33,9 +33,9 @@ async def test_an_error_of_ours_abandons_the_attempt_and_the_third_one_fails_the
         run = await replica.run_once("nightly")
         assert [job.state for job in run.jobs] == ["abandoned"] * 3
         assert (run.state, run.abandoned) == ("failed", 3)
-        assert "3 attempts were abandoned" in (run.run.reason or "")
+        assert "3 attempts in a row were abandoned" in (run.run.reason or "")
         assert replica.replica.runs.executed == [ExecutedRun(1, "failed")] * 3
-        assert len(told(facts_of(replica, Note), "run 1 ended by an error of leased itself: ZeroDivisionError")) == 3
+        assert len(told(facts_of(replica, Note), "internal error in leased ended run 1: ZeroDivisionError")) == 3
 
 
 async def test_where_not_even_that_can_be_written_the_lease_is_released_and_the_attempt_uses_up_nothing(
@@ -49,7 +49,9 @@ async def test_where_not_even_that_can_be_written_the_lease_is_released_and_the_
             await replica.tick()
             await replica.wait_for(run_id)
             assert (await lease_of(store, NIGHTLY)).holder is None
-            assert told(facts_of(replica, Note), "its attempt could not be settled: ZeroDivisionError")
+            assert told(
+                facts_of(replica, Note), "the attempt under run/shop/nightly could not be settled: ZeroDivisionError"
+            )
             patched.undo()
             (run,) = await replica.work()
             assert [job.state for job in run.jobs] == ["stopped", "succeeded"]
@@ -76,7 +78,7 @@ async def test_a_task_that_does_not_end_although_its_lease_is_lost_ends_the_proc
         await asyncio.wait_for(replica.replica.runs.failed.wait(), LIMIT)
         failure = replica.replica.runs.failure
         assert isinstance(failure, WorkOutlivesLease)
-        assert 'job "job1" of "nightly" did not end although its lease is lost' in str(failure)
+        assert 'job "job1" of "nightly" did not end although its lease was lost' in str(failure)
         with pytest.raises(RuntimeError, match="the replica would end here"):
             await replica.work()
         gate.open()
@@ -86,13 +88,13 @@ async def test_runs_that_cannot_be_stopped_are_named_and_the_process_must_end() 
     gate = Gate()
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(gate.passed)) as replica:
         runs = replica.replica.runs
-        runs.refuse_to_outlive()
+        runs.fail_if_any()
         assert runs.failure is None, "nothing is at work"
         await replica.trigger("nightly")
         await replica.tick()
-        runs.refuse_to_outlive()
+        runs.fail_if_any()
         assert runs.failed.is_set()
-        assert 'runs of "nightly" did not end: this process ends now' in str(runs.failure)
+        assert 'runs of "nightly" did not end: ending this process' in str(runs.failure)
 
 
 async def test_a_run_that_is_started_after_the_stop_is_handed_back() -> None:

@@ -146,7 +146,7 @@ async def test_on_a_signal_it_lets_its_job_finish_and_its_status_names_the_signa
     async with at_work(served, "nightly") as serving:
         await gate.entered()
         signal.raise_signal(signal.SIGINT)
-        await until(lambda: told(served.facts, "SIGINT: claiming nothing more"), "the signal is heard")
+        await until(lambda: told(served.facts, "SIGINT: draining"), "the signal is heard")
         gate.open()
         assert await serving == 128 + signal.SIGINT
     assert [row.state for row in store.runs()] == ["succeeded"]
@@ -158,7 +158,7 @@ async def test_a_second_signal_hands_the_run_back(store: Store, sqlite_url: str)
     async with at_work(served, "nightly") as serving:
         await gate.entered()
         signal.raise_signal(signal.SIGTERM)
-        await until(lambda: told(served.facts, "SIGTERM: claiming"), "the first one is heard")
+        await until(lambda: told(served.facts, "SIGTERM: draining"), "the first one is heard")
         signal.raise_signal(signal.SIGTERM)
         assert await serving == 128 + signal.SIGTERM
     (row,) = store.runs()

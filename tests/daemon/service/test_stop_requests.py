@@ -33,17 +33,19 @@ class Stoppable:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_first_signal_drains(number: signal.Signals) -> None:
     replica = Stoppable()
-    with replica.requests.taken():
+    with replica.requests.handled():
         signal.raise_signal(number)
         await until(lambda: replica.asked, "the signal is heard")
     assert replica.asked == ["drain"]
     assert replica.requests.signal == number
-    assert told(replica.facts, f"{number.name}: claiming nothing more, and letting jobs finish for up to 12s")
+    assert told(
+        replica.facts, f"{number.name}: draining; no more runs are claimed, and running jobs have 12s to finish"
+    )
 
 
 async def test_a_second_signal_of_either_kind_stops_at_once_and_the_first_one_is_remembered() -> None:
     replica = Stoppable()
-    with replica.requests.taken():
+    with replica.requests.handled():
         for count, number in enumerate([signal.SIGTERM, signal.SIGINT, signal.SIGTERM], start=1):
             signal.raise_signal(number)
             await until(lambda count=count: len(replica.asked) == count, "the signal is heard")  # type: ignore[misc]
@@ -54,7 +56,7 @@ async def test_a_second_signal_of_either_kind_stops_at_once_and_the_first_one_is
 async def test_afterwards_signals_are_what_they_were() -> None:
     before = signal.getsignal(signal.SIGTERM)
     replica = Stoppable()
-    with replica.requests.taken():
+    with replica.requests.handled():
         assert signal.getsignal(signal.SIGTERM) is not before
     assert signal.getsignal(signal.SIGTERM) is before is signal.SIG_DFL
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -72,7 +74,7 @@ def supervisor(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 
 async def test_the_end_of_the_supervisor_drains(supervisor: int) -> None:
     replica = Stoppable()
-    with replica.requests.taken():
+    with replica.requests.handled():
         os.close(supervisor)
         await until(lambda: replica.asked, "the end of the supervisor is noticed")
     assert replica.asked == ["drain"]
@@ -82,7 +84,7 @@ async def test_the_end_of_the_supervisor_drains(supervisor: int) -> None:
 
 async def test_while_the_supervisor_lives_nothing_drains(supervisor: int) -> None:
     replica = Stoppable()
-    with replica.requests.taken():
+    with replica.requests.handled():
         signal.raise_signal(signal.SIGTERM)
         await until(lambda: replica.asked, "the signal is heard")
     assert replica.asked == ["drain"]

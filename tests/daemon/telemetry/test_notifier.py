@@ -61,7 +61,7 @@ def test_one_that_does_not_keep_up_loses_chatter_first_and_is_reported_once(monk
     assert [fact.line for fact in blocked.taken if isinstance(fact, JobPrinted)] == ["0", "1", "2"]
     assert [fact.text for fact in blocked.taken if isinstance(fact, Note)] == ["first", "last"]
     (failed,) = [fact for fact in other if isinstance(fact, SubscriberFailed) and fact.subscriber == "Blocked"]
-    assert "3 facts wait for it" in failed.problem
+    assert "3 facts are queued" in failed.problem
 
 
 def test_one_that_raises_gets_what_follows_and_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
