@@ -120,6 +120,7 @@ def test_the_readme_shows_the_library_async_and_sync() -> None:
     assert [("async" in program) for program in programs()] == [True, False]
 
 
+@pytest.mark.usefixtures("processes")
 def test_the_tests_that_are_shown_pass(tmp_path: Path) -> None:
     (shown,) = blocks(ROOT / "docs" / "how-to" / "test-your-schedules.md", "python")
     done = run_program(shown, tmp_path, "-m", "pytest", "-q", "-p", "no:cacheprovider")

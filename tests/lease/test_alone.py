@@ -13,6 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import leased
+from tests.support.waiting import LIMIT
 
 ROOT = Path(__file__).parents[2]
 
@@ -69,15 +70,17 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(site: Path, code: str) -> subprocess.CompletedProcess[str]:
     program = f"import sys; sys.path.insert(0, {str(site)!r})\n{code}"
     return subprocess.run(
-        [sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, timeout=50, check=False
+        [sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, timeout=LIMIT, check=False
     )
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_lease_is_held_and_a_transaction_fenced_with_it(site: Path, tmp_path: Path) -> None:
     done = run(site, f"URL = 'sqlite:///{tmp_path}/leased.db'\n{HOLD}")
     assert (done.stdout, done.stderr, done.returncode) == ("1 2\n", "", 0)
 
 
+@pytest.mark.usefixtures("processes")
 def test_the_command_says_what_is_missing_and_how_to_install_it(site: Path) -> None:
     done = run(site, "sys.argv = ['leased', '--help']; import leased; sys.exit(leased.main())")
     assert (done.stdout, done.returncode) == ("", 1)

@@ -13,20 +13,24 @@ OURS = {"lease"}
 NEEDED = {"anyio", "psycopg", "sqlalchemy", "tenacity"}
 
 
+@pytest.mark.usefixtures("processes")
 def test_the_package_alone_loads_nothing_but_python() -> None:
     assert loaded_by("import lease") <= OURS
 
 
 @pytest.mark.parametrize("module", ["clock", "durations", "errors", "events", "model", "testing", "timing"])
+@pytest.mark.usefixtures("processes")
 def test_a_module_that_needs_no_database_loads_none(module: str) -> None:
     assert not loaded_by(f"import lease.{module}") & NEEDED
 
 
 @pytest.mark.parametrize("name", ["Grant", "LeaseLost", "LeaseTiming", "parse_duration"])
+@pytest.mark.usefixtures("processes")
 def test_a_name_that_needs_no_database_loads_none(name: str) -> None:
     assert not loaded_by(f"from lease import {name}") & NEEDED
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_client_on_sqlite_loads_no_driver_of_postgresql(tmp_path: Path) -> None:
     loaded = loaded_by(
         f"import lease\nwith lease.sync.LeaseClient('sqlite:///{tmp_path}/leased.db') as client, client.hold('a'): pass"
@@ -35,6 +39,7 @@ def test_a_client_on_sqlite_loads_no_driver_of_postgresql(tmp_path: Path) -> Non
     assert "psycopg" not in loaded
 
 
+@pytest.mark.usefixtures("processes")
 def test_no_module_of_the_library_loads_a_package_of_the_daemon() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     names = {
@@ -68,6 +73,7 @@ def test_a_name_that_is_not_there_is_refused_as_by_any_module() -> None:
     assert set(lease.__all__) <= set(dir(lease))
 
 
+@pytest.mark.usefixtures("processes")
 def test_the_fence_is_the_function_also_where_its_module_was_loaded_first() -> None:
     loaded_by("import lease.fences, lease.statements, lease\nassert lease.fence is lease.fences.fence")
     loaded_by("import lease\nassert lease.fence and lease.fence is lease.fences.fence")

@@ -16,8 +16,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="stories look into /proc"))
 
 
+@pytest.fixture(autouse=True)
+def processes_of_a_story(processes: None) -> None:
+    """No story is a fast test."""
+
+
 @pytest.fixture(scope="session")
-def starter(processes: None) -> Iterator[Starter]:
+def starter() -> Iterator[Starter]:
     made = Starter()
     yield made
     made.end()

@@ -10,7 +10,7 @@ from sqlalchemy import create_engine, select
 
 from daemon.store.tables import run
 from tests.support.starter import ROOT
-from tests.support.waiting import wait_until
+from tests.support.waiting import LIMIT, wait_until
 
 FILE = """
 application = "shop"
@@ -41,7 +41,7 @@ def test_it_stops_no_run_and_the_replica_ends_as_it_is_told(tmp_path: Path) -> N
     os.close(pipe)
     try:
         engine = create_engine(url)
-        wait_until((tmp_path / "leased.db").exists, "the database is there", limit=30)
+        wait_until((tmp_path / "leased.db").exists, "the database is there")
 
         def states() -> set[str]:
             try:
@@ -50,10 +50,10 @@ def test_it_stops_no_run_and_the_replica_ends_as_it_is_told(tmp_path: Path) -> N
             except Exception:  # noqa: BLE001 - the tables are being made
                 return set()
 
-        wait_until(lambda: states() == {"succeeded"}, "both runs have succeeded", limit=45)
+        wait_until(lambda: states() == {"succeeded"}, "both runs have succeeded")
         engine.dispose()
         replica.send_signal(signal.SIGTERM)
-        assert replica.wait(30) == 143
+        assert replica.wait(LIMIT) == 143
     finally:
         replica.kill()
         replica.wait()

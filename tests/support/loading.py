@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from .waiting import LIMIT
+
 ROOT = Path(__file__).parents[2]
 
 _BEGIN = """
@@ -36,7 +38,7 @@ def _loaded(code: str) -> set[str]:
         env={**environment, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=LIMIT,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -18,25 +18,30 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("--version",)])
+@pytest.mark.usefixtures("processes")
 def test_help_and_version_load_nothing_heavy(arguments: tuple[str, ...]) -> None:
     assert not loaded_by_command(*arguments) & HEAVY
 
 
 @pytest.mark.parametrize("command", ["status", "runs", "locks", "replicas"])
+@pytest.mark.usefixtures("processes")
 def test_a_command_that_reads_loads_no_migrations_and_no_web(command: str, url: str) -> None:
     loaded = loaded_by_command(command, "--database", url)
     assert "rich" in loaded
     assert not loaded & {"alembic", "croniter", "psycopg", "starlette", "structlog", "uvicorn"}
 
 
+@pytest.mark.usefixtures("processes")
 def test_what_is_written_as_json_is_not_drawn_by_rich(url: str) -> None:
     assert "rich" not in loaded_by_command("status", "--json", "--database", url)
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_database_that_is_up_to_date_needs_no_alembic(url: str) -> None:
     assert "alembic" not in loaded_by_command("db", "upgrade", "--database", url)
 
 
+@pytest.mark.usefixtures("processes")
 def test_the_public_names_alone_load_nothing() -> None:
     assert loaded_by("import daemon") <= {"daemon", "lease"}
 

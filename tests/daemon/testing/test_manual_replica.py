@@ -239,6 +239,7 @@ async def test_runs_at_work_are_handed_back_when_a_test_ends_in_an_outage() -> N
         assert (await replica.read(run_id)).state == "pending"
 
 
+@pytest.mark.usefixtures("processes")
 async def test_commands_run_as_they_do_elsewhere() -> None:
     schedules = Schedules("shop")
     schedules.add("backup", cron="0 2 * * *").command("dump", "echo token $LEASE_TOKEN")
@@ -266,6 +267,7 @@ async def test_a_file_is_taken_as_the_command_line_takes_it(tmp_path: Path) -> N
         assert (await here.run_once("nightly")).jobs[0].log_tail == f"{os.getpid()}\n"
 
 
+@pytest.mark.usefixtures("processes")
 async def test_functions_run_in_children_where_a_test_asks_for_it(tmp_path: Path) -> None:
     file = tmp_path / "file_of_a_test.py"
     file.write_text(FILE)
