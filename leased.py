@@ -1,7 +1,8 @@
 """The command `leased`, and `python -m leased`.
 
-It stands outside the package `daemon`, because python-daemon has the same import name: where that one is installed too,
-`daemon` may be either of the two, or a mixture, and only something outside can say so.
+It stands outside the package `daemon`, because python-daemon has the same import name: where that
+one is installed too, `daemon` may be either of the two, or a mixture, and only something outside
+can say so.
 """
 
 import signal
@@ -20,7 +21,9 @@ PACKAGES = (
     "typer",
     "uvicorn",
 )
-"""What the extra `daemon` installs beside the library, by the names of import; without tzdata, which most systems have themselves."""
+"""What the extra `daemon` installs beside the library, by the names of import; without tzdata,
+which most systems have themselves.
+"""
 
 
 def main() -> int:

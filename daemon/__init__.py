@@ -1,6 +1,7 @@
 """Schedules whose runs hold a lease: each due instant is one run, and no job runs twice at once.
 
-The rooms, from the door down; each imports only what stands below it, and says in its first line what belongs in it:
+The rooms, from the door down; each imports only what stands below it, and says in its first line
+what belongs in it:
 
     cli                               the command
     service                           one replica as a process: settings, loop, signals, supervisor
@@ -11,9 +12,10 @@ The rooms, from the door down; each imports only what stands below it, and says 
     definitions   store   telemetry   what is to run, and when; tables and statements; facts
     errors, instants, text, version
 
-A run's way through them: `scheduling.plan` decides what is due and `scheduling.plan_due` writes it, `execution.claim` takes it under a lease,
-`execution.run_execution` runs its jobs, `execution.next_step` decides what follows and `execution.completion` writes it; `recovery.settle` ends
-what others left. The lease itself is in the package `lease`.
+A run's way through them: `scheduling.plan` decides what is due and `scheduling.plan_due` writes it,
+`execution.claim` takes it under a lease, `execution.run_execution` runs its jobs,
+`execution.next_step` decides what follows and `execution.completion` writes it; `recovery.settle`
+ends what others left. The lease itself is in the package `lease`.
 """
 
 from importlib import import_module
@@ -31,7 +33,9 @@ _MODULE_OF = {"AsyncRun": "jobs.run", "Run": "jobs.run", "Schedules": "definitio
 if not TYPE_CHECKING:  # a type checker would take every name for one of ours
 
     def __getattr__(name: str) -> object:
-        """Import a public name when it is first asked for: a command, or a child, needs few of the rooms."""
+        """Import a public name when it is first asked for: a command, or a child, needs few of the
+        rooms.
+        """
         if name not in _MODULE_OF:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         found = globals()[name] = getattr(import_module(f".{_MODULE_OF[name]}", __name__), name)

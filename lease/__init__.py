@@ -1,9 +1,11 @@
-"""Lease-based locks: a lock that lives for seconds, renewed by a heartbeat, with a fencing token for the work done under it.
+"""Locks that live for seconds and are renewed by a heartbeat, each with a fencing token.
 
-Where to read on: `lease.statements` is the protocol (grant, renew, release, fence), `lease.heartbeat` keeps it alive, `lease.verdicts`
-decides what an answer means. docs/explanation/rules.md has the rules by number.
+Where to read on: `lease.statements` is the protocol (grant, renew, release, fence),
+`lease.heartbeat` keeps it alive, `lease.verdicts` decides what an answer means.
+docs/explanation/rules.md has the rules by number.
 
-Each name is imported when it is first asked for, so that whoever needs a duration, an error or a clock loads no database.
+Each name is imported when it is first asked for, so that whoever needs a duration, an error or a
+clock loads no database.
 """
 
 from importlib import import_module

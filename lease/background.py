@@ -1,4 +1,6 @@
-"""The library's own thread with an event loop of its own, so that nothing a job does stops the heartbeat (rule 8)."""
+"""The library's own thread with an event loop of its own, so that nothing a job does stops the
+heartbeat (rule 8).
+"""
 
 import asyncio
 import os
@@ -12,11 +14,13 @@ from .errors import LeaseError
 T = TypeVar("T")
 
 _LAST_WAIT = 1.0
-"""Seconds that tasks have to end when the loop does."""
+"""Seconds that tasks have to end in when the loop ends."""
 
 
 class BackgroundLoop:
-    """An event loop in a daemon thread. A process that forks must make its own: the thread does not come along."""
+    """An event loop in a daemon thread. A process that forks must make its own: the thread does not
+    come along.
+    """
 
     def __init__(self, name: str) -> None:
         self._loop = asyncio.new_event_loop()
@@ -33,7 +37,7 @@ class BackgroundLoop:
             self._loop.close()
 
     def submit(self, work: Coroutine[Any, Any, T]) -> "Future[T]":
-        """Begin ``work`` there. Cancelling the future cancels the work."""
+        """Begin ``work`` in this loop. Cancelling the future cancels the work."""
         try:
             self.check()
         except LeaseError:

@@ -1,4 +1,6 @@
-"""The async client. Its calls run in the library's own thread; the caller's event loop only waits for their answers."""
+"""The async client. Its calls run in the library's own thread; the caller's event loop only waits
+for their answers.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -27,10 +29,12 @@ T = TypeVar("T")
 
 
 class Lease(Handle):
-    """A lease that this client holds, or held; `lease.handle.Handle` tells what can be read of it."""
+    """A lease that this client holds, or held; `lease.handle.Handle` has what can be read of it."""
 
     async def fence(self, connection: AsyncKinds, *, bound: Duration = BOUND) -> None:
-        """Prove in the caller's transaction that this grant has not ended (rule 11; see `lease.fences.fence`). Raises `LeaseLost`."""
+        """Prove in the caller's transaction that this grant has not ended (rule 11; see
+        `lease.fences.fence`). Raises `LeaseLost`.
+        """
         await fence(connection, self.grant, bound=bound, home=self._runtime.home)
 
     async def release(self) -> bool:
@@ -42,9 +46,11 @@ class Lease(Handle):
 
     @asynccontextmanager
     async def ending(self) -> AsyncIterator[None]:
-        """For programs that release in a transaction of their own (`lease.statements.release`): do it in this block.
+        """Let a program release the grant in a transaction of its own (`lease.statements.release`),
+        in this block.
 
-        Meanwhile no renewal's answer counts as a loss; after the block the grant is renewed no longer, unless it raises.
+        Meanwhile no answer to a renewal counts as a loss. After the block the grant is no longer
+        renewed, unless the block raises.
         """
         with self._state.being_ended():
             yield
@@ -54,10 +60,11 @@ class Lease(Handle):
 class LeaseClient:
     """Acquires leases, and renews them from a heartbeat in a thread of its own.
 
-    ``database`` is a URL, or a SQLAlchemy engine (whose URL is taken); ``store`` stands in for it in tests (`lease.testing`).
-    ``on_event`` is called with each `lease.events.Event`, from the library's thread; by default events are logged to the logger
-    ``lease``. ``label`` is what others see of the holder (default: host and process id). Use it as ``async with``; one client a process
-    may hold thousands of leases, all of them renewed by one statement.
+    ``database`` is a URL, or a SQLAlchemy engine (whose URL is taken); ``store`` stands in for it
+    in tests (`lease.testing`). ``on_event`` is called with each `lease.events.Event`, from the
+    library's thread; by default events are logged to the logger ``lease``. ``label`` is what others
+    see of the holder (default: host and process id). Use it as ``async with``. One client per
+    process may hold thousands of leases, all of them renewed by one statement.
     """
 
     def __init__(
@@ -105,16 +112,19 @@ class LeaseClient:
         return self._runtime.timing
 
     def heartbeat_age(self) -> float:
-        """Return the seconds since the heartbeat's loop was last seen at work while something was held; 0 when nothing is."""
+        """Return the seconds since the heartbeat's loop was last seen at work while something was
+        held; 0 when nothing is.
+        """
         return self._runtime.core.heartbeat.age()
 
     @asynccontextmanager
     async def hold(self, name: str, *, wait: Duration | None = 0) -> AsyncIterator[Lease]:
         """Hold ``name`` while the block runs, and release it after.
 
-        Without ``wait`` it fails at once with `LeaseNotAcquired` when another holds it; ``wait="30s"`` waits that long, ``wait=None`` for
-        ever. When the lease is lost the block is cancelled, and `LeaseLost` with its cause is raised after it. `StoreUnavailable` says
-        that the database could not be asked.
+        Without ``wait`` it raises `LeaseNotAcquired` at once if another client holds it;
+        ``wait="30s"`` waits that long, ``wait=None`` for ever. If the lease is lost, the block is
+        cancelled, and `LeaseLost` with the cause is raised after it. `StoreUnavailable` means that
+        the database could not be asked.
         """
         held = await self._acquire(name, wait)
         loop = asyncio.get_running_loop()
@@ -129,17 +139,21 @@ class LeaseClient:
             raise lost_error(held.loss)
 
     async def try_acquire(self, name: str) -> Lease | None:
-        """Acquire ``name`` if it is free or stale, else return None. The caller releases it; its loss cancels nothing."""
+        """Acquire ``name`` if it is free or stale, otherwise return None. The caller releases it;
+        its loss cancels nothing.
+        """
         try:
             return await self._acquire(name, 0)
         except LeaseNotAcquired:
             return None
 
     async def lead(self, name: str) -> AsyncIterator[Lease]:
-        """Yield a lease each time this client becomes the leader ``name``, without end: ``async for held in client.lead("x")``.
+        """Yield a lease each time this client becomes the leader ``name``, without end, as in
+        ``async for held in client.lead("x")``.
 
-        The body is not cancelled when the lease is lost; watch ``held.lost`` or call ``held.ensure()``, and leave the body then. After the
-        body the lease is released, and the next turn waits for it anew.
+        The body is not cancelled when the lease is lost; watch ``held.lost`` or call
+        ``held.ensure()``, and leave the body then. After the body the lease is released, and the
+        next turn waits for it again.
         """
         while True:
             held = await self._acquire(name, None)
@@ -159,9 +173,11 @@ class LeaseClient:
 
     @asynccontextmanager
     async def acquiring(self) -> "AsyncIterator[Acquisition]":
-        """For programs that grant in a transaction of their own (`lease.statements.grant`), under this client's `holder`.
+        """Let a program grant in a transaction of its own (`lease.statements.grant`), under this
+        client's `holder`.
 
-        Open it before the transaction and adopt in it what was granted: meanwhile no grant is taken for an orphan (rule 6).
+        Open it before the transaction, and adopt in it what was granted. Meanwhile no grant is
+        taken for an orphan (rule 6).
         """
         sent = self._runtime.clock()
         await _answer(self._runtime.call(lambda core: core.heartbeat.begin_flight(ANY_NAME)))
@@ -187,7 +203,7 @@ class LeaseClient:
         try:
             await held.release()
         except LeaseError as error:  # what the block did matters more; the grant ends by its ttl
-            self._runtime.core.tell(events.ReleaseFailed(held.grant, str(error)))
+            self._runtime.core.notify(events.ReleaseFailed(held.grant, str(error)))
 
 
 class Acquisition:
@@ -198,7 +214,9 @@ class Acquisition:
         self._sent = sent
 
     async def adopt(self, grants: Sequence[Grant]) -> list[Lease]:
-        """Renew these grants from now on; trust counts from before the transaction was sent (rule 2)."""
+        """Renew these grants from now on. Their trust counts from before the transaction was sent
+        (rule 2).
+        """
         adopted = self._runtime.call(lambda core: [core.heartbeat.adopt(grant, self._sent) for grant in grants])
         return [Lease(self._runtime, state) for state in await _answer(adopted)]
 

@@ -1,4 +1,4 @@
-"""The clock that a holder's trust is measured by: it counts suspended time and nobody can set it (rule 2)."""
+"""The clock that measures a holder's trust: it counts suspended time, and cannot be set (rule 2)."""
 
 import sys
 import time
@@ -17,12 +17,14 @@ else:
 
 
 def boottime() -> float:
-    """Return the seconds since the machine started, suspended time included where the platform counts it."""
+    """Return the seconds since the machine started, suspended time included where the platform
+    counts it.
+    """
     return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK)
 
 
 def boot_id() -> str:
-    """Return what tells this start of the machine from every other; empty where the platform does not say."""
+    """Return an id of this start of the machine; empty where the platform has none."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:

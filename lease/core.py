@@ -1,4 +1,6 @@
-"""What a client does, in the library's own event loop: acquire, wait, release. The async and the sync client are two doors to it."""
+"""The core of a client, in the library's own event loop: acquire, wait, release. The async and the
+sync client are two doors to it.
+"""
 
 import asyncio
 import os
@@ -23,7 +25,7 @@ from .timing import LeaseTiming
 T = TypeVar("T")
 
 _ATTEMPTS = 3
-"""How often a call that does not wait asks the database before it says that it is away."""
+"""How many times a call that does not wait asks the database before it reports that it is away."""
 
 
 class Ticket:
@@ -34,7 +36,9 @@ class Ticket:
 
 
 class Core:
-    """One incarnation of one client: its holder id is random for each start, since names come back and owners must not merge."""
+    """One incarnation of one client: its holder id is random for each start, since names come back
+    and owners must not merge.
+    """
 
     def __init__(
         self, store: Store, timing: LeaseTiming, *, clock: Clock, listener: events.Listener, label: str | None = None
@@ -44,8 +48,8 @@ class Core:
         self.timing = timing
         self.store = store
         self.clock = clock
-        self.tell = events.guarded(listener)
-        self.heartbeat = Heartbeat(store, timing, self.holder, clock, self.tell)
+        self.notify = events.guarded(listener)
+        self.heartbeat = Heartbeat(store, timing, self.holder, clock, self.notify)
         self._beating: asyncio.Task[None] | None = None
         self._takes: set[asyncio.Task[GrantState]] = set()
         self._closing = False
@@ -55,7 +59,9 @@ class Core:
         self._beating = asyncio.get_running_loop().create_task(self.heartbeat.run())
 
     async def close(self) -> None:
-        """End acquisitions, release what is held, then stop the heartbeat: nothing outlives it (rule 19)."""
+        """End acquisitions, release what is held, then stop the heartbeat: nothing outlives it
+        (rule 19).
+        """
         self._closing = True
         for take in self._takes:
             take.cancel()
@@ -68,20 +74,22 @@ class Core:
         await self.store.close()
 
     async def _release_all(self) -> None:
-        """Release all that is held, for as long as trust could last; what is left then is ended by its ttl."""
+        """Release all that is held, for as long as trust could last; what is left then is ended by
+        its ttl.
+        """
         with suppress(TimeoutError):
             async with asyncio.timeout(self.timing.give_up):
                 for state in self.heartbeat.held:
                     try:
                         await self.release(state)
                     except StoreUnavailable as error:
-                        self.tell(events.ReleaseFailed(state.grant, str(error)))
+                        self.notify(events.ReleaseFailed(state.grant, str(error)))
         for state in self.heartbeat.held:
             self.heartbeat.forget(state)
-            self.tell(events.ReleaseFailed(state.grant, "the client was closed while the database was away"))
+            self.notify(events.ReleaseFailed(state.grant, "the client was closed while the database was away"))
 
     async def take(self, ticket: Ticket, name: str, wait: float | None) -> GrantState:
-        """Acquire ``name`` for a caller who may be gone by the time that it is granted (see `abandon`)."""
+        """Acquire ``name`` for a caller that may be gone by the time it is granted (see `abandon`)."""
         if self._closing:
             raise LeaseError("this client is closed")
         ticket.task = cast("asyncio.Task[GrantState]", asyncio.current_task())
@@ -106,7 +114,9 @@ class Core:
                 await self.release(ticket.state)
 
     async def acquire(self, name: str, wait: float | None) -> GrantState:
-        """Acquire ``name``, waiting at most ``wait`` seconds (None: for ever); `LeaseNotAcquired` says who holds it."""
+        """Acquire ``name``, waiting at most ``wait`` seconds (None: for ever); `LeaseNotAcquired`
+        says who holds it.
+        """
         if self.heartbeat.holds(check_name(name)):
             raise LeaseNotAcquired(
                 f"lease {name!r}: this client holds it already, or is acquiring it; there is no re-entry"
@@ -129,7 +139,7 @@ class Core:
                     case StoreUnavailable():
                         raise answer
                     case LeaseRecord() | None:
-                        self.tell(events.Refused(name, answer))
+                        self.notify(events.Refused(name, answer))
                         raise LeaseNotAcquired(_refusal(name, answer, wait))
                     case _:
                         assert_never(answer)
@@ -155,7 +165,7 @@ class Core:
                 await self.store.release(answer)
                 return None
             case LeaseRecord(holder=self.holder, grant=Grant() as earlier) if not self.heartbeat.lingers(earlier):
-                # The reply to an earlier attempt was lost; nobody was told of that grant.
+                # The reply to an earlier attempt was lost, and with it that grant.
                 await self.store.release(earlier)
                 return await self._grant_once(name)
             case LeaseRecord() | None:
@@ -168,11 +178,14 @@ class Core:
             with suppress(StoreUnavailable):
                 await self.store.wait_released(name, seconds)
                 return
-        # Away, or to be had but for a transaction that has the row locked: nothing tells when that is over.
+        # The database is away, or a transaction has the row of a free lease locked: nothing
+        # announces the end of either.
         await asyncio.sleep(min(seconds, self.timing.retry_wait))
 
     async def release(self, state: GrantState) -> bool:
-        """End the grant; False when it had ended before. If the database is away it ends at the latest after the ttl."""
+        """End the grant; False when it had ended before. If the database is away it ends at the
+        latest after the ttl.
+        """
         if state.loss is not None or state.over:
             self.heartbeat.leave(state.grant)
             return False
@@ -184,7 +197,7 @@ class Core:
                 raise
             finally:
                 self.heartbeat.forget(state)
-        self.tell(events.Released(state.grant, released))
+        self.notify(events.Released(state.grant, released))
         return released
 
     async def read(self, name: str) -> LeaseRecord | None:
@@ -211,7 +224,7 @@ class Core:
 def _refusal(name: str, record: LeaseRecord | None, wait: float | None) -> str:
     waited = f" (waited {format_duration(wait)})" if wait else ""
     if record is None or record.holder is None:
-        return f"lease {name!r} could not be acquired{waited}: it was busy at each look"
+        return f"lease {name!r} could not be acquired{waited}: it was busy each time"
     held = "" if record.held_for is None else f" for {format_duration(record.held_for)}"
     who = record.label or record.holder
     return f"lease {name!r} is held by {who} (holder {record.holder}, token {record.token}){held}{waited}"

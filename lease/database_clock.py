@@ -1,22 +1,24 @@
-"""Whether the database's clock has stepped against this machine's monotonic clock (rule 1)."""
+"""The database's clock against this machine's monotonic clock: has it stepped (rule 1)?"""
 
 _STEP = 0.5
 """Seconds by which it must have moved, beyond what the round trips leave open."""
 
 
 class DatabaseClock:
-    """Compares each time that the database tells with the one before. All in seconds."""
+    """Compares each time that the database gives with the one before. All in seconds."""
 
     def __init__(self) -> None:
         self._offset: float | None = None
         self._took = 0.0
 
     def forget(self) -> None:
-        """Begin anew: a long time has passed since the last comparison."""
+        """Start again: a long time has passed since the last comparison."""
         self._offset = None
 
     def step(self, told: float, sent: float, received: float) -> float | None:
-        """Return by how much the clock has stepped, if it has: it told ``told`` between ``sent`` and ``received`` of ours."""
+        """Return by how much the clock has stepped, if it has: it was ``told`` between ``sent`` and
+        ``received`` of our clock.
+        """
         offset, took = told - (sent + received) / 2, received - sent
         step = 0.0 if self._offset is None else offset - self._offset
         unsure = (took + self._took) / 2  # each offset is right to half of its round trip

@@ -6,7 +6,7 @@ import re
 from .errors import InvalidDuration
 
 Duration = str | int | float
-"""What every public function takes for a duration."""
+"""What every public function takes as a duration."""
 
 _TOO_LONG = 1e15
 _UNITS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 0.001}

@@ -1,4 +1,4 @@
-"""What can go wrong, each as one sentence for the person who reads it. No message holds a password."""
+"""The errors of the library: one sentence each, for the person who reads it, without a password."""
 
 
 class LeaseError(Exception):
@@ -6,7 +6,7 @@ class LeaseError(Exception):
 
 
 class LeaseNotAcquired(LeaseError):
-    """Another holds the lease, and the wait (if any) is over."""
+    """Another client holds the lease, and the wait (if any) is over."""
 
 
 class LeaseLost(LeaseError):
@@ -18,7 +18,9 @@ class LeaseLost(LeaseError):
 
 
 class NeverGranted(LeaseLost):
-    """The database that was asked has never granted this: it is another one than the lease's, or was set back."""
+    """The database has never granted this: it is not the database of the lease, or was restored to
+    an earlier state.
+    """
 
 
 class StaleToken(LeaseError):
@@ -26,11 +28,13 @@ class StaleToken(LeaseError):
 
 
 class StoreUnavailable(LeaseError):
-    """The database did not answer in time, refused, or broke off; what was asked may have happened or not."""
+    """The database did not answer in time, refused, or broke off; what was asked may or may not
+    have happened.
+    """
 
 
 class SchemaMissing(LeaseError):
-    """The tables are not there, or not yet."""
+    """The database does not have the tables."""
 
 
 class InvalidTiming(LeaseError, ValueError):

@@ -1,4 +1,6 @@
-"""Facts about leases, told as they happen. Logging, metrics and tests subscribe; nothing here formats anything."""
+"""Facts about leases, reported as they happen. Logging, metrics and tests subscribe; nothing is
+formatted here.
+"""
 
 import logging
 from collections.abc import Callable
@@ -17,7 +19,7 @@ class Granted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A lease was not granted: somebody else holds it."""
+    """A lease was not granted: another client holds it."""
 
     name: str
     record: LeaseRecord | None
@@ -29,7 +31,7 @@ class Renewed:
 
     grants: tuple[Grant, ...]
     margin: float
-    """Seconds of trust that were left, of the grant that had the least."""
+    """The least trust that any of the grants had left, in seconds."""
     took: float
     """Seconds from sending to the answer."""
 
@@ -41,7 +43,7 @@ class AtRisk:
     grants: tuple[Grant, ...]
     cause: str
     remaining: float
-    """Seconds of trust left, of the grant that has the least."""
+    """The least trust that any of the grants has left, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,28 +71,30 @@ class ReleaseFailed:
 
 @dataclass(frozen=True, slots=True)
 class OrphanReleased:
-    """A grant that this client does not hold stood under its holder id (a lost reply, say) and was released (rule 6)."""
+    """A grant that this client does not hold was found under its holder id (after a lost reply, for
+    example) and released (rule 6).
+    """
 
     grant: Grant
 
 
 @dataclass(frozen=True, slots=True)
 class Stalled:
-    """The heartbeat's thread did not run for this many seconds more than it meant to sleep."""
+    """The heartbeat's thread ran this many seconds later than it was to."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class ClockStepped:
-    """The database's clock moved against this machine's monotonic clock, by so many seconds (rule 1)."""
+    """The database's clock moved against this machine's monotonic clock (rule 1)."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class HeartbeatFailed:
-    """The heartbeat met an error that it did not expect; it goes on (rule 8)."""
+    """The heartbeat met an unexpected error, and goes on (rule 8)."""
 
     error: str
 
@@ -109,7 +113,7 @@ Event = (
     | HeartbeatFailed
 )
 Listener = Callable[[Event], None]
-"""Called from the library's own thread; it must be quick, and what it raises is logged and dropped."""
+"""Called from the library's own thread; it must be quick. What it raises is logged and dropped."""
 
 _logger = logging.getLogger("lease")
 
@@ -136,10 +140,10 @@ def _level(event: Event) -> int:
 def guarded(listener: Listener) -> Listener:
     """Return ``listener`` such that nothing it raises reaches the heartbeat."""
 
-    def tell(event: Event) -> None:
+    def notify(event: Event) -> None:
         try:
             listener(event)
         except (Exception, SystemExit):
             _logger.exception("a subscriber of lease events failed at %s", type(event).__name__)
 
-    return tell
+    return notify

@@ -1,4 +1,6 @@
-"""The fence: proves in the caller's own transaction that a grant has not ended, and keeps it from ending until that is over (rule 11)."""
+"""The fence: a proof in the caller's own transaction that a grant has not ended, and does not until
+the transaction does (rule 11).
+"""
 
 import asyncio
 import time
@@ -42,17 +44,21 @@ def fence(
 
 
 def fence(connection: Any, grant: Grant, *, bound: Duration = BOUND, home: URL | None = None) -> Awaitable[None] | None:
-    """Prove that ``grant`` has not ended; until the transaction ends, nobody else can be granted its name.
+    """Prove that ``grant`` has not ended; until the transaction ends, nobody else can be granted
+    its name.
 
-    Takes SQLAlchemy's Connection and Session, and AsyncConnection and AsyncSession (then await it). Call it first in a transaction,
-    before any savepoint; whatever the transaction writes then commits only under this grant's token.
+    Takes SQLAlchemy's Connection and Session, and AsyncConnection and AsyncSession (then await it).
+    Call it first in a transaction, before any savepoint: what the transaction writes then commits
+    only under this grant's token.
 
-    ``bound`` is how long (seconds, or ``"30s"``) the transaction may take on PostgreSQL, idle or at work, before the server ends it, so that
-    a paused process cannot hold off its successor for ever; shorter limits of the transaction's own stay. On SQLite the transaction holds
-    the write lock, and must be short: renewals wait for it.
+    ``bound`` is how long (seconds, or ``"30s"``) the transaction may take on PostgreSQL, idle or at
+    work, before the server ends it, so that a paused process cannot hold off its successor for
+    ever; shorter limits of the transaction's own stay. On SQLite the transaction holds the write
+    lock, and must be short: renewals wait for it.
 
-    Raises `LeaseLost` when the grant has ended (roll back then), and `LeaseError` for a connection that is in no transaction, is in a
-    savepoint, or leads to another database than the lease's (``home``, where known).
+    Raises `LeaseLost` when the grant has ended (roll back then), and `LeaseError` for a connection
+    that is in no transaction, is in a savepoint, or leads to another database than the lease's
+    (``home``, where known).
     """
     seconds = parse_duration(bound)
     if seconds <= 0:
@@ -120,7 +126,7 @@ def _prove(connection: Connection, grant: Grant, bound: float, home: URL | None)
             raise LeaseLost(f"lease {grant.name!r} is lost: the grant with token {grant.token} has ended") from error
         if getattr(error.orig, "sqlite_errorname", "") == "SQLITE_BUSY_SNAPSHOT":
             raise LeaseError(
-                "this transaction had read before it was fenced, and others have written since: begin anew, and fence first"
+                "this transaction read before it was fenced, and another one has written since: begin again, and fence first"
             ) from error
         raise
     if not _in_transaction(connection.connection.driver_connection):
@@ -130,7 +136,9 @@ def _prove(connection: Connection, grant: Grant, bound: float, home: URL | None)
 
 
 def _in_transaction(driver: Any) -> bool:
-    """Return whether a driver's connection is in a transaction, now that a statement has been sent over it."""
+    """Return whether a driver's connection is in a transaction, now that a statement has been sent
+    over it.
+    """
     status = getattr(getattr(driver, "info", None), "transaction_status", None)
     if status is not None:  # psycopg, by libpq
         return bool(status != _IDLE)

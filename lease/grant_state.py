@@ -1,4 +1,6 @@
-"""One grant as its holder knows it: until when it may be trusted, and whether it is lost. Readable from every thread."""
+"""The state of one grant as its holder knows it: until when it may be trusted, and whether it is
+lost.
+"""
 
 import logging
 import threading
@@ -16,10 +18,12 @@ _logger = logging.getLogger("lease")
 
 
 class GrantState:
-    """The state of one grant. The heartbeat extends or ends it; the work asks.
+    """The state of one grant, readable from every thread. The heartbeat extends or ends it; the
+    work asks.
 
-    Trust ends at (monotonic time before the last confirmed renewal was sent) + give_up, and only ever moves on while it lasts: a reply
-    that comes after it extends nothing, and a loss is final (rules 2 and 6).
+    Trust ends at (monotonic time before the last confirmed renewal was sent) + give_up, and only
+    ever moves on while it lasts: a reply that comes after it extends nothing, and a loss is final
+    (rules 2 and 6).
     """
 
     def __init__(self, grant: Grant, trusted_until: float, clock: Clock) -> None:
@@ -27,7 +31,7 @@ class GrantState:
         self.lost = threading.Event()
         self.loss: Loss | None = None
         self.ending = False
-        """Its holder is about to release it, so that it may be missing from a renewal's answer."""
+        """Its holder is about to release it, so it may be missing from the answer to a renewal."""
         self.over = False
         """Its holder has released it."""
         self._trusted_until = trusted_until
@@ -42,7 +46,7 @@ class GrantState:
         return self._trusted_until
 
     def remaining(self) -> float:
-        """Return for how many seconds the grant may be trusted still; 0 when it is lost or over."""
+        """Return for how many more seconds the grant may be trusted; 0 when it is lost or over."""
         if self.loss is not None or self.over:
             return 0.0
         return max(0.0, self._trusted_until - self._clock())
@@ -79,33 +83,37 @@ class GrantState:
             if self.loss is not None or self.over:
                 return False
             self.loss = loss
-            told = list(self._on_lost)
+            callbacks = list(self._on_lost)
         self.lost.set()
-        _call(told, loss)
+        _call(callbacks, loss)
         return True
 
     def finish(self) -> None:
-        """Note that its holder has released the grant."""
+        """Record that its holder has released the grant."""
         with self._lock:
             self.over = True
 
     def watch(self, watcher: Callable[[float], None]) -> None:
-        """Call ``watcher`` with the end of trust, now and (from the heartbeat's thread) whenever it moves; it must be quick."""
+        """Call ``watcher`` with the end of trust, now and (from the heartbeat's thread) whenever it
+        moves; it must be quick.
+        """
         with self._lock:
             self._watchers.append(watcher)
         watcher(self._trusted_until)
 
-    def on_lost(self, tell: Callable[[Loss], None]) -> None:
-        """Call ``tell`` when the grant is lost (from the heartbeat's thread), or now if it is."""
+    def on_lost(self, callback: Callable[[Loss], None]) -> None:
+        """Call ``callback`` when the grant is lost (from the heartbeat's thread), or now if it is."""
         with self._lock:
-            self._on_lost.append(tell)
+            self._on_lost.append(callback)
             loss = self.loss
         if loss is not None:
-            tell(loss)
+            callback(loss)
 
     @contextmanager
     def being_ended(self) -> Iterator[None]:
-        """Say that the holder ends the grant in this block: whatever a renewal answers meanwhile is no loss."""
+        """Mark the grant as being ended by its holder in this block: no answer to a renewal is a
+        loss meanwhile.
+        """
         self.ending = True
         try:
             yield
@@ -114,7 +122,9 @@ class GrantState:
 
 
 def _call(callbacks: Iterable[Callable[[T], None]], value: T) -> None:
-    """Call each of ``callbacks``; what one raises reaches neither the others nor the heartbeat (rule 8)."""
+    """Call each of ``callbacks``; what one raises reaches neither the others nor the heartbeat
+    (rule 8).
+    """
     for callback in callbacks:
         try:
             callback(value)
@@ -123,5 +133,5 @@ def _call(callbacks: Iterable[Callable[[T], None]], value: T) -> None:
 
 
 def lost_error(loss: Loss) -> LeaseLost:
-    """Return the error that tells of ``loss``."""
+    """Return the error for ``loss``."""
     return LeaseLost(str(loss), cause=loss.cause)

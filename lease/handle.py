@@ -1,4 +1,4 @@
-"""What can be read of a lease that this client holds, the same for the async and the sync client."""
+"""The readable side of a lease that this client holds, the same for the async and the sync client."""
 
 import threading
 from collections.abc import Callable
@@ -55,7 +55,9 @@ class Handle:
         return self._state.trusted_until
 
     def remaining(self) -> float:
-        """Return for how many seconds this lease may be trusted still, by this machine's clock alone (rule 2)."""
+        """Return for how many more seconds this lease may be trusted, by this machine's clock alone
+        (rule 2).
+        """
         return self._state.remaining()
 
     def ensure(self, at_least: Duration = 0) -> None:
@@ -63,9 +65,13 @@ class Handle:
         self._state.ensure(at_least)
 
     def watch(self, watcher: Callable[[float], None]) -> None:
-        """Call ``watcher`` with the end of trust, now and whenever it moves on; from the heartbeat's thread, so it must be quick."""
+        """Call ``watcher`` with the end of trust, now and whenever it moves on; from the
+        heartbeat's thread, so it must be quick.
+        """
         self._state.watch(watcher)
 
-    def on_lost(self, tell: Callable[[Loss], None]) -> None:
-        """Call ``tell`` when this lease is lost, from the heartbeat's thread; at once if it is lost already."""
-        self._state.on_lost(tell)
+    def on_lost(self, callback: Callable[[Loss], None]) -> None:
+        """Call ``callback`` when this lease is lost, from the heartbeat's thread; at once if it is
+        lost already.
+        """
+        self._state.on_lost(callback)

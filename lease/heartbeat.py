@@ -1,9 +1,11 @@
-"""The heartbeat: renews every lease of one client, notices what is lost, and never ends quietly (rules 2, 6, 7, 8 and 9).
+"""The heartbeat: renews every lease of one client, notices what is lost, and never ends quietly
+(rules 2, 6, 7, 8 and 9).
 
-It runs on the library's own event loop, in a thread of its own, so that nothing a job does stops it. Two loops share the work:
+It runs on the library's own event loop, in a thread of its own, so that no job can stop it. Two
+loops share the work:
 
     beat    renews all leases in one statement, every `renew_every`; after an error again after `retry_wait`, without end
-    watch   declares a grant lost at the moment its trust ends, whatever the beat is waiting for
+    watch   declares a grant lost at the moment its trust ends, even while the beat waits
 
 Between "renewed" and "lost" there is "unknown": the work goes on until trust ends.
 """
@@ -14,7 +16,6 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import assert_never
 
 import anyio
-from anyio.abc import TaskGroup
 
 from . import events
 from .clock import Clock
@@ -23,6 +24,7 @@ from .errors import StoreUnavailable
 from .grant_state import GrantState
 from .lingering import Lingering
 from .model import Grant, Loss, LossKind, Renewal
+from .orphan_release import OrphanRelease
 from .renewal_history import RenewalHistory
 from .store import Store
 from .timing import LeaseTiming
@@ -35,12 +37,12 @@ _TICK = 0.5
 class Heartbeat:
     """All methods are called from the library's own event loop."""
 
-    def __init__(self, store: Store, timing: LeaseTiming, holder: str, clock: Clock, tell: events.Listener) -> None:
+    def __init__(self, store: Store, timing: LeaseTiming, holder: str, clock: Clock, notify: events.Listener) -> None:
         self._store = store
         self._timing = timing
         self._holder = holder
         self._clock = clock
-        self._tell = tell
+        self._notify = notify
         self._states: dict[Grant, GrantState] = {}
         self._in_flight: Counter[str] = Counter()
         self._sweep_until = 0.0
@@ -48,19 +50,22 @@ class Heartbeat:
         self._wanted = asyncio.Event()
         self._history = RenewalHistory(timing, clock())
         self._database_clock = DatabaseClock()
-        self._releasing: set[Grant] = set()
+        self._orphans = OrphanRelease(store, notify)
         self._lingering = Lingering(timing, clock)
-        self._tasks: TaskGroup | None = None
         self._seen = clock()
 
-    # What the client tells it
+    # What the client reports
 
     def begin_flight(self, name: str) -> None:
-        """Say that ``name`` (or `ANY_NAME`) is being acquired: a grant of it that nobody holds yet is no orphan."""
+        """Record that ``name`` (or `ANY_NAME`) is being acquired: a grant of it that is not held
+        yet is no orphan.
+        """
         self._in_flight[name] += 1
 
     def end_flight(self, name: str, sure: bool) -> None:
-        """Say that this is over; unless ``sure``, something may have been granted that nobody was told of."""
+        """Record that this is over. Unless ``sure``, something may have been granted without an
+        answer.
+        """
         self._in_flight -= Counter([name])
         if not sure:
             self.sweep()
@@ -75,7 +80,7 @@ class Heartbeat:
             self._seen = self._clock()
         self._states[grant] = state
         self._wanted.set()
-        self._tell(events.Granted(grant))
+        self._notify(events.Granted(grant))
         return state
 
     def forget(self, state: GrantState) -> None:
@@ -84,12 +89,14 @@ class Heartbeat:
         self._states.pop(state.grant, None)
 
     def leave(self, grant: Grant) -> None:
-        """Say that what worked under this lost grant has ended: should the database still have it as ours, it is released now."""
+        """Record that the work under this lost grant has ended: if the database still has it as
+        ours, it is released now.
+        """
         if self._lingering.drop(grant):
-            self._release_soon(grant)
+            self._orphans.begin(grant)
 
     def lingers(self, grant: Grant) -> bool:
-        """Tell whether work may still be under way under this lost grant, which is not stale yet."""
+        """Return whether work may still go on under this lost grant, which is not stale yet."""
         return grant in self._lingering
 
     def sweep(self) -> None:
@@ -100,7 +107,7 @@ class Heartbeat:
         self._wanted.set()
 
     def holds(self, name: str) -> bool:
-        """Tell whether this client holds ``name``, or is about to."""
+        """Return whether this client holds ``name``, or is acquiring it."""
         return self._in_flight[name] > 0 or any(grant.name == name for grant in self._states)
 
     @property
@@ -109,15 +116,17 @@ class Heartbeat:
         return list(self._states.values())
 
     def age(self) -> float:
-        """Return the seconds since this loop was last seen at work; 0 while nothing is held. Readable from every thread."""
+        """Return the seconds since this loop was last seen at work; 0 while nothing is held.
+        Readable from every thread.
+        """
         return max(0.0, self._clock() - self._seen) if self._wanted.is_set() else 0.0
 
     # Its life
 
     async def run(self) -> None:
-        """Beat and watch until cancelled."""
+        """Beat and watch until this is cancelled."""
         async with anyio.create_task_group() as tasks:
-            self._tasks = tasks
+            self._orphans.run_in(tasks)
             tasks.start_soon(self._forever, self._beat_when_due)
             tasks.start_soon(self._forever, self._watch_once)
 
@@ -129,7 +138,7 @@ class Heartbeat:
             except (Exception, asyncio.CancelledError) as error:
                 if isinstance(error, asyncio.CancelledError) and _is_cancelled():
                     raise
-                self._tell(events.HeartbeatFailed(f"{type(error).__name__}: {error}"))
+                self._notify(events.HeartbeatFailed(f"{type(error).__name__}: {error}"))
                 await asyncio.sleep(self._timing.retry_wait)
 
     async def _beat_when_due(self) -> None:
@@ -165,22 +174,7 @@ class Heartbeat:
         for orphan in orphans(renewal, self._holder, self._states.keys(), self._in_flight.keys()):
             if not self.lingers(orphan):
                 self._lingering.drop(orphan)
-                self._release_soon(orphan)
-
-    def _release_soon(self, orphan: Grant) -> None:
-        if self._tasks is not None and orphan not in self._releasing:
-            self._releasing.add(orphan)
-            self._tasks.start_soon(self._release_orphan, orphan)
-
-    async def _release_orphan(self, orphan: Grant) -> None:
-        """Release it apart from the beat, which waits for nobody: a transaction fenced with it may hold its row for long."""
-        try:
-            if await self._store.release(orphan):
-                self._tell(events.OrphanReleased(orphan))
-        except Exception as error:  # noqa: BLE001 - the next renewal tells of it again
-            self._tell(events.ReleaseFailed(orphan, str(error)))
-        finally:
-            self._releasing.discard(orphan)
+                self._orphans.begin(orphan)
 
     def _extend(self, verdicts: Verdicts, sent: float) -> None:
         renewed = self._states_of(verdicts.renewed)
@@ -189,7 +183,7 @@ class Heartbeat:
         margin = min(state.remaining() for state in renewed)
         extended = [state.grant for state in renewed if state.extend(sent + self._timing.give_up)]
         if extended:
-            self._tell(events.Renewed(tuple(extended), margin, self._clock() - sent))
+            self._notify(events.Renewed(tuple(extended), margin, self._clock() - sent))
 
     def _end(self, grant: Grant, cause: str) -> None:
         state = self._states.get(grant)
@@ -203,13 +197,13 @@ class Heartbeat:
         risky = list(states)
         if risky:
             left = min(state.remaining() for state in risky)
-            self._tell(events.AtRisk(tuple(state.grant for state in risky), cause, left))
+            self._notify(events.AtRisk(tuple(state.grant for state in risky), cause, left))
 
     def _compare_clocks(self, renewal: Renewal, sent: float) -> None:
         if renewal.database_time is not None:
             step = self._database_clock.step(renewal.database_time, sent, self._clock())
             if step is not None:
-                self._tell(events.ClockStepped(step))
+                self._notify(events.ClockStepped(step))
 
     async def _watch_once(self) -> None:
         now = self._seen = self._clock()
@@ -219,7 +213,7 @@ class Heartbeat:
         now = self._seen = self._clock()
         if now - planned > self._timing.give_up / 10:
             self._history.stalled(now - planned)
-            self._tell(events.Stalled(now - planned))
+            self._notify(events.Stalled(now - planned))
         for state in self.held:
             if now >= state.trusted_until:
                 self._lose(state, *self._history.cause(state, now))
@@ -234,12 +228,14 @@ class Heartbeat:
                 pass
             case _:
                 assert_never(kind)
-        self.sweep()  # should the database still have it as ours, it is released
+        self.sweep()  # if the database still has it as ours, it is released
         if state.lose(loss):
-            self._tell(events.Lost(loss))
+            self._notify(events.Lost(loss))
 
 
 def _is_cancelled() -> bool:
-    """Tell whether somebody ends this task; an attempt that was cut off can raise CancelledError just so."""
+    """Return whether this task is being cancelled; an attempt that was cut off can raise
+    CancelledError too.
+    """
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

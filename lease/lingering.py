@@ -1,4 +1,6 @@
-"""Lost grants under which work may still be under way: they are left alone until it has ended, or the ttl has."""
+"""Lost grants under which work may still go on: they are left alone until the work or the ttl has
+ended.
+"""
 
 from .clock import Clock
 from .grant_state import GrantState
@@ -7,7 +9,9 @@ from .timing import LeaseTiming
 
 
 class Lingering:
-    """Until when each lost grant is left alone. Released earlier, its name could go to another while the work goes on."""
+    """How long each lost grant is left alone. Released earlier, its name could go to another client
+    while the work goes on.
+    """
 
     def __init__(self, timing: LeaseTiming, clock: Clock) -> None:
         self._timing = timing
@@ -15,14 +19,16 @@ class Lingering:
         self._until: dict[Grant, float] = {}
 
     def add(self, state: GrantState) -> None:
-        """Leave this lost grant alone until it is stale, by when another could have it anyway."""
+        """Leave this lost grant alone until it is stale; from then on another client could have it
+        anyway.
+        """
         now, timing = self._clock(), self._timing
         self._until = {grant: until for grant, until in self._until.items() if until > now}
         stale = state.trusted_until - timing.give_up + timing.ttl
         self._until[state.grant] = max(stale, now + timing.kill_time)
 
     def drop(self, grant: Grant) -> bool:
-        """Forget a grant, since its work has ended; False when it was not here."""
+        """Forget a grant whose work has ended; False when it was not here."""
         return self._until.pop(grant, None) is not None
 
     def __contains__(self, grant: Grant) -> bool:

@@ -1,4 +1,4 @@
-"""The values that the library speaks of: a grant, a record of a lease, and a loss."""
+"""The values of the library: a grant, a record of a lease, and a loss."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,9 @@ LONGEST_NAME = 255
 
 @dataclass(frozen=True, slots=True, order=True)
 class Grant:
-    """One holder's time with a lease, under one token. It ends by release, settlement or the next grant, and never comes back."""
+    """One holder's time with a lease, under one token. It ends by release, by settlement or by the
+    next grant, and never comes back.
+    """
 
     name: str
     token: int
@@ -30,7 +32,7 @@ class LeaseRecord:
     holder: str | None
     """Who holds it (one incarnation of one client), or None when it is free."""
     label: str | None
-    """What the holder says of itself, for people: a host and a process id, say."""
+    """What people see of the holder: by default a host and a process id."""
     granted_at: datetime | None
     renewed_at: datetime | None
     held_for: float | None
@@ -53,7 +55,7 @@ class Renewal:
     pairs: frozenset[tuple[str, int]]
     """(name, token) of all that was renewed."""
     missing: Mapping[str, LeaseRecord]
-    """What the database has under the expected names that were not renewed, where it has anything."""
+    """What the database has under those expected names that were not renewed, if anything."""
     database_time: float | None
     """The database's wall clock, seconds since 1970; None when nothing was renewed."""
 
@@ -79,7 +81,7 @@ class Loss:
 
 
 def ended_cause(record: LeaseRecord | None) -> str:
-    """Say in words what the database now has instead of our grant."""
+    """Return in words what the database now has instead of our grant."""
     if record is None:
         return "its row is gone"
     if record.holder is None:
@@ -88,27 +90,29 @@ def ended_cause(record: LeaseRecord | None) -> str:
 
 
 def unreachable_cause(seconds: float, error: str | None) -> str:
-    """Say for how long the database confirmed nothing, and what it last answered."""
+    """Return in words how long the database confirmed nothing, and what it last answered."""
     said = f" ({error})" if error else ""
     return f"database unreachable for {format_duration(seconds)}{said}"
 
 
 def locked_cause(seconds: float) -> str:
-    """Say for how long the database was there, but the lease's row was not to be had."""
+    """Return in words how long the lease's row was locked, although the database could be reached."""
     return f"another transaction has had its row locked for {format_duration(seconds)}"
 
 
 def suspended_cause(seconds: float) -> str:
-    """Say for how long this process did not run."""
+    """Return in words how long this process did not run."""
     return f"this process was suspended or starved for {format_duration(seconds)}"
 
 
 def check_name(name: str) -> str:
-    """Return ``name`` if it may name a lease: 1 to 255 characters, none of them a control character."""
+    """Return ``name`` if it may name a lease: 1 to 255 characters, none of them a control
+    character.
+    """
     if not isinstance(name, str) or not 1 <= len(name) <= LONGEST_NAME:
         raise InvalidName(f"a lease's name has 1 to {LONGEST_NAME} characters; {name!r:.60} does not")
     if any(0xD800 <= ord(letter) < 0xE000 for letter in name):
-        raise InvalidName(f"a lease's name is text that can be encoded as UTF-8; {name!r:.60} cannot")
+        raise InvalidName(f"a lease's name must be a string that UTF-8 can encode; {name!r:.60} is not")
     if not name.isprintable() and any(ord(letter) < 32 or 127 <= ord(letter) < 160 for letter in name):
         raise InvalidName(f"a lease's name has no control characters; {name!r:.60} does")
     return name

@@ -1,4 +1,6 @@
-"""What a heartbeat knows of its renewals: when one was last confirmed, and what kept the others from being (rule 9)."""
+"""The recent renewals of a heartbeat: when the last was confirmed, and what prevented the others
+(rule 9).
+"""
 
 from collections.abc import Collection
 
@@ -8,7 +10,7 @@ from .timing import LeaseTiming
 
 
 class RenewalHistory:
-    """The evidence from which a grant that ran out of trust gets its cause. Times are by the client's clock."""
+    """The evidence for the cause of a loss. Times are by the client's clock."""
 
     def __init__(self, timing: LeaseTiming, now: float) -> None:
         self._timing = timing
@@ -18,16 +20,18 @@ class RenewalHistory:
         self._confirmed = now
 
     def confirmed(self, sent: float, locked: Collection[Grant] = ()) -> None:
-        """Note that the database answered what was sent at ``sent``; the rows of ``locked`` were not renewed."""
+        """Record that the database answered what was sent at ``sent``; the rows of ``locked`` were
+        not renewed.
+        """
         self._confirmed, self._starved, self._error = sent, 0.0, None
         self._locked = frozenset(locked)
 
     def failed(self, error: str) -> None:
-        """Note why a renewal failed."""
+        """Record why a renewal failed."""
         self._error = error
 
     def stalled(self, seconds: float) -> None:
-        """Note that this process did not run for so long."""
+        """Record that this process did not run for so many seconds."""
         self._starved += seconds
 
     def cause(self, state: GrantState, now: float) -> tuple[LossKind, str]:

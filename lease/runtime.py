@@ -1,4 +1,4 @@
-"""What stands behind every client: the library's thread, and in it the core."""
+"""The runtime behind every client: the library's thread, and in it the core."""
 
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
@@ -19,7 +19,9 @@ T = TypeVar("T")
 
 
 class Runtime:
-    """Runs what clients ask of the core in the library's thread; each call returns a future that any thread can wait for."""
+    """Runs what clients ask of the core in the library's thread; each call returns a future that
+    any thread can wait for.
+    """
 
     def __init__(
         self,
@@ -32,7 +34,7 @@ class Runtime:
         clock: Clock,
     ) -> None:
         if (database is None) == (store is None):
-            raise LeaseError("a LeaseClient needs the URL of a database (or an engine), or a store, and not both")
+            raise LeaseError("a LeaseClient needs the URL of a database (or an engine), or a store, but not both")
         self._database = database if store is None else None
         self._store = store
         self._listener = listener
@@ -94,7 +96,7 @@ class Runtime:
         return self.loop.submit(work(self.core))
 
     def call(self, step: Callable[[Core], T]) -> "Future[T]":
-        """Do ``step`` with the core, in the library's thread, between two steps of everything else there."""
+        """Run ``step`` with the core, in the library's thread; nothing else there runs meanwhile."""
         return self.loop.submit(_called(step, self.core))
 
 

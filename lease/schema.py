@@ -19,7 +19,8 @@ from sqlalchemy import (
 )
 
 from .database.backend import SCHEMA, backend_of
-from .database.dialects import Expiry, Instant, Name, clock, other_boot, turn
+from .database.contention import turn
+from .database.dialects import Expiry, Instant, Name, clock, other_boot
 from .model import Grant
 
 metadata = MetaData()
@@ -38,7 +39,8 @@ lease = Table(
     Column("granted_at", Instant),
     Column("renewed_at", Instant),
     Column("awaited_until", Expiry, comment="until when somebody waits to hear of the release"),
-    # A plain key over what identifies a grant: each end of a grant changes it, so that it waits for open fences (rule 11).
+    # A plain key over what identifies a grant: each end of a grant changes it, so that it waits for
+    # open fences (rule 11).
     UniqueConstraint("name", "token", "holder", name="lease_grant_key"),
     CheckConstraint("token >= 0", name="lease_token_counts_up"),
     CheckConstraint("(holder IS NULL) = (expires_at IS NULL)", name="lease_held_until"),
@@ -54,7 +56,9 @@ def of_grant(grant: Grant) -> ColumnElement[bool]:
 
 
 def stale() -> ColumnElement[bool]:
-    """Return the condition that a held lease may be granted to another, by the database's clock (rule 1)."""
+    """Return the condition that a held lease may be granted to another, by the database's clock
+    (rule 1).
+    """
     return or_(lease.c.expires_at <= clock(), other_boot(lease.c.boot))
 
 
@@ -70,12 +74,14 @@ def functions(schema: str = SCHEMA) -> str:
 
 
 def create_tables(connection: Connection) -> None:
-    """Make the table of leases and its SQL functions where they are missing; safe to run at the same time from many places.
+    """Create the table of leases and its SQL functions where they are missing; safe to run from
+    many places at once.
 
-    Use it in a migration of your own, or once at a program's start. Nothing that exists is changed or dropped.
+    Use it in a migration of your own, or once when a program starts. Nothing that exists is changed
+    or dropped.
     """
     backend = backend_of(connection)
-    # Two CREATE TABLE IF NOT EXISTS at once can still collide; one at a time can not.
+    # Two CREATE TABLE IF NOT EXISTS at once can still collide, so they take turns.
     connection.execute(select(turn(_TURN)))
     metadata.create_all(connection.execution_options(schema_translate_map={None: backend.schema}), tables=[lease])
     if backend.has_functions:

@@ -1,4 +1,4 @@
-"""Where leases are kept: what the heartbeat and the client ask of it, and the store in a database."""
+"""The store of leases: what the heartbeat and the client ask of it, and the store in a database."""
 
 import asyncio
 from collections.abc import Collection
@@ -26,30 +26,36 @@ _UNHEARD = 1.0
 _LOOK = 0.1
 """Seconds between two looks on SQLite, which has no notifications."""
 _AFTER_EXPIRY = 0.005
-"""Seconds to look after a lease goes stale, so that it is."""
+"""Seconds by which to look later than a lease goes stale, so that it is stale then."""
 
 
 class Store(Protocol):
-    """What keeps the leases. Every method raises `StoreUnavailable` when it does not answer in time."""
+    """A store of leases. Every method raises `StoreUnavailable` when the store does not answer in
+    time.
+    """
 
     async def grant(self, name: str, holder: str, label: str, ttl: float) -> Grant | LeaseRecord | None:
-        """Grant ``name``, or return what stands in the way (None where that is not known: ask again)."""
+        """Grant ``name``, or return the lease that is in the way (None where that is not known: ask
+        again).
+        """
         ...
 
     async def renew(self, holder: str, ttl: float, expected: Collection[Grant]) -> Renewal:
-        """Renew all leases of ``holder`` and tell what became of ``expected``."""
+        """Renew all leases of ``holder``, and return what became of ``expected``."""
         ...
 
     async def release(self, grant: Grant) -> bool:
-        """End ``grant`` and wake those who wait for it; False when it had ended before."""
+        """End ``grant``, and wake those who wait for it; False when it had ended before."""
         ...
 
     async def wait_released(self, name: str, seconds: float) -> None:
-        """Return when ``name`` may be free (heard of its release, or it went stale), at the latest after ``seconds``."""
+        """Wait until ``name`` may be free (its release was heard of, or it went stale), at most
+        ``seconds``.
+        """
         ...
 
     async def read(self, name: str) -> LeaseRecord | None:
-        """Return what stands under ``name``."""
+        """Return the lease ``name``, or None."""
         ...
 
     async def list(self, prefix: str) -> list[LeaseRecord]:
@@ -57,7 +63,7 @@ class Store(Protocol):
         ...
 
     async def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         ...
 
 
@@ -88,7 +94,8 @@ class DatabaseStore:
                 renewed.pairs, statements.read(connection, missing) if missing else {}, renewed.database_time
             )
 
-        # One statement needs no transaction around it, which saves a round trip; unless its turn to write comes with one.
+        # One statement needs no transaction around it, which saves a round trip; unless its turn to
+        # write comes with one.
         return await (self._renewals.write(unit) if self._backend.has_one_writer else self._renewals.read(unit))
 
     def _renewed(self, connection: Connection, holder: str, ttl: float) -> statements.RenewedPairs:
@@ -104,7 +111,8 @@ class DatabaseStore:
             lambda connection: statements.release(connection, grant, lock_wait=self._timeout * 0.9)
         )
         if done.awaited:
-            # After the commit and alone, only where somebody waits (rule 15); whoever misses it looks again by himself.
+            # After the commit, by itself, and only where there is a waiter (rule 15), who would
+            # also look again without it.
             with suppress(StoreUnavailable):
                 await self._others.read(lambda connection: statements.notify(connection, grant.name))
         return done.released
@@ -138,7 +146,9 @@ class DatabaseStore:
         return await self._others.read(lambda connection: statements.list_prefix(connection, prefix))
 
     async def prepare(self) -> None:
-        """Make the tables where the database is embedded; elsewhere that is an act of its own (`lease.create_tables`, a migration)."""
+        """Create the tables where the database is embedded; elsewhere that is a step of its own
+        (`lease.create_tables`, a migration).
+        """
         if self._backend.is_embedded:
             await self._others.write(create_tables)
 

@@ -20,10 +20,12 @@ from .timing import LeaseTiming
 
 
 class Lease(Handle):
-    """A lease that this client holds, or held; `lease.handle.Handle` tells what can be read of it."""
+    """A lease that this client holds, or held; `lease.handle.Handle` has what can be read of it."""
 
     def fence(self, connection: SyncKinds, *, bound: Duration = BOUND) -> None:
-        """Prove in the caller's transaction that this grant has not ended (rule 11; see `lease.fences.fence`). Raises `LeaseLost`."""
+        """Prove in the caller's transaction that this grant has not ended (rule 11; see
+        `lease.fences.fence`). Raises `LeaseLost`.
+        """
         fence(connection, self.grant, bound=bound, home=self._runtime.home)
 
     def release(self) -> bool:
@@ -35,9 +37,11 @@ class Lease(Handle):
 
 
 class LeaseClient:
-    """Acquires leases, and renews them from a heartbeat in a thread of its own; see `lease.client.LeaseClient`.
+    """Acquires leases, and renews them from a heartbeat in a thread of its own; see
+    `lease.client.LeaseClient`.
 
-    Use it as ``with``, from as many threads as you like. After ``os.fork`` it refuses with a sentence: make one in the child.
+    Use it as ``with``, from any number of threads. After ``os.fork`` it raises `LeaseError`: make
+    one in the child.
     """
 
     def __init__(
@@ -80,10 +84,12 @@ class LeaseClient:
 
     @contextmanager
     def hold(self, name: str, *, wait: Duration | None = 0) -> Iterator[Lease]:
-        """Hold ``name`` while the block runs, and release it after; ``wait`` as in `lease.client.LeaseClient.hold`.
+        """Hold ``name`` while the block runs, and release it after; ``wait`` as in
+        `lease.client.LeaseClient.hold`.
 
-        A block that runs in this thread cannot be cancelled: watch ``held.lost`` or call ``held.ensure()``. When the lease was lost,
-        `LeaseLost` is raised at the block's end, unless it raises something itself.
+        A block that runs in this thread cannot be cancelled: watch ``held.lost`` or call
+        ``held.ensure()``. If the lease was lost, `LeaseLost` is raised at the end of the block,
+        unless the block itself raises.
         """
         held = self._acquire(name, wait)
         try:
@@ -94,14 +100,16 @@ class LeaseClient:
             raise lost_error(held.loss)
 
     def try_acquire(self, name: str) -> Lease | None:
-        """Acquire ``name`` if it is free or stale, else return None. The caller releases it."""
+        """Acquire ``name`` if it is free or stale, otherwise return None. The caller releases it."""
         try:
             return self._acquire(name, 0)
         except LeaseNotAcquired:
             return None
 
     def lead(self, name: str) -> Iterator[Lease]:
-        """Yield a lease each time this client becomes the leader ``name``, without end; see `lease.client.LeaseClient.lead`."""
+        """Yield a lease each time this client becomes the leader ``name``, without end; see
+        `lease.client.LeaseClient.lead`.
+        """
         while True:
             held = self._acquire(name, None)
             try:
@@ -124,7 +132,9 @@ class LeaseClient:
             return Lease(self._runtime, future.result())
         except LeaseError:
             raise
-        except BaseException:  # raised in this thread by a signal, and not by the acquisition: nobody will release it
+        except (
+            BaseException
+        ):  # raised in this thread by a signal, not by the acquisition, whose grant nobody would release
             self._runtime.submit(lambda core: core.abandon(ticket)).result()
             raise
 
@@ -132,4 +142,4 @@ class LeaseClient:
         try:
             held.release()
         except LeaseError as error:  # what the block did matters more; the grant ends by its ttl
-            self._runtime.core.tell(events.ReleaseFailed(held.grant, str(error)))
+            self._runtime.core.notify(events.ReleaseFailed(held.grant, str(error)))

@@ -1,10 +1,11 @@
-"""For the tests of programs that use leases: a clock that a test moves, and a store in memory.
+"""Test doubles for programs that use leases: a clock that a test moves, and a store in memory.
 
     clock = ManualClock()
     store = MemoryStore(clock)
     with lease.sync.LeaseClient(store=store, clock=clock) as client: ...
 
-`MemoryStore` keeps the contract of the databases (one conformance suite runs on all of them), and can be made to fail.
+`MemoryStore` keeps the contract of the databases (one conformance suite runs on all of them), and
+can be made to fail.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from .model import Grant, LeaseRecord, Renewal
 
 
 class ManualClock:
-    """A clock that moves only when it is told to; call it for the time, in seconds."""
+    """A clock that moves only when a test moves it; call it for the time, in seconds."""
 
     def __init__(self, start: float = 1_000.0) -> None:
         self._now = start
@@ -44,7 +45,9 @@ class _Row:
 
 
 class MemoryStore:
-    """The leases in memory, shared by all clients that are given this store; its clock is the "database's" clock."""
+    """The leases in memory, shared by all clients that are given this store; its clock is the
+    "database's" clock.
+    """
 
     def __init__(self, clock: ManualClock | None = None) -> None:
         self._clock = clock or time.monotonic
@@ -83,7 +86,7 @@ class MemoryStore:
             return Renewal(frozenset(pairs), missing, now if pairs else None)
 
     async def release(self, grant: Grant) -> bool:
-        """End ``grant`` if it is in force still."""
+        """End ``grant`` if it is still in force."""
         with self._reached():
             row = self._rows.get(grant.name)
             if row is None or (row.token, row.holder) != (grant.token, grant.holder):
@@ -92,7 +95,7 @@ class MemoryStore:
             return True
 
     async def wait_released(self, name: str, seconds: float) -> None:
-        """Look now and then, in real time."""
+        """Look every few milliseconds, in real time."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             record = await self.read(name)
@@ -101,17 +104,17 @@ class MemoryStore:
             await asyncio.sleep(0.005)
 
     async def read(self, name: str) -> LeaseRecord | None:
-        """Return what stands under ``name``."""
+        """Return the lease ``name``, or None."""
         with self._reached():
             return self._record(name, self._rows[name]) if name in self._rows else None
 
     async def list(self, prefix: str) -> list[LeaseRecord]:
-        """Return the leases under ``prefix``."""
+        """Return the leases whose names begin with ``prefix``."""
         with self._reached():
             return [self._record(name, row) for name, row in sorted(self._rows.items()) if name.startswith(prefix)]
 
     async def close(self) -> None:
-        """Nothing to let go of."""
+        """Do nothing: there are no connections."""
 
     def fence(self, grant: Grant) -> None:
         """Raise `LeaseLost` unless ``grant`` is in force: what a fenced transaction would do."""
@@ -122,7 +125,7 @@ class MemoryStore:
 
     def _reached(self) -> threading.Lock:
         if not self.available:
-            raise StoreUnavailable("the store in memory was told to be away")
+            raise StoreUnavailable("the store in memory is away, as the test has set it")
         return self._lock
 
     def _record(self, name: str, row: _Row) -> LeaseRecord:

@@ -1,4 +1,6 @@
-"""How long a grant lasts, how often it is renewed, and when its holder stops trusting it (rule 3)."""
+"""The timing of a lease: how long a grant lasts, how often it is renewed, and when its holder stops
+trusting it (rule 3).
+"""
 
 from dataclasses import dataclass
 
@@ -17,9 +19,11 @@ _DEFAULTS = {
 
 @dataclass(frozen=True, slots=True, init=False)
 class LeaseTiming:
-    """The six durations of a lease, in seconds; checked when made, `InvalidTiming` says what does not fit.
+    """The six durations of a lease, in seconds; checked when made; `InvalidTiming` says what does
+    not fit.
 
-    Whatever is not given follows the ttl in proportion: a ttl of 15s renews each 2.5s, a ttl of 30s each 5s.
+    What is not given follows the ttl in proportion: a ttl of 15s renews every 2.5s, a ttl of 30s
+    every 5s.
     """
 
     ttl: float
@@ -63,7 +67,7 @@ class LeaseTiming:
         if not self.attempt_timeout > 0:
             raise InvalidTiming("attempt_timeout is 0, but each attempt needs some time: set it above 0")
         if not self.renew_every > 0:
-            raise InvalidTiming("renew_every is 0, but a renewal is due now and then: set it above 0")
+            raise InvalidTiming("renew_every is 0, but renewals need some time between them: set it above 0")
         needed = self.renew_every + 2 * self.attempt_timeout + self.retry_wait
         if needed > self.give_up:
             raise InvalidTiming(

@@ -1,4 +1,4 @@
-"""What the answer to a renewal means for each grant; pure decisions (rules 6, 7 and 9)."""
+"""Verdicts on grants from the answer to a renewal; pure decisions (rules 6, 7 and 9)."""
 
 from collections.abc import Collection
 from collections.abc import Set as AbstractSet
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from .model import Grant, Renewal, ended_cause
 
 ANY_NAME = ""
-"""In place of a name: what is being acquired is not known beforehand."""
+"""In place of a name, where what is being acquired is not known beforehand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class Verdicts:
 
     renewed: tuple[Grant, ...]
     unknown: tuple[Grant, ...]
-    """In force as far as anybody can see, but not renewed: another transaction has its row locked."""
+    """Apparently in force, but not renewed: another transaction has its row locked."""
     ended: tuple[tuple[Grant, str], ...]
     """Over, with the cause."""
 
@@ -36,10 +36,12 @@ def judge(expected: Collection[Grant], renewal: Renewal) -> Verdicts:
 
 
 def orphans(renewal: Renewal, holder: str, known: AbstractSet[Grant], in_flight: AbstractSet[str]) -> list[Grant]:
-    """Return the grants that stand under ``holder`` although this client does not hold them, or has declared them lost.
+    """Return the grants that the database has under ``holder`` although this client does not hold
+    them, or has declared them lost.
 
-    The reply to their acquisition was lost, say. A name that is being acquired right now explains
-    itself, and so does every name while something is acquired whose name is not known beforehand (`ANY_NAME`).
+    The reply to their acquisition may have been lost. A name that is being acquired right now is
+    not among them, and none is while something is acquired whose name is not known beforehand
+    (`ANY_NAME`).
     """
     if ANY_NAME in in_flight:
         return []

@@ -41,7 +41,9 @@ COMMANDS = {
     ),
     "db": LazyCommand("db", "db", "Migrations, also as a script."),
 }
-"""The commands in the order of the help; a test compares what it says of each with the command's own help."""
+"""The commands in the order of the help; a test compares what it says of each with the command's
+own help.
+"""
 
 app = typer.Typer(
     name="leased",

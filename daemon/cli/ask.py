@@ -23,7 +23,8 @@ PATIENCE = 10.0
 def ask(database: str | None, unit: Unit[T], *, write: bool = False, patience: float = PATIENCE) -> T:
     """Return what ``unit`` finds in the database that the flag, or else the settings, name.
 
-    Raises `StoreUnavailable`, or `SchemaNotReady` when its tables are not those of this version. Makes no file.
+    Raises `StoreUnavailable`, or `SchemaNotReady` when its tables are not those of this version.
+    Makes no file.
     """
     return ask_url(read_settings({"database_url": database}).database, unit, write=write, patience=patience)
 
@@ -54,7 +55,9 @@ def ask_url(url: str, unit: Unit[T], *, write: bool = False, patience: float = P
 
 
 def prepare(url: str) -> None:
-    """See that the tables are there, before anything is started: made where the database is embedded, checked elsewhere."""
+    """See that the tables are there, before anything is started: made where the database is
+    embedded, checked elsewhere.
+    """
     if backend_of(parse_address(url)).is_embedded:
         migrations.upgrade(url)
     else:

@@ -12,7 +12,9 @@ from typer.main import get_command
 
 @dataclass(frozen=True, slots=True)
 class LazyCommand:
-    """Where a command is, and what the group's help says of it: the first paragraph of the command's own."""
+    """Where a command is, and what the group's help says of it: the first paragraph of the
+    command's own.
+    """
 
     module: str
     function: str
@@ -20,7 +22,9 @@ class LazyCommand:
 
 
 class Commands(MutableMapping[str, Any]):
-    """The commands of a group by name: those of ``entries``, loaded when one is asked for, and those that are added."""
+    """The commands of a group by name: those of ``entries``, loaded when one is asked for, and
+    those that are added.
+    """
 
     def __init__(self, package: str, entries: Mapping[str, LazyCommand]) -> None:
         self._package = package
@@ -54,7 +58,9 @@ class Commands(MutableMapping[str, Any]):
 
 
 def lazy_group(package: str, entries: Mapping[str, LazyCommand]) -> type[TyperGroup]:
-    """Return the class of a group that has ``entries``, whose modules are in ``package``, beside what is registered with it."""
+    """Return the class of a group that has ``entries``, whose modules are in ``package``, beside
+    what is registered with it.
+    """
 
     class LazyGroup(TyperGroup):
         def __init__(self, **attributes: Any) -> None:

@@ -1,1 +1,1 @@
-"""Where the database is and how to work on it, on PostgreSQL and SQLite: the one layer that the daemon shares."""
+"""The database: where it is, what it can do, and how to work on it; the daemon shares this room."""

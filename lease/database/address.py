@@ -1,4 +1,6 @@
-"""Where a database is: the URL that users give, in the form that the library's own connections use."""
+"""The address of a database: the URL that users give, in the form that the library's own
+connections use.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Union
@@ -14,7 +16,9 @@ if TYPE_CHECKING:
 
 # A name for the last, and not the class: that brings SQLAlchemy's ORM along.
 Address = Union[str, URL, Engine, "AsyncEngine"]
-"""A URL as it comes (``postgres://``, ``postgresql://``, ``sqlite:///``), or an engine, whose URL is taken."""
+"""A URL as it comes (``postgres://``, ``postgresql://``, ``sqlite:///``), or an engine, whose URL
+is taken.
+"""
 
 
 def parse_address(address: Address) -> URL:
@@ -39,7 +43,9 @@ def _with_path(url: URL) -> URL:
 
 
 def describe(url: URL) -> str:
-    """Return the URL for people: without password and driver. It may lead to a database that is not supported."""
+    """Return the URL for people: without password and driver. It may lead to a database that is not
+    supported.
+    """
     name = url.get_backend_name()
     file = backend_of(url).file(url) if name in NAMES else None
     if file is not None:
@@ -49,13 +55,15 @@ def describe(url: URL) -> str:
 
 
 def plain_url(address: Address) -> str:
-    """Return the URL as other programs take it: an absolute path, no driver, and the password in it."""
+    """Return the URL as other programs take it: an absolute path, no driver, and the password in
+    it.
+    """
     url = parse_address(address)
     return url.set(drivername=url.get_backend_name()).render_as_string(hide_password=False)
 
 
 def place_of(url: URL) -> tuple[object, ...]:
-    """Return what tells one database from another, however their URLs are written."""
+    """Return the same value for two URLs of one database, and different ones for two databases."""
     backend = backend_of(url)
     if backend.is_embedded:
         return (backend.name, str(Path(url.database or "").resolve()))

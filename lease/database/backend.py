@@ -1,6 +1,7 @@
 """What a kind of database is and can do: one value for each kind, asked instead of its name.
 
-SQL that differs stands in the dialects' modules as constructs of SQLAlchemy; what is decided otherwise asks a `Backend`.
+SQL that differs stands in the dialects' modules as constructs of SQLAlchemy; what is decided
+otherwise asks a `Backend`.
 """
 
 from collections.abc import Callable
@@ -17,7 +18,9 @@ SCHEMA = "public"
 
 @dataclass(frozen=True, slots=True)
 class ConnectionSettings:
-    """What a connection of our own is to be like; a driver takes of it what it knows. Durations in seconds."""
+    """What a connection of our own is to be like; a driver takes of it what it knows. Durations in
+    seconds.
+    """
 
     application: str = "leased"
     """The name under which the server shows it."""
@@ -44,20 +47,24 @@ class Backend:
     is_embedded: bool
     """A file of this machine, which its first use makes, tables and all."""
     has_own_clock: bool
-    """Leases expire by its own clock, otherwise by that of the machine since it started (rule 1)."""
+    """Leases expire by its own clock; otherwise by the machine's clock since its start (rule 1)."""
     has_one_writer: bool
-    """One transaction at a time can write; they take turns (`lease.database.turnstile`), and need no locks of rows."""
+    """One transaction at a time can write; they take turns (`lease.database.turnstile`), and need
+    no locks of rows.
+    """
     has_functions: bool
     """``lease_fence`` can be called in it, from any language."""
     listens: bool
-    """It carries the news of a release to those who listen."""
+    """It can notify those who wait for a release."""
     options: Callable[[ConnectionSettings], dict[str, Any]]
     """What its driver is given to connect."""
     aliases: frozenset[str] = frozenset()
     """Other names that URLs have for it."""
 
     def file(self, url: URL) -> str | None:
-        """Return the path of the file that several processes share; None where the database is no such file."""
+        """Return the path of the file that several processes share; None where the database is no
+        such file.
+        """
         shared = self.is_embedded and url.database and url.database != ":memory:"
         return url.database if shared else None
 
@@ -113,7 +120,9 @@ class HasDialect(Protocol):
 
 
 def backend_of(database: URL | HasDialect) -> Backend:
-    """Return what the database of a URL, an engine or a connection is; raises `LeaseError` for one that is not supported."""
+    """Return what the database of a URL, an engine or a connection is; raises `LeaseError` for one
+    that is not supported.
+    """
     return backend_named(database.get_backend_name() if isinstance(database, URL) else database.dialect.name)
 
 

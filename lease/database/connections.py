@@ -1,4 +1,4 @@
-"""How our own connections are made: engines of SQLAlchemy, sync and async, with the options of their kind of database."""
+"""Our own connections: engines with the options of their kind of database, and transactions."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,13 +8,16 @@ from sqlalchemy import URL, Connection, Engine, create_engine
 from sqlalchemy.pool import NullPool
 
 from .backend import ConnectionSettings, backend_of
+from .turnstile import Turnstile
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 
 def make_engine(url: URL, settings: ConnectionSettings, *, pool: int | None = None, patience: float = 0) -> Engine:
-    """Return a sync engine with ``pool`` connections, for which `patience` seconds are waited; without, each is made for one use."""
+    """Return a sync engine with ``pool`` connections, for which `patience` seconds are waited;
+    without, each is made for one use.
+    """
     return create_engine(url, **_options(url, settings, pool, patience))
 
 
@@ -34,6 +37,45 @@ def connected(url: URL, settings: ConnectionSettings) -> Iterator[Connection]:
             yield connection
     finally:
         engine.dispose()
+
+
+@contextmanager
+def write_transaction(connection: Connection, patience: float) -> Iterator[None]:
+    """Begin a transaction, and commit it after the block, or roll it back if that raises.
+
+    Waits for its turn at most ``patience`` seconds; `TurnstileBusy` says that this took longer.
+    """
+    file = backend_of(connection).file(connection.engine.url)
+    if file is None:
+        with connection.begin():
+            yield
+        return
+    with Turnstile(file) as entrance:
+        entrance.pass_within(patience)
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.exec_driver_sql("COMMIT")
+    except BaseException:
+        _roll_back(connection)
+        raise
+
+
+def use_wal(driver: Any, file: str, patience: float) -> None:
+    """Turn a file of SQLite to WAL, where readers and the writer do not hold each other up."""
+    cursor = driver.cursor()
+    if cursor.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+        # Two that do it to a new file at once can collide without waiting.
+        with Turnstile(file) as entrance:
+            entrance.pass_within(patience)
+            cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.close()
+
+
+def _roll_back(connection: Connection) -> None:
+    driver = connection.connection.driver_connection
+    if driver is not None and driver.in_transaction:
+        driver.rollback()
 
 
 def _options(url: URL, settings: ConnectionSettings, pool: int | None, patience: float) -> dict[str, Any]:

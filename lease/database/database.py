@@ -1,7 +1,7 @@
-"""Running units of work on the database, each bounded by the *client's* clock (rule 3).
+"""Units of work on the database, each bounded by the *client's* clock (rule 3).
 
-A unit is a plain function of a SQLAlchemy connection, so that each statement is written once, for PostgreSQL and SQLite, for async and
-sync programs alike.
+A unit is a plain function of a SQLAlchemy connection, so that each statement is written once, for
+PostgreSQL and SQLite, for async and sync programs alike.
 """
 
 from collections.abc import Callable
@@ -20,8 +20,9 @@ Unit = Callable[[Connection], T]
 class Database(Protocol):
     """A few connections to one database, and a bound on each attempt.
 
-    `read` and `write` raise `StoreUnavailable` when the database cannot be reached, does not answer within the bound, or breaks off; then what
-    was asked may have happened or not. Other database errors pass through.
+    `read` and `write` raise `StoreUnavailable` when the database cannot be reached, does not answer
+    within the bound, or breaks off. What was asked may or may not have happened then. Other
+    database errors pass through.
     """
 
     @property
@@ -41,17 +42,17 @@ class Database(Protocol):
 
 
 def explain(error: BaseException, url: URL) -> LeaseError:
-    """Turn what the driver said into one sentence without passwords."""
+    """Return an error of ours for a driver's: one sentence, without passwords."""
     if tables_missing(error):
         return SchemaMissing(
-            f"the database {describe(url)} has not the tables of leased; make them with `leased db upgrade`, or with "
+            f"the database {describe(url)} does not have leased's tables; create them with `leased db upgrade`, or with "
             "lease.create_tables(connection) where only the library is used"
         )
     return StoreUnavailable(f"the database {describe(url)} cannot be used: {_said(error, url)}")
 
 
 def tables_missing(error: BaseException) -> bool:
-    """Tell whether the database refused because it has not the tables, or not all of them."""
+    """Return whether the database refused because it lacks some or all of the tables."""
     text = str(getattr(error, "orig", error))
     return sqlstate(error) in ("42P01", "42883", "3F000") or text.startswith("no such table")
 

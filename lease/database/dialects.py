@@ -1,19 +1,17 @@
-"""Where PostgreSQL and SQLite differ: one type or SQL construct for each difference, so that the statements are written once."""
+"""Where PostgreSQL and SQLite differ: one type or SQL construct for each difference, so that the
+statements are written once.
+"""
 
 from datetime import UTC, datetime
-from importlib import import_module
 from typing import Any, cast
 
 from sqlalchemy import (
     TIMESTAMP,
-    BigInteger,
     Boolean,
     ColumnElement,
-    Connection,
     Dialect,
     Double,
     Float,
-    Table,
     Text,
     bindparam,
 )
@@ -23,7 +21,6 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from ..clock import boot_id, boottime
-from .backend import backend_of
 
 Name = Text().with_variant(Text(collation="C"), "postgresql")
 """A name; names sort the same on every database."""
@@ -52,7 +49,9 @@ class Instant(TypeDecorator[datetime]):
 
 
 class Expiry(TypeDecorator[Any]):
-    """A moment of the clock that leases expire by: the database's on PostgreSQL, the clock since boot on SQLite."""
+    """A moment of the clock that leases expire by: the database's on PostgreSQL, the clock since
+    boot on SQLite.
+    """
 
     impl = Double
     cache_ok = True
@@ -83,7 +82,9 @@ def _now_sqlite(element: now, compiler: SQLCompiler, **kw: Any) -> str:
 
 
 class clock(FunctionElement[Any]):  # noqa: N801
-    """The clock that leases expire by, now: nobody's setting of the wall clock moves it on SQLite (rule 1)."""
+    """Now, by the clock that leases expire by; on SQLite, setting the wall clock does not move it
+    (rule 1).
+    """
 
     type = Expiry()
     inherit_cache = True
@@ -149,12 +150,16 @@ def seconds_between(start: ColumnElement[Any], end: ColumnElement[Any]) -> Colum
 
 
 def seconds_until(moment: ColumnElement[Any]) -> ColumnElement[float]:
-    """Return SQL for the seconds until ``moment`` (an `Instant`), by the database's clock; negative when it is past."""
+    """Return SQL for the seconds until ``moment`` (an `Instant`), by the database's clock; negative
+    when it is past.
+    """
     return _Between(now(), moment)
 
 
 class other_boot(FunctionElement[bool]):  # noqa: N801
-    """Whether the grant was made before the machine's last start; never so where the database's clock goes on."""
+    """Whether the grant was made before the machine's last start; never so where the database's
+    clock goes on.
+    """
 
     type = Boolean()
     inherit_cache = True
@@ -172,7 +177,9 @@ def _other_boot_sqlite(element: other_boot, compiler: SQLCompiler, **kw: Any) ->
 
 
 class this_boot(FunctionElement[str]):  # noqa: N801
-    """The id of this machine's start on SQLite; NULL on PostgreSQL, whose clock does not depend on it."""
+    """The id of this machine's start on SQLite; NULL on PostgreSQL, whose clock does not depend on
+    it.
+    """
 
     type = Text()
     inherit_cache = True
@@ -186,59 +193,3 @@ def _this_boot_postgresql(element: this_boot, compiler: SQLCompiler, **kw: Any) 
 @compiles(this_boot, "sqlite")
 def _this_boot_sqlite(element: this_boot, compiler: SQLCompiler, **kw: Any) -> str:
     return compiler.process(bindparam(None, callable_=boot_id, type_=Text(), unique=True), **kw)
-
-
-class _LockTimeout(FunctionElement[bool]):
-    """True; on PostgreSQL it also bounds how long this statement waits for a locked row."""
-
-    type = Boolean()
-    inherit_cache = True
-
-
-@compiles(_LockTimeout, "postgresql")
-def _lock_timeout_postgresql(element: _LockTimeout, compiler: SQLCompiler, **kw: Any) -> str:
-    (milliseconds,) = list(element.clauses)
-    return f"(SELECT set_config('lock_timeout', {compiler.process(milliseconds, **kw)}, true)) IS NOT NULL"
-
-
-@compiles(_LockTimeout, "sqlite")
-def _lock_timeout_sqlite(element: _LockTimeout, compiler: SQLCompiler, **kw: Any) -> str:
-    return "1"
-
-
-def lock_timeout(seconds: float) -> ColumnElement[bool]:
-    """Return a condition that is always met and bounds the waits for row locks of the statement it stands in.
-
-    It is local to the transaction (no session state), and needs no round trip of its own.
-    """
-    return _LockTimeout(bindparam(None, str(max(1, round(seconds * 1000))), type_=Text(), unique=True))
-
-
-class _Turn(FunctionElement[Any]):
-    """Waits until no other transaction has this turn; on SQLite there is one writer at a time anyway."""
-
-    type = Text()
-    inherit_cache = True
-
-
-@compiles(_Turn, "postgresql")
-def _turn_postgresql(element: _Turn, compiler: SQLCompiler, **kw: Any) -> str:
-    (key,) = list(element.clauses)
-    return f"CAST(pg_advisory_xact_lock({compiler.process(key, **kw)}) AS text)"
-
-
-@compiles(_Turn, "sqlite")
-def _turn_sqlite(element: _Turn, compiler: SQLCompiler, **kw: Any) -> str:
-    (key,) = list(element.clauses)
-    return compiler.process(key, **kw)
-
-
-def turn(key: int) -> ColumnElement[Any]:
-    """Return SQL that gives this transaction its turn under ``key`` when it is selected; it ends with the transaction."""
-    return _Turn(bindparam(None, key, type_=BigInteger(), unique=True))
-
-
-def insert_missing(connection: Connection, table: Table) -> Any:
-    """Return an INSERT that passes over rows that are there."""
-    dialect = import_module(f"sqlalchemy.dialects.{backend_of(connection).name}")
-    return dialect.insert(table).on_conflict_do_nothing()

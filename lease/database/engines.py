@@ -10,10 +10,12 @@ from .database import Database
 def open_database(address: Address, *, timeout: float, connections: int = 2, application: str = "leased") -> Database:
     """Return a `lease.database.database.Database`; nothing is connected yet.
 
-    ``timeout`` bounds each attempt, in seconds, connecting included. Use it from one event loop only.
+    ``timeout`` bounds each attempt, in seconds, connecting included. Use it from one event loop
+    only.
     """
     url = parse_address(address)
-    # The module of its kind alone is loaded, and with it the driver that the other kind does not need.
+    # The module of its kind alone is loaded, and with it the driver that the other kind does not
+    # need.
     kind = import_module(f".{backend_of(url).name}", __package__)
     database: Database = kind.open_database(url, timeout=timeout, connections=connections, application=application)
     return database

@@ -1,6 +1,7 @@
 """Listening for releases on PostgreSQL.
 
-A notification only shortens a wait; nothing depends on it (a pooler in transaction mode swallows them all).
+A notification only shortens a wait; nothing depends on it (a pooler in transaction mode swallows
+them all).
 """
 
 import asyncio
@@ -16,11 +17,12 @@ _CHECK = "\N{BELL}check"
 """A payload that no lease's name can be: the listener's notification to itself."""
 _CONNECT = 2.0
 _PAUSE = 1.0
-"""Seconds between two attempts to listen, and between two looks at whether there still are waiters."""
+"""Seconds between two attempts to listen, and between two looks whether anyone is waiting."""
 
 
 class ReleaseListener:
-    """One connection that listens to ``channel`` while there are waiters, and hears the names that were released.
+    """One connection that listens to ``channel`` while there are waiters, and hears the names that
+    were released.
 
     It counts as working only after a notification to itself has arrived.
     """
@@ -34,7 +36,9 @@ class ReleaseListener:
 
     @contextmanager
     def subscribed(self, name: str) -> Iterator[asyncio.Event]:
-        """Listen during the block; the event is set whenever the release of ``name`` is heard, or the connection is lost."""
+        """Listen during the block; the event is set whenever the release of ``name`` is heard, or
+        the connection is lost.
+        """
         heard = asyncio.Event()
         self._waiters.setdefault(name, []).append(heard)
         if self._task is None or self._task.done():

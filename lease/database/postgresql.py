@@ -1,7 +1,8 @@
 """PostgreSQL through psycopg 3, with a bound on each attempt that holds on a silent network too.
 
-A pending call is ended by shutting its socket down, not by cancelling it: psycopg would ask the server to cancel, over the same network
-that does not answer, and wait for that (rule 3). No session state is used, so that a pooler in transaction mode does no harm.
+A pending call is ended by shutting its socket down, not by cancelling it: psycopg would ask the
+server to cancel, over the same network that does not answer, and wait for that (rule 3). No session
+state is used, so that a pooler in transaction mode does no harm.
 """
 
 import asyncio
@@ -37,7 +38,9 @@ def open_database(url: URL, *, timeout: float, connections: int, application: st
 
 
 class PostgresqlDatabase:
-    """A small pool of connections of its own, used from one event loop (see `lease.database.database.Database`)."""
+    """A small pool of connections of its own, used from one event loop (see
+    `lease.database.database.Database`).
+    """
 
     def __init__(self, url: URL, *, timeout: float, connections: int, application: str) -> None:
         self._url = url
@@ -90,12 +93,14 @@ class PostgresqlDatabase:
         except (*_UNAVAILABLE, ProgrammingError) as error:
             explained = explain(error, self._url)
             if isinstance(error, ProgrammingError) and isinstance(explained, StoreUnavailable) and not _refused(error):
-                raise  # a mistake in a statement is ours, and no reason to try again
+                raise  # a mistake in a statement is a bug, and no reason to try again
             raise explained from error
 
 
 def _refused(error: ProgrammingError) -> bool:
-    """Tell whether it is about the address (the driver's word, without a code) or about rights."""
+    """Return whether the error is about the address (it comes from the driver then, without a code)
+    or about rights.
+    """
     return sqlstate(error) in (None, "42501")
 
 
@@ -112,7 +117,7 @@ class _Line:
         self._descriptor = driver.fileno()
 
     async def cut(self, task: "asyncio.Task[T]") -> None:
-        """End the attempt now; what the server makes of it is not known."""
+        """End the attempt now; whether the server carries it out is not known."""
         task.add_done_callback(forget)
         if task.done():
             return
@@ -127,7 +132,9 @@ _line: ContextVar[_Line | None] = ContextVar("lease_line", default=None)
 
 
 def _connected(connection: Any, _record: Any) -> None:
-    """Note the socket of a new connection before SQLAlchemy asks over it what server it has: that can fall silent too."""
+    """Note the socket of a new connection before SQLAlchemy asks it for the server's version: the
+    network can fall silent then too.
+    """
     line = _line.get()
     if line is not None:
         line.runs_over(connection.driver_connection)
@@ -143,11 +150,13 @@ def _shut_down(descriptor: int) -> None:
 
 
 def forget(task: "asyncio.Task[T]") -> None:
-    """Drop the error of a call that was cut, and with it the half-made connection that hangs on its frames.
+    """Drop the error of a call that was cut, and with it the half-made connection that its frames
+    refer to.
 
-    Else that stays open until the garbage collector comes by, and the server waits for it meanwhile.
+    Otherwise that stays open until the garbage collector runs, and the server waits for it
+    meanwhile.
     """
     try:
         task.result()
-    except BaseException as error:  # noqa: BLE001 - whatever it is
+    except BaseException as error:  # noqa: BLE001 - any error will do
         clear_frames(error.__traceback__)

@@ -11,9 +11,8 @@ from sqlalchemy.exc import DatabaseError
 
 from ..errors import LeaseError
 from .backend import ConnectionSettings
-from .connections import make_engine
+from .connections import make_engine, use_wal, write_transaction
 from .database import Unit, explain
-from .transactions import use_wal, write_transaction
 from .turnstile import TurnstileBusy
 
 T = TypeVar("T")
@@ -23,7 +22,9 @@ OLDEST = (3, 35)
 
 
 def open_database(url: URL, *, timeout: float, connections: int, application: str) -> "SqliteDatabase":
-    """Open it for `lease.database.engines.open_database`; ``application`` is what only a server can show."""
+    """Open it for `lease.database.engines.open_database`; ``application`` is what only a server can
+    show.
+    """
     del application
     return SqliteDatabase(url, timeout=timeout, connections=connections)
 
@@ -50,7 +51,8 @@ class SqliteDatabase:
         return await self._bounded(lambda _: self._read(unit), timeout)
 
     async def close(self) -> None:
-        # A call that was given up may still be in its thread; what it holds is closed with the rest. Every wait in it is bounded.
+        # A call that was given up may still be in its thread; what it holds is closed with the
+        # rest. Each of its waits is bounded.
         self._threads.shutdown(wait=False, cancel_futures=True)
         await asyncio.get_running_loop().run_in_executor(None, self._threads.shutdown)
         self._engine.dispose()
@@ -58,12 +60,13 @@ class SqliteDatabase:
     async def _bounded(self, attempt: Callable[[float], T], timeout: float | None) -> T:
         seconds = self._timeout if timeout is None else timeout
         task = asyncio.get_running_loop().run_in_executor(self._threads, self._explained, attempt, seconds)
-        # When nobody waits any more, because it took too long or the caller was cancelled, nobody asks what came of it either.
+        # When it took too long, or the caller was cancelled, nobody asks what came of it.
         task.add_done_callback(lambda late: late.cancelled() or late.exception())
         done, _ = await asyncio.wait({task}, timeout=seconds)
         if done:
             return task.result()
-        # The thread ends by itself (every wait in it is bounded); what it makes of the work is not known.
+        # The thread ends by itself (every wait in it is bounded); whether it finishes the work is
+        # not known.
         raise explain(TimeoutError(f"no answer within {seconds:g}s"), self._url)
 
     def _explained(self, attempt: Callable[[float], T], seconds: float) -> T:

@@ -1,8 +1,9 @@
 """A turnstile before SQLite's write lock, so that back-to-back writers starve nobody.
 
-SQLite's own waiting is not fair: a process that ends one write and begins the next at once wins the lock again and again, and a renewal
-beside it times out. Who passes the turnstile may begin its write; it is let go as soon as the write has begun, so that the writer in
-front cannot begin anew before the one behind it.
+SQLite's own waiting is not fair: a process that ends one write and begins the next at once wins the
+lock again and again, and a renewal beside it times out. A writer passes the turnstile to begin its
+write, and lets it go as soon as the write has begun, so that the writer in front cannot begin again
+before the one behind it.
 """
 
 import os
@@ -16,13 +17,15 @@ if os.name == "posix":
 
 _PAUSE = 0.001
 _waiting: dict[str, threading.Lock] = {}
-"""By path: held by the one thread of this process that looks whether it may pass. Forty that look each millisecond slow down who is in."""
+"""By path: held by the one thread of this process that looks whether it may pass. Forty that look
+each millisecond slow down the writer.
+"""
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_waiting.clear)
 
 
 class TurnstileBusy(TimeoutError):
-    """Nobody could pass in time."""
+    """The turn did not come in time."""
 
 
 class NoFolder(OSError):
@@ -30,10 +33,11 @@ class NoFolder(OSError):
 
 
 class Turnstile:
-    """The turnstile of the database file at ``path``: passed from `pass_within` or `pass_now` until the block ends.
+    """The turnstile of the database file at ``path``: passed from `pass_within` or `pass_now` until
+    the block ends.
 
-    A file beside the database is locked (``flock``), which the operating system lets go when a process dies. Where the platform has no
-    such lock (Windows), everybody passes at once.
+    A file beside the database is locked (``flock``), which the operating system lets go when a
+    process dies. Where the platform has no such lock (Windows), all pass at once.
     """
 
     def __init__(self, path: str) -> None:
@@ -55,7 +59,7 @@ class Turnstile:
             os.close(self._descriptor)
 
     def pass_now(self) -> bool:
-        """Pass if nobody else has; tell whether we did."""
+        """Pass if no other process or thread has passed; return whether it did."""
         if self._descriptor < 0:
             return True
         try:

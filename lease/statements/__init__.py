@@ -1,7 +1,7 @@
 """The statements of the lease protocol, one function each, for PostgreSQL and SQLite alike.
 
-Each takes a SQLAlchemy connection and runs in the caller's own transaction, so that other programs (the daemon, say) can grant and
-release together with writes of their own.
+Each takes a SQLAlchemy connection and runs in the caller's own transaction, so that other programs
+(the daemon, say) can grant and release together with writes of their own.
 """
 
 from .endings import Release, end_dead, release, settle

@@ -1,11 +1,14 @@
-"""Ending grants: by release, by settlement of what is stale, and for holders whose death is proven (rules 5, 6 and 18)."""
+"""Ending grants: by release, by settlement of what is stale, and for holders whose death is proven
+(rules 5, 6 and 18).
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, select, tuple_, update
 
-from ..database.dialects import clock, lock_timeout
+from ..database.contention import lock_timeout
+from ..database.dialects import clock
 from ..model import Grant
 from ..schema import lease, of_grant, stale
 
@@ -19,11 +22,12 @@ class Release:
     released: bool
     """False: this grant had ended before."""
     awaited: bool
-    """Somebody waits to hear of it."""
+    """A waiter wants to be notified of it."""
 
 
 def release(connection: Connection, grant: Grant, *, lock_wait: float = 5.0) -> Release:
-    """End ``grant``, if it has not ended: name, token *and* holder must match (rule 6). The token stays (rule 5).
+    """End ``grant``, if it has not ended: name, token *and* holder must match (rule 6). The token
+    stays (rule 5).
 
     Waits up to ``lock_wait`` seconds for transactions that are fenced with this grant.
     """
@@ -42,7 +46,9 @@ def settle(connection: Connection, grants: Iterable[Grant]) -> list[Grant]:
 
 
 def end_dead(connection: Connection, grants: Iterable[Grant]) -> list[Grant]:
-    """End those of ``grants`` that are in force still, stale or not; only for holders whose death and whose work's is proven (rule 18)."""
+    """End those of ``grants`` that are still in force, stale or not: only for holders that are
+    proven dead, and their work with them (rule 18).
+    """
     return _end(connection, grants)
 
 

@@ -1,4 +1,6 @@
-"""The fence of a transaction: a proof that a grant has not ended, which holds until the transaction ends (rule 11)."""
+"""The fence of a transaction: a proof that a grant has not ended, which holds until the transaction
+ends (rule 11).
+"""
 
 from sqlalchemy import Connection, select, text, update
 from sqlalchemy.exc import DBAPIError
@@ -14,10 +16,12 @@ FENCED_OFF = "LEASE"
 
 
 def fence(connection: Connection, grant: Grant, bound: float = 30.0) -> None:
-    """Prove that ``grant`` has not ended, and keep it from ending until this transaction ends; `LeaseLost` otherwise (rule 11).
+    """Prove that ``grant`` has not ended, and keep it from ending until this transaction ends;
+    `LeaseLost` otherwise (rule 11).
 
-    PostgreSQL locks the row's key and bounds the transaction to ``bound`` seconds; SQLite takes the write lock by a write that changes
-    nothing, since a read protects nothing there. See `lease.fences.fence` for connections that are not the library's own.
+    PostgreSQL locks the row's key and bounds the transaction to ``bound`` seconds; SQLite takes the
+    write lock by a write that changes nothing, since a read protects nothing there. See
+    `lease.fences.fence` for connections that are not the library's own.
     """
     if backend_of(connection).has_functions:
         _fence_by_key(connection, grant, bound)

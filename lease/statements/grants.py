@@ -1,11 +1,14 @@
-"""Granting: those of several names that are free or stale, each under its next token (rules 4 and 5)."""
+"""Granting: those of several names that are free or stale, each under its next token (rules 4 and
+5).
+"""
 
 from collections.abc import Sequence
 
 from sqlalchemy import Connection, select, text, update
 
 from ..database.backend import backend_of
-from ..database.dialects import clock, insert_missing, later, now, this_boot
+from ..database.contention import insert_missing
+from ..database.dialects import clock, later, now, this_boot
 from ..model import Grant
 from ..schema import free_or_stale, lease
 
@@ -13,10 +16,11 @@ from ..schema import free_or_stale, lease
 def grant(
     connection: Connection, names: Sequence[str], holder: str, ttl: float, *, label: str | None = None
 ) -> list[Grant]:
-    """Grant to ``holder`` those of ``names`` that are free or stale, each under its next token (rules 4 and 5).
+    """Grant to ``holder`` those of ``names`` that are free or stale, each under its next token
+    (rules 4 and 5).
 
-    Waits for no row: one that somebody has locked, a live one and a fenced one are passed over. Needs one statement when the rows
-    exist. At most one grant a name.
+    Waits for no row: those that are locked, live or fenced are passed over. Needs one statement
+    when the rows exist. Grants each name at most once.
     """
     wanted = sorted(set(names))
     granted = _grant_existing(connection, wanted, holder, ttl, label)
@@ -64,7 +68,9 @@ def _insert_missing(connection: Connection, names: Sequence[str]) -> None:
 
 
 def _unclaimed(connection: Connection, names: Sequence[str]) -> Sequence[str]:
-    """Return those of ``names`` that no other transaction is inserting: ON CONFLICT DO NOTHING would wait for it (rule 4)."""
+    """Return those of ``names`` that no other transaction is inserting: ON CONFLICT DO NOTHING
+    would wait for it (rule 4).
+    """
     if backend_of(connection).has_one_writer:
         return names
     return connection.scalars(_CLAIM, {"names": list(names)}).all()

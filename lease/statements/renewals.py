@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, select, update
 
-from ..database.dialects import clock, later, lock_timeout, now
+from ..database.contention import lock_timeout
+from ..database.dialects import clock, later, now
 from ..schema import lease
 
 
@@ -19,14 +20,16 @@ class RenewedPairs:
 def renew(connection: Connection, holder: str, ttl: float, *, lock_wait: float) -> RenewedPairs:
     """Renew every lease of ``holder`` in one statement (rule 7), and return what was renewed.
 
-    A row that somebody else holds locked for longer than ``lock_wait`` seconds makes the database refuse the whole statement; then
-    use `renew_unlocked`.
+    A row that another transaction has locked for longer than ``lock_wait`` seconds makes the
+    database refuse the whole statement; use `renew_unlocked` then.
     """
     return _renew(connection, lease.c.holder == holder, lock_timeout(lock_wait), ttl=ttl)
 
 
 def renew_unlocked(connection: Connection, holder: str, ttl: float) -> RenewedPairs:
-    """Renew the leases of ``holder``, passing over rows that somebody else holds locked (rule 7)."""
+    """Renew the leases of ``holder``, passing over rows that another transaction has locked (rule
+    7).
+    """
     unlocked = (
         select(lease.c.name)
         .where(lease.c.holder == holder)

@@ -1,4 +1,6 @@
-"""Who waits for a release: the word that a waiter leaves in the row, and the notification that answers it (rule 15)."""
+"""Waiters for a release: the note that one leaves in the row, and the notification that answers it
+(rule 15).
+"""
 
 from sqlalchemy import Connection, func, select, update
 
@@ -11,7 +13,9 @@ CHANNEL = "lease_released"
 
 
 def await_release(connection: Connection, name: str, seconds: float) -> bool:
-    """Leave word that somebody waits for ``name`` for that long; False when its row is locked, and was passed over."""
+    """Record that someone waits for ``name`` for that long; False when its row is locked, and was
+    passed over.
+    """
     unlocked = (
         select(lease.c.name)
         .where(lease.c.name == name)
@@ -23,6 +27,8 @@ def await_release(connection: Connection, name: str, seconds: float) -> bool:
 
 
 def notify(connection: Connection, name: str) -> None:
-    """Notify those who listen that ``name`` was released; where nobody can listen, a waiter looks by itself."""
+    """Notify those who listen that ``name`` was released; where nobody can listen, a waiter looks
+    by itself.
+    """
     if backend_of(connection).listens:
         connection.execute(select(func.pg_notify(CHANNEL, name)))

@@ -297,7 +297,7 @@ async def test_what_was_granted_in_a_transaction_that_failed_afterwards_is_relea
 
 
 async def test_a_client_needs_a_database_or_a_store() -> None:
-    with pytest.raises(LeaseError, match="and not both"):
+    with pytest.raises(LeaseError, match="but not both"):
         LeaseClient()
-    with pytest.raises(LeaseError, match="and not both"):
+    with pytest.raises(LeaseError, match="but not both"):
         LeaseClient("sqlite:///a.db", store=MemoryStore())

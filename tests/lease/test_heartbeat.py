@@ -179,7 +179,7 @@ async def test_a_lease_is_lost_at_give_up_and_the_cause_says_for_how_long_the_da
         await beating.watch()
     assert state.loss.kind is LossKind.UNREACHABLE
     assert state.loss.cause.startswith("database unreachable for 1")
-    assert "told to be away" in state.loss.cause
+    assert "is away, as the test has set it" in state.loss.cause
     assert beating.told.of(events.Lost) == [events.Lost(state.loss)]
 
 

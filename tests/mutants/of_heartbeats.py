@@ -28,7 +28,7 @@ HEARTBEATS = (
         (
             Edit(
                 HEARTBEAT,
-                '                self._tell(events.HeartbeatFailed(f"{type(error).__name__}: {error}"))\n',
+                '                self._notify(events.HeartbeatFailed(f"{type(error).__name__}: {error}"))\n',
                 "                raise\n",
             ),
         ),

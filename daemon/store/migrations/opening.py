@@ -1,4 +1,6 @@
-"""Opening a database for a migration: one sync connection, errors as one sentence without passwords."""
+"""Opening a database for a migration: one sync connection, errors as one sentence without
+passwords.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,11 +11,10 @@ from sqlalchemy.exc import DatabaseError, InterfaceError, ProgrammingError
 
 from lease.database.address import describe, parse_address
 from lease.database.backend import ConnectionSettings, backend_of
-from lease.database.connections import connected
+from lease.database.connections import connected, use_wal, write_transaction
+from lease.database.contention import lock_timeout, turn
 from lease.database.database import explain
-from lease.database.dialects import lock_timeout, turn
 from lease.database.sqlstate import sqlstate
-from lease.database.transactions import use_wal, write_transaction
 from lease.database.turnstile import TurnstileBusy
 from lease.errors import StoreUnavailable
 
@@ -44,7 +45,9 @@ def opened_for_reading(url: str | URL) -> Iterator[Connection | None]:
 
 @contextmanager
 def opened_for_upgrade(url: str | URL) -> Iterator[Connection]:
-    """Give a connection in a transaction that one process at a time can have; it is committed at the end."""
+    """Give a connection in a transaction that one process at a time can have; it is committed at
+    the end.
+    """
     address = parse_address(url)
     with _explained(address), connected(address, CONNECTION) as connection:
         if (file := backend_of(address).file(address)) is not None:

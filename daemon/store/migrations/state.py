@@ -12,7 +12,9 @@ REVISIONS = ("0001",)
 """All revisions that this package knows, the newest last."""
 
 VERSION_TABLE = "leased_version"
-"""Alembic's table of versions, under a name of our own: the user's own alembic may share the database."""
+"""Alembic's table of versions, under a name of our own: the user's own alembic may share the
+database.
+"""
 
 
 class TablesMissing(SchemaNotReady):
@@ -28,18 +30,24 @@ class SchemaTooNew(SchemaNotReady):
 
 
 def schema_of(dialect: str) -> str | None:
-    """Return the schema that the tables are in, where SQLAlchemy calls the kind of database ``dialect``."""
+    """Return the schema that the tables are in, where SQLAlchemy calls the kind of database
+    ``dialect``.
+    """
     return backend_named(dialect).schema
 
 
 def current(url: str | URL) -> str | None:
-    """Return the revision that the database is at, or None when it has no tables; raises `StoreUnavailable`."""
+    """Return the revision that the database is at, or None when it has no tables; raises
+    `StoreUnavailable`.
+    """
     with opened_for_reading(url) as connection:
         return None if connection is None else revision_of(connection)
 
 
 def check(database: str | URL | Connection) -> None:
-    """Raise `TablesMissing`, `SchemaTooOld` or `SchemaTooNew` unless the tables are those of this package."""
+    """Raise `TablesMissing`, `SchemaTooOld` or `SchemaTooNew` unless the tables are those of this
+    package.
+    """
     if isinstance(database, Connection):
         refuse_other_than_newest(revision_of(database), database.engine.url)
         return
@@ -60,7 +68,7 @@ def revision_of(connection: Connection) -> str | None:
 def refuse_other_than_newest(revision: str | None, url: str | URL) -> None:
     if revision is None:
         raise TablesMissing(
-            f"the database {_shown(url)} has not the tables of leased; make them with `leased db upgrade`"
+            f"the database {_shown(url)} does not have leased's tables; create them with `leased db upgrade`"
         )
     refuse_newer(revision, url)
     if revision != REVISIONS[-1]:

@@ -18,10 +18,11 @@ FOLDER = Path(__file__).parent
 
 
 def upgrade(url: str | URL) -> tuple[str, ...]:
-    """Bring the tables up to date, make them where there are none, and return the revisions that this took.
+    """Bring the tables up to date, make them where there are none, and return the revisions that
+    this took.
 
-    All in one transaction; of several processes that do it at once, one works, and the others find it done. Raises
-    `SchemaTooNew`, `MayNotMigrate` and `StoreUnavailable`.
+    All in one transaction; of several processes that do it at once, one works, and the others find
+    it done. Raises `SchemaTooNew`, `MayNotMigrate` and `StoreUnavailable`.
     """
     with opened_for_upgrade(url) as connection:
         before = revision_of(connection)
@@ -33,7 +34,9 @@ def upgrade(url: str | URL) -> tuple[str, ...]:
 
 
 def sql(dialect: str, since: str | None = None) -> str:
-    """Return a script for ``postgresql`` or ``sqlite`` that does what `upgrade` would, from the revision ``since`` on."""
+    """Return a script for ``postgresql`` or ``sqlite`` that does what `upgrade` would, from the
+    revision ``since`` on.
+    """
     script = io.StringIO()
     _run_alembic(f"{since}:head" if since else "head", script, backend=backend_named(dialect))
     return script.getvalue()

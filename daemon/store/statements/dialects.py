@@ -1,4 +1,6 @@
-"""Where PostgreSQL and SQLite differ, one named function each; and states as constants, so that partial indexes are seen to fit."""
+"""Where PostgreSQL and SQLite differ, one named function each; and states as constants, so that
+partial indexes are seen to fit.
+"""
 
 import json
 from collections.abc import Collection
@@ -26,7 +28,9 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from ..tables import run
 
 PAUSED_HOLDER = 10.0
-"""Seconds after which PostgreSQL ends a transaction in which nothing happens: a paused replica holds up nobody for longer."""
+"""Seconds after which PostgreSQL ends a transaction in which nothing happens: a paused replica
+holds up nobody for longer.
+"""
 
 PENDING: ColumnElement[str] = literal_column("'pending'", Text)
 RUNNING: ColumnElement[str] = literal_column("'running'", Text)
@@ -85,7 +89,9 @@ def _among_sqlite(element: _Among, compiler: SQLCompiler, **kw: Any) -> str:
 
 
 def among(of: ColumnElement[str], values: Collection[str]) -> ColumnElement[bool]:
-    """Return the condition that a string is one of ``values``, as one parameter however many there are."""
+    """Return the condition that a string is one of ``values``, as one parameter however many there
+    are.
+    """
     return _Among(of, bindparam(None, list(values), type_=_Strings(), unique=True))
 
 
@@ -114,7 +120,9 @@ def _turn_sqlite(element: _KeyedTurn, compiler: SQLCompiler, **kw: Any) -> str:
 
 
 def turn(key: str) -> ColumnElement[Any]:
-    """Return SQL that gives this transaction its turn under ``key`` when it is selected; it ends with the transaction."""
+    """Return SQL that gives this transaction its turn under ``key`` when it is selected; it ends
+    with the transaction.
+    """
     return _KeyedTurn(bindparam(None, key, type_=Text(), unique=True))
 
 
@@ -137,9 +145,11 @@ def _bounded_sqlite(_element: _Bounded, _compiler: SQLCompiler, **_kw: Any) -> s
 
 
 def bounded() -> ColumnElement[bool]:
-    """Return a condition that is always met, for the first statement that locks (as `lease.database.dialects.lock_timeout`).
+    """Return a condition that is always met, for the first statement that locks (as
+    `lease.database.contention.lock_timeout`).
 
-    A replica that is paused in the middle of a transaction loses it, and holds off its successor no longer (rule 11).
+    A replica that is paused in the middle of a transaction loses it, and holds off its successor no
+    longer (rule 11).
     """
     return _Bounded()
 

@@ -147,7 +147,7 @@ def test_a_migration_that_breaks_off_leaves_nothing(empty_database_url: str, mon
 
 
 def test_no_tables_are_refused_with_the_remedy(empty_database_url: str) -> None:
-    with pytest.raises(TablesMissing, match="has not the tables of leased; make them with `leased db upgrade`"):
+    with pytest.raises(TablesMissing, match="does not have leased's tables; create them with `leased db upgrade`"):
         migrations.check(empty_database_url)
 
 

@@ -231,13 +231,13 @@ def tables_read_holder(engine: Engine) -> object:
 
 
 def test_a_transaction_that_had_read_before_others_wrote_is_told_to_begin_anew(tables: Tables, engine: Engine) -> None:
-    """BUSY_SNAPSHOT means "begin anew", not "lost"."""
+    """BUSY_SNAPSHOT means "begin again", not "lost"."""
     grant = tables.one("a")
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
     with engine.connect() as connection:
         connection.execute(text("SELECT * FROM lease")).all()
         tables.renew()
-        with pytest.raises(LeaseError, match="begin anew, and fence first") as refused:
+        with pytest.raises(LeaseError, match="begin again, and fence first") as refused:
             fence(connection, grant)
     assert not isinstance(refused.value, LeaseLost)
     with engine.begin() as connection:

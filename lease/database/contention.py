@@ -1,0 +1,72 @@
+"""SQL by which transactions keep out of each other's way, where PostgreSQL and SQLite differ in it."""
+
+from importlib import import_module
+from typing import Any
+
+from sqlalchemy import BigInteger, Boolean, ColumnElement, Connection, Table, Text, bindparam
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+from .backend import backend_of
+
+
+class _LockTimeout(FunctionElement[bool]):
+    """True; on PostgreSQL it also bounds how long this statement waits for a locked row."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(_LockTimeout, "postgresql")
+def _lock_timeout_postgresql(element: _LockTimeout, compiler: SQLCompiler, **kw: Any) -> str:
+    (milliseconds,) = list(element.clauses)
+    return f"(SELECT set_config('lock_timeout', {compiler.process(milliseconds, **kw)}, true)) IS NOT NULL"
+
+
+@compiles(_LockTimeout, "sqlite")
+def _lock_timeout_sqlite(element: _LockTimeout, compiler: SQLCompiler, **kw: Any) -> str:
+    return "1"
+
+
+def lock_timeout(seconds: float) -> ColumnElement[bool]:
+    """Return a condition that is always met and bounds the waits for row locks of the statement it
+    stands in.
+
+    It is local to the transaction (no session state), and needs no round trip of its own.
+    """
+    return _LockTimeout(bindparam(None, str(max(1, round(seconds * 1000))), type_=Text(), unique=True))
+
+
+class _Turn(FunctionElement[Any]):
+    """Waits until no other transaction has this turn; on SQLite there is one writer at a time
+    anyway.
+    """
+
+    type = Text()
+    inherit_cache = True
+
+
+@compiles(_Turn, "postgresql")
+def _turn_postgresql(element: _Turn, compiler: SQLCompiler, **kw: Any) -> str:
+    (key,) = list(element.clauses)
+    return f"CAST(pg_advisory_xact_lock({compiler.process(key, **kw)}) AS text)"
+
+
+@compiles(_Turn, "sqlite")
+def _turn_sqlite(element: _Turn, compiler: SQLCompiler, **kw: Any) -> str:
+    (key,) = list(element.clauses)
+    return compiler.process(key, **kw)
+
+
+def turn(key: int) -> ColumnElement[Any]:
+    """Return SQL that gives this transaction its turn under ``key`` when it is selected; it ends
+    with the transaction.
+    """
+    return _Turn(bindparam(None, key, type_=BigInteger(), unique=True))
+
+
+def insert_missing(connection: Connection, table: Table) -> Any:
+    """Return an INSERT that passes over rows that are there."""
+    dialect = import_module(f"sqlalchemy.dialects.{backend_of(connection).name}")
+    return dialect.insert(table).on_conflict_do_nothing()

@@ -1,0 +1,42 @@
+"""The release of orphans: grants that the database has under this client, and the client does not
+hold (rule 6).
+"""
+
+from anyio.abc import TaskGroup
+
+from . import events
+from .model import Grant
+from .store import Store
+
+
+class OrphanRelease:
+    """Releases orphans, each apart from the heartbeat, which must not wait: a transaction fenced
+    with the grant may hold its row for long.
+    """
+
+    def __init__(self, store: Store, notify: events.Listener) -> None:
+        self._store = store
+        self._notify = notify
+        self._under_way: set[Grant] = set()
+        self._tasks: TaskGroup | None = None
+
+    def run_in(self, tasks: TaskGroup) -> None:
+        """Release what comes from now on in ``tasks``."""
+        self._tasks = tasks
+
+    def begin(self, orphan: Grant) -> None:
+        """Begin to release ``orphan``, unless that is under way; if it fails, a later renewal finds
+        the orphan again.
+        """
+        if self._tasks is not None and orphan not in self._under_way:
+            self._under_way.add(orphan)
+            self._tasks.start_soon(self._release, orphan)
+
+    async def _release(self, orphan: Grant) -> None:
+        try:
+            if await self._store.release(orphan):
+                self._notify(events.OrphanReleased(orphan))
+        except Exception as error:  # noqa: BLE001 - the next renewal finds it again
+            self._notify(events.ReleaseFailed(orphan, str(error)))
+        finally:
+            self._under_way.discard(orphan)
