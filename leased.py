@@ -31,7 +31,7 @@ def main() -> int:
     if (obstacle := _obstacle()) is not None:
         sys.stderr.write(f"leased: {obstacle}\n")
         return 1
-    # Ctrl-C while the command loads is no error of ours to be told at length.
+    # Ctrl-C while the command loads is no error, and needs no traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     from daemon.cli import main as command  # noqa: PLC0415 - only once it is known whose `daemon` it is
 

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from .app import app
-from .failures import DONE, FAILED, INTERRUPTED, Mistake, failure, tell, tell_defect
+from .failures import DONE, FAILED, INTERRUPTED, Mistake, failure, report, report_defect
 
 __all__ = ["main"]
 
@@ -14,17 +14,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     as_json = "--json" in given
     if sys.platform == "win32":
-        tell("the daemon needs Linux or macOS; on Windows there is the library alone", "platform", as_json=as_json)
+        report("the daemon needs Linux or macOS; on Windows there is the library alone", "platform", as_json=as_json)
         return FAILED
     try:
         status = app(given, prog_name="leased", standalone_mode=False, obj=as_json)
     except KeyboardInterrupt:
         return INTERRUPTED
     except Mistake as error:
-        told = failure(error)
-        tell(told.message, told.kind, as_json=as_json)
-        return told.status
-    except Exception as error:  # noqa: BLE001 - a defect of ours, told with its traceback
-        tell_defect(error)
+        found = failure(error)
+        report(found.message, found.kind, as_json=as_json)
+        return found.status
+    except Exception as error:  # noqa: BLE001 - a defect of ours, reported with its traceback
+        report_defect(error)
         return FAILED
     return status if isinstance(status, int) else DONE

@@ -9,7 +9,7 @@ import typer
 from ..service.environment import PREFIX, unknown_variables
 from ..version import package_version
 from .commands.planned import add_later
-from .failures import USAGE, tell
+from .failures import USAGE, report
 from .lazy_group import LazyCommand, lazy_group
 
 COMMANDS = {
@@ -77,13 +77,13 @@ def leased(
 
 
 def warn_of_unknown_variables(*, as_json: bool) -> None:
-    """Warn of each variable that looks like a setting and is none."""
+    """Write a warning for each variable that looks like a setting and is none."""
     if not any(name.startswith(PREFIX) for name in os.environ):
         return
     from ..service.settings import Settings  # noqa: PLC0415 - the help of all commands needs no settings
 
     for sentence in unknown_variables(os.environ, Settings.model_fields):
-        tell(sentence, "settings", as_json=as_json, what="warning")
+        report(sentence, "settings", as_json=as_json, what="warning")
 
 
 add_later(app)

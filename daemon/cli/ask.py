@@ -21,7 +21,7 @@ PATIENCE = 10.0
 
 
 def ask(database: str | None, unit: Unit[T], *, write: bool = False, patience: float = PATIENCE) -> T:
-    """Return what ``unit`` finds in the database that the flag, or else the settings, name.
+    """Return what ``unit`` finds in the database that the flag, or otherwise the settings, name.
 
     Raises `StoreUnavailable`, or `SchemaNotReady` when its tables are not those of this version.
     Makes no file.
@@ -30,7 +30,7 @@ def ask(database: str | None, unit: Unit[T], *, write: bool = False, patience: f
 
 
 def ask_url(url: str, unit: Unit[T], *, write: bool = False, patience: float = PATIENCE) -> T:
-    """Do the same on the database at ``url``."""
+    """Return what ``unit`` finds in the database at ``url``; see `ask`."""
     address = parse_address(url)
     file = backend_of(address).file(address)
     if file is not None and not Path(file).exists():
@@ -55,8 +55,8 @@ def ask_url(url: str, unit: Unit[T], *, write: bool = False, patience: float = P
 
 
 def prepare(url: str) -> None:
-    """See that the tables are there, before anything is started: made where the database is
-    embedded, checked elsewhere.
+    """Create the tables, or bring them up to date, where the database is embedded; elsewhere check
+    that they are there. To be done before anything is started.
     """
     if backend_of(parse_address(url)).is_embedded:
         migrations.upgrade(url)

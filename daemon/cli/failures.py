@@ -1,4 +1,4 @@
-"""A mistake as one sentence on stderr, and the exit status that goes with it."""
+"""Failures of a command: one sentence on stderr, and the exit status that goes with it."""
 
 import json
 import sys
@@ -41,12 +41,12 @@ _KINDS: tuple[tuple[type[Exception], str, int], ...] = (
 )
 
 Mistake = (DaemonError, LeaseError, typer.TyperException)
-"""What is a user's mistake, or the world's, and no bug of ours: told without a traceback."""
+"""A mistake of the user's, or a fault of the world's, but no bug of ours: reported without a traceback."""
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorReport:
-    """What is told of an error."""
+    """What is reported of an error."""
 
     message: str
     kind: str
@@ -54,7 +54,7 @@ class ErrorReport:
 
 
 def failure(error: Exception) -> ErrorReport:
-    """Return what is told of one of `Mistake`."""
+    """Return what is reported of one of `Mistake`."""
     message = error.format_message() if isinstance(error, typer.TyperException) else str(error)
     for type_, kind, status in _KINDS:
         if isinstance(error, type_):
@@ -62,7 +62,7 @@ def failure(error: Exception) -> ErrorReport:
     return ErrorReport(" ".join(message.split()), "failed", FAILED)
 
 
-def tell(message: str, kind: str, *, as_json: bool, what: str = "error") -> None:
+def report(message: str, kind: str, *, as_json: bool, what: str = "error") -> None:
     """Write to stderr: a sentence, or with ``--json`` an object."""
     line = (
         json.dumps({what: {"message": message, "kind": kind}}, ensure_ascii=False) if as_json else f"leased: {message}"
@@ -70,8 +70,8 @@ def tell(message: str, kind: str, *, as_json: bool, what: str = "error") -> None
     sys.stderr.write(f"{line}\n")
 
 
-def tell_defect(error: Exception) -> None:
-    """Write what a report needs: the traceback, from our own code on."""
+def report_defect(error: Exception) -> None:
+    """Write to stderr what a bug report needs: the traceback, from our own code on."""
     sys.stderr.write("leased: this is a defect of leased itself; please report it with what follows\n")
     traceback.print_exception(type(error), error, _ours(error.__traceback__))
 

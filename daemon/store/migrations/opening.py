@@ -24,7 +24,7 @@ LOCK_TIMEOUT = 60.0
 """Seconds to wait for another replica's migration, or for a table that is in use."""
 CONNECTION = ConnectionSettings(connect_within=5.0, lock_wait=LOCK_TIMEOUT)
 _TURN = 7_401_936_208
-"""The advisory lock under which one migrates at a time; any number of our own."""
+"""The turn in which one process at a time migrates; any number of our own."""
 
 
 class MayNotMigrate(DaemonError):

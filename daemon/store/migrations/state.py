@@ -1,4 +1,4 @@
-"""Which revision a database is at, and whether this version of the package can work with it."""
+"""The revision that a database is at, and whether this version of the package can work with it."""
 
 from sqlalchemy import URL, Column, Connection, MetaData, Table, Text, inspect, select
 
