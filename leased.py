@@ -14,7 +14,6 @@ PACKAGES = (
     "alembic",
     "croniter",
     "pydantic",
-    "pydantic_settings",
     "rich",
     "starlette",
     "structlog",
