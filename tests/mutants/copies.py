@@ -11,10 +11,10 @@ ROOT = Path(__file__).parents[2]
 PARTS = ("lease", "daemon", "leased.py", "tests", "examples", "pyproject.toml")
 
 
-def copy_product(target: Path) -> Path:
+def copy_product(target: Path, parts: Iterable[str] = PARTS) -> Path:
     """Copy what tests of the product need, its compiled files too, for they save a second in each process."""
     target.mkdir()
-    for part in PARTS:
+    for part in parts:
         source = ROOT / part
         if source.is_dir():
             shutil.copytree(source, target / part, copy_function=_copy_if_there)
