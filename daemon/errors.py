@@ -59,7 +59,7 @@ class DefinitionError(DaemonError):
     def __str__(self) -> str:
         where = str(self.place)
         what = f"{self.problem}; {self.remedy}" if self.remedy else self.problem
-        return _escaped(f"{where}: {what}" if where else what)
+        return escaped(f"{where}: {what}" if where else what)
 
     def found_in(self, source: str, line: int | None = None) -> "DefinitionError":
         """Return this error with the file in which it was found, unless it already names one."""
@@ -72,6 +72,6 @@ class SettingNotYet(DefinitionError, NotYet):
     """A setting of a definition, or one of its values, that is planned but not built yet."""
 
 
-def _escaped(sentence: str) -> str:
+def escaped(sentence: str) -> str:
     """Return it with characters that steer a terminal, or cannot be seen, spelled out."""
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in sentence)

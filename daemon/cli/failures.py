@@ -11,7 +11,16 @@ import typer
 
 from lease.errors import LeaseError, SchemaMissing, StoreUnavailable
 
-from ..errors import DaemonError, DefinitionError, InvalidCron, InvalidInstant, NotFound, NotYet, SchemaNotReady
+from ..errors import (
+    DaemonError,
+    DefinitionError,
+    InvalidCron,
+    InvalidInstant,
+    NotFound,
+    NotYet,
+    SchemaNotReady,
+    escaped,
+)
 from ..service.environment import SettingsError
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -64,9 +73,8 @@ def failure(error: Exception) -> ErrorReport:
 
 def report(message: str, kind: str, *, as_json: bool, what: str = "error") -> None:
     """Write to stderr: a sentence, or with ``--json`` an object."""
-    line = (
-        json.dumps({what: {"message": message, "kind": kind}}, ensure_ascii=False) if as_json else f"leased: {message}"
-    )
+    document = {what: {"message": message, "kind": kind}}
+    line = json.dumps(document, ensure_ascii=False) if as_json else f"leased: {escaped(message)}"
     sys.stderr.write(f"{line}\n")
 
 

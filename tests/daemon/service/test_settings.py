@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from daemon.service.environment import unknown_variables
-from daemon.service.settings import Settings, SettingsError, read_settings
+from daemon.service.settings import Settings, SettingsError, flag_of, read_settings
 from daemon.web.address import WebAddress
 
 
@@ -131,6 +131,11 @@ def test_an_unknown_variable_is_told_with_the_nearest_name() -> None:
     assert unknown_variables(environment, Settings.model_fields) == [
         'LEASED_LEASE_TLL is set, but there is no such setting; did you mean "LEASED_LEASE_TTL"?'
     ]
+
+
+def test_each_setting_has_a_flag_but_those_that_must_not_show_in_a_list_of_processes() -> None:
+    assert {name for name in Settings.model_fields if flag_of(name) is None} == {"database_url_file", "web_token"}
+    assert (flag_of("database_url"), flag_of("lease_ttl"), flag_of("give_up")) == ("--database", "--ttl", "--give-up")
 
 
 def test_no_representation_shows_a_password_or_a_token() -> None:

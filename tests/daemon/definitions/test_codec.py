@@ -1,0 +1,55 @@
+"""What is stored is read back by this release, by one that has more settings, and by one that has fewer."""
+
+import json
+
+import pytest
+
+from daemon.definitions.codec import UnreadableDefinition, read_schedule, read_timing, write_schedule
+from daemon.definitions.schedule import Schedule
+
+STORED = write_schedule(Schedule(name="nightly", cron="0 2 * * *", timezone="Europe/Berlin", tags=("a",)))
+
+
+def changed(**values: object) -> str:
+    return json.dumps({**json.loads(STORED), **values})
+
+
+def test_what_is_written_is_read_back() -> None:
+    assert write_schedule(read_schedule(STORED)) == STORED
+
+
+def test_a_setting_that_only_a_later_release_has_is_left_out() -> None:
+    assert write_schedule(read_schedule(changed(colour="red"))) == STORED
+
+
+def test_a_setting_that_an_earlier_release_did_not_have_has_its_default() -> None:
+    stored = {name: value for name, value in json.loads(STORED).items() if name != "tags"}
+    assert read_schedule(json.dumps(stored)).tags == ()
+
+
+@pytest.mark.parametrize(
+    ("stored", "said"),
+    [
+        (changed(overlap="replace"), 'overlap: the value "replace" does not exist yet'),
+        (changed(timezone="Mars"), 'timezone: there is no time zone "Mars"'),
+        (changed(every=60.0), "it has cron and every"),
+        (changed(cron=None), "it does not say when it is due"),
+        (changed(jitter="soon"), "jitter: 'soon' is not a duration"),
+        (changed(name=None), "name: "),
+        ("[]", "name: "),
+        ("7", "not iterable"),
+        ("{", "Expecting property name"),
+    ],
+)
+def test_what_cannot_be_read_is_told_with_the_reason(stored: str, said: str) -> None:
+    with pytest.raises(UnreadableDefinition, match=r"^the stored definition cannot be read ") as caught:
+        read_schedule(stored)
+    assert said in str(caught.value)
+    assert str(caught.value).endswith("; sync the file that defines it")
+
+
+def test_the_timing_of_what_cannot_be_read_differs_from_every_other() -> None:
+    nightly = read_schedule(STORED)
+    assert read_timing(STORED) == read_timing(changed(overlap="replace")) == nightly.timing()
+    assert read_timing(changed(timezone="Mars")) != nightly.timing()
+    assert read_timing("{}") != nightly.timing()
