@@ -60,7 +60,7 @@ class Planner:
 
     def _report_faults(self, report: PlanReport) -> None:
         """Report, once, what planning could not do; what it did is in the table of runs."""
-        faults = set(report.unreadable.values())
+        faults = {f'schedule "{name}": {why}' for name, why in report.unreadable.items()}
         if report.doubled:
             faults.add(
                 f"{report.doubled} instants already had a run: "

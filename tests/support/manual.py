@@ -17,15 +17,24 @@ from daemon.service.settings import Settings
 from daemon.store.tables import job_run, run
 from daemon.telemetry.facts import Fact
 from daemon.testing import ManualReplica, ManualStore
+from lease.clock import boottime
 from lease.database.database import Unit
 from lease.database.dialects import clock, later
 from lease.model import Grant
 from lease.schema import lease as leases
+from lease.timing import LeaseTiming
 from tests.support.waiting import LIMIT
 
 T = TypeVar("T")
 
 ONE_O_CLOCK = "2026-07-01T01:00:00Z"
+HARD_PRESSED = LeaseTiming("15s", renew_every="0.1s", kill_time="0.05s")
+"""Leases as `daemon.testing` has them, whose work has no time to end once the ttl is over."""
+
+
+def almost_stale() -> float:
+    """A clock by which a lease that was just renewed under `HARD_PRESSED` is stale in a moment."""
+    return boottime() + HARD_PRESSED.ttl - 0.1
 
 
 class CountingStore(ManualStore):

@@ -1,0 +1,146 @@
+"""The planner of a replica: transaction by transaction, and only by a clock that can be trusted (rule 13)."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from sqlalchemy import text
+
+from daemon import Schedules
+from daemon.scheduling import plan_due as planning
+from daemon.scheduling import planner as planner_module
+from daemon.scheduling.plan_due import PlanReport
+from daemon.scheduling.planner import Planner
+from daemon.scheduling.wall_clock import WallClock
+from daemon.telemetry.facts import Fact, Note
+from daemon.testing import ManualReplica, ManualStore
+from lease.clock import boottime
+from lease.testing import ManualClock
+from tests.support.manual import ONE_O_CLOCK, CountingStore, a_shop, add_schedule, told
+
+pytestmark = pytest.mark.anyio
+
+TWO_O_CLOCK = "2026-07-01T02:00:00Z"
+
+
+class Story:
+    """A planner on the store of a test, and what it reports."""
+
+    def __init__(self, replica: ManualReplica, store: CountingStore, wall_clock: WallClock | None = None) -> None:
+        self.facts: list[Fact] = []
+        self.replica = replica
+        self.store = store
+        known = {schedule.name: schedule for schedule in replica.application.schedules}
+        self._planner = Planner(store, "shop", known, self.facts.append, wall_clock)
+        store.writes = 0
+
+    async def plan(self, stopping: Callable[[], bool] = lambda: False) -> bool:
+        return await self._planner.plan(self.store.clock.now, stopping=stopping)
+
+    async def planned(self) -> int:
+        return len(await self.replica.runs())
+
+
+@asynccontextmanager
+async def a_story(schedules: Schedules, *, wall_clock: WallClock | None = None) -> AsyncIterator[Story]:
+    async with CountingStore(ONE_O_CLOCK) as store, ManualReplica(store, schedules) as replica:
+        yield Story(replica, store, wall_clock)
+
+
+def four_schedules() -> Schedules:
+    schedules = a_shop()
+    for name in ("one", "two", "three"):
+        add_schedule(schedules, name)
+    return schedules
+
+
+async def test_all_that_is_due_is_planned_in_bounded_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planning, "MOST_SCHEDULES", 1)
+    async with a_story(four_schedules()) as story:
+        story.store.clock.set(TWO_O_CLOCK)
+        assert await story.plan() is True
+        assert await story.planned() == 4
+        assert story.store.writes == 5
+
+
+async def test_a_replica_that_stops_plans_no_further_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planning, "MOST_SCHEDULES", 1)
+    async with a_story(four_schedules()) as story:
+        story.store.clock.set(TWO_O_CLOCK)
+        await story.plan(stopping=lambda: story.store.writes >= 2)
+        assert await story.planned() == 2
+
+
+async def test_each_unreadable_definition_is_reported_once_with_its_schedule_and_holds_up_no_other() -> None:
+    async with a_story(four_schedules()) as story:
+        broken = text("UPDATE schedule SET definition = '{}', digest = 'another' WHERE name IN ('one', 'two')")
+        await story.store.write(lambda connection: connection.execute(broken))
+        for _ in range(2):
+            story.store.clock.advance("1d")
+            await story.plan()
+        assert sorted({run.run.schedule for run in await story.replica.runs()}) == ["nightly", "three"]
+        assert [len(told(story.facts, f'schedule "{name}": ')) for name in ("one", "two")] == [1, 1]
+        assert len(story.facts) == 2
+
+
+async def test_instants_that_had_a_run_already_are_a_defect_that_is_reported_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(planner_module, "plan_due", lambda *_, **__: PlanReport(doubled=2))
+    async with a_story(a_shop()) as story:
+        await story.plan()
+        await story.plan()
+        assert story.facts == told(story.facts, "2 instants had a run already")
+        assert len(story.facts) == 1
+
+
+# Where the database has no clock of its own
+
+
+@pytest.fixture
+def boot(monkeypatch: pytest.MonkeyPatch) -> ManualClock:
+    """The clock since boot, which moves by itself no more."""
+    clock = ManualClock(boottime())
+    monkeypatch.setattr(planner_module, "boottime", clock)
+    return clock
+
+
+async def test_while_the_wall_clock_has_jumped_nothing_is_planned_and_that_is_reported_once(boot: ManualClock) -> None:
+    async with a_story(a_shop(), wall_clock=WallClock()) as story:
+        assert await story.plan() is True
+        story.store.clock.set("2026-07-01T02:30:00Z")
+        assert [await story.plan(), await story.plan()] == [False, False]
+        assert await story.planned() == 0
+        assert [type(fact) for fact in story.facts] == [Note]
+        assert told(story.facts, "5400s ahead")
+
+        story.store.clock.set(ONE_O_CLOCK)
+        assert await story.plan() is True
+        assert len(story.facts) == 2
+
+
+async def test_a_clock_that_goes_on_as_time_passes_is_planned_by(boot: ManualClock) -> None:
+    async with a_story(a_shop(), wall_clock=WallClock()) as story:
+        await story.plan()
+        boot.advance(5400)
+        story.store.clock.advance(5400)
+        assert await story.plan() is True
+        assert (await story.planned(), story.facts) == (1, [])
+
+
+async def test_a_clock_that_jumps_between_the_look_and_the_transaction_is_seen_too(boot: ManualClock) -> None:
+    """The time that was looked up was right; the transaction reads its own."""
+    async with a_story(a_shop(), wall_clock=WallClock()) as story:
+        await story.plan()
+        looked_up = story.store.clock.now
+        story.store.clock.set("2026-07-01T02:30:00Z")
+        assert await story._planner.plan(looked_up, stopping=lambda: False) is True
+        assert await story.planned() == 0
+        assert len(story.facts) == 1
+
+
+async def test_a_database_with_a_clock_of_its_own_is_trusted() -> None:
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
+        store.clock.advance("3d")
+        await replica.work()
+        assert len(await replica.runs()) > 0
