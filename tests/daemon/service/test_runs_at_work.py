@@ -5,14 +5,26 @@ import asyncio
 import pytest
 
 from daemon import AsyncRun
-from daemon.execution import run_execution
+from daemon.execution import attempt, run_execution
 from daemon.execution.attempt import WorkOutlivesLease
 from daemon.service import runs_at_work
 from daemon.service.runs_at_work import ExecutedRun
 from daemon.telemetry.facts import JobProgressed, Note, RunStarted
 from daemon.testing import ManualReplica, ManualStore
 from lease.timing import LeaseTiming
-from tests.support.manual import ONE_O_CLOCK, Gate, a_shop, facts_of, job_runs, lease_of, nothing, told, until
+from tests.support.manual import (
+    HARD_PRESSED,
+    ONE_O_CLOCK,
+    Gate,
+    a_shop,
+    almost_stale,
+    facts_of,
+    job_runs,
+    lease_of,
+    nothing,
+    told,
+    until,
+)
 from tests.support.waiting import LIMIT
 
 pytestmark = pytest.mark.anyio
@@ -58,7 +70,9 @@ async def test_where_not_even_that_can_be_written_the_lease_is_released_and_the_
             assert run.abandoned == 0
 
 
-async def test_a_task_that_does_not_end_although_its_lease_is_lost_ends_the_process() -> None:
+async def test_a_task_that_does_not_end_although_its_lease_is_lost_ends_the_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Rule 9: nothing else could end it before another replica may begin."""
     gate = Gate()
 
@@ -69,11 +83,12 @@ async def test_a_task_that_does_not_end_although_its_lease_is_lost_ends_the_proc
             except asyncio.CancelledError:
                 continue
 
-    timing = LeaseTiming("0.3s", renew_every="0.05s")
+    timing = HARD_PRESSED
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(stubborn), timing=timing) as replica:
         await replica.trigger("nightly")
         await replica.tick()
         await gate.entered()
+        monkeypatch.setattr(attempt, "boottime", almost_stale)
         await store.take_over(NIGHTLY)
         await asyncio.wait_for(replica.replica.runs.failed.wait(), LIMIT)
         failure = replica.replica.runs.failure

@@ -1,0 +1,366 @@
+"""One attempt of a job: recorded before it starts, and ended when its time is up, its lease is lost, or its replica stops."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from daemon import AsyncRun, Schedules
+from daemon.execution import attempt
+from daemon.execution.attempt import JobExecution, WorkOutlivesLease
+from daemon.execution.held_run import HeldRun
+from daemon.jobs.outcome import Outcome
+from daemon.jobs.processes.child import ChildNotStarted
+from daemon.jobs.processes.identity import ProcessIdentity
+from daemon.jobs.processes.trust_page import TrustPage
+from daemon.jobs.runners import ChildAttempt
+from daemon.telemetry.facts import JobEnded, JobProgressed, JobStarted
+from daemon.testing import ManualReplica, ManualStore
+from daemon.testing.replica import TIMING
+from lease.client import LeaseClient
+from lease.timing import LeaseTiming
+from tests.support.manual import (
+    HARD_PRESSED,
+    ONE_O_CLOCK,
+    Gate,
+    a_held_run,
+    almost_stale,
+    facts_of,
+    failing,
+    job_runs,
+    nothing,
+    until,
+)
+from tests.support.waiting import LIMIT
+
+pytestmark = pytest.mark.anyio
+
+NIGHTLY = "run/shop/nightly"
+KEEPER = ProcessIdentity(4711, 99)
+
+
+class Story:
+    """An attempt of a job of a run that its replica holds."""
+
+    def __init__(self, store: ManualStore, replica: ManualReplica, held: HeldRun) -> None:
+        self.store = store
+        self.replica = replica
+        self.held = held
+        self.trust = TrustPage(held.lease.trusted_until)
+        (self.job,) = replica.application.schedules[0].jobs
+        self.execution = JobExecution(held, self.job, position=0, number=1, trust=self.trust)
+
+    async def execute(self) -> Outcome:
+        _, outcome = await asyncio.wait_for(self.execution.execute(), LIMIT)
+        return outcome
+
+
+@asynccontextmanager
+async def a_story(
+    work: Callable[[AsyncRun], Any] | str, *, timing: LeaseTiming = TIMING, **settings: Any
+) -> AsyncIterator[Story]:
+    schedules = Schedules("shop")
+    builder = schedules.add("nightly", cron="0 2 * * *")
+    if isinstance(work, str):
+        builder.command("job", work, **settings)
+    else:
+        builder.job(name="job", **settings)(work)
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, schedules, timing=timing) as replica:
+        story = Story(store, replica, await a_held_run(replica))
+        try:
+            yield story
+        finally:
+            story.trust.close()
+
+
+# What is recorded and reported
+
+
+async def test_it_is_recorded_as_running_before_it_runs() -> None:
+    gate = Gate()
+    async with a_story(gate.passed) as story:
+        executing = asyncio.create_task(story.execute())
+        await gate.entered()
+        (row,) = await job_runs(story.store)
+        assert (row.job, row.attempt, row.state, row.token) == ("job", 1, "running", 1)
+        gate.open()
+        assert (await executing).state == "succeeded"
+
+
+async def test_its_beginning_and_its_end_are_reported() -> None:
+    async with a_story(failing) as story:
+        outcome = await story.execute()
+        assert outcome.state == "failed"
+        assert (outcome.error or "").endswith("ValueError: no such customer\n")
+        (started,), (ended,) = facts_of(story.replica, JobStarted), facts_of(story.replica, JobEnded)
+        assert started.job == ended.job
+        assert (ended.job.name, ended.job.attempt, ended.outcome, ended.error) == ("job", 1, "failed", outcome.error)
+
+
+async def test_of_a_run_that_another_replica_has_nothing_runs() -> None:
+    """Rule 10."""
+    ran = list[object]()
+
+    async def work(run: AsyncRun) -> None:
+        ran.append(run)
+
+    async with a_story(work, timing=LeaseTiming("15s")) as story:
+        await story.store.take_over(NIGHTLY)
+        assert await story.execution.execute() == (None, Outcome("lost"))
+        assert (ran, facts_of(story.replica, JobStarted)) == ([], [])
+
+
+async def test_the_last_progress_is_in_the_database_when_it_has_ended() -> None:
+    async def work(run: AsyncRun) -> None:
+        run.progress(1, 2)
+        run.progress(2, 2, "all customers")
+
+    async with a_story(work) as story:
+        await story.execute()
+        (row,) = await job_runs(story.store)
+        assert (row.done, row.total, row.message) == (2, 2, "all customers")
+        assert story.execution.take_progress() == {}
+
+
+async def test_progress_is_taken_once_while_it_runs() -> None:
+    gate = Gate()
+
+    async def work(run: AsyncRun) -> None:
+        run.progress(1, 2)
+        await gate.passed()
+
+    async with a_story(work) as story:
+        executing = asyncio.create_task(story.execute())
+        await until(lambda: facts_of(story.replica, JobProgressed), "the job has reported")
+        assert [progress.done for progress in story.execution.take_progress().values()] == [1]
+        assert story.execution.take_progress() == {}
+        gate.open()
+        await executing
+
+
+# What ends a task
+
+
+async def test_a_task_that_exceeds_its_timeout_has_failed() -> None:
+    gate = Gate()
+    async with a_story(gate.passed, timeout="0.02s") as story:
+        outcome = await story.execute()
+        assert outcome.state == "failed"
+        assert "timeout of 0.02s" in (outcome.error or "")
+
+
+async def test_a_task_that_is_told_to_stop_was_stopped() -> None:
+    gate = Gate()
+    async with a_story(gate.passed) as story:
+        executing = asyncio.create_task(story.execute())
+        await gate.entered()
+        story.held.stop.set()
+        assert (await executing).state == "stopped"
+
+
+async def test_a_task_whose_lease_is_stolen_is_cancelled_and_lost_with_the_cause() -> None:
+    """Rule 9."""
+    gate, cancelled = Gate(), list[str]()
+
+    async def work(run: AsyncRun) -> None:
+        try:
+            await gate.passed()
+        except asyncio.CancelledError:
+            cancelled.append(run.schedule)
+            raise
+
+    async with a_story(work) as story:
+        executing = asyncio.create_task(story.execute())
+        await gate.entered()
+        await story.store.take_over(NIGHTLY)
+        outcome = await executing
+        assert (outcome.state, outcome.error) == ("lost", "stolen by another replica with token 2")
+        assert cancelled == ["nightly"]
+
+
+async def test_work_that_was_done_before_its_lease_was_lost_is_done() -> None:
+    """What can be written of it, the fence decides."""
+    gate = Gate()
+
+    async def work(_run: AsyncRun) -> None:
+        try:
+            await gate.passed()
+        except asyncio.CancelledError:
+            return
+
+    async with a_story(work) as story:
+        executing = asyncio.create_task(story.execute())
+        await gate.entered()
+        await story.store.take_over(NIGHTLY)
+        assert (await executing).state == "succeeded"
+
+
+@pytest.mark.parametrize("reason", ["its time is up", "its lease is lost"])
+async def test_a_task_that_does_not_end_when_it_must_ends_the_process(
+    reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rule 9: when the ttl is over, and not before."""
+    gate = Gate()
+
+    async def stubborn(_run: AsyncRun) -> None:
+        while not gate.is_open:
+            try:
+                await gate.passed()
+            except asyncio.CancelledError:
+                continue
+
+    lost = reason == "its lease is lost"
+    async with a_story(stubborn, timing=HARD_PRESSED, timeout=None if lost else "0.01s") as story:
+        if not lost:
+            monkeypatch.setattr(LeaseClient, "timing", LeaseTiming("0.15s"))
+        executing = asyncio.create_task(story.execute())
+        await gate.entered()
+        if lost:
+            monkeypatch.setattr(attempt, "boottime", almost_stale)
+            await story.store.take_over(NIGHTLY)
+        with pytest.raises(WorkOutlivesLease, match=f"did not end although {reason}: this process ends now"):
+            await executing
+        gate.open()
+
+
+# Children; none is started here
+
+
+class StandIn:
+    """An attempt in a child, as far as `JobExecution` sees it."""
+
+    keeper = KEEPER
+
+    def __init__(self, *, refuses: Exception | None = None) -> None:
+        self.asked: list[object] = []
+        self.recorded: list[int | None] = []
+        self.ended: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._refuses = refuses
+        self.story: Story | None = None
+
+    async def go(self) -> None:
+        assert self.story is not None
+        self.recorded = [row.keeper_pid for row in await job_runs(self.story.store)]
+        self.asked.append("go")
+        if self._refuses is not None:
+            raise self._refuses
+
+    async def wait(self) -> Outcome:
+        return await self.ended
+
+    def stop(self, grace: float) -> None:
+        self.asked.append(("stop", grace))
+        self.ended.set_result(Outcome("stopped"))
+
+    def kill(self) -> None:
+        self.asked.append("kill")
+        if not self.ended.done():
+            self.ended.set_result(Outcome("stopped"))
+
+
+@pytest.fixture
+def child(monkeypatch: pytest.MonkeyPatch) -> Callable[..., StandIn]:
+    """Let a command be this attempt; an error in its place is raised where the keeper would start."""
+
+    def make(story: Story, *, prepare: Exception | None = None, go: Exception | None = None) -> StandIn:
+        made = StandIn(refuses=go)
+        made.story = story
+
+        async def prepared(*_: object, **__: object) -> StandIn:
+            if prepare is not None:
+                raise prepare
+            return made
+
+        monkeypatch.setattr(ChildAttempt, "prepare", prepared)
+        return made
+
+    return make
+
+
+async def test_the_keeper_is_recorded_before_the_child_runs(child: Callable[..., StandIn]) -> None:
+    """Rule 18."""
+    async with a_story("true") as story:
+        made = child(story)
+        made.ended.set_result(Outcome("succeeded"))
+        assert (await story.execute()).state == "succeeded"
+        assert (made.recorded, made.asked) == ([KEEPER.pid], ["go"])
+
+
+async def test_a_child_whose_keeper_cannot_be_recorded_does_not_run(
+    child: Callable[..., StandIn], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its run is another replica's by then."""
+    async with a_story("true", timing=LeaseTiming("15s")) as story:
+        made = child(story)
+        start_job = story.held.start_job
+
+        async def lost_right_after(job: str, position: int, number: int) -> int | None:
+            started = await start_job(job, position, number)
+            await story.store.take_over(NIGHTLY)
+            return started
+
+        monkeypatch.setattr(story.held, "start_job", lost_right_after)
+        assert (await story.execute()).state == "lost"
+        assert made.asked == ["kill"]
+
+
+@pytest.mark.parametrize("error", [ChildNotStarted("no such folder"), OSError(24, "Too many open files")])
+async def test_a_child_that_cannot_be_started_is_a_failed_attempt(
+    error: Exception, child: Callable[..., StandIn]
+) -> None:
+    async with a_story("true") as story:
+        child(story, prepare=error)
+        outcome = await story.execute()
+        assert outcome.state == "failed"
+        assert str(error) in (outcome.error or "")
+
+
+async def test_a_child_that_refuses_to_begin_after_trust_has_ended_is_lost_and_uses_up_nothing(
+    child: Callable[..., StandIn], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A replica that was paused comes too late."""
+    async with a_story("true") as story:
+        made = child(story, go=ChildNotStarted("its lease can no longer be trusted"))
+        assert (await story.execute()).state == "failed"
+        made.asked.clear()
+        monkeypatch.setattr(attempt, "boottime", lambda: story.held.lease.trusted_until)
+        again = JobExecution(story.held, story.job, position=0, number=2, trust=story.trust)
+        _, outcome = await again.execute()
+        assert (outcome.state, made.asked) == ("lost", ["go"])
+
+
+async def test_a_child_that_is_told_to_stop_has_kill_time_for_it(child: Callable[..., StandIn]) -> None:
+    async with a_story("true") as story:
+        made = child(story)
+        executing = asyncio.create_task(story.execute())
+        await until(lambda: made.asked, "the child runs")
+        story.held.stop.set()
+        assert (await executing).state == "stopped"
+        assert made.asked == ["go", ("stop", story.replica.context.client.timing.kill_time)]
+
+
+async def test_a_child_whose_time_is_up_has_failed_and_has_kill_time_too(child: Callable[..., StandIn]) -> None:
+    async with a_story("true", timeout="0.01s") as story:
+        made = child(story)
+        outcome = await story.execute()
+        assert outcome.state == "failed"
+        assert "timeout of 0.01s" in (outcome.error or "")
+        assert made.asked == ["go", ("stop", story.replica.context.client.timing.kill_time)]
+
+
+async def test_a_child_whose_lease_is_lost_is_killed_at_once(child: Callable[..., StandIn]) -> None:
+    async with a_story("true") as story:
+        made = child(story)
+        executing = asyncio.create_task(story.execute())
+        await until(lambda: made.asked, "the child runs")
+        await story.store.take_over(NIGHTLY)
+        assert (await executing).state == "lost"
+        assert made.asked == ["go", "kill"]
+
+
+async def test_a_task_has_no_keeper() -> None:
+    async with a_story(nothing) as story:
+        await story.execute()
+        assert [row.keeper_pid for row in await job_runs(story.store)] == [None]

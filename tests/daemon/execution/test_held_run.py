@@ -1,0 +1,134 @@
+"""A run in a replica's hands: its writes go on through an outage, and end with its lease (rules 9 and 10)."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+from sqlalchemy import Connection, select
+
+import lease.statements
+from daemon.execution.held_run import HeldRun
+from daemon.execution.write_result import EndedJob
+from daemon.jobs.outcome import Outcome
+from daemon.jobs.processes.identity import ProcessIdentity
+from daemon.store.tables import run
+from daemon.telemetry.facts import WriteRefused
+from daemon.testing import ManualReplica, ManualStore
+from lease.timing import LeaseTiming
+from tests.support.manual import ONE_O_CLOCK, a_held_run, a_shop, facts_of, job_runs, lease_of, until
+from tests.support.waiting import LIMIT
+
+pytestmark = pytest.mark.anyio
+
+NIGHTLY = "run/shop/nightly"
+SELDOM = LeaseTiming("15s")
+"""Renewed so seldom that the database refuses a write before the heartbeat hears of the loss."""
+SUCCEEDED = Outcome("succeeded")
+
+Write = Callable[[HeldRun], Awaitable[object]]
+WRITES: dict[str, Write] = {
+    "start_job": lambda held: held.start_job("job1", 0, 1),
+    "record_keeper": lambda held: held.record_keeper(1, ProcessIdentity(4711, 99)),
+    "finish_job": lambda held: held.finish_job(EndedJob(1, SUCCEEDED)),
+    "finish": lambda held: held.finish("succeeded", None, job=None, not_started=()),
+    "retry": lambda held: held.retry(10.0, job=None),
+    "hand_back": lambda held: held.hand_back(job=None),
+    "let_go": lambda held: held.let_go(job=None),
+}
+every_write = pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+
+
+@every_write
+async def test_a_write_under_a_lease_that_another_replica_has_is_refused_counted_and_reported(write: Write) -> None:
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(), timing=SELDOM) as replica:
+        held = await a_held_run(replica)
+        await store.take_over(NIGHTLY, "another replica")
+        before = [one.state for one in await replica.runs()], await job_runs(store)
+        assert not await write(held)
+        assert ([one.state for one in await replica.runs()], await job_runs(store)) == before
+        assert held.refused == 1
+        (refused,) = facts_of(replica, WriteRefused)
+        assert (refused.run.run_id, refused.run.token) == (1, 1)
+        assert "has token 2 and is held by another replica" in refused.holder
+
+
+async def test_a_write_is_tried_again_until_the_database_is_back() -> None:
+    timing = LeaseTiming("15s", retry_wait="0.001s")
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(), timing=timing) as replica:
+        held, tries = await a_held_run(replica), list[int]()
+        store.available = False
+        starting = asyncio.create_task(held.start_job("job1", 0, 1))
+        for _ in range(5):
+            await asyncio.sleep(0.002)
+            tries.append(starting.done())
+        store.available = True
+        assert await asyncio.wait_for(starting, LIMIT) == 1
+        assert tries == [False] * 5
+        assert [row.state for row in await job_runs(store)] == ["running"]
+
+
+async def test_a_write_ends_when_the_lease_is_lost_while_the_database_is_away() -> None:
+    """Nothing is refused: nothing was asked."""
+    timing = LeaseTiming("15s", renew_every="0.02s", retry_wait="1s")
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(), timing=timing) as replica:
+        held = await a_held_run(replica)
+        await store.take_over(NIGHTLY)
+        store.available = False
+        assert await asyncio.wait_for(held.start_job("job1", 0, 1), LIMIT) is None
+        assert held.loss_cause() == "stolen by another replica with token 2"
+        assert (held.refused, facts_of(replica, WriteRefused)) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("end", "state", "available_in"),
+    [
+        (lambda held: held.finish("succeeded", None, job=None, not_started=()), "succeeded", None),
+        (lambda held: held.retry(10.0, job=None), "pending", 10.0),
+        (lambda held: held.hand_back(job=None), "pending", 0.0),
+        (lambda held: held.let_go(job=None), "pending", 0.0),
+    ],
+    ids=["finish", "retry", "hand_back", "let_go"],
+)
+async def test_an_end_lets_go_of_the_lease_and_that_is_no_loss(
+    end: Write, state: str, available_in: float | None
+) -> None:
+    timing = LeaseTiming("15s", renew_every="0.02s")
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(), timing=timing) as replica:
+        held = await a_held_run(replica)
+        await end(held)
+        (ended,) = await replica.runs()
+        assert ended.state == state
+        if available_in is not None:
+            assert ended.available_at is not None
+            assert (ended.available_at - store.clock.now).total_seconds() == pytest.approx(available_in)
+        assert (await lease_of(store, NIGHTLY)).holder is None
+        assert held.lease.remaining() == 0
+        assert held.lease.loss is None, "the heartbeat renews it no longer, and does not miss it"
+
+
+@pytest.mark.parametrize("awaited", [True, False])
+async def test_after_the_end_of_a_run_those_are_woken_who_wait_for_its_lease(
+    awaited: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rule 15: in a call of its own, after the commit, and only where another client waits."""
+    woken: list[str] = []
+
+    def note(connection: Connection, name: str) -> None:
+        assert connection.scalar(select(run.c.state)) == "pending", "it is written"
+        woken.append(name)
+
+    monkeypatch.setattr("daemon.execution.held_run.notify_waiters", note)
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
+        held = await a_held_run(replica)
+        if awaited:
+            await store.write(lambda connection: lease.statements.await_release(connection, NIGHTLY, 60.0))
+        await held.hand_back(job=None)
+        assert woken == [NIGHTLY] * awaited
+
+
+async def test_the_loss_is_heard_in_the_replicas_own_loop() -> None:
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
+        held = await a_held_run(replica)
+        await store.take_over(NIGHTLY)
+        await asyncio.wait_for(held.lost.wait(), LIMIT)
+        await until(lambda: held.lease.loss, "it is lost")

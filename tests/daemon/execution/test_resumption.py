@@ -1,0 +1,70 @@
+"""Where a run resumes (rule 16)."""
+
+from typing import Literal
+
+from daemon import Schedules
+from daemon.execution.claim import EarlierAttempts
+from daemon.execution.resumption import Resumption
+from daemon.states import JobState
+from tests.support.manual import nothing
+
+
+def resumption(*earlier: EarlierAttempts, on_failure: Literal["stop", "continue"] = "stop") -> Resumption:
+    """Return where a run of three jobs resumes, each of which may be retried once."""
+    schedules = Schedules("shop")
+    builder = schedules.add("nightly", cron="0 2 * * *", on_failure=on_failure)
+    for name in ("customers", "orders", "prices"):
+        builder.job(name=name, timeout="1m", retries=1)(nothing)
+    return Resumption.of(schedules.application().schedule("nightly"), earlier)
+
+
+def attempts(job: str, state: JobState, failures: int = 0, made: int = 1) -> EarlierAttempts:
+    return EarlierAttempts(job, 0, state, failures, made + 1)
+
+
+def remaining(where: Resumption) -> list[tuple[int, str]]:
+    return [(position, job.name) for position, job in where.remaining()]
+
+
+def test_a_run_that_was_never_begun_has_all_jobs_before_it() -> None:
+    where = resumption()
+    assert remaining(where) == [(0, "customers"), (1, "orders"), (2, "prices")]
+    assert (where.failures("customers"), where.next_attempt("customers")) == (0, 1)
+
+
+def test_it_resumes_at_the_first_job_that_is_not_done_and_positions_stay() -> None:
+    where = resumption(attempts("customers", "succeeded"), attempts("orders", "abandoned"))
+    assert remaining(where) == [(1, "orders"), (2, "prices")]
+    assert where.next_attempt("orders") == 2
+
+
+def test_a_job_that_was_stopped_or_abandoned_has_used_up_nothing() -> None:
+    where = resumption(attempts("customers", "stopped", made=3))
+    assert remaining(where)[0] == (0, "customers")
+    assert (where.failures("customers"), where.next_attempt("customers")) == (0, 4)
+
+
+def test_a_job_that_succeeded_after_a_failure_is_done() -> None:
+    assert remaining(resumption(attempts("customers", "succeeded", failures=1, made=2)))[0] == (1, "orders")
+
+
+def test_with_continue_a_job_that_failed_for_good_is_not_tried_again() -> None:
+    where = resumption(attempts("customers", "failed", failures=2, made=2), on_failure="continue")
+    assert where.failed_for_good() == ["customers"]
+    assert remaining(where) == [(1, "orders"), (2, "prices")]
+
+
+def test_a_job_that_has_retries_left_has_not_failed_for_good() -> None:
+    where = resumption(attempts("customers", "failed", failures=1), on_failure="continue")
+    assert (where.failed_for_good(), remaining(where)[0]) == ([], (0, "customers"))
+
+
+def test_with_stop_no_job_has_failed_for_good_while_its_run_goes_on() -> None:
+    """The definition may have had more retries when the job failed."""
+    where = resumption(attempts("customers", "failed", failures=5, made=5), on_failure="stop")
+    assert (where.failed_for_good(), remaining(where)[0]) == ([], (0, "customers"))
+
+
+def test_a_job_that_is_gone_from_the_definition_is_no_longer_there_to_be_done() -> None:
+    where = resumption(attempts("vanished", "failed", failures=1))
+    assert remaining(where) == [(0, "customers"), (1, "orders"), (2, "prices")]

@@ -1,0 +1,160 @@
+"""Startup cleanup, and the end of replicas that are proven dead, as one replica does them (rule 18)."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, select, update
+
+from daemon.jobs.processes.identity import ProcessIdentity
+from daemon.recovery import registry, settler
+from daemon.recovery.settler import Settler
+from daemon.store.tables import job_run
+from daemon.store.tables import replica as replicas
+from daemon.store.tables import run as runs
+from daemon.telemetry.facts import Fact, JobStarted, RunRecovered
+from daemon.testing import ManualReplica, ManualStore
+from lease.model import Grant
+from tests.support.manual import (
+    ONE_O_CLOCK,
+    CountingStore,
+    Gate,
+    a_shop,
+    add_schedule,
+    facts_of,
+    job_runs,
+    lease_of,
+    left_behind,
+    until,
+)
+
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no death can be proven, and the ttl decides"),
+]
+
+GONE: Mapping[str, Any] = {"start_time": 1}
+"""Our process id with another start time: that process is dead for sure, and another has its id."""
+
+
+class Cleaner:
+    """A settler of its own on the store of a test, and what it reports."""
+
+    def __init__(self, store: ManualStore) -> None:
+        self.facts: list[Fact] = []
+        self.settler = Settler(store, "shop", "me", "web1:4711", self.facts.append)
+
+    def recovered(self) -> list[tuple[str, int, str, bool]]:
+        return [
+            (fact.run.replica, fact.run.run_id, fact.settlement, fact.at_startup)
+            for fact in self.facts
+            if isinstance(fact, RunRecovered)
+        ]
+
+
+async def a_run_of(store: ManualStore, **entry: Any) -> Grant:
+    """Leave a run running under a replica "gone", which is registered with what ``entry`` changes of our own entry."""
+    grant = await left_behind(store, stale=False)
+    registered = replace(registry.own_entry(grant.holder, "shop"), **entry)
+    await store.write(lambda connection: registry.register(connection, registered))
+    return grant
+
+
+async def states(store: ManualStore) -> Mapping[str, str]:
+    """Return the states of all runs, and of the replica "gone"."""
+
+    def read(connection: Connection) -> Mapping[str, str]:
+        found = {f"run {row.id}": row.state for row in connection.execute(select(runs))}
+        gone = connection.execute(select(replicas).where(replicas.c.holder == "gone"))
+        return found | {row.holder: row.state for row in gone}
+
+    return await store.read(read)
+
+
+async def test_a_replica_whose_process_is_gone_is_dead_and_its_run_goes_on_although_its_lease_is_live() -> None:
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()):
+        grant = await a_run_of(store, **GONE)
+        cleaner = Cleaner(store)
+        assert [settled.grant for settled in await cleaner.settler.settle_proven_dead()] == [grant]
+        assert await states(store) == {"run 1": "pending", "gone": "dead"}
+        assert (await lease_of(store, grant.name)).holder is None
+        assert cleaner.recovered() == [("web1:4711", 1, "abandoned", False)]
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [{}, {**GONE, "boot_id": "another boot"}, {**GONE, "pid_namespace": "pid:[1]"}, {"start_time": 0}],
+    ids=["its process lives", "another boot", "another namespace", "its start is not known"],
+)
+async def test_what_is_not_proven_is_left_to_the_ttl(entry: Mapping[str, Any]) -> None:
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()):
+        await a_run_of(store, **entry)
+        cleaner = Cleaner(store)
+        assert await cleaner.settler.settle_proven_dead() == []
+        assert await states(store) == {"run 1": "running", "gone": "running"}
+        assert cleaner.recovered() == []
+
+
+async def test_a_replica_never_takes_itself_for_dead() -> None:
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()):
+        grant = await a_run_of(store, **GONE)
+        facts: list[Fact] = []
+        own = Settler(store, "shop", grant.holder, "web1:4711", facts.append)
+        assert await own.settle_proven_dead() == []
+        assert await states(store) == {"run 1": "running", "gone": "running"}
+
+
+async def test_where_no_process_can_be_judged_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with CountingStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()):
+        await a_run_of(store, **GONE)
+        store.reads = store.writes = 0
+        monkeypatch.setattr(settler, "pid_namespace", lambda: None)
+        assert await Cleaner(store).settler.settle_proven_dead() == []
+        assert (store.reads, store.writes) == (0, 0)
+
+
+@pytest.mark.parametrize("gone", [True, False])
+async def test_a_run_goes_on_only_when_what_was_left_of_its_work_is_seen_gone(
+    gone: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two keepers both are ended, even if the first one is not seen gone."""
+    ended: list[int] = []
+
+    def end(keeper: ProcessIdentity) -> bool:
+        ended.append(keeper.pid)
+        return gone
+
+    monkeypatch.setattr(settler, "end_leftovers", end)
+    gate = Gate()
+    schedules = a_shop(gate.passed)
+    add_schedule(schedules, "weekly", gate.passed)
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, schedules) as replica:
+        for name in ("nightly", "weekly"):
+            await replica.trigger(name)
+        await replica.tick()
+        await until(lambda: len(facts_of(replica, JobStarted)) == 2, "both jobs have begun")
+        for number, row in enumerate(await job_runs(store)):
+            keeper = update(job_run).where(job_run.c.id == row.id).values(keeper_pid=5000 + number, keeper_start=1)
+            await store.write(lambda connection, keeper=keeper: connection.execute(keeper))  # type: ignore[misc]
+        dead = update(replicas).values(**GONE)
+        await store.write(lambda connection: connection.execute(dead))
+        settled = await Cleaner(store).settler.settle_proven_dead()
+        assert sorted(ended) == [5000, 5001]
+        assert len(settled) == (2 if gone else 0)
+        assert [run.state for run in await replica.runs()] == ["pending" if gone else "running"] * 2
+
+
+async def test_what_is_stale_is_settled_whoever_had_it_and_what_is_live_is_not() -> None:
+    schedules = a_shop()
+    add_schedule(schedules, "weekly")
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, schedules) as replica:
+        await left_behind(store, "nightly")
+        await left_behind(store, "weekly", stale=False)
+        cleaner = Cleaner(store)
+        await cleaner.settler.settle_stale(at_startup=True)
+        assert [run.state for run in await replica.runs()] == ["pending", "running"]
+        assert cleaner.recovered() == [("web1:4711", 1, "abandoned", True)]
+        assert await cleaner.settler.settle_stale(at_startup=True) == [], "once"
+        assert facts_of(replica, RunRecovered) == []
