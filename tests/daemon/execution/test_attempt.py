@@ -197,7 +197,7 @@ async def test_work_that_was_done_before_its_lease_was_lost_is_done() -> None:
         assert (await executing).state == "succeeded"
 
 
-@pytest.mark.parametrize("reason", ["its time is up", "its lease is lost"])
+@pytest.mark.parametrize("reason", ["after its timeout", "although its lease was lost"])
 async def test_a_task_that_does_not_end_when_it_must_ends_the_process(
     reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,7 +211,7 @@ async def test_a_task_that_does_not_end_when_it_must_ends_the_process(
             except asyncio.CancelledError:
                 continue
 
-    lost = reason == "its lease is lost"
+    lost = reason == "although its lease was lost"
     async with a_story(stubborn, timing=HARD_PRESSED, timeout=None if lost else "0.01s") as story:
         if not lost:
             monkeypatch.setattr(LeaseClient, "timing", LeaseTiming("0.15s"))
@@ -220,7 +220,7 @@ async def test_a_task_that_does_not_end_when_it_must_ends_the_process(
         if lost:
             monkeypatch.setattr(attempt, "boottime", almost_stale)
             await story.store.take_over(NIGHTLY)
-        with pytest.raises(WorkOutlivesLease, match=f"did not end although {reason}: this process ends now"):
+        with pytest.raises(WorkOutlivesLease, match=f"did not end {reason}: ending this process"):
             await executing
         gate.open()
 

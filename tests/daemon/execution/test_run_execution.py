@@ -82,7 +82,7 @@ async def test_a_retry_waits_by_the_clock_of_the_database_and_holds_no_lease() -
         assert (await lease_of(store, NIGHTLY)).holder is None
         (ended,) = facts_of(replica, RunEnded)
         assert ended.outcome == "pending"
-        assert (ended.reason or "").startswith('job "orders" failed: ValueError: no such customer; again in 1')
+        assert (ended.reason or "").startswith('job "orders" failed: ValueError: no such customer; retry in 1')
 
         store.clock.advance("9s")
         assert await replica.work() == [], "not before its time"
@@ -193,7 +193,7 @@ async def test_a_run_that_another_replica_has_gets_no_further_and_says_so(jobs: 
         assert replica.replica.runs.executed == [ExecutedRun(run_id, "lost")]
         (refused,), (ended,) = facts_of(replica, WriteRefused), facts_of(replica, RunEnded)
         assert "has token 2 and is held by another replica" in refused.holder
-        assert (ended.outcome, ended.reason) == ("lost", "its run is no longer ours")
+        assert (ended.outcome, ended.reason) == ("lost", "this replica no longer holds the run")
 
 
 async def test_a_run_whose_lease_is_stolen_while_a_job_runs_is_lost_with_the_cause() -> None:

@@ -90,7 +90,7 @@ async def test_instants_that_had_a_run_already_are_a_defect_that_is_reported_onc
     async with a_story(a_shop()) as story:
         await story.plan()
         await story.plan()
-        assert story.facts == told(story.facts, "2 instants had a run already")
+        assert story.facts == told(story.facts, "2 instants already had a run")
         assert len(story.facts) == 1
 
 
@@ -112,7 +112,7 @@ async def test_while_the_wall_clock_has_jumped_nothing_is_planned_and_that_is_re
         assert [await story.plan(), await story.plan()] == [False, False]
         assert await story.planned() == 0
         assert [type(fact) for fact in story.facts] == [Note]
-        assert told(story.facts, "5400s ahead")
+        assert told(story.facts, "forward by 5400s")
 
         story.store.clock.set(ONE_O_CLOCK)
         assert await story.plan() is True
