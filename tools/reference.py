@@ -1,4 +1,5 @@
-"""What is made from the declarations of settings: the tables of the reference, and the keywords in Python.
+"""What is made from the declarations of settings: the tables of the reference, and the keywords in
+Python.
 
 `make reference` writes them. A test compares them with what would be written.
 """
@@ -98,9 +99,9 @@ def _keywords() -> str:
     without_triggers = {name: schema for name, schema in schedule.items() if name not in TRIGGERS}
     return "".join(
         [
-            '"""The settings as keywords in Python, for type checkers. Written by `make reference`; change the declarations.\n\n',
-            'A type checker cannot derive them from the models: what is written, as `"40m"`, has another type than what is kept.\n',
-            '"""\n\n',
+            '"""The settings as keywords in Python, for type checkers; `make reference` writes them.\n\n',
+            "No type checker derives them from the models: what people write, as `40m` in quotes, has another\n",
+            'type than what is kept.\n"""\n\n',
             "from collections.abc import Mapping, Sequence\n",
             "from datetime import datetime\n",
             "from typing import Any, Literal, TypedDict\n\n",

@@ -12,7 +12,9 @@ from ..service.settings import Flag, Settings, flag_of
 
 
 def with_setting_flags(command: Callable[..., int]) -> Callable[..., int]:
-    """Give a command a flag for each setting that has one; as its first argument it gets those flags by setting."""
+    """Give a command a flag for each setting that has one; as its first argument it gets those
+    flags by setting.
+    """
     flags = {name: flag for name in Settings.model_fields if (flag := flag_of(name)) is not None}
 
     @wraps(command)

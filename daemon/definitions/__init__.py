@@ -1,1 +1,1 @@
-"""What is to run, and when: frozen values and the forms in which people write them; no database, no process, no clock."""
+"""What is to run and when: frozen values, and the forms in which people write them; no database."""

@@ -13,7 +13,8 @@ from .values.names import check_name, refuse_twice
 from .values.refusal import refused_at
 
 _LONGEST_LEASE = 255 - len("run///") - len(str(2**63))
-"""What an application's and a schedule's name may have together, so that the lease of a run fits (rule 14)."""
+"""What an application's and a schedule's name may have together, so that the lease of a run fits
+(rule 14)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Application:
     """`[settings]` of a TOML file, as they were read."""
 
     def schedule(self, name: str) -> Schedule:
-        """Return one schedule; raises `DefinitionError` when there is none of this name."""
+        """Return one schedule; raises `DefinitionError` if there is none of this name."""
         for schedule in self.schedules:
             if schedule.name == name:
                 return schedule
@@ -39,7 +40,7 @@ class Application:
         raise DefinitionError(place, f'there is no schedule "{name}"', suggestion(name, names))
 
     def job(self, schedule: str, job: str) -> Job:
-        """Return one job of one schedule; raises `DefinitionError` when there is none of this name."""
+        """Return one job of a schedule; raises `DefinitionError` if there is none of this name."""
         jobs = self.schedule(schedule).jobs
         for one in jobs:
             if one.name == job:
@@ -49,7 +50,7 @@ class Application:
 
 
 def make_application(name: object, schedules: Iterable[Schedule], place: Place, **others: Any) -> Application:
-    """Return an application, whose schedules have jobs and names of their own; raises `DefinitionError`."""
+    """Return an application, whose schedules have jobs and own names; raises `DefinitionError`."""
     made = tuple(schedules)
     with refused_at(place):
         application = check_name("application", name)

@@ -16,14 +16,15 @@ class UnreadableDefinition(DaemonError):
 
 
 def write_schedule(schedule: Schedule) -> str:
-    """Return the text that is stored of a schedule; `Schedule.digest` says whether it has changed."""
+    """Return what is stored of a schedule; `Schedule.digest` says whether it has changed."""
     return json.dumps(schedule.canonical(), ensure_ascii=False)
 
 
 def read_schedule(definition: str) -> Schedule:
     """Return what `write_schedule` wrote, without its jobs; raises `UnreadableDefinition`.
 
-    A setting that is not in it has its default; one that only a later version knows is left out.
+    A setting that is not in it has its default; a setting that only a later version knows is left
+    out.
     """
     known: dict[str, object] = {}
     try:

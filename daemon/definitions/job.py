@@ -24,13 +24,16 @@ class Job(Definition):
     command: Annotated[Command | None, Mark.PART] = None
 
     isolation: ChosenIsolation = Field(default_factory=default_isolation)
-    """`task`: inside the replica; `process`: in a child. By default async functions are tasks; a command never is."""
+    """`task`: inside the replica; `process`: in a child. By default async functions are tasks; a
+    command never is."""
     timeout: Annotated[float | None, duration(least=0.001)] = None
     """After it the job is stopped, and has failed. `leased check` names the jobs without one."""
     retries: Annotated[int, Strict(), Field(ge=0, le=1_000_000)] = 0
-    """How many further attempts a failed job gets; one that was abandoned, stopped or lost does not count."""
+    """How many further attempts a failed job gets; one that was abandoned, stopped or lost does
+    not count."""
     backoff: Annotated[float, duration()] = 10.0
-    """The wait before the first retry; it doubles, to an hour at most, with up to a fifth more by chance. It holds no lease."""
+    """The wait before the first retry; it doubles, to an hour at most, with up to a fifth more
+    by chance. It holds no lease."""
     cwd: Folder = None
     """The folder of a child, by default that of FILE."""
     env: Environment = {}  # noqa: RUF012 - pydantic copies it
@@ -49,7 +52,9 @@ class Job(Definition):
         return self
 
     def canonical(self) -> dict[str, Any]:
-        """Return what is stored of it: functions by name, and of `env` the names only, for values may be secret."""
+        """Return what is stored of it: functions by name, and of `env` the names only, for
+        values may be secret.
+        """
         return {
             "name": self.name,
             "isolation": self.isolation,

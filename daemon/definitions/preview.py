@@ -15,7 +15,9 @@ SECOND_TIME = "repeated hour, second time"
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """One instant, in UTC and by the clock of the schedule's time zone, with a remark where that clock changes."""
+    """One instant, in UTC and by the clock of the schedule's time zone, with a remark where that
+    clock changes.
+    """
 
     instant: datetime
     local: datetime
@@ -32,7 +34,9 @@ def preview(trigger: Trigger, timezone: str, after: datetime, count: int) -> tup
 def preview_schedule(
     schedule: Schedule, after: datetime, count: int, anchor: datetime | None = None
 ) -> tuple[Preview, ...]:
-    """Return the next instants of a schedule; an interval counts from ``anchor``, by default from ``after``."""
+    """Return the next instants of a schedule; an interval counts from ``anchor``, by default
+    from ``after``.
+    """
     zone, trigger = ZoneInfo(schedule.timezone), schedule.trigger
     instants = schedule.instants(after, after if anchor is None else anchor)
     return tuple(_preview(trigger, instant, zone) for instant in islice(instants, count))

@@ -1,4 +1,4 @@
-"""Reading a definition: from what people gave to a value, or to the one sentence by which it is refused."""
+"""The way from what people gave to a definition, or to the sentence by which it is refused."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -19,7 +19,7 @@ D = TypeVar("D", bound=Definition)
 _NOTHING: Mapping[str, Refusal] = {}
 
 _UNNAMED = "function"
-"""What is wrong with it is said of the job: in TOML it is named by `call`, in Python it is decorated."""
+"""What is wrong with it is said of the job: in TOML `call` names it, in Python it is decorated."""
 
 
 def read(
@@ -32,10 +32,12 @@ def read(
     misplaced: Mapping[str, Refusal] = _NOTHING,
     **parts: Any,
 ) -> D:
-    """Return the definition of this name, with the settings that were given; raises `DefinitionError`.
+    """Return the definition of this name, with the settings that were given; raises
+    `DefinitionError`.
 
-    ``parts`` is what it consists of beside its settings. ``others`` are further names that may stand where the settings were
-    given, ``misplaced`` those that belong elsewhere. A setting that does not exist is refused first: it explains the most.
+    ``parts`` is what it consists of beside its settings. ``others`` are further names that may
+    stand where the settings were given, ``misplaced`` those that belong elsewhere. A setting that
+    does not exist is refused first: that explains the most.
     """
     with refused_at(place):
         named: dict[str, Any] = {model.kind: check_name(model.kind, name)}

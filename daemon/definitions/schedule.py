@@ -45,9 +45,11 @@ class Schedule(Definition):
     name: Annotated[str, name_of("schedule"), Mark.PART]
 
     cron: Annotated[CronExpression | None, Mark.TIMING] = None
-    """Due when the clock of its time zone says so: 5 fields, or 6 with seconds first, or `@daily` and the like."""
+    """Due when the clock of its time zone says so: 5 fields, or 6 with seconds first, or
+    `@daily` and the like."""
     every: Annotated[float | None, duration(least=0.1), Mark.TIMING] = None
-    """Due at an interval of elapsed time, from `starts`, otherwise from when the schedule was first seen or changed."""
+    """Due at an interval of elapsed time, from `starts`, otherwise from when the schedule was
+    first seen or changed."""
     at: Annotated[Instant | None, Mark.TIMING] = None
     """Due once. One of `cron`, `every` and `at` is required."""
     timezone: Annotated[TimeZone, Mark.TIMING] = "UTC"
@@ -63,13 +65,13 @@ class Schedule(Definition):
     start_within: Annotated[float | None, duration()] = None
     """An instant that is older is not started any more, but recorded as missed."""
     overlap: Overlap = "skip"
-    """What becomes of an instant that is due while an earlier run is unfinished: with `skip` it is recorded as skipped, with
-    `queue` it runs after that one, with `allow` beside it."""
+    """What becomes of an instant that is due while an earlier run is unfinished: with `skip` it
+    is recorded as skipped, with `queue` it runs after that run, with `allow` beside it."""
     lock: Annotated[str | None, name_of("lock")] = None
     """Shared by schedules that must not run at the same time. Without it each has its own."""
     on_failure: OnFailure = "stop"
-    """What follows when a job fails for good: with `stop` the run ends, and the rest is "not started"; with `continue` the other
-    jobs run, and the run ends as failed."""
+    """What follows when a job fails for good: with `stop` the run ends, and the rest is "not
+    started"; with `continue` the other jobs run, and the run ends as failed."""
     jitter: Annotated[float, duration()] = 0.0
     """Each run starts up to that much later, by the same amount on every replica."""
     params: Table = {}  # noqa: RUF012 - pydantic copies it
@@ -114,8 +116,9 @@ class Schedule(Definition):
     def instants(self, after: datetime, anchor: datetime) -> Iterator[datetime]:
         """Yield the due instants after ``after`` in UTC, in order.
 
-        ``anchor`` is where an interval counts from, to the second; with `starts` it counts from there. `starts` and
-        `ends` are themselves within the bounds. A disabled schedule has no instants (rule 13).
+        ``anchor`` is where an interval counts from, to the second; with `starts` it counts from
+        there. `starts` and `ends` are themselves within the bounds. A disabled schedule has no
+        instants (rule 13).
         """
         if not self.enabled:
             return
@@ -128,7 +131,9 @@ class Schedule(Definition):
             yield instant
 
     def timing(self) -> dict[str, Any]:
-        """Return what decides its instants. Where this changes, planning counts from the change (rule 13)."""
+        """Return what decides its instants. Where this changes, planning counts from the change
+        (rule 13).
+        """
         timing = self.settings(Mark.TIMING)
         return {name: value for name, value in self.stored().items() if name in timing}
 
@@ -137,6 +142,8 @@ class Schedule(Definition):
         return {"name": self.name, **self.stored(), "jobs": [job.canonical() for job in self.jobs]}
 
     def digest(self) -> str:
-        """Return a SHA-256 that changes whenever anything of the definition does, values of `env` included."""
+        """Return a SHA-256 that changes whenever anything of the definition does, values of
+        `env` included.
+        """
         whole = [self.canonical(), [sorted(job.env.items()) for job in self.jobs]]
         return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()

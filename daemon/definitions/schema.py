@@ -1,4 +1,4 @@
-"""The JSON Schema of settings, as people write them: what editors, the reference and the keywords in Python are made from."""
+"""The JSON Schema of settings as people write them, from which the reference is made too."""
 
 from typing import Any
 
@@ -8,7 +8,10 @@ from pydantic_core import core_schema
 
 
 class WrittenSettings(GenerateJsonSchema):
-    """Nothing is null, for what is not given is left out. A title says what a value is, not what its setting is called."""
+    """A JSON Schema without null, for what is not given is left out.
+
+    A title says what a value is, not what its setting is called.
+    """
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         del schema

@@ -9,31 +9,34 @@ from pydantic.fields import FieldInfo
 
 
 class Mark(Enum):
-    """What a field is, beside what pydantic has words for."""
+    """What a field is, beyond what pydantic has words for."""
 
     TIMING = auto()
-    """It decides when a schedule is due: where it changes, planning counts from the change (rule 13)."""
+    """It decides when a schedule is due: where it changes, planning counts from the change (rule
+    13)."""
     PART = auto()
     """No setting: what the definition consists of, such as its name."""
 
 
 class Definition(BaseModel):
-    """What people define. Each field is a setting: its type, its default, and below it a string that says what it means.
+    """What people define. Each field is a setting: its type, its default, and below it a string
+    with its meaning.
 
-    From that follow the key in TOML, the keyword in Python, the stored form, the JSON Schema and the row in the reference.
-    None means "not given" for each of them.
+    From that follow the key in TOML, the keyword in Python, the stored form, the JSON Schema and
+    the row in the reference. None means "not given" for each of them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     kind: ClassVar[Literal["schedule", "job"]]
     planned: ClassVar[Mapping[tuple[str, str | None], str]] = {}
-    """What does not exist yet, a setting as a whole (None) or one of its values, and what to do instead."""
+    """What does not exist yet, a whole setting (None) or a value of it, and what to do instead."""
     always_stored: ClassVar[frozenset[str]]
-    """The settings of the first release, which are stored whatever their value.
+    """The settings of the first release, which are always stored.
 
-    Any other is stored only where it differs from its default. Otherwise a release that adds one would change the stored form,
-    and thereby the digest, of every definition that does not use it.
+    A later setting is stored only where it differs from its default. Otherwise the release that
+    adds it would change the stored form, and thereby the digest, of every definition that does not
+    use it.
     """
 
     @model_validator(mode="before")

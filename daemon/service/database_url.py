@@ -14,7 +14,9 @@ _URL, _FILE = variable_of("database_url"), variable_of("database_url_file")
 
 
 def url_from_file(in_file: Mapping[str, Any]) -> str | None:
-    """Return the URL that a named file holds, where the environment or `[settings]` (``in_file``) name one."""
+    """Return the URL that a named file holds, where the environment or `[settings]`
+    (``in_file``) name one.
+    """
     url, path = os.environ.get(_URL), os.environ.get(_FILE)
     if url and path:
         raise SettingsError(f"{_URL} and {_FILE} are both set: leave one of them out")

@@ -1,4 +1,4 @@
-"""Variables that begin with LEASED_: those that are settings, those that children get, and those that nobody knows."""
+"""Variables that begin with LEASED_: settings, those that children get, and unknown ones."""
 
 from collections.abc import Iterable, Mapping
 

@@ -1,4 +1,4 @@
-"""The settings of the command: flag, then environment, then `[settings]` of the TOML file, then default."""
+"""The settings of the command: a flag, or else a variable, `[settings]` of the file, a default."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -51,12 +51,14 @@ NO_FLAG = Flag(None)
 
 
 def _by_default(shown: str) -> Any:
-    """Return what the JSON Schema and the reference call the default, where the field's own cannot be written."""
+    """Return what the JSON Schema and the reference call the default, where the field's own
+    cannot be written.
+    """
     return Field(json_schema_extra={"default": shown})
 
 
 def _in_proportion(name: str) -> Any:
-    """Return the same of a duration of the lease's timing, which follows the ttl unless it is set (rule 3)."""
+    """Return the same of a duration that follows the ttl unless it is set (rule 3)."""
     return _by_default(format_duration(getattr(LeaseTiming(), name)))
 
 
@@ -92,7 +94,8 @@ Word = BeforeValidator(lambda value: str(value).strip().lower())
 
 
 class Settings(BaseModel):
-    """All settings of the command, durations in seconds. Each field is one, and the string below it says what it means.
+    """All settings of the command, durations in seconds. Each field is one, and the string below it
+    says what it means.
 
     Passwords and tokens show in no representation of it.
     """
@@ -108,9 +111,11 @@ class Settings(BaseModel):
     ] = SecretStr(DEFAULT_DATABASE)
     """Where the tables are: `postgresql://`, `postgres://` or `sqlite:///`."""
     database_url_file: Annotated[str | None, NO_FLAG, Field(title="a file")] = None
-    """A file that holds the URL, for the secrets of containers; not together with `database_url`."""
+    """A file that holds the URL, for the secrets of containers; not together with
+    `database_url`."""
     lease_ttl: Annotated[Seconds | None, Flag("--ttl"), _in_proportion("ttl")] = None
-    """How long a lease lasts after its last renewal; what is not set of the next five follows it in proportion."""
+    """How long a lease lasts after its last renewal; what is not set of the next five follows it
+    in proportion."""
     renew_every: Annotated[Seconds | None, _in_proportion("renew_every")] = None
     """How often leases are renewed."""
     give_up: Annotated[Seconds | None, _in_proportion("give_up")] = None
@@ -165,9 +170,11 @@ def flag_of(name: str) -> str | None:
 
 
 def read_settings(flags: Mapping[str, Any] | None = None, file: Mapping[str, Any] | None = None) -> Settings:
-    """Return the settings; raises `SettingsError` with one sentence that names where the wrong one stands.
+    """Return the settings; raises `SettingsError` with one sentence that names where the wrong one
+    stands.
 
-    ``flags`` has the settings given on the command line (None: not given), ``file`` the `[settings]` of the TOML file.
+    ``flags`` has the settings given on the command line (None: not given), ``file`` the
+    `[settings]` of the TOML file.
     """
     given, places = _given(flags or {}, file or {})
     try:
@@ -188,7 +195,7 @@ def read_settings(flags: Mapping[str, Any] | None = None, file: Mapping[str, Any
 
 
 def _given(flags: Mapping[str, Any], file: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return what was given, and where: a flag goes before the environment, and that before the file."""
+    """Return what was given, and where: a flag before the environment, and that before the file."""
     variables = {name: os.environ.get(variable_of(name)) for name in Settings.model_fields}
     sources: list[tuple[Mapping[str, Any], Callable[[str], str]]] = [
         (file, "[settings] {}".format),

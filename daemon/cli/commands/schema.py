@@ -9,5 +9,7 @@ from ...service.settings import Settings
 
 
 def schema() -> None:
-    """Print the JSON Schema of a TOML file of definitions, for an editor to check and complete it."""
+    """Print the JSON Schema of a TOML file of definitions, for an editor to check and complete
+    it.
+    """
     sys.stdout.write(json.dumps(json_schema(schema_of(Settings)), ensure_ascii=False, indent=2) + "\n")

@@ -1,6 +1,7 @@
-"""The settings as keywords in Python, for type checkers. Written by `make reference`; change the declarations.
+"""The settings as keywords in Python, for type checkers; `make reference` writes them.
 
-A type checker cannot derive them from the models: what is written, as `"40m"`, has another type than what is kept.
+No type checker derives them from the models: what people write, as `40m` in quotes, has another
+type than what is kept.
 """
 
 from collections.abc import Mapping, Sequence

@@ -15,15 +15,17 @@ from .user_code import imported, member
 _FORMS = 'give a .py or .toml file, or "package.module:attribute"'
 _OURS = frozenset({"daemon", "lease"})
 _loaded: set[str] = set()
-"""Names of modules that were made from a file here, and may be replaced by another file of the same name."""
+"""Names of modules that were made from a file here, and may be replaced by another file of the
+same name."""
 
 
 def load(spec: str | Path) -> Application:
     """Return what FILE defines; raises `DefinitionError`.
 
-    FILE is ``schedules.py`` (``schedules.py:name`` where it holds several `Schedules`), ``definitions.toml``, or
-    ``package.module:name``, looked for in the working directory or in a folder written before it
-    (``/srv/shop/package.module:name``). A Python file is run anew by each call.
+    FILE is ``schedules.py`` (``schedules.py:name`` where it holds several `Schedules`),
+    ``definitions.toml``, or ``package.module:name``, looked for in the working directory or in a
+    folder written before it (``/srv/shop/package.module:name``). Each call runs a Python file
+    again.
     """
     text = str(spec)
     stem, colon, attribute = text.rpartition(":")

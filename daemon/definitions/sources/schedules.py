@@ -34,7 +34,7 @@ class SingleKeywords(ScheduleKeywords, NamedJobKeywords, total=False):
 
 
 class Schedules:
-    """The schedules of one application, under its name. Each refusal is a `DefinitionError` at once, where it stands."""
+    """The schedules of one application; what is wrong with one is a `DefinitionError` at once."""
 
     def __init__(self, name: str) -> None:
         with refused_at(Place()):
@@ -50,7 +50,7 @@ class Schedules:
         return self._single({"every": interval}, settings)
 
     def at(self, instant: Any, /, **settings: Unpack[SingleKeywords]) -> Callable[[Function], Function]:
-        """Run the decorated function once, at an RFC 3339 instant or a `datetime` with a time zone."""
+        """Run the decorated function once, at an RFC 3339 instant or a `datetime` with a zone."""
         return self._single({"at": instant}, settings)
 
     def add(

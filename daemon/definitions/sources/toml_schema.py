@@ -11,7 +11,9 @@ from ..values.names import name_of
 
 
 def json_schema(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the JSON Schema (draft 2020-12) of a TOML file of definitions; ``settings`` is that of its `[settings]`."""
+    """Return the JSON Schema (draft 2020-12) of a TOML file of definitions; ``settings`` is that
+    of its `[settings]`.
+    """
     schedule = schema_of(Schedule)
     job = schedule.pop("$defs")["Job"]
     _as_in_a_file(schedule, job)
@@ -38,7 +40,9 @@ def json_schema(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _as_in_a_file(schedule: dict[str, Any], job: dict[str, Any]) -> None:
-    """Change what a file spells in a way of its own: names are keys, functions are named, and each job says what it runs."""
+    """Change what a file spells in a way of its own: names are keys, functions are named, and
+    each job says what it runs.
+    """
     schedule["required"] = ["jobs"]
     schedule["oneOf"] = [{"required": [trigger]} for trigger in TRIGGERS]
     schedule["properties"]["jobs"] = {"type": "array", "minItems": 1, "items": job}

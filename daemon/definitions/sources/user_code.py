@@ -1,4 +1,4 @@
-"""Importing what users wrote: whatever goes wrong in it becomes one sentence."""
+"""Imports of what users wrote: anything that goes wrong in it becomes one sentence."""
 
 import traceback
 from collections.abc import Iterator
@@ -11,7 +11,9 @@ from ...text import suggestion
 
 @contextmanager
 def imported(name: str, place: Place, file: str | None = None) -> Iterator[None]:
-    """Turn whatever an import raises into a `DefinitionError`; ``file`` is the one whose lines are told."""
+    """Turn anything that an import raises into a `DefinitionError`; ``file`` is the file whose
+    lines are named.
+    """
     try:
         yield
     except DefinitionError as error:
@@ -43,8 +45,8 @@ def _failed(error: BaseException, name: str, place: Place, file: str | None) -> 
         where = Place(source=place.source, line=error.lineno)
         return DefinitionError(where, f"{type(error).__name__}: {error.msg}", "correct that line")
     line = _line(error, file)
-    told = " ".join(str(error).split())
-    what = f"{type(error).__name__}: {told}" if told else type(error).__name__
+    said = " ".join(str(error).split())
+    what = f"{type(error).__name__}: {said}" if said else type(error).__name__
     if line is not None and place.source is not None:
         place = Place(source=place.source, line=line)
         return DefinitionError(place, f"importing it failed with {what}", _remedy(error))

@@ -128,7 +128,7 @@ def _split(expression: str) -> list[str]:
 
 
 def _clean(expression: str, field: str, text: str) -> str:
-    """Refuse what is not supported in one field, and spell out what croniter reads in a way of its own."""
+    """Refuse what is not supported in a field, and spell out what croniter reads in its own way."""
     return ",".join(_clean_part(expression, field, part) for part in text.split(","))
 
 

@@ -1,7 +1,7 @@
 """From cron's wall time to instants: what a time zone's clock skips and repeats.
 
-The time line is cut into spans in which the clock runs evenly. Between two spans it may skip wall time or show it again;
-to know which, it is enough to remember the latest wall time shown so far.
+The time line is cut into spans in which the clock runs evenly. Between two spans it may skip wall
+time or show it again; to know which, it is enough to remember the latest wall time shown so far.
 """
 
 from bisect import bisect_left
@@ -18,7 +18,9 @@ _LAST_YEAR = 9_900
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A piece of time in which a zone's clock runs evenly; ``start`` and ``end`` are in UTC, ``end`` is not part of it."""
+    """A piece of time in which a zone's clock runs evenly; ``start`` and ``end`` are in UTC,
+    ``end`` is not part of it.
+    """
 
     start: datetime
     end: datetime
@@ -31,8 +33,8 @@ class Span:
 def matches_of(pattern: Pattern, after: datetime, zone: tzinfo) -> Iterator[datetime]:
     """Yield in UTC, in order, the instants after ``after`` at which ``pattern`` is due.
 
-    Wall time that the clock skips is due once, right after the gap. A fixed time is due once when the clock
-    repeats it, the first time.
+    Wall time that the clock skips is due once, right after the gap. A fixed time is due once when
+    the clock repeats it, the first time.
     """
     last = after.astimezone(UTC)
     day = _midnight(last) - 2 * _DAY
@@ -55,7 +57,9 @@ def matches_of(pattern: Pattern, after: datetime, zone: tzinfo) -> Iterator[date
 
 
 def spans(start: datetime, end: datetime, zone: tzinfo) -> Iterator[Span]:
-    """Cut ``start`` to ``end`` (a day at most: no zone changes its clock and back within it) where the clock changes."""
+    """Cut ``start`` to ``end`` (a day at most: no zone changes its clock and back within it)
+    where the clock changes.
+    """
     offset, last = _offset(start, zone), _offset(end, zone)
     while offset != last:
         before, change = start, end

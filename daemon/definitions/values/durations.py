@@ -12,7 +12,7 @@ LONGEST_DURATION = 100 * 365 * 86_400.0
 
 
 def duration(least: float = 0.0) -> BeforeValidator:
-    """Return what reads a duration of so many seconds at least."""
+    """Return the validator of a duration of at least so many seconds, which is kept in seconds."""
 
     def read(value: Any) -> float:
         seconds = parse_duration(value)

@@ -33,7 +33,7 @@ def check_name(kind: Named, name: object) -> str:
 
 
 def name_of(kind: Named) -> BeforeValidator:
-    """Return what reads a name."""
+    """Return the validator of a name."""
     pattern = "^[^/]*$" if kind in WITHOUT_SLASH else None
     written = Annotated[str, Field(title="a name", min_length=1, max_length=LONGEST[kind], pattern=pattern)]
     return BeforeValidator(partial(check_name, kind), json_schema_input_type=written)

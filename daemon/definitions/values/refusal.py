@@ -1,4 +1,4 @@
-"""A refusal: what is wrong with a value and what to do about it, before it is known where the value stands."""
+"""The refusal of a value, before it is known where it stands: what is wrong, and what to do."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from ...errors import DefinitionError, Place, SettingNotYet
 
 
 class Refusal(ValueError):
-    """What reads a value raises it; `read` makes a `DefinitionError` of it, which says where."""
+    """Raised by what reads a value. `read` makes a `DefinitionError` of it, which says where."""
 
     def __init__(self, problem: str, remedy: str, *, field: str | None = None, planned: bool = False) -> None:
         super().__init__(problem, remedy)

@@ -1,4 +1,4 @@
-"""What a job runs, and where: a function or a command, in a task or a process, and the environment of a child."""
+"""The work of a job: a function or a command, where it runs, and the environment of a child."""
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,9 @@ Isolation = Literal["task", "process", "command"]
 
 
 def check_function(function: object) -> object:
-    """Return ``function``; raises `Refusal` for what cannot be called with a run, or would do nothing when called."""
+    """Return ``function``; raises `Refusal` for what cannot be called with a run, or would do
+    nothing when called.
+    """
     if not callable(function):
         raise Refusal(f"{shown(function)} is not a function", "give a function")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):

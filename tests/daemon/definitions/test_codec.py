@@ -1,4 +1,5 @@
-"""What is stored is read back by this release, by one that has more settings, and by one that has fewer."""
+"""What is stored is read back by this release, by one that has more settings, and by one that
+has fewer."""
 
 import json
 

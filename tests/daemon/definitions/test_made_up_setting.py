@@ -1,4 +1,5 @@
-"""A setting that is declared in one place is found in all: a copy of the product gets three that nobody has heard of."""
+"""A setting that is declared in one place is found in all: a copy of the product gets three that
+nobody has heard of."""
 
 import json
 import os
@@ -87,7 +88,8 @@ def leased(product: Path, *arguments: str, **variables: str) -> subprocess.Compl
 
 
 def loaded(product: Path, file: str) -> dict[str, Any]:
-    """Return what became of each schedule of a file: its values, its stored form, and what is read back of that."""
+    """Return what became of each schedule of a file: its values, its stored form, and what is
+    read back of that."""
     program = """
 import json, sys
 from daemon.definitions.codec import read_schedule, write_schedule

@@ -1,4 +1,5 @@
-"""One translator: what pydantic finds wrong with a setting is said in our words, whatever the setting's type."""
+"""One translator: what pydantic finds wrong with a setting is said in our words, whatever the
+setting's type."""
 
 from typing import Annotated, ClassVar, Literal
 
