@@ -286,7 +286,7 @@ TRIGGERS: list[Trigger] = [
     Every(90.0),
     At(NOON + HOUR),
 ]
-STEPS = st.tuples(st.sampled_from([1, 20, 61, 600, 7_200]), st.booleans(), st.booleans())
+STEPS = st.tuples(st.sampled_from([1, 20, 61, 600, 2_400]), st.booleans(), st.booleans())
 
 
 @given(
