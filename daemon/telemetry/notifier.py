@@ -44,7 +44,7 @@ class Notifier:
         return all(delivered)
 
     def close(self, seconds: float = _CLOSE_WITHIN) -> bool:
-        """Deliver queued facts for ``seconds``, end the threads; return whether all were delivered."""
+        """Deliver queued facts for ``seconds``, then stop; return whether all are delivered."""
         delivered = self.flush(seconds)
         for lane in self._lanes:
             lane.stop()
