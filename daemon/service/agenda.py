@@ -48,5 +48,5 @@ class Agenda:
 
 def read_agenda(connection: Connection, application: str, known: Collection[str], holder: str | None = None) -> Agenda:
     """Return the agenda for the known schedules; ``holder`` is this replica."""
-    row = statements.agenda.look(connection, application, known, holder)
+    row = statements.agenda.read(connection, application, known, holder)
     return Agenda(**row._asdict())

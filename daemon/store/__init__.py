@@ -1,1 +1,1 @@
-"""The tables, every SQL statement, and what people may read of them."""
+"""The tables, every SQL statement, and the views that people read."""

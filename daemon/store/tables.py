@@ -1,4 +1,7 @@
-"""The daemon's tables, for PostgreSQL and SQLite alike. States are constraints too; what changes here needs a migration."""
+"""The daemon's tables, on PostgreSQL and SQLite; a change here needs a migration.
+
+The states of `daemon.states` are CHECK constraints.
+"""
 
 from typing import Any, get_args
 
@@ -35,7 +38,7 @@ def _one_of(column: str, states: Any) -> str:
 
 
 def _where(condition: str) -> dict[str, Any]:
-    """Return what makes an index partial, on both databases."""
+    """Return the options that make an index partial on both databases."""
     return {"postgresql_where": text(condition), "sqlite_where": text(condition)}
 
 
@@ -44,13 +47,13 @@ schedule = Table(
     metadata,
     Column("application", Name, nullable=False),
     Column("name", Name, nullable=False),
-    Column("definition", Text, nullable=False),  # JSON, as Schedule.canonical() gives it
+    Column("definition", Text, nullable=False),  # JSON, from Schedule.canonical()
     Column("digest", Text, nullable=False),
     Column("trigger", Text, nullable=False),  # for people: cron 0 2 * * *
     Column("enabled", Boolean, nullable=False),
     Column("next_due", Instant),
     Column("planned_until", Instant, nullable=False),  # instants up to and including this one have their runs
-    Column("anchor", Instant, nullable=False),  # what an interval counts from
+    Column("anchor", Instant, nullable=False),  # the instant from which an interval counts
     Column("stretch_reason", Text),  # why the latest instants did not run
     Column("stretch_count", BigInteger),
     Column("stretch_from", Instant),  # the first instant of the counted row of this stretch
@@ -78,17 +81,17 @@ run = Table(
     Column("application", Name, nullable=False),
     Column("schedule", Name, nullable=False),
     Column("scheduled_for", Instant, nullable=False),
-    Column("last_scheduled_for", Instant),  # of a counted row: the last instant that it stands for
+    Column("last_scheduled_for", Instant),  # the last instant that a counted row stands for
     Column("count", BigInteger, nullable=False, server_default="1"),
     Column("trigger", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("reason", Text),
     Column("lease_name", Text, nullable=False),
     Column("available_at", Instant),  # when it may start; NULL while it waits for its predecessor
-    Column("start_by", Instant),  # if it has not started by then, it was missed
+    Column("start_by", Instant),  # it is missed if it has not started by then
     Column("token", BigInteger),  # of the latest grant, unless that was settled
     Column("holder", Text),
-    Column("attempt", Integer, nullable=False, server_default="0"),  # how often it was claimed
+    Column("attempt", Integer, nullable=False, server_default="0"),  # the number of claims
     Column("abandoned", Integer, nullable=False, server_default="0"),  # attempts since a job last succeeded
     Column("params", Text, nullable=False, server_default="{}"),  # JSON
     Column("requested_by", Text),
@@ -106,7 +109,7 @@ run = Table(
     CheckConstraint("state <> 'running' OR (token IS NOT NULL AND started_at IS NOT NULL)", name="run_running"),
     CheckConstraint("(finished_at IS NULL) = (state IN ('pending', 'running'))", name="run_over"),
     CheckConstraint("state NOT IN ('failed', 'cancelled', 'skipped') OR reason IS NOT NULL", name="run_reason"),
-    # The claim's index: only what may start (rule 14).
+    # For the claim: only runs that may start (rule 14).
     Index(
         "run_claim_idx",
         "application",
@@ -172,7 +175,7 @@ job_run = Table(
     CheckConstraint(_one_of("state", JobState), name="job_run_state"),
     CheckConstraint("(finished_at IS NULL) = (state = 'running')", name="job_run_over"),
     CheckConstraint("(keeper_pid IS NULL) = (keeper_start IS NULL)", name="job_run_keeper"),
-    # Progress changes no indexed column, so that it stays heap-only.
+    # Progress changes no indexed column, so its updates stay heap-only.
     postgresql_with={"fillfactor": "70"},
 )
 

@@ -16,7 +16,7 @@ from ..screen import add, screen, table, write_json
 if TYPE_CHECKING:
     from rich.console import Console
 
-_STATES = get_args(RunState)
+_STATES: tuple[RunState, ...] = get_args(RunState)
 
 
 def runs(

@@ -1,7 +1,8 @@
-"""All SQL of replicas and of the audit, one function per statement: a module per table, and one for each question to several of them.
+"""The SQL statements of replicas and of the audit, one function each.
 
-Each takes a connection and runs in the caller's transaction. Row locks are taken in the order schedule, lease, run, job run
-(rule 15); where a statement comes out of that order, it passes over what is locked and waits for nothing.
+There is a module per table, and one for each question to several tables. A statement runs in the
+caller's transaction. Row locks are taken in the order schedule, lease, run, job run (rule 15); a
+statement outside that order skips locked rows and waits for none.
 """
 
 from . import agenda, audit, job_run, replica, run, schedule, stranded

@@ -1,4 +1,4 @@
-"""The one query by which a replica sees what there is to do."""
+"""The query by which a replica learns what there is to do."""
 
 from collections.abc import Collection
 from typing import Any
@@ -12,34 +12,9 @@ from ..tables import run, schedule
 from .dialects import among, pending, running, unfinished
 
 
-def look(connection: Connection, application: str, names: Collection[str], holder: str | None) -> Row[Any]:
-    """Return the fields of `daemon.service.agenda.Outlook`."""
-    due = (
-        select(
-            func.min(seconds_until(schedule.c.next_due)).label("until"),
-            func.count(case((schedule.c.next_due <= now(), 1))).label("number"),
-        )
-        .where(
-            schedule.c.application == application,
-            schedule.c.next_due.is_not(None),
-            among(schedule.c.name, names),
-        )
-        .subquery("due")
-    )
-    late = (
-        select(
-            func.min(seconds_until(run.c.start_by)).label("until"),
-            func.count(case((run.c.start_by < now(), 1))).label("number"),
-        )
-        .where(
-            run.c.application == application,
-            pending(),
-            run.c.start_by.is_not(None),
-            run.c.started_at.is_(None),
-            among(run.c.schedule, names),
-        )
-        .subquery("late")
-    )
+def read(connection: Connection, application: str, names: Collection[str], holder: str | None) -> Row[Any]:
+    """Return the fields of `daemon.service.agenda.Agenda`."""
+    due, late = _due(application, names), _late(application, names)
     runs = _runs(application, names, holder)
     earlier = case((due.c.until.is_(None), late.c.until), (late.c.until < due.c.until, late.c.until), else_=due.c.until)
     return connection.execute(
@@ -57,7 +32,42 @@ def look(connection: Connection, application: str, names: Collection[str], holde
     ).one()
 
 
+def _due(application: str, names: Collection[str]) -> Any:
+    """Return the query for the instants to plan."""
+    return (
+        select(
+            func.min(seconds_until(schedule.c.next_due)).label("until"),
+            func.count(case((schedule.c.next_due <= now(), 1))).label("number"),
+        )
+        .where(
+            schedule.c.application == application,
+            schedule.c.next_due.is_not(None),
+            among(schedule.c.name, names),
+        )
+        .subquery("due")
+    )
+
+
+def _late(application: str, names: Collection[str]) -> Any:
+    """Return the query for the runs that must start by a given time and have not started."""
+    return (
+        select(
+            func.min(seconds_until(run.c.start_by)).label("until"),
+            func.count(case((run.c.start_by < now(), 1))).label("number"),
+        )
+        .where(
+            run.c.application == application,
+            pending(),
+            run.c.start_by.is_not(None),
+            run.c.started_at.is_(None),
+            among(run.c.schedule, names),
+        )
+        .subquery("late")
+    )
+
+
 def _runs(application: str, names: Collection[str], holder: str | None) -> Any:
+    """Return the query for the unfinished runs."""
     until_start = seconds_until(run.c.available_at)
     until_free = seconds_between(clock(), lease.c.expires_at)
     live = and_(lease.c.holder.is_not(None), ~free_or_stale())
@@ -83,7 +93,7 @@ def _runs(application: str, names: Collection[str], holder: str | None) -> Any:
         .where(
             run.c.application == application,
             unfinished(),
-            or_(known, running()),  # what others left behind is settled whoever knows its schedule (rule 18)
+            or_(known, running()),  # any replica settles a stranded run, also of a schedule it does not have (rule 18)
         )
         .subquery("runs")
     )

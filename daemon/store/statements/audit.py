@@ -1,4 +1,4 @@
-"""The statements of the audit: whole tables, read as of one moment. They lock nothing and change nothing."""
+"""The statements of the audit, which read whole tables as of one moment, and lock nothing."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,12 +24,12 @@ from ..tables import job_run, replica, run, schedule
 from .dialects import begin_snapshot, running
 
 SEEN_LATELY = 30.0
-"""Seconds. A replica tells every five that it is there."""
+"""Seconds. A replica touches its entry every five."""
 
 
 @contextmanager
 def snapshot(connection: Connection) -> Iterator[None]:
-    """Let all that is read see the database as of one moment. The connection must be in autocommit."""
+    """Read the database as of one moment during the block; the connection must be in autocommit."""
     connection.execute(begin_snapshot())
     try:
         yield
@@ -47,7 +47,7 @@ def schedules(connection: Connection, application: str | None) -> list[Row[Any]]
 
 
 def runs(connection: Connection, application: str | None) -> list[Row[Any]]:
-    """Return what the audit needs of each run."""
+    """Return the columns of each run that the audit needs."""
     query = select(
         run.c.id,
         run.c.application,
@@ -68,7 +68,7 @@ def runs(connection: Connection, application: str | None) -> list[Row[Any]]:
 
 
 def job_runs(connection: Connection, application: str | None) -> list[Row[Any]]:
-    """Return what the audit needs of each attempt of a job."""
+    """Return the columns of each job run that the audit needs."""
     query = select(
         job_run.c.id,
         job_run.c.run_id,
@@ -89,15 +89,16 @@ def leases(connection: Connection) -> list[Row[Any]]:
 
 
 def stranded(connection: Connection, application: str | None, seconds: float) -> list[Row[Any]]:
-    """Return the running runs whose grant is over, for how long at least, where a replica has been there to settle them.
+    """Return the running runs whose grant is over, with the least time for which it has been over.
 
-    It must have been there for ``seconds``, and been seen lately.
+    Only runs that a replica could have settled: one that started ``seconds`` ago or earlier, and
+    was seen lately.
     """
     another = or_(lease.c.token != run.c.token, func.coalesce(lease.c.holder != run.c.holder, false()))
     other_boot = func.coalesce(lease.c.boot != this_boot(), false())
     left = case(
         (another, seconds_between(lease.c.granted_at, now())),
-        # When it was freed is not recorded: after its last renewal.
+        # When the lease was freed is not recorded, except that it was after its last renewal.
         (or_(lease.c.holder.is_(None), other_boot), seconds_between(lease.c.renewed_at, now())),
         else_=seconds_between(lease.c.expires_at, clock()),
     )

@@ -1,5 +1,6 @@
-"""Where PostgreSQL and SQLite differ, one named function each; and states as constants, so that
-partial indexes are seen to fit.
+"""The differences between PostgreSQL and SQLite, one function each; and states as SQL constants.
+
+A state that were a parameter would keep the databases from using the partial indexes.
 """
 
 import json
@@ -28,9 +29,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from ..tables import run
 
 PAUSED_HOLDER = 10.0
-"""Seconds after which PostgreSQL ends a transaction in which nothing happens: a paused replica
-holds up nobody for longer.
-"""
+"""Seconds after which PostgreSQL ends an idle transaction, so that no paused replica blocks others."""
 
 PENDING: ColumnElement[str] = literal_column("'pending'", Text)
 RUNNING: ColumnElement[str] = literal_column("'running'", Text)
@@ -71,7 +70,7 @@ class _Among(FunctionElement[bool]):
     inherit_cache = True
 
     def self_group(self, against: Any = None) -> "_Among":
-        """Stay as it is within a condition: SQLite finds nothing in an index by ``(…) = 1``."""
+        """Return it unchanged in a condition: SQLite cannot use an index for ``(…) = 1``."""
         del against
         return self
 
@@ -89,14 +88,12 @@ def _among_sqlite(element: _Among, compiler: SQLCompiler, **kw: Any) -> str:
 
 
 def among(of: ColumnElement[str], values: Collection[str]) -> ColumnElement[bool]:
-    """Return the condition that a string is one of ``values``, as one parameter however many there
-    are.
-    """
+    """Return the condition that a string is one of ``values``, which are a single parameter."""
     return _Among(of, bindparam(None, list(values), type_=_Strings(), unique=True))
 
 
 def number(value: Column[Any]) -> ColumnElement[str]:
-    """Return SQL for the text of a whole number."""
+    """Return SQL for a whole number as a string."""
     return cast(cast(value, BigInteger), Text)
 
 
@@ -120,14 +117,12 @@ def _turn_sqlite(element: _KeyedTurn, compiler: SQLCompiler, **kw: Any) -> str:
 
 
 def turn(key: str) -> ColumnElement[Any]:
-    """Return SQL that gives this transaction its turn under ``key`` when it is selected; it ends
-    with the transaction.
-    """
+    """Return SQL that waits for the turn under ``key`` and keeps it until the transaction ends."""
     return _KeyedTurn(bindparam(None, key, type_=Text(), unique=True))
 
 
 class _Bounded(FunctionElement[bool]):
-    """True; on PostgreSQL the server ends this transaction when nothing happens in it for too long."""
+    """True; on PostgreSQL, the server ends this transaction when it is idle for too long."""
 
     type = Boolean()
     inherit_cache = True
@@ -145,17 +140,16 @@ def _bounded_sqlite(_element: _Bounded, _compiler: SQLCompiler, **_kw: Any) -> s
 
 
 def bounded() -> ColumnElement[bool]:
-    """Return a condition that is always met, for the first statement that locks (as
-    `lease.database.contention.lock_timeout`).
+    """Return a condition that is always true, for the first statement that locks.
 
-    A replica that is paused in the middle of a transaction loses it, and holds off its successor no
-    longer (rule 11).
+    A replica that is paused in the middle of a transaction loses it, and blocks its successor no
+    longer (rule 11). Compare `lease.database.contention.lock_timeout`.
     """
     return _Bounded()
 
 
 class begin_snapshot(Executable, ClauseElement):  # noqa: N801 - reads as the statement that it is
-    """Begins a transaction that only reads, and sees the database as of one moment."""
+    """Begins a read-only transaction that sees the database as of one moment."""
 
     inherit_cache = True
 

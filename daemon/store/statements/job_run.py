@@ -1,4 +1,4 @@
-"""The statements on `job_run`, and the fence that stands before each of them."""
+"""The statements on `job_run`, and the fence before each of them."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
@@ -16,16 +16,20 @@ from .dialects import bounded, running
 
 
 def hold(connection: Connection, grant: Grant) -> bool:
-    """Say whether a grant is in force, and keep it from ending until this transaction does (rule 11).
+    """Return whether a grant is in force, and keep it in force until this transaction ends (rule
+    11).
 
-    For transactions that may write: there SQLite has its one write lock, and this needs none of its own.
+    Only in a transaction that writes: on SQLite, its write lock is what keeps the grant.
     """
     query = select(literal(1)).select_from(lease).where(_in_force(grant), bounded())
     return connection.execute(query.with_for_update(read=True, key_share=True)).one_or_none() is not None
 
 
 def start(connection: Connection, run_id: int, grant: Grant, *, job: str, position: int, attempt: int) -> int | None:
-    """Write that an attempt of a job begins; None if this attempt has been written before, or the run is not ours."""
+    """Record the start of an attempt; return its id.
+
+    None if the attempt is recorded already, or the run is not ours.
+    """
     ours = select(
         run.c.id,
         literal(job),
@@ -43,7 +47,7 @@ def start(connection: Connection, run_id: int, grant: Grant, *, job: str, positi
 
 
 def begun(connection: Connection, run_id: int, grant: Grant, job: str, attempt: int) -> int | None:
-    """Return the job run that `start` made before, its answer being lost."""
+    """Return the id of the job run that an earlier `start` recorded whose answer was lost."""
     return connection.execute(
         select(job_run.c.id).where(
             job_run.c.run_id == run_id,
@@ -57,14 +61,14 @@ def begun(connection: Connection, run_id: int, grant: Grant, job: str, attempt: 
 
 
 def set_keeper(connection: Connection, job_run_id: int, grant: Grant, pid: int, start_time: int) -> int:
-    """Write who keeps the child of a job; return how many rows that changed."""
+    """Record the keeper of a job's child; return the number of rows changed."""
     return connection.execute(
         update(job_run).where(_running_under(job_run_id, grant)).values(keeper_pid=pid, keeper_start=start_time)
     ).rowcount
 
 
 def set_progress(connection: Connection, job_run_id: int, holder: str, values: Mapping[str, Any]) -> int:
-    """Write how far a job has come, while the grant that it runs under is in force; return how many rows that changed."""
+    """Record the progress of a job whose grant is in force; return the number of rows changed."""
     in_force = exists().where(
         run.c.id == job_run.c.run_id,
         lease.c.name == run.c.lease_name,
@@ -79,14 +83,14 @@ def set_progress(connection: Connection, job_run_id: int, holder: str, values: M
 
 
 def end(connection: Connection, job_run_id: int, grant: Grant, state: JobState, values: Mapping[str, Any]) -> int:
-    """Write how an attempt of a job ended; return how many rows that changed."""
+    """Record how an attempt ended; return the number of rows changed."""
     return connection.execute(
         update(job_run).where(_running_under(job_run_id, grant)).values(state=state, finished_at=now(), **values)
     ).rowcount
 
 
 def stop_all(connection: Connection, run_id: int, grant: Grant) -> None:
-    """Write of whatever attempt runs under a grant still that it was stopped."""
+    """Record that attempts still running under a grant were stopped."""
     connection.execute(
         update(job_run)
         .where(
@@ -100,7 +104,7 @@ def stop_all(connection: Connection, run_id: int, grant: Grant) -> None:
 
 
 def add_not_started(connection: Connection, run_id: int, grant: Grant, jobs: Sequence[tuple[str, int]]) -> None:
-    """Write of jobs (name, position) that they will not be started any more."""
+    """Record that jobs (name, position) will not be started."""
     earlier = select(func.coalesce(func.max(job_run.c.attempt), 0)).where(
         job_run.c.run_id == run_id, job_run.c.job == bindparam("named")
     )

@@ -2,28 +2,28 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 from sqlalchemy import ColumnElement, Connection, delete, null, select, update
 
 from lease.database.contention import insert_missing
 from lease.database.dialects import now, seconds_between
 
-from ...states import ReplicaState
+from ...states import LiveReplicaState, ReplicaState
 from ..tables import replica
 
-_ALIVE = ("running", "draining")
+_ALIVE: tuple[LiveReplicaState, ...] = get_args(LiveReplicaState)
 
 
 def add(connection: Connection, values: Mapping[str, Any]) -> None:
-    """Record a replica; a row that is there stays."""
+    """Record a replica; an existing row is kept."""
     connection.execute(
         insert_missing(connection, replica).values(**values, state="running", started_at=now(), seen_at=now())
     )
 
 
 def touch(connection: Connection, holder: str, state: ReplicaState) -> int:
-    """Record that a replica was there just now; return how many rows that changed."""
+    """Record that a replica was seen just now; return the number of rows changed."""
     stopped_at = now() if state == "stopped" else null()
     return connection.execute(
         update(replica).where(replica.c.holder == holder).values(state=state, seen_at=now(), stopped_at=stopped_at)
@@ -40,7 +40,7 @@ def mark_dead(connection: Connection, holders: Collection[str]) -> None:
 
 
 def mark_unseen_dead(connection: Connection, older_than: float) -> list[str]:
-    """Mark replicas that were not seen for so many seconds as dead; return their holders."""
+    """Mark replicas not seen for ``older_than`` seconds as dead; return their holders."""
     unseen = (
         update(replica)
         .where(replica.c.state.in_(_ALIVE), _unseen(older_than))
@@ -51,13 +51,13 @@ def mark_unseen_dead(connection: Connection, older_than: float) -> list[str]:
 
 
 def prune(connection: Connection, older_than: float) -> int:
-    """Delete replicas that ended and were not seen for so many seconds; return how many."""
+    """Delete replicas that ended and were not seen for ``older_than`` seconds; return how many."""
     gone = delete(replica).where(replica.c.state.not_in(_ALIVE), _unseen(older_than))
     return connection.execute(gone).rowcount
 
 
 def latest_of_boot(connection: Connection, boot_id: str) -> tuple[datetime, int] | None:
-    """Return (started_at, start_time) of the replica that began last in this boot, if there was one."""
+    """Return (started_at, start_time) of the replica that started last in this boot, if any."""
     latest = (
         select(replica.c.started_at, replica.c.start_time)
         .where(replica.c.boot_id == boot_id, replica.c.start_time > 0)

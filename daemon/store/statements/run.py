@@ -17,13 +17,13 @@ from .dialects import SCHEDULED, among, bounded, number, pending, running, unfin
 
 
 def add(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> int:
-    """Make runs; an instant that has its run already gets no second one. Return how many were made (rule 13)."""
+    """Insert runs, except for instants that have one (rule 13); return how many were inserted."""
     made = connection.execute(insert_missing(connection, run).returning(run.c.id), list(rows))
     return len(made.all())
 
 
 def add_manual(connection: Connection, values: Mapping[str, Any]) -> int:
-    """Make the run that somebody asked for, and return its id."""
+    """Insert a run on request, and return its id."""
     made: int = connection.execute(insert(run).values(**values).returning(run.c.id)).scalar_one()
     return made
 
@@ -31,7 +31,7 @@ def add_manual(connection: Connection, values: Mapping[str, Any]) -> int:
 def extend(
     connection: Connection, application: str, name: str, *, scheduled_for: datetime, last: datetime, count: int
 ) -> int:
-    """Let a counted row stand for more instants; return how many rows that changed."""
+    """Extend a counted row to further instants; return the number of rows changed."""
     return connection.execute(
         update(run)
         .where(
@@ -46,7 +46,7 @@ def extend(
 
 
 def name_leases(connection: Connection, application: str, name: str, lease_name: str, *, per_run: bool) -> None:
-    """Give the pending runs of a schedule, which hold no lease, the name of the lease that they are to run under."""
+    """Set the lease name of a schedule's pending runs, which hold no lease."""
     wanted: ColumnElement[str] | str = lease_name + "/" + number(run.c.id) if per_run else lease_name
     connection.execute(
         update(run)
@@ -58,9 +58,10 @@ def name_leases(connection: Connection, application: str, name: str, lease_name:
 def candidates(
     connection: Connection, application: str, names: Collection[str], tried: Collection[str], limit: int
 ) -> list[tuple[int, str]]:
-    """Lock and return (id, lease) of runs that may start, the longest due first; passes over those that others look at.
+    """Lock runs that may start and return (id, lease), the longest due first; skip locked ones.
 
-    Runs under a lease that is visibly live, or was ``tried``, would take the place of others, and are left out.
+    Runs whose lease is visibly live, or was ``tried``, are left out: they would take the place of
+    others.
     """
     live = exists().where(lease.c.name == run.c.lease_name, ~free_or_stale())
     retired = exists().where(
@@ -90,7 +91,7 @@ def candidates(
 
 
 def start(connection: Connection, ids: Collection[int], holder: str) -> list[Row[Any]]:
-    """Write that these pending runs run, each under the grant that ``holder`` has of its lease; return them."""
+    """Mark these pending runs as running under ``holder``'s grants of their leases; return them."""
     started = (
         update(run)
         .where(run.c.id.in_(ids), pending(), lease.c.name == run.c.lease_name, lease.c.holder == holder)
@@ -111,31 +112,32 @@ def read(connection: Connection, run_id: int) -> Row[Any] | None:
 
 
 def end(connection: Connection, run_id: int, grant: Grant, state: EndState, reason: str | None) -> int:
-    """Write that a run is over; return how many rows that changed."""
+    """Record the end of a run; return the number of rows changed."""
     return connection.execute(
         update(run).where(_runs_under(run_id, grant)).values(state=state, reason=reason, finished_at=now())
     ).rowcount
 
 
 def put_back(connection: Connection, run_id: int, grant: Grant, wait: float) -> int:
-    """Write that a run goes on after ``wait`` seconds, under another grant; return how many rows that changed."""
+    """Put a run back to pending for ``wait`` seconds; return the number of rows changed."""
     return connection.execute(
         update(run).where(_runs_under(run_id, grant)).values(state="pending", available_at=later(now(), wait))
     ).rowcount
 
 
 def progressed(connection: Connection, run_id: int, grant: Grant) -> None:
-    """Forget earlier abandoned attempts, now that one of the run's jobs has succeeded."""
+    """Reset the count of abandoned attempts, now that one of the run's jobs has succeeded."""
     connection.execute(update(run).where(_runs_under(run_id, grant), run.c.abandoned > 0).values(abandoned=0))
 
 
 def promote(connection: Connection, application: str, name: str) -> None:
-    """Make the first run that waits for its predecessor due, unless another one of its schedule is not over (rule 14).
+    """Make the first run that waits for its predecessor due, if no other run is unfinished (rule
+    14).
 
     The schedule's row must be locked.
     """
     other = run.alias("other")
-    # `available_at` is set in all that do not wait: running ones too.
+    # `available_at` is set in all runs that do not wait, also in running ones.
     ahead = exists().where(
         other.c.application == application,
         other.c.schedule == name,
@@ -158,7 +160,7 @@ def promote(connection: Connection, application: str, name: str) -> None:
 
 
 def late(connection: Connection, application: str, names: Collection[str]) -> list[tuple[int, str]]:
-    """Return (id, schedule) of the runs that should have started by now and did not."""
+    """Return (id, schedule) of the runs that should have started by now but did not."""
     query = select(run.c.id, run.c.schedule).where(
         run.c.application == application, among(run.c.schedule, names), _late()
     )
@@ -166,7 +168,7 @@ def late(connection: Connection, application: str, names: Collection[str]) -> li
 
 
 def miss(connection: Connection, ids: Collection[int]) -> set[str]:
-    """Write that these runs were missed, unless they have started meanwhile; return the schedules of those missed."""
+    """Mark these runs as missed unless they have started; return the schedules of those marked."""
     missed = (
         update(run)
         .where(run.c.id.in_(ids), _late())

@@ -15,36 +15,36 @@ from .dialects import among, bounded, turn, unfinished
 
 
 def take_turn(connection: Connection, application: str) -> datetime:
-    """Wait until no other sync of this application is under way; return the database's time then."""
+    """Wait until no other sync of this application runs, then return the database's time."""
     connection.execute(select(turn(f"sync/{application}")).where(bounded()))
     return database_time(connection)
 
 
 def database_time(connection: Connection) -> datetime:
-    """Return what the database's clock shows (rule 1)."""
+    """Return the time of the database's clock (rule 1)."""
     return connection.execute(select(now())).scalar_one()
 
 
 def of_application(connection: Connection, application: str, *, lock: bool) -> list[Row[Any]]:
-    """Return all schedules of an application, retired ones included, by name."""
+    """Return all schedules of an application, including retired ones, by name."""
     query = select(schedule).where(schedule.c.application == application).order_by(schedule.c.name)
     return list(connection.execute(query.with_for_update(key_share=True) if lock else query))
 
 
 def add(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Make new schedules."""
+    """Insert schedules."""
     connection.execute(insert(schedule), list(rows))
 
 
 def change(connection: Connection, application: str, name: str, values: Mapping[str, Any]) -> None:
-    """Write ``values`` into one schedule."""
+    """Update columns of a schedule."""
     connection.execute(
         update(schedule).where(schedule.c.application == application, schedule.c.name == name).values(**values)
     )
 
 
 def retire(connection: Connection, application: str, names: Collection[str], at: datetime) -> None:
-    """Retire schedules: they stay, and have no instants (rule 17)."""
+    """Mark schedules as retired: their rows stay, but they have no instants (rule 17)."""
     connection.execute(
         update(schedule)
         .where(schedule.c.application == application, among(schedule.c.name, names))
@@ -53,12 +53,12 @@ def retire(connection: Connection, application: str, names: Collection[str], at:
 
 
 def prepare_leases(connection: Connection, names: Iterable[str]) -> None:
-    """Make the rows of leases where they are missing, in one order everywhere, so that no claim need make them."""
+    """Insert missing lease rows, so that no claim need do it; always in the same order."""
     connection.execute(insert_missing(connection, lease), [{"name": name} for name in sorted(set(names))])
 
 
 def due(connection: Connection, application: str, names: Collection[str], limit: int) -> list[Row[Any]]:
-    """Lock the schedules that are due and that nobody else is at, longest due first.
+    """Lock and return the schedules that are due, the longest due first; skip locked ones.
 
     Each row has the database's time as ``now``.
     """
@@ -78,7 +78,7 @@ def due(connection: Connection, application: str, names: Collection[str], limit:
 
 
 def still_running(connection: Connection, application: str, names: Collection[str]) -> set[str]:
-    """Return those schedules of which a run is not over (rule 14). Lock them first: this reads what was committed by then."""
+    """Return those of the schedules that have an unfinished run (rule 14); lock them first."""
     query = select(schedule.c.name).where(
         schedule.c.application == application,
         among(schedule.c.name, names),
@@ -88,7 +88,7 @@ def still_running(connection: Connection, application: str, names: Collection[st
 
 
 def lock(connection: Connection, application: str, name: str) -> Row[Any] | None:
-    """Lock one schedule, waiting for it, and return it."""
+    """Lock a schedule, waiting for it if necessary, and return it."""
     query = (
         select(schedule)
         .where(schedule.c.application == application, schedule.c.name == name, bounded())
@@ -98,7 +98,7 @@ def lock(connection: Connection, application: str, name: str) -> Row[Any] | None
 
 
 def lock_free(connection: Connection, keys: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Lock those of these schedules (application, name) that nobody has locked, and return them; waits for none."""
+    """Lock and return those of the schedules (application, name) that are not locked."""
     query = (
         select(schedule.c.application, schedule.c.name)
         .where(tuple_(schedule.c.application, schedule.c.name).in_(sorted(keys)), bounded())

@@ -1,4 +1,4 @@
-"""The statements on runs whose grant has ended without them: finding them, and ending the attempt (rule 18)."""
+"""The statements on stranded runs, which are running although their grant is over (rule 18)."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -31,16 +31,16 @@ from .dialects import running
 
 @dataclass(frozen=True, slots=True)
 class StrandedRun:
-    """A running run whose attempt is to be ended."""
+    """A running run whose attempt must be ended."""
 
     run_id: int
     application: str
     schedule: str
     grant: Grant
     ended: bool
-    """The lease shows another grant, or none; otherwise this grant is still to be ended."""
+    """The lease shows another grant, or none; otherwise this grant must still be ended."""
     lived: bool
-    """Its holder was seen after the grant had ended, or released it: it lost its lease and did not die (rule 16)."""
+    """Its holder was seen after the grant had ended, or released it: it did not die (rule 16)."""
 
 
 def find(connection: Connection, application: str | None) -> list[StrandedRun]:
@@ -59,7 +59,7 @@ def under(connection: Connection, grants: Collection[Grant]) -> list[StrandedRun
 
 
 def suspects(connection: Connection, application: str, boot_id: str, pid_namespace: str) -> list[Row[Any]]:
-    """Return running runs whose replica was on this boot and in this pid namespace, a row for each keeper of theirs."""
+    """Return the running runs of replicas in this boot and pid namespace, with a row per keeper."""
     query = (
         select(
             run.c.id,
@@ -85,14 +85,14 @@ def suspects(connection: Connection, application: str, boot_id: str, pid_namespa
 
 
 def stop_runs(connection: Connection, runs: Collection[StrandedRun]) -> list[int]:
-    """Write that these runs are to go on under another grant; return their ids."""
-    again = {"state": "pending", "available_at": now(), "token": null(), "holder": null()}
-    stopped = update(run).where(_these(runs)).values(**again).returning(run.c.id)
+    """Put these runs back to pending; return their ids."""
+    values = {"state": "pending", "available_at": now(), "token": null(), "holder": null()}
+    stopped = update(run).where(_these(runs)).values(**values).returning(run.c.id)
     return list(connection.scalars(stopped))
 
 
 def abandon_runs(connection: Connection, runs: Collection[StrandedRun], most: int, reason: str) -> dict[int, RunState]:
-    """Write that an attempt of each was abandoned; after ``most`` the run fails. Return the state of each by its id."""
+    """Record an abandoned attempt of each run, which the ``most``-th fails; return states by id."""
     over = run.c.abandoned + 1 >= most
     values = {
         "state": case((over, "failed"), else_="pending"),
@@ -108,8 +108,8 @@ def abandon_runs(connection: Connection, runs: Collection[StrandedRun], most: in
 
 
 def end_jobs(connection: Connection, runs: Collection[StrandedRun], state: Literal["abandoned", "stopped"]) -> None:
-    """Write the state in which the jobs that were running in these attempts ended."""
-    keys = [(one.run_id, one.grant.token, one.grant.holder) for one in runs]
+    """Record the state in which the jobs that were running in these attempts ended."""
+    keys = [(stranded.run_id, stranded.grant.token, stranded.grant.holder) for stranded in runs]
     connection.execute(
         update(job_run)
         .where(tuple_(job_run.c.run_id, job_run.c.token, job_run.c.holder).in_(keys), job_run.c.state == "running")
@@ -141,7 +141,10 @@ def _ended() -> ColumnElement[bool]:
 
 
 def _lived(ended: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Nobody but its holder frees a lease without ending the attempt too, so that a free one was released by it."""
+    """Return the condition that the holder did not die.
+
+    A free lease was released by its holder: all others end the attempt together with the grant.
+    """
     seen_since_it_went_stale = seconds_between(replica.c.seen_at, now()) < seconds_between(lease.c.expires_at, clock())
     seen_since_another_grant = replica.c.seen_at > lease.c.granted_at
     lived = case(
@@ -158,7 +161,7 @@ def _of_attempt() -> ColumnElement[bool]:
 
 
 def _these(runs: Collection[StrandedRun]) -> ColumnElement[bool]:
-    keys = [(one.run_id, one.grant.token, one.grant.holder) for one in runs]
+    keys = [(stranded.run_id, stranded.grant.token, stranded.grant.holder) for stranded in runs]
     return and_(tuple_(run.c.id, run.c.token, run.c.holder).in_(keys), running())
 
 

@@ -1,4 +1,4 @@
-"""What people and programs read of the daemon's tables: frozen values, each read in few statements however long the history."""
+"""The views of the tables for people and programs: frozen values, each read in a few statements."""
 
 from ...errors import NotFound
 from .history import JobRunLine, RunDetail, RunLine, read_run, read_runs

@@ -1,4 +1,4 @@
-"""Runs that were and are, and one of them with its attempts."""
+"""The history of runs, and one run with its attempts."""
 
 import json
 from collections.abc import Mapping
@@ -11,13 +11,14 @@ from sqlalchemy import Connection, Select, func, select
 from lease.database.dialects import now, seconds_between
 
 from ...errors import NotFound
+from ...states import Cause, JobState, RunState
 from ..tables import job_run, run
 from .values import Row
 
 
 @dataclass(frozen=True, slots=True)
 class RunLine:
-    """One run; a counted one stands for ``count`` instants, up to ``last_scheduled_for``."""
+    """A run; a counted one stands for ``count`` instants up to ``last_scheduled_for``."""
 
     id: int
     application: str
@@ -25,8 +26,8 @@ class RunLine:
     scheduled_for: datetime
     last_scheduled_for: datetime | None
     count: int
-    trigger: str
-    state: str
+    trigger: Cause
+    state: RunState
     reason: str | None
     attempt: int
     token: int | None
@@ -34,16 +35,16 @@ class RunLine:
     started_at: datetime | None
     finished_at: datetime | None
     seconds: float | None
-    """From its start to its end, or to now."""
+    """From its start to its end, or until now."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobRunLine:
-    """One attempt of one job."""
+    """An attempt of a job."""
 
     job: str
     attempt: int
-    state: str
+    state: JobState
     token: int
     holder: str
     started_at: datetime
@@ -60,7 +61,7 @@ class JobRunLine:
 
 @dataclass(frozen=True, slots=True)
 class RunDetail:
-    """One run with all its attempts, in their order."""
+    """A run with all its attempts, in order."""
 
     run: RunLine
     abandoned: int
@@ -71,7 +72,7 @@ class RunDetail:
     jobs: tuple[JobRunLine, ...]
 
     @property
-    def state(self) -> str:
+    def state(self) -> RunState:
         """The state of the run."""
         return self.run.state
 
@@ -82,7 +83,7 @@ def read_runs(
     limit: int,
     application: str | None = None,
     schedule: str | None = None,
-    state: str | None = None,
+    state: RunState | None = None,
 ) -> list[RunLine]:
     """Return the latest runs, the newest first."""
     query = _runs().order_by(run.c.id.desc()).limit(limit)
@@ -96,15 +97,15 @@ def read_runs(
 
 
 def read_run(connection: Connection, run_id: int) -> RunDetail:
-    """Return one run with its attempts; raises `NotFound`."""
+    """Return a run with its attempts; raises `NotFound`."""
     extra = (run.c.abandoned, run.c.available_at, run.c.requested_by, run.c.requested_why, run.c.params)
     row = connection.execute(_runs().add_columns(*extra).where(run.c.id == run_id)).one_or_none()
     if row is None:
-        raise NotFound(f"there is no run {run_id}; `leased runs` lists them")
+        raise NotFound(f"run {run_id} does not exist; `leased runs` lists all runs")
     *ours, abandoned, available_at, by, why, params = row
     jobs = connection.execute(_job_runs().where(job_run.c.run_id == run_id).order_by(job_run.c.id))
     return RunDetail(
-        RunLine(*ours), abandoned, available_at, by, why, json.loads(params), tuple(_job(one) for one in jobs)
+        RunLine(*ours), abandoned, available_at, by, why, json.loads(params), tuple(_job(attempt) for attempt in jobs)
     )
 
 

@@ -1,4 +1,4 @@
-"""Who holds what."""
+"""The leases, and the runs that they are held for."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ from ..tables import run
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """A lease, and the run that it is held for, if it is one of the daemon's."""
+    """A lease, and the run that it is held for, if the daemon holds it."""
 
     name: str
     token: int
@@ -27,7 +27,7 @@ class Lock:
 
 
 def read_locks(connection: Connection, *, prefix: str = "", free: bool = False) -> list[Lock]:
-    """Return the leases whose names begin with ``prefix``: those that somebody holds, or with ``free`` all."""
+    """Return the leases whose names begin with ``prefix``; free ones only with ``free``."""
     records = [record for record in list_prefix(connection, prefix) if free or record.holder is not None]
     running = connection.execute(
         select(run.c.lease_name, run.c.token, run.c.holder, run.c.id).where(run.c.state == "running")

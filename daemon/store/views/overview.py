@@ -1,4 +1,4 @@
-"""The whole at one moment: replicas, schedules, what runs, and what waits."""
+"""The overview: replicas, schedules, running and waiting runs at one moment."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +10,7 @@ from sqlalchemy.sql.sqltypes import Boolean
 from lease.database.dialects import now, seconds_between
 from lease.schema import lease, stale
 
+from ...states import RunState
 from ..tables import job_run, replica, run, schedule
 from .replicas import ReplicaLine, read_replicas
 
@@ -18,7 +19,7 @@ MOST_WAITING = 100
 
 @dataclass(frozen=True, slots=True)
 class ScheduleLine:
-    """A schedule, when it is due next, and its last run that was not skipped."""
+    """A schedule, its next due instant, and its last run that was not skipped."""
 
     application: str
     name: str
@@ -28,9 +29,9 @@ class ScheduleLine:
     paused_by: str | None
     next_due: datetime | None
     due_in: float | None
-    """Seconds; negative when it is past."""
+    """Seconds; negative if it is overdue."""
     last_run_id: int | None
-    last_state: str | None
+    last_state: RunState | None
     last_reason: str | None
     last_started_at: datetime | None
     last_finished_at: datetime | None
@@ -39,7 +40,7 @@ class ScheduleLine:
 
 @dataclass(frozen=True, slots=True)
 class RunningJob:
-    """The job that a run is at."""
+    """The job that a run is executing."""
 
     job: str
     attempt: int
@@ -51,7 +52,7 @@ class RunningJob:
 
 @dataclass(frozen=True, slots=True)
 class RunningRun:
-    """A run that somebody has claimed."""
+    """A run that a replica has claimed."""
 
     id: int
     application: str
@@ -69,7 +70,7 @@ class RunningRun:
 
 @dataclass(frozen=True, slots=True)
 class WaitingRun:
-    """A run that is due and not over, and that nobody runs at this moment."""
+    """A pending run, which no replica executes at the moment."""
 
     id: int
     application: str
@@ -79,19 +80,19 @@ class WaitingRun:
     available_at: datetime | None
     """None while it waits for its predecessor."""
     waiting_for: float | None
-    """Seconds since it may start; negative when that is still to come."""
+    """Seconds since it could have started; negative if that is still to come."""
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """All of it, by the database's clock."""
+    """Replicas, schedules and unfinished runs, by the database's clock."""
 
     database_time: datetime
     replicas: tuple[ReplicaLine, ...]
     schedules: tuple[ScheduleLine, ...]
     running: tuple[RunningRun, ...]
     waiting: tuple[WaitingRun, ...]
-    """The first of them."""
+    """The first `MOST_WAITING` of them."""
     waiting_count: int
 
 
@@ -115,7 +116,7 @@ def _of(column: ColumnElement[str], application: str | None) -> ColumnElement[bo
 def _schedules(connection: Connection, application: str | None) -> list[ScheduleLine]:
     earlier = run.alias("earlier")
     ours = and_(earlier.c.application == schedule.c.application, earlier.c.schedule == schedule.c.name)
-    # By the index on (application, schedule, id), from its end.
+    # It reads the index on (application, schedule, id) from its end.
     last = select(func.max(earlier.c.id)).where(ours, earlier.c.state != "skipped").correlate(schedule)
     rows = connection.execute(
         select(

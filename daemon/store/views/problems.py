@@ -1,4 +1,4 @@
-"""What is late, stuck or failing: a pure judgement of an overview."""
+"""The problems in an overview: what is late, stuck or failing. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,16 +9,16 @@ from lease.durations import format_duration
 from .overview import Overview
 
 LATE_AFTER = 60.0
-"""Seconds. What is due and did not begin within them is late."""
+"""Seconds. A run or schedule that is overdue for longer than this is late."""
 SILENT_AFTER = 60.0
-"""Seconds. A replica that says it runs and was not heard of for so long is probably gone."""
+"""Seconds. A replica recorded as alive that was not seen for longer is probably gone."""
 
 Kind = Literal["late", "stuck", "failing", "no replica", "silent replica"]
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that needs a look, as one sentence."""
+    """A problem that people should look at, as one sentence."""
 
     kind: Kind
     text: str
@@ -28,43 +28,46 @@ class Problem:
 
 
 def problems(overview: Overview) -> tuple[Problem, ...]:
-    """Return what is wrong, the gravest first."""
+    """Return the problems, the most serious first."""
     return (*_replicas(overview), *_stuck(overview), *_late(overview), *_failing(overview))
 
 
 def _replicas(overview: Overview) -> Iterator[Problem]:
-    heard = {one.application for one in overview.replicas if one.seen_ago <= SILENT_AFTER}
-    needed = {one.application for one in overview.schedules if one.enabled and one.paused_at is None}
-    for application in sorted(needed - heard):
-        yield Problem("no replica", f"no replica of {application} is running: nothing starts", application)
-    for one in overview.replicas:
-        if one.seen_ago > SILENT_AFTER:
-            said = f"{one.host} (process {one.pid}) was last heard of {format_duration(one.seen_ago)} ago"
-            yield Problem("silent replica", said, one.application)
+    seen = {replica.application for replica in overview.replicas if replica.seen_ago <= SILENT_AFTER}
+    needed = {
+        schedule.application for schedule in overview.schedules if schedule.enabled and schedule.paused_at is None
+    }
+    for application in sorted(needed - seen):
+        yield Problem("no replica", f"no replica of {application} is running, so no runs start", application)
+    for replica in overview.replicas:
+        if replica.seen_ago > SILENT_AFTER:
+            text = f"{replica.host} (process {replica.pid}) was last seen {format_duration(replica.seen_ago)} ago"
+            yield Problem("silent replica", text, replica.application)
 
 
 def _stuck(overview: Overview) -> Iterator[Problem]:
     for run in overview.running:
         if not run.held:
-            said = (
-                f"run {run.id} of {run.schedule} counts as running, but its lease (token {run.token}) is held no more"
+            text = (
+                f"run {run.id} of {run.schedule} is recorded as running, "
+                f"but its lease (token {run.token}) is no longer held"
             )
-            yield Problem("stuck", said, run.application, run.schedule, run.id)
+            yield Problem("stuck", text, run.application, run.schedule, run.id)
 
 
 def _late(overview: Overview) -> Iterator[Problem]:
-    for one in overview.schedules:
-        if one.due_in is not None and -one.due_in > LATE_AFTER and one.enabled:
-            said = f"{one.name} was due {format_duration(-one.due_in)} ago, and has not been planned"
-            yield Problem("late", said, one.application, one.name)
+    for schedule in overview.schedules:
+        if schedule.due_in is not None and -schedule.due_in > LATE_AFTER and schedule.enabled:
+            text = f"{schedule.name} was due {format_duration(-schedule.due_in)} ago but has not been planned"
+            yield Problem("late", text, schedule.application, schedule.name)
     for run in overview.waiting:
         if run.waiting_for is not None and run.waiting_for > LATE_AFTER:
-            said = f"run {run.id} of {run.schedule} could have begun {format_duration(run.waiting_for)} ago"
-            yield Problem("late", said, run.application, run.schedule, run.id)
+            text = f"run {run.id} of {run.schedule} could have started {format_duration(run.waiting_for)} ago"
+            yield Problem("late", text, run.application, run.schedule, run.id)
 
 
 def _failing(overview: Overview) -> Iterator[Problem]:
-    for one in overview.schedules:
-        if one.last_state == "failed":
-            said = f"{one.name} failed last time (run {one.last_run_id}: {one.last_reason})"
-            yield Problem("failing", said, one.application, one.name, one.last_run_id)
+    for schedule in overview.schedules:
+        if schedule.last_state == "failed":
+            text = f"the last run of {schedule.name} failed (run {schedule.last_run_id}: {schedule.last_reason})"
+            yield Problem("failing", text, schedule.application, schedule.name, schedule.last_run_id)

@@ -1,27 +1,29 @@
-"""Which replicas there are."""
+"""The replicas that are alive, and the latest that are gone."""
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import get_args
 
 from sqlalchemy import Connection, select
 
 from lease.database.dialects import now, seconds_between
 
+from ...states import LiveReplicaState, ReplicaState
 from ..tables import replica
 
-LIVING = ("running", "draining")
+LIVING: tuple[LiveReplicaState, ...] = get_args(LiveReplicaState)
 
 
 @dataclass(frozen=True, slots=True)
 class ReplicaLine:
-    """One start of a replica."""
+    """One incarnation of a replica."""
 
     holder: str
     application: str
     host: str
     pid: int
     version: str
-    state: str
+    state: ReplicaState
     started_at: datetime
     seen_at: datetime
     seen_ago: float
@@ -29,7 +31,7 @@ class ReplicaLine:
 
 
 def read_replicas(connection: Connection, *, application: str | None = None, past: int = 0) -> list[ReplicaLine]:
-    """Return the replicas that say they live, then the ``past`` latest of the others."""
+    """Return the replicas recorded as alive, then the ``past`` latest of the others."""
     query = select(
         replica.c.holder,
         replica.c.application,

@@ -1,9 +1,10 @@
-"""What a person reads at the end of a run: each job as it ended, and under which token."""
+"""The summary of a run: the end of each job, and the token it ran under."""
 
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from ...states import JobState, RunState
 from .history import JobRunLine, read_run
 
 
@@ -12,7 +13,7 @@ class JobSummary:
     """A job over all its attempts; state, progress and error are those of the last one."""
 
     job: str
-    state: str
+    state: JobState
     attempts: int
     done: float | None
     message: str | None
@@ -23,12 +24,12 @@ class JobSummary:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A run as it stands; token and holder are those of the last attempt that was made."""
+    """A run as it stands; token and holder are those of the last attempt."""
 
     run_id: int
     application: str
     schedule: str
-    state: str
+    state: RunState
     reason: str | None
     jobs: tuple[JobSummary, ...]
     seconds: float | None
@@ -37,7 +38,7 @@ class Summary:
 
 
 def summary(connection: Connection, run_id: int) -> Summary:
-    """Return the summary of one run; raises `NotFound`."""
+    """Return the summary of a run; raises `NotFound`."""
     detail = read_run(connection, run_id)
     by_job: dict[str, list[JobRunLine]] = {}
     for attempt in detail.jobs:

@@ -1,4 +1,4 @@
-"""Read models as plain values, fit for JSON: instants in UTC, durations in seconds."""
+"""Read models as plain values for JSON: instants in UTC, durations in seconds."""
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
@@ -8,20 +8,20 @@ from typing import Any
 from ...instants import format_instant
 
 Row = Any
-"""A row of SQLAlchemy."""
+"""A row from SQLAlchemy."""
 
 
 def plain(value: Any) -> Any:
-    """Return ``value`` (a read model, or anything in one) as texts, numbers, lists and dictionaries."""
+    """Return ``value`` (a read model, or a part of one) as strings, numbers, lists and dicts."""
     match value:
         case datetime():
             return format_instant(value)
         case float():
             return round(value, 3)
         case tuple() | list():
-            return [plain(one) for one in value]
+            return [plain(item) for item in value]
         case Mapping():
-            return {key: plain(one) for key, one in value.items()}
+            return {key: plain(item) for key, item in value.items()}
         case _ if is_dataclass(value) and not isinstance(value, type):
             return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
         case _:

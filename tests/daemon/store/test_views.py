@@ -170,7 +170,7 @@ def test_a_running_run_whose_lease_has_ended_is_stuck(rows: Rows) -> None:
     run_id = rows.running(held=False)
     (problem,) = problems(read_overview(rows.connection))
     assert (problem.kind, problem.run_id) == ("stuck", run_id)
-    assert "its lease (token 1) is held no more" in problem.text
+    assert "its lease (token 1) is no longer held" in problem.text
 
 
 def test_a_running_run_whose_lease_has_gone_stale_is_stuck(rows: Rows) -> None:
@@ -191,11 +191,11 @@ def test_what_is_late_failing_or_without_a_replica_is_told(rows: Rows) -> None:
     rows.replica(seen_at=rows.now - 5 * MINUTE)
     found = problems(read_overview(rows.connection))
     assert [problem.kind for problem in found] == ["no replica", "silent replica", "late", "late", "failing"]
-    assert found[0].text == "no replica of shop is running: nothing starts"
-    assert found[1].text.startswith("web-1 (process 4711) was last heard of 5m")
+    assert found[0].text == "no replica of shop is running, so no runs start"
+    assert found[1].text.startswith("web-1 (process 4711) was last seen 5m")
     assert found[2].text.startswith("unplanned was due 3m")
     assert found[3].run_id == waiting
-    assert found[4].text == f"failing failed last time (run {failed}: orders failed)"
+    assert found[4].text == f"the last run of failing failed (run {failed}: orders failed)"
 
 
 def test_what_waits_is_counted_in_full_and_listed_from_the_first(rows: Rows) -> None:
@@ -257,7 +257,7 @@ def test_show_tells_every_attempt_with_its_token_and_holder(rows: Rows) -> None:
 
 
 def test_a_run_that_is_not_there_is_one_sentence(rows: Rows) -> None:
-    with pytest.raises(NotFound, match=r"^there is no run 4711"):
+    with pytest.raises(NotFound, match=r"^run 4711 does not exist"):
         read_run(rows.connection, 4711)
 
 
