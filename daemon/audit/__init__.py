@@ -1,16 +1,16 @@
-"""The audit: a history of grants, writes and runs, and a checker that proves what is promised of it, or names what breaks it.
+"""The audit: a history of grants, writes and runs, and a checker of what is promised about it.
 
-    facts     what a history consists of
-    tenures   the facts of each grant put together
-    grants, writes, work, recoveries, turns, instants, effects
-              what is promised: pure functions from facts to violations
-    violations, checker
-              a promise that is not kept; all of them, one after the other
-    tables    the history that the daemon's own tables tell:
-    evidence, expectation, records
-              its grants, its due instants, its runs
+    facts       what a history consists of
+    tenures     the facts of each grant, put together
+    promises    pure functions from facts to violations: grants, writes, work, recoveries, turns,
+                instants, effects
+    violations  a promise that a history breaks
+    checker     all promises, one after the other
+    history     the history in the daemon's own tables: its grants (evidence), its due instants
+                (expectation), its runs (records)
 
-`leased audit` checks the real tables. The chaos campaigns check a fuller history, which triggers in the database and the jobs write.
+`leased audit` checks the real tables. The chaos campaigns check a fuller history, which triggers in
+the database and the jobs write.
 """
 
 from .checker import Bounds, check

@@ -1,4 +1,4 @@
-"""Checks a history: proves that it keeps every promise, or names the facts that break one. Pure."""
+"""The checker of a history: it proves every promise, or names the facts that break one. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,24 +18,27 @@ from .violations import Promise, Violation
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What holds of this history, beyond what holds of all."""
+    """What is expected of a particular history, beyond what every history must keep."""
 
     recovery: timedelta | None = None
-    """Within which a run that was cut off goes on, once its grant is stale: 1 s, and the bound of a fenced transaction; None: not checked."""
+    """The time in which an interrupted run must resume once its grant is stale; None: not checked.
+
+    1 s plus the bound of a fenced transaction.
+    """
     complete: bool = False
-    """The history tells of each grant, claim, end, start of work, write and instant."""
+    """The history has every grant, claim, end, start of work, write and instant."""
     idle: timedelta = timedelta.max
-    """For how long, in a complete one, a grant may be renewed under which nothing begins."""
+    """The time for which a grant may be renewed without work, in a complete history."""
     finished: bool = False
-    """Nothing is under way any more: each run must be over."""
+    """Nothing is in progress any more: every run must be over."""
     effects_written: bool = False
-    """Each job writes one effect, and the history has all `Written` facts."""
+    """Every job writes one effect, and the history has all `Written` facts."""
     tolerance: timedelta = timedelta()
-    """How far apart two readings of the database's clock may be taken for the same: SQLite's own has milliseconds."""
+    """The difference below which two times count as the same: SQLite's clock has milliseconds."""
 
 
 def check(history: Iterable[Fact], bounds: Bounds = Bounds()) -> list[Violation]:
-    """Return all that is wrong with ``history``, in the order of the promises; nothing if it keeps them all."""
+    """Return all violations in ``history``, in the order of the promises."""
     facts = list(history)
     tenures = Tenures(facts)
     found = [

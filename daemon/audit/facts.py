@@ -1,10 +1,12 @@
-"""What a history consists of. All times are the database's (UTC), unless a fact says otherwise."""
+"""The facts of a history. All times are the database's (UTC), unless a fact says otherwise."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from lease.model import Grant
+
+from ..states import RunState
 
 # What happens to a lease
 
@@ -16,7 +18,7 @@ class GrantBegan:
     grant: Grant
     at: datetime
     until: datetime | None = None
-    """When it goes stale unless it is renewed; None where that is not known."""
+    """When it goes stale unless it is renewed; None if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +44,18 @@ class Deleted:
 
     name: str
     at: datetime | None = None
-    """None where only its absence is known."""
+    """None if only its absence is known."""
 
 
 @dataclass(frozen=True, slots=True)
 class HighestToken:
-    """What the row of a lease has, when the history was read."""
+    """The token in the row of a lease when the history was read."""
 
     name: str
     token: int
 
 
-# What is done under a grant
+# What happens under a grant
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +64,14 @@ class Written:
 
     grant: Grant
     at: datetime
-    """When it was committed, or on SQLite (one writer) when it wrote."""
+    """When it was committed; on SQLite, which has one writer, when it wrote."""
     run: int | None = None
     job: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class FencedWriteRefused:
-    """A fenced write was tried, and refused."""
+    """A fenced write was attempted and refused."""
 
     grant: Grant
     at: datetime
@@ -84,10 +86,10 @@ class Worked:
     last_seen: datetime
     """Its last sign of life; it may have lived a little longer."""
     survivors: tuple[int, ...] = ()
-    """The processes of earlier attempts that it found alive when it began."""
+    """The processes of earlier attempts that were alive when it started."""
 
 
-# What becomes of a run
+# What happens to a run
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,17 +103,24 @@ class RunClaimed:
 
 @dataclass(frozen=True, slots=True)
 class RunLeft:
-    """A run was no longer running: it is over, or goes on later, or was settled. ``grant`` is the one that its row had until then."""
+    """A run stopped running: it is over, pending again, or settled.
+
+    ``grant`` is the one in its row until then.
+    """
 
     run: int
     grant: Grant
     at: datetime
-    state: str
+    state: RunState
 
 
 @dataclass(frozen=True, slots=True)
 class RunSettled:
-    """A run's attempt was ended by another than its holder, or because its holder had lost the lease: it goes on, or has failed."""
+    """A run was settled: its attempt was ended by another replica, or its holder had lost the
+    lease.
+
+    ``over``: it has failed; otherwise it goes on.
+    """
 
     run: int
     grant: Grant
@@ -121,7 +130,7 @@ class RunSettled:
 
 @dataclass(frozen=True, slots=True)
 class RunStranded:
-    """A run that counted as running when the history was read, although its grant had ended or gone stale."""
+    """A run recorded as running when the history was read, although its grant was over."""
 
     run: int
     grant: Grant
@@ -132,7 +141,7 @@ class RunStranded:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """An instant of a schedule."""
+    """A due instant of a schedule."""
 
     schedule: str
     at: datetime
@@ -140,43 +149,43 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleProgress:
-    """How far a schedule was planned when the history was read, and when it is planned next."""
+    """How far a schedule was planned when the history was read, and its next due instant."""
 
     schedule: str
     until: datetime
     """Instants up to and including this one have their runs."""
     next_due: datetime | None
     first_after: datetime | None
-    """The first instant after ``until``, as its definition has it: `next_due` should be that."""
+    """The first instant after ``until`` by its definition, which `next_due` should be."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A run as its row has it when the history was read."""
+    """The row of a run when the history was read."""
 
     run: int
     schedule: str
     first: datetime
-    """The instant that it accounts for, or the first of those that a counted one stands for."""
+    """The instant that it accounts for; the first one of a counted row."""
     last: datetime
     count: int
-    state: str
+    state: RunState
     over: bool
     manual: bool = False
     succeeded: Mapping[str, int] = field(default_factory=dict)
-    """How many attempts of each of its jobs are recorded as succeeded."""
+    """The number of attempts recorded as succeeded, by job."""
     jobs: tuple[str, ...] | None = None
-    """The jobs that it has to do; None where that is not known."""
+    """The jobs that it must do; None if unknown."""
     left_running: tuple[str, ...] = ()
-    """The jobs of which an attempt counts as running, though nobody has the run, or not under that grant."""
+    """The jobs with an attempt recorded as running although the run is not running under its grant."""
 
 
-# What was done to it all from outside
+# What happens to the system from outside
 
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """In this time nobody could have recovered anything: the database was away or was held up, say."""
+    """A time in which no replica could recover anything: the database was away or held up, say."""
 
     began: datetime
     ended: datetime

@@ -1,4 +1,4 @@
-"""The facts of each grant put together: from its granting to its end."""
+"""The tenures: the facts of each grant, put together."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -13,7 +13,7 @@ from .facts import Fact, GrantBegan, GrantEnded, GrantRenewed
 
 @dataclass(slots=True)
 class Tenure:
-    """One grant, as far as the history tells."""
+    """A grant, as far as the history shows."""
 
     granted: GrantBegan
     last_sign: datetime
@@ -30,7 +30,7 @@ class Tenure:
 
     @property
     def over_at(self) -> datetime:
-        """When it was in force no longer: it had ended, or had gone stale."""
+        """When it was no longer in force: it had ended or gone stale."""
         stale = self.until or self.last_sign
         return min(stale, self.ended.at) if self.ended is not None else stale
 
@@ -43,19 +43,19 @@ class Tenures:
         granted = [fact for fact in facts if isinstance(fact, GrantBegan)]
         self._by_grant = {fact.grant: Tenure(fact, fact.at, fact.until) for fact in granted}
         self._by_name: dict[str, list[Tenure]] = defaultdict(list)
-        for one in sorted(granted, key=lambda one: (one.at, one.grant.token)):
-            self._by_name[one.grant.name].append(self._by_grant[one.grant])
-        for fact in facts:
-            if isinstance(fact, GrantRenewed | GrantEnded):
-                _note(self._by_grant.get(fact.grant), fact)
+        for fact in sorted(granted, key=lambda fact: (fact.at, fact.grant.token)):
+            self._by_name[fact.grant.name].append(self._by_grant[fact.grant])
+        for change in facts:
+            if isinstance(change, GrantRenewed | GrantEnded):
+                _apply(self._by_grant.get(change.grant), change)
         for tenures in self._by_name.values():
-            _note_successors(tenures)
+            _set_successors(tenures)
 
     def __iter__(self) -> Iterator[Tenure]:
         return iter(self._by_grant.values())
 
     def of(self, grant: Grant) -> Tenure | None:
-        """Return what is known of a grant; None if the history does not tell of its granting."""
+        """Return what is known of a grant; None if the history does not have its beginning."""
         return self._by_grant.get(grant)
 
     def in_time(self) -> Iterator[Tenure]:
@@ -64,17 +64,17 @@ class Tenures:
             yield from tenures
 
     def successions(self) -> Iterator[tuple[Tenure, Tenure]]:
-        """Yield each two grants of one name of which the second came after the first, by the database's time."""
+        """Yield each pair of successive grants of one name, by the database's time."""
         for tenures in self._by_name.values():
             yield from pairwise(tenures)
 
     def between(self, earlier: Grant, later: Grant) -> tuple[Tenure, ...]:
         """Return the grants of one name whose tokens lie between these two."""
         found = self._by_name.get(earlier.name, [])
-        return tuple(one for one in found if earlier.token < one.grant.token < later.token)
+        return tuple(tenure for tenure in found if earlier.token < tenure.grant.token < later.token)
 
     def end_of(self, grant: Grant) -> datetime | None:
-        """Return when a grant was over: it was released or settled, or the next one came; None if it is in force still."""
+        """Return when a grant was released, settled or succeeded; None if it is still in force."""
         tenure = self.of(grant)
         if tenure is None:
             return None
@@ -82,7 +82,7 @@ class Tenures:
         return min((at for at in ends if at is not None), default=None)
 
 
-def _note(tenure: Tenure | None, fact: GrantRenewed | GrantEnded) -> None:
+def _apply(tenure: Tenure | None, fact: GrantRenewed | GrantEnded) -> None:
     if tenure is None:
         return
     if isinstance(fact, GrantEnded):
@@ -91,7 +91,7 @@ def _note(tenure: Tenure | None, fact: GrantRenewed | GrantEnded) -> None:
         tenure.last_sign, tenure.until = fact.at, fact.until
 
 
-def _note_successors(tenures: Iterable[Tenure]) -> None:
+def _set_successors(tenures: Iterable[Tenure]) -> None:
     earliest: datetime | None = None
     for tenure in sorted(tenures, key=lambda tenure: tenure.grant.token, reverse=True):
         tenure.succeeded_at = earliest

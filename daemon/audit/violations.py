@@ -1,4 +1,4 @@
-"""A promise that a history breaks."""
+"""The violations: promises that a history breaks."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,18 +7,18 @@ from .facts import Fact
 
 
 class Promise(StrEnum):
-    """What a history must keep."""
+    """The promises that every history must keep."""
 
     TOKENS = "tokens"
-    """Per name, the tokens of grants strictly increase (rule 5)."""
+    """The tokens of a name's grants strictly increase (rule 5)."""
     OVERLAP = "overlap"
-    """A name is granted anew only after its grant has ended or gone stale (rule 4)."""
+    """A name is granted again only after its grant has ended or gone stale (rule 4)."""
     WRITES = "writes"
     """No fenced write is committed under a grant that has ended (rule 11)."""
     CHILDREN = "children"
-    """What worked under a grant is dead before the next one (rules 9 and 20)."""
+    """Work under a grant is dead before the next grant (rules 9 and 20)."""
     RECOVERY = "recovery"
-    """A run whose attempt was cut off goes on in time (rule 18)."""
+    """An interrupted run resumes in time (rule 18)."""
     TURNS = "turns"
     """A run has one holder at a time, and only that one ends it (rules 10 and 15)."""
     INSTANTS = "instants"
@@ -26,12 +26,12 @@ class Promise(StrEnum):
     FINAL = "final"
     """Each run is over in the end, and no attempt counts as running without its run (rule 15)."""
     EFFECTS = "effects"
-    """What a run has recorded is there exactly once (rule 16)."""
+    """What a run has recorded exists exactly once (rule 16)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A promise that was not kept, in words, with the facts that show it."""
+    """A broken promise in words, with the facts that show it."""
 
     promise: Promise
     what: str

@@ -1,1 +1,1 @@
-"""The history as the database has it, read as facts."""
+"""The history in the daemon's own tables, read as facts."""

@@ -1,11 +1,13 @@
-"""The grants that the rows of runs, job runs and leases give evidence of. Pure.
+"""The grants for which the rows of runs, job runs and leases give evidence. Pure.
 
-A grant is seen from the start of its first job run to the last moment at which the tables show that it had not ended: the start of a
-job, or an end that its holder has written, for both are written under the grant. When an abandoned or stopped attempt ended is
-not known, for another may have been granted the lease before that was noticed.
+A grant is in force from the start of its first job run to the last moment at which the tables show
+that it had not ended: the start of a job, or an end that its holder wrote, since both are written
+under the grant. When an abandoned or stopped attempt ended is unknown: the lease may have been
+granted to another replica before that was noticed.
 
-Under which name a token was granted is certain of the grant that a running run has, or that a run has ended under; of a run's earlier
-grants only if its schedule has not changed since the run was made, for a run that waits is renamed.
+The name under which a token was granted is certain for the grant of a running run, and for the one
+under which a run ended. For a run's earlier grants it is certain only if the schedule has not
+changed since the run was created, because the lease of a waiting run is renamed.
 """
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
@@ -19,7 +21,7 @@ from ..facts import Deleted, Fact, GrantBegan, GrantEnded, HighestToken
 from .moved_clock import MINUTES
 
 Row = Any
-"""A row of SQLAlchemy."""
+"""A row from SQLAlchemy."""
 
 _ENDED_BY_ITS_HOLDER = ("succeeded", "failed", "not started")
 
@@ -44,10 +46,11 @@ def evidence(
     *,
     wall_clock_at: datetime | None = None,
 ) -> Iterator[Fact]:
-    """Yield each grant that is seen once, where it was last seen as its end, and what the rows of leases have.
+    """Yield each grant with the last moment at which it was in force, and the tokens of the leases.
 
-    The job runs ``unsure`` bear times that cannot be true. Where times are the wall clock's, which says ``wall_clock_at`` now, a lease under
-    which no job has begun was granted about now, or its clock was moved.
+    The job runs ``unsure`` have times that cannot be true. If the times are those of a wall clock,
+    which shows ``wall_clock_at`` now, a lease without any job was granted about now, or else the
+    clock was set: then its time is not used.
     """
     seen: dict[Grant, _Seen] = {}
     names: set[str] = set()
@@ -58,10 +61,10 @@ def evidence(
             if job.id not in unsure and (unchanged or _has(run, job)):
                 _see(seen, Grant(run.lease_name, job.token, job.holder), job.started_at, _last(job))
     held, standing = _add_leases(seen, [row for row in leases if row.name in names], wall_clock_at)
-    for grant, one in seen.items():
-        yield GrantBegan(grant, one.first)
+    for grant, span in seen.items():
+        yield GrantBegan(grant, span.first)
         if grant not in held:
-            yield GrantEnded(grant, one.last)
+            yield GrantEnded(grant, span.last)
     for name, token in standing.items():
         yield HighestToken(name, token)
     for name in sorted({grant.name for grant in seen} - standing.keys()):
@@ -71,7 +74,7 @@ def evidence(
 def _add_leases(
     seen: dict[Grant, _Seen], leases: Iterable[Row], wall_clock_at: datetime | None
 ) -> tuple[set[Grant], dict[str, int]]:
-    """Add what the rows of leases show, as `evidence` says; return the grants that are held, and the token of each name."""
+    """Add the evidence of lease rows; return the held grants, and the token of each name."""
     held: set[Grant] = set()
     standing: dict[str, int] = {}
     for row in leases:

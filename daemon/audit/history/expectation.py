@@ -1,4 +1,4 @@
-"""What a schedule's definition leads to expect: its instants since it counts, and when it is planned next. Pure."""
+"""The expectation from a schedule's definition: the instants that were due, and the next. Pure."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -11,20 +11,23 @@ from ...scheduling.plan import first_state
 from ..facts import Due, Fact, ScheduleProgress
 
 AFTER_A_CHANGE = timedelta(seconds=15)
-"""A sync reads the time and then waits for a planning under way, which may account for instants after that time by the old definition: how
-far a changed one counts from later than its anchor is not recorded. Such a wait is bounded by less than this."""
+"""The time after a change in which instants may have been planned by the old definition.
+
+A sync reads the time and then waits for planning in progress, so that a changed definition counts
+from later than its anchor; how much later is not recorded. The wait is shorter than this.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """The facts of one schedule; ``capped``: earlier instants were left out."""
+    """The facts of a schedule; ``capped``: earlier instants were left out."""
 
     facts: tuple[Fact, ...]
     capped: bool
 
 
 def expectation(label: str, row: Any, schedule: Schedule, most: int) -> Expectation:
-    """Return the latest ``most`` instants that were planned, and the next, of the schedule that ``row`` stores."""
+    """Return the latest ``most`` planned instants of the schedule in ``row``, and the next one."""
     found, capped = _latest(schedule, _counts_from(row, schedule), row.planned_until, row.anchor, most)
     facts: list[Fact] = [Due(label, instant) for instant in found]
     if row.retired_at is None:
@@ -34,7 +37,10 @@ def expectation(label: str, row: Any, schedule: Schedule, most: int) -> Expectat
 
 
 def _counts_from(row: Any, schedule: Schedule) -> datetime:
-    """Return after which instant the stored definition decides; the anchor is when its timing was first seen, or changed."""
+    """Return the instant after which the stored definition decides.
+
+    The anchor is when its timing was first seen, or changed.
+    """
     anchor: datetime = row.anchor
     if anchor == row.created_at:
         return first_state(schedule, anchor).planned_until
@@ -44,7 +50,10 @@ def _counts_from(row: Any, schedule: Schedule) -> datetime:
 def _latest(
     schedule: Schedule, after: datetime, until: datetime, anchor: datetime, most: int
 ) -> tuple[list[datetime], bool]:
-    """Look back from ``until``, ever farther, for so many instants: all those of years would take too long."""
+    """Return the latest ``most`` instants up to ``until``, and whether there are more.
+
+    It looks back in growing steps, because enumerating years of instants would take too long.
+    """
     span = timedelta(days=1)
     while True:
         all_of_it = until - after <= span

@@ -1,7 +1,8 @@
-"""Times that were written while the machine's clock was set wrong. Pure.
+"""The times that were written while the machine's clock was set wrong. Pure.
 
-SQLite has the wall clock of whoever writes, and one writer at a time, so that there the order of the rows is the order of their making: a time
-that does not fit it by minutes says nothing of what happened. PostgreSQL has a clock of its own, and nothing of this is looked for.
+SQLite uses the wall clock of the process that writes, and has one writer at a time, so that the
+order of the rows is the order in which they were written: a time that is minutes out of order says
+nothing about what happened. PostgreSQL has a clock of its own, and its times are not examined.
 """
 
 from bisect import bisect_right
@@ -12,11 +13,11 @@ from typing import Any
 from sqlalchemy import Row
 
 MINUTES = timedelta(minutes=10)
-"""Less than this is no set clock, and is judged like any other time."""
+"""A smaller step does not count as a clock that was set."""
 
 
 def wrongly_timed(job_runs: Sequence[Row[Any]], at: datetime) -> frozenset[int]:
-    """Return the ids of the job runs, given in the order of their making, whose times cannot be true as of ``at``."""
+    """Return the ids of job runs, given in the order of writing, whose times cannot be true."""
     impossible = {row.id for row in job_runs if _is_impossible(row, at)}
     possible = [row for row in job_runs if row.id not in impossible]
     kept = _longest_in_order([row.started_at for row in possible])
@@ -24,7 +25,7 @@ def wrongly_timed(job_runs: Sequence[Row[Any]], at: datetime) -> frozenset[int]:
 
 
 def _off(job_runs: Sequence[Row[Any]], kept: Sequence[int], index: int) -> bool:
-    """Tell whether a start is out of the order of those kept by minutes."""
+    """Return whether a start is minutes out of the order of those kept."""
     place = bisect_right(kept, index)
     start = job_runs[index].started_at
     before = job_runs[kept[place - 1]].started_at if place else start
@@ -33,13 +34,13 @@ def _off(job_runs: Sequence[Row[Any]], kept: Sequence[int], index: int) -> bool:
 
 
 def _is_impossible(row: Row[Any], at: datetime) -> bool:
-    """Tell whether an attempt is yet to come, or ended before it began."""
+    """Return whether an attempt ended in the future, or before it started."""
     ended = row.finished_at or row.started_at
     return bool(ended > at + MINUTES or ended < row.started_at - MINUTES)
 
 
 def _longest_in_order(times: Sequence[datetime]) -> list[int]:
-    """Return the indexes of the most times that are in order (patience sorting)."""
+    """Return the indexes of the longest subsequence of times in order (patience sorting)."""
     ends: list[datetime] = []  # of the subsequences of each length, the smallest last time
     last: list[int] = []
     before: list[int] = []

@@ -1,4 +1,4 @@
-"""The runs as their rows and those of their jobs have them. Pure."""
+"""The runs as recorded in their rows and those of their jobs. Pure."""
 
 import json
 from collections import Counter, defaultdict
@@ -9,7 +9,7 @@ from ...states import UNFINISHED
 from ..facts import Recorded
 
 Row = Any
-"""A row of SQLAlchemy."""
+"""A row from SQLAlchemy."""
 
 
 def records(
@@ -17,8 +17,9 @@ def records(
 ) -> Iterator[Recorded]:
     """Yield a fact for each run.
 
-    The jobs that it has to do are told where they are certain: the definition has not changed since it was made, and who ended
-    it is known to have that job, for a replica with an older file may still be at work.
+    It names the jobs that the run must do only where they are certain: the definition has not
+    changed since the run was created, and the holder that ended it is known to have that job,
+    because a replica with an older file may still be at work.
     """
     defined = {key: _job_names(row.definition) for key, row in schedules.items()}
     known = _known(runs, jobs)
@@ -44,7 +45,7 @@ def records(
 
 
 def _known(runs: Iterable[Row], jobs: Mapping[int, Sequence[Row]]) -> Mapping[tuple[str, str, str], set[str]]:
-    """Return the jobs that each holder has begun in runs of each schedule."""
+    """Return the jobs that each holder has started in runs of each schedule."""
     known: dict[tuple[str, str, str], set[str]] = defaultdict(set)
     for run in runs:
         for job in jobs.get(run.id, ()):

@@ -1,4 +1,4 @@
-"""The history that the daemon's own tables tell, as of one moment."""
+"""The history in the daemon's own tables, as of one moment."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,16 +21,16 @@ from .moved_clock import wrongly_timed
 from .records import records
 
 RECOVERED_WITHIN = timedelta(seconds=60)
-"""A replica that is there settles what is stale in a second or two; an open fenced transaction holds it up for 30 s at most."""
+"""A live replica settles stale leases in a second or two, plus at most 30 s of an open fence."""
 BOUNDS = Bounds(recovery=RECOVERED_WITHIN, tolerance=timedelta(seconds=2))
-"""By rule 1 the database's clock may step by ttl - give_up - kill_time, which is 2 s unless it is set otherwise."""
+"""By rule 1 the database's clock may step by ttl - give_up - kill_time, which is 2 s by default."""
 MOST_INSTANTS = 100_000
-"""How many instants of a schedule are compared with its runs, the latest."""
+"""The most instants of a schedule, the latest, that are compared with its runs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """All that the audit reads: the rows as they were at one moment, by the database's clock."""
+    """The rows that the audit reads, as of one moment by the database's clock."""
 
     at: datetime
     schedules: Sequence[Row[Any]]
@@ -39,18 +39,18 @@ class Tables:
     leases: Sequence[Row[Any]]
     stranded: Sequence[Row[Any]]
     wall_clock: bool
-    """Their times are the wall clock's, of whoever wrote them (SQLite)."""
+    """Times are those of the writing process's wall clock (SQLite)."""
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What the tables tell, for the checker."""
+    """The facts in the tables, for the checker."""
 
     at: datetime
     facts: tuple[Fact, ...]
     schedules: int
     since: datetime | None
-    """When the first of the runs was made."""
+    """When the first of the runs was created."""
     remarks: tuple[str, ...]
     """What could not be compared, and why."""
 
@@ -71,9 +71,9 @@ class History:
 
 
 def read_tables(connection: Connection, application: str | None = None) -> Tables:
-    """Read it all in one snapshot, so that replicas at work make no difference. The connection must be in autocommit.
+    """Return the rows from one snapshot, which replicas at work do not disturb.
 
-    With ``application`` only its schedules and runs; the leases are all read.
+    The connection must be in autocommit. ``application`` restricts schedules and runs, not leases.
     """
     within = RECOVERED_WITHIN.total_seconds()
     with statements.audit.snapshot(connection):
@@ -89,7 +89,7 @@ def read_tables(connection: Connection, application: str | None = None) -> Table
 
 
 def history(tables: Tables, most: int = MOST_INSTANTS) -> History:
-    """Return what the tables tell, with the latest ``most`` instants of each schedule. Pure."""
+    """Return the history, with the latest ``most`` instants of each schedule. Pure."""
     jobs: dict[int, list[Row[Any]]] = defaultdict(list)
     for row in tables.job_runs:
         jobs[row.run_id].append(row)
@@ -98,7 +98,8 @@ def history(tables: Tables, most: int = MOST_INSTANTS) -> History:
     unsure = wrongly_timed(tables.job_runs, tables.at) if tables.wall_clock else frozenset()
     if unsure:
         remarks.append(
-            f"{len(unsure)} attempts bear times that do not fit their order, as when the machine's clock is set; these times were not compared"
+            f"{len(unsure)} attempts have times that are out of order, as after the machine's clock was set; "
+            "these times were not compared"
         )
     facts = (
         *evidence(
@@ -121,7 +122,7 @@ def _expected(schedules: Mapping[tuple[str, str], Row[Any]], most: int, remarks:
             remarks.append(f'the instants of "{label}" were not compared: {error}')
             continue
         if expected.capped:
-            remarks.append(f'of "{label}" the latest {most:,} instants were compared, and none before')
+            remarks.append(f'of "{label}", only the latest {most:,} instants were compared')
         yield from expected.facts
 
 

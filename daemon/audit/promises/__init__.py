@@ -1,1 +1,1 @@
-"""What is promised, one file for each promise, and how a history can break it."""
+"""The promises: for each, the violations of it in a history."""

@@ -1,4 +1,4 @@
-"""What a run has recorded is there exactly once."""
+"""The promise of effects: what a run has recorded exists exactly once."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -8,7 +8,7 @@ from ..violations import Promise, Violation
 
 
 def done_once(history: Iterable[Fact]) -> Iterator[Violation]:
-    """A run that succeeded has each of its jobs succeeded once; no run has one twice (rule 16)."""
+    """Yield jobs that succeeded twice, and succeeded runs with a job that did not (rule 16)."""
     for run in _runs(history):
         for job, times in run.succeeded.items():
             if times > 1:
@@ -28,12 +28,12 @@ def done_once(history: Iterable[Fact]) -> Iterator[Violation]:
 
 
 def written_once(history: Iterable[Fact]) -> Iterator[Violation]:
-    """Each job that succeeded has left the one effect that it writes under its fence, and no job two."""
+    """Yield effects that were written twice, and missing effects of jobs that succeeded."""
     facts = list(history)
     writes = Counter((fact.run, fact.job) for fact in facts if isinstance(fact, Written) and fact.run is not None)
     for (run_id, job), times in writes.items():
         if times > 1:
-            yield Violation(Promise.EFFECTS, f'the effect of job "{job}" of run {run_id} is there {times} times')
+            yield Violation(Promise.EFFECTS, f'the effect of job "{job}" of run {run_id} was written {times} times')
     for run in _runs(facts):
         for job in run.succeeded:
             if not writes[run.run, job]:

@@ -1,4 +1,4 @@
-"""Tokens increase, and grants of one name do not overlap."""
+"""The promises of grants: tokens increase, and grants of one name do not overlap."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
@@ -9,7 +9,7 @@ from ..violations import Promise, Violation
 
 
 def tokens_increase(history: Iterable[Fact], tenures: Tenures, tolerance: timedelta) -> Iterator[Violation]:
-    """Each grant of a name has a higher token than every one before it (rule 5)."""
+    """Yield grants whose token is not higher than every earlier one of their name (rule 5)."""
     highest: dict[str, Tenure] = {}
     under: dict[tuple[str, int], Tenure] = {}
     for after in tenures.in_time():
@@ -18,7 +18,8 @@ def tokens_increase(history: Iterable[Fact], tenures: Tenures, tolerance: timede
         if before is not None:
             yield Violation(
                 Promise.TOKENS,
-                f"lease {grant.name!r} was granted under token {grant.token} at {after.granted.at}, after token {before.grant.token}",
+                f"lease {grant.name!r} was granted under token {grant.token} at {after.granted.at}, "
+                f"after token {before.grant.token}",
                 (before.granted, after.granted),
             )
         under.setdefault((grant.name, grant.token), after)
@@ -33,22 +34,23 @@ def tokens_increase(history: Iterable[Fact], tenures: Tenures, tolerance: timede
             if fact.token < granted.grant.token:
                 yield Violation(
                     Promise.TOKENS,
-                    f"lease {fact.name!r} stands at token {fact.token}, but was granted under token {granted.grant.token}: it was set back",
+                    f"lease {fact.name!r} is at token {fact.token} but was granted under token {granted.grant.token}: "
+                    "it was set back",
                     (fact, granted),
                 )
 
 
 def _beyond(highest: Tenure | None, after: Tenure, tolerance: timedelta) -> Tenure | None:
-    """Return ``highest`` if ``after`` came after it and yet is lower; the clock may have stepped between the two."""
+    """Return ``highest`` if ``after`` came later with a lower token, beyond a step of the clock."""
     if highest is None or after.grant.token > highest.grant.token:
         return None
     return highest if after.granted.at - highest.granted.at > tolerance else None
 
 
 def no_overlap(history: Iterable[Fact], tenures: Tenures, tolerance: timedelta) -> Iterator[Violation]:
-    """A name is granted anew only once its grant has ended, or has gone stale; and what has ended stays so (rules 4 and 6).
+    """Yield grants of a name whose earlier grant is still in force, and renewals of ended grants.
 
-    Where the database's clock was set forward while a grant ran, that grant may be taken early.
+    Rules 4 and 6. A grant during which the database's clock was set forward may be taken early.
     """
     jumps = [fact.at for fact in history if isinstance(fact, ClockJump)]
     for before, after in tenures.successions():
@@ -68,12 +70,13 @@ def no_overlap(history: Iterable[Fact], tenures: Tenures, tolerance: timedelta) 
             if over is not None and fact.at > over + tolerance:
                 yield Violation(
                     Promise.OVERLAP,
-                    f"token {fact.grant.token} of lease {fact.grant.name!r} was renewed at {fact.at}, after it had ended at {over}",
+                    f"token {fact.grant.token} of lease {fact.grant.name!r} was renewed at {fact.at}, "
+                    f"after it had ended at {over}",
                     (fact,),
                 )
 
 
 def _free_from(tenure: Tenure) -> datetime | None:
-    """Return when a grant ended or goes stale, whichever is first; None where the history can't tell."""
+    """Return when a grant ended or goes stale, whichever is first; None if unknown."""
     known = [tenure.ended.at if tenure.ended else None, tenure.until]
     return min((at for at in known if at is not None), default=None)

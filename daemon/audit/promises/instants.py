@@ -1,4 +1,4 @@
-"""Each due instant is accounted for by exactly one run, and each run is over in the end."""
+"""The promises of instants: each due one has exactly one run, and each run is over in the end."""
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
@@ -10,26 +10,26 @@ from ..violations import Promise, Violation
 
 
 def accounted_once(history: Iterable[Fact], *, complete: bool = False) -> Iterator[Violation]:
-    """Each due instant has one run of its own, or is one of those that one counted run stands for (rule 13)."""
+    """Yield due instants without a run and instants with two, also in counted rows (rule 13)."""
     due, recorded = _by_schedule(history)
     for schedule in sorted(due.keys() | recorded.keys()):
         yield from _accounted_once(schedule, sorted(due[schedule]), sorted(recorded[schedule], key=_span), complete)
 
 
 def planned_on(history: Iterable[Fact]) -> Iterator[Violation]:
-    """A schedule is planned next at the first instant that has not been planned yet (rule 13)."""
+    """Yield schedules whose next due instant is not the first that is not planned yet (rule 13)."""
     for fact in history:
         if isinstance(fact, ScheduleProgress) and fact.next_due != fact.first_after:
             yield Violation(
                 Promise.INSTANTS,
-                f'"{fact.schedule}" is planned until {fact.until} and is due next {_at(fact.next_due)}, '
-                f"but its first instant after that is {_at(fact.first_after)}",
+                f'"{fact.schedule}" is planned until {fact.until}; its next instant is recorded as '
+                f"{_shown(fact.next_due)} but should be {_shown(fact.first_after)}",
                 (fact,),
             )
 
 
 def all_over(history: Iterable[Fact]) -> Iterator[Violation]:
-    """Each run has come to its end."""
+    """Yield runs that are not over."""
     for fact in history:
         if isinstance(fact, Recorded) and not fact.over:
             yield Violation(
@@ -40,14 +40,14 @@ def all_over(history: Iterable[Fact]) -> Iterator[Violation]:
 
 
 def wholly_over(history: Iterable[Fact]) -> Iterator[Violation]:
-    """No attempt of a job counts as running without its run (rule 15)."""
+    """Yield attempts that are recorded as running without their run (rule 15)."""
     for fact in history:
         if isinstance(fact, Recorded):
             for job in fact.left_running:
                 yield Violation(
                     Promise.FINAL,
-                    f'an attempt of job "{job}" of run {fact.run} of "{fact.schedule}" counts as running, '
-                    f"but the run does not run under its grant: {fact.state}",
+                    f'an attempt of job "{job}" of run {fact.run} of "{fact.schedule}" is recorded as running, '
+                    f"but the run is not running under its grant: {fact.state}",
                     (fact,),
                 )
 
@@ -81,23 +81,24 @@ def _accounted_once(schedule: str, due: list[datetime], runs: list[Recorded], co
         if (complete or ((span or run.count > 1) and _is_whole(due, run))) and run.count != len(span):
             yield Violation(
                 Promise.INSTANTS,
-                f'run {run.run} of "{schedule}" stands for {run.count} instants from {run.first} to {run.last}, where {len(span)} were due',
+                f'run {run.run} of "{schedule}" stands for {run.count} instants from {run.first} to {run.last}, '
+                f"but {len(span)} were due",
                 (run,),
             )
     for at, done in zip(due, accounted, strict=True):
         if not done:
             yield Violation(
-                Promise.INSTANTS, f'nothing accounts for "{schedule}" at {at}: it is lost', (Due(schedule, at),)
+                Promise.INSTANTS, f'no run accounts for "{schedule}" at {at}: the instant is lost', (Due(schedule, at),)
             )
 
 
 def _is_whole(due: list[datetime], run: Recorded) -> bool:
-    """Tell whether all of the run's instants are among the known ones: a counted row may have begun before."""
+    """Return whether all instants of the run are known: a counted one may begin before them."""
     return bool(due) and due[0] <= run.first and run.last <= due[-1]
 
 
-def _at(instant: datetime | None) -> str:
-    return "never" if instant is None else f"at {instant}"
+def _shown(instant: datetime | None) -> str:
+    return "never" if instant is None else str(instant)
 
 
 def _span(run: Recorded) -> tuple[datetime, datetime, int]:

@@ -1,4 +1,4 @@
-"""What worked under a grant is dead before the next one."""
+"""The promise of children: work under a grant is dead before the next grant."""
 
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
@@ -9,7 +9,7 @@ from ..violations import Promise, Violation
 
 
 def dead_before_next(history: Iterable[Fact], tenures: Tenures, tolerance: timedelta) -> Iterator[Violation]:
-    """No process shows a sign of life after the next grant of its lease's name (rules 9 and 20)."""
+    """Yield work that was still alive after the next grant of its lease (rules 9 and 20)."""
     successor = {before.grant: after.granted for before, after in tenures.successions()}
     for fact in history:
         if not isinstance(fact, Worked):
@@ -19,13 +19,15 @@ def dead_before_next(history: Iterable[Fact], tenures: Tenures, tolerance: timed
         if granted is not None and fact.last_seen > granted.at + tolerance:
             yield Violation(
                 Promise.CHILDREN,
-                f"work under token {token} of lease {name!r} was alive at {fact.last_seen}, after token {granted.grant.token} was granted at {granted.at}",
+                f"work under token {token} of lease {name!r} was alive at {fact.last_seen}, "
+                f"after token {granted.grant.token} was granted at {granted.at}",
                 (fact, granted),
             )
         if fact.survivors:
             pids = ", ".join(map(str, fact.survivors))
             yield Violation(
                 Promise.CHILDREN,
-                f"work under token {token} of lease {name!r} began while processes of earlier attempts were alive: {pids}",
+                f"work under token {token} of lease {name!r} started while processes of earlier attempts were alive: "
+                f"{pids}",
                 (fact,),
             )

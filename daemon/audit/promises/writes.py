@@ -1,4 +1,4 @@
-"""No fenced write is committed under a grant that has ended."""
+"""The promise of writes: no fenced write is committed under a grant that has ended."""
 
 from collections.abc import Iterable, Iterator
 
@@ -8,7 +8,7 @@ from ..violations import Promise, Violation
 
 
 def no_zombie_writes(history: Iterable[Fact], tenures: Tenures) -> Iterator[Violation]:
-    """A fenced write is committed before its grant ends, or not at all (rule 11)."""
+    """Yield fenced writes that were committed after their grant had ended (rule 11)."""
     for fact in history:
         if not isinstance(fact, Written):
             continue
@@ -24,6 +24,7 @@ def no_zombie_writes(history: Iterable[Fact], tenures: Tenures) -> Iterator[Viol
         if over is not None and fact.at > over:
             yield Violation(
                 Promise.WRITES,
-                f"a write under token {grant.token} of lease {grant.name!r} was committed at {fact.at}, after the grant had ended at {over}",
+                f"a write under token {grant.token} of lease {grant.name!r} was committed at {fact.at}, "
+                f"after the grant had ended at {over}",
                 (fact,),
             )

@@ -1,6 +1,6 @@
 """The differences between PostgreSQL and SQLite, one function each; and states as SQL constants.
 
-A state that were a parameter would keep the databases from using the partial indexes.
+A state as a parameter would keep the databases from using the partial indexes.
 """
 
 import json
@@ -29,7 +29,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from ..tables import run
 
 PAUSED_HOLDER = 10.0
-"""Seconds after which PostgreSQL ends an idle transaction, so that no paused replica blocks others."""
+"""Seconds after which PostgreSQL ends an idle transaction: no paused replica may block others."""
 
 PENDING: ColumnElement[str] = literal_column("'pending'", Text)
 RUNNING: ColumnElement[str] = literal_column("'running'", Text)

@@ -25,25 +25,25 @@ LINE = "run/shop/hourly"
 def an_instant_lost(store: Store, story: Story) -> Broken:
     lost = _skipped(store)
     _delete(store, lost.id)
-    return Promise.INSTANTS, f'nothing accounts for "shop/ticks" at {lost.scheduled_for}: it is lost'
+    return Promise.INSTANTS, f'no run accounts for "shop/ticks" at {lost.scheduled_for}: the instant is lost'
 
 
 def a_run_lost_with_its_jobs(store: Store, story: Story) -> Broken:
     lost = story.succeeded[0]
     _delete(store, lost.run_id)
-    return Promise.INSTANTS, f'nothing accounts for "shop/hourly" at {lost.scheduled_for}: it is lost'
+    return Promise.INSTANTS, f'no run accounts for "shop/hourly" at {lost.scheduled_for}: the instant is lost'
 
 
 def the_one_instant_lost(store: Store, story: Story) -> Broken:
     (lost,) = store.runs(run.c.schedule == "once")
     _delete(store, lost.id)
-    return Promise.INSTANTS, f'nothing accounts for "shop/once" at {lost.scheduled_for}: it is lost'
+    return Promise.INSTANTS, f'no run accounts for "shop/once" at {lost.scheduled_for}: the instant is lost'
 
 
 def an_instant_lost_after_a_change(store: Store, story: Story) -> Broken:
     lost = store.runs(run.c.schedule == "changing", run.c.state == "pending")[-1]
     _delete(store, lost.id)
-    return Promise.INSTANTS, f'nothing accounts for "shop/changing" at {lost.scheduled_for}: it is lost'
+    return Promise.INSTANTS, f'no run accounts for "shop/changing" at {lost.scheduled_for}: the instant is lost'
 
 
 def an_instant_doubled(store: Store, story: Story) -> Broken:
@@ -72,20 +72,20 @@ def a_counted_row_that_ends_too_soon(store: Store, story: Story) -> Broken:
     second = timedelta(seconds=1)
     last = counted.last_scheduled_for - second
     write(store, run, run.c.id == counted.id, last_scheduled_for=last, count=counted._mapping["count"] - 1)
-    return Promise.INSTANTS, f'nothing accounts for "shop/ticks" at {counted.last_scheduled_for}'
+    return Promise.INSTANTS, f'no run accounts for "shop/ticks" at {counted.last_scheduled_for}'
 
 
 def a_schedule_moved_on_without_its_runs(store: Store, story: Story) -> Broken:
     row = store.schedules()["hourly"]
     moved = {"planned_until": row.planned_until + HOUR, "next_due": row.next_due + HOUR}
     write(store, schedule, schedule.c.name == "hourly", **moved)
-    return Promise.INSTANTS, f'nothing accounts for "shop/hourly" at {row.next_due}: it is lost'
+    return Promise.INSTANTS, f'no run accounts for "shop/hourly" at {row.next_due}: the instant is lost'
 
 
 def a_schedule_due_after_its_next_instant(store: Store, story: Story) -> Broken:
     row = store.schedules()["hourly"]
     write(store, schedule, schedule.c.name == "hourly", next_due=row.next_due + HOUR)
-    return Promise.INSTANTS, f"its first instant after that is at {row.next_due}"
+    return Promise.INSTANTS, f"but should be {row.next_due}"
 
 
 def a_schedule_that_is_never_due_again(store: Store, story: Story) -> Broken:
@@ -115,7 +115,7 @@ def a_token_that_goes_down(store: Store, story: Story) -> Broken:
 
 def a_lease_set_back(store: Store, story: Story) -> Broken:
     write(store, lease, lease.c.name == "the line", token=1)
-    return Promise.TOKENS, "lease 'the line' stands at token 1, but was granted under token 3: it was set back"
+    return Promise.TOKENS, "lease 'the line' is at token 1 but was granted under token 3: it was set back"
 
 
 def a_lease_set_back_and_granted_again(store: Store, story: Story) -> Broken:
@@ -163,20 +163,23 @@ def a_run_over_with_a_running_job(store: Store, story: Story) -> Broken:
     (over,) = store.runs(run.c.schedule == "hourly", run.c.state == "failed")
     of_it = job_run.c.run_id == over.id, job_run.c.state == "failed"
     write(store, job_run, *of_it, state="running", finished_at=None)
-    return Promise.FINAL, f'job "zones" of run {over.id} of "shop/hourly" counts as running'
+    return Promise.FINAL, f'job "zones" of run {over.id} of "shop/hourly" is recorded as running'
 
 
 def a_run_left_under_a_freed_lease(store: Store, story: Story) -> Broken:
     _attend(store)
     write(store, lease, lease.c.name == LINE, holder=None, expires_at=None)
     store.shift(lease, lease.c.name == LINE, renewed_at=-120.0)
-    return Promise.RECOVERY, f"run {story.under_way.run_id} counts as running under token {story.under_way.grant.token}"
+    return (
+        Promise.RECOVERY,
+        f"run {story.under_way.run_id} is recorded as running under token {story.under_way.grant.token}",
+    )
 
 
 def a_run_left_under_a_stale_lease(store: Store, story: Story) -> Broken:
     _attend(store)
     write(store, lease, lease.c.name == LINE, expires_at=later(clock(), -100.0))
-    return Promise.RECOVERY, f"run {story.under_way.run_id} counts as running"
+    return Promise.RECOVERY, f"run {story.under_way.run_id} is recorded as running"
 
 
 def a_run_left_while_another_has_its_lease(store: Store, story: Story) -> Broken:
@@ -184,7 +187,7 @@ def a_run_left_while_another_has_its_lease(store: Store, story: Story) -> Broken
     earlier = {name: later(job_run.c[name], -1000.0) for name in ("started_at", "finished_at")}
     write(store, job_run, **earlier)
     write(store, lease, lease.c.name == LINE, token=lease.c.token + 1, holder="thief", granted_at=later(now(), -100.0))
-    return Promise.RECOVERY, f"run {story.under_way.run_id} counts as running"
+    return Promise.RECOVERY, f"run {story.under_way.run_id} is recorded as running"
 
 
 CORRUPTIONS: dict[str, Callable[[Store, Story], Broken]] = {

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from daemon.audit import Bounds, Promise, check
 from daemon.audit.facts import Due, Fact, GrantBegan, GrantEnded, GrantRenewed, Recorded
+from daemon.states import RunState
 from lease.model import Grant
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -38,7 +39,7 @@ def due(*seconds: float, schedule: str = "nightly") -> list[Due]:
     return [Due(schedule, at(one)) for one in seconds]
 
 
-def a_run(run: int, first: float, last: float | None = None, count: int = 1, state: str = "succeeded") -> Recorded:
+def a_run(run: int, first: float, last: float | None = None, count: int = 1, state: RunState = "succeeded") -> Recorded:
     over = state not in ("pending", "running")
     return Recorded(run, "nightly", at(first), at(first if last is None else last), count, state, over)
 

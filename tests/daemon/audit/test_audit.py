@@ -135,7 +135,7 @@ def test_what_could_not_be_compared_is_told(told: Made) -> None:
     found = history(ask_url(url, read_tables), most=100)
     assert check(found.facts, BOUNDS) == []
     unreadable, capped = found.remarks
-    assert capped == 'of "shop/ticks" the latest 100 instants were compared, and none before'
+    assert capped == 'of "shop/ticks", only the latest 100 instants were compared'
     assert unreadable.startswith('the instants of "shop/paused" were not compared: ')
 
 

@@ -67,7 +67,7 @@ def test_of_many_violations_the_first_are_shown_and_the_others_counted(
     first, *shown, last = capsys.readouterr().out.splitlines()
     count = int(first.rpartition("Z: ")[2].partition(" ")[0].replace(",", ""))
     assert len(shown) == 100
-    assert all(line.startswith('instants: nothing accounts for "shop/ticks" at ') for line in shown)
+    assert all(line.startswith('instants: no run accounts for "shop/ticks" at ') for line in shown)
     assert last == f"and {count - 100:,} more; --json has them all"
     assert main(["audit", "--json"]) == 1
     assert len(document(capsys)["items"]) == count

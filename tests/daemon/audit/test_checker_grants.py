@@ -81,7 +81,7 @@ def test_a_deleted_row_is_named() -> None:
 
 
 def test_a_row_that_was_set_back_is_named() -> None:
-    assert "stands at token 2, but was granted under token 3: it was set back" in said(
+    assert "is at token 2 but was granted under token 3: it was set back" in said(
         [*GOOD[:-1], HighestToken("nightly", 2)]
     )
 

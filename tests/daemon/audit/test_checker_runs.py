@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from daemon.audit import Bounds, Promise, check
 from daemon.audit.facts import Due, Fact, Recorded, ScheduleProgress, Written
+from daemon.states import RunState
 
 from .histories import a_grant, a_run, at, broken, due, granted, said
 
@@ -21,7 +22,7 @@ def test_a_run_for_each_instant_is_right() -> None:
 
 def test_an_instant_without_a_run_is_named() -> None:
     assert said([*due(0, 60, 120), a_run(1, 0), a_run(2, 120)]) == (
-        'instants: nothing accounts for "nightly" at 2026-07-01 12:01:00+00:00: it is lost'
+        'instants: no run accounts for "nightly" at 2026-07-01 12:01:00+00:00: the instant is lost'
     )
 
 
@@ -53,7 +54,7 @@ def test_a_counted_row_that_has_a_wrong_count_is_named(count: int) -> None:
     history: list[Fact] = [*due(0, 60, 120, 180), a_run(1, 0), a_run(2, 60, 120, count, "skipped"), a_run(3, 180)]
     assert said(history) == (
         f'instants: run 2 of "nightly" stands for {count} instants from 2026-07-01 12:01:00+00:00 to '
-        "2026-07-01 12:02:00+00:00, where 2 were due"
+        "2026-07-01 12:02:00+00:00, but 2 were due"
     )
 
 
@@ -90,10 +91,10 @@ def test_a_schedule_that_is_planned_next_at_its_next_instant_is_right() -> None:
 @pytest.mark.parametrize("next_due", [None, 120])
 def test_a_schedule_that_was_moved_past_an_instant_is_named(next_due: float | None) -> None:
     moved = ScheduleProgress("nightly", at(0), None if next_due is None else at(next_due), at(60))
-    shown = "never" if next_due is None else "at 2026-07-01 12:02:00+00:00"
+    shown = "never" if next_due is None else "2026-07-01 12:02:00+00:00"
     assert said([moved]) == (
-        f'instants: "nightly" is planned until 2026-07-01 12:00:00+00:00 and is due next {shown}, '
-        "but its first instant after that is at 2026-07-01 12:01:00+00:00"
+        f'instants: "nightly" is planned until 2026-07-01 12:00:00+00:00; its next instant is recorded as {shown} '
+        "but should be 2026-07-01 12:01:00+00:00"
     )
 
 
@@ -101,7 +102,7 @@ def test_a_schedule_that_was_moved_past_an_instant_is_named(next_due: float | No
 
 
 @pytest.mark.parametrize("state", ["pending", "running"])
-def test_a_run_that_is_not_over_is_named_once_all_should_be(state: str) -> None:
+def test_a_run_that_is_not_over_is_named_once_all_should_be(state: RunState) -> None:
     history: list[Fact] = [*due(0), a_run(1, 0, state=state)]
     assert broken(history) == []
     assert said(history, Bounds(finished=True)) == (
@@ -115,8 +116,8 @@ def test_runs_that_are_over_are_final() -> None:
 
 def test_a_job_left_running_by_its_run_is_named() -> None:
     assert said([replace(a_run(1, 0), left_running=("zones",))]) == (
-        'final: an attempt of job "zones" of run 1 of "nightly" counts as running, '
-        "but the run does not run under its grant: succeeded"
+        'final: an attempt of job "zones" of run 1 of "nightly" is recorded as running, '
+        "but the run is not running under its grant: succeeded"
     )
 
 
@@ -160,7 +161,7 @@ def test_an_effect_for_each_job_that_succeeded_is_right() -> None:
 
 def test_an_effect_that_is_there_twice_is_named() -> None:
     history: list[Fact] = [*effects("zones", "zones"), done(a_run(1, 0), zones=1)]
-    assert said(history, WRITTEN) == 'effects: the effect of job "zones" of run 1 is there 2 times'
+    assert said(history, WRITTEN) == 'effects: the effect of job "zones" of run 1 was written 2 times'
     assert broken(history) == []
 
 

@@ -19,6 +19,7 @@ from daemon.audit.facts import (
     RunSettled,
     Worked,
 )
+from daemon.states import RunState
 from lease.model import Grant
 
 from .histories import a_grant, a_run, at, broken, due, ended, granted, renewed, said
@@ -32,7 +33,7 @@ def claimed(token: int, seconds: float, run: int = 7) -> RunClaimed:
     return RunClaimed(run, a_grant(token), at(seconds))
 
 
-def left(token: int, seconds: float, state: str = "succeeded", run: int = 7) -> RunLeft:
+def left(token: int, seconds: float, state: RunState = "succeeded", run: int = 7) -> RunLeft:
     return RunLeft(run, a_grant(token), at(seconds), state)
 
 
@@ -164,7 +165,7 @@ TWO: list[Fact] = [granted(1, 0), worked(1, 0, 1), ended(1, 10), granted(2, 10),
 
 def test_a_run_that_is_claimed_twice_with_no_leaving_between_is_named() -> None:
     assert said([*TWO, claimed(1, 1), claimed(2, 12), left(2, 13)], COMPLETE) == (
-        "turns: run 7 was claimed under token 2 while token 1 had it (lease 'nightly', at 2026-07-01 12:00:12+00:00)"
+        "turns: run 7 was claimed under token 2 while token 1 held it (lease 'nightly', at 2026-07-01 12:00:12+00:00)"
     )
 
 
@@ -251,7 +252,7 @@ def test_a_settlement_takes_a_run_only_from_the_grant_that_has_it() -> None:
 
 def test_a_grant_that_is_renewed_though_nothing_began_under_it_is_named() -> None:
     assert said([granted(1, 0), renewed(1, 50), renewed(1, 100)], COMPLETE) == (
-        "tokens: token 1 of lease 'nightly' was renewed for 100.0 s, and nothing began under it"
+        "tokens: token 1 of lease 'nightly' was renewed for 100.0 s, but no work started under it"
     )
 
 
@@ -277,7 +278,7 @@ def test_a_run_at_an_instant_that_is_not_due_is_named() -> None:
     history: list[Fact] = [*due(0, 60), a_run(1, 0), a_run(2, 30), a_run(3, 60)]
     assert said(history, COMPLETE) == (
         'instants: run 2 of "nightly" stands for 1 instants from 2026-07-01 12:00:30+00:00 to '
-        "2026-07-01 12:00:30+00:00, where 0 were due"
+        "2026-07-01 12:00:30+00:00, but 0 were due"
     )
     assert broken(history) == []
 
@@ -297,7 +298,7 @@ def test_a_run_of_an_unknown_schedule_is_named() -> None:
     unknown = replace(a_run(2, 0), schedule="weekly")
     assert said([*due(0), a_run(1, 0), unknown], COMPLETE) == (
         'instants: run 2 of "weekly" stands for 1 instants from 2026-07-01 12:00:00+00:00 to '
-        "2026-07-01 12:00:00+00:00, where 0 were due"
+        "2026-07-01 12:00:00+00:00, but 0 were due"
     )
 
 

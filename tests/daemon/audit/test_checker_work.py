@@ -103,7 +103,7 @@ def test_a_child_alive_after_the_next_grant_is_named() -> None:
 
 def test_survivors_that_an_attempt_finds_are_named() -> None:
     assert said([granted(1, 0), ended(1, 5), granted(2, 5), worked(2, 6, 7, 4711, 4712)]) == (
-        "children: work under token 2 of lease 'nightly' began while processes of earlier attempts were alive: 4711, 4712"
+        "children: work under token 2 of lease 'nightly' started while processes of earlier attempts were alive: 4711, 4712"
     )
 
 
@@ -139,8 +139,8 @@ def test_a_run_that_goes_on_in_time_is_right() -> None:
 
 def test_a_run_that_goes_on_too_late_is_named() -> None:
     assert said(cut_off(36.5), WITHIN) == (
-        "recovery: run 7 went on 16.50 s after the grant that it had lost had gone stale, "
-        "and no outage stood in the way: more than 16 s"
+        "recovery: run 7 resumed 16.50 s after its lost grant had gone stale, "
+        "without an outage in between: more than 16 s"
     )
 
 
@@ -233,7 +233,7 @@ def test_a_run_that_failed_for_good_need_not_go_on() -> None:
 def test_a_run_that_nobody_takes_from_its_ended_grant_is_named() -> None:
     stranded = RunStranded(7, a_grant(1), at(15), at(40))
     assert said([stranded], WITHIN) == (
-        "recovery: run 7 counts as running under token 1 of lease 'nightly', which has been over for 25 s, more than 16 s"
+        "recovery: run 7 is recorded as running under token 1 of lease 'nightly', which has been over for 25 s: more than 16 s"
     )
     assert broken([stranded]) == broken([RunStranded(7, a_grant(1), at(15), at(31))], WITHIN) == []
 
