@@ -7,7 +7,7 @@ each other, and each says in its first line what belongs in it:
     service                           one replica as a process: settings, loop, signals, supervisor
     web                               HTTP
     operations                        what people do to schedules and runs
-    execution   recovery   audit      a claimed run to its end; what the dead left; the checker
+    execution   recovery   audit      a claimed run to its end; what dead replicas left; the checker
     scheduling   jobs                 from definitions to run rows; one job at work
     definitions   store   telemetry   what is to run, and when; tables and statements; facts
     errors, instants, states, text, version
@@ -15,7 +15,7 @@ each other, and each says in its first line what belongs in it:
 A run's way through them: `scheduling.plan` decides what is due and `scheduling.plan_due` writes it,
 `execution.claim` takes it under a lease, `execution.run_execution` runs its jobs,
 `execution.next_step` decides what follows and `execution.completion` writes it; `recovery.settle`
-ends what others left. The lease itself is in the package `lease`.
+settles runs that dead replicas left behind. The lease itself is in the package `lease`.
 """
 
 from importlib import import_module

@@ -48,14 +48,14 @@ def last_line(text: str | None) -> str:
 
 
 def nearest(name: str, known: Collection[str], likeness: float = 0.6) -> str | None:
-    """Return the one of ``known`` that is most like ``name``, in upper or lower case, if one is like enough."""
+    """Return the most similar of ``known``, ignoring case; None if none is similar enough."""
     lower = {one.lower(): one for one in known}
     near = get_close_matches(name.lower(), lower, n=1, cutoff=likeness)
     return lower[near[0]] if near else None
 
 
 def suggestion(name: str, known: Collection[str]) -> str:
-    """Return the remedy for a name that is not among ``known``: the nearest of them, otherwise which there are."""
+    """Return the remedy for a name that is not among ``known``: the nearest one, or all of them."""
     near = nearest(name, known)
     if near is not None:
         return f'did you mean "{near}"?'

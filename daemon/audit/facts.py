@@ -177,7 +177,7 @@ class Recorded:
     jobs: tuple[str, ...] | None = None
     """The jobs that it must do; None if unknown."""
     left_running: tuple[str, ...] = ()
-    """The jobs with an attempt recorded as running although the run is not running under its grant."""
+    """The jobs with an attempt recorded as running, without the run running under its grant."""
 
 
 # What happens to the system from outside

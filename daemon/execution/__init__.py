@@ -28,8 +28,8 @@ The states of a run, and the function that writes each change (rules 13 to 16 an
 The states of a job run, which is one attempt of one job:
 
     start_job ──▶ running ──┬──▶ succeeded     finish_job, or finish_run for the last job
-                            ├──▶ failed        finish_job, retry_run, finish_run: an error or its timeout
-                            ├──▶ stopped       hand_back, settle: its replica stops, or its lease was lost
+                            ├──▶ failed        finish_job, retry_run, finish_run: error or timeout
+                            ├──▶ stopped       hand_back, settle: its replica stops, or lost the lease
                             └──▶ abandoned     settle: its holder died
     finish_run ───────────────▶ not started   an earlier job failed for good
 

@@ -107,7 +107,7 @@ class JobExecution:
         )
 
     async def _keeper_recorded(self, attempt: Attempt) -> bool:
-        """Record a child's keeper before the child runs, for the cleanup after a crash (rule 18)."""
+        """Record a child's keeper before the child runs, for the cleanup of a crash (rule 18)."""
         if attempt.keeper is None or self._id is None:
             return True
         return await self._held.record_keeper(self._id, attempt.keeper)
@@ -122,7 +122,7 @@ class JobExecution:
             in_time = work.done() or lost.done() or stop.done()
             if not work.done() and not lost.done():
                 attempt.stop(grace)
-                # A keeper ends its child. A task that ignores its cancellation would keep its lease for ever.
+                # A keeper ends its child; a task that ignores its cancellation may run for ever.
                 limit = None if attempt.keeper or in_time else self._context.client.timing.ttl
                 await asyncio.wait({work, lost}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
                 if not work.done() and not lost.done():

@@ -77,7 +77,7 @@ def record_keeper(
 
 
 def save_progress(connection: Connection, holder: str, progress: Mapping[int, Progress]) -> frozenset[int]:
-    """Record how far jobs have come; return the job runs that are over or no longer the holder's."""
+    """Record the progress of jobs; return the job runs that are over or no longer the holder's."""
     refused = set()
     for job_run_id in sorted(progress):
         latest = progress[job_run_id]

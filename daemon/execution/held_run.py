@@ -123,7 +123,7 @@ class HeldRun:
     # How it writes
 
     async def _write(self, transaction: Callable[[Connection], T]) -> T | None:
-        """Run ``transaction``, again while the database is away; return None once the lease is lost."""
+        """Run ``transaction``, again while the database is away; None once the lease is lost."""
         while not self.lost.is_set():
             try:
                 return await self.context.database.write(transaction)

@@ -88,7 +88,7 @@ def after_job(
 
 
 def backoff(first: float, failures: int, chance: float) -> float:
-    """Return the seconds to wait after ``failures`` earlier failures: doubling, capped, jittered."""
+    """Return the wait in seconds after ``failures`` failures: doubling, capped, with jitter."""
     wait = min(LONGEST_WAIT, first * 2.0 ** min(failures, 30))
     return min(LONGEST_WAIT, wait * (1.0 + _JITTER * chance))
 

@@ -203,7 +203,7 @@ def _tail_logger(note: Callable[[str], None]) -> logging.Logger:
 
 
 def timed_out(outcome: Outcome, timeout: float) -> Outcome:
-    """Return the outcome of an attempt that was ended at its timeout: failed unless it succeeded."""
+    """Return the outcome of an attempt that was ended at its timeout: failed, unless done."""
     if outcome.state == "succeeded":
         return outcome
     error = f"the job exceeded its timeout of {format_duration(timeout)}"

@@ -1,4 +1,4 @@
-"""The registry of replicas: entries by which others see that one lives, or prove it dead (rule 18)."""
+"""The registry of replicas: entries that show others whether a replica is alive (rule 18)."""
 
 import os
 import socket
@@ -72,8 +72,8 @@ def wall_clock_of(connection: Connection, boot_id: str, ticks: int) -> float | N
 def touch(connection: Connection, holder: str, state: LiveReplicaState = "running") -> bool:
     """Record that a replica is alive; return False if its entry is gone and it must register again.
 
-    Do this before settling: it tells a replica that only lost its leases from one that died (rule
-    16).
+    Do this before settling: it distinguishes a replica that lost its leases from one that died
+    (rule 16).
     """
     return statements.replica.touch(connection, holder, state) == 1
 

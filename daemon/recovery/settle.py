@@ -68,7 +68,7 @@ def settle_dead(connection: Connection, grants: Collection[Grant]) -> list[Settl
 
 
 def suspects(connection: Connection, application: str, boot_id: str, pid_namespace: str) -> list[Suspect]:
-    """Return the replicas with running runs that this machine can judge: same boot and namespace."""
+    """Return the replicas with running runs that can be judged here: of this boot and namespace."""
     found: dict[str, Suspect] = {}
     for row in statements.stranded.suspects(connection, application, boot_id, pid_namespace):
         grant = Grant(row.lease_name, row.token, row.holder)

@@ -175,7 +175,7 @@ class Replica:
         self.runs.fail_if_any()
 
     async def _wait_for_runs(self, seconds: float) -> None:
-        """Wait for ``seconds`` until no run is at work; after `stop_at_once`, not for jobs to finish."""
+        """Wait up to ``seconds`` until no run is at work; less if `stop_at_once` was called."""
         deadline = monotonic() + seconds
         while self.runs and (left := deadline - monotonic()) > 0 and self.runs.failure is None:
             self._wake.clear()

@@ -39,7 +39,7 @@ class RunsAtWork:
     ) -> None:
         self.executed: list[ExecutedRun] = []
         self.failure: BaseException | None = None
-        """Why this process must end: work that cannot be stopped would outlive its lease (rule 9)."""
+        """Why this process must end: work that cannot be stopped outlives its lease (rule 9)."""
         self.failed = asyncio.Event()
         self.lost = 0
         """The number of runs that were lost with their leases."""
@@ -125,7 +125,7 @@ class RunsAtWork:
             self._changed()
 
     async def _abandon(self, lease: Lease) -> None:
-        """Settle an attempt that a bug in leased ended as abandoned: it must not repeat for ever."""
+        """Settle an attempt that a bug in leased ended as abandoned: it must not repeat endlessly."""
         try:
             async with lease.ending():
                 await self._context.database.write(lambda c: settle_dead(c, [lease.grant]))

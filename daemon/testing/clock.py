@@ -8,7 +8,10 @@ from ..instants import parse_instant
 
 
 class ManualTimeOfDay:
-    """A wall clock that moves only when a test moves it. It decides what is due; leases go by the machine's own clock."""
+    """A wall clock that only the test moves.
+
+    It decides what is due; leases go by the machine's own clock.
+    """
 
     def __init__(self, instant: str | datetime) -> None:
         self._now = parse_instant(instant)
@@ -19,9 +22,9 @@ class ManualTimeOfDay:
         return self._now
 
     def set(self, instant: str | datetime) -> None:
-        """Set the clock, forward or back, to an RFC 3339 instant or a `datetime` with a time zone."""
+        """Set the clock, forward or back: RFC 3339, or a `datetime` with a time zone."""
         self._now = parse_instant(instant)
 
     def advance(self, duration: Duration) -> None:
-        """Move the clock on, by ``"90s"``, ``"1h"`` or a number of seconds."""
+        """Move the clock forward by ``"90s"``, ``"1h"`` or a number of seconds."""
         self._now += timedelta(seconds=parse_duration(duration))

@@ -1,6 +1,7 @@
-"""The definitions that a test gives, as an application whose functions a test can patch."""
+"""The definitions under test, as an application whose functions a test can patch."""
 
 from pathlib import Path
+from typing import assert_never
 
 from ..definitions.application import Application
 from ..definitions.sources.load import load
@@ -9,17 +10,17 @@ from .in_process import in_process
 from .misuse import Misuse
 
 Definitions = Schedules | Application | str | Path
-"""A `Schedules`, or FILE as the command line takes it: ``"shop.py"``, ``"shop.toml"``, ``"package.module:schedules"``."""
+"""A `Schedules`, or FILE as on the command line: ``"shop.py"`` or ``"shop:schedules"``."""
 
 
 def application_of(definitions: Definitions, *, in_children: bool) -> Application:
-    """Return what is defined, with functions that run in this process, unless ``in_children``."""
+    """Return the application, with functions that run in this process unless ``in_children``."""
     application = _application(definitions)
     if not in_children:
         return in_process(application)
     if not application.spec:
         raise Misuse(
-            "a function runs in a child only where the child can load FILE: give FILE instead of the Schedules, "
+            "a function runs in a child only if the child can load FILE: give FILE instead of the Schedules, "
             'as in ManualReplica(store, "shop.py", in_children=True)'
         )
     return application
@@ -31,5 +32,7 @@ def _application(definitions: Definitions) -> Application:
             return definitions.application(Path.cwd() / "schedules.py")
         case Application():
             return definitions
-        case _:
+        case str() | Path():
             return load(definitions)
+        case _:
+            assert_never(definitions)

@@ -1,4 +1,4 @@
-"""The functions of an application as tasks of this process, so that a test can patch what they call."""
+"""The functions of an application as tasks in this process: a test can patch what they call."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -41,9 +41,9 @@ def _as_task(function: Callable[..., Any]) -> Callable[[AsyncRun], Awaitable[Any
 
 
 async def _in_thread(function: Callable[[Run], Any], run: Run) -> Any:
-    """Call the function in a daemon thread: one that hangs keeps neither its test nor the interpreter from ending."""
+    """Call the function in a daemon thread, where it can hang and the test still ends."""
     ended: Future[Any] = Future()
-    ended.set_running_or_notify_cancel()  # who waits may be cancelled; the function cannot
+    ended.set_running_or_notify_cancel()  # the waiting task may be cancelled, but not the function
 
     def call() -> None:
         try:

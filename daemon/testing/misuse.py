@@ -1,7 +1,7 @@
-"""What a test asked for and cannot have."""
+"""The error of a test that asks for something impossible."""
 
 from ..errors import DaemonError
 
 
 class Misuse(DaemonError, RuntimeError):
-    """A test that uses this package in a way that cannot work; the sentence says what to do instead."""
+    """This package was used in a way that cannot work; the message says what to do instead."""

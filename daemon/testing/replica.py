@@ -29,16 +29,17 @@ T = TypeVar("T")
 TIMING = LeaseTiming("15s", renew_every="0.1s")
 """Renewed often, so that a loss is noticed at once."""
 LIMIT = 30.0
-"""Seconds of real time that anything may take."""
+"""Seconds of real time that an operation may take."""
 _MOST_RUNS = 10_000
 _INSTANT = 0.000_001
 
 
 class ManualReplica:
-    """One replica of an application on a `ManualStore`; use it as ``async with``, which brings the definitions in.
+    """A replica of an application on a `ManualStore`; ``async with`` syncs the definitions.
 
-    ``schedules`` is a `Schedules`, or FILE as the command line takes it. Functions run in this process, and with
-    ``in_children`` in children as they do elsewhere. ``timing`` is that of its leases, which are renewed in real time.
+    ``schedules`` is a `Schedules`, or FILE as on the command line. Functions run in this process,
+    or with ``in_children`` in child processes as usual. ``timing`` is that of its leases, which are
+    renewed in real time.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class ManualReplica:
         self.store = store
         self.application = application_of(schedules, in_children=in_children)
         self.facts: list[Fact] = []
-        """All that it reported, in order."""
+        """All facts that it reported, in order."""
         self._settings = Settings(concurrency=concurrency, poll=1.0, grace=10.0, web=None)
         self._timing = timing
         self._context: ReplicaContext | None = None
@@ -73,7 +74,7 @@ class ManualReplica:
             await self.store.write(lambda connection: sync(connection, self.application))
             self._context = ReplicaContext(self.application, self.store, client, tasks, self._note)
             self._replica = Replica(self._context, self._settings, entry)
-            stack.push_async_callback(self._leave)
+            stack.push_async_callback(self._stop_at_exit)
             self._stack = stack.pop_all()
         return self
 
@@ -83,101 +84,104 @@ class ManualReplica:
 
     @property
     def context(self) -> ReplicaContext:
-        """What its parts share."""
+        """The context that its parts share."""
         return _opened(self._context)
 
     @property
     def replica(self) -> Replica:
-        """The replica of `leased run` that this moves."""
+        """The replica of `leased run` that this object moves."""
         return _opened(self._replica)
 
     # Moving it
 
     async def tick(self) -> Agenda | None:
-        """Look, settle, plan and claim once; return what is left to do, or None while the database is away.
+        """Settle, plan and claim once; return what is left to do, None while the database is away.
 
-        Runs that it claims are started, and go on after it returns: `work` and `wait_for` wait for them.
+        Runs that it claims are started, and go on after it returns: `work` and `wait_for` wait for
+        them.
         """
         agenda = await self.replica.tick()
         self._check()
         return agenda
 
     async def work(self, limit: float = LIMIT) -> list[RunDetail]:
-        """Do all that can be done at the time that the store's clock shows; return the runs that were executed.
+        """Do all that can be done at the time of the store's clock; return the runs that it
+        executed.
 
-        Retries and later instants wait until the test moves the clock. Raises TimeoutError after ``limit`` seconds.
+        Retries and later instants wait until the test moves the clock. Raises TimeoutError after
+        ``limit`` seconds.
         """
         runs = self.replica.runs
         before = done = len(runs.executed)
         async with self._within(limit):
             while await self.tick() is not None:
                 await self._until_ended()
-                if len(runs.executed) == done:  # nothing was claimed: what is left is for later, or for another replica
+                if len(runs.executed) == done:  # nothing was claimed: the rest is for later, or for another replica
                     break
                 done = len(runs.executed)
         return [await self.read(run_id) for run_id in dict.fromkeys(run.run_id for run in runs.executed[before:])]
 
     async def wait_for(self, run_id: int, limit: float = LIMIT) -> RunDetail:
-        """Wait until a run at work has left the hands of this replica: it is over, waits for a retry, or is lost; return it."""
+        """Wait until a run is over, waits for a retry, or is lost, and return it."""
         async with self._within(limit):
             await self._until_ended(run_id)
         return await self.read(run_id)
 
     async def advance_to_next_due(self) -> datetime:
-        """Move the clock on to the next moment at which an instant is due or a wait is over, and return it; `work` does the rest.
+        """Move the clock to the next moment at which something is due, and return it; then `work`.
 
-        The clock stays where something is due already. Raises `Misuse` where nothing will ever be due.
+        An instant or the end of a wait. If something is due already, the clock stays. Raises
+        `Misuse` if nothing will ever be due.
         """
-        agenda = await self._look()
+        agenda = await self._agenda()
         if not _something_due(agenda):
             moments = [until for until in (agenda.until_due, agenda.until_available) if until is not None]
             if not moments:
                 raise Misuse(
-                    f'nothing of "{self.application.name}" will be due: no schedule has an instant to come, and no run waits'
+                    f'nothing of "{self.application.name}" will be due: no schedule has a future instant, and no run waits'
                 )
             self.store.clock.advance(max(0.0, min(moments)))
-            if not _something_due(await self._look()):
+            if not _something_due(await self._agenda()):
                 self.store.clock.advance(_INSTANT)
         return self.store.clock.now
 
     async def lose_lease(self, run_id: int, limit: float = LIMIT) -> RunDetail:
-        """Let another holder take over the lease of a run at work, wait until the work has ended, and return the run.
+        """Grant the lease of a run at work to another holder, wait for the work to end; return the
+        run.
 
-        So it goes with a replica that was paused for longer than the ttl. The other holder does nothing and gives the lease back:
-        `work` then resumes the run, under a higher token.
+        This is what happens to a replica that is paused for longer than the ttl. The other holder
+        does nothing and releases the lease: `work` then resumes the run under a higher token.
         """
         claimed = next((run for run in self.replica.runs.claimed if run.run_id == run_id), None)
         if claimed is None:
-            raise Misuse(
-                f"run {run_id} is not at work here, so that there is no lease to lose: `tick` starts what is due"
-            )
+            raise Misuse(f"run {run_id} is not at work here, so it has no lease to lose; start what is due with `tick`")
         taken = await self.store.take_over(claimed.grant.name)
         run = await self.wait_for(run_id, limit)
         await self.store.write(lambda connection: lease.statements.release(connection, taken))
         return run
 
     async def stop(self) -> None:
-        """Stop the runs at work and hand them back, as a replica does that is told to stop at once; it claims nothing more."""
+        """Stop runs at work and hand them back, as on a second SIGTERM; claim no more runs."""
         self.replica.stop_at_once()
         await self.replica.finish()
 
     # What people do, and see
 
     async def trigger(self, name: str, params: Mapping[str, Any] | None = None) -> int:
-        """Ask for a run of a schedule, beside those that are due, and return its id; `work` executes it."""
+        """Trigger a run of a schedule and return its id; `work` executes it."""
         application = self.application.name
         return await self.store.write(
             lambda connection: trigger(connection, application, name, requested_by="a test", params=params)
         )
 
     async def run_once(self, name: str, params: Mapping[str, Any] | None = None) -> RunDetail:
-        """Ask for a run of a schedule, do all that can be done, and return what became of it."""
+        """Trigger a run of a schedule, do all that can be done, and return the run."""
         run_id = await self.trigger(name, params)
         await self.work()
         return await self.read(run_id)
 
     async def runs(self, schedule: str | None = None) -> list[RunDetail]:
-        """Return all runs so far, of one schedule or of all, the first one first."""
+        """Return all runs so far, of one schedule or of all, the oldest first."""
         names = [known.name for known in self.application.schedules]
         if schedule is not None and schedule not in names:
             raise NoSuchSchedule(
@@ -187,17 +191,15 @@ class ManualReplica:
         return [await self.read(line.id) for line in reversed(lines)]
 
     async def read(self, run_id: int) -> RunDetail:
-        """Return one run with its attempts."""
+        """Return a run with its attempts."""
         return await self.store.read(lambda connection: read_run(connection, run_id))
 
-    # How
-
-    async def _look(self) -> Agenda:
+    async def _agenda(self) -> Agenda:
         known, holder = [schedule.name for schedule in self.application.schedules], self.context.client.holder
         return await self.store.read(lambda c: read_agenda(c, self.application.name, known, holder))
 
     async def _until_ended(self, run_id: int | None = None) -> None:
-        """Wait until this run, or all, are at work no more."""
+        """Wait until this run, or every run, is no longer at work."""
         runs = self.replica.runs
         while any(run_id in (None, run.run_id) for run in runs.claimed):
             await runs.one_ended()
@@ -205,7 +207,7 @@ class ManualReplica:
 
     @asynccontextmanager
     async def _within(self, seconds: float) -> AsyncIterator[None]:
-        """Bound the block, and say which runs did not end in time."""
+        """Limit the time of the block; the error names the runs that did not end in time."""
         limit = asyncio.timeout(seconds)
         try:
             async with limit:
@@ -217,11 +219,11 @@ class ManualReplica:
             raise TimeoutError(f"not done within {seconds:g}s: {named or 'nothing'} is still at work") from None
 
     def _check(self) -> None:
-        """Raise where the replica of `leased run` would end its process, since work outlives its lease (rule 9)."""
+        """Raise if `leased run` would end its process, because work outlives its lease (rule 9)."""
         if (failure := self.replica.runs.failure) is not None:
             raise RuntimeError(f"the replica would end here: {failure}") from failure
 
-    async def _leave(self) -> None:
+    async def _stop_at_exit(self) -> None:
         self.store.available = True  # so that runs can be handed back
         await self.stop()
 

@@ -19,7 +19,7 @@ def run_once(
     at: str | datetime = "2026-01-01T00:00:00Z",
     params: Mapping[str, Any] | None = None,
 ) -> RunDetail:
-    """Run a schedule at once, as if it were asked for at that time, and return what became of it. For tests that are not async."""
+    """Trigger a schedule at that time, run it at once, and return the run; not for async tests."""
 
     async def whole() -> RunDetail:
         async with ManualStore(at) as store, ManualReplica(store, schedules) as replica:
@@ -29,4 +29,4 @@ def run_once(
         asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(whole())
-    raise Misuse("run_once runs an event loop of its own: in an async test use a ManualReplica, and its run_once")
+    raise Misuse("run_once runs its own event loop: in an async test use a ManualReplica and its run_once")

@@ -1,4 +1,4 @@
-"""The database of a test: a file of SQLite that lives as long as the test, by the clock of the test."""
+"""The database of a test: a temporary SQLite file that goes by the clock of the test."""
 
 import asyncio
 import os
@@ -32,10 +32,11 @@ _MOMENT = timedelta(seconds=1)
 
 
 class ManualStore:
-    """A database with the tables of leased (see `lease.database.database.Database`); replicas of a test share it.
+    """A database with leased's tables (see `lease.database.database.Database`), for all replicas.
 
-    Use it as ``async with``. ``available = False`` makes every call of a replica raise `StoreUnavailable`, as an outage
-    would; its leases stay renewed. Jobs find it in LEASED_DATABASE_URL.
+    Use it as ``async with``. ``available = False`` makes every call of a replica raise
+    `StoreUnavailable`, as an outage would; leases stay renewed. Jobs find it in
+    LEASED_DATABASE_URL.
     """
 
     def __init__(self, at: str | datetime) -> None:
@@ -64,7 +65,7 @@ class ManualStore:
 
     @property
     def url(self) -> URL:
-        """Where it is, for programs that look into it and for jobs that fence their own transactions."""
+        """Its URL, for programs that read it and for jobs that fence their own transactions."""
         return self._engine.url
 
     async def write(self, unit: Unit[T], *, timeout: float | None = None) -> T:
@@ -83,23 +84,23 @@ class ManualStore:
                 return answer
 
     async def read(self, unit: Unit[T], *, timeout: float | None = None) -> T:
-        """Run ``unit``, each of its statements on its own."""
+        """Run ``unit`` without a transaction, each statement on its own."""
         del timeout
         async with self._turn:
             with self._connected() as connection:
                 return unit(connection)
 
     async def close(self) -> None:
-        """Leave it open: other replicas of the test may use it; `__aexit__` closes it."""
+        """Do nothing: other replicas of the test may use it; `__aexit__` closes it."""
 
     async def take_over(self, name: str, holder: str = "another replica") -> Grant:
-        """Grant a lease to another holder, as if its own had not renewed it for longer than the ttl, and return that grant."""
+        """Grant a lease to another holder, as if it had gone stale, and return the grant."""
 
         def transaction(connection: Connection) -> Grant:
             this = leases.c.name == name
             connection.execute(update(leases).where(this).values(expires_at=later(clock(), -1.0)))
             (grant,) = lease.statements.grant(connection, [name], holder, _THIEFS_TTL, label=holder)
-            # A holder that is seen after this lived on, and did not die (rule 16); the clock of the test may stand still.
+            # In the past, because the clock may stand still: a holder seen later has not died (rule 16).
             connection.execute(update(leases).where(this).values(granted_at=self.clock.now - _MOMENT))
             return grant
 
@@ -114,12 +115,12 @@ class ManualStore:
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
         if not self.available:
-            raise StoreUnavailable("the database of this test is away, as the test has set it")
+            raise StoreUnavailable("the database of this test is away: the test has set available = False")
         with self._engine.connect() as connection:
             yield connection
 
     def _open(self, url: URL) -> Engine:
-        # AUTOCOMMIT: the driver begins nothing by itself; BEGIN IMMEDIATE is ours.
+        # AUTOCOMMIT: the driver begins no transaction by itself; we send BEGIN IMMEDIATE.
         options = {"check_same_thread": False, "timeout": 10.0}
         engine = create_engine(url, poolclass=StaticPool, isolation_level="AUTOCOMMIT", connect_args=options)
 
@@ -146,14 +147,14 @@ def _require_asyncio() -> None:
         asyncio.get_running_loop()
     except RuntimeError:
         raise Misuse(
-            "replicas run on asyncio, and on no other event loop; where anyio's pytest plugin runs your tests, "
+            "replicas run only on asyncio; if anyio's pytest plugin runs your tests, "
             'let the fixture anyio_backend return "asyncio"'
         ) from None
 
 
 @contextmanager
 def _variable(name: str, value: str) -> Iterator[None]:
-    """Set an environment variable for the block."""
+    """Set an environment variable during the block."""
     before = os.environ.get(name)
     os.environ[name] = value
     try:

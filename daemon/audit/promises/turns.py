@@ -1,4 +1,7 @@
-"""The promise of turns: a run has one holder at a time, which alone ends it (complete histories)."""
+"""The promise of turns: a run has one holder at a time, which alone ends it.
+
+Only complete histories can prove it.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""The identity of processes: whether one is still alive, and what a keeper left behind (rule 18)."""
+"""The identity of processes: whether one is alive, and what a keeper left behind (rule 18)."""
 
 import os
 import signal

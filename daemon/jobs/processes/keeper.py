@@ -90,7 +90,7 @@ class Keeper:
     def due(self) -> str | None:
         """Return why the tree must end now; None if it may go on."""
         now = boottime()
-        # A job that forked may hold a copy of the replica's end of the socket: check the parent too.
+        # A job that forked may have a copy of the replica's socket: check the parent too.
         if self.closed or os.getppid() != self.parent:
             return "pipe"
         if now >= trusted_until(self.trust):
