@@ -1,8 +1,7 @@
-"""The command `leased`, and `python -m leased`.
+"""The entry point of the command `leased` and of `python -m leased`.
 
-It stands outside the package `daemon`, because python-daemon has the same import name: where that
-one is installed too, `daemon` may be either of the two, or a mixture, and only something outside
-can say so.
+It is outside the package `daemon` because python-daemon has the same import name: if both are
+installed, `daemon` may be either of them, or a mixture, and only a module outside can report that.
 """
 
 import signal
@@ -20,8 +19,8 @@ PACKAGES = (
     "typer",
     "uvicorn",
 )
-"""What the extra `daemon` installs beside the library, by the names of import; without tzdata,
-which most systems have themselves.
+"""The import names of what the extra `daemon` installs, except tzdata, which most systems have
+already.
 """
 
 
@@ -30,9 +29,9 @@ def main() -> int:
     if (obstacle := _obstacle()) is not None:
         sys.stderr.write(f"leased: {obstacle}\n")
         return 1
-    # Ctrl-C while the command loads is no error, and needs no traceback.
+    # Ctrl-C while the command loads is not an error and needs no traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from daemon.cli import main as command  # noqa: PLC0415 - only once it is known whose `daemon` it is
+    from daemon.cli import main as command  # noqa: PLC0415 - not before it is known that `daemon` is ours
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
     return command(sys.argv[1:])
@@ -45,18 +44,21 @@ def _obstacle() -> str | None:
         pass
     else:
         return (
-            "the package python-daemon is installed here too, and both are imported as `daemon`; "
-            "install leased into an environment of its own"
+            "python-daemon is installed in this environment, and its package is called `daemon` too; "
+            "install leased in an environment of its own"
         )
     found = util.find_spec("daemon")
     folders = found.submodule_search_locations if found else None
     if not any((Path(folder) / "cli").is_dir() for folder in folders or ()):
-        return "another `daemon` hides the one of leased; run it from another folder, or in an environment of its own"
+        return (
+            "another `daemon` hides the one of leased; run the command from another folder "
+            "or in an environment of its own"
+        )
     missing = [package for package in PACKAGES if util.find_spec(package) is None]
     if missing:
         return (
-            f"the command needs packages that are not installed ({', '.join(missing)}): `pip install leased` installs "
-            "the lock library alone; for the command run: pip install 'leased[daemon]'"
+            f"the command needs packages that are not installed ({', '.join(missing)}); `pip install leased` installs "
+            "only the lock library, so run: pip install 'leased[daemon]'"
         )
     return None
 

@@ -12,8 +12,8 @@ each other, and each says in its first line what belongs in it:
     definitions   store   telemetry   what is to run, and when; tables and statements; facts
     errors, instants, states, text, version
 
-A run's way through them: `scheduling.plan` decides what is due and `scheduling.plan_due` writes it,
-`execution.claim` takes it under a lease, `execution.run_execution` runs its jobs,
+The path of a run: `scheduling.plan` decides what is due and `scheduling.plan_due` writes it;
+`execution.claim` claims it under a lease, `execution.run_execution` runs its jobs,
 `execution.next_step` decides what follows and `execution.completion` writes it; `recovery.settle`
 settles runs that dead replicas left behind. The lease itself is in the package `lease`.
 """
@@ -30,12 +30,10 @@ __all__ = ["AsyncRun", "Run", "Schedules"]
 _MODULE_OF = {"AsyncRun": "jobs.run", "Run": "jobs.run", "Schedules": "definitions.sources.schedules"}
 
 
-if not TYPE_CHECKING:  # a type checker would take every name for one of ours
+if not TYPE_CHECKING:  # otherwise a type checker would accept any name
 
     def __getattr__(name: str) -> object:
-        """Import a public name when it is first asked for: a command, or a child, needs few of the
-        rooms.
-        """
+        """Import a public name on first use, because a command or a child needs few packages."""
         if name not in _MODULE_OF:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         found = globals()[name] = getattr(import_module(f".{_MODULE_OF[name]}", __name__), name)

@@ -1,4 +1,4 @@
-"""The command `leased`."""
+"""The command `leased`: its options, its subcommands and what they print."""
 
 import sys
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status."""
+    """Run a command and return its exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     as_json = "--json" in given
     if sys.platform == "win32":
-        report("the daemon needs Linux or macOS; on Windows there is the library alone", "platform", as_json=as_json)
+        report("the daemon needs Linux or macOS; on Windows only the lock library works", "platform", as_json=as_json)
         return FAILED
     try:
         status = app(given, prog_name="leased", standalone_mode=False, obj=as_json)
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found = failure(error)
         report(found.message, found.kind, as_json=as_json)
         return found.status
-    except Exception as error:  # noqa: BLE001 - a defect of ours, reported with its traceback
+    except Exception as error:  # noqa: BLE001 - a bug in leased, reported with its traceback
         report_defect(error)
         return FAILED
     return status if isinstance(status, int) else DONE

@@ -1,4 +1,4 @@
-"""The command line, put together."""
+"""The command line as a whole: the group of all commands."""
 
 import os
 import sys
@@ -13,36 +13,42 @@ from .failures import USAGE, report
 from .lazy_group import LazyCommand, lazy_group
 
 COMMANDS = {
-    "run": LazyCommand("run", "run", "Run what FILE defines: sync, startup cleanup, then run until SIGTERM."),
-    "check": LazyCommand("check", "check", "Are the definitions right? Prints the next occurrences of each schedule."),
+    "run": LazyCommand(
+        "run", "run", "Run the schedules in FILE: sync, clean up after dead replicas, then work until SIGTERM."
+    ),
+    "check": LazyCommand(
+        "check", "check", "Check the definitions in FILE and show the next occurrences of each schedule."
+    ),
     "preview": LazyCommand(
         "check",
         "preview_command",
-        "The next instants of an expression; what daylight saving time does to them is marked.",
+        "Show the next instants of an expression and mark what daylight saving time changes.",
     ),
     "schema": LazyCommand(
         "schema",
         "schema",
-        "Print the JSON Schema of a TOML file of definitions, for an editor to check and complete it.",
+        "Print the JSON Schema of TOML files, which lets an editor check and complete them.",
     ),
     "sync": LazyCommand(
-        "sync", "sync", "Write the definitions of FILE into the database; other applications are not touched."
+        "sync", "sync", "Write the definitions in FILE to the database; other applications are not touched."
     ),
     "status": LazyCommand(
-        "status", "status", "One screen: replicas, schedules, what runs, what is late, stuck or failing."
+        "status", "status", "Show replicas, schedules, what is running, and what is late, stuck or failing."
     ),
-    "runs": LazyCommand("history", "runs", "The history, the latest run first."),
-    "show": LazyCommand("history", "show", "One run with its attempts, tokens, holders and log tails."),
-    "locks": LazyCommand("locks", "locks", "Who holds what, under which token, last renewed when."),
-    "replicas": LazyCommand("replicas", "replicas", "Which replicas there are, and when each was last heard of."),
-    "trigger": LazyCommand("trigger", "trigger", "Make a run now; a replica starts it. Who asked and why is recorded."),
+    "runs": LazyCommand("history", "runs", "List the runs, latest first."),
+    "show": LazyCommand("history", "show", "Show one run with its attempts, tokens, holders and log tails."),
+    "locks": LazyCommand("locks", "locks", "Show who holds which lease, under which token, and when it expires."),
+    "replicas": LazyCommand("replicas", "replicas", "List the replicas and when each was last seen."),
+    "trigger": LazyCommand(
+        "trigger", "trigger", "Request a run now, and record who asked and why; a replica executes it."
+    ),
     "audit": LazyCommand(
-        "audit", "audit", "Checks the whole history against what is promised; exit status 1 if it breaks a promise."
+        "audit", "audit", "Check the history against what is promised; exit with status 1 if a promise is broken."
     ),
-    "db": LazyCommand("db", "db", "Migrations, also as a script."),
+    "db": LazyCommand("db", "db", "Create or migrate the tables, or print the migrations as a script."),
 }
-"""The commands in the order of the help; a test compares what it says of each with the command's
-own help.
+"""The commands in the order of the help; a test compares each help line with the command's
+docstring.
 """
 
 app = typer.Typer(
@@ -77,10 +83,10 @@ def leased(
 
 
 def warn_of_unknown_variables(*, as_json: bool) -> None:
-    """Write a warning for each variable that looks like a setting and is none."""
+    """Write a warning for each environment variable that looks like a setting but is not."""
     if not any(name.startswith(PREFIX) for name in os.environ):
         return
-    from ..service.settings import Settings  # noqa: PLC0415 - the help of all commands needs no settings
+    from ..service.settings import Settings  # noqa: PLC0415 - the help needs no settings
 
     for sentence in unknown_variables(os.environ, Settings.model_fields):
         report(sentence, "settings", as_json=as_json, what="warning")

@@ -1,4 +1,4 @@
-"""One question to the database, from a command."""
+"""One transaction on the database, from a command."""
 
 import asyncio
 from pathlib import Path
@@ -17,26 +17,26 @@ from .failures import NoDatabase
 
 T = TypeVar("T")
 PATIENCE = 10.0
-"""Seconds that a command waits for the database."""
+"""How many seconds a command waits for the database."""
 
 
 def ask(database: str | None, unit: Unit[T], *, write: bool = False, patience: float = PATIENCE) -> T:
-    """Return what ``unit`` finds in the database that the flag, or otherwise the settings, name.
+    """Run ``unit`` on the database of the flag, or otherwise of the settings; return its result.
 
-    Raises `StoreUnavailable`, or `SchemaNotReady` when its tables are not those of this version.
-    Makes no file.
+    Create no file. Raise `NoDatabase`, `StoreUnavailable`, or `SchemaNotReady` if the tables are
+    not those of this version.
     """
     return ask_url(read_settings({"database_url": database}).database, unit, write=write, patience=patience)
 
 
 def ask_url(url: str, unit: Unit[T], *, write: bool = False, patience: float = PATIENCE) -> T:
-    """Return what ``unit`` finds in the database at ``url``; see `ask`."""
+    """Run ``unit`` on the database at ``url`` and return its result; see `ask`."""
     address = parse_address(url)
     file = backend_of(address).file(address)
     if file is not None and not Path(file).exists():
         raise NoDatabase(
-            f'there is no database file "{file}"; `leased run FILE` makes it, --database or '
-            "LEASED_DATABASE_URL name another one"
+            f'there is no database file "{file}"; `leased run FILE` creates it; --database or '
+            "LEASED_DATABASE_URL names another"
         )
 
     def checked(connection: Connection) -> T:
@@ -55,8 +55,9 @@ def ask_url(url: str, unit: Unit[T], *, write: bool = False, patience: float = P
 
 
 def prepare(url: str) -> None:
-    """Create the tables, or bring them up to date, where the database is embedded; elsewhere check
-    that they are there. To be done before anything is started.
+    """Create or migrate the tables of an embedded database; check those of any other.
+
+    Call it before anything is started.
     """
     if backend_of(parse_address(url)).is_embedded:
         migrations.upgrade(url)

@@ -1,4 +1,4 @@
-"""Failures of a command: one sentence on stderr, and the exit status that goes with it."""
+"""The failures of a command: one sentence on stderr and an exit status for each."""
 
 import json
 import sys
@@ -27,11 +27,11 @@ DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 
 class Misused(DaemonError):
-    """The command line does not make sense."""
+    """The command line contradicts itself or asks for what does not exist."""
 
 
 class NoDatabase(DaemonError):
-    """There is no database where one was looked for."""
+    """There is no database at the given address."""
 
 
 _KINDS: tuple[tuple[type[Exception], str, int], ...] = (
@@ -50,12 +50,12 @@ _KINDS: tuple[tuple[type[Exception], str, int], ...] = (
 )
 
 Mistake = (DaemonError, LeaseError, typer.TyperException)
-"""A mistake of the user's, or a fault of the world's, but no bug of ours: reported without a traceback."""
+"""A mistake of the user or a fault of the system, not a bug: reported without a traceback."""
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorReport:
-    """What is reported of an error."""
+    """The report of an error."""
 
     message: str
     kind: str
@@ -63,7 +63,7 @@ class ErrorReport:
 
 
 def failure(error: Exception) -> ErrorReport:
-    """Return what is reported of one of `Mistake`."""
+    """Return the report of an error that is a `Mistake`."""
     message = error.format_message() if isinstance(error, typer.TyperException) else str(error)
     for type_, kind, status in _KINDS:
         if isinstance(error, type_):
@@ -72,20 +72,20 @@ def failure(error: Exception) -> ErrorReport:
 
 
 def report(message: str, kind: str, *, as_json: bool, what: str = "error") -> None:
-    """Write to stderr: a sentence, or with ``--json`` an object."""
+    """Write an error or a warning to stderr: a sentence, or an object with ``--json``."""
     document = {what: {"message": message, "kind": kind}}
     line = json.dumps(document, ensure_ascii=False) if as_json else f"leased: {escaped(message)}"
     sys.stderr.write(f"{line}\n")
 
 
 def report_defect(error: Exception) -> None:
-    """Write to stderr what a bug report needs: the traceback, from our own code on."""
-    sys.stderr.write("leased: this is a defect of leased itself; please report it with what follows\n")
+    """Write to stderr what a bug report needs: the traceback, starting in our own code."""
+    sys.stderr.write("leased: this is a bug in leased; please report it with the traceback below\n")
     traceback.print_exception(type(error), error, _ours(error.__traceback__))
 
 
 def _ours(trace: TracebackType | None) -> TracebackType | None:
-    """Return ``trace`` from the command on, without the frames of the framework that called it."""
+    """Return ``trace`` without the frames of the framework that called the command."""
     framework = str(Path(typer.__file__).parent)
     called = [frame for frame, _ in traceback.walk_tb(trace)]
     last = max((at for at, frame in enumerate(called) if frame.f_code.co_filename.startswith(framework)), default=-1)

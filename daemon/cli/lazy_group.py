@@ -1,4 +1,4 @@
-"""A group of commands, each loaded when it is asked for: the help of all of them needs none."""
+"""A group of commands, each imported when it is used, so that the help imports none."""
 
 from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from typer.main import get_command
 
 @dataclass(frozen=True, slots=True)
 class LazyCommand:
-    """Where a command is, and what the group's help says of it: the first paragraph of the
-    command's own.
+    """The place of a command, and its line in the help of the group, which is the first paragraph
+    of its docstring.
     """
 
     module: str
@@ -22,9 +22,7 @@ class LazyCommand:
 
 
 class Commands(MutableMapping[str, Any]):
-    """The commands of a group by name: those of ``entries``, loaded when one is asked for, and
-    those that are added.
-    """
+    """The commands of a group: ``entries``, imported on first use, and those added later."""
 
     def __init__(self, package: str, entries: Mapping[str, LazyCommand]) -> None:
         self._package = package
@@ -58,8 +56,8 @@ class Commands(MutableMapping[str, Any]):
 
 
 def lazy_group(package: str, entries: Mapping[str, LazyCommand]) -> type[TyperGroup]:
-    """Return the class of a group that has ``entries``, whose modules are in ``package``, beside
-    what is registered with it.
+    """Return a class of group with ``entries``, whose modules are in ``package``, and with the
+    commands that are registered in the usual way.
     """
 
     class LazyGroup(TyperGroup):

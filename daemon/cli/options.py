@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""The options that several commands share."""
 
 from typing import Annotated
 
@@ -9,12 +9,12 @@ Database = Annotated[
     typer.Option(
         "--database",
         metavar="URL",
-        help="postgresql://… or sqlite:///file.db; else LEASED_DATABASE_URL, else sqlite:///leased.db.",
+        help="postgresql://… or sqlite:///file.db; by default LEASED_DATABASE_URL, otherwise sqlite:///leased.db.",
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Write one JSON object.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Application = Annotated[
-    str | None, typer.Option("--application", metavar="NAME", help="Only this application, where there are several.")
+    str | None, typer.Option("--application", metavar="NAME", help="The application, where there are several.")
 ]
 File = Annotated[
     str,

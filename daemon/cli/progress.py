@@ -1,4 +1,4 @@
-"""What `leased run --until-idle` shows while it works: bars on a terminal, lines elsewhere."""
+"""The progress of `leased run --until-idle`: bars on a terminal, lines elsewhere."""
 
 import time
 from collections.abc import Callable
@@ -43,18 +43,18 @@ from ..text import clean, last_line, number
 
 MOST_REMEMBERED = 1_000
 LINE_EVERY = 2.0
-"""Seconds between two lines about the progress of one job."""
+"""The least number of seconds between two progress lines of one job."""
 
 
 class PlainView:
-    """A subscriber of facts that writes a line for each, and remembers which runs have ended."""
+    """A subscriber that writes a line for each fact and remembers which runs have ended."""
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = console
         self._clock = clock
         self._reported: dict[JobSubject, float] = {}
         self.ended: dict[int, RunOutcome] = {}
-        """How each run ended, the last ones."""
+        """The outcomes of the latest runs."""
 
     def __enter__(self) -> Self:
         return self
@@ -64,10 +64,10 @@ class PlainView:
     ) -> None: ...
 
     def __call__(self, fact: Fact) -> None:
-        """Show a fact."""
+        """Write what a fact has to say, if anything."""
         match fact:
             case RunStarted(run):
-                self.line(f"{run.schedule}: run {run.run_id} begins, token {run.token}", "bold")
+                self.line(f"{run.schedule}: run {run.run_id} started, token {run.token}", "bold")
             case RunEnded(run, outcome, reason):
                 self._remember(run.run_id, outcome)
                 because = f" ({reason})" if reason else ""
@@ -83,7 +83,7 @@ class PlainView:
             case RunRecovered():
                 self.line(recovered(fact), "dim")
             case DatabaseAway(error):
-                self.line(f"{error}; trying again", "dim")
+                self.line(f"{error}; retrying", "dim")
             case DatabaseBack(seconds):
                 self.line(f"the database is back after {seconds:.1f}s", "dim")
             case Note(text):
@@ -94,10 +94,10 @@ class PlainView:
                 assert_never(fact)
 
     def job_started(self, job: JobSubject) -> None:
-        """Show that an attempt begins: here, by its first line."""
+        """Do nothing: the first line of an attempt shows that it has started."""
 
     def job_progressed(self, job: JobSubject, fact: JobProgressed) -> None:
-        """Show how far a job has come, now and then."""
+        """Write how far a job has come, at most every `LINE_EVERY` seconds."""
         now = self._clock()
         if now - self._reported.get(job, -LINE_EVERY) >= LINE_EVERY:
             self._reported[job] = now
@@ -105,7 +105,7 @@ class PlainView:
             self.line(f"  {job.name}: {_how_far(fact.done, fact.total)}{more}")
 
     def job_ended(self, job: JobSubject, fact: JobEnded) -> None:
-        """Show how an attempt ended."""
+        """Write how an attempt ended."""
         self._reported.pop(job, None)
         said = f": {last_line(fact.error)}" if last_line(fact.error) else ""
         self.line(f"  {job.name}: {fact.outcome} in {format_duration(fact.seconds)}{said}", _style(fact.outcome))
@@ -122,7 +122,7 @@ class PlainView:
 
 
 class ProgressView(PlainView):
-    """Shows a bar for each job that runs, below the lines of those that are over."""
+    """A `PlainView` that also draws a bar for each running job, below the lines."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
@@ -148,17 +148,17 @@ class ProgressView(PlainView):
         self._progress.stop()
 
     def job_started(self, job: JobSubject) -> None:
-        """Add a bar."""
+        """Draw a bar for the attempt."""
         self._bars[job] = self._progress.add_task(clean(job.name), total=None, message="")
 
     def job_progressed(self, job: JobSubject, fact: JobProgressed) -> None:
-        """Move the bar."""
+        """Move the bar of the attempt."""
         bar = self._bars.get(job)
         if bar is not None:
             self._progress.update(bar, completed=fact.done, total=fact.total, message=clean(fact.message or ""))
 
     def job_ended(self, job: JobSubject, fact: JobEnded) -> None:
-        """Remove the bar, and write a line."""
+        """Remove the bar and write how the attempt ended."""
         bar = self._bars.pop(job, None)
         if bar is not None:
             self._progress.remove_task(bar)

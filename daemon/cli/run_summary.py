@@ -1,28 +1,28 @@
-"""The end of `leased run --until-idle`: what ran, for a person."""
+"""The summary at the end of `leased run --until-idle`."""
 
 from rich.console import Console
 
 from ..store.views import Summary
 from ..text import clean, last_line, lasted, number
-from .screen import add, table
+from .screen import add, state_cell, state_style, table
 
 
 def print_summary(console: Console, summary: Summary) -> None:
-    """Write a table of the jobs and a closing line."""
+    """Write a table of the jobs and a line about the run."""
     jobs = table("job", "state", "rows", "seconds", "", title=None, right=("rows", "seconds"))
     for job in summary.jobs:
-        state = job.state if job.attempts <= 1 else f"{job.state} (attempt {job.attempts})"
+        state = state_cell(job.state, f" (attempt {job.attempts})" if job.attempts > 1 else "")
         said = last_line(job.error)
         note = said if said and job.state != "succeeded" else job.message
         add(jobs, job.job, state, "" if job.done is None else number(job.done), f"{job.seconds:.2f}", note)
     console.print()
     console.print(jobs)
     reason = f" ({summary.reason})" if summary.reason else ""
+    took = f" in {lasted(summary.seconds)}" if summary.seconds is not None else ""
     parts = [
-        f"{summary.schedule}: {summary.state}{reason} in {lasted(summary.seconds) or 'no time'}",
+        f"{summary.schedule}: {summary.state}{reason}{took}",
         f"run {summary.run_id}",
         f"token {summary.token}" if summary.token is not None else "never claimed",
         f"holder {summary.holder}" if summary.holder else "",
     ]
-    style = "bold green" if summary.state == "succeeded" else "bold red" if summary.state == "failed" else "bold"
-    console.print(clean(", ".join(filter(None, parts))), style=style, soft_wrap=True)
+    console.print(clean(", ".join(filter(None, parts))), style=f"bold {state_style(summary.state)}", soft_wrap=True)

@@ -1,10 +1,11 @@
-"""What commands write to stdout: tables for people, or one JSON object."""
+"""The output of commands on stdout: tables for people, or one JSON object."""
 
 import json
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
+from ..states import JobState, ReplicaState, RunState
 from ..store.views import plain
 from ..text import clean
 
@@ -14,22 +15,11 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _WIDTH_OF_A_FILE = 200
-STYLES = {
-    "succeeded": "green",
-    "running": "cyan",
-    "pending": "blue",
-    "skipped": "dim",
-    "failed": "red",
-    "abandoned": "red",
-    "dead": "red",
-    "cancelled": "yellow",
-    "stopped": "yellow",
-    "draining": "yellow",
-}
+State = RunState | JobState | ReplicaState
 
 
 def screen() -> "Console":
-    """Return where people read: the terminal, or stdout with room enough."""
+    """Return a console on stdout: as wide as the terminal, or wide enough for a file."""
     from rich.console import Console  # noqa: PLC0415 - not for JSON
 
     width = None if sys.stdout.isatty() else _WIDTH_OF_A_FILE
@@ -37,7 +27,7 @@ def screen() -> "Console":
 
 
 def table(*columns: str, right: tuple[str, ...] = (), title: str | None = None) -> "Table":
-    """Return an empty table."""
+    """Return an empty table, with the columns named in ``right`` aligned to the right."""
     from rich import box  # noqa: PLC0415 - not for JSON
     from rich.table import Table  # noqa: PLC0415
 
@@ -48,19 +38,39 @@ def table(*columns: str, right: tuple[str, ...] = (), title: str | None = None) 
 
 
 def add(to: "Table", *cells: object) -> None:
-    """Add a row; a state gets its colour, and nothing in it steers the terminal."""
-    to.add_row(*(cell(value) for value in cells))
-
-
-def cell(value: object) -> "Text":
-    """Return one value as text."""
+    """Add a row. Control characters are removed, so that no value can steer the terminal."""
     from rich.text import Text  # noqa: PLC0415 - not for JSON
 
-    text = "" if value is None else clean(str(value))
-    return Text(text, STYLES.get(text.partition(" ")[0], ""))
+    to.add_row(*(cell if isinstance(cell, Text) else Text("" if cell is None else clean(str(cell))) for cell in cells))
+
+
+def state_cell(state: State | None, note: str = "") -> "Text":
+    """Return a state in its colour, followed by ``note``; empty for None."""
+    from rich.text import Text  # noqa: PLC0415 - not for JSON
+
+    return Text("") if state is None else Text(f"{state}{note}", state_style(state))
+
+
+def state_style(state: State) -> str:
+    """Return the colour of a state of a run, a job run or a replica."""
+    match state:
+        case "succeeded":
+            return "green"
+        case "running":
+            return "cyan"
+        case "pending":
+            return "blue"
+        case "skipped" | "not started":
+            return "dim"
+        case "failed" | "abandoned" | "dead":
+            return "red"
+        case "cancelled" | "stopped" | "draining":
+            return "yellow"
+        case _:
+            assert_never(state)
 
 
 def write_json(command: str, body: Mapping[str, Any]) -> None:
-    """Write the one object of a reading command."""
+    """Write the JSON object of a command to stdout."""
     document = {"schema": f"leased/{command}/1", **plain(body)}
     sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")

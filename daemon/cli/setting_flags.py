@@ -1,4 +1,4 @@
-"""The flags of the settings, each as its declaration has it."""
+"""The flags of the settings, made from their declarations."""
 
 import inspect
 from collections.abc import Callable
@@ -12,8 +12,9 @@ from ..service.settings import Flag, Settings, flag_of
 
 
 def with_setting_flags(command: Callable[..., int]) -> Callable[..., int]:
-    """Give a command a flag for each setting that has one; as its first argument it gets those
-    flags by setting.
+    """Return a command with a flag for each setting that has one.
+
+    ``command`` receives them as its first argument: a dict by the name of the setting.
     """
     flags = {name: flag for name in Settings.model_fields if (flag := flag_of(name)) is not None}
 
@@ -35,7 +36,7 @@ def with_setting_flags(command: Callable[..., int]) -> Callable[..., int]:
 def _option(flag: str, field: FieldInfo) -> Any:
     meaning = " ".join((field.description or "").replace("`", "").split())
     option = typer.Option(flag, metavar=_value(field), help=meaning, show_default=False)
-    return Annotated[str | None, option]  # as it was written: the settings read it, and say what is wrong with it
+    return Annotated[str | None, option]  # a string, so that the settings parse it and report what is wrong
 
 
 def _value(field: FieldInfo) -> str:

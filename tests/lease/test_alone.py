@@ -86,8 +86,8 @@ def test_the_command_says_what_is_missing_and_how_to_install_it(site: Path) -> N
     assert (done.stdout, done.returncode) == ("", 1)
     assert done.stderr == (
         "leased: the command needs packages that are not installed (alembic, croniter, pydantic, "
-        "rich, starlette, structlog, typer, uvicorn): `pip install leased` installs the lock library alone; "
-        "for the command run: pip install 'leased[daemon]'\n"
+        "rich, starlette, structlog, typer, uvicorn); `pip install leased` installs only the lock library, "
+        "so run: pip install 'leased[daemon]'\n"
     )
 
 

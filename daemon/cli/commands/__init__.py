@@ -1,1 +1,1 @@
-"""The subcommands of `leased`, one file each."""
+"""The subcommands of `leased`, one module each, or one for two that belong together."""

@@ -1,4 +1,4 @@
-"""`leased audit`: does the history keep what is promised?"""
+"""`leased audit`: the history, checked against what is promised."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 PATIENCE = 300.0
-"""Seconds that reading the whole history may take."""
+"""How many seconds reading the whole history may take."""
 SHOWN = 100
-"""How many violations people are shown; --json has them all."""
+"""How many violations are shown without --json."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A violation, and where to look."""
+    """A violation, and the schedules, runs and leases it concerns."""
 
     promise: Promise
     what: str
@@ -36,45 +36,45 @@ class Finding:
 
 
 def audit(database: Database = None, application: Application = None, as_json: Json = False) -> None:
-    """Checks the whole history against what is promised; exit status 1 if it breaks a promise."""
+    """Check the history against what is promised; exit with status 1 if a promise is broken."""
     tables = ask(database, lambda connection: read_tables(connection, application), patience=PATIENCE)
-    told = history(tables)
-    found = check(told.facts, BOUNDS)
+    whole = history(tables)
+    found = check(whole.facts, BOUNDS)
     if as_json:
         write_json(
             "audit",
             {
-                "database_time": told.at,
+                "database_time": whole.at,
                 "ok": not found,
-                "since": told.since,
-                "schedules": told.schedules,
-                "runs": told.runs,
-                "instants": told.instants,
-                "grants": told.grants,
-                "remarks": told.remarks,
+                "since": whole.since,
+                "schedules": whole.schedules,
+                "runs": whole.runs,
+                "instants": whole.instants,
+                "grants": whole.grants,
+                "remarks": whole.remarks,
                 "items": [_finding(violation) for violation in found],
             },
         )
     else:
-        _show(screen(), told, found)
+        _show(screen(), whole, found)
     if found:
         raise typer.Exit(FAILED)
 
 
-def _show(console: "Console", told: History, found: Sequence[Violation]) -> None:
-    console.print(f"{_checked(told)}: {_verdict(len(found))}", soft_wrap=True)
+def _show(console: "Console", whole: History, found: Sequence[Violation]) -> None:
+    console.print(f"{_checked(whole)}: {_verdict(len(found))}", soft_wrap=True)
     for violation in found[:SHOWN]:
         console.print(clean(str(violation)), soft_wrap=True)
     if len(found) > SHOWN:
         console.print(f"and {number(len(found) - SHOWN)} more; --json has them all")
-    for remark in told.remarks:
+    for remark in whole.remarks:
         console.print(clean(remark), style="dim", soft_wrap=True)
 
 
-def _checked(told: History) -> str:
-    counts = {"schedule": told.schedules, "run": told.runs, "due instant": told.instants, "grant": told.grants}
+def _checked(whole: History) -> str:
+    counts = {"schedule": whole.schedules, "run": whole.runs, "due instant": whole.instants, "grant": whole.grants}
     checked = ", ".join(f"{number(count)} {what}{'' if count == 1 else 's'}" for what, count in counts.items())
-    return checked + (f" since {when(told.since)}" if told.since else "")
+    return checked + (f" since {when(whole.since)}" if whole.since else "")
 
 
 def _verdict(found: int) -> str:
@@ -94,5 +94,5 @@ def _finding(violation: Violation) -> Finding:
 
 
 def _each(values: Iterable[T | None]) -> tuple[T, ...]:
-    """Return what there is of ``values``, each once."""
+    """Return the distinct ``values`` except None, in their order."""
     return tuple(dict.fromkeys(value for value in values if value is not None))

@@ -1,4 +1,4 @@
-"""`leased check` and `leased preview`."""
+"""`leased check` and `leased preview`: definitions and expressions, with the instants they give."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -26,7 +26,7 @@ _SHOWN = 3
 
 
 def check(file: File, as_json: Json = False) -> None:
-    """Are the definitions right? Prints the next occurrences of each schedule."""
+    """Check the definitions in FILE and show the next occurrences of each schedule."""
     application = load(file)
     read_settings({}, application.settings)
     now = datetime.now(UTC)
@@ -54,12 +54,15 @@ def check(file: File, as_json: Json = False) -> None:
 
 def preview_command(
     expression: Annotated[str, typer.Argument(help="A cron expression, a duration or an instant.", show_default=False)],
-    timezone: Annotated[str, typer.Option(metavar="TZ", help="A name of the IANA list.")] = "UTC",
-    start: Annotated[str | None, typer.Option("--from", metavar="INSTANT", help="RFC 3339; default: now.")] = None,
-    count: Annotated[int, typer.Option(min=1, max=10_000, help="How many.")] = 10,
+    timezone: Annotated[str, typer.Option(metavar="TZ", help="An IANA time zone name.")] = "UTC",
+    start: Annotated[
+        str | None,
+        typer.Option("--from", metavar="INSTANT", help="Start after this instant (RFC 3339); by default now."),
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, max=10_000, help="How many to show.")] = 10,
     as_json: Json = False,
 ) -> None:
-    """The next instants of an expression; what daylight saving time does to them is marked."""
+    """Show the next instants of an expression and mark what daylight saving time changes."""
     with refused_at(Place(field="--timezone")):
         zone = check_timezone(timezone)
     after = datetime.now(UTC) if start is None else parse_instant(start)
@@ -93,7 +96,7 @@ def _print(application: str, found: Sequence[tuple[Schedule, Sequence[Preview], 
     for schedule, _, remarks in found:
         for remark in remarks:
             console.print(f"{schedule.name}: {remark}", style="yellow", soft_wrap=True)
-    console.print(f"{application}: {len(found)} {'schedule' if len(found) == 1 else 'schedules'}, all well defined")
+    console.print(f"{application}: {len(found)} {'schedule' if len(found) == 1 else 'schedules'}, all valid")
 
 
 def _trigger(expression: str) -> Trigger:
@@ -109,12 +112,12 @@ def _trigger(expression: str) -> Trigger:
 
 def _remarks(schedule: Schedule, now: datetime) -> list[str]:
     remarks = [
-        f"job {job.name} has no timeout: one that hangs holds up the schedule until somebody stops it"
+        f"job {job.name} has no timeout: if it hangs, it blocks the schedule until it is stopped by hand"
         for job in schedule.jobs
         if job.timeout is None
     ]
     if not schedule.enabled:
-        remarks.append("it is disabled, and has no instants")
+        remarks.append("it is disabled, so it is never due")
     elif next(schedule.instants(now, now), None) is None:
         remarks.append("it is never due again")
     return remarks

@@ -1,4 +1,4 @@
-"""`leased db`: migrations."""
+"""`leased db`: the migrations."""
 
 import sys
 from typing import Annotated
@@ -14,40 +14,43 @@ from ..options import Database, Json
 from ..screen import screen, write_json
 
 db = typer.Typer(
-    help="Migrations, also as a script.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
+    help="Create or migrate the tables, or print the migrations as a script.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
 )
 
 
 @db.command()
 def upgrade(database: Database = None) -> None:
-    """Bring the tables up to date; makes them where there are none."""
+    """Create the tables, or bring them up to date."""
     url = read_settings({"database_url": database}).database
     applied = migrations.upgrade(url)
     shown = describe(parse_address(url))
     screen().print(
-        f"{shown}: applied {', '.join(applied)}" if applied else f"{shown}: up to date already", soft_wrap=True
+        f"{shown}: applied {', '.join(applied)}" if applied else f"{shown}: already up to date", soft_wrap=True
     )
 
 
 @db.command()
 def current(database: Database = None, as_json: Json = False) -> None:
-    """Which revision the database is at."""
+    """Show which revision the database is at."""
     url = read_settings({"database_url": database}).database
     revision = migrations.current(url)
     shown = describe(parse_address(url))
     if as_json:
         write_json("db-current", {"database": shown, "revision": revision})
         return
-    screen().print(f"{shown}: {revision or 'no tables yet; make them with: leased db upgrade'}", soft_wrap=True)
+    screen().print(f"{shown}: {revision or 'no tables yet; create them with: leased db upgrade'}", soft_wrap=True)
 
 
 @db.command()
 def sql(
     database: Database = None,
     since: Annotated[
-        str | None, typer.Option(metavar="REVISION", help="From this revision on; default: all of it.")
+        str | None, typer.Option(metavar="REVISION", help="Leave out this revision and those before it.")
     ] = None,
 ) -> None:
-    """Print the migrations as a script, for the kind of database that the URL names; nothing is connected."""
+    """Print the migrations as a script for the URL's kind of database, without connecting to it."""
     url = parse_address(read_settings({"database_url": database}).database)
     sys.stdout.write(migrations.sql(backend_of(url).name, since))

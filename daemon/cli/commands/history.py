@@ -1,4 +1,4 @@
-"""`leased runs` and `leased show`."""
+"""`leased runs` and `leased show`: the history of runs."""
 
 from dataclasses import fields
 from typing import TYPE_CHECKING, Annotated, get_args
@@ -11,7 +11,7 @@ from ...text import clean, lasted, number, when
 from ..ask import ask
 from ..failures import Misused
 from ..options import Application, Database, Json
-from ..screen import add, screen, table, write_json
+from ..screen import add, screen, state_cell, table, write_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,13 +21,15 @@ _STATES: tuple[RunState, ...] = get_args(RunState)
 
 def runs(
     schedule: Annotated[str | None, typer.Argument(help="Only this schedule.", show_default=False)] = None,
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="How many, the latest first.")] = 20,
-    state: Annotated[str | None, typer.Option(metavar="STATE", help=f"One of {', '.join(_STATES)}.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="How many to list.")] = 20,
+    state: Annotated[
+        str | None, typer.Option(metavar="STATE", help=f"Only runs in this state: {', '.join(_STATES)}.")
+    ] = None,
     database: Database = None,
     application: Application = None,
     as_json: Json = False,
 ) -> None:
-    """The history, the latest run first."""
+    """List the runs, latest first."""
     if state is not None and state not in _STATES:
         raise Misused(f'there is no state "{state}"; use one of {", ".join(_STATES)}')
     found = ask(
@@ -38,22 +40,30 @@ def runs(
         write_json("runs", {"items": found})
         return
     shown = table(
-        "run", "schedule", "scheduled for", "state", "reason", "began", "took", "token", right=("run", "took", "token")
+        "run",
+        "schedule",
+        "scheduled for",
+        "state",
+        "reason",
+        "started",
+        "took",
+        "token",
+        right=("run", "took", "token"),
     )
     for run in found:
         instants = f"{when(run.scheduled_for)} and {run.count - 1} more" if run.count > 1 else when(run.scheduled_for)
-        cells = (instants, run.state, run.reason, when(run.started_at), lasted(run.seconds), run.token)
+        cells = (instants, state_cell(run.state), run.reason, when(run.started_at), lasted(run.seconds), run.token)
         add(shown, run.id, run.schedule, *cells)
     console = screen()
-    console.print(shown if found else "There are no runs that fit.")
+    console.print(shown if found else "There are no such runs.")
 
 
 def show(
-    run_id: Annotated[int, typer.Argument(metavar="RUN", min=1, help="Its number.", show_default=False)],
+    run_id: Annotated[int, typer.Argument(metavar="RUN", min=1, help="The number of the run.", show_default=False)],
     database: Database = None,
     as_json: Json = False,
 ) -> None:
-    """One run with its attempts, tokens, holders and log tails."""
+    """Show one run with its attempts, tokens, holders and log tails."""
     detail = ask(database, lambda connection: read_run(connection, run_id))
     if as_json:
         ours = {
@@ -71,16 +81,16 @@ def _show(console: "Console", detail: RunDetail) -> None:
         "run": f"{run.id} of {run.schedule} ({run.application})",
         "scheduled for": instants if run.count > 1 else when(run.scheduled_for),
         "trigger": run.trigger,
-        "asked for by": ", ".join(filter(None, (detail.requested_by, detail.requested_why))),
+        "requested by": ", ".join(filter(None, (detail.requested_by, detail.requested_why))),
         "state": run.state,
         "reason": run.reason,
-        "began": when(run.started_at),
+        "started": when(run.started_at),
         "ended": when(run.finished_at),
         "took": lasted(run.seconds),
         "token": run.token,
         "holder": run.holder,
         "claimed": f"{run.attempt} times, {detail.abandoned} abandoned" if detail.abandoned else None,
-        "may begin": when(detail.available_at) if run.state == "pending" else None,
+        "not before": when(detail.available_at) if run.state == "pending" else None,
         "params": detail.params or None,
     }
     for name, value in facts.items():
@@ -89,17 +99,17 @@ def _show(console: "Console", detail: RunDetail) -> None:
     if not detail.jobs:
         return
     right = ("attempt", "token", "took")
-    shown = table("job", "attempt", "state", "token", "holder", "began", "took", "progress", "exit", right=right)
+    shown = table("job", "attempt", "state", "token", "holder", "started", "took", "progress", "exit", right=right)
     for job in detail.jobs:
         cells = (job.token, job.holder[:SHORT], when(job.started_at), lasted(job.seconds), _progress(job), _exit(job))
-        add(shown, job.job, job.attempt, job.state, *cells)
+        add(shown, job.job, job.attempt, state_cell(job.state), *cells)
     console.print(shown)
     for job in detail.jobs:
         _texts(console, job)
 
 
 SHORT = 8
-"""How much of a holder's id is shown in a table; --json has it whole."""
+"""How many characters of a holder's id are shown in a table; --json has all of them."""
 
 
 def _texts(console: "Console", job: JobRunLine) -> None:

@@ -1,4 +1,4 @@
-"""`leased locks`."""
+"""`leased locks`: the leases and their holders."""
 
 from typing import Annotated
 
@@ -12,12 +12,12 @@ from ..screen import add, screen, table, write_json
 
 
 def locks(
-    prefix: Annotated[str, typer.Argument(help="Only names that begin so.", show_default=False)] = "",
-    free: Annotated[bool, typer.Option("--all", help="Those that nobody holds too.")] = False,
+    prefix: Annotated[str, typer.Argument(help="Only names that begin with this.", show_default=False)] = "",
+    free: Annotated[bool, typer.Option("--all", help="Include leases that nobody holds.")] = False,
     database: Database = None,
     as_json: Json = False,
 ) -> None:
-    """Who holds what, under which token, last renewed when."""
+    """Show who holds which lease, under which token, and when it expires."""
     found = ask(database, lambda connection: read_locks(connection, prefix=prefix, free=free))
     if as_json:
         write_json("locks", {"items": found})
@@ -28,4 +28,4 @@ def locks(
         stale = "" if lock.live or lock.holder is None else " (stale)"
         expires = ago(-lock.expires_in) if lock.expires_in is not None else ""
         add(shown, lock.name, lock.token, holder, lasted(lock.held_for), f"{expires}{stale}", lock.run_id)
-    screen().print(shown if found else "Nobody holds a lease.")
+    screen().print(shown if found else "No lease is held.")

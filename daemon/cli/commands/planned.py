@@ -1,4 +1,4 @@
-"""Commands that are planned: refused with a sentence, never ignored."""
+"""Commands that do not exist yet: each refuses with a sentence that says what to do instead."""
 
 from collections.abc import Callable
 
@@ -7,19 +7,19 @@ import typer
 from ...errors import NotYet
 
 COMMANDS = {
-    "why": "`leased status` and `leased show RUN` tell what is known",
-    "pause": "set enabled = false for the schedule, and sync",
-    "resume": "there is no pause yet to end",
-    "cancel": "stop its replica: it drains, and another one resumes the run",
-    "retry": "`leased trigger SCHEDULE` starts a new run",
-    "backfill": "`leased trigger SCHEDULE` starts a run now",
-    "lock": "the library can: lease.sync.LeaseClient(url).hold(name)",
-    "doctor": "`leased db current` tells whether the database can be reached",
+    "why": "`leased status` and `leased show RUN` show what is known",
+    "pause": "set enabled = false for the schedule and sync",
+    "resume": "set enabled = true for the schedule and sync",
+    "cancel": "stopping its replica hands the run over to another one",
+    "retry": "`leased trigger SCHEDULE` requests a new run",
+    "backfill": "`leased trigger SCHEDULE` requests a run now",
+    "lock": "use the library: lease.sync.LeaseClient(url).hold(name)",
+    "doctor": "`leased db current` shows whether the database can be reached",
 }
 
 
 def add_later(app: typer.Typer) -> None:
-    """Give ``app`` the commands that do not exist yet."""
+    """Register the commands that do not exist yet, hidden from the help."""
     settings = {"allow_extra_args": True, "ignore_unknown_options": True}
     for name, remedy in COMMANDS.items():
         app.command(name, help="Does not exist yet.", hidden=True, context_settings=settings)(_refusing(name, remedy))

@@ -1,4 +1,4 @@
-"""`leased replicas`."""
+"""`leased replicas`: the replicas, living and past."""
 
 from typing import Annotated
 
@@ -8,22 +8,24 @@ from ...store.views import read_replicas
 from ...text import ago, when
 from ..ask import ask
 from ..options import Application, Database, Json
-from ..screen import add, screen, table, write_json
+from ..screen import add, screen, state_cell, table, write_json
 
 
 def replicas(
-    past: Annotated[int, typer.Option("--past", min=0, max=10_000, help="How many of those that ended.")] = 10,
+    past: Annotated[
+        int, typer.Option("--past", min=0, max=10_000, help="How many replicas that have ended to include.")
+    ] = 10,
     database: Database = None,
     application: Application = None,
     as_json: Json = False,
 ) -> None:
-    """Which replicas there are, and when each was last heard of."""
+    """List the replicas and when each was last seen."""
     found = ask(database, lambda connection: read_replicas(connection, application=application, past=past))
     if as_json:
         write_json("replicas", {"items": found})
         return
     shown = table("replica", "application", "state", "version", "since", "last seen")
     for one in found:
-        cells = (one.state, one.version, when(one.started_at), ago(one.seen_ago))
+        cells = (state_cell(one.state), one.version, when(one.started_at), ago(one.seen_ago))
         add(shown, f"{one.host}:{one.pid}", one.application, *cells)
     screen().print(shown if found else "There are no replicas.")

@@ -41,19 +41,21 @@ def run(
     flags: dict[str, Any],
     *,
     file: File,
-    replicas: Annotated[int, typer.Option(min=1, max=1_000, metavar="N", help="How many replica processes.")] = 1,
+    replicas: Annotated[
+        int, typer.Option(min=1, max=1_000, metavar="N", help="How many replica processes to run.")
+    ] = 1,
     now: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Trigger this schedule after the sync; can be repeated.")
     ] = None,
     until_idle: Annotated[
-        bool, typer.Option("--until-idle", help="End when nothing is due, running or waiting.")
+        bool, typer.Option("--until-idle", help="Exit when nothing is due, running or waiting.")
     ] = False,
-    no_web: Annotated[bool, typer.Option("--no-web", help="Do not answer over HTTP.")] = False,
+    no_web: Annotated[bool, typer.Option("--no-web", help="Do not serve HTTP.")] = False,
 ) -> int:
-    """Run what FILE defines: sync, startup cleanup, then run until SIGTERM."""
+    """Run the schedules in FILE: sync, clean up after dead replicas, then work until SIGTERM."""
     if no_web:
         if flags["web"] is not None:
-            raise Misused("--web and --no-web are both given: leave one of them out")
+            raise Misused("--web and --no-web are both given; leave one of them out")
         flags["web"] = "off"
     application = load(file)
     for name in now or ():
@@ -85,10 +87,10 @@ def _one(application: Application, settings: Settings, now: tuple[str, ...], *, 
 
 
 def _reported(facts: Notifier, work: Callable[[Notifier], int]) -> int:
-    """Do the work and return its exit status, once its facts are delivered.
+    """Do the work and return its exit status once its facts have been delivered.
 
-    A subscriber that is stuck in a write (a full pipe that nobody reads) would abort the interpreter at its end: then
-    the process ends here.
+    If a subscriber is stuck in a write, because a full pipe is not being read, end the process
+    here: the interpreter would abort at its normal exit.
     """
     try:
         status = work(facts)
@@ -121,7 +123,9 @@ def _index() -> int:
 def _replica_command(
     file: str, flags: Mapping[str, Any], web: WebAddress | None, *, until_idle: bool
 ) -> Callable[[int], Sequence[str]]:
-    """Return what starts each replica: the same command without --replicas, and a web address of its own."""
+    """Return a function that gives the command of each replica: this one without --replicas, and
+    with its own web address.
+    """
     given = [f"{flag_of(name)}={value}" for name, value in flags.items() if value is not None and name != "web"]
     idle = ["--until-idle"] if until_idle else []
 

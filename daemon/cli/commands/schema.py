@@ -9,7 +9,5 @@ from ...service.settings import Settings
 
 
 def schema() -> None:
-    """Print the JSON Schema of a TOML file of definitions, for an editor to check and complete
-    it.
-    """
+    """Print the JSON Schema of TOML files, which lets an editor check and complete them."""
     sys.stdout.write(json.dumps(json_schema(schema_of(Settings)), ensure_ascii=False, indent=2) + "\n")

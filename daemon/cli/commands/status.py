@@ -1,4 +1,4 @@
-"""`leased status`: one screen."""
+"""`leased status`: replicas, schedules, runs and problems on one screen."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +9,7 @@ from ...text import ago, clean, lasted, number, when
 from ..ask import ask
 from ..failures import FAILED
 from ..options import Application, Database, Json
-from ..screen import add, screen, table, write_json
+from ..screen import add, screen, state_cell, table, write_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,7 +21,7 @@ def status(
     check: Annotated[bool, typer.Option("--check", help="Exit with status 1 if there is a problem.")] = False,
     as_json: Json = False,
 ) -> None:
-    """One screen: replicas, schedules, what runs, what is late, stuck or failing."""
+    """Show replicas, schedules, what is running, and what is late, stuck or failing."""
     overview = ask(database, lambda connection: read_overview(connection, application))
     found = problems(overview)
     if as_json:
@@ -49,17 +49,26 @@ def _show(console: "Console", overview: Overview, found: tuple[Problem, ...]) ->
     if overview.replicas:
         replicas = table("replica", "application", "state", "since", "last seen")
         for one in overview.replicas:
-            add(replicas, f"{one.host}:{one.pid}", one.application, one.state, when(one.started_at), ago(one.seen_ago))
+            cells = (state_cell(one.state), when(one.started_at), ago(one.seen_ago))
+            add(replicas, f"{one.host}:{one.pid}", one.application, *cells)
         console.print(replicas)
     if overview.schedules:
         schedules = table("schedule", "application", "when", "next due", "last run", "state", "took", right=("took",))
         for line in overview.schedules:
             last = ", ".join(filter(None, (str(line.last_run_id or ""), when(line.last_started_at))))
-            cells = (_next(line), last, line.last_state, lasted(line.last_seconds))
-            add(schedules, line.name, line.application, line.trigger, *cells)
+            add(
+                schedules,
+                line.name,
+                line.application,
+                line.trigger,
+                _next(line),
+                last,
+                state_cell(line.last_state),
+                lasted(line.last_seconds),
+            )
         console.print(schedules)
     else:
-        console.print("There are no schedules: `leased run FILE` or `leased sync FILE` brings them in.")
+        console.print("There are no schedules yet; `leased run FILE` or `leased sync FILE` adds them.")
     if overview.running:
         running = table("run", "schedule", "job", "progress", "for", "token", "holder", right=("run", "for", "token"))
         for run in overview.running:

@@ -1,4 +1,4 @@
-"""`leased sync`: the definitions into the database, or what that would change."""
+"""`leased sync`: the write of definitions to the database, or a list of what it would change."""
 
 from dataclasses import fields
 from typing import Annotated
@@ -16,11 +16,11 @@ from ..screen import screen, write_json
 
 def sync(
     file: File,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would change.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
     database: Database = None,
     as_json: Json = False,
 ) -> None:
-    """Write the definitions of FILE into the database; other applications are not touched."""
+    """Write the definitions in FILE to the database; other applications are not touched."""
     application = load(file)
     url = read_settings({"database_url": database}, application.settings).database
     if not dry_run:

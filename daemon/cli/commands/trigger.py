@@ -1,4 +1,4 @@
-"""`leased trigger`, and what `leased run --now` asks for."""
+"""`leased trigger`, and the runs that `leased run --now` requests."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -23,14 +23,14 @@ from ..screen import screen, write_json
 
 
 def trigger(
-    schedule: Annotated[str, typer.Argument(help="Its name.", show_default=False)],
+    schedule: Annotated[str, typer.Argument(help="The name of the schedule.", show_default=False)],
     application: ApplicationName = None,
-    why: Annotated[str | None, typer.Option(metavar="TEXT", help="The reason, which is recorded.")] = None,
-    params: Annotated[str | None, typer.Option(metavar="JSON", help="Parameters of this run.")] = None,
+    why: Annotated[str | None, typer.Option(metavar="TEXT", help="The reason, recorded with the run.")] = None,
+    params: Annotated[str | None, typer.Option(metavar="JSON", help="Parameters of the run: a JSON object.")] = None,
     database: Database = None,
     as_json: Json = False,
 ) -> None:
-    """Make a run now; a replica starts it. Who asked and why is recorded."""
+    """Request a run now, and record who asked and why; a replica executes it."""
     given = _params(params)
 
     def unit(connection: Connection) -> tuple[str, int]:
@@ -41,11 +41,13 @@ def trigger(
     if as_json:
         write_json("trigger", {"run_id": run_id, "application": found, "schedule": schedule})
         return
-    screen().print(f"run {run_id} of {schedule} ({found}) is waiting; see: leased show {run_id}", soft_wrap=True)
+    screen().print(
+        f"run {run_id} of {schedule} ({found}) is waiting for a replica; see: leased show {run_id}", soft_wrap=True
+    )
 
 
 def trigger_all(application: Application, url: str, names: Iterable[str]) -> SyncReport:
-    """Sync the definitions and trigger schedules of them, in one transaction."""
+    """Write the definitions and request a run of each schedule in ``names``, in one transaction."""
 
     def unit(connection: Connection) -> SyncReport:
         report = write_definitions(connection, application)
@@ -70,7 +72,7 @@ def _params(text: str | None) -> Mapping[str, Any] | None:
     try:
         given = json.loads(text)
     except ValueError as error:
-        raise Misused(f"--params is not JSON: {error}") from None
+        raise Misused(f"--params is not valid JSON: {error}") from None
     if not isinstance(given, dict):
-        raise Misused("--params is not a JSON object; write it like '{\"customer\": 7}'")
+        raise Misused("--params is not a JSON object; an example of one: '{\"customer\": 7}'")
     return given

@@ -114,7 +114,7 @@ def test_a_mistake_in_the_file_seen_from_outside(process: Leased, folder: Path, 
         (["preview", "\x1b[31m * * * *"], r"\x1b[31m"),
         (["runs", "--state", "lost"], 'there is no state "lost"'),
         (["show", "first"], "RUN"),
-        (["trigger", "nightly", "--params", "{"], "--params is not JSON"),
+        (["trigger", "nightly", "--params", "{"], "--params is not valid JSON"),
         (["nothing"], "nothing"),
         (["db", "nothing"], "nothing"),
     ],
@@ -197,6 +197,6 @@ def test_a_defect_of_our_own_shows_a_traceback_from_our_code_on(
     monkeypatch.setattr("daemon.cli.commands.check.load", broken)
     answer = leased("check", "shop.py")
     assert answer.status == 1
-    assert answer.err.startswith("leased: this is a defect of leased itself")
+    assert answer.err.startswith("leased: this is a bug in leased; please report it")
     assert "ZeroDivisionError: oh" in answer.err
     assert "typer" not in answer.err

@@ -16,7 +16,7 @@ def test_check_shows_the_next_occurrences_and_what_is_worth_a_remark(leased: Lea
     assert "nightly" in answer.out
     assert "nightly: job zones has no timeout" in answer.out
     assert "job orders" not in answer.out
-    assert "shop: 1 schedule, all well defined" in answer.out
+    assert "shop: 1 schedule, all valid" in answer.out
     document = leased("check", "shop.py", "--json").document
     (item,) = document["items"]
     assert (document["schema"], document["application"]) == ("leased/check/1", "shop")
@@ -98,7 +98,7 @@ def test_trigger_asks_which_application_where_several_have_the_schedule(leased: 
 def test_db_tells_where_it_is_and_prints_the_script(leased: Leased, folder: Path) -> None:
     assert leased("db", "current", "--json").document["revision"] is None
     assert "applied" in leased("db", "upgrade").out
-    assert "up to date already" in leased("db", "upgrade").out
+    assert "already up to date" in leased("db", "upgrade").out
     assert leased("db", "current", "--json").document["revision"] is not None
     script = leased("db", "sql", "--database", "postgresql://u:geheim@nowhere/x").out
     assert "CREATE TABLE" in script

@@ -23,7 +23,7 @@ def test_without_a_terminal_each_fact_is_a_line() -> None:
         for fact in told():
             view(fact)
     assert written.getvalue().splitlines() == [
-        "nightly: run 7 begins, token 3",
+        "nightly: run 7 started, token 3",
         "  zones: 1,200 of 5,000, Europe/Berlin",
         "  zones |  [31mred ]0;title ",
         "  zones: failed in 1.5s: ValueError: oh",
@@ -49,7 +49,7 @@ def test_on_a_terminal_bars_go_and_lines_stay() -> None:
             view(fact)
         view(JobProgressed(JobSubject(RUN, "nobody-knows", 1), 1, None, None))
     text = written.getvalue()
-    assert "run 7 begins, token 3" in text
+    assert "run 7 started, token 3" in text
     assert "zones: failed in 1.5s: ValueError: oh" in text
     assert "\x1b]0;title" not in text
     assert view.ended == {7: "failed"}

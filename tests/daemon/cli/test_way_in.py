@@ -42,8 +42,8 @@ def test_beside_python_daemon_it_ends_with_one_sentence(process: Leased, tmp_pat
     answer = process("status", PYTHONPATH=f"{ROOT}:{site}")
     assert answer.status == 1
     assert answer.err == (
-        "leased: the package python-daemon is installed here too, and both are imported as `daemon`; "
-        "install leased into an environment of its own\n"
+        "leased: python-daemon is installed in this environment, and its package is called `daemon` too; "
+        "install leased in an environment of its own\n"
     )
 
 
