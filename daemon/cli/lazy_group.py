@@ -31,7 +31,11 @@ class Commands(MutableMapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._loaded:
-            self._loaded[name] = self._load(name, self._entries[name])
+            entry = self._entries[name]  # a KeyError is for a name that is not there, and for no other
+            try:
+                self._loaded[name] = self._load(name, entry)
+            except KeyError as error:
+                raise RuntimeError(f"the command {name} could not be loaded") from error
         return self._loaded[name]
 
     def __setitem__(self, name: str, command: Any) -> None:

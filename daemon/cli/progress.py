@@ -36,6 +36,7 @@ from ..telemetry.facts import (
     RunEnded,
     RunRecovered,
     RunStarted,
+    RunSubject,
     SubscriberFailed,
     WriteRefused,
 )
@@ -70,6 +71,7 @@ class PlainView:
                 self.line(f"{run.schedule}: run {run.run_id} started, token {run.token}", "bold")
             case RunEnded(run, outcome, reason):
                 self._remember(run.run_id, outcome)
+                self.run_ended(run)
                 because = f" ({reason})" if reason else ""
                 self.line(f"{run.schedule}: run {run.run_id} {outcome}{because}", _style(outcome))
             case JobStarted(job):
@@ -92,6 +94,9 @@ class PlainView:
                 log_fact(fact)
             case _:
                 assert_never(fact)
+
+    def run_ended(self, run: RunSubject) -> None:
+        """Put away what is shown of a run: here, nothing."""
 
     def job_started(self, job: JobSubject) -> None:
         """Do nothing: the first line of an attempt shows that it has started."""
@@ -159,10 +164,18 @@ class ProgressView(PlainView):
 
     def job_ended(self, job: JobSubject, fact: JobEnded) -> None:
         """Remove the bar and write how the attempt ended."""
+        self._remove(job)
+        super().job_ended(job, fact)
+
+    def run_ended(self, run: RunSubject) -> None:
+        """Remove the bars of attempts that an internal error ended."""
+        for job in [job for job in self._bars if job.run == run]:
+            self._remove(job)
+
+    def _remove(self, job: JobSubject) -> None:
         bar = self._bars.pop(job, None)
         if bar is not None:
             self._progress.remove_task(bar)
-        super().job_ended(job, fact)
 
 
 class _HowFar(ProgressColumn):

@@ -14,7 +14,7 @@ from ..jobs.outcome import Outcome
 from ..jobs.processes.trust_page import TrustPage
 from ..jobs.reports import Progress
 from ..states import RunOutcome
-from ..telemetry.facts import RunEnded, RunStarted
+from ..telemetry.facts import RunEnded, RunStarted, RunSubject
 from .attempt import JobExecution
 from .claim import ClaimedRun
 from .context import ReplicaContext
@@ -46,6 +46,11 @@ class RunExecution:
         self._resumption = Resumption.of(schedule, claimed.jobs)
         self._job: JobExecution | None = None
         lease.watch(self._trust.extend)
+
+    @property
+    def subject(self) -> RunSubject:
+        """What facts of this run are about."""
+        return self._held.subject
 
     @property
     def refused(self) -> int:

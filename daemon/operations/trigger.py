@@ -80,8 +80,14 @@ def _add(
 
 
 def trigger_now(connection: Connection, application: str, names: Iterable[str]) -> list[int]:
-    """Write a run of each of these schedules for ``leased run --now``; return their ids."""
-    return [trigger(connection, application, name, requested_by=requester(), why="leased run --now") for name in names]
+    """Write a run of each of these schedules for ``leased run --now``; return their ids.
+
+    Their rows are locked in one order everywhere, so that two callers cannot block each other.
+    """
+    return [
+        trigger(connection, application, name, requested_by=requester(), why="leased run --now")
+        for name in sorted(names)
+    ]
 
 
 def _no_such_schedule(connection: Connection, application: str, name: str, *, retired: bool) -> NoSuchSchedule:

@@ -16,7 +16,7 @@ from ..execution.run_execution import RunExecution
 from ..jobs.reports import Progress
 from ..recovery.settle import settle_dead
 from ..states import RunOutcome
-from ..telemetry.facts import Note
+from ..telemetry.facts import Note, RunEnded
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +117,7 @@ class RunsAtWork:
             self._context.notify(Note(f"internal error in leased ended run {run_id}: {error!r}"))
             await self._abandon(lease)
             self.executed.append(ExecutedRun(run_id, "failed"))
+            self._context.notify(RunEnded(execution.subject, "failed", "internal error in leased"))
         finally:
             self.refused += execution.refused
             with suppress(LeaseError):

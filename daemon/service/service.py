@@ -24,6 +24,7 @@ from ..scheduling.sync import sync
 from ..scheduling.wall_clock import WallClock
 from ..store import statements
 from ..telemetry.facts import LeaseChanged, Note
+from ..telemetry.logs import flush_logs
 from ..telemetry.notifier import Notifier
 from ..web.address import WebAddress
 from ..web.app import WebServer, web_app
@@ -153,6 +154,7 @@ class Service:
     def _end_process(self, failure: BaseException) -> None:
         self._facts.notify(Note(str(failure)))
         self._facts.flush(_LAST_WORDS)
+        flush_logs()
         os._exit(FAILED)
 
     async def _any_failed(self, context: ReplicaContext, replica: Replica, triggered: Sequence[int]) -> bool:

@@ -6,9 +6,13 @@ from typing import Literal
 
 import structlog
 
+from .line_writer import LineWriter
+
 LOGGER = "leased"
 _QUIET = ("alembic", "asyncio", "sqlalchemy", "uvicorn")
 """Libraries of which only warnings and errors are logged."""
+_PATIENCE = 2.0
+"""Seconds without a line written after which stderr is taken for not being read."""
 
 
 def set_up_logs(format_: Literal["text", "json"], level: Literal["debug", "info", "warning", "error"]) -> None:
@@ -58,11 +62,29 @@ def _renderers(format_: Literal["text", "json"]) -> list[structlog.typing.Proces
 
 
 class _Stderr(logging.Handler):
-    """Writes to the current sys.stderr, which a live display replaces."""
+    """Formats a line where it is logged, and has it written on another thread."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._writer = LineWriter(self._about_dropped)
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            sys.stderr.write(self.format(record) + "\n")
-            sys.stderr.flush()
+            self._writer.write(f"{self.format(record)}\n")
         except Exception:  # noqa: BLE001 - as every handler of the standard library does
             self.handleError(record)
+
+    def flush(self) -> None:
+        """Wait until the lines so far are written, unless stderr is not being read."""
+        self._writer.flush(_PATIENCE)
+
+    def _about_dropped(self, number: int) -> str:
+        text = f"log lines dropped, because stderr was not being read: {number}"
+        known = {"name": LOGGER, "levelno": logging.WARNING, "levelname": "WARNING", "msg": text}
+        return f"{self.format(logging.makeLogRecord(known))}\n"
+
+
+def flush_logs() -> None:
+    """Wait until the lines logged so far are written, unless stderr is not being read."""
+    for handler in logging.getLogger().handlers:
+        handler.flush()

@@ -2,22 +2,25 @@
 
 import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from typing import Self
 
-from .facts import Fact, JobPrinted, JobProgressed, SubscriberFailed
+from lease.events import Granted, Refused, Released, Renewed
+
+from .facts import Fact, JobPrinted, JobProgressed, LeaseChanged, Note, SubscriberFailed
 from .logs import LOGGER
 
 Subscriber = Callable[[Fact], None]
 """Takes each fact in order, on its own thread; it may block, and an error is reported once."""
 
-MOST_CHATTER = 2_000
-"""The queued facts above which further lines of output and progress are dropped."""
+MOST_CHATTER = 16 * 1024 * 1024
+"""The bytes of queued output, progress and renewals above which further ones are dropped."""
 MOST_FACTS = 50_000
 """The queued facts above which every further fact is dropped."""
-_CLOSE_WITHIN = 2.0
+_COST = 200
+"""The bytes of a queued fact, beside its text."""
+_PATIENCE = 2.0
 
 
 class Notifier:
@@ -37,15 +40,17 @@ class Notifier:
         for lane in self._lanes:
             lane.put(fact)
 
-    def flush(self, seconds: float = _CLOSE_WITHIN) -> bool:
-        """Wait for ``seconds`` until all facts so far are delivered; return whether they are."""
-        deadline = time.monotonic() + seconds
-        delivered = [lane.flush(deadline) for lane in self._lanes]
+    def flush(self, patience: float | None = _PATIENCE) -> bool:
+        """Wait until all facts so far are delivered, and return whether they are.
+
+        Give up on a subscriber that takes none for ``patience`` seconds; None: on no subscriber.
+        """
+        delivered = [lane.flush(patience) for lane in self._lanes]
         return all(delivered)
 
-    def close(self, seconds: float = _CLOSE_WITHIN) -> bool:
-        """Deliver queued facts for ``seconds``, then stop; return whether all are delivered."""
-        delivered = self.flush(seconds)
+    def close(self, patience: float | None = _PATIENCE) -> bool:
+        """Do the same, and stop."""
+        delivered = self.flush(patience)
         for lane in self._lanes:
             lane.stop()
         return delivered
@@ -64,7 +69,10 @@ class _Lane:
         self.name = getattr(subscriber, "__qualname__", type(subscriber).__qualname__)
         self._subscriber = subscriber
         self._report = report
-        self._waiting: deque[Fact] = deque()
+        self._queue: deque[Fact] = deque()
+        self._chatter = 0
+        self._dropped = 0
+        self._taken = 0
         self._changed = threading.Condition()
         self._idle = True
         self._stopped = False
@@ -73,25 +81,42 @@ class _Lane:
         self._thread.start()
 
     def put(self, fact: Fact) -> None:
-        most = MOST_CHATTER if isinstance(fact, JobPrinted | JobProgressed) else MOST_FACTS
         with self._changed:
-            full = len(self._waiting) >= most
-            if not full:
-                self._waiting.append(fact)
+            cost = _chatter(fact)
+            full = self._chatter + cost > MOST_CHATTER if cost else len(self._queue) >= MOST_FACTS
+            if full:
+                self._dropped += 1
+            else:
+                self._say_what_was_dropped()
+                self._chatter += cost
+                self._queue.append(fact)
                 self._changed.notify_all()
         if full:
-            self._report_once("dropped", f"{most:,} facts are queued; further ones are dropped until it catches up")
+            self._report_once("dropped", "it does not keep up: what it has no room for is dropped")
 
-    def flush(self, deadline: float) -> bool:
+    def flush(self, patience: float | None) -> bool:
         with self._changed:
-            return self._changed.wait_for(
-                lambda: self._idle and not self._waiting, max(0.0, deadline - time.monotonic())
-            )
+            self._say_what_was_dropped()
+            self._changed.notify_all()
+            while self._queue or not self._idle:
+                before = self._taken
+                self._changed.wait(patience)
+                if self._taken == before and (self._queue or not self._idle):
+                    return False
+        return True
 
     def stop(self) -> None:
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
+
+    def _say_what_was_dropped(self) -> None:
+        """Queue a note in the place of what was dropped, for the subscriber itself."""
+        if self._dropped:
+            self._queue.append(
+                Note(f"lines of output dropped, because they came faster than they are shown: {self._dropped}")
+            )
+            self._dropped = 0
 
     def _deliver(self) -> None:
         while (fact := self._next()) is not None:
@@ -103,11 +128,16 @@ class _Lane:
 
     def _next(self) -> Fact | None:
         with self._changed:
-            self._idle = not self._waiting
+            self._taken += 1
+            self._idle = not self._queue
             self._changed.notify_all()
-            self._changed.wait_for(lambda: self._waiting or self._stopped)
+            self._changed.wait_for(lambda: self._queue or self._stopped)
             self._idle = False
-            return self._waiting.popleft() if self._waiting and not self._stopped else None
+            if not self._queue or self._stopped:
+                return None
+            fact = self._queue.popleft()
+            self._chatter -= _chatter(fact)
+            return fact
 
     def _report_once(self, kind: str, problem: str) -> bool:
         with self._changed:
@@ -116,3 +146,18 @@ class _Lane:
         if first:
             self._report(self, problem)
         return first
+
+
+def _chatter(fact: Fact) -> int:
+    """Return the bytes of a fact that comes in floods, and may be dropped first; 0 for all others."""
+    match fact:
+        case JobPrinted(line=line):
+            return _COST + len(line)
+        case JobProgressed(message=message):
+            return _COST + len(message or "")
+        case LeaseChanged(Renewed(grants=grants)):
+            return _COST + _COST * len(grants)
+        case LeaseChanged(Granted() | Released() | Refused()):
+            return _COST
+        case _:
+            return 0

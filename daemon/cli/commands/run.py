@@ -25,7 +25,7 @@ from ...telemetry.logs import LOGGER, set_up_logs
 from ...telemetry.notifier import Notifier
 from ...web.address import WebAddress
 from ..ask import ask_url, prepare
-from ..failures import Misused
+from ..failures import INTERRUPTED, Misused
 from ..options import File
 from ..progress import PlainView, ProgressView
 from ..run_summary import print_summary
@@ -34,6 +34,8 @@ from ..setting_flags import with_setting_flags
 from .trigger import trigger_all
 
 MOST_SUMMARIES = 20
+_LOG_PATIENCE = 2.0
+"""Seconds that a replica waits at its end for a log that takes nothing."""
 
 
 @with_setting_flags
@@ -77,25 +79,31 @@ def _one(application: Application, settings: Settings, now: tuple[str, ...], *, 
     if web is not None and not web.asked:
         web = web.beside(_index())
     if not until_idle:
-        return _reported(Notifier(log_fact), partial(serve, application, settings, now=now, until_idle=False, web=web))
+        work = partial(serve, application, settings, now=now, until_idle=False, web=web)
+        return _reported(Notifier(log_fact), work, _LOG_PATIENCE)
     console = screen()
     with (ProgressView if console.is_terminal else PlainView)(console) as view:
         work = partial(serve, application, settings, now=now, until_idle=True, web=web)
-        status = _reported(Notifier(view), work)
+        status = _reported(Notifier(view), work, None)
     _summarize(settings, view)
     return status
 
 
-def _reported(facts: Notifier, work: Callable[[Notifier], int]) -> int:
+def _reported(facts: Notifier, work: Callable[[Notifier], int], patience: float | None) -> int:
     """Do the work and return its exit status once its facts have been delivered.
 
-    If a subscriber is stuck in a write, because a full pipe is not being read, end the process
-    here: the interpreter would abort at its normal exit.
+    If a subscriber takes none for ``patience`` seconds, because it is stuck in a write to a pipe that
+    is not read, end the process here: the interpreter would abort at its normal exit.
     """
     try:
         status = work(facts)
-    finally:
-        delivered = facts.close()
+    except BaseException:
+        facts.close(_LOG_PATIENCE)
+        raise
+    try:
+        delivered = facts.close(patience)
+    except KeyboardInterrupt:
+        os._exit(INTERRUPTED)
     if not delivered:
         os._exit(status)
     return status

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from daemon.telemetry.fact_log import log_fact, log_lease_event
-from daemon.telemetry.logs import set_up_logs
+from daemon.telemetry.logs import flush_logs, set_up_logs
 from daemon.text import ago, clean, lasted, number
 from lease.events import AtRisk, Lost, Renewed
 from lease.model import Grant, Loss, LossKind
@@ -29,6 +29,7 @@ def test_facts_are_log_lines_as_json(capsys: pytest.CaptureFixture[str]) -> None
     set_up_logs("json", "debug")
     for fact in told():
         log_fact(fact)
+    flush_logs()
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert [line["message"] for line in lines] == [
         "run started",
@@ -50,6 +51,7 @@ def test_lease_events_are_log_lines_by_their_gravity(capsys: pytest.CaptureFixtu
     log_lease_event(Renewed((GRANT,), 9.5, 0.01))
     log_lease_event(AtRisk((GRANT,), "database unreachable", 4.0))
     log_lease_event(Lost(Loss(GRANT, LossKind.ENDED, "stolen by x with token 4")))
+    flush_logs()
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert [(line["level"], line["message"]) for line in lines] == [
         ("warning", "leases at risk"),
@@ -64,6 +66,7 @@ def test_libraries_log_through_the_same_formatter(capsys: pytest.CaptureFixture[
     set_up_logs("text", "info")
     logging.getLogger("leased.job").info("fetched %s", 3, extra={"job": "zones"})
     logging.getLogger("sqlalchemy.engine").info("SELECT 1")
+    flush_logs()
     (line,) = capsys.readouterr().err.splitlines()
     assert "fetched 3" in line
     assert "job=zones" in line

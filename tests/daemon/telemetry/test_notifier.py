@@ -47,21 +47,65 @@ def test_one_that_blocks_delays_neither_the_replica_nor_another() -> None:
     assert blocked.taken == told()
 
 
-def test_one_that_does_not_keep_up_loses_chatter_first_and_is_reported_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notifier, "MOST_CHATTER", 3)
-    blocked, other = Blocked(), list[Fact]()
-    facts = Notifier(blocked, other.append)
+def test_one_that_does_not_keep_up_loses_chatter_alone_and_is_told_how_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notifier, "MOST_CHATTER", 3 * 201)
+    blocked = Blocked()
+    facts = Notifier(blocked)
     facts.notify(Note("first"))
     assert blocked.entered.wait(30)
     for number in range(5):
         facts.notify(JobPrinted(JOB, str(number)))
     facts.notify(Note("last"))
     blocked.go_on.set()
-    facts.close(30)
-    assert [fact.line for fact in blocked.taken if isinstance(fact, JobPrinted)] == ["0", "1", "2"]
-    assert [fact.text for fact in blocked.taken if isinstance(fact, Note)] == ["first", "last"]
+    assert facts.close(30)
+    assert [_words(fact) for fact in blocked.taken] == [
+        "first",
+        "0",
+        "1",
+        "2",
+        "lines of output dropped, because they came faster than they are shown: 2",
+        "last",
+    ]
+
+
+def test_one_that_does_not_keep_up_is_reported_to_the_others_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notifier, "MOST_CHATTER", 0)
+    blocked, other = Blocked(), list[Fact]()
+    facts = Notifier(blocked, other.append)
+    for number in range(5):
+        facts.notify(JobPrinted(JOB, str(number)))
+    blocked.go_on.set()
+    assert facts.close(30)
     (failed,) = [fact for fact in other if isinstance(fact, SubscriberFailed) and fact.subscriber == "Blocked"]
-    assert "3 facts are queued" in failed.problem
+    assert "does not keep up" in failed.problem
+
+
+def _words(fact: Fact) -> str:
+    match fact:
+        case JobPrinted(line=text) | Note(text):
+            return text
+        case _:
+            return type(fact).__name__
+
+
+def test_one_that_is_slow_is_waited_for_as_long_as_it_takes_facts() -> None:
+    taken: list[Fact] = []
+    step = threading.Semaphore(0)
+
+    def slow(fact: Fact) -> None:
+        assert step.acquire(timeout=30)
+        taken.append(fact)
+
+    facts = Notifier(slow)
+    for fact in told():
+        facts.notify(fact)
+    assert facts.flush(0.01) is False
+    closing = threading.Thread(target=facts.close, args=(None,))
+    closing.start()
+    for _ in told():
+        step.release()
+    closing.join(30)
+    assert taken == told()
 
 
 def test_one_that_raises_gets_what_follows_and_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:

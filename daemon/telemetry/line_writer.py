@@ -1,0 +1,93 @@
+"""Standard error as a place that delays nobody: lines are queued, and written on a thread of their own."""
+
+import os
+import select
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import TextIO
+
+MOST_CHARACTERS = 8 * 1024 * 1024
+"""The queued characters above which further lines are dropped."""
+
+
+class LineWriter:
+    """Writes lines to the current sys.stderr in order; a pipe that is not read delays no caller.
+
+    Where lines had to be dropped, ``about_dropped`` makes the line that says how many.
+    """
+
+    def __init__(self, about_dropped: Callable[[int], str]) -> None:
+        self._about_dropped = about_dropped
+        self._lines: deque[str] = deque()
+        self._queued = 0
+        self._dropped = 0
+        self._written = 0
+        self._idle = True
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    def write(self, line: str) -> None:
+        """Queue a line; for any thread."""
+        with self._changed:
+            if self._queued + len(line) > MOST_CHARACTERS:
+                self._dropped += 1
+                return
+            if self._dropped:
+                self._append(self._about_dropped(self._dropped))
+                self._dropped = 0
+            self._append(line)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="log", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+
+    def flush(self, patience: float) -> bool:
+        """Wait until all lines are written; give up, and return False, when none is for ``patience`` seconds."""
+        with self._changed:
+            while self._lines or not self._idle:
+                before = self._written
+                self._changed.wait(patience)
+                if self._written == before and (self._lines or not self._idle):
+                    return False
+        return True
+
+    def _append(self, line: str) -> None:
+        self._lines.append(line)
+        self._queued += len(line)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._idle = not self._lines
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: self._lines)
+                self._idle = False
+                line = self._lines.popleft()
+                self._queued -= len(line)
+            _write_out(line)
+            with self._changed:
+                self._written += 1
+                self._changed.notify_all()
+
+
+def _write_out(line: str) -> None:
+    """Write to stderr without its lock, which a thread stuck in a write would still hold when Python exits."""
+    stream: TextIO | None = sys.stderr  # None where it was closed before Python started
+    if stream is None:
+        return
+    try:
+        real = sys.__stderr__
+        if real is None or stream is not real:  # a live display, or a test
+            stream.write(line)
+            stream.flush()
+            return
+        descriptor, data = real.fileno(), line.encode(errors="backslashreplace")
+        while data:
+            try:
+                data = data[os.write(descriptor, data) :]
+            except BlockingIOError:
+                select.select([], [descriptor], [])
+    except (OSError, ValueError):  # closed: nobody is left to read it
+        return

@@ -1,0 +1,67 @@
+"""Standard error that nobody reads delays no caller, and what was dropped is said."""
+
+import os
+import sys
+import threading
+
+import pytest
+
+from daemon.telemetry import line_writer
+from daemon.telemetry.line_writer import LineWriter
+
+
+class Stuck:
+    """A stream whose first write returns only when it is let go."""
+
+    def __init__(self) -> None:
+        self.go_on = threading.Event()
+        self.entered = threading.Event()
+        self.lines: list[str] = []
+
+    def write(self, line: str) -> None:
+        self.entered.set()
+        assert self.go_on.wait(30)
+        self.lines.append(line)
+
+    def flush(self) -> None: ...
+
+
+def test_lines_come_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = Stuck()
+    stream.go_on.set()
+    monkeypatch.setattr(sys, "stderr", stream)
+    writer = LineWriter(str)
+    for number in range(100):
+        writer.write(f"{number}\n")
+    assert writer.flush(30)
+    assert stream.lines == [f"{number}\n" for number in range(100)]
+
+
+def test_a_stream_that_is_stuck_delays_no_caller_and_is_given_up_after_the_patience(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stream = Stuck()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(line_writer, "MOST_CHARACTERS", 10)
+    writer = LineWriter(lambda number: f"dropped {number}")
+    writer.write("first")
+    assert stream.entered.wait(30)
+    for line in ("aaaaa", "bbbbb", "ccccc", "ddddd"):
+        writer.write(line)
+    assert writer.flush(0.01) is False
+    stream.go_on.set()
+    assert writer.flush(30)
+    writer.write("last")
+    assert writer.flush(30)
+    assert stream.lines == ["first", "aaaaa", "bbbbb", "dropped 2", "last"]
+
+
+def test_a_pipe_without_a_reader_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as pipe:
+        monkeypatch.setattr(sys, "stderr", pipe)
+        monkeypatch.setattr(sys, "__stderr__", pipe)
+        writer = LineWriter(str)
+        writer.write("nobody hears this")
+        assert writer.flush(30)
