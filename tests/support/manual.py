@@ -1,6 +1,7 @@
 """Replicas that a test moves (`daemon.testing`), for our own fast tests: what their jobs wait for, and what is asked of the store."""
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
@@ -111,10 +112,10 @@ def told(facts: Sequence[Fact], text: str) -> list[Fact]:
 
 async def until(condition: Callable[[], object], what: str) -> None:
     """Return once `condition()` is true, which another thread brings about; AssertionError that names `what` after a while."""
-    async with asyncio.timeout(LIMIT) as limit:
-        while not condition():  # noqa: ASYNC110 - what another thread does has no event here
-            await asyncio.sleep(0.001)
-    assert not limit.expired(), what
+    deadline = time.monotonic() + LIMIT
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {LIMIT:g} s: {what}"
+        await asyncio.sleep(0.001)
 
 
 async def a_held_run(replica: ManualReplica, schedule: str = "nightly") -> HeldRun:

@@ -143,7 +143,7 @@ async def test_progress_is_taken_once_for_all_runs() -> None:
 
 async def test_losses_and_refused_writes_are_counted() -> None:
     gate = Gate()
-    timing = LeaseTiming("15s")  # renewed so seldom that the write comes first
+    timing = LeaseTiming("60s")  # renewed so seldom that the write comes first
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(gate.passed), timing=timing) as replica:
         run_id = await replica.trigger("nightly")
         await replica.tick()

@@ -8,7 +8,7 @@ from daemon.telemetry import notifier
 from daemon.telemetry.facts import Fact, JobPrinted, Note, SubscriberFailed
 from daemon.telemetry.notifier import Notifier
 from tests.daemon.telemetry.told import JOB, told
-from tests.support.waiting import wait_until
+from tests.support.waiting import LIMIT, wait_until
 
 
 class Blocked:
@@ -21,7 +21,7 @@ class Blocked:
 
     def __call__(self, fact: Fact) -> None:
         self.entered.set()
-        self.go_on.wait(30)
+        self.go_on.wait(LIMIT)
         self.taken.append(fact)
 
 
@@ -43,7 +43,7 @@ def test_one_that_blocks_delays_neither_the_replica_nor_another() -> None:
     assert blocked.taken == []
     assert facts.flush(0.0) is False
     blocked.go_on.set()
-    facts.close(30)
+    facts.close(LIMIT)
     assert blocked.taken == told()
 
 
@@ -52,12 +52,12 @@ def test_one_that_does_not_keep_up_loses_chatter_alone_and_is_told_how_much(monk
     blocked = Blocked()
     facts = Notifier(blocked)
     facts.notify(Note("first"))
-    assert blocked.entered.wait(30)
+    assert blocked.entered.wait(LIMIT)
     for number in range(5):
         facts.notify(JobPrinted(JOB, str(number)))
     facts.notify(Note("last"))
     blocked.go_on.set()
-    assert facts.close(30)
+    assert facts.close(LIMIT)
     assert [_words(fact) for fact in blocked.taken] == [
         "first",
         "0",
@@ -75,7 +75,7 @@ def test_one_that_does_not_keep_up_is_reported_to_the_others_once(monkeypatch: p
     for number in range(5):
         facts.notify(JobPrinted(JOB, str(number)))
     blocked.go_on.set()
-    assert facts.close(30)
+    assert facts.close(LIMIT)
     (failed,) = [fact for fact in other if isinstance(fact, SubscriberFailed) and fact.subscriber == "Blocked"]
     assert "does not keep up" in failed.problem
 
@@ -93,7 +93,7 @@ def test_one_that_is_slow_is_waited_for_as_long_as_it_takes_facts() -> None:
     step = threading.Semaphore(0)
 
     def slow(fact: Fact) -> None:
-        assert step.acquire(timeout=30)
+        assert step.acquire(timeout=LIMIT)
         taken.append(fact)
 
     facts = Notifier(slow)
@@ -104,7 +104,7 @@ def test_one_that_is_slow_is_waited_for_as_long_as_it_takes_facts() -> None:
     closing.start()
     for _ in told():
         step.release()
-    closing.join(30)
+    closing.join(LIMIT)
     assert taken == told()
 
 

@@ -17,7 +17,8 @@ from daemon.operations.trigger import NoSuchSchedule
 from daemon.telemetry.facts import JobPrinted, RunEnded, RunStarted
 from daemon.testing import ManualReplica, ManualStore, Misuse, run_once
 from lease.errors import InvalidDuration, LeaseLost
-from tests.support.manual import ONE_O_CLOCK, Gate, a_shop, add_schedule, failing, nothing
+from tests.support.manual import ONE_O_CLOCK, Gate, a_shop, add_schedule, failing, nothing, until
+from tests.support.waiting import LIMIT
 
 TWO_O_CLOCK = "2026-07-01T02:00:00Z"
 pytestmark = pytest.mark.anyio
@@ -350,15 +351,17 @@ async def test_a_job_that_hangs_is_named_when_time_is_up() -> None:
 
 
 def test_a_function_that_hangs_keeps_neither_the_test_nor_the_interpreter_from_ending() -> None:
-    hung = threading.Event()
+    begun, hung = threading.Event(), threading.Event()
 
     def hang(_run: Run) -> None:
-        hung.wait(30)
+        begun.set()
+        hung.wait(LIMIT)
 
     async def story() -> None:
         async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(hang)) as replica:
             await replica.trigger("nightly")
             await replica.tick()
+            await until(begun.is_set, "the job has begun")
             with pytest.raises(TimeoutError):
                 await replica.work(limit=0.05)
 
@@ -366,7 +369,7 @@ def test_a_function_that_hangs_keeps_neither_the_test_nor_the_interpreter_from_e
     (thread,) = [thread for thread in threading.enumerate() if thread.name == "leased-job-nightly"]
     assert thread.daemon
     hung.set()
-    thread.join(10)
+    thread.join(LIMIT)
 
 
 async def test_where_nothing_will_ever_be_due_the_clock_cannot_move_to_it() -> None:
