@@ -1,6 +1,6 @@
-"""The tables of both packages: made, brought up to date, and checked, on PostgreSQL and SQLite.
+"""Migrations: create, upgrade and check the tables of both packages on PostgreSQL and SQLite.
 
-Everything here is sync; an async program calls it in a thread. `check` takes a connection too.
+Everything here is synchronous; an async program calls it in a thread.
 """
 
 from ...errors import SchemaNotReady

@@ -1,4 +1,4 @@
-"""How alembic runs our revisions: on a connection that `upgrading` has opened, or as a script."""
+"""Alembic's environment: our revisions on a connection opened by `upgrading`, or as a script."""
 
 from alembic import context
 from sqlalchemy import Connection, make_url
@@ -24,7 +24,7 @@ def _on(connection: Connection) -> None:
 def _as_script(backend: Backend) -> None:
     context.configure(
         dialect_name=backend.name,
-        # Percent signs stay single then.
+        # With this, percent signs stay single.
         dialect_opts={"paramstyle": "named"},
         literal_binds=True,
         transactional_ddl=True,
@@ -39,6 +39,6 @@ if context.is_offline_mode():
     _as_script(context.config.attributes["backend"])
 elif "connection" in context.config.attributes:
     _on(context.config.attributes["connection"])
-else:  # by the command alembic, which reads its address from alembic.ini
+else:  # run by the command alembic, with the URL from alembic.ini
     with connected(make_url(context.config.get_main_option("sqlalchemy.url") or ""), CONNECTION) as opened:
         _on(opened)

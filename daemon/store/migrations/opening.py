@@ -1,6 +1,4 @@
-"""Opening a database for a migration: one sync connection, errors as one sentence without
-passwords.
-"""
+"""The connection of a migration: synchronous, with errors of one sentence and no password."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,19 +19,19 @@ from lease.errors import StoreUnavailable
 from ...errors import DaemonError
 
 LOCK_TIMEOUT = 60.0
-"""Seconds to wait for another replica's migration, or for a table that is in use."""
+"""How many seconds to wait for the migration of another replica, or for a table in use."""
 CONNECTION = ConnectionSettings(connect_within=5.0, lock_wait=LOCK_TIMEOUT)
 _TURN = 7_401_936_208
-"""The turn in which one process at a time migrates; any number of our own."""
+"""The key of the lock under which one process at a time migrates; an arbitrary number."""
 
 
 class MayNotMigrate(DaemonError):
-    """The database's user lacks the right to make tables."""
+    """The database user lacks the right to create tables."""
 
 
 @contextmanager
 def opened_for_reading(url: str | URL) -> Iterator[Connection | None]:
-    """Give a connection; None for a file that is not there, which reading must not make."""
+    """Yield a connection, or None for a missing file, which reading must not create."""
     address = parse_address(url)
     file = backend_of(address).file(address)
     if file is not None and not Path(file).exists():
@@ -45,8 +43,8 @@ def opened_for_reading(url: str | URL) -> Iterator[Connection | None]:
 
 @contextmanager
 def opened_for_upgrade(url: str | URL) -> Iterator[Connection]:
-    """Give a connection in a transaction that one process at a time can have; it is committed at
-    the end.
+    """Yield a connection in a transaction that one process at a time can have; commit it at the
+    end.
     """
     address = parse_address(url)
     with _explained(address), connected(address, CONNECTION) as connection:
@@ -65,8 +63,8 @@ def _explained(url: URL) -> Iterator[None]:
         if sqlstate(error) != "42501":  # insufficient_privilege
             raise
         raise MayNotMigrate(
-            f"the user {url.username!r} may not make tables in {describe(url)}; let one who may run "
-            "`leased db upgrade`, or the script that `leased db sql` prints"
+            f"the user {url.username!r} may not create tables in {describe(url)}; run `leased db upgrade`, "
+            "or the script that `leased db sql` prints, as a user who may"
         ) from error
-    except (DatabaseError, InterfaceError, TurnstileBusy, OSError) as error:  # a file that is no database, too
+    except (DatabaseError, InterfaceError, TurnstileBusy, OSError) as error:  # also for a file that is not a database
         raise explain(error, url) if not isinstance(error, StoreUnavailable) else error from error

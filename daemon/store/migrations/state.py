@@ -1,4 +1,4 @@
-"""The revision that a database is at, and whether this version of the package can work with it."""
+"""The revision of a database, and whether this version of leased can work with it."""
 
 from sqlalchemy import URL, Column, Connection, MetaData, Table, Text, inspect, select
 
@@ -9,10 +9,10 @@ from ...errors import SchemaNotReady
 from .opening import opened_for_reading
 
 REVISIONS = ("0001",)
-"""All revisions that this package knows, the newest last."""
+"""All revisions that this version of leased knows, newest last."""
 
 VERSION_TABLE = "leased_version"
-"""Alembic's table of versions, under a name of our own: the user's own alembic may share the
+"""Alembic's version table, under a name of our own, because users may run alembic on the same
 database.
 """
 
@@ -22,23 +22,22 @@ class TablesMissing(SchemaNotReady):
 
 
 class SchemaTooOld(SchemaNotReady):
-    """A migration is due."""
+    """The tables are those of an older version."""
 
 
 class SchemaTooNew(SchemaNotReady):
-    """A newer version of the package has been here."""
+    """The tables are those of a newer version."""
 
 
 def schema_of(dialect: str) -> str | None:
-    """Return the schema that the tables are in, where SQLAlchemy calls the kind of database
-    ``dialect``.
-    """
+    """Return the schema of the tables on SQLAlchemy's ``dialect``, or None where there is none."""
     return backend_named(dialect).schema
 
 
 def current(url: str | URL) -> str | None:
-    """Return the revision that the database is at, or None when it has no tables; raises
-    `StoreUnavailable`.
+    """Return the revision of the database, or None if it has no tables.
+
+    Raise `StoreUnavailable` if it cannot be reached.
     """
     with opened_for_reading(url) as connection:
         return None if connection is None else revision_of(connection)
@@ -46,7 +45,7 @@ def current(url: str | URL) -> str | None:
 
 def check(database: str | URL | Connection) -> None:
     """Raise `TablesMissing`, `SchemaTooOld` or `SchemaTooNew` unless the tables are those of this
-    package.
+    version.
     """
     if isinstance(database, Connection):
         refuse_other_than_newest(revision_of(database), database.engine.url)
@@ -57,7 +56,7 @@ def check(database: str | URL | Connection) -> None:
 
 
 def revision_of(connection: Connection) -> str | None:
-    """Return the revision that the database is at, or None."""
+    """Return the revision of the database, or None if it has no tables."""
     schema = backend_of(connection).schema
     if not inspect(connection).has_table(VERSION_TABLE, schema=schema):
         return None
@@ -73,7 +72,7 @@ def refuse_other_than_newest(revision: str | None, url: str | URL) -> None:
     refuse_newer(revision, url)
     if revision != REVISIONS[-1]:
         raise SchemaTooOld(
-            f"the database {_shown(url)} has the tables of an older version of leased (revision {revision}, "
+            f"the database {_shown(url)} has the tables of an older version of leased (revision {revision}; "
             f"{REVISIONS[-1]} is needed); bring them up to date with `leased db upgrade`"
         )
 
@@ -81,8 +80,8 @@ def refuse_other_than_newest(revision: str | None, url: str | URL) -> None:
 def refuse_newer(revision: str | None, url: str | URL) -> None:
     if revision is not None and revision not in REVISIONS:
         raise SchemaTooNew(
-            f"the database {_shown(url)} has the tables of a newer version of leased (revision {revision}, this one "
-            f"knows {REVISIONS[-1]} at most); upgrade the package: pip install --upgrade leased"
+            f"the database {_shown(url)} has the tables of a newer version of leased (revision {revision}; this "
+            f"version knows {REVISIONS[-1]} at most); upgrade the package: pip install --upgrade leased"
         )
 
 

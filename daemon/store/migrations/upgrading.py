@@ -1,4 +1,4 @@
-"""Bringing the tables up to date, or writing the script that does."""
+"""The upgrade of the tables, on a database or as a script."""
 
 import io
 import logging
@@ -18,11 +18,10 @@ FOLDER = Path(__file__).parent
 
 
 def upgrade(url: str | URL) -> tuple[str, ...]:
-    """Bring the tables up to date, make them where there are none, and return the revisions that
-    this took.
+    """Create the tables, or bring them up to date; return the revisions that were applied.
 
-    All in one transaction; of several processes that do it at once, one works, and the others find
-    it done. Raises `SchemaTooNew`, `MayNotMigrate` and `StoreUnavailable`.
+    It is all one transaction; of several processes at once, one applies the revisions and the
+    others find them applied. Raise `SchemaTooNew`, `MayNotMigrate` or `StoreUnavailable`.
     """
     with opened_for_upgrade(url) as connection:
         before = revision_of(connection)
@@ -34,8 +33,8 @@ def upgrade(url: str | URL) -> tuple[str, ...]:
 
 
 def sql(dialect: str, since: str | None = None) -> str:
-    """Return a script for ``postgresql`` or ``sqlite`` that does what `upgrade` would, from the
-    revision ``since`` on.
+    """Return a script for ``postgresql`` or ``sqlite`` that applies the revisions after ``since``,
+    or all of them.
     """
     script = io.StringIO()
     _run_alembic(f"{since}:head" if since else "head", script, backend=backend_named(dialect))
@@ -43,8 +42,8 @@ def sql(dialect: str, since: str | None = None) -> str:
 
 
 def _run_alembic(revision: str, script: io.StringIO | None = None, **attributes: Any) -> None:
-    """Run our migrations up to ``revision``, or write them to ``script``."""
-    # Few commands of a database that is up to date need any of this, which takes long to load.
+    """Apply the migrations up to ``revision``, or write them to ``script``."""
+    # Slow to import, and not needed while the tables are up to date.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
 
@@ -57,7 +56,7 @@ def _run_alembic(revision: str, script: io.StringIO | None = None, **attributes:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep what alembic logs of each step out of the log."""
+    """Silence alembic's log of each step for the block."""
     logger = logging.getLogger("alembic")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -169,7 +169,7 @@ def test_a_newer_schema_is_refused_with_the_remedy_and_left_alone(database_url: 
 
 def test_an_older_schema_is_refused_with_the_remedy(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("daemon.store.migrations.state.REVISIONS", (*REVISIONS, "0999"))
-    with pytest.raises(SchemaTooOld, match=rf"revision {HEAD}, 0999 is needed.*`leased db upgrade`"):
+    with pytest.raises(SchemaTooOld, match=rf"revision {HEAD}; 0999 is needed.*`leased db upgrade`"):
         migrations.check(database_url)
 
 
@@ -248,7 +248,7 @@ def test_a_user_without_the_right_to_make_tables_is_told_who_can(empty_postgres_
     query(empty_postgres_url, f"CREATE ROLE {role} LOGIN PASSWORD 's3cret'")
     try:
         url = make_url(empty_postgres_url).set(username=role, password="s3cret").render_as_string(hide_password=False)
-        with pytest.raises(MayNotMigrate, match=f"the user '{role}' may not make tables") as told:
+        with pytest.raises(MayNotMigrate, match=f"the user '{role}' may not create tables") as told:
             migrations.upgrade(url)
         assert "leased db sql" in str(told.value)
         assert "s3cret" not in str(told.value)

@@ -1,4 +1,4 @@
-"""The lease table of the library, and the daemon's own tables."""
+"""The lease table of the library, and the tables of the daemon."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ INSTANT: sa.types.TypeEngine[Any] = sa.Double().with_variant(TIMESTAMP(timezone=
 
 
 def upgrade() -> None:
-    """On PostgreSQL and on SQLite."""
+    """Create the tables, on PostgreSQL or SQLite."""
     if context.is_offline_mode():
         _script_of_leases()
     else:
@@ -34,7 +34,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    raise NotImplementedError("there is no way back; restore a backup")
+    raise NotImplementedError("downgrading is not supported; restore a backup")
 
 
 def _script_of_leases() -> None:
