@@ -1,6 +1,7 @@
 """The lock library alone, without the daemon.
 
-Run `python examples/lock_only.py` in two terminals at once: the second waits for the first and gets a higher token.
+Run `python examples/lock_only.py` in two terminals at once: the second waits for the first and gets
+a higher token.
 """
 
 import asyncio
@@ -32,7 +33,7 @@ async def main() -> None:
 
 
 def say(words: str) -> None:
-    print(words, flush=True)  # noqa: T201 (what a script is for)
+    print(words, flush=True)  # noqa: T201 (output is what this script is for)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""The job `countries` of timezones.py, as a command: writes countries and their zones.
+"""The job `countries` of timezones.py, as a command that writes countries and their zones.
 
-A command finds its grant in the environment. What it writes commits only while that grant is in force.
+A command finds its grant in the environment. Its transactions commit only while that grant is in
+force.
 """
 
 import json

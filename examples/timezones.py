@@ -2,8 +2,9 @@
 
     leased run examples/timezones.py --now daily-full-sync --until-idle
 
-Each job writes in short transactions that begin with `run.fence(connection)`, so they commit only while this run
-holds its lease. Each job replaces what it finds: another attempt after a crash, or the next night's run, does no harm.
+Each job writes in short transactions that begin with `run.fence(connection)`, so they commit only
+while this run holds its lease. Each job replaces what it finds, so it can safely be repeated after
+a crash, or the next night.
 """
 
 import asyncio
@@ -35,7 +36,7 @@ nightly = schedules.add(
 
 @nightly.job(timeout="5m", retries=2)
 async def zones(run: AsyncRun) -> None:
-    """Create the tables and write each zone. An async function: it runs inside the replica."""
+    """Create the tables and write each zone. An async function runs inside the replica."""
     names, release = zone_names(), version()
     async with async_database() as engine:
         async with engine.begin() as connection:
@@ -53,7 +54,7 @@ async def zones(run: AsyncRun) -> None:
 
 @nightly.job(timeout="10m", retries=2)
 def transitions(run: Run) -> None:
-    """Write each zone's transitions from 1970 to 2037. A function: it runs in a process of its own."""
+    """Write each zone's transitions from 1970 to 2037. A function runs in a process of its own."""
     every = read_zones(zone_names())
     total, written = sum(len(zone.transitions) for zone in every), 0
     with database() as engine:
@@ -71,7 +72,7 @@ def transitions(run: Run) -> None:
             run.progress(written, total, f"up to {batch[-1].name}")
 
 
-# A command is any program that can reach the database. It finds its grant in the environment.
+# A command can be any program that reaches the database; it finds its grant in the environment.
 nightly.command("countries", [sys.executable, "sync_countries.py"], timeout="5m", retries=2)
 
 

@@ -1,7 +1,7 @@
-"""The IANA time zone database as the package `tzdata` has it, whatever the machine itself has installed.
+"""The IANA time zone database from the package `tzdata`, independent of the machine's own.
 
-The times of transitions come from the compiled files (RFC 9636): first those that a file lists, then those that its rule
-gives for the years to come.
+The transitions come from the compiled files (RFC 9636): first those that a file lists, then those
+that its rule gives for later years.
 """
 
 import re
@@ -20,7 +20,7 @@ _HOUR = 3_600
 
 
 class Local(NamedTuple):
-    """What a zone's clock shows: seconds east of UTC, whether it is daylight saving time, and the abbreviation."""
+    """Local time: seconds east of UTC, whether it is daylight saving time, abbreviation."""
 
     utc_offset: int
     dst: bool
@@ -28,7 +28,7 @@ class Local(NamedTuple):
 
 
 class Transition(NamedTuple):
-    """From this instant (seconds since 1970, UTC) on, the clock shows this."""
+    """A change of local time at an instant, in seconds since 1970, UTC."""
 
     at: int
     local: Local
@@ -36,7 +36,9 @@ class Transition(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """One zone: what it showed when 1970 began, its transitions from then to the end of 2037, and the rule for later ones."""
+    """One zone: its local time at the start of 1970, its transitions from then to the end of 2037,
+    and the rule for later ones.
+    """
 
     name: str
     alias_of: str | None
@@ -46,7 +48,7 @@ class Zone:
 
 
 class CountryZone(NamedTuple):
-    """A zone that is used in a country, by ISO 3166 code."""
+    """A zone that is used in a country, which is given by its ISO 3166 code."""
 
     country: str
     zone: str
@@ -75,7 +77,7 @@ def countries() -> dict[str, str]:
 
 
 def country_zones() -> list[CountryZone]:
-    """Return which zones are used in which countries."""
+    """Return the zones of all countries."""
     return [CountryZone(code, zone, rest[0] if rest else "") for code, _, zone, *rest in _rows("zone.tab")]
 
 
@@ -106,16 +108,16 @@ def _changes(local: Local, transitions: list[Transition]) -> Iterator[Transition
             yield transition
 
 
-# The compiled file: a block with times of 32 bits, then one with 64 bits, then the rule between two line ends.
+# A compiled file: a block with 32-bit times, a block with 64-bit times, and the rule between newlines.
 
 _HEADER = struct.Struct(">4sc15x6L")
 
 
 def _parse(data: bytes) -> tuple[list[Transition], Local, str]:
-    """Return the listed transitions, what the clock showed before them, and the rule for the time after them."""
+    """Return the listed transitions, the local time before them, and the rule for later."""
     magic, _, isut, isstd, leap, times, types, letters = _HEADER.unpack_from(data)
     if magic != b"TZif":
-        raise ValueError("this is not a compiled time zone")
+        raise ValueError("this is not a compiled time zone file")
     start = _HEADER.size + 5 * times + 6 * types + letters + 8 * leap + isstd + isut
     _, _, isut, isstd, leap, times, types, letters = _HEADER.unpack_from(data, start)
     start += _HEADER.size
@@ -132,7 +134,8 @@ def _local(names: bytes, offset: int, dst: int, begin: int) -> Local:
     return Local(offset, bool(dst), names[begin : names.index(b"\0", begin)].decode("ascii"))
 
 
-# The rule: "CET-1CEST,M3.5.0,M10.5.0/3" is CET, 1 h east of UTC, from the last Sunday of October at 3:00 on, otherwise CEST.
+# The rule "CET-1CEST,M3.5.0,M10.5.0/3": CEST from the last Sunday of March at 2:00, and CET, which is
+# 1 h east of UTC, from the last Sunday of October at 3:00.
 
 _NAME = r"(?:<([^>]+)>|([A-Za-z]+))"
 _TIME = r"([+-]?\d+(?::\d+){0,2})"
@@ -162,7 +165,7 @@ def _by_rule(rule: str) -> list[Transition]:
 
 
 def _wall(day: str, year: int) -> int:
-    """Return a day and time of the rule as seconds since 1970 by the zone's own clock."""
+    """Return a day and time of the rule as seconds since 1970 in local time."""
     match = _DAY.fullmatch(day)
     if match is None:
         raise ValueError(f"the day {day!r} of a rule is not written as month, week and weekday")

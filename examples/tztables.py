@@ -45,7 +45,9 @@ tz_country_zone = Table(
 
 
 def database_url(*, for_async: bool = False) -> URL:
-    """Return the URL of the database with leased's own tables, as set by the replica; a fence works only there."""
+    """Return the URL of the database with leased's tables, as set by the replica; a fence works
+    only there.
+    """
     url = parse_address(os.environ.get("LEASED_DATABASE_URL", "sqlite:///leased.db"))
     if for_async and url.get_backend_name() == "sqlite":
         return url.set(drivername="sqlite+aiosqlite")

@@ -4,8 +4,8 @@
     store = MemoryStore(clock)
     with lease.sync.LeaseClient(store=store, clock=clock) as client: ...
 
-`MemoryStore` keeps the contract of the databases (one conformance suite runs on all of them), and
-can be made to fail.
+`MemoryStore` keeps the same contract as the databases (one conformance suite runs on all of them)
+and can be made to fail.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from .model import Grant, LeaseRecord, Renewal
 
 
 class ManualClock:
-    """A clock that moves only when a test moves it; call it for the time, in seconds."""
+    """A clock that moves only when a test moves it; call it to get the time in seconds."""
 
     def __init__(self, start: float = 1_000.0) -> None:
         self._now = start
@@ -30,7 +30,7 @@ class ManualClock:
         return self._now
 
     def advance(self, seconds: float) -> None:
-        """Move the clock on."""
+        """Move the clock forward."""
         self._now += seconds
 
 
@@ -45,16 +45,14 @@ class _Row:
 
 
 class MemoryStore:
-    """The leases in memory, shared by all clients that are given this store; its clock is the
-    "database's" clock.
-    """
+    """A store in memory, shared by all clients that use it; its clock stands for the database's."""
 
     def __init__(self, clock: ManualClock | None = None) -> None:
         self._clock = clock or time.monotonic
         self._rows: dict[str, _Row] = {}
         self._lock = threading.Lock()
         self.available = True
-        """Set it to False and every call raises `StoreUnavailable`."""
+        """While it is False, every call raises `StoreUnavailable`."""
 
     async def grant(self, name: str, holder: str, label: str, ttl: float) -> Grant | LeaseRecord | None:
         """Grant ``name`` if it is free or stale."""
@@ -95,7 +93,7 @@ class MemoryStore:
             return True
 
     async def wait_released(self, name: str, seconds: float) -> None:
-        """Look every few milliseconds, in real time."""
+        """Wait up to ``seconds`` of real time until ``name`` is free or stale."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             record = await self.read(name)
@@ -117,7 +115,7 @@ class MemoryStore:
         """Do nothing: there are no connections."""
 
     def fence(self, grant: Grant) -> None:
-        """Raise `LeaseLost` unless ``grant`` is in force: what a fenced transaction would do."""
+        """Raise `LeaseLost` unless ``grant`` is in force, as a fence in a transaction would."""
         with self._reached():
             row = self._rows.get(grant.name)
             if row is None or (row.token, row.holder) != (grant.token, grant.holder):
@@ -125,7 +123,7 @@ class MemoryStore:
 
     def _reached(self) -> threading.Lock:
         if not self.available:
-            raise StoreUnavailable("the store in memory is away, as the test has set it")
+            raise StoreUnavailable("the test has made the store in memory unavailable")
         return self._lock
 
     def _record(self, name: str, row: _Row) -> LeaseRecord:

@@ -141,7 +141,7 @@ async def test_one_failed_renewal_loses_nothing_and_the_next_follows_after_retry
     assert state.loss is None
     (risk,) = beating.told.of(events.AtRisk)
     assert risk.grants == (state.grant,)
-    assert "away" in risk.cause
+    assert "unavailable" in risk.cause
     assert beating.heartbeat._next_beat == beating.clock() + beating.timing.retry_wait
     beating.store.available = True
     await beating.beat_when_due()
@@ -179,7 +179,7 @@ async def test_a_lease_is_lost_at_give_up_and_the_cause_says_for_how_long_the_da
         await beating.watch()
     assert state.loss.kind is LossKind.UNREACHABLE
     assert state.loss.cause.startswith("database unreachable for 1")
-    assert "is away, as the test has set it" in state.loss.cause
+    assert "the test has made the store in memory unavailable" in state.loss.cause
     assert beating.told.of(events.Lost) == [events.Lost(state.loss)]
 
 

@@ -248,5 +248,5 @@ async def test_a_wait_for_a_live_lease_ends_by_itself(kept: Kept) -> None:
 async def test_a_store_in_memory_can_be_away() -> None:
     store = MemoryStore()
     store.available = False
-    with pytest.raises(StoreUnavailable, match="away"):
+    with pytest.raises(StoreUnavailable, match="unavailable"):
         await store.read("a")
