@@ -35,8 +35,8 @@ def ask_url(url: str, unit: Unit[T], *, write: bool = False, patience: float = P
     file = backend_of(address).file(address)
     if file is not None and not Path(file).exists():
         raise NoDatabase(
-            f'there is no database file "{file}"; `leased run FILE` creates it; --database or '
-            "LEASED_DATABASE_URL names another"
+            f'there is no database file "{file}"; create it with `leased run FILE`, or name another '
+            "with --database or LEASED_DATABASE_URL"
         )
 
     def checked(connection: Connection) -> T:

@@ -51,6 +51,9 @@ def sql(
         str | None, typer.Option(metavar="REVISION", help="Leave out this revision and those before it.")
     ] = None,
 ) -> None:
-    """Print the migrations as a script for the URL's kind of database, without connecting to it."""
+    """Print the migrations as a script.
+
+    The URL names the kind of database; no connection is made.
+    """
     url = parse_address(read_settings({"database_url": database}).database)
     sys.stdout.write(migrations.sql(backend_of(url).name, since))
