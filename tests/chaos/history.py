@@ -36,7 +36,7 @@ from .escapee import Tried
 from .faults.clocks import MOVES
 from .lanes import Done
 
-BAD = ('"level": "error"', "Traceback", "defect of leased", "internal error in leased", "a bug in leased")
+BAD = ('"level": "error"', "Traceback", "internal error in leased", "a bug in leased")
 
 
 @dataclass(frozen=True, slots=True)
