@@ -1,4 +1,4 @@
-"""`python -m tests.chaos`: one campaign, its table, and status 1 when something was violated."""
+"""`python -m tests.chaos`: a campaign and its table; status 1 if a promise was broken."""
 
 import argparse
 import json
@@ -19,11 +19,11 @@ from .summary import summarize
 KINDS = ("postgres", "sqlite")
 LONGEST = 120.0
 SHARES = {"postgres": 0.7, "sqlite": 0.3}
-"""How the minutes are shared when both are asked for."""
+"""The share of the minutes per database when both are requested."""
 
 
 def main() -> int:
-    """Return the exit status: 1 when something was violated, 2 when there is no database to do it on."""
+    """Return the exit status: 1 if a promise was broken, 2 if there is no database."""
     options = _options()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that all that was started is ended
     _say(f"seed {options.seed}")

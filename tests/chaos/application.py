@@ -1,4 +1,4 @@
-"""The schedules of a campaign: each overlap policy, a shared lock, jobs shorter and longer than the lease, each kind of job."""
+"""The schedules of a campaign: each overlap policy, a shared lock, and jobs of each kind."""
 
 import asyncio
 import os

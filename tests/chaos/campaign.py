@@ -1,4 +1,4 @@
-"""A campaign: replicas at work, faults in a seeded order, then quiet; and then the history is checked."""
+"""A campaign: replicas at work, faults in a seeded order, a quiet end, a check of the history."""
 
 import json
 import os
@@ -38,14 +38,14 @@ SLOTS = ("north", "east", "south")
 QUIET = 120.0
 """Seconds after the last fault within which every run must be over."""
 PARKS = {"postgres": 0.3, "sqlite": 0.05}
-"""Seconds for which the escapee keeps a fenced transaction open; on SQLite all writers wait for it."""
+"""Seconds for which the escapee keeps a fenced transaction open; on SQLite all writers wait."""
 TOLERANCE = {"postgres": timedelta(), "sqlite": timedelta(milliseconds=5)}
-"""How finely the clock of each database can be read."""
+"""The resolution of each database's clock."""
 
 
 @dataclass
 class Result:
-    """What a campaign has seen."""
+    """What a campaign has recorded."""
 
     kind: str
     seed: int
@@ -59,29 +59,29 @@ class Result:
     statuses: dict[str, int] = field(default_factory=dict)
     strays: list[int] = field(default_factory=list)
     balance: int = 0
-    """What is on the account."""
+    """The balance of the account."""
     effects: int = 0
-    """How many effects there are."""
+    """The number of effects."""
     held: int = 0
-    """How many leases have a holder, when all replicas have ended."""
+    """The number of leases with a holder after all replicas have ended."""
     acknowledged: set[tuple[int, str]] = field(default_factory=set)
-    """(run, job) of each effect that a job was told to be committed."""
+    """(run, job) of each effect whose commit was acknowledged to the job."""
     holders: dict[str, int] = field(default_factory=dict)
-    """The process of each replica that is known still."""
+    """The process of each registered replica."""
     seen_alive: dict[int, float] = field(default_factory=dict)
-    """When each of these processes was last seen alive, by the clock of the diaries."""
+    """When each replica process was last seen alive, by the clock of the diaries."""
     bad_lines: list[str] = field(default_factory=list)
-    """What replicas have logged as an error, or broke off with."""
+    """The errors that replicas logged, or ended with."""
     settled_after: float = 0.0
     """Seconds from the last fault until every run was over."""
     audit: dict[str, Any] = field(default_factory=dict)
     skipped: dict[str, int] = field(default_factory=dict)
-    """Instants that did not run, by reason."""
+    """The skipped instants, by reason."""
     clocks: history.Clocks = field(default_factory=history.Clocks.now)
 
 
 def run(site: Site, seconds: float, seed: int, tell: Callable[[str], None]) -> Result:
-    """Inflict faults for so many seconds, and return what was seen of it."""
+    """Inflict faults for so many seconds, and return the result."""
     result = Result(site.kind, seed, seconds)
     starts = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=8)
     ends = starts + timedelta(seconds=seconds)
@@ -113,7 +113,7 @@ def run(site: Site, seconds: float, seed: int, tell: Callable[[str], None]) -> R
 
 
 def make_slots(site: Site, names: Sequence[str], starts: datetime, ends: datetime) -> list[Slot]:
-    """One plain replica; where there are three, the second's wall clock can be moved and the third is a supervisor with two."""
+    """Return the slots: of three, the second has a movable wall clock, the third a supervisor."""
     common = (f"--ttl={TTL:g}s", "--poll=0.5s", "--concurrency=12", "--grace=20s", "--log-format=json", "--no-web")
     told = {STARTS: starts.isoformat(), ENDS: ends.isoformat(), URL: site.jobs_address}
     slots = []
@@ -147,7 +147,7 @@ def _inflict(scene: Scene, seed: int, ends: datetime, result: Result, tell: Call
 
 
 def _wait_until_over(engine: Engine, tell: Callable[[str], None]) -> float:
-    """Wait until every run is over, or for so long that one that is not is an error of its own."""
+    """Wait until every run is over, up to a limit beyond which one that is not is an error."""
     began = time.monotonic()
 
     def unfinished() -> int:
@@ -203,7 +203,7 @@ def _judge(site: Site, engine: Engine, starts: datetime, ends: datetime, result:
 
 
 def application(starts: datetime, ends: datetime) -> Application:
-    """The definitions that the replicas have."""
+    """Return the definitions that the replicas have."""
     with _environment({STARTS: starts.isoformat(), ENDS: ends.isoformat(), URL: ""}):
         return load(str(APPLICATION))
 
@@ -219,7 +219,7 @@ def _environment(more: dict[str, str]) -> Iterator[None]:
 
 
 def _audit(url: str) -> dict[str, Any]:
-    """What `leased audit` says of the same database."""
+    """Return what `leased audit` reports about the same database."""
     command = [sys.executable, "-P", "-m", "leased", "audit", f"--database={url}", "--json"]
     said = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT)
     if said.returncode not in (0, 1) or not said.stdout:

@@ -1,4 +1,4 @@
-"""What each attempt of a job notes of itself: a file an attempt, a JSON line a note. Nothing but the standard library."""
+"""The diaries of attempts: a file per attempt, a JSON line per note. Only the standard library."""
 
 import hashlib
 import json
@@ -15,17 +15,17 @@ Note = dict[str, Any]
 
 
 def boottime() -> float:
-    """The clock that is the same in every process of this machine, and that no setting of the wall clock moves."""
+    """Return the time since boot: the same in every process, and independent of the wall clock."""
     return time.clock_gettime(_CLOCK)
 
 
 def diaries() -> Path:
-    """The folder of the diaries."""
+    """Return the folder of the diaries."""
     return Path(os.environ[FOLDER]) / "diaries"
 
 
 class Diary:
-    """One attempt's notes. Jobs that live in their replica close it, so that it does not run out of file descriptors."""
+    """The notes of an attempt. Jobs inside a replica close it, to save descriptors."""
 
     def __init__(self, run: int, job: str, attempt: int, grant: tuple[str, int, str]) -> None:
         self._lease = hashlib.sha256(grant[0].encode()).hexdigest()[:16]
@@ -34,7 +34,7 @@ class Diary:
         self._known = {"run": run, "job": job, "attempt": attempt, "grant": list(grant)}
 
     def note(self, what: str, **more: Any) -> None:
-        """Add a line, in one write."""
+        """Append a line in a single write."""
         line = {"what": what, "at": boottime(), **(self._known if what == "began" else {}), **more}
         os.write(self._file, json.dumps(line).encode() + b"\n")
 
@@ -42,7 +42,7 @@ class Diary:
         os.close(self._file)
 
     def survivors(self, ours: list[int]) -> list[int]:
-        """The processes of earlier attempts under this lease that are still there; ours are left to those who come."""
+        """Return living processes of earlier attempts under this lease, and note ours."""
         path = diaries() / f"{self._lease}.pids"
         earlier = [tuple(map(int, line.split())) for line in path.read_text().splitlines()] if path.exists() else []
         found = [pid for pid, start in earlier if start_time(pid) == start]
@@ -52,7 +52,7 @@ class Diary:
 
 
 def read(path: Path) -> list[Note]:
-    """The notes of one attempt; of one that was killed while it wrote, the whole lines."""
+    """Return the notes of an attempt; only whole lines if it was killed while writing."""
     notes = []
     for line in path.read_bytes().splitlines():
         try:
@@ -63,7 +63,7 @@ def read(path: Path) -> list[Note]:
 
 
 def start_time(pid: int) -> int | None:
-    """When a process started, in clock ticks since boot; None if there is none (a zombie is none)."""
+    """Return when a process started, in clock ticks since boot; None if it is dead or a zombie."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

@@ -1,7 +1,8 @@
-"""The effect of a job: one row and one more on an account, in one transaction that begins with the fence.
+"""The effect of a job: a row, and one more on an account, in a transaction behind the fence.
 
-No constraint keeps it from being there twice: it looks first, and adds what is missing, as ordinary programs do. Only the fence makes that
-right. Written with nothing of the library but its turnstile, as a program in another language would.
+No constraint prevents a second row: like an ordinary program, it checks first and adds what is
+missing. Only the fence makes that right. It uses nothing of the library but its turnstile, as a
+program in another language would.
 """
 
 import importlib.util
@@ -19,7 +20,7 @@ BOUND = 2.0
 
 
 def write(url: str, grant: Grant, run: int | None, job: str, *, park: float = 0.0) -> tuple[Answer, str]:
-    """Write the effect of a job (or, without a run, a row of its own), and say what came of it.
+    """Write the effect of a job (or, without a run, a row of its own), and return the result.
 
     ``park`` is how long it waits before its commit.
     """
@@ -74,7 +75,7 @@ def _add(execute: Callable[..., Any], mark: str, grant: Grant, run: int | None, 
 
 
 def _load(name: str) -> Any:
-    """Load one file of the library without all of it, which takes a second to import."""
+    """Load a file of the library without the rest, which takes a second to import."""
     spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[2] / "lease" / "database" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None

@@ -1,6 +1,7 @@
-"""Work that nobody can kill, as in a container of its own: it holds on to a grant that it was once told of, and writes under it.
+"""Work that cannot be killed, as if in a container: it keeps a grant and writes under it.
 
-Only the fence stands in its way. It goes on with one grant until it is refused, and so writes as a zombie again and again.
+Only the fence stops it. It keeps each grant until it is refused, and so writes as a zombie again and
+again.
 """
 
 import threading
@@ -20,7 +21,7 @@ _LATEST = text("SELECT name, token, holder FROM witness WHERE what = 'granted' O
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """One write that it tried."""
+    """A write that it attempted."""
 
     grant: Grant
     answer: Answer
@@ -30,7 +31,7 @@ class Tried:
 
 
 class Escapee:
-    """Writes in a thread of its own, until told to end."""
+    """Writes on a thread of its own until it is stopped."""
 
     def __init__(self, url: str, look: Callable[[], Connection], seed: int, *, longest_park: float) -> None:
         self.tried: list[Tried] = []

@@ -1,4 +1,4 @@
-"""The replicas of a campaign: a few slots, each with one `leased run` that is started again when it has ended."""
+"""The replicas of a campaign: slots with a `leased run` each, which is restarted when it ends."""
 
 import os
 import re
@@ -23,16 +23,16 @@ APPLICATION = Path(__file__).with_name("application.py")
 
 @dataclass
 class Slot:
-    """A place for one replica; `with slot.busy` while something is done to it."""
+    """A place for a replica; `with slot.busy` during a fault."""
 
     name: str
     options: tuple[str, ...]
     environment: Mapping[str, str]
     preload: str | None = None
-    """A library to preload; then the replica is started as a new program, which takes a second more."""
+    """A library to preload: the replica is then started as a new program, a second slower."""
     replica: ReplicaProcess | None = None
     down: bool = False
-    """It is to stay down for now."""
+    """Whether it must stay down for now."""
     busy: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -42,25 +42,25 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """A replica ended by itself, which nobody had asked it to."""
+    """A replica that ended by itself, without a request."""
 
     slot: str
     status: int
     at: float
     said: str
     starting: bool
-    """It had not claimed anything yet: its database was away."""
+    """Whether it had not claimed anything yet: its database was away."""
 
 
 class Fleet:
-    """All replicas; a thread starts again what has ended."""
+    """All replicas; a thread restarts those that have ended."""
 
     def __init__(self, slots: Sequence[Slot], folder: Path) -> None:
         self.slots = slots
         self.ends: list[End] = []
         self.logs: list[tuple[str, Path]] = []
         self.seen_alive: dict[int, float] = {}
-        """When each process that is a replica was last seen alive, by the clock of the diaries."""
+        """When each replica process was last seen alive, by the clock of the diaries."""
         self._folder = folder
         self._starter = Starter()
         self._starting = threading.Lock()
@@ -68,7 +68,7 @@ class Fleet:
         self._watcher = threading.Thread(target=self._watch)
 
     def start(self) -> None:
-        """Start all, and return when they are up."""
+        """Start all replicas, and return when they are up."""
         for slot in self.slots:
             self.launch(slot)
         for slot in self.slots:
@@ -76,14 +76,14 @@ class Fleet:
         self._watcher.start()
 
     def relaunch(self, slot: Slot) -> None:
-        """Start a slot's replica again, once the one before is gone, and return when it is up."""
+        """Restart a slot's replica once the previous one is gone, and return when it is up."""
         assert slot.replica is not None
         slot.replica.wait()
         self.launch(slot)
         self.up(slot)
 
     def launch(self, slot: Slot) -> None:
-        """Start a slot's replica, if none is running."""
+        """Start a slot's replica if none is running."""
         with self._starting:
             if slot.replica is not None and slot.replica.status is None:
                 return
@@ -99,13 +99,13 @@ class Fleet:
             slot.down = False
 
     def up(self, slot: Slot) -> None:
-        """Wait until its replica claims; one that ends because the database is away just then is started again."""
+        """Wait until its replica claims; restart one that ends because the database is away."""
         wait_until(
             lambda: slot.replica is not None and slot.replica.said("schedules: "), f"{slot.name} is up", limit=60
         )
 
     def stop(self) -> dict[str, int]:
-        """Let all of them drain, and return their exit statuses."""
+        """Drain all replicas, and return their exit statuses."""
         for slot in self.slots:
             self.up(slot)
         self._stopping.set()
@@ -117,7 +117,7 @@ class Fleet:
         return {name: replica.wait() for name, replica in living.items()}
 
     def close(self) -> None:
-        """End what is left of them, and of all that they started."""
+        """Kill what is left of the replicas and of all that they started."""
         self._stopping.set()
         if self._watcher.ident is not None:
             self._watcher.join()
@@ -128,11 +128,11 @@ class Fleet:
         self._starter.end()
 
     def status(self, slot: Slot) -> int | None:
-        """The exit status of a slot's replica; None while it runs."""
+        """Return the exit status of a slot's replica; None while it is running."""
         return slot.replica.status if slot.replica is not None else 0
 
     def replica_pid(self, slot: Slot) -> int | None:
-        """The process that is a replica; of a supervised slot, the first of its replicas. None while there is none."""
+        """Return the process of a slot's replica (the first if supervised); None without one."""
         if slot.replica is None or self.status(slot) is not None:
             return None
         if not slot.supervised:
@@ -162,7 +162,7 @@ class Fleet:
 
 
 class Spawned:
-    """A `leased` that was started as a program of its own."""
+    """A `leased` started as a program of its own."""
 
     def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], folder: Path, log: Path) -> None:
         with log.open("ab") as output:
@@ -181,18 +181,18 @@ class Spawned:
 
 
 def environment(folder: Path, more: Mapping[str, str]) -> dict[str, str]:
-    """What a replica of a campaign has in its environment."""
+    """Return the environment of a campaign's replica."""
     inherited = {name: value for name, value in os.environ.items() if not re.match("LEASED?_", name)}
     return {**inherited, "PYTHONPATH": str(ROOT), FOLDER: str(folder), **more}
 
 
 def keepers_of(replica: int) -> list[int]:
-    """The keepers that a replica has started."""
+    """Return the keepers that a replica has started."""
     return [pid for pid in children_of(replica) if b"keeper" in _command(pid)]
 
 
 def kill_marked(folder: Path) -> list[int]:
-    """Kill every process of the campaign, and return those that there were."""
+    """Kill every process of the campaign, and return them."""
     found = []
     mark = f"{FOLDER}={folder}".encode()
     for entry in Path("/proc").glob("[0-9]*"):

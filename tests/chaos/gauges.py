@@ -1,4 +1,4 @@
-"""What a soak watches: memory, threads and file descriptors of the replicas; connections, write-ahead log and tables of the database."""
+"""The gauges of a soak: resources of the replicas; connections, log and tables of the database."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,33 +10,33 @@ TABLES = ("lease", "schedule", "run", "job_run", "replica")
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One look at everything. Sizes are in bytes."""
+    """A reading of all gauges. Sizes are in bytes."""
 
     at: float
     """Seconds since the soak began."""
     memory: int
-    """The most that one replica has resident."""
+    """The largest resident memory of a replica."""
     descriptors: int
-    """The most that one replica has open."""
+    """The most descriptors that a replica has open."""
     threads: int
     connections: int
-    """All that the server has, ours apart."""
+    """The connections of the server, without ours."""
     wal: int
-    """All that was ever written to the write-ahead log."""
+    """The bytes ever written to the write-ahead log."""
     wal_files: int
-    """What of it lies on the disk."""
+    """The part of it that is on the disk."""
     tables: dict[str, int]
-    """Each with its indexes."""
+    """Each table with its indexes."""
     dead_leases: int
-    """Dead rows in the table of leases."""
+    """The dead rows in the table of leases."""
     hot: float
     """The share of updates of leases that touched no index."""
     runs: int
-    """Runs so far."""
+    """The number of runs so far."""
 
 
 def read(server: PostgresServer, replicas: list[int], at: float) -> Reading:
-    """Look at the server, and at these processes."""
+    """Read the gauges of the server and of these processes."""
     sizes = ", ".join(f"pg_total_relation_size('{name}')" for name in TABLES)
     ((connections, wal, wal_files, dead, hot, runs, *tables),) = server.psql(
         "SELECT (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()),"

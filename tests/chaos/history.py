@@ -1,4 +1,4 @@
-"""All that a campaign has written down, as facts for the checker: the witness, the effects, the diaries, the tables, the faults."""
+"""The history of a campaign as facts: from its witness, effects, diaries, tables and faults."""
 
 import json
 import time
@@ -41,23 +41,23 @@ BAD = ('"level": "error"', "Traceback", "internal error in leased", "a bug in le
 
 @dataclass(frozen=True, slots=True)
 class Clocks:
-    """Turns the readings of the clock since boot, and those of a wall clock that was moved meanwhile, into instants."""
+    """Turns readings of the clock since boot, and of a wall clock that was moved, into instants."""
 
     began: float
-    """When the campaign began, by the wall clock that nobody moves."""
+    """When the campaign began, by the wall clock that is not moved."""
     offset: float
-    """What that clock has more than the clock since boot."""
+    """How far that clock is ahead of the clock since boot."""
 
     @classmethod
     def now(cls) -> "Clocks":
         return cls(time.time(), time.time() - boottime())
 
     def instant(self, boot: float) -> datetime:
-        """The instant of a reading of the clock since boot."""
+        """Return the instant of a reading of the clock since boot."""
         return datetime.fromtimestamp(boot + self.offset, UTC)
 
     def unmoved(self, wall: float) -> datetime:
-        """The instant of a reading of a wall clock, moved or not: the faults move it by hours, a campaign on SQLite takes less."""
+        """Return the instant of a reading of a wall clock that may have been moved by hours."""
         for moved in (0.0, *MOVES.values()):
             if self.began - 60 <= wall - moved <= time.time() + 60:
                 return datetime.fromtimestamp(wall - moved, UTC)
@@ -65,7 +65,7 @@ class Clocks:
 
 
 def witnessed(connection: Connection, clocks: Clocks) -> Iterator[Fact]:
-    """What the triggers saw, in the order in which it happened."""
+    """Yield what the triggers recorded, in the order in which it happened."""
     sqlite = connection.dialect.name == "sqlite"
     order = "rowid" if sqlite else "at"
     before = datetime.min.replace(tzinfo=UTC)
@@ -99,7 +99,7 @@ def witnessed(connection: Connection, clocks: Clocks) -> Iterator[Fact]:
 
 
 def effects(connection: Connection) -> Iterator[Fact]:
-    """What was written under a fence on PostgreSQL, and when it was committed: that time is taken before the locks are let go."""
+    """Yield the fenced writes on PostgreSQL; the commit time is taken before locks are released."""
     if connection.dialect.name == "postgresql":
         rows = connection.execute(
             text("SELECT pg_xact_commit_timestamp(xmin), run, job, name, token, holder FROM effect")
@@ -109,7 +109,7 @@ def effects(connection: Connection) -> Iterator[Fact]:
 
 
 def tables(connection: Connection, application: Application) -> Iterator[Fact]:
-    """What the leases and the runs are in the end; read apart from the audit, which has reading of its own."""
+    """Yield the final leases and runs; read independently of the audit."""
     jobs_of = {schedule.name: tuple(job.name for job in schedule.jobs) for schedule in application.schedules}
     for name, token in connection.execute(text("SELECT name, token FROM lease")):
         yield HighestToken(name, token)
@@ -136,7 +136,7 @@ def tables(connection: Connection, application: Application) -> Iterator[Fact]:
 
 
 def due(application: Application, until: datetime) -> Iterator[Fact]:
-    """Every instant of every schedule, by plain arithmetic: all of them have an interval, and count from `starts`."""
+    """Yield every instant of every schedule, by plain arithmetic from `starts` and its interval."""
     for schedule in application.schedules:
         assert isinstance(schedule.trigger, Every)
         assert schedule.starts is not None
@@ -147,11 +147,11 @@ def due(application: Application, until: datetime) -> Iterator[Fact]:
 
 
 def diaries(folder: Path, clocks: Clocks) -> Iterator[Fact]:
-    """What the attempts noted of themselves."""
+    """Yield what the attempts noted in their diaries."""
     for notes in _notes(folder):
         began = notes[0]
         grant = Grant(*began["grant"])
-        # A process of its own is killed; what runs in the replica is told, and its beginning is all that counts.
+        # A child is killed; a task in the replica is only cancelled, so that only its start counts.
         last = notes[-1] if "pids" in began else began
         survivors = tuple(began.get("survivors", ()))
         yield Worked(grant, clocks.instant(began["at"]), clocks.instant(last["at"]), survivors)
@@ -161,7 +161,7 @@ def diaries(folder: Path, clocks: Clocks) -> Iterator[Fact]:
 
 
 def acknowledged(folder: Path) -> set[tuple[int, str]]:
-    """(run, job) of each effect that a job was told to be committed."""
+    """Return (run, job) of each effect whose commit was acknowledged to the job."""
     return {
         (notes[0]["run"], notes[0]["job"])
         for notes in _notes(folder)
@@ -177,14 +177,14 @@ def _notes(folder: Path) -> Iterator[list[Note]]:
 
 
 def haunted(tried: Iterable[Tried], clocks: Clocks) -> Iterator[Fact]:
-    """What was refused to the escapee."""
+    """Yield the writes that were refused to the escapee."""
     for one in tried:
         if one.answer == "refused":
             yield FencedWriteRefused(Grant(*one.grant), clocks.instant(one.answered))
 
 
 def outages(done: Iterable[Done], clocks: Clocks) -> Iterator[Fact]:
-    """The faults in which nobody could have recovered anything."""
+    """Yield the faults during which no replica could recover anything."""
     for fault in done:
         if fault.outage:
             yield Outage(clocks.instant(fault.began), clocks.instant(fault.ended))
@@ -192,7 +192,7 @@ def outages(done: Iterable[Done], clocks: Clocks) -> Iterator[Fact]:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """A replica has said that it lost a lease."""
+    """A loss of a lease that a replica logged."""
 
     slot: str
     lease: str
@@ -202,7 +202,7 @@ class Loss:
 
 
 def losses(logs: Iterable[tuple[str, Path]], clocks: Clocks) -> Iterator[Loss]:
-    """Each lease that a replica has said that it lost."""
+    """Return the losses of leases that replicas logged."""
     for slot, log in logs:
         for line in log.read_text(errors="replace").splitlines():
             if '"lease lost"' in line:
@@ -212,7 +212,7 @@ def losses(logs: Iterable[tuple[str, Path]], clocks: Clocks) -> Iterator[Loss]:
 
 
 def bad_lines(logs: Iterable[tuple[str, Path]]) -> Iterator[str]:
-    """What no replica should ever say, whatever is done to it."""
+    """Return the log lines that no replica should ever write, under any fault."""
     for slot, log in logs:
         for line in log.read_text(errors="replace").splitlines():
             if any(word in line for word in BAD):

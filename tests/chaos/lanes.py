@@ -1,4 +1,4 @@
-"""The seeded order of faults. Two lanes do things to replicas, never both to one, and so never to all three; a third to the database."""
+"""The seeded order of faults: two lanes for replicas, never the same one, one for the database."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -14,18 +14,18 @@ from .fleet import Slot
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One fault to come."""
+    """A fault to come."""
 
     fault: type[Fault]
     slot: Slot | None
     lasts: float
     gap: float
-    """Seconds without a fault of this lane after it."""
+    """The seconds without a fault of this lane after it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """One fault that was."""
+    """A fault that was inflicted."""
 
     kind: str
     slot: str | None
@@ -37,7 +37,7 @@ class Done:
 
 
 def slot_faults(seed: int, lane: int, scene: Scene, slots: Sequence[Slot]) -> Iterator[Planned]:
-    """Yield the faults of one lane over replicas, without end; the same ones for the same seed and the same machine."""
+    """Yield the faults of a lane for replicas, endlessly; the seed and the machine decide them."""
     chance = Random(f"{seed}/replicas/{lane}")
     while True:
         slot = chance.choice(list(slots))
@@ -60,7 +60,7 @@ def _lasts(kind: type[Fault], chance: Random) -> float:
 
 
 class Lane:
-    """Does one fault after the other in a thread of its own, until told to end; what a fault raises ends the campaign."""
+    """Inflicts one fault after the other on its own thread; an error in one ends the campaign."""
 
     def __init__(self, name: str, seed: int, scene: Scene, plan: Iterator[Planned], done: list[Done]) -> None:
         self.error: BaseException | None = None
@@ -75,7 +75,7 @@ class Lane:
         self._thread.start()
 
     def end(self) -> None:
-        """Let the fault under way be over, and then no more."""
+        """Finish the current fault, and inflict no more."""
         self._end.set()
 
     def join(self) -> None:
@@ -96,7 +96,7 @@ class Lane:
             self._inflict(planned, planned.fault(self._scene, self._chance))
             return
         with planned.slot.busy:
-            # A plan with a slot is one of a SlotFault, which takes it: the type of the plan does not tell.
+            # A plan with a slot is that of a SlotFault, which takes it; the type does not show it.
             self._inflict(planned, planned.fault(self._scene, self._chance, planned.slot))  # type: ignore[call-arg]
 
     def _inflict(self, planned: Planned, fault: Fault) -> None:

@@ -1,6 +1,7 @@
-"""What user code can do to the process that it runs in: block its event loop, hold the interpreter lock. Done when a file asks for it.
+"""The mischief of user code in its process: a blocked event loop, or a held interpreter lock.
 
-A file `mischief/PID` holds two words, what and for how many seconds; it is removed when that is over.
+A file `mischief/PID` orders it with two words, what and for how many seconds, and is removed when it
+is over.
 """
 
 import asyncio
@@ -18,12 +19,12 @@ _armed = threading.Event()
 
 
 def order(folder: Path, pid: int) -> Path:
-    """The file that asks a process for mischief."""
+    """Return the file that orders a process to do mischief."""
     return folder / "mischief" / str(pid)
 
 
 def armed(folder: Path, pid: int) -> Path:
-    """The file that says that a process would do it."""
+    """Return the file that shows that a process watches for orders."""
     return folder / "mischief" / f"{pid}-armed"
 
 

@@ -1,4 +1,4 @@
-"""PgBouncer in transaction mode, where it is installed."""
+"""PgBouncer in transaction mode, if it is installed."""
 
 import shutil
 import signal
@@ -13,12 +13,12 @@ from tests.support.waiting import wait_until
 
 
 def pooler_program() -> str | None:
-    """PgBouncer's program; None where it is not installed."""
+    """Return PgBouncer's program; None if it is not installed."""
     return shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
 
 
 class Pooler:
-    """One PgBouncer before the server (or proxy) at a port of this machine."""
+    """A PgBouncer before the server (or proxy) at a port of this machine."""
 
     def __init__(self, target: int) -> None:
         self._target = target
@@ -49,7 +49,7 @@ class Pooler:
         shutil.rmtree(self.folder)
 
     def start(self) -> None:
-        """Return when it takes connections."""
+        """Start it, and return when it accepts connections."""
         self.folder.chmod(0o755)
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -62,7 +62,7 @@ class Pooler:
             raise RuntimeError(f"PgBouncer did not start: {(self.folder / 'log').read_text()}") from late
 
     def kill(self) -> None:
-        """End it at once, with all connections through it."""
+        """Kill it, with all connections through it."""
         self._process.send_signal(signal.SIGKILL)
         self._process.wait()
 

@@ -1,4 +1,4 @@
-"""The table at the end of a campaign."""
+"""The report of a campaign: its table, and its problems."""
 
 from collections.abc import Iterator
 
@@ -13,11 +13,11 @@ from .summary import Summary, false_losses, taken_alive
 
 _MOST = 20
 DRAINED = 143
-"""The exit status of a replica that was told to end, and did."""
+"""The exit status of a replica that ended on SIGTERM."""
 
 
 def problems(result: Result) -> list[str]:
-    """All that must not be, in words; empty after a good campaign."""
+    """Return what must not happen, in words; empty after a good campaign."""
     found = [str(violation) for violation in result.violations]
     found += [f"leased audit: {item['what']}" for item in result.audit["items"]]
     found += taken_alive(result)
@@ -33,14 +33,14 @@ def problems(result: Result) -> list[str]:
     found += [f"a replica says: {line}" for line in result.bad_lines]
     if result.strays:
         found.append(f"{len(result.strays)} processes outlived their replicas")
-    # No fault lasts as long as it takes an instant to count as missed, and nobody pauses a schedule.
+    # No fault lasts until an instant counts as missed, and no schedule is paused.
     found += [
         f"{times} instants were skipped: {reason}" for reason, times in result.skipped.items() if reason != "overlap"
     ]
     for name in SLOTS:
         if (status := result.statuses.get(name)) != DRAINED:
             found.append(f"replica {name} ended its drain with status {status}")
-    # Status 1 is how a replica says that it could not start, or that work would outlive its lease (rule 9).
+    # Status 1: a replica could not start, or work would have outlived its lease (rule 9).
     found += [
         f"replica {end.slot} ended by itself with status {end.status}: {end.said}"
         for end in result.ends
@@ -50,7 +50,7 @@ def problems(result: Result) -> list[str]:
 
 
 def _too_little(result: Result) -> list[str]:
-    """A campaign in which little goes on proves little."""
+    """Return why a campaign proves little: too little happened."""
     recorded = [fact for fact in result.facts if isinstance(fact, Recorded)]
     due = sum(isinstance(fact, Due) for fact in result.facts)
     idle = {fact.schedule for fact in recorded} - {fact.schedule for fact in recorded if fact.state == "succeeded"}
@@ -62,7 +62,7 @@ def _too_little(result: Result) -> list[str]:
 
 
 def not_done(result: Result) -> list[str]:
-    """What this machine could not do."""
+    """Return what this machine could not do."""
     names = {MoveWallClock.kind: "is libfaketime installed"}
     if result.kind == "postgres":
         names[KillPooler.kind] = "is PgBouncer installed"
@@ -72,7 +72,7 @@ def not_done(result: Result) -> list[str]:
 
 
 def table(result: Result, summary: Summary) -> Iterator[str]:
-    """Yield the lines."""
+    """Yield the lines of the table."""
     yield f"Chaos on {WORDS[result.kind]}, seed {result.seed}: {summary.total} faults in {result.seconds / 60:.1f} minutes"
     yield ""
     for kind, times in summary.faults.items():

@@ -1,4 +1,4 @@
-"""The database of a campaign, and the ways to it: one for each replica, one for the jobs, one for the campaign itself."""
+"""The database of a campaign, and its URLs: for each replica, the jobs and the campaign."""
 
 import shutil
 import sqlite3
@@ -27,7 +27,7 @@ WORDS = {"postgres": "PostgreSQL", "sqlite": "SQLite"}
 
 
 class Site(Protocol):
-    """Where the campaign's tables are. It is made as the block is entered."""
+    """The database of a campaign; entering the block creates it."""
 
     kind: str
     folder: Path
@@ -40,26 +40,26 @@ class Site(Protocol):
     ) -> None: ...
 
     def address(self, slot: str) -> str:
-        """The URL by which a replica comes to it."""
+        """Return the URL for a replica."""
         ...
 
     @property
     def jobs_address(self) -> str:
-        """The URL by which jobs come to it; what happens to a replica's way does not happen to this one."""
+        """Return the URL for jobs, which the faults of a replica's network do not affect."""
         ...
 
     @property
     def url(self) -> str:
-        """The campaign's own way, for its reading and its checking."""
+        """The campaign's own URL, for reading and checking."""
         ...
 
     def move_away(self, pid: int) -> bool:
-        """Let a replica have registered in another pid namespace, where nobody here can prove its death."""
+        """Move a replica's entry to another pid namespace, where its death cannot be proven."""
         ...
 
 
 class PostgresSite:
-    """A PostgreSQL server of its own, with a synchronous standby. Replicas and jobs come to it through proxies, which can be cut."""
+    """A PostgreSQL server with a synchronous standby, behind proxies that can be cut."""
 
     kind = "postgres"
 
@@ -93,11 +93,11 @@ class PostgresSite:
 
     @property
     def server(self) -> PostgresServer:
-        """The server that is the primary now."""
+        """The current primary."""
         return self.pair.primary
 
     def fail_over(self) -> None:
-        """Go on with the standby, and give it a standby of its own."""
+        """Fail over to the standby, and give it a standby of its own."""
         self.pair.fail_over()
         for proxy in self.proxies.values():
             proxy.lead_to(self.server.port)
@@ -113,7 +113,7 @@ class PostgresSite:
 
     @property
     def url(self) -> str:
-        """The campaign's own way: it leads to whichever server is the primary."""
+        """The campaign's own URL, which leads to the current primary."""
         return self._through(self.proxies[OWN].port)
 
     def move_away(self, pid: int) -> bool:
@@ -128,7 +128,7 @@ class PostgresSite:
 
 
 class SqliteSite:
-    """A SQLite file; in a small file system of its own where that can be mounted, so that it can be filled up."""
+    """A SQLite file, in a small file system of its own (to be filled up) if one can be mounted."""
 
     kind = "sqlite"
     SIZE = "48m"

@@ -1,4 +1,4 @@
-"""`python -m tests.chaos.soak`: replicas at work for hours, connections broken now and then; does anything grow that must not?
+"""`python -m tests.chaos.soak`: replicas at work for hours, to see whether anything grows.
 
 python -m tests.chaos.soak --hours 2 [--json FILE]
 """
@@ -33,7 +33,7 @@ MEGABYTE = 1 << 20
 
 
 def main() -> int:
-    """Return the exit status: 1 when something has grown that must not, 2 when there is no PostgreSQL."""
+    """Return the exit status: 1 if a gauge has grown that must not, 2 without PostgreSQL."""
     options = _options()
     seconds = options.hours * 3600
     folder = Path(tempfile.mkdtemp(prefix="leased-soak-"))
@@ -57,7 +57,7 @@ def main() -> int:
 
 
 def soak(folder: Path, seconds: float, seed: int) -> Iterator[Reading]:
-    """Yield what is read, while replicas work and their connections are broken now and then."""
+    """Yield the readings, while replicas work and their connections are broken now and then."""
     starts = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=5)
     for name in ("diaries", "mischief"):
         (folder / name).mkdir()
@@ -91,14 +91,14 @@ def _breaks(scene: Scene, chance: Random) -> Iterator[None]:
 
 
 def _forget_diaries(folder: Path) -> None:
-    """Nobody reads them here."""
+    """Discard facts, which are not read here."""
     for path in (folder / "diaries").glob("*.jsonl"):
         if time.time() - path.stat().st_mtime > 60:
             path.unlink()
 
 
-# What is flat, however long it runs, and by how much its lowest reading may differ between the second quarter and the last:
-# what leaks raises the floor, and what is at work just then does not. A job under way has 5 file descriptors.
+# The gauges that must be flat, and by how much the lowest reading may differ between the second
+# quarter and the last: a leak raises the floor, normal work does not. A job has 5 file descriptors.
 FLAT: dict[str, tuple[Callable[[Reading], float], Callable[[float], float]]] = {
     "memory of a replica": (lambda reading: reading.memory, lambda before: max(before * 0.10, 8 * MEGABYTE)),
     "file descriptors of a replica": (lambda reading: reading.descriptors, lambda _: 10),
@@ -111,7 +111,7 @@ FLAT: dict[str, tuple[Callable[[Reading], float], Callable[[float], float]]] = {
 
 
 def grown(readings: Sequence[Reading]) -> list[str]:
-    """Return, in words, what has grown that must be flat."""
+    """Return, in words, which gauges have grown that must be flat."""
     found = []
     for name, (gauge, allowed) in FLAT.items():
         before, after = _quarter(readings, 1, gauge), _quarter(readings, 3, gauge)
@@ -121,7 +121,7 @@ def grown(readings: Sequence[Reading]) -> list[str]:
 
 
 def table(readings: Sequence[Reading]) -> Iterator[str]:
-    """Yield the lines of a table: the lowest of the second quarter beside that of the last."""
+    """Yield the lines of a table: the lowest value of the second quarter and of the last."""
     seconds, runs = readings[-1].at - readings[0].at, readings[-1].runs - readings[0].runs
     yield f"Soak: {seconds / 3600:.2f} hours, {runs} runs"
     yield f"  {'':<32}{'2nd quarter':>14}{'last quarter':>14}"

@@ -1,4 +1,4 @@
-"""What a campaign's history comes to, in numbers."""
+"""The summary of a campaign's history, in numbers."""
 
 from collections import Counter
 from dataclasses import asdict, dataclass
@@ -15,38 +15,38 @@ from .campaign import TTL, Result
 from .history import Loss
 
 _LOOKS = timedelta(seconds=0.3)
-"""More than the time between two looks at which processes are alive."""
+"""More than the time between two checks of which processes are alive."""
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The numbers of one campaign."""
+    """The numbers of a campaign."""
 
     faults: dict[str, int]
     due: int
     done: int
     failed: int
     skipped: dict[str, int]
-    """Instants that did not run, by reason."""
+    """The skipped instants, by reason."""
     instants_wrong: int
-    """Occurrences that are lost, accounted for twice, or not over."""
+    """The occurrences that are lost, accounted for twice, or not over."""
     effects_wrong: int
-    """Effects that are there twice, or missing."""
+    """The effects that exist twice or are missing."""
     overlaps: int
-    """Grants that were given while the one before was in force."""
+    """The grants that began while the previous one was in force."""
     at_once: int
-    """Work that was alive after the next grant of its lease, or was found alive by it."""
+    """The work that was alive after the next grant of its lease."""
     effects: int
     zombie_attempted: int
-    """Writes under a grant that had ended, and that had an answer."""
+    """The writes under an ended grant that were answered."""
     zombie_refused: int
     zombie_overtaken: int
-    """Those of them that came after the next grant."""
+    """Those after the next grant."""
     zombie_committed: int
     recoveries: int
-    """Those that no outage fell into; the times are of these."""
+    """The recoveries without an outage; the times are of these."""
     recoveries_in_outages: int
-    """Those beside them that one fell into."""
+    """The recoveries with an outage."""
     recovery_p50: float
     recovery_p99: float
     recovery_max: float
@@ -54,7 +54,7 @@ class Summary:
     false_losses: int
     grants: int
     violations: dict[str, int]
-    """Of each promise."""
+    """The violations of each promise."""
     audit_violations: int
     settled_after: float
 
@@ -67,7 +67,7 @@ class Summary:
 
 
 def summarize(result: Result) -> Summary:
-    """Return the numbers."""
+    """Return the numbers of a campaign."""
     facts = result.facts
     tenures = Tenures(facts)
     recorded = [fact for fact in facts if isinstance(fact, Recorded)]
@@ -110,7 +110,7 @@ def summarize(result: Result) -> Summary:
 
 @dataclass(frozen=True, slots=True)
 class FalseLoss:
-    """A loss for which no fault accounts, and the faults that were under way all the same."""
+    """A loss that no fault explains, and the faults at the time."""
 
     loss: Loss
     meanwhile: tuple[str, ...]
@@ -121,7 +121,7 @@ class FalseLoss:
 
 
 def false_losses(result: Result) -> list[FalseLoss]:
-    """The losses of leases that no fault accounts for: what could cost one took less of the time to the loss than half of what is tolerated."""
+    """Return the losses without a cause: no fault took half of the tolerated outage before them."""
     timing = LeaseTiming(TTL)
     known = {(one.grant.name, one.grant.token): one for one in Tenures(result.facts)}
     found = []
@@ -129,7 +129,8 @@ def false_losses(result: Result) -> list[FalseLoss]:
         tenure = known.get((loss.lease, loss.token))
         if tenure is None:
             continue
-        # Trust in the last renewal ends after so long. What was told before knew of an earlier one: the answer to the last never came.
+        # Trust in the last renewal ends after this time. A loss before that counts from an earlier
+        # renewal: the answer to the last one never came.
         lost = min(_boottime(result, loss.at), _boottime(result, tenure.last_sign) + timing.give_up)
         last = lost - timing.give_up
         near = [one for one in result.faults if one.slot in (None, loss.slot) and one.began < lost and one.ended > last]
@@ -144,10 +145,10 @@ def _boottime(result: Result, instant: datetime) -> float:
 
 
 def taken_alive(result: Result) -> list[str]:
-    """The live leases that were settled although their holder was alive, and had not lost them: startup cleanup must never do that."""
+    """Return live leases that were settled while their holder was alive and had not lost them."""
     tenures = Tenures(result.facts)
     lost = {(loss.lease, loss.token) for loss in result.losses}
-    # A grant under which nothing began is one whose reply was lost: its holder releases it itself (rule 6).
+    # A grant without work is one whose reply was lost: its holder releases it itself (rule 6).
     worked = {fact.grant for fact in result.facts if isinstance(fact, Worked)}
     found = []
     for fact in result.facts:

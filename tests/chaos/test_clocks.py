@@ -1,4 +1,4 @@
-"""A wall clock that is moved by hours, in the middle of a program: the monotonic clocks stand, and a lease is not lost."""
+"""A wall clock that is moved by hours: monotonic clocks are not moved, and no lease is lost."""
 
 import subprocess
 import sys

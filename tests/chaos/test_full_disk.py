@@ -1,4 +1,4 @@
-"""The disk is full for whoever writes, and has room again afterwards."""
+"""The disk is full for every writer, and has room again afterwards."""
 
 import sqlite3
 from contextlib import closing

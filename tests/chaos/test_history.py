@@ -1,4 +1,4 @@
-"""What is read from the logs of replicas."""
+"""The losses and errors that are read from the logs of replicas."""
 
 import json
 import time

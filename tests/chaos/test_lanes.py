@@ -16,7 +16,7 @@ MANY = 2_000
 
 @pytest.fixture(params=["postgres", "sqlite"])
 def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Scene:
-    """Nothing of it is started."""
+    """A site that is never started."""
     if request.param == "postgres":
         site: Site = PostgresSite([slot.name for slot in SLOTS], tmp_path)
     else:

@@ -1,4 +1,4 @@
-"""What a campaign must not have is named, and so is one in which too little went on."""
+"""Problems of a campaign are named, and so is a campaign in which too little happened."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,7 @@ from tests.chaos.summary import false_losses, taken_alive
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 CLOCKS = Clocks(START.timestamp(), START.timestamp())
-"""The clock since boot began when the campaign did."""
+"""Return clocks by which the machine booted when the campaign began."""
 GRANT = Grant("run/chaos/long", 1, "anna")
 
 
@@ -36,7 +36,7 @@ def facts() -> list[Fact]:
 
 
 def good(**changes: Any) -> Result:
-    """A small campaign with nothing wrong."""
+    """Return a small campaign with nothing wrong."""
     told = Result(
         "postgres",
         7,
@@ -90,7 +90,7 @@ def a_loss(told: float) -> Loss:
 
 
 def lost(*faults: Done, told: float = 12.1) -> Result:
-    """A lease that was granted at 10 s, never renewed, and lost."""
+    """Return a lease that was granted at 10 s, never renewed, and lost."""
     granted = GrantBegan(GRANT, at(10), at(10 + TTL))
     return good(facts=[granted], losses=[a_loss(told)], faults=list(faults))
 
@@ -136,7 +136,7 @@ def test_a_loss_that_is_told_late_does_not_move() -> None:
 
 
 def settled(*, seen: float, ended: float, **changes: Any) -> Result:
-    """A grant that would have been live until 13 s and was settled; its replica was last seen alive at ``seen``."""
+    """Return a settled grant, live until 13 s, whose replica was last seen alive at ``seen``."""
     told: list[Fact] = [
         GrantBegan(GRANT, at(10), at(13)),
         RunClaimed(1, GRANT, at(10)),

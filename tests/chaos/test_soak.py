@@ -1,4 +1,4 @@
-"""A soak tells a leak from what is at work just then."""
+"""A soak distinguishes a leak from normal variation."""
 
 from collections.abc import Iterable
 

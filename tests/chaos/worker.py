@@ -1,4 +1,4 @@
-"""What the commands of a campaign do: begin, work for some time with signs of life, write their effect under the fence, end.
+"""The commands of a campaign: start, work with signs of life, write the effect under the fence.
 
 python -I worker.py JOB SECONDS
 """
@@ -16,10 +16,10 @@ from tests.chaos.effect import Grant, write
 
 _ALIVE_EVERY = 0.1
 _PATIENCE = 30.0
-"""Seconds for which it tries to write while the database is away."""
+"""Seconds for which it keeps trying to write while the database is away."""
 URL = "CHAOS_JOBS_URL"
 STARTS, ENDS = "CHAOS_STARTS", "CHAOS_ENDS"
-"""Environment variables: how jobs come to the database, and between which instants the schedules are due."""
+"""Environment variables: the database URL of jobs, and the span in which schedules are due."""
 
 
 def main(job: str, seconds: float) -> int:
@@ -38,7 +38,7 @@ def main(job: str, seconds: float) -> int:
 
 
 def write_effect(diary: Diary, grant: Grant, run: int, job: str) -> int:
-    """Write the effect, however often it takes; return the exit status: 0, or 1 when the grant had ended."""
+    """Write the effect, with retries; return the exit status: 0, or 1 if the grant had ended."""
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
         diary.note("attempt")

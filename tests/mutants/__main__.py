@@ -1,4 +1,4 @@
-"""`python -m tests.mutants` writes the table of the mutants."""
+"""`python -m tests.mutants`, which writes the table of the mutants."""
 
 import sys
 

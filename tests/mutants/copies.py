@@ -1,4 +1,4 @@
-"""Copies of the product with its tests, in which a mutant may live: hard links, but for the files that it changes."""
+"""Copies of the product with its tests for a mutant: hard links, except for changed files."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ PARTS = ("lease", "daemon", "leased.py", "tests", "examples", "pyproject.toml")
 
 
 def copy_product(target: Path, parts: Iterable[str] = PARTS) -> Path:
-    """Copy what tests of the product need, its compiled files too, for they save a second in each process."""
+    """Copy what the tests need, also compiled files: they save a second in each process."""
     target.mkdir()
     for part in parts:
         source = ROOT / part
@@ -24,7 +24,7 @@ def copy_product(target: Path, parts: Iterable[str] = PARTS) -> Path:
 
 
 def copy_mutated(product: Path, target: Path, edits: Iterable[Edit]) -> Path:
-    """Make another copy, of links, and apply the edits to it."""
+    """Make another copy out of links, and apply the edits to it."""
     shutil.copytree(product, target, copy_function=os.link)
     for edit in edits:
         path = target / edit.file
@@ -37,7 +37,7 @@ def copy_mutated(product: Path, target: Path, edits: Iterable[Edit]) -> Path:
 
 
 def _copy_if_there(source: str, target: str) -> None:
-    """Others may be at work in the folder: a compiled file can go while we copy."""
+    """Copy a file if it still exists: other processes may replace compiled files meanwhile."""
     try:
         shutil.copy2(source, target)
     except FileNotFoundError:

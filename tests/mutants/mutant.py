@@ -1,4 +1,4 @@
-"""What a mutant is: the product with one promise broken on purpose, and the checks that must notice."""
+"""A mutant: the product with one promise broken on purpose, and the checks that must notice."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,12 +10,12 @@ Checks = tuple[str, ...]
 
 
 class MutantOutdatedError(Exception):
-    """The text that a mutant replaces is not in the code as it was: write the mutant anew for the code as it is."""
+    """The text that a mutant replaces has changed: adapt the mutant to the code as it is now."""
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A piece of source text, which stands in its file exactly once, and what stands there in the mutant."""
+    """A piece of source text that is in its file exactly once, and its replacement."""
 
     file: str
     old: str
@@ -34,31 +34,31 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """A wrong variant of the product. `caught_by` has the checks of each kind of database on which it is wrong."""
+    """A wrong variant of the product; `caught_by` has its checks by kind of database."""
 
     name: str
     says: str
     edits: tuple[Edit, ...]
     caught_by: Mapping[Kind, Checks] = field(default_factory=dict)
     in_campaigns: bool = False
-    """A chaos campaign catches it too, on each kind of database: `test_in_a_campaign`."""
+    """A chaos campaign catches it too, on each kind of database (`test_in_a_campaign`)."""
 
 
 def on_each(node: str) -> dict[Kind, Checks]:
-    """Name a check that runs once on each kind of database: `{}` stands for the kind in its node id."""
+    """Return a check that runs on each kind of database, which `{}` stands for in its node id."""
     return {"postgres": (node.format("postgres"),), "sqlite": (node.format("sqlite"),)}
 
 
 def on_either(*nodes: str) -> dict[Kind, Checks]:
-    """Name checks that need no database: what they hold for is the same on both."""
+    """Return checks that need no database, and so hold for both kinds."""
     return {"postgres": nodes, "sqlite": nodes}
 
 
 def on_postgres(*nodes: str) -> dict[Kind, Checks]:
-    """Name checks of a mistake that there is on PostgreSQL only."""
+    """Return checks of a mistake that is possible only on PostgreSQL."""
     return {"postgres": nodes}
 
 
 def on_sqlite(*nodes: str) -> dict[Kind, Checks]:
-    """Name checks of a mistake that there is on SQLite only."""
+    """Return checks of a mistake that is possible only on SQLite."""
     return {"sqlite": nodes}

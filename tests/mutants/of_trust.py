@@ -1,4 +1,4 @@
-"""Mutants of trust and loss (rules 2 and 6), which the simulation catches by trying many orders of the same few steps."""
+"""Mutants of trust and loss (rules 2 and 6), which the simulation catches."""
 
 from tests.mutants.mutant import Edit, Mutant, on_either
 

@@ -1,4 +1,4 @@
-"""Running named tests in a copy of the product, in a process of their own."""
+"""The run of named tests in a copy of the product, in a process of their own."""
 
 import contextlib
 import os
@@ -13,13 +13,13 @@ from tests.support.databases import VARIABLE
 from tests.support.waiting import LIMIT
 
 SECONDS = 300.0
-"""How long the tests of one mutant may take, on a machine that is busy with others."""
+"""Seconds that the tests of a mutant may take, on a busy machine."""
 TESTS_FAILED = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How the tests of a copy ended."""
+    """The outcome of the tests of a copy."""
 
     status: int
     output: str
@@ -28,7 +28,7 @@ class Outcome:
         return self._says("PASSED", node)
 
     def failed(self, node: str) -> bool:
-        """Whether the test itself failed: neither its fixtures nor its import, and not because it took too long."""
+        """Return whether the test itself failed: not a fixture or its import, nor by a timeout."""
         return self._says("FAILED", node) and "from pytest-timeout" not in self.output
 
     def _says(self, word: str, node: str) -> bool:
@@ -43,7 +43,7 @@ def run_tests(product: Path, nodes: Sequence[str], server: str | None, *, limit:
     """
     options = ["-q", "--no-header", "-rpfE", "--color=no", "--tb=short", "-p", "no:cacheprovider", "-p", "no:xdist"]
     command = [sys.executable, "-P", "-m", "pytest", *options, f"--basetemp={product / 'tmp'}", *nodes]
-    # In a session of its own, which can be ended whole: a mutant may leave behind what the product would end.
+    # In a session of its own, to be killed as a whole: a mutant may leave processes behind.
     with subprocess.Popen(
         command,
         cwd=product,
@@ -64,7 +64,7 @@ def run_tests(product: Path, nodes: Sequence[str], server: str | None, *, limit:
 
 
 def where_imported(product: Path) -> list[Path]:
-    """Return the files that a process started like those tests imports the product from."""
+    """Return the files from which a process started like those tests imports the product."""
     said = "import lease, daemon.cli, leased; print(lease.__file__, daemon.cli.__file__, leased.__file__, sep='\\n')"
     command = [sys.executable, "-P", "-c", said]
     imported = subprocess.run(

@@ -1,4 +1,4 @@
-"""The table of the mutants, for people: which check caught which."""
+"""The table of the mutants for people: which check catches which."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ HEAD = ("mutant", "what is wrong", "PostgreSQL check", "SQLite check")
 
 
 def table(mutants: Iterable[Mutant]) -> str:
-    """Return it in Markdown."""
+    """Return the table in Markdown."""
     rows = [
         (mutant.name, mutant.says, *(_named(mutant.caught_by.get(kind), mutant.in_campaigns) for kind in KINDS))
         for mutant in mutants

@@ -1,4 +1,4 @@
-"""The algorithm that started it all, in a campaign like those that the product passes: its runs are at work twice at once."""
+"""The fixed lock timeout, in a campaign like those that the product passes: runs overlap."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Each wrong variant of the product is caught, by the checks that are named for it; the product itself passes them."""
+"""Each wrong variant of the product is caught by its checks, which the product itself passes."""
 
 from dataclasses import dataclass
 from itertools import groupby
@@ -41,7 +41,7 @@ CASES = cases()
 
 
 def controls() -> dict[str, Checks]:
-    """All checks, once each: by their room, and by whether they need PostgreSQL."""
+    """Return all checks once, by their room and by whether they need PostgreSQL."""
     nodes = {
         (node.split("/")[1], "postgres" if case.kinds == ("postgres",) else "sqlite", node)
         for case in CASES
@@ -81,7 +81,7 @@ def test_a_mutant_is_caught(case: Case, product: Path, tmp_path: Path, request: 
 def test_the_product_itself_passes_those_checks(
     name: str, product: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """Else a check that fails would prove nothing."""
+    """Otherwise a check that fails would prove nothing."""
     server = server_for((name.rpartition("-")[2],), request)
     unchanged = copy_mutated(product, tmp_path / "product", ())
     outcome = run_tests(unchanged, CONTROLS[name], server)

@@ -1,4 +1,4 @@
-"""The page of the mutants has their table as it is."""
+"""The page of the mutants has the current table."""
 
 from tests.mutants.copies import ROOT
 from tests.mutants.mutants import MUTANTS

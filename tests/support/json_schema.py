@@ -1,4 +1,4 @@
-"""As much of JSON Schema as the published one uses; an editor has the whole."""
+"""A validator for the parts of JSON Schema that the published schema uses."""
 
 import re
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""What a fresh interpreter has loaded after some code: the names of top-level packages, standard library not included."""
+"""The packages that a fresh interpreter loads for some code, without the standard library."""
 
 import json
 import os

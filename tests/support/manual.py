@@ -1,4 +1,4 @@
-"""Replicas that a test moves (`daemon.testing`), for our own fast tests: what their jobs wait for, and what is asked of the store."""
+"""Helpers for our own fast tests with `daemon.testing`: gates for jobs, and reads of the store."""
 
 import asyncio
 import time
@@ -30,16 +30,16 @@ T = TypeVar("T")
 
 ONE_O_CLOCK = "2026-07-01T01:00:00Z"
 HARD_PRESSED = LeaseTiming("15s", renew_every="0.1s", kill_time="0.05s")
-"""Leases as `daemon.testing` has them, whose work has no time to end once the ttl is over."""
+"""The leases of `daemon.testing`, but their work gets no time to end once the ttl is over."""
 
 
 def almost_stale() -> float:
-    """A clock by which a lease that was just renewed under `HARD_PRESSED` is stale in a moment."""
+    """Return a time at which a lease just renewed under `HARD_PRESSED` is almost stale."""
     return boottime() + HARD_PRESSED.ttl - 0.1
 
 
 class CountingStore(ManualStore):
-    """Counts the calls of replicas."""
+    """A store that counts the calls of replicas."""
 
     reads = 0
     writes = 0
@@ -54,20 +54,20 @@ class CountingStore(ManualStore):
 
 
 class Gate:
-    """Where a job waits until its test lets it go on; either may be in any thread."""
+    """A gate at which a job waits until its test opens it; both may be on any thread."""
 
     def __init__(self) -> None:
         self._entered: Future[None] = Future()
         self._opened: Future[None] = Future()
 
     async def passed(self, _run: object = None) -> None:
-        """Wait, as a job, until the gate is open."""
+        """Wait (in a job) until the gate is open."""
         if not self._entered.done():
             self._entered.set_result(None)
         await asyncio.shield(asyncio.wrap_future(self._opened))
 
     async def entered(self) -> None:
-        """Wait, as a test, until a job stands before it."""
+        """Wait (in a test) until a job has reached the gate."""
         await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(self._entered)), LIMIT)
 
     def open(self) -> None:
@@ -88,7 +88,7 @@ async def failing(_run: object) -> None:
 
 
 def a_shop(*jobs: Callable[..., Any], **settings: Any) -> Schedules:
-    """The application "shop" with the schedule "nightly", due at two each day; its jobs are functions."""
+    """Return the application "shop" with the schedule "nightly", due at two each day."""
     schedules = Schedules("shop")
     add_schedule(schedules, "nightly", *jobs, **settings)
     return schedules
@@ -106,12 +106,12 @@ def facts_of(replica: ManualReplica, kind: type[T]) -> list[T]:
 
 
 def told(facts: Sequence[Fact], text: str) -> list[Fact]:
-    """Return the facts that say so."""
+    """Return the facts that contain ``text``."""
     return [fact for fact in facts if text in str(fact)]
 
 
 async def until(condition: Callable[[], object], what: str) -> None:
-    """Return once `condition()` is true, which another thread brings about; AssertionError that names `what` after a while."""
+    """Wait until another thread makes `condition()` true; otherwise AssertionError names `what`."""
     deadline = time.monotonic() + LIMIT
     while not condition():
         assert time.monotonic() < deadline, f"not within {LIMIT:g} s: {what}"
@@ -119,7 +119,7 @@ async def until(condition: Callable[[], object], what: str) -> None:
 
 
 async def a_held_run(replica: ManualReplica, schedule: str = "nightly") -> HeldRun:
-    """Ask for a run and claim it, as a tick does, but do not execute it."""
+    """Trigger a run and claim it, as a tick does, but do not execute it."""
     await replica.trigger(schedule)
     context, client = replica.context, replica.context.client
     async with client.acquiring() as acquisition:
@@ -133,7 +133,7 @@ async def a_held_run(replica: ManualReplica, schedule: str = "nightly") -> HeldR
 async def left_behind(
     store: ManualStore, schedule: str = "nightly", *, abandoned: int = 0, stale: bool = True
 ) -> Grant:
-    """Leave a run running under the lease of a replica that is gone, and nowhere registered; return its grant."""
+    """Leave a run running under the lease of an unregistered, dead replica; return its grant."""
 
     def transaction(connection: Connection) -> Grant:
         run_id = trigger(connection, "shop", schedule, requested_by="a test")
@@ -148,16 +148,16 @@ async def left_behind(
 
 
 async def job_runs(store: ManualStore) -> list[Row[Any]]:
-    """Return the attempts of all jobs, as they stand in the table."""
+    """Return the rows of all job runs."""
     return await store.read(lambda connection: list(connection.execute(select(job_run).order_by(job_run.c.id))))
 
 
 async def lease_of(store: ManualStore, name: str) -> Row[Any]:
-    """Return a lease, as it stands in the table."""
+    """Return the row of a lease."""
     return await store.read(lambda connection: connection.execute(select(leases).where(leases.c.name == name)).one())
 
 
 def a_loop(replica: ManualReplica, **settings: Any) -> Replica:
-    """A replica with the parts of this one that goes round by itself, and rests for a minute where nothing wakes it."""
+    """Return a replica with this one's parts, whose loop rests for a minute unless woken."""
     entry = registry.own_entry(replica.context.client.holder, "shop")
     return Replica(replica.context, Settings(web=None, **{"poll": 60.0, **settings}), entry)

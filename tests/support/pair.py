@@ -1,4 +1,4 @@
-"""A PostgreSQL server and its synchronous standby: what one has said is committed, the other has too."""
+"""A PostgreSQL server and its synchronous standby, which has every acknowledged commit."""
 
 from collections.abc import Sequence
 from types import TracebackType
@@ -15,7 +15,7 @@ CONFIG = ("wal_retrieve_retry_interval = 100ms",)
 
 
 class Pair:
-    """`primary` is the one to ask; `fail_over` puts the standby in its place."""
+    """A primary and its standby; `fail_over` puts the standby in the primary's place."""
 
     def __init__(self, programs: Binaries, *, config: Sequence[str] = ()) -> None:
         self._programs = programs
@@ -52,7 +52,7 @@ class Pair:
         wait_until(lambda: self._follows("sync"), "the standby follows synchronously")
 
     def fail_over(self) -> None:
-        """Shut the primary off, as it is, and make the standby the primary; there is no standby then until `follow`."""
+        """Kill the primary and promote the standby; there is no standby until `follow`."""
         assert self.standby is not None
         self.primary.kill9()
         self.primary.remove()

@@ -1,4 +1,4 @@
-"""A PostgreSQL server that belongs to a test: started, stopped, restarted, paused and killed by it."""
+"""A PostgreSQL server of a test, which starts, stops, restarts, pauses and kills it."""
 
 import contextlib
 import os
@@ -30,8 +30,9 @@ STOP_SIGNALS: dict[Mode, signal.Signals] = {
 class PostgresServer:
     """A server of its own, with its own data folder, port and uid, on the loopback interface only.
 
-    `fsync` is off unless `durable`: a crash of the server keeps its data all the same, a crash of the machine would not.
-    `config` takes lines of postgresql.conf. With `standby_of` it is a copy of that server, which follows it until it is promoted.
+    `fsync` is off unless `durable`: the data survives a crash of the server, but not of the machine.
+    `config` takes lines of postgresql.conf. With `standby_of` it is a standby of that server until it
+    is promoted.
     """
 
     def __init__(
@@ -86,11 +87,11 @@ class PostgresServer:
         return f"postgresql+psycopg://{USER}:{PASSWORD}@127.0.0.1:{self.port}/{database}"
 
     def psql(self, sql: str, database: str = "postgres") -> list[tuple[Any, ...]]:
-        """The rows of one statement, run in autocommit as the superuser."""
+        """Run a statement in autocommit as the superuser, and return its rows."""
         return query(self.url(database), sql)
 
     def start(self) -> None:
-        """Return when the server takes connections. After `kill9` its left-over processes may need a moment to go."""
+        """Start the server, and return once it accepts connections."""
         deadline = time.monotonic() + LIMIT
         while True:
             self._launch()
@@ -116,12 +117,12 @@ class PostgresServer:
         self.start()
 
     def kill9(self) -> None:
-        """Kill the postmaster; its children notice and go. `start` recovers from the write-ahead log."""
+        """Kill the postmaster, at which its children exit; `start` recovers from the log."""
         os.kill(self.pid, signal.SIGKILL)
         self.stop()
 
     def pause(self) -> None:
-        """Stop the postmaster and its children where they are: connections stay open and silent (Linux)."""
+        """SIGSTOP the postmaster and its children: connections stay open but silent (Linux)."""
         for pid in (self.pid, *children_of(self.pid)):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGSTOP)
@@ -174,19 +175,19 @@ class PostgresServer:
 
 
 def query(url: str, sql: str) -> list[tuple[Any, ...]]:
-    """The rows of one statement over a connection of its own, in autocommit."""
+    """Run a statement in autocommit on a connection of its own, and return its rows."""
     with psycopg.connect(plain(url), autocommit=True, connect_timeout=int(LIMIT)) as connection:
         cursor = connection.execute(sql.encode())
         return cursor.fetchall() if cursor.description else []
 
 
 def plain(url: str) -> str:
-    """The URL as psycopg itself takes it."""
+    """Return the URL in the form that psycopg takes."""
     return url.replace("postgresql+psycopg://", "postgresql://", 1)
 
 
 def _free_port() -> int:
-    """A port below the range of outgoing connections, so that it stays free while the server is down."""
+    """Return a port below those of outgoing connections: it stays free while the server is down."""
     while True:
         port = random.randint(20_000, 32_000)
         with socket.socket() as probe, contextlib.suppress(OSError):
@@ -195,7 +196,7 @@ def _free_port() -> int:
 
 
 def children_of(parent: int) -> list[int]:
-    """The processes that a process has started and that are there still (Linux)."""
+    """Return the living children of a process (Linux)."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):

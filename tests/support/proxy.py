@@ -1,4 +1,4 @@
-"""A network between a client and its PostgreSQL that a test can cut, silence and slow down; it reads along what is asked."""
+"""A proxy before PostgreSQL that a test can cut, silence and slow down; it reads statements."""
 
 import contextlib
 import socket
@@ -13,19 +13,19 @@ STARTUPS = (80_877_103, 80_877_104)  # asks for SSL and for GSS; the startup mes
 
 
 class Proxy:
-    """Listens on a port of its own and passes bytes on. Every fault is a method and lasts until `heal`."""
+    """Listens on a port of its own and passes bytes on. Every fault is a method; `heal` ends it."""
 
     def __init__(self, port: int, host: str = "127.0.0.1") -> None:
         self._target = (host, port)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self.statements: list[str] = []
-        """The SQL of everything that was asked, in order."""
+        """All statements, in order."""
         self.cancels = 0
-        """Requests to cancel a statement."""
+        """The number of requests to cancel a statement."""
         self.connections = 0
         self.silent_after: int | None = None
-        """After so many packets of the server, each new connection falls silent."""
+        """The number of server packets after which each new connection falls silent."""
         self._open: set[socket.socket] = set()
         self._rude: set[socket.socket] = set()
         self._lock = threading.Lock()
@@ -39,13 +39,13 @@ class Proxy:
 
     @property
     def open(self) -> int:
-        """How many of its sockets are open."""
+        """The number of its open sockets."""
         with self._lock:
             return len(self._open)
 
     @property
     def deaf(self) -> bool:
-        """An answer is held back, or all of them are."""
+        """Whether an answer, or every answer, is held back."""
         return not self._answering.is_set()
 
     def __enter__(self) -> Self:
@@ -63,7 +63,7 @@ class Proxy:
         self.drop()
 
     def heal(self) -> None:
-        """Pass everything on, what was held back included."""
+        """Pass everything on, also what was held back."""
         with self._lock:
             self._refusing = False
             self._swallowing = ""
@@ -72,7 +72,7 @@ class Proxy:
             self._answering.set()
 
     def drop(self) -> None:
-        """Break all connections; new ones are taken."""
+        """Break all connections; accept new ones."""
         with self._lock:
             doomed = list(self._open)
         for line in doomed:
@@ -80,7 +80,7 @@ class Proxy:
                 line.shutdown(socket.SHUT_RDWR)
 
     def reset(self) -> None:
-        """Break all connections rudely, as a machine does that was restarted; new ones are taken."""
+        """Reset all connections, as a restarted machine does; accept new ones."""
         with self._lock:
             doomed = list(self._open)
             self._rude |= self._open
@@ -90,11 +90,11 @@ class Proxy:
                 line.shutdown(socket.SHUT_RD)  # wakes its pump, and tells the other side nothing
 
     def slow_down(self, seconds: float) -> None:
-        """Let each packet, on either side, wait for so long."""
+        """Delay each packet, in both directions."""
         self._delay = seconds
 
     def lead_to(self, port: int) -> None:
-        """Lead new connections to another server of this machine."""
+        """Route new connections to another server on this machine."""
         self._target = (self._target[0], port)
 
     def cut(self) -> None:
@@ -103,16 +103,16 @@ class Proxy:
         self.drop()
 
     def blackhole(self) -> None:
-        """Be silent: connections stay open, nothing arrives on either side."""
+        """Drop into silence: connections stay open, but nothing arrives on either side."""
         self._asking.clear()
         self._answering.clear()
 
     def swallow_answer_to(self, statement: str) -> None:
-        """Let the server hear and do whatever it is asked, and keep its answers from the next such statement on."""
+        """Deliver statements to the server; hold back its answers from the next matching one on."""
         self._swallowing = statement
 
     def asked(self, statement: str) -> None:
-        """Take note of a statement before the server hears it."""
+        """Record a statement before the server gets it."""
         self.statements.append(statement)
         with self._lock:
             if self._swallowing and statement.startswith(self._swallowing):
@@ -167,7 +167,7 @@ class Proxy:
 
 
 class Reader:
-    """Reads the messages of one client: <https://www.postgresql.org/docs/current/protocol-message-formats.html>."""
+    """A reader of a client's messages (PostgreSQL's documentation, "Message Formats")."""
 
     def __init__(self, proxy: Proxy) -> None:
         self._proxy = proxy

@@ -1,4 +1,4 @@
-"""Stories: real replica processes, on a real database, that a test starts, pauses and kills; and what their jobs tell."""
+"""Stories: real replica processes on a real database that a test starts, pauses and kills."""
 
 import contextlib
 import json
@@ -29,7 +29,7 @@ from .telling import FOLDER, is_alive
 from .waiting import LIMIT, wait_until
 
 APPLICATIONS = ROOT / "tests" / "stories" / "applications"
-# The end of the pipe is its word, as with `guardian`: it kills whatever carries the folder's name in its environment.
+# The pipe closes as in `guardian`: then kill all processes with the folder in their environment.
 GUARDIAN = """
 read -r done && exit
 for file in $(grep -lzxF -- "$1" /proc/[0-9]*/environ); do
@@ -54,14 +54,14 @@ class ReplicaProcess:
 
     @property
     def status(self) -> int | None:
-        """The exit status, negative for a signal; None while it runs."""
+        """The exit status, negative for a signal; None while it is running."""
         return self._process.poll()
 
     def send(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
     def kill(self) -> None:
-        """SIGKILL to this process alone, and it is gone (also from the table of processes)."""
+        """Kill this process alone, and wait until it is gone from the process table."""
         self.send(signal.SIGKILL)
         self.wait()
 
@@ -73,7 +73,7 @@ class ReplicaProcess:
         self.send(signal.SIGCONT)
 
     def wait(self) -> int:
-        """Its exit status, once it has ended by itself."""
+        """Wait until it has ended by itself, and return its exit status."""
         wait_until(lambda: self.status is not None, f"{self.name} ends")
         status = self.status
         assert status is not None
@@ -81,16 +81,16 @@ class ReplicaProcess:
 
     @property
     def output(self) -> str:
-        """All that it and its supervisor wrote."""
+        """The output of it and of its supervisor."""
         return self.log.read_text(errors="replace")
 
     @property
     def log_lines(self) -> list[Event]:
-        """Its log, an object a line."""
+        """Its log, an object per line."""
         return [json.loads(line) for line in self.output.splitlines() if line.startswith("{")]
 
     def said(self, text: str) -> list[Event]:
-        """The log lines whose message has this text in it."""
+        """Return the log lines whose message contains this text."""
         return [line for line in self.log_lines if text in line["message"]]
 
     def wait_for_line(self, text: str) -> Event:
@@ -99,7 +99,7 @@ class ReplicaProcess:
         return self.said(text)[0]
 
     def livez(self) -> Event:
-        """What it answers there; AssertionError if it does not say that it is alive."""
+        """Return its answer there; AssertionError unless it says that it is alive."""
         address = self.wait_for_line("/livez")["message"]
         with urllib.request.urlopen(address, timeout=LIMIT) as answer:  # noqa: S310 - our own server
             assert answer.status == 200
@@ -111,7 +111,7 @@ class ReplicaProcess:
 
 
 class Story:
-    """The replicas of one test, the folder of their events and gates, and their database."""
+    """The replicas of a test, their database, and the folder of their events and gates."""
 
     def __init__(self, folder: Path, url: str, starter: Starter) -> None:
         self.folder = folder
@@ -129,7 +129,7 @@ class Story:
         )
 
     def pause(self, replica: ReplicaProcess) -> None:
-        """Stop a replica; on SQLite between two of its writes, for one that is stopped in a write holds up everybody's."""
+        """SIGSTOP a replica; on SQLite between its writes, or it would block all others."""
 
         def stopped() -> bool:
             replica.pause()
@@ -170,19 +170,19 @@ class Story:
     ) -> ReplicaProcess:
         """Start a replica of one of the applications; it is up once `up` says so.
 
-        A shorter ttl is for stories in which a lease goes stale: a machine that is busy with others may cost one then.
+        A shorter ttl is for stories in which a lease goes stale: a busy machine may then cost one.
         """
         given = [f"--database={self.url}", f"--ttl={ttl}", "--poll=0.2s", "--log-format=json"]
         address = "--web=127.0.0.1:0" if web else "--no-web"
         return self._start("run", *given, address, *options, "--", self._file(file), environment=environment)
 
     def up(self, *replicas: ReplicaProcess) -> None:
-        """Wait until these replicas have synced and settled, and are about to claim."""
+        """Wait until these replicas have synced and settled, and are ready to claim."""
         for replica in replicas or self.replicas:
             replica.wait_for_line("schedules: ")
 
     def holder_pid(self, run_id: int) -> int:
-        """The process id of the replica that has the run now."""
+        """Return the process id of the replica that holds the run now."""
         query = (
             select(replica_table.c.pid)
             .join(run, run.c.holder == replica_table.c.holder)
@@ -192,17 +192,17 @@ class Story:
         return int(pid)
 
     def holder_of(self, run_id: int) -> ReplicaProcess:
-        """The same, where the test started it itself."""
+        """Return the replica that holds the run now, if the test started it."""
         pid = self.holder_pid(run_id)
         (found,) = (replica for replica in self.replicas if replica.pid == pid)
         return found
 
     def leased(self, *arguments: str) -> ReplicaProcess:
-        """Start any other command of `leased` on the story's database."""
+        """Start another command of `leased` on the story's database."""
         return self._start(*arguments, environment={"LEASED_DATABASE_URL": self.url})
 
     def shown(self, run_id: int) -> Event:
-        """What `leased show RUN --json` tells."""
+        """Return the output of `leased show RUN --json`."""
         command = self.leased("show", str(run_id), "--json")
         assert command.wait() == 0, command.output
         shown: Event = json.loads(command.output)
@@ -211,7 +211,7 @@ class Story:
     # What their jobs tell
 
     def events(self, what: str | None = None, **fields: Any) -> list[Event]:
-        """The facts told so far, those with these fields."""
+        """Return the facts so far that have these fields."""
         try:
             text = (self.folder / "events").read_text()
         except FileNotFoundError:
@@ -224,7 +224,7 @@ class Story:
         ]
 
     def event(self, what: str, *, number: int = 1, **fields: Any) -> Event:
-        """Wait for the first such fact (or a later one), and return it."""
+        """Wait for the first matching fact (or a later one), and return it."""
         wanted = f"{what} {fields or ''}, number {number}"
         wait_until(lambda: len(self.events(what, **fields)) >= number, wanted)
         return self.events(what, **fields)[number - 1]
@@ -243,12 +243,12 @@ class Story:
             return connection.execute(statement).rowcount
 
     def trigger(self, schedule: str) -> int:
-        """Make a run of it, as `leased trigger` does."""
+        """Trigger a run of it, as `leased trigger` does."""
         with self.engine.begin() as connection:
             return trigger(connection, self._application(schedule), schedule, requested_by="a test")
 
     def living(self) -> list[int]:
-        """The process ids of the replicas that say that they run."""
+        """Return the process ids of the replicas recorded as running."""
         query = select(replica_table.c.pid).where(replica_table.c.state == "running")
         return [pid for (pid,) in self.rows(query) if is_alive(pid)]
 
@@ -257,21 +257,21 @@ class Story:
         return str(state)
 
     def runs(self, schedule: str | None = None) -> list[Row[Any]]:
-        """The runs, by instant."""
+        """Return the runs, by instant."""
         query = select(run).order_by(run.c.scheduled_for, run.c.id)
         return self.rows(query if schedule is None else query.where(run.c.schedule == schedule))
 
     def job_runs(self, schedule: str | None = None) -> list[Row[Any]]:
-        """The attempts of jobs, in the order in which they were begun."""
+        """Return the attempts of jobs, in the order in which they started."""
         query = select(job_run, run.c.schedule).join(run, run.c.id == job_run.c.run_id).order_by(job_run.c.id)
         return self.rows(query if schedule is None else query.where(run.c.schedule == schedule))
 
     def attempts(self, schedule: str | None = None) -> list[tuple[str, int, str]]:
-        """Each attempt as (job, number, state)."""
+        """Return each attempt as (job, number, state)."""
         return [(one.job, one.attempt, one.state) for one in self.job_runs(schedule)]
 
     def over(self, schedule: str, *, number: int = 1) -> Row[Any]:
-        """Wait until so many runs of the schedule are over, those that never ran aside, and return the last of them."""
+        """Wait until so many runs of the schedule that were not skipped are over; return the last."""
 
         def found() -> list[Row[Any]]:
             return [one for one in self.runs(schedule) if one.state in ("succeeded", "failed", "cancelled")]
@@ -296,7 +296,7 @@ class Story:
         return replica
 
     def _show(self) -> None:
-        """For the reader of a failure: pytest shows it then."""
+        """Print logs and tables, which pytest shows when the test fails."""
         for replica in self.replicas:
             sys.stderr.write(f"--- {replica.name}\n{replica.output}\n")
         sys.stderr.writelines(f"{event}\n" for event in self.events()[-100:])
@@ -314,7 +314,7 @@ class Story:
         return {**inherited, "PYTHONPATH": str(ROOT), FOLDER: str(self.folder), **(more or {})}
 
     def _kill_what_is_left(self) -> list[int]:
-        """Kill everything that a replica of this story ever started, and return it."""
+        """Kill all processes that a replica of this story started, and return them."""
         mark, found = self._mark.encode(), []
         for folder in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):

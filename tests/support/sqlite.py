@@ -1,4 +1,4 @@
-"""Whether a SQLite file can be written to just now."""
+"""A check of whether a SQLite file can be written now."""
 
 import sqlite3
 from contextlib import closing
@@ -7,7 +7,7 @@ from lease.database.turnstile import Turnstile, TurnstileBusy
 
 
 def can_write(path: str) -> bool:
-    """Nobody is in the middle of a write, or ends it within a moment: a process that was stopped in one would hold up all."""
+    """Return whether the file can be written: a process stopped in a write blocks all others."""
     with (
         closing(sqlite3.connect(path, timeout=0.3, isolation_level=None)) as connection,
         Turnstile(path) as entrance,

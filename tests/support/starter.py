@@ -1,7 +1,8 @@
-"""Starts `leased` as a new process at once: forked from a process that has imported all of it and done nothing with it.
+"""The starter of `leased` processes: forks of a process that has already imported everything.
 
-A process that begins anew takes a second of work to import, several times in each story. Here a server, `python -m
-tests.support.starter`, forks on request, and tells how its children ended; the requests and answers are JSON lines.
+Importing takes a second of work for each new process, several times in each story. Here a server,
+`python -m tests.support.starter`, forks on request and reports how its children ended; requests and
+answers are lines of JSON.
 """
 
 import ctypes
@@ -24,7 +25,7 @@ PR_SET_PDEATHSIG = 1
 
 
 class Started:
-    """A process that the server forked; a session and process group of its own."""
+    """A process that the server forked, with a session and process group of its own."""
 
     def __init__(self, starter: "Starter", pid: int) -> None:
         self._starter = starter
@@ -35,13 +36,13 @@ class Started:
         return self._starter.status(self.pid)
 
     def send_signal(self, number: signal.Signals) -> None:
-        """Send a signal; nothing, once the end of the process has been told."""
+        """Send a signal; do nothing once the process is known to have ended."""
         if self.poll() is None:
             os.kill(self.pid, number)
 
 
 class Starter:
-    """The tests' side; one a test session."""
+    """The tests' side of the server, one per test session."""
 
     def __init__(self) -> None:
         self._socket, theirs = socket.socketpair()
@@ -95,7 +96,7 @@ class Starter:
 
 
 def serve(control: socket.socket) -> Callable[[], int] | None:
-    """Fork until the tests let go; in each child, return what it is to do."""
+    """Fork until the tests end; return, in each child, what it must do."""
     wake, woken = os.pipe()
     for descriptor in (wake, woken):
         os.set_blocking(descriptor, False)
@@ -138,7 +139,7 @@ def tell_ends(control: socket.socket) -> None:
 
 
 def become(order: dict[str, Any]) -> Callable[[], int]:
-    """Take on the surroundings that were asked for."""
+    """Take on the requested directory, environment and output."""
     from daemon.cli import main  # noqa: PLC0415 - imported long ago, by the server
 
     os.setsid()
@@ -155,13 +156,13 @@ def become(order: dict[str, Any]) -> Callable[[], int]:
 
 
 def die_with_parent() -> None:
-    """Be killed when the server ends, and so when the tests do, whatever ends them (Linux)."""
+    """Ask Linux to kill this process when the server ends, and so when the tests end."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def import_all() -> None:
-    """Import what a replica imports, so that each child finds it there."""
+    """Import what a replica imports, so that each child has it loaded."""
     for module in (
         "daemon.cli",
         "sqlalchemy.dialects.postgresql.psycopg",

@@ -1,4 +1,4 @@
-"""The daemon's tables in a test: units run in transactions of their own, and time is moved by moving what is stored."""
+"""The daemon's tables in a test, where time passes by changing the stored times."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -35,7 +35,7 @@ TTL = 15.0
 
 
 class Store:
-    """One database and what tests do with it."""
+    """A database, and what tests do with it."""
 
     def __init__(self, url: str) -> None:
         self.sqlite = url.startswith("sqlite")
@@ -54,7 +54,7 @@ class Store:
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
-        """A transaction as `lease.database.database.Database.write` has it."""
+        """Open a transaction, as `lease.database.database.Database.write` does."""
         with self.engine.connect() as connection:
             if not self.sqlite:
                 with connection.begin():
@@ -70,7 +70,7 @@ class Store:
             connection.exec_driver_sql("COMMIT")
 
     def do(self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a unit in a transaction, and commit it."""
+        """Run ``unit`` in a transaction, and commit it."""
         with self.begin() as connection:
             return unit(connection, *args, **kwargs)
 
@@ -80,20 +80,20 @@ class Store:
         return self.do(sync, an_application(*schedules, name=application))
 
     def due_again(self, name: str, seconds: float = 1.0, application: str = "shop") -> None:
-        """Let a schedule have been due so many seconds ago, as if it had been planned until just before."""
+        """Make a schedule due so many seconds ago, as if it had been planned until just before."""
         self.shift(schedule, schedule.c.name == name, schedule.c.application == application, next_due=-seconds)
 
     def plan(self, *schedules: Schedule, application: str = "shop") -> PlanReport:
         return self.do(plan_due, application, {one.name: one for one in schedules})
 
     def planned(self, *schedules: Schedule, application: str = "shop") -> Counter[str]:
-        """Plan, and return what became of the instants: how many more there are in each state, or with each reason."""
+        """Plan, and return how many more instants there are by state or reason."""
         before = self.instants()
         self.plan(*schedules, application=application)
         return self.instants() - before
 
     def instants(self) -> Counter[str]:
-        """Return how many instants all runs stand for, by state, or by the reason that they have."""
+        """Return how many instants the runs stand for, by state or reason."""
         counts: Counter[str] = Counter()
         for row in self.runs():
             counts[row.reason or row.state] += row._mapping["count"]
@@ -103,17 +103,17 @@ class Store:
         return self.do(claim, application, known, holder, f"label of {holder}", TTL, limit)
 
     def shift(self, table: Any, *where: ColumnElement[bool], **seconds: float) -> None:
-        """Set times to so many seconds from now."""
+        """Set times to a number of seconds from now."""
         values = {name: later(now(), offset) for name, offset in seconds.items()}
         self.do(lambda connection: connection.execute(update(table).where(*where).values(**values)))
 
     def go_stale(self, grant: Grant) -> None:
-        """Let a grant's time be over."""
+        """Make a grant stale."""
         passed = update(leases).where(leases.c.name == grant.name).values(expires_at=later(clock(), -1.0))
         self.do(lambda connection: connection.execute(passed))
 
     def steal(self, grant: Grant, holder: str = "thief") -> Grant:
-        """Let another holder be granted the name, its holder being stale."""
+        """Grant the name, whose holder is stale, to another holder."""
         self.go_stale(grant)
         (stolen,) = self.do(lease.statements.grant, [grant.name], holder, TTL, label=f"label of {holder}")
         return stolen
@@ -138,7 +138,7 @@ class Store:
         return self.do(lambda connection: connection.execute(select(leases).where(leases.c.name == name)).one())
 
     def everything(self) -> list[Row[Any]]:
-        """All rows of all tables, to see that nothing has changed."""
+        """Return all rows of all tables, to see that nothing has changed."""
         tables = (leases, schedule, run, job_run)
         return self.do(
             lambda connection: [
@@ -148,7 +148,7 @@ class Store:
 
 
 def a_schedule(name: str = "sync", trigger: Trigger | None = None, **settings: Any) -> Schedule:
-    """A schedule that is due once an hour, with one job."""
+    """Return a schedule that is due once an hour, with one job."""
     jobs = settings.pop("jobs", ("work",))
     made = tuple(Job(name=job, command="true") for job in jobs)
     due = trigger or Every(3600.0)
@@ -156,7 +156,7 @@ def a_schedule(name: str = "sync", trigger: Trigger | None = None, **settings: A
 
 
 def an_at(name: str = "once", **settings: Any) -> Schedule:
-    """A schedule that was due once, long ago."""
+    """Return a schedule that was due once, long ago."""
     return a_schedule(name, At(PAST), **settings)
 
 
@@ -165,7 +165,7 @@ def an_application(*schedules: Schedule, name: str = "shop") -> Application:
 
 
 def pending_runs(store: Store, schedule_: Schedule, count: int, application: str = "shop", **values: Any) -> None:
-    """Make so many manual runs of a schedule that may start at once, whatever its overlap."""
+    """Insert manual runs of a schedule that may start at once, regardless of its overlap."""
     row: Mapping[str, Any] = {
         "application": application,
         "schedule": schedule_.name,

@@ -1,6 +1,6 @@
-"""What a job of a story says and waits for: facts in one file, a line each, and gates, which are files too.
+"""The facts that a story's job reports, a line each in a file, and the gates (files) it waits at.
 
-Nothing but the standard library, so that as a command it starts at once:
+Only the standard library, so that it starts at once as a command:
 
     python -I -S telling.py JOB tell=began wait=GATE sleep=0.15 tell=ended exit=1
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = "STORY_FOLDER"
-"""The environment variable that says where both are."""
+"""The environment variable that names the folder of both."""
 LONGEST_WAIT = float(os.environ.get("STORY_PATIENCE", "120"))
 _POLL = 0.01
 _BOOTTIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
@@ -32,7 +32,7 @@ def folder() -> Path:
 
 
 def append(what: str, **more: Any) -> None:
-    """Add one fact; one write at the end of the file, which no other comes between."""
+    """Append a fact to the file in a single write."""
     fact = {"what": what, "pid": os.getpid(), "at": boottime(), "wall": time.time(), **more}
     file = os.open(folder() / "events", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
@@ -42,7 +42,7 @@ def append(what: str, **more: Any) -> None:
 
 
 def tell(what: str, run: Any, **more: Any) -> None:
-    """Tell a fact about the attempt that `run` stands for."""
+    """Report a fact about the attempt of `run`."""
     known = run.log.extra
     append(
         what,
@@ -57,7 +57,7 @@ def tell(what: str, run: Any, **more: Any) -> None:
 
 
 def events() -> list[dict[str, Any]]:
-    """All that was told so far."""
+    """Return all facts so far."""
     try:
         lines = (folder() / "events").read_bytes().splitlines()
     except FileNotFoundError:
@@ -70,7 +70,7 @@ def is_open(gate: str) -> bool:
 
 
 def wait_for(gate: str) -> None:
-    """Return once a test has opened the gate; a forgotten one ends the job with an error."""
+    """Wait until a test has opened the gate; a gate that stays closed is an error."""
     deadline = boottime() + LONGEST_WAIT
     while not is_open(gate):
         if boottime() > deadline:
@@ -79,14 +79,14 @@ def wait_for(gate: str) -> None:
 
 
 async def opens(gate: str) -> None:
-    """The same for async jobs."""
+    """Wait as `wait` does, in an async job."""
     async with asyncio.timeout(LONGEST_WAIT):
         while not is_open(gate):  # noqa: ASYNC110 - a file has no event
             await asyncio.sleep(_POLL)
 
 
 def is_alive(pid: int) -> bool:
-    """Whether there is such a process; a zombie is none."""
+    """Return whether the process is alive; a zombie is not."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
@@ -95,7 +95,7 @@ def is_alive(pid: int) -> bool:
 
 
 def command(*words: str) -> list[str]:
-    """The command that does what the words say."""
+    """Return the command that does what the words say."""
     return [sys.executable, "-I", "-S", __file__, *words]
 
 
@@ -103,7 +103,7 @@ Known = dict[str, Any]
 
 
 def main(job: str, *words: str) -> int:
-    """Do as the words say, one after the other; a command's view of its attempt is its environment."""
+    """Do what the words say, one after the other; the environment describes the attempt."""
     known = {
         "schedule": os.environ["LEASED_SCHEDULE"],
         "job": job,
@@ -119,7 +119,7 @@ def main(job: str, *words: str) -> int:
 
 
 def tick(until: str, known: Known) -> None:
-    """Tell that we live, again and again, until a gate is opened."""
+    """Report that this process lives, repeatedly, until a gate is opened."""
     deadline = boottime() + LONGEST_WAIT
     while boottime() < deadline and not is_open(until):
         append("tick", **known)
@@ -127,18 +127,18 @@ def tick(until: str, known: Known) -> None:
 
 
 def look(what: str, known: Known) -> None:
-    """Tell which processes of earlier attempts of this job are still there."""
+    """Report which processes of earlier attempts of this job are still alive."""
     before = {one["pid"] for one in events() if one.get("job") == known["job"]} - {os.getpid()}
     append(what, alive=[pid for pid in before if is_alive(pid)], **known)
 
 
 def spawn(what: str, known: Known) -> None:
-    """Start a process in a session of its own, which outlives this one unless somebody ends it."""
+    """Start a process in a session of its own, which outlives this one unless it is killed."""
     append(what, child=os.posix_spawnp("sleep", ["sleep", "300"], os.environ, setsid=True), **known)
 
 
 def kill(unless: str, _known: Known) -> None:
-    """Kill the replica, which is the parent of the keeper, our parent."""
+    """Kill the replica: the parent of the keeper, which is our parent."""
     if not is_open(unless):
         parent = Path(f"/proc/{os.getppid()}/stat").read_text().rpartition(")")[2].split()[1]
         os.kill(int(parent), signal.SIGKILL)

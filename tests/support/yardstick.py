@@ -1,9 +1,9 @@
-"""A process that sleeps a moment and works a moment, as a replica does, and notes how late each such round was.
+"""A process that sleeps and works a moment, as a replica does, and notes how late each round was.
 
-Late is what a round took beyond its sleep and its work: for so long the machine ran others. Nothing but the standard
-library, so that it starts at once:
+A round is late by what it took beyond its sleep and its work: the machine ran others meanwhile. Only
+the standard library, so that it starts at once:
 
-    python -I -S yardstick.py       (a line a round on its output: when it began, when it ended, by how much it was late)
+    python -I -S yardstick.py     (a line per round: when it began, when it ended, how late it was)
 """
 
 import os

@@ -1,1 +1,1 @@
-"""Faults: small things that are started and stopped, on real processes and a real database."""
+"""The faults: small things that are started and stopped, on real processes and a real database."""

@@ -1,4 +1,4 @@
-"""All kinds of faults, and how often each comes up beside the others."""
+"""The catalogue of faults, with the frequency of each."""
 
 from .clocks import MoveWallClock
 from .fault import SiteFault, SlotFault

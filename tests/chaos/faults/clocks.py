@@ -1,4 +1,4 @@
-"""The wall clock of one replica and of its jobs, moved by hours (libfaketime; the monotonic clocks stand)."""
+"""The wall clock of a replica and its jobs, moved by hours without the monotonic clocks."""
 
 from pathlib import Path
 
@@ -6,23 +6,23 @@ from ..fleet import Slot
 from .fault import Scene, SlotFault
 
 MOVES = {"+3h": 10_800.0, "-3h": -10_800.0, "+26h": 93_600.0, "-26h": -93_600.0}
-"""As the library takes them, and in seconds."""
+"""The moves, in the form that the library takes, and in seconds."""
 PLACES = ("/usr/lib/x86_64-linux-gnu/faketime", "/usr/lib/aarch64-linux-gnu/faketime", "/usr/lib/faketime")
 
 
 def library() -> str | None:
-    """libfaketime for programs with threads; None where it is not installed."""
+    """Return libfaketime for programs with threads; None if it is not installed."""
     found = [Path(place) / "libfaketimeMT.so.1" for place in PLACES]
     return next((str(path) for path in found if path.exists()), None)
 
 
 def clock_file(folder: Path, slot: str) -> Path:
-    """The file that says how far a slot's wall clock is off."""
+    """Return the file with the offset of a slot's wall clock."""
     return folder / f"clock-{slot}"
 
 
 def install_clock(folder: Path, slot: str) -> dict[str, str]:
-    """Make that file, and return what makes a process that has preloaded the library look into it once a second."""
+    """Write that file, and return the variables that make a process read it once a second."""
     clock_file(folder, slot).write_text("+0")
     return {
         "FAKETIME_TIMESTAMP_FILE": str(clock_file(folder, slot)),
@@ -32,7 +32,7 @@ def install_clock(folder: Path, slot: str) -> dict[str, str]:
 
 
 class MoveWallClock(SlotFault):
-    """Hours forward or back, in the middle of whatever goes on."""
+    """The wall clock jumps by hours, forward or back."""
 
     kind = "wall clock moved"
     shortest = 1.5

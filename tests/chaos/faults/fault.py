@@ -1,4 +1,4 @@
-"""What a fault is."""
+"""The interface of faults."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -11,32 +11,32 @@ from ..site import Site
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What a fault is done to."""
+    """The target of a fault."""
 
     site: Site
     fleet: Fleet
 
 
 class Fault(ABC):
-    """One kind of fault. `start` does it, and tells whether there was something to do it to; `stop` undoes it."""
+    """A kind of fault: `start` returns whether there was a target; `stop` undoes it."""
 
     kind: ClassVar[str]
     longest: ClassVar[float] = 5.0
-    """Seconds that it may last."""
+    """The seconds that it may last."""
     shortest: ClassVar[float] = 0.1
     outage: ClassVar[bool] = False
-    """Nobody can recover anything while it lasts."""
+    """Whether no replica can recover anything while it lasts."""
 
     costs_leases: ClassVar[bool] = False
-    """A replica may lose its leases by it; a loss without such a fault is a false one."""
+    """Whether it may cost a replica its leases; a loss without such a fault is false."""
 
     reaches: ClassVar[str | None] = None
-    """The one slot that feels it, of a fault of the database; None: all do."""
+    """The only slot that a fault of the database affects; None: it affects all."""
     since: float | None = None
     until: float | None = None
-    """When it began and ended to be felt, by the clock of the diaries, where that is not all of its time."""
+    """When its effect began and ended, by the clock of the diaries, if not for its whole time."""
     effective = True
-    """Set to False where it turns out that nothing came of it."""
+    """Set to False if it turns out to have had no effect."""
 
     def __init__(self, scene: Scene, chance: Random) -> None:
         self.scene = scene
@@ -44,15 +44,15 @@ class Fault(ABC):
 
     @abstractmethod
     def start(self) -> bool:
-        """Do it; False when there was nothing to do it to."""
+        """Inflict the fault; return False if there was no target."""
 
     @abstractmethod
     def stop(self) -> None:
-        """Undo it, and return once what it was done to is up again."""
+        """Undo the fault, and return once its target is up again."""
 
 
 class SlotFault(Fault):
-    """A fault of one replica, its processes or its way to the database."""
+    """A fault of one replica, its processes or its connection to the database."""
 
     def __init__(self, scene: Scene, chance: Random, slot: Slot) -> None:
         super().__init__(scene, chance)
@@ -60,7 +60,7 @@ class SlotFault(Fault):
 
     @classmethod
     def fits(cls, scene: Scene, slot: Slot) -> bool:
-        """Tell whether it can be done to this slot at all."""
+        """Return whether it can be inflicted on this slot."""
         del scene, slot
         return True
 
@@ -70,6 +70,6 @@ class SiteFault(Fault):
 
     @classmethod
     def possible(cls, scene: Scene) -> bool:
-        """Tell whether it can be done here."""
+        """Return whether it can be inflicted here."""
         del scene
         return True

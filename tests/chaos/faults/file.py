@@ -1,4 +1,4 @@
-"""The SQLite file: its writer's place taken, its disk full, a reader that keeps the log from being written back."""
+"""Faults of the SQLite file: another writer, a full disk, a reader that blocks the checkpoint."""
 
 import contextlib
 import os
@@ -12,7 +12,7 @@ from ..site import SqliteSite
 from .fault import Scene, SiteFault
 
 _TO_BE_FELT = 4.0
-"""Seconds within which a full disk must have been felt, else nothing came of it."""
+"""Seconds in which a full disk must have had an effect; otherwise the fault had none."""
 
 
 class _File(SiteFault):
@@ -26,7 +26,7 @@ class _File(SiteFault):
 
 
 class HoldWriteLock(_File):
-    """Another program has a write transaction open, for longer than the leases last."""
+    """Another program keeps a write transaction open for longer than the leases last."""
 
     kind = "write lock held"
     longest = 4.0
@@ -47,7 +47,7 @@ class HoldWriteLock(_File):
 
 
 class HoldWriteLockBriefly(HoldWriteLock):
-    """The same, for less than the tolerated outage."""
+    """Another program keeps a write transaction open for less than the tolerated outage."""
 
     kind = "write lock held briefly"
     longest = 0.5
@@ -55,7 +55,7 @@ class HoldWriteLockBriefly(HoldWriteLock):
 
 
 class LongRead(_File):
-    """A reader keeps its view of the file, so that the write-ahead log grows."""
+    """A reader keeps its snapshot of the file, so that the write-ahead log grows."""
 
     kind = "long read"
     longest = 8.0
@@ -71,7 +71,7 @@ class LongRead(_File):
 
 
 class FillDisk(_File):
-    """No room for one more page, and a reader that keeps the log from being used anew."""
+    """The disk is full, and a reader keeps the write-ahead log from being reused."""
 
     kind = "disk full"
     longest = 4.0
@@ -101,7 +101,7 @@ class FillDisk(_File):
         self._reader.close()
 
     def _is_felt(self, until: float) -> bool:
-        """Use up what room the log has still, and tell whether a write has failed then."""
+        """Use up the room left in the log, and return whether a write failed."""
         with closing(sqlite3.connect(self.path, timeout=1, isolation_level=None)) as connection:
             while boottime() < until:
                 try:

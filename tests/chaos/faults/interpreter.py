@@ -1,4 +1,4 @@
-"""What user code does to the replica that it runs in."""
+"""Faults of user code in the replica that it runs in."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ class _Mischief(SlotFault):
 
 
 class BlockLoop(_Mischief):
-    """The event loop of the jobs is blocked for longer than a lease lasts."""
+    """The jobs' event loop is blocked for longer than a lease lasts."""
 
     kind = "event loop blocked"
     words = "block 4"

@@ -1,4 +1,4 @@
-"""The way to PostgreSQL, of one replica or of the jobs: cut, silent, slow, reset, or deaf to the answers."""
+"""Faults of the network to PostgreSQL, for a replica or the jobs: cut, silent, slow or reset."""
 
 from tests.support.proxy import Proxy
 
@@ -34,7 +34,7 @@ class Cut(_Network):
 
 
 class Silence(_Network):
-    """Connections stay open, and nothing arrives; what was held back arrives at the end."""
+    """Connections stay open but nothing arrives; what was held back arrives at the end."""
 
     kind = "network silent"
 
@@ -67,7 +67,7 @@ class Slow(_Network):
 
 
 class Deaf(_Network):
-    """From the next commit on no answer arrives: what was committed, nobody hears of."""
+    """From the next commit on no answer arrives: a commit is not acknowledged."""
 
     kind = "replies swallowed"
 
@@ -98,7 +98,7 @@ class _JobsNetwork(SiteFault):
 
 
 class CutJobs(_JobsNetwork):
-    """The jobs cannot write, while their replica renews their leases."""
+    """The jobs cannot write, although their replica renews their leases."""
 
     kind = "jobs' network cut"
 
@@ -108,7 +108,7 @@ class CutJobs(_JobsNetwork):
 
 
 class DeafJobs(_JobsNetwork):
-    """A job has written and never hears of it: it writes again."""
+    """A job's commit is not acknowledged, so it writes again."""
 
     kind = "jobs' replies swallowed"
 

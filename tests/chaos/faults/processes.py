@@ -1,4 +1,4 @@
-"""Processes that are killed or stopped: a replica, its supervisor, a job's child, its keeper."""
+"""Faults of processes, killed or stopped: a replica, its supervisor, a job's child, its keeper."""
 
 import contextlib
 import os
@@ -21,7 +21,7 @@ def _signal(pid: int, number: signal.Signals) -> bool:
 
 
 class KillReplica(SlotFault):
-    """SIGKILL; of a supervised slot, one of its replicas, which its supervisor starts again."""
+    """SIGKILL to a replica; in a supervised slot, to one that its supervisor restarts."""
 
     kind = "replica killed"
     longest = 2.0
@@ -37,7 +37,7 @@ class KillReplica(SlotFault):
 
 
 class KillAfar(KillReplica):
-    """The same to one whose death nobody can prove, as on another machine: then the ttl decides."""
+    """SIGKILL to a replica whose death cannot be proven, as on another machine: the ttl decides."""
 
     kind = "replica killed, unprovable"
     longest = 2.0
@@ -52,7 +52,7 @@ class KillAfar(KillReplica):
 
 
 class RestartReplica(SlotFault):
-    """SIGTERM, as in a rolling restart: it claims nothing more, lets its jobs finish, and ends."""
+    """SIGTERM to a replica, as in a rolling restart: it drains and ends."""
 
     kind = "replica restarted"
     longest = 1.0
@@ -71,7 +71,7 @@ class RestartReplica(SlotFault):
 
 
 class KillAll(SiteFault):
-    """SIGKILL to all replicas at once: whoever comes first finds nobody else alive."""
+    """SIGKILL to all replicas at once: the first to return finds no other alive."""
 
     kind = "all replicas killed"
     longest = 2.0
@@ -132,7 +132,7 @@ class _Paused(SlotFault):
 
 
 class PauseReplica(_Paused):
-    """SIGSTOP, for longer or shorter than the lease; on SQLite between two writes, as a stopped writer holds up everybody."""
+    """SIGSTOP to a replica, longer or shorter than the lease; on SQLite between two writes."""
 
     kind = "replica paused"
     longest = 5.0
@@ -156,7 +156,7 @@ class PauseReplica(_Paused):
 
 
 class PauseBriefly(PauseReplica):
-    """The same, for less than the tolerated outage."""
+    """SIGSTOP to a replica for less than the tolerated outage."""
 
     kind = "replica paused briefly"
     longest = 0.6
@@ -202,7 +202,7 @@ class KillKeeper(SlotFault):
 
 
 class PauseKeeper(_Paused):
-    """SIGSTOP to the keeper of a job's process: with a healthy replica nothing is lost by it."""
+    """SIGSTOP to the keeper of a job's process: a healthy replica loses nothing."""
 
     kind = "keeper paused"
     longest = 3.0

@@ -1,4 +1,4 @@
-"""PostgreSQL itself: killed, restarted, slow, full, or with its backends ended."""
+"""Faults of PostgreSQL: killed, restarted, failed over, slow, full, its backends ended."""
 
 import contextlib
 import threading
@@ -24,7 +24,7 @@ class _Server(SiteFault):
 
 
 class KillServer(_Server):
-    """SIGKILL to the postmaster; recovery from the write-ahead log."""
+    """SIGKILL to the postmaster, and recovery from the write-ahead log."""
 
     kind = "PostgreSQL killed"
     longest = 2.0
@@ -40,7 +40,7 @@ class KillServer(_Server):
 
 
 class FreezeServer(_Server):
-    """All its processes are stopped: connections stay open, and nothing answers."""
+    """SIGSTOP to all its processes: connections stay open, but nothing answers."""
 
     kind = "PostgreSQL frozen"
     longest = 4.0
@@ -55,7 +55,7 @@ class FreezeServer(_Server):
 
 
 class RestartServer(_Server):
-    """A fast shutdown, and a start."""
+    """A fast shutdown and a start."""
 
     kind = "PostgreSQL restarted"
     longest = 1.0
@@ -71,7 +71,7 @@ class RestartServer(_Server):
 
 
 class FailOver(_Server):
-    """The primary is shut off as it is, the synchronous standby takes over and gets a standby of its own."""
+    """The primary is killed, the synchronous standby takes over and gets a standby of its own."""
 
     kind = "failover"
     longest = 0.2
@@ -87,7 +87,7 @@ class FailOver(_Server):
 
 
 class EndBackends(_Server):
-    """Half of all connections are ended, whatever they are at."""
+    """Half of all connections are ended, in any state."""
 
     kind = "backends terminated"
     longest = 0.2
@@ -104,7 +104,7 @@ class EndBackends(_Server):
 
 
 class _Held(_Server):
-    """Something that one connection does and keeps."""
+    """A fault that a connection of its own causes for as long as it is open."""
 
     statements: tuple[str, ...] = ()
     connection: psycopg.Connection | None = None
@@ -132,7 +132,7 @@ class LockTables(_Held):
 
 
 class LockBriefly(LockTables):
-    """The same, for less than the tolerated outage."""
+    """The tables are locked against writes for less than the tolerated outage."""
 
     kind = "tables locked briefly"
     longest = 0.5
@@ -140,7 +140,7 @@ class LockBriefly(LockTables):
 
 
 class LongTransaction(_Held):
-    """A transaction that stays open: clean-up of old rows waits for it."""
+    """A transaction stays open: the clean-up of old rows waits for it."""
 
     kind = "long transaction"
     longest = 8.0
@@ -148,7 +148,7 @@ class LongTransaction(_Held):
 
 
 class Checkpoints(_Server):
-    """One checkpoint after the other."""
+    """Checkpoints run one after the other."""
 
     kind = "checkpoints"
     longest = 2.0
@@ -170,7 +170,7 @@ class Checkpoints(_Server):
 
 
 class TakeConnections(_Server):
-    """All connections that the server gives are taken: pools cannot make new ones."""
+    """All connections of the server are in use: pools cannot open new ones."""
 
     kind = "connections exhausted"
     longest = 1.5
@@ -190,7 +190,7 @@ class TakeConnections(_Server):
 
 
 class KillPooler(_Server):
-    """SIGKILL to PgBouncer, through which one replica comes."""
+    """SIGKILL to PgBouncer, through which one replica connects."""
 
     kind = "PgBouncer killed"
     reaches = "south"
