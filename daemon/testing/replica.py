@@ -215,8 +215,9 @@ class ManualReplica:
         except TimeoutError:
             if not limit.expired():
                 raise
-            named = ", ".join(f'run {run.run_id} of "{run.schedule}"' for run in self.replica.runs.claimed)
-            raise TimeoutError(f"not done within {seconds:g}s: {named or 'nothing'} is still at work") from None
+            at_work = [f'run {run.run_id} of "{run.schedule}"' for run in self.replica.runs.claimed]
+            said = f"; still at work: {', '.join(at_work)}" if at_work else ""
+            raise TimeoutError(f"not done within {seconds:g}s{said}") from None
 
     def _check(self) -> None:
         """Raise if `leased run` would end its process, because work outlives its lease (rule 9)."""

@@ -29,6 +29,8 @@ from tests.support.waiting import LIMIT
 T = TypeVar("T")
 
 ONE_O_CLOCK = "2026-07-01T01:00:00Z"
+SELDOM = LeaseTiming("60s", renew_every="20s")
+"""Renewed so seldom that the database refuses a write before the heartbeat hears of a loss."""
 HARD_PRESSED = LeaseTiming("15s", renew_every="0.1s", kill_time="0.05s")
 """The leases of `daemon.testing`, but their work gets no time to end once the ttl is over."""
 
@@ -158,6 +160,6 @@ async def lease_of(store: ManualStore, name: str) -> Row[Any]:
 
 
 def a_loop(replica: ManualReplica, **settings: Any) -> Replica:
-    """Return a replica with this one's parts, whose loop rests for a minute unless woken."""
+    """Return a replica with this one's parts, whose loop rests for days unless woken."""
     entry = registry.own_entry(replica.context.client.holder, "shop")
-    return Replica(replica.context, Settings(web=None, **{"poll": 60.0, **settings}), entry)
+    return Replica(replica.context, Settings(web=None, **{"poll": 1e6, **settings}), entry)

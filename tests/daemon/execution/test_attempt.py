@@ -24,6 +24,7 @@ from lease.timing import LeaseTiming
 from tests.support.manual import (
     HARD_PRESSED,
     ONE_O_CLOCK,
+    SELDOM,
     Gate,
     a_held_run,
     almost_stale,
@@ -106,7 +107,7 @@ async def test_of_a_run_that_another_replica_has_nothing_runs() -> None:
     async def work(run: AsyncRun) -> None:
         ran.append(run)
 
-    async with a_story(work, timing=LeaseTiming("15s")) as story:
+    async with a_story(work, timing=SELDOM) as story:
         await story.store.take_over(NIGHTLY)
         assert await story.execution.execute() == (None, Outcome("lost"))
         assert (ran, facts_of(story.replica, JobStarted)) == ([], [])
@@ -292,7 +293,7 @@ async def test_a_child_whose_keeper_cannot_be_recorded_does_not_run(
     child: Callable[..., StandIn], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its run is another replica's by then."""
-    async with a_story("true", timing=LeaseTiming("15s")) as story:
+    async with a_story("true", timing=SELDOM) as story:
         made = child(story)
         start_job = story.held.start_job
 

@@ -10,8 +10,7 @@ from daemon import AsyncRun, Schedules
 from daemon.service.runs_at_work import ExecutedRun
 from daemon.telemetry.facts import RunEnded, RunStarted, WriteRefused
 from daemon.testing import ManualReplica, ManualStore
-from lease.timing import LeaseTiming
-from tests.support.manual import ONE_O_CLOCK, Gate, a_shop, facts_of, failing, lease_of, nothing
+from tests.support.manual import ONE_O_CLOCK, SELDOM, Gate, a_shop, facts_of, failing, lease_of, nothing
 
 pytestmark = pytest.mark.anyio
 
@@ -180,8 +179,7 @@ async def test_a_run_that_another_replica_has_gets_no_further_and_says_so(jobs: 
     """Rule 10: the write is refused, and reported; the work of the jobs to come is left to the other."""
     gate, work = Gate(), Work()
     shop = a_shop(gate.passed, *[work.named("orders")] * (jobs - 1))
-    timing = LeaseTiming("15s")  # renewed so seldom that the write comes first
-    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, shop, timing=timing) as replica:
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, shop, timing=SELDOM) as replica:
         run_id = await replica.trigger("nightly")
         await replica.tick()
         await gate.entered()

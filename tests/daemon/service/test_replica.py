@@ -142,7 +142,7 @@ async def test_that_the_database_is_away_and_back_is_reported_once_each() -> Non
         ]
 
 
-# The loop; where nothing wakes it, it rests for a minute, which is longer than a test waits
+# The loop; where nothing wakes it, it rests for days
 
 
 async def test_until_idle_it_ends_when_nothing_is_due_running_or_waiting_and_the_end_of_a_run_wakes_it() -> None:

@@ -11,10 +11,10 @@ from daemon.service import runs_at_work
 from daemon.service.runs_at_work import ExecutedRun
 from daemon.telemetry.facts import JobProgressed, Note, RunStarted
 from daemon.testing import ManualReplica, ManualStore
-from lease.timing import LeaseTiming
 from tests.support.manual import (
     HARD_PRESSED,
     ONE_O_CLOCK,
+    SELDOM,
     Gate,
     a_shop,
     almost_stale,
@@ -143,8 +143,7 @@ async def test_progress_is_taken_once_for_all_runs() -> None:
 
 async def test_losses_and_refused_writes_are_counted() -> None:
     gate = Gate()
-    timing = LeaseTiming("60s")  # renewed so seldom that the write comes first
-    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(gate.passed), timing=timing) as replica:
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(gate.passed), timing=SELDOM) as replica:
         run_id = await replica.trigger("nightly")
         await replica.tick()
         await gate.entered()

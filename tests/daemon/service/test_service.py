@@ -53,7 +53,7 @@ class Served:
     facts: list[Fact] = field(default_factory=list)
 
     def settings(self) -> Settings:
-        return Settings(database_url=self.url, web=None, poll=60.0)  # type: ignore[arg-type]  # read as the command reads it
+        return Settings(database_url=self.url, web=None, poll=1e6)  # type: ignore[arg-type]  # read as the command reads it
 
     @property
     def application(self) -> Any:
