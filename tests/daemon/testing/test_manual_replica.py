@@ -16,6 +16,7 @@ from daemon.errors import InvalidInstant
 from daemon.operations.trigger import NoSuchSchedule
 from daemon.telemetry.facts import JobPrinted, RunEnded, RunStarted
 from daemon.testing import ManualReplica, ManualStore, Misuse, run_once
+from daemon.testing import store as store_module
 from lease.errors import InvalidDuration, LeaseLost
 from tests.support.manual import ONE_O_CLOCK, Gate, a_shop, add_schedule, failing, nothing, until
 from tests.support.waiting import LIMIT
@@ -212,8 +213,11 @@ async def test_a_job_finds_the_database_where_it_would_elsewhere_and_can_fence_i
     assert os.environ["LEASED_DATABASE_URL"] == "sqlite:///before.db"
 
 
-def test_nothing_is_left_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+@pytest.mark.parametrize("memory", [True, False])
+def test_nothing_is_left_of_it(memory: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its file is in memory where there is a folder for that, and otherwise with other temporary files."""
+    monkeypatch.setattr(store_module, "_MEMORY", tmp_path if memory else tmp_path / "missing")
+    monkeypatch.setattr(tempfile, "tempdir", "missing" if memory else str(tmp_path))
     before = set(threading.enumerate())
 
     async def story() -> list[Path]:
