@@ -1,6 +1,7 @@
 """The functions of an application as tasks in this process: a test can patch what they call."""
 
 import asyncio
+import inspect
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from dataclasses import replace
@@ -31,7 +32,7 @@ def _job(job: Job) -> Job:
 
 
 def _as_task(function: Callable[..., Any]) -> Callable[[AsyncRun], Awaitable[Any]]:
-    is_async = asyncio.iscoroutinefunction(function)
+    is_async = inspect.iscoroutinefunction(function)
 
     @wraps(function)
     async def call(run: AsyncRun) -> Any:
