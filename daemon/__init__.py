@@ -1,7 +1,7 @@
 """Schedules whose runs hold a lease: each due instant is one run, and no job runs twice at once.
 
-The rooms, from the door down. Each imports only what stands below it, those in one row do not import
-each other, and each says in its first line what belongs in it:
+The rooms, from the door down. Each imports only what stands below it, those in one row do not
+import each other, and each says in its first line what belongs in it:
 
     testing   cli                     a replica that a test moves; the command
     service                           one replica as a process: settings, loop, signals, supervisor

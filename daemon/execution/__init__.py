@@ -29,7 +29,7 @@ The states of a job run, which is one attempt of one job:
 
     start_job ──▶ running ──┬──▶ succeeded     finish_job, or finish_run for the last job
                             ├──▶ failed        finish_job, retry_run, finish_run: error or timeout
-                            ├──▶ stopped       hand_back, settle: its replica stops, or lost the lease
+                            ├──▶ stopped       hand_back, settle: its replica stops or lost a lease
                             └──▶ abandoned     settle: its holder died
     finish_run ───────────────▶ not started   an earlier job failed for good
 

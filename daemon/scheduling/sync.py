@@ -1,8 +1,8 @@
-"""Sync: the definitions of one application, written into the database (rule 17).
+"""The sync: the definitions of one application, written into the database (rule 17).
 
-It touches no other application, retires instead of deleting, and leaves alone what has not changed. Where the timing of a
-schedule changed, or it comes back, planning counts from this moment, never backwards (rule 13). Of two replicas that sync
-different definitions the later one wins.
+It touches no other application, retires instead of deleting, and does not write what has not
+changed. If the timing of a schedule changed, or the schedule is back, planning counts from now,
+never backwards (rule 13). Of two replicas that sync different definitions, the later one wins.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ from .plan import PlanState, changed_state, first_state
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
-    """The names of the schedules, by what became of them."""
+    """The names of the schedules, by what the sync did to them."""
 
     added: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
@@ -31,7 +31,7 @@ class SyncReport:
     unchanged: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """Return it as a person says it: ``2 added (a, b), 1 unchanged``."""
+        """Return the report as text: ``schedules: 2 added (a, b), 1 unchanged``."""
         parts = []
         for field_ in fields(self):
             names = getattr(self, field_.name)
@@ -60,7 +60,7 @@ class _Draft:
 
 
 def sync(connection: Connection, application: Application, *, dry_run: bool = False) -> SyncReport:
-    """Write the definitions into the database; with ``dry_run`` only tell what that would change."""
+    """Write the definitions into the database, unless ``dry_run``; return the changes."""
     if dry_run:
         stored = statements.schedule.of_application(connection, application.name, lock=False)
         return _compare(application, stored).report()

@@ -126,7 +126,7 @@ class RunsAtWork:
             self._changed()
 
     async def _abandon(self, lease: Lease) -> None:
-        """Settle an attempt that a bug in leased ended as abandoned: it must not repeat endlessly."""
+        """Settle an attempt that a bug in leased ended as abandoned, or it may repeat for ever."""
         try:
             async with lease.ending():
                 await self._context.database.write(lambda c: settle_dead(c, [lease.grant]))

@@ -1,4 +1,4 @@
-"""Standard error as a place that delays nobody: lines are queued, and written on a thread of their own."""
+"""The writer of lines to standard error, which queues them and writes on a thread of its own."""
 
 import os
 import select
@@ -15,7 +15,7 @@ MOST_CHARACTERS = 8 * 1024 * 1024
 class LineWriter:
     """Writes lines to the current sys.stderr in order; a pipe that is not read delays no caller.
 
-    Where lines had to be dropped, ``about_dropped`` makes the line that says how many.
+    If lines had to be dropped, ``about_dropped`` returns the line that says how many.
     """
 
     def __init__(self, about_dropped: Callable[[int], str]) -> None:
@@ -44,7 +44,7 @@ class LineWriter:
             self._changed.notify_all()
 
     def flush(self, patience: float) -> bool:
-        """Wait until all lines are written; give up, and return False, when none is for ``patience`` seconds."""
+        """Wait until all lines are written; return False once none was for ``patience`` seconds."""
         with self._changed:
             while self._lines or not self._idle:
                 before = self._written
@@ -73,7 +73,7 @@ class LineWriter:
 
 
 def _write_out(line: str) -> None:
-    """Write to stderr without its lock, which a thread stuck in a write would still hold when Python exits."""
+    """Write to stderr without its lock, which a stuck thread would still hold when Python exits."""
     stream: TextIO | None = sys.stderr  # None where it was closed before Python started
     if stream is None:
         return
@@ -89,5 +89,5 @@ def _write_out(line: str) -> None:
                 data = data[os.write(descriptor, data) :]
             except BlockingIOError:
                 select.select([], [descriptor], [])
-    except (OSError, ValueError):  # closed: nobody is left to read it
+    except (OSError, ValueError):  # closed: there is no reader left
         return

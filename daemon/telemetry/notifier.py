@@ -92,7 +92,7 @@ class _Lane:
                 self._queue.append(fact)
                 self._changed.notify_all()
         if full:
-            self._report_once("dropped", "it does not keep up: what it has no room for is dropped")
+            self._report_once("dropped", "it does not keep up: facts that do not fit into its queue are dropped")
 
     def flush(self, patience: float | None) -> bool:
         with self._changed:
@@ -114,7 +114,7 @@ class _Lane:
         """Queue a note in the place of what was dropped, for the subscriber itself."""
         if self._dropped:
             self._queue.append(
-                Note(f"lines of output dropped, because they came faster than they are shown: {self._dropped}")
+                Note(f"lines of output dropped because they came faster than they were shown: {self._dropped}")
             )
             self._dropped = 0
 
@@ -149,7 +149,7 @@ class _Lane:
 
 
 def _chatter(fact: Fact) -> int:
-    """Return the bytes of a fact that comes in floods, and may be dropped first; 0 for all others."""
+    """Return the bytes of a fact that may come in floods and be dropped first; 0 for all others."""
     match fact:
         case JobPrinted(line=line):
             return _COST + len(line)

@@ -101,7 +101,7 @@ class ManualStore:
             this = leases.c.name == name
             connection.execute(update(leases).where(this).values(expires_at=later(clock(), -1.0)))
             (grant,) = lease.statements.grant(connection, [name], holder, _THIEFS_TTL, label=holder)
-            # In the past, because the clock may stand still: a holder seen later has not died (rule 16).
+            # In the past, as the clock may stand still: a holder seen later has not died (rule 16).
             connection.execute(update(leases).where(this).values(granted_at=self.clock.now - _MOMENT))
             return grant
 

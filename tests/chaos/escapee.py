@@ -1,7 +1,7 @@
 """Work that cannot be killed, as if in a container: it keeps a grant and writes under it.
 
-Only the fence stops it. It keeps each grant until it is refused, and so writes as a zombie again and
-again.
+Only the fence stops it. It keeps each grant until it is refused, and so writes as a zombie again
+and again.
 """
 
 import threading

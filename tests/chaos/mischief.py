@@ -1,7 +1,7 @@
 """The mischief of user code in its process: a blocked event loop, or a held interpreter lock.
 
-A file `mischief/PID` orders it with two words, what and for how many seconds, and is removed when it
-is over.
+A file `mischief/PID` orders it with two words, what and for how many seconds, and is removed when
+it is over.
 """
 
 import asyncio

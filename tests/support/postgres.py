@@ -30,9 +30,9 @@ STOP_SIGNALS: dict[Mode, signal.Signals] = {
 class PostgresServer:
     """A server of its own, with its own data folder, port and uid, on the loopback interface only.
 
-    `fsync` is off unless `durable`: the data survives a crash of the server, but not of the machine.
-    `config` takes lines of postgresql.conf. With `standby_of` it is a standby of that server until it
-    is promoted.
+    `fsync` is off unless `durable`: the data survives a crash of the server, but not of the
+    machine. `config` takes lines of postgresql.conf. With `standby_of` it is a standby of that
+    server until it is promoted.
     """
 
     def __init__(

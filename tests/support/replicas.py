@@ -271,7 +271,7 @@ class Story:
         return [(one.job, one.attempt, one.state) for one in self.job_runs(schedule)]
 
     def over(self, schedule: str, *, number: int = 1) -> Row[Any]:
-        """Wait until so many runs of the schedule that were not skipped are over; return the last."""
+        """Wait until so many runs of the schedule, not skipped ones, are over; return the last."""
 
         def found() -> list[Row[Any]]:
             return [one for one in self.runs(schedule) if one.state in ("succeeded", "failed", "cancelled")]

@@ -1,7 +1,7 @@
 """A process that sleeps and works a moment, as a replica does, and notes how late each round was.
 
-A round is late by what it took beyond its sleep and its work: the machine ran others meanwhile. Only
-the standard library, so that it starts at once:
+A round is late by what it took beyond its sleep and its work: the machine ran others meanwhile.
+Only the standard library, so that it starts at once:
 
     python -I -S yardstick.py     (a line per round: when it began, when it ended, how late it was)
 """

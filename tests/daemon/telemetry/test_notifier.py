@@ -63,7 +63,7 @@ def test_one_that_does_not_keep_up_loses_chatter_alone_and_is_told_how_much(monk
         "0",
         "1",
         "2",
-        "lines of output dropped, because they came faster than they are shown: 2",
+        "lines of output dropped because they came faster than they were shown: 2",
         "last",
     ]
 
