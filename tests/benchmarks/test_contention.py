@@ -28,7 +28,7 @@ def bench(*options: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=LIMIT,
+        timeout=2 * LIMIT,
     )
 
 

@@ -14,13 +14,17 @@ from sqlalchemy.pool import NullPool
 
 from lease import Grant, LeaseRecord, LeaseTiming, events, statements
 from lease.database.backend import SCHEMA
-from tests.support.waiting import wait_until
+from tests.support.waiting import LIMIT, wait_until
 
 T = TypeVar("T")
 E = TypeVar("E")
 
 QUICK = LeaseTiming(ttl=1.5)
-"""Trust ends after 1 s, renewals come each quarter of a second."""
+"""Trust ends after 1 s, renewals come each quarter of a second. For clocks that a test sets: a busy machine may cost a second."""
+SHORT = LeaseTiming(ttl=3, renew_every=0.25)
+"""Trust ends after 2 s: for what must outlast a ttl, or must end with it."""
+STEADY = LeaseTiming(ttl=6, renew_every=0.25)
+"""Trust ends after 4 s: for all else."""
 
 
 class Tables:
@@ -111,21 +115,21 @@ class Recorder:
     def of(self, kind: type[E]) -> list[E]:
         return [one for one in list(self.all) if isinstance(one, kind)]
 
-    def wait_for(self, kind: type[E], *, number: int = 1, limit: float = 10.0) -> E:
-        wait_until(lambda: len(self.of(kind)) >= number, f"{number} of {kind.__name__} in {self.all}", limit=limit)
+    def wait_for(self, kind: type[E], *, number: int = 1) -> E:
+        wait_until(lambda: len(self.of(kind)) >= number, f"{number} of {kind.__name__} in {self.all}")
         return self.of(kind)[number - 1]
 
 
-async def until(condition: Callable[[], object], *, limit: float = 10.0) -> None:
-    """Return once `condition()` is true; TimeoutError after `limit` seconds."""
-    with anyio.fail_after(limit):
+async def until(condition: Callable[[], object]) -> None:
+    """Return once `condition()` is true; TimeoutError after a while."""
+    with anyio.fail_after(LIMIT):
         while not condition():  # noqa: ASYNC110 - what happens elsewhere sets no event here
             await asyncio.sleep(0.002)
 
 
 @contextmanager
-def in_thread(work: Callable[[], T]) -> Iterator[Callable[[float], T]]:
-    """Run ``work`` in a thread; call what is given, with a limit in seconds, for what it returned."""
+def in_thread(work: Callable[[], T]) -> Iterator[Callable[[], T]]:
+    """Run ``work`` in a thread; call what is given to wait for what it returned."""
     results: list[T] = []
     errors: list[BaseException] = []
 
@@ -138,12 +142,12 @@ def in_thread(work: Callable[[], T]) -> Iterator[Callable[[float], T]]:
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
 
-    def result(limit: float) -> T:
-        thread.join(limit)
-        assert not thread.is_alive(), f"not done within {limit:g} s"
+    def result() -> T:
+        thread.join(LIMIT)
+        assert not thread.is_alive(), f"not done within {LIMIT:g} s"
         if errors:
             raise errors[0]
         return results[0]
 
     yield result
-    thread.join(10)
+    thread.join(LIMIT)

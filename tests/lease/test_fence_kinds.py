@@ -10,7 +10,7 @@ from sqlalchemy.pool import NullPool
 
 import lease
 from lease import Grant, LeaseError, LeaseLost, fence
-from tests.lease.stores import QUICK, Tables
+from tests.lease.stores import STEADY, Tables
 
 WRONG = Grant("a", 7, "anna")
 
@@ -122,7 +122,7 @@ def test_anything_else_is_refused_with_a_sentence() -> None:
 
 def test_another_database_is_refused_by_its_name(database_url: str, tmp_path: Path) -> None:
     other = create_engine(f"sqlite:///{tmp_path / 'other.db'}", poolclass=NullPool)
-    with lease.sync.LeaseClient(database_url, timing=QUICK) as client, client.hold("a") as held:
+    with lease.sync.LeaseClient(database_url, timing=STEADY) as client, client.hold("a") as held:
         with other.begin() as connection, pytest.raises(LeaseError, match="gate") as refused:
             held.fence(connection)
         assert not isinstance(refused.value, LeaseLost)
@@ -135,7 +135,7 @@ def test_another_database_with_tables_of_its_own_is_refused_by_its_name(
 ) -> None:
     """Whichever kind each of the two is."""
     for home in (postgres_url, sqlite_url):
-        with lease.sync.LeaseClient(home, timing=QUICK) as client, client.hold("elsewhere") as held:
+        with lease.sync.LeaseClient(home, timing=STEADY) as client, client.hold("elsewhere") as held:
             other = postgres_url if home == sqlite_url else sqlite_url
             engine = create_engine(other, poolclass=NullPool)
             with engine.begin() as connection, pytest.raises(LeaseError, match="this connection leads to") as refused:
@@ -148,7 +148,7 @@ def test_a_lost_lease_is_lost_also_by_another_name_of_the_same_server(
 ) -> None:
     """A host has many names, and a pooler has another port: only the database can say that it is another one."""
     engine = create_engine(postgres_url.replace("127.0.0.1", "localhost"), poolclass=NullPool)
-    with lease.sync.LeaseClient(postgres_url, timing=QUICK) as client:
+    with lease.sync.LeaseClient(postgres_url, timing=STEADY) as client:
         held = client.try_acquire("a")
         assert held is not None
         with engine.begin() as connection:
@@ -163,7 +163,7 @@ def test_a_lost_lease_is_lost_also_by_another_path_to_the_same_file(sqlite_url: 
     link = tmp_path / "link.db"
     link.symlink_to(tmp_path / "leased.db")
     engine = create_engine(f"sqlite:///{link}", poolclass=NullPool)
-    with Tables(sqlite_url) as tables, lease.sync.LeaseClient(sqlite_url, timing=QUICK) as client:
+    with Tables(sqlite_url) as tables, lease.sync.LeaseClient(sqlite_url, timing=STEADY) as client:
         held = client.try_acquire("a")
         assert held is not None
         tables.end_dead(held.grant)
@@ -176,7 +176,7 @@ def test_a_database_in_memory_is_refused_and_no_file_is_made(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     engine = create_engine("sqlite://", poolclass=NullPool)
-    with lease.sync.LeaseClient(sqlite_url, timing=QUICK) as client, client.hold("a") as held:
+    with lease.sync.LeaseClient(sqlite_url, timing=STEADY) as client, client.hold("a") as held:
         with engine.begin() as connection, pytest.raises(LeaseError, match="this connection leads to"):
             held.fence(connection)
         memory = create_engine("sqlite:///:memory:", poolclass=NullPool)

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from lease import Grant, LeaseError, LeaseLost, fence, statements
 from tests.lease.stores import Tables, in_thread
 from tests.support.postgres import plain
-from tests.support.waiting import wait_until
+from tests.support.waiting import LIMIT, wait_until
 
 LEVELS = ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"]
 End = Callable[[Connection, Grant], object]
@@ -50,10 +50,10 @@ def test_a_grant_does_not_end_while_a_transaction_is_fenced_with_it(
             if end == "released":
                 wait_until(lambda: waits(tables), "the release waits for the fenced transaction")
             else:
-                assert ended(5) == []
+                assert ended() == []
             assert tables.record("a").grant == grant
             connection.commit()
-            ended(5)
+            ended()
     tables.run(lambda other: ENDS[end](other, grant))
     assert tables.record("a").grant != grant
 
@@ -65,7 +65,7 @@ def test_the_own_renewal_is_not_blocked_by_the_fence(tables: Tables, postgres_en
     with at(postgres_engine, level).begin() as connection:
         fence(connection, grant)
         with in_thread(tables.renew) as renewed:
-            assert renewed(5) == {("a", 1)}
+            assert renewed() == {("a", 1)}
         connection.execute(text("SELECT 1"))
 
 
@@ -101,7 +101,7 @@ def test_a_fence_that_waits_for_the_end_of_its_grant_raises(
         with in_thread(work) as outcome:
             wait_until(lambda: waits(tables), "the fence waits for the release")
             ending.commit()
-            assert outcome(5) == "lost"
+            assert outcome() == "lost"
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -193,9 +193,9 @@ def test_a_paused_fenced_transaction_is_ended_by_the_server_and_its_successor_is
     tables.make_stale("a")
     with postgres_engine.connect() as paused:
         transaction = paused.begin()
-        fence(paused, grant, bound=0.3)
+        fence(paused, grant, bound=1)
         assert tables.grant("a", holder="ben") == []
-        wait_until(lambda: tables.grant("a", holder="ben"), "the server has ended the paused transaction", limit=5)
+        wait_until(lambda: tables.grant("a", holder="ben"), "the server has ended the paused transaction")
         with pytest.raises(DBAPIError):
             paused.execute(text("SELECT 1"))
         transaction.close()
@@ -217,7 +217,7 @@ def test_a_fenced_transaction_that_is_never_idle_is_ended_too(
         fence(connection, grant, bound=0.3)
         begun = time.monotonic()
         with pytest.raises(DBAPIError):  # noqa: PT012
-            while time.monotonic() - begun < 5:
+            while time.monotonic() - begun < LIMIT:
                 connection.execute(text("SELECT pg_sleep(0.02)"))
 
 

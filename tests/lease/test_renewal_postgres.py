@@ -11,9 +11,9 @@ from lease.core import Core
 from lease.store import DatabaseStore
 from lease.sync import LeaseClient
 from lease.verdicts import ANY_NAME
-from tests.lease.stores import Recorder, Tables
+from tests.lease.stores import STEADY, Recorder, Tables
 from tests.support.proxy import Proxy
-from tests.support.waiting import wait_until
+from tests.support.waiting import LIMIT, wait_until
 
 NAMES = [f"name-{number:04}" for number in range(1_000)]
 TIMING = LeaseTiming(ttl=12, renew_every=0.3, attempt_timeout=1.0)
@@ -83,7 +83,7 @@ def test_renewals_are_heap_only(tables: Tables) -> None:
         assert all_after - all_before == 10_000
         return float((heap_only_after - heap_only_before) / 10_000)
 
-    wait_until(lambda: share() > 0.95, "renewals are heap-only", limit=20)
+    wait_until(lambda: share() > 0.95, "renewals are heap-only")
 
 
 def test_expires_at_is_in_no_index_and_rows_leave_room_on_their_page(tables: Tables) -> None:
@@ -124,7 +124,7 @@ async def test_the_store_tells_unknown_from_stolen(postgres_url: str, tables: Ta
     store = DatabaseStore(postgres_url, LeaseTiming(attempt_timeout=1.0))
     with tables.transaction() as other:
         other.execute(text("SELECT FROM lease WHERE name = 'locked' FOR UPDATE"))
-        renewal = await asyncio.wait_for(store.renew("anna", 60.0, [locked, stolen]), 5)
+        renewal = await asyncio.wait_for(store.renew("anna", 60.0, [locked, stolen]), LIMIT)
     assert renewal.pairs == frozenset()
     assert {name: record.grant for name, record in renewal.missing.items()} == {"locked": locked, "stolen": thief}
     await store.close()
@@ -132,8 +132,7 @@ async def test_the_store_tells_unknown_from_stolen(postgres_url: str, tables: Ta
 
 def test_nothing_held_asks_the_database_nothing(proxied_url: str, proxy: Proxy, told: Recorder) -> None:
     """Rule 8."""
-    timing = LeaseTiming(ttl=1.5)
-    with LeaseClient(proxied_url, timing=timing, on_event=told) as client:
+    with LeaseClient(proxied_url, timing=STEADY, on_event=told) as client:
         with client.hold("a"):
             told.wait_for(events.Renewed)
         asked = len(proxy.statements)

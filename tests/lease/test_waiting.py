@@ -6,10 +6,12 @@ import pytest
 from sqlalchemy import text
 
 from lease import Grant, LeaseTiming, statements
+from lease.clock import boottime
 from lease.database.listener import ReleaseListener
 from lease.sync import LeaseClient
-from tests.lease.stores import QUICK, Tables, in_thread
+from tests.lease.stores import STEADY, Tables, in_thread
 from tests.support.proxy import Proxy
+from tests.support.starvation import Starvation
 from tests.support.waiting import wait_until
 
 LONG = LeaseTiming(ttl=60)
@@ -25,27 +27,27 @@ def is_awaited(tables: Tables, name: str) -> bool:
     return bool(record)
 
 
-def test_a_waiter_is_woken_by_the_release(database_url: str) -> None:
+def test_a_waiter_is_woken_by_the_release(database_url: str, starvation: Starvation) -> None:
     with LeaseClient(database_url, timing=LONG) as holder, LeaseClient(database_url, timing=LONG) as waiter:
         held = holder.try_acquire("a")
         assert held is not None
-        with in_thread(lambda: (token(waiter, "a"), time.monotonic())) as acquired:
+        with in_thread(lambda: (token(waiter, "a"), boottime())) as acquired:
             if database_url.startswith("postgresql"):
                 with Tables(database_url) as tables:
                     wait_until(lambda: is_awaited(tables, "a"), "the waiter has left word")
-            released = time.monotonic()
+            released = boottime()
             held.release()
-            got, at = acquired(10)
+            got, at = acquired()
         assert got == 2
-        assert at - released < 1.0
+        starvation.assert_within(1.0, released, at, "it is granted")
 
 
-def test_a_waiter_acquires_by_itself_when_the_lease_goes_stale(database_url: str) -> None:
+def test_a_waiter_acquires_by_itself_when_the_lease_goes_stale(database_url: str, starvation: Starvation) -> None:
     with Tables(database_url) as tables, LeaseClient(database_url, timing=LONG) as waiter:
         tables.one("a", holder="ben", ttl=0.7)
-        begun = time.monotonic()
+        begun = boottime()
         assert token(waiter, "a") == 2
-        assert time.monotonic() - begun < 2.0
+        starvation.assert_within(2.0, begun, boottime(), "it is granted")
 
 
 def test_a_waiter_acquires_though_listening_does_not_work(
@@ -62,14 +64,14 @@ def test_a_waiter_acquires_though_listening_does_not_work(
         with in_thread(lambda: token(waiter, "a")) as acquired:
             wait_until(lambda: is_awaited(postgres_tables, "a"), "the waiter has left word")
             postgres_tables.release(grant)
-            assert acquired(5) == 2
+            assert acquired() == 2
 
 
 def test_a_notification_goes_out_only_where_somebody_waits(
     postgres_url: str, proxied_url: str, proxy: Proxy, postgres_tables: Tables
 ) -> None:
     """Rule 15: after the commit, alone."""
-    with LeaseClient(proxied_url, timing=QUICK) as client, LeaseClient(postgres_url, timing=QUICK) as waiter:
+    with LeaseClient(proxied_url, timing=STEADY) as client, LeaseClient(postgres_url, timing=STEADY) as waiter:
         with client.hold("a"):
             pass
         assert not [statement for statement in proxy.statements if "pg_notify" in statement]
@@ -79,7 +81,7 @@ def test_a_notification_goes_out_only_where_somebody_waits(
             wait_until(lambda: is_awaited(postgres_tables, "a"), "the waiter has left word")
             begun = len(proxy.statements)
             held.release()
-            assert acquired(5) == 3
+            assert acquired() == 3
     asked = proxy.statements[begun:]
     notify = next(number for number, statement in enumerate(asked) if "pg_notify" in statement)
     assert "COMMIT" in asked[:notify]
@@ -97,7 +99,7 @@ def test_a_waiter_that_could_leave_no_word_looks_again_by_itself(postgres_url: s
             time.sleep(0.3)  # it looks while the row is locked
             statements.release(other, grant)
             transaction.commit()
-            assert acquired(5) == 2
+            assert acquired() == 2
 
 
 def test_waiting_for_a_stale_lease_that_is_fenced_is_no_busy_loop(
@@ -114,9 +116,9 @@ def test_waiting_for_a_stale_lease_that_is_fenced_is_no_busy_loop(
             begun, asked = time.monotonic(), len(proxy.statements)
             while time.monotonic() - begun < 1.0:
                 time.sleep(0.05)
-            assert len(proxy.statements) - asked < 40
+            assert len(proxy.statements) - asked < 40 * (time.monotonic() - begun)
             transaction.commit()
-            assert acquired(5) == 2
+            assert acquired() == 2
 
 
 def test_many_waiters_are_served_one_after_the_other(database_url: str) -> None:
@@ -133,7 +135,7 @@ def test_many_waiters_are_served_one_after_the_other(database_url: str) -> None:
         in_thread(lambda: work(clients[2])) as three,
     ):
         for result in (one, two, three):
-            result(20)
+            result()
     assert sorted(tokens) == [1, 2, 3]
 
 
@@ -147,4 +149,4 @@ def test_a_name_like_no_other_is_woken_too(postgres_url: str, postgres_tables: T
     ):
         wait_until(lambda: is_awaited(postgres_tables, name), "the waiter has left word")
         assert other._runtime.submit(lambda core: core.store.release(grant)).result()
-        assert acquired(5) == 2
+        assert acquired() == 2

@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import sys
-import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -12,11 +11,13 @@ from sqlalchemy import make_url, text
 
 import lease
 from lease import LeaseLost, LeaseNotAcquired, LeaseTiming, LossKind, StoreUnavailable, events
+from lease.clock import boottime
 from lease.database.engines import open_database
 from lease.database.listener import ReleaseListener
-from tests.lease.stores import QUICK, Recorder, Tables, until
+from tests.lease.stores import SHORT, Recorder, Tables, until
 from tests.support.proxy import Proxy
-from tests.support.waiting import wait_until
+from tests.support.starvation import Starvation
+from tests.support.waiting import LIMIT, wait_until
 
 ATTEMPT = 0.4
 
@@ -31,28 +32,29 @@ def told() -> Recorder:
     return Recorder()
 
 
-async def seconds_of_a_failed_attempt(url: str) -> float:
+async def a_failed_attempt(url: str) -> tuple[float, float]:
+    """When it began and ended."""
     database = open_database(url, timeout=ATTEMPT, connections=1)
-    begun = time.monotonic()
+    begun = boottime()
     with pytest.raises(StoreUnavailable, match="no answer within"):
         await database.read(lambda connection: connection.scalar(text("SELECT 1")))
-    took = time.monotonic() - begun
+    ended = boottime()
     await database.close()
-    return took
+    return begun, ended
 
 
 @pytest.mark.anyio
 async def test_an_attempt_over_a_silent_connection_ends_by_its_limit_and_by_no_cancel_request(
-    proxied_url: str, proxy: Proxy
+    proxied_url: str, proxy: Proxy, starvation: Starvation
 ) -> None:
     """Rule 3; then the next attempt goes over a new connection."""
     database = open_database(proxied_url, timeout=ATTEMPT, connections=1)
     assert await database.read(lambda connection: connection.scalar(text("SELECT 1"))) == 1
     proxy.blackhole()
-    begun = time.monotonic()
+    begun = boottime()
     with pytest.raises(StoreUnavailable, match="no answer within"):
         await database.read(lambda connection: connection.scalar(text("SELECT 2")))
-    assert time.monotonic() - begun < ATTEMPT + 0.3
+    starvation.assert_within(ATTEMPT + 0.3, begun, boottime(), "the attempt")
     proxy.heal()
     assert await database.read(lambda connection: connection.scalar(text("SELECT 3"))) == 3
     assert proxy.cancels == 0
@@ -61,19 +63,21 @@ async def test_an_attempt_over_a_silent_connection_ends_by_its_limit_and_by_no_c
 
 
 @pytest.mark.anyio
-async def test_connecting_over_a_silent_network_ends_by_its_limit(proxied_url: str, proxy: Proxy) -> None:
+async def test_connecting_over_a_silent_network_ends_by_its_limit(
+    proxied_url: str, proxy: Proxy, starvation: Starvation
+) -> None:
     proxy.blackhole()
-    assert await seconds_of_a_failed_attempt(proxied_url) < ATTEMPT + 0.3
+    starvation.assert_within(ATTEMPT + 0.3, *await a_failed_attempt(proxied_url), "the attempt")
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("messages", range(1, 6))
 async def test_a_network_that_falls_silent_while_a_connection_is_made_ends_by_the_limit(
-    proxied_url: str, proxy: Proxy, messages: int
+    proxied_url: str, proxy: Proxy, messages: int, starvation: Starvation
 ) -> None:
     """Whatever step of connecting it hits; no cancel request, and the one connection is not used up by it."""
     proxy.silent_after = messages
-    assert await seconds_of_a_failed_attempt(proxied_url) < ATTEMPT + 0.3
+    starvation.assert_within(ATTEMPT + 0.3, *await a_failed_attempt(proxied_url), "the attempt")
     assert proxy.cancels == 0
 
 
@@ -88,7 +92,7 @@ async def test_a_connection_that_was_never_made_is_closed_without_the_garbage_co
     try:
         before = open_sockets()
         for proxy.silent_after in (0, 1, 2, 4):
-            await seconds_of_a_failed_attempt(proxied_url)
+            await a_failed_attempt(proxied_url)
             listener = ReleaseListener(make_url(proxied_url), lease.statements.CHANNEL)
             connections = proxy.connections
             with listener.subscribed("a"):
@@ -118,14 +122,14 @@ async def test_after_a_silent_start_the_next_attempt_goes_over_a_new_connection(
     with pytest.raises(StoreUnavailable):
         await database.read(lambda connection: connection.scalar(text("SELECT 1")))
     proxy.silent_after = None
-    assert await database.read(lambda connection: connection.scalar(text("SELECT 1")), timeout=5.0) == 1
+    assert await database.read(lambda connection: connection.scalar(text("SELECT 1")), timeout=LIMIT) == 1
     assert proxy.cancels == 0
     await database.close()
 
 
 @pytest.fixture
 async def client(proxied_url: str, told: Recorder) -> AsyncIterator[lease.LeaseClient]:
-    async with lease.LeaseClient(proxied_url, timing=QUICK, on_event=told) as client:
+    async with lease.LeaseClient(proxied_url, timing=SHORT, on_event=told) as client:
         yield client
 
 
@@ -143,7 +147,7 @@ async def test_a_cut_shorter_than_the_tolerated_outage_loses_nothing(
             renewals = len(told.of(events.Renewed))
             await heard(told, events.Renewed, renewals + 1)
             cut()
-            await asyncio.sleep(QUICK.tolerated_outage * 0.6)
+            await asyncio.sleep(SHORT.tolerated_outage * 0.6)
             proxy.heal()
             await heard(told, events.Renewed, renewals + 2)
         held.ensure()
@@ -154,7 +158,7 @@ async def test_a_cut_shorter_than_the_tolerated_outage_loses_nothing(
 @pytest.mark.anyio
 @pytest.mark.parametrize("fault", ["cut", "blackhole"])
 async def test_a_holder_cut_off_stops_at_give_up_and_nobody_is_granted_before_the_ttl(
-    client: lease.LeaseClient, proxy: Proxy, told: Recorder, tables: Tables, fault: str
+    client: lease.LeaseClient, proxy: Proxy, told: Recorder, tables: Tables, *, fault: str, starvation: Starvation
 ) -> None:
     stopped = 0.0
     with pytest.raises(LeaseLost) as lost:  # noqa: PT012
@@ -164,19 +168,20 @@ async def test_a_holder_cut_off_stops_at_give_up_and_nobody_is_granted_before_th
             try:
                 await asyncio.sleep(30)
             finally:
-                stopped = lease.clock.boottime()
+                stopped = boottime()
                 granted_before = tables.grant("a", holder="ben")
-    assert abs(stopped - held.trusted_until) < 0.5
+    assert stopped > held.trusted_until - 0.5
+    starvation.assert_within(0.5, held.trusted_until, stopped, "its block is cancelled")
     assert granted_before == []
     assert held.loss is not None
     assert held.loss.kind is LossKind.UNREACHABLE
     assert lost.value.cause is not None
     assert lost.value.cause.startswith("database unreachable for ")
     assert "a-secret-of-the-tests" not in lost.value.cause
-    renewed = held.trusted_until - QUICK.give_up  # when the last confirmed renewal was sent
+    renewed = held.trusted_until - SHORT.give_up  # when the last confirmed renewal was sent
     await until(lambda: tables.grant("a", holder="ben"))
     assert tables.record("a").token == 2
-    assert lease.clock.boottime() - renewed >= QUICK.ttl
+    assert boottime() - renewed >= SHORT.ttl
     proxy.heal()
 
 
@@ -191,7 +196,7 @@ async def test_a_grant_whose_reply_is_lost_is_given_up_and_granted_anew(
     await until(lambda: (record := tables.read("a")) and record.holder)
     proxy.drop()
     proxy.heal()
-    held = await asyncio.wait_for(acquiring, 10)
+    held = await asyncio.wait_for(acquiring, LIMIT)
     assert held is not None
     assert held.token == tables.record("a").token
     assert held.token >= 2
@@ -224,7 +229,7 @@ async def test_a_release_whose_reply_is_lost_is_harmless(
     await until(lambda: tables.record("a").holder is None)
     proxy.drop()
     proxy.heal()
-    await asyncio.wait_for(releasing, 10)
+    await asyncio.wait_for(releasing, LIMIT)
     assert held.loss is None
     assert tables.one("a", holder="ben").token == 2
 
@@ -232,7 +237,7 @@ async def test_a_release_whose_reply_is_lost_is_harmless(
 def test_a_client_on_an_unreachable_database_says_so_in_one_sentence(postgres_url: str, proxy: Proxy) -> None:
     proxy.cut()
     url = postgres_url.rpartition("@")[0] + f"@127.0.0.1:{proxy.port}/nowhere"
-    with lease.sync.LeaseClient(url, timing=QUICK) as client, pytest.raises(StoreUnavailable) as refused:
+    with lease.sync.LeaseClient(url, timing=SHORT) as client, pytest.raises(StoreUnavailable) as refused:
         client.try_acquire("a")
     said = str(refused.value)
     assert said.startswith(f"the database postgresql://postgres:***@127.0.0.1:{proxy.port}/nowhere cannot be used: ")
@@ -252,7 +257,7 @@ def test_an_address_that_is_wrong_is_told_in_one_sentence(
     postgres_url: str, change: Callable[[str], str], says: str
 ) -> None:
     with (
-        lease.sync.LeaseClient(change(postgres_url), timing=QUICK) as client,
+        lease.sync.LeaseClient(change(postgres_url), timing=SHORT) as client,
         pytest.raises(StoreUnavailable, match=says) as refused,
     ):
         client.try_acquire("a")
@@ -266,7 +271,7 @@ def test_a_role_without_rights_on_the_table_is_told_so_in_one_sentence(tables: T
     tables.run(lambda connection: connection.execute(text(f"CREATE ROLE {name} LOGIN PASSWORD 'p4ssw0rd'")))
     try:
         url = postgres_url.replace("postgres:a-secret-of-the-tests@", f"{name}:p4ssw0rd@")
-        with lease.sync.LeaseClient(url, timing=QUICK) as client:
+        with lease.sync.LeaseClient(url, timing=SHORT) as client:
             with pytest.raises(StoreUnavailable, match="permission denied") as refused:
                 client.try_acquire("a")
             assert "p4ssw0rd" not in str(refused.value)
@@ -276,7 +281,7 @@ def test_a_role_without_rights_on_the_table_is_told_so_in_one_sentence(tables: T
 
 def test_missing_tables_are_told_with_their_remedy(empty_postgres_url: str) -> None:
     with (
-        lease.sync.LeaseClient(empty_postgres_url, timing=QUICK) as client,
+        lease.sync.LeaseClient(empty_postgres_url, timing=SHORT) as client,
         pytest.raises(lease.SchemaMissing, match=r"lease\.create_tables"),
     ):
         client.try_acquire("a")
@@ -286,7 +291,7 @@ def test_a_client_opens_without_the_database_and_acquires_when_it_is_back(
     proxied_url: str, proxy: Proxy, tables: Tables
 ) -> None:
     proxy.cut()
-    with lease.sync.LeaseClient(proxied_url, timing=QUICK) as client:
+    with lease.sync.LeaseClient(proxied_url, timing=SHORT) as client:
         with pytest.raises(StoreUnavailable):
             client.try_acquire("a")
         proxy.heal()
@@ -296,7 +301,7 @@ def test_a_client_opens_without_the_database_and_acquires_when_it_is_back(
 
 def test_the_waiting_of_one_who_is_cut_off_ends_as_unavailable(proxied_url: str, proxy: Proxy, tables: Tables) -> None:
     tables.one("a", holder="ben")
-    with lease.sync.LeaseClient(proxied_url, timing=QUICK) as client:
+    with lease.sync.LeaseClient(proxied_url, timing=SHORT) as client:
         with pytest.raises(LeaseNotAcquired):
             client._acquire("a", 0.1)
         proxy.cut()
@@ -304,15 +309,17 @@ def test_the_waiting_of_one_who_is_cut_off_ends_as_unavailable(proxied_url: str,
             client._acquire("a", 0.3)
 
 
-def test_a_heartbeat_over_a_silent_network_keeps_trying(proxied_url: str, proxy: Proxy, told: Recorder) -> None:
+def test_a_heartbeat_over_a_silent_network_keeps_trying(
+    proxied_url: str, proxy: Proxy, told: Recorder, starvation: Starvation
+) -> None:
     """Rule 3: after retry_wait, over a new connection, not at the next beat."""
     timing = LeaseTiming(ttl=4.5, renew_every=0.25, attempt_timeout=0.3, retry_wait=0.05)
     with lease.sync.LeaseClient(proxied_url, timing=timing, on_event=told) as client, client.hold("a"):
         told.wait_for(events.Renewed)
         proxy.blackhole()
-        begun = time.monotonic()
+        begun = boottime()
         told.wait_for(events.AtRisk, number=4)
-        assert time.monotonic() - begun < 0.25 + 4 * (0.3 + 0.05) + 1.0
+        starvation.assert_within(0.25 + 4 * (0.3 + 0.05) + 1.0, begun, boottime(), "the fourth attempt has failed")
         proxy.heal()
         wait_until(lambda: told.of(events.Renewed)[-1].took < 0.3, "it is renewed again")
         assert proxy.cancels == 0
