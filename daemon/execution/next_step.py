@@ -77,7 +77,7 @@ def after_job(
             return RetryLater(
                 backoff(job.backoff, failures, chance), f'job "{job.name}" failed: {brief_error(outcome)}'
             )
-        case "failed" if on_failure == "stop" or not more:
+        case "failed" if stops_run(on_failure) or not more:
             return FinishRun("failed", _failed([*failed_before, job.name], outcome))
         case "succeeded" if not more:
             return FinishRun("failed", _failed(failed_before, None)) if failed_before else FinishRun("succeeded", None)
@@ -85,6 +85,17 @@ def after_job(
             return NextJob()
         case _:
             assert_never(outcome.state)
+
+
+def stops_run(on_failure: OnFailure) -> bool:
+    """Return whether a job that failed for good keeps the jobs after it from running."""
+    match on_failure:
+        case "stop":
+            return True
+        case "continue":
+            return False
+        case _:
+            assert_never(on_failure)
 
 
 def backoff(first: float, failures: int, chance: float) -> float:

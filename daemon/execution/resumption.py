@@ -7,6 +7,7 @@ from typing import Self
 from ..definitions.job import Job
 from ..definitions.schedule import Schedule
 from .claim import EarlierAttempts
+from .next_step import stops_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Resumption:
 
     def failed_for_good(self) -> list[str]:
         """Return the jobs that used up their attempts while the others go on (`on_failure`)."""
-        if self.schedule.on_failure == "stop":
+        if stops_run(self.schedule.on_failure):
             return []
         return [job.name for job in self.schedule.jobs if self.failures(job.name) > job.retries]
 

@@ -17,13 +17,14 @@ from typing import Any
 
 from lease.model import Grant
 
+from ...states import JobState
 from ..facts import Deleted, Fact, GrantBegan, GrantEnded, HighestToken
 from .moved_clock import MINUTES
 
 Row = Any
 """A row from SQLAlchemy."""
 
-_ENDED_BY_ITS_HOLDER = ("succeeded", "failed", "not started")
+_ENDED_BY_ITS_HOLDER: tuple[JobState, ...] = ("succeeded", "failed", "not started")
 
 
 @dataclass(slots=True)
