@@ -1,13 +1,13 @@
-"""The audit: a history of grants, writes and runs, and a checker of what is promised about it.
+"""The checker of histories: what happened, what is promised of it, and what breaks a promise.
 
     facts       what a history consists of
     tenures     the facts of each grant, put together
-    promises    pure functions from facts to violations: grants, writes, work, recoveries, turns,
+    promises/   pure functions from facts to violations: grants, writes, work, recoveries, turns,
                 instants, effects
     violations  a promise that a history breaks
     checker     all promises, one after the other
-    history     the history in the daemon's own tables: its grants (evidence), its due instants
-                (expectation), its runs (records)
+    history/    the history in the daemon's own tables (tables): its grants (evidence), its due
+                instants (expectation), its runs (records), its wrong times (moved_clock)
 
 `leased audit` checks the real tables. The chaos campaigns check a fuller history, which triggers in
 the database and the jobs write.

@@ -2,7 +2,7 @@
 
 The states of a run, and the function that writes each change (rules 13 to 16 and 18):
 
-      write_plan, trigger                          write_plan: missed, or overlap
+      write_plan, trigger              write_plan: missed, overlap or paused
                │                                        │
                ▼                                        ▼
           ┌─────────┐   plan_due: start_within has  ┌─────────┐
@@ -15,12 +15,15 @@ The states of a run, and the function that writes each change (rules 13 to 16 an
           └────┬────┘                                          └───────────┘
                │        finish_run: a job failed for good      ┌────────┐
                └──────────────────────────────────────────────▶│ failed │
-                        settle: abandoned for the third time   └────────┘
+                        settle, settle_dead: abandoned for     └────────┘
+                        the third time, with no job that
+                        succeeded in between
 
     From running back to pending:
-        retry_run   a job failed and has retries left; the run waits, and holds no lease
-        hand_back   the replica stops, or its lease was lost and the work has ended
-        settle      the holder died (abandoned), or lost the lease and did not say so (stopped)
+        retry_run            a job failed and has retries left; the run waits, and holds no lease
+        hand_back            the replica stops, or its lease was lost and the work has ended
+        settle, settle_dead  the holder died (abandoned), or lost the lease and did not say so
+                             (stopped)
 
     `promote` makes a pending run due when the predecessor that it waited for ends. `cancelled` is
     for a command that comes later.
@@ -29,8 +32,9 @@ The states of a job run, which is one attempt of one job:
 
     start_job ──▶ running ──┬──▶ succeeded     finish_job, or finish_run for the last job
                             ├──▶ failed        finish_job, retry_run, finish_run: error or timeout
-                            ├──▶ stopped       hand_back, settle: its replica stops or lost a lease
-                            └──▶ abandoned     settle: its holder died
+                            ├──▶ stopped       hand_back, settle: its replica stops or lost a lease;
+                            │                  finish_run, retry_run without a job: it never ran
+                            └──▶ abandoned     settle, settle_dead: its holder died
     finish_run ───────────────▶ not started   an earlier job failed for good
 
 `completion` has what a holder writes, `recovery.settle` what is written for a holder that is gone.

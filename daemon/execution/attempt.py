@@ -116,12 +116,12 @@ class JobExecution:
         """Wait for the work to end; end it at its timeout, on a stop, or when its lease is lost."""
         work = asyncio.create_task(attempt.wait())
         lost, stop = asyncio.create_task(self._held.lost.wait()), asyncio.create_task(self._held.stop.wait())
-        grace, timeout = self._context.client.timing.kill_time, self._job.timeout
+        kill_after, timeout = self._context.client.timing.kill_time, self._job.timeout
         try:
             await asyncio.wait({work, lost, stop}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
             in_time = work.done() or lost.done() or stop.done()
             if not work.done() and not lost.done():
-                attempt.stop(grace)
+                attempt.stop(kill_after)
                 # A keeper ends its child; a task that ignores its cancellation may run for ever.
                 limit = None if attempt.keeper or in_time else self._context.client.timing.ttl
                 await asyncio.wait({work, lost}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)

@@ -13,11 +13,10 @@ from lease.model import Grant
 
 from ..errors import DaemonError
 from ..jobs.outcome import Outcome
+from ..jobs.output import TAIL_BYTES
 from ..jobs.reports import LONGEST_ERROR
 from ..states import JobState, RunState
 from ..store import statements
-
-LONGEST_TAIL = 16 * 1024
 
 
 class NothingWritten(DaemonError):
@@ -87,7 +86,7 @@ def job_run_values(outcome: Outcome) -> dict[str, Any]:
     """Return the columns of `job_run` that an outcome sets, beside the state."""
     return {
         "error": truncate_for_db(outcome.error, LONGEST_ERROR),
-        "log_tail": truncate_for_db(outcome.tail, LONGEST_TAIL) or None,
+        "log_tail": truncate_for_db(outcome.tail, TAIL_BYTES) or None,
         "exit_status": outcome.status,
         "exit_signal": outcome.signal,
     }

@@ -51,8 +51,8 @@ class Attempt(Protocol):
         """Wait until nothing of it is left, and return how it ended."""
         ...
 
-    def stop(self, grace: float) -> None:
-        """Ask it to end; kill a child's tree after ``grace`` seconds."""
+    def stop(self, kill_after: float) -> None:
+        """Ask it to end; kill a child's tree after ``kill_after`` seconds."""
         ...
 
     def kill(self) -> None:
@@ -95,8 +95,8 @@ class ChildAttempt:
     async def wait(self) -> Outcome:
         return child_outcome(await self._child.wait())
 
-    def stop(self, grace: float) -> None:
-        self._stopping = asyncio.ensure_future(self._child.stop(grace))
+    def stop(self, kill_after: float) -> None:
+        self._stopping = asyncio.ensure_future(self._child.stop(kill_after))
 
     def kill(self) -> None:
         self._child.kill()
@@ -167,8 +167,8 @@ class TaskAttempt:
             return Outcome(state, "the job was cancelled", self._output.tail)
         return Outcome(state, "".join(traceback.format_exception(error, limit=-_FRAMES)), self._output.tail)
 
-    def stop(self, grace: float) -> None:
-        del grace  # there is nothing to force at its end
+    def stop(self, kill_after: float) -> None:
+        del kill_after  # there is nothing to force at its end
         self.kill()
 
     def kill(self) -> None:

@@ -125,11 +125,11 @@ class Settings(BaseModel):
     retry_wait: Annotated[Seconds | None, _in_proportion("retry_wait")] = None
     """The wait after a failed attempt."""
     kill_time: Annotated[Seconds | None, _in_proportion("kill_time")] = None
-    """How long it may take until work is dead when trust has ended."""
+    """How long work may take to die: once trust has ended, and between SIGTERM and SIGKILL."""
     concurrency: Annotated[int, BeforeValidator(_at_least_one, json_schema_input_type=Annotated[int, Field(ge=1)])] = 10
     """How many runs at once, in one replica."""
     grace: Seconds = 30.0
-    """How long jobs may go on after SIGTERM."""
+    """How long jobs may go on after the replica gets SIGTERM."""
     poll: Annotated[Seconds, AfterValidator(_longer_than_nothing)] = 1.0
     """How often to look for what is due, at the least."""
     web: Annotated[

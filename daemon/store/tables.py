@@ -83,7 +83,7 @@ run = Table(
     Column("scheduled_for", Instant, nullable=False),
     Column("last_scheduled_for", Instant),  # the last instant that a counted row stands for
     Column("count", BigInteger, nullable=False, server_default="1"),
-    Column("trigger", Text, nullable=False),
+    Column("trigger", Text, nullable=False),  # its Cause: schedule or manual
     Column("state", Text, nullable=False),
     Column("reason", Text),
     Column("lease_name", Text, nullable=False),

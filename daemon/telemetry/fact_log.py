@@ -57,8 +57,8 @@ def log_fact(fact: Fact) -> None:
             _log(_level(outcome), f"run {outcome}", **_run(run), **({"reason": reason} if reason else {}))
         case RunRecovered():
             _log(logging.INFO, recovered(fact))
-        case WriteRefused(run, holder):
-            _log(logging.WARNING, "write refused", **_run(run), who=holder)
+        case WriteRefused(run, who):
+            _log(logging.WARNING, "write refused", **_run(run), who=who)
         case JobStarted(job):
             _log(logging.INFO, "job started", **_job(job))
         case JobPrinted(job, line):

@@ -65,7 +65,7 @@ class WriteRefused:
     """A write of this replica changed no row because its grant had ended (rule 10)."""
 
     run: RunSubject
-    holder: str
+    who: str
     """A sentence that says who has the run now."""
 
 

@@ -108,9 +108,9 @@ class Child:
         """Wait until nothing of the child's tree is left, and return how it ended."""
         return await asyncio.shield(self._ended)
 
-    async def stop(self, grace: float) -> ChildEnd:
-        """Send SIGTERM to the tree, kill the rest after `grace` seconds; return how it ended."""
-        self._order(f"stop {grace:.3f}\n", grace + PATIENCE)
+    async def stop(self, kill_after: float) -> ChildEnd:
+        """Send SIGTERM to the tree, kill the rest after `kill_after` seconds; return how it ended."""
+        self._order(f"stop {kill_after:.3f}\n", kill_after + PATIENCE)
         return await self.wait()
 
     def kill(self) -> None:

@@ -3,8 +3,8 @@
 Run as `python -I -S keeper.py CONTROL TRUST REPORT PARENT`: three inherited descriptors (a socket
 to the replica, the trust page, the report pipe or -1) and the replica's process id. It imports only
 the standard library, and little of that. The replica sends `go <hex of cwd and argv, NUL between>`,
-`stop <grace>` or `kill`; the keeper answers with lines of JSON: `refused`, `started`, `ending`,
-`stuck`, `ended`.
+`stop <kill_after>` or `kill`; the keeper answers with lines of JSON: `refused`, `started`,
+`ending`, `stuck`, `ended`.
 
 On Linux it is a child subreaper: processes that its descendants orphan become its own children, so
 "no child is left" proves that the tree is gone. Elsewhere only the child's process group is ended.

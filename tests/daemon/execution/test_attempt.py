@@ -251,8 +251,8 @@ class StandIn:
     async def wait(self) -> Outcome:
         return await self.ended
 
-    def stop(self, grace: float) -> None:
-        self.asked.append(("stop", grace))
+    def stop(self, kill_after: float) -> None:
+        self.asked.append(("stop", kill_after))
         self.ended.set_result(Outcome("stopped"))
 
     def kill(self) -> None:

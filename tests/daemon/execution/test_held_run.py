@@ -57,7 +57,7 @@ async def test_a_write_under_a_lease_that_another_replica_has_is_refused_counted
         assert held.refused == 1
         (refused,) = facts_of(replica, WriteRefused)
         assert (refused.run.run_id, refused.run.token) == (1, 1)
-        assert "has token 2 and is held by another replica" in refused.holder
+        assert "has token 2 and is held by another replica" in refused.who
 
 
 async def test_a_write_is_tried_again_until_the_database_is_back() -> None:

@@ -190,7 +190,7 @@ async def test_a_run_that_another_replica_has_gets_no_further_and_says_so(jobs: 
         assert work.done == []
         assert replica.replica.runs.executed == [ExecutedRun(run_id, "lost")]
         (refused,), (ended,) = facts_of(replica, WriteRefused), facts_of(replica, RunEnded)
-        assert "has token 2 and is held by another replica" in refused.holder
+        assert "has token 2 and is held by another replica" in refused.who
         assert (ended.outcome, ended.reason) == ("lost", "this replica no longer holds the run")
 
 

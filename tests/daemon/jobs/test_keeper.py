@@ -172,7 +172,7 @@ def test_a_child_that_is_stopped_may_end_by_itself(kept: list[Kept]) -> None:
     assert (ended["status"], ended["why"]) == (5, "stopped")
 
 
-def test_a_child_that_is_deaf_to_sigterm_is_killed_after_the_grace(kept: list[Kept], starvation: Starvation) -> None:
+def test_a_child_that_is_deaf_to_sigterm_is_killed_after_kill_time(kept: list[Kept], starvation: Starvation) -> None:
     kept.append(one := Kept(["sh", "-c", 'trap "" TERM; echo up; while :; do sleep 0.01; done']))
     one.go()
     one.line()
@@ -185,7 +185,7 @@ def test_a_child_that_is_deaf_to_sigterm_is_killed_after_the_grace(kept: list[Ke
 
 
 @linux
-def test_the_grace_is_for_the_whole_tree(kept: list[Kept], tmp_path: Path) -> None:
+def test_kill_time_is_for_the_whole_tree(kept: list[Kept], tmp_path: Path) -> None:
     inner = f'trap "sleep 0.3; echo done > {tmp_path}/done; exit" TERM; echo up; while :; do sleep 0.01; done'
     kept.append(one := Kept(["sh", "-c", f"sh -c '{inner}'; true"]))
     one.go()
@@ -195,7 +195,7 @@ def test_the_grace_is_for_the_whole_tree(kept: list[Kept], tmp_path: Path) -> No
     assert (tmp_path / "done").exists()
 
 
-def test_a_second_stop_may_shorten_the_grace(kept: list[Kept]) -> None:
+def test_a_second_stop_may_shorten_kill_time(kept: list[Kept]) -> None:
     kept.append(one := Kept(["sh", "-c", 'trap "" TERM; echo up; while :; do sleep 0.01; done']))
     one.go()
     one.line()
