@@ -59,7 +59,7 @@ def start_job(connection: Connection, claimed: ClaimedRun, job: str, position: i
         return not_ours(connection, claimed.run_id, grant)
     started = statements.job_run.start(
         connection, claimed.run_id, grant, job=job, position=position, attempt=attempt
-    ) or statements.job_run.begun(connection, claimed.run_id, grant, job, attempt)
+    ) or statements.job_run.find_started(connection, claimed.run_id, grant, job, attempt)
     if started is None:
         raise NothingWritten(f'run {claimed.run_id}: attempt {attempt} of job "{job}" already exists')
     return started
@@ -96,7 +96,7 @@ def finish_job(
     if not statements.job_run.hold(connection, grant):
         return not_ours(connection, claimed.run_id, grant)
     if outcome.state == "succeeded":
-        statements.run.progressed(connection, claimed.run_id, grant)
+        statements.run.reset_abandoned(connection, claimed.run_id, grant)
     if not statements.job_run.end(connection, job_run_id, grant, job_run_state(outcome), job_run_values(outcome)):
         before = statements.job_run.read(connection, job_run_id)
         if before is not None and (before.token, before.holder) == (grant.token, grant.holder):

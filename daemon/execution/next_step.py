@@ -75,7 +75,7 @@ def after_job(
             return HandBack("stopped: the replica is shutting down")
         case "failed" if failures < job.retries:
             return RetryLater(
-                backoff(job.backoff, failures, chance), f'job "{job.name}" failed: {brief_error(outcome)}'
+                backoff(job.backoff, failures, chance), f'job "{job.name}" failed: {_error_line(outcome)}'
             )
         case "failed" if stops_run(on_failure) or not more:
             return FinishRun("failed", _failed([*failed_before, job.name], outcome))
@@ -104,12 +104,12 @@ def backoff(first: float, failures: int, chance: float) -> float:
     return min(LONGEST_WAIT, wait * (1.0 + _JITTER * chance))
 
 
-def brief_error(outcome: Outcome) -> str:
-    """Return the last line of an error, the one that says most in a traceback."""
+def _error_line(outcome: Outcome) -> str:
+    """Return the last line of the outcome's error, or a sentence if it has none."""
     return last_line(outcome.error) or "no error was reported"
 
 
 def _failed(jobs: Sequence[str], outcome: Outcome | None) -> str:
     named = ", ".join(f'"{name}"' for name in jobs)
     what = "job" if len(jobs) == 1 else "jobs"
-    return f"{what} {named} failed" + (f": {brief_error(outcome)}" if outcome else "")
+    return f"{what} {named} failed" + (f": {_error_line(outcome)}" if outcome else "")

@@ -56,7 +56,7 @@ def register(connection: Connection, replica: ReplicaEntry) -> None:
     mark_unseen_dead(connection)
 
 
-def wall_clock_of(connection: Connection, boot_id: str, ticks: int) -> float | None:
+def wall_clock_offset(connection: Connection, boot_id: str, ticks: int) -> float | None:
     """Return how many seconds the wall clock was ahead of the clock since boot, as last recorded.
 
     The newest entry of this boot gives it, too high by the time from that replica's start to its

@@ -16,7 +16,7 @@ from .write_plan import write_plan
 
 MOST_SCHEDULES = 50
 """The most schedules that one transaction plans."""
-MOST_ROWS = 1_000
+ENOUGH_ROWS = 1_000
 """The rows after which a transaction plans no further schedule; each adds at most 1,000."""
 
 
@@ -56,7 +56,7 @@ def plan_due(
     made = doubled = planned = 0
     more = len(rows) == MOST_SCHEDULES
     for row in rows:
-        if made >= MOST_ROWS:
+        if made >= ENOUGH_ROWS:
             more = True
             break
         try:
@@ -65,11 +65,11 @@ def plan_due(
             unreadable[row.name] = str(error)
             continue
         state = _state(row, unfinished=row.name in busy)
-        plans = plan(application, schedule, state, row.now)
-        doubled += write_plan(connection, application, schedule, plans, row.now)
-        made += len(plans.runs)
+        decided = plan(application, schedule, state, row.now)
+        doubled += write_plan(connection, application, schedule, decided, row.now)
+        made += len(decided.runs)
         planned += 1
-        more = more or plans.more
+        more = more or decided.more
     return PlanReport(more and planned > 0, doubled, unreadable)
 
 
@@ -81,7 +81,7 @@ def _skip_late_runs(connection: Connection, application: str, known: Mapping[str
     ids = [run_id for run_id, name in late if (application, name) in locked]
     if not ids:
         return
-    for name in sorted(statements.run.miss(connection, ids)):
+    for name in sorted(statements.run.mark_missed(connection, ids)):
         statements.run.promote(connection, application, name)
 
 

@@ -17,21 +17,21 @@ class PlanningFailed(DaemonError):
     """The plan does not match the database; nothing was written."""
 
 
-def write_plan(connection: Connection, application: str, schedule: Schedule, plans: Plan, now: datetime) -> int:
+def write_plan(connection: Connection, application: str, schedule: Schedule, decided: Plan, now: datetime) -> int:
     """Write the runs and move the schedule on; return how many of the runs already existed."""
-    new = [planned for planned in plans.runs if not planned.extends]
+    new = [planned for planned in decided.runs if not planned.extends]
     rows = [_row(application, schedule, planned, now) for planned in new]
     made = statements.run.add(connection, rows) if rows else 0
-    for planned in plans.runs:
+    for planned in decided.runs:
         if planned.extends:
             _extend(connection, application, schedule, planned)
     lease = lease_name(application, schedule)
     if lease.per_run and made:
         statements.run.name_leases(connection, application, schedule.name, lease.base, per_run=True)
-    stretch = plans.stretch
+    stretch = decided.stretch
     moved_on = {
-        "next_due": plans.next_due,
-        "planned_until": plans.planned_until,
+        "next_due": decided.next_due,
+        "planned_until": decided.planned_until,
         "stretch_reason": stretch.reason if stretch else None,
         "stretch_count": stretch.count if stretch else None,
         "stretch_from": stretch.counted_from if stretch else None,

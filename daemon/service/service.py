@@ -186,4 +186,4 @@ async def _wall_clock(database: Database) -> WallClock | None:
     if not boot_id() or sys.platform != "linux":
         return WallClock()
     ticks = os.sysconf("SC_CLK_TCK")
-    return WallClock(await database.read(lambda c: registry.wall_clock_of(c, boot_id(), ticks)))
+    return WallClock(await database.read(lambda c: registry.wall_clock_offset(c, boot_id(), ticks)))

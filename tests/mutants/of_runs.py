@@ -45,13 +45,13 @@ RUNS = (
         (
             Edit(
                 "daemon/scheduling/write_plan.py",
-                "    new = [planned for planned in plans.runs if not planned.extends]\n",
-                '    moved_on = {"next_due": plans.next_due, "planned_until": plans.planned_until}\n'
+                "    new = [planned for planned in decided.runs if not planned.extends]\n",
+                '    moved_on = {"next_due": decided.next_due, "planned_until": decided.planned_until}\n'
                 "    statements.schedule.change(connection, application, schedule.name, moved_on)\n"
                 '    connection.exec_driver_sql("COMMIT")\n'
                 '    if connection.dialect.name == "sqlite":\n'
                 '        connection.exec_driver_sql("BEGIN IMMEDIATE")\n'
-                "    new = [planned for planned in plans.runs if not planned.extends]\n",
+                "    new = [planned for planned in decided.runs if not planned.extends]\n",
             ),
         ),
         on_each(

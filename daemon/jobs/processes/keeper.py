@@ -58,7 +58,7 @@ class Keeper:
         self.child: int | None = None
         self.status: int | None = None
         self.closed = self.killed = self.empty = False
-        self.leaving: str | None = None
+        self.reason_after_deadline: str | None = None
         self.deadline = math.inf
         self.leftovers = 0
         self.wake, wake = os.pipe()
@@ -77,9 +77,9 @@ class Keeper:
             while why is None and not (self.child is not None and self.empty):
                 self.listen(min(TICK, self.deadline - boottime(), trusted_until(self.trust) - boottime()))
                 self.reap()
-                why = self.due()
+                why = self.reason_to_end()
         finally:
-            why = why or self.leaving or "exited"
+            why = why or self.reason_after_deadline or "exited"
             self.end(why)
         code = None if self.status is None else os.waitstatus_to_exitcode(self.status)
         status = "null" if code is None or code < 0 else code
@@ -87,7 +87,7 @@ class Keeper:
         ended = f'{{"status": {status}, "signal": {number}, "why": "{why}", "leftovers": {self.leftovers}}}'
         self.answer(f'{{"ended": {ended}}}')
 
-    def due(self) -> str | None:
+    def reason_to_end(self) -> str | None:
         """Return why the tree must end now; None if it may go on."""
         now = boottime()
         # A job that forked may have a copy of the replica's socket: check the parent too.
@@ -97,7 +97,7 @@ class Keeper:
             return "trust"
         if self.killed:
             return "killed"
-        return self.leaving if now >= self.deadline else None
+        return self.reason_after_deadline if now >= self.deadline else None
 
     def listen(self, seconds: float) -> None:
         """Wait for an order, the end of a child or the time, whichever comes first."""
@@ -118,13 +118,14 @@ class Keeper:
             self.obey(*line.split(b" "))
 
     def obey(self, word: bytes, what: bytes = b"") -> None:
+        """Carry out one order of the replica."""
         if word == b"go" and self.child is None:
-            if self.due() is None:  # a replica that was paused may send this too late
+            if self.reason_to_end() is None:  # a replica that was paused may send this too late
                 self.start(*bytes.fromhex(what.decode()).split(b"\0"))
         elif word == b"kill":
             self.killed = True
-        elif word == b"stop" and self.leaving != "exited":
-            self.leaving = "stopped"
+        elif word == b"stop" and self.reason_after_deadline != "exited":
+            self.reason_after_deadline = "stopped"
             self.deadline = min(self.deadline, boottime() + (float(what) if self.child else 0))
             if self.child:
                 group = [-self.child] if self.status is None else []
@@ -160,8 +161,8 @@ class Keeper:
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
                 if ended[0] == self.child:
                     self.status = ended[1]
-                    if self.leaving is None:
-                        self.leaving, self.deadline = "exited", boottime() + LINGER
+                    if self.reason_after_deadline is None:
+                        self.reason_after_deadline, self.deadline = "exited", boottime() + LINGER
         except ChildProcessError:
             self.empty = True
 
@@ -189,6 +190,7 @@ class Keeper:
                 self.answer(f'{{"stuck": {[pid for pid in tree if pid > 0]}}}')
 
     def answer(self, line: str) -> None:
+        """Send one line to the replica."""
         try:
             os.write(self.control, line.encode() + b"\n")
         except OSError:

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, exists, 
 from lease.database.contention import insert_missing
 from lease.database.dialects import now
 from lease.model import Grant
-from lease.schema import lease
+from lease.schema import lease, of_grant
 
 from ...states import JobState
 from ..tables import job_run, run
@@ -19,9 +19,11 @@ def hold(connection: Connection, grant: Grant) -> bool:
     """Return whether a grant is in force, and keep it in force until this transaction ends (rule
     11).
 
-    Only in a transaction that writes: on SQLite, its write lock is what keeps the grant.
+    Unlike `lease.statements.fence` it answers instead of raising: the caller then says who has the
+    run (rule 10). Only in a transaction that writes: on SQLite, its write lock is what keeps the
+    grant.
     """
-    query = select(literal(1)).select_from(lease).where(_in_force(grant), bounded())
+    query = select(literal(1)).select_from(lease).where(of_grant(grant), bounded())
     return connection.execute(query.with_for_update(read=True, key_share=True)).one_or_none() is not None
 
 
@@ -46,7 +48,7 @@ def start(connection: Connection, run_id: int, grant: Grant, *, job: str, positi
     return number
 
 
-def begun(connection: Connection, run_id: int, grant: Grant, job: str, attempt: int) -> int | None:
+def find_started(connection: Connection, run_id: int, grant: Grant, job: str, attempt: int) -> int | None:
     """Return the id of the job run that an earlier `start` recorded whose answer was lost."""
     return connection.execute(
         select(job_run.c.id).where(
@@ -133,10 +135,6 @@ def of_runs(connection: Connection, run_ids: Collection[int]) -> Iterable[Row[An
         .where(job_run.c.run_id.in_(run_ids))
         .order_by(job_run.c.run_id, job_run.c.position, job_run.c.attempt)
     )
-
-
-def _in_force(grant: Grant) -> ColumnElement[bool]:
-    return and_(lease.c.name == grant.name, lease.c.token == grant.token, lease.c.holder == grant.holder)
 
 
 def _running_under(job_run_id: int, grant: Grant) -> ColumnElement[bool]:

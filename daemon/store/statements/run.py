@@ -125,7 +125,7 @@ def put_back(connection: Connection, run_id: int, grant: Grant, wait: float) -> 
     ).rowcount
 
 
-def progressed(connection: Connection, run_id: int, grant: Grant) -> None:
+def reset_abandoned(connection: Connection, run_id: int, grant: Grant) -> None:
     """Reset the count of abandoned attempts, now that one of the run's jobs has succeeded."""
     connection.execute(update(run).where(_runs_under(run_id, grant), run.c.abandoned > 0).values(abandoned=0))
 
@@ -167,7 +167,7 @@ def late(connection: Connection, application: str, names: Collection[str]) -> li
     return [(id_, name) for id_, name in connection.execute(query)]
 
 
-def miss(connection: Connection, ids: Collection[int]) -> set[str]:
+def mark_missed(connection: Connection, ids: Collection[int]) -> set[str]:
     """Mark these runs as missed unless they have started; return the schedules of those marked."""
     missed = (
         update(run)

@@ -76,7 +76,7 @@ def store(sqlite_url: str) -> Iterator[Store]:
 
 def test_that_time_is_told_by_the_one_that_began_last_in_this_boot(store: Store) -> None:
     def known() -> float | None:
-        return store.do(registry.wall_clock_of, boot_id(), 100)
+        return store.do(registry.wall_clock_offset, boot_id(), 100)
 
     def register(holder: str, boot: str, start_time: int) -> None:
         identity = ProcessIdentity(4711, start_time)
