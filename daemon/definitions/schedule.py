@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, assert_never
 from zoneinfo import ZoneInfo
 
 from pydantic import Strict, model_validator
@@ -24,6 +24,8 @@ Overlap = Literal["skip", "queue", "allow"]
 OnFailure = Literal["stop", "continue"]
 
 TRIGGERS = ("cron", "every", "at")
+SHORTEST_INTERVAL = 0.1
+"""Seconds."""
 _TICK = timedelta(microseconds=1)
 
 
@@ -47,7 +49,7 @@ class Schedule(Definition):
     cron: Annotated[CronExpression | None, Mark.TIMING] = None
     """Due when the clock of its time zone says so: 5 fields, or 6 with seconds first, or
     `@daily` and the like."""
-    every: Annotated[float | None, duration(least=0.1), Mark.TIMING] = None
+    every: Annotated[float | None, duration(least=SHORTEST_INTERVAL), Mark.TIMING] = None
     """Due at an interval of elapsed time, from `starts`, otherwise from when the schedule was
     first seen or changed."""
     at: Annotated[Instant | None, Mark.TIMING] = None
@@ -98,7 +100,7 @@ class Schedule(Definition):
             raise Refusal(
                 "a run could come later than start_within allows", "set it below start_within", field="jitter"
             )
-        if self.lock is not None and self.overlap == "allow":
+        if self.lock is not None and _may_overlap(self.overlap):
             problem = 'under one lock its runs cannot overlap, as overlap = "allow" asks'
             raise Refusal(problem, "leave one of them out", field="lock")
         return self
@@ -147,3 +149,13 @@ class Schedule(Definition):
         """
         whole = [self.canonical(), [sorted(job.env.items()) for job in self.jobs]]
         return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
+
+
+def _may_overlap(overlap: Overlap) -> bool:
+    match overlap:
+        case "allow":
+            return True
+        case "skip" | "queue":
+            return False
+        case _:
+            assert_never(overlap)

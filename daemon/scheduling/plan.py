@@ -159,11 +159,20 @@ def _caught_up(schedule: Schedule, due: list[datetime], now: datetime) -> frozen
             return frozenset()
         case "latest":
             # With `overlap = "skip"`, a run that catches up would make the one due now be skipped.
-            if schedule.overlap == "skip" and len(in_time) > len(missed):
-                return frozenset()
-            return frozenset(missed[-1:])
+            due_now = len(in_time) > len(missed)
+            return frozenset() if due_now and _skips_overlapping(schedule.overlap) else frozenset(missed[-1:])
         case _:
             assert_never(schedule.catch_up)
+
+
+def _skips_overlapping(overlap: Overlap) -> bool:
+    match overlap:
+        case "skip":
+            return True
+        case "queue" | "allow":
+            return False
+        case _:
+            assert_never(overlap)
 
 
 def _skip(

@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from lease.durations import parse_duration
 from lease.errors import InvalidDuration
 
 from ...definitions.preview import Preview, preview, preview_schedule
-from ...definitions.schedule import Schedule
+from ...definitions.schedule import SHORTEST_INTERVAL, Schedule
 from ...definitions.sources.load import load
 from ...definitions.triggers.trigger import At, Cron, Every, Trigger
+from ...definitions.values.durations import check_duration
 from ...definitions.values.refusal import refused_at
 from ...definitions.values.times import check_timezone
 from ...errors import InvalidInstant, Place
@@ -101,7 +101,8 @@ def _print(application: str, found: Sequence[tuple[Schedule, Sequence[Preview], 
 
 def _trigger(expression: str) -> Trigger:
     try:
-        return Every(max(parse_duration(expression), 1.0))
+        with refused_at(Place(field="EXPRESSION")):
+            return Every(check_duration(expression, SHORTEST_INTERVAL))
     except InvalidDuration:
         pass
     try:

@@ -1,5 +1,6 @@
 """Durations as settings take them."""
 
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
@@ -11,17 +12,22 @@ from .refusal import Refusal, shown
 LONGEST_DURATION = 100 * 365 * 86_400.0
 
 
+def check_duration(value: Any, least: float = 0.0) -> float:
+    """Return a duration in seconds; raises `InvalidDuration`, or `Refusal` if it is below ``least``
+    or too long.
+    """
+    seconds = parse_duration(value)
+    if seconds < least:
+        raise Refusal(f"{shown(value)} is too short", f"{least:g} seconds are the least")
+    if seconds > LONGEST_DURATION:
+        raise Refusal(f"{shown(value)} is too long", "100 years are the most")
+    return seconds
+
+
 def duration(least: float = 0.0) -> BeforeValidator:
     """Return the validator of a duration of at least so many seconds, which is kept in seconds."""
-
-    def read(value: Any) -> float:
-        seconds = parse_duration(value)
-        if seconds < least:
-            raise Refusal(f"{shown(value)} is too short", f"{least:g} seconds are the least")
-        if seconds > LONGEST_DURATION:
-            raise Refusal(f"{shown(value)} is too long", "100 years are the most")
-        return seconds
-
     written = Annotated[str, Field(pattern=r"^[\d. dhms]+$")] | Annotated[float, Field(ge=least)]
     title = f"a duration of {least:g} s or more" if least else "a duration"
-    return BeforeValidator(read, json_schema_input_type=Annotated[written, Field(title=title)])
+    return BeforeValidator(
+        partial(check_duration, least=least), json_schema_input_type=Annotated[written, Field(title=title)]
+    )
