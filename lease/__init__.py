@@ -87,15 +87,19 @@ _NAMES_OF = {
     "timing": ("LeaseTiming",),
 }
 _MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in names}
+_MODULES = {"clock", "events", "schema", "statements", "sync"}
+_ALSO_THERE = {"client", "durations", "errors", "model", "testing", "timing"}
+"""Modules that can be named after ``import lease`` alone, as ``lease.errors``: programs written for
+0.1.0 do."""
 
 
 if not TYPE_CHECKING:  # a type checker would take every name for one of ours
 
     def __getattr__(name: str) -> object:
-        if name not in __all__:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        if name not in _MODULE_OF:
+        if name in _MODULES or name in _ALSO_THERE:
             return import_module(f".{name}", __name__)
+        if name not in _MODULE_OF:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         found = globals()[name] = getattr(import_module(f".{_MODULE_OF[name]}", __name__), name)
         return found
 

@@ -2,6 +2,8 @@
 
 import importlib
 
+import pytest
+
 import lease
 
 NAMES = [
@@ -42,6 +44,18 @@ def test_the_public_names_are_these() -> None:
 def test_every_public_name_is_there() -> None:
     for name in NAMES:
         getattr(lease, name)
+
+
+@pytest.mark.parametrize("name", ["client", "durations", "errors", "model", "testing", "timing"])
+def test_a_module_can_be_named_without_an_import_of_its_own(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    module = importlib.import_module(f"lease.{name}")
+    monkeypatch.delattr(lease, name)
+    assert getattr(lease, name) is module
+
+
+def test_no_other_name_is_there() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = lease.nothing  # type: ignore[attr-defined]
 
 
 def test_every_error_is_a_lease_error() -> None:
