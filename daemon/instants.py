@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from .errors import InvalidInstant
 
+_EXAMPLE = 'write it like "2026-07-01T02:00:00Z"'
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(?P<offset>Z|[+-]\d\d:\d\d)?")
 
 
@@ -36,6 +37,3 @@ def parse_instant(value: object) -> datetime:
 def format_instant(instant: datetime) -> str:
     """Return ``instant`` in UTC as RFC 3339: ``2026-07-01T00:00:00Z``."""
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-_EXAMPLE = 'write it like "2026-07-01T02:00:00Z"'

@@ -1,6 +1,6 @@
 """The states of runs, job runs and replicas, and the causes of runs; the tables check them too."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 RunState = Literal["pending", "running", "succeeded", "failed", "cancelled", "skipped"]
 EndState = Literal["succeeded", "failed", "cancelled", "skipped"]
@@ -27,5 +27,7 @@ ReplicaState = Literal["running", "draining", "stopped", "dead"]
 LiveReplicaState = Literal["running", "draining"]
 """The states that a replica reports of itself while it lives."""
 
+LIVE: tuple[LiveReplicaState, ...] = get_args(LiveReplicaState)
+"""The states of a replica that counts as alive."""
 UNFINISHED: tuple[RunState, ...] = ("pending", "running")
 """The states of a run that is not over; a schedule with such a run is still running (rule 14)."""

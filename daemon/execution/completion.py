@@ -105,7 +105,7 @@ def finish_job(
     return Done()
 
 
-# Its ends
+# Writes that end the run
 
 
 def finish_run(

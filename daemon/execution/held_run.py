@@ -76,7 +76,7 @@ class HeldRun:
             await self._write(lambda c: completion.finish_job(c, self.claimed, job.job_run_id, job.outcome))
         )
 
-    # Its ends
+    # Writes that end the run
 
     async def finish(
         self,
@@ -120,7 +120,7 @@ class HeldRun:
             with suppress(StoreUnavailable):
                 await self.context.database.read(lambda c: notify_waiters(c, self.claimed.grant.name))
 
-    # How it writes
+    # One write
 
     async def _write(self, transaction: Callable[[Connection], T]) -> T | None:
         """Run ``transaction``, again while the database is away; None once the lease is lost."""

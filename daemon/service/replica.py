@@ -64,7 +64,7 @@ class Replica:
         """Return the seconds since the loop last ticked. For any thread."""
         return monotonic() - self._ticked_at
 
-    # Its life
+    # The loop
 
     async def run(self, *, until_idle: bool = False) -> None:
         """Work until `drain`, or ``until_idle``; then stop what is left (rule 19)."""
@@ -167,7 +167,7 @@ class Replica:
         waits = (until if until > 0 else again for until in moments if until is not None)
         await self._sleep(min([self._settings.poll, *waits]))
 
-    # Its end
+    # Stopping the runs
 
     async def _stop_runs(self) -> None:
         self.runs.stop()

@@ -31,13 +31,14 @@ from ..web.app import WebServer, web_app
 from .readiness import Readiness
 from .replica import Replica
 from .settings import Settings
-from .stop_requests import StopRequests
+from .stop_requests import SIGNAL_BASE, StopRequests
 
 FAILED = 1
-INTERRUPTED = 128
 _PATIENCE = 5
 """The factor by which a transaction of the daemon may take longer than a renewal."""
 _CONNECTIONS = 4
+_LAST_WORDS = 0.5
+"""Seconds for subscribers to take the last facts of a process that ends at once."""
 
 
 def serve(
@@ -79,7 +80,7 @@ class Service:
                     await self._work(replica, until_idle=until_idle)
                     failed = await self._any_failed(context, replica, triggered)
         if requests.signal is not None:
-            return INTERRUPTED + requests.signal
+            return SIGNAL_BASE + requests.signal
         return FAILED if until_idle and failed else 0
 
     @asynccontextmanager
@@ -166,10 +167,6 @@ class Service:
                 context.notify(Note(f'run {run_id} of "{row.schedule}" was executed by another replica: {row.state}'))
                 failed = failed or row.state == "failed"
         return failed
-
-
-_LAST_WORDS = 0.5
-"""Seconds for subscribers to take the last facts of a process that ends at once."""
 
 
 def _entry(context: ReplicaContext) -> registry.ReplicaEntry:

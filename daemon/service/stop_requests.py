@@ -10,6 +10,8 @@ from ..telemetry.facts import Note, Notify
 from .environment import SUPERVISOR_FD
 from .replica import Replica
 
+SIGNAL_BASE = 128
+"""A process that signal n stopped exits with this plus n, as in a shell."""
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 

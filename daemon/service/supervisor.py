@@ -11,6 +11,13 @@ from dataclasses import dataclass
 from lease.durations import format_duration
 
 from .environment import REPLICA_INDEX, SUPERVISOR_FD
+from .stop_requests import SIGNAL_BASE
+
+_STEPS = (
+    "{name}: draining the replicas; they claim no more runs and let running jobs finish",
+    "{name} again: stopping the replicas at once",
+    "{name} a third time: killing the replicas",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +77,7 @@ class Supervisor:
                 loop.remove_signal_handler(number)
             os.close(kept)
             os.close(inherited)
-        return 128 + self._signals[0] if self._signals else max(statuses)
+        return SIGNAL_BASE + self._signals[0] if self._signals else max(statuses)
 
     async def _supervise(self, index: int, inherited: int) -> int:
         loop = asyncio.get_running_loop()
@@ -120,13 +127,6 @@ class Supervisor:
     def _send(self, process: Process) -> None:
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(signal.SIGKILL if len(self._signals) >= len(_STEPS) else signal.SIGTERM)
-
-
-_STEPS = (
-    "{name}: draining the replicas; they claim no more runs and let running jobs finish",
-    "{name} again: stopping the replicas at once",
-    "{name} a third time: killing the replicas",
-)
 
 
 def _ended(status: int) -> str:

@@ -15,14 +15,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import Row
+
 from lease.model import Grant
 
 from ...states import JobState
 from ..facts import Deleted, Fact, GrantBegan, GrantEnded, HighestToken
 from .moved_clock import MINUTES
-
-Row = Any
-"""A row from SQLAlchemy."""
 
 _ENDED_BY_ITS_HOLDER: tuple[JobState, ...] = ("succeeded", "failed", "not started")
 
@@ -39,10 +38,10 @@ class _Seen:
 
 
 def evidence(
-    runs: Iterable[Row],
-    jobs: Mapping[int, Sequence[Row]],
-    schedules: Mapping[tuple[str, str], Row],
-    leases: Iterable[Row],
+    runs: Iterable[Row[Any]],
+    jobs: Mapping[int, Sequence[Row[Any]]],
+    schedules: Mapping[tuple[str, str], Row[Any]],
+    leases: Iterable[Row[Any]],
     unsure: Container[int] = (),
     *,
     wall_clock_at: datetime | None = None,
@@ -73,7 +72,7 @@ def evidence(
 
 
 def _add_leases(
-    seen: dict[Grant, _Seen], leases: Iterable[Row], wall_clock_at: datetime | None
+    seen: dict[Grant, _Seen], leases: Iterable[Row[Any]], wall_clock_at: datetime | None
 ) -> tuple[set[Grant], dict[str, int]]:
     """Add the evidence of lease rows; return the held grants, and the token of each name."""
     held: set[Grant] = set()
@@ -88,11 +87,11 @@ def _add_leases(
     return held, standing
 
 
-def _has(run: Row, job: Row) -> bool:
+def _has(run: Row[Any], job: Row[Any]) -> bool:
     return run.state != "pending" and (run.token, run.holder) == (job.token, job.holder)
 
 
-def _last(job: Row) -> datetime:
+def _last(job: Row[Any]) -> datetime:
     ended: datetime = job.finished_at if job.state in _ENDED_BY_ITS_HOLDER else job.started_at
     return ended
 

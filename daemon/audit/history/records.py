@@ -3,17 +3,16 @@
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
+
+from sqlalchemy import Row
 
 from ...states import UNFINISHED
 from ..facts import Recorded
 
-Row = Any
-"""A row from SQLAlchemy."""
-
 
 def records(
-    runs: Sequence[Row], jobs: Mapping[int, Sequence[Row]], schedules: Mapping[tuple[str, str], Row]
+    runs: Sequence[Row[Any]], jobs: Mapping[int, Sequence[Row[Any]]], schedules: Mapping[tuple[str, str], Row[Any]]
 ) -> Iterator[Recorded]:
     """Yield a fact for each run.
 
@@ -34,7 +33,7 @@ def records(
             schedule="/".join(key),
             first=run.scheduled_for,
             last=run.last_scheduled_for or run.scheduled_for,
-            count=run.count,
+            count=cast("int", run.count),  # the column, although a Row is typed as a tuple
             state=run.state,
             over=run.state not in UNFINISHED,
             manual=run.trigger == "manual",
@@ -44,7 +43,7 @@ def records(
         )
 
 
-def _known(runs: Iterable[Row], jobs: Mapping[int, Sequence[Row]]) -> Mapping[tuple[str, str, str], set[str]]:
+def _known(runs: Iterable[Row[Any]], jobs: Mapping[int, Sequence[Row[Any]]]) -> Mapping[tuple[str, str, str], set[str]]:
     """Return the jobs that each holder has started in runs of each schedule."""
     known: dict[tuple[str, str, str], set[str]] = defaultdict(set)
     for run in runs:
@@ -54,7 +53,7 @@ def _known(runs: Iterable[Row], jobs: Mapping[int, Sequence[Row]]) -> Mapping[tu
     return known
 
 
-def _runs_under(run: Row, job: Row) -> bool:
+def _runs_under(run: Row[Any], job: Row[Any]) -> bool:
     return run.state == "running" and (run.token, run.holder) == (job.token, job.holder)
 
 

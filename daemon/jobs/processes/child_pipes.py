@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Callable
+from typing import assert_never
 
 from ..output import Output
 from ..reports import LONGEST_ERROR, Failure, Progress, parse_report
@@ -63,13 +64,16 @@ class ChildPipes:
         *lines, self._report = (self._report + (data or b"")).split(b"\n")
         self._report = self._report[:LONGEST_REPORT]
         for line in lines:
-            match parse_report(line):
+            report = parse_report(line)
+            match report:
                 case Progress() as progress:
                     self._pass_on(progress)
                 case Failure(error):
                     self.failure = error
                 case None:  # a child may write anything
                     continue
+                case _:
+                    assert_never(report)
         return bool(data)
 
     def _pass_on(self, progress: Progress) -> None:

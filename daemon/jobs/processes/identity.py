@@ -7,14 +7,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from lease.clock import boot_id
-
 from .process_tree import MARK, SESSION, START_TIME, STATE, THREADS, descendants, processes, send, stat
 
 __all__ = [
     "ProcessIdentity",
-    "boot_id",
-    "descendants",
     "end_leftovers",
     "identity",
     "is_alive",

@@ -2,17 +2,15 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Any, get_args
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, delete, null, select, update
 
 from lease.database.contention import insert_missing
 from lease.database.dialects import now, seconds_between
 
-from ...states import LiveReplicaState, ReplicaState
+from ...states import LIVE, ReplicaState
 from ..tables import replica
-
-_ALIVE: tuple[LiveReplicaState, ...] = get_args(LiveReplicaState)
 
 
 def add(connection: Connection, values: Mapping[str, Any]) -> None:
@@ -34,7 +32,7 @@ def mark_dead(connection: Connection, holders: Collection[str]) -> None:
     """Mark replicas as dead."""
     connection.execute(
         update(replica)
-        .where(replica.c.holder.in_(holders), replica.c.state.in_(_ALIVE))
+        .where(replica.c.holder.in_(holders), replica.c.state.in_(LIVE))
         .values(state="dead", stopped_at=now())
     )
 
@@ -43,7 +41,7 @@ def mark_unseen_dead(connection: Connection, older_than: float) -> list[str]:
     """Mark replicas not seen for ``older_than`` seconds as dead; return their holders."""
     unseen = (
         update(replica)
-        .where(replica.c.state.in_(_ALIVE), _unseen(older_than))
+        .where(replica.c.state.in_(LIVE), _unseen(older_than))
         .values(state="dead", stopped_at=now())
         .returning(replica.c.holder)
     )
@@ -52,7 +50,7 @@ def mark_unseen_dead(connection: Connection, older_than: float) -> list[str]:
 
 def prune(connection: Connection, older_than: float) -> int:
     """Delete replicas that ended and were not seen for ``older_than`` seconds; return how many."""
-    gone = delete(replica).where(replica.c.state.not_in(_ALIVE), _unseen(older_than))
+    gone = delete(replica).where(replica.c.state.not_in(LIVE), _unseen(older_than))
     return connection.execute(gone).rowcount
 
 

@@ -13,7 +13,6 @@ from lease.database.dialects import now, seconds_between
 from ...errors import NotFound
 from ...states import Cause, JobState, RunState
 from ..tables import job_run, run
-from .values import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +104,7 @@ def read_run(connection: Connection, run_id: int) -> RunDetail:
     *ours, abandoned, available_at, by, why, params = row
     jobs = connection.execute(_job_runs().where(job_run.c.run_id == run_id).order_by(job_run.c.id))
     return RunDetail(
-        RunLine(*ours), abandoned, available_at, by, why, json.loads(params), tuple(_job(attempt) for attempt in jobs)
+        RunLine(*ours), abandoned, available_at, by, why, json.loads(params), tuple(JobRunLine(*job) for job in jobs)
     )
 
 
@@ -148,7 +147,3 @@ def _job_runs() -> Select[Any]:
         job_run.c.error,
         job_run.c.log_tail,
     )
-
-
-def _job(row: Row) -> JobRunLine:
-    return JobRunLine(*row)

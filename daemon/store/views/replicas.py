@@ -2,16 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import get_args
 
 from sqlalchemy import Connection, select
 
 from lease.database.dialects import now, seconds_between
 
-from ...states import LiveReplicaState, ReplicaState
+from ...states import LIVE, ReplicaState
 from ..tables import replica
-
-LIVING: tuple[LiveReplicaState, ...] = get_args(LiveReplicaState)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +43,10 @@ def read_replicas(connection: Connection, *, application: str | None = None, pas
     )
     if application is not None:
         query = query.where(replica.c.application == application)
-    alive = connection.execute(query.where(replica.c.state.in_(LIVING)).order_by(replica.c.started_at)).all()
+    alive = connection.execute(query.where(replica.c.state.in_(LIVE)).order_by(replica.c.started_at)).all()
     gone = (
         connection.execute(
-            query.where(replica.c.state.not_in(LIVING)).order_by(replica.c.started_at.desc()).limit(past)
+            query.where(replica.c.state.not_in(LIVE)).order_by(replica.c.started_at.desc()).limit(past)
         ).all()
         if past
         else []

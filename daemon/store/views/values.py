@@ -7,9 +7,6 @@ from typing import Any
 
 from ...instants import format_instant
 
-Row = Any
-"""A row from SQLAlchemy."""
-
 
 def plain(value: Any) -> Any:
     """Return ``value`` (a read model, or a part of one) as strings, numbers, lists and dicts."""

@@ -13,14 +13,13 @@ from daemon.jobs.processes import identity as identities
 from daemon.jobs.processes import process_tree
 from daemon.jobs.processes.identity import (
     ProcessIdentity,
-    descendants,
     end_leftovers,
     identity,
     is_alive,
     leftovers,
     pid_namespace,
 )
-from daemon.jobs.processes.process_tree import MARK
+from daemon.jobs.processes.process_tree import MARK, descendants
 from tests.daemon.jobs.family import FAMILY, linux, living, pids
 from tests.support.waiting import wait_until
 
