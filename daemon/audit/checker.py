@@ -1,4 +1,4 @@
-"""The checker of a history: it proves every promise, or names the facts that break one. Pure."""
+"""The checker of a history: it finds every broken promise, with the facts that show it. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from .violations import Promise, Violation
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What is expected of a particular history, beyond what every history must keep."""
+    """What this history must keep beyond the promises, and how complete it is."""
 
     recovery: timedelta | None = None
     """The time in which an interrupted run must resume once its grant is stale; None: not checked.

@@ -105,7 +105,7 @@ class RunClaimed:
 class RunLeft:
     """A run stopped running: it is over, pending again, or settled.
 
-    ``grant`` is the one in its row until then.
+    ``grant`` is the grant in its row until then.
     """
 
     run: int
@@ -153,7 +153,7 @@ class ScheduleProgress:
 
     schedule: str
     until: datetime
-    """Instants up to and including this one have their runs."""
+    """Instants up to and including this instant have their runs."""
     next_due: datetime | None
     first_after: datetime | None
     """The first instant after ``until`` by its definition, which `next_due` should be."""
@@ -166,7 +166,7 @@ class Recorded:
     run: int
     schedule: str
     first: datetime
-    """The instant that it accounts for; the first one of a counted row."""
+    """The instant that it accounts for; the first instant of a counted row."""
     last: datetime
     count: int
     state: RunState

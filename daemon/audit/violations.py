@@ -20,7 +20,7 @@ class Promise(StrEnum):
     RECOVERY = "recovery"
     """An interrupted run resumes in time (rule 18)."""
     TURNS = "turns"
-    """A run has one holder at a time, and only that one ends it (rules 10 and 15)."""
+    """A run has one holder at a time, and only that holder ends it (rules 10 and 15)."""
     INSTANTS = "instants"
     """Each due instant is accounted for by exactly one run (rule 13)."""
     FINAL = "final"

@@ -1,8 +1,8 @@
 """The sync: the definitions of one application, written into the database (rule 17).
 
-It touches no other application, retires instead of deleting, and does not write what has not
-changed. If the timing of a schedule changed, or the schedule is back, planning counts from now,
-never backwards (rule 13). Of two replicas that sync different definitions, the later one wins.
+Schedules that are gone are retired, not deleted, and other applications are not touched. If the
+timing of a schedule changes, or a retired schedule is defined again, planning counts from now (rule
+13). Of two replicas with different definitions, the last to sync wins.
 """
 
 from collections.abc import Mapping
@@ -102,7 +102,7 @@ def _add(connection: Connection, application: str, schedules: list[Schedule], no
             "name": schedule.name,
             "created_at": now,
             **_definition(schedule, now),
-            **_counting(schedule, first_state(schedule, now)),
+            **_plan_columns(schedule, first_state(schedule, now)),
         }
         for schedule in schedules
     ]
@@ -115,12 +115,16 @@ def _add(connection: Connection, application: str, schedules: list[Schedule], no
 def _change(connection: Connection, application: str, schedule: Schedule, row: Row[Any], now: datetime) -> None:
     values = _definition(schedule, now)
     if read_timing(row.definition) != schedule.timing():
-        values |= _counting(schedule, changed_state(_state(row), now))
+        values |= _plan_columns(schedule, changed_state(_state(row), now))
     _write(connection, application, schedule, values)
 
 
 def _revive(connection: Connection, application: str, schedule: Schedule, row: Row[Any], now: datetime) -> None:
-    values = {**_definition(schedule, now), "retired_at": None, **_counting(schedule, changed_state(_state(row), now))}
+    values = {
+        **_definition(schedule, now),
+        "retired_at": None,
+        **_plan_columns(schedule, changed_state(_state(row), now)),
+    }
     _write(connection, application, schedule, values)
 
 
@@ -142,7 +146,7 @@ def _definition(schedule: Schedule, now: datetime) -> dict[str, Any]:
     }
 
 
-def _counting(schedule: Schedule, state: PlanState) -> dict[str, Any]:
+def _plan_columns(schedule: Schedule, state: PlanState) -> dict[str, Any]:
     return {
         "planned_until": state.planned_until,
         "anchor": state.anchor,

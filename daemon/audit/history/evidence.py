@@ -5,8 +5,8 @@ that it had not ended: the start of a job, or an end that its holder wrote, sinc
 under the grant. When an abandoned or stopped attempt ended is unknown: the lease may have been
 granted to another replica before that was noticed.
 
-The name under which a token was granted is certain for the grant of a running run, and for the one
-under which a run ended. For a run's earlier grants it is certain only if the schedule has not
+The name under which a token was granted is certain for the grant of a running run, and for the
+grant under which a run ended. For a run's earlier grants it is certain only if the schedule has not
 changed since the run was created, because the lease of a waiting run is renamed.
 """
 

@@ -27,7 +27,7 @@ class Expectation:
 
 
 def expectation(label: str, row: Any, schedule: Schedule, most: int) -> Expectation:
-    """Return the latest ``most`` planned instants of the schedule in ``row``, and the next one."""
+    """Return the latest ``most`` planned instants of the schedule in ``row``, and the next due."""
     found, capped = _latest(schedule, _counts_from(row, schedule), row.planned_until, row.anchor, most)
     facts: list[Fact] = [Due(label, instant) for instant in found]
     if row.retired_at is None:

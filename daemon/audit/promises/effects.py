@@ -1,4 +1,4 @@
-"""The promise of effects: what a run has recorded exists exactly once."""
+"""The promise that what a run has recorded exists exactly once."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator

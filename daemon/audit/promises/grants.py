@@ -1,4 +1,4 @@
-"""The promises of grants: tokens increase, and grants of one name do not overlap."""
+"""The promises that tokens increase, and that grants of one name do not overlap."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
@@ -9,7 +9,7 @@ from ..violations import Promise, Violation
 
 
 def tokens_increase(history: Iterable[Fact], tenures: Tenures, tolerance: timedelta) -> Iterator[Violation]:
-    """Yield grants whose token is not higher than every earlier one of their name (rule 5)."""
+    """Yield grants whose token is not above that of each earlier grant of their name (rule 5)."""
     highest: dict[str, Tenure] = {}
     under: dict[tuple[str, int], Tenure] = {}
     for after in tenures.in_time():

@@ -1,4 +1,4 @@
-"""The promises of instants: each due one has exactly one run, and each run is over in the end."""
+"""The promises that each due instant has exactly one run, and that each run is over in the end."""
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
@@ -93,7 +93,7 @@ def _accounted_once(schedule: str, due: list[datetime], runs: list[Recorded], co
 
 
 def _is_whole(due: list[datetime], run: Recorded) -> bool:
-    """Return whether all instants of the run are known: a counted one may begin before them."""
+    """Return whether all instants of the run are known: a counted row may begin before them."""
     return bool(due) and due[0] <= run.first and run.last <= due[-1]
 
 

@@ -1,4 +1,4 @@
-"""The promise of recovery: an interrupted run resumes in time."""
+"""The promise that an interrupted run resumes in time."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -73,9 +73,9 @@ def recoveries(history: Iterable[Fact], tenures: Tenures) -> Iterator[Recovery]:
     for fact in facts:
         if isinstance(fact, RunClaimed | RunSettled):
             by_run[fact.run].append(fact)
-    for facts_of_run in by_run.values():
+    for of_run in by_run.values():
         settled: RunSettled | None = None
-        for fact in sorted(facts_of_run, key=lambda fact: fact.at):
+        for fact in sorted(of_run, key=lambda fact: fact.at):
             if isinstance(fact, RunSettled):
                 settled = None if fact.over else fact
                 continue

@@ -1,4 +1,4 @@
-"""The promise of turns: a run has one holder at a time, which alone ends it.
+"""The promise that a run has one holder at a time, which alone ends it.
 
 Only complete histories can prove it.
 """
@@ -74,9 +74,9 @@ def one_holder_at_a_time(history: Sequence[Fact], tenures: Tenures, tolerance: t
     for fact in history:
         if isinstance(fact, RunClaimed | RunLeft):
             by_run[fact.run].append(fact)
-    for run, facts_of_run in by_run.items():
+    for run, of_run in by_run.items():
         claim: RunClaimed | None = None
-        for fact in sorted(facts_of_run, key=lambda fact: fact.at):
+        for fact in sorted(of_run, key=lambda fact: fact.at):
             if isinstance(fact, RunClaimed):
                 if claim is not None:
                     yield _wrong(run, "was claimed under token {} while token {} held it", fact, claim)

@@ -1,4 +1,4 @@
-"""The promise of children: work under a grant is dead before the next grant."""
+"""The promise that work under a grant is dead before the next grant of its lease."""
 
 from collections.abc import Iterable, Iterator
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The promise of writes: no fenced write is committed under a grant that has ended."""
+"""The promise that no fenced write is committed under a grant that has ended."""
 
 from collections.abc import Iterable, Iterator
 

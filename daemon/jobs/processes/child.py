@@ -109,7 +109,7 @@ class Child:
         return await asyncio.shield(self._ended)
 
     async def stop(self, kill_after: float) -> ChildEnd:
-        """Send SIGTERM to the tree, kill the rest after `kill_after` seconds; return how it ended."""
+        """Send SIGTERM to the tree, kill what is left after `kill_after` seconds; return its end."""
         self._order(f"stop {kill_after:.3f}\n", kill_after + PATIENCE)
         return await self.wait()
 
