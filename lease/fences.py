@@ -2,8 +2,6 @@
 the transaction does (rule 11).
 """
 
-import asyncio
-import time
 from collections.abc import Awaitable
 from typing import Any, overload
 
@@ -20,7 +18,7 @@ from .database.sqlstate import sqlstate
 from .database.turnstile import Turnstile, TurnstileBusy
 from .durations import Duration, parse_duration
 from .errors import LeaseError, LeaseLost, NeverGranted, StoreUnavailable
-from .model import Grant
+from .model import Grant, ended_sentence
 
 BOUND = 30.0
 """Seconds that a fenced transaction may take, by default."""
@@ -87,12 +85,11 @@ async def _fence_async(
     if file is None:
         await connection.run_sync(_prove, grant, bound, home)
         return
-    deadline = time.monotonic() + _PATIENCE
     with Turnstile(file) as entrance:
-        while not entrance.pass_now():
-            if time.monotonic() > deadline:
-                raise StoreUnavailable(f"another process has been about to write to {file} for too long")
-            await asyncio.sleep(0.002)
+        try:
+            await entrance.pass_soon(_PATIENCE)
+        except TurnstileBusy as busy:
+            raise StoreUnavailable(str(busy)) from None
         await connection.run_sync(_prove, grant, bound, home)
 
 
@@ -123,7 +120,7 @@ def _prove(connection: Connection, grant: Grant, bound: float, home: URL | None)
             _refuse_other_database(connection, home)
             raise explain(error, connection.engine.url) from error
         if sqlstate(error) == "40001":  # serialization_failure: the row's key changed since the transaction's snapshot
-            raise LeaseLost(f"lease {grant.name!r} is lost: the grant with token {grant.token} has ended") from error
+            raise LeaseLost(ended_sentence(grant)) from error
         if getattr(error.orig, "sqlite_errorname", "") == "SQLITE_BUSY_SNAPSHOT":
             raise LeaseError(
                 "this transaction read before it was fenced, and another one has written since: begin again, and fence first"

@@ -1,4 +1,6 @@
-"""The values of the library: a grant, a record of a lease, and a loss."""
+"""The values of the library: grants, records, renewals and losses, and the sentences about a
+loss.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -87,6 +89,11 @@ def ended_cause(record: LeaseRecord | None) -> str:
     if record.holder is None:
         return f"it was settled as stale, and is free again (token {record.token})"
     return f"stolen by {record.label or record.holder} with token {record.token}"
+
+
+def ended_sentence(grant: Grant) -> str:
+    """Return the sentence of an error about a grant that has ended."""
+    return f"lease {grant.name!r} is lost: the grant with token {grant.token} has ended"
 
 
 def unreachable_cause(seconds: float, error: str | None) -> str:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from .errors import LeaseLost, StoreUnavailable
-from .model import Grant, LeaseRecord, Renewal
+from .model import Grant, LeaseRecord, Renewal, ended_sentence
 
 
 class ManualClock:
@@ -119,7 +119,7 @@ class MemoryStore:
         with self._reached():
             row = self._rows.get(grant.name)
             if row is None or (row.token, row.holder) != (grant.token, grant.holder):
-                raise LeaseLost(f"lease {grant.name!r} is lost: the grant with token {grant.token} has ended")
+                raise LeaseLost(ended_sentence(grant))
 
     def _reached(self) -> threading.Lock:
         if not self.available:

@@ -6,6 +6,7 @@ write, and lets it go as soon as the write has begun, so that the writer in fron
 before the one behind it.
 """
 
+import asyncio
 import os
 import threading
 import time
@@ -16,6 +17,7 @@ if os.name == "posix":
     import fcntl
 
 _PAUSE = 0.001
+_PAUSE_OF_A_LOOP = 0.002
 _waiting: dict[str, threading.Lock] = {}
 """By path: held by the one thread of this process that looks whether it may pass. Forty that look
 each millisecond slow down the writer.
@@ -33,8 +35,8 @@ class NoFolder(OSError):
 
 
 class Turnstile:
-    """The turnstile of the database file at ``path``: passed from `pass_within` or `pass_now` until
-    the block ends.
+    """The turnstile of the database file at ``path``: passed from `pass_within`,
+    `pass_soon` or `pass_now` until the block ends.
 
     A file beside the database is locked (``flock``), which the operating system lets go when a
     process dies. Where the platform has no such lock (Windows), all pass at once.
@@ -81,6 +83,16 @@ class Turnstile:
                 time.sleep(_PAUSE)
         finally:
             looking.release()
+
+    async def pass_soon(self, seconds: float) -> None:
+        """Wait at most ``seconds`` to pass without blocking the caller's event loop; `TurnstileBusy`
+        says that it took longer.
+        """
+        deadline = time.monotonic() + seconds
+        while not self.pass_now():
+            if time.monotonic() > deadline:
+                raise self._busy()
+            await asyncio.sleep(_PAUSE_OF_A_LOOP)
 
     def _busy(self) -> TurnstileBusy:
         return TurnstileBusy(f"another process has been about to write to {self._path} for too long")

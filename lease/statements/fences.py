@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from ..database.backend import SCHEMA, backend_of
 from ..database.sqlstate import sqlstate
 from ..errors import LeaseLost, NeverGranted
-from ..model import Grant
+from ..model import Grant, ended_sentence
 from ..schema import lease, of_grant
 
 FENCED_OFF = "LEASE"
@@ -44,5 +44,5 @@ def _fence_by_key(connection: Connection, grant: Grant, bound: float) -> None:
 
 def _fenced_off(grant: Grant, *, known: bool) -> LeaseLost:
     if known:
-        return LeaseLost(f"lease {grant.name!r} is lost: the grant with token {grant.token} has ended")
+        return LeaseLost(ended_sentence(grant))
     return NeverGranted(f"lease {grant.name!r} is lost: token {grant.token} was never granted in this database")
