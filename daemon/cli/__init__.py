@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from .app import app
-from .failures import DONE, FAILED, INTERRUPTED, Mistake, failure, report, report_defect
+from .failures import DONE, EXPECTED, FAILED, INTERRUPTED, failure, report, report_defect
 
 __all__ = ["main"]
 
@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = app(given, prog_name="leased", standalone_mode=False, obj=as_json)
     except KeyboardInterrupt:
         return INTERRUPTED
-    except Mistake as error:
+    except EXPECTED as error:
         found = failure(error)
         report(found.message, found.kind, as_json=as_json)
         return found.status

@@ -49,8 +49,9 @@ _KINDS: tuple[tuple[type[Exception], str, int], ...] = (
     (typer.TyperException, "usage", USAGE),
 )
 
-Mistake = (DaemonError, LeaseError, typer.TyperException)
-"""A mistake of the user or a fault of the system, not a bug: reported without a traceback."""
+EXPECTED = (DaemonError, LeaseError, typer.TyperException)
+"""The errors that are reported without a traceback: mistakes of the user, and faults of the
+database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class ErrorReport:
 
 
 def failure(error: Exception) -> ErrorReport:
-    """Return the report of an error that is a `Mistake`."""
+    """Return the report of an error that is `EXPECTED`."""
     message = error.format_message() if isinstance(error, typer.TyperException) else str(error)
     for type_, kind, status in _KINDS:
         if isinstance(error, type_):

@@ -1,4 +1,4 @@
-"""Granting: those of several names that are free or stale, each under its next token (rules 4 and
+"""The grant of several names: those that are free or stale, each under its next token (rules 4 and
 5).
 """
 
@@ -11,6 +11,10 @@ from ..database.contention import insert_missing
 from ..database.dialects import clock, later, now, this_boot
 from ..model import Grant
 from ..schema import free_or_stale, lease
+
+_CLAIM = text(
+    "SELECT name FROM unnest(CAST(:names AS text[])) AS name WHERE pg_try_advisory_xact_lock(528304792, hashtext(name))"
+)
 
 
 def grant(
@@ -74,8 +78,3 @@ def _unclaimed(connection: Connection, names: Sequence[str]) -> Sequence[str]:
     if backend_of(connection).has_one_writer:
         return names
     return connection.scalars(_CLAIM, {"names": list(names)}).all()
-
-
-_CLAIM = text(
-    "SELECT name FROM unnest(CAST(:names AS text[])) AS name WHERE pg_try_advisory_xact_lock(528304792, hashtext(name))"
-)

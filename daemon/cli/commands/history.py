@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _STATES: tuple[RunState, ...] = get_args(RunState)
+_HOLDER_SHOWN = 8
+"""How many characters of a holder's id are shown in a table; --json has all of them."""
 
 
 def runs(
@@ -101,15 +103,18 @@ def _show(console: "Console", detail: RunDetail) -> None:
     right = ("attempt", "token", "took")
     shown = table("job", "attempt", "state", "token", "holder", "started", "took", "progress", "exit", right=right)
     for job in detail.jobs:
-        cells = (job.token, job.holder[:SHORT], when(job.started_at), lasted(job.seconds), _progress(job), _exit(job))
+        cells = (
+            job.token,
+            job.holder[:_HOLDER_SHOWN],
+            when(job.started_at),
+            lasted(job.seconds),
+            _progress(job),
+            _exit(job),
+        )
         add(shown, job.job, job.attempt, state_cell(job.state), *cells)
     console.print(shown)
     for job in detail.jobs:
         _texts(console, job)
-
-
-SHORT = 8
-"""How many characters of a holder's id are shown in a table; --json has all of them."""
 
 
 def _texts(console: "Console", job: JobRunLine) -> None:
