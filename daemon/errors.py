@@ -73,5 +73,7 @@ class SettingNotYet(DefinitionError, NotYet):
 
 
 def escaped(sentence: str) -> str:
-    """Return it with characters that steer a terminal, or cannot be seen, spelled out."""
+    """Return the sentence with the characters spelled out that steer a terminal or cannot be
+    seen.
+    """
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in sentence)

@@ -42,20 +42,22 @@ def lasted(seconds: float | None) -> str:
 
 
 def last_line(text: str | None) -> str:
-    """Return the last line of an error, the one that says most in a traceback; empty for None."""
+    """Return the last line of an error, which says most in a traceback; empty for None."""
     lines = (text or "").strip().splitlines()
     return lines[-1].strip() if lines else ""
 
 
 def nearest(name: str, known: Collection[str], likeness: float = 0.6) -> str | None:
-    """Return the most similar of ``known``, ignoring case; None if none is similar enough."""
-    lower = {one.lower(): one for one in known}
+    """Return the name in ``known`` that is most like ``name``, ignoring case; None if none is like
+    enough.
+    """
+    lower = {key.lower(): key for key in known}
     near = get_close_matches(name.lower(), lower, n=1, cutoff=likeness)
     return lower[near[0]] if near else None
 
 
 def suggestion(name: str, known: Collection[str]) -> str:
-    """Return the remedy for a name that is not among ``known``: the nearest one, or all of them."""
+    """Return the remedy for a name that is not among ``known``: the nearest name, or all of them."""
     near = nearest(name, known)
     if near is not None:
         return f'did you mean "{near}"?'

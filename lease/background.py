@@ -18,8 +18,8 @@ _LAST_WAIT = 1.0
 
 
 class BackgroundLoop:
-    """An event loop in a daemon thread. A process that forks must make its own: the thread does not
-    come along.
+    """An event loop in a daemon thread. A process that forks must make its own: threads do not
+    survive a fork.
     """
 
     def __init__(self, name: str) -> None:

@@ -29,7 +29,9 @@ _ATTEMPTS = 3
 
 
 class Ticket:
-    """An acquisition under way."""
+    """The task and the result of one `acquire`, kept so that a caller who is cancelled can abandon
+    it.
+    """
 
     task: "asyncio.Task[GrantState] | None" = None
     state: GrantState | None = None

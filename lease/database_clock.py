@@ -1,4 +1,4 @@
-"""The database's clock against this machine's monotonic clock: has it stepped (rule 1)?"""
+"""The steps of the database's clock, measured against this machine's monotonic clock (rule 1)."""
 
 _STEP = 0.5
 """Seconds by which it must have moved, beyond what the round trips leave open."""
@@ -15,11 +15,11 @@ class DatabaseClock:
         """Start again: a long time has passed since the last comparison."""
         self._offset = None
 
-    def step(self, told: float, sent: float, received: float) -> float | None:
-        """Return by how much the clock has stepped, if it has: it was ``told`` between ``sent`` and
-        ``received`` of our clock.
+    def step(self, database_time: float, sent: float, received: float) -> float | None:
+        """Return by how much the clock has stepped, if it has: it showed ``database_time`` between
+        ``sent`` and ``received`` of our clock.
         """
-        offset, took = told - (sent + received) / 2, received - sent
+        offset, took = database_time - (sent + received) / 2, received - sent
         step = 0.0 if self._offset is None else offset - self._offset
         unsure = (took + self._took) / 2  # each offset is right to half of its round trip
         self._offset, self._took = offset, took

@@ -35,7 +35,10 @@ _TICK = 0.5
 
 
 class Heartbeat:
-    """All methods are called from the library's own event loop."""
+    """Renews the leases of one client, and declares them lost.
+
+    Call it in the library's own event loop; `age` from any thread.
+    """
 
     def __init__(self, store: Store, timing: LeaseTiming, holder: str, clock: Clock, notify: events.Listener) -> None:
         self._store = store
@@ -116,12 +119,10 @@ class Heartbeat:
         return list(self._states.values())
 
     def age(self) -> float:
-        """Return the seconds since this loop was last seen at work; 0 while nothing is held.
-        Readable from every thread.
-        """
+        """Return the seconds since this loop was last seen at work; 0 while nothing is held."""
         return max(0.0, self._clock() - self._seen) if self._wanted.is_set() else 0.0
 
-    # Its life
+    # The loops
 
     async def run(self) -> None:
         """Beat and watch until this is cancelled."""

@@ -86,7 +86,7 @@ class Runtime:
 
     @property
     def core(self) -> Core:
-        """What runs in it."""
+        """The core, which runs in the library's thread."""
         if self._core is None:
             raise LeaseError("this client is not open: use it as `with LeaseClient(...) as client` (or `async with`)")
         return self._core

@@ -123,13 +123,13 @@ class DatabaseStore:
             return
         with self._listener.subscribed(name) as heard:
             working = await _happens(self._listener.working, min(seconds, _UNHEARD))
-            told = await self._others.write(
+            noted = await self._others.write(
                 lambda connection: statements.await_release(connection, name, seconds + 1.0)
             )
             record = await self.read(name)
             if record is not None and record.live and record.expires_in is not None:
                 bound = min(seconds, record.expires_in + _AFTER_EXPIRY)
-                await _happens(heard, bound if working and told else min(bound, _UNHEARD))
+                await _happens(heard, bound if working and noted else min(bound, _UNHEARD))
 
     async def _look_until_released(self, name: str, seconds: float) -> None:
         deadline = asyncio.get_running_loop().time() + seconds

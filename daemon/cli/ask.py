@@ -1,4 +1,4 @@
-"""One transaction on the database, from a command."""
+"""The database of a command: one question to it, and the preparation of its tables."""
 
 import asyncio
 from pathlib import Path

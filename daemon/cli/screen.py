@@ -71,6 +71,6 @@ def state_style(state: State) -> str:
 
 
 def write_json(command: str, body: Mapping[str, Any]) -> None:
-    """Write the JSON object of a command to stdout."""
+    """Write the JSON object that `--json` asks for."""
     document = {"schema": f"leased/{command}/1", **plain(body)}
     sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")

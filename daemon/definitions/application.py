@@ -31,7 +31,7 @@ class Application:
     """`[settings]` of a TOML file, as they were read."""
 
     def schedule(self, name: str) -> Schedule:
-        """Return one schedule; raises `DefinitionError` if there is none of this name."""
+        """Return a schedule; raises `DefinitionError` if there is none of this name."""
         for schedule in self.schedules:
             if schedule.name == name:
                 return schedule
@@ -40,13 +40,13 @@ class Application:
         raise DefinitionError(place, f'there is no schedule "{name}"', suggestion(name, names))
 
     def job(self, schedule: str, job: str) -> Job:
-        """Return one job of a schedule; raises `DefinitionError` if there is none of this name."""
+        """Return a job of a schedule; raises `DefinitionError` if there is none of this name."""
         jobs = self.schedule(schedule).jobs
-        for one in jobs:
-            if one.name == job:
-                return one
+        for candidate in jobs:
+            if candidate.name == job:
+                return candidate
         place = Place(source=self.spec or str(self.source), schedule=schedule)
-        raise DefinitionError(place, f'there is no job "{job}"', suggestion(job, [one.name for one in jobs]))
+        raise DefinitionError(place, f'there is no job "{job}"', suggestion(job, [known.name for known in jobs]))
 
 
 def make_application(name: object, schedules: Iterable[Schedule], place: Place, **others: Any) -> Application:

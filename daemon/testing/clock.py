@@ -1,4 +1,4 @@
-"""The time of day of a test."""
+"""The wall clock of a test, which moves only when the test moves it."""
 
 from datetime import datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""The error of a test that asks for something impossible."""
+"""The error of a test that asks for what it cannot have."""
 
 from ..errors import DaemonError
 

@@ -122,7 +122,9 @@ class ManualReplica:
         return [await self.read(run_id) for run_id in dict.fromkeys(run.run_id for run in runs.executed[before:])]
 
     async def wait_for(self, run_id: int, limit: float = LIMIT) -> RunDetail:
-        """Wait until a run is over, waits for a retry, or is lost, and return it."""
+        """Wait until this replica has stopped executing a run (it is over, waits for a retry, or is
+        lost), and return it.
+        """
         async with self._within(limit):
             await self._until_ended(run_id)
         return await self.read(run_id)
@@ -161,7 +163,7 @@ class ManualReplica:
         return run
 
     async def stop(self) -> None:
-        """Stop runs at work and hand them back, as on a second SIGTERM; claim no more runs."""
+        """Stop the runs at work and hand them back, as after a second signal; claim no more."""
         self.replica.stop_at_once()
         await self.replica.finish()
 
@@ -199,7 +201,7 @@ class ManualReplica:
         return await self.store.read(lambda c: read_agenda(c, self.application.name, known, holder))
 
     async def _until_ended(self, run_id: int | None = None) -> None:
-        """Wait until this run, or every run, is no longer at work."""
+        """Wait until this run, or every run, has ended here."""
         runs = self.replica.runs
         while any(run_id in (None, run.run_id) for run in runs.claimed):
             await runs.one_ended()

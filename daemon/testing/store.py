@@ -27,7 +27,7 @@ from .misuse import Misuse
 
 T = TypeVar("T")
 
-_THIEFS_TTL = 60.0
+_TAKEN_TTL = 60.0
 _MEMORY = Path("/dev/shm")  # noqa: S108 - the folder in it has a name of its own, and is for this user only
 _MOMENT = timedelta(seconds=1)
 
@@ -100,7 +100,7 @@ class ManualStore:
         def transaction(connection: Connection) -> Grant:
             this = leases.c.name == name
             connection.execute(update(leases).where(this).values(expires_at=later(clock(), -1.0)))
-            (grant,) = lease.statements.grant(connection, [name], holder, _THIEFS_TTL, label=holder)
+            (grant,) = lease.statements.grant(connection, [name], holder, _TAKEN_TTL, label=holder)
             # In the past, as the clock may stand still: a holder seen later has not died (rule 16).
             connection.execute(update(leases).where(this).values(granted_at=self.clock.now - _MOMENT))
             return grant

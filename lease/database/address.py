@@ -14,7 +14,7 @@ from .backend import NAMES, backend_of
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-# A name for the last, and not the class: that brings SQLAlchemy's ORM along.
+# A string for the last: importing the class would load SQLAlchemy's ORM.
 Address = Union[str, URL, Engine, "AsyncEngine"]
 """A URL as it comes (``postgres://``, ``postgresql://``, ``sqlite:///``), or an engine, whose URL
 is taken.

@@ -23,7 +23,7 @@ def make_engine(url: URL, settings: ConnectionSettings, *, pool: int | None = No
 
 def make_async_engine(url: URL, settings: ConnectionSettings, *, pool: int, patience: float) -> "AsyncEngine":
     """Return an async engine with ``pool`` connections, for which `patience` seconds are waited."""
-    from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415 - it brings SQLAlchemy's ORM along
+    from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415 - it loads SQLAlchemy's ORM
 
     return create_async_engine(url, **_options(url, settings, pool, patience))
 

@@ -1,4 +1,4 @@
-"""Listening for releases on PostgreSQL.
+"""The listener for releases on PostgreSQL.
 
 A notification only shortens a wait; nothing depends on it (a pooler in transaction mode swallows
 them all).

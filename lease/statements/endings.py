@@ -1,4 +1,4 @@
-"""Ending grants: by release, by settlement of what is stale, and for holders whose death is proven
+"""The ends of grants: by release, by settlement of what is stale, and for holders whose death is proven
 (rules 5, 6 and 18).
 """
 

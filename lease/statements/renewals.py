@@ -1,4 +1,4 @@
-"""Renewing all leases of one holder in one statement (rule 7)."""
+"""The renewal of all leases of one holder in one statement (rule 7)."""
 
 from dataclasses import dataclass
 

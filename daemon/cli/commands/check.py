@@ -42,7 +42,7 @@ def check(file: File, as_json: Json = False) -> None:
                 "timezone": schedule.timezone,
                 "enabled": schedule.enabled,
                 "jobs": [job.name for job in schedule.jobs],
-                "next": [_item(one) for one in coming],
+                "next": [_item(occurrence) for occurrence in coming],
                 "remarks": remarks,
             }
             for schedule, coming, remarks in found
@@ -68,12 +68,17 @@ def preview_command(
     after = datetime.now(UTC) if start is None else parse_instant(start)
     found = preview(_trigger(expression), zone, after, count)
     if as_json:
-        body = {"expression": expression, "timezone": zone, "from": after, "items": [_item(one) for one in found]}
+        body = {
+            "expression": expression,
+            "timezone": zone,
+            "from": after,
+            "items": [_item(occurrence) for occurrence in found],
+        }
         write_json("preview", body)
         return
     shown = table("UTC", zone, "remark")
-    for one in found:
-        add(shown, when(one.instant), one.local.isoformat(sep=" "), one.note)
+    for occurrence in found:
+        add(shown, when(occurrence.instant), occurrence.local.isoformat(sep=" "), occurrence.note)
     screen().print(shown)
 
 
@@ -89,8 +94,8 @@ def _print(application: str, found: Sequence[tuple[Schedule, Sequence[Preview], 
             jobs,
             _local(coming[0]) if coming else "never",
         )
-        for one in coming[1:]:
-            add(shown, "", "", "", "", _local(one))
+        for later in coming[1:]:
+            add(shown, "", "", "", "", _local(later))
     console = screen()
     console.print(shown)
     for schedule, _, remarks in found:
@@ -124,9 +129,9 @@ def _remarks(schedule: Schedule, now: datetime) -> list[str]:
     return remarks
 
 
-def _item(one: Preview) -> dict[str, object]:
-    return {"instant": one.instant, "local": one.local.isoformat(), "note": one.note}
+def _item(occurrence: Preview) -> dict[str, object]:
+    return {"instant": occurrence.instant, "local": occurrence.local.isoformat(), "note": occurrence.note}
 
 
-def _local(one: Preview) -> str:
-    return f"{one.local.isoformat(sep=' ')}{f' ({one.note})' if one.note else ''}"
+def _local(occurrence: Preview) -> str:
+    return f"{occurrence.local.isoformat(sep=' ')}{f' ({occurrence.note})' if occurrence.note else ''}"

@@ -40,7 +40,7 @@ def name_of(kind: Named) -> BeforeValidator:
 
 
 def refuse_twice(what: str, names: Iterable[str]) -> None:
-    """Raise `Refusal` if a name comes twice."""
+    """Raise `Refusal` if a name is given twice."""
     seen: set[str] = set()
     for name in names:
         if name in seen:

@@ -1,4 +1,4 @@
-"""Tables of what JSON holds."""
+"""Tables whose values JSON can hold."""
 
 import json
 from collections.abc import Mapping
