@@ -8,7 +8,7 @@ from time import perf_counter
 
 from daemon.execution.claim import claim
 from lease.database.database import Database
-from lease.database.engines import open_database
+from lease.database.opening import open_database
 
 from .errors import BenchmarkError
 from .stores import Store

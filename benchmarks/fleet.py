@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from lease.client import LeaseClient
-from lease.database.engines import open_database
+from lease.database.opening import open_database
 from lease.events import Event
 from lease.timing import LeaseTiming
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from statistics import quantiles
 
-from lease.database.engines import open_database
+from lease.database.opening import open_database
 
 from .fleet import Fleet, Order
 from .proof import Proof, read_proof

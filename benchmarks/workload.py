@@ -12,7 +12,7 @@ from daemon.definitions.schedule import Schedule
 from daemon.scheduling.plan_due import plan_due
 from daemon.scheduling.sync import sync
 from daemon.store.tables import job_run, run, schedule
-from lease.database.engines import open_database
+from lease.database.opening import open_database
 
 from .errors import BenchmarkError
 

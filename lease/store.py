@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 from . import statements
 from .database.address import Address
 from .database.backend import backend_of
-from .database.engines import open_database
+from .database.opening import open_database
 from .database.sqlstate import sqlstate
 from .errors import StoreUnavailable
 from .model import Grant, LeaseRecord, Renewal

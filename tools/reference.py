@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from daemon.definitions.definition import Definition
 from daemon.definitions.job import Job
 from daemon.definitions.schedule import TRIGGERS, Schedule
-from daemon.definitions.schema import schema_of
-from daemon.definitions.setting import Definition
+from daemon.definitions.schema import json_schema_of
 from daemon.service.environment import variable_of
 from daemon.service.settings import Settings, flag_of
 from lease.durations import format_duration
@@ -30,7 +30,9 @@ def made() -> dict[Path, str]:
     schedules = _filled(SCHEDULES.read_text(), "schedule", _table(_settings(Schedule)))
     return {
         SCHEDULES: _filled(schedules, "job", _table(_settings(Job))),
-        SETTINGS: _filled(SETTINGS.read_text(), "command", _table(schema_of(Settings)["properties"], of_command=True)),
+        SETTINGS: _filled(
+            SETTINGS.read_text(), "command", _table(json_schema_of(Settings)["properties"], of_command=True)
+        ),
         KEYWORDS: _keywords(),
     }
 
@@ -44,7 +46,7 @@ def _filled(page: str, what: str, table: str) -> str:
 
 
 def _settings(model: type[Definition]) -> dict[str, Schema]:
-    properties = schema_of(model)["properties"]
+    properties = json_schema_of(model)["properties"]
     return {name: properties[name] for name in model.settings()}
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from lease.database.address import parse_address
 from lease.database.backend import backend_of
 from lease.database.database import Unit
-from lease.database.engines import open_database
+from lease.database.opening import open_database
 
 from ..service.settings import read_settings
 from ..store import migrations

@@ -6,9 +6,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..errors import DaemonError, Place
+from .definition import Mark
 from .read import translated
 from .schedule import Schedule
-from .setting import Mark
 
 
 class UnreadableDefinition(DaemonError):

@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, Strict, model_validator
 
-from .setting import Definition, Mark
+from .definition import Definition, Mark
 from .values.durations import duration
 from .values.names import name_of
 from .values.refusal import Refusal

@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 from ..errors import DefinitionError, Place
 from ..text import suggestion
-from .setting import Definition
+from .definition import Definition
 from .values.names import check_name
 from .values.refusal import Refusal, no_choice, refused_at, shown
 

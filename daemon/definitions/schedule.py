@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Strict, model_validator
 
+from .definition import Definition, Mark
 from .job import Job
-from .setting import Definition, Mark
 from .triggers.trigger import At, Cron, Every, Trigger
 from .values.durations import duration
 from .values.names import name_of

@@ -25,6 +25,6 @@ class WrittenSettings(GenerateJsonSchema):
         return {key: value for key, value in made.items() if key != "default" or value is not None}
 
 
-def schema_of(model: type[BaseModel]) -> dict[str, Any]:
+def json_schema_of(model: type[BaseModel]) -> dict[str, Any]:
     """Return the JSON Schema of a model."""
     return model.model_json_schema(schema_generator=WrittenSettings)

@@ -12,7 +12,7 @@ from lease.clock import boot_id
 from lease.database.address import plain_url
 from lease.database.backend import backend_of
 from lease.database.database import Database
-from lease.database.engines import open_database
+from lease.database.opening import open_database
 from lease.errors import StoreUnavailable
 
 from ..definitions.application import Application

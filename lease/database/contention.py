@@ -1,14 +1,11 @@
 """SQL by which transactions keep out of each other's way, where PostgreSQL and SQLite differ in it."""
 
-from importlib import import_module
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, ColumnElement, Connection, Table, Text, bindparam
+from sqlalchemy import BigInteger, Boolean, ColumnElement, Text, bindparam
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
-
-from .backend import backend_of
 
 
 class _LockTimeout(FunctionElement[bool]):
@@ -64,9 +61,3 @@ def turn(key: int) -> ColumnElement[Any]:
     with the transaction.
     """
     return _Turn(bindparam(None, key, type_=BigInteger(), unique=True))
-
-
-def insert_missing(connection: Connection, table: Table) -> Any:
-    """Return an INSERT that passes over rows that are there."""
-    dialect = import_module(f"sqlalchemy.dialects.{backend_of(connection).name}")
-    return dialect.insert(table).on_conflict_do_nothing()

@@ -3,15 +3,18 @@ statements are written once.
 """
 
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import Any, cast
 
 from sqlalchemy import (
     TIMESTAMP,
     Boolean,
     ColumnElement,
+    Connection,
     Dialect,
     Double,
     Float,
+    Table,
     Text,
     bindparam,
 )
@@ -21,6 +24,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from ..clock import boot_id, boottime
+from .backend import backend_of
 
 Name = Text().with_variant(Text(collation="C"), "postgresql")
 """A name; names sort the same on every database."""
@@ -193,3 +197,9 @@ def _this_boot_postgresql(element: this_boot, compiler: SQLCompiler, **kw: Any) 
 @compiles(this_boot, "sqlite")
 def _this_boot_sqlite(element: this_boot, compiler: SQLCompiler, **kw: Any) -> str:
     return compiler.process(bindparam(None, callable_=boot_id, type_=Text(), unique=True), **kw)
+
+
+def insert_missing(connection: Connection, table: Table) -> Any:
+    """Return an INSERT that passes over rows that are there."""
+    dialect = import_module(f"sqlalchemy.dialects.{backend_of(connection).name}")
+    return dialect.insert(table).on_conflict_do_nothing()

@@ -33,7 +33,7 @@ _AFTER_THE_CUT = 1.0
 
 
 def open_database(url: URL, *, timeout: float, connections: int, application: str) -> "PostgresqlDatabase":
-    """Open it for `lease.database.engines.open_database`."""
+    """Open it for `lease.database.opening.open_database`."""
     return PostgresqlDatabase(url, timeout=timeout, connections=connections, application=application)
 
 

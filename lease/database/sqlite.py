@@ -22,7 +22,7 @@ OLDEST = (3, 35)
 
 
 def open_database(url: URL, *, timeout: float, connections: int, application: str) -> "SqliteDatabase":
-    """Open it for `lease.database.engines.open_database`; ``application`` is what only a server can
+    """Open it for `lease.database.opening.open_database`; ``application`` is what only a server can
     show.
     """
     del application

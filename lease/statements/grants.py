@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, select, text, update
 
 from ..database.backend import backend_of
-from ..database.contention import insert_missing
-from ..database.dialects import clock, later, now, this_boot
+from ..database.dialects import clock, insert_missing, later, now, this_boot
 from ..model import Grant
 from ..schema import free_or_stale, lease
 

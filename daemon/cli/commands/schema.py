@@ -3,11 +3,11 @@
 import json
 import sys
 
-from ...definitions.schema import schema_of
+from ...definitions.schema import json_schema_of
 from ...definitions.sources.toml_schema import json_schema
 from ...service.settings import Settings
 
 
 def schema() -> None:
     """Print the JSON Schema of TOML files, which lets an editor check and complete them."""
-    sys.stdout.write(json.dumps(json_schema(schema_of(Settings)), ensure_ascii=False, indent=2) + "\n")
+    sys.stdout.write(json.dumps(json_schema(json_schema_of(Settings)), ensure_ascii=False, indent=2) + "\n")

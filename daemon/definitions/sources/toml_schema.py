@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import TypeAdapter
 
 from ..schedule import TRIGGERS, Schedule
-from ..schema import schema_of
+from ..schema import json_schema_of
 from ..values.names import name_of
 
 
@@ -14,7 +14,7 @@ def json_schema(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of a TOML file of definitions; ``settings`` is that
     of its `[settings]`.
     """
-    schedule = schema_of(Schedule)
+    schedule = json_schema_of(Schedule)
     job = schedule.pop("$defs")["Job"]
     _as_in_a_file(schedule, job)
     return {

@@ -29,8 +29,8 @@ class SchemaTooNew(SchemaNotReady):
     """The tables are those of a newer version."""
 
 
-def schema_of(dialect: str) -> str | None:
-    """Return the schema of the tables on SQLAlchemy's ``dialect``, or None where there is none."""
+def schema_name(dialect: str) -> str | None:
+    """Return the schema's name on SQLAlchemy's ``dialect``, or None where there is none."""
     return backend_named(dialect).schema
 
 

@@ -5,8 +5,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, exists, func, insert, literal, select, update
 
-from lease.database.contention import insert_missing
-from lease.database.dialects import now
+from lease.database.dialects import insert_missing, now
 from lease.model import Grant
 from lease.schema import lease, of_grant
 

@@ -6,8 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, delete, null, select, update
 
-from lease.database.contention import insert_missing
-from lease.database.dialects import now, seconds_between
+from lease.database.dialects import insert_missing, now, seconds_between
 
 from ...states import LIVE, ReplicaState
 from ..tables import replica

@@ -6,8 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, insert, null, select, update
 
-from lease.database.contention import insert_missing
-from lease.database.dialects import later, now
+from lease.database.dialects import insert_missing, later, now
 from lease.model import Grant
 from lease.schema import free_or_stale, lease
 

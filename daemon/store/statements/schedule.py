@@ -6,8 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, exists, insert, null, select, tuple_, update
 
-from lease.database.contention import insert_missing
-from lease.database.dialects import now
+from lease.database.dialects import insert_missing, now
 from lease.schema import lease
 
 from ..tables import run, schedule

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from daemon.definitions.schedule import Schedule
-from daemon.definitions.schema import schema_of
+from daemon.definitions.schema import json_schema_of
 from daemon.definitions.sources.toml_file import FILE_KEYS, JOB_KEYS
 from daemon.definitions.sources.toml_schema import json_schema
 from daemon.service.settings import Settings
 from tests.data.definitions.stored_forms import FOLDER
 from tests.support.json_schema import complaints
 
-DOCUMENT = json_schema(schema_of(Settings))
+DOCUMENT = json_schema(json_schema_of(Settings))
 SCHEDULE: dict[str, Any] = DOCUMENT["properties"]["schedules"]["additionalProperties"]
 HEAD = 'application = "shop"\n[schedules.n]\nevery = 60\n'
 JOB = 'jobs = [{ name = "a", command = "ls" }]\n'

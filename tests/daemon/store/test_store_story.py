@@ -26,7 +26,7 @@ from daemon.store.migrations import check
 from daemon.store.views.history import read_runs
 from daemon.store.views.replicas import read_replicas
 from lease.database.database import Database
-from lease.database.engines import open_database
+from lease.database.opening import open_database
 from tests.support.store import TTL, a_schedule, an_application, an_at
 from tests.support.waiting import LIMIT
 

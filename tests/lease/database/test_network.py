@@ -12,8 +12,8 @@ from sqlalchemy import make_url, text
 import lease
 from lease import LeaseLost, LeaseNotAcquired, LeaseTiming, LossKind, StoreUnavailable, events
 from lease.clock import boottime
-from lease.database.engines import open_database
 from lease.database.listener import ReleaseListener
+from lease.database.opening import open_database
 from tests.lease.stores import SHORT, Recorder, Tables, until
 from tests.support.proxy import Proxy
 from tests.support.starvation import Starvation

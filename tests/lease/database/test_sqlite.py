@@ -17,7 +17,7 @@ from sqlalchemy.pool import NullPool
 
 import lease.database.dialects
 from lease import Grant, LeaseError, LeaseLost, LeaseTiming, StoreUnavailable, events, fence
-from lease.database.engines import open_database
+from lease.database.opening import open_database
 from lease.database.turnstile import Turnstile, TurnstileBusy
 from lease.sync import LeaseClient
 from tests.lease.stores import STEADY, Recorder, Tables, in_thread

@@ -7,7 +7,7 @@ from alembic import context, op
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from daemon.store.migrations.state import schema_of
+from daemon.store.migrations.state import schema_name
 from lease import schema as lease_schema
 
 revision = "0001"
@@ -26,7 +26,7 @@ def upgrade() -> None:
         _script_of_leases()
     else:
         lease_schema.create_tables(op.get_bind())
-    schema = schema_of(op.get_context().dialect.name)
+    schema = schema_name(op.get_context().dialect.name)
     _schedule(schema)
     _run(schema)
     _job_run(schema)
@@ -39,7 +39,7 @@ def downgrade() -> None:
 
 def _script_of_leases() -> None:
     dialect = op.get_context().dialect
-    schema = schema_of(dialect.name)
+    schema = schema_name(dialect.name)
     placed: dict[str, Any] = {"schema_translate_map": {None: schema}, "render_schema_translate": True} if schema else {}
     table = lease_schema.lease
     parts: list[CreateTable | CreateIndex] = [CreateTable(table, if_not_exists=True), *_indexes(table)]

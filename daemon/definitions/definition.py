@@ -1,4 +1,4 @@
-"""A setting that is declared once, as a field of a `Definition`."""
+"""The base of what people define: each field is a setting, declared once."""
 
 from collections.abc import Mapping
 from enum import Enum, auto

@@ -1,4 +1,4 @@
-"""Opening a database of either kind."""
+"""The opening of a database, by its kind."""
 
 from importlib import import_module
 
