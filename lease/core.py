@@ -53,7 +53,7 @@ class Core:
         self.notify = events.guarded(listener)
         self.heartbeat = Heartbeat(store, timing, self.holder, clock, self.notify)
         self._beating: asyncio.Task[None] | None = None
-        self._takes: set[asyncio.Task[GrantState]] = set()
+        self._acquiring: set[asyncio.Task[GrantState]] = set()
         self._closing = False
 
     async def start(self) -> None:
@@ -65,10 +65,10 @@ class Core:
         (rule 19).
         """
         self._closing = True
-        for take in self._takes:
-            take.cancel()
-        if self._takes:
-            await asyncio.wait(set(self._takes))
+        for task in self._acquiring:
+            task.cancel()
+        if self._acquiring:
+            await asyncio.wait(set(self._acquiring))
         await self._release_all()
         if self._beating is not None:
             self._beating.cancel()
@@ -90,12 +90,12 @@ class Core:
             self.heartbeat.forget(state)
             self.notify(events.ReleaseFailed(state.grant, "the client was closed while the database was away"))
 
-    async def take(self, ticket: Ticket, name: str, wait: float | None) -> GrantState:
+    async def acquire_for(self, ticket: Ticket, name: str, wait: float | None) -> GrantState:
         """Acquire ``name`` for a caller that may be gone by the time it is granted (see `abandon`)."""
         if self._closing:
             raise LeaseError("this client is closed")
         ticket.task = cast("asyncio.Task[GrantState]", asyncio.current_task())
-        self._takes.add(ticket.task)
+        self._acquiring.add(ticket.task)
         try:
             ticket.state = await self.acquire(name, wait)
         except asyncio.CancelledError:
@@ -103,7 +103,7 @@ class Core:
                 raise LeaseError(f"this client was closed while it acquired lease {name!r}") from None
             raise
         finally:
-            self._takes.discard(ticket.task)
+            self._acquiring.discard(ticket.task)
         return ticket.state
 
     async def abandon(self, ticket: Ticket) -> None:

@@ -127,7 +127,7 @@ class LeaseClient:
 
     def _acquire(self, name: str, wait: Duration | None) -> Lease:
         ticket, seconds = Ticket(), None if wait is None else parse_duration(wait)
-        future = self._runtime.submit(lambda core: core.take(ticket, name, seconds))
+        future = self._runtime.submit(lambda core: core.acquire_for(ticket, name, seconds))
         try:
             return Lease(self._runtime, future.result())
         except LeaseError:
