@@ -13,8 +13,7 @@ from sqlalchemy.orm import Session, scoped_session
 from . import statements
 from .database.address import describe, place_of
 from .database.backend import backend_of
-from .database.database import explain, tables_missing
-from .database.sqlstate import sqlstate
+from .database.driver_errors import explain, sqlstate, tables_missing
 from .database.turnstile import Turnstile, TurnstileBusy
 from .durations import Duration, parse_duration
 from .errors import LeaseError, LeaseLost, NeverGranted, StoreUnavailable

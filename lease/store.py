@@ -11,8 +11,8 @@ from sqlalchemy.exc import OperationalError
 from . import statements
 from .database.address import Address
 from .database.backend import backend_of
+from .database.driver_errors import sqlstate
 from .database.opening import open_database
-from .database.sqlstate import sqlstate
 from .errors import StoreUnavailable
 from .model import Grant, LeaseRecord, Renewal
 from .schema import create_tables

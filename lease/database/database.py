@@ -9,10 +9,6 @@ from typing import Protocol, TypeVar
 
 from sqlalchemy import URL, Connection
 
-from ..errors import LeaseError, SchemaMissing, StoreUnavailable
-from .address import describe
-from .sqlstate import sqlstate
-
 T = TypeVar("T")
 Unit = Callable[[Connection], T]
 
@@ -39,28 +35,3 @@ class Database(Protocol):
     async def close(self) -> None:
         """Close all connections."""
         ...
-
-
-def explain(error: BaseException, url: URL) -> LeaseError:
-    """Return an error of ours for a driver's: one sentence, without passwords."""
-    if tables_missing(error):
-        return SchemaMissing(
-            f"the database {describe(url)} does not have leased's tables; create them with `leased db upgrade`, or with "
-            "lease.create_tables(connection) where only the library is used"
-        )
-    return StoreUnavailable(f"the database {describe(url)} cannot be used: {_said(error, url)}")
-
-
-def tables_missing(error: BaseException) -> bool:
-    """Return whether the database refused because it lacks some or all of the tables."""
-    text = str(getattr(error, "orig", error))
-    return sqlstate(error) in ("42P01", "42883", "3F000") or text.startswith("no such table")
-
-
-def _said(error: BaseException, url: URL) -> str:
-    """Return the one line of a driver's message that says most."""
-    text = str(getattr(error, "orig", None) or error).strip() or type(error).__name__
-    lines = [line.strip(" -\t") for line in text.splitlines() if line.strip()]
-    line = lines[-1] if lines[0].startswith("Multiple connection attempts") else lines[0]
-    password = str(url.password or "")
-    return line.replace(password, "***") if password else line

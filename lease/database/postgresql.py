@@ -22,8 +22,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ..errors import StoreUnavailable
 from .backend import ConnectionSettings
 from .connections import make_async_engine
-from .database import Unit, explain
-from .sqlstate import sqlstate
+from .database import Unit
+from .driver_errors import explain, sqlstate
 
 T = TypeVar("T")
 

@@ -12,7 +12,8 @@ from sqlalchemy.exc import DatabaseError
 from ..errors import LeaseError
 from .backend import ConnectionSettings
 from .connections import make_engine, use_wal, write_transaction
-from .database import Unit, explain
+from .database import Unit
+from .driver_errors import explain
 from .turnstile import TurnstileBusy
 
 T = TypeVar("T")

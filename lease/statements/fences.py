@@ -6,7 +6,7 @@ from sqlalchemy import Connection, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from ..database.backend import SCHEMA, backend_of
-from ..database.sqlstate import sqlstate
+from ..database.driver_errors import sqlstate
 from ..errors import LeaseLost, NeverGranted
 from ..model import Grant, ended_sentence
 from ..schema import lease, of_grant

@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from lease import LeaseLost
 from lease.clock import boottime
 from lease.database.backend import SCHEMA
-from lease.database.sqlstate import sqlstate
+from lease.database.driver_errors import sqlstate
 from lease.errors import NeverGranted
 
 from .leases import Answer

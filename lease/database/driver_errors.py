@@ -1,0 +1,39 @@
+"""The errors of drivers: PostgreSQL's code, and the sentence for people."""
+
+from sqlalchemy import URL
+from sqlalchemy.exc import DBAPIError
+
+from ..errors import LeaseError, SchemaMissing, StoreUnavailable
+from .address import describe
+
+
+def sqlstate(error: BaseException) -> str | None:
+    """Return PostgreSQL's code of an error, wherever it came through."""
+    if isinstance(error, DBAPIError):
+        return getattr(error.orig, "sqlstate", None)
+    return getattr(error, "sqlstate", None)
+
+
+def explain(error: BaseException, url: URL) -> LeaseError:
+    """Return an error of ours for a driver's: one sentence, without passwords."""
+    if tables_missing(error):
+        return SchemaMissing(
+            f"the database {describe(url)} does not have leased's tables; create them with `leased db upgrade`, or with "
+            "lease.create_tables(connection) where only the library is used"
+        )
+    return StoreUnavailable(f"the database {describe(url)} cannot be used: {_said(error, url)}")
+
+
+def tables_missing(error: BaseException) -> bool:
+    """Return whether the database refused because it lacks some or all of the tables."""
+    text = str(getattr(error, "orig", error))
+    return sqlstate(error) in ("42P01", "42883", "3F000") or text.startswith("no such table")
+
+
+def _said(error: BaseException, url: URL) -> str:
+    """Return the one line of a driver's message that says most."""
+    text = str(getattr(error, "orig", None) or error).strip() or type(error).__name__
+    lines = [line.strip(" -\t") for line in text.splitlines() if line.strip()]
+    line = lines[-1] if lines[0].startswith("Multiple connection attempts") else lines[0]
+    password = str(url.password or "")
+    return line.replace(password, "***") if password else line
