@@ -164,7 +164,7 @@ def die_with_parent() -> None:
 def import_all() -> None:
     """Import what a replica imports, so that each child has it loaded."""
     for module in (
-        "daemon.cli",
+        "daemon.cli.commands.run",
         "sqlalchemy.dialects.postgresql.psycopg",
         "sqlalchemy.dialects.sqlite.pysqlite",
         "uvicorn.lifespan.off",
