@@ -100,9 +100,7 @@ class Fleet:
 
     def up(self, slot: Slot) -> None:
         """Wait until its replica claims; restart one that ends because the database is away."""
-        wait_until(
-            lambda: slot.replica is not None and slot.replica.said("schedules: "), f"{slot.name} is up", limit=60
-        )
+        wait_until(lambda: slot.replica is not None and slot.replica.said("schedules: "), f"{slot.name} is up")
 
     def stop(self) -> dict[str, int]:
         """Drain all replicas, and return their exit statuses."""

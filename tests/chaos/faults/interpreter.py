@@ -24,7 +24,7 @@ class _Mischief(SlotFault):
 
     def stop(self) -> None:
         if self._order is not None:
-            wait_until(self._over, f"{self.kind} is over", limit=30)
+            wait_until(self._over, f"{self.kind} is over")
 
     def _over(self) -> bool:
         assert self._order is not None

@@ -149,7 +149,7 @@ class PauseReplica(_Paused):
         path = self.scene.site.url.partition("///")[2]
         while not can_write(path):
             self.stop()
-            wait_until(lambda: can_write(path), "the replica ends its write", limit=20)
+            wait_until(lambda: can_write(path), "the replica ends its write")
             if not super().start():
                 return False
         return True

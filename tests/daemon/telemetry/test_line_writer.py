@@ -8,6 +8,7 @@ import pytest
 
 from daemon.telemetry import line_writer
 from daemon.telemetry.line_writer import LineWriter
+from tests.support.waiting import LIMIT
 
 
 class Stuck:
@@ -20,7 +21,7 @@ class Stuck:
 
     def write(self, line: str) -> None:
         self.entered.set()
-        assert self.go_on.wait(30)
+        assert self.go_on.wait(LIMIT)
         self.lines.append(line)
 
     def flush(self) -> None: ...
@@ -45,7 +46,7 @@ def test_a_stream_that_is_stuck_delays_no_caller_and_is_given_up_after_the_patie
     monkeypatch.setattr(line_writer, "MOST_CHARACTERS", 10)
     writer = LineWriter(lambda number: f"dropped {number}")
     writer.write("first")
-    assert stream.entered.wait(30)
+    assert stream.entered.wait(LIMIT)
     for line in ("aaaaa", "bbbbb", "ccccc", "ddddd"):
         writer.write(line)
     assert writer.flush(0.01) is False
