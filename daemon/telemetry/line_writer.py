@@ -46,12 +46,15 @@ class LineWriter:
     def flush(self, patience: float) -> bool:
         """Wait until all lines are written; return False once none was for ``patience`` seconds."""
         with self._changed:
-            while self._lines or not self._idle:
-                before = self._written
-                self._changed.wait(patience)
-                if self._written == before and (self._lines or not self._idle):
-                    return False
-        return True
+            while not self._is_done() and self._has_gone_on(self._written, patience):
+                continue
+            return self._is_done()
+
+    def _is_done(self) -> bool:
+        return self._idle and not self._lines
+
+    def _has_gone_on(self, before: int, patience: float) -> bool:
+        return self._changed.wait_for(lambda: self._written != before or self._is_done(), patience)
 
     def _append(self, line: str) -> None:
         self._lines.append(line)

@@ -98,12 +98,15 @@ class _Lane:
         with self._changed:
             self._say_what_was_dropped()
             self._changed.notify_all()
-            while self._queue or not self._idle:
-                before = self._taken
-                self._changed.wait(patience)
-                if self._taken == before and (self._queue or not self._idle):
-                    return False
-        return True
+            while not self._is_done() and self._has_gone_on(self._taken, patience):
+                continue
+            return self._is_done()
+
+    def _is_done(self) -> bool:
+        return self._idle and not self._queue
+
+    def _has_gone_on(self, before: int, patience: float | None) -> bool:
+        return self._changed.wait_for(lambda: self._taken != before or self._is_done(), patience)
 
     def stop(self) -> None:
         with self._changed:
