@@ -55,6 +55,9 @@ def decorated(run): ...
 """
 
 
+pytestmark = pytest.mark.usefixtures("processes")
+
+
 @pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the product in which three fields are declared, and `make reference` was called."""
