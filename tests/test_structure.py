@@ -60,6 +60,14 @@ def test_a_room_of_tests_stays_small(room: Path) -> None:
     assert len([path for path in room.glob("*.py") if path.name != "__init__.py"]) <= MOST_TEST_FILES
 
 
+def test_tests_mirror_the_rooms() -> None:
+    def rooms(folder: Path) -> set[str]:
+        return {path.name for path in folder.iterdir() if any(path.glob("*.py"))}
+
+    assert rooms(ROOT / "tests" / "daemon") == rooms(ROOT / "daemon")
+    assert rooms(ROOT / "tests" / "lease") <= rooms(ROOT / "lease")
+
+
 def test_no_file_is_long() -> None:
     assert {shown(path) for path in PRODUCT if len(path.read_text().splitlines()) > MOST_LINES} == LONG_FILES
 

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from daemon.definitions.schedule import Schedule
 from daemon.definitions.triggers.trigger import Every
-from daemon.operations.trigger import NoSuchSchedule, trigger
+from daemon.operations.trigger import trigger
 from daemon.scheduling.lease_names import lease_name
 from daemon.scheduling.plan_due import PlanReport, plan_due
 from daemon.scheduling.write_plan import PlanningFailed
@@ -280,41 +280,12 @@ def test_a_run_that_has_started_is_not_missed(store: Store) -> None:
     assert [one.run_id for one in store.claim("once", holder="h2")] == [claimed.run_id]
 
 
-def test_a_manual_run_is_due_at_once_and_says_who_asked_and_why(store: Store) -> None:
-    daily = a_schedule("daily", params={"shop": 7, "deep": False})
-    store.sync(daily)
-    run_id = store.do(trigger, "shop", "daily", requested_by="ada", why="a test", params={"deep": True})
-    row = store.run(run_id)
-    assert (row.trigger, row.requested_by, row.requested_why) == ("manual", "ada", "a test")
-    assert json.loads(row.params) == {"shop": 7, "deep": True}
-    assert [one.run_id for one in store.claim("daily")] == [run_id]
-
-
-def test_a_manual_run_waits_behind_an_unfinished_one_and_is_never_dropped(store: Store) -> None:
-    """With overlap = "skip" too: a person asked for it."""
-    daily = a_schedule("daily", overlap="skip")
-    store.sync(daily)
-    first = store.do(trigger, "shop", "daily", requested_by="ada")
-    second = store.do(trigger, "shop", "daily", requested_by="ada")
-    assert (store.run(second).state, store.run(second).available_at) == ("pending", None)
-    assert [one.run_id for one in store.claim("daily")] == [first]
-
-
 def test_a_manual_run_counts_as_still_running(store: Store) -> None:
     daily = a_schedule("daily", Every(20.0))
     store.sync(daily)
     store.do(trigger, "shop", "daily", requested_by="ada")
     overdue(store, "daily", 30.0)
     assert store.planned(daily) == {"overlap": 1}
-
-
-def test_triggering_what_is_not_there_or_retired_is_one_sentence(store: Store) -> None:
-    store.sync(a_schedule("daily"), a_schedule("goes"))
-    store.sync(a_schedule("daily"))
-    with pytest.raises(NoSuchSchedule, match='"shop" has no schedule "dayly"; did you mean "daily"'):
-        store.do(trigger, "shop", "dayly", requested_by="ada")
-    with pytest.raises(NoSuchSchedule, match="is retired; define it again"):
-        store.do(trigger, "shop", "goes", requested_by="ada")
 
 
 def test_a_schedule_named_like_another_ones_lease_shares_no_lease(store: Store) -> None:
