@@ -127,14 +127,14 @@ class LeaseClient:
 
     def _acquire(self, name: str, wait: Duration | None) -> Lease:
         ticket, seconds = Ticket(), None if wait is None else parse_duration(wait)
-        future = self._runtime.submit(lambda core: core.acquire_for(ticket, name, seconds))
         try:
-            return Lease(self._runtime, future.result())
+            acquiring = self._runtime.submit(lambda core: core.acquire_for(ticket, name, seconds))
+            return Lease(self._runtime, acquiring.result())
         except LeaseError:
             raise
-        except (
-            BaseException
-        ):  # raised in this thread by a signal, not by the acquisition, whose grant nobody would release
+        except BaseException:
+            # A signal raised it in this thread, at any moment since the acquisition began: nobody
+            # would release what that is granted.
             self._runtime.submit(lambda core: core.abandon(ticket)).result()
             raise
 

@@ -25,6 +25,8 @@ SHORT = LeaseTiming(ttl=3, renew_every=0.25)
 """Trust ends after 2 s: for what must outlast a ttl, or must end with it."""
 STEADY = LeaseTiming(ttl=6, renew_every=0.25)
 """Trust ends after 4 s: for all else."""
+SELDOM = LeaseTiming(ttl=60, renew_every=20)
+"""No renewal comes while a test runs: for leases that are ended behind the heartbeat's back."""
 
 
 class Tables:

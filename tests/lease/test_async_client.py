@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from lease import LeaseClient, LeaseError, LeaseLost, LeaseNotAcquired, StoreUnavailable, events
 from lease.clock import boottime
 from lease.testing import MemoryStore
-from tests.lease.stores import QUICK, SHORT, STEADY, Recorder, Tables, until
+from tests.lease.stores import QUICK, SELDOM, SHORT, STEADY, Recorder, Tables, until
 from tests.support.starvation import Starvation
 from tests.support.waiting import LIMIT
 
@@ -66,7 +66,9 @@ async def test_an_exception_of_the_block_comes_through_and_the_lease_is_released
     assert tables.record("a").holder is None
 
 
-async def test_a_lease_is_renewed_for_longer_than_its_ttl(database_url: str, told: Recorder, tables: Tables) -> None:
+async def test_a_lease_is_renewed_for_longer_than_its_ttl(
+    database_url: str, told: Recorder, tables: Tables, passing_seconds: None
+) -> None:
     async with LeaseClient(database_url, timing=SHORT, on_event=told) as client, client.hold("a") as held:
         begun = time.monotonic()
         while time.monotonic() - begun < SHORT.ttl + 0.5:
@@ -77,7 +79,9 @@ async def test_a_lease_is_renewed_for_longer_than_its_ttl(database_url: str, tol
     assert len(told.of(events.Renewed)) >= 4
 
 
-async def test_a_blocked_event_loop_keeps_its_lease(database_url: str, told: Recorder, tables: Tables) -> None:
+async def test_a_blocked_event_loop_keeps_its_lease(
+    database_url: str, told: Recorder, tables: Tables, passing_seconds: None
+) -> None:
     """Rule 8, and must-show 5: the heartbeat has a thread of its own."""
     async with LeaseClient(database_url, timing=SHORT, on_event=told) as client, client.hold("a") as held:
         time.sleep(1.5 * SHORT.ttl)  # noqa: ASYNC251 - what the test is about
@@ -244,9 +248,9 @@ async def test_a_lease_is_read_and_listed(client: LeaseClient) -> None:
 
 
 async def test_the_held_lease_fences_a_transaction(
-    client: LeaseClient, async_engine: AsyncEngine, tables: Tables
+    database_url: str, async_engine: AsyncEngine, tables: Tables
 ) -> None:
-    async with client.hold("a") as held:
+    async with LeaseClient(database_url, timing=SELDOM) as client, client.hold("a") as held:
         async with async_engine.begin() as connection:
             await held.fence(connection)
         tables.end_dead(held.grant)

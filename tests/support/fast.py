@@ -1,7 +1,8 @@
 """`--fast`: the tests that start no process, those on a PostgreSQL server left out as well.
 
 A pytest plugin. There is no list of them: a test that starts a process asks for the fixture
-`processes`, mostly through another fixture; all others are fast, and fail if they start a process.
+`processes`, mostly through another fixture, and one that must see seconds pass asks for `passing_seconds`;
+all others are fast, and fail if they start a process.
 """
 
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Generator
 import pytest
 
 STARTS = ("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.exec", "os.system")
+SLOW = {"processes", "passing_seconds"}
 SENTENCE = "it starts a process, and is no fast test: let it ask for the fixture `processes`"
 AT_WORK = pytest.StashKey[list[pytest.Item]]()
 
@@ -23,10 +25,15 @@ def processes() -> None:
     """Mark a test that starts processes or needs a server."""
 
 
+@pytest.fixture(scope="session")
+def passing_seconds() -> None:
+    """Mark a test in which seconds must pass on a real clock."""
+
+
 def is_fast(item: pytest.Item) -> bool:
     parameters = getattr(item, "callspec", None)
     on_a_server = parameters is not None and "postgres" in parameters.params.values()
-    return "processes" not in getattr(item, "fixturenames", ()) and not on_a_server
+    return SLOW.isdisjoint(getattr(item, "fixturenames", ())) and not on_a_server
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -19,7 +19,7 @@ from daemon.testing import ManualReplica, ManualStore, Misuse, run_once
 from daemon.testing import store as store_module
 from lease.errors import InvalidDuration, LeaseLost
 from tests.support.manual import ONE_O_CLOCK, Gate, a_shop, add_schedule, failing, nothing, until
-from tests.support.waiting import LIMIT
+from tests.support.waiting import LIMIT, wait_until
 
 TWO_O_CLOCK = "2026-07-01T02:00:00Z"
 pytestmark = pytest.mark.anyio
@@ -230,7 +230,7 @@ def test_nothing_is_left_of_it(memory: bool, tmp_path: Path, monkeypatch: pytest
 
     assert asyncio.run(story()) != []
     assert files() == []
-    assert [thread for thread in threading.enumerate() if thread not in before] == []
+    wait_until(lambda: set(threading.enumerate()) <= before, "its threads have ended")
 
 
 async def test_runs_at_work_are_handed_back_when_a_test_ends_in_an_outage() -> None:

@@ -313,7 +313,7 @@ def test_a_heartbeat_over_a_silent_network_keeps_trying(
     proxied_url: str, proxy: Proxy, told: Recorder, starvation: Starvation
 ) -> None:
     """Rule 3: after retry_wait, over a new connection, not at the next beat."""
-    timing = LeaseTiming(ttl=4.5, renew_every=0.25, attempt_timeout=0.3, retry_wait=0.05)
+    timing = LeaseTiming(ttl=15, renew_every=0.25, attempt_timeout=0.3, retry_wait=0.05)
     with lease.sync.LeaseClient(proxied_url, timing=timing, on_event=told) as client, client.hold("a"):
         told.wait_for(events.Renewed)
         proxy.blackhole()
