@@ -1,14 +1,13 @@
 """Locks that live for seconds and are renewed by a heartbeat, each with a fencing token.
 
 Where to read on: `lease.statements` is the protocol (grant, renew, release, fence),
-`lease.heartbeat` keeps it alive, `lease.verdicts` decides what an answer means.
+`lease.heartbeat` keeps it alive, and decides what an answer means.
 docs/explanation/rules.md has the rules by number.
 
-A call passes `client` or `sync`, `runtime` (the library's thread), `core` and `store`, and ends
-in a statement. Beside the heartbeat stand what it knows of each grant (`grant_state`), of its
-renewals (`renewal_history`), and of grants that have ended but for the database (`lingering`,
-`orphan_release`); `lease.database.listener` wakes those who wait. `lease.database` is what lies
-below: addresses, connections, and where PostgreSQL and SQLite differ.
+A call passes `client` or `sync`, `runtime` (the library's thread), `core` (and `acquirer`, if it is
+an acquisition) and `store`, and ends in a statement. `grant_state` is what all know of a grant that
+is held; `lease.database.listener` wakes those who wait. `lease.database` is what lies below:
+addresses, connections, and where PostgreSQL and SQLite differ.
 
 Each name is imported when it is first asked for, so that whoever needs a duration, an error or a
 clock loads no database.

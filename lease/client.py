@@ -19,11 +19,11 @@ from .errors import LeaseError, LeaseNotAcquired
 from .fences import BOUND, AsyncKinds, fence
 from .grant_state import lost_error
 from .handle import Handle
+from .heartbeat.verdicts import ANY_NAME
 from .model import Grant, LeaseRecord
 from .runtime import Runtime
 from .store import Store
 from .timing import LeaseTiming
-from .verdicts import ANY_NAME
 
 T = TypeVar("T")
 

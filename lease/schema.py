@@ -8,17 +8,19 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    Dialect,
     Index,
     MetaData,
     Table,
     Text,
     UniqueConstraint,
+    inspect,
     or_,
     select,
     text,
 )
 
-from .database.backend import SCHEMA, backend_of
+from .database.backend import SCHEMA, backend_named, backend_of
 from .database.contention import turn
 from .database.dialects import Expiry, Instant, Name, clock, other_boot
 from .model import Grant
@@ -38,7 +40,10 @@ lease = Table(
     Column("expires_at", Expiry),
     Column("granted_at", Instant),
     Column("renewed_at", Instant),
-    Column("awaited_until", Expiry, comment="until when somebody waits to hear of the release"),
+    Column("awaited_until", Expiry, comment="until when a client of 0.1.0 waits to hear of the release"),
+    Column("released_at", Expiry, comment="when it came to be free, by the clock of expires_at"),
+    Column("waiters", Text, comment="JSON: the clients that wait, in their order (lease.waiters)"),
+    Column("broken", Text, comment="JSON: who broke it last, when and why"),
     # A plain key over what identifies a grant: each end of a grant changes it, so that it waits for
     # open fences (rule 11).
     UniqueConstraint("name", "token", "holder", name="lease_grant_key"),
@@ -48,6 +53,9 @@ lease = Table(
     Index("lease_holder_idx", "holder"),
     postgresql_with={"fillfactor": "70"},
 )
+
+ADDED = ("released_at", "waiters", "broken")
+"""The columns that the first version did not have."""
 
 
 def of_grant(grant: Grant) -> ColumnElement[bool]:
@@ -73,16 +81,27 @@ def functions(schema: str = SCHEMA) -> str:
     return template.replace("@schema", schema)
 
 
+def addition(dialect: Dialect, name: str) -> str:
+    """Return the SQL that adds the column ``name`` to a table of the first version."""
+    schema = backend_named(dialect.name).schema
+    table = lease.name if schema is None else f"{schema}.{lease.name}"
+    return f"ALTER TABLE {table} ADD COLUMN {name} {lease.c[name].type.compile(dialect)}"
+
+
 def create_tables(connection: Connection) -> None:
     """Create the table of leases and its SQL functions where they are missing; safe to run from
     many places at once.
 
-    Use it in a migration of your own, or once when a program starts. Nothing that exists is changed
-    or dropped.
+    Use it in a migration of your own, or once when a program starts. A table of an older version
+    gets the columns that it lacks; nothing else that exists is changed or dropped.
     """
     backend = backend_of(connection)
     # Two CREATE TABLE IF NOT EXISTS at once can still collide, so they take turns.
     connection.execute(select(turn(_TURN)))
     metadata.create_all(connection.execution_options(schema_translate_map={None: backend.schema}), tables=[lease])
+    present = {column["name"] for column in inspect(connection).get_columns(lease.name, schema=backend.schema)}
+    for name in ADDED:
+        if name not in present:
+            connection.execute(text(addition(connection.dialect, name)))
     if backend.has_functions:
         connection.execute(text(functions()))

@@ -10,7 +10,7 @@ import pytest
 from lease import Grant, LeaseLost, LeaseTiming, LossKind, events
 from lease.errors import StoreUnavailable
 from lease.grant_state import GrantState
-from lease.heartbeat import Heartbeat
+from lease.heartbeat.heartbeat import Heartbeat
 from lease.model import Renewal
 from lease.testing import ManualClock, MemoryStore
 from tests.lease.stores import QUICK, Recorder, until

@@ -8,9 +8,9 @@ from sqlalchemy import text
 
 from lease import LeaseTiming, events, statements
 from lease.core import Core
+from lease.heartbeat.verdicts import ANY_NAME
 from lease.store import DatabaseStore
 from lease.sync import LeaseClient
-from lease.verdicts import ANY_NAME
 from tests.lease.stores import STEADY, Recorder, Tables
 from tests.support.proxy import Proxy
 from tests.support.waiting import LIMIT, wait_until

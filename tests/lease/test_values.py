@@ -5,8 +5,8 @@ import logging
 import pytest
 
 from lease import Grant, InvalidName, LeaseRecord, Loss, LossKind, events
+from lease.heartbeat.verdicts import ANY_NAME, judge, orphans
 from lease.model import Renewal, check_name, ended_cause
-from lease.verdicts import ANY_NAME, judge, orphans
 
 A, B = Grant("a", 1, "anna"), Grant("b", 4, "anna")
 

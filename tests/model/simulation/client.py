@@ -37,10 +37,13 @@ class Client:
         self.faults = faults
         self.store = RemoteStore(world, machine, database, given, faults)
         self.core = Core(
-            self.store, given.timing, clock=machine.clock, listener=lambda event: heard(self, event), label=machine.name
+            self.store,
+            given.timing,
+            clock=machine.clock,
+            listener=lambda event: heard(self, event),
+            label=machine.name,
+            holder=machine.name,  # one at random would not be the same again for the same seed
         )
-        # Its own is random, and a seed must give the same trial again.
-        self.core.holder = self.core.heartbeat._holder = machine.name
         self.closed = False
         self._life: asyncio.Task[None] | None = None
 

@@ -41,12 +41,20 @@ def _script_of_leases() -> None:
     dialect = op.get_context().dialect
     schema = schema_name(dialect.name)
     placed: dict[str, Any] = {"schema_translate_map": {None: schema}, "render_schema_translate": True} if schema else {}
-    table = lease_schema.lease
+    table = _first_version(lease_schema.lease)
     parts: list[CreateTable | CreateIndex] = [CreateTable(table, if_not_exists=True), *_indexes(table)]
     for part in parts:
         op.execute(str(part.compile(dialect=dialect, **placed)))
     if dialect.name == "postgresql":
         op.execute(lease_schema.functions().rstrip().removesuffix(";"))
+
+
+def _first_version(lease: sa.Table) -> sa.Table:
+    """Return the table without the columns that later revisions add."""
+    table = lease.to_metadata(sa.MetaData())
+    for name in lease_schema.ADDED:
+        table._columns.remove(table.c[name])  # SQLAlchemy has no public way  # noqa: SLF001
+    return table
 
 
 def _indexes(table: sa.Table) -> list[CreateIndex]:

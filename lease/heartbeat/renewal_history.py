@@ -4,9 +4,9 @@
 
 from collections.abc import Collection
 
-from .grant_state import GrantState
-from .model import Grant, LossKind, locked_cause, suspended_cause, unreachable_cause
-from .timing import LeaseTiming
+from ..grant_state import GrantState
+from ..model import Grant, LossKind, locked_cause, suspended_cause, unreachable_cause
+from ..timing import LeaseTiming
 
 
 class RenewalHistory:

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from .model import Grant, Renewal, ended_cause
+from ..model import Grant, Renewal, ended_cause
 
 ANY_NAME = ""
 """In place of a name, where what is being acquired is not known beforehand."""

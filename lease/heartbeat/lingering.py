@@ -2,10 +2,10 @@
 ended.
 """
 
-from .clock import Clock
-from .grant_state import GrantState
-from .model import Grant
-from .timing import LeaseTiming
+from ..clock import Clock
+from ..grant_state import GrantState
+from ..model import Grant
+from ..timing import LeaseTiming
 
 
 class Lingering:

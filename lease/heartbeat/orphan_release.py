@@ -4,9 +4,9 @@ hold (rule 6).
 
 from anyio.abc import TaskGroup
 
-from . import events
-from .model import Grant
-from .store import Store
+from .. import events
+from ..model import Grant
+from ..store import Store
 
 
 class OrphanRelease:

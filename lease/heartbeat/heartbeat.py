@@ -17,17 +17,17 @@ from typing import assert_never
 
 import anyio
 
-from . import events
-from .clock import Clock
+from .. import events
+from ..clock import Clock
+from ..errors import StoreUnavailable
+from ..grant_state import GrantState
+from ..model import Grant, Loss, LossKind, Renewal
+from ..store import Store
+from ..timing import LeaseTiming
 from .database_clock import DatabaseClock
-from .errors import StoreUnavailable
-from .grant_state import GrantState
 from .lingering import Lingering
-from .model import Grant, Loss, LossKind, Renewal
 from .orphan_release import OrphanRelease
 from .renewal_history import RenewalHistory
-from .store import Store
-from .timing import LeaseTiming
 from .verdicts import Verdicts, judge, orphans
 
 _TICK = 0.5
