@@ -1,20 +1,28 @@
 """The acquisition of one lease: ask, wait for its holder, ask again."""
 
 import asyncio
+from collections.abc import Hashable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import assert_never
 
 from . import events
 from .clock import Clock
 from .durations import format_duration
-from .errors import LeaseNotAcquired, StoreUnavailable
+from .errors import LeaseError, LeaseNotAcquired, StoreUnavailable
 from .grant_state import GrantState
 from .heartbeat.heartbeat import Heartbeat
 from .model import Grant, LeaseRecord, check_name
 from .retrying import retried
 from .store import Store
 from .timing import LeaseTiming
+from .turns import Turns
+from .waiters import LOOK, ahead_of, turn_in
+
+_SHORT = 0.005
+"""Seconds until the first new attempt where a row was locked; each further wait is twice as long."""
+_AFTER = 0.005
+"""Seconds by which to look later than it may be one's turn, so that it is."""
 
 
 @dataclass(frozen=True)
@@ -28,49 +36,83 @@ class Acquirer:
     label: str
     clock: Clock
     notify: events.Listener
+    turns: Turns = field(default_factory=Turns)
 
-    async def acquire(self, name: str, wait: float | None) -> GrantState:
-        """Acquire ``name``, waiting at most ``wait`` seconds (None: for ever); `LeaseNotAcquired`
-        says who holds it.
+    async def acquire(self, name: str, wait: float | None, owner: Hashable) -> GrantState:
+        """Acquire ``name`` for ``owner`` (a task or a thread), waiting at most ``wait`` seconds
+        (None: for ever); `LeaseNotAcquired` says who holds it.
         """
-        if self.heartbeat.holds(check_name(name)):
-            raise LeaseNotAcquired(
-                f"lease {name!r}: this client holds it already, or is acquiring it; there is no re-entry"
-            )
+        deadline = None if wait is None else self.clock() + wait
+        if self.turns.owner(check_name(name)) == owner:
+            raise LeaseNotAcquired(_own_refusal(name, "this task or thread holds it already; there is no re-entry"))
+        if not await self.turns.take(name, owner, wait):
+            raise LeaseNotAcquired(_own_refusal(name, "another task or thread of this client holds it", wait))
+        try:
+            state = await self._in_turn(name, wait, deadline)
+        except BaseException:
+            self.turns.end(name)
+            raise
+        state.when_over(lambda: self.turns.end(name))
+        return state
+
+    async def _in_turn(self, name: str, wait: float | None, deadline: float | None) -> GrantState:
+        if self.heartbeat.holds(name):
+            raise LeaseNotAcquired(_own_refusal(name, "this client holds it already"))
         self.heartbeat.begin_flight(name)
         try:
-            return await self._acquire(name, wait)
+            return await self._acquire(name, wait, deadline)
         finally:
             self.heartbeat.end_flight(name, sure=True)
 
-    async def _acquire(self, name: str, wait: float | None) -> GrantState:
-        deadline = None if wait is None else self.clock() + wait
-        while True:
-            answer = await self._attempt(name)
-            if isinstance(answer, GrantState):
-                return answer
-            left = self.timing.ttl if deadline is None else deadline - self.clock()
-            if left <= 0:
-                match answer:
-                    case StoreUnavailable():
-                        raise answer
-                    case LeaseRecord() | None:
-                        self.notify(events.Refused(name, answer))
-                        raise LeaseNotAcquired(_refusal(name, answer, wait))
-                    case _:
-                        assert_never(answer)
-            await self._wait(name, answer, min(left, self.timing.ttl))
+    async def _acquire(self, name: str, wait: float | None, deadline: float | None) -> GrantState:
+        queue = deadline is None or deadline > self.clock()
+        is_queued, pause = False, _SHORT
+        with self.store.waiting(name, self.holder) as turn:
+            try:
+                while True:
+                    answer = await self._attempt(name, queue=queue)
+                    if isinstance(answer, GrantState):
+                        is_queued = False
+                        return answer
+                    is_queued = is_queued or queue
+                    left = LOOK if deadline is None else deadline - self.clock()
+                    if left <= 0:
+                        raise self._refused(name, answer, wait)
+                    look = _next_look(answer, self.holder)
+                    if look is None:
+                        # The database is away, or a transaction has the row locked: nothing
+                        # announces the end of either.
+                        away = isinstance(answer, StoreUnavailable)
+                        await asyncio.sleep(min(left, self.timing.retry_wait if away else pause))
+                        pause = min(2 * pause, self.timing.retry_wait)
+                    else:
+                        await turn(min(left, look.seconds, LOOK), look.ahead)
+                        pause = _SHORT
+            finally:
+                if is_queued:
+                    with suppress(StoreUnavailable):
+                        await self.store.leave(name, self.holder)
 
-    async def _attempt(self, name: str) -> GrantState | LeaseRecord | StoreUnavailable | None:
+    def _refused(self, name: str, answer: LeaseRecord | StoreUnavailable | None, wait: float | None) -> LeaseError:
+        match answer:
+            case StoreUnavailable():
+                return answer
+            case LeaseRecord() | None:
+                self.notify(events.Refused(name, answer))
+                return LeaseNotAcquired(_refusal(name, answer, self.holder, wait))
+            case _:
+                assert_never(answer)
+
+    async def _attempt(self, name: str, *, queue: bool) -> GrantState | LeaseRecord | StoreUnavailable | None:
         try:
-            return await retried(lambda: self._grant_once(name), self.timing)
+            return await retried(lambda: self._grant_once(name, queue=queue), self.timing)
         except StoreUnavailable as error:
             return error
 
-    async def _grant_once(self, name: str) -> GrantState | LeaseRecord | None:
+    async def _grant_once(self, name: str, *, queue: bool) -> GrantState | LeaseRecord | None:
         sent = self.clock()
         try:
-            answer = await self.store.grant(name, self.holder, self.label, self.timing.ttl)
+            answer = await self.store.grant(name, self.holder, self.label, self.timing.ttl, queue=queue)
         except (StoreUnavailable, asyncio.CancelledError):
             self.heartbeat.sweep()  # it may have been granted all the same
             raise
@@ -83,26 +125,42 @@ class Acquirer:
             case LeaseRecord(holder=self.holder, grant=Grant() as earlier) if not self.heartbeat.lingers(earlier):
                 # The reply to an earlier attempt was lost, and with it that grant.
                 await self.store.release(earlier)
-                return await self._grant_once(name)
+                return await self._grant_once(name, queue=queue)
             case LeaseRecord() | None:
                 return answer
             case _:
                 assert_never(answer)
 
-    async def _wait(self, name: str, answer: LeaseRecord | StoreUnavailable | None, seconds: float) -> None:
-        if isinstance(answer, LeaseRecord) and answer.live:
-            with suppress(StoreUnavailable):
-                await self.store.wait_released(name, seconds)
-                return
-        # The database is away, or a transaction has the row of a free lease locked: nothing
-        # announces the end of either.
-        await asyncio.sleep(min(seconds, self.timing.retry_wait))
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """When to look again, by itself, and how many come before."""
+
+    seconds: float
+    ahead: int
 
 
-def _refusal(name: str, record: LeaseRecord | None, wait: float | None) -> str:
+def _next_look(answer: LeaseRecord | StoreUnavailable | None, holder: str) -> _Look | None:
+    """Return when it may be the turn of ``holder``; None when it should be now, but is not."""
+    if not isinstance(answer, LeaseRecord) or answer.free_for is None:
+        return None
+    ahead = ahead_of(holder, answer.waiting)
+    seconds = turn_in(ahead, answer.free_for)
+    return _Look(seconds + _AFTER, ahead) if seconds > 0 else None
+
+
+def _own_refusal(name: str, why: str, wait: float | None = None) -> str:
     waited = f" (waited {format_duration(wait)})" if wait else ""
-    if record is None or record.holder is None:
-        return f"lease {name!r} could not be acquired{waited}: it was busy each time"
-    held = "" if record.held_for is None else f" for {format_duration(record.held_for)}"
-    who = record.label or record.holder
-    return f"lease {name!r} is held by {who} (holder {record.holder}, token {record.token}){held}{waited}"
+    return f"lease {name!r} could not be acquired{waited}: {why}"
+
+
+def _refusal(name: str, record: LeaseRecord | None, holder: str, wait: float | None) -> str:
+    waited = f" (waited {format_duration(wait)})" if wait else ""
+    if record is not None and record.holder is not None:
+        held = "" if record.held_for is None else f" for {format_duration(record.held_for)}"
+        who = record.label or record.holder
+        return f"lease {name!r} is held by {who} (holder {record.holder}, token {record.token}){held}{waited}"
+    before = () if record is None else record.waiting[: ahead_of(holder, record.waiting)]
+    if before:
+        return f"lease {name!r} is free, but {before[0].label or before[0].holder} waits for it and comes first{waited}"
+    return f"lease {name!r} could not be acquired{waited}: it was busy each time"

@@ -5,7 +5,9 @@ sync client are two doors to it.
 import asyncio
 import os
 import socket
+import threading
 import uuid
+from collections.abc import Hashable
 from contextlib import suppress
 from typing import cast
 
@@ -22,12 +24,23 @@ from .timing import LeaseTiming
 
 
 class Ticket:
-    """The task and the result of one `acquire`, kept so that a caller who is cancelled can abandon
-    it.
+    """Who calls one `acquire` (make it there), and its task and result, kept so that a caller who
+    is cancelled can abandon it.
     """
 
-    task: "asyncio.Task[GrantState] | None" = None
-    state: GrantState | None = None
+    def __init__(self) -> None:
+        self.owner = _current()
+        self.task: asyncio.Task[GrantState] | None = None
+        self.state: GrantState | None = None
+
+
+def _current() -> Hashable:
+    """Return the task, or otherwise the thread, that calls."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # no event loop runs in this thread
+        task = None
+    return threading.get_ident() if task is None else task
 
 
 class Core:
@@ -98,7 +111,7 @@ class Core:
         ticket.task = cast("asyncio.Task[GrantState]", asyncio.current_task())
         self._acquiring.add(ticket.task)
         try:
-            ticket.state = await self._acquirer.acquire(name, wait)
+            ticket.state = await self._acquirer.acquire(name, wait, ticket.owner)
         except asyncio.CancelledError:
             if self._closing:
                 raise LeaseError(f"this client was closed while it acquired lease {name!r}") from None

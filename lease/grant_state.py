@@ -39,6 +39,7 @@ class GrantState:
         self._lock = threading.Lock()
         self._watchers: list[Callable[[float], None]] = []
         self._on_lost: list[Callable[[Loss], None]] = []
+        self._when_over: Callable[[], None] = _nothing
 
     @property
     def trusted_until(self) -> float:
@@ -86,12 +87,24 @@ class GrantState:
             callbacks = list(self._on_lost)
         self.lost.set()
         _call(callbacks, loss)
+        self._when_over()
         return True
 
     def finish(self) -> None:
         """Record that its holder has released the grant."""
         with self._lock:
+            ended = self.over or self.loss is not None
             self.over = True
+        if not ended:
+            self._when_over()
+
+    def when_over(self, step: Callable[[], None]) -> None:
+        """Do ``step`` once, in the heartbeat's thread, when the grant is lost or its holder has
+        released it.
+        """
+        self._when_over = step
+        if self.over or self.loss is not None:
+            step()
 
     def watch(self, watcher: Callable[[float], None]) -> None:
         """Call ``watcher`` with the end of trust, now and (from the heartbeat's thread) whenever it
@@ -119,6 +132,10 @@ class GrantState:
             yield
         finally:
             self.ending = False
+
+
+def _nothing() -> None:
+    """Do nothing."""
 
 
 def _call(callbacks: Iterable[Callable[[T], None]], value: T) -> None:

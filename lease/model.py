@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from .durations import format_duration
 from .errors import InvalidName
+from .waiters import Waiters
 
 LONGEST_NAME = 255
 
@@ -43,6 +44,10 @@ class LeaseRecord:
     """Seconds until it goes stale; negative when it has."""
     live: bool
     """Held, and not stale."""
+    free_for: float | None = None
+    """Seconds since it came to be free or stale, negative while it is live; None: not known."""
+    waiting: Waiters = ()
+    """Who waits for it, in the order in which they will be served."""
 
     @property
     def grant(self) -> Grant | None:

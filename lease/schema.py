@@ -14,7 +14,9 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    case,
     inspect,
+    null,
     or_,
     select,
     text,
@@ -22,7 +24,7 @@ from sqlalchemy import (
 
 from .database.backend import SCHEMA, backend_named, backend_of
 from .database.contention import turn
-from .database.dialects import Expiry, Instant, Name, clock, other_boot
+from .database.dialects import Expiry, Instant, Name, clock, other_boot, seconds_between
 from .model import Grant
 
 metadata = MetaData()
@@ -73,6 +75,18 @@ def stale() -> ColumnElement[bool]:
 def free_or_stale() -> ColumnElement[bool]:
     """Return the condition that a lease may be granted."""
     return or_(lease.c.holder.is_(None), stale())
+
+
+def free_for() -> ColumnElement[float | None]:
+    """Return the seconds for which a lease has been free or stale, negative while it is live; NULL
+    where that is not known.
+    """
+    free = lease.c.holder.is_(None)
+    return case(
+        (free & (lease.c.released_at <= clock()), seconds_between(lease.c.released_at, clock())),
+        (or_(free, other_boot(lease.c.boot)), null()),
+        else_=seconds_between(lease.c.expires_at, clock()),
+    )
 
 
 def functions(schema: str = SCHEMA) -> str:

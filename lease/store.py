@@ -1,12 +1,13 @@
 """The store of leases: what the heartbeat and the client ask of it, and the store in a database."""
 
 import asyncio
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy import URL, Connection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from . import statements
 from .database.address import Address
@@ -17,16 +18,25 @@ from .errors import StoreUnavailable
 from .model import Grant, LeaseRecord, Renewal
 from .schema import create_tables
 from .timing import LeaseTiming
+from .waiters import Waiters, ahead_of
 
 if TYPE_CHECKING:
-    from .database.listener import ReleaseListener
+    from .database.listener import ReleaseListener, Subscription
 
 _UNHEARD = 1.0
 """Seconds between two looks where notifications do not arrive."""
-_LOOK = 0.1
-"""Seconds between two looks on SQLite, which has no notifications."""
-_AFTER_EXPIRY = 0.005
-"""Seconds by which to look later than a lease goes stale, so that it is stale then."""
+_LOOK = 0.01
+"""Seconds between two looks of the first waiter on SQLite, which has no notifications; the second
+looks half as often, and so on.
+"""
+
+
+class Wait(Protocol):
+    """A wait for one's turn at one name."""
+
+    async def __call__(self, seconds: float, ahead: int) -> None:
+        """Wait until it may be one's turn, at most ``seconds``; ``ahead`` others come before."""
+        ...
 
 
 class Store(Protocol):
@@ -34,9 +44,11 @@ class Store(Protocol):
     time.
     """
 
-    async def grant(self, name: str, holder: str, label: str, ttl: float) -> Grant | LeaseRecord | None:
+    async def grant(
+        self, name: str, holder: str, label: str, ttl: float, *, queue: bool = False
+    ) -> Grant | LeaseRecord | None:
         """Grant ``name``, or return the lease that is in the way (None where that is not known: ask
-        again).
+        again). With ``queue``, ``holder`` gets or keeps a place among those who wait.
         """
         ...
 
@@ -48,10 +60,14 @@ class Store(Protocol):
         """End ``grant``, and wake those who wait for it; False when it had ended before."""
         ...
 
-    async def wait_released(self, name: str, seconds: float) -> None:
-        """Wait until ``name`` may be free (its release was heard of, or it went stale), at most
-        ``seconds``.
+    def waiting(self, name: str, holder: str) -> AbstractContextManager[Wait]:
+        """Listen for the turn of ``holder`` at ``name`` during the block; what is called with waits
+        for it.
         """
+        ...
+
+    async def leave(self, name: str, holder: str) -> None:
+        """Give up the place of ``holder`` among those who wait for ``name``."""
         ...
 
     async def read(self, name: str) -> LeaseRecord | None:
@@ -79,12 +95,20 @@ class DatabaseStore:
         self._backend = backend_of(self.url)
         self._listener = _listener(self.url) if self._backend.listens else None
 
-    async def grant(self, name: str, holder: str, label: str, ttl: float) -> Grant | LeaseRecord | None:
+    async def grant(
+        self, name: str, holder: str, label: str, ttl: float, *, queue: bool = False
+    ) -> Grant | LeaseRecord | None:
         def unit(connection: Connection) -> Grant | LeaseRecord | None:
-            granted = statements.grant(connection, [name], holder, ttl, label=label)
+            wait = self._lock_wait if queue else None
+            granted = statements.grant(connection, [name], holder, ttl, label=label, queue=queue, lock_wait=wait)
             return granted[0] if granted else statements.read(connection, [name]).get(name)
 
-        return await self._others.write(unit)
+        try:
+            return await self._others.write(unit)
+        except StoreUnavailable as error:
+            if _is_locked(error.__cause__):
+                return None
+            raise
 
     async def renew(self, holder: str, ttl: float, expected: Collection[Grant]) -> Renewal:
         def unit(connection: Connection) -> Renewal:
@@ -102,7 +126,7 @@ class DatabaseStore:
         try:
             return statements.renew(connection, holder, ttl, lock_wait=self._lock_wait)
         except OperationalError as error:
-            if sqlstate(error) != "55P03":  # lock_not_available
+            if not _is_locked(error):
                 raise
         return statements.renew_unlocked(connection, holder, ttl)
 
@@ -110,34 +134,39 @@ class DatabaseStore:
         done = await self._others.write(
             lambda connection: statements.release(connection, grant, lock_wait=self._timeout * 0.9)
         )
-        if done.awaited:
-            # After the commit, by itself, and only where there is a waiter (rule 15), who would
-            # also look again without it.
-            with suppress(StoreUnavailable):
-                await self._others.read(lambda connection: statements.notify(connection, grant.name))
+        await self._notify(grant.name, done.waiting)
         return done.released
 
-    async def wait_released(self, name: str, seconds: float) -> None:
+    @contextmanager
+    def waiting(self, name: str, holder: str) -> Iterator[Wait]:
         if self._listener is None:
-            await self._look_until_released(name, seconds)
+            yield partial(self._look, name, holder)
             return
-        with self._listener.subscribed(name) as heard:
-            working = await _happens(self._listener.working, min(seconds, _UNHEARD))
-            noted = await self._others.write(
-                lambda connection: statements.await_release(connection, name, seconds + 1.0)
-            )
-            record = await self.read(name)
-            if record is not None and record.live and record.expires_in is not None:
-                bound = min(seconds, record.expires_in + _AFTER_EXPIRY)
-                await _happens(heard, bound if working and noted else min(bound, _UNHEARD))
+        with self._listener.subscribed(name, holder) as subscription:
+            yield partial(_heard, self._listener, subscription)
 
-    async def _look_until_released(self, name: str, seconds: float) -> None:
+    async def leave(self, name: str, holder: str) -> None:
+        waiting = await self._others.write(
+            lambda connection: statements.leave_queue(connection, name, holder, lock_wait=self._lock_wait)
+        )
+        await self._notify(name, waiting)
+
+    async def _notify(self, name: str, waiting: Waiters) -> None:
+        """Notify after the commit, by itself, and only where somebody waits (rule 15), who would
+        also look again without it.
+        """
+        if waiting and self._backend.listens:
+            with suppress(StoreUnavailable):
+                await self._others.read(lambda connection: statements.notify(connection, name, waiting))
+
+    async def _look(self, name: str, holder: str, seconds: float, ahead: int) -> None:
         deadline = asyncio.get_running_loop().time() + seconds
         while (left := deadline - asyncio.get_running_loop().time()) > 0:
+            await asyncio.sleep(min(left, _LOOK * (ahead + 1)))
             record = await self.read(name)
-            if record is None or not record.live or record.expires_in is None:
+            if record is None or not record.live:
                 return
-            await asyncio.sleep(max(0.0, min(left, record.expires_in + _AFTER_EXPIRY, _LOOK)))
+            ahead = ahead_of(holder, record.waiting)
 
     async def read(self, name: str) -> LeaseRecord | None:
         return await self._others.read(lambda connection: statements.read(connection, [name]).get(name))
@@ -165,9 +194,17 @@ def _listener(url: URL) -> "ReleaseListener":
     return ReleaseListener(url, statements.CHANNEL)
 
 
-async def _happens(event: asyncio.Event, seconds: float) -> bool:
-    """Wait at most ``seconds`` for ``event``; return whether it is set."""
+def _is_locked(error: BaseException | None) -> bool:
+    return isinstance(error, DBAPIError) and sqlstate(error) == "55P03"  # lock_not_available
+
+
+async def _heard(listener: "ReleaseListener", subscription: "Subscription", seconds: float, ahead: int) -> None:
+    """Wait until its turn is heard of; where nothing can be heard, look again soon."""
+    del ahead  # what is heard says whose turn it is
+    if not listener.is_working:
+        await listener.start(min(seconds, _UNHEARD))
+        return  # what was said meanwhile was missed: look
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
-            await event.wait()
-    return event.is_set()
+            await subscription.heard.wait()
+    subscription.heard.clear()

@@ -11,12 +11,19 @@ and can be made to fail.
 import asyncio
 import threading
 import time
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
 
 from .errors import LeaseLost, StoreUnavailable
 from .model import Grant, LeaseRecord, Renewal, ended_sentence
+from .waiters import PLACE, Waiter, Waiters, ahead_of, behind, joined, may_take, without
+
+if TYPE_CHECKING:
+    from .store import Wait
 
 
 class ManualClock:
@@ -42,6 +49,8 @@ class _Row:
     expires_at: float = 0.0
     granted_at: float = 0.0
     renewed_at: float = 0.0
+    released_at: float | None = field(default=None, compare=False)
+    waiting: Waiters = field(default=(), compare=False)
 
 
 class MemoryStore:
@@ -54,17 +63,24 @@ class MemoryStore:
         self.available = True
         """While it is False, every call raises `StoreUnavailable`."""
 
-    async def grant(self, name: str, holder: str, label: str, ttl: float) -> Grant | LeaseRecord | None:
-        """Grant ``name`` if it is free or stale."""
+    async def grant(
+        self, name: str, holder: str, label: str, ttl: float, *, queue: bool = False
+    ) -> Grant | LeaseRecord | None:
+        """Grant ``name`` if it is free or stale, and it is the turn of ``holder``."""
         with self._reached():
             row = self._rows.setdefault(name, _Row())
             now = self._clock()
-            if row.holder is not None and row.expires_at > now:
+            record = self._record(name, row)
+            if record.live or not may_take(ahead_of(holder, record.waiting), record.free_for):
+                if queue:
+                    row.waiting = joined(record.waiting, Waiter(holder, label, now + PLACE))
                 return self._record(name, row)
             row.token += 1
             row.holder, row.label = holder, label
             row.granted_at = row.renewed_at = now
             row.expires_at = now + ttl
+            row.released_at = None
+            row.waiting = behind(record.waiting, holder)
             return Grant(name, row.token, holder)
 
     async def renew(self, holder: str, ttl: float, expected: Collection[Grant]) -> Renewal:
@@ -90,16 +106,28 @@ class MemoryStore:
             if row is None or (row.token, row.holder) != (grant.token, grant.holder):
                 return False
             row.holder = row.label = None
+            row.released_at = self._clock()
             return True
 
-    async def wait_released(self, name: str, seconds: float) -> None:
-        """Wait up to ``seconds`` of real time until ``name`` is free or stale."""
+    @contextmanager
+    def waiting(self, name: str, holder: str) -> "Iterator[Wait]":
+        """Give a wait of real time for the turn at ``name``."""
+        del holder  # the next attempt finds out whose turn it is
+        yield partial(self._wait, name)
+
+    async def _wait(self, name: str, seconds: float, ahead: int) -> None:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             record = await self.read(name)
             if record is None or not record.live:
                 return
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0.005 * (ahead + 1))
+
+    async def leave(self, name: str, holder: str) -> None:
+        """Give up the place of ``holder``."""
+        with self._reached():
+            row = self._rows.setdefault(name, _Row())
+            row.waiting = without(row.waiting, holder)
 
     async def read(self, name: str) -> LeaseRecord | None:
         """Return the lease ``name``, or None."""
@@ -138,4 +166,6 @@ class MemoryStore:
             held_for=now - row.granted_at if held else None,
             expires_in=row.expires_at - now if held else None,
             live=held and row.expires_at > now,
+            free_for=now - row.expires_at if held else None if row.released_at is None else now - row.released_at,
+            waiting=tuple(waiter for waiter in row.waiting if waiter.until > now),
         )

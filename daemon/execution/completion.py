@@ -132,7 +132,7 @@ def finish_run(
     if not_started:
         statements.job_run.add_not_started(connection, claimed.run_id, claimed.grant, not_started)
     statements.run.promote(connection, claimed.application, claimed.schedule)
-    return Done(released.awaited)
+    return Done(released.waiting)
 
 
 def retry_run(
@@ -146,7 +146,7 @@ def retry_run(
     require_one_row(changed, claimed.run_id, "the return of the run to pending")
     rename_leases(connection, claimed.application, claimed.schedule)
     _end_job(connection, claimed, job)
-    return Done(released.awaited)
+    return Done(released.waiting)
 
 
 def hand_back(

@@ -116,9 +116,9 @@ class HeldRun:
 
     async def _wake_waiters(self, answer: Done | AlreadyDone | NotOurs | None) -> None:
         """Notify in a statement of its own after the commit, only if a client waits (rule 15)."""
-        if isinstance(answer, Done) and answer.awaited:
+        if isinstance(answer, Done) and answer.waiting:
             with suppress(StoreUnavailable):
-                await self.context.database.read(lambda c: notify_waiters(c, self.claimed.grant.name))
+                await self.context.database.read(lambda c: notify_waiters(c, self.claimed.grant.name, answer.waiting))
 
     # One write
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 import lease.statements
 from lease.model import Grant
+from lease.waiters import Waiters
 
 from ..errors import DaemonError
 from ..jobs.outcome import Outcome
@@ -27,8 +28,8 @@ class NothingWritten(DaemonError):
 class Done:
     """The write took effect."""
 
-    awaited: bool = False
-    """A client waits for the lease: notify after the commit (rule 15)."""
+    waiting: Waiters = ()
+    """The clients that wait for the lease: notify after the commit (rule 15)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,3 +61,27 @@ def turn(key: int) -> ColumnElement[Any]:
     with the transaction.
     """
     return _Turn(bindparam(None, key, type_=BigInteger(), unique=True))
+
+
+class _WithoutFirst(FunctionElement[str]):
+    """A JSON array without its first element; NULL instead of an empty one."""
+
+    type = Text()
+    inherit_cache = True
+
+
+@compiles(_WithoutFirst, "postgresql")
+def _without_first_postgresql(element: _WithoutFirst, compiler: SQLCompiler, **kw: Any) -> str:
+    (array,) = list(element.clauses)
+    return f"CAST(NULLIF(CAST({compiler.process(array, **kw)} AS jsonb) - 0, '[]') AS text)"
+
+
+@compiles(_WithoutFirst, "sqlite")
+def _without_first_sqlite(element: _WithoutFirst, compiler: SQLCompiler, **kw: Any) -> str:
+    (array,) = list(element.clauses)
+    return f"NULLIF(json_remove({compiler.process(array, **kw)}, '$[0]'), '[]')"
+
+
+def without_first(array: ColumnElement[str]) -> ColumnElement[str]:
+    """Return SQL for a JSON array without its first element; NULL when none is left."""
+    return _WithoutFirst(array)

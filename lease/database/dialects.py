@@ -160,6 +160,30 @@ def seconds_until(moment: ColumnElement[Any]) -> ColumnElement[float]:
     return _Between(now(), moment)
 
 
+class _Seconds(FunctionElement[float]):
+    """A moment, in seconds since the beginning of its clock."""
+
+    type = Double()
+    inherit_cache = True
+
+
+@compiles(_Seconds, "postgresql")
+def _seconds_postgresql(element: _Seconds, compiler: SQLCompiler, **kw: Any) -> str:
+    (moment,) = list(element.clauses)
+    return f"CAST(EXTRACT(epoch FROM {compiler.process(moment, **kw)}) AS double precision)"
+
+
+@compiles(_Seconds, "sqlite")
+def _seconds_sqlite(element: _Seconds, compiler: SQLCompiler, **kw: Any) -> str:
+    (moment,) = list(element.clauses)
+    return compiler.process(moment, **kw)
+
+
+def seconds_of(moment: ColumnElement[Any]) -> ColumnElement[float]:
+    """Return SQL for ``moment`` (an `Expiry`) as a number of seconds."""
+    return _Seconds(moment)
+
+
 class other_boot(FunctionElement[bool]):  # noqa: N801
     """Whether the grant was made before the machine's last start; never so where the database's
     clock goes on.

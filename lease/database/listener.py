@@ -5,24 +5,46 @@ them all).
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import psycopg
 from sqlalchemy import URL
 
+from ..waiters import PATIENCE
 from .postgresql import forget
 
-_CHECK = "\N{BELL}check"
-"""A payload that no lease's name can be: the listener's notification to itself."""
+_CHECK = "check"
+"""The listener's notification to itself; all others are JSON objects."""
 _CONNECT = 2.0
 _PAUSE = 1.0
 """Seconds between two attempts to listen, and between two looks whether anyone is waiting."""
 
 
+class Subscription:
+    """What one waiter hears: `heard` is set when it may be its turn."""
+
+    def __init__(self, name: str, holder: str) -> None:
+        self.name = name
+        self.holder = holder
+        self.heard = asyncio.Event()
+
+    def told(self, turns: list[str]) -> None:
+        """Take in whose turn it is: each gets a while to take the lease, and then the one behind."""
+        if self.holder not in turns:
+            return
+        ahead = turns.index(self.holder)
+        if ahead == 0:
+            self.heard.set()
+        else:
+            asyncio.get_running_loop().call_later(ahead * PATIENCE, self.heard.set)
+
+
 class ReleaseListener:
-    """One connection that listens to ``channel`` while there are waiters, and hears the names that
-    were released.
+    """One connection that listens to ``channel`` while there are waiters, and hears what was
+    released and whose turn it is.
 
     It counts as working only after a notification to itself has arrived.
     """
@@ -30,25 +52,36 @@ class ReleaseListener:
     def __init__(self, url: URL, channel: str) -> None:
         self._channel = channel
         self._conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
-        self._waiters: dict[str, list[asyncio.Event]] = {}
+        self._subscriptions: dict[str, list[Subscription]] = {}
         self._task: asyncio.Task[None] | None = None
-        self.working = asyncio.Event()
+        self._working = asyncio.Event()
+
+    @property
+    def is_working(self) -> bool:
+        """Whether it hears."""
+        return self._working.is_set()
 
     @contextmanager
-    def subscribed(self, name: str) -> Iterator[asyncio.Event]:
-        """Listen during the block; the event is set whenever the release of ``name`` is heard, or
-        the connection is lost.
+    def subscribed(self, name: str, holder: str) -> Iterator[Subscription]:
+        """Subscribe during the block to what is said of ``holder`` and ``name``, if it works; see
+        `start`.
         """
-        heard = asyncio.Event()
-        self._waiters.setdefault(name, []).append(heard)
+        subscription = Subscription(name, holder)
+        self._subscriptions.setdefault(name, []).append(subscription)
+        try:
+            yield subscription
+        finally:
+            self._subscriptions[name].remove(subscription)
+            if not self._subscriptions[name]:
+                del self._subscriptions[name]
+
+    async def start(self, seconds: float) -> None:
+        """Begin to listen, and wait at most ``seconds`` until that works."""
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._listen())
-        try:
-            yield heard
-        finally:
-            self._waiters[name].remove(heard)
-            if not self._waiters[name]:
-                del self._waiters[name]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._working.wait()
 
     async def close(self) -> None:
         """Stop listening."""
@@ -57,11 +90,12 @@ class ReleaseListener:
             await asyncio.wait({self._task}, timeout=1.0)
 
     async def _listen(self) -> None:
-        while self._waiters:
+        while self._subscriptions:
             with suppress(psycopg.Error, OSError, TimeoutError):
                 await self._listen_once()
-            self.working.clear()
-            self._wake(name for name in list(self._waiters))
+            self._working.clear()
+            for subscription in self._of(*self._subscriptions):
+                subscription.heard.set()
             await asyncio.sleep(_PAUSE)
 
     async def _listen_once(self) -> None:
@@ -76,17 +110,19 @@ class ReleaseListener:
         try:
             await connection.execute(f"LISTEN {self._channel}")
             await connection.execute("SELECT pg_notify(%s, %s)", (self._channel, _CHECK))
-            while self._waiters:
+            while self._subscriptions:
                 async for notification in connection.notifies(timeout=_PAUSE):
                     if notification.payload == _CHECK:
-                        self.working.set()
+                        self._working.set()
                     else:
-                        self._wake([notification.payload])
+                        self._tell(json.loads(notification.payload))
         finally:
             # Not close(): on a silent network nothing is to be waited for.
             connection.pgconn.finish()
 
-    def _wake(self, names: Iterable[str]) -> None:
-        for name in names:
-            for heard in self._waiters.get(name, ()):
-                heard.set()
+    def _tell(self, said: dict[str, Any]) -> None:
+        for subscription in self._of(said["name"]):
+            subscription.told(said["next"])
+
+    def _of(self, *names: str) -> list[Subscription]:
+        return [subscription for name in names for subscription in self._subscriptions.get(name, ())]

@@ -7,24 +7,27 @@ Each takes a SQLAlchemy connection and runs in the caller's own transaction, so 
 from .endings import Release, end_dead, release, settle
 from .fences import FENCED_OFF, fence
 from .grants import grant
+from .queues import CHANNEL, Queue, leave_queue, lock_queues, notify, write_queue
 from .records import list_prefix, read
 from .renewals import RenewedPairs, renew, renew_unlocked
-from .waiters import CHANNEL, await_release, notify
 
 __all__ = [
     "CHANNEL",
     "FENCED_OFF",
+    "Queue",
     "Release",
     "RenewedPairs",
-    "await_release",
     "end_dead",
     "fence",
     "grant",
+    "leave_queue",
     "list_prefix",
+    "lock_queues",
     "notify",
     "read",
     "release",
     "renew",
     "renew_unlocked",
     "settle",
+    "write_queue",
 ]

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, select, tuple_, update
 
 from ..database.contention import lock_timeout
-from ..database.dialects import clock
+from ..database.dialects import clock, seconds_of
 from ..model import Grant
 from ..schema import lease, of_grant, stale
+from ..waiters import Waiters, parse_waiters
 
-_ENDED = {"holder": None, "label": None, "boot": None, "expires_at": None}
+_ENDED = {"holder": None, "label": None, "boot": None, "expires_at": None, "released_at": clock()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +22,8 @@ class Release:
 
     released: bool
     """False: this grant had ended before."""
-    awaited: bool
-    """A waiter wants to be notified of it."""
+    waiting: Waiters = ()
+    """Who waits for it, in their order: to be notified once this is committed (`notify`)."""
 
 
 def release(connection: Connection, grant: Grant, *, lock_wait: float = 5.0) -> Release:
@@ -35,9 +36,9 @@ def release(connection: Connection, grant: Grant, *, lock_wait: float = 5.0) -> 
         update(lease)
         .where(of_grant(grant), lock_timeout(lock_wait))
         .values(_ENDED)
-        .returning(lease.c.awaited_until > clock())
+        .returning(lease.c.waiters, seconds_of(clock()))
     ).one_or_none()
-    return Release(released=row is not None, awaited=bool(row and row[0]))
+    return Release(released=False) if row is None else Release(released=True, waiting=parse_waiters(*row))
 
 
 def settle(connection: Connection, grants: Iterable[Grant]) -> list[Grant]:

@@ -1,15 +1,20 @@
-"""The grant of several names: those that are free or stale, each under its next token (rules 4 and
-5).
+"""The grant of several names: those that are free or stale and whose turn it is, each under its
+next token (rules 4 and 5).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
 
-from sqlalchemy import Connection, select, text, update
+from sqlalchemy import ColumnElement, Connection, func, or_, select, text, update
 
 from ..database.backend import backend_of
+from ..database.contention import without_first
 from ..database.dialects import clock, insert_missing, later, now, this_boot
 from ..model import Grant
 from ..schema import free_or_stale, lease
+from ..waiters import PLACE, Waiter, ahead_of, beginning_with, behind, format_waiters, joined, may_take
+from .queues import lock_queues, write_queue
 
 _CLAIM = text(
     "SELECT name FROM unnest(CAST(:names AS text[])) AS name WHERE pg_try_advisory_xact_lock(528304792, hashtext(name))"
@@ -17,35 +22,104 @@ _CLAIM = text(
 
 
 def grant(
-    connection: Connection, names: Sequence[str], holder: str, ttl: float, *, label: str | None = None
+    connection: Connection,
+    names: Sequence[str],
+    holder: str,
+    ttl: float,
+    *,
+    label: str | None = None,
+    queue: bool = False,
+    lock_wait: float | None = None,
 ) -> list[Grant]:
-    """Grant to ``holder`` those of ``names`` that are free or stale, each under its next token
-    (rules 4 and 5).
+    """Grant to ``holder`` those of ``names`` that are free or stale and whose turn it is, each under
+    its next token (rules 4 and 5).
 
     Waits for no row: those that are locked, live or fenced are passed over. Needs one statement
-    when the rows exist. Grants each name at most once.
+    when the rows exist, nobody waits for them, and all are granted. Grants each name at most once.
+    With ``queue``, ``holder`` gets or keeps a place among those who wait for what it was not
+    granted (`lease.waiters`); with ``lock_wait`` too, it waits so many seconds for a row that is
+    locked for a moment (a greedy client locks it again and again).
     """
     wanted = sorted(set(names))
-    granted = _grant_existing(connection, wanted, holder, ttl, label)
-    if len(granted) < len(wanted) and (missing := _missing(connection, wanted)):
+    granted = _grant_free(connection, wanted, holder, ttl, label)
+    if len(granted) == len(wanted):
+        return granted
+    left = _left(wanted, granted)
+    present = _present(connection, left)
+    if missing := [name for name in left if name not in present]:
         _insert_missing(connection, missing)
-        granted += _grant_existing(connection, missing, holder, ttl, label)
+        granted += _grant_free(connection, missing, holder, ttl, label)
+    left = [name for name in _left(left, granted) if queue or present.get(name)]
+    waiter = Waiter(holder, label or "", 0.0)
+    return granted + _grant_in_turn(connection, left, waiter, ttl, label, queue=queue, lock_wait=lock_wait)
+
+
+def _left(wanted: Sequence[str], granted: Iterable[Grant]) -> list[str]:
+    done = {one.name for one in granted}
+    return [name for name in wanted if name not in done]
+
+
+def _present(connection: Connection, names: Sequence[str]) -> dict[str, bool]:
+    """Return those of ``names`` that have a row, and whether anyone waits for them."""
+    if not names:
+        return {}
+    rows = select(lease.c.name, lease.c.waiters.is_not(None)).where(lease.c.name.in_(names))
+    return {name: bool(awaited) for name, awaited in connection.execute(rows)}
+
+
+def _grant_free(
+    connection: Connection, names: Sequence[str], holder: str, ttl: float, label: str | None
+) -> list[Grant]:
+    """Grant those for which nobody waits, or for which ``holder`` is the first who does."""
+    mine = beginning_with(holder)
+    is_first = func.substr(lease.c.waiters, 1, len(mine)) == mine
+    at_once = free_or_stale() & or_(lease.c.waiters.is_(None), is_first)
+    return _grant(connection, names, at_once, holder, ttl, label, without_first(lease.c.waiters))
+
+
+def _grant_in_turn(
+    connection: Connection,
+    names: Sequence[str],
+    waiter: Waiter,
+    ttl: float,
+    label: str | None,
+    *,
+    queue: bool,
+    lock_wait: float | None,
+) -> list[Grant]:
+    """Grant those of ``names`` whose turn it is, and queue ``waiter`` for the others if it is to be."""
+    granted = []
+    for found in lock_queues(connection, names, lock_wait=lock_wait) if names else []:
+        taken: list[Grant] = []
+        if not found.is_live and may_take(ahead_of(waiter.holder, found.waiting), found.free_for):
+            left = format_waiters(behind(found.waiting, waiter.holder))
+            taken = _grant(connection, [found.name], free_or_stale(), waiter.holder, ttl, label, left)
+        if queue and not taken:
+            place = replace(waiter, until=found.moment + PLACE)
+            write_queue(connection, found.name, joined(found.waiting, place))
+        granted += taken
     return granted
 
 
-def _grant_existing(
-    connection: Connection, names: Sequence[str], holder: str, ttl: float, label: str | None
+def _grant(  # noqa: PLR0917 - what a grant writes
+    connection: Connection,
+    names: Sequence[str],
+    where: ColumnElement[bool],
+    holder: str,
+    ttl: float,
+    label: str | None,
+    waiters: ColumnElement[Any] | str | None,
 ) -> list[Grant]:
     free = (
         select(lease.c.name)
-        .where(lease.c.name.in_(names), free_or_stale())
+        .where(lease.c.name.in_(names), where)
         .order_by(lease.c.name)
         .with_for_update(skip_locked=True)
         .cte("free")
     )
     rows = connection.execute(
         update(lease)
-        .where(lease.c.name.in_(select(free.c.name)), free_or_stale())
+        .where(lease.c.name.in_(select(free.c.name)), where)
         .values(
             token=lease.c.token + 1,
             holder=holder,
@@ -54,15 +128,12 @@ def _grant_existing(
             expires_at=later(clock(), ttl),
             granted_at=now(),
             renewed_at=now(),
+            released_at=None,
+            waiters=waiters,
         )
         .returning(lease.c.name, lease.c.token)
     )
     return [Grant(name, token, holder) for name, token in rows]
-
-
-def _missing(connection: Connection, names: Sequence[str]) -> list[str]:
-    present = set(connection.scalars(select(lease.c.name).where(lease.c.name.in_(names))))
-    return [name for name in names if name not in present]
 
 
 def _insert_missing(connection: Connection, names: Sequence[str]) -> None:

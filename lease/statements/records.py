@@ -3,17 +3,18 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Boolean, Connection, Select, case, func, select, type_coerce
+from sqlalchemy import Boolean, Connection, Row, Select, case, func, select, type_coerce
 
-from ..database.dialects import clock, now, seconds_between
+from ..database.dialects import clock, now, seconds_between, seconds_of
 from ..model import LeaseRecord
-from ..schema import free_or_stale, lease
+from ..schema import free_for, free_or_stale, lease
+from ..waiters import parse_waiters
 
 
 def read(connection: Connection, names: Sequence[str]) -> dict[str, LeaseRecord]:
     """Return what the database has under these names; a name never granted is missing."""
     rows = connection.execute(_records().where(lease.c.name.in_(names)))
-    return {row.name: LeaseRecord(*row) for row in rows}
+    return {row.name: _record(row) for row in rows}
 
 
 def list_prefix(connection: Connection, prefix: str) -> list[LeaseRecord]:
@@ -21,7 +22,7 @@ def list_prefix(connection: Connection, prefix: str) -> list[LeaseRecord]:
     # SQLite's LIKE takes a letter for its capital; PostgreSQL's finds the place in the index.
     begins = lease.c.name.startswith(prefix, autoescape=True) & (func.substr(lease.c.name, 1, len(prefix)) == prefix)
     query = _records().where(begins).order_by(lease.c.name)
-    return [LeaseRecord(*row) for row in connection.execute(query)]
+    return [_record(row) for row in connection.execute(query)]
 
 
 def _records() -> Select[Any]:
@@ -36,4 +37,23 @@ def _records() -> Select[Any]:
         case((held, seconds_between(lease.c.granted_at, now()))).label("held_for"),
         case((held, seconds_between(clock(), lease.c.expires_at))).label("expires_in"),
         type_coerce(~free_or_stale(), Boolean).label("live"),
+        free_for().label("free_for"),
+        lease.c.waiters,
+        seconds_of(clock()).label("moment"),
+    )
+
+
+def _record(row: Row[Any]) -> LeaseRecord:
+    return LeaseRecord(
+        name=row.name,
+        token=row.token,
+        holder=row.holder,
+        label=row.label,
+        granted_at=row.granted_at,
+        renewed_at=row.renewed_at,
+        held_for=row.held_for,
+        expires_in=row.expires_in,
+        live=row.live,
+        free_for=row.free_for,
+        waiting=parse_waiters(row.waiters, row.moment),
     )

@@ -64,6 +64,10 @@ class Tables:
     def grant(self, *names: str, holder: str = "anna", ttl: float = 60.0, label: str | None = None) -> list[Grant]:
         return self.run(lambda connection: statements.grant(connection, names, holder, ttl, label=label))
 
+    def queue(self, *names: str, holder: str, ttl: float = 60.0) -> list[Grant]:
+        """Grant, or leave a place in the queue."""
+        return self.run(lambda connection: statements.grant(connection, names, holder, ttl, label=holder, queue=True))
+
     def one(self, name: str, holder: str = "anna", ttl: float = 60.0) -> Grant:
         (grant,) = self.grant(name, holder=holder, ttl=ttl)
         return grant

@@ -76,17 +76,13 @@ def test_ending_the_dead_does_not_ask_for_staleness_but_for_the_whole_grant(tabl
     assert tables.end_dead(dead) == []
 
 
-def test_a_release_tells_whether_somebody_waits(tables: Tables) -> None:
+def test_a_release_names_those_who_wait(tables: Tables) -> None:
     grant = tables.one("a")
-    tables.run(lambda connection: statements.await_release(connection, "a", 30.0))
+    assert tables.queue("a", holder="ben") == []
+    assert tables.queue("a", holder="cleo") == []
     released = tables.run(lambda connection: statements.release(connection, grant))
-    assert (released.released, released.awaited) == (True, True)
-
-
-def test_a_wait_that_is_over_is_not_told_of_a_release(tables: Tables) -> None:
-    grant = tables.one("a")
-    tables.run(lambda connection: statements.await_release(connection, "a", -1.0))
-    assert not tables.run(lambda connection: statements.release(connection, grant)).awaited
+    assert released.released
+    assert [waiter.holder for waiter in released.waiting] == ["ben", "cleo"]
 
 
 def test_a_fence_passes_for_the_grant_and_for_nothing_else(tables: Tables) -> None:

@@ -232,17 +232,34 @@ async def test_a_list_takes_its_prefix_literally_and_is_ordered_by_name(kept: Ke
     assert len(await names("")) == 7
 
 
-async def test_a_wait_ends_at_once_where_there_is_nothing_to_wait_for(kept: Kept) -> None:
-    await kept.store.wait_released("never", 30.0)
+async def test_who_is_queued_comes_first_and_one_who_did_not_wait_is_told_so(kept: Kept) -> None:
     grant = await kept.granted("a")
+    for waiter in ("ben", "cleo", "ben"):
+        answer = await kept.store.grant("a", waiter, f"{waiter}'s", 60.0, queue=True)
+        assert isinstance(answer, LeaseRecord)
+        assert answer.live
+    assert [waiter.label for waiter in (await kept.record("a")).waiting] == ["ben's", "cleo's"]
     await kept.store.release(grant)
-    await kept.store.wait_released("a", 30.0)
+    for other in ("dan", "cleo"):
+        refused = await kept.store.grant("a", other, "dan's", 60.0)
+        assert isinstance(refused, LeaseRecord)
+        assert not refused.live
+        assert [waiter.holder for waiter in refused.waiting] == ["ben", "cleo"]
+    granted = await kept.store.grant("a", "ben", "ben's", 60.0, queue=True)
+    assert granted == Grant("a", 2, "ben")
+    assert [waiter.holder for waiter in (await kept.record("a")).waiting] == ["cleo"]
 
 
-async def test_a_wait_for_a_live_lease_ends_by_itself(kept: Kept) -> None:
-    await kept.granted("a")
-    await kept.store.wait_released("a", 0.05)
-    assert (await kept.record("a")).live
+async def test_who_leaves_the_queue_is_waited_for_no_longer(kept: Kept) -> None:
+    grant = await kept.granted("a")
+    for waiter in ("ben", "cleo"):
+        await kept.store.grant("a", waiter, waiter, 60.0, queue=True)
+    await kept.store.leave("a", "ben")
+    await kept.store.leave("a", "dan")
+    await kept.store.leave("never", "ben")
+    await kept.store.release(grant)
+    assert await kept.store.grant("a", "cleo", "cleo", 60.0, queue=True) == Grant("a", 2, "cleo")
+    assert (await kept.record("a")).waiting == ()
 
 
 async def test_a_store_in_memory_can_be_away() -> None:

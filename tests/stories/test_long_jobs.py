@@ -88,11 +88,12 @@ def assert_a_sync_is_told_whole(story: Story, run: Row[Any]) -> None:
 
 def assert_tokens_count_the_grants(story: Story, ran: list[Row[Any]]) -> None:
     """Each run had one grant, and no other was ever made: read in one statement, for the next run may begin meanwhile."""
-    assert [run.token for run in ran] == list(range(1, len(ran) + 1))
+    begun = [run for run in ran if run.state != "pending"]  # the newest may have been planned a moment ago
+    assert [run.token for run in begun] == list(range(1, len(begun) + 1))
     claims = select(func.sum(run_table.c.attempt)).where(run_table.c.lease_name == lease.c.name)
     granted = select(lease.c.token, claims.scalar_subquery().label("claimed")).where(lease.c.name == ran[0].lease_name)
     (row,) = story.rows(granted)
-    assert row.token == row.claimed >= len(ran)
+    assert row.token == row.claimed >= len(begun)
 
 
 def test_a_sync_of_20_jobs_that_takes_30_minutes_with_a_poll_each_hour(story: Story, starvation: Starvation) -> None:

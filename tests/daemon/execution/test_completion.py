@@ -304,8 +304,10 @@ def test_a_run_triggered_while_its_predecessor_ends_is_never_forgotten(postgres_
 
 def test_who_waits_for_the_lease_is_to_be_told_after_the_commit(store: Store, claimed: ClaimedRun) -> None:
     """Rule 15."""
-    store.do(lease.statements.await_release, claimed.grant.name, 30.0)
-    assert store.do(finish_run, claimed, "succeeded") == Done(awaited=True)
+    assert store.do(lease.statements.grant, [claimed.grant.name], "ben", 60.0, queue=True) == []
+    done = store.do(finish_run, claimed, "succeeded")
+    assert isinstance(done, Done)
+    assert [waiter.holder for waiter in done.waiting] == ["ben"]
 
 
 def test_a_finish_waits_for_a_transaction_that_is_fenced_with_its_grant(postgres_url: str) -> None:

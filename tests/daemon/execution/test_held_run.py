@@ -15,6 +15,7 @@ from daemon.store.tables import run
 from daemon.telemetry.facts import WriteRefused
 from daemon.testing import ManualReplica, ManualStore
 from lease.timing import LeaseTiming
+from lease.waiters import Waiters
 from tests.support.manual import (
     ONE_O_CLOCK,
     SELDOM,
@@ -117,7 +118,8 @@ async def test_after_the_end_of_a_run_those_are_woken_who_wait_for_its_lease(
     """Rule 15: in a call of its own, after the commit, and only where another client waits."""
     woken: list[str] = []
 
-    def note(connection: Connection, name: str) -> None:
+    def note(connection: Connection, name: str, waiting: Waiters) -> None:
+        assert [waiter.holder for waiter in waiting] == ["ben"]
         assert connection.scalar(select(run.c.state)) == "pending", "it is written"
         woken.append(name)
 
@@ -125,7 +127,7 @@ async def test_after_the_end_of_a_run_those_are_woken_who_wait_for_its_lease(
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
         held = await a_held_run(replica)
         if awaited:
-            await store.write(lambda connection: lease.statements.await_release(connection, NIGHTLY, 60.0))
+            await store.write(lambda connection: lease.statements.grant(connection, [NIGHTLY], "ben", 60.0, queue=True))
         await held.hand_back(job=None)
         assert woken == [NIGHTLY] * awaited
 

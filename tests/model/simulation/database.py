@@ -43,9 +43,11 @@ class Database(MemoryStore):
         self.on_granted: Callable[[Grant], None] = lambda _: None
         self.on_renewed: Callable[[Grant], None] = lambda _: None
 
-    async def grant(self, name: str, holder: str, label: str, ttl: float) -> Grant | LeaseRecord | None:
+    async def grant(
+        self, name: str, holder: str, label: str, ttl: float, *, queue: bool = False
+    ) -> Grant | LeaseRecord | None:
         at, before = self._world.tick(), self._copy()
-        answer = await super().grant(name, holder, label, ttl)
+        answer = await super().grant(name, holder, label, ttl, queue=queue)
         for changed, row in self._changed(before):
             if changed != name or row.holder != holder:
                 raise Broken(f"a grant of {name!r} to {holder} changed {changed!r} for {row.holder}")

@@ -1,11 +1,15 @@
 """The way from a client to the database: what is asked for may come late or never, and so may the answer."""
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import TypeVar
 
 from lease.errors import StoreUnavailable
 from lease.model import Grant, LeaseRecord, Renewal
+from lease.store import Wait
+from lease.waiters import ahead_of
 
 from .database import Database, now_of
 from .faults import Conditions, Fault, Kind
@@ -27,8 +31,10 @@ class RemoteStore:
         self._given = given
         self._faults = faults
 
-    async def grant(self, name: str, holder: str, label: str, ttl: float) -> Grant | LeaseRecord | None:
-        return await self._call(lambda: now_of(self._database.grant(name, holder, label, ttl)))
+    async def grant(
+        self, name: str, holder: str, label: str, ttl: float, *, queue: bool = False
+    ) -> Grant | LeaseRecord | None:
+        return await self._call(lambda: now_of(self._database.grant(name, holder, label, ttl, queue=queue)))
 
     async def renew(self, holder: str, ttl: float, expected: Collection[Grant]) -> Renewal:
         if self._is(Kind.FAULTY):
@@ -52,13 +58,21 @@ class RemoteStore:
     async def list(self, prefix: str) -> list[LeaseRecord]:
         return await self._call(lambda: now_of(self._database.list(prefix)))
 
-    async def wait_released(self, name: str, seconds: float) -> None:
+    @contextmanager
+    def waiting(self, name: str, holder: str) -> Iterator[Wait]:
+        yield partial(self._look, name, holder)
+
+    async def _look(self, name: str, holder: str, seconds: float, ahead: int) -> None:
         deadline = self._machine.clock() + seconds
         while (left := deadline - self._machine.clock()) > 0:
+            await asyncio.sleep(min(left, self._given.timing.attempt_timeout * (ahead + 1)))
             record = await self.read(name)
-            if record is None or not record.live or record.expires_in is None:
+            if record is None or not record.live:
                 return
-            await asyncio.sleep(min(left, record.expires_in + 0.005, self._given.timing.attempt_timeout))
+            ahead = ahead_of(holder, record.waiting)
+
+    async def leave(self, name: str, holder: str) -> None:
+        await self._call(lambda: now_of(self._database.leave(name, holder)))
 
     async def write(self, grant: Grant) -> bool:
         """Write in a transaction that is fenced with ``grant``. The work has a line of its own, which is worse at times."""

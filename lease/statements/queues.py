@@ -1,0 +1,84 @@
+"""The queue of those who wait for a lease, in its row (`lease.waiters`), and the notification of
+whose turn it is (rule 15).
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, func, select, update
+
+from ..database.backend import backend_of
+from ..database.contention import lock_timeout
+from ..database.dialects import clock, seconds_of
+from ..schema import free_for, lease
+from ..waiters import TOLD, Waiters, format_waiters, parse_waiters, without
+
+CHANNEL = "lease_turn"
+"""PostgreSQL's channel of names just released, and of those whose turn it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """What stands in the row of a lease about those who wait for it."""
+
+    name: str
+    waiting: Waiters
+    moment: float
+    """The clock that leases expire by, in seconds."""
+    free_for: float | None
+    """Seconds for which it has been free or stale; None: not known. Negative while it is live."""
+
+    @property
+    def is_live(self) -> bool:
+        """Whether somebody holds it."""
+        return self.free_for is not None and self.free_for < 0
+
+
+def lock_queues(connection: Connection, names: Sequence[str], *, lock_wait: float | None = None) -> list[Queue]:
+    """Lock the rows of ``names`` against other waiters and against a release, and return their
+    queues. A fence of the row is not in the way; another lock is waited for, at most ``lock_wait``
+    seconds, or else the row is passed over.
+    """
+    rows = _queues().where(lease.c.name.in_(names)).order_by(lease.c.name)
+    if lock_wait is not None:
+        rows = rows.where(lock_timeout(lock_wait))
+    locked = connection.execute(rows.with_for_update(skip_locked=lock_wait is None, key_share=True))
+    return [_queue(row) for row in locked]
+
+
+def write_queue(connection: Connection, name: str, waiting: Waiters) -> None:
+    """Write the queue of ``name``, whose row this transaction has locked."""
+    connection.execute(update(lease).where(lease.c.name == name).values(waiters=format_waiters(waiting)))
+
+
+def leave_queue(connection: Connection, name: str, holder: str, *, lock_wait: float) -> Waiters:
+    """Give up the place of ``holder``; return whose turn it is now, if the lease is free."""
+    rows = _queues().where(lease.c.name == name, lock_timeout(lock_wait))
+    row = connection.execute(rows.with_for_update(key_share=True)).one_or_none()
+    if row is None:
+        return ()
+    queue = _queue(row)
+    left = without(queue.waiting, holder)
+    if left != queue.waiting:
+        write_queue(connection, name, left)
+    return () if queue.is_live else left
+
+
+def _queues() -> Select[Any]:
+    return select(lease.c.name, lease.c.waiters, seconds_of(clock()).label("moment"), free_for().label("free_for"))
+
+
+def _queue(row: Row[Any]) -> Queue:
+    return Queue(row.name, parse_waiters(row.waiters, row.moment), row.moment, row.free_for)
+
+
+def notify(connection: Connection, name: str, waiting: Waiters) -> None:
+    """Notify those who listen that ``name`` was released, and whose turn it is; where nobody can
+    listen, waiters look by themselves.
+    """
+    if backend_of(connection).listens:
+        told = [waiter.holder for waiter in waiting[:TOLD]]
+        payload = json.dumps({"name": name, "next": told}, ensure_ascii=False)
+        connection.execute(select(func.pg_notify(CHANNEL, payload)))

@@ -1,0 +1,88 @@
+"""The queue of clients that wait for one lease, and whose turn it is; pure decisions.
+
+It stands in the lease's row as JSON, where a release and a grant look anyway and under the same
+lock, so that a mark and a release cannot miss each other. A client has one place in it; when it has
+had its turn, it comes back at the end. Who is first and does not take a free lease within
+`PATIENCE` is passed over, and so on down the line: a dead waiter delays the next by no more.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+PATIENCE = 2.0
+"""Seconds for which a free lease is kept for each waiter in turn."""
+PLACE = 60.0
+"""Seconds for which a place is kept for a client that does not look again."""
+LOOK = 30.0
+"""Seconds between two looks of a client that waits, at most; so it keeps its place."""
+TOLD = 4
+"""How many waiters are named in the notification of a release."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiter:
+    """One client in the queue."""
+
+    holder: str
+    """The id of its incarnation."""
+    label: str
+    """What people see of it."""
+    until: float
+    """For how long it keeps its place, by the clock that leases expire by, in seconds."""
+
+
+Waiters = tuple[Waiter, ...]
+"""In the order in which they came."""
+
+
+def parse_waiters(column: str | None, now: float) -> Waiters:
+    """Return those who still wait, from what stands in the row."""
+    waiters = (Waiter(*entry) for entry in json.loads(column or "[]"))
+    return tuple(waiter for waiter in waiters if waiter.until > now)
+
+
+def format_waiters(waiters: Iterable[Waiter]) -> str | None:
+    """Return what is to stand in the row: None when nobody waits."""
+    entries = [[waiter.holder, waiter.label, waiter.until] for waiter in waiters]
+    return json.dumps(entries) if entries else None
+
+
+def beginning_with(holder: str) -> str:
+    """Return what stands at the beginning of the row's JSON when ``holder`` is first."""
+    return f"[[{json.dumps(holder)}"
+
+
+def ahead_of(holder: str, waiters: Waiters) -> int:
+    """Return how many wait before ``holder``, which may not be in the queue yet."""
+    ids = [waiter.holder for waiter in waiters]
+    return ids.index(holder) if holder in ids else len(ids)
+
+
+def may_take(ahead: int, free_for: float | None) -> bool:
+    """Return whether it is the turn of one with ``ahead`` waiters before it, of a lease that has
+    been free (or stale) for so many seconds; None: not known since when.
+    """
+    return ahead == 0 or free_for is None or free_for >= ahead * PATIENCE
+
+
+def turn_in(ahead: int, free_for: float) -> float:
+    """Return the seconds until that turn; ``free_for`` is negative for a lease that is live."""
+    return ahead * PATIENCE - free_for
+
+
+def joined(waiters: Waiters, waiter: Waiter) -> Waiters:
+    """Return the queue with ``waiter`` in its place, or at the end."""
+    if all(other.holder != waiter.holder for other in waiters):
+        return (*waiters, waiter)
+    return tuple(waiter if other.holder == waiter.holder else other for other in waiters)
+
+
+def without(waiters: Waiters, holder: str) -> Waiters:
+    """Return the queue without ``holder``."""
+    return tuple(waiter for waiter in waiters if waiter.holder != holder)
+
+
+def behind(waiters: Waiters, holder: str) -> Waiters:
+    """Return those behind ``holder``, which has taken the lease: those before it were passed over."""
+    return waiters[ahead_of(holder, waiters) + 1 :]

@@ -1,0 +1,172 @@
+"""Waiters of one name are served in the order in which they came, within a client and between clients."""
+
+import asyncio
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+import pytest
+
+import lease
+from lease import LeaseNotAcquired
+from lease.sync import LeaseClient
+from lease.waiters import PATIENCE
+from tests.lease.stores import SELDOM, Tables, in_thread
+from tests.support.proxy import Proxy
+from tests.support.waiting import LIMIT, wait_until
+
+
+def waiting_for(tables: Tables, name: str) -> list[str]:
+    return [waiter.label for waiter in tables.record(name).waiting]
+
+
+def serve(client: LeaseClient, served: list[str], label: str) -> None:
+    with client.hold("a", wait=LIMIT):
+        served.append(label)
+
+
+def test_clients_are_served_in_the_order_in_which_they_came(database_url: str, tables: Tables) -> None:
+    served: list[str] = []
+    labels = [f"client {number}" for number in range(6)]
+    with ExitStack() as stack, ThreadPoolExecutor(len(labels)) as pool:
+        held = stack.enter_context(LeaseClient(database_url, timing=SELDOM)).try_acquire("a")
+        assert held is not None
+        for number, label in enumerate(labels):
+            client = stack.enter_context(LeaseClient(database_url, timing=SELDOM, label=label))
+            pool.submit(serve, client, served, label)
+            wait_until(lambda number=number: len(waiting_for(tables, "a")) > number, "it has its place")  # type: ignore[misc]
+        assert waiting_for(tables, "a") == labels
+        held.release()
+        wait_until(lambda: len(served) == len(labels), "all are served")
+    assert served == labels
+
+
+@pytest.mark.anyio
+async def test_tasks_of_one_client_take_turns_each_under_a_token_of_its_own(database_url: str) -> None:
+    """They are served in order, and only the one whose turn it is asks the database."""
+    tokens: list[tuple[int, int]] = []
+    inside = 0
+
+    async def work(number: int) -> None:
+        nonlocal inside
+        async with client.hold("a", wait=None) as held:
+            inside += 1
+            assert inside == 1
+            tokens.append((number, held.token))
+            await asyncio.sleep(0)
+            inside -= 1
+
+    async with lease.LeaseClient(database_url, timing=SELDOM) as client:
+        await asyncio.gather(*(work(number) for number in range(20)))
+    assert tokens == [(number, number + 1) for number in range(20)]
+
+
+def test_threads_of_one_client_take_turns(database_url: str) -> None:
+    inside: list[int] = []
+
+    def work(number: int) -> int:
+        with client.hold("a", wait=LIMIT) as held:
+            inside.append(number)
+            assert inside == [number]
+            inside.remove(number)
+            return held.token
+
+    with LeaseClient(database_url, timing=SELDOM) as client, ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(work, range(8))) == list(range(1, 9))
+
+
+def test_who_did_not_wait_does_not_overtake_one_who_does_and_hears_its_name(database_url: str, tables: Tables) -> None:
+    grant = tables.one("a", holder="anna")
+    assert tables.queue("a", holder="ben's host") == []
+    tables.release(grant)
+    with LeaseClient(database_url, timing=SELDOM) as client:
+        with pytest.raises(LeaseNotAcquired, match="'a' is free, but ben's host waits for it and comes first"):
+            client._acquire("a", 0)
+        assert client.try_acquire("a") is None
+
+
+def test_a_first_waiter_that_does_not_take_is_passed_over(database_url: str, tables: Tables) -> None:
+    """It was killed, say, or cut off."""
+    grant = tables.one("a", holder="anna")
+    for dead in ("ben", "cleo"):
+        assert tables.queue("a", holder=dead) == []
+    with LeaseClient(database_url, timing=SELDOM, label="living") as client:
+        with in_thread(lambda: client._acquire("a", LIMIT)) as acquired:
+            wait_until(lambda: waiting_for(tables, "a")[2:] == ["living"], "it has its place")
+            released = time.monotonic()
+            tables.release(grant)
+            held = acquired()
+            waited = time.monotonic() - released
+        assert waited >= 2 * PATIENCE - 0.1
+        assert held.token == 2
+        assert waiting_for(tables, "a") == [], "who was passed over has no place any more"
+
+
+@pytest.mark.parametrize("leaves", ["its wait is over", "its client is closed"])
+def test_one_that_gives_up_leaves_the_queue_and_holds_up_nobody(leaves: str, database_url: str, tables: Tables) -> None:
+    grant = tables.one("a", holder="anna")
+    impatient = LeaseClient(database_url, timing=SELDOM, label="impatient")
+    with ThreadPoolExecutor(2) as pool, LeaseClient(database_url, timing=SELDOM, label="patient") as patient:
+        with impatient:
+            gone = pool.submit(impatient._acquire, "a", 1.0 if leaves == "its wait is over" else LIMIT)
+            wait_until(lambda: waiting_for(tables, "a") == ["impatient"], "it has its place")
+            waits = pool.submit(patient._acquire, "a", LIMIT)
+            if leaves == "its wait is over":
+                wait_until(gone.done, "it has given up")
+        assert isinstance(gone.exception(), lease.LeaseError)
+        wait_until(lambda: waiting_for(tables, "a") == ["patient"], "the other is first now")
+        tables.release(grant)
+        assert waits.result(LIMIT).token == 2
+
+
+def test_a_greedy_client_goes_to_the_end_after_each_turn(database_url: str) -> None:
+    turns = {"greedy": 0, "other": 0}
+    both_are_there = threading.Barrier(2)
+
+    def loop(label: str) -> None:
+        with LeaseClient(database_url, timing=SELDOM, label=label) as client:
+            both_are_there.wait(LIMIT)
+            while sum(turns.values()) < 60:
+                with client.hold("a", wait=LIMIT):
+                    turns[label] += 1
+
+    with in_thread(lambda: loop("greedy")) as one, in_thread(lambda: loop("other")) as two:
+        one()
+        two()
+    assert min(turns.values()) >= 0.5 * max(turns.values()), turns
+
+
+@pytest.mark.anyio
+async def test_a_task_that_waits_for_what_it_holds_itself_is_told_so(database_url: str) -> None:
+    async with lease.LeaseClient(database_url, timing=SELDOM) as client, client.hold("a"):
+        with pytest.raises(LeaseNotAcquired, match="this task or thread holds it already; there is no re-entry"):
+            async with client.hold("a", wait=None):
+                pass
+
+
+def test_a_wait_within_one_client_ends_in_time(database_url: str) -> None:
+    with LeaseClient(database_url, timing=SELDOM) as client, client.hold("a"):
+        with in_thread(lambda: client.try_acquire("a")) as refused:
+            assert refused() is None
+        with (
+            in_thread(lambda: client._acquire("a", 0.05)) as late,
+            pytest.raises(LeaseNotAcquired, match=r"waited .*another task or thread of this client holds it"),
+        ):
+            late()
+
+
+def test_waiting_costs_next_to_nothing(
+    postgres_url: str, postgres_tables: Tables, proxied_url: str, proxy: Proxy
+) -> None:
+    """A waiter looks when the lease could have gone stale, and not more often."""
+    postgres_tables.one("a", holder="anna", ttl=600)
+    with LeaseClient(proxied_url, timing=SELDOM, label="ben") as client, ThreadPoolExecutor(1) as pool:
+        waits = pool.submit(client._acquire, "a", 4.0)
+        wait_until(lambda: waiting_for(postgres_tables, "a") == ["ben"], "it has its place")
+        time.sleep(1.0)  # it has begun to listen, and has looked once more
+        asked = len(proxy.statements)
+        time.sleep(1.5)
+        assert len(proxy.statements) == asked
+        assert isinstance(waits.exception(), LeaseNotAcquired)
+    del postgres_url

@@ -1,0 +1,78 @@
+"""The queue of waiters: whose turn it is is decided by who came first, and by how long a lease has been free."""
+
+import pytest
+
+from lease.waiters import (
+    PATIENCE,
+    Waiter,
+    ahead_of,
+    beginning_with,
+    behind,
+    format_waiters,
+    joined,
+    may_take,
+    parse_waiters,
+    turn_in,
+    without,
+)
+
+ANNA, BEN, CLEO = (Waiter(name, f'{name}\'s \N{SNOWMAN} "host"', 100.0) for name in ("anna", "ben", "cleo"))
+QUEUE = (ANNA, BEN, CLEO)
+
+
+def test_the_queue_survives_its_row() -> None:
+    assert parse_waiters(format_waiters(QUEUE), now=99.0) == QUEUE
+    assert format_waiters(()) is None
+    assert parse_waiters(None, now=0.0) == ()
+
+
+def test_a_place_lapses_with_a_client_that_does_not_look_again() -> None:
+    late = Waiter("ben", "ben", 120.0)
+    assert parse_waiters(format_waiters((ANNA, late, CLEO)), now=100.0) == (late,)
+
+
+def test_the_first_is_known_by_how_the_row_begins() -> None:
+    odd = Waiter('b"en\\', "", 100.0)
+    for first in (*QUEUE, odd):
+        column = format_waiters((first, CLEO))
+        assert column is not None
+        assert [one for one in (*QUEUE, odd) if column.startswith(beginning_with(one.holder))] == [first]
+
+
+def test_a_client_has_one_place_and_a_newcomer_comes_last() -> None:
+    again = Waiter("anna", "anna", 130.0)
+    assert joined(QUEUE, again) == (again, BEN, CLEO)
+    assert joined((BEN, CLEO), ANNA) == (BEN, CLEO, ANNA)
+    assert [ahead_of(holder, QUEUE) for holder in ("anna", "ben", "cleo", "dan")] == [0, 1, 2, 3]
+
+
+def test_after_its_turn_a_client_and_those_who_were_passed_over_have_no_place() -> None:
+    assert behind(QUEUE, "anna") == (BEN, CLEO)
+    assert behind(QUEUE, "ben") == (CLEO,)
+    assert behind(QUEUE, "dan") == ()
+    assert without(QUEUE, "ben") == (ANNA, CLEO)
+
+
+@pytest.mark.parametrize(
+    ("ahead", "free_for", "may"),
+    [
+        (0, 0.0, True),
+        (1, 0.0, False),
+        (1, PATIENCE - 0.01, False),
+        (1, PATIENCE, True),
+        (3, 2 * PATIENCE, False),
+        (3, 3 * PATIENCE, True),
+        (7, None, True),  # since when it has been free is not known: an older version released it
+    ],
+)
+def test_a_free_lease_is_kept_for_each_waiter_in_turn_for_a_while(
+    ahead: int, free_for: float | None, may: bool
+) -> None:
+    assert may_take(ahead, free_for) == may
+    if free_for is not None:
+        assert (turn_in(ahead, free_for) <= 0) == may
+
+
+def test_the_turn_of_who_waits_for_a_live_lease_comes_when_it_has_gone_stale() -> None:
+    assert turn_in(ahead=0, free_for=-9.0) == 9.0
+    assert turn_in(ahead=2, free_for=-9.0) == 9.0 + 2 * PATIENCE
