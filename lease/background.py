@@ -10,11 +10,14 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from .errors import LeaseError
+from .threads import LastingThreads
 
 T = TypeVar("T")
 
 _LAST_WAIT = 1.0
 """Seconds that tasks have to end in when the loop ends."""
+_THREADS = 4
+"""How many blocking calls (a host's name to look up, a file to close) may be under way at once."""
 
 
 class BackgroundLoop:
@@ -24,6 +27,7 @@ class BackgroundLoop:
 
     def __init__(self, name: str) -> None:
         self._loop = asyncio.new_event_loop()
+        self._loop.set_default_executor(LastingThreads(_THREADS, name))
         self._pid = os.getpid()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()

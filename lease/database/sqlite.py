@@ -3,13 +3,13 @@
 import asyncio
 import sqlite3
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Engine, event
 from sqlalchemy.exc import DatabaseError
 
 from ..errors import LeaseError
+from ..threads import LastingThreads
 from .backend import ConnectionSettings
 from .connections import make_engine, use_wal, write_transaction
 from .database import Unit
@@ -39,7 +39,7 @@ class SqliteDatabase:
         self._url = url
         self._timeout = timeout
         self._engine = _engine(url, timeout, connections)
-        self._threads = ThreadPoolExecutor(connections, thread_name_prefix="lease-sqlite")
+        self._threads = LastingThreads(connections, "lease-sqlite")
 
     @property
     def url(self) -> URL:
