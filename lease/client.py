@@ -11,6 +11,7 @@ from typing import Self, TypeVar
 import anyio
 
 from . import events
+from .cancellation import CancelledOnLoss
 from .clock import Clock, boottime
 from .core import Ticket
 from .database.address import Address
@@ -38,11 +39,11 @@ class Lease(Handle):
         await fence(connection, self.grant, bound=bound, home=self._runtime.home)
 
     async def release(self) -> bool:
-        """End the grant; False when it had ended before.
+        """End the grant; False when it had ended before. Goes on where the caller is cancelled.
 
         Raises `StoreUnavailable` when the database is away; then the grant ends by its ttl.
         """
-        return await _answer(self._runtime.submit(lambda core: core.release(self._state)))
+        return await _done(self._runtime.submit(lambda core: core.release(self._state)))
 
     @asynccontextmanager
     async def ending(self) -> AsyncIterator[None]:
@@ -122,19 +123,17 @@ class LeaseClient:
         """Hold ``name`` while the block runs, and release it after.
 
         Without ``wait`` it raises `LeaseNotAcquired` at once if another client holds it;
-        ``wait="30s"`` waits that long, ``wait=None`` for ever. If the lease is lost, the block is
-        cancelled, and `LeaseLost` with the cause is raised after it. `StoreUnavailable` means that
-        the database could not be asked.
+        ``wait="30s"`` waits that long, ``wait=None`` for ever. If the lease is lost, the task that
+        entered the block is cancelled, as by `asyncio.timeout`, and `LeaseLost` with the cause is
+        raised at the end of the block, also where another task leaves it. `StoreUnavailable` means
+        that the database could not be asked.
         """
         held = await self._acquire(name, wait)
-        loop = asyncio.get_running_loop()
-        with anyio.CancelScope() as scope:
-            held.on_lost(lambda _: _soon(loop, scope))
-            try:
+        try:
+            with CancelledOnLoss(held.on_lost):
                 yield held
-            finally:
-                with anyio.CancelScope(shield=True):
-                    await self._give_back(held)
+        finally:
+            await self._give_back(held)
         if held.loss is not None:
             raise lost_error(held.loss)
 
@@ -160,8 +159,7 @@ class LeaseClient:
             try:
                 yield held
             finally:
-                with anyio.CancelScope(shield=True):
-                    await self._give_back(held)
+                await self._give_back(held)
 
     async def read(self, name: str) -> LeaseRecord | None:
         """Return what the database has under ``name``, or None when it was never granted."""
@@ -196,12 +194,13 @@ class LeaseClient:
             return Lease(self._runtime, await _answer(future))
         except asyncio.CancelledError:
             with anyio.CancelScope(shield=True):
-                await _answer(self._runtime.submit(lambda core: core.abandon(ticket)))
+                await _done(self._runtime.submit(lambda core: core.abandon(ticket)))
             raise
 
     async def _give_back(self, held: Lease) -> None:
         try:
-            await held.release()
+            with anyio.CancelScope(shield=True):
+                await held.release()
         except LeaseError as error:  # what the block did matters more; the grant ends by its ttl
             self._runtime.core.notify(events.ReleaseFailed(held.grant, str(error)))
 
@@ -225,8 +224,8 @@ async def _answer(future: "Future[T]") -> T:
     return await asyncio.wrap_future(future)
 
 
-def _soon(loop: asyncio.AbstractEventLoop, scope: anyio.CancelScope) -> None:
-    try:
-        loop.call_soon_threadsafe(scope.cancel)
-    except RuntimeError:  # the caller's loop is closed: nothing of the block runs any more
-        return
+async def _done(future: "Future[T]") -> T:
+    """Wait for what goes on to its end, also where the caller is cancelled."""
+    answer = asyncio.wrap_future(future)
+    answer.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return await asyncio.shield(answer)

@@ -1,0 +1,49 @@
+"""The cancellation of a block's task when the block's lease is lost (rule 9)."""
+
+import asyncio
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from .model import Loss
+
+
+class CancelledOnLoss:
+    """A block that is cancelled when a lease is lost, as `asyncio.timeout` cancels its block.
+
+    It is the task which entered the block that is cancelled, once; the block drops that
+    cancellation at its end, and no other. It may be left in another task than it was entered in,
+    as fixtures and services do, which no scope of anyio allows. Then nothing is dropped, and if the
+    task that entered it has ended, nothing is cancelled either.
+    """
+
+    def __init__(self, on_lost: Callable[[Callable[[Loss], None]], None]) -> None:
+        self._on_lost = on_lost
+        self._over = False
+        self._cancelled = False
+
+    def __enter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task()
+        self._earlier = self._task.cancelling() if self._task is not None else 0
+        self._on_lost(self._lost)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        self._over = True
+        if self._task is None or not self._cancelled or self._task is not asyncio.current_task():
+            return False
+        others = self._task.uncancel() - self._earlier
+        return others <= 0 and isinstance(error, asyncio.CancelledError)
+
+    def _lost(self, _: Loss) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._cancel)
+        except RuntimeError:  # the loop is closed: nothing of the block runs any more
+            return
+
+    def _cancel(self) -> None:
+        if not self._over and self._task is not None:
+            self._cancelled = self._task.cancel()

@@ -1,0 +1,241 @@
+"""The block of an async `hold`: who is cancelled by a loss, and what else may cancel it meanwhile."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+
+import anyio
+import pytest
+
+from lease import Lease, LeaseClient, LeaseLost, events
+from lease.testing import MemoryStore
+from tests.lease.stores import STEADY, Recorder, until
+
+pytestmark = pytest.mark.anyio
+Body = Callable[[], Awaitable[object]]
+
+
+@pytest.fixture
+async def store() -> MemoryStore:
+    return MemoryStore()
+
+
+@pytest.fixture
+def told() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+async def client(store: MemoryStore, told: Recorder) -> AsyncIterator[LeaseClient]:
+    async with LeaseClient(store=store, timing=STEADY, on_event=told) as client:
+        yield client
+
+
+async def lose(store: MemoryStore, held: Lease) -> None:
+    """End the grant behind its holder's back; return when the holder knows."""
+    await store.release(held.grant)
+    await until(lambda: held.loss is not None)
+
+
+async def free(store: MemoryStore, name: str) -> bool:
+    record = await store.read(name)
+    return record is not None and record.holder is None
+
+
+class Service:
+    """Started in one task and stopped in another, as services and fixtures are."""
+
+    def __init__(self, client: LeaseClient) -> None:
+        self.client = client
+        self.stack = AsyncExitStack()
+
+    async def start(self) -> Lease:
+        return await self.stack.enter_async_context(self.client.hold("a"))
+
+    async def stop(self) -> None:
+        await self.stack.aclose()
+
+
+async def test_a_block_may_be_left_in_another_task_than_it_was_entered_in(
+    client: LeaseClient, store: MemoryStore
+) -> None:
+    service = Service(client)
+    held = await asyncio.create_task(service.start())
+    held.ensure()
+    await asyncio.create_task(service.stop())
+    assert await free(store, "a")
+
+
+async def test_a_loss_is_raised_in_the_task_that_leaves_and_cancels_no_other(
+    client: LeaseClient, store: MemoryStore
+) -> None:
+    service = Service(client)
+    held = await asyncio.create_task(service.start())
+    await lose(store, held)
+    await asyncio.sleep(0.01)
+    with pytest.raises(LeaseLost, match="lease 'a'"):
+        await asyncio.create_task(service.stop())
+
+
+async def test_a_loss_cancels_the_task_that_entered_while_another_leaves(
+    client: LeaseClient, store: MemoryStore
+) -> None:
+    service = Service(client)
+
+    async def main() -> None:
+        await service.start()
+        await asyncio.sleep(60)
+
+    working = asyncio.create_task(main())
+    await until(lambda: client._runtime.core.heartbeat.held)
+    (state,) = client._runtime.core.heartbeat.held
+    await store.release(state.grant)
+    with pytest.raises(asyncio.CancelledError):
+        await working
+    with pytest.raises(LeaseLost):
+        await service.stop()
+
+
+async def test_the_task_is_as_before_when_a_loss_has_cancelled_its_block(
+    client: LeaseClient, store: MemoryStore
+) -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    with pytest.raises(LeaseLost):  # noqa: PT012
+        async with client.hold("a") as held:
+            await lose(store, held)
+            await asyncio.sleep(60)
+    assert task.cancelling() == 0
+    await asyncio.sleep(0)
+
+
+async def test_a_cancellation_from_outside_is_not_taken_for_the_loss_that_comes_with_it(
+    client: LeaseClient, store: MemoryStore
+) -> None:
+    async def work() -> None:
+        async with client.hold("a") as held:
+            try:
+                await lose(store, held)
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                working.cancel()
+                raise
+
+    working = asyncio.create_task(work())
+    with pytest.raises(asyncio.CancelledError):
+        await working
+
+
+async def _within_timeout(work: Body) -> None:
+    async with asyncio.timeout(0.05):
+        await work()
+
+
+async def _within_scope_of_anyio(work: Body) -> None:
+    with anyio.fail_after(0.05):
+        await work()
+
+
+@pytest.mark.parametrize("limited", [_within_timeout, _within_scope_of_anyio])
+async def test_a_time_limit_around_the_block_ends_it_as_ever(
+    client: LeaseClient, store: MemoryStore, limited: Callable[[Body], Awaitable[None]]
+) -> None:
+    async def work() -> None:
+        async with client.hold("a"):
+            await asyncio.sleep(60)
+
+    with pytest.raises(TimeoutError):
+        await limited(work)
+    assert await free(store, "a")
+
+
+async def _in_task_group() -> None:
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(asyncio.sleep(60))
+
+
+async def _in_task_group_of_anyio() -> None:
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(asyncio.sleep, 60)
+
+
+async def _in_timeout() -> None:
+    async with asyncio.timeout(60):
+        await asyncio.sleep(60)
+
+
+async def _in_scope_of_anyio() -> None:
+    with anyio.move_on_after(60):
+        await asyncio.sleep(60)
+
+
+@pytest.mark.parametrize("body", [_in_task_group, _in_task_group_of_anyio, _in_timeout, _in_scope_of_anyio])
+async def test_a_loss_ends_what_the_block_waits_for(client: LeaseClient, store: MemoryStore, body: Body) -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    with pytest.raises(LeaseLost):  # noqa: PT012
+        async with client.hold("a") as held:
+            await store.release(held.grant)
+            await body()
+    assert task.cancelling() == 0
+
+
+async def test_the_loss_of_the_inner_of_two_leases_leaves_the_outer_block_alone(
+    client: LeaseClient, store: MemoryStore
+) -> None:
+    async with client.hold("outer") as outer:
+        with pytest.raises(LeaseLost, match="'inner'"):  # noqa: PT012
+            async with client.hold("inner") as inner:
+                await store.release(inner.grant)
+                await asyncio.sleep(60)
+        outer.ensure()
+        await asyncio.sleep(0.01)
+
+
+async def test_the_loss_of_the_outer_of_two_leases_ends_both_blocks(client: LeaseClient, store: MemoryStore) -> None:
+    with pytest.raises(LeaseLost, match="'outer'"):  # noqa: PT012
+        async with client.hold("outer") as outer, client.hold("inner"):
+            await store.release(outer.grant)
+            await asyncio.sleep(60)
+    assert await free(store, "inner")
+
+
+async def test_the_loss_of_both_is_that_of_the_outer(client: LeaseClient, store: MemoryStore) -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    with pytest.raises(LeaseLost, match="'outer'"):  # noqa: PT012
+        async with client.hold("outer") as outer, client.hold("inner") as inner:
+            await store.release(outer.grant)
+            await store.release(inner.grant)
+            await asyncio.sleep(60)
+    assert task.cancelling() == 0
+
+
+async def test_a_release_is_not_cut_by_a_second_cancellation(
+    client: LeaseClient, store: MemoryStore, told: Recorder
+) -> None:
+    begun, let_go, release = asyncio.Event(), asyncio.Event(), store.release
+    loop = asyncio.get_running_loop()
+
+    async def slow_release(grant: object) -> bool:
+        loop.call_soon_threadsafe(begun.set)
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(let_go.wait(), loop))
+        return await release(grant)  # type: ignore[arg-type]
+
+    async def work() -> None:
+        async with client.hold("a"):
+            await asyncio.sleep(60)
+
+    store.release = slow_release  # type: ignore[method-assign]
+    working = asyncio.create_task(work())
+    await until(lambda: client._runtime.core.heartbeat.held)
+    await asyncio.sleep(0.01)
+    working.cancel()
+    await begun.wait()
+    working.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await working
+    let_go.set()
+    await until(lambda: told.of(events.Released))
+    assert await free(store, "a")
+    assert told.of(events.OrphanReleased) == []
