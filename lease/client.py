@@ -36,7 +36,7 @@ class Lease(Handle):
         """Prove in the caller's transaction that this grant has not ended (rule 11; see
         `lease.fences.fence`). Raises `LeaseLost`.
         """
-        await fence(connection, self.grant, bound=bound, home=self._runtime.home)
+        await fence(connection, self._state.grant, bound=bound, home=self._runtime.home)
 
     async def release(self) -> bool:
         """End the grant; False when it had ended before. Goes on where the caller is cancelled.

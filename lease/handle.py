@@ -1,28 +1,46 @@
 """The readable side of a lease that this client holds, the same for the async and the sync client."""
 
+import os
 import threading
 from collections.abc import Callable
 
 from .durations import Duration
+from .errors import LeaseError
 from .grant_state import GrantState
 from .model import Grant, Loss
 from .runtime import Runtime
 
 
 class Handle:
-    """One grant of this client."""
+    """One grant of this client.
+
+    After ``os.fork`` the child's copy tells name, token and holder, and raises `LeaseError` for all
+    else: no heartbeat keeps it, and nobody tells it of a loss.
+    """
 
     def __init__(self, runtime: Runtime, state: GrantState) -> None:
         self._runtime = runtime
-        self._state = state
+        self._known = state
+        self._pid = os.getpid()
+
+    @property
+    def _state(self) -> GrantState:
+        if os.getpid() != self._pid:
+            raise LeaseError(
+                f"lease {self.name!r} was acquired before os.fork(), and only the parent process knows whether "
+                "it still holds it: acquire a lease in the child, or prove this one with lease.fence and its grant"
+            )
+        return self._known
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.name!r} token={self.token} remaining={self.remaining():.1f}s>"
+        here = os.getpid() == self._pid
+        state = f"remaining={self._known.remaining():.1f}s" if here else "inherited by os.fork()"
+        return f"<{type(self).__name__} {self.name!r} token={self.token} {state}>"
 
     @property
     def grant(self) -> Grant:
         """Name, token and holder: what a fence or a child process needs."""
-        return self._state.grant
+        return self._known.grant
 
     @property
     def name(self) -> str:

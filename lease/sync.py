@@ -26,7 +26,7 @@ class Lease(Handle):
         """Prove in the caller's transaction that this grant has not ended (rule 11; see
         `lease.fences.fence`). Raises `LeaseLost`.
         """
-        fence(connection, self.grant, bound=bound, home=self._runtime.home)
+        fence(connection, self._state.grant, bound=bound, home=self._runtime.home)
 
     def release(self) -> bool:
         """End the grant; False when it had ended before.

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -90,30 +90,60 @@ def test_leading_goes_on_until_the_caller_leaves(client: LeaseClient, tables: Ta
     wait_until(lambda: tables.record("leader").holder is None, "the last leadership is released")
 
 
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # from Python 3.12 on
-@pytest.mark.usefixtures("processes")
-def test_a_client_used_after_a_fork_refuses_with_a_sentence(client: LeaseClient) -> None:
-    held = client.try_acquire("a")
-    assert held is not None
+def in_forked_child(*works: Callable[[], object]) -> list[str]:
+    """Return what a forked child gets of each."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         said = []
-        for work in (lambda: client.try_acquire("b"), lambda: client.read("a"), held.release):
+        for work in works:
             try:
-                work()
-                said.append("nothing")
+                said.append(str(work()))
             except BaseException as error:  # noqa: BLE001 - the parent looks at it
                 said.append(f"{type(error).__name__}: {error}")
         os.write(writing, "\n".join(said).encode())
         os._exit(0)
     os.close(writing)
     os.waitpid(child, 0)
-    said = os.read(reading, 10_000).decode().splitlines()
-    os.close(reading)
+    with os.fdopen(reading) as told:
+        return told.read().splitlines()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # from Python 3.12 on
+@pytest.mark.usefixtures("processes")
+def test_a_client_used_after_a_fork_refuses_with_a_sentence(client: LeaseClient) -> None:
+    held = client.try_acquire("a")
+    assert held is not None
+    said = in_forked_child(lambda: client.try_acquire("b"), lambda: client.read("a"), held.release)
     assert said == ["LeaseError: this client was made before os.fork(); make a LeaseClient in the child process"] * 3
     held.ensure()
     assert held.release()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.usefixtures("processes")
+def test_a_lease_used_after_a_fork_refuses_with_a_sentence_and_tells_only_what_it_was(
+    client: LeaseClient, engine: Engine
+) -> None:
+    with client.hold("a") as held, engine.connect() as connection:
+        refused = in_forked_child(
+            held.ensure,
+            held.remaining,
+            lambda: held.fence(connection),
+            lambda: held.lost,
+            lambda: held.loss,
+            lambda: held.trusted_until,
+            lambda: held.watch(print),
+            lambda: held.on_lost(print),
+        )
+        assert len(refused) == 8
+        for sentence in refused:
+            assert sentence.startswith("LeaseError: lease 'a' was acquired before os.fork(), and only the parent"), (
+                sentence
+            )
+        told = in_forked_child(lambda: held.name, lambda: held.token, lambda: held.holder, lambda: held)
+        assert told == ["a", "1", held.holder, "<Lease 'a' token=1 inherited by os.fork()>"]
+        held.ensure()
 
 
 def test_closing_ends_the_wait_of_another_thread_with_a_sentence(database_url: str, tables: Tables) -> None:
