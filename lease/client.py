@@ -128,7 +128,7 @@ class LeaseClient:
         raised at the end of the block, also where another task leaves it. `StoreUnavailable` means
         that the database could not be asked.
         """
-        held = await self._acquire(name, wait)
+        held = await self.acquire(name, wait=wait)
         try:
             with CancelledOnLoss(held.on_lost):
                 yield held
@@ -137,12 +137,25 @@ class LeaseClient:
         if held.loss is not None:
             raise lost_error(held.loss)
 
+    async def acquire(self, name: str, *, wait: Duration | None = 0) -> Lease:
+        """Acquire ``name`` for a program that cannot use a block, which then releases it; ``wait`` as
+        in `hold`. Its loss cancels nothing: watch ``lost``, or call ``ensure()``.
+        """
+        ticket, seconds = Ticket(), None if wait is None else parse_duration(wait)
+        future = self._runtime.submit(lambda core: core.acquire_for(ticket, name, seconds))
+        try:
+            return Lease(self._runtime, await _answer(future))
+        except asyncio.CancelledError:
+            with anyio.CancelScope(shield=True):
+                await _done(self._runtime.submit(lambda core: core.abandon(ticket)))
+            raise
+
     async def try_acquire(self, name: str) -> Lease | None:
         """Acquire ``name`` if it is free or stale, otherwise return None. The caller releases it;
         its loss cancels nothing.
         """
         try:
-            return await self._acquire(name, 0)
+            return await self.acquire(name)
         except LeaseNotAcquired:
             return None
 
@@ -155,7 +168,7 @@ class LeaseClient:
         next turn waits for it again.
         """
         while True:
-            held = await self._acquire(name, None)
+            held = await self.acquire(name, wait=None)
             try:
                 yield held
             finally:
@@ -186,16 +199,6 @@ class LeaseClient:
         finally:
             with anyio.CancelScope(shield=True):
                 await _answer(self._runtime.call(lambda core: core.heartbeat.end_flight(ANY_NAME, sure)))
-
-    async def _acquire(self, name: str, wait: Duration | None) -> Lease:
-        ticket, seconds = Ticket(), None if wait is None else parse_duration(wait)
-        future = self._runtime.submit(lambda core: core.acquire_for(ticket, name, seconds))
-        try:
-            return Lease(self._runtime, await _answer(future))
-        except asyncio.CancelledError:
-            with anyio.CancelScope(shield=True):
-                await _done(self._runtime.submit(lambda core: core.abandon(ticket)))
-            raise
 
     async def _give_back(self, held: Lease) -> None:
         try:

@@ -91,7 +91,7 @@ class LeaseClient:
         ``held.ensure()``. If the lease was lost, `LeaseLost` is raised at the end of the block,
         unless the block itself raises.
         """
-        held = self._acquire(name, wait)
+        held = self.acquire(name, wait=wait)
         try:
             yield held
         finally:
@@ -99,10 +99,26 @@ class LeaseClient:
         if held.loss is not None:
             raise lost_error(held.loss)
 
+    def acquire(self, name: str, *, wait: Duration | None = 0) -> Lease:
+        """Acquire ``name`` for a program that cannot use a block, which then releases it; ``wait`` as
+        in `hold`.
+        """
+        ticket, seconds = Ticket(), None if wait is None else parse_duration(wait)
+        try:
+            acquiring = self._runtime.submit(lambda core: core.acquire_for(ticket, name, seconds))
+            return Lease(self._runtime, acquiring.result())
+        except LeaseError:
+            raise
+        except BaseException:
+            # A signal raised it in this thread, at any moment since the acquisition began: nobody
+            # would release what that is granted.
+            self._runtime.submit(lambda core: core.abandon(ticket)).result()
+            raise
+
     def try_acquire(self, name: str) -> Lease | None:
         """Acquire ``name`` if it is free or stale, otherwise return None. The caller releases it."""
         try:
-            return self._acquire(name, 0)
+            return self.acquire(name)
         except LeaseNotAcquired:
             return None
 
@@ -111,7 +127,7 @@ class LeaseClient:
         `lease.client.LeaseClient.lead`.
         """
         while True:
-            held = self._acquire(name, None)
+            held = self.acquire(name, wait=None)
             try:
                 yield held
             finally:
@@ -124,19 +140,6 @@ class LeaseClient:
     def list(self, prefix: str = "") -> list[LeaseRecord]:
         """Return the leases whose names begin with ``prefix``, by name."""
         return self._runtime.submit(lambda core: core.list(prefix)).result()
-
-    def _acquire(self, name: str, wait: Duration | None) -> Lease:
-        ticket, seconds = Ticket(), None if wait is None else parse_duration(wait)
-        try:
-            acquiring = self._runtime.submit(lambda core: core.acquire_for(ticket, name, seconds))
-            return Lease(self._runtime, acquiring.result())
-        except LeaseError:
-            raise
-        except BaseException:
-            # A signal raised it in this thread, at any moment since the acquisition began: nobody
-            # would release what that is granted.
-            self._runtime.submit(lambda core: core.abandon(ticket)).result()
-            raise
 
     def _give_back(self, held: Lease) -> None:
         try:

@@ -5,12 +5,13 @@ import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from typing import Any
 
 import anyio
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from lease import LeaseClient, LeaseError, LeaseLost, LeaseNotAcquired, StoreUnavailable, events
+from lease import InvalidDuration, LeaseClient, LeaseError, LeaseLost, LeaseNotAcquired, StoreUnavailable, events
 from lease.clock import boottime
 from lease.testing import MemoryStore
 from tests.lease.stores import QUICK, SELDOM, SHORT, STEADY, Recorder, Tables, until
@@ -179,6 +180,35 @@ async def test_a_cancelled_wait_leaves_nothing_behind(client: LeaseClient, table
     tables.release(grant)
     held = await client.try_acquire("a")
     assert held is not None
+
+
+async def test_what_is_acquired_without_a_block_is_released_by_its_caller(client: LeaseClient, tables: Tables) -> None:
+    held = await client.acquire("a")
+    assert tables.record("a").grant == held.grant
+    assert await held.release()
+    assert tables.record("a").holder is None
+    assert not await held.release()
+
+
+async def test_an_acquisition_without_a_block_waits_as_a_block_does(client: LeaseClient, tables: Tables) -> None:
+    grant = tables.one("a", holder="ben")
+    with pytest.raises(LeaseNotAcquired, match="held by ben"):
+        await client.acquire("a")
+    with pytest.raises(LeaseNotAcquired, match=r"held by ben .*\(waited 0.1s\)"):
+        await client.acquire("a", wait=0.1)
+    waiting = asyncio.create_task(client.acquire("a", wait=None))
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+    tables.release(grant)
+    held = await asyncio.wait_for(waiting, LIMIT)
+    assert held.token == 2
+
+
+@pytest.mark.parametrize("wait", ["soon", -1, float("nan"), True, b"1s"])
+async def test_a_wait_that_is_no_duration_is_refused(client: LeaseClient, tables: Tables, wait: Any) -> None:
+    with pytest.raises(InvalidDuration, match="not a duration"):
+        await client.acquire("a", wait=wait)
+    assert tables.read("a") is None
 
 
 async def test_closing_the_client_releases_all(database_url: str, tables: Tables, told: Recorder) -> None:

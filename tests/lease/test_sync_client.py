@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from lease import LeaseError, LeaseLost, LeaseNotAcquired, clock, events
+from lease import InvalidDuration, LeaseError, LeaseLost, LeaseNotAcquired, clock, events
 from lease.core import Ticket
 from lease.sync import LeaseClient
 from lease.testing import ManualClock, MemoryStore
@@ -49,9 +49,18 @@ def test_a_lease_is_held_during_the_block_and_free_after_it(
 def test_what_is_held_is_refused_to_the_same_and_to_another_client(client: LeaseClient, database_url: str) -> None:
     with client.hold("a"), LeaseClient(database_url, timing=STEADY) as other:
         with pytest.raises(LeaseNotAcquired, match="no re-entry"):
-            client._acquire("a", None)
+            client.acquire("a", wait=None)
         assert other.try_acquire("a") is None
         assert client.try_acquire("a") is None
+
+
+def test_what_is_acquired_without_a_block_is_released_by_its_caller(client: LeaseClient, tables: Tables) -> None:
+    held = client.acquire("a", wait="5s")
+    assert tables.record("a").grant == held.grant
+    with pytest.raises(InvalidDuration):
+        client.acquire("b", wait="soon")
+    assert held.release()
+    assert tables.record("a").holder is None
 
 
 def test_threads_share_one_client(client: LeaseClient) -> None:
@@ -151,7 +160,7 @@ def test_closing_ends_the_wait_of_another_thread_with_a_sentence(database_url: s
     client = LeaseClient(database_url, timing=STEADY)
     with ExitStack() as stack:
         stack.enter_context(client)
-        acquired = stack.enter_context(in_thread(lambda: client._acquire("a", None)))
+        acquired = stack.enter_context(in_thread(lambda: client.acquire("a", wait=None)))
         wait_until(lambda: client._runtime.core.heartbeat.holds("a"), "the thread waits")
         client.__exit__()
         with pytest.raises(LeaseError, match="closed while it acquired lease 'a'"):
@@ -184,7 +193,7 @@ def test_an_acquisition_that_a_signal_interrupts_leaves_nothing_held(client: Lea
         interrupting = threading.Thread(target=interrupt)
         with pytest.raises(SoftTimeLimit):  # noqa: PT012 - nothing may come between
             interrupting.start()
-            client._acquire("a", None)
+            client.acquire("a", wait=None)
         interrupting.join()
     finally:
         signal.signal(signal.SIGUSR1, before)

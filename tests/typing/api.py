@@ -26,6 +26,7 @@ async def asynchronous(connection: AsyncConnection, session: AsyncSession) -> No
             await held.fence(connection)
             await held.fence(session, bound=5)
             await held.fence(Session())  # type: ignore[arg-type]
+        assert_type(await client.acquire("a", wait="30s"), lease.Lease)
         assert_type(await client.try_acquire("a"), lease.Lease | None)
         assert_type(await client.read("a"), lease.LeaseRecord | None)
         assert_type(await client.list("run/"), list[lease.LeaseRecord])
@@ -47,6 +48,7 @@ def synchronous(connection: Connection, session: Session) -> None:
             held.fence(session)
             held.on_lost(lambda loss: print(loss.cause))  # noqa: T201
             held.watch(lambda trusted_until: None)
+        assert_type(client.acquire("a", wait=None), sync.Lease)
         assert_type(client.try_acquire("a"), sync.Lease | None)
         assert_type(client.read("a"), lease.LeaseRecord | None)
         assert_type(client.list(), list[lease.LeaseRecord])

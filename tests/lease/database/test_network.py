@@ -304,10 +304,10 @@ def test_the_waiting_of_one_who_is_cut_off_ends_as_unavailable(proxied_url: str,
     tables.one("a", holder="ben")
     with lease.sync.LeaseClient(proxied_url, timing=SHORT) as client:
         with pytest.raises(LeaseNotAcquired):
-            client._acquire("a", 0.1)
+            client.acquire("a", wait=0.1)
         proxy.cut()
         with pytest.raises(StoreUnavailable):
-            client._acquire("a", 0.3)
+            client.acquire("a", wait=0.3)
 
 
 def test_a_heartbeat_over_a_silent_network_keeps_trying(
