@@ -8,11 +8,11 @@ from typing import assert_never
 
 from . import events
 from .clock import Clock
-from .durations import format_duration
 from .errors import LeaseError, LeaseNotAcquired, StoreUnavailable
 from .grant_state import GrantState
 from .heartbeat.heartbeat import Heartbeat
 from .model import Grant, LeaseRecord, check_name
+from .refusals import refusal, refusal_within
 from .retrying import retried
 from .store import Store
 from .timing import LeaseTiming
@@ -44,9 +44,9 @@ class Acquirer:
         """
         deadline = None if wait is None else self.clock() + wait
         if self.turns.owner(check_name(name)) == owner:
-            raise LeaseNotAcquired(_own_refusal(name, "this task or thread holds it already; there is no re-entry"))
+            raise self._refused_within(name, "this task or thread holds it already; there is no re-entry")
         if not await self.turns.take(name, owner, wait):
-            raise LeaseNotAcquired(_own_refusal(name, "another task or thread of this client holds it", wait))
+            raise self._refused_within(name, "another task or thread of this client holds it", wait)
         try:
             state = await self._in_turn(name, wait, deadline)
         except BaseException:
@@ -57,7 +57,7 @@ class Acquirer:
 
     async def _in_turn(self, name: str, wait: float | None, deadline: float | None) -> GrantState:
         if self.heartbeat.holds(name):
-            raise LeaseNotAcquired(_own_refusal(name, "this client holds it already"))
+            raise self._refused_within(name, "this client holds it already")
         self.heartbeat.begin_flight(name)
         try:
             return await self._acquire(name, wait, deadline)
@@ -99,9 +99,13 @@ class Acquirer:
                 return answer
             case LeaseRecord() | None:
                 self.notify(events.Refused(name, answer))
-                return LeaseNotAcquired(_refusal(name, answer, self.holder, wait))
+                return refusal(name, answer, self.holder, waited=wait or 0.0)
             case _:
                 assert_never(answer)
+
+    def _refused_within(self, name: str, why: str, wait: float | None = None) -> LeaseNotAcquired:
+        held = self.heartbeat.grant_of(name)
+        return refusal_within(name, why, self.holder, self.label, held, waited=wait or 0.0)
 
     async def _attempt(self, name: str, *, queue: bool) -> GrantState | LeaseRecord | StoreUnavailable | None:
         try:
@@ -147,20 +151,3 @@ def _next_look(answer: LeaseRecord | StoreUnavailable | None, holder: str) -> _L
     ahead = ahead_of(holder, answer.waiting)
     seconds = turn_in(ahead, answer.free_for)
     return _Look(seconds + _AFTER, ahead) if seconds > 0 else None
-
-
-def _own_refusal(name: str, why: str, wait: float | None = None) -> str:
-    waited = f" (waited {format_duration(wait)})" if wait else ""
-    return f"lease {name!r} could not be acquired{waited}: {why}"
-
-
-def _refusal(name: str, record: LeaseRecord | None, holder: str, wait: float | None) -> str:
-    waited = f" (waited {format_duration(wait)})" if wait else ""
-    if record is not None and record.holder is not None:
-        held = "" if record.held_for is None else f" for {format_duration(record.held_for)}"
-        who = record.label or record.holder
-        return f"lease {name!r} is held by {who} (holder {record.holder}, token {record.token}){held}{waited}"
-    before = () if record is None else record.waiting[: ahead_of(holder, record.waiting)]
-    if before:
-        return f"lease {name!r} is free, but {before[0].label or before[0].holder} waits for it and comes first{waited}"
-    return f"lease {name!r} could not be acquired{waited}: it was busy each time"

@@ -1,11 +1,14 @@
-"""Durations as users write them: ``"15s"``, ``"40m"``, ``"2h30m"``, or a number of seconds."""
+"""Durations as users write them: ``"15s"``, ``"40m"``, ``"2h30m"``, a number of seconds, or a
+`timedelta`.
+"""
 
 import math
 import re
+from datetime import timedelta
 
 from .errors import InvalidDuration
 
-Duration = str | int | float
+Duration = str | int | float | timedelta
 """What every public function takes as a duration."""
 
 _TOO_LONG = 1e15
@@ -19,6 +22,8 @@ def parse_duration(value: Duration) -> float:
 
     Raises `InvalidDuration` for anything negative, unreadable or not finite.
     """
+    if isinstance(value, timedelta):
+        value = value.total_seconds()
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise InvalidDuration(_complaint(value))
     if isinstance(value, (int, float)):

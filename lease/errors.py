@@ -6,7 +6,30 @@ class LeaseError(Exception):
 
 
 class LeaseNotAcquired(LeaseError):
-    """Another client holds the lease, and the wait (if any) is over."""
+    """Another client holds the lease, and the wait (if any) is over.
+
+    ``holder``, ``label``, ``token`` and ``held_for`` (in seconds) are of who holds it, and None where
+    that is not known; ``waited`` is how long it was waited for, in seconds.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        name: str = "",
+        holder: str | None = None,
+        label: str | None = None,
+        token: int | None = None,
+        held_for: float | None = None,
+        waited: float = 0.0,
+    ) -> None:
+        super().__init__(message)
+        self.name = name
+        self.holder = holder
+        self.label = label
+        self.token = token
+        self.held_for = held_for
+        self.waited = waited
 
 
 class LeaseLost(LeaseError):

@@ -113,6 +113,10 @@ class Heartbeat:
         """Return whether this client holds ``name``, or is acquiring it."""
         return self._in_flight[name] > 0 or any(grant.name == name for grant in self._states)
 
+    def grant_of(self, name: str) -> Grant | None:
+        """Return the grant under which this client holds ``name``, or None."""
+        return next((grant for grant in self._states if grant.name == name), None)
+
     @property
     def held(self) -> list[GrantState]:
         """All that is held."""

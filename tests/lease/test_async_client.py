@@ -1,14 +1,17 @@
 """The async client, on either kind of database and in memory."""
 
 import asyncio
+import copy
 import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 import anyio
 import pytest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from lease import InvalidDuration, LeaseClient, LeaseError, LeaseLost, LeaseNotAcquired, StoreUnavailable, events
@@ -209,6 +212,28 @@ async def test_a_wait_that_is_no_duration_is_refused(client: LeaseClient, tables
     with pytest.raises(InvalidDuration, match="not a duration"):
         await client.acquire("a", wait=wait)
     assert tables.read("a") is None
+
+
+async def test_a_refusal_tells_in_fields_who_holds_the_lease(client: LeaseClient, tables: Tables) -> None:
+    tables.grant("a", holder="ben", label="ben's host:17")
+    with pytest.raises(LeaseNotAcquired) as refused:
+        await client.acquire("a", wait=timedelta(milliseconds=200))
+    error = copy.copy(refused.value)  # as a process pool sends it
+    assert str(error) == str(refused.value)
+    assert (error.name, error.holder, error.label, error.token) == ("a", "ben", "ben's host:17", 1)
+    assert error.held_for is not None
+    assert error.held_for >= error.waited == 0.2
+
+
+async def test_a_refusal_of_a_free_lease_whose_row_is_locked_names_no_holder(postgres_tables: Tables) -> None:
+    postgres_tables.release(postgres_tables.one("a"))
+    with postgres_tables.transaction() as connection:
+        connection.execute(text("SELECT 1 FROM lease FOR UPDATE"))
+        async with LeaseClient(postgres_tables.url, timing=STEADY) as client:
+            with pytest.raises(LeaseNotAcquired, match="busy each time") as refused:
+                await client.acquire("a")
+    error = refused.value
+    assert (error.name, error.holder, error.label, error.token, error.held_for) == ("a", None, None, None, None)
 
 
 async def test_closing_the_client_releases_all(database_url: str, tables: Tables, told: Recorder) -> None:

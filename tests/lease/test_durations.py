@@ -1,12 +1,13 @@
 """Durations as users write them."""
 
 import math
+from datetime import time, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lease import InvalidDuration, format_duration, parse_duration
+from lease import Duration, InvalidDuration, format_duration, parse_duration
 
 
 @pytest.mark.parametrize(
@@ -25,9 +26,11 @@ from lease import InvalidDuration, format_duration, parse_duration
         (90, 90.0),
         (1.5, 1.5),
         (0, 0.0),
+        (timedelta(minutes=1, milliseconds=250), 60.25),
+        (timedelta(), 0.0),
     ],
 )
-def test_a_duration_is_read(written: str | float, seconds: float) -> None:
+def test_a_duration_is_read(written: Duration, seconds: float) -> None:
     assert parse_duration(written) == seconds
 
 
@@ -56,6 +59,8 @@ def test_a_duration_is_read(written: str | float, seconds: float) -> None:
         False,
         None,
         b"5s",
+        timedelta(seconds=-1),
+        time(0, 5),
         [5],
         "5s\nDROP",
     ],

@@ -1,6 +1,7 @@
 """The public surface as a type checker sees it; checked by mypy, never run."""
 
 from collections.abc import Awaitable
+from datetime import timedelta
 from threading import Event
 from typing import assert_type
 
@@ -27,6 +28,7 @@ async def asynchronous(connection: AsyncConnection, session: AsyncSession) -> No
             await held.fence(session, bound=5)
             await held.fence(Session())  # type: ignore[arg-type]
         assert_type(await client.acquire("a", wait="30s"), lease.Lease)
+        assert_type(await client.acquire("a", wait=timedelta(seconds=30)), lease.Lease)
         assert_type(await client.try_acquire("a"), lease.Lease | None)
         assert_type(await client.read("a"), lease.LeaseRecord | None)
         assert_type(await client.list("run/"), list[lease.LeaseRecord])
@@ -92,3 +94,10 @@ def transactions(connection: Connection) -> None:
     lease.create_tables(connection)
     assert_type(lease.parse_duration("2h30m"), float)
     assert_type(lease.format_duration(9_000), str)
+
+
+def refused(error: lease.LeaseNotAcquired) -> None:
+    assert_type((error.name, error.waited), tuple[str, float])
+    assert_type((error.holder, error.label), tuple[str | None, str | None])
+    assert_type((error.token, error.held_for), tuple[int | None, float | None])
+    lease.LeaseTiming(timedelta(seconds=30), renew_every=timedelta(seconds=5))

@@ -49,6 +49,13 @@ def refusal(define: Callable[[Schedules], Any]) -> str:
     return sentence
 
 
+def test_a_timedelta_is_a_duration_as_any_other() -> None:
+    schedules = Schedules("shop")
+    schedules.every(timedelta(minutes=5))(task)
+    (schedule,) = schedules.application().schedules
+    assert schedule.trigger == Every(300.0)
+
+
 def test_a_decorated_function_is_a_schedule_of_one_job_named_after_it() -> None:
     schedules = Schedules("shop")
 
