@@ -82,7 +82,7 @@ def test_who_did_not_wait_does_not_overtake_one_who_does_and_hears_its_name(data
     tables.release(grant)
     with LeaseClient(database_url, timing=SELDOM) as client:
         with pytest.raises(LeaseNotAcquired, match="'a' is free, but ben's host waits for it and comes first"):
-            client._acquire("a", 0)
+            client.acquire("a", wait=0)
         assert client.try_acquire("a") is None
 
 
@@ -92,7 +92,7 @@ def test_a_first_waiter_that_does_not_take_is_passed_over(database_url: str, tab
     for dead in ("ben", "cleo"):
         assert tables.queue("a", holder=dead) == []
     with LeaseClient(database_url, timing=SELDOM, label="living") as client:
-        with in_thread(lambda: client._acquire("a", LIMIT)) as acquired:
+        with in_thread(lambda: client.acquire("a", wait=LIMIT)) as acquired:
             wait_until(lambda: waiting_for(tables, "a")[2:] == ["living"], "it has its place")
             released = time.monotonic()
             tables.release(grant)
@@ -109,9 +109,9 @@ def test_one_that_gives_up_leaves_the_queue_and_holds_up_nobody(leaves: str, dat
     impatient = LeaseClient(database_url, timing=SELDOM, label="impatient")
     with ThreadPoolExecutor(2) as pool, LeaseClient(database_url, timing=SELDOM, label="patient") as patient:
         with impatient:
-            gone = pool.submit(impatient._acquire, "a", 1.0 if leaves == "its wait is over" else LIMIT)
+            gone = pool.submit(impatient.acquire, "a", wait=1.0 if leaves == "its wait is over" else LIMIT)
             wait_until(lambda: waiting_for(tables, "a") == ["impatient"], "it has its place")
-            waits = pool.submit(patient._acquire, "a", LIMIT)
+            waits = pool.submit(patient.acquire, "a", wait=LIMIT)
             if leaves == "its wait is over":
                 wait_until(gone.done, "it has given up")
         assert isinstance(gone.exception(), lease.LeaseError)
@@ -150,7 +150,7 @@ def test_a_wait_within_one_client_ends_in_time(database_url: str) -> None:
         with in_thread(lambda: client.try_acquire("a")) as refused:
             assert refused() is None
         with (
-            in_thread(lambda: client._acquire("a", 0.05)) as late,
+            in_thread(lambda: client.acquire("a", wait=0.05)) as late,
             pytest.raises(LeaseNotAcquired, match=r"waited .*another task or thread of this client holds it"),
         ):
             late()
@@ -162,7 +162,7 @@ def test_waiting_costs_next_to_nothing(
     """A waiter looks when the lease could have gone stale, and not more often."""
     postgres_tables.one("a", holder="anna", ttl=600)
     with LeaseClient(proxied_url, timing=SELDOM, label="ben") as client, ThreadPoolExecutor(1) as pool:
-        waits = pool.submit(client._acquire, "a", 4.0)
+        waits = pool.submit(client.acquire, "a", wait=4.0)
         wait_until(lambda: waiting_for(postgres_tables, "a") == ["ben"], "it has its place")
         time.sleep(1.0)  # it has begun to listen, and has looked once more
         asked = len(proxy.statements)
