@@ -58,11 +58,11 @@ class Acquirer:
     async def _in_turn(self, name: str, wait: float | None, deadline: float | None) -> GrantState:
         if self.heartbeat.holds(name):
             raise self._refused_within(name, "this client holds it already")
-        self.heartbeat.begin_flight(name)
+        flight = self.heartbeat.begin_flight(name)
         try:
             return await self._acquire(name, wait, deadline)
         finally:
-            self.heartbeat.end_flight(name, sure=True)
+            self.heartbeat.end_flight(flight, sure=True)
 
     async def _acquire(self, name: str, wait: float | None, deadline: float | None) -> GrantState:
         queue = deadline is None or deadline > self.clock()

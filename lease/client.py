@@ -13,14 +13,14 @@ import anyio
 from . import events
 from .cancellation import CancelledOnLoss
 from .clock import Clock, boottime
-from .core import Ticket
+from .core import Core, Ticket
 from .database.address import Address
 from .durations import Duration, parse_duration
 from .errors import LeaseError, LeaseNotAcquired
 from .fences import BOUND, AsyncKinds, fence
 from .grant_state import lost_error
 from .handle import Handle
-from .heartbeat.verdicts import ANY_NAME
+from .heartbeat.flights import ANY_NAME, Flight
 from .model import Grant, LeaseRecord
 from .runtime import Runtime
 from .store import Store
@@ -190,15 +190,14 @@ class LeaseClient:
         Open it before the transaction, and adopt in it what was granted. Meanwhile no grant is
         taken for an orphan (rule 6).
         """
-        sent = self._runtime.clock()
-        await _answer(self._runtime.call(lambda core: core.heartbeat.begin_flight(ANY_NAME)))
-        sure = False
+        acquisition, sure = Acquisition(self._runtime), False
         try:
-            yield Acquisition(self._runtime, sent)
+            await _answer(self._runtime.call(acquisition.begin))
+            yield acquisition
             sure = True
         finally:
             with anyio.CancelScope(shield=True):
-                await _answer(self._runtime.call(lambda core: core.heartbeat.end_flight(ANY_NAME, sure)))
+                await _answer(self._runtime.call(lambda core: acquisition.end(core, sure)))
 
     async def _give_back(self, held: Lease) -> None:
         try:
@@ -211,9 +210,10 @@ class LeaseClient:
 class Acquisition:
     """An acquisition under way in the caller's own transaction."""
 
-    def __init__(self, runtime: Runtime, sent: float) -> None:
+    def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._sent = sent
+        self._sent = runtime.clock()
+        self._flight: Flight | None = None
 
     async def adopt(self, grants: Sequence[Grant]) -> list[Lease]:
         """Renew these grants from now on. Their trust counts from before the transaction was sent
@@ -221,6 +221,15 @@ class Acquisition:
         """
         adopted = self._runtime.call(lambda core: [core.heartbeat.adopt(grant, self._sent) for grant in grants])
         return [Lease(self._runtime, state) for state in await _answer(adopted)]
+
+    def begin(self, core: Core) -> None:
+        """Begin, in the library's thread."""
+        self._flight = core.heartbeat.begin_flight(ANY_NAME)
+
+    def end(self, core: Core, sure: bool) -> None:
+        """End, in the library's thread, also when the caller was cancelled as it began."""
+        if self._flight is not None:
+            core.heartbeat.end_flight(self._flight, sure)
 
 
 async def _answer(future: "Future[T]") -> T:

@@ -11,7 +11,6 @@ Between "renewed" and "lost" there is "unknown": the work goes on until trust en
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from typing import assert_never
 
@@ -25,10 +24,11 @@ from ..model import Grant, Loss, LossKind, Renewal
 from ..store import Store
 from ..timing import LeaseTiming
 from .database_clock import DatabaseClock
+from .flights import Flight, Flights
 from .lingering import Lingering
 from .orphan_release import OrphanRelease
 from .renewal_history import RenewalHistory
-from .verdicts import Verdicts, judge, orphans
+from .verdicts import Verdicts, judge, strangers
 
 _TICK = 0.5
 """Seconds between two looks at the clock while something is held; a longer gap is a stall."""
@@ -47,7 +47,7 @@ class Heartbeat:
         self._clock = clock
         self._notify = notify
         self._states: dict[Grant, GrantState] = {}
-        self._in_flight: Counter[str] = Counter()
+        self._flights = Flights()
         self._sweep_until = 0.0
         self._next_beat = 0.0
         self._wanted = asyncio.Event()
@@ -59,17 +59,17 @@ class Heartbeat:
 
     # What the client reports
 
-    def begin_flight(self, name: str) -> None:
+    def begin_flight(self, name: str) -> Flight:
         """Record that ``name`` (or `ANY_NAME`) is being acquired: a grant of it that is not held
         yet is no orphan.
         """
-        self._in_flight[name] += 1
+        return self._flights.begin(name)
 
-    def end_flight(self, name: str, sure: bool) -> None:
+    def end_flight(self, flight: Flight, sure: bool) -> None:
         """Record that this is over. Unless ``sure``, something may have been granted without an
         answer.
         """
-        self._in_flight -= Counter([name])
+        self._flights.end(flight)
         if not sure:
             self.sweep()
 
@@ -111,7 +111,7 @@ class Heartbeat:
 
     def holds(self, name: str) -> bool:
         """Return whether this client holds ``name``, or is acquiring it."""
-        return self._in_flight[name] > 0 or any(grant.name == name for grant in self._states)
+        return self._flights.acquire(name) or any(grant.name == name for grant in self._states)
 
     def grant_of(self, name: str) -> Grant | None:
         """Return the grant under which this client holds ``name``, or None."""
@@ -176,7 +176,7 @@ class Heartbeat:
         for grant, cause in verdicts.ended:
             self._end(grant, cause)
         self._compare_clocks(renewal, sent)
-        for orphan in orphans(renewal, self._holder, self._states.keys(), self._in_flight.keys()):
+        for orphan in self._flights.orphans(strangers(renewal, self._holder, self._states.keys())):
             if not self.lingers(orphan):
                 self._lingering.drop(orphan)
                 self._orphans.begin(orphan)

@@ -6,9 +6,6 @@ from dataclasses import dataclass
 
 from ..model import Grant, Renewal, ended_cause
 
-ANY_NAME = ""
-"""In place of a name, where what is being acquired is not known beforehand."""
-
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
@@ -35,15 +32,11 @@ def judge(expected: Collection[Grant], renewal: Renewal) -> Verdicts:
     return Verdicts(tuple(renewed), tuple(unknown), tuple(ended))
 
 
-def orphans(renewal: Renewal, holder: str, known: AbstractSet[Grant], in_flight: AbstractSet[str]) -> list[Grant]:
+def strangers(renewal: Renewal, holder: str, held: AbstractSet[Grant]) -> list[Grant]:
     """Return the grants that the database has under ``holder`` although this client does not hold
     them, or has declared them lost.
 
-    The reply to their acquisition may have been lost. A name that is being acquired right now is
-    not among them, and none is while something is acquired whose name is not known beforehand
-    (`ANY_NAME`).
+    They are being acquired, or the reply to their acquisition was lost (`lease.heartbeat.flights`).
     """
-    if ANY_NAME in in_flight:
-        return []
     grants = (Grant(name, token, holder) for name, token in sorted(renewal.pairs))
-    return [grant for grant in grants if grant not in known and grant.name not in in_flight]
+    return [grant for grant in grants if grant not in held]

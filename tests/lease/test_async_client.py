@@ -5,7 +5,7 @@ import copy
 import os
 import time
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -357,6 +357,40 @@ async def test_what_was_granted_in_a_transaction_that_failed_afterwards_is_relea
             raise RuntimeError
     await event_of(told, events.OrphanReleased)
     assert tables.record("a").holder is None
+
+
+async def test_a_grant_whose_reply_was_lost_is_released_while_another_transaction_grants(
+    client: LeaseClient, tables: Tables, told: Recorder
+) -> None:
+    """Rule 6: a busy replica has always an acquisition open."""
+    async with client.hold("a"), AsyncExitStack() as stack:
+        with pytest.raises(RuntimeError):  # noqa: PT012
+            async with client.acquiring():
+                tables.grant("lost", holder=client.holder)
+                seen = len(told.of(events.Renewed)) + 2
+                await until(lambda: len(told.of(events.Renewed)) >= seen)
+                await stack.enter_async_context(client.acquiring())
+                raise RuntimeError
+        await event_of(told, events.OrphanReleased)
+    assert tables.record("lost").holder is None
+
+
+async def test_a_cancelled_acquisition_explains_nothing_afterwards(
+    client: LeaseClient, tables: Tables, told: Recorder
+) -> None:
+    async def acquire() -> None:
+        async with client.acquiring():
+            pass
+
+    for number in range(25):
+        task = asyncio.ensure_future(acquire())
+        await asyncio.sleep(number / 20_000)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+    tables.grant("lost", holder=client.holder)
+    async with client.hold("a"):
+        await event_of(told, events.OrphanReleased)
 
 
 async def test_a_client_needs_a_database_or_a_store() -> None:

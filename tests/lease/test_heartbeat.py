@@ -10,6 +10,7 @@ import pytest
 from lease import Grant, LeaseLost, LeaseTiming, LossKind, events
 from lease.errors import StoreUnavailable
 from lease.grant_state import GrantState
+from lease.heartbeat.flights import ANY_NAME
 from lease.heartbeat.heartbeat import Heartbeat
 from lease.model import Renewal
 from lease.testing import ManualClock, MemoryStore
@@ -292,23 +293,57 @@ async def test_a_grant_that_the_client_does_not_know_is_released_at_once(beating
 async def test_a_grant_that_is_being_acquired_is_no_orphan(beating: Beating) -> None:
     """Rule 6."""
     await beating.hold("known")
-    beating.heartbeat.begin_flight("flying")
+    flight = beating.heartbeat.begin_flight("flying")
     await beating.store.grant("flying", "anna", "", 60.0)
     async with beating.running():
         for number in (1, 2):
             beating.clock.advance(0.25)
             await beating.renewals(number)
         assert beating.store.releases == []
-        beating.heartbeat.end_flight("flying", sure=False)
+        beating.heartbeat.end_flight(flight, sure=False)
         beating.clock.advance(0.25)
         await until(lambda: beating.store.releases)
 
 
+async def test_a_grant_whose_reply_was_lost_is_released_though_acquisitions_overlap_without_end(
+    beating: Beating,
+) -> None:
+    """Rule 6: a busy replica always acquires something; only a flight that was open at first sight explains."""
+    await beating.hold("known")
+    first = beating.heartbeat.begin_flight(ANY_NAME)
+    await beating.store.grant("orphan", "anna", "", 60.0)  # and its reply is lost
+    async with beating.running():
+        beating.clock.advance(0.25)
+        await beating.renewals(1)
+        later = beating.heartbeat.begin_flight(ANY_NAME)
+        beating.heartbeat.end_flight(first, sure=False)
+        beating.clock.advance(0.25)
+        await until(lambda: beating.told.of(events.OrphanReleased))
+        beating.heartbeat.end_flight(later, sure=True)
+    assert beating.store.releases == [Grant("orphan", 1, "anna")]
+
+
+async def test_what_a_later_acquisition_is_granted_is_no_orphan_beside_one(beating: Beating) -> None:
+    await beating.hold("known")
+    await beating.store.grant("orphan", "anna", "", 60.0)
+    async with beating.running():
+        beating.clock.advance(0.25)
+        await until(lambda: beating.told.of(events.OrphanReleased))
+        flight = beating.heartbeat.begin_flight(ANY_NAME)
+        await beating.store.grant("flying", "anna", "", 60.0)
+        for number in (2, 3):
+            beating.clock.advance(0.25)
+            await beating.renewals(number)
+        beating.heartbeat.adopt(Grant("flying", 1, "anna"), beating.clock())
+        beating.heartbeat.end_flight(flight, sure=True)
+    assert beating.store.releases == [Grant("orphan", 1, "anna")]
+
+
 async def test_an_acquisition_that_ended_in_doubt_is_looked_after_though_nothing_is_held(beating: Beating) -> None:
     async with beating.running():
-        beating.heartbeat.begin_flight("flying")
+        flight = beating.heartbeat.begin_flight("flying")
         await beating.store.grant("flying", "anna", "", 60.0)
-        beating.heartbeat.end_flight("flying", sure=False)
+        beating.heartbeat.end_flight(flight, sure=False)
         await until(lambda: beating.told.of(events.OrphanReleased))
         beating.clock.advance(beating.timing.ttl)
         await until(lambda: beating.heartbeat.age() == 0)

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from lease import LeaseTiming, events, statements
 from lease.core import Core
-from lease.heartbeat.verdicts import ANY_NAME
+from lease.heartbeat.flights import ANY_NAME
 from lease.store import DatabaseStore
 from lease.sync import LeaseClient
 from tests.lease.stores import STEADY, Recorder, Tables
@@ -39,10 +39,10 @@ def holding(proxied_url: str, tables: Tables, told: Recorder) -> Iterator[LeaseC
     """A client that holds a thousand leases."""
     with LeaseClient(proxied_url, timing=TIMING, on_event=told) as client:
         sent = client._runtime.clock()
-        client._runtime.call(lambda core: core.heartbeat.begin_flight(ANY_NAME)).result()
+        flight = client._runtime.call(lambda core: core.heartbeat.begin_flight(ANY_NAME)).result()
         grants = tables.grant(*NAMES, holder=client.holder)
         client._runtime.call(lambda core: [core.heartbeat.adopt(grant, sent) for grant in grants]).result()
-        client._runtime.call(lambda core: core.heartbeat.end_flight(ANY_NAME, sure=True)).result()
+        client._runtime.call(lambda core: core.heartbeat.end_flight(flight, sure=True)).result()
         yield client
         client._runtime.call(forget_all).result()  # a thousand releases are not what this is about
 

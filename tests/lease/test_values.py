@@ -5,7 +5,8 @@ import logging
 import pytest
 
 from lease import Grant, InvalidName, LeaseRecord, Loss, LossKind, events
-from lease.heartbeat.verdicts import ANY_NAME, judge, orphans
+from lease.heartbeat.flights import ANY_NAME, Flight, explanations
+from lease.heartbeat.verdicts import judge, strangers
 from lease.model import Renewal, check_name, ended_cause
 
 A, B = Grant("a", 1, "anna"), Grant("b", 4, "anna")
@@ -48,16 +49,26 @@ def test_a_renewal_of_another_token_of_the_name_does_not_count_for_this_grant() 
     assert len(verdicts.ended) == 1
 
 
-def test_a_pair_that_is_neither_known_nor_in_flight_is_an_orphan() -> None:
+def test_a_pair_that_is_not_held_is_a_stranger() -> None:
     """Rule 6."""
     renewal = Renewal(frozenset({("a", 1), ("b", 4), ("c", 2)}), {}, 0.0)
-    assert orphans(renewal, "anna", {A}, {"c"}) == [B]
-    assert orphans(renewal, "anna", {A, B}, set()) == [Grant("c", 2, "anna")]
-    assert orphans(renewal, "anna", set(), {ANY_NAME}) == []
+    assert strangers(renewal, "anna", {A}) == [B, Grant("c", 2, "anna")]
+    assert strangers(renewal, "anna", {A, B, Grant("c", 2, "anna")}) == []
 
 
-def test_an_earlier_token_of_a_name_that_is_held_is_an_orphan() -> None:
-    assert orphans(Renewal(frozenset({("a", 1)}), {}, 0.0), "anna", {Grant("a", 2, "anna")}, set()) == [A]
+def test_an_earlier_token_of_a_name_that_is_held_is_a_stranger() -> None:
+    assert strangers(Renewal(frozenset({("a", 1)}), {}, 0.0), "anna", {Grant("a", 2, "anna")}) == [A]
+
+
+def test_a_stranger_is_explained_by_the_flights_that_were_under_way_when_it_was_first_seen() -> None:
+    """Rule 6."""
+    of_a, of_b, of_any, later = Flight("a"), Flight("b"), Flight(ANY_NAME), Flight("a")
+    first = explanations([A], {}, {of_a, of_b, of_any})
+    assert first == {A: {of_a, of_any}}
+    second = explanations([A, B], first, {of_any, later})
+    assert second == {A: {of_any}, B: {of_any}}, "and by none that has begun since"
+    assert explanations([A], second, {later}) == {A: frozenset()}
+    assert explanations([], second, {of_any}) == {}
 
 
 # Names

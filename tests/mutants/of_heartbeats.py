@@ -55,13 +55,28 @@ HEARTBEATS = (
         (
             Edit(
                 HEARTBEAT,
-                "for orphan in orphans(renewal, self._holder, self._states.keys(), self._in_flight.keys()):\n",
+                "for orphan in self._flights.orphans(strangers(renewal, self._holder, self._states.keys())):\n",
                 "for orphan in ():\n",
             ),
         ),
         on_each(
             "tests/lease/test_async_client.py"
             "::test_what_was_granted_in_a_transaction_that_failed_afterwards_is_released[{}]"
+        ),
+    ),
+    Mutant(
+        "orphan-explained-by-a-later-flight",
+        "a grant whose reply was lost counts as being acquired as long as anything is",
+        (
+            Edit(
+                "lease/heartbeat/flights.py",
+                "known[stranger] & under_way\n        if stranger in known\n        else frozenset(",
+                "frozenset(",
+            ),
+        ),
+        on_either(
+            "tests/lease/test_heartbeat.py"
+            "::test_a_grant_whose_reply_was_lost_is_released_though_acquisitions_overlap_without_end"
         ),
     ),
     Mutant(

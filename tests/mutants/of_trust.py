@@ -34,9 +34,9 @@ TRUST = (
         "a grant whose reply is still on its way is taken for an orphan, and released",
         (
             Edit(
-                "lease/heartbeat/verdicts.py",
-                "grant not in known and grant.name not in in_flight]",
-                "grant not in known]",
+                "lease/heartbeat/flights.py",
+                "for stranger, flights in self._explanations.items() if not flights]",
+                "for stranger in self._explanations]",
             ),
         ),
         on_either(SIMULATION.format(0)),

@@ -57,7 +57,7 @@ class Client:
         return self.core.heartbeat._states
 
     def acquires(self, name: str) -> bool:
-        return self.core.heartbeat._in_flight[name] > 0
+        return self.core.heartbeat._flights.acquire(name)
 
     def start(self, workers: "Sequence[Work]") -> None:
         """Start the core, then the workers, and close the core when all of them have ended."""

@@ -1,0 +1,69 @@
+"""Acquisitions in flight, and what they explain: a grant under our holder that is not held yet
+(rule 6).
+"""
+
+from collections.abc import Collection, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+from ..model import Grant
+
+ANY_NAME = ""
+"""In place of a name, where what is being acquired is not known beforehand."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Flight:
+    """One acquisition under way, of ``name`` or of `ANY_NAME`; equal to itself alone."""
+
+    name: str
+
+    def explains(self, grant: Grant) -> bool:
+        """Return whether this acquisition may have been granted it."""
+        return self.name in (grant.name, ANY_NAME)
+
+
+Explanations = Mapping[Grant, frozenset[Flight]]
+"""The flights that may still adopt each grant that is not held; a grant without one is an orphan."""
+
+
+def explanations(strangers: Collection[Grant], known: Explanations, under_way: AbstractSet[Flight]) -> Explanations:
+    """Return what explains each of ``strangers``, which the database has and the client does not
+    hold.
+
+    Only a flight that was under way when the stranger was first seen (it is not in ``known`` yet)
+    explains it, and only for as long as it lasts.
+    """
+    return {
+        stranger: known[stranger] & under_way
+        if stranger in known
+        else frozenset(flight for flight in under_way if flight.explains(stranger))
+        for stranger in strangers
+    }
+
+
+class Flights:
+    """All acquisitions under way, and the strangers that they explain."""
+
+    def __init__(self) -> None:
+        self._under_way: set[Flight] = set()
+        self._explanations: Explanations = {}
+
+    def begin(self, name: str) -> Flight:
+        """Record that ``name`` (or `ANY_NAME`) is being acquired."""
+        flight = Flight(name)
+        self._under_way.add(flight)
+        return flight
+
+    def end(self, flight: Flight) -> None:
+        """Record that this acquisition is over: what it was granted is adopted by now, or never."""
+        self._under_way.discard(flight)
+
+    def acquire(self, name: str) -> bool:
+        """Return whether an acquisition of this very name is under way."""
+        return any(flight.name == name for flight in self._under_way)
+
+    def orphans(self, strangers: Collection[Grant]) -> list[Grant]:
+        """Return those of all ``strangers`` of this moment that no flight explains."""
+        self._explanations = explanations(strangers, self._explanations, self._under_way)
+        return [stranger for stranger, flights in self._explanations.items() if not flights]
