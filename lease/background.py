@@ -56,6 +56,11 @@ class BackgroundLoop:
         if self._loop.is_closed() or not self._thread.is_alive():
             raise LeaseError("this client is closed")
 
+    @property
+    def is_over(self) -> bool:
+        """The loop has ended."""
+        return self._loop.is_closed()
+
     def stop(self) -> None:
         """End the loop and wait for its thread."""
         if self._thread.is_alive() and os.getpid() == self._pid:

@@ -1,11 +1,16 @@
-"""The cancellation of a block's task when the block's lease is lost (rule 9)."""
+"""Cancellation: of a block's task when the block's lease is lost (rule 9), and of a task that waits for
+what the library's thread answers.
+"""
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import Future
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from .model import Loss
+
+T = TypeVar("T")
 
 
 class CancelledOnLoss:
@@ -47,3 +52,28 @@ class CancelledOnLoss:
     def _cancel(self) -> None:
         if not self._over and self._task is not None:
             self._cancelled = self._task.cancel()
+
+
+async def answer(future: "Future[T]") -> T:
+    """Wait for the answer; a cancellation of the caller cancels what was asked."""
+    return await asyncio.wrap_future(future)
+
+
+async def done(future: "Future[T]") -> T:
+    """Wait for what goes on to its end, also where the caller is cancelled."""
+    answer = asyncio.wrap_future(future)
+    answer.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return await asyncio.shield(answer)
+
+
+async def uncut(future: "Future[T]") -> T:
+    """Wait until it is done; only then is a cancellation that came meanwhile raised."""
+    answer, cut = asyncio.wrap_future(future), None
+    while not answer.done():
+        try:
+            await asyncio.wait({answer})
+        except asyncio.CancelledError as error:
+            cut = error
+    if cut is not None:
+        raise cut
+    return answer.result()

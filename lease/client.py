@@ -4,14 +4,13 @@ for their answers.
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from concurrent.futures import Future
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Self, TypeVar
 
 import anyio
 
 from . import events
-from .cancellation import CancelledOnLoss
+from .cancellation import CancelledOnLoss, answer, done, uncut
 from .clock import Clock, boottime
 from .core import Core, Ticket
 from .database.address import Address
@@ -43,7 +42,7 @@ class Lease(Handle):
 
         Raises `StoreUnavailable` when the database is away; then the grant ends by its ttl.
         """
-        return await _done(self._runtime.submit(lambda core: core.release(self._state)))
+        return await done(self._runtime.submit(lambda core: core.release(self._state)))
 
     @asynccontextmanager
     async def ending(self) -> AsyncIterator[None]:
@@ -55,7 +54,7 @@ class Lease(Handle):
         """
         with self._state.being_ended():
             yield
-            await _answer(self._runtime.call(lambda core: core.heartbeat.forget(self._state)))
+            await answer(self._runtime.call(lambda core: core.forget(self._state)))
 
 
 class LeaseClient:
@@ -84,16 +83,17 @@ class LeaseClient:
 
     async def __aenter__(self) -> Self:
         try:
-            await _answer(self._runtime.open())
+            await answer(self._runtime.open())
         except BaseException:
             self._runtime.stop()
             raise
         return self
 
     async def __aexit__(self, *error: object) -> None:
+        closing = self._runtime.close()
         try:
             with anyio.CancelScope(shield=True):
-                await _answer(self._runtime.close())
+                await uncut(closing)
         finally:
             self._runtime.stop()
 
@@ -144,10 +144,10 @@ class LeaseClient:
         ticket, seconds = Ticket(), None if wait is None else parse_duration(wait)
         future = self._runtime.submit(lambda core: core.acquire_for(ticket, name, seconds))
         try:
-            return Lease(self._runtime, await _answer(future))
+            return Lease(self._runtime, await answer(future))
         except asyncio.CancelledError:
-            with anyio.CancelScope(shield=True):
-                await _done(self._runtime.submit(lambda core: core.abandon(ticket)))
+            with anyio.CancelScope(shield=True), suppress(LeaseError):  # a closed client has abandoned it
+                await done(self._runtime.submit(lambda core: core.abandon(ticket)))
             raise
 
     async def try_acquire(self, name: str) -> Lease | None:
@@ -176,11 +176,11 @@ class LeaseClient:
 
     async def read(self, name: str) -> LeaseRecord | None:
         """Return what the database has under ``name``, or None when it was never granted."""
-        return await _answer(self._runtime.submit(lambda core: core.read(name)))
+        return await answer(self._runtime.submit(lambda core: core.read(name)))
 
     async def list(self, prefix: str = "") -> list[LeaseRecord]:
         """Return the leases whose names begin with ``prefix``, by name."""
-        return await _answer(self._runtime.submit(lambda core: core.list(prefix)))
+        return await answer(self._runtime.submit(lambda core: core.list(prefix)))
 
     @asynccontextmanager
     async def acquiring(self) -> "AsyncIterator[Acquisition]":
@@ -192,19 +192,20 @@ class LeaseClient:
         """
         acquisition, sure = Acquisition(self._runtime), False
         try:
-            await _answer(self._runtime.call(acquisition.begin))
+            await answer(self._runtime.call(acquisition.begin))
             yield acquisition
             sure = True
         finally:
             with anyio.CancelScope(shield=True):
-                await _answer(self._runtime.call(lambda core: acquisition.end(core, sure)))
+                await answer(self._runtime.call(lambda core: acquisition.end(core, sure)))
 
     async def _give_back(self, held: Lease) -> None:
         try:
             with anyio.CancelScope(shield=True):
                 await held.release()
         except LeaseError as error:  # what the block did matters more; the grant ends by its ttl
-            self._runtime.core.notify(events.ReleaseFailed(held.grant, str(error)))
+            if held.loss is None:  # of a lost one, its closing client has told already
+                self._runtime.core.notify(events.ReleaseFailed(held.grant, str(error)))
 
 
 class Acquisition:
@@ -220,7 +221,7 @@ class Acquisition:
         (rule 2).
         """
         adopted = self._runtime.call(lambda core: [core.heartbeat.adopt(grant, self._sent) for grant in grants])
-        return [Lease(self._runtime, state) for state in await _answer(adopted)]
+        return [Lease(self._runtime, state) for state in await answer(adopted)]
 
     def begin(self, core: Core) -> None:
         """Begin, in the library's thread."""
@@ -230,14 +231,3 @@ class Acquisition:
         """End, in the library's thread, also when the caller was cancelled as it began."""
         if self._flight is not None:
             core.heartbeat.end_flight(self._flight, sure)
-
-
-async def _answer(future: "Future[T]") -> T:
-    return await asyncio.wrap_future(future)
-
-
-async def _done(future: "Future[T]") -> T:
-    """Wait for what goes on to its end, also where the caller is cancelled."""
-    answer = asyncio.wrap_future(future)
-    answer.add_done_callback(lambda done: done.cancelled() or done.exception())
-    return await asyncio.shield(answer)

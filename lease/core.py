@@ -7,17 +7,18 @@ import os
 import socket
 import threading
 import uuid
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from contextlib import suppress
 from typing import cast
 
 from . import events
 from .acquirer import Acquirer
 from .clock import Clock
+from .closing import Closing
 from .errors import LeaseError, StoreUnavailable
 from .grant_state import GrantState
 from .heartbeat.heartbeat import Heartbeat
-from .model import LeaseRecord, check_name
+from .model import LeaseRecord, LossKind, check_name
 from .retrying import retried
 from .store import Store
 from .timing import LeaseTiming
@@ -68,52 +69,47 @@ class Core:
         self._acquirer = Acquirer(store, timing, self.heartbeat, self.holder, self.label, clock, self.notify)
         self._beating: asyncio.Task[None] | None = None
         self._acquiring: set[asyncio.Task[GrantState]] = set()
-        self._closing = False
+        self._closing = Closing(self.heartbeat, store, timing, self.notify)
+        self._closed: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Start the heartbeat."""
         self._beating = asyncio.get_running_loop().create_task(self.heartbeat.run())
 
-    async def close(self) -> None:
-        """End acquisitions, release what is held, then stop the heartbeat: nothing outlives it
-        (rule 19).
+    async def close(self, waiting: Collection[GrantState] = ()) -> None:
+        """End acquisitions, lose what is held, wait for its work, release it, then stop the heartbeat:
+        nothing outlives it (rules 6 and 19). The work under ``waiting`` waits for this.
+
+        Whoever closes it a second time waits for the first.
         """
-        self._closing = True
+        self._closing.excuse(waiting)
+        if self._closed is None:
+            self._closed = asyncio.get_running_loop().create_task(self._close())
+        await asyncio.shield(self._closed)
+
+    async def _close(self) -> None:
         for task in self._acquiring:
             task.cancel()
         if self._acquiring:
             await asyncio.wait(set(self._acquiring))
-        await self._release_all()
-        if self._beating is not None:
-            self._beating.cancel()
-            await asyncio.wait({self._beating})
-        await self.store.close()
-
-    async def _release_all(self) -> None:
-        """Release all that is held, for as long as trust could last; what is left then is ended by
-        its ttl.
-        """
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self.timing.give_up):
-                for state in self.heartbeat.held:
-                    try:
-                        await self.release(state)
-                    except StoreUnavailable as error:
-                        self.notify(events.ReleaseFailed(state.grant, str(error)))
-        for state in self.heartbeat.held:
-            self.heartbeat.forget(state)
-            self.notify(events.ReleaseFailed(state.grant, "the client was closed while the database was away"))
+        try:
+            await self._closing.run()
+        finally:
+            if self._beating is not None:
+                self._beating.cancel()
+                await asyncio.wait({self._beating})
+            await self.store.close()
 
     async def acquire_for(self, ticket: Ticket, name: str, wait: float | None) -> GrantState:
         """Acquire ``name`` for a caller that may be gone by the time it is granted (see `abandon`)."""
-        if self._closing:
+        if self._closed is not None:
             raise LeaseError("this client is closed")
         ticket.task = cast("asyncio.Task[GrantState]", asyncio.current_task())
         self._acquiring.add(ticket.task)
         try:
             ticket.state = await self._acquirer.acquire(name, wait, ticket.owner)
         except asyncio.CancelledError:
-            if self._closing:
+            if self._closed is not None:
                 raise LeaseError(f"this client was closed while it acquired lease {name!r}") from None
             raise
         finally:
@@ -134,7 +130,7 @@ class Core:
         latest after the ttl.
         """
         if state.loss is not None or state.over:
-            self.heartbeat.leave(state.grant)
+            self._leave(state)
             return False
         with state.being_ended():
             try:
@@ -143,9 +139,21 @@ class Core:
                 self.heartbeat.sweep()
                 raise
             finally:
-                self.heartbeat.forget(state)
+                self.forget(state)
         self.notify(events.Released(state.grant, released))
         return released
+
+    def forget(self, state: GrantState) -> None:
+        """Renew this grant no longer; its holder has released it."""
+        self.heartbeat.forget(state)
+        self._closing.ended(state)
+
+    def _leave(self, state: GrantState) -> None:
+        """Take note that the work under this lost grant has ended."""
+        if state.loss is not None and state.loss.kind is LossKind.CLOSED:
+            self._closing.ended(state)  # which releases it
+        else:
+            self.heartbeat.leave(state.grant)
 
     async def read(self, name: str) -> LeaseRecord | None:
         """Return what the database has under ``name``."""

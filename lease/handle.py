@@ -4,6 +4,7 @@ import os
 import threading
 from collections.abc import Callable
 
+from .closing import note_holder
 from .durations import Duration
 from .errors import LeaseError
 from .grant_state import GrantState
@@ -22,6 +23,7 @@ class Handle:
         self._runtime = runtime
         self._known = state
         self._pid = os.getpid()
+        note_holder(state)
 
     @property
     def _state(self) -> GrantState:

@@ -73,6 +73,7 @@ class LossKind(StrEnum):
     ENDED = "ended"
     UNREACHABLE = "unreachable"
     SUSPENDED = "suspended"
+    CLOSED = "closed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,9 @@ def locked_cause(seconds: float) -> str:
 def suspended_cause(seconds: float) -> str:
     """Return in words how long this process did not run."""
     return f"this process was suspended or starved for {format_duration(seconds)}"
+
+
+CLOSED_CAUSE = "the client was closed"
 
 
 def check_name(name: str) -> str:

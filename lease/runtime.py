@@ -9,6 +9,7 @@ from sqlalchemy import URL
 from . import events
 from .background import BackgroundLoop
 from .clock import Clock
+from .closing import held_here
 from .core import Core
 from .database.address import Address
 from .errors import LeaseError
@@ -68,8 +69,13 @@ class Runtime:
         await self._core.start()
 
     def close(self) -> "Future[None]":
-        """Release what is held and stop the heartbeat; then call `stop`."""
-        return self.submit(Core.close)
+        """Lose, stop and release what is held, and stop the heartbeat; then call `stop`. Whose work
+        was begun here is not waited for: it waits for this.
+        """
+        waiting = held_here()
+        if self._loop is not None and self._loop.is_over:
+            return _done(None)
+        return self.submit(lambda core: core.close(waiting))
 
     def stop(self) -> None:
         """End the thread."""
@@ -98,6 +104,12 @@ class Runtime:
     def call(self, step: Callable[[Core], T]) -> "Future[T]":
         """Run ``step`` with the core, in the library's thread; nothing else there runs meanwhile."""
         return self.loop.submit(_called(step, self.core))
+
+
+def _done(result: T) -> "Future[T]":
+    future: Future[T] = Future()
+    future.set_result(result)
+    return future
 
 
 async def _called(step: Callable[[Core], T], core: Core) -> T:

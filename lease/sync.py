@@ -1,7 +1,7 @@
 """The sync client: the same names without ``await``, for threads, Flask, Django and scripts."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Self
 
 from . import events
@@ -67,8 +67,9 @@ class LeaseClient:
         return self
 
     def __exit__(self, *error: object) -> None:
+        closing = self._runtime.close()
         try:
-            self._runtime.close().result()
+            closing.result()
         finally:
             self._runtime.stop()
 
@@ -112,7 +113,8 @@ class LeaseClient:
         except BaseException:
             # A signal raised it in this thread, at any moment since the acquisition began: nobody
             # would release what that is granted.
-            self._runtime.submit(lambda core: core.abandon(ticket)).result()
+            with suppress(LeaseError):  # a closed client has abandoned it
+                self._runtime.submit(lambda core: core.abandon(ticket)).result()
             raise
 
     def try_acquire(self, name: str) -> Lease | None:
@@ -145,4 +147,5 @@ class LeaseClient:
         try:
             held.release()
         except LeaseError as error:  # what the block did matters more; the grant ends by its ttl
-            self._runtime.core.notify(events.ReleaseFailed(held.grant, str(error)))
+            if held.loss is None:  # of a lost one, its closing client has told already
+                self._runtime.core.notify(events.ReleaseFailed(held.grant, str(error)))

@@ -15,10 +15,12 @@ class DatabaseClock:
         """Start again: a long time has passed since the last comparison."""
         self._offset = None
 
-    def step(self, database_time: float, sent: float, received: float) -> float | None:
-        """Return by how much the clock has stepped, if it has: it showed ``database_time`` between
-        ``sent`` and ``received`` of our clock.
+    def step(self, database_time: float | None, sent: float, received: float) -> float | None:
+        """Return by how much the clock has stepped, if it has: it showed ``database_time`` (None: it
+        was not looked at) between ``sent`` and ``received`` of our clock.
         """
+        if database_time is None:
+            return None
         offset, took = database_time - (sent + received) / 2, received - sent
         step = 0.0 if self._offset is None else offset - self._offset
         unsure = (took + self._took) / 2  # each offset is right to half of its round trip

@@ -12,7 +12,6 @@ Between "renewed" and "lost" there is "unknown": the work goes on until trust en
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from typing import assert_never
 
 import anyio
 
@@ -20,7 +19,7 @@ from .. import events
 from ..clock import Clock
 from ..errors import StoreUnavailable
 from ..grant_state import GrantState
-from ..model import Grant, Loss, LossKind, Renewal
+from ..model import CLOSED_CAUSE, Grant, Loss, LossKind
 from ..store import Store
 from ..timing import LeaseTiming
 from .database_clock import DatabaseClock
@@ -49,12 +48,13 @@ class Heartbeat:
         self._states: dict[Grant, GrantState] = {}
         self._flights = Flights()
         self._sweep_until = 0.0
+        self._closed = False
         self._next_beat = 0.0
         self._wanted = asyncio.Event()
         self._history = RenewalHistory(timing, clock())
         self._database_clock = DatabaseClock()
-        self._orphans = OrphanRelease(store, notify)
         self._lingering = Lingering(timing, clock)
+        self._orphans = OrphanRelease(store, self._lingering, notify)
         self._seen = clock()
 
     # What the client reports
@@ -76,6 +76,9 @@ class Heartbeat:
     def adopt(self, grant: Grant, sent: float) -> GrantState:
         """Renew ``grant`` from now on; it was asked for at ``sent``, by the client's clock."""
         state = GrantState(grant, sent + self._timing.give_up, self._clock)
+        if self._closed:
+            self._lose(state, LossKind.CLOSED, CLOSED_CAUSE)
+            return state
         if not self._wanted.is_set():
             self._next_beat = sent + self._timing.renew_every
             self._history.confirmed(sent)
@@ -91,12 +94,20 @@ class Heartbeat:
         state.finish()
         self._states.pop(state.grant, None)
 
+    def lose_all(self, *, also_ending: bool = False) -> None:
+        """Lose all that is held, and all that is adopted from now on: the client is being closed.
+        What is being released is lost only if ``also_ending``.
+        """
+        self._closed = True
+        for state in self.held:
+            if also_ending or not state.ending:
+                self._lose(state, LossKind.CLOSED, CLOSED_CAUSE)
+
     def leave(self, grant: Grant) -> None:
         """Record that the work under this lost grant has ended: if the database still has it as
         ours, it is released now.
         """
-        if self._lingering.drop(grant):
-            self._orphans.begin(grant)
+        self._orphans.left(grant)
 
     def lingers(self, grant: Grant) -> bool:
         """Return whether work may still go on under this lost grant, which is not stale yet."""
@@ -130,10 +141,13 @@ class Heartbeat:
 
     async def run(self) -> None:
         """Beat and watch until this is cancelled."""
-        async with anyio.create_task_group() as tasks:
-            self._orphans.run_in(tasks)
-            tasks.start_soon(self._forever, self._beat_when_due)
-            tasks.start_soon(self._forever, self._watch_once)
+        try:
+            async with anyio.create_task_group() as tasks:
+                self._orphans.run_in(tasks)
+                tasks.start_soon(self._forever, self._beat_when_due)
+                tasks.start_soon(self._forever, self._watch_once)
+        finally:
+            self._orphans.run_in(None)
 
     async def _forever(self, step: Callable[[], Awaitable[None]]) -> None:
         while True:
@@ -150,7 +164,7 @@ class Heartbeat:
         wait = self._next_beat - self._clock()
         if wait > 0:
             await asyncio.sleep(wait)
-        if not self._states and self._clock() >= self._sweep_until:
+        if not self._states and (self._closed or self._clock() >= self._sweep_until):
             self._wanted.clear()
             return
         sent = self._clock()
@@ -175,11 +189,9 @@ class Heartbeat:
         self._at_risk(locked, "another transaction has its row locked")
         for grant, cause in verdicts.ended:
             self._end(grant, cause)
-        self._compare_clocks(renewal, sent)
-        for orphan in self._flights.orphans(strangers(renewal, self._holder, self._states.keys())):
-            if not self.lingers(orphan):
-                self._lingering.drop(orphan)
-                self._orphans.begin(orphan)
+        if (step := self._database_clock.step(renewal.database_time, sent, self._clock())) is not None:
+            self._notify(events.ClockStepped(step))
+        self._orphans.begin(self._flights.orphans(strangers(renewal, self._holder, self._states.keys())))
 
     def _extend(self, verdicts: Verdicts, sent: float) -> None:
         renewed = self._states_of(verdicts.renewed)
@@ -204,12 +216,6 @@ class Heartbeat:
             left = min(state.remaining() for state in risky)
             self._notify(events.AtRisk(tuple(state.grant for state in risky), cause, left))
 
-    def _compare_clocks(self, renewal: Renewal, sent: float) -> None:
-        if renewal.database_time is not None:
-            step = self._database_clock.step(renewal.database_time, sent, self._clock())
-            if step is not None:
-                self._notify(events.ClockStepped(step))
-
     async def _watch_once(self) -> None:
         now = self._seen = self._clock()
         tick = min(_TICK, self._timing.give_up / 4)
@@ -226,13 +232,7 @@ class Heartbeat:
     def _lose(self, state: GrantState, kind: LossKind, cause: str) -> None:
         loss = Loss(state.grant, kind, cause)
         self._states.pop(state.grant, None)
-        match kind:
-            case LossKind.UNREACHABLE | LossKind.SUSPENDED:
-                self._lingering.add(state)
-            case LossKind.ENDED:
-                pass
-            case _:
-                assert_never(kind)
+        self._lingering.add(state, kind)
         self.sweep()  # if the database still has it as ours, it is released
         if state.lose(loss):
             self._notify(events.Lost(loss))

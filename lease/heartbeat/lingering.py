@@ -2,9 +2,11 @@
 ended.
 """
 
+from typing import assert_never
+
 from ..clock import Clock
 from ..grant_state import GrantState
-from ..model import Grant
+from ..model import Grant, LossKind
 from ..timing import LeaseTiming
 
 
@@ -18,10 +20,17 @@ class Lingering:
         self._clock = clock
         self._until: dict[Grant, float] = {}
 
-    def add(self, state: GrantState) -> None:
+    def add(self, state: GrantState, kind: LossKind) -> None:
         """Leave this lost grant alone until it is stale; from then on another client could have it
         anyway.
         """
+        match kind:
+            case LossKind.ENDED:
+                return  # the database has it no more
+            case LossKind.UNREACHABLE | LossKind.SUSPENDED | LossKind.CLOSED:
+                pass
+            case _:
+                assert_never(kind)
         now, timing = self._clock(), self._timing
         self._until = {grant: until for grant, until in self._until.items() if until > now}
         stale = state.trusted_until - timing.give_up + timing.ttl

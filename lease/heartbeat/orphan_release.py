@@ -2,11 +2,14 @@
 hold (rule 6).
 """
 
+from collections.abc import Iterable
+
 from anyio.abc import TaskGroup
 
 from .. import events
 from ..model import Grant
 from ..store import Store
+from .lingering import Lingering
 
 
 class OrphanRelease:
@@ -14,19 +17,32 @@ class OrphanRelease:
     with the grant may hold its row for long.
     """
 
-    def __init__(self, store: Store, notify: events.Listener) -> None:
+    def __init__(self, store: Store, lingering: Lingering, notify: events.Listener) -> None:
         self._store = store
+        self._lingering = lingering
         self._notify = notify
         self._under_way: set[Grant] = set()
         self._tasks: TaskGroup | None = None
 
-    def run_in(self, tasks: TaskGroup) -> None:
-        """Release what comes from now on in ``tasks``."""
+    def run_in(self, tasks: TaskGroup | None) -> None:
+        """Release what comes from now on in ``tasks``; None: nothing any more."""
         self._tasks = tasks
 
-    def begin(self, orphan: Grant) -> None:
+    def begin(self, orphans: Iterable[Grant]) -> None:
+        """Begin to release those of ``orphans`` under which no work can go on."""
+        for orphan in orphans:
+            if orphan not in self._lingering:
+                self._lingering.drop(orphan)
+                self._begin(orphan)
+
+    def left(self, grant: Grant) -> None:
+        """Begin to release a lost grant whose work has ended now."""
+        if self._lingering.drop(grant):
+            self._begin(grant)
+
+    def _begin(self, orphan: Grant) -> None:
         """Begin to release ``orphan``, unless that is under way; if it fails, a later renewal finds
-        the orphan again.
+        it again.
         """
         if self._tasks is not None and orphan not in self._under_way:
             self._under_way.add(orphan)

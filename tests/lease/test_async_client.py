@@ -236,14 +236,6 @@ async def test_a_refusal_of_a_free_lease_whose_row_is_locked_names_no_holder(pos
     assert (error.name, error.holder, error.label, error.token, error.held_for) == ("a", None, None, None, None)
 
 
-async def test_closing_the_client_releases_all(database_url: str, tables: Tables, told: Recorder) -> None:
-    async with LeaseClient(database_url, timing=STEADY, on_event=told) as client:
-        for name in ("a", "b", "c"):
-            assert await client.try_acquire(name) is not None
-    assert [tables.record(name).holder for name in ("a", "b", "c")] == [None] * 3
-    assert [event.confirmed for event in told.of(events.Released)] == [True] * 3
-
-
 async def test_closing_the_client_ends_its_waits_with_a_sentence(database_url: str, tables: Tables) -> None:
     tables.one("a", holder="ben")
     async with LeaseClient(database_url, timing=STEADY) as client:

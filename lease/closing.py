@@ -1,0 +1,109 @@
+"""The closing of a client: what it holds is lost first, then its work told and stopped, and only then
+released (rule 6).
+"""
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
+from contextvars import ContextVar
+
+from . import events
+from .grant_state import GrantState
+from .heartbeat.heartbeat import Heartbeat
+from .retrying import retried
+from .store import Store
+from .timing import LeaseTiming
+
+_AT_ONCE = 4
+"""How many releases are under way at one time."""
+_WORKING = "the client was closed, and the work under it is not known to have ended; its ttl ends it"
+_AWAY = "the client was closed, and the database did not confirm the release in time"
+
+_held_here: ContextVar[tuple[GrantState, ...]] = ContextVar("lease_held_here", default=())
+
+
+def note_holder(state: GrantState) -> None:
+    """Record that it was acquired here: in this thread or task, or in one that this was started by."""
+    held = _held_here.get()
+    if len(held) & (len(held) - 1) == 0:  # only then, so that a thousand leases cost a thousand looks
+        held = tuple(one for one in held if not one.over)
+    _held_here.set((*held, state))
+
+
+def held_here() -> frozenset[GrantState]:
+    """Return what was acquired here. Its work waits for a closing that is asked for here, and could
+    not end before.
+    """
+    return frozenset(_held_here.get())
+
+
+class Closing:
+    """The end of all that one client holds."""
+
+    def __init__(self, heartbeat: Heartbeat, store: Store, timing: LeaseTiming, notify: events.Listener) -> None:
+        self._heartbeat = heartbeat
+        self._store = store
+        self._timing = timing
+        self._notify = notify
+        self._working: set[GrantState] = set()
+        self._awaited: set[GrantState] = set()
+        self._excused: set[GrantState] = set()
+        self._quiet = asyncio.Event()
+
+    def ended(self, state: GrantState) -> None:
+        """Record that the work under it has ended: its block was left, or its holder released it."""
+        self._working.discard(state)
+        self._awaited.discard(state)
+        if not self._awaited:
+            self._quiet.set()
+
+    def excuse(self, waiting: Iterable[GrantState]) -> None:
+        """Wait for none of the work under these: it waits for this. A release that is under way does
+        not.
+        """
+        self._excused.update(waiting)
+        self._awaited = {state for state in self._awaited if state.ending or state not in self._excused}
+        if not self._awaited:
+            self._quiet.set()
+
+    async def run(self) -> None:
+        """Lose all that is held, wait at most `kill_time` for the work, and release what has ended.
+
+        What is not known to have ended is left to its ttl.
+        """
+        held = self._heartbeat.held
+        self._working, self._awaited = set(held), set(held)
+        self._quiet.clear()
+        self._heartbeat.lose_all()
+        self.excuse(())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._timing.kill_time):
+                await self._quiet.wait()
+        self._heartbeat.lose_all(also_ending=True)
+        for state in self._working:
+            self._notify(events.ReleaseFailed(state.grant, _WORKING))
+        await self._release([state for state in held if state not in self._working and not state.over])
+
+    async def _release(self, ended: list[GrantState]) -> None:
+        """Release these, for as long as trust could have lasted."""
+        left = {state.grant: state for state in ended}
+        places = asyncio.Semaphore(_AT_ONCE)
+
+        async def release(state: GrantState) -> None:
+            async with places:
+                try:
+                    released = await retried(lambda: self._store.release(state.grant), self._timing)
+                except Exception as error:  # noqa: BLE001 - one that fails keeps no other from its release
+                    self._notify(events.ReleaseFailed(state.grant, str(error)))
+                else:
+                    self._notify(events.Released(state.grant, released))
+                del left[state.grant]
+
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._timing.give_up), asyncio.TaskGroup() as tasks:
+                    for state in ended:
+                        tasks.create_task(release(state))
+        finally:  # also where closing is cut short
+            for grant in left:
+                self._notify(events.ReleaseFailed(grant, _AWAY))

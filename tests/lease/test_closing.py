@@ -1,0 +1,267 @@
+"""Closing a client that holds something: lost, told, stopped, and only then released (rule 6)."""
+
+import asyncio
+import threading
+from contextlib import suppress
+
+import pytest
+
+import lease
+import lease.sync
+from lease import LeaseError, LeaseLost, LeaseTiming, LossKind, events
+from lease.testing import MemoryStore
+from tests.lease.stores import SELDOM, STEADY, Recorder, Tables, in_thread, until
+from tests.support.waiting import LIMIT, wait_until
+
+HASTY = LeaseTiming(ttl=60, renew_every=20, kill_time=0.2)
+"""No renewal comes while a test runs, and a closing waits for work so long only."""
+
+
+@pytest.fixture
+def told() -> Recorder:
+    return Recorder()
+
+
+def kinds(told: Recorder) -> list[str]:
+    return [type(event).__name__ for event in told.all]
+
+
+@pytest.mark.anyio
+async def test_the_block_of_a_hold_ends_before_another_client_is_granted_the_lease(
+    database_url: str, tables: Tables, told: Recorder
+) -> None:
+    steps = []
+
+    async def work(client: lease.LeaseClient) -> None:
+        async with client.hold("a"):
+            steps.append("begun")
+            try:
+                await asyncio.sleep(LIMIT)
+            finally:
+                steps.append("told")
+                told.wait_for(events.Lost)
+                assert tables.record("a").holder == client.holder
+                steps.append("ended")
+
+    async def succeed(client: lease.LeaseClient) -> None:
+        async with client.hold("a", wait=None):
+            steps.append("succeeded")
+
+    async with lease.LeaseClient(database_url, timing=STEADY) as other:
+        async with lease.LeaseClient(database_url, timing=SELDOM, on_event=told) as client:
+            working = asyncio.ensure_future(work(client))
+            await until(lambda: steps)
+            succeeding = asyncio.ensure_future(succeed(other))
+        with pytest.raises(LeaseLost, match=r"lease 'a' \(token 1\) is lost: the client was closed"):
+            await working
+        await asyncio.wait_for(succeeding, LIMIT)
+    assert steps == ["begun", "told", "ended", "succeeded"]
+    assert kinds(told) == ["Granted", "Lost", "Released"]
+    (lost,) = told.of(events.Lost)
+    assert (lost.loss.kind, lost.loss.cause) == (LossKind.CLOSED, "the client was closed")
+
+
+def test_the_block_of_a_sync_hold_is_told_and_ends_before_its_lease_is_released(
+    database_url: str, tables: Tables, told: Recorder
+) -> None:
+    begun = threading.Event()
+    holder_at_the_end: list[str | None] = []
+
+    def work() -> None:
+        with client.hold("a") as held:
+            begun.set()
+            assert held.lost.wait(LIMIT)
+            with pytest.raises(LeaseLost, match="the client was closed"):
+                held.ensure()
+            holder_at_the_end.append(tables.record("a").holder)
+
+    with lease.sync.LeaseClient(database_url, timing=SELDOM, on_event=told) as client, in_thread(work) as result:
+        assert begun.wait(LIMIT)
+        client.__exit__()
+    with pytest.raises(LeaseLost, match="the client was closed"):
+        result()
+    assert holder_at_the_end == [client.holder]
+    assert tables.record("a").holder is None
+    assert kinds(told) == ["Granted", "Lost", "Released"]
+
+
+def test_work_that_does_not_end_is_waited_for_no_longer_than_kill_time_and_keeps_its_lease_until_the_ttl(
+    database_url: str, tables: Tables, told: Recorder
+) -> None:
+    begun, closed = threading.Event(), threading.Event()
+
+    def work() -> None:
+        with client.hold("deaf"):
+            begun.set()
+            assert closed.wait(LIMIT)
+
+    with lease.sync.LeaseClient(database_url, timing=HASTY, on_event=told) as client, in_thread(work) as result:
+        assert begun.wait(LIMIT)
+        client.__exit__()
+        closed.set()
+        with pytest.raises(LeaseLost, match="the client was closed"):
+            result()
+    assert tables.record("deaf").holder == client.holder
+    assert tables.record("deaf").live
+    assert kinds(told) == ["Granted", "Lost", "ReleaseFailed"]
+    assert "not known to have ended" in told.of(events.ReleaseFailed)[0].error
+
+
+@pytest.mark.anyio
+async def test_a_hold_whose_own_block_closes_the_client_does_not_wait_for_itself(
+    database_url: str, tables: Tables, told: Recorder
+) -> None:
+    async with lease.LeaseClient(database_url, timing=SELDOM, on_event=told) as client:
+        with pytest.raises(LeaseLost, match="the client was closed"):  # noqa: PT012
+            async with client.hold("outer"), client.hold("inner"):
+                async with asyncio.timeout(SELDOM.kill_time / 2):
+                    await client.__aexit__()
+                await asyncio.sleep(LIMIT)
+    assert [tables.record(name).holder for name in ("outer", "inner")] == [client.holder] * 2
+    assert len(told.of(events.ReleaseFailed)) == 2
+
+
+@pytest.mark.anyio
+async def test_a_task_of_a_block_may_close_the_client_for_it(database_url: str, tables: Tables) -> None:
+    async with lease.LeaseClient(database_url, timing=SELDOM) as client:
+        with pytest.raises(LeaseLost, match="the client was closed"):  # noqa: PT012
+            async with client.hold("a"), asyncio.timeout(SELDOM.kill_time / 2):
+                with suppress(asyncio.CancelledError):
+                    await asyncio.gather(client.__aexit__())
+                await asyncio.sleep(LIMIT)
+
+
+def test_a_sync_hold_whose_own_block_closes_the_client_does_not_wait_for_itself(
+    database_url: str, tables: Tables, told: Recorder
+) -> None:
+    def work() -> None:
+        with client.hold("a") as held:
+            client.__exit__()
+            assert held.lost.is_set()
+
+    with (
+        lease.sync.LeaseClient(database_url, timing=LeaseTiming(ttl=600), on_event=told) as client,
+        in_thread(work) as result,
+        pytest.raises(LeaseLost, match="the client was closed"),
+    ):
+        result()  # within the limit of a test, which is less than kill_time
+    assert tables.record("a").holder == client.holder
+    assert kinds(told) == ["Granted", "Lost", "ReleaseFailed"]
+
+
+def test_of_two_holds_only_the_one_that_closes_the_client_is_left_to_its_ttl(
+    database_url: str, tables: Tables, told: Recorder
+) -> None:
+    begun = threading.Event()
+
+    def work() -> None:
+        with client.hold("other") as held:
+            begun.set()
+            assert held.lost.wait(LIMIT)
+
+    with lease.sync.LeaseClient(database_url, timing=SELDOM, on_event=told) as client, in_thread(work) as result:
+        assert begun.wait(LIMIT)
+        with pytest.raises(LeaseLost), client.hold("own"):
+            client.__exit__()
+        with pytest.raises(LeaseLost):
+            result()
+    assert tables.record("other").holder is None
+    assert tables.record("own").holder == client.holder
+
+
+def test_a_lease_without_a_block_is_released_once_its_caller_has_released_it(
+    database_url: str, tables: Tables, told: Recorder
+) -> None:
+    acquired = threading.Event()
+
+    def work() -> bool:
+        held = client.try_acquire("a")
+        assert held is not None
+        acquired.set()
+        assert held.lost.wait(LIMIT)
+        return held.release()
+
+    with lease.sync.LeaseClient(database_url, timing=SELDOM, on_event=told) as client, in_thread(work) as result:
+        assert acquired.wait(LIMIT)
+        client.__exit__()
+        assert result() is False
+    assert tables.record("a").holder is None
+    assert kinds(told) == ["Granted", "Lost", "Released"]
+
+
+def test_a_lease_that_whoever_closes_has_not_released_is_told_as_lost_and_left_to_its_ttl(
+    database_url: str, tables: Tables, told: Recorder
+) -> None:
+    with lease.sync.LeaseClient(database_url, timing=SELDOM, on_event=told) as client:
+        held = client.try_acquire("a")
+        assert held is not None
+    assert held.loss is not None
+    assert held.remaining() == 0
+    assert tables.record("a").holder == client.holder
+    assert kinds(told) == ["Granted", "Lost", "ReleaseFailed"]
+
+
+@pytest.mark.anyio
+async def test_a_release_that_is_under_way_is_no_loss(told: Recorder) -> None:
+    """Its work has ended well; closing waits for its answer."""
+    slow = SlowStore()
+    async with lease.LeaseClient(store=slow, timing=SELDOM, on_event=told) as client:
+        held = await client.try_acquire("a")
+        assert held is not None
+        releasing = asyncio.ensure_future(held.release())
+        await until(slow.asked.is_set)
+        closing = asyncio.ensure_future(client.__aexit__())
+        await until(lambda: client._runtime.core._closed)
+        slow.answers.set()
+        assert await asyncio.wait_for(releasing, LIMIT)
+        await asyncio.wait_for(closing, LIMIT)
+    assert kinds(told) == ["Granted", "Released"]
+
+
+class SlowStore(MemoryStore):
+    """Whose releases wait until a test lets them go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.answers = threading.Event(), threading.Event()
+
+    async def release(self, grant: lease.Grant) -> bool:
+        self.asked.set()
+        await until(self.answers.is_set)
+        return await super().release(grant)
+
+
+def test_what_is_adopted_after_the_closing_began_is_lost_from_the_start() -> None:
+    acquired = threading.Event()
+
+    def adopt_late() -> LossKind | None:
+        runtime, grant = client._runtime, lease.Grant("late", 1, client.holder)
+        with suppress(LeaseLost), client.hold("held"):
+            acquired.set()
+            wait_until(lambda: runtime.core._closed, "the closing has begun")
+            state = runtime.call(lambda core: core.heartbeat.adopt(grant, runtime.clock())).result()
+        return None if state.loss is None else state.loss.kind
+
+    with lease.sync.LeaseClient(store=MemoryStore(), timing=SELDOM) as client, in_thread(adopt_late) as adopted:
+        assert acquired.wait(LIMIT)
+        client.__exit__()
+        assert adopted() is LossKind.CLOSED
+
+
+def test_closing_is_immediate_where_nothing_is_held(database_url: str) -> None:
+    def use() -> None:
+        with lease.sync.LeaseClient(database_url, timing=LeaseTiming(ttl=600)) as client, client.hold("a"):
+            pass
+
+    with in_thread(use) as result:
+        result()  # within the limit of a test, which is less than kill_time
+
+
+def test_closing_twice_is_closing_once(database_url: str) -> None:
+    with lease.sync.LeaseClient(database_url, timing=SELDOM) as client:
+        with in_thread(client.__exit__) as other:
+            client.__exit__()
+            other()
+        client.__exit__()
+    with pytest.raises(LeaseError, match="this client is closed"):
+        client.try_acquire("a")
