@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from . import statements
 from .database.address import Address
 from .database.backend import backend_of
+from .database.connections import route_to
 from .database.driver_errors import sqlstate
 from .database.opening import open_database
 from .errors import StoreUnavailable
@@ -89,8 +90,9 @@ class DatabaseStore:
     def __init__(self, address: Address, timing: LeaseTiming) -> None:
         self._lock_wait = timing.attempt_timeout / 4
         self._timeout = timing.attempt_timeout
-        self._renewals = open_database(address, timeout=self._timeout, connections=1, application="leased heartbeat")
-        self._others = open_database(address, timeout=self._timeout, connections=4, application="leased")
+        route = route_to(address)
+        self._renewals = open_database(route, timeout=self._timeout, connections=1, application="leased heartbeat")
+        self._others = open_database(route, timeout=self._timeout, connections=4, application="leased")
         self.url = self._others.url
         self._backend = backend_of(self.url)
         self._listener = _listener(self.url) if self._backend.listens else None

@@ -10,14 +10,15 @@ from sqlalchemy.exc import ArgumentError
 
 from ..errors import LeaseError
 from .backend import NAMES, backend_of
+from .engines.libpq import in_words_of_libpq
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 # A string for the last: importing the class would load SQLAlchemy's ORM.
 Address = Union[str, URL, Engine, "AsyncEngine"]
-"""A URL as it comes (``postgres://``, ``postgresql://``, ``sqlite:///``), or an engine, whose URL
-is taken.
+"""A URL as it comes (``postgres://``, ``postgresql://``, ``sqlite:///``), or an engine
+(`lease.database.connections.route_to` follows it).
 """
 
 
@@ -33,7 +34,15 @@ def parse_address(address: Address) -> URL:
             "the database's URL cannot be read; write postgresql://user:password@host/name or sqlite:///file.db"
         ) from None
     backend = backend_of(url)
-    return (_with_path(url) if backend.is_embedded else url).set(drivername=backend.driver)
+    return (_with_path(url) if backend.is_embedded else _with_sslmode(url)).set(drivername=backend.driver)
+
+
+def _with_sslmode(url: URL) -> URL:
+    """Return the URL with asyncpg's ``ssl`` as the others say it."""
+    if "ssl" not in url.query:
+        return url
+    words, _ = in_words_of_libpq({"ssl": url.query["ssl"]})
+    return url.difference_update_query(["ssl"]).update_query_dict(words)
 
 
 def _with_path(url: URL) -> URL:

@@ -4,13 +4,15 @@ SQL that differs stands in the dialects' modules as constructs of SQLAlchemy; wh
 otherwise asks a `Backend`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sqlalchemy import URL, Dialect
 
 from ..errors import LeaseError
+from .engines.libpq import in_words_of_libpq
+from .engines.sqlite import in_words_of_sqlite3
 
 SCHEMA = "public"
 """Where the tables are on PostgreSQL."""
@@ -58,6 +60,8 @@ class Backend:
     """It can notify those who wait for a release."""
     options: Callable[[ConnectionSettings], dict[str, Any]]
     """What its driver is given to connect."""
+    words: Callable[[Mapping[str, Any]], tuple[dict[str, Any], list[str]]]
+    """What its driver takes of another driver's arguments, and the names of what it cannot."""
     aliases: frozenset[str] = frozenset()
     """Other names that URLs have for it."""
 
@@ -93,6 +97,7 @@ POSTGRESQL = Backend(
     has_functions=True,
     listens=True,
     options=_for_psycopg,
+    words=in_words_of_libpq,
     aliases=frozenset({"postgres"}),
 )
 SQLITE = Backend(
@@ -107,6 +112,7 @@ SQLITE = Backend(
     has_functions=False,
     listens=False,
     options=_for_sqlite3,
+    words=in_words_of_sqlite3,
 )
 BACKENDS = (POSTGRESQL, SQLITE)
 NAMES = {name: backend for backend in BACKENDS for name in (backend.name, *backend.aliases)}

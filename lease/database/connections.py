@@ -1,17 +1,65 @@
 """Our own connections: engines with the options of their kind of database, and transactions."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import NullPool
+from sqlalchemy.util import await_only
 
+from ..errors import LeaseError
+from .address import Address, parse_address
 from .backend import ConnectionSettings, backend_of
+from .engines.origin import Origin, origin_of, refusal
 from .turnstile import Turnstile
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A database, and what each connection to it is made with."""
+
+    url: URL
+    _origin: Origin
+
+    async def arguments(self, settings: ConnectionSettings) -> dict[str, Any]:
+        """Return the driver's arguments for a connection made now; `LeaseError` names what cannot be
+        carried over.
+        """
+        if self._origin.hooks:
+            # They are the user's, and may block.
+            given = await asyncio.get_running_loop().run_in_executor(None, self._origin.current)
+        else:
+            given = self._origin.current()
+        words, unknown = backend_of(self.url).words(given)
+        if unknown:
+            raise refusal(unknown)
+        return words | backend_of(self.url).options(settings)
+
+
+def route_to(address: Address) -> Route:
+    """Return the route to a database: that of a URL, or that of an engine, with all it connects with.
+
+    Raises `LeaseError` for what cannot be connected to as the engine does.
+    """
+    url = parse_address(address)
+    origin = origin_of(create_engine(url) if isinstance(address, str | URL) else address)
+    _, unknown = backend_of(url).words(origin.given)
+    if origin.hooks:
+        # What they make of the arguments is known with each connection.
+        unknown = ['its "do_connect" listener'] if backend_of(url).is_embedded else []
+    if unknown and isinstance(address, str | URL):
+        raise LeaseError(
+            f"the database's URL has the parameter {unknown[0]}, which PostgreSQL's driver does not take; leave it out"
+        )
+    if unknown:
+        raise refusal(unknown)
+    return Route(url, origin)
 
 
 def make_engine(url: URL, settings: ConnectionSettings, *, pool: int | None = None, patience: float = 0) -> Engine:
@@ -21,11 +69,17 @@ def make_engine(url: URL, settings: ConnectionSettings, *, pool: int | None = No
     return create_engine(url, **_options(url, settings, pool, patience))
 
 
-def make_async_engine(url: URL, settings: ConnectionSettings, *, pool: int, patience: float) -> "AsyncEngine":
+def make_async_engine(route: Route, settings: ConnectionSettings, *, pool: int, patience: float) -> "AsyncEngine":
     """Return an async engine with ``pool`` connections, for which `patience` seconds are waited."""
     from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415 - it loads SQLAlchemy's ORM
 
-    return create_async_engine(url, **_options(url, settings, pool, patience))
+    engine = create_async_engine(route.url.set(query={}), **_options(route.url, settings, pool, patience))
+
+    @event.listens_for(engine.sync_engine, "do_connect")
+    def take_the_route(_dialect: Any, _record: Any, _arguments: Any, parameters: dict[str, Any]) -> None:
+        parameters |= await_only(route.arguments(settings))
+
+    return engine
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..errors import StoreUnavailable
 from .backend import ConnectionSettings
-from .connections import make_async_engine
+from .connections import Route, make_async_engine
 from .database import Unit
 from .driver_errors import explain, sqlstate
 
@@ -32,9 +32,9 @@ _AFTER_THE_CUT = 1.0
 """Seconds that a cut call may take to notice; after that it is left to itself."""
 
 
-def open_database(url: URL, *, timeout: float, connections: int, application: str) -> "PostgresqlDatabase":
+def open_database(route: Route, *, timeout: float, connections: int, application: str) -> "PostgresqlDatabase":
     """Open it for `lease.database.opening.open_database`."""
-    return PostgresqlDatabase(url, timeout=timeout, connections=connections, application=application)
+    return PostgresqlDatabase(route, timeout=timeout, connections=connections, application=application)
 
 
 class PostgresqlDatabase:
@@ -42,10 +42,10 @@ class PostgresqlDatabase:
     `lease.database.database.Database`).
     """
 
-    def __init__(self, url: URL, *, timeout: float, connections: int, application: str) -> None:
-        self._url = url
+    def __init__(self, route: Route, *, timeout: float, connections: int, application: str) -> None:
+        self._url = route.url
         self._timeout = timeout
-        self._engine = make_async_engine(url, ConnectionSettings(application), pool=connections, patience=timeout)
+        self._engine = make_async_engine(route, ConnectionSettings(application), pool=connections, patience=timeout)
         event.listen(self._engine.sync_engine, "connect", _connected, insert=True)
         self._plain = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DatabaseError
 from ..errors import LeaseError
 from ..threads import LastingThreads
 from .backend import ConnectionSettings
-from .connections import make_engine, use_wal, write_transaction
+from .connections import Route, make_engine, use_wal, write_transaction
 from .database import Unit
 from .driver_errors import explain
 from .turnstile import TurnstileBusy
@@ -22,12 +22,12 @@ OLDEST = (3, 35)
 """The first version with RETURNING."""
 
 
-def open_database(url: URL, *, timeout: float, connections: int, application: str) -> "SqliteDatabase":
+def open_database(route: Route, *, timeout: float, connections: int, application: str) -> "SqliteDatabase":
     """Open it for `lease.database.opening.open_database`; ``application`` is what only a server can
     show.
     """
     del application
-    return SqliteDatabase(url, timeout=timeout, connections=connections)
+    return SqliteDatabase(route.url, timeout=timeout, connections=connections)
 
 
 class SqliteDatabase:

@@ -251,7 +251,6 @@ def test_a_client_on_an_unreachable_database_says_so_in_one_sentence(postgres_ur
     [
         (lambda url: url.replace("a-secret-of-the-tests", "wrong"), "password authentication failed"),
         (lambda url: url.rpartition("/")[0] + "/missing", 'database "missing" does not exist'),
-        (lambda url: url + "?no_such_option=1", "no_such_option"),
     ],
 )
 def test_an_address_that_is_wrong_is_told_in_one_sentence(

@@ -1,0 +1,102 @@
+"""The connection parameters of PostgreSQL's drivers, in the words of libpq, which psycopg takes."""
+
+import ssl
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+SSL_MODES = frozenset({"disable", "allow", "prefer", "require", "verify-ca", "verify-full"})
+RENAMED = {"database": "dbname", "username": "user"}
+OURS = frozenset(
+    {
+        "application_name",
+        "async_fallback",
+        "autocommit",
+        "command_timeout",
+        "connection_class",
+        "connection_factory",
+        "context",
+        "cursor_factory",
+        "loop",
+        "max_cacheable_statement_size",
+        "max_cached_statement_lifetime",
+        "prepare_threshold",
+        "prepared_statement_cache_size",
+        "prepared_statement_name_func",
+        "record_class",
+        "row_factory",
+        "statement_cache_size",
+        "tcp_keepalive",
+        "timeout",
+    }
+)
+"""What tells a driver how to work, not where and as whom to connect: this library decides that for
+its own connections.
+"""
+_UNLESS_SET = frozenset({"async_creator_fn", "direct_tls", "ssl_context"})
+"""What has no translation, unless it is not set."""
+
+
+def in_words_of_libpq(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return the arguments of a driver (psycopg, psycopg2, asyncpg, pg8000) as libpq takes them, and
+    the names of those that it has no words for.
+    """
+    words: dict[str, Any] = {}
+    unknown = []
+    for name, value in given.items():
+        if name in OURS or value is None or (name in _UNLESS_SET and not value):
+            continue
+        if name == "ssl":
+            words |= _ssl(value)
+        elif name == "server_settings":
+            words |= _options(value)
+        elif callable(value) or name in _UNLESS_SET:
+            unknown.append(name)
+        else:
+            words[RENAMED.get(name, name)] = _joined(value) if name in ("host", "port") else value
+    known = _known()
+    unknown += [name for name in words if name not in known]
+    return words, unknown
+
+
+@cache
+def _known() -> frozenset[str]:
+    """Return the parameters of this machine's libpq."""
+    from psycopg import pq  # noqa: PLC0415 - loaded only where it connects
+
+    return frozenset(option.keyword.decode() for option in pq.Conninfo.get_defaults())
+
+
+def _ssl(value: Any) -> dict[str, Any]:
+    """Return asyncpg's ``ssl`` as libpq's ``sslmode``; what cannot be said so stays what it is."""
+    if isinstance(value, ssl.SSLContext):
+        return {"ssl (an SSLContext)": value}
+    if value is True or value in ("true", "True"):
+        # What ssl.create_default_context() does: the machine's own authorities, and the name of the host.
+        authorities = ssl.get_default_verify_paths().cafile
+        found = authorities is not None and Path(authorities).exists()
+        return {"sslmode": "verify-full", "sslrootcert": str(authorities) if found else "system"}
+    mode = "disable" if value is False else getattr(value, "name", value)
+    mode = str(mode).replace("_", "-")
+    if mode not in SSL_MODES:
+        return {"ssl": value}
+    return {"sslmode": mode}
+
+
+def _options(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return asyncpg's ``server_settings`` as libpq's ``options``."""
+    words = [
+        f"-c {name}={_escaped(str(value))}"
+        for name, value in settings.items()
+        if name not in OURS and value is not None
+    ]
+    return {"options": " ".join(words)} if words else {}
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace(" ", "\\ ")
+
+
+def _joined(value: Any) -> Any:
+    return ",".join(str(one) for one in value) if isinstance(value, list | tuple) else value
