@@ -6,13 +6,13 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from sqlalchemy import URL, Connection
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from . import statements
 from .database.address import Address
 from .database.backend import backend_of
-from .database.connections import route_to
+from .database.connections import Route, route_to
 from .database.driver_errors import sqlstate
 from .database.opening import open_database
 from .errors import StoreUnavailable
@@ -95,7 +95,7 @@ class DatabaseStore:
         self._others = open_database(route, timeout=self._timeout, connections=4, application="leased")
         self.url = self._others.url
         self._backend = backend_of(self.url)
-        self._listener = _listener(self.url) if self._backend.listens else None
+        self._listener = _listener(route) if self._backend.listens else None
 
     async def grant(
         self, name: str, holder: str, label: str, ttl: float, *, queue: bool = False
@@ -190,10 +190,10 @@ class DatabaseStore:
         await self._others.close()
 
 
-def _listener(url: URL) -> "ReleaseListener":
+def _listener(route: Route) -> "ReleaseListener":
     from .database.listener import ReleaseListener  # noqa: PLC0415 - its driver is loaded only where there is one
 
-    return ReleaseListener(url, statements.CHANNEL)
+    return ReleaseListener(route, statements.CHANNEL)
 
 
 def _is_locked(error: BaseException | None) -> bool:

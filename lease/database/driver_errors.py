@@ -21,7 +21,7 @@ def explain(error: BaseException, url: URL) -> LeaseError:
             f"the database {describe(url)} does not have leased's tables; create them with `leased db upgrade`, or with "
             "lease.create_tables(connection) where only the library is used"
         )
-    return StoreUnavailable(f"the database {describe(url)} cannot be used: {_said(error, url)}")
+    return StoreUnavailable(f"the database {describe(url)} cannot be used: {one_line(_said(error), url)}")
 
 
 def tables_missing(error: BaseException) -> bool:
@@ -30,10 +30,13 @@ def tables_missing(error: BaseException) -> bool:
     return sqlstate(error) in ("42P01", "42883", "3F000") or text.startswith("no such table")
 
 
-def _said(error: BaseException, url: URL) -> str:
-    """Return the one line of a driver's message that says most."""
-    text = str(getattr(error, "orig", None) or error).strip() or type(error).__name__
+def one_line(text: str, url: URL) -> str:
+    """Return the line of a driver's message that says most, without the password of ``url``."""
     lines = [line.strip(" -\t") for line in text.splitlines() if line.strip()]
     line = lines[-1] if lines[0].startswith("Multiple connection attempts") else lines[0]
     password = str(url.password or "")
     return line.replace(password, "***") if password else line
+
+
+def _said(error: BaseException) -> str:
+    return str(getattr(error, "orig", None) or error).strip() or type(error).__name__

@@ -6,14 +6,21 @@ them all).
 
 import asyncio
 import json
+import logging
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
-from sqlalchemy import URL
+from psycopg.rows import TupleRow
 
+from ..errors import LeaseError
 from ..waiters import PATIENCE
+from .address import describe
+from .backend import ConnectionSettings
+from .connections import Route
+from .driver_errors import one_line
 from .postgresql import forget
 
 _CHECK = "check"
@@ -21,6 +28,7 @@ _CHECK = "check"
 _CONNECT = 2.0
 _PAUSE = 1.0
 """Seconds between two attempts to listen, and between two looks whether anyone is waiting."""
+_logger = logging.getLogger("lease")
 
 
 class Subscription:
@@ -46,14 +54,16 @@ class ReleaseListener:
     """One connection that listens to ``channel`` while there are waiters, and hears what was
     released and whose turn it is.
 
-    It counts as working only after a notification to itself has arrived.
+    It counts as working only after a notification to itself has arrived. That it does not work is
+    logged once, until it has worked again.
     """
 
-    def __init__(self, url: URL, channel: str) -> None:
+    def __init__(self, route: Route, channel: str) -> None:
+        self._route = route
         self._channel = channel
-        self._conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
         self._subscriptions: dict[str, list[Subscription]] = {}
         self._task: asyncio.Task[None] | None = None
+        self._reported = False
         self._working = asyncio.Event()
 
     @property
@@ -91,38 +101,59 @@ class ReleaseListener:
 
     async def _listen(self) -> None:
         while self._subscriptions:
-            with suppress(psycopg.Error, OSError, TimeoutError):
+            try:
                 await self._listen_once()
+            except (psycopg.Error, OSError, LeaseError) as error:
+                self._report(str(error) or type(error).__name__)
             self._working.clear()
             for subscription in self._of(*self._subscriptions):
                 subscription.heard.set()
             await asyncio.sleep(_PAUSE)
 
     async def _listen_once(self) -> None:
-        connecting = asyncio.ensure_future(
-            psycopg.AsyncConnection.connect(
-                self._conninfo, autocommit=True, prepare_threshold=None, application_name="leased listener"
-            )
-        )
+        connecting = asyncio.ensure_future(self._connect())
         connecting.add_done_callback(forget)
-        async with asyncio.timeout(_CONNECT):
-            connection = await connecting
+        try:
+            async with asyncio.timeout(_CONNECT):
+                connection = await connecting
+        except TimeoutError:
+            raise TimeoutError(f"no connection within {_CONNECT:g}s") from None
         try:
             await connection.execute(f"LISTEN {self._channel}")
             await connection.execute("SELECT pg_notify(%s, %s)", (self._channel, _CHECK))
             while self._subscriptions:
                 async for notification in connection.notifies(timeout=_PAUSE):
-                    if notification.payload == _CHECK:
-                        self._working.set()
-                    else:
-                        self._tell(json.loads(notification.payload))
+                    self._hear(notification.payload)
+                if not self.is_working:
+                    self._report("its notification to itself does not arrive, as behind a pooler in transaction mode")
         finally:
             # Not close(): on a silent network nothing is to be waited for.
             connection.pgconn.finish()
 
-    def _tell(self, said: dict[str, Any]) -> None:
+    async def _connect(self) -> psycopg.AsyncConnection[TupleRow]:
+        arguments = await self._route.arguments(ConnectionSettings("leased listener"))
+        return await psycopg.AsyncConnection.connect(autocommit=True, **arguments)
+
+    def _hear(self, payload: str) -> None:
+        if payload == _CHECK:
+            self._reported = False
+            self._working.set()
+            return
+        said: dict[str, Any] = json.loads(payload)
         for subscription in self._of(said["name"]):
             subscription.told(said["next"])
 
     def _of(self, *names: str) -> list[Subscription]:
         return [subscription for name in names for subscription in self._subscriptions.get(name, ())]
+
+    def _report(self, cause: str) -> None:
+        if self._reported:
+            return
+        self._reported = True
+        said = (
+            "cannot listen for releases in %s, so that those who wait for a lease look once a second: %s",
+            describe(self._route.url),
+            one_line(cause, self._route.url),
+        )
+        # In a thread of its own: a log that nobody reads may block.
+        threading.Thread(target=_logger.warning, args=said, name="lease-log", daemon=True).start()

@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import text
 
 import lease
 from lease import LeaseLost, LeaseNotAcquired, LeaseTiming, LossKind, StoreUnavailable, events
 from lease.clock import boottime
+from lease.database.connections import route_to
 from lease.database.listener import ReleaseListener
 from lease.database.opening import open_database
 from tests.lease.stores import SHORT, Recorder, Tables, until
@@ -93,7 +94,7 @@ async def test_a_connection_that_was_never_made_is_closed_without_the_garbage_co
         before = open_sockets()
         for proxy.silent_after in (0, 1, 2, 4):
             await a_failed_attempt(proxied_url)
-            listener = ReleaseListener(make_url(proxied_url), lease.statements.CHANNEL)
+            listener = ReleaseListener(route_to(proxied_url), lease.statements.CHANNEL)
             connections = proxy.connections
             with listener.subscribed("a", "anna"):
                 await listener.start(0.0)

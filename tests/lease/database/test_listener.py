@@ -1,0 +1,108 @@
+"""The listener for releases connects as all else does, and says where it cannot work."""
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import URL, Engine, create_engine, make_url
+
+from lease.database.address import Address
+from lease.database.connections import route_to
+from lease.database.listener import ReleaseListener
+from lease.statements import CHANNEL, notify
+from lease.waiters import Waiter
+from tests.lease.stores import Tables, until
+from tests.support.postgres import query
+from tests.support.waiting import LIMIT
+
+
+async def works(address: Address) -> None:
+    """Return once a listener of ``address`` works; TimeoutError if it does not."""
+    listener = ReleaseListener(route_to(address), CHANNEL)
+    with listener.subscribed("a", "anna"):
+        await listener.start(LIMIT)
+        assert listener.is_working
+    await listener.close()
+
+
+@pytest.fixture
+def url_with_a_hard_password(postgres_url: str) -> Iterator[URL]:
+    role, password = f"role_{uuid4().hex[:8]}", "a b+c%20d@e/f:g'h\\i?j"
+    query(postgres_url, f"CREATE ROLE {role} LOGIN PASSWORD '{password.replace(chr(39), 2 * chr(39))}'")
+    yield make_url(postgres_url).set(username=role, password=password)
+    query(postgres_url, f"DROP ROLE {role}")
+
+
+@pytest.mark.anyio
+async def test_it_listens_whatever_is_in_the_password(url_with_a_hard_password: URL) -> None:
+    await works(url_with_a_hard_password)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("query", ["prepare_threshold=5", "options=-csearch_path%3Dpublic", "application_name=shop"])
+async def test_it_listens_whatever_is_in_the_query(postgres_url: str, query: str) -> None:
+    await works(f"{postgres_url}?{query}")
+
+
+@pytest.mark.anyio
+async def test_it_listens_where_the_url_has_several_hosts(postgres_url: str) -> None:
+    url = make_url(postgres_url)
+    hosts = [f"127.0.0.1:{port}" for port in (1, url.port)]
+    await works(url.set(host=None, port=None, query={"host": hosts}))
+
+
+@pytest.mark.anyio
+async def test_it_listens_as_an_engine_connects(postgres_url: str) -> None:
+    arguments = dict(make_url(postgres_url).translate_connect_args(username="user", database="dbname"))
+    engine: Engine = create_engine("postgresql+psycopg://", connect_args=arguments)
+    await works(engine)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", ["\N{BELL}check", "check"])
+async def test_no_name_is_taken_for_its_notification_to_itself(
+    postgres_url: str, postgres_tables: Tables, name: str
+) -> None:
+    listener = ReleaseListener(route_to(postgres_url), CHANNEL)
+    with listener.subscribed(name, "anna") as subscription:
+        await listener.start(LIMIT)
+        postgres_tables.run(lambda connection: notify(connection, name, (Waiter("anna", "anna", 0.0),)))
+        await asyncio.wait_for(subscription.heard.wait(), LIMIT)
+    await listener.close()
+
+
+@pytest.mark.anyio
+async def test_a_listener_that_cannot_connect_says_so_once(
+    postgres_url: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lease.database.listener._PAUSE", 0.01)
+    url = make_url(postgres_url).set(database="missing")
+    listener = ReleaseListener(route_to(url), CHANNEL)
+    with caplog.at_level(logging.WARNING, "lease"), listener.subscribed("a", "anna") as subscription:
+        await listener.start(0.0)
+        for _ in range(3):
+            await asyncio.wait_for(subscription.heard.wait(), LIMIT)
+            subscription.heard.clear()
+        await until(lambda: caplog.messages)
+    await listener.close()
+    (said,) = caplog.messages
+    assert 'database "missing" does not exist' in said
+    assert "look once a second" in said
+    assert "a-secret-of-the-tests" not in said
+
+
+@pytest.mark.anyio
+async def test_a_listener_whose_notifications_are_swallowed_says_so_once(
+    postgres_url: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As behind a pooler in transaction mode: here nothing listens when the notification is sent."""
+    monkeypatch.setattr("lease.database.listener._PAUSE", 0.2)
+    listener = ReleaseListener(route_to(postgres_url), f"{CHANNEL}; UNLISTEN {CHANNEL}")
+    with caplog.at_level(logging.WARNING, "lease"), listener.subscribed("a", "anna"):
+        await listener.start(0.0)
+        await until(lambda: caplog.messages)
+    await listener.close()
+    (said,) = caplog.messages
+    assert "does not arrive" in said
