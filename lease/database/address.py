@@ -46,9 +46,14 @@ def _with_sslmode(url: URL) -> URL:
 
 
 def _with_path(url: URL) -> URL:
-    if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
+    path = backend_of(url).file(url)
+    if path is not None and path != url.database:
+        raise LeaseError(
+            f"SQLite needs the path of its file here, not a file: URI; write sqlite:///{Path(path).absolute()}"
+        )
+    if path is None:
         raise LeaseError("SQLite needs a file that several connections can share; write sqlite:///file.db")
-    return url.set(database=str(Path(url.database).expanduser().absolute()))
+    return url.set(database=str(Path(path).expanduser().absolute()))
 
 
 def describe(url: URL) -> str:
@@ -75,5 +80,5 @@ def place_of(url: URL) -> tuple[object, ...]:
     """Return the same value for two URLs of one database, and different ones for two databases."""
     backend = backend_of(url)
     if backend.is_embedded:
-        return (backend.name, str(Path(url.database or "").resolve()))
+        return (backend.name, str(Path(backend.file(url) or "").resolve()))
     return (backend.name, url.host or "localhost", url.port or backend.port, url.database or url.username)

@@ -12,7 +12,7 @@ from sqlalchemy import URL, Dialect
 
 from ..errors import LeaseError
 from .engines.libpq import in_words_of_libpq
-from .engines.sqlite import in_words_of_sqlite3
+from .engines.sqlite import in_words_of_sqlite3, path_of_uri
 
 SCHEMA = "public"
 """Where the tables are on PostgreSQL."""
@@ -69,8 +69,9 @@ class Backend:
         """Return the path of the file that several processes share; None where the database is no
         such file.
         """
-        shared = self.is_embedded and url.database and url.database != ":memory:"
-        return url.database if shared else None
+        if not self.is_embedded or not url.database or url.database == ":memory:" or url.query.get("mode") == "memory":
+            return None
+        return path_of_uri(url.database) if url.database.startswith("file:") else url.database
 
 
 def _for_psycopg(settings: ConnectionSettings) -> dict[str, Any]:

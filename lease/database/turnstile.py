@@ -7,9 +7,12 @@ before the one behind it.
 """
 
 import asyncio
+import errno
 import os
+import stat
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -34,25 +37,26 @@ class NoFolder(OSError):
     """There is no folder to make the database's file in."""
 
 
+class NoTurnstile(OSError):
+    """The turnstile's file is not one that may be locked, or locked by us."""
+
+
 class Turnstile:
     """The turnstile of the database file at ``path``: passed from `pass_within`,
     `pass_soon` or `pass_now` until the block ends.
 
     A file beside the database is locked (``flock``), which the operating system lets go when a
-    process dies. Where the platform has no such lock (Windows), all pass at once.
+    process dies. Where the platform has no such lock (Windows), all pass at once. Whoever can open
+    the file can hold up every writer, so that only those can who may write to the database.
     """
 
     def __init__(self, path: str) -> None:
-        self._path = path
+        self._path = os.path.realpath(path)  # one for all the names of a database
         self._descriptor = -1
 
     def __enter__(self) -> Self:
         if os.name == "posix":
-            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-            try:
-                self._descriptor = os.open(f"{self._path}-turnstile", flags, _mode(self._path))
-            except FileNotFoundError:
-                raise NoFolder(f"its folder {Path(self._path).parent} does not exist; make it first") from None
+            self._descriptor = _opened(f"{self._path}-turnstile", self._path)
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -98,9 +102,76 @@ class Turnstile:
         return TurnstileBusy(f"another process has been about to write to {self._path} for too long")
 
 
-def _mode(path: str) -> int:
-    """Return the database file's own permissions, so that whoever may write to it may pass."""
+def _opened(file: str, database: str) -> int:
+    """Open the turnstile's file, made where it is missing, with the rights that it is to have."""
     try:
-        return Path(path).stat().st_mode & 0o666
+        owner = Path(database).stat()
     except FileNotFoundError:
-        return 0o666
+        owner = None
+    try:
+        descriptor = _open(file, os.O_RDWR)
+        descriptor = _made(file, owner) if descriptor is None else descriptor
+    except PermissionError:
+        raise NoTurnstile(f"this user may not open {file}, which all open who write to the database") from None
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+            raise
+        raise _no_plain_file(file) from None
+    if descriptor is None:
+        raise NoFolder(f"its folder {Path(database).parent} does not exist; make it first")
+    try:
+        _check(descriptor, file, owner)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _open(file: str, flags: int) -> int | None:
+    with suppress(FileNotFoundError):
+        return os.open(file, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+    return None
+
+
+def _made(file: str, database: os.stat_result | None) -> int | None:
+    """Make the file as SQLite makes its own: of the database's owner and group, where we may say so."""
+    try:
+        descriptor = _open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+    except FileExistsError:  # another was faster
+        return _open(file, os.O_RDWR)
+    if descriptor is not None and database is not None:
+        for owner in (database.st_uid, -1):
+            with suppress(PermissionError):
+                os.fchown(descriptor, owner, database.st_gid)
+                break
+    return descriptor
+
+
+def _check(descriptor: int, file: str, database: os.stat_result | None) -> None:
+    """Give the file the database's rights to write, now and whenever those have changed, if it is
+    ours; `NoTurnstile` says that it can't be trusted.
+    """
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
+        raise _no_plain_file(file)
+    if database is None:
+        return
+    by_all, by_group = database.st_mode & stat.S_IWOTH, database.st_mode & stat.S_IWGRP
+    may_write = (
+        found.st_uid in (0, os.geteuid(), database.st_uid) or by_all or (by_group and found.st_gid == database.st_gid)
+    )
+    if not may_write:
+        raise NoTurnstile(f"{file} belongs to user {found.st_uid}, who may not write to the database; delete it")
+    mode = stat.S_IMODE(found.st_mode)
+    if mode != _mode(database.st_mode) and os.geteuid() in (0, found.st_uid):
+        os.fchmod(descriptor, _mode(database.st_mode))
+
+
+def _no_plain_file(file: str) -> NoTurnstile:
+    return NoTurnstile(f"{file} is a link, or no plain file, but leased keeps its own file there; delete it")
+
+
+def _mode(database: int) -> int:
+    """Return the rights of those who may write to the database: to open is enough to lock."""
+    writers = database & 0o222
+    return 0o600 | writers | writers << 1

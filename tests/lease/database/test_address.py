@@ -49,6 +49,7 @@ def test_an_engine_stands_for_its_url(tmp_path: Path) -> None:
         ("sqlite://", "needs a file"),
         ("sqlite:///:memory:", "needs a file"),
         ("sqlite:///file:leased.db?mode=memory&uri=true", "needs a file"),
+        ("sqlite:///file:///srv/le%61sed.db?uri=true", r"not a file: URI; write sqlite:////srv/leased\.db"),
         ("mysql://anna:secret@db/shop", "mysql is not supported"),
         ("oracle://anna:secret@db/shop", "oracle is not supported"),
         ("leased.db", "cannot be read"),

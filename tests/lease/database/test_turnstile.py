@@ -1,14 +1,23 @@
-"""SQLite's turnstile, where many threads of one process come to it."""
+"""SQLite's turnstile: where many threads of one process come to it, and whose its file is."""
 
 import os
+import shutil
+import subprocess
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, event
+from sqlalchemy.pool import NullPool
 
+from lease import LeaseLost, StoreUnavailable
 from lease.database import turnstile
 from lease.database.turnstile import Turnstile
+from lease.sync import LeaseClient
+from tests.lease.stores import SELDOM
+from tests.support.binaries import readable_temporary_folder
 from tests.support.waiting import wait_until
 
 LIMIT = 10.0
@@ -58,3 +67,162 @@ def test_a_child_that_was_forked_while_a_thread_waited_can_pass(tmp_path: Path) 
         assert waiting.result(LIMIT)
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    path = tmp_path / "leased.db"
+    path.touch(0o600)
+    return path
+
+
+def turnstile_of(database: Path) -> Path:
+    return database.with_name(f"{database.name}-turnstile")
+
+
+def mode_of(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"), [(0o600, 0o600), (0o644, 0o600), (0o660, 0o660), (0o664, 0o660), (0o666, 0o666)]
+)
+def test_those_can_open_it_who_may_write_to_the_database(database: Path, mode: int, expected: int) -> None:
+    """To open it is enough to lock it."""
+    database.chmod(mode)
+    umask = os.umask(0o077)
+    try:
+        pass_once(str(database))
+    finally:
+        os.umask(umask)
+    assert mode_of(turnstile_of(database)) == expected
+
+
+def test_its_mode_follows_the_databases(database: Path) -> None:
+    for mode, expected in ((0o666, 0o666), (0o644, 0o600), (0o660, 0o660)):
+        database.chmod(mode)
+        pass_once(str(database))
+        assert mode_of(turnstile_of(database)) == expected
+
+
+def test_one_of_an_earlier_version_that_all_could_open_is_closed_to_them(database: Path) -> None:
+    turnstile_of(database).touch(0o644)
+    pass_once(str(database))
+    assert mode_of(turnstile_of(database)) == 0o600
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="becomes another user")
+@pytest.mark.usefixtures("processes")
+def test_a_user_who_may_only_read_the_database_cannot_hold_it_shut(readable: Path) -> None:
+    readable.chmod(0o644)
+    pass_once(str(readable))
+    assert as_another_user(HOLD, turnstile_of(readable)) == "PermissionError"
+    readable.chmod(0o666)
+    pass_once(str(readable))
+    assert as_another_user(HOLD, turnstile_of(readable)) == "held"
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="becomes another user")
+@pytest.mark.usefixtures("processes")
+def test_it_belongs_to_whom_the_database_belongs(readable: Path) -> None:
+    """As root's command makes it before the service writes."""
+    os.chown(readable, ANOTHER, ANOTHER)
+    pass_once(str(readable))
+    assert as_another_user(HOLD, turnstile_of(readable)) == "held"
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="becomes another user")
+def test_one_that_was_put_there_by_a_user_who_may_not_write_is_refused(readable: Path) -> None:
+    """In a folder where all can make files, such as /tmp."""
+    readable.chmod(0o644)
+    turnstile_of(readable).touch()
+    os.chown(turnstile_of(readable), ANOTHER, ANOTHER)
+    with pytest.raises(OSError, match=f"belongs to user {ANOTHER}, who may not write to the database; delete it"):
+        pass_once(str(readable))
+    readable.chmod(0o666)
+    assert pass_once(str(readable))
+
+
+@pytest.mark.parametrize("kind", ["symlink", "hard link", "folder", "pipe"])
+def test_what_is_no_plain_file_of_its_own_is_refused_and_left_as_it_is(
+    database: Path, tmp_path: Path, kind: str
+) -> None:
+    victim = tmp_path / "victim"
+    victim.touch(0o640)
+    place = turnstile_of(database)
+    if kind == "symlink":
+        place.symlink_to(victim)
+    elif kind == "hard link":
+        place.hardlink_to(victim)
+    elif kind == "folder":
+        place.mkdir()
+    else:
+        os.mkfifo(place)
+    with pytest.raises(OSError, match="is a link, or no plain file, but leased keeps its own file there; delete it"):
+        pass_once(str(database))
+    assert mode_of(victim) == 0o640
+
+
+def test_a_client_tells_it_in_one_sentence(tmp_path: Path) -> None:
+    turnstile_of(tmp_path / "leased.db").symlink_to(tmp_path / "victim")
+    with (
+        pytest.raises(StoreUnavailable, match="turnstile is a link, or no plain file"),
+        LeaseClient(f"sqlite:///{tmp_path}/leased.db"),
+    ):
+        pass
+    assert not (tmp_path / "victim").exists()
+
+
+def test_all_names_of_a_database_lead_through_one(database: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "link.db").symlink_to(database)
+    with Turnstile(str(other / "link.db")) as first, Turnstile(str(database)) as second:
+        assert first.pass_now()
+        assert not second.pass_now()
+
+
+def test_a_fence_over_a_uri_passes_the_same_turnstile(tmp_path: Path) -> None:
+    engine = create_engine(f"sqlite:///file:{tmp_path}/le%61sed.db?uri=true", poolclass=NullPool)
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+    with LeaseClient(f"sqlite:///{tmp_path}/leased.db", timing=SELDOM) as client, client.hold("a") as held:
+        with engine.begin() as connection:
+            held.fence(connection)
+        held.release()
+        with pytest.raises(LeaseLost), engine.begin() as connection:
+            held.fence(connection)
+
+
+HOLD = """
+import fcntl, os, sys
+try:
+    fcntl.flock(os.open(sys.argv[1], os.O_RDONLY), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    print("held")
+except OSError as error:
+    print(type(error).__name__)
+"""
+ANOTHER = 54_321
+
+
+@pytest.fixture
+def readable() -> Iterator[Path]:
+    """The file of a database in a folder that every user can reach."""
+    folder = readable_temporary_folder("leased-turnstile-")
+    folder.chmod(0o755)
+    (folder / "leased.db").touch()
+    yield folder / "leased.db"
+    shutil.rmtree(folder)
+
+
+def as_another_user(program: str, path: Path) -> str:
+    done = subprocess.run(
+        ["/usr/bin/env", "python3", "-c", program, str(path)],
+        user=ANOTHER,
+        group=ANOTHER,
+        extra_groups=[],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd="/",
+    )
+    return done.stdout.strip()
