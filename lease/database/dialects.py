@@ -30,8 +30,29 @@ Name = Text().with_variant(Text(collation="C"), "postgresql")
 """A name; names sort the same on every database."""
 
 
+class _Epoch(FunctionElement[float]):
+    """The seconds from 1970 to a moment, whatever ``DateStyle`` says of how moments are shown."""
+
+    inherit_cache = True
+
+
+@compiles(_Epoch, "postgresql")
+def _epoch_postgresql(element: _Epoch, compiler: SQLCompiler, **kw: Any) -> str:
+    (moment,) = list(element.clauses)
+    return f"CAST(EXTRACT(epoch FROM {compiler.process(moment, **kw)}) AS double precision)"
+
+
+@compiles(_Epoch, "sqlite")
+def _epoch_sqlite(element: _Epoch, compiler: SQLCompiler, **kw: Any) -> str:
+    (moment,) = list(element.clauses)
+    return compiler.process(moment, **kw)
+
+
 class Instant(TypeDecorator[datetime]):
-    """An aware datetime in UTC: ``timestamptz`` on PostgreSQL, seconds since 1970 on SQLite."""
+    """An aware datetime in UTC: ``timestamptz`` on PostgreSQL, seconds since 1970 on SQLite.
+
+    A result comes as seconds from both: the driver cannot read a moment in every ``DateStyle``.
+    """
 
     impl = Double
     cache_ok = True
@@ -44,12 +65,13 @@ class Instant(TypeDecorator[datetime]):
             return value
         return value.timestamp()
 
+    def column_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        seconds = _Epoch(column)
+        seconds.type = cast("TypeEngine[float]", self)
+        return seconds
+
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        if dialect.name == "postgresql":
-            return cast("datetime", value).astimezone(UTC)
-        return datetime.fromtimestamp(value, UTC)
+        return None if value is None else datetime.fromtimestamp(value, UTC)
 
 
 class Expiry(TypeDecorator[Any]):
