@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from daemon.audit.facts import Fact, FencedWriteRefused, GrantBegan, GrantEnded, GrantRenewed, HighestToken, Written
 from lease.errors import LeaseLost
 from lease.model import Grant, LeaseRecord, Renewal
-from lease.testing import MemoryStore, _Row
+from lease.testing.store import MemoryStore, _Row
 
 from .world import Broken, World
 

@@ -1,12 +1,4 @@
-"""Test doubles for programs that use leases: a clock that a test moves, and a store in memory.
-
-    clock = ManualClock()
-    store = MemoryStore(clock)
-    with lease.sync.LeaseClient(store=store, clock=clock) as client: ...
-
-`MemoryStore` keeps the same contract as the databases (one conformance suite runs on all of them)
-and can be made to fail.
-"""
+"""The store of leases in memory."""
 
 import asyncio
 import threading
@@ -18,27 +10,13 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from .errors import LeaseLost, StoreUnavailable
-from .model import Grant, LeaseRecord, Renewal, ended_sentence
-from .waiters import PLACE, Waiter, Waiters, ahead_of, behind, joined, may_take, without
+from ..errors import LeaseLost, StoreUnavailable
+from ..model import Grant, LeaseRecord, Renewal, ended_sentence
+from ..waiters import PLACE, Waiter, Waiters, ahead_of, behind, joined, may_take, without
+from .clock import ManualClock
 
 if TYPE_CHECKING:
-    from .store import Wait
-
-
-class ManualClock:
-    """A clock that moves only when a test moves it; call it to get the time in seconds."""
-
-    def __init__(self, start: float = 1_000.0) -> None:
-        self._now = start
-
-    def __call__(self) -> float:
-        """Return the time."""
-        return self._now
-
-    def advance(self, seconds: float) -> None:
-        """Move the clock forward."""
-        self._now += seconds
+    from ..store import Wait
 
 
 @dataclass
