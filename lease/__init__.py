@@ -4,10 +4,10 @@ Where to read on: `lease.statements` is the protocol (grant, renew, release, fen
 `lease.heartbeat` keeps it alive, and decides what an answer means.
 docs/explanation/rules.md has the rules by number.
 
-A call passes `client` or `sync`, `runtime` (the library's thread), `core` (and `acquirer`, if it is
-an acquisition) and `store`, and ends in a statement. `grant_state` is what all know of a grant that
-is held; `lease.database.listener` wakes those who wait. `lease.database` is what lies below:
-addresses, connections, and where PostgreSQL and SQLite differ.
+A call passes `client` or `sync`, `runtime` (the library's thread), `core` (and `acquisition`) and
+`store`, and ends in a statement. `grant_state` is what all know of a grant that is held; those who
+wait for one stand in a queue (`waiters`), and `lease.database.listener` wakes them.
+`lease.database` is what lies below: addresses, connections, and where PostgreSQL and SQLite differ.
 
 Each name is imported when it is first asked for, so that whoever needs a duration, an error or a
 clock loads no database.

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import cast
 
 from . import events
-from .acquirer import Acquirer
+from .acquisition.acquirer import Acquirer
 from .clock import Clock
 from .closing import Closing
 from .errors import LeaseError, StoreUnavailable

@@ -33,6 +33,7 @@ Name = Text().with_variant(Text(collation="C"), "postgresql")
 class _Epoch(FunctionElement[float]):
     """The seconds from 1970 to a moment, whatever ``DateStyle`` says of how moments are shown."""
 
+    type = Double()
     inherit_cache = True
 
 
@@ -182,28 +183,9 @@ def seconds_until(moment: ColumnElement[Any]) -> ColumnElement[float]:
     return _Between(now(), moment)
 
 
-class _Seconds(FunctionElement[float]):
-    """A moment, in seconds since the beginning of its clock."""
-
-    type = Double()
-    inherit_cache = True
-
-
-@compiles(_Seconds, "postgresql")
-def _seconds_postgresql(element: _Seconds, compiler: SQLCompiler, **kw: Any) -> str:
-    (moment,) = list(element.clauses)
-    return f"CAST(EXTRACT(epoch FROM {compiler.process(moment, **kw)}) AS double precision)"
-
-
-@compiles(_Seconds, "sqlite")
-def _seconds_sqlite(element: _Seconds, compiler: SQLCompiler, **kw: Any) -> str:
-    (moment,) = list(element.clauses)
-    return compiler.process(moment, **kw)
-
-
 def seconds_of(moment: ColumnElement[Any]) -> ColumnElement[float]:
     """Return SQL for ``moment`` (an `Expiry`) as a number of seconds."""
-    return _Seconds(moment)
+    return _Epoch(moment)
 
 
 class other_boot(FunctionElement[bool]):  # noqa: N801

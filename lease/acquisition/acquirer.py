@@ -6,18 +6,18 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from . import events
-from .clock import Clock
-from .errors import LeaseError, LeaseNotAcquired, StoreUnavailable
-from .grant_state import GrantState
-from .heartbeat.heartbeat import Heartbeat
-from .model import Grant, LeaseRecord, check_name
+from .. import events
+from ..clock import Clock
+from ..errors import LeaseError, LeaseNotAcquired, StoreUnavailable
+from ..grant_state import GrantState
+from ..heartbeat.heartbeat import Heartbeat
+from ..model import Grant, LeaseRecord, check_name
+from ..retrying import retried
+from ..store import Store
+from ..timing import LeaseTiming
+from ..waiters import LOOK, ahead_of, turn_in
 from .refusals import refusal, refusal_within
-from .retrying import retried
-from .store import Store
-from .timing import LeaseTiming
 from .turns import Turns
-from .waiters import LOOK, ahead_of, turn_in
 
 _SHORT = 0.005
 """Seconds until the first new attempt where a row was locked; each further wait is twice as long."""

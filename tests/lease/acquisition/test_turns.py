@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from lease.turns import Turns
+from lease.acquisition.turns import Turns
 from tests.lease.stores import until
 from tests.support.waiting import LIMIT
 

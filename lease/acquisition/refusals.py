@@ -1,9 +1,9 @@
 """The sentences and the facts of a refused acquisition."""
 
-from .durations import format_duration
-from .errors import LeaseNotAcquired
-from .model import Grant, LeaseRecord
-from .waiters import ahead_of
+from ..durations import format_duration
+from ..errors import LeaseNotAcquired
+from ..model import Grant, LeaseRecord
+from ..waiters import ahead_of
 
 
 def refusal(name: str, record: LeaseRecord | None, holder: str, *, waited: float) -> LeaseNotAcquired:
