@@ -4,7 +4,7 @@ statements are written once.
 
 from datetime import UTC, datetime
 from importlib import import_module
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import (
     TIMESTAMP,
@@ -33,7 +33,7 @@ Name = Text().with_variant(Text(collation="C"), "postgresql")
 class _Epoch(FunctionElement[float]):
     """The seconds from 1970 to a moment, whatever ``DateStyle`` says of how moments are shown."""
 
-    type = Double()
+    type: TypeEngine[Any] = Double()
     inherit_cache = True
 
 
@@ -68,7 +68,7 @@ class Instant(TypeDecorator[datetime]):
 
     def column_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         seconds = _Epoch(column)
-        seconds.type = cast("TypeEngine[float]", self)
+        seconds.type = self
         return seconds
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:

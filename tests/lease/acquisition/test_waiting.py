@@ -94,9 +94,10 @@ def test_a_waiter_that_got_no_place_looks_again_by_itself(postgres_url: str, pos
         transaction = other.begin()
         other.execute(text("SELECT FROM lease WHERE name = 'a' FOR UPDATE"))
         with in_thread(lambda: token(waiter, "a")) as acquired:
-            listening = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'leased listener'"
-            wait_until(lambda: postgres_tables.value(listening), "the waiter listens")
-            time.sleep(0.3)  # it looks while the row is locked
+            blocked = (
+                "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'leased' AND wait_event_type = 'Lock'"
+            )
+            wait_until(lambda: postgres_tables.value(blocked), "the waiter finds the row locked")
             statements.release(other, grant)
             transaction.commit()
             assert acquired() == 2
