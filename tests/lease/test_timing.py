@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lease import InvalidTiming, LeaseTiming
+from lease.timing import LEAST_TTL
 
 
 def test_the_default_is_that_of_rule_3() -> None:
@@ -20,7 +21,10 @@ def test_the_default_is_that_of_rule_3() -> None:
 @pytest.mark.parametrize(
     ("broken", "says"),
     [
-        ({"attempt_timeout": 0.0}, "attempt_timeout is 0, but each attempt needs some time"),
+        ({"attempt_timeout": 0.0}, r"attempt_timeout is 0s \(of a ttl of 15s\), but an attempt may have to connect"),
+        ({"attempt_timeout": 0.199}, "raise it to that"),
+        ({"ttl": "0.5s"}, r"attempt_timeout is 0.07s \(of a ttl of 0.5s\).*raise .* ttl to 1.5s"),
+        ({"ttl": 1.49}, "ttl to 1.5s"),
         ({"renew_every": 0.0}, "renew_every is 0"),
         (
             {"renew_every": 6.0},
@@ -34,7 +38,7 @@ def test_the_default_is_that_of_rule_3() -> None:
             r"give_up \+ kill_time is 15s, not less than ttl \(15s\): the work could outlive the lease",
         ),
         ({"ttl": 13.0, "give_up": 10.0, "kill_time": 3.0}, "the work could outlive the lease"),
-        ({"ttl": 0}, "attempt_timeout is 0"),
+        ({"ttl": 0}, "attempt_timeout is 0s"),
         ({"give_up": 12.0}, "the work could outlive the lease"),
         ({"ttl": -1.0}, "ttl: -1.0 is not a duration"),
         ({"give_up": math.nan}, "give_up: nan is not a duration"),
@@ -51,13 +55,21 @@ def test_each_inequality_of_rule_3_is_checked_and_told(broken: dict[str, float],
 
 
 @pytest.mark.parametrize(
-    "fitting", [{"renew_every": 5.75}, {"kill_time": 4.99}, {"retry_wait": 0.0}, {"kill_time": 0.0}]
+    "fitting",
+    [
+        {"renew_every": 5.75},
+        {"kill_time": 4.99},
+        {"retry_wait": 0.0},
+        {"kill_time": 0.0},
+        {"ttl": 1.5},
+        {"attempt_timeout": 0.2},
+    ],
 )
 def test_what_just_fits_is_taken(fitting: dict[str, float]) -> None:
     LeaseTiming(**fitting)
 
 
-@given(st.floats(min_value=1e-3, max_value=1e6))
+@given(st.floats(min_value=LEAST_TTL, max_value=1e6))
 def test_the_ttl_alone_scales_the_others_and_always_fits(ttl: float) -> None:
     timing = LeaseTiming(ttl=ttl)
     assert timing.ttl == ttl
