@@ -31,10 +31,23 @@ def parse_address(address: Address) -> URL:
         url = make_url(address if isinstance(address, str | URL) else address.url)
     except (ArgumentError, AttributeError, ValueError):
         raise LeaseError(
-            "the database's URL cannot be read; write postgresql://user:password@host/name or sqlite:///file.db"
+            "the database's URL cannot be read; write postgresql://user:password@host/name or sqlite:///file.db, "
+            "with %40 for an @ in the password, %3A for a : and so on"
         ) from None
+    if _is_torn(url):
+        raise LeaseError(
+            "the database's URL has an @ too many, as an unencoded password may: write %40 for each @ in user and password"
+        )
     backend = backend_of(url)
     return (_with_path(url) if backend.is_embedded else _with_sslmode(url)).set(drivername=backend.driver)
+
+
+def _is_torn(url: URL) -> bool:
+    """Return whether a part of the password may have gone astray: SQLAlchemy takes the first @ for
+    its end.
+    """
+    parts = (url.database or "", *url.query) if url.password is not None else ()
+    return any("@" in part for part in (url.host or "", *parts))
 
 
 def _with_sslmode(url: URL) -> URL:
@@ -61,6 +74,8 @@ def describe(url: URL) -> str:
     supported.
     """
     name = url.get_backend_name()
+    if _is_torn(url):
+        return f"{name}://***"
     file = backend_of(url).file(url) if name in NAMES else None
     if file is not None:
         return f"{name}:///{file}"

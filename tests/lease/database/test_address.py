@@ -66,6 +66,24 @@ def test_what_cannot_be_used_is_told_in_one_sentence_without_the_password(given:
     assert refused.value.__cause__ is None
 
 
+@pytest.mark.parametrize("password", ["p@secret", "p@se/secret", "secret@", "@secret", "p@s:secret"])
+def test_an_unencoded_password_is_refused_and_no_part_of_it_is_told(password: str) -> None:
+    given = f"postgresql://anna:{password}@db/shop"
+    with pytest.raises(LeaseError, match="%40 for") as refused:
+        parse_address(given)
+    assert "secret" not in str(refused.value)
+    assert refused.value.__cause__ is None
+    if "s:" not in password:
+        assert describe(make_url(given)) == "postgresql://***"
+
+
+def test_an_at_sign_in_its_place_is_taken() -> None:
+    assert parse_address("postgresql://anna@shop:p%40ss@db/shop").password == "p@ss"
+    assert parse_address("postgresql://anna@shop:p%40ss@db/shop").username == "anna@shop"
+    assert parse_address("postgresql://db/shop?user=anna@shop").query["user"] == "anna@shop"
+    assert describe(parse_address("sqlite:////srv/a@b/leased.db")) == "sqlite:////srv/a@b/leased.db"
+
+
 def test_a_password_in_the_query_is_not_told() -> None:
     assert "secret" not in describe(parse_address("postgresql://db/shop?user=anna&password=secret"))
 
