@@ -32,12 +32,13 @@ if TYPE_CHECKING:
         StoreUnavailable,
     )
     from .fences import fence
-    from .model import Grant, LeaseRecord, Loss, LossKind
+    from .model import Break, Grant, LeaseRecord, Loss, LossKind
     from .schema import create_tables
     from .timing import LeaseTiming
 
 __all__ = [
     "Acquisition",
+    "Break",
     "Duration",
     "Grant",
     "InvalidDuration",
@@ -81,7 +82,7 @@ _NAMES_OF = {
         "StoreUnavailable",
     ),
     "fences": ("fence",),
-    "model": ("Grant", "LeaseRecord", "Loss", "LossKind"),
+    "model": ("Break", "Grant", "LeaseRecord", "Loss", "LossKind"),
     "schema": ("create_tables",),
     "timing": ("LeaseTiming",),
 }

@@ -20,7 +20,7 @@ from .fences import BOUND, AsyncKinds, fence
 from .grant_state import lost_error
 from .handle import Handle
 from .heartbeat.flights import ANY_NAME, Flight
-from .model import Grant, LeaseRecord
+from .model import Break, Grant, LeaseRecord
 from .runtime import Runtime
 from .store import Store
 from .timing import LeaseTiming
@@ -182,6 +182,16 @@ class LeaseClient:
     async def list(self, prefix: str = "") -> list[LeaseRecord]:
         """Return the leases whose names begin with ``prefix``, by name."""
         return await answer(self._runtime.submit(lambda core: core.list(prefix)))
+
+    async def break_lease(self, name: str, reason: str, *, by: str | None = None) -> Break:
+        """End the grant of another holder of ``name``, who hangs or is out of reach.
+
+        Its fences fail at once; it is told with its next renewal, by whom (``by``, or this client's
+        label) and for what reason, and loses the lease. The name is granted to the next when its work
+        has ended, or its last ttl is over. A second break changes nothing and returns the first.
+        `LeaseError` says that there is nothing to break, or why it cannot be done.
+        """
+        return await answer(self._runtime.submit(lambda core: core.break_lease(name, reason, by)))
 
     @asynccontextmanager
     async def acquiring(self) -> "AsyncIterator[Acquisition]":

@@ -13,12 +13,13 @@ from typing import cast
 
 from . import events
 from .acquisition.acquirer import Acquirer
+from .breaker import Breaker
 from .clock import Clock
 from .closing import Closing
 from .errors import LeaseError, StoreUnavailable
 from .grant_state import GrantState
 from .heartbeat.heartbeat import Heartbeat
-from .model import LeaseRecord, LossKind, check_name
+from .model import Break, LeaseRecord, LossKind, check_name
 from .retrying import retried
 from .store import Store
 from .timing import LeaseTiming
@@ -140,6 +141,8 @@ class Core:
                 raise
             finally:
                 self.forget(state)
+        if not released:
+            self.heartbeat.leave(state.grant)
         self.notify(events.Released(state.grant, released))
         return released
 
@@ -154,6 +157,11 @@ class Core:
             self._closing.ended(state)  # which releases it
         else:
             self.heartbeat.leave(state.grant)
+
+    async def break_lease(self, name: str, reason: str, by: str | None) -> Break:
+        """Break the grant in force under ``name``, whoever holds it (see `lease.breaker`)."""
+        breaker = Breaker(self.store, self.timing, self.holder)
+        return await breaker.break_lease(name, reason, self.label if by is None else by)
 
     async def read(self, name: str) -> LeaseRecord | None:
         """Return what the database has under ``name``."""

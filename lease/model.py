@@ -3,7 +3,7 @@ loss.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -12,6 +12,7 @@ from .errors import InvalidName
 from .waiters import Waiters
 
 LONGEST_NAME = 255
+_MARK = "broken:"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -23,6 +24,21 @@ class Grant:
     name: str
     token: int
     holder: str
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """The end of a grant by somebody else than its holder."""
+
+    by: str
+    """Who broke it."""
+    reason: str
+    at: datetime
+    """When, by the database's clock."""
+    holder: str
+    """Who held it; ``label`` and ``token`` are of that grant too."""
+    label: str | None
+    token: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +64,10 @@ class LeaseRecord:
     """Seconds since it came to be free or stale, negative while it is live; None: not known."""
     waiting: Waiters = ()
     """Who waits for it, in the order in which they will be served."""
+    broken: Break | None = None
+    """Who broke a grant of this name last, and why. Until the work under that grant has ended,
+    `holder` is a mark, which no client has (``"broken:"`` and the holder's id).
+    """
 
     @property
     def grant(self) -> Grant | None:
@@ -71,6 +91,7 @@ class LossKind(StrEnum):
     """Why a lease was lost (rule 9)."""
 
     ENDED = "ended"
+    BROKEN = "broken"
     UNREACHABLE = "unreachable"
     SUSPENDED = "suspended"
     CLOSED = "closed"
@@ -88,13 +109,26 @@ class Loss:
         return f"lease {self.grant.name!r} (token {self.grant.token}) is lost: {self.cause}"
 
 
-def ended_cause(record: LeaseRecord | None) -> str:
-    """Return in words what the database now has instead of our grant."""
+def ended(grant: Grant, record: LeaseRecord | None) -> Loss:
+    """Return the loss of our grant, in whose stead the database now has ``record``."""
     if record is None:
-        return "its row is gone"
+        return Loss(grant, LossKind.ENDED, "its row is gone")
+    last = record.broken
+    if last is not None and (last.token, last.holder) == (grant.token, grant.holder):
+        return Loss(grant, LossKind.BROKEN, f"broken by {last.by} because {last.reason}")
     if record.holder is None:
-        return f"it was settled as stale, and is free again (token {record.token})"
-    return f"stolen by {record.label or record.holder} with token {record.token}"
+        return Loss(grant, LossKind.ENDED, f"it was settled as stale, and is free again (token {record.token})")
+    return Loss(grant, LossKind.ENDED, f"stolen by {record.label or record.holder} with token {record.token}")
+
+
+def mark_of(grant: Grant) -> Grant:
+    """Return what stands in the row while a broken grant waits for the end of its work."""
+    return replace(grant, holder=f"{_MARK}{grant.holder}")
+
+
+def is_mark(holder: str | None) -> bool:
+    """Return whether this is no client but the mark of a broken grant."""
+    return holder is not None and holder.startswith(_MARK)
 
 
 def ended_sentence(grant: Grant) -> str:

@@ -15,8 +15,9 @@ from .database.backend import backend_of
 from .database.connections import Route, route_to
 from .database.driver_errors import sqlstate
 from .database.opening import open_database
-from .errors import StoreUnavailable
-from .model import Grant, LeaseRecord, Renewal
+from .durations import format_duration
+from .errors import LeaseError, StoreUnavailable
+from .model import Break, Grant, LeaseRecord, Renewal
 from .schema import create_tables
 from .timing import LeaseTiming
 from .waiters import Waiters, ahead_of
@@ -59,6 +60,12 @@ class Store(Protocol):
 
     async def release(self, grant: Grant) -> bool:
         """End ``grant``, and wake those who wait for it; False when it had ended before."""
+        ...
+
+    async def break_grant(self, grant: Grant, by: str, reason: str) -> Break | None:
+        """Break ``grant``; None when it had ended before. `LeaseError` says that a transaction is
+        fenced with it.
+        """
         ...
 
     def waiting(self, name: str, holder: str) -> AbstractContextManager[Wait]:
@@ -138,6 +145,22 @@ class DatabaseStore:
         )
         await self._notify(grant.name, done.waiting)
         return done.released
+
+    async def break_grant(self, grant: Grant, by: str, reason: str) -> Break | None:
+        patience = self._timeout * 0.9
+
+        def unit(connection: Connection) -> Break | None:
+            try:
+                return statements.break_grant(connection, grant, by=by, reason=reason, lock_wait=patience)
+            except OperationalError as error:
+                if sqlstate(error) != "55P03":  # lock_not_available
+                    raise
+                raise LeaseError(
+                    f"lease {grant.name!r} cannot be broken yet: a transaction that is fenced with it has been open for "
+                    f"{format_duration(patience)}; break it again when that has ended, or end it in the database"
+                ) from error
+
+        return await self._others.write(unit)
 
     @contextmanager
     def waiting(self, name: str, holder: str) -> Iterator[Wait]:

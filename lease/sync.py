@@ -13,7 +13,7 @@ from .errors import LeaseError, LeaseNotAcquired
 from .fences import BOUND, SyncKinds, fence
 from .grant_state import lost_error
 from .handle import Handle
-from .model import LeaseRecord
+from .model import Break, LeaseRecord
 from .runtime import Runtime
 from .store import Store
 from .timing import LeaseTiming
@@ -142,6 +142,10 @@ class LeaseClient:
     def list(self, prefix: str = "") -> list[LeaseRecord]:
         """Return the leases whose names begin with ``prefix``, by name."""
         return self._runtime.submit(lambda core: core.list(prefix)).result()
+
+    def break_lease(self, name: str, reason: str, *, by: str | None = None) -> Break:
+        """End the grant of another holder of ``name``; see `lease.client.LeaseClient.break_lease`."""
+        return self._runtime.submit(lambda core: core.break_lease(name, reason, by)).result()
 
     def _give_back(self, held: Lease) -> None:
         try:

@@ -2,7 +2,7 @@
 
 from ..durations import format_duration
 from ..errors import LeaseNotAcquired
-from ..model import Grant, LeaseRecord
+from ..model import Grant, LeaseRecord, is_mark
 from ..waiters import ahead_of
 
 
@@ -13,11 +13,19 @@ def refusal(name: str, record: LeaseRecord | None, holder: str, *, waited: float
     after = _after(waited)
     if record is not None and record.holder is not None:
         held = "" if record.held_for is None else f" for {format_duration(record.held_for)}"
-        who = record.label or record.holder
+        broken = record.broken if is_mark(record.holder) else None
+        holder_now = record.holder if broken is None else broken.holder
+        who = f"{record.label or holder_now} (holder {holder_now}, token {record.token})"
+        sentence = f"lease {name!r} is held by {who}{held}{after}"
+        if broken is not None:
+            sentence = (
+                f"lease {name!r} was broken by {broken.by} because {broken.reason}; "
+                f"the work of {who} may go on until it is told, or its ttl is over{after}"
+            )
         return LeaseNotAcquired(
-            f"lease {name!r} is held by {who} (holder {record.holder}, token {record.token}){held}{after}",
+            sentence,
             name=name,
-            holder=record.holder,
+            holder=holder_now,
             label=record.label,
             token=record.token,
             held_for=record.held_for,

@@ -77,7 +77,7 @@ class Heartbeat:
         """Renew ``grant`` from now on; it was asked for at ``sent``, by the client's clock."""
         state = GrantState(grant, sent + self._timing.give_up, self._clock)
         if self._closed:
-            self._lose(state, LossKind.CLOSED, CLOSED_CAUSE)
+            self._lose(state, Loss(state.grant, LossKind.CLOSED, CLOSED_CAUSE))
             return state
         if not self._wanted.is_set():
             self._next_beat = sent + self._timing.renew_every
@@ -101,11 +101,11 @@ class Heartbeat:
         self._closed = True
         for state in self.held:
             if also_ending or not state.ending:
-                self._lose(state, LossKind.CLOSED, CLOSED_CAUSE)
+                self._lose(state, Loss(state.grant, LossKind.CLOSED, CLOSED_CAUSE))
 
     def leave(self, grant: Grant) -> None:
         """Record that the work under this lost grant has ended: if the database still has it as
-        ours, it is released now.
+        ours, or a mark that it was broken, that is released now.
         """
         self._orphans.left(grant)
 
@@ -187,8 +187,8 @@ class Heartbeat:
         # The transaction that ends a grant has its row locked, and puts nothing at risk.
         locked = [state for state in self._states_of(verdicts.unknown) if not state.ending]
         self._at_risk(locked, "another transaction has its row locked")
-        for grant, cause in verdicts.ended:
-            self._end(grant, cause)
+        for loss in verdicts.ended:
+            self._end(loss)
         if (step := self._database_clock.step(renewal.database_time, sent, self._clock())) is not None:
             self._notify(events.ClockStepped(step))
         self._orphans.begin(self._flights.orphans(strangers(renewal, self._holder, self._states.keys())))
@@ -202,10 +202,10 @@ class Heartbeat:
         if extended:
             self._notify(events.Renewed(tuple(extended), margin, self._clock() - sent))
 
-    def _end(self, grant: Grant, cause: str) -> None:
-        state = self._states.get(grant)
+    def _end(self, loss: Loss) -> None:
+        state = self._states.get(loss.grant)
         if state is not None and not state.ending:
-            self._lose(state, LossKind.ENDED, cause)
+            self._lose(state, loss)
 
     def _states_of(self, grants: Iterable[Grant]) -> list[GrantState]:
         return [self._states[grant] for grant in grants if grant in self._states]
@@ -227,12 +227,11 @@ class Heartbeat:
             self._notify(events.Stalled(now - planned))
         for state in self.held:
             if now >= state.trusted_until:
-                self._lose(state, *self._history.cause(state, now))
+                self._lose(state, Loss(state.grant, *self._history.cause(state, now)))
 
-    def _lose(self, state: GrantState, kind: LossKind, cause: str) -> None:
-        loss = Loss(state.grant, kind, cause)
+    def _lose(self, state: GrantState, loss: Loss) -> None:
         self._states.pop(state.grant, None)
-        self._lingering.add(state, kind)
+        self._lingering.add(state, loss.kind)
         self.sweep()  # if the database still has it as ours, it is released
         if state.lose(loss):
             self._notify(events.Lost(loss))

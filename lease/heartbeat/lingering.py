@@ -25,7 +25,7 @@ class Lingering:
         anyway.
         """
         match kind:
-            case LossKind.ENDED:
+            case LossKind.ENDED | LossKind.BROKEN:
                 return  # the database has it no more
             case LossKind.UNREACHABLE | LossKind.SUSPENDED | LossKind.CLOSED:
                 pass

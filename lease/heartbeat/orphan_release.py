@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from anyio.abc import TaskGroup
 
 from .. import events
-from ..model import Grant
+from ..model import Grant, mark_of
 from ..store import Store
 from .lingering import Lingering
 
@@ -36,9 +36,10 @@ class OrphanRelease:
                 self._begin(orphan)
 
     def left(self, grant: Grant) -> None:
-        """Begin to release a lost grant whose work has ended now."""
+        """Begin to release a lost grant whose work has ended now, or the mark that it was broken."""
         if self._lingering.drop(grant):
             self._begin(grant)
+        self._begin(mark_of(grant))
 
     def _begin(self, orphan: Grant) -> None:
         """Begin to release ``orphan``, unless that is under way; if it fails, a later renewal finds

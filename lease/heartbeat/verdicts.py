@@ -4,7 +4,7 @@ from collections.abc import Collection
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from ..model import Grant, Renewal, ended_cause
+from ..model import Grant, Loss, Renewal, ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,13 +14,13 @@ class Verdicts:
     renewed: tuple[Grant, ...]
     unknown: tuple[Grant, ...]
     """Apparently in force, but not renewed: another transaction has its row locked."""
-    ended: tuple[tuple[Grant, str], ...]
+    ended: tuple[Loss, ...]
     """Over, with the cause."""
 
 
 def judge(expected: Collection[Grant], renewal: Renewal) -> Verdicts:
     """Sort ``expected`` by what the database answered."""
-    renewed, unknown, ended = [], [], []
+    renewed, unknown, over = [], [], []
     for grant in expected:
         record = renewal.missing.get(grant.name)
         if (grant.name, grant.token) in renewal.pairs:
@@ -28,8 +28,8 @@ def judge(expected: Collection[Grant], renewal: Renewal) -> Verdicts:
         elif record is not None and record.grant == grant:
             unknown.append(grant)
         else:
-            ended.append((grant, ended_cause(record)))
-    return Verdicts(tuple(renewed), tuple(unknown), tuple(ended))
+            over.append(ended(grant, record))
+    return Verdicts(tuple(renewed), tuple(unknown), tuple(over))
 
 
 def strangers(renewal: Renewal, holder: str, held: AbstractSet[Grant]) -> list[Grant]:

@@ -4,6 +4,7 @@ Each takes a SQLAlchemy connection and runs in the caller's own transaction, so 
 (the daemon, say) can grant and release together with writes of their own.
 """
 
+from .breaks import break_grant
 from .endings import Release, end_dead, release, settle
 from .fences import FENCED_OFF, fence
 from .grants import grant
@@ -17,6 +18,7 @@ __all__ = [
     "Queue",
     "Release",
     "RenewedPairs",
+    "break_grant",
     "end_dead",
     "fence",
     "grant",

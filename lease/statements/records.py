@@ -1,12 +1,14 @@
 """What the database has under the names of leases."""
 
+import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Boolean, Connection, Row, Select, case, func, select, type_coerce
 
 from ..database.dialects import clock, now, seconds_between, seconds_of
-from ..model import LeaseRecord
+from ..model import Break, LeaseRecord
 from ..schema import free_for, free_or_stale, lease
 from ..waiters import parse_waiters
 
@@ -39,6 +41,7 @@ def _records() -> Select[Any]:
         type_coerce(~free_or_stale(), Boolean).label("live"),
         free_for().label("free_for"),
         lease.c.waiters,
+        lease.c.broken,
         seconds_of(clock()).label("moment"),
     )
 
@@ -56,4 +59,10 @@ def _record(row: Row[Any]) -> LeaseRecord:
         live=row.live,
         free_for=row.free_for,
         waiting=parse_waiters(row.waiters, row.moment),
+        broken=None if row.broken is None else _break(row.broken),
     )
+
+
+def _break(kept: str) -> Break:
+    values = json.loads(kept)
+    return Break(**{**values, "at": datetime.fromisoformat(values["at"])})

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..errors import LeaseLost, StoreUnavailable
-from ..model import Grant, LeaseRecord, Renewal, ended_sentence
+from ..model import Break, Grant, LeaseRecord, Renewal, ended_sentence, mark_of
 from ..waiters import PLACE, Waiter, Waiters, ahead_of, behind, joined, may_take, without
 from .clock import ManualClock
 
@@ -29,6 +29,7 @@ class _Row:
     renewed_at: float = 0.0
     released_at: float | None = field(default=None, compare=False)
     waiting: Waiters = field(default=(), compare=False)
+    broken: Break | None = field(default=None, compare=False)
 
 
 class MemoryStore:
@@ -86,6 +87,17 @@ class MemoryStore:
             row.holder = row.label = None
             row.released_at = self._clock()
             return True
+
+    async def break_grant(self, grant: Grant, by: str, reason: str) -> Break | None:
+        """Break ``grant`` if it is still in force."""
+        with self._reached():
+            row = self._rows.get(grant.name)
+            if row is None or (row.token, row.holder) != (grant.token, grant.holder):
+                return None
+            at = datetime.fromtimestamp(self._clock(), UTC)
+            row.broken = Break(by, reason, at, grant.holder, row.label, grant.token)
+            row.holder = mark_of(grant).holder
+            return row.broken
 
     @contextmanager
     def waiting(self, name: str, holder: str) -> "Iterator[Wait]":
@@ -146,4 +158,5 @@ class MemoryStore:
             live=held and row.expires_at > now,
             free_for=now - row.expires_at if held else None if row.released_at is None else now - row.released_at,
             waiting=tuple(waiter for waiter in row.waiting if waiter.until > now),
+            broken=row.broken,
         )

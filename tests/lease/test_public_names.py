@@ -8,6 +8,7 @@ import lease
 
 NAMES = [
     "Acquisition",
+    "Break",
     "Duration",
     "Grant",
     "InvalidDuration",

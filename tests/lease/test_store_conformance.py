@@ -267,3 +267,48 @@ async def test_a_store_in_memory_can_be_away() -> None:
     store.available = False
     with pytest.raises(StoreUnavailable, match="unavailable"):
         await store.read("a")
+
+
+async def test_a_broken_lease_is_held_by_a_mark_that_keeps_its_end(kept: Kept) -> None:
+    """Nobody is granted it, and the holder's own ends and renewals match no more."""
+    grant = await kept.granted("a")
+    made = await kept.store.break_grant(grant, "ben", "it hangs")
+    assert made is not None
+    assert (made.by, made.reason, made.holder, made.label, made.token) == (
+        "ben",
+        "it hangs",
+        "anna",
+        "label of anna",
+        1,
+    )
+    record = await kept.record("a")
+    assert (record.holder, record.live, record.broken) == ("broken:anna", True, made)
+    assert record.expires_in is not None
+    assert 0 < record.expires_in <= 60
+    assert isinstance(await kept.store.grant("a", "ben", "", 60.0), LeaseRecord)
+    renewal = await kept.store.renew("anna", 60.0, [grant])
+    assert (renewal.pairs, renewal.missing["a"].broken) == (frozenset(), made)
+    assert not await kept.store.release(grant)
+
+
+async def test_a_broken_lease_is_granted_again_when_its_mark_is_ended_or_stale(kept: Kept) -> None:
+    for name in ("a", "b"):
+        assert await kept.store.break_grant(await kept.granted(name), "ben", "it hangs") is not None
+    assert await kept.store.release(Grant("a", 1, "broken:anna"))
+    assert await kept.granted("a", "ben") == Grant("a", 2, "ben")
+    kept.expire("b")
+    assert await kept.granted("b", "ben") == Grant("b", 2, "ben")
+    record = await kept.record("b")
+    assert record.broken is not None
+    assert record.broken.token == 1
+
+
+async def test_only_the_grant_in_force_can_be_broken(kept: Kept) -> None:
+    grant = await kept.granted("a")
+    for other in (Grant("a", 2, "anna"), Grant("a", 1, "ben"), Grant("never", 1, "anna")):
+        assert await kept.store.break_grant(other, "ben", "it hangs") is None
+    assert await kept.store.break_grant(grant, "ben", "it hangs") is not None
+    assert await kept.store.break_grant(grant, "carol", "again") is None
+    record = await kept.record("a")
+    assert record.broken is not None
+    assert record.broken.by == "ben"

@@ -1,13 +1,15 @@
 """The small pure parts: verdicts, names, events."""
 
 import logging
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
-from lease import Grant, InvalidName, LeaseRecord, Loss, LossKind, events
+from lease import Break, Grant, InvalidName, LeaseRecord, Loss, LossKind, events
 from lease.heartbeat.flights import ANY_NAME, Flight, explanations
 from lease.heartbeat.verdicts import judge, strangers
-from lease.model import Renewal, check_name, ended_cause
+from lease.model import Renewal, check_name
 
 A, B = Grant("a", 1, "anna"), Grant("b", 4, "anna")
 
@@ -39,8 +41,23 @@ def test_each_expected_grant_is_renewed_or_unknown_or_ended() -> None:
 )
 def test_a_grant_that_is_over_is_ended_with_its_cause(found: LeaseRecord | None, cause: str) -> None:
     verdicts = judge([A], Renewal(frozenset(), {} if found is None else {"a": found}, None))
-    assert verdicts.ended == ((A, cause),)
-    assert ended_cause(found) == cause
+    assert verdicts.ended == (Loss(A, LossKind.ENDED, cause),)
+
+
+@pytest.mark.parametrize("holder", ["broken:anna", None, "ben"])
+def test_a_grant_that_was_broken_is_lost_by_that_whatever_came_after_it(holder: str | None) -> None:
+    made = Break("ben", "it hangs", datetime(2026, 7, 1, tzinfo=UTC), A.holder, None, A.token)
+    found = replace(record(None if holder is None else Grant("a", 2, holder)), broken=made)
+    verdicts = judge([A], Renewal(frozenset(), {"a": found}, None))
+    assert verdicts.ended == (Loss(A, LossKind.BROKEN, "broken by ben because it hangs"),)
+
+
+def test_a_grant_after_a_broken_one_is_not_lost_by_that_break() -> None:
+    made = Break("ben", "it hangs", datetime(2026, 7, 1, tzinfo=UTC), A.holder, None, A.token)
+    (loss,) = judge(
+        [Grant("a", 2, "anna")], Renewal(frozenset(), {"a": replace(record(None), broken=made)}, None)
+    ).ended
+    assert loss.kind is LossKind.ENDED
 
 
 def test_a_renewal_of_another_token_of_the_name_does_not_count_for_this_grant() -> None:

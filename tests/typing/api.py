@@ -32,6 +32,7 @@ async def asynchronous(connection: AsyncConnection, session: AsyncSession) -> No
         assert_type(await client.try_acquire("a"), lease.Lease | None)
         assert_type(await client.read("a"), lease.LeaseRecord | None)
         assert_type(await client.list("run/"), list[lease.LeaseRecord])
+        assert_type(await client.break_lease("a", "it hangs", by="anna"), lease.Break)
         assert_type(await held.release(), bool)
         async for leading in client.lead("leader"):
             assert_type(leading, lease.Lease)
@@ -54,6 +55,7 @@ def synchronous(connection: Connection, session: Session) -> None:
         assert_type(client.try_acquire("a"), sync.Lease | None)
         assert_type(client.read("a"), lease.LeaseRecord | None)
         assert_type(client.list(), list[lease.LeaseRecord])
+        assert_type(client.break_lease("a", "it hangs"), lease.Break)
         for leading in client.lead("leader"):
             assert_type(leading, sync.Lease)
     sync.LeaseClient(create_engine("sqlite:///leased.db"))

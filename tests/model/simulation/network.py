@@ -7,7 +7,7 @@ from functools import partial
 from typing import TypeVar
 
 from lease.errors import StoreUnavailable
-from lease.model import Grant, LeaseRecord, Renewal
+from lease.model import Break, Grant, LeaseRecord, Renewal
 from lease.store import Wait
 from lease.waiters import ahead_of
 
@@ -51,6 +51,9 @@ class RemoteStore:
 
     async def release(self, grant: Grant) -> bool:
         return await self._call(lambda: now_of(self._database.release(grant)))
+
+    async def break_grant(self, grant: Grant, by: str, reason: str) -> Break | None:
+        return await self._call(lambda: now_of(self._database.break_grant(grant, by, reason)))
 
     async def read(self, name: str) -> LeaseRecord | None:
         return await self._call(lambda: now_of(self._database.read(name)))
