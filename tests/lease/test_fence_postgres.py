@@ -221,11 +221,13 @@ def test_a_fenced_transaction_that_is_never_idle_is_ended_too(
                 connection.execute(text("SELECT pg_sleep(0.02)"))
 
 
-def test_a_role_without_any_right_on_the_table_can_fence(tables: Tables, postgres_url: str) -> None:
+def test_a_role_that_may_execute_the_function_and_nothing_else_can_fence(tables: Tables, postgres_url: str) -> None:
     """Rule 11: SECURITY DEFINER."""
     grant = tables.one("a")
     with psycopg.connect(plain(postgres_url)) as connection:
         connection.execute("CREATE ROLE leased_job_role")
+        connection.execute("REVOKE ALL ON FUNCTION lease_fence FROM PUBLIC")
+        connection.execute("GRANT EXECUTE ON FUNCTION lease_fence TO leased_job_role")
         try:
             connection.execute("SET ROLE leased_job_role")
             connection.execute("SELECT public.lease_fence(%s, %s, %s)", ["a", 1, "anna"])
@@ -234,6 +236,33 @@ def test_a_role_without_any_right_on_the_table_can_fence(tables: Tables, postgre
         finally:
             connection.rollback()  # takes the role along
     assert tables.record("a").grant == grant
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("others", ["alone", "beside a renewal", "beside another fence"])
+def test_a_fence_in_a_savepoint_is_refused_in_any_language(
+    tables: Tables, postgres_url: str, level: str, others: str
+) -> None:
+    """It would go with the savepoint; one from before it stays, and may be repeated."""
+    grant = tables.one("a")
+    with psycopg.connect(plain(postgres_url)) as connection, tables.engine.begin() as other:
+        for savepoint in (False, True):
+            connection.execute(f"SET TRANSACTION ISOLATION LEVEL {level}".encode())
+            connection.execute("SELECT FROM lease")
+            if others == "beside a renewal":
+                tables.renew()
+            elif others == "beside another fence":
+                statements.fence(other, grant)
+            if not savepoint:
+                connection.execute("SELECT lease_fence('a', 1, 'anna')")
+            connection.execute("SAVEPOINT before")
+            if not savepoint:
+                connection.execute("SELECT lease_fence('a', 1, 'anna')")
+                connection.commit()
+                continue
+            with pytest.raises(psycopg.errors.SavepointException, match="before any savepoint"):
+                connection.execute("SELECT lease_fence('a', 1, 'anna')")
+            connection.rollback()
 
 
 def test_a_search_path_cannot_lead_the_fence_elsewhere(tables: Tables, postgres_url: str) -> None:
@@ -248,7 +277,6 @@ def test_a_search_path_cannot_lead_the_fence_elsewhere(tables: Tables, postgres_
             "CREATE FUNCTION evil.ceil(numeric) RETURNS numeric LANGUAGE plpgsql AS $$ BEGIN RAISE 'evil'; END $$"
         )
         connection.execute("SET LOCAL search_path = evil, pg_temp, pg_catalog")
-        connection.execute("SAVEPOINT before")
         connection.execute("SELECT public.lease_fence('a', 1, 'anna')")
         with pytest.raises(psycopg.Error) as refused:
             connection.execute("SELECT public.lease_fence('a', 99, 'evil')")

@@ -15,6 +15,8 @@ def upgrade() -> None:
     if context.is_offline_mode():
         for name in lease_schema.ADDED:
             op.execute(lease_schema.addition(op.get_context().dialect, name))
+        if op.get_context().dialect.name == "postgresql":  # the function is another one now, too
+            op.execute(lease_schema.functions().rstrip().removesuffix(";"))
     else:
         lease_schema.create_tables(op.get_bind())
 
