@@ -16,7 +16,6 @@ from .core import Core, Ticket
 from .database.address import Address
 from .durations import Duration, parse_duration
 from .errors import LeaseError, LeaseNotAcquired
-from .fences import BOUND, AsyncKinds, fence
 from .grant_state import lost_error
 from .handle import Handle
 from .heartbeat.flights import ANY_NAME, Flight
@@ -30,12 +29,6 @@ T = TypeVar("T")
 
 class Lease(Handle):
     """A lease that this client holds, or held; `lease.handle.Handle` has what can be read of it."""
-
-    async def fence(self, connection: AsyncKinds, *, bound: Duration = BOUND) -> None:
-        """Prove in the caller's transaction that this grant has not ended (rule 11; see
-        `lease.fences.fence`). Raises `LeaseLost`.
-        """
-        await fence(connection, self._state.grant, bound=bound, home=self._runtime.home)
 
     async def release(self) -> bool:
         """End the grant; False when it had ended before. Goes on where the caller is cancelled.

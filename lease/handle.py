@@ -2,11 +2,13 @@
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Generator
+from typing import Any, overload
 
 from .closing import note_holder
 from .durations import Duration
 from .errors import LeaseError
+from .fences import BOUND, AsyncKinds, SyncKinds, fence
 from .grant_state import GrantState
 from .model import Grant, Loss
 from .runtime import Runtime
@@ -84,6 +86,20 @@ class Handle:
         """Raise `LeaseLost` unless this lease may be trusted for ``at_least`` more seconds."""
         self._state.ensure(at_least)
 
+    @overload
+    def fence(self, connection: SyncKinds, *, bound: Duration = BOUND) -> None: ...
+
+    @overload
+    def fence(self, connection: AsyncKinds, *, bound: Duration = BOUND) -> Coroutine[Any, Any, None]: ...
+
+    def fence(self, connection: Any, *, bound: Duration = BOUND) -> Any:
+        """Prove in the caller's transaction that this grant has not ended (rule 11; see
+        `lease.fences.fence`). Raises `LeaseLost`.
+
+        Over a sync connection it is proven on return, and awaiting the answer does nothing more.
+        """
+        return fence(connection, self._state.grant, bound=bound, home=self._runtime.home) or _Proven()
+
     def watch(self, watcher: Callable[[float], None]) -> None:
         """Call ``watcher`` with the end of trust, now and whenever it moves on; from the
         heartbeat's thread, so it must be quick.
@@ -95,3 +111,11 @@ class Handle:
         lost already.
         """
         self._state.on_lost(callback)
+
+
+class _Proven:
+    """An awaitable that is done already; unlike a coroutine it need not be awaited."""
+
+    def __await__(self) -> Generator[None]:
+        return
+        yield

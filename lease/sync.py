@@ -10,7 +10,6 @@ from .core import Ticket
 from .database.address import Address
 from .durations import Duration, parse_duration
 from .errors import LeaseError, LeaseNotAcquired
-from .fences import BOUND, SyncKinds, fence
 from .grant_state import lost_error
 from .handle import Handle
 from .model import Break, LeaseRecord
@@ -21,12 +20,6 @@ from .timing import LeaseTiming
 
 class Lease(Handle):
     """A lease that this client holds, or held; `lease.handle.Handle` has what can be read of it."""
-
-    def fence(self, connection: SyncKinds, *, bound: Duration = BOUND) -> None:
-        """Prove in the caller's transaction that this grant has not ended (rule 11; see
-        `lease.fences.fence`). Raises `LeaseLost`.
-        """
-        fence(connection, self._state.grant, bound=bound, home=self._runtime.home)
 
     def release(self) -> bool:
         """End the grant; False when it had ended before.

@@ -1,8 +1,7 @@
 """The argument of a job's function: `Run` for functions, `AsyncRun` for async functions."""
 
-import inspect
 import logging
-from collections.abc import Awaitable, Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -90,8 +89,8 @@ class _BaseRun:
         float(done), float(total or 0)  # raises here what is not a number: it is the job's mistake
         self._report(Progress(done, total, message))
 
-    def _fence(self, connection: Any) -> Awaitable[None] | None:
-        answer: Awaitable[None] | None = lease.fence(connection, self._brief.grant)
+    def _fence(self, connection: Any) -> Coroutine[Any, Any, None] | None:
+        answer: Coroutine[Any, Any, None] | None = lease.fence(connection, self._brief.grant)
         return answer
 
 
@@ -105,8 +104,7 @@ class Run(_BaseRun):
         """
         answer = self._fence(connection)
         if answer is not None:
-            if inspect.iscoroutine(answer):
-                answer.close()
+            answer.close()
             raise TypeError(
                 f"run.fence was given a {type(connection).__name__}, which must be awaited: "
                 "make the job an async function, or pass a sync connection"

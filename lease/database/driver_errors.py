@@ -1,17 +1,39 @@
 """The errors of drivers: PostgreSQL's code, and the sentence for people."""
 
+from collections.abc import Iterator
+
 from sqlalchemy import URL
-from sqlalchemy.exc import DBAPIError
 
 from ..errors import LeaseError, SchemaMissing, StoreUnavailable
 from .address import describe
 
 
 def sqlstate(error: BaseException) -> str | None:
-    """Return PostgreSQL's code of an error, wherever it came through."""
-    if isinstance(error, DBAPIError):
-        return getattr(error.orig, "sqlstate", None)
-    return getattr(error, "sqlstate", None)
+    """Return PostgreSQL's code of an error, whichever driver it came through, and whoever wrapped
+    it.
+    """
+    for one in _layers(error):
+        code = getattr(one, "sqlstate", None) or getattr(one, "pgcode", None)  # psycopg2 has the latter
+        if isinstance(code, str):
+            return code
+    return None
+
+
+def detail(error: BaseException) -> str | None:
+    """Return the line that PostgreSQL says beside the message of an error."""
+    for one in _layers(error):
+        said = getattr(getattr(one, "diag", None), "message_detail", None) or getattr(one, "detail", None)
+        if isinstance(said, str):
+            return said
+    return None
+
+
+def _layers(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error, and those of the driver that SQLAlchemy or Django wrapped in it."""
+    layer: BaseException | None = error
+    while layer is not None:
+        yield layer
+        layer = getattr(layer, "orig", None) or layer.__cause__
 
 
 def explain(error: BaseException, url: URL) -> LeaseError:

@@ -6,7 +6,7 @@ Each takes a SQLAlchemy connection and runs in the caller's own transaction, so 
 
 from .breaks import break_grant
 from .endings import Release, end_dead, release, settle
-from .fences import FENCED_OFF, fence
+from .fences import FENCED_OFF, IN_SAVEPOINT, fence, fence_call, fence_values, fenced_off, refusal
 from .grants import grant
 from .queues import CHANNEL, Queue, leave_queue, lock_queues, notify, write_queue
 from .records import list_prefix, read
@@ -15,18 +15,23 @@ from .renewals import RenewedPairs, renew, renew_unlocked
 __all__ = [
     "CHANNEL",
     "FENCED_OFF",
+    "IN_SAVEPOINT",
     "Queue",
     "Release",
     "RenewedPairs",
     "break_grant",
     "end_dead",
     "fence",
+    "fence_call",
+    "fence_values",
+    "fenced_off",
     "grant",
     "leave_queue",
     "list_prefix",
     "lock_queues",
     "notify",
     "read",
+    "refusal",
     "release",
     "renew",
     "renew_unlocked",

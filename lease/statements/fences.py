@@ -2,17 +2,25 @@
 ends (rule 11).
 """
 
+from typing import Any
+
 from sqlalchemy import Connection, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from ..database.backend import SCHEMA, backend_of
-from ..database.driver_errors import sqlstate
-from ..errors import LeaseLost, NeverGranted
+from ..database.driver_errors import detail, sqlstate
+from ..errors import LeaseError, LeaseLost, NeverGranted
 from ..model import Grant, ended_sentence
 from ..schema import lease, of_grant
 
 FENCED_OFF = "LEASE"
 """The SQLSTATE that ``lease_fence`` raises."""
+SERIALIZATION_FAILURE = "40001"
+SAVEPOINT_EXCEPTION = "3B000"
+IN_SAVEPOINT = (
+    "fence must come before any savepoint: rolling back to one would drop it. Fence first in the transaction "
+    '(in a test whose session joins one, use join_transaction_mode="rollback_only")'
+)
 
 
 def fence(connection: Connection, grant: Grant, bound: float = 30.0) -> None:
@@ -27,22 +35,46 @@ def fence(connection: Connection, grant: Grant, bound: float = 30.0) -> None:
         _fence_by_key(connection, grant, bound)
     elif connection.execute(update(lease).where(of_grant(grant)).values(token=lease.c.token)).rowcount != 1:
         known = select(lease.c.name).where(lease.c.name == grant.name, lease.c.token >= grant.token)
-        raise _fenced_off(grant, known=connection.scalar(known) is not None)
+        raise fenced_off(grant, known=connection.scalar(known) is not None)
 
 
 def _fence_by_key(connection: Connection, grant: Grant, bound: float) -> None:
-    call = text(f"SELECT {SCHEMA}.lease_fence(:name, CAST(:token AS bigint), :holder, make_interval(secs => :bound))")
-    values = {"name": grant.name, "token": grant.token, "holder": grant.holder, "bound": float(bound)}
     try:
-        connection.execute(call, values)
+        connection.execute(text(fence_call(":{}")), fence_values(grant, bound))
     except DBAPIError as error:
-        if sqlstate(error) == FENCED_OFF:
-            diagnosis = getattr(error.orig, "diag", None)
-            raise _fenced_off(grant, known=getattr(diagnosis, "message_detail", None) != "never granted") from error
-        raise
+        refused = refusal(error, grant)
+        if refused is None:
+            raise
+        raise refused from error
 
 
-def _fenced_off(grant: Grant, *, known: bool) -> LeaseLost:
+def fence_call(parameter: str) -> str:
+    """Return the SQL that calls ``lease_fence``, with parameters written as ``parameter``
+    (``":{}"``) says.
+    """
+    name, token, holder, bound = (parameter.format(one) for one in ("name", "token", "holder", "bound"))
+    return f"SELECT {SCHEMA}.lease_fence({name}, CAST({token} AS bigint), {holder}, make_interval(secs => {bound}))"
+
+
+def fence_values(grant: Grant, bound: float) -> dict[str, Any]:
+    """Return the parameters of `fence_call`."""
+    return {"name": grant.name, "token": grant.token, "holder": grant.holder, "bound": float(bound)}
+
+
+def refusal(error: BaseException, grant: Grant) -> LeaseError | None:
+    """Return what a driver's error says of ``grant``; None if nothing."""
+    code = sqlstate(error)
+    if code == FENCED_OFF:
+        return fenced_off(grant, known=detail(error) != "never granted")
+    if code == SERIALIZATION_FAILURE:  # the row's key changed since the transaction's snapshot
+        return LeaseLost(ended_sentence(grant))
+    if code == SAVEPOINT_EXCEPTION:
+        return LeaseError(IN_SAVEPOINT)
+    return None
+
+
+def fenced_off(grant: Grant, *, known: bool) -> LeaseLost:
+    """Return the error for a grant that is not in force; ``known``: this database has granted it."""
     if known:
         return LeaseLost(ended_sentence(grant))
     return NeverGranted(f"lease {grant.name!r} is lost: token {grant.token} was never granted in this database")

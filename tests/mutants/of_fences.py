@@ -2,7 +2,7 @@
 
 from tests.mutants.mutant import Edit, Mutant, on_postgres, on_sqlite
 
-FENCE = "tests/lease/test_fence_postgres.py::{}[{}]"
+FENCE = "tests/lease/fences/test_on_postgres.py::{}[{}]"
 
 FENCES = (
     Mutant(
@@ -35,6 +35,6 @@ FENCES = (
                 "connection.execute(select(lease.c.name).where(of_grant(grant))).first() is None:",
             ),
         ),
-        on_sqlite("tests/lease/test_fence_sqlite.py::test_from_the_fence_on_nobody_else_can_write"),
+        on_sqlite("tests/lease/fences/test_on_sqlite.py::test_from_the_fence_on_nobody_else_can_write"),
     ),
 )

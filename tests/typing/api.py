@@ -1,10 +1,10 @@
 """The public surface as a type checker sees it; checked by mypy, never run."""
 
-from collections.abc import Awaitable
 from datetime import timedelta
 from threading import Event
 from typing import assert_type
 
+import psycopg
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session
 from sqlalchemy.orm import Session, scoped_session
@@ -26,7 +26,9 @@ async def asynchronous(connection: AsyncConnection, session: AsyncSession) -> No
             held.ensure(at_least="5s")
             await held.fence(connection)
             await held.fence(session, bound=5)
-            await held.fence(Session())  # type: ignore[arg-type]
+            held.fence(Session())
+            await held.fence(Session())  # type: ignore[misc]
+            held.fence(connection)  # type: ignore[unused-coroutine]
         assert_type(await client.acquire("a", wait="30s"), lease.Lease)
         assert_type(await client.acquire("a", wait=timedelta(seconds=30)), lease.Lease)
         assert_type(await client.try_acquire("a"), lease.Lease | None)
@@ -61,21 +63,27 @@ def synchronous(connection: Connection, session: Session) -> None:
     sync.LeaseClient(create_engine("sqlite:///leased.db"))
 
 
-def fences(  # noqa: PLR0917
+async def fences(  # noqa: PLR0917
     connection: Connection,
     session: Session,
     scoped: scoped_session[Session],
     async_connection: AsyncConnection,
     async_session: AsyncSession,
     async_scoped: async_scoped_session[AsyncSession],
+    plain: psycopg.Connection[tuple[object, ...]],
+    async_plain: psycopg.AsyncConnection[tuple[object, ...]],
+    held: lease.Lease,
 ) -> None:
     grant = lease.Grant("a", 1, "holder")
     lease.fence(connection, grant)
     lease.fence(session, grant, bound="5s")
     lease.fence(scoped, grant)
-    assert_type(lease.fence(async_connection, grant), Awaitable[None])
-    assert_type(lease.fence(async_session, grant), Awaitable[None])
-    assert_type(lease.fence(async_scoped, grant), Awaitable[None])
+    lease.fence(plain, held)
+    await lease.fence(async_connection, grant)
+    await lease.fence(async_session, held)
+    await lease.fence(async_scoped, grant)
+    await lease.fence(async_plain, grant)
+    lease.fence(async_session, grant)  # type: ignore[unused-coroutine]
     lease.fence("a connection", grant)  # type: ignore[call-overload]
 
 

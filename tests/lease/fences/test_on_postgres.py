@@ -230,7 +230,7 @@ def test_a_role_that_may_execute_the_function_and_nothing_else_can_fence(tables:
         connection.execute("GRANT EXECUTE ON FUNCTION lease_fence TO leased_job_role")
         try:
             connection.execute("SET ROLE leased_job_role")
-            connection.execute("SELECT public.lease_fence(%s, %s, %s)", ["a", 1, "anna"])
+            fence(connection, grant)
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute("SELECT * FROM public.lease")
         finally:

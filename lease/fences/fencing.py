@@ -1,0 +1,111 @@
+"""The public ``fence``: it acts by the kind of connection, whoever holds the lease."""
+
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, Union, overload
+
+from sqlalchemy import URL, Connection
+
+from ..durations import Duration, parse_duration
+from ..errors import LeaseError
+from ..model import Grant
+from .drivers import names_of
+from .of_django import DjangoConnection, fence_django
+from .of_psycopg import fence_async_psycopg, fence_psycopg
+from .of_sqlalchemy import (
+    fence_async_connection,
+    fence_async_scoped_session,
+    fence_async_session,
+    fence_connection,
+    fence_scoped_session,
+    fence_session,
+)
+from .proof import Proof
+from .unawaited import watched
+
+if TYPE_CHECKING:
+    import psycopg
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session
+    from sqlalchemy.orm import Session, scoped_session
+
+BOUND = 30.0
+"""Seconds that a fenced transaction may take, by default."""
+
+# Strings where importing the class would load SQLAlchemy's ORM, or a driver that is not used.
+SyncKinds = Union[Connection, "Session", "scoped_session[Session]", "psycopg.Connection[Any]", DjangoConnection]
+AsyncKinds = Union[
+    "AsyncConnection", "AsyncSession", "async_scoped_session[AsyncSession]", "psycopg.AsyncConnection[Any]"
+]
+
+_SYNC: dict[str, Callable[[Any, Proof], None]] = {
+    "sqlalchemy.engine.base.Connection": fence_connection,
+    "sqlalchemy.orm.session.Session": fence_session,
+    "sqlalchemy.orm.scoping.scoped_session": fence_scoped_session,
+    "psycopg.Connection": fence_psycopg,
+    "django.utils.connection.ConnectionProxy": fence_django,
+    "django.db.backends.base.base.BaseDatabaseWrapper": fence_django,
+}
+_ASYNC: dict[str, Callable[[Any, Proof], Coroutine[Any, Any, None]]] = {
+    "sqlalchemy.ext.asyncio.engine.AsyncConnection": fence_async_connection,
+    "sqlalchemy.ext.asyncio.session.AsyncSession": fence_async_session,
+    "sqlalchemy.ext.asyncio.scoping.async_scoped_session": fence_async_scoped_session,
+    "psycopg.AsyncConnection": fence_async_psycopg,
+}
+
+
+class Fencing(Protocol):
+    """A lease of either client."""
+
+    @property
+    def grant(self) -> Grant: ...
+
+    def fence(self, connection: Any, *, bound: Duration) -> Any: ...
+
+
+@overload
+def fence(
+    connection: SyncKinds, grant: Grant | Fencing, *, bound: Duration = BOUND, home: URL | None = None
+) -> None: ...
+
+
+@overload
+def fence(
+    connection: AsyncKinds, grant: Grant | Fencing, *, bound: Duration = BOUND, home: URL | None = None
+) -> Coroutine[Any, Any, None]: ...
+
+
+def fence(connection: Any, grant: Grant | Fencing, *, bound: Duration = BOUND, home: URL | None = None) -> Any:
+    """Prove that ``grant`` (or a lease's) has not ended; until the transaction ends, nobody else can
+    be granted its name.
+
+    Takes SQLAlchemy's Connection and Session, and AsyncConnection and AsyncSession, the scoped
+    kinds of both, psycopg's Connection and AsyncConnection, and Django's ``connection``. The async
+    kinds are awaited; where that is forgotten, the transaction cannot be committed.
+    Call it first in a transaction, before any savepoint: what the transaction writes then commits
+    only under this grant's token.
+
+    ``bound`` is how long (seconds, or ``"30s"``) the transaction may take on PostgreSQL, idle or at
+    work, before the server ends it, so that a paused process cannot hold off its successor for
+    ever; shorter limits of the transaction's own stay. On SQLite the transaction holds the write
+    lock, and must be short: renewals wait for it.
+
+    Raises `LeaseLost` when the grant has ended (roll back then), and `LeaseError` for a connection
+    that is in no transaction, is in a savepoint, or leads to another database than the lease's
+    (``home``, where known), and for one that cannot be asked about these.
+    """
+    if not isinstance(grant, Grant):
+        return grant.fence(connection, bound=bound)
+    seconds = parse_duration(bound)
+    if seconds <= 0:
+        raise LeaseError("the bound of a fence is 0, but its transaction needs some time: set it above 0")
+    proof = Proof(grant, seconds, home)
+    for name in names_of(connection):
+        if name in _SYNC:
+            _SYNC[name](connection, proof)
+            return None
+        if name in _ASYNC:
+            return watched(partial(_ASYNC[name], connection, proof), connection)
+    kind = names_of(connection)[0].removeprefix("builtins.")
+    raise LeaseError(
+        f"fence takes a connection or session of SQLAlchemy, a connection of psycopg, or Django's connection, not {kind}"
+    )

@@ -1,0 +1,35 @@
+"""The fence over psycopg's own connections, sync and async."""
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import URL
+
+from .. import statements
+from ..errors import LeaseError
+from .proof import Proof
+
+if TYPE_CHECKING:
+    import psycopg
+
+_REMEDY = "connection.transaction()"
+
+
+def fence_psycopg(connection: "psycopg.Connection[Any]", proof: Proof) -> None:
+    with proof.given(_place(connection), connection, remedy=_REMEDY):
+        connection.execute(statements.fence_call("%({})s").encode(), _values(proof), prepare=False)
+
+
+async def fence_async_psycopg(connection: "psycopg.AsyncConnection[Any]", proof: Proof) -> None:
+    with proof.given(_place(connection), connection, remedy=_REMEDY):
+        await connection.execute(statements.fence_call("%({})s").encode(), _values(proof), prepare=False)
+
+
+def _place(connection: "psycopg.Connection[Any] | psycopg.AsyncConnection[Any]") -> URL:
+    info = connection.info
+    if info.pipeline_status:
+        raise LeaseError("fence needs its answer at once, and a pipeline delays it: call it before the pipeline begins")
+    return URL.create("postgresql", host=info.host, port=info.port, database=info.dbname)
+
+
+def _values(proof: Proof) -> dict[str, Any]:
+    return statements.fence_values(proof.grant, proof.bound)

@@ -1,0 +1,90 @@
+"""The proof that a fence is, apart from how the connection is reached: what it refuses, and what an
+error says of the grant.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL
+from sqlalchemy.util import await_only
+
+from .. import statements
+from ..database.address import describe, place_of
+from ..database.backend import backend_of
+from ..database.driver_errors import explain, tables_missing
+from ..database.turnstile import Turnstile, TurnstileBusy
+from ..errors import LeaseError, NeverGranted, StoreUnavailable
+from ..model import Grant
+from .drivers import question_of
+
+AUTOCOMMIT = "fence needs a transaction, and this connection commits each statement by itself (autocommit): use {}"
+_PATIENCE = 5.0
+"""Seconds to wait for SQLite's turnstile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What is to be proven: that ``grant`` has not ended, in the database ``home`` (where known)."""
+
+    grant: Grant
+    bound: float
+    home: URL | None
+
+    @contextmanager
+    def given(self, there: URL, driver: Any, *, remedy: str = "engine.begin()") -> Iterator[None]:
+        """Refuse what cannot be proven over ``driver``'s connection, which leads ``there``; then the
+        block sends the statement.
+        """
+        in_transaction = question_of(driver)
+        if self.home is not None and backend_of(self.home) is not backend_of(there):
+            raise _elsewhere(self.home, there)
+        try:
+            yield
+        except Exception as error:
+            refused = statements.refusal(error, self.grant) or error
+            if isinstance(refused, NeverGranted) or tables_missing(error):
+                self._refuse_other_database(there)
+            if tables_missing(error):
+                raise explain(error, there) from error
+            if refused is error:
+                raise
+            raise refused from error
+        if not in_transaction(driver):
+            raise LeaseError(AUTOCOMMIT.format(remedy))
+
+    @contextmanager
+    def turn(self, file: str | None, *, in_loop: bool = False) -> Iterator[None]:
+        """Wait for the turn to write to an SQLite ``file`` (None: nobody waits); ``in_loop``:
+        without blocking the event loop.
+        """
+        if not file:
+            yield
+            return
+        with Turnstile(file) as entrance:
+            try:
+                if in_loop:
+                    await_only(entrance.pass_soon(_PATIENCE))
+                else:
+                    entrance.pass_within(_PATIENCE)
+            except TurnstileBusy as busy:
+                raise StoreUnavailable(str(busy)) from None
+            yield
+
+    def refuse_other_file(self, there: URL, file: str) -> None:
+        """Refuse an SQLite ``file`` (empty: in memory) other than the lease's."""
+        if self.home is not None and not (file and Path(file).samefile(self.home.database or "")):
+            raise _elsewhere(self.home, there)
+
+    def _refuse_other_database(self, there: URL) -> None:
+        if self.home is not None and place_of(there) != place_of(self.home):
+            raise _elsewhere(self.home, there)
+
+
+def _elsewhere(home: URL, there: URL) -> LeaseError:
+    return LeaseError(
+        f"the lease is in {describe(home)}, but this connection leads to {describe(there)}: "
+        "a fence works only where the lease is; a resource elsewhere needs a gate that keeps the highest token"
+    )

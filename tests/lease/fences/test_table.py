@@ -1,0 +1,109 @@
+"""What becomes of a fence, by the isolation level and by what happened before it: a table, tried over each kind of
+connection (rule 11).
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
+
+import pytest
+from sqlalchemy import make_url
+
+from lease import LeaseError, LeaseLost
+from tests.chaos.pooler import Pooler, pooler_program
+from tests.lease.fences import connections
+from tests.lease.stores import Tables
+
+LEVELS = ("READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE")
+
+#                                   READ COMMITTED  REPEATABLE READ  SERIALIZABLE
+TABLE = {
+    "nothing":                     ("kept",         "kept",          "kept"),
+    "its own renewal":             ("kept",         "kept",          "kept"),
+    "its release":                 ("lost",         "lost",          "lost"),
+    "its theft":                   ("lost",         "lost",          "lost"),
+    "a savepoint":                 ("refused",      "refused",       "refused"),
+    "a savepoint sent as text":    ("refused",      "refused",       "refused"),
+    "nothing, behind a pooler":    ("kept",         "kept",          "kept"),
+    "its release, behind a pooler":("lost",         "lost",          "lost"),
+}  # fmt: skip
+"""What became of a row that the transaction wrote after its fence, and how the fence told it."""
+
+CELLS = [(before, level, end) for before, row in TABLE.items() for level, end in zip(LEVELS, row, strict=True)]
+SQLITE = {before: row[-1] for before, row in TABLE.items() if "pooler" not in before and "text" not in before}
+"""All is serializable there."""
+
+
+@pytest.fixture(scope="module")
+def pooled_url(postgres_of_the_module: str) -> Iterator[str]:
+    if pooler_program() is None:
+        pytest.skip("PgBouncer is not installed (Debian: pgbouncer)")
+    with Pooler(make_url(postgres_of_the_module).port or 5432) as pooler:
+        yield make_url(postgres_of_the_module).set(port=pooler.port).render_as_string(hide_password=False)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("kind", connections.POSTGRESQL)
+@pytest.mark.parametrize("cell", CELLS, ids=" ".join)
+async def test_on_postgresql(
+    request: pytest.FixtureRequest, postgres_tables: Tables, kind: str, cell: tuple[str, str, str]
+) -> None:
+    before, level, end = cell
+    url = request.getfixturevalue("pooled_url") if "pooler" in before else postgres_tables.url
+    opened = connections.POSTGRESQL[kind](url, level)
+    assert await outcome(postgres_tables, opened, before) == end
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("kind", connections.POSTGRESQL)
+async def test_on_postgresql_in_autocommit(postgres_tables: Tables, kind: str) -> None:
+    opened = connections.POSTGRESQL[kind](postgres_tables.url, connections.AUTOCOMMIT)
+    assert await outcome(postgres_tables, opened, "nothing") == "refused"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("kind", connections.SQLITE)
+@pytest.mark.parametrize(("before", "end"), SQLITE.items())
+async def test_on_sqlite(sqlite_url: str, kind: str, before: str, end: str) -> None:
+    with Tables(sqlite_url) as tables:
+        assert await outcome(tables, connections.SQLITE[kind](sqlite_url, None), before) == end
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("kind", connections.SQLITE)
+async def test_on_sqlite_in_autocommit(sqlite_url: str, kind: str) -> None:
+    with Tables(sqlite_url) as tables:
+        opened = connections.SQLITE[kind](sqlite_url, connections.AUTOCOMMIT)
+        assert await outcome(tables, opened, "nothing") == "refused"
+
+
+async def outcome(tables: Tables, opened: AbstractAsyncContextManager[connections.Caller], before: str) -> str:
+    tables.run(lambda connection: connection.exec_driver_sql("CREATE TABLE written (what text)"))
+    grant = tables.one("a")
+    tables.make_stale("a")
+    told = "kept"
+    async with opened as caller:
+        if tables.postgresql:
+            await caller.execute("SELECT FROM lease")  # from here on the snapshot is older than what happens next
+        match before.partition(",")[0]:
+            case "its own renewal":
+                tables.renew()
+            case "its release":
+                tables.release(grant)
+            case "its theft":
+                tables.one("a", holder="ben")
+            case "a savepoint":
+                await caller.savepoint()
+            case "a savepoint sent as text":
+                await caller.execute("SAVEPOINT before")
+            case _:
+                assert before.startswith("nothing")
+        try:
+            await caller.fence(grant)
+            await caller.execute("INSERT INTO written VALUES ('by the caller')")
+            await caller.commit()
+        except LeaseLost:
+            told = "lost"
+        except LeaseError:
+            told = "refused"
+    assert tables.value("SELECT count(*) FROM written") == (1 if told == "kept" else 0)
+    return told

@@ -1,0 +1,170 @@
+"""One fence, by the kind of connection and whoever holds the lease; none that does nothing in silence (rule 11)."""
+
+import gc
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.orm import Session
+
+import lease
+from lease import LeaseError, LeaseLost
+from lease.fences.drivers import question_of
+from tests.lease.stores import SELDOM, Tables
+from tests.support.postgres import plain
+
+pytestmark = pytest.mark.anyio
+WRITE = "INSERT INTO written VALUES ('by a zombie')"
+
+
+@pytest.fixture
+async def client(database_url: str) -> AsyncIterator[lease.LeaseClient]:
+    async with lease.LeaseClient(database_url, timing=SELDOM) as client:
+        yield client
+
+
+@pytest.fixture
+def sync_client(database_url: str) -> Iterator[lease.sync.LeaseClient]:
+    with lease.sync.LeaseClient(database_url, timing=SELDOM) as client:
+        yield client
+
+
+@pytest.fixture
+def written(tables: Tables) -> Tables:
+    tables.run(lambda connection: connection.execute(text("CREATE TABLE written (what text)")))
+    return tables
+
+
+def rows(tables: Tables) -> int:
+    return int(tables.value("SELECT count(*) FROM written"))
+
+
+@contextmanager
+def never_awaited() -> Iterator[None]:
+    """Python's own warning about a coroutine that was dropped."""
+    with pytest.warns(RuntimeWarning, match="was never awaited"):  # noqa: PT031 - the block is the test's
+        yield
+        gc.collect()
+
+
+async def test_a_lease_of_the_async_client_fences_a_sync_connection_at_once(
+    written: Tables, client: lease.LeaseClient, engine: Engine
+) -> None:
+    held = await client.try_acquire("a")
+    assert held is not None
+    with engine.begin() as connection:
+        held.fence(connection)
+    with Session(engine) as session, session.begin():
+        await held.fence(session)  # type: ignore[misc]  # done on return: awaiting it does no more
+    written.end_dead(held.grant)
+    with pytest.raises(LeaseLost), engine.begin() as connection:  # noqa: PT012
+        held.fence(connection)
+        connection.execute(text(WRITE))
+    assert rows(written) == 0
+
+
+async def test_a_lease_of_the_sync_client_fences_an_async_connection(
+    written: Tables, sync_client: lease.sync.LeaseClient, async_engine: AsyncEngine
+) -> None:
+    held = sync_client.try_acquire("a")
+    assert held is not None
+    async with async_engine.begin() as connection:
+        await held.fence(connection)
+    async with AsyncSession(async_engine) as session, session.begin():
+        await held.fence(session)
+    written.end_dead(held.grant)
+    with pytest.raises(LeaseLost):  # noqa: PT012
+        async with async_engine.begin() as connection:
+            await held.fence(connection)
+            await connection.execute(text(WRITE))
+    assert rows(written) == 0
+
+
+def test_a_lease_stands_for_its_grant(tables: Tables, sync_client: lease.sync.LeaseClient, engine: Engine) -> None:
+    held = sync_client.try_acquire("a")
+    assert held is not None
+    with engine.begin() as connection:
+        lease.fence(connection, held)
+    tables.end_dead(held.grant)
+    with engine.begin() as connection, pytest.raises(LeaseLost):
+        lease.fence(connection, held, bound="5s")
+
+
+async def test_a_transaction_whose_fence_was_never_awaited_cannot_be_committed(
+    written: Tables, sync_client: lease.sync.LeaseClient, async_engine: AsyncEngine
+) -> None:
+    held = sync_client.try_acquire("a")
+    assert held is not None
+    with never_awaited(), pytest.raises(LeaseError, match="never awaited"):  # noqa: PT012
+        async with async_engine.begin() as connection:
+            held.fence(connection)  # type: ignore[unused-coroutine]
+            await connection.execute(text(WRITE))
+    with never_awaited(), pytest.raises(LeaseError, match="never awaited"):  # noqa: PT012
+        async with AsyncSession(async_engine) as session, session.begin():
+            held.fence(session)  # type: ignore[unused-coroutine]
+            await session.execute(text(WRITE))
+    assert rows(written) == 0
+    async with async_engine.begin() as connection:  # another transaction knows nothing of it
+        await held.fence(connection)
+        await connection.execute(text(WRITE))
+    assert rows(written) == 1
+
+
+async def test_a_connection_of_psycopg_whose_fence_was_never_awaited_is_closed(
+    postgres_tables: Tables, postgres_url: str
+) -> None:
+    grant = postgres_tables.one("a")
+    connection = await psycopg.AsyncConnection.connect(plain(postgres_url))
+    with never_awaited():
+        lease.fence(connection, grant)  # type: ignore[unused-coroutine]
+        with pytest.raises(psycopg.OperationalError, match="closed"):
+            await connection.execute("SELECT")
+
+
+async def test_an_async_connection_that_is_not_connected_is_refused(
+    sync_client: lease.sync.LeaseClient, async_engine: AsyncEngine
+) -> None:
+    held = sync_client.try_acquire("a")
+    assert held is not None
+    with pytest.raises(LeaseError, match="not connected yet"):
+        held.fence(async_engine.connect())  # type: ignore[unused-coroutine]
+
+
+def test_a_session_of_a_test_that_joins_a_transaction_by_a_savepoint_is_refused_with_the_remedy(
+    tables: Tables, engine: Engine
+) -> None:
+    grant = tables.one("a")
+    with engine.connect() as connection, connection.begin():
+        session = Session(connection, join_transaction_mode="create_savepoint")
+        with pytest.raises(LeaseError, match='use join_transaction_mode="rollback_only"'):
+            lease.fence(session, grant)
+    with (
+        engine.connect() as connection,
+        connection.begin(),
+        Session(connection, join_transaction_mode="rollback_only") as session,
+    ):
+        lease.fence(session, grant)
+
+
+def test_a_fence_in_a_pipeline_is_refused(postgres_tables: Tables, postgres_url: str) -> None:
+    grant = postgres_tables.one("a")
+    with psycopg.connect(plain(postgres_url)) as connection:
+        with connection.pipeline(), pytest.raises(LeaseError, match="before the pipeline"):
+            lease.fence(connection, grant)
+        lease.fence(connection, grant)
+        with connection.pipeline():
+            connection.execute("SELECT")
+
+
+def test_what_is_no_connection_is_refused(engine: Engine) -> None:
+    grant = lease.Grant("a", 1, "anna")
+    with pytest.raises(LeaseError, match=r"not sqlalchemy\.engine\.base\.Engine"):
+        lease.fence(engine, grant)  # type: ignore[call-overload]
+
+
+def test_a_driver_that_cannot_be_asked_is_refused() -> None:
+    with pytest.raises(LeaseError, match="cannot tell whether a connection of builtins is in a transaction"):
+        question_of(object())
