@@ -12,6 +12,7 @@ from lease.errors import StoreUnavailable
 
 from ..execution.claim import claim
 from ..execution.context import ReplicaContext
+from ..execution.places import keep_places, sought
 from ..recovery.registry import ReplicaEntry
 from ..recovery.settler import Settler
 from ..scheduling.planner import Planner
@@ -40,6 +41,7 @@ class Replica:
         self._context = context
         self._settings = settings
         self._schedules = {schedule.name: schedule for schedule in application.schedules}
+        self._locks = {schedule.lock for schedule in application.schedules if schedule.lock is not None}
         self._wake = asyncio.Event()
         self._at_once = False
         self._ticked_at = monotonic()
@@ -98,6 +100,7 @@ class Replica:
             agenda = await self._settle(agenda)
             agenda = await self._plan(agenda)
             agenda = await self._claim(agenda)
+            await self._keep_places(agenda)
         except StoreUnavailable as error:
             self.contact.lost(str(error))
             return None
@@ -153,6 +156,15 @@ class Replica:
         for run, lease in zip(claimed, leases, strict=True):
             self.runs.start(run, lease)
         return await self._look()
+
+    async def _keep_places(self, agenda: Agenda) -> None:
+        """Queue up for shared locks that other programs hold or wait for."""
+        if not self._locks or not (agenda.waiting or agenda.available) or self.draining:
+            return
+        client, database, application = self._context.client, self._context.database, self._context.application.name
+        names = await database.read(lambda c: sought(c, application, self._locks, client.holder))
+        if names:
+            await database.write(lambda c: keep_places(c, names, client.holder, client.label))
 
     async def _rest(self, agenda: Agenda | None) -> None:
         """Sleep until something is due, at most for one poll, or until a run has ended."""

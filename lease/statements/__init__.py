@@ -8,7 +8,7 @@ from .breaks import break_grant
 from .endings import Release, end_dead, release, settle
 from .fences import FENCED_OFF, IN_SAVEPOINT, fence, fence_call, fence_values, fenced_off, refusal
 from .grants import grant
-from .queues import CHANNEL, Queue, leave_queue, lock_queues, notify, write_queue
+from .queues import CHANNEL, Queue, leave_queue, lock_queues, notify, queue_up, read_queues, write_queue
 from .records import list_prefix, read
 from .renewals import RenewedPairs, renew, renew_unlocked
 
@@ -30,7 +30,9 @@ __all__ = [
     "list_prefix",
     "lock_queues",
     "notify",
+    "queue_up",
     "read",
+    "read_queues",
     "refusal",
     "release",
     "renew",

@@ -13,7 +13,7 @@ from ..database.backend import backend_of
 from ..database.contention import lock_timeout
 from ..database.dialects import clock, seconds_of
 from ..schema import free_for, lease
-from ..waiters import TOLD, Waiters, format_waiters, parse_waiters, without
+from ..waiters import PLACE, TOLD, Waiter, Waiters, format_waiters, joined, parse_waiters, without
 
 CHANNEL = "lease_turn"
 """PostgreSQL's channel of names just released, and of those whose turn it is."""
@@ -24,6 +24,7 @@ class Queue:
     """What stands in the row of a lease about those who wait for it."""
 
     name: str
+    holder: str | None
     waiting: Waiters
     moment: float
     """The clock that leases expire by, in seconds."""
@@ -48,6 +49,18 @@ def lock_queues(connection: Connection, names: Sequence[str], *, lock_wait: floa
     return [_queue(row) for row in locked]
 
 
+def read_queues(connection: Connection, names: Sequence[str]) -> list[Queue]:
+    """Return the queues of ``names``, by name; a name never granted is missing."""
+    return [_queue(row) for row in connection.execute(_queues().where(lease.c.name.in_(names)).order_by(lease.c.name))]
+
+
+def queue_up(connection: Connection, names: Sequence[str], holder: str, label: str) -> None:
+    """Give ``holder`` a place in the queues of ``names``, or keep it; locked rows are passed over."""
+    for queue in lock_queues(connection, names):
+        place = Waiter(holder, label, queue.moment + PLACE)
+        write_queue(connection, queue.name, joined(queue.waiting, place))
+
+
 def write_queue(connection: Connection, name: str, waiting: Waiters) -> None:
     """Write the queue of ``name``, whose row this transaction has locked."""
     connection.execute(update(lease).where(lease.c.name == name).values(waiters=format_waiters(waiting)))
@@ -67,11 +80,13 @@ def leave_queue(connection: Connection, name: str, holder: str, *, lock_wait: fl
 
 
 def _queues() -> Select[Any]:
-    return select(lease.c.name, lease.c.waiters, seconds_of(clock()).label("moment"), free_for().label("free_for"))
+    return select(
+        lease.c.name, lease.c.holder, lease.c.waiters, seconds_of(clock()).label("moment"), free_for().label("free_for")
+    )
 
 
 def _queue(row: Row[Any]) -> Queue:
-    return Queue(row.name, parse_waiters(row.waiters, row.moment), row.moment, row.free_for)
+    return Queue(row.name, row.holder, parse_waiters(row.waiters, row.moment), row.moment, row.free_for)
 
 
 def notify(connection: Connection, name: str, waiting: Waiters) -> None:

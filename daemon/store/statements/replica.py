@@ -67,3 +67,8 @@ def latest_of_boot(connection: Connection, boot_id: str) -> tuple[datetime, int]
 
 def _unseen(seconds: float) -> ColumnElement[bool]:
     return seconds_between(replica.c.seen_at, now()) > seconds
+
+
+def holders(connection: Connection) -> set[str]:
+    """Return the holders of all replicas, living or not."""
+    return set(connection.scalars(select(replica.c.holder)))

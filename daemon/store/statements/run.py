@@ -89,6 +89,14 @@ def candidates(
     return [(id_, name) for id_, name in connection.execute(query)]
 
 
+def waiting_for(connection: Connection, application: str, locks: Collection[str]) -> list[str]:
+    """Return those of ``locks`` under which a run is to start by now."""
+    query = select(run.c.lease_name).where(
+        run.c.application == application, pending(), run.c.available_at <= now(), run.c.lease_name.in_(locks)
+    )
+    return list(connection.scalars(query.distinct()))
+
+
 def start(connection: Connection, ids: Collection[int], holder: str) -> list[Row[Any]]:
     """Mark these pending runs as running under ``holder``'s grants of their leases; return them."""
     started = (

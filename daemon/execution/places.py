@@ -1,0 +1,43 @@
+"""The places of a replica in the queues of shared locks, so that neither programs that use the lock
+library nor replicas starve the other.
+
+Replicas do not queue up behind one another: they find what may start by looking. A lock that other
+clients hold or wait for is free for moments only, and never when a replica looks; so the replica
+takes a place there, and claims when its turn comes.
+"""
+
+from collections.abc import Collection
+
+from sqlalchemy import Connection
+
+import lease.statements
+from lease.statements import Queue
+from lease.waiters import LOOK
+
+from ..store import statements
+
+
+def sought(connection: Connection, application: str, locks: Collection[str], holder: str) -> list[str]:
+    """Return those of ``locks`` for which a run is due that others than replicas hold or wait for,
+    and in whose queue ``holder`` has no place, or not for long any more.
+    """
+    names = statements.run.waiting_for(connection, application, locks)
+    if not names:
+        return []
+    replicas = statements.replica.holders(connection)
+    queues = lease.statements.read_queues(connection, names)
+    return [queue.name for queue in queues if _is_contended(queue, replicas) and not _has_place(queue, holder)]
+
+
+def keep_places(connection: Connection, names: Collection[str], holder: str, label: str) -> None:
+    """Write a place for ``holder`` into the queues of ``names``; locked rows are passed over."""
+    lease.statements.queue_up(connection, sorted(names), holder, label)
+
+
+def _is_contended(queue: Queue, replicas: Collection[str]) -> bool:
+    there = {queue.holder, *(waiter.holder for waiter in queue.waiting)} - {None}
+    return not there <= set(replicas)
+
+
+def _has_place(queue: Queue, holder: str) -> bool:
+    return any(waiter.holder == holder and waiter.until > queue.moment + LOOK / 2 for waiter in queue.waiting)
