@@ -4,13 +4,12 @@ heartbeat (rule 8).
 
 import asyncio
 import os
-import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from .errors import LeaseError
-from .threads import LastingThreads
+from .threads import CallbackThread, LastingThreads, refuse_in_callbacks
 
 T = TypeVar("T")
 
@@ -29,7 +28,7 @@ class BackgroundLoop:
         self._loop = asyncio.new_event_loop()
         self._loop.set_default_executor(LastingThreads(_THREADS, name))
         self._pid = os.getpid()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread = CallbackThread(name, self._run)
         self._thread.start()
 
     def _run(self) -> None:
@@ -55,6 +54,7 @@ class BackgroundLoop:
             raise LeaseError("this client was made before os.fork(); make a LeaseClient in the child process")
         if self._loop.is_closed() or not self._thread.is_alive():
             raise LeaseError("this client is closed")
+        refuse_in_callbacks()
 
     @property
     def is_over(self) -> bool:

@@ -1,4 +1,4 @@
-"""Threads for blocking calls that go on when the main thread has ended."""
+"""The threads of the library: those that call back into programs, and those for blocking calls."""
 
 import threading
 from collections.abc import Callable
@@ -6,8 +6,29 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import Any, ParamSpec, TypeVar
 
+from .errors import LeaseError
+
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+class CallbackThread(threading.Thread):
+    """A daemon thread that calls callbacks of programs. Nothing in it may wait for a client: it could
+    wait for itself, and no lease would be renewed meanwhile (rule 8).
+    """
+
+    def __init__(self, name: str, run: Callable[[], None]) -> None:
+        super().__init__(target=run, name=name, daemon=True)
+
+
+def refuse_in_callbacks() -> None:
+    """Raise `LeaseError` where a callback of a program is what calls."""
+    if isinstance(threading.current_thread(), CallbackThread):
+        raise LeaseError(
+            "a callback (on_lost, watch or on_event) can't call a LeaseClient or release a lease: it runs in the "
+            "thread that would have to do it; hand the call to a thread or an event loop of your own"
+        )
+
 
 _Call = tuple["Future[Any]", Callable[[], Any]]
 
