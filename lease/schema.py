@@ -1,5 +1,6 @@
 """The table of leases, when one may be granted, and the SQL functions that any language can call."""
 
+import re
 from importlib import resources
 
 from sqlalchemy import (
@@ -21,13 +22,18 @@ from sqlalchemy import (
     select,
     text,
 )
+from sqlalchemy.exc import DBAPIError
 
 from .database.backend import SCHEMA, backend_named, backend_of
-from .database.contention import turn
+from .database.contention import lock_timeout, turn
 from .database.dialects import Expiry, Instant, Name, clock, other_boot, seconds_between
+from .database.driver_errors import sqlstate
+from .errors import LeaseError
 from .model import Grant
 
 metadata = MetaData()
+_PATIENCE = 2.0
+"""Seconds to wait for the table when columns are added: less than the tolerated outage (rule 3)."""
 _TURN = 5_283_047_921
 """The turn in which tables are made; any number of our own."""
 
@@ -107,15 +113,70 @@ def create_tables(connection: Connection) -> None:
     many places at once.
 
     Use it in a migration of your own, or once when a program starts. A table of an older version
-    gets the columns that it lacks; nothing else that exists is changed or dropped.
+    gets the columns that it lacks; nothing else that exists is changed or dropped, and where all is
+    up to date any role may call it. Raises `LeaseError` where the role may not change what is to be
+    changed, where the table is another program's, and where others have it locked for too long.
     """
+    try:
+        _create_tables(connection)
+    except DBAPIError as error:
+        match sqlstate(error):
+            case "42501":  # insufficient_privilege
+                raise LeaseError(
+                    "this role may not create leased's tables, or bring them up to date; run lease.create_tables(connection), "
+                    "or `leased db upgrade`, as a role that may create them or owns them"
+                ) from error
+            case "55P03":  # lock_not_available
+                raise LeaseError(
+                    f"other transactions have had the table {lease.name} locked for {_PATIENCE:g}s; call create_tables again"
+                ) from error
+            case _:
+                raise
+
+
+def _create_tables(connection: Connection) -> None:
     backend = backend_of(connection)
     # Two CREATE TABLE IF NOT EXISTS at once can still collide, so they take turns.
     connection.execute(select(turn(_TURN)))
+    columns = _columns(connection)
+    if columns and (foreign := [column.name for column in lease.c if column.name not in {*columns, *ADDED}]):
+        raise LeaseError(
+            f"the table {lease.name} in this database is another program's, for it has no column {foreign[0]!r}: "
+            "leased needs the name for itself; use another database"
+        )
     metadata.create_all(connection.execution_options(schema_translate_map={None: backend.schema}), tables=[lease])
-    present = {column["name"] for column in inspect(connection).get_columns(lease.name, schema=backend.schema)}
-    for name in ADDED:
-        if name not in present:
-            connection.execute(text(addition(connection.dialect, name)))
-    if backend.has_functions:
+    if missing := [name for name in ADDED if columns and name not in columns]:
+        _add(connection, missing)
+    if backend.has_functions and not _has_functions(connection):
         connection.execute(text(functions()))
+
+
+def _columns(connection: Connection) -> set[str]:
+    """Return the columns of the table; none where there is no table."""
+    inspector = inspect(connection)
+    schema = backend_of(connection).schema
+    if not inspector.has_table(lease.name, schema=schema):
+        return set()
+    return {column["name"] for column in inspector.get_columns(lease.name, schema=schema)}
+
+
+def _add(connection: Connection, names: list[str]) -> None:
+    """Add the columns, and wait for a short time only: meanwhile all renewals wait behind us."""
+    if backend_of(connection).has_one_writer:
+        for name in names:
+            connection.execute(text(addition(connection.dialect, name)))
+        return
+    before = connection.scalar(text("SELECT current_setting('lock_timeout')"))
+    connection.execute(select(lock_timeout(_PATIENCE)))
+    for name in names:
+        connection.execute(text(addition(connection.dialect, name)))
+    connection.execute(text("SELECT set_config('lock_timeout', :before, true)"), {"before": before})
+
+
+def _has_functions(connection: Connection) -> bool:
+    """Return whether the database has the functions just as they are here: to replace one takes its
+    owner.
+    """
+    bodies = set(re.findall(r"\$function\$(.*?)\$function\$", functions(), re.DOTALL))
+    query = text("SELECT prosrc FROM pg_catalog.pg_proc WHERE pronamespace = to_regnamespace(:schema)")
+    return bodies <= set(connection.scalars(query, {"schema": SCHEMA}))

@@ -43,6 +43,11 @@ def explain(error: BaseException, url: URL) -> LeaseError:
             f"the database {describe(url)} does not have leased's tables; create them with `leased db upgrade`, or with "
             "lease.create_tables(connection) where only the library is used"
         )
+    if sqlstate(error) == "42703":  # undefined_column
+        return SchemaMissing(
+            f"a table of the database {describe(url)} is of an older version of leased, or another program's; bring it up to "
+            "date with `leased db upgrade`, or with lease.create_tables(connection) where only the library is used"
+        )
     return StoreUnavailable(f"the database {describe(url)} cannot be used: {one_line(_said(error), url)}")
 
 

@@ -13,7 +13,7 @@ from lease.database.connections import connected, use_wal, write_transaction
 from lease.database.contention import lock_timeout, turn
 from lease.database.driver_errors import explain, sqlstate
 from lease.database.turnstile import TurnstileBusy
-from lease.errors import StoreUnavailable
+from lease.errors import LeaseError, StoreUnavailable
 
 from ...errors import DaemonError
 
@@ -58,8 +58,8 @@ def opened_for_upgrade(url: str | URL) -> Iterator[Connection]:
 def _explained(url: URL) -> Iterator[None]:
     try:
         yield
-    except ProgrammingError as error:
-        if sqlstate(error) != "42501":  # insufficient_privilege
+    except (ProgrammingError, LeaseError) as error:
+        if sqlstate(error.__cause__ or error) != "42501":  # insufficient_privilege
             raise
         raise MayNotMigrate(
             f"the user {url.username!r} may not create tables in {describe(url)}; run `leased db upgrade`, "
