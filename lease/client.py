@@ -16,6 +16,7 @@ from .core import Core, Ticket
 from .database.address import Address
 from .durations import Duration, parse_duration
 from .errors import LeaseError, LeaseNotAcquired
+from .fences.fenced import PATIENCE
 from .grant_state import lost_error
 from .handle import Handle
 from .heartbeat.flights import ANY_NAME, Flight
@@ -33,9 +34,16 @@ class Lease(Handle):
     async def release(self) -> bool:
         """End the grant; False when it had ended before. Goes on where the caller is cancelled.
 
-        Raises `StoreUnavailable` when the database is away; then the grant ends by its ttl.
+        Raises `StoreUnavailable` when the database is away; then the grant ends by its ttl. Raises
+        `LeaseError` where it waits for a fenced transaction that this task has open; then the grant
+        ends with that.
         """
-        return await done(self._runtime.submit(lambda core: core.release(self._state)))
+        ending, may_wait_for_itself = self._releasing()
+        if may_wait_for_itself:
+            with suppress(TimeoutError):
+                return await asyncio.wait_for(done(ending), PATIENCE)
+            raise self._held_up(ending)
+        return await done(ending)
 
     @asynccontextmanager
     async def ending(self) -> AsyncIterator[None]:

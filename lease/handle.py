@@ -3,12 +3,15 @@
 import os
 import threading
 from collections.abc import Callable, Coroutine, Generator
+from concurrent.futures import Future
 from typing import Any, overload
 
 from .closing import note_holder
 from .durations import Duration
 from .errors import LeaseError
+from .events import ReleaseFailed
 from .fences import BOUND, AsyncKinds, SyncKinds, fence
+from .fences.fenced import FencedTransactions, held_up
 from .grant_state import GrantState
 from .model import Grant, Loss
 from .runtime import Runtime
@@ -24,6 +27,7 @@ class Handle:
     def __init__(self, runtime: Runtime, state: GrantState) -> None:
         self._runtime = runtime
         self._known = state
+        self._fenced = FencedTransactions()
         self._pid = os.getpid()
         note_holder(state)
 
@@ -98,7 +102,28 @@ class Handle:
 
         Over a sync connection it is proven on return, and awaiting the answer does nothing more.
         """
-        return fence(connection, self._state.grant, bound=bound, home=self._runtime.home) or _Proven()
+        proven = fence(connection, self._state.grant, bound=bound, home=self._runtime.home) or _Proven()
+        self._fenced.remember(connection)
+        return proven
+
+    def _releasing(self) -> "tuple[Future[bool], bool]":
+        """Begin to end the grant; return also whether that may wait for the caller's own
+        transaction.
+        """
+        ending = self._runtime.submit(lambda core: core.release(self._state))
+        return ending, self._fenced.may_wait_for_itself()
+
+    def _held_up(self, ending: "Future[bool]") -> LeaseError:
+        """Return the error for an ``ending`` that goes on without its caller; how it failed becomes
+        an event.
+        """
+        ending.add_done_callback(self._tell_failure)
+        return held_up(self.grant)
+
+    def _tell_failure(self, ending: "Future[bool]") -> None:
+        error = None if ending.cancelled() else ending.exception()
+        if error is not None:
+            self._runtime.core.notify(ReleaseFailed(self.grant, str(error)))
 
     def watch(self, watcher: Callable[[float], None]) -> None:
         """Call ``watcher`` with the end of trust, now and whenever it moves on; from the

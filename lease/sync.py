@@ -1,6 +1,7 @@
 """The sync client: the same names without ``await``, for threads, Flask, Django and scripts."""
 
 from collections.abc import Iterator
+from concurrent.futures import wait
 from contextlib import contextmanager, suppress
 from typing import Self
 
@@ -10,6 +11,7 @@ from .core import Ticket
 from .database.address import Address
 from .durations import Duration, parse_duration
 from .errors import LeaseError, LeaseNotAcquired
+from .fences.fenced import PATIENCE
 from .grant_state import lost_error
 from .handle import Handle
 from .model import Break, LeaseRecord
@@ -24,9 +26,14 @@ class Lease(Handle):
     def release(self) -> bool:
         """End the grant; False when it had ended before.
 
-        Raises `StoreUnavailable` when the database is away; then the grant ends by its ttl.
+        Raises `StoreUnavailable` when the database is away; then the grant ends by its ttl. Raises
+        `LeaseError` where it waits for a fenced transaction that this thread has open; then the grant
+        ends with that.
         """
-        return self._runtime.submit(lambda core: core.release(self._state)).result()
+        ending, may_wait_for_itself = self._releasing()
+        if may_wait_for_itself and not wait([ending], PATIENCE).done:
+            raise self._held_up(ending)
+        return ending.result()
 
 
 class LeaseClient:

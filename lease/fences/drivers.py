@@ -52,3 +52,16 @@ def names_of(connection: Any) -> list[str]:
     use.
     """
     return [f"{one.__module__}.{one.__qualname__}" for one in type(connection).__mro__]
+
+
+def is_in_transaction(connection: Any) -> bool:
+    """Return whether a program's connection, of any kind that a fence takes, has a transaction
+    open.
+    """
+    if hasattr(connection, "registry"):  # SQLAlchemy's scoped kinds
+        return bool(connection.registry.has() and connection().in_transaction())
+    if hasattr(connection, "in_atomic_block"):  # Django
+        return bool(connection.in_atomic_block)
+    if hasattr(connection, "in_transaction"):  # SQLAlchemy
+        return bool(connection.in_transaction())
+    return question_of(connection)(connection)

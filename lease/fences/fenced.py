@@ -1,0 +1,65 @@
+"""The transactions that a lease has fenced, for the release that waits for them.
+
+A transaction that the releasing thread or task itself has open cannot end while that waits: as where
+`hold` stands inside ``engine.begin()``.
+"""
+
+import asyncio
+import threading
+import weakref
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import LeaseError
+from ..model import Grant
+from .drivers import is_in_transaction
+
+PATIENCE = 0.5
+"""Seconds after which a release that may wait for its own thread's transaction is told to do so. It
+may be another one on the same connection, which is not fenced; then the release is done by then.
+"""
+
+
+class FencedTransactions:
+    """Of one lease; the connections are remembered weakly."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, _Known] = {}
+
+    def remember(self, connection: Any) -> None:
+        """Remember a connection whose transaction this thread, or task, has fenced."""
+        self._known = {key: known for key, known in self._known.items() if known.connection() is not None}
+        self._known[id(connection)] = _Known(weakref.ref(connection), *_here())
+
+    def may_wait_for_itself(self) -> bool:
+        """Return whether this thread, or task, has a transaction open on a connection that it
+        fenced.
+        """
+        return any((known.thread, known.task) == _here() and known.is_open() for known in self._known.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    connection: "weakref.ref[Any]"  # not as a key: Django's has no hash
+    thread: int
+    task: "weakref.ref[asyncio.Task[Any]] | None"
+
+    def is_open(self) -> bool:
+        connection = self.connection()
+        return connection is not None and is_in_transaction(connection)
+
+
+def held_up(grant: Grant) -> LeaseError:
+    """Return the error for a release that waits for the transaction around it."""
+    return LeaseError(
+        f"lease {grant.name!r} (token {grant.token}) cannot be released yet: a transaction that it fenced is still open "
+        "here, around its block. It is released when that ends; begin the transaction inside the block, and end it there"
+    )
+
+
+def _here() -> "tuple[int, weakref.ref[asyncio.Task[Any]] | None]":
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # no event loop runs in this thread
+        task = None
+    return threading.get_ident(), None if task is None else weakref.ref(task)
