@@ -8,14 +8,17 @@ from contextlib import suppress
 from contextvars import ContextVar
 
 from . import events
+from .errors import StoreUnavailable
 from .grant_state import GrantState
 from .heartbeat.heartbeat import Heartbeat
+from .model import Grant
 from .retrying import retried
 from .store import Store
 from .timing import LeaseTiming
 
 _AT_ONCE = 4
 """How many releases are under way at one time."""
+_MOST_BESIDES = 10_000
 _WORKING = "the client was closed, and the work under it is not known to have ended; its ttl ends it"
 _AWAY = "the client was closed, and the database did not confirm the release in time"
 
@@ -40,7 +43,10 @@ def held_here() -> frozenset[GrantState]:
 class Closing:
     """The end of all that one client holds."""
 
-    def __init__(self, heartbeat: Heartbeat, store: Store, timing: LeaseTiming, notify: events.Listener) -> None:
+    def __init__(
+        self, heartbeat: Heartbeat, store: Store, holder: str, timing: LeaseTiming, notify: events.Listener
+    ) -> None:
+        self._holder = holder
         self._heartbeat = heartbeat
         self._store = store
         self._timing = timing
@@ -74,6 +80,7 @@ class Closing:
         held = self._heartbeat.held
         self._working, self._awaited = set(held), set(held)
         self._quiet.clear()
+        in_doubt = self._heartbeat.in_doubt
         self._heartbeat.lose_all()
         self.excuse(())
         with suppress(TimeoutError):
@@ -82,28 +89,50 @@ class Closing:
         self._heartbeat.lose_all(also_ending=True)
         for state in self._working:
             self._notify(events.ReleaseFailed(state.grant, _WORKING))
-        await self._release([state for state in held if state not in self._working and not state.over])
+        ended = [state.grant for state in held if state not in self._working and not state.over]
+        await self._release(ended, in_doubt=in_doubt)
 
-    async def _release(self, ended: list[GrantState]) -> None:
-        """Release these, for as long as trust could have lasted."""
-        left = {state.grant: state for state in ended}
-        places = asyncio.Semaphore(_AT_ONCE)
-
-        async def release(state: GrantState) -> None:
-            async with places:
-                try:
-                    released = await retried(lambda: self._store.release(state.grant), self._timing)
-                except Exception as error:  # noqa: BLE001 - one that fails keeps no other from its release
-                    self._notify(events.ReleaseFailed(state.grant, str(error)))
-                else:
-                    self._notify(events.Released(state.grant, released))
-                del left[state.grant]
-
+    async def _release(self, ended: Iterable[Grant], *, in_doubt: bool) -> None:
+        """Release these, and what nobody was told of, for as long as trust could have lasted."""
+        left = set(ended)
+        error = _AWAY
         try:
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._timing.give_up), asyncio.TaskGroup() as tasks:
-                    for state in ended:
-                        tasks.create_task(release(state))
+                async with asyncio.timeout(self._timing.give_up):
+                    if left or in_doubt:
+                        await self._release_together(left)
+                    await self._release_each(left)
+        except StoreUnavailable as away:
+            error = str(away)
         finally:  # also where closing is cut short
-            for grant in left:
-                self._notify(events.ReleaseFailed(grant, _AWAY))
+            for grant in sorted(left):
+                self._notify(events.ReleaseFailed(grant, error))
+
+    async def _release_together(self, left: set[Grant]) -> None:
+        """Release all that is not locked, besides that under which work may still go on."""
+        working = [state.grant for state in self._working]
+        besides = {grant.name for grant in (*working, *self._heartbeat.lingering.grants) if grant not in left}
+        if len(besides) > _MOST_BESIDES:
+            return  # a statement has no room for more
+        while ended := await retried(lambda: self._store.release_all(self._holder, besides), self._timing):
+            for grant in ended:
+                self._notify(events.Released(grant, True) if grant in left else events.OrphanReleased(grant))
+                left.discard(grant)
+
+    async def _release_each(self, left: set[Grant]) -> None:
+        """Release one by one what a transaction has locked, or was released before its reply was lost."""
+        places = asyncio.Semaphore(_AT_ONCE)
+
+        async def release(grant: Grant) -> None:
+            async with places:
+                try:
+                    released = await retried(lambda: self._store.release(grant), self._timing)
+                except StoreUnavailable as error:
+                    self._notify(events.ReleaseFailed(grant, str(error)))
+                else:
+                    self._notify(events.Released(grant, released))
+                left.discard(grant)
+
+        async with asyncio.TaskGroup() as tasks:
+            for grant in sorted(left):
+                tasks.create_task(release(grant))

@@ -70,7 +70,7 @@ class Core:
         self._acquirer = Acquirer(store, timing, self.heartbeat, self.holder, self.label, clock, self.notify)
         self._beating: asyncio.Task[None] | None = None
         self._acquiring: set[asyncio.Task[GrantState]] = set()
-        self._closing = Closing(self.heartbeat, store, timing, self.notify)
+        self._closing = Closing(self.heartbeat, store, self.holder, timing, self.notify)
         self._closed: asyncio.Task[None] | None = None
 
     async def start(self) -> None:

@@ -1,7 +1,7 @@
 """The store of leases: what the heartbeat and the client ask of it, and the store in a database."""
 
 import asyncio
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
@@ -60,6 +60,10 @@ class Store(Protocol):
 
     async def release(self, grant: Grant) -> bool:
         """End ``grant``, and wake those who wait for it; False when it had ended before."""
+        ...
+
+    async def release_all(self, holder: str, besides: Collection[str]) -> list[Grant]:
+        """End some thousand leases of ``holder``, besides these names and what is locked; return them."""
         ...
 
     async def break_grant(self, grant: Grant, by: str, reason: str) -> Break | None:
@@ -143,8 +147,13 @@ class DatabaseStore:
         done = await self._others.write(
             lambda connection: statements.release(connection, grant, lock_wait=self._timeout * 0.9)
         )
-        await self._notify(grant.name, done.waiting)
+        await self._notify({grant.name: done.waiting} if done.waiting else {})
         return done.released
+
+    async def release_all(self, holder: str, besides: Collection[str]) -> list[Grant]:
+        ended = await self._others.write(lambda connection: statements.release_all(connection, holder, besides))
+        await self._notify({grant.name: waiting for grant, waiting in ended.items() if waiting})
+        return list(ended)
 
     async def break_grant(self, grant: Grant, by: str, reason: str) -> Break | None:
         patience = self._timeout * 0.9
@@ -174,15 +183,20 @@ class DatabaseStore:
         waiting = await self._others.write(
             lambda connection: statements.leave_queue(connection, name, holder, lock_wait=self._lock_wait)
         )
-        await self._notify(name, waiting)
+        await self._notify({name: waiting} if waiting else {})
 
-    async def _notify(self, name: str, waiting: Waiters) -> None:
+    async def _notify(self, released: Mapping[str, Waiters]) -> None:
         """Notify after the commit, by itself, and only where somebody waits (rule 15), who would
         also look again without it.
         """
-        if waiting and self._backend.listens:
+
+        def unit(connection: Connection) -> None:
+            for name, waiting in released.items():
+                statements.notify(connection, name, waiting)
+
+        if released and self._backend.listens:
             with suppress(StoreUnavailable):
-                await self._others.read(lambda connection: statements.notify(connection, name, waiting))
+                await self._others.read(unit)
 
     async def _look(self, name: str, holder: str, seconds: float, ahead: int) -> None:
         deadline = asyncio.get_running_loop().time() + seconds

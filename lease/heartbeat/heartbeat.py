@@ -53,8 +53,8 @@ class Heartbeat:
         self._wanted = asyncio.Event()
         self._history = RenewalHistory(timing, clock())
         self._database_clock = DatabaseClock()
-        self._lingering = Lingering(timing, clock)
-        self._orphans = OrphanRelease(store, self._lingering, notify)
+        self.lingering = Lingering(timing, clock)
+        self._orphans = OrphanRelease(store, self.lingering, notify)
         self._seen = clock()
 
     # What the client reports
@@ -95,9 +95,7 @@ class Heartbeat:
         self._states.pop(state.grant, None)
 
     def lose_all(self, *, also_ending: bool = False) -> None:
-        """Lose all that is held, and all that is adopted from now on: the client is being closed.
-        What is being released is lost only if ``also_ending``.
-        """
+        """Lose all that is held (what is being released only if ``also_ending``) or adopted from now on."""
         self._closed = True
         for state in self.held:
             if also_ending or not state.ending:
@@ -111,7 +109,12 @@ class Heartbeat:
 
     def lingers(self, grant: Grant) -> bool:
         """Return whether work may still go on under this lost grant, which is not stale yet."""
-        return grant in self._lingering
+        return grant in self.lingering
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the database may have grants under this client that nobody was told of."""
+        return self._clock() < self._sweep_until
 
     def sweep(self) -> None:
         """Look for grants whose reply was lost, for as long as one can live."""
@@ -231,7 +234,7 @@ class Heartbeat:
 
     def _lose(self, state: GrantState, loss: Loss) -> None:
         self._states.pop(state.grant, None)
-        self._lingering.add(state, loss.kind)
+        self.lingering.add(state, loss.kind)
         self.sweep()  # if the database still has it as ours, it is released
         if state.lose(loss):
             self._notify(events.Lost(loss))

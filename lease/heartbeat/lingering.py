@@ -32,13 +32,19 @@ class Lingering:
             case _:
                 assert_never(kind)
         now, timing = self._clock(), self._timing
-        self._until = {grant: until for grant, until in self._until.items() if until > now}
+        while self._until and (oldest := next(iter(self._until))) not in self:
+            del self._until[oldest]
         stale = state.trusted_until - timing.give_up + timing.ttl
         self._until[state.grant] = max(stale, now + timing.kill_time)
 
     def drop(self, grant: Grant) -> bool:
         """Forget a grant whose work has ended; False when it was not here."""
         return self._until.pop(grant, None) is not None
+
+    @property
+    def grants(self) -> list[Grant]:
+        """All that is left alone now."""
+        return [grant for grant in self._until if grant in self]
 
     def __contains__(self, grant: Grant) -> bool:
         return self._clock() < self._until.get(grant, 0.0)

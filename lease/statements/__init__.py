@@ -5,7 +5,7 @@ Each takes a SQLAlchemy connection and runs in the caller's own transaction, so 
 """
 
 from .breaks import break_grant
-from .endings import Release, end_dead, release, settle
+from .endings import Release, end_dead, release, release_all, settle
 from .fences import FENCED_OFF, IN_SAVEPOINT, fence, fence_call, fence_values, fenced_off, refusal
 from .grants import grant
 from .queues import CHANNEL, Queue, leave_queue, lock_queues, notify, queue_up, read_queues, write_queue
@@ -35,6 +35,7 @@ __all__ = [
     "read_queues",
     "refusal",
     "release",
+    "release_all",
     "renew",
     "renew_unlocked",
     "settle",

@@ -2,7 +2,7 @@
 (rules 5, 6 and 18).
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, select, tuple_, update
@@ -14,6 +14,7 @@ from ..schema import lease, of_grant, stale
 from ..waiters import Waiters, parse_waiters
 
 _ENDED = {"holder": None, "label": None, "boot": None, "expires_at": None, "released_at": clock()}
+_AT_ONCE = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,31 @@ def release(connection: Connection, grant: Grant, *, lock_wait: float = 5.0) -> 
         .returning(lease.c.waiters, seconds_of(clock()))
     ).one_or_none()
     return Release(released=False) if row is None else Release(released=True, waiting=parse_waiters(*row))
+
+
+def release_all(connection: Connection, holder: str, besides: Collection[str] = ()) -> dict[Grant, Waiters]:
+    """End what ``holder`` has besides these names (a few thousand at most), in one statement; return
+    what was ended, and who waits for each.
+
+    Ends a few thousand at once, so that it is soon over, and passes over rows that another
+    transaction has locked: when it ends nothing, the rest is locked.
+    """
+    mine = lease.c.holder == holder
+    unlocked = (
+        select(lease.c.name)
+        .where(mine, lease.c.name.not_in(besides))
+        .order_by(lease.c.name)
+        .limit(_AT_ONCE)
+        .with_for_update(skip_locked=True)
+        .cte("unlocked")
+    )
+    rows = connection.execute(
+        update(lease)
+        .where(mine, lease.c.name.in_(select(unlocked.c.name)))
+        .values(_ENDED)
+        .returning(lease.c.name, lease.c.token, lease.c.waiters, seconds_of(clock()))
+    )
+    return {Grant(name, token, holder): parse_waiters(waiters, at) for name, token, waiters, at in rows}
 
 
 def settle(connection: Connection, grants: Iterable[Grant]) -> list[Grant]:

@@ -88,6 +88,15 @@ class MemoryStore:
             row.released_at = self._clock()
             return True
 
+    async def release_all(self, holder: str, besides: Collection[str]) -> list[Grant]:
+        """End all that ``holder`` has besides these names."""
+        with self._reached():
+            held = [(name, row) for name, row in self._rows.items() if row.holder == holder and name not in besides]
+            for _, row in held:
+                row.holder = row.label = None
+                row.released_at = self._clock()
+            return [Grant(name, row.token, holder) for name, row in held]
+
     async def break_grant(self, grant: Grant, by: str, reason: str) -> Break | None:
         """Break ``grant`` if it is still in force."""
         with self._reached():

@@ -312,3 +312,14 @@ async def test_only_the_grant_in_force_can_be_broken(kept: Kept) -> None:
     record = await kept.record("a")
     assert record.broken is not None
     assert record.broken.by == "ben"
+
+
+async def test_all_leases_of_a_holder_end_together_besides_those_that_are_named(kept: Kept) -> None:
+    granted = [await kept.granted(name) for name in ODD_NAMES]
+    other = await kept.granted("another's", holder="ben")
+    released = await kept.store.release_all("anna", [ODD_NAMES[0], "never granted"])
+    assert sorted(released) == sorted(granted[1:])
+    assert (await kept.record(ODD_NAMES[0])).grant == granted[0]
+    assert (await kept.record("another's")).grant == other
+    assert await kept.store.release_all("anna", [ODD_NAMES[0]]) == []
+    assert await kept.granted(ODD_NAMES[1], holder="ben") == Grant(ODD_NAMES[1], 2, "ben")

@@ -82,6 +82,14 @@ class Database(MemoryStore):
             self._world.tell("database", f"releases {name} token {row.token} of {was.holder}")
         return answer
 
+    async def release_all(self, holder: str, besides: Collection[str]) -> list[Grant]:
+        at = self._world.tick()
+        ended = await super().release_all(holder, besides)
+        for grant in ended:
+            self.facts.append(GrantEnded(grant, moment(at)))
+            self._world.tell("database", f"releases {grant.name} token {grant.token} of {holder}, which is closed")
+        return ended
+
     def settle(self) -> None:
         """End what is stale, as a startup cleanup does (rule 18)."""
         at = self._world.tick()

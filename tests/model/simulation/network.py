@@ -55,6 +55,9 @@ class RemoteStore:
     async def break_grant(self, grant: Grant, by: str, reason: str) -> Break | None:
         return await self._call(lambda: now_of(self._database.break_grant(grant, by, reason)))
 
+    async def release_all(self, holder: str, besides: Collection[str]) -> list[Grant]:
+        return await self._call(lambda: now_of(self._database.release_all(holder, besides)))
+
     async def read(self, name: str) -> LeaseRecord | None:
         return await self._call(lambda: now_of(self._database.read(name)))
 
