@@ -25,7 +25,8 @@ class BackgroundLoop:
     """
 
     def __init__(self, name: str) -> None:
-        self._loop = asyncio.new_event_loop()
+        # Not asyncio.new_event_loop(): psycopg refuses the kind that Windows makes by default.
+        self._loop: asyncio.AbstractEventLoop = asyncio.SelectorEventLoop()
         self._loop.set_default_executor(LastingThreads(_THREADS, name))
         self._pid = os.getpid()
         self._thread = CallbackThread(name, self._run)

@@ -10,6 +10,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Dialect,
+    Double,
     Index,
     MetaData,
     Table,
@@ -52,6 +53,7 @@ lease = Table(
     Column("released_at", Expiry, comment="when it came to be free, by the clock of expires_at"),
     Column("waiters", Text, comment="JSON: the clients that wait, in their order (lease.waiters)"),
     Column("broken", Text, comment="JSON: who broke it last, when and why"),
+    Column("uptime", Double, comment="SQLite: the clock of expires_at at the last renewal"),
     # A plain key over what identifies a grant: each end of a grant changes it, so that it waits for
     # open fences (rule 11).
     UniqueConstraint("name", "token", "holder", name="lease_grant_key"),
@@ -62,7 +64,7 @@ lease = Table(
     postgresql_with={"fillfactor": "70"},
 )
 
-ADDED = ("released_at", "waiters", "broken")
+ADDED = ("released_at", "waiters", "broken", "uptime")
 """The columns that the first version did not have."""
 
 
@@ -75,7 +77,7 @@ def stale() -> ColumnElement[bool]:
     """Return the condition that a held lease may be granted to another, by the database's clock
     (rule 1).
     """
-    return or_(lease.c.expires_at <= clock(), other_boot(lease.c.boot))
+    return or_(lease.c.expires_at <= clock(), other_boot(lease.c.boot, lease.c.uptime, lease.c.expires_at))
 
 
 def free_or_stale() -> ColumnElement[bool]:
@@ -90,7 +92,7 @@ def free_for() -> ColumnElement[float | None]:
     free = lease.c.holder.is_(None)
     return case(
         (free & (lease.c.released_at <= clock()), seconds_between(lease.c.released_at, clock())),
-        (or_(free, other_boot(lease.c.boot)), null()),
+        (or_(free, other_boot(lease.c.boot, lease.c.uptime, lease.c.expires_at)), null()),
         else_=seconds_between(lease.c.expires_at, clock()),
     )
 

@@ -122,7 +122,15 @@ def _clock_postgresql(element: clock, compiler: SQLCompiler, **kw: Any) -> str:
     return "clock_timestamp()"
 
 
+class uptime(FunctionElement[float]):  # noqa: N801
+    """The seconds since the machine's start on SQLite; NULL on PostgreSQL, whose clock goes on."""
+
+    type = Double()
+    inherit_cache = True
+
+
 @compiles(clock, "sqlite")
+@compiles(uptime, "sqlite")
 def _clock_sqlite(element: clock, compiler: SQLCompiler, **kw: Any) -> str:
     return compiler.process(bindparam(None, callable_=boottime, type_=Double(), unique=True), **kw)
 
@@ -189,8 +197,12 @@ def seconds_of(moment: ColumnElement[Any]) -> ColumnElement[float]:
 
 
 class other_boot(FunctionElement[bool]):  # noqa: N801
-    """Whether the grant was made before the machine's last start; never so where the database's
-    clock goes on.
+    """Whether a grant was made before the machine's last start; never so where the database's clock
+    goes on.
+
+    Of its boot, of the uptime at its last renewal, and of its expiry. Where a platform has no id of
+    the boot, an uptime that is still to come tells; one beyond the expiry is of an older grant (0.1.0
+    does not write it).
     """
 
     type = Boolean()
@@ -204,8 +216,9 @@ def _other_boot_postgresql(element: other_boot, compiler: SQLCompiler, **kw: Any
 
 @compiles(other_boot, "sqlite")
 def _other_boot_sqlite(element: other_boot, compiler: SQLCompiler, **kw: Any) -> str:
-    (boot,) = list(element.clauses)
-    return f"({compiler.process(boot, **kw)} IS NOT {compiler.process(this_boot(), **kw)})"
+    boot, renewed, expiry = (compiler.process(clause, **kw) for clause in element.clauses)
+    here, now_ = compiler.process(this_boot(), **kw), compiler.process(uptime(), **kw)
+    return f"({boot} IS NOT {here} OR COALESCE({renewed} > {now_} AND {renewed} < {expiry}, 0))"
 
 
 class this_boot(FunctionElement[str]):  # noqa: N801
@@ -218,6 +231,7 @@ class this_boot(FunctionElement[str]):  # noqa: N801
 
 
 @compiles(this_boot, "postgresql")
+@compiles(uptime, "postgresql")
 def _this_boot_postgresql(element: this_boot, compiler: SQLCompiler, **kw: Any) -> str:
     return "NULL"
 

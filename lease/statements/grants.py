@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, func, or_, select, text, updat
 
 from ..database.backend import backend_of
 from ..database.contention import without_first
-from ..database.dialects import clock, insert_missing, later, now, this_boot
+from ..database.dialects import clock, insert_missing, later, now, this_boot, uptime
 from ..model import Grant
 from ..schema import free_or_stale, lease
 from ..waiters import PLACE, Waiter, ahead_of, beginning_with, behind, format_waiters, joined, may_take
@@ -125,6 +125,7 @@ def _grant(  # noqa: PLR0917 - what a grant writes
             holder=holder,
             label=label,
             boot=this_boot(),
+            uptime=uptime(),
             expires_at=later(clock(), ttl),
             granted_at=now(),
             renewed_at=now(),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, select, update
 
 from ..database.contention import lock_timeout
-from ..database.dialects import clock, later, now
+from ..database.dialects import clock, later, now, uptime
 from ..schema import lease
 
 
@@ -44,7 +44,7 @@ def _renew(connection: Connection, *where: ColumnElement[bool], ttl: float) -> R
     rows = connection.execute(
         update(lease)
         .where(*where)
-        .values(expires_at=later(clock(), ttl), renewed_at=now())
+        .values(expires_at=later(clock(), ttl), renewed_at=now(), uptime=uptime())
         .returning(lease.c.name, lease.c.token, lease.c.renewed_at)
     ).all()
     times = [renewed_at.timestamp() for _, _, renewed_at in rows]

@@ -17,7 +17,7 @@ from sqlalchemy import (
     select,
 )
 
-from lease.database.dialects import clock, now, seconds_between, this_boot
+from lease.database.dialects import clock, now, other_boot, seconds_between
 from lease.schema import lease, stale
 
 from ..tables import job_run, replica, run, schedule
@@ -95,11 +95,11 @@ def stranded(connection: Connection, application: str | None, seconds: float) ->
     was seen lately.
     """
     another = or_(lease.c.token != run.c.token, func.coalesce(lease.c.holder != run.c.holder, false()))
-    other_boot = func.coalesce(lease.c.boot != this_boot(), false())
+    rebooted = other_boot(lease.c.boot, lease.c.uptime, lease.c.expires_at)
     left = case(
         (another, seconds_between(lease.c.granted_at, now())),
         # When the lease was freed is not recorded, except that it was after its last renewal.
-        (or_(lease.c.holder.is_(None), other_boot), seconds_between(lease.c.renewed_at, now())),
+        (or_(lease.c.holder.is_(None), rebooted), seconds_between(lease.c.renewed_at, now())),
         else_=seconds_between(lease.c.expires_at, clock()),
     )
     query = (

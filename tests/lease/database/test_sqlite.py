@@ -84,6 +84,42 @@ def test_a_grant_of_an_earlier_boot_is_stale_however_far_its_clock_was(
     assert tables.one("a", holder="ben").token == 2
 
 
+@pytest.mark.parametrize("up", [0.0, 59.0, 3_600.0, 2_591_999.0])
+def test_where_the_platform_has_no_id_of_the_boot_a_lease_of_an_earlier_one_is_stale_all_the_same(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch, up: float
+) -> None:
+    """As on macOS and Windows: a lease that was renewed for hours, when the machine had been up for 30 days."""
+    now = 2_592_000.0 - 36_000.0
+    monkeypatch.setattr(lease.database.dialects, "boot_id", lambda: "")
+    monkeypatch.setattr(lease.database.dialects, "boottime", lambda: now)
+    _forget_compiled(tables)
+    dead = tables.one("a")
+    for now in (2_592_000.0 - 18_000.0, 2_592_000.0):  # noqa: B007 - the clock reads it
+        assert tables.renew()
+        assert tables.record("a").live
+        assert tables.grant("a", holder="ben") == []
+    now = up
+    assert not tables.record("a").live
+    assert tables.settle(dead) == [dead]
+    assert tables.one("a", holder="ben").token == 2
+    assert tables.record("a").live
+
+
+def test_a_grant_that_was_not_made_with_its_uptime_lives_by_its_expiry(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """0.1.0, on a platform without an id of the boot, leaves the uptime of the grant before."""
+    monkeypatch.setattr(lease.database.dialects, "boot_id", lambda: "")
+    monkeypatch.setattr(lease.database.dialects, "boottime", lambda: 1_000.0)
+    _forget_compiled(tables)
+    tables.one("a")
+    for uptime in ("NULL", "2592000.0"):
+        with tables.transaction() as connection:
+            connection.execute(text(f"UPDATE lease SET uptime = {uptime}"))
+        assert tables.record("a").live
+        assert tables.grant("a", holder="ben") == []
+
+
 def _forget_compiled(tables: Tables) -> None:
     """Statements remember the clock that they were compiled with."""
     tables.engine.clear_compiled_cache()
