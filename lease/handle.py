@@ -12,7 +12,7 @@ from .errors import LeaseError
 from .events import ReleaseFailed
 from .fences import BOUND, AsyncKinds, SyncKinds, fence
 from .fences.fenced import FencedTransactions, held_up
-from .grant_state import GrantState
+from .grant_state import GrantState, lost_error
 from .model import Grant, Loss
 from .runtime import Runtime
 
@@ -102,6 +102,8 @@ class Handle:
 
         Over a sync connection it is proven on return, and awaiting the answer does nothing more.
         """
+        if self._state.loss is not None:  # lost is final, also where the database has not ended the grant yet (rule 6)
+            raise lost_error(self._state.loss)
         proven = fence(connection, self._state.grant, bound=bound, home=self._runtime.home) or _Proven()
         self._fenced.remember(connection)
         return proven

@@ -16,6 +16,12 @@ FENCES = (
         ),
     ),
     Mutant(
+        "fence-in-a-savepoint",
+        "lease_fence takes any lock of the row for the transaction's own, also one that goes with a savepoint",
+        (Edit("lease/functions.sql", "IF locker <> transaction THEN", "IF false THEN"),),
+        on_postgres(FENCE.format("test_a_fence_in_a_savepoint_is_refused_in_any_language", "alone-READ COMMITTED")),
+    ),
+    Mutant(
         "no-holder-in-the-key",
         "the unique key is (name, token): a release changes no key, so a fence under an older snapshot does not see it",
         (
