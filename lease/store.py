@@ -116,6 +116,11 @@ class DatabaseStore:
             granted = statements.grant(connection, [name], holder, ttl, label=label, queue=queue, lock_wait=wait)
             return granted[0] if granted else statements.read(connection, [name]).get(name)
 
+        at_once = await self._others.write_alone(
+            lambda connection: statements.grant_free(connection, name, holder, ttl, label=label)
+        )
+        if at_once is not None:
+            return at_once
         try:
             return await self._others.write(unit)
         except StoreUnavailable as error:
@@ -131,9 +136,7 @@ class DatabaseStore:
                 renewed.pairs, statements.read(connection, missing) if missing else {}, renewed.database_time
             )
 
-        # One statement needs no transaction around it, which saves a round trip; unless its turn to
-        # write comes with one.
-        return await (self._renewals.write(unit) if self._backend.has_one_writer else self._renewals.read(unit))
+        return await self._renewals.write_alone(unit)
 
     def _renewed(self, connection: Connection, holder: str, ttl: float) -> statements.RenewedPairs:
         try:
@@ -144,7 +147,7 @@ class DatabaseStore:
         return statements.renew_unlocked(connection, holder, ttl)
 
     async def release(self, grant: Grant) -> bool:
-        done = await self._others.write(
+        done = await self._others.write_alone(
             lambda connection: statements.release(connection, grant, lock_wait=self._timeout * 0.9)
         )
         await self._notify({grant.name: done.waiting} if done.waiting else {})

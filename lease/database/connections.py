@@ -19,6 +19,9 @@ from .turnstile import Turnstile
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
+OWN = "lease_own"
+"""The option of an engine whose connections nobody but the library uses, or listens to."""
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
@@ -69,8 +72,10 @@ def make_engine(url: URL, settings: ConnectionSettings, *, pool: int | None = No
     return create_engine(url, **_options(url, settings, pool, patience))
 
 
-def make_async_engine(route: Route, settings: ConnectionSettings, *, pool: int, patience: float) -> "AsyncEngine":
-    """Return an async engine with ``pool`` connections, for which `patience` seconds are waited."""
+def make_async_engine(
+    route: Route, settings: ConnectionSettings, *, pool: int | None = None, patience: float = 0
+) -> "AsyncEngine":
+    """Return an async engine; see `make_engine`."""
     from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415 - it loads SQLAlchemy's ORM
 
     engine = create_async_engine(route.url.set(query={}), **_options(route.url, settings, pool, patience))
@@ -106,12 +111,14 @@ def write_transaction(connection: Connection, patience: float) -> Iterator[None]
         return
     with Turnstile(file) as entrance:
         entrance.pass_within(patience)
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        driver: Any = connection.connection.driver_connection
+        driver.execute("BEGIN IMMEDIATE")
     try:
         yield
-        connection.exec_driver_sql("COMMIT")
+        driver.execute("COMMIT")
     except BaseException:
-        _roll_back(connection)
+        if driver.in_transaction:
+            driver.rollback()
         raise
 
 
@@ -124,12 +131,6 @@ def use_wal(driver: Any, file: str, patience: float) -> None:
             entrance.pass_within(patience)
             cursor.execute("PRAGMA journal_mode = WAL")
     cursor.close()
-
-
-def _roll_back(connection: Connection) -> None:
-    driver = connection.connection.driver_connection
-    if driver is not None and driver.in_transaction:
-        driver.rollback()
 
 
 def _options(url: URL, settings: ConnectionSettings, pool: int | None, patience: float) -> dict[str, Any]:

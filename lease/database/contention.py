@@ -2,10 +2,22 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, ColumnElement, Text, bindparam
+from sqlalchemy import BigInteger, Boolean, ColumnElement, Dialect, Text, bindparam
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeDecorator
+
+
+class _Milliseconds(TypeDecorator[float]):
+    """Seconds, as a setting has them: whole milliseconds as text."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: float | None, dialect: Dialect) -> str | None:
+        del dialect
+        return None if value is None else str(max(1, round(value * 1000)))
 
 
 class _LockTimeout(FunctionElement[bool]):
@@ -26,13 +38,15 @@ def _lock_timeout_sqlite(element: _LockTimeout, compiler: SQLCompiler, **kw: Any
     return "1"
 
 
-def lock_timeout(seconds: float) -> ColumnElement[bool]:
+def lock_timeout(seconds: float | str) -> ColumnElement[bool]:
     """Return a condition that is always met and bounds the waits for row locks of the statement it
-    stands in.
+    stands in, to so many seconds or to what the parameter of that name says.
 
     It is local to the transaction (no session state), and needs no round trip of its own.
     """
-    return _LockTimeout(bindparam(None, str(max(1, round(seconds * 1000))), type_=Text(), unique=True))
+    if isinstance(seconds, str):
+        return _LockTimeout(bindparam(seconds, type_=_Milliseconds()))
+    return _LockTimeout(bindparam(None, seconds, type_=_Milliseconds(), unique=True))
 
 
 class _Turn(FunctionElement[Any]):

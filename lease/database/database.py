@@ -35,3 +35,13 @@ class Database(Protocol):
     async def close(self) -> None:
         """Close all connections."""
         ...
+
+
+class OwnDatabase(Database, Protocol):
+    """A database over connections that are held from one unit to the next."""
+
+    async def write_alone(self, unit: Unit[T], *, timeout: float | None = None) -> T:
+        """Run ``unit``, a single statement that needs no transaction around it, in as few round trips
+        as can be.
+        """
+        ...

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Table,
     Text,
     bindparam,
+    literal,
 )
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -76,9 +77,7 @@ class Instant(TypeDecorator[datetime]):
 
 
 class Expiry(TypeDecorator[Any]):
-    """A moment of the clock that leases expire by: the database's on PostgreSQL, the clock since
-    boot on SQLite.
-    """
+    """A moment of the clock that leases expire by: the database's, or on SQLite the one since boot."""
 
     impl = Double
     cache_ok = True
@@ -172,9 +171,9 @@ def _between_sqlite(element: _Between, compiler: SQLCompiler, **kw: Any) -> str:
     return f"({end} - {start})"
 
 
-def later(moment: ColumnElement[Any], seconds: float) -> ColumnElement[Any]:
+def later(moment: ColumnElement[Any], seconds: float | ColumnElement[float]) -> ColumnElement[Any]:
     """Return SQL for ``seconds`` after ``moment``, in the type of ``moment``."""
-    sum_ = _Later(moment, bindparam(None, seconds, type_=Double(), unique=True))
+    sum_ = _Later(moment, seconds if isinstance(seconds, ColumnElement) else literal(seconds, Double()))
     sum_.type = moment.type
     return sum_
 
@@ -194,6 +193,24 @@ def seconds_until(moment: ColumnElement[Any]) -> ColumnElement[float]:
 def seconds_of(moment: ColumnElement[Any]) -> ColumnElement[float]:
     """Return SQL for ``moment`` (an `Expiry`) as a number of seconds."""
     return _Epoch(moment)
+
+
+class any_of(FunctionElement[bool]):  # noqa: N801 - its type is not Boolean: no index finds "… = 1" on SQLite
+    """Whether a text is one of a JSON array's."""
+
+    inherit_cache = True
+
+
+@compiles(any_of, "postgresql")
+def _any_of_postgresql(element: any_of, compiler: SQLCompiler, **kw: Any) -> str:
+    text, array = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"({text} = ANY(ARRAY(SELECT json_array_elements_text(CAST({array} AS json)))))"
+
+
+@compiles(any_of, "sqlite")
+def _any_of_sqlite(element: any_of, compiler: SQLCompiler, **kw: Any) -> str:
+    text, array = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"({text} IN (SELECT value FROM json_each({array})))"
 
 
 class other_boot(FunctionElement[bool]):  # noqa: N801

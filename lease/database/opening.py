@@ -5,13 +5,13 @@ from importlib import import_module
 from .address import Address
 from .backend import backend_of
 from .connections import Route, route_to
-from .database import Database
+from .database import OwnDatabase
 
 
 def open_database(
     address: Address | Route, *, timeout: float, connections: int = 2, application: str = "leased"
-) -> Database:
-    """Return a `lease.database.database.Database`; nothing is connected yet.
+) -> OwnDatabase:
+    """Return a `lease.database.database.OwnDatabase`; nothing is connected yet.
 
     ``timeout`` bounds each attempt, in seconds, connecting included. Use it from one event loop
     only.
@@ -20,5 +20,5 @@ def open_database(
     # The module of its kind alone is loaded, and with it the driver that the other kind does not
     # need.
     kind = import_module(f".{backend_of(route.url).name}", __package__)
-    database: Database = kind.open_database(route, timeout=timeout, connections=connections, application=application)
+    database: OwnDatabase = kind.open_database(route, timeout=timeout, connections=connections, application=application)
     return database

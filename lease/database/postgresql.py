@@ -3,33 +3,52 @@
 A pending call is ended by shutting its socket down, not by cancelling it: psycopg would ask the
 server to cancel, over the same network that does not answer, and wait for that (rule 3). No session
 state is used, so that a pooler in transaction mode does no harm.
+
+Connections are held from one unit of work to the next. Statements are prepared only where a
+connection is proven to lead to the server itself: a pooler would run them over any of its own
+connections, where another client may have prepared something else under the same name.
 """
 
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
+from dataclasses import dataclass
 from traceback import clear_frames
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, event
-from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, ProgrammingError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+import psycopg
+from psycopg.pq import TransactionStatus
+from sqlalchemy import URL, Connection, event
+from sqlalchemy.exc import (
+    DBAPIError,
+    InterfaceError,
+    InternalError,
+    NotSupportedError,
+    OperationalError,
+    ProgrammingError,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..errors import StoreUnavailable
 from .backend import ConnectionSettings
-from .connections import Route, make_async_engine
+from .connections import OWN, Route, make_async_engine
 from .database import Unit
 from .driver_errors import explain, sqlstate
 
 T = TypeVar("T")
 
-_UNAVAILABLE = (OperationalError, InterfaceError, InternalError, PoolTimeout, OSError)
+_UNAVAILABLE = (OperationalError, InterfaceError, InternalError, NotSupportedError, psycopg.Error, OSError)
+_HARMLESS = ("23", "40", "55")
+"""The classes of errors after which a connection is as good as before: what a constraint, a
+deadlock or a lock refused."""
+_PREPARED_AFTER = 5
+"""How often a statement is run before it is prepared; psycopg's own number."""
 _AFTER_THE_CUT = 1.0
 """Seconds that a cut call may take to notice; after that it is left to itself."""
+_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
 
 
 def open_database(route: Route, *, timeout: float, connections: int, application: str) -> "PostgresqlDatabase":
@@ -38,48 +57,40 @@ def open_database(route: Route, *, timeout: float, connections: int, application
 
 
 class PostgresqlDatabase:
-    """A small pool of connections of its own, used from one event loop (see
-    `lease.database.database.Database`).
-    """
+    """A few connections of its own, used from one event loop (see `lease.database.database.Database`)."""
 
     def __init__(self, route: Route, *, timeout: float, connections: int, application: str) -> None:
         self._url = route.url
         self._timeout = timeout
-        self._engine = make_async_engine(route, ConnectionSettings(application), pool=connections, patience=timeout)
-        event.listen(self._engine.sync_engine, "connect", _connected, insert=True)
-        self._plain = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        engine = make_async_engine(route, ConnectionSettings(application))
+        event.listen(engine.sync_engine, "connect", _connected, insert=True)
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT", **{OWN: True})
+        self._places = asyncio.Semaphore(connections)
+        self._held: list[_Held] = []
 
     @property
     def url(self) -> URL:
         return self._url
 
     async def write(self, unit: Unit[T], *, timeout: float | None = None) -> T:
-        async def attempt(line: _Line) -> T:
-            _line.set(line)
-            async with self._engine.connect() as connection:
-                await line.opened(connection)
-                async with connection.begin():
-                    return await connection.run_sync(unit)
+        return await self._bounded(lambda connection: _in_transaction(connection, unit), timeout)
 
-        return await self._bounded(attempt, timeout)
+    async def write_alone(self, unit: Unit[T], *, timeout: float | None = None) -> T:
+        return await self._bounded(unit, timeout)
 
     async def read(self, unit: Unit[T], *, timeout: float | None = None) -> T:
-        async def attempt(line: _Line) -> T:
-            _line.set(line)
-            async with self._plain.connect() as connection:
-                await line.opened(connection)
-                return await connection.run_sync(unit)
-
-        return await self._bounded(attempt, timeout)
+        return await self._bounded(unit, timeout)
 
     async def close(self) -> None:
         with suppress(Exception):
-            await asyncio.wait_for(self._engine.dispose(), self._timeout)
+            async with asyncio.timeout(self._timeout):
+                await self._let_go()
+                await self._engine.dispose()
 
-    async def _bounded(self, attempt: "Callable[[_Line], Coroutine[Any, Any, T]]", timeout: float | None) -> T:
+    async def _bounded(self, unit: Unit[T], timeout: float | None) -> T:
         seconds = self._timeout if timeout is None else timeout
         line = _Line()
-        task = asyncio.ensure_future(attempt(line))
+        task = asyncio.ensure_future(self._attempt(line, unit))
         try:
             done, _ = await asyncio.wait({task}, timeout=seconds)
         except asyncio.CancelledError:
@@ -96,6 +107,78 @@ class PostgresqlDatabase:
                 raise  # a mistake in a statement is a bug, and no reason to try again
             raise explained from error
 
+    async def _attempt(self, line: "_Line", unit: Unit[T]) -> T:
+        async with self._places, self._connection(line) as connection:
+            return await connection.run_sync(unit)
+
+    @asynccontextmanager
+    async def _connection(self, line: "_Line") -> AsyncIterator[AsyncConnection]:
+        """Give a connection that nobody else uses, and hold it for the next attempt if it is well
+        after this one.
+        """
+        held = self._held.pop() if self._held else await self._connect(line)
+        line.runs_over(held.driver)
+        harmed = False
+        try:
+            yield held.connection
+        except DBAPIError as error:
+            harmed = not (sqlstate(error) or "").startswith(_HARMLESS)
+            raise
+        finally:
+            self._held.append(held)
+            if harmed or line.is_cut or held.driver.info.transaction_status != TransactionStatus.IDLE:
+                await self._let_go()  # of all: the others are probably as broken, and would each cost an attempt
+
+    async def _connect(self, line: "_Line") -> "_Held":
+        _line.set(line)
+        connection = await self._engine.connect()
+        try:
+            driver: Any = (await connection.get_raw_connection()).driver_connection
+            if await _is_direct(driver):
+                driver.prepare_threshold = _PREPARED_AFTER
+        except BaseException:
+            await _end(connection)
+            raise
+        return _Held(connection, driver)
+
+    async def _let_go(self) -> None:
+        while self._held:
+            await _end(self._held.pop().connection)
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A connection, for SQLAlchemy and as the driver has it."""
+
+    connection: AsyncConnection
+    driver: psycopg.AsyncConnection[Any]
+
+
+async def _is_direct(driver: psycopg.AsyncConnection[Any]) -> bool:
+    """Return whether a connection leads to the server itself: then what answers is the process that
+    the server named when it was made. A pooler names something else.
+    """
+    answer = await (await driver.execute("SELECT pg_backend_pid()", prepare=False)).fetchone()
+    return answer == (driver.info.backend_pid,)
+
+
+async def _end(connection: AsyncConnection) -> None:
+    # Not close() alone: it would roll back, and on a silent network nothing is to be waited for.
+    await connection.invalidate()
+    await connection.close()
+
+
+def _in_transaction(connection: Connection, unit: Unit[T]) -> T:
+    connection.exec_driver_sql(_BEGIN)
+    try:
+        result = unit(connection)
+        connection.exec_driver_sql("COMMIT")
+    except BaseException:
+        with suppress(Exception):  # a connection that is broken is let go of
+            connection.exec_driver_sql("ROLLBACK")
+        raise
+    return result
+
 
 def _refused(error: ProgrammingError) -> bool:
     """Return whether the error is about the address (it comes from the driver then, without a code)
@@ -109,15 +192,14 @@ class _Line:
 
     def __init__(self) -> None:
         self._descriptor: int | None = None
-
-    async def opened(self, connection: AsyncConnection) -> None:
-        self.runs_over((await connection.get_raw_connection()).driver_connection)
+        self.is_cut = False
 
     def runs_over(self, driver: Any) -> None:
         self._descriptor = driver.fileno()
 
     async def cut(self, task: "asyncio.Task[T]") -> None:
         """End the attempt now; whether the server carries it out is not known."""
+        self.is_cut = True
         task.add_done_callback(forget)
         if task.done():
             return

@@ -2,16 +2,17 @@
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Engine, event
+from sqlalchemy import URL, Connection, Engine, event
 from sqlalchemy.exc import DatabaseError
 
 from ..errors import LeaseError
 from ..threads import LastingThreads
 from .backend import ConnectionSettings
-from .connections import Route, make_engine, use_wal, write_transaction
+from .connections import OWN, Route, make_engine, use_wal, write_transaction
 from .database import Unit
 from .driver_errors import explain
 from .turnstile import TurnstileBusy
@@ -38,7 +39,9 @@ class SqliteDatabase:
             raise LeaseError(f"this Python has SQLite {sqlite3.sqlite_version}, but leased needs 3.35 or later")
         self._url = url
         self._timeout = timeout
-        self._engine = _engine(url, timeout, connections)
+        self._engine = _engine(url, timeout)
+        self._of_thread = threading.local()
+        self._held: list[Connection] = []
         self._threads = LastingThreads(connections, "lease-sqlite")
 
     @property
@@ -48,6 +51,9 @@ class SqliteDatabase:
     async def write(self, unit: Unit[T], *, timeout: float | None = None) -> T:
         return await self._bounded(lambda seconds: self._write(unit, seconds), timeout)
 
+    write_alone = write
+    """Its turn to write comes with a transaction."""
+
     async def read(self, unit: Unit[T], *, timeout: float | None = None) -> T:
         return await self._bounded(lambda _: self._read(unit), timeout)
 
@@ -56,6 +62,8 @@ class SqliteDatabase:
         # rest. Each of its waits is bounded.
         self._threads.shutdown(wait=False, cancel_futures=True)
         await asyncio.get_running_loop().run_in_executor(None, self._threads.shutdown)
+        for connection in self._held:
+            connection.close()
         self._engine.dispose()
 
     async def _bounded(self, attempt: Callable[[float], T], timeout: float | None) -> T:
@@ -79,20 +87,27 @@ class SqliteDatabase:
             raise explain(error, self._url) from error
 
     def _write(self, unit: Unit[T], seconds: float) -> T:
-        with self._engine.connect() as connection, write_transaction(connection, seconds):
-            return unit(connection)
+        with write_transaction(self._connection(), seconds):
+            return unit(self._connection())
 
     def _read(self, unit: Unit[T]) -> T:
-        with self._engine.connect() as connection:
-            return unit(connection)
+        return unit(self._connection())
+
+    def _connection(self) -> Connection:
+        """Return the connection of this thread, which is held until the database is closed."""
+        held: Connection | None = getattr(self._of_thread, "connection", None)
+        if held is None:
+            held = self._of_thread.connection = self._engine.connect()
+            self._held.append(held)
+        return held
 
 
-def _engine(url: URL, timeout: float, connections: int) -> Engine:
-    engine = make_engine(url, ConnectionSettings(lock_wait=timeout), pool=connections, patience=timeout)
+def _engine(url: URL, timeout: float) -> Engine:
+    engine = make_engine(url, ConnectionSettings(lock_wait=timeout))
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
         use_wal(connection, str(url.database), timeout)
         connection.execute("PRAGMA foreign_keys = ON").close()
 
-    return engine
+    return engine.execution_options(**{OWN: True})

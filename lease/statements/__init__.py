@@ -7,7 +7,7 @@ Each takes a SQLAlchemy connection and runs in the caller's own transaction, so 
 from .breaks import break_grant
 from .endings import Release, end_dead, release, release_all, settle
 from .fences import FENCED_OFF, IN_SAVEPOINT, fence, fence_call, fence_values, fenced_off, refusal
-from .grants import grant
+from .grants import grant, grant_free
 from .queues import CHANNEL, Queue, leave_queue, lock_queues, notify, queue_up, read_queues, write_queue
 from .records import list_prefix, read
 from .renewals import RenewedPairs, renew, renew_unlocked
@@ -26,6 +26,7 @@ __all__ = [
     "fence_values",
     "fenced_off",
     "grant",
+    "grant_free",
     "leave_queue",
     "list_prefix",
     "lock_queues",

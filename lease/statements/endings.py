@@ -5,13 +5,14 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, bindparam, select, tuple_, update
 
 from ..database.contention import lock_timeout
 from ..database.dialects import clock, seconds_of
 from ..model import Grant
-from ..schema import lease, of_grant, stale
+from ..schema import lease, stale
 from ..waiters import Waiters, parse_waiters
+from .statement import Statement
 
 _ENDED = {"holder": None, "label": None, "boot": None, "expires_at": None, "released_at": clock()}
 _AT_ONCE = 2_000
@@ -33,13 +34,21 @@ def release(connection: Connection, grant: Grant, *, lock_wait: float = 5.0) -> 
 
     Waits up to ``lock_wait`` seconds for transactions that are fenced with this grant.
     """
-    row = connection.execute(
-        update(lease)
-        .where(of_grant(grant), lock_timeout(lock_wait))
-        .values(_ENDED)
-        .returning(lease.c.waiters, seconds_of(clock()))
-    ).one_or_none()
-    return Release(released=False) if row is None else Release(released=True, waiting=parse_waiters(*row))
+    rows = _RELEASE(connection, of_name=grant.name, of_token=grant.token, of_holder=grant.holder, lock_wait=lock_wait)
+    return Release(released=True, waiting=parse_waiters(*rows[0])) if rows else Release(released=False)
+
+
+_RELEASE = Statement(
+    update(lease)
+    .where(
+        lease.c.name == bindparam("of_name"),
+        lease.c.token == bindparam("of_token"),
+        lease.c.holder == bindparam("of_holder"),
+        lock_timeout("lock_wait"),
+    )
+    .values(_ENDED)
+    .returning(lease.c.waiters, seconds_of(clock()))
+)
 
 
 def release_all(connection: Connection, holder: str, besides: Collection[str] = ()) -> dict[Grant, Waiters]:

@@ -2,19 +2,21 @@
 next token (rules 4 and 5).
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, Double, Text, bindparam, func, or_, select, text, update
 
 from ..database.backend import backend_of
 from ..database.contention import without_first
-from ..database.dialects import clock, insert_missing, later, now, this_boot, uptime
+from ..database.dialects import any_of, clock, insert_missing, later, now, this_boot, uptime
 from ..model import Grant
 from ..schema import free_or_stale, lease
 from ..waiters import PLACE, Waiter, ahead_of, beginning_with, behind, format_waiters, joined, may_take
 from .queues import lock_queues, write_queue
+from .statement import Statement
 
 _CLAIM = text(
     "SELECT name FROM unnest(CAST(:names AS text[])) AS name WHERE pg_try_advisory_xact_lock(528304792, hashtext(name))"
@@ -54,6 +56,14 @@ def grant(
     return granted + _grant_in_turn(connection, left, waiter, ttl, label, queue=queue, lock_wait=lock_wait)
 
 
+def grant_free(connection: Connection, name: str, holder: str, ttl: float, *, label: str | None = None) -> Grant | None:
+    """Grant ``name`` to ``holder`` if it is free or stale, and nobody waits for it, or ``holder``
+    first; else None, and the rest is for `grant`. One statement, which needs no transaction.
+    """
+    granted = _grant_free(connection, [name], holder, ttl, label)
+    return granted[0] if granted else None
+
+
 def _left(wanted: Sequence[str], granted: Iterable[Grant]) -> list[str]:
     done = {one.name for one in granted}
     return [name for name in wanted if name not in done]
@@ -71,10 +81,15 @@ def _grant_free(
     connection: Connection, names: Sequence[str], holder: str, ttl: float, label: str | None
 ) -> list[Grant]:
     """Grant those for which nobody waits, or for which ``holder`` is the first who does."""
-    mine = beginning_with(holder)
-    is_first = func.substr(lease.c.waiters, 1, len(mine)) == mine
-    at_once = free_or_stale() & or_(lease.c.waiters.is_(None), is_first)
-    return _grant(connection, names, at_once, holder, ttl, label, without_first(lease.c.waiters))
+    rows = _GRANT_FREE(
+        connection,
+        names=json.dumps(names),
+        for_holder=holder,
+        for_label=label,
+        ttl=ttl,
+        first_is_holder=beginning_with(holder),
+    )
+    return [Grant(name, token, holder) for name, token in rows]
 
 
 def _grant_in_turn(
@@ -93,48 +108,20 @@ def _grant_in_turn(
         taken: list[Grant] = []
         if not found.is_live and may_take(ahead_of(waiter.holder, found.waiting), found.free_for):
             left = format_waiters(behind(found.waiting, waiter.holder))
-            taken = _grant(connection, [found.name], free_or_stale(), waiter.holder, ttl, label, left)
+            rows = _GRANT_IN_TURN(
+                connection,
+                names=json.dumps([found.name]),
+                for_holder=waiter.holder,
+                for_label=label,
+                ttl=ttl,
+                waiters_left=left,
+            )
+            taken = [Grant(name, token, waiter.holder) for name, token in rows]
         if queue and not taken:
             place = replace(waiter, until=found.moment + PLACE)
             write_queue(connection, found.name, joined(found.waiting, place))
         granted += taken
     return granted
-
-
-def _grant(  # noqa: PLR0917 - what a grant writes
-    connection: Connection,
-    names: Sequence[str],
-    where: ColumnElement[bool],
-    holder: str,
-    ttl: float,
-    label: str | None,
-    waiters: ColumnElement[Any] | str | None,
-) -> list[Grant]:
-    free = (
-        select(lease.c.name)
-        .where(lease.c.name.in_(names), where)
-        .order_by(lease.c.name)
-        .with_for_update(skip_locked=True)
-        .cte("free")
-    )
-    rows = connection.execute(
-        update(lease)
-        .where(lease.c.name.in_(select(free.c.name)), where)
-        .values(
-            token=lease.c.token + 1,
-            holder=holder,
-            label=label,
-            boot=this_boot(),
-            uptime=uptime(),
-            expires_at=later(clock(), ttl),
-            granted_at=now(),
-            renewed_at=now(),
-            released_at=None,
-            waiters=waiters,
-        )
-        .returning(lease.c.name, lease.c.token)
-    )
-    return [Grant(name, token, holder) for name, token in rows]
 
 
 def _insert_missing(connection: Connection, names: Sequence[str]) -> None:
@@ -149,3 +136,42 @@ def _unclaimed(connection: Connection, names: Sequence[str]) -> Sequence[str]:
     if backend_of(connection).has_one_writer:
         return names
     return connection.scalars(_CLAIM, {"names": list(names)}).all()
+
+
+def _granting(where: ColumnElement[bool], waiters: ColumnElement[Any]) -> Statement:
+    free = (
+        select(lease.c.name)
+        .where(any_of(lease.c.name, bindparam("names", type_=Text())), where)
+        .order_by(lease.c.name)
+        .with_for_update(skip_locked=True)
+        .cte("free")
+    )
+    return Statement(
+        update(lease)
+        .where(lease.c.name.in_(select(free.c.name)), where)
+        .values(
+            token=lease.c.token + 1,
+            holder=bindparam("for_holder"),
+            label=bindparam("for_label"),
+            boot=this_boot(),
+            uptime=uptime(),
+            expires_at=later(clock(), bindparam("ttl", type_=Double())),
+            granted_at=now(),
+            renewed_at=now(),
+            released_at=None,
+            waiters=waiters,
+        )
+        .returning(lease.c.name, lease.c.token)
+    )
+
+
+_first_is_holder = bindparam("first_is_holder", type_=Text())
+_GRANT_FREE = _granting(
+    free_or_stale()
+    & or_(
+        lease.c.waiters.is_(None),
+        func.substr(lease.c.waiters, 1, func.length(_first_is_holder)) == _first_is_holder,
+    ),
+    without_first(lease.c.waiters),
+)
+_GRANT_IN_TURN = _granting(free_or_stale(), bindparam("waiters_left", type_=Text()))

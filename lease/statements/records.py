@@ -5,18 +5,19 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, Connection, Row, Select, case, func, select, type_coerce
+from sqlalchemy import Boolean, Connection, Select, Text, bindparam, case, func, select, type_coerce
 
-from ..database.dialects import clock, now, seconds_between, seconds_of
+from ..database.dialects import any_of, clock, now, seconds_between, seconds_of
 from ..model import Break, LeaseRecord
 from ..schema import free_for, free_or_stale, lease
 from ..waiters import parse_waiters
+from .statement import Statement
 
 
 def read(connection: Connection, names: Sequence[str]) -> dict[str, LeaseRecord]:
     """Return what the database has under these names; a name never granted is missing."""
-    rows = connection.execute(_records().where(lease.c.name.in_(names)))
-    return {row.name: _record(row) for row in rows}
+    records = [_record(row) for row in _READ(connection, names=json.dumps(list(names)))]
+    return {record.name: record for record in records}
 
 
 def list_prefix(connection: Connection, prefix: str) -> list[LeaseRecord]:
@@ -46,23 +47,15 @@ def _records() -> Select[Any]:
     )
 
 
-def _record(row: Row[Any]) -> LeaseRecord:
-    return LeaseRecord(
-        name=row.name,
-        token=row.token,
-        holder=row.holder,
-        label=row.label,
-        granted_at=row.granted_at,
-        renewed_at=row.renewed_at,
-        held_for=row.held_for,
-        expires_in=row.expires_in,
-        live=row.live,
-        free_for=row.free_for,
-        waiting=parse_waiters(row.waiters, row.moment),
-        broken=None if row.broken is None else _break(row.broken),
-    )
+def _record(row: Sequence[Any]) -> LeaseRecord:
+    *fields, waiters, broken, moment = row
+    values: tuple[Any, ...] = (*fields, parse_waiters(waiters, moment), None if broken is None else _break(broken))
+    return LeaseRecord(*values)
 
 
 def _break(kept: str) -> Break:
     values = json.loads(kept)
     return Break(**{**values, "at": datetime.fromisoformat(values["at"])})
+
+
+_READ = Statement(_records().where(any_of(lease.c.name, bindparam("names", type_=Text()))))

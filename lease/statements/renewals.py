@@ -1,12 +1,15 @@
 """The renewal of all leases of one holder in one statement (rule 7)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, select, update
+from sqlalchemy import ColumnElement, Connection, Double, bindparam, select, update
 
 from ..database.contention import lock_timeout
-from ..database.dialects import clock, later, now, uptime
+from ..database.dialects import clock, later, now, seconds_of, uptime
 from ..schema import lease
+from .statement import Statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,29 +26,38 @@ def renew(connection: Connection, holder: str, ttl: float, *, lock_wait: float) 
     A row that another transaction has locked for longer than ``lock_wait`` seconds makes the
     database refuse the whole statement; use `renew_unlocked` then.
     """
-    return _renew(connection, lease.c.holder == holder, lock_timeout(lock_wait), ttl=ttl)
+    return _renewed(_RENEW(connection, of_holder=holder, ttl=ttl, lock_wait=lock_wait))
 
 
 def renew_unlocked(connection: Connection, holder: str, ttl: float) -> RenewedPairs:
     """Renew the leases of ``holder``, passing over rows that another transaction has locked (rule
     7).
     """
-    unlocked = (
-        select(lease.c.name)
-        .where(lease.c.holder == holder)
-        .order_by(lease.c.name)
-        .with_for_update(skip_locked=True, key_share=True)
-        .cte("unlocked")
+    return _renewed(_RENEW_UNLOCKED(connection, of_holder=holder, ttl=ttl))
+
+
+def _renewed(rows: Sequence[Sequence[Any]]) -> RenewedPairs:
+    return RenewedPairs(
+        frozenset([(name, token) for name, token, _ in rows]), max([time for _, _, time in rows], default=None)
     )
-    return _renew(connection, lease.c.holder == holder, lease.c.name.in_(select(unlocked.c.name)), ttl=ttl)
 
 
-def _renew(connection: Connection, *where: ColumnElement[bool], ttl: float) -> RenewedPairs:
-    rows = connection.execute(
+def _renewal(*where: ColumnElement[bool]) -> Statement:
+    return Statement(
         update(lease)
-        .where(*where)
-        .values(expires_at=later(clock(), ttl), renewed_at=now(), uptime=uptime())
-        .returning(lease.c.name, lease.c.token, lease.c.renewed_at)
-    ).all()
-    times = [renewed_at.timestamp() for _, _, renewed_at in rows]
-    return RenewedPairs(frozenset((name, token) for name, token, _ in rows), max(times, default=None))
+        .where(_OF_HOLDER, *where)
+        .values(expires_at=later(clock(), bindparam("ttl", type_=Double())), renewed_at=now(), uptime=uptime())
+        .returning(lease.c.name, lease.c.token, seconds_of(lease.c.renewed_at))
+    )
+
+
+_OF_HOLDER = lease.c.holder == bindparam("of_holder")
+_unlocked = (
+    select(lease.c.name)
+    .where(_OF_HOLDER)
+    .order_by(lease.c.name)
+    .with_for_update(skip_locked=True, key_share=True)
+    .cte("unlocked")
+)
+_RENEW = _renewal(lock_timeout("lock_wait"))
+_RENEW_UNLOCKED = _renewal(lease.c.name.in_(select(_unlocked.c.name)))

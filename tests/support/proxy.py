@@ -1,6 +1,7 @@
 """A proxy before PostgreSQL that a test can cut, silence and slow down; it reads statements."""
 
 import contextlib
+import re
 import socket
 import struct
 import threading
@@ -9,6 +10,8 @@ from types import TracebackType
 from typing import Self
 
 CANCEL = 80_877_102
+_KEY = re.compile(rb"(K\0\0\0[\x0c\x28]).{4}", re.DOTALL)
+"""The message by which a server names the process that serves a connection."""
 STARTUPS = (80_877_103, 80_877_104)  # asks for SSL and for GSS; the startup message itself comes after
 
 
@@ -26,6 +29,10 @@ class Proxy:
         self.connections = 0
         self.silent_after: int | None = None
         """The number of server packets after which each new connection falls silent."""
+        self.prepared: list[str] = []
+        """The names of all statements that were prepared under one."""
+        self.pooling = False
+        """Tell each new connection another process than the server's, as a pooler does."""
         self._open: set[socket.socket] = set()
         self._rude: set[socket.socket] = set()
         self._lock = threading.Lock()
@@ -155,6 +162,8 @@ class Proxy:
                     time.sleep(self._delay)
                 if reader is not None:
                     reader.read(data)
+                elif self.pooling:
+                    data = _KEY.sub(lambda found: found[1] + b"\0\0\0\1", data)
                 target.sendall(data)
         for line in (source, target):
             with contextlib.suppress(OSError):
@@ -172,6 +181,7 @@ class Reader:
     def __init__(self, proxy: Proxy) -> None:
         self._proxy = proxy
         self._rest = b""
+        self._prepared: dict[bytes, str] = {}
         self._started = False
 
     def read(self, data: bytes) -> None:
@@ -200,4 +210,9 @@ class Reader:
         if kind == b"Q":
             self._proxy.asked(body.rstrip(b"\0").decode())
         elif kind == b"P":
-            self._proxy.asked(body.split(b"\0")[1].decode())
+            name, statement = body.split(b"\0")[:2]
+            self._prepared[name] = statement.decode()
+            if name:
+                self._proxy.prepared.append(name.decode())
+        elif kind == b"B":
+            self._proxy.asked(self._prepared[body.split(b"\0")[1]])

@@ -188,12 +188,15 @@ async def test_a_holder_cut_off_stops_at_give_up_and_nobody_is_granted_before_th
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize(("existing", "statement"), [(False, "COMMIT"), (True, "WITH free")])
 async def test_a_grant_whose_reply_is_lost_is_given_up_and_granted_anew(
-    client: lease.LeaseClient, proxy: Proxy, tables: Tables
+    client: lease.LeaseClient, proxy: Proxy, tables: Tables, *, existing: bool, statement: str
 ) -> None:
     """Rule 6: the retry is harmless, and knows that it was granted before."""
-    assert await client.read("a") is None  # connected
-    proxy.swallow_answer_to("COMMIT")
+    if existing:
+        tables.release(tables.one("a"))
+    assert (await client.read("a") is not None) is existing  # connected
+    proxy.swallow_answer_to(statement)
     acquiring = asyncio.ensure_future(client.try_acquire("a"))
     await until(lambda: (record := tables.read("a")) and record.holder)
     proxy.drop()
@@ -201,7 +204,7 @@ async def test_a_grant_whose_reply_is_lost_is_given_up_and_granted_anew(
     held = await asyncio.wait_for(acquiring, LIMIT)
     assert held is not None
     assert held.token == tables.record("a").token
-    assert held.token >= 2
+    assert held.token >= (3 if existing else 2)
 
 
 @pytest.mark.anyio
@@ -226,7 +229,7 @@ async def test_a_release_whose_reply_is_lost_is_harmless(
 ) -> None:
     held = await client.try_acquire("a")
     assert held is not None
-    proxy.swallow_answer_to("COMMIT")
+    proxy.swallow_answer_to("UPDATE")
     releasing = asyncio.ensure_future(held.release())
     await until(lambda: tables.record("a").holder is None)
     proxy.drop()

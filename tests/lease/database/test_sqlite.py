@@ -19,6 +19,7 @@ import lease.database.dialects
 from lease import Grant, LeaseError, LeaseLost, LeaseTiming, StoreUnavailable, events, fence
 from lease.database.opening import open_database
 from lease.database.turnstile import Turnstile, TurnstileBusy
+from lease.statements import statement
 from lease.sync import LeaseClient
 from tests.lease.stores import STEADY, Recorder, Tables, in_thread
 from tests.support.binaries import readable_temporary_folder
@@ -123,6 +124,7 @@ def test_a_grant_that_was_not_made_with_its_uptime_lives_by_its_expiry(
 def _forget_compiled(tables: Tables) -> None:
     """Statements remember the clock that they were compiled with."""
     tables.engine.clear_compiled_cache()
+    statement._compiled.clear()
 
 
 # Taking turns

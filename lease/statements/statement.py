@@ -1,0 +1,103 @@
+"""A statement that is built once, and compiled once for each kind of database.
+
+Building SQL anew, and looking up what SQLAlchemy compiled of it, costs more than a round trip to a
+database on the same machine. So a statement here is a constant with parameters, and over the
+library's own connections its text goes straight to the driver's cursor. Over any other connection
+SQLAlchemy runs it, with the events that somebody may listen to.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import BindParameter, Connection, Dialect, Select, Update
+from sqlalchemy.engine.interfaces import DBAPICursor
+from sqlalchemy.exc import DBAPIError
+
+from ..database.connections import OWN
+
+_Convert = Callable[[Any], Any]
+
+
+class Statement:
+    """One statement. Call it with a connection and its parameters; it returns all rows, if it has any."""
+
+    def __init__(self, construct: Select[Any] | Update) -> None:
+        self._construct = construct
+
+    def __call__(self, connection: Connection, **values: Any) -> Sequence[Sequence[Any]]:
+        """Run it in the transaction of ``connection``."""
+        if not connection.get_execution_options().get(OWN):
+            return connection.execute(self._construct, values).all()
+        compiled = self._compiled_for(connection)
+        if not connection.in_transaction():
+            connection.begin()  # as `connection.execute` would
+        parameters = compiled.parameters(values)
+        cursor = connection.connection.cursor()
+        try:
+            cursor.execute(compiled.text, parameters)
+            return compiled.rows(cursor)
+        except Exception as error:
+            dialect = connection.dialect
+            base = dialect.loaded_dbapi.Error
+            if not isinstance(error, base):
+                raise
+            raise DBAPIError.instance(compiled.text, parameters, error, base, dialect=dialect) from error
+        finally:
+            cursor.close()
+
+    def _compiled_for(self, connection: Connection) -> "_Compiled":
+        schemas = connection.get_execution_options().get("schema_translate_map") or {}
+        key = (self, schemas.get(None))
+        known = _compiled.setdefault(connection.dialect, {})
+        if key not in known:
+            known[key] = _Compiled(self._construct, connection.dialect, schemas)
+        return known[key]
+
+
+class _Compiled:
+    """The text of a statement for one kind of database, and what its driver takes and gives."""
+
+    def __init__(
+        self, construct: Select[Any] | Update, dialect: Dialect, schemas: Mapping[str | None, str | None]
+    ) -> None:
+        compiled = dialect.statement_compiler(
+            dialect, construct, schema_translate_map=schemas, render_schema_translate=bool(schemas)
+        )
+        self.text = str(compiled)
+        self._by_position = compiled.positiontup is not None
+        names = [*compiled.bind_names.values()] if compiled.positiontup is None else compiled.positiontup
+        self._bound = [(name, compiled.binds[name], _binder(compiled.binds[name], dialect)) for name in names]
+        self._types = [column.type.dialect_impl(dialect) for column in construct.exported_columns]
+        self._dialect = dialect
+        self._columns: list[_Convert | None] | None = None
+
+    def parameters(self, values: Mapping[str, Any]) -> Any:
+        """Return what the driver is given for these values."""
+        given = []
+        for name, parameter, convert in self._bound:
+            value = values[parameter.key] if parameter.required else parameter.effective_value
+            given.append((name, value if convert is None else convert(value)))
+        return tuple(value for _, value in given) if self._by_position else dict(given)
+
+    def rows(self, cursor: DBAPICursor) -> Sequence[Sequence[Any]]:
+        """Return what the driver gives, as Python has it."""
+        if not cursor.description:
+            return ()
+        if self._columns is None:  # what a driver gives for a type is known by its first answer
+            described = zip(self._types, cursor.description, strict=True)
+            self._columns = [type_.result_processor(self._dialect, column[1]) for type_, column in described]
+        rows = cursor.fetchall()
+        if not any(self._columns):
+            return rows
+        return [
+            [value if convert is None else convert(value) for convert, value in zip(self._columns, row, strict=True)]
+            for row in rows
+        ]
+
+
+def _binder(parameter: BindParameter[Any], dialect: Dialect) -> _Convert | None:
+    return parameter.type.dialect_impl(dialect).bind_processor(dialect)
+
+
+_compiled: WeakKeyDictionary[Dialect, dict[tuple[Statement, str | None], _Compiled]] = WeakKeyDictionary()

@@ -1,0 +1,145 @@
+"""What a client asks of PostgreSQL, and over what: each call one statement, over a connection that is held."""
+
+import itertools
+import re
+
+import psycopg
+import pytest
+from sqlalchemy import Connection, text
+
+from lease import LeaseTiming, StoreUnavailable, statements
+from lease.database.opening import open_database
+from lease.statements import records, renewals
+from lease.statements.statement import Statement
+from lease.store import DatabaseStore
+from tests.lease.stores import Tables
+from tests.support.postgres import plain
+from tests.support.proxy import Proxy
+
+STATEMENTS = {
+    renewals._RENEW: "renew",
+    renewals._RENEW_UNLOCKED: "renew, passing over what is locked",
+    records._READ: "read",
+}
+TIMING = LeaseTiming(ttl=60, attempt_timeout=5)
+
+
+@pytest.fixture
+def tables(postgres_tables: Tables) -> Tables:
+    return postgres_tables
+
+
+def asked(proxy: Proxy, begun: int) -> list[str]:
+    """The first two words of what was asked since."""
+    return [" ".join(statement.split()[:2]) for statement in proxy.statements[begun:]]
+
+
+@pytest.mark.anyio
+async def test_renewing_reading_and_releasing_are_one_statement_each(
+    proxied_url: str, proxy: Proxy, tables: Tables
+) -> None:
+    store = DatabaseStore(proxied_url, TIMING)
+    await store.renew("anna", 60.0, [])
+    await store.read("a")
+    connections = proxy.connections
+    for _ in range(10):  # prepared on the way
+        grant = tables.one("a")
+        for call in (store.renew("anna", 60.0, [grant]), store.read("a"), store.release(grant)):
+            begun = len(proxy.statements)
+            await call
+            assert len(asked(proxy, begun)) == 1, proxy.statements[begun:]
+    assert proxy.connections == connections, "over the connections that there were"
+    await store.close()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("pooling", [False, True], ids=["direct", "pooler"])
+async def test_statements_are_prepared_on_a_connection_that_leads_to_the_server_itself_and_on_no_other(
+    proxied_url: str, proxy: Proxy, tables: Tables, *, pooling: bool
+) -> None:
+    """A pooler would run them over any of its connections, where another client's may have the same name."""
+    proxy.pooling = pooling
+    store = DatabaseStore(proxied_url, TIMING)
+    grant = tables.one("a")
+    for _ in range(10):
+        assert (await store.renew("anna", 60.0, [grant])).pairs == {("a", 1)}
+        assert await store.read("a") is not None
+    assert bool(proxy.prepared) is not pooling
+    await store.close()
+
+
+@pytest.mark.parametrize("statement", STATEMENTS, ids=STATEMENTS.get)
+def test_a_plan_for_any_parameters_goes_by_an_index(tables: Tables, statement: Statement) -> None:
+    fill(tables)
+    with tables.transaction() as connection:
+        asked = statement._compiled_for(connection).text
+    numbers = itertools.count(1)
+    asked = re.sub(r"%\(\w+\)s", lambda _: f"${next(numbers)}", asked)
+    with psycopg.connect(plain(tables.url)) as driver:
+        plan = "\n".join(line for (line,) in driver.execute(f"EXPLAIN (GENERIC_PLAN) {asked}".encode(), prepare=False))
+    assert "Seq Scan" not in plan, plan
+
+
+@pytest.mark.anyio
+async def test_a_plan_of_the_time_when_the_table_was_empty_ends_when_it_is_analyzed(
+    proxied_url: str, proxy: Proxy, tables: Tables
+) -> None:
+    tables.run(lambda connection: connection.execute(text("ANALYZE lease")))
+    store = DatabaseStore(proxied_url, TIMING)
+    for _ in range(10):
+        await store.read("a")
+    assert proxy.prepared
+    fill(tables)
+    scans = "SELECT seq_scan FROM pg_stat_xact_user_tables WHERE relname = 'lease'"
+
+    def scanned(connection: Connection) -> int:
+        before = connection.scalar(text(scans))
+        statements.read(connection, ["name-0001"])
+        return int(connection.scalar(text(scans)) - before)
+
+    assert await store._others.write(scanned) == 0
+    await store.close()
+
+
+def fill(tables: Tables) -> None:
+    """Grant some thousands of leases, to some hundreds of holders."""
+    for number in range(200):
+        tables.grant(*(f"name-{number:04}-{lease}" for lease in range(20)), holder=f"holder {number}")
+    tables.run(lambda connection: connection.execute(text("ANALYZE lease")))
+
+
+@pytest.mark.anyio
+async def test_a_write_that_raises_is_rolled_back_and_its_connection_is_held(
+    proxied_url: str, proxy: Proxy, tables: Tables
+) -> None:
+    database = open_database(proxied_url, timeout=5.0, connections=1)
+    await database.read(lambda connection: connection.scalar(text("SELECT 1")))
+    connections = proxy.connections
+
+    def fails(connection: Connection) -> None:
+        connection.execute(text("INSERT INTO lease (name) VALUES ('a')"))
+        raise KeyError("a mistake of the caller's")
+
+    for _ in range(3):
+        with pytest.raises(KeyError):
+            await database.write(fails)
+    assert tables.read("a") is None
+    assert await database.read(lambda connection: connection.scalar(text("SELECT 1"))) == 1
+    assert proxy.connections == connections
+    await database.close()
+
+
+@pytest.mark.anyio
+async def test_a_connection_that_the_database_refused_something_on_is_not_used_again(
+    proxied_url: str, proxy: Proxy, tables: Tables
+) -> None:
+    """What was prepared over it may be what is wrong."""
+    store = DatabaseStore(proxied_url, TIMING)
+    for _ in range(10):
+        await store.read("a")
+    assert proxy.prepared
+    tables.run(lambda connection: connection.execute(text("ALTER TABLE lease ALTER COLUMN label TYPE varchar(300)")))
+    with pytest.raises(StoreUnavailable, match="cached plan"):
+        await store.read("a")
+    assert await store.read("a") is None
+    await store.close()
