@@ -3,6 +3,7 @@
 from alembic import context, op
 
 from lease import schema as lease_schema
+from lease.database.backend import backend_named
 
 revision = "0002"
 down_revision = "0001"
@@ -15,7 +16,7 @@ def upgrade() -> None:
     if context.is_offline_mode():
         for name in lease_schema.ADDED:
             op.execute(lease_schema.addition(op.get_context().dialect, name))
-        if op.get_context().dialect.name == "postgresql":  # the function is another one now, too
+        if backend_named(op.get_context().dialect.name).has_functions:  # the function is another one now, too
             op.execute(lease_schema.functions().rstrip().removesuffix(";"))
     else:
         lease_schema.create_tables(op.get_bind())
