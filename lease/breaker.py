@@ -4,14 +4,13 @@ from dataclasses import dataclass
 from functools import partial
 
 from .errors import LeaseError
-from .model import Break, Grant, LeaseRecord, check_name, is_mark
+from .model import DAEMON, Break, Grant, LeaseRecord, check_name, is_mark
 from .retrying import retried
 from .store import Store
 from .timing import LeaseTiming
 
 _LONGEST = 1_000
 """Characters of a reason, or of who gives it."""
-_DAEMON = "run/"
 _TURNS = 3
 """How often a lease may change hands while it is being broken."""
 
@@ -52,7 +51,7 @@ class Breaker:
 
 
 def _check(name: str, reason: str, by: str) -> None:
-    if check_name(name).startswith(_DAEMON):
+    if check_name(name).startswith(DAEMON):
         raise LeaseError(f"lease {name!r} belongs to the daemon, and is not broken: cancel the run instead")
     for what, said in (("reason of a break", reason), ("name of who breaks a lease", by)):
         if not isinstance(said, str) or not said.strip() or len(said) > _LONGEST or not said.isprintable():

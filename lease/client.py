@@ -14,6 +14,7 @@ from .cancellation import CancelledOnLoss, answer, done, uncut
 from .clock import Clock, boottime
 from .core import Core, Ticket
 from .database.address import Address
+from .doors import AsyncDoor
 from .durations import Duration, parse_duration
 from .errors import LeaseError, LeaseNotAcquired
 from .fences.fenced import PATIENCE
@@ -58,7 +59,7 @@ class Lease(Handle):
             await answer(self._runtime.call(lambda core: core.forget(self._state)))
 
 
-class LeaseClient:
+class LeaseClient(AsyncDoor):
     """Acquires leases, and renews them from a heartbeat in a thread of its own.
 
     ``database`` is a URL, or a SQLAlchemy engine, and then it connects as that does; ``store``
@@ -84,6 +85,7 @@ class LeaseClient:
         )
 
     async def __aenter__(self) -> Self:
+        self.check_loop()
         try:
             await answer(self._runtime.open())
         except BaseException:

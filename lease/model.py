@@ -12,6 +12,8 @@ from .errors import InvalidName
 from .waiters import Waiters
 
 LONGEST_NAME = 255
+DAEMON = "run/"
+"""How the names of the daemon's leases begin."""
 _MARK = "broken:"
 
 
@@ -165,4 +167,11 @@ def check_name(name: str) -> str:
         raise InvalidName(f"a lease's name must be a string that UTF-8 can encode; {name!r:.60} is not")
     if not name.isprintable() and any(ord(letter) < 32 or 127 <= ord(letter) < 160 for letter in name):
         raise InvalidName(f"a lease's name has no control characters; {name!r:.60} does")
+    return name
+
+
+def check_free_name(name: str) -> str:
+    """Return ``name`` if clients may acquire it: a lease's name that is none of the daemon's."""
+    if check_name(name).startswith(DAEMON):
+        raise InvalidName(f"names that begin with {DAEMON!r} belong to the daemon; choose another than {name!r:.60}")
     return name

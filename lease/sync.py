@@ -9,6 +9,7 @@ from . import events
 from .clock import Clock, boottime
 from .core import Ticket
 from .database.address import Address
+from .doors import SyncDoor
 from .durations import Duration, parse_duration
 from .errors import LeaseError, LeaseNotAcquired
 from .fences.fenced import PATIENCE
@@ -36,7 +37,7 @@ class Lease(Handle):
         return ending.result()
 
 
-class LeaseClient:
+class LeaseClient(SyncDoor):
     """Acquires leases, and renews them from a heartbeat in a thread of its own; see
     `lease.client.LeaseClient`.
 

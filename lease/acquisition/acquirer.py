@@ -11,7 +11,7 @@ from ..clock import Clock
 from ..errors import LeaseError, LeaseNotAcquired, StoreUnavailable
 from ..grant_state import GrantState
 from ..heartbeat.heartbeat import Heartbeat
-from ..model import Grant, LeaseRecord, check_name
+from ..model import Grant, LeaseRecord, check_free_name
 from ..retrying import retried
 from ..store import Store
 from ..timing import LeaseTiming
@@ -43,7 +43,7 @@ class Acquirer:
         (None: for ever); `LeaseNotAcquired` says who holds it.
         """
         deadline = None if wait is None else self.clock() + wait
-        if self.turns.owner(check_name(name)) == owner:
+        if self.turns.owner(check_free_name(name)) == owner:
             raise self._refused_within(name, "this task or thread holds it already; there is no re-entry")
         if not await self.turns.take(name, owner, wait):
             raise self._refused_within(name, "another task or thread of this client holds it", wait)

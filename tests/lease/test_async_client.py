@@ -284,13 +284,13 @@ async def test_leading_goes_on_with_a_new_grant_each_time(client: LeaseClient, t
 
 
 async def test_a_lease_is_read_and_listed(client: LeaseClient) -> None:
-    async with client.hold("run/a"), client.hold("run/b"):
-        record = await client.read("run/a")
+    async with client.hold("job/a"), client.hold("job/b"):
+        record = await client.read("job/a")
         assert record is not None
         assert record.holder == client.holder
         assert record.label is not None
         assert record.label.endswith(f":{os.getpid()}")
-        assert [record.name for record in await client.list("run/")] == ["run/a", "run/b"]
+        assert [record.name for record in await client.list("job/")] == ["job/a", "job/b"]
     assert await client.read("never") is None
 
 

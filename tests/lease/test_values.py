@@ -9,7 +9,7 @@ import pytest
 from lease import Break, Grant, InvalidName, LeaseRecord, Loss, LossKind, events
 from lease.heartbeat.flights import ANY_NAME, Flight, explanations
 from lease.heartbeat.verdicts import judge, strangers
-from lease.model import Renewal, check_name
+from lease.model import Renewal, check_free_name, check_name
 
 A, B = Grant("a", 1, "anna"), Grant("b", 4, "anna")
 
@@ -105,6 +105,11 @@ def test_any_other_name_is_refused_with_a_sentence(name: str) -> None:
     assert "a lease's name" in str(refused.value)
     assert "\n" not in str(refused.value)
     str(refused.value).encode()
+
+
+@pytest.mark.parametrize("name", ["run", "Run/a", "a/run/b", "\N{BELL}check"])
+def test_a_name_that_does_not_begin_as_the_daemons_do_is_free_for_all(name: str) -> None:
+    assert check_free_name(name) == name
 
 
 # Events

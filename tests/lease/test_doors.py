@@ -1,0 +1,74 @@
+"""Clients that are entered by the wrong door, and names that are not theirs: one sentence each."""
+
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+import trio
+
+import lease.sync
+from lease import InvalidName, LeaseClient, LeaseError
+from tests.lease.stores import SELDOM, Tables
+
+
+@pytest.mark.anyio
+async def test_with_on_the_async_client_is_refused(sqlite_url: str) -> None:
+    with (
+        pytest.raises(LeaseError, match=r"enter it with `async with`, or use lease\.sync\.LeaseClient"),
+        LeaseClient(sqlite_url),
+    ):
+        pass
+
+
+@pytest.mark.anyio
+async def test_async_with_on_the_sync_client_is_refused(sqlite_url: str) -> None:
+    with pytest.raises(LeaseError, match=r"enter it with `with`, or use lease\.LeaseClient"):
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(lease.sync.LeaseClient(sqlite_url))
+
+
+def test_trio_is_refused_and_shown_the_way(sqlite_url: str) -> None:
+    async def asynchronous() -> None:
+        async with LeaseClient(sqlite_url):
+            pass
+
+    def held() -> int:
+        with lease.sync.LeaseClient(sqlite_url, timing=SELDOM) as client, client.hold("a") as held:
+            return held.token
+
+    with pytest.raises(LeaseError, match=r"needs a running event loop of asyncio.*trio\.to_thread\.run_sync"):
+        trio.run(asynchronous)
+    assert trio.run(trio.to_thread.run_sync, held) == 1
+
+
+DOORS = [
+    lambda client: client.try_acquire("run/shop/nightly"),
+    lambda client: client.acquire("run/shop/nightly", wait=1),
+    lambda client: client.hold("run/shop/nightly").__enter__(),
+    lambda client: next(client.lead("run/shop/nightly")),
+]
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_the_names_of_the_daemon_are_refused_to_others(tables: Tables, door: Any) -> None:
+    with (
+        lease.sync.LeaseClient(tables.url, timing=SELDOM) as client,
+        pytest.raises(InvalidName, match="names that begin with 'run/' belong to the daemon"),
+    ):
+        door(client)
+    assert tables.read("run/shop/nightly") is None
+
+
+@pytest.mark.anyio
+async def test_the_async_client_refuses_them_too_and_reads_them(tables: Tables) -> None:
+    tables.one("run/shop/nightly")
+    async with LeaseClient(tables.url, timing=SELDOM) as client:
+        with pytest.raises(InvalidName, match="belong to the daemon"):
+            async with client.hold("run/shop/nightly", wait=1):
+                pass
+        with pytest.raises(InvalidName, match="belong to the daemon"):
+            async for _ in client.lead("run/shop/nightly"):
+                pass
+        record = await client.read("run/shop/nightly")
+        assert record is not None
+        assert record.holder == "anna"
