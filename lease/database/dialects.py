@@ -6,21 +6,10 @@ from datetime import UTC, datetime
 from importlib import import_module
 from typing import Any
 
-from sqlalchemy import (
-    TIMESTAMP,
-    Boolean,
-    ColumnElement,
-    Connection,
-    Dialect,
-    Double,
-    Float,
-    Table,
-    Text,
-    bindparam,
-    literal,
-)
+from sqlalchemy import TIMESTAMP, Boolean, ColumnElement, Connection, Dialect, Double, Float, Table, Text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.expression import bindparam, literal
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -217,9 +206,8 @@ class other_boot(FunctionElement[bool]):  # noqa: N801
     """Whether a grant was made before the machine's last start; never so where the database's clock
     goes on.
 
-    Of its boot, of the uptime at its last renewal, and of its expiry. Where a platform has no id of
-    the boot, an uptime that is still to come tells; one beyond the expiry is of an older grant (0.1.0
-    does not write it).
+    Of its boot, its uptime when last renewed, and its expiry. Where a platform has no id of the boot,
+    an uptime still to come tells; one beyond the expiry is of an older grant (0.1.0 writes none).
     """
 
     type = Boolean()
@@ -239,9 +227,7 @@ def _other_boot_sqlite(element: other_boot, compiler: SQLCompiler, **kw: Any) ->
 
 
 class this_boot(FunctionElement[str]):  # noqa: N801
-    """The id of this machine's start on SQLite; NULL on PostgreSQL, whose clock does not depend on
-    it.
-    """
+    """The id of this machine's start on SQLite; NULL on PostgreSQL, whose clock goes on."""
 
     type = Text()
     inherit_cache = True
