@@ -14,7 +14,7 @@ from .cancellation import CancelledOnLoss, answer, done, uncut
 from .clock import Clock, boottime
 from .core import Core, Ticket
 from .database.address import Address
-from .doors import AsyncDoor
+from .doors import AsyncDoor, check_loop
 from .durations import Duration, parse_duration
 from .errors import LeaseError, LeaseNotAcquired
 from .fences.fenced import PATIENCE
@@ -85,7 +85,7 @@ class LeaseClient(AsyncDoor):
         )
 
     async def __aenter__(self) -> Self:
-        self.check_loop()
+        check_loop()
         try:
             await answer(self._runtime.open())
         except BaseException:

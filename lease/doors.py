@@ -15,17 +15,6 @@ class AsyncDoor:
     def __exit__(self, *error: object) -> None:
         """Stand here for ``with``, which looks for it first."""
 
-    @staticmethod
-    def check_loop() -> None:
-        """Raise `LeaseError` where no event loop of asyncio runs."""
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            raise LeaseError(
-                "the async LeaseClient needs a running event loop of asyncio, which there is none of here (trio has another): "
-                "use lease.sync.LeaseClient, with trio in threads (trio.to_thread.run_sync)"
-            ) from None
-
 
 class SyncDoor:
     """The door of the sync client, for those who come to it as to the async one."""
@@ -35,3 +24,14 @@ class SyncDoor:
 
     async def __aexit__(self, *error: object) -> None:
         """Stand here for ``async with``, which looks for it first."""
+
+
+def check_loop() -> None:
+    """Raise `LeaseError` where no event loop of asyncio runs."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        raise LeaseError(
+            "the async LeaseClient needs a running event loop of asyncio, which there is none of here (trio has another): "
+            "use lease.sync.LeaseClient, with trio in threads (trio.to_thread.run_sync)"
+        ) from None

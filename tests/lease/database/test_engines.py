@@ -146,6 +146,12 @@ def test_the_words_of_other_drivers_are_translated(given: dict[str, Any], words:
     assert in_words_of_libpq(given) == (words, [])
 
 
+def test_an_engine_of_asyncpg_is_followed(postgres_url: str) -> None:
+    url = make_url(postgres_url).set(drivername="postgresql+asyncpg")
+    arguments = {"ssl": "prefer", "timeout": 3, "server_settings": {"search_path": "pg_catalog, public"}}
+    assert token(create_async_engine(url, connect_args=arguments), "asyncpg") == 1
+
+
 def test_trust_in_the_machines_own_authorities_is_translated() -> None:
     words, _ = in_words_of_libpq({"ssl": True})
     assert words["sslmode"] == "verify-full"
