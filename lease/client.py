@@ -12,6 +12,7 @@ import anyio
 from . import events
 from .cancellation import CancelledOnLoss, answer, done, uncut
 from .clock import Clock, boottime
+from .closing import note_holder
 from .core import Core, Ticket
 from .database.address import Address
 from .doors import AsyncDoor, check_loop
@@ -148,11 +149,13 @@ class LeaseClient(AsyncDoor):
         ticket, seconds = Ticket(), None if wait is None else parse_duration(wait)
         future = self._runtime.submit(lambda core: core.acquire_for(ticket, name, seconds))
         try:
-            return Lease(self._runtime, await answer(future))
+            state = await answer(future)
         except asyncio.CancelledError:
             with anyio.CancelScope(shield=True), suppress(LeaseError):  # a closed client has abandoned it
                 await done(self._runtime.submit(lambda core: core.abandon(ticket)))
             raise
+        note_holder(state)
+        return Lease(self._runtime, state)
 
     async def try_acquire(self, name: str) -> Lease | None:
         """Acquire ``name`` if it is free or stale, otherwise return None. The caller releases it;

@@ -26,7 +26,7 @@ _held_here: ContextVar[tuple[GrantState, ...]] = ContextVar("lease_held_here", d
 
 
 def note_holder(state: GrantState) -> None:
-    """Record that it was acquired here: in this thread or task, or in one that this was started by."""
+    """Record that it was acquired here, in this thread or task, for work that is done here."""
     held = _held_here.get()
     if len(held) & (len(held) - 1) == 0:  # only then, so that a thousand leases cost a thousand looks
         held = tuple(one for one in held if not one.over)
@@ -34,8 +34,8 @@ def note_holder(state: GrantState) -> None:
 
 
 def held_here() -> frozenset[GrantState]:
-    """Return what was acquired here. Its work waits for a closing that is asked for here, and could
-    not end before.
+    """Return what was acquired here, or in the tasks that this one was started by. Its work waits for
+    a closing that is asked for here, and could not end before.
     """
     return frozenset(_held_here.get())
 

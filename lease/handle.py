@@ -6,7 +6,6 @@ from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import Future
 from typing import Any, overload
 
-from .closing import note_holder
 from .durations import Duration
 from .errors import LeaseError
 from .events import ReleaseFailed
@@ -29,7 +28,6 @@ class Handle:
         self._known = state
         self._fenced = FencedTransactions()
         self._pid = os.getpid()
-        note_holder(state)
 
     @property
     def _state(self) -> GrantState:

@@ -7,6 +7,7 @@ from typing import Self
 
 from . import events
 from .clock import Clock, boottime
+from .closing import note_holder
 from .core import Ticket
 from .database.address import Address
 from .doors import SyncDoor
@@ -108,7 +109,9 @@ class LeaseClient(SyncDoor):
         ticket, seconds = Ticket(), None if wait is None else parse_duration(wait)
         try:
             acquiring = self._runtime.submit(lambda core: core.acquire_for(ticket, name, seconds))
-            return Lease(self._runtime, acquiring.result())
+            state = acquiring.result()
+            note_holder(state)
+            return Lease(self._runtime, state)
         except LeaseError:
             raise
         except BaseException:

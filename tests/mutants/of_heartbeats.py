@@ -55,8 +55,8 @@ HEARTBEATS = (
         (
             Edit(
                 HEARTBEAT,
-                "for orphan in self._flights.orphans(strangers(renewal, self._holder, self._states.keys())):\n",
-                "for orphan in ():\n",
+                "self._orphans.begin(self._flights.orphans(strangers(renewal, self._holder, self._states.keys())))\n",
+                "pass\n",
             ),
         ),
         on_each(
@@ -86,13 +86,24 @@ HEARTBEATS = (
             Edit(BACKGROUND, "self._loop = asyncio.new_event_loop()", "self._loop = asyncio.get_running_loop()"),
             Edit(
                 BACKGROUND,
-                "self._thread = threading.Thread(target=self._run, name=name, daemon=True)",
-                "self._thread = threading.current_thread()",
+                "self._thread = CallbackThread(name, self._run)",
+                'self._thread = __import__("threading").current_thread()',
             ),
             Edit(BACKGROUND, "        self._thread.start()\n", ""),
             Edit(BACKGROUND, "if self._thread.is_alive() and os.getpid() == self._pid:", "if False:"),
         ),
         on_each("tests/lease/test_async_client.py::test_a_blocked_event_loop_keeps_its_lease[{}]"),
+    ),
+    Mutant(
+        "closed-while-its-work-goes-on",
+        "a client that is closed releases what it holds at once, whatever works under it",
+        (
+            Edit("lease/closing.py", "                await self._quiet.wait()\n", "                pass\n"),
+            Edit("lease/closing.py", "if state not in self._working and not state.over]", "if not state.over]"),
+        ),
+        on_each(
+            "tests/lease/test_closing.py::test_the_block_of_a_hold_ends_before_another_client_is_granted_the_lease[{}]"
+        ),
     ),
     Mutant(
         "keeper-without-a-deadline",
