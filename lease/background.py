@@ -8,6 +8,7 @@ from collections.abc import Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
+from .clock import Clock, DrivenClock, boottime
 from .errors import LeaseError
 from .threads import CallbackThread, LastingThreads, refuse_in_callbacks
 
@@ -24,9 +25,12 @@ class BackgroundLoop:
     survive a fork.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, clock: Clock = boottime) -> None:
+        self._driven = clock if isinstance(clock, DrivenClock) else None
         # Not asyncio.new_event_loop(): psycopg refuses the kind that Windows makes by default.
-        self._loop: asyncio.AbstractEventLoop = asyncio.SelectorEventLoop()
+        self._loop: asyncio.AbstractEventLoop = (
+            asyncio.SelectorEventLoop() if self._driven is None else self._driven.new_loop()
+        )
         self._loop.set_default_executor(LastingThreads(_THREADS, name))
         self._pid = os.getpid()
         self._thread = CallbackThread(name, self._run)
@@ -40,14 +44,19 @@ class BackgroundLoop:
         finally:
             self._loop.close()
 
-    def submit(self, work: Coroutine[Any, Any, T]) -> "Future[T]":
-        """Begin ``work`` in this loop. Cancelling the future cancels the work."""
+    def submit(self, work: Coroutine[Any, Any, T], patience: float | None = 0.0) -> "Future[T]":
+        """Begin ``work`` in this loop. Cancelling the future cancels the work. ``patience`` is for
+        clocks that a test moves (`lease.clock.DrivenClock`).
+        """
         try:
             self.check()
         except LeaseError:
             work.close()
             raise
-        return asyncio.run_coroutine_threadsafe(work, self._loop)
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        if self._driven is not None:
+            self._driven.asked(future, patience)
+        return future
 
     def check(self) -> None:
         """Raise `LeaseError` where this loop cannot be used."""

@@ -147,7 +147,9 @@ class LeaseClient(AsyncDoor):
         in `hold`. Its loss cancels nothing: watch ``lost``, or call ``ensure()``.
         """
         ticket, seconds = Ticket(), None if wait is None else parse_duration(wait)
-        future = self._runtime.submit(lambda core: core.acquire_for(ticket, name, seconds))
+        future = self._runtime.submit(
+            lambda core: core.acquire_for(ticket, name, seconds), None if seconds != 0 else 0.0
+        )
         try:
             state = await answer(future)
         except asyncio.CancelledError:

@@ -2,11 +2,34 @@
 
 import sys
 import time
+from asyncio import AbstractEventLoop
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 Clock = Callable[[], float]
 """Seconds since some fixed moment; never set, never backwards."""
+
+
+@runtime_checkable
+class DrivenClock(Protocol):
+    """A clock that a test moves, and by which the library's event loop goes too (`lease.testing`)."""
+
+    def __call__(self) -> float:
+        """Return the time in seconds."""
+        ...
+
+    def new_loop(self) -> AbstractEventLoop:
+        """Return an event loop that goes by this clock."""
+        ...
+
+    def asked(self, future: "Future[Any]", patience: float | None) -> None:
+        """Take note of a call that waits for ``future``. Time may pass by itself until it is done:
+        at once, or after ``patience`` in real seconds; with None the call may wait for its turn.
+        """
+        ...
+
 
 if sys.platform == "linux":
     _CLOCK = time.CLOCK_BOOTTIME

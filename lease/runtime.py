@@ -50,7 +50,7 @@ class Runtime:
         """Start the thread and the heartbeat."""
         if self._loop is not None:
             raise LeaseError("this client is open already, or was used before; make a new LeaseClient")
-        self._loop = BackgroundLoop("lease-heartbeat")
+        self._loop = BackgroundLoop("lease-heartbeat", self.clock)
         return self._loop.submit(self._open())
 
     async def _open(self) -> None:
@@ -75,7 +75,7 @@ class Runtime:
         waiting = held_here()
         if self._loop is not None and self._loop.is_over:
             return _done(None)
-        return self.submit(lambda core: core.close(waiting))
+        return self.submit(lambda core: core.close(waiting), patience=1.0)
 
     def stop(self) -> None:
         """End the thread."""
@@ -97,9 +97,9 @@ class Runtime:
             raise LeaseError("this client is not open: use it as `with LeaseClient(...) as client` (or `async with`)")
         return self._core
 
-    def submit(self, work: Callable[[Core], Coroutine[Any, Any, T]]) -> "Future[T]":
-        """Begin ``work`` with the core, in the library's thread. Cancelling the future cancels it."""
-        return self.loop.submit(work(self.core))
+    def submit(self, work: Callable[[Core], Coroutine[Any, Any, T]], patience: float | None = 0.0) -> "Future[T]":
+        """Begin ``work`` with the core, in the library's thread (see `BackgroundLoop.submit`)."""
+        return self.loop.submit(work(self.core), patience)
 
     def call(self, step: Callable[[Core], T]) -> "Future[T]":
         """Run ``step`` with the core, in the library's thread; nothing else there runs meanwhile."""

@@ -108,7 +108,9 @@ class LeaseClient(SyncDoor):
         """
         ticket, seconds = Ticket(), None if wait is None else parse_duration(wait)
         try:
-            acquiring = self._runtime.submit(lambda core: core.acquire_for(ticket, name, seconds))
+            acquiring = self._runtime.submit(
+                lambda core: core.acquire_for(ticket, name, seconds), None if seconds != 0 else 0.0
+            )
             state = acquiring.result()
             note_holder(state)
             return Lease(self._runtime, state)

@@ -3,15 +3,15 @@
 import asyncio
 import threading
 import time
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
 from ..errors import LeaseLost, StoreUnavailable
-from ..model import Break, Grant, LeaseRecord, Renewal, ended_sentence, mark_of
+from ..model import Break, Grant, LeaseRecord, Renewal, check_name, ended_sentence, mark_of
 from ..waiters import PLACE, Waiter, Waiters, ahead_of, behind, joined, may_take, without
 from .clock import ManualClock
 
@@ -39,6 +39,7 @@ class MemoryStore:
         self._clock = clock or time.monotonic
         self._rows: dict[str, _Row] = {}
         self._lock = threading.Lock()
+        self._watchers: dict[str, list[Callable[[], None]]] = {}
         self.available = True
         """While it is False, every call raises `StoreUnavailable`."""
 
@@ -86,7 +87,18 @@ class MemoryStore:
                 return False
             row.holder = row.label = None
             row.released_at = self._clock()
-            return True
+        self._tell(grant.name)
+        return True
+
+    def steal(self, name: str, *, label: str = "another client", ttl: float = 15.0) -> Grant:
+        """Grant ``name`` to another client, whoever holds it, as if its ttl had been over."""
+        with self._lock:
+            row, now = self._rows.setdefault(name, _Row()), self._clock()
+            grant = Grant(check_name(name), row.token + 1, f"{label} {row.token + 1}")
+            row.token, row.holder, row.label = grant.token, grant.holder, label
+            row.granted_at = row.renewed_at = now
+            row.expires_at, row.released_at = now + ttl, None
+            return grant
 
     async def release_all(self, holder: str, besides: Collection[str]) -> list[Grant]:
         """End all that ``holder`` has besides these names."""
@@ -95,7 +107,9 @@ class MemoryStore:
             for _, row in held:
                 row.holder = row.label = None
                 row.released_at = self._clock()
-            return [Grant(name, row.token, holder) for name, row in held]
+        for name, _ in held:
+            self._tell(name)
+        return [Grant(name, row.token, holder) for name, row in held]
 
     async def break_grant(self, grant: Grant, by: str, reason: str) -> Break | None:
         """Break ``grant`` if it is still in force."""
@@ -110,23 +124,22 @@ class MemoryStore:
 
     @contextmanager
     def waiting(self, name: str, holder: str) -> "Iterator[Wait]":
-        """Give a wait of real time for the turn at ``name``."""
+        """Give a wait that ends when something happens to ``name``."""
         del holder  # the next attempt finds out whose turn it is
-        yield partial(self._wait, name)
-
-    async def _wait(self, name: str, seconds: float, ahead: int) -> None:
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            record = await self.read(name)
-            if record is None or not record.live:
-                return
-            await asyncio.sleep(0.005 * (ahead + 1))
+        loop, changed = asyncio.get_running_loop(), asyncio.Event()
+        watcher = partial(_set_soon, loop, changed)
+        self._watchers.setdefault(name, []).append(watcher)
+        try:
+            yield partial(_wait, changed)
+        finally:
+            self._watchers[name].remove(watcher)
 
     async def leave(self, name: str, holder: str) -> None:
         """Give up the place of ``holder``."""
         with self._reached():
             row = self._rows.setdefault(name, _Row())
             row.waiting = without(row.waiting, holder)
+        self._tell(name)
 
     async def read(self, name: str) -> LeaseRecord | None:
         """Return the lease ``name``, or None."""
@@ -147,6 +160,10 @@ class MemoryStore:
             row = self._rows.get(grant.name)
             if row is None or (row.token, row.holder) != (grant.token, grant.holder):
                 raise LeaseLost(ended_sentence(grant))
+
+    def _tell(self, name: str) -> None:
+        for watcher in list(self._watchers.get(name, ())):
+            watcher()
 
     def _reached(self) -> threading.Lock:
         if not self.available:
@@ -169,3 +186,16 @@ class MemoryStore:
             waiting=tuple(waiter for waiter in row.waiting if waiter.until > now),
             broken=row.broken,
         )
+
+
+async def _wait(changed: asyncio.Event, seconds: float, ahead: int) -> None:
+    del ahead  # whoever is told too early asks again
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await changed.wait()
+    changed.clear()
+
+
+def _set_soon(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
+    with suppress(RuntimeError):  # that client has been closed
+        loop.call_soon_threadsafe(event.set)

@@ -121,7 +121,14 @@ def test_the_readme_shows_the_library_async_and_sync() -> None:
 
 
 @pytest.mark.usefixtures("processes")
-@pytest.mark.parametrize("shown", blocks(ROOT / "docs" / "how-to" / "test-your-schedules.md", "python"))
+@pytest.mark.parametrize(
+    "shown",
+    [
+        shown
+        for name in ("test-your-schedules.md", "test-programs-that-hold-leases.md")
+        for shown in blocks(ROOT / "docs" / "how-to" / name, "python")
+    ],
+)
 def test_the_tests_that_are_shown_pass(shown: str, tmp_path: Path) -> None:
     done = run_program(shown, tmp_path, "-m", "pytest", "-q", "-p", "no:cacheprovider")
     assert done.returncode == 0, done.stdout

@@ -79,5 +79,4 @@ def test_the_sync_twin_has_the_same_methods_as_the_async_client() -> None:
 
 def test_what_tests_of_users_need_is_in_lease_testing() -> None:
     testing = importlib.import_module("lease.testing")
-    assert testing.ManualClock
-    assert testing.MemoryStore
+    assert testing.__all__ == ["ManualClock", "ManualLeases", "MemoryStore"]

@@ -17,7 +17,6 @@ from sqlalchemy import Engine
 from lease import InvalidDuration, LeaseError, LeaseLost, LeaseNotAcquired, clock, events
 from lease.core import Ticket
 from lease.sync import LeaseClient
-from lease.testing import ManualClock, MemoryStore
 from tests.lease.stores import STEADY, Recorder, Tables, in_thread
 from tests.support.starvation import Starvation
 from tests.support.waiting import LIMIT, wait_until
@@ -225,23 +224,6 @@ def test_a_listener_that_fails_or_leaves_harms_nothing(database_url: str) -> Non
     with LeaseClient(database_url, timing=STEADY, on_event=broken) as client, client.hold("a") as held:
         told.wait_for(events.Renewed, number=2)
         held.ensure()
-
-
-def test_users_test_their_programs_on_a_store_in_memory() -> None:
-    time_ = ManualClock()
-    store = MemoryStore(time_)
-    with LeaseClient(store=store, clock=time_) as one, LeaseClient(store=store, clock=time_) as two:
-        held = one.try_acquire("a")
-        assert held is not None
-        assert two.try_acquire("a") is None
-        store.fence(held.grant)
-        time_.advance(one.timing.ttl)
-        stolen = two.try_acquire("a")
-        assert stolen is not None
-        with pytest.raises(LeaseLost):
-            store.fence(held.grant)
-        with pytest.raises(LeaseLost):
-            held.ensure()
 
 
 TTL = 3.0

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, scoped_session
 
 import lease
 from lease import sync
-from lease.testing import ManualClock, MemoryStore
+from lease.testing import ManualClock, ManualLeases, MemoryStore
 
 
 async def asynchronous(connection: AsyncConnection, session: AsyncSession) -> None:
@@ -111,3 +111,12 @@ def refused(error: lease.LeaseNotAcquired) -> None:
     assert_type((error.holder, error.label), tuple[str | None, str | None])
     assert_type((error.token, error.held_for), tuple[int | None, float | None])
     lease.LeaseTiming(timedelta(seconds=30), renew_every=timedelta(seconds=5))
+
+
+def testing(leases: ManualLeases) -> None:
+    assert_type(leases.client(label="anna"), sync.LeaseClient)
+    assert_type(leases.async_client(timing=lease.LeaseTiming("30s")), lease.LeaseClient)
+    leases.advance("1h")
+    leases.suspend(timedelta(seconds=20))
+    with leases.database_away():
+        leases.fence(leases.steal("a", label="ben"))

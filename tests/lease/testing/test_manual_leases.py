@@ -1,0 +1,191 @@
+"""Tests as users write them: time that they move, and causes that they can tell apart, in no real seconds."""
+
+import asyncio
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+
+from lease import (
+    Grant,
+    InvalidDuration,
+    LeaseLost,
+    LeaseNotAcquired,
+    LossKind,
+    StoreUnavailable,
+    events,
+)
+from lease.testing import ManualClock, ManualLeases
+from tests.lease.stores import Recorder, in_thread
+from tests.support.waiting import LIMIT, wait_until
+
+pytest_plugins = ["lease.testing.plugin"]
+
+
+def test_a_lease_is_renewed_for_as_long_as_it_is_held(leases: ManualLeases) -> None:
+    told = Recorder()
+    with leases.client(on_event=told) as client, leases.client() as other, client.hold("a") as held:
+        leases.advance("2h")
+        held.ensure(at_least="5s")
+        assert other.try_acquire("a") is None
+    told.wait_for(events.Renewed, number=2_500)
+    assert not told.of(events.Stalled)
+    assert not told.of(events.Lost)
+
+
+def test_a_database_that_is_away_for_too_long_is_told_as_that(leases: ManualLeases) -> None:
+    with leases.client() as client:
+        with pytest.raises(LeaseLost, match="database unreachable for 10s"), client.hold("a") as held:  # noqa: PT012
+            with leases.database_away():
+                leases.advance("7s")
+                held.ensure()
+                leases.advance("13s")
+            assert held.lost.is_set()
+        assert held.loss is not None
+        assert held.loss.kind is LossKind.UNREACHABLE
+
+
+def test_a_short_outage_loses_nothing(leases: ManualLeases) -> None:
+    with leases.client() as client, client.hold("a") as held:
+        for _ in range(20):
+            with leases.database_away():
+                leases.advance(client.timing.tolerated_outage)
+            leases.advance("5s")
+        held.ensure(at_least="5s")
+
+
+def test_a_suspended_process_is_told_as_that(leases: ManualLeases) -> None:
+    with leases.client() as client:
+        with pytest.raises(LeaseLost, match="this process was suspended or starved for"), client.hold("a") as held:
+            leases.suspend(timedelta(seconds=20))
+        assert held.loss is not None
+        assert held.loss.kind is LossKind.SUSPENDED
+
+
+def test_a_stolen_lease_is_told_as_that_and_fenced_off(leases: ManualLeases) -> None:
+    with leases.client() as client:
+        with pytest.raises(LeaseLost, match="stolen by ben with token 2"), client.hold("a") as held:  # noqa: PT012
+            leases.fence(held)
+            grant = leases.steal("a", label="ben")
+            held.ensure()
+            with pytest.raises(LeaseLost, match="token 1 has ended"):
+                leases.fence(held)
+            leases.fence(grant)
+            leases.advance("3s")
+            assert held.lost.is_set()
+        assert client.try_acquire("a") is None
+        leases.suspend("15s")
+        assert client.acquire("a").token == 3
+
+
+def test_a_holder_that_is_gone_is_succeeded_after_its_ttl(leases: ManualLeases) -> None:
+    gone = leases.steal("a")
+    assert gone == Grant("a", 1, "another client 1")
+    with leases.client() as client:
+        leases.advance("14s")
+        assert client.try_acquire("a") is None
+        leases.advance("1s")
+        assert client.acquire("a").token == 2
+
+
+def test_a_wait_of_the_test_itself_lets_time_pass(leases: ManualLeases) -> None:
+    begun = time.monotonic()
+    with leases.client() as client, leases.client() as other, client.hold("a"):
+        with pytest.raises(LeaseNotAcquired, match=r"\(waited 30m\)") as refused:
+            other.acquire("a", wait="30m")
+        assert refused.value.held_for == pytest.approx(1_800)
+        leases.steal("b")
+        assert other.acquire("b", wait=None).token == 2
+    assert time.monotonic() - begun < LIMIT
+
+
+def test_a_wait_that_nobody_can_end_is_an_error_and_no_hang(leases: ManualLeases) -> None:
+    with leases.client() as client, leases.client() as other:
+        client.acquire("a")
+        with pytest.raises(AssertionError, match="manual clock has moved by 3h, and this call still waits"):
+            other.acquire("a", wait=None)
+
+
+def test_a_wait_in_another_thread_waits_for_the_test_to_let_go(leases: ManualLeases) -> None:
+    with leases.client() as client, leases.client() as other:
+        held = client.acquire("a")
+        with in_thread(lambda: other.acquire("a", wait="1h").token) as token:
+            wait_until(lambda: (record := client.read("a")) is not None and record.waiting, "it waits")
+            leases.advance("50m")
+            assert held.release()
+            assert token() == 2
+
+
+def test_a_call_while_the_database_is_away_fails_at_once(leases: ManualLeases) -> None:
+    with leases.client() as client, leases.database_away():
+        with pytest.raises(StoreUnavailable):
+            client.try_acquire("a")
+        with pytest.raises(StoreUnavailable):
+            client.acquire("a", wait="1m")
+        with pytest.raises(StoreUnavailable):
+            client.read("a")
+
+
+def test_closing_does_not_wait_for_ever_for_work_that_does_not_end(leases: ManualLeases) -> None:
+    begun, let_go = threading.Event(), threading.Event()
+
+    def work() -> None:
+        with client.hold("a"):
+            begun.set()
+            let_go.wait(LIMIT)
+
+    with leases.client() as client, in_thread(work) as worked:
+        assert begun.wait(LIMIT)
+        client.__exit__()
+        let_go.set()
+        with pytest.raises(LeaseLost, match="the client was closed"):
+            worked()
+
+
+@pytest.mark.anyio
+async def test_the_block_of_an_async_client_is_cancelled_when_time_is_moved(leases: ManualLeases) -> None:
+    async with leases.async_client() as client:
+        with pytest.raises(LeaseLost, match="database unreachable for 10s"):  # noqa: PT012
+            async with client.hold("a"):
+                with leases.database_away():
+                    leases.advance("20s")
+                await asyncio.sleep(LIMIT)
+        assert await client.try_acquire("a") is not None
+
+
+@pytest.mark.anyio
+async def test_a_waiting_task_is_granted_or_refused_when_time_is_moved(leases: ManualLeases) -> None:
+    async with leases.async_client() as client, leases.async_client() as other, client.hold("a"):
+        waiting = asyncio.create_task(other.acquire("a", wait="30s"))
+        await asyncio.sleep(0)
+        leases.advance("29s")
+        assert not waiting.done()
+        leases.advance("2s")
+        with pytest.raises(LeaseNotAcquired, match="waited 30s"):
+            await waiting
+        with leases.database_away(), pytest.raises(StoreUnavailable):
+            await other.try_acquire("b")
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(5.0)
+
+
+def test_a_clock_moves_by_what_is_a_duration_and_nothing_else(clock: ManualClock) -> None:
+    clock.advance("1m")
+    clock.jump(timedelta(minutes=1))
+    assert clock() == 125.0
+    for wrong in ("soon", -1, None, True, "-5s"):
+        with pytest.raises(InvalidDuration):
+            clock.advance(wrong)  # type: ignore[arg-type]
+        with pytest.raises(InvalidDuration):
+            clock.jump(wrong)  # type: ignore[arg-type]
+    assert clock() == 125.0
+
+
+def test_what_cannot_be_the_name_of_a_lease_is_not_stolen(leases: ManualLeases) -> None:
+    for wrong in ("", "two\nlines", None):
+        with pytest.raises(ValueError, match="a lease's name"):
+            leases.steal(wrong)  # type: ignore[arg-type]
