@@ -20,7 +20,7 @@ $(shell rm -f $(VENV)/.made)
 endif
 endif
 
-.PHONY: help venv demo fast test test-matrix mutants chaos soak outages check format reference lock bench clean
+.PHONY: help venv demo fast test test-matrix mutants chaos soak outages check format reference lock bench bench-locks clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -71,6 +71,9 @@ lock: ## write requirements/*.lock anew (needs uv)
 
 bench: $(VENV)/.dev ## claim contention: a table, and JSON
 	@$(BIN)/python -m benchmarks.contention
+
+bench-locks: $(VENV)/.dev ## the lock library against bare statements, and against other locks
+	@$(BIN)/python -m benchmarks.locks
 
 clean: ## remove the environments, caches and the demo's database
 	rm -rf .venv .venv-3.* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist leased.db leased.db-* leased.db.*

@@ -59,6 +59,7 @@ class PostgresqlStore:
     """Databases on one server, made and dropped by the user of its URL."""
 
     def __init__(self, url: str) -> None:
+        self.url = url
         self._server = Server(url, "")
         names = ("fsync", "synchronous_commit", "full_page_writes", "shared_buffers")
         settings = {name: str(self._ask(f"SHOW {name}")) for name in names}
