@@ -5,7 +5,7 @@ Where to read on: `lease.statements` is the protocol (grant, renew, release, fen
 docs/explanation/rules.md has the rules by number.
 
 A call passes `client` or `sync`, `runtime` (the library's thread), `core` (and `acquisition`) and
-`store`, and ends in a statement. `grant_state` is what all know of a grant that is held; those who
+`database_store`, and ends in a statement. `grant_state` is what all know of a grant that is held; those who
 wait for one stand in a queue (`waiters`), and `lease.database.listener` wakes them.
 `lease.database` is what lies below: addresses, connections, and where PostgreSQL and SQLite differ.
 

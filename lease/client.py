@@ -1,6 +1,4 @@
-"""The async client. Its calls run in the library's own thread; the caller's event loop only waits
-for their answers.
-"""
+"""The async client. Its calls run in the library's own thread; the caller's loop awaits answers."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence

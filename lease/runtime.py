@@ -12,8 +12,9 @@ from .clock import Clock
 from .closing import held_here
 from .core import Core
 from .database.address import Address
+from .database_store import DatabaseStore
 from .errors import LeaseError
-from .store import DatabaseStore, Store
+from .store import Store
 from .timing import LeaseTiming
 
 T = TypeVar("T")

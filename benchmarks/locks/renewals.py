@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 
 from lease import statements
 from lease.database.opening import open_database
+from lease.database_store import DatabaseStore
 from lease.model import Grant
-from lease.store import DatabaseStore
 from lease.timing import LeaseTiming
 
 from .alternation import Measured, alternate

@@ -6,8 +6,9 @@ from datetime import timedelta
 import pytest
 
 from lease import Grant, LeaseRecord
+from lease.database_store import DatabaseStore
 from lease.errors import StoreUnavailable
-from lease.store import DatabaseStore, Store
+from lease.store import Store
 from lease.testing import ManualClock, MemoryStore
 from lease.timing import LeaseTiming
 from tests.lease.stores import Tables

@@ -9,9 +9,9 @@ from sqlalchemy import Connection, text
 
 from lease import LeaseTiming, StoreUnavailable, statements
 from lease.database.opening import open_database
+from lease.database_store import DatabaseStore
 from lease.statements import records, renewals
 from lease.statements.statement import Statement
-from lease.store import DatabaseStore
 from tests.lease.stores import Tables
 from tests.support.postgres import plain
 from tests.support.proxy import Proxy

@@ -1,0 +1,191 @@
+"""The store of leases in a database."""
+
+import asyncio
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from . import statements
+from .database.address import Address
+from .database.backend import backend_of
+from .database.connections import Route, route_to
+from .database.driver_errors import sqlstate
+from .database.opening import open_database
+from .durations import format_duration
+from .errors import LeaseError, StoreUnavailable
+from .model import Break, Grant, LeaseRecord, Renewal
+from .schema import create_tables
+from .store import Wait
+from .timing import LeaseTiming
+from .waiters import Waiters, ahead_of
+
+if TYPE_CHECKING:
+    from .database.listener import ReleaseListener, Subscription
+
+_UNHEARD = 1.0
+"""Seconds between two looks where notifications do not arrive."""
+_LOOK = 0.01
+"""Seconds between two looks of the first waiter on SQLite, which has no notifications; the second
+looks half as often, and so on.
+"""
+
+
+class DatabaseStore:
+    """The leases in PostgreSQL or SQLite. Renewals have a connection of their own (rule 8)."""
+
+    def __init__(self, address: Address, timing: LeaseTiming) -> None:
+        self._lock_wait = timing.attempt_timeout / 4
+        self._timeout = timing.attempt_timeout
+        route = route_to(address)
+        self._renewals = open_database(route, timeout=self._timeout, connections=1, application="leased heartbeat")
+        self._others = open_database(route, timeout=self._timeout, connections=4, application="leased")
+        self.url = self._others.url
+        self._backend = backend_of(self.url)
+        self._listener = _listener(route) if self._backend.listens else None
+
+    async def grant(
+        self, name: str, holder: str, label: str, ttl: float, *, queue: bool = False
+    ) -> Grant | LeaseRecord | None:
+        def unit(connection: Connection) -> Grant | LeaseRecord | None:
+            wait = self._lock_wait if queue else None
+            granted = statements.grant(connection, [name], holder, ttl, label=label, queue=queue, lock_wait=wait)
+            return granted[0] if granted else statements.read(connection, [name]).get(name)
+
+        at_once = await self._others.write_alone(
+            lambda connection: statements.grant_free(connection, name, holder, ttl, label=label)
+        )
+        if at_once is not None:
+            return at_once
+        try:
+            return await self._others.write(unit)
+        except StoreUnavailable as error:
+            if _is_locked(error.__cause__):
+                return None
+            raise
+
+    async def renew(self, holder: str, ttl: float, expected: Collection[Grant]) -> Renewal:
+        def unit(connection: Connection) -> Renewal:
+            renewed = self._renewed(connection, holder, ttl)
+            missing = [grant.name for grant in expected if (grant.name, grant.token) not in renewed.pairs]
+            return Renewal(
+                renewed.pairs, statements.read(connection, missing) if missing else {}, renewed.database_time
+            )
+
+        return await self._renewals.write_alone(unit)
+
+    def _renewed(self, connection: Connection, holder: str, ttl: float) -> statements.RenewedPairs:
+        try:
+            return statements.renew(connection, holder, ttl, lock_wait=self._lock_wait)
+        except OperationalError as error:
+            if not _is_locked(error):
+                raise
+        return statements.renew_unlocked(connection, holder, ttl)
+
+    async def release(self, grant: Grant) -> bool:
+        done = await self._others.write_alone(
+            lambda connection: statements.release(connection, grant, lock_wait=self._timeout * 0.9)
+        )
+        await self._notify({grant.name: done.waiting} if done.waiting else {})
+        return done.released
+
+    async def release_all(self, holder: str, besides: Collection[str]) -> list[Grant]:
+        ended = await self._others.write(lambda connection: statements.release_all(connection, holder, besides))
+        await self._notify({grant.name: waiting for grant, waiting in ended.items() if waiting})
+        return list(ended)
+
+    async def break_grant(self, grant: Grant, by: str, reason: str) -> Break | None:
+        patience = self._timeout * 0.9
+
+        def unit(connection: Connection) -> Break | None:
+            try:
+                return statements.break_grant(connection, grant, by=by, reason=reason, lock_wait=patience)
+            except OperationalError as error:
+                if sqlstate(error) != "55P03":  # lock_not_available
+                    raise
+                raise LeaseError(
+                    f"lease {grant.name!r} cannot be broken yet: a transaction that is fenced with it has been open for "
+                    f"{format_duration(patience)}; break it again when that has ended, or end it in the database"
+                ) from error
+
+        return await self._others.write(unit)
+
+    @contextmanager
+    def waiting(self, name: str, holder: str) -> Iterator[Wait]:
+        if self._listener is None:
+            yield partial(self._look, name, holder)
+            return
+        with self._listener.subscribed(name, holder) as subscription:
+            yield partial(_heard, self._listener, subscription)
+
+    async def leave(self, name: str, holder: str) -> None:
+        waiting = await self._others.write(
+            lambda connection: statements.leave_queue(connection, name, holder, lock_wait=self._lock_wait)
+        )
+        await self._notify({name: waiting} if waiting else {})
+
+    async def _notify(self, released: Mapping[str, Waiters]) -> None:
+        """Notify after the commit, by itself, and only where somebody waits (rule 15), who would
+        also look again without it.
+        """
+
+        def unit(connection: Connection) -> None:
+            for name, waiting in released.items():
+                statements.notify(connection, name, waiting)
+
+        if released and self._backend.listens:
+            with suppress(StoreUnavailable):
+                await self._others.read(unit)
+
+    async def _look(self, name: str, holder: str, seconds: float, ahead: int) -> None:
+        deadline = asyncio.get_running_loop().time() + seconds
+        while (left := deadline - asyncio.get_running_loop().time()) > 0:
+            await asyncio.sleep(min(left, _LOOK * (ahead + 1)))
+            record = await self.read(name)
+            if record is None or not record.live:
+                return
+            ahead = ahead_of(holder, record.waiting)
+
+    async def read(self, name: str) -> LeaseRecord | None:
+        return await self._others.read(lambda connection: statements.read(connection, [name]).get(name))
+
+    async def list(self, prefix: str) -> list[LeaseRecord]:
+        return await self._others.read(lambda connection: statements.list_prefix(connection, prefix))
+
+    async def prepare(self) -> None:
+        """Create the tables where the database is embedded; elsewhere that is a step of its own
+        (`lease.create_tables`, a migration).
+        """
+        if self._backend.is_embedded:
+            await self._others.write(create_tables)
+
+    async def close(self) -> None:
+        if self._listener is not None:
+            await self._listener.close()
+        await self._renewals.close()
+        await self._others.close()
+
+
+def _listener(route: Route) -> "ReleaseListener":
+    from .database.listener import ReleaseListener  # noqa: PLC0415 - its driver is loaded only where there is one
+
+    return ReleaseListener(route, statements.CHANNEL)
+
+
+def _is_locked(error: BaseException | None) -> bool:
+    return isinstance(error, DBAPIError) and sqlstate(error) == "55P03"  # lock_not_available
+
+
+async def _heard(listener: "ReleaseListener", subscription: "Subscription", seconds: float, ahead: int) -> None:
+    """Wait until its turn is heard of; where nothing can be heard, look again soon."""
+    del ahead  # what is heard says whose turn it is
+    if not listener.is_working:
+        await listener.start(min(seconds, _UNHEARD))
+        return  # what was said meanwhile was missed: look
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await subscription.heard.wait()
+    subscription.heard.clear()
