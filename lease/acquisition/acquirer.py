@@ -46,7 +46,7 @@ class Acquirer:
         if self.turns.owner(check_free_name(name)) == owner:
             raise self._refused_within(name, "this task or thread holds it already; there is no re-entry")
         if not await self.turns.take(name, owner, wait):
-            raise self._refused_within(name, "another task or thread of this client holds it", wait)
+            raise self._refused_within(name, "another task or thread of this client holds it, or waits for it", wait)
         try:
             state = await self._in_turn(name, wait, deadline)
         except BaseException:
@@ -66,7 +66,7 @@ class Acquirer:
 
     async def _acquire(self, name: str, wait: float | None, deadline: float | None) -> GrantState:
         queue = deadline is None or deadline > self.clock()
-        is_queued, pause = False, _SHORT
+        is_queued, pause = queue, _SHORT  # an attempt that is cut off may have left its mark
         with self.store.waiting(name, self.holder) as turn:
             try:
                 while True:
@@ -74,7 +74,6 @@ class Acquirer:
                     if isinstance(answer, GrantState):
                         is_queued = False
                         return answer
-                    is_queued = is_queued or queue
                     left = LOOK if deadline is None else deadline - self.clock()
                     if left <= 0:
                         raise self._refused(name, answer, wait)
