@@ -85,7 +85,8 @@ class Acquirer:
                         await asyncio.sleep(min(left, self.timing.retry_wait if away else pause))
                         pause = min(2 * pause, self.timing.retry_wait)
                     else:
-                        await turn(min(left, look.seconds, LOOK), look.ahead)
+                        with suppress(StoreUnavailable):  # the next attempt finds out for how long
+                            await turn(min(left, look.seconds, LOOK), look.ahead)
                         pause = _SHORT
             finally:
                 if is_queued:

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from lease import InvalidDuration, LeaseClient, LeaseError, LeaseLost, LeaseNotAcquired, StoreUnavailable, events
+from lease import Grant, InvalidDuration, LeaseClient, LeaseError, LeaseLost, LeaseNotAcquired, StoreUnavailable, events
 from lease.clock import boottime
 from lease.testing import MemoryStore
 from tests.lease.stores import QUICK, SELDOM, SHORT, STEADY, Recorder, Tables, until
@@ -324,6 +324,19 @@ async def test_a_wait_outlasts_a_store_that_is_away_for_a_while(store: MemorySto
         await asyncio.sleep(0.2)
         store.available = True
         assert await asyncio.wait_for(waiting, LIMIT) == 1
+
+
+async def test_a_wait_outlasts_a_store_that_is_away_in_the_middle_of_it(store: MemoryStore) -> None:
+    taken = await store.grant("a", "anna", "anna", 60.0)
+    assert isinstance(taken, Grant)
+    async with LeaseClient(store=store, timing=QUICK) as client:
+        waiting = asyncio.ensure_future(token_of(client, "a", "20s"))
+        await until(lambda: store._rows["a"].waiting)
+        store.available = False
+        await asyncio.sleep(0.1)
+        store.available = True
+        await store.release(taken)
+        assert await asyncio.wait_for(waiting, LIMIT) == 2
 
 
 async def test_a_program_that_grants_in_its_own_transaction_adopts_what_it_was_granted(
