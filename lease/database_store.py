@@ -55,9 +55,7 @@ class DatabaseStore:
             granted = statements.grant(connection, [name], holder, ttl, label=label, queue=queue, lock_wait=wait)
             return granted[0] if granted else statements.read(connection, [name]).get(name)
 
-        at_once = await self._others.write_alone(
-            lambda connection: statements.grant_free(connection, name, holder, ttl, label=label)
-        )
+        at_once = await self._others.write_alone(statements.granting(name, holder, ttl, label=label))
         if at_once is not None:
             return at_once
         try:
@@ -68,27 +66,23 @@ class DatabaseStore:
             raise
 
     async def renew(self, holder: str, ttl: float, expected: Collection[Grant]) -> Renewal:
-        def unit(connection: Connection) -> Renewal:
-            renewed = self._renewed(connection, holder, ttl)
-            missing = [grant.name for grant in expected if (grant.name, grant.token) not in renewed.pairs]
-            return Renewal(
-                renewed.pairs, statements.read(connection, missing) if missing else {}, renewed.database_time
-            )
-
-        return await self._renewals.write_alone(unit)
-
-    def _renewed(self, connection: Connection, holder: str, ttl: float) -> statements.RenewedPairs:
+        now = asyncio.get_running_loop().time
+        end = now() + self._timeout  # all of it is one attempt (rule 3)
         try:
-            return statements.renew(connection, holder, ttl, lock_wait=self._lock_wait)
-        except OperationalError as error:
-            if not _is_locked(error):
+            renewed = await self._renewals.write_alone(statements.renewing(holder, ttl, self._lock_wait))
+        except StoreUnavailable as error:
+            if not _is_locked(error.__cause__):
                 raise
-        return statements.renew_unlocked(connection, holder, ttl)
+            unlocked = statements.renewing_unlocked(holder, ttl)
+            renewed = await self._renewals.write_alone(unlocked, timeout=max(0.0, end - now()))
+        missing = [grant.name for grant in expected if (grant.name, grant.token) not in renewed.pairs]
+        if not missing:
+            return Renewal(renewed.pairs, {}, renewed.database_time)
+        found = await self._renewals.read_alone(statements.reading(missing), timeout=max(0.0, end - now()))
+        return Renewal(renewed.pairs, found, renewed.database_time)
 
     async def release(self, grant: Grant) -> bool:
-        done = await self._others.write_alone(
-            lambda connection: statements.release(connection, grant, lock_wait=self._timeout * 0.9)
-        )
+        done = await self._others.write_alone(statements.releasing(grant, self._timeout * 0.9))
         await self._notify({grant.name: done.waiting} if done.waiting else {})
         return done.released
 
@@ -150,7 +144,7 @@ class DatabaseStore:
             ahead = ahead_of(holder, record.waiting)
 
     async def read(self, name: str) -> LeaseRecord | None:
-        return await self._others.read(lambda connection: statements.read(connection, [name]).get(name))
+        return (await self._others.read_alone(statements.reading([name]))).get(name)
 
     async def list(self, prefix: str) -> list[LeaseRecord]:
         return await self._others.read(lambda connection: statements.list_prefix(connection, prefix))

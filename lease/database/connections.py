@@ -19,9 +19,6 @@ from .turnstile import Turnstile
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-OWN = "lease_own"
-"""The option of an engine whose connections nobody but the library uses, or listens to."""
-
 
 @dataclass(frozen=True, slots=True)
 class Route:

@@ -9,6 +9,8 @@ from typing import Protocol, TypeVar
 
 from sqlalchemy import URL, Connection
 
+from .held.statement import Call
+
 T = TypeVar("T")
 Unit = Callable[[Connection], T]
 
@@ -38,10 +40,14 @@ class Database(Protocol):
 
 
 class OwnDatabase(Database, Protocol):
-    """A database over connections that are held from one unit to the next."""
+    """A database over connections that are held from one call to the next."""
 
-    async def write_alone(self, unit: Unit[T], *, timeout: float | None = None) -> T:
-        """Run ``unit``, a single statement that needs no transaction around it, in as few round trips
-        as can be.
+    async def write_alone(self, call: Call[T], *, timeout: float | None = None) -> T:
+        """Make ``call`` by itself: one round trip, and no transaction around it unless a turn to
+        write comes with one.
         """
+        ...
+
+    async def read_alone(self, call: Call[T], *, timeout: float | None = None) -> T:
+        """Make ``call``, which reads, by itself."""
         ...

@@ -21,7 +21,7 @@ from .address import describe
 from .backend import ConnectionSettings
 from .connections import Route
 from .driver_errors import one_line
-from .postgresql import forget
+from .held.line import forget
 
 _CHECK = "check"
 """The listener's notification to itself; all others are JSON objects."""

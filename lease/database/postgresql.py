@@ -10,14 +10,10 @@ connections, where another client may have prepared something else under the sam
 """
 
 import asyncio
-import os
-import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from contextvars import ContextVar
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from traceback import clear_frames
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -34,9 +30,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..errors import StoreUnavailable
 from .backend import ConnectionSettings
-from .connections import OWN, Route, make_async_engine
+from .connections import Route, make_async_engine
 from .database import Unit
 from .driver_errors import explain, sqlstate
+from .held.line import Line, connected, current
+from .held.statement import OWN, Call
 
 T = TypeVar("T")
 
@@ -46,8 +44,6 @@ _HARMLESS = ("23", "40", "55")
 deadlock or a lock refused."""
 _PREPARED_AFTER = 5
 """How often a statement is run before it is prepared; psycopg's own number."""
-_AFTER_THE_CUT = 1.0
-"""Seconds that a cut call may take to notice; after that it is left to itself."""
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
 
 
@@ -63,7 +59,7 @@ class PostgresqlDatabase:
         self._url = route.url
         self._timeout = timeout
         engine = make_async_engine(route, ConnectionSettings(application))
-        event.listen(engine.sync_engine, "connect", _connected, insert=True)
+        event.listen(engine.sync_engine, "connect", connected, insert=True)
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT", **{OWN: True})
         self._places = asyncio.Semaphore(connections)
         self._held: list[_Held] = []
@@ -73,13 +69,16 @@ class PostgresqlDatabase:
         return self._url
 
     async def write(self, unit: Unit[T], *, timeout: float | None = None) -> T:
-        return await self._bounded(lambda connection: _in_transaction(connection, unit), timeout)
+        return await self._bounded(lambda held: held.connection.run_sync(_in_transaction, unit), timeout)
 
-    async def write_alone(self, unit: Unit[T], *, timeout: float | None = None) -> T:
-        return await self._bounded(unit, timeout)
+    async def write_alone(self, call: Call[T], *, timeout: float | None = None) -> T:
+        return await self._bounded(lambda held: held.send(call), timeout)
 
     async def read(self, unit: Unit[T], *, timeout: float | None = None) -> T:
-        return await self._bounded(unit, timeout)
+        return await self._bounded(lambda held: held.connection.run_sync(unit), timeout)
+
+    async def read_alone(self, call: Call[T], *, timeout: float | None = None) -> T:
+        return await self._bounded(lambda held: held.send(call), timeout)
 
     async def close(self) -> None:
         with suppress(Exception):
@@ -87,10 +86,10 @@ class PostgresqlDatabase:
                 await self._let_go()
                 await self._engine.dispose()
 
-    async def _bounded(self, unit: Unit[T], timeout: float | None) -> T:
+    async def _bounded(self, work: "Callable[[_Held], Awaitable[T]]", timeout: float | None) -> T:
         seconds = self._timeout if timeout is None else timeout
-        line = _Line()
-        task = asyncio.ensure_future(self._attempt(line, unit))
+        line = Line()
+        task = asyncio.ensure_future(self._attempt(line, work))
         try:
             done, _ = await asyncio.wait({task}, timeout=seconds)
         except asyncio.CancelledError:
@@ -107,30 +106,26 @@ class PostgresqlDatabase:
                 raise  # a mistake in a statement is a bug, and no reason to try again
             raise explained from error
 
-    async def _attempt(self, line: "_Line", unit: Unit[T]) -> T:
-        async with self._places, self._connection(line) as connection:
-            return await connection.run_sync(unit)
-
-    @asynccontextmanager
-    async def _connection(self, line: "_Line") -> AsyncIterator[AsyncConnection]:
-        """Give a connection that nobody else uses, and hold it for the next attempt if it is well
-        after this one.
+    async def _attempt(self, line: Line, work: "Callable[[_Held], Awaitable[T]]") -> T:
+        """Do it over a connection that nobody else uses, which is held for the next attempt if it is
+        well after this one.
         """
-        held = self._held.pop() if self._held else await self._connect(line)
-        line.runs_over(held.driver)
-        harmed = False
-        try:
-            yield held.connection
-        except DBAPIError as error:
-            harmed = not (sqlstate(error) or "").startswith(_HARMLESS)
-            raise
-        finally:
-            self._held.append(held)
-            if harmed or line.is_cut or held.driver.info.transaction_status != TransactionStatus.IDLE:
-                await self._let_go()  # of all: the others are probably as broken, and would each cost an attempt
+        async with self._places:
+            held = self._held.pop() if self._held else await self._connect(line)
+            line.runs_over(held.driver)
+            harmed = False
+            try:
+                return await work(held)
+            except DBAPIError as error:
+                harmed = not (sqlstate(error) or "").startswith(_HARMLESS)
+                raise
+            finally:
+                self._held.append(held)
+                if harmed or line.is_cut or held.driver.info.transaction_status != TransactionStatus.IDLE:
+                    await self._let_go()  # of all: the others are probably as broken, and would each cost an attempt
 
-    async def _connect(self, line: "_Line") -> "_Held":
-        _line.set(line)
+    async def _connect(self, line: Line) -> "_Held":
+        current.set(line)
         connection = await self._engine.connect()
         try:
             driver: Any = (await connection.get_raw_connection()).driver_connection
@@ -139,7 +134,7 @@ class PostgresqlDatabase:
         except BaseException:
             await _end(connection)
             raise
-        return _Held(connection, driver)
+        return _Held(connection, cast("Connection", connection.sync_connection), driver)
 
     async def _let_go(self) -> None:
         while self._held:
@@ -151,7 +146,19 @@ class _Held:
     """A connection, for SQLAlchemy and as the driver has it."""
 
     connection: AsyncConnection
+    sync: Connection
     driver: psycopg.AsyncConnection[Any]
+
+    async def send(self, call: Call[T]) -> T:
+        """Run one statement: one round trip, and nothing between it and the driver."""
+        compiled = call.statement.compiled(self.sync)
+        parameters = compiled.parameters(call.values)
+        try:
+            cursor = await self.driver.execute(compiled.text, parameters)
+            rows = await cursor.fetchall() if cursor.description else ()
+        except psycopg.Error as error:
+            raise DBAPIError.instance(compiled.text, parameters, error, psycopg.Error) from error
+        return call.answer(compiled.converted(cursor.description, rows))
 
 
 async def _is_direct(driver: psycopg.AsyncConnection[Any]) -> bool:
@@ -185,60 +192,3 @@ def _refused(error: ProgrammingError) -> bool:
     or about rights.
     """
     return sqlstate(error) in (None, "42501")
-
-
-class _Line:
-    """The socket of an attempt under way."""
-
-    def __init__(self) -> None:
-        self._descriptor: int | None = None
-        self.is_cut = False
-
-    def runs_over(self, driver: Any) -> None:
-        self._descriptor = driver.fileno()
-
-    async def cut(self, task: "asyncio.Task[T]") -> None:
-        """End the attempt now; whether the server carries it out is not known."""
-        self.is_cut = True
-        task.add_done_callback(forget)
-        if task.done():
-            return
-        if self._descriptor is None:
-            task.cancel()
-        else:
-            _shut_down(self._descriptor)
-        await asyncio.wait({task}, timeout=_AFTER_THE_CUT)
-
-
-_line: ContextVar[_Line | None] = ContextVar("lease_line", default=None)
-
-
-def _connected(connection: Any, _record: Any) -> None:
-    """Note the socket of a new connection before SQLAlchemy asks it for the server's version: the
-    network can fall silent then too.
-    """
-    line = _line.get()
-    if line is not None:
-        line.runs_over(connection.driver_connection)
-
-
-def _shut_down(descriptor: int) -> None:
-    with suppress(OSError):
-        line = socket.socket(fileno=os.dup(descriptor))
-        try:
-            line.shutdown(socket.SHUT_RDWR)
-        finally:
-            line.close()
-
-
-def forget(task: "asyncio.Task[T]") -> None:
-    """Drop the error of a call that was cut, and with it the half-made connection that its frames
-    refer to.
-
-    Otherwise that stays open until the garbage collector runs, and the server waits for it
-    meanwhile.
-    """
-    try:
-        task.result()
-    except BaseException as error:  # noqa: BLE001 - any error will do
-        clear_frames(error.__traceback__)

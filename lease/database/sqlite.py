@@ -12,9 +12,10 @@ from sqlalchemy.exc import DatabaseError
 from ..errors import LeaseError
 from ..threads import LastingThreads
 from .backend import ConnectionSettings
-from .connections import OWN, Route, make_engine, use_wal, write_transaction
+from .connections import Route, make_engine, use_wal, write_transaction
 from .database import Unit
 from .driver_errors import explain
+from .held.statement import OWN
 from .turnstile import TurnstileBusy
 
 T = TypeVar("T")
@@ -56,6 +57,8 @@ class SqliteDatabase:
 
     async def read(self, unit: Unit[T], *, timeout: float | None = None) -> T:
         return await self._bounded(lambda _: self._read(unit), timeout)
+
+    read_alone = read
 
     async def close(self) -> None:
         # A call that was given up may still be in its thread; what it holds is closed with the

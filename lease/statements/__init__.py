@@ -1,16 +1,17 @@
 """The statements of the lease protocol, one function each, for PostgreSQL and SQLite alike.
 
 Each takes a SQLAlchemy connection and runs in the caller's own transaction, so that other programs
-(the daemon, say) can grant and release together with writes of their own.
+(the daemon, say) can grant and release together with writes of their own. What is one statement is
+there as a `Call` too, which a database makes by itself in one round trip.
 """
 
 from .breaks import break_grant
-from .endings import Release, end_dead, release, release_all, settle
+from .endings import Release, end_dead, release, release_all, releasing, settle
 from .fences import FENCED_OFF, IN_SAVEPOINT, fence, fence_call, fence_values, fenced_off, refusal
-from .grants import grant, grant_free
+from .grants import grant, granting
 from .queues import CHANNEL, Queue, leave_queue, lock_queues, notify, queue_up, read_queues, write_queue
-from .records import list_prefix, read
-from .renewals import RenewedPairs, renew, renew_unlocked
+from .records import list_prefix, read, reading
+from .renewals import RenewedPairs, renew, renew_unlocked, renewing, renewing_unlocked
 
 __all__ = [
     "CHANNEL",
@@ -26,7 +27,7 @@ __all__ = [
     "fence_values",
     "fenced_off",
     "grant",
-    "grant_free",
+    "granting",
     "leave_queue",
     "list_prefix",
     "lock_queues",
@@ -34,11 +35,15 @@ __all__ = [
     "queue_up",
     "read",
     "read_queues",
+    "reading",
     "refusal",
     "release",
     "release_all",
+    "releasing",
     "renew",
     "renew_unlocked",
+    "renewing",
+    "renewing_unlocked",
     "settle",
     "write_queue",
 ]

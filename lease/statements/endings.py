@@ -9,10 +9,10 @@ from sqlalchemy import ColumnElement, Connection, bindparam, select, tuple_, upd
 
 from ..database.contention import lock_timeout
 from ..database.dialects import clock, seconds_of
+from ..database.held.statement import Call, Rows, Statement
 from ..model import Grant
 from ..schema import lease, stale
 from ..waiters import Waiters, parse_waiters
-from .statement import Statement
 
 _ENDED = {"holder": None, "label": None, "boot": None, "expires_at": None, "released_at": clock()}
 _AT_ONCE = 2_000
@@ -34,7 +34,16 @@ def release(connection: Connection, grant: Grant, *, lock_wait: float = 5.0) -> 
 
     Waits up to ``lock_wait`` seconds for transactions that are fenced with this grant.
     """
-    rows = _RELEASE(connection, of_name=grant.name, of_token=grant.token, of_holder=grant.holder, lock_wait=lock_wait)
+    return releasing(grant, lock_wait)(connection)
+
+
+def releasing(grant: Grant, lock_wait: float) -> Call[Release]:
+    """Return the call that is `release`."""
+    values = {"of_name": grant.name, "of_token": grant.token, "of_holder": grant.holder, "lock_wait": lock_wait}
+    return Call(_RELEASE, values, _released)
+
+
+def _released(rows: Rows) -> Release:
     return Release(released=True, waiting=parse_waiters(*rows[0])) if rows else Release(released=False)
 
 

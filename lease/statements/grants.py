@@ -3,7 +3,7 @@ next token (rules 4 and 5).
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,11 +12,11 @@ from sqlalchemy import ColumnElement, Connection, Double, Text, bindparam, func,
 from ..database.backend import backend_of
 from ..database.contention import without_first
 from ..database.dialects import any_of, clock, insert_missing, later, now, this_boot, uptime
+from ..database.held.statement import Call, Rows, Statement
 from ..model import Grant
 from ..schema import free_or_stale, lease
 from ..waiters import PLACE, Waiter, ahead_of, beginning_with, behind, format_waiters, joined, may_take
 from .queues import lock_queues, write_queue
-from .statement import Statement
 
 _CLAIM = text(
     "SELECT name FROM unnest(CAST(:names AS text[])) AS name WHERE pg_try_advisory_xact_lock(528304792, hashtext(name))"
@@ -56,12 +56,11 @@ def grant(
     return granted + _grant_in_turn(connection, left, waiter, ttl, label, queue=queue, lock_wait=lock_wait)
 
 
-def grant_free(connection: Connection, name: str, holder: str, ttl: float, *, label: str | None = None) -> Grant | None:
-    """Grant ``name`` to ``holder`` if it is free or stale, and nobody waits for it, or ``holder``
-    first; else None, and the rest is for `grant`. One statement, which needs no transaction.
+def granting(name: str, holder: str, ttl: float, *, label: str | None = None) -> Call[Grant | None]:
+    """Return the call that grants ``name`` to ``holder`` if it is free or stale, and nobody waits for
+    it, or ``holder`` first; else None, and the rest is for `grant`.
     """
-    granted = _grant_free(connection, [name], holder, ttl, label)
-    return granted[0] if granted else None
+    return Call(_GRANT_FREE, _values([name], holder, ttl, label), lambda rows: next(_grants(rows, holder), None))
 
 
 def _left(wanted: Sequence[str], granted: Iterable[Grant]) -> list[str]:
@@ -81,15 +80,21 @@ def _grant_free(
     connection: Connection, names: Sequence[str], holder: str, ttl: float, label: str | None
 ) -> list[Grant]:
     """Grant those for which nobody waits, or for which ``holder`` is the first who does."""
-    rows = _GRANT_FREE(
-        connection,
-        names=json.dumps(names),
-        for_holder=holder,
-        for_label=label,
-        ttl=ttl,
-        first_is_holder=beginning_with(holder),
-    )
-    return [Grant(name, token, holder) for name, token in rows]
+    return list(_grants(_GRANT_FREE(connection, _values(names, holder, ttl, label)), holder))
+
+
+def _values(names: Sequence[str], holder: str, ttl: float, label: str | None) -> dict[str, Any]:
+    return {
+        "names": json.dumps(names),
+        "for_holder": holder,
+        "for_label": label,
+        "ttl": ttl,
+        "first_is_holder": beginning_with(holder),
+    }
+
+
+def _grants(rows: Rows, holder: str) -> Iterator[Grant]:
+    return (Grant(name, token, holder) for name, token in rows)
 
 
 def _grant_in_turn(
@@ -108,15 +113,8 @@ def _grant_in_turn(
         taken: list[Grant] = []
         if not found.is_live and may_take(ahead_of(waiter.holder, found.waiting), found.free_for):
             left = format_waiters(behind(found.waiting, waiter.holder))
-            rows = _GRANT_IN_TURN(
-                connection,
-                names=json.dumps([found.name]),
-                for_holder=waiter.holder,
-                for_label=label,
-                ttl=ttl,
-                waiters_left=left,
-            )
-            taken = [Grant(name, token, waiter.holder) for name, token in rows]
+            values = {**_values([found.name], waiter.holder, ttl, label), "waiters_left": left}
+            taken = list(_grants(_GRANT_IN_TURN(connection, values), waiter.holder))
         if queue and not taken:
             place = replace(waiter, until=found.moment + PLACE)
             write_queue(connection, found.name, joined(found.waiting, place))

@@ -8,15 +8,24 @@ from typing import Any
 from sqlalchemy import Boolean, Connection, Select, Text, bindparam, case, func, select, type_coerce
 
 from ..database.dialects import any_of, clock, now, seconds_between, seconds_of
+from ..database.held.statement import Call, Rows, Statement
 from ..model import Break, LeaseRecord
 from ..schema import free_for, free_or_stale, lease
 from ..waiters import parse_waiters
-from .statement import Statement
 
 
 def read(connection: Connection, names: Sequence[str]) -> dict[str, LeaseRecord]:
     """Return what the database has under these names; a name never granted is missing."""
-    records = [_record(row) for row in _READ(connection, names=json.dumps(list(names)))]
+    return reading(names)(connection)
+
+
+def reading(names: Sequence[str]) -> Call[dict[str, LeaseRecord]]:
+    """Return the call that is `read`."""
+    return Call(_READ, {"names": json.dumps(list(names))}, _by_name)
+
+
+def _by_name(rows: Rows) -> dict[str, LeaseRecord]:
+    records = [_record(row) for row in rows]
     return {record.name: record for record in records}
 
 

@@ -1,15 +1,13 @@
 """The renewal of all leases of one holder in one statement (rule 7)."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Double, bindparam, select, update
 
 from ..database.contention import lock_timeout
 from ..database.dialects import clock, later, now, seconds_of, uptime
+from ..database.held.statement import Call, Rows, Statement
 from ..schema import lease
-from .statement import Statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +24,27 @@ def renew(connection: Connection, holder: str, ttl: float, *, lock_wait: float) 
     A row that another transaction has locked for longer than ``lock_wait`` seconds makes the
     database refuse the whole statement; use `renew_unlocked` then.
     """
-    return _renewed(_RENEW(connection, of_holder=holder, ttl=ttl, lock_wait=lock_wait))
+    return renewing(holder, ttl, lock_wait)(connection)
+
+
+def renewing(holder: str, ttl: float, lock_wait: float) -> Call[RenewedPairs]:
+    """Return the call that is `renew`."""
+    return Call(_RENEW, {"of_holder": holder, "ttl": ttl, "lock_wait": lock_wait}, _renewed)
 
 
 def renew_unlocked(connection: Connection, holder: str, ttl: float) -> RenewedPairs:
     """Renew the leases of ``holder``, passing over rows that another transaction has locked (rule
     7).
     """
-    return _renewed(_RENEW_UNLOCKED(connection, of_holder=holder, ttl=ttl))
+    return renewing_unlocked(holder, ttl)(connection)
 
 
-def _renewed(rows: Sequence[Sequence[Any]]) -> RenewedPairs:
+def renewing_unlocked(holder: str, ttl: float) -> Call[RenewedPairs]:
+    """Return the call that is `renew_unlocked`."""
+    return Call(_RENEW_UNLOCKED, {"of_holder": holder, "ttl": ttl}, _renewed)
+
+
+def _renewed(rows: Rows) -> RenewedPairs:
     return RenewedPairs(
         frozenset([(name, token) for name, token, _ in rows]), max([time for _, _, time in rows], default=None)
     )

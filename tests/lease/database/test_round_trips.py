@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import Connection, text
 
 from lease import LeaseTiming, StoreUnavailable, statements
+from lease.database.held.statement import Statement
 from lease.database.opening import open_database
 from lease.database_store import DatabaseStore
 from lease.statements import records, renewals
-from lease.statements.statement import Statement
 from tests.lease.stores import Tables
 from tests.support.postgres import plain
 from tests.support.proxy import Proxy
@@ -72,7 +72,7 @@ async def test_statements_are_prepared_on_a_connection_that_leads_to_the_server_
 def test_a_plan_for_any_parameters_goes_by_an_index(tables: Tables, statement: Statement) -> None:
     fill(tables)
     with tables.transaction() as connection:
-        asked = statement._compiled_for(connection).text
+        asked = statement.compiled(connection).text
     numbers = itertools.count(1)
     asked = re.sub(r"%\(\w+\)s", lambda _: f"${next(numbers)}", asked)
     with psycopg.connect(plain(tables.url)) as driver:

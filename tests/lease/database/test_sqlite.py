@@ -17,9 +17,9 @@ from sqlalchemy.pool import NullPool
 
 import lease.database.dialects
 from lease import Grant, LeaseError, LeaseLost, LeaseTiming, StoreUnavailable, events, fence
+from lease.database.held import statement
 from lease.database.opening import open_database
 from lease.database.turnstile import Turnstile, TurnstileBusy
-from lease.statements import statement
 from lease.sync import LeaseClient
 from tests.lease.stores import STEADY, Recorder, Tables, in_thread
 from tests.support.binaries import readable_temporary_folder

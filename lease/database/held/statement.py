@@ -7,36 +7,40 @@ SQLAlchemy runs it, with the events that somebody may listen to.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import BindParameter, Connection, Dialect, Select, Update
-from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import DBAPIError
 
-from ..database.connections import OWN
-
+OWN = "lease_own"
+"""The option of an engine whose connections nobody but the library uses, or listens to."""
+T = TypeVar("T")
+Rows = Sequence[Sequence[Any]]
+Description = Sequence[Sequence[Any]] | None
+"""What a driver says of the columns of an answer: for each its name, its type …"""
 _Convert = Callable[[Any], Any]
 
 
 class Statement:
-    """One statement. Call it with a connection and its parameters; it returns all rows, if it has any."""
+    """One statement. Call it with a connection and its parameters; it returns all rows."""
 
     def __init__(self, construct: Select[Any] | Update) -> None:
         self._construct = construct
 
-    def __call__(self, connection: Connection, **values: Any) -> Sequence[Sequence[Any]]:
+    def __call__(self, connection: Connection, values: Mapping[str, Any]) -> Rows:
         """Run it in the transaction of ``connection``."""
         if not connection.get_execution_options().get(OWN):
             return connection.execute(self._construct, values).all()
-        compiled = self._compiled_for(connection)
         if not connection.in_transaction():
             connection.begin()  # as `connection.execute` would
+        compiled = self.compiled(connection)
         parameters = compiled.parameters(values)
         cursor = connection.connection.cursor()
         try:
             cursor.execute(compiled.text, parameters)
-            return compiled.rows(cursor)
+            return compiled.converted(cursor.description, cursor.fetchall() if cursor.description else ())
         except Exception as error:
             dialect = connection.dialect
             base = dialect.loaded_dbapi.Error
@@ -46,16 +50,32 @@ class Statement:
         finally:
             cursor.close()
 
-    def _compiled_for(self, connection: Connection) -> "_Compiled":
+    def compiled(self, connection: Connection) -> "Compiled":
+        """Return its text for the database of ``connection``."""
         schemas = connection.get_execution_options().get("schema_translate_map") or {}
         key = (self, schemas.get(None))
         known = _compiled.setdefault(connection.dialect, {})
         if key not in known:
-            known[key] = _Compiled(self._construct, connection.dialect, schemas)
+            known[key] = Compiled(self._construct, connection.dialect, schemas)
         return known[key]
 
 
-class _Compiled:
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """One statement with its parameters, and what is made of its rows. It is a unit of work too: call
+    it with a connection.
+    """
+
+    statement: Statement
+    values: Mapping[str, Any]
+    answer: Callable[[Rows], T]
+
+    def __call__(self, connection: Connection) -> T:
+        """Make it in the transaction of ``connection``."""
+        return self.answer(self.statement(connection, self.values))
+
+
+class Compiled:
     """The text of a statement for one kind of database, and what its driver takes and gives."""
 
     def __init__(
@@ -80,14 +100,11 @@ class _Compiled:
             given.append((name, value if convert is None else convert(value)))
         return tuple(value for _, value in given) if self._by_position else dict(given)
 
-    def rows(self, cursor: DBAPICursor) -> Sequence[Sequence[Any]]:
-        """Return what the driver gives, as Python has it."""
-        if not cursor.description:
-            return ()
+    def converted(self, description: Description, rows: Rows) -> Rows:
+        """Return the rows as Python has them."""
         if self._columns is None:  # what a driver gives for a type is known by its first answer
-            described = zip(self._types, cursor.description, strict=True)
+            described = zip(self._types, description or (), strict=True)
             self._columns = [type_.result_processor(self._dialect, column[1]) for type_, column in described]
-        rows = cursor.fetchall()
         if not any(self._columns):
             return rows
         return [
@@ -100,4 +117,4 @@ def _binder(parameter: BindParameter[Any], dialect: Dialect) -> _Convert | None:
     return parameter.type.dialect_impl(dialect).bind_processor(dialect)
 
 
-_compiled: WeakKeyDictionary[Dialect, dict[tuple[Statement, str | None], _Compiled]] = WeakKeyDictionary()
+_compiled: WeakKeyDictionary[Dialect, dict[tuple[Statement, str | None], Compiled]] = WeakKeyDictionary()
