@@ -11,6 +11,7 @@ PYTEST_ARGS ?=
 MINUTES ?= 5
 HOURS ?= 2
 TIMES ?= 200
+COUNT ?= 100
 
 # Another PYTHON than the one that the environment was made with: make it anew.
 version = $(shell $(1) -c 'import sys; print(sys.version)' 2>/dev/null)
@@ -20,10 +21,10 @@ $(shell rm -f $(VENV)/.made)
 endif
 endif
 
-.PHONY: help venv demo fast test test-matrix mutants chaos soak outages check format reference lock bench bench-locks clean
+.PHONY: help venv demo fast test test-matrix mutants random-mutants chaos soak outages check format reference lock bench bench-locks clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 venv: $(VENV)/.dev ## the environment with everything, in .venv
 
@@ -43,6 +44,9 @@ test-matrix: ## the suite on each Python of 3.11 to 3.14 with PostgreSQL 16, 17 
 
 mutants: $(VENV)/.dev ## wrong variants of the product, each caught by a named check (part of the suite too)
 	@$(BIN)/python -m pytest -n $(WORKERS) tests/mutants $(PYTEST_ARGS)
+
+random-mutants: $(VENV)/.dev ## small mutants of lease/ that SEED= draws, COUNT= (100): do its tests catch them? Half an hour
+	@$(BIN)/python -m tests.mutants.random --jobs $(WORKERS) --count $(COUNT) $(if $(SEED),--seed $(SEED))
 
 chaos: $(VENV)/.dev ## faults in an order that SEED= decides; MINUTES= (5) DATABASE=postgres, sqlite (default: both)
 	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(DATABASE),--database $(DATABASE))

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,18 +36,28 @@ class Outcome:
         return any(line == said or line.startswith(f"{said} - ") for line in self.output.splitlines())
 
 
-def run_tests(product: Path, nodes: Sequence[str], server: str | None, *, limit: float = LIMIT) -> Outcome:
+def run_tests(
+    product: Path,
+    nodes: Sequence[str],
+    server: str | None,
+    *,
+    limit: float = LIMIT,
+    seconds: float = SECONDS,
+    options: Sequence[str] = (),
+    variables: Mapping[str, str] | None = None,
+) -> Outcome:
     """Run these tests in the copy, those on PostgreSQL on the server that is there already.
 
-    ``limit`` is how many seconds they wait for what a mutant may keep from happening.
+    ``limit`` is how many seconds they wait for what a mutant may keep from happening, ``seconds``
+    how long all of them may take: then `subprocess.TimeoutExpired`.
     """
-    options = ["-q", "--no-header", "-rpfE", "--color=no", "--tb=short", "-p", "no:cacheprovider", "-p", "no:xdist"]
-    command = [sys.executable, "-P", "-m", "pytest", *options, f"--basetemp={product / 'tmp'}", *nodes]
+    usual = ["-q", "--no-header", "-rpfE", "--color=no", "--tb=short", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    command = [sys.executable, "-P", "-m", "pytest", *usual, *options, f"--basetemp={product / 'tmp'}", *nodes]
     # In a session of its own, to be killed as a whole: a mutant may leave processes behind.
     with subprocess.Popen(
         command,
         cwd=product,
-        env=_environment(product, server, LEASED_TEST_LIMIT=f"{limit:g}"),
+        env=_environment(product, server, **{**(variables or {}), "LEASED_TEST_LIMIT": f"{limit:g}"}),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -56,7 +66,7 @@ def run_tests(product: Path, nodes: Sequence[str], server: str | None, *, limit:
         errors="replace",
     ) as process:
         try:
-            output, _ = process.communicate(timeout=SECONDS)
+            output, _ = process.communicate(timeout=seconds)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
