@@ -63,7 +63,7 @@ class LeaseClient(AsyncDoor):
 
     ``database`` is a URL, or a SQLAlchemy engine, and then it connects as that does; ``store``
     stands in for it in tests (`lease.testing`). ``on_event`` is called with each
-    `lease.events.Event`, from the library's thread; by default events are logged to the logger
+    `lease.events.Event`, in a thread of its own; by default events are logged to the logger
     ``lease``. ``label`` is what others see of the holder (default: host and process id). Use it as
     ``async with``. One client per process may hold thousands of leases, all of them renewed by one
     statement.

@@ -99,6 +99,21 @@ class HeartbeatFailed:
     error: str
 
 
+@dataclass(frozen=True, slots=True)
+class CallbackFailed:
+    """A callback of a lease (`on_lost`, `watch`) raised this; the others were called all the same."""
+
+    grant: Grant
+    error: BaseException
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """This many events are missing here: the subscriber did not take them as fast as they came."""
+
+    count: int
+
+
 Event = (
     Granted
     | Refused
@@ -111,16 +126,21 @@ Event = (
     | Stalled
     | ClockStepped
     | HeartbeatFailed
+    | CallbackFailed
+    | Dropped
 )
 Listener = Callable[[Event], None]
-"""Called from the library's own thread; it must be quick. What it raises is logged and dropped."""
+"""Called with one event after the other, in a thread of its own (`lease.delivery`). What it raises is
+logged and dropped.
+"""
 
 _logger = logging.getLogger("lease")
 
 
 def log_event(event: Event) -> None:
     """Write an event to the logger ``lease``: losses as warnings, renewals as debug lines."""
-    _logger.log(_level(event), "%s", event)
+    error = event.error if isinstance(event, CallbackFailed) else None
+    _logger.log(_level(event), "%s", event, exc_info=error)
 
 
 def _level(event: Event) -> int:
@@ -129,9 +149,9 @@ def _level(event: Event) -> int:
             return logging.DEBUG
         case OrphanReleased():
             return logging.INFO
-        case AtRisk() | Lost() | ReleaseFailed() | Stalled() | ClockStepped():
+        case AtRisk() | Lost() | ReleaseFailed() | Stalled() | ClockStepped() | Dropped():
             return logging.WARNING
-        case HeartbeatFailed():
+        case HeartbeatFailed() | CallbackFailed():
             return logging.ERROR
         case _:
             assert_never(event)

@@ -2,19 +2,18 @@
 lost.
 """
 
-import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from . import events
 from .clock import Clock
 from .durations import Duration, format_duration, parse_duration
 from .errors import LeaseLost
 from .model import Grant, Loss
 
 T = TypeVar("T")
-_logger = logging.getLogger("lease")
 
 
 class GrantState:
@@ -26,8 +25,9 @@ class GrantState:
     (rules 2 and 6).
     """
 
-    def __init__(self, grant: Grant, trusted_until: float, clock: Clock) -> None:
+    def __init__(self, grant: Grant, trusted_until: float, clock: Clock, notify: events.Listener) -> None:
         self.grant = grant
+        self._notify = notify
         self.lost = threading.Event()
         self.loss: Loss | None = None
         self.ending = False
@@ -75,7 +75,7 @@ class GrantState:
                 return False
             self._trusted_until = max(self._trusted_until, trusted_until)
             watchers = list(self._watchers)
-        _call(watchers, self._trusted_until)
+        self._call(watchers, self._trusted_until)
         return True
 
     def lose(self, loss: Loss) -> bool:
@@ -86,7 +86,7 @@ class GrantState:
             self.loss = loss
             callbacks = list(self._on_lost)
         self.lost.set()
-        _call(callbacks, loss)
+        self._call(callbacks, loss)
         self._when_over()
         return True
 
@@ -133,20 +133,19 @@ class GrantState:
         finally:
             self.ending = False
 
+    def _call(self, callbacks: Iterable[Callable[[T], None]], value: T) -> None:
+        """Call each of ``callbacks``; what one raises reaches neither the others nor the heartbeat
+        (rule 8).
+        """
+        for callback in callbacks:
+            try:
+                callback(value)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - it is told
+                self._notify(events.CallbackFailed(self.grant, error))
+
 
 def _nothing() -> None:
     """Do nothing."""
-
-
-def _call(callbacks: Iterable[Callable[[T], None]], value: T) -> None:
-    """Call each of ``callbacks``; what one raises reaches neither the others nor the heartbeat
-    (rule 8).
-    """
-    for callback in callbacks:
-        try:
-            callback(value)
-        except (Exception, SystemExit):
-            _logger.exception("a callback of a lease failed")
 
 
 def lost_error(loss: Loss) -> LeaseLost:

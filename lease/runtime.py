@@ -1,6 +1,7 @@
 """The runtime behind every client: the library's thread, and in it the core."""
 
-from collections.abc import Callable, Coroutine
+import asyncio
+from collections.abc import Callable, Collection, Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar, cast
 
@@ -8,12 +9,14 @@ from sqlalchemy import URL
 
 from . import events
 from .background import BackgroundLoop
-from .clock import Clock
+from .clock import Clock, DrivenClock
 from .closing import held_here
 from .core import Core
 from .database.address import Address
 from .database_store import DatabaseStore
+from .delivery import Delivery
 from .errors import LeaseError
+from .grant_state import GrantState
 from .store import Store
 from .timing import LeaseTiming
 
@@ -45,6 +48,7 @@ class Runtime:
         self.clock = clock
         self.home: URL | None = None
         self._loop: BackgroundLoop | None = None
+        self._delivery: Delivery | None = None
         self._core: Core | None = None
 
     def open(self) -> "Future[None]":
@@ -52,6 +56,8 @@ class Runtime:
         if self._loop is not None:
             raise LeaseError("this client is open already, or was used before; make a new LeaseClient")
         self._loop = BackgroundLoop("lease-heartbeat", self.clock)
+        if not isinstance(self.clock, DrivenClock):  # a test that moves time sees its events at once
+            self._delivery = Delivery(self._listener)
         return self._loop.submit(self._open())
 
     async def _open(self) -> None:
@@ -64,8 +70,9 @@ class Runtime:
                 raise
             self.home = store.url
             self._store = store
+        listener = self._listener if self._delivery is None else self._delivery.put
         self._core = Core(
-            cast("Store", self._store), self.timing, clock=self.clock, listener=self._listener, label=self._label
+            cast("Store", self._store), self.timing, clock=self.clock, listener=listener, label=self._label
         )
         await self._core.start()
 
@@ -76,12 +83,19 @@ class Runtime:
         waiting = held_here()
         if self._loop is not None and self._loop.is_over:
             return _done(None)
-        return self.submit(lambda core: core.close(waiting), patience=1.0)
+        return self.submit(lambda core: self._close(core, waiting), patience=1.0)
+
+    async def _close(self, core: Core, waiting: Collection[GrantState]) -> None:
+        await core.close(waiting)
+        if self._delivery is not None:
+            await asyncio.get_running_loop().run_in_executor(None, self._delivery.close)
 
     def stop(self) -> None:
         """End the thread."""
         if self._loop is not None:
             self._loop.stop()
+        if self._delivery is not None:
+            self._delivery.close()
 
     @property
     def loop(self) -> BackgroundLoop:

@@ -9,7 +9,9 @@ import structlog
 from lease.durations import format_duration
 from lease.events import (
     AtRisk,
+    CallbackFailed,
     ClockStepped,
+    Dropped,
     Event,
     Granted,
     HeartbeatFailed,
@@ -123,6 +125,10 @@ def _lease_line(event: Event) -> tuple[int, str]:
             return logging.WARNING, "the database's clock stepped"
         case HeartbeatFailed():
             return logging.ERROR, "the heartbeat hit an error and continues"
+        case CallbackFailed():
+            return logging.ERROR, "a callback of a lease failed"
+        case Dropped():
+            return logging.WARNING, "events of leases were dropped because they came faster than they were taken"
         case _:
             assert_never(event)
 

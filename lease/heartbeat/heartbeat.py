@@ -75,7 +75,7 @@ class Heartbeat:
 
     def adopt(self, grant: Grant, sent: float) -> GrantState:
         """Renew ``grant`` from now on; it was asked for at ``sent``, by the client's clock."""
-        state = GrantState(grant, sent + self._timing.give_up, self._clock)
+        state = GrantState(grant, sent + self._timing.give_up, self._clock, self._notify)
         if self._closed:
             self._lose(state, Loss(state.grant, LossKind.CLOSED, CLOSED_CAUSE))
             return state

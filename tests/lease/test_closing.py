@@ -292,7 +292,7 @@ async def test_ten_thousand_leases_are_released_together_when_their_work_has_end
         working = [asyncio.ensure_future(work(held)) for held in leases]
         await asyncio.sleep(0)
         begun = boottime()
-    starvation.assert_within(2.0, begun, boottime(), "ten thousand tasks have ended, and their leases are released")
+    starvation.assert_within(5.0, begun, boottime(), "ten thousand tasks have ended, and their leases are released")
     await asyncio.gather(*working)
     assert len(told.of(events.Lost)) == len(told.of(events.Released)) == MANY
     assert tables.value("SELECT count(*) FROM lease WHERE holder IS NOT NULL") == 0

@@ -411,6 +411,8 @@ async def test_a_callback_that_raises_harms_neither_the_heartbeat_nor_the_other_
     assert first.loss is not None
     assert second.loss is not None
     assert len(beating.told.of(events.Lost)) == 2
+    failed = [(told.grant.name, type(told.error)) for told in beating.told.of(events.CallbackFailed)]
+    assert failed == [("first", BrokenPipeError), ("first", SystemExit)]
 
 
 async def test_whoever_watches_is_told_each_new_end_of_trust_and_of_the_loss_once(beating: Beating) -> None:

@@ -129,8 +129,8 @@ HEARTBEATS = (
             Edit(HEARTBEAT, "            await self._beat(sent)\n", "            pass\n"),
             Edit(
                 HEARTBEAT,
-                "GrantState(grant, sent + self._timing.give_up, self._clock)",
-                'GrantState(grant, float("inf"), self._clock)',
+                "GrantState(grant, sent + self._timing.give_up, ",
+                'GrantState(grant, float("inf"), ',
             ),
         ),
         on_each("tests/lease/test_async_client.py::test_a_lease_is_renewed_for_longer_than_its_ttl[{}]"),

@@ -1,0 +1,165 @@
+"""Events reach a subscriber from a queue in a thread of its own: a slow one delays no renewal (rule 8)."""
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from lease import Grant, LeaseTiming, Loss, LossKind, delivery, events
+from lease.delivery import Delivery
+from lease.sync import LeaseClient
+from tests.lease.stores import STEADY, Recorder
+from tests.support.waiting import LIMIT, wait_until
+
+GRANT = Grant("a", 1, "anna")
+LOST = events.Lost(Loss(GRANT, LossKind.ENDED, "stolen"))
+RENEWED = events.Renewed((GRANT, GRANT), 5.0, 0.1)
+
+
+class Stuck:
+    """A subscriber that takes nothing until a test lets it."""
+
+    def __init__(self) -> None:
+        self.told = Recorder()
+        self.taking = threading.Event()
+        self.go_on = threading.Event()
+
+    def __call__(self, event: events.Event) -> None:
+        self.taking.set()
+        assert self.go_on.wait(LIMIT)
+        self.told(event)
+
+
+@pytest.fixture
+def stuck() -> Iterator[Stuck]:
+    stuck = Stuck()
+    yield stuck
+    stuck.go_on.set()
+
+
+def first_taken(stuck: Stuck) -> Delivery:
+    """Return a delivery whose subscriber is stuck at its first event."""
+    delivery = Delivery(stuck)
+    delivery.put(events.Granted(GRANT))
+    assert stuck.taking.wait(LIMIT)
+    return delivery
+
+
+def test_events_are_delivered_in_order_and_all_of_them_before_it_is_closed() -> None:
+    taken: list[float] = []
+
+    def slow(event: events.Event) -> None:
+        assert isinstance(event, events.Stalled)
+        time.sleep(0.001)
+        taken.append(event.seconds)
+
+    delivery = Delivery(slow)
+    for number in range(100):
+        delivery.put(events.Stalled(number))
+    delivery.close()
+    assert taken == list(range(100))
+    delivery.put(events.Stalled(100))
+    assert taken[-1] == 100, "what comes after it is delivered at once"
+
+
+def test_what_is_dropped_of_the_daily_round_is_counted_in_its_place_and_takes_no_loss_with_it(
+    stuck: Stuck, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "MOST_CHATTER", 5)
+    delivering = first_taken(stuck)
+    for event in (RENEWED, RENEWED, RENEWED, RENEWED, LOST, RENEWED, LOST):
+        delivering.put(event)
+    stuck.go_on.set()
+    delivering.close()
+    dropped = [events.Dropped(2), LOST, events.Dropped(1), LOST]
+    assert stuck.told.all == [events.Granted(GRANT), RENEWED, RENEWED, *dropped]
+
+
+def test_a_queue_that_is_full_drops_even_losses_and_says_so(stuck: Stuck, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "MOST_EVENTS", 2)
+    delivering = first_taken(stuck)
+    for _ in range(5):
+        delivering.put(LOST)
+    stuck.go_on.set()
+    delivering.close()
+    assert stuck.told.all == [events.Granted(GRANT), LOST, LOST, events.Dropped(3)]
+
+
+def test_one_renewal_of_more_leases_than_fit_is_delivered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "MOST_CHATTER", 1)
+    told = Recorder()
+    delivering = Delivery(told)
+    delivering.put(RENEWED)
+    delivering.close()
+    assert told.all == [RENEWED]
+
+
+def test_closing_gives_up_on_a_subscriber_that_takes_nothing(stuck: Stuck) -> None:
+    delivering = first_taken(stuck)
+    delivering.put(LOST)
+    delivering.close()
+    assert stuck.told.all == []
+
+
+def test_a_subscriber_that_blocks_delays_no_renewal_and_no_other_call(database_url: str, stuck: Stuck) -> None:
+    ends: list[float] = []
+    with LeaseClient(database_url, timing=STEADY, on_event=stuck) as client:
+        with client.hold("a") as held:
+            held.watch(ends.append)
+            assert stuck.taking.wait(LIMIT)
+            wait_until(lambda: len(ends) > 4, "it is renewed all the same")
+            assert client.read("a") is not None
+        stuck.go_on.set()
+    assert len(stuck.told.of(events.Renewed)) >= 3
+    assert isinstance(stuck.told.all[-1], events.Released)
+
+
+def test_all_events_have_been_delivered_when_the_client_is_closed(database_url: str) -> None:
+    told = Recorder()
+
+    def slow(event: events.Event) -> None:
+        time.sleep(0.01)
+        told(event)
+
+    with LeaseClient(database_url, timing=LeaseTiming(60, renew_every=20), on_event=slow) as client:
+        for name in ("a", "b", "c"):
+            with client.hold(name):
+                pass
+    assert [type(event).__name__ for event in told.all] == ["Granted", "Released"] * 3
+
+
+UNREAD = """
+import logging, sys, threading
+from lease import LeaseTiming
+from lease.sync import LeaseClient
+
+def fill():
+    while True:
+        logging.warning("x" * 1000)
+
+logging.basicConfig(level=logging.DEBUG)
+logging.getLogger("lease").setLevel(logging.DEBUG)
+with LeaseClient(sys.argv[1], timing=LeaseTiming(6, renew_every=0.25)) as client, client.hold("a") as held:
+    threading.Thread(target=fill, daemon=True).start()
+    renewed = threading.Semaphore(0)
+    held.watch(lambda _: renewed.release())
+    for _ in range(12):
+        assert renewed.acquire(timeout=float(sys.argv[2]))
+    print("renewed", flush=True)
+print("closed", flush=True)
+"""
+
+
+@pytest.mark.usefixtures("processes", "passing_seconds")
+def test_a_log_that_nobody_reads_delays_no_renewal_and_no_closing(database_url: str) -> None:
+    command = [sys.executable, "-c", UNREAD, database_url, str(LIMIT / 2)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "renewed\n"
+            assert process.stdout.readline() == "closed\n"
+        finally:
+            process.kill()
