@@ -1,5 +1,6 @@
 """Calls to the store, asked again when it is away."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -18,9 +19,13 @@ async def retried(call: Callable[[], Awaitable[T]], timing: LeaseTiming) -> T:
     """Return what ``call`` returns; `StoreUnavailable` when each of a few attempts, `retry_wait`
     apart, raised it.
     """
+    try:
+        return await call()  # nearly always; setting up to try again costs as much as a call
+    except StoreUnavailable:
+        await asyncio.sleep(timing.retry_wait)
     retrying = AsyncRetrying(
         retry=retry_if_exception_type(StoreUnavailable),
-        stop=stop_after_attempt(_ATTEMPTS),
+        stop=stop_after_attempt(_ATTEMPTS - 1),
         wait=wait_fixed(timing.retry_wait),
         reraise=True,
     )
