@@ -5,7 +5,7 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, bindparam, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, bindparam, null, select, tuple_, update
 
 from ..database.contention import lock_timeout
 from ..database.dialects import clock, seconds_of
@@ -14,7 +14,7 @@ from ..model import Grant
 from ..schema import lease, stale
 from ..waiters import Waiters, parse_waiters
 
-_ENDED = {"holder": None, "label": None, "boot": None, "expires_at": None, "released_at": clock()}
+_ENDED = {"holder": null(), "label": null(), "boot": null(), "expires_at": null(), "released_at": clock()}
 _AT_ONCE = 2_000
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Double, Text, bindparam, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, Double, Text, bindparam, func, null, or_, select, text, update
 
 from ..database.backend import backend_of
 from ..database.contention import without_first
@@ -156,7 +156,7 @@ def _granting(where: ColumnElement[bool], waiters: ColumnElement[Any]) -> Statem
             expires_at=later(clock(), bindparam("ttl", type_=Double())),
             granted_at=now(),
             renewed_at=now(),
-            released_at=None,
+            released_at=null(),
             waiters=waiters,
         )
         .returning(lease.c.name, lease.c.token)

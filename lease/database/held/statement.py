@@ -54,7 +54,7 @@ class Statement:
         """Return its text for the database of ``connection``."""
         schemas = connection.get_execution_options().get("schema_translate_map") or {}
         key = (self, schemas.get(None))
-        known = _compiled.setdefault(connection.dialect, {})
+        known = _compiled.get(connection.dialect) or _compiled.setdefault(connection.dialect, {})
         if key not in known:
             known[key] = Compiled(self._construct, connection.dialect, schemas)
         return known[key]
@@ -87,18 +87,16 @@ class Compiled:
         self.text = str(compiled)
         self._by_position = compiled.positiontup is not None
         names = [*compiled.bind_names.values()] if compiled.positiontup is None else compiled.positiontup
-        self._bound = [(name, compiled.binds[name], _binder(compiled.binds[name], dialect)) for name in names]
+        self._bound = [(name, *_bound(compiled.binds[name], dialect)) for name in names]
         self._types = [column.type.dialect_impl(dialect) for column in construct.exported_columns]
         self._dialect = dialect
         self._columns: list[_Convert | None] | None = None
 
     def parameters(self, values: Mapping[str, Any]) -> Any:
         """Return what the driver is given for these values."""
-        given = []
-        for name, parameter, convert in self._bound:
-            value = values[parameter.key] if parameter.required else parameter.effective_value
-            given.append((name, value if convert is None else convert(value)))
-        return tuple(value for _, value in given) if self._by_position else dict(given)
+        given = [(name, values[key] if key else get(), convert) for name, key, get, convert in self._bound]
+        converted = [(name, value if convert is None else convert(value)) for name, value, convert in given]
+        return tuple(value for _, value in converted) if self._by_position else dict(converted)
 
     def converted(self, description: Description, rows: Rows) -> Rows:
         """Return the rows as Python has them."""
@@ -113,8 +111,11 @@ class Compiled:
         ]
 
 
-def _binder(parameter: BindParameter[Any], dialect: Dialect) -> _Convert | None:
-    return parameter.type.dialect_impl(dialect).bind_processor(dialect)
+def _bound(parameter: BindParameter[Any], dialect: Dialect) -> tuple[str | None, Callable[[], Any], _Convert | None]:
+    """Return under which key a parameter's value is given, or how to get it, and how to convert it."""
+    value, get = parameter.value, parameter.callable
+    convert = parameter.type.dialect_impl(dialect).bind_processor(dialect)
+    return parameter.key if parameter.required else None, get or (lambda: value), convert
 
 
 _compiled: WeakKeyDictionary[Dialect, dict[tuple[Statement, str | None], Compiled]] = WeakKeyDictionary()
