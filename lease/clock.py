@@ -5,6 +5,7 @@ import time
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -46,6 +47,7 @@ def boottime() -> float:
     return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK)
 
 
+@cache  # no process outlives it, and SQLite's statements have it several times each
 def boot_id() -> str:
     """Return an id of this start of the machine; empty where the platform has none."""
     try:

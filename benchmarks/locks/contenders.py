@@ -61,9 +61,7 @@ def lease_async(url: str) -> Iterator[Times]:
         client = runner.run(LeaseClient(url).__aenter__())
 
         async def pair() -> None:
-            held = await client.try_acquire("async")
-            if held is not None:
-                await held.release()
+            await (await client.acquire("async")).release()
 
         try:
             yield _timed_in(runner, pair)
@@ -77,9 +75,7 @@ def lease_sync(url: str) -> Iterator[Times]:
     with SyncLeaseClient(url) as client:
 
         def pair() -> None:
-            held = client.try_acquire("sync")
-            if held is not None:
-                held.release()
+            client.acquire("sync").release()
 
         yield _timed(pair)
 
