@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
+from multiprocessing.synchronize import Barrier
 from typing import Any
 
 import psycopg
@@ -21,8 +22,10 @@ from . import peers
 
 HELD = 0.001
 """Seconds for which each holds it."""
-_READY = 10.0
+_READY = 90.0
 """Seconds that the processes have to start and connect in."""
+_together: Barrier | None = None
+"""Where the processes of a trial wait for each other."""
 _SLACK = 0.01
 """Seconds by which one must have asked earlier to be overtaken."""
 
@@ -49,8 +52,16 @@ class Order:
     """The URL of a database, or the port of a Redis server."""
     process: int
     waiters: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one process did, from when to when."""
+
     begin: float
     end: float
+    turns: list[Turn]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +80,21 @@ class HandOvers:
 
 
 def hand_over(trial: Trial, place: str) -> tuple[list[Turn], list[Turn]]:
-    """Let them wait. Return all turns, and those of the time that counts."""
-    begin = time.monotonic() + _READY
-    end = begin + trial.seconds
+    """Let them wait. Return all turns, and those of the time in which all were at it."""
     share = trial.waiters // trial.processes
-    orders = [Order(trial.kind, place, number, share, begin, end) for number in range(trial.processes)]
-    with ProcessPoolExecutor(trial.processes, mp_context=get_context("spawn")) as pool:
-        turns = sorted((turn for part in pool.map(take_part, orders) for turn in part), key=lambda turn: turn[2])
-    return turns, [turn for turn in turns if turn[2] <= end]
+    orders = [Order(trial.kind, place, number, share, trial.seconds) for number in range(trial.processes)]
+    context = get_context("spawn")
+    barrier = context.Barrier(trial.processes)
+    with ProcessPoolExecutor(trial.processes, context, initializer=_meet_at, initargs=(barrier,)) as pool:
+        parts = list(pool.map(take_part, orders))
+    turns = sorted((turn for part in parts for turn in part.turns), key=lambda turn: turn[2])
+    begin, end = max(part.begin for part in parts), min(part.end for part in parts)
+    return turns, [turn for turn in turns if begin <= turn[2] <= end]
+
+
+def _meet_at(barrier: Barrier) -> None:
+    global _together  # noqa: PLW0603 - a barrier is given to a process when it starts, or not at all
+    _together = barrier
 
 
 def summary(trial: Trial, every: Sequence[Turn], counted: Sequence[Turn], commits: int | None) -> HandOvers:
@@ -103,56 +121,63 @@ def _overtaken(turns: Sequence[Turn]) -> float:
     return overtaking / len(turns)
 
 
-def take_part(order: Order) -> list[Turn]:
+def take_part(order: Order) -> Part:
     """Be one process of them."""
-    turns: list[Turn] = []
     match order.kind:
         case "lease":
-            asyncio.run(_lease(order, turns))
+            return asyncio.run(_lease(order))
         case "pg_advisory_lock":
-            _in_threads(order, turns, lambda: _Advisory(order.place))
+            return _in_threads(order, lambda: _Advisory(order.place))
         case "redis-py":
-            _in_threads(order, turns, lambda: peers.redis_py(int(order.place))("handed over"))
+            return _in_threads(order, lambda: peers.redis_py(int(order.place))("handed over"))
         case _:
-            _in_threads(order, turns, lambda: peers.python_redis_lock(int(order.place))("handed over"))
-    return turns
+            return _in_threads(order, lambda: peers.python_redis_lock(int(order.place))("handed over"))
 
 
-async def _lease(order: Order, turns: list[Turn]) -> None:
-    async def wait(client: LeaseClient, who: str) -> None:
-        await asyncio.sleep(_left(order))
-        while (asked := time.monotonic()) < order.end:
-            async with client.hold("handed over", wait=None):
-                turns.append((who, asked, time.monotonic()))
-                await asyncio.sleep(HELD)
-
+async def _lease(order: Order) -> Part:
     async with LeaseClient(order.place) as client:
         await client.read("handed over")
-        await asyncio.gather(*(wait(client, f"{order.process}/{number}") for number in range(order.waiters)))
+        part = _begun(order)
+
+        async def wait(who: str) -> None:
+            while (asked := time.monotonic()) < part.end:
+                async with client.hold("handed over", wait=None):
+                    part.turns.append((who, asked, time.monotonic()))
+                    await asyncio.sleep(HELD)
+
+        await asyncio.gather(*(wait(f"{order.process}/{number}") for number in range(order.waiters)))
+    return part
 
 
-def _in_threads(order: Order, turns: list[Turn], make: Callable[[], Any]) -> None:
+def _in_threads(order: Order, make: Callable[[], Any]) -> Part:
+    locks = [make() for _ in range(order.waiters)]
+    part = _begun(order)
+
     def wait(who: str, lock: Any) -> None:
-        time.sleep(_left(order))
-        while (asked := time.monotonic()) < order.end:
+        while (asked := time.monotonic()) < part.end:
             with lock:
-                turns.append((who, asked, time.monotonic()))
+                part.turns.append((who, asked, time.monotonic()))
                 time.sleep(HELD)
 
     waiters = [
-        threading.Thread(target=wait, args=(f"{order.process}/{number}", make())) for number in range(order.waiters)
+        threading.Thread(target=wait, args=(f"{order.process}/{number}", lock)) for number, lock in enumerate(locks)
     ]
     for waiter in waiters:
         waiter.start()
     for waiter in waiters:
         waiter.join()
+    return part
 
 
-def _left(order: Order) -> float:
-    left = order.begin - time.monotonic()
-    if left < 0:
-        raise BenchmarkError("a process was not ready in time")
-    return left
+def _begun(order: Order) -> Part:
+    """Wait for the other processes, and begin."""
+    if _together is not None:
+        try:
+            _together.wait(_READY)
+        except threading.BrokenBarrierError:
+            raise BenchmarkError("a process was not ready in time") from None
+    begin = time.monotonic()
+    return Part(begin, begin + order.seconds, [])
 
 
 class _Advisory:
