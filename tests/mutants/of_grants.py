@@ -15,10 +15,11 @@ GRANTS = (
         "a release deletes the row, and with it the token that the next one must exceed",
         (
             Edit(ENDING, "select, tuple_, update\n", "select, tuple_, update, delete\n"),
+            Edit(ENDING, "_RELEASE = Statement(\n    update(lease)\n", "_RELEASE = Statement(\n    delete(lease)\n"),
             Edit(
                 ENDING,
-                "        update(lease)\n        .where(of_grant(grant), lock_timeout(lock_wait))\n        .values(_ENDED)\n",
-                "        delete(lease)\n        .where(of_grant(grant), lock_timeout(lock_wait))\n",
+                "    .values(_ENDED)\n    .returning(lease.c.waiters, seconds_of(clock()))\n",
+                "    .returning(lease.c.waiters, seconds_of(clock()))\n",
             ),
         ),
         on_each(STORE.format("test_the_token_survives_release_and_grows_by_one_with_each_grant")),
@@ -28,16 +29,25 @@ GRANTS = (
         "a renewal extends the names that the client believes it holds, whoever really holds them",
         (
             Edit(
-                "lease/store.py",
-                "self._renewed(connection, holder, ttl)",
-                "statements.renew_names(connection, [grant.name for grant in expected], ttl)",
+                "lease/database_store.py",
+                "self._renewals.write_alone(statements.renewing(holder, ttl, self._lock_wait))",
+                "self._renewals.write(\n"
+                "                lambda connection: statements.renew_names(connection, [grant.name for grant in expected], ttl)\n"
+                "            )",
             ),
-            Edit("lease/statements/__init__.py", "renew, renew_unlocked\n", "renew, renew_names, renew_unlocked\n"),
+            Edit(
+                "lease/statements/__init__.py",
+                "import RenewedPairs, renew, ",
+                "import RenewedPairs, renew, renew_names, ",
+            ),
             Edit(
                 RENEWING,
                 "def renew_unlocked(",
                 "def renew_names(connection: Connection, names: list[str], ttl: float) -> RenewedPairs:\n"
-                "    return _renew(connection, lease.c.name.in_(names), lease.c.holder.is_not(None), ttl=ttl)\n\n\n"
+                "    renewing = update(lease).where(lease.c.name.in_(names), lease.c.holder.is_not(None))\n"
+                "    renewing = renewing.values(expires_at=later(clock(), ttl), renewed_at=now(), uptime=uptime())\n"
+                "    renewed = renewing.returning(lease.c.name, lease.c.token, seconds_of(lease.c.renewed_at))\n"
+                "    return _renewed(connection.execute(renewed).all())\n\n\n"
                 "def renew_unlocked(",
             ),
         ),
@@ -46,13 +56,7 @@ GRANTS = (
     Mutant(
         "release-without-token",
         "a release matches name and holder only, so a late one ends a later grant of the same holder",
-        (
-            Edit(
-                ENDING,
-                "        .where(of_grant(grant), lock_timeout(lock_wait))\n",
-                "        .where(lease.c.name == grant.name, lease.c.holder == grant.holder, lock_timeout(lock_wait))\n",
-            ),
-        ),
+        (Edit(ENDING, '        lease.c.token == bindparam("of_token"),\n', ""),),
         on_each(STORE.format("test_an_earlier_tenure_of_the_same_holder_releases_nothing_of_its_later_one")),
     ),
     Mutant(
@@ -61,8 +65,8 @@ GRANTS = (
         (
             Edit(
                 ENDING,
-                "        .where(of_grant(grant), lock_timeout(lock_wait))\n",
-                "        .where(lease.c.name == grant.name, lock_timeout(lock_wait))\n",
+                '        lease.c.token == bindparam("of_token"),\n        lease.c.holder == bindparam("of_holder"),\n',
+                "",
             ),
         ),
         on_each(STORE.format("test_a_zombie_releases_nothing_of_its_successor")),
@@ -110,17 +114,13 @@ GRANTS = (
         (
             Edit(
                 GRANTING,
-                "    granted = _grant_existing(connection, wanted, holder, ttl, label)\n"
-                "    if len(granted) < len(wanted) and (missing := _missing(connection, wanted)):\n"
-                "        _insert_missing(connection, missing)\n"
-                "        granted += _grant_existing(connection, missing, holder, ttl, label)\n"
-                "    return granted\n",
-                "    granted = []\n"
+                "    return list(_grants(_GRANT_FREE(connection, _values(names, holder, ttl, label)), holder))\n",
+                "    from sqlalchemy.dialects.postgresql import insert\n"
                 "    held = {'holder': holder, 'label': label, 'boot': this_boot(), 'expires_at': later(clock(), ttl)}\n"
                 "    held |= {'granted_at': now(), 'renewed_at': now()}\n"
-                "    dialect = postgresql if connection.dialect.name == 'postgresql' else sqlite\n"
-                "    for name in wanted:\n"
-                "        upsert = dialect.insert(lease).values(name=name, token=1, **held)\n"
+                "    granted = []\n"
+                "    for name in names:\n"
+                "        upsert = insert(lease).values(name=name, token=1, **held)\n"
                 "        upsert = upsert.on_conflict_do_update(\n"
                 "            index_elements=[lease.c.name], set_={'token': lease.c.token + 1, **held}, where=free_or_stale()\n"
                 "        )\n"

@@ -42,7 +42,7 @@ HEARTBEATS = (
                 HEARTBEAT,
                 "            self._at_risk(self._states.values(), str(error))\n",
                 "            for state in self.held:\n"
-                "                self._lose(state, LossKind.UNREACHABLE, str(error))\n",
+                "                self._lose(state, Loss(state.grant, LossKind.UNREACHABLE, str(error)))\n",
             ),
         ),
         on_either(
@@ -83,11 +83,16 @@ HEARTBEATS = (
         "heartbeat-in-the-loop-of-the-jobs",
         "the heartbeat runs in the event loop of the client's user",
         (
-            Edit(BACKGROUND, "self._loop = asyncio.new_event_loop()", "self._loop = asyncio.get_running_loop()"),
+            Edit(BACKGROUND, "import asyncio\nimport os\n", "import asyncio\nimport os\nimport threading\n"),
+            Edit(
+                BACKGROUND,
+                "asyncio.SelectorEventLoop() if self._driven is None else self._driven.new_loop()",
+                "asyncio.get_running_loop()",
+            ),
             Edit(
                 BACKGROUND,
                 "self._thread = CallbackThread(name, self._run)",
-                'self._thread = __import__("threading").current_thread()',
+                "self._thread = threading.current_thread()",
             ),
             Edit(BACKGROUND, "        self._thread.start()\n", ""),
             Edit(BACKGROUND, "if self._thread.is_alive() and os.getpid() == self._pid:", "if False:"),
