@@ -1,6 +1,6 @@
 """Mutants of the fence (rule 11)."""
 
-from tests.mutants.mutant import Edit, Mutant, on_postgres, on_sqlite
+from tests.mutants.mutant import Edit, Mutant, on_each, on_postgres, on_sqlite
 
 FENCE = "tests/lease/fences/test_on_postgres.py::{}[{}]"
 
@@ -42,5 +42,11 @@ FENCES = (
             ),
         ),
         on_sqlite("tests/lease/fences/test_on_sqlite.py::test_from_the_fence_on_nobody_else_can_write"),
+    ),
+    Mutant(
+        "fence-in-autocommit",
+        "a fence takes a connection that commits each statement by itself, where it protects nothing",
+        (Edit("lease/fences/proof.py", "if not in_transaction(driver):", "if False:"),),
+        on_each("tests/lease/fences/test_kinds.py::test_a_connection_in_autocommit_is_refused[{}]"),
     ),
 )

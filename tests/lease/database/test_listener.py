@@ -74,6 +74,27 @@ async def test_no_name_is_taken_for_its_notification_to_itself(
 
 
 @pytest.mark.anyio
+async def test_of_those_who_wait_for_a_name_only_the_one_whose_turn_it_is_is_woken(
+    postgres_url: str, postgres_tables: Tables
+) -> None:
+    listener = ReleaseListener(route_to(postgres_url), CHANNEL)
+    with (
+        listener.subscribed("a", "cleo") as out_of_sight,
+        listener.subscribed("a", "ben") as second,
+        listener.subscribed("a", "anna") as first,
+        listener.subscribed("b", "anna") as elsewhere,
+    ):
+        await listener.start(LIMIT)
+        waiting = tuple(Waiter(holder, holder, 0.0) for holder in ("anna", "ben"))
+        postgres_tables.run(lambda connection: notify(connection, "a", waiting))
+        await asyncio.wait_for(first.heard.wait(), LIMIT)
+        assert not any(other.heard.is_set() for other in (second, out_of_sight, elsewhere))
+        await asyncio.wait_for(second.heard.wait(), LIMIT)
+        assert not out_of_sight.heard.is_set()
+    await listener.close()
+
+
+@pytest.mark.anyio
 async def test_a_listener_that_cannot_connect_says_so_once(
     postgres_url: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

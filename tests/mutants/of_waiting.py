@@ -1,0 +1,78 @@
+"""Mutants of waiting: whose turn it is, who is woken, and who is passed over (rule 15)."""
+
+from tests.mutants.mutant import Edit, Mutant, on_each, on_postgres
+
+FAIR = "tests/lease/acquisition/test_fair_waiting.py::{}[{{}}]"
+CONFORMANCE = "tests/lease/test_store_conformance.py::{}[{{}}]"
+GRANTING = "lease/statements/grants.py"
+
+WAITING = (
+    Mutant(
+        "newcomer-overtakes",
+        "a lease that is free is granted to whoever asks, also where others wait for it",
+        (
+            Edit(
+                GRANTING,
+                "    free_or_stale()\n    & or_(\n",
+                "    free_or_stale()\n    & or_(\n        lease.c.name.is_not(None),\n",
+            ),
+        ),
+        on_each(FAIR.format("test_who_did_not_wait_does_not_overtake_one_who_does_and_hears_its_name")),
+    ),
+    Mutant(
+        "waiter-overtakes",
+        "a waiter takes a lease that is free, also where others came before it",
+        (Edit("lease/waiters.py", "return ahead == 0 or free_for", "return True or free_for"),),
+        on_each(CONFORMANCE.format("test_who_is_queued_comes_first_and_one_who_did_not_wait_is_told_so")),
+    ),
+    Mutant(
+        "first-place-kept",
+        "a client that has had its turn keeps its place before all others",
+        (
+            Edit(GRANTING, "    without_first(lease.c.waiters),\n", "    lease.c.waiters,\n"),
+            Edit(GRANTING, "behind(found.waiting, waiter.holder)", "found.waiting"),
+        ),
+        on_each(CONFORMANCE.format("test_who_is_queued_comes_first_and_one_who_did_not_wait_is_told_so")),
+    ),
+    Mutant(
+        "dead-waiter-not-passed-over",
+        "a free lease is kept for the first waiter for as long as it has a place, dead or alive",
+        (
+            Edit(
+                "lease/waiters.py",
+                "return ahead == 0 or free_for is None or free_for >= ahead * PATIENCE",
+                "return ahead == 0 or free_for is None",
+            ),
+        ),
+        on_each(FAIR.format("test_a_first_waiter_that_does_not_take_is_passed_over")),
+    ),
+    Mutant(
+        "release-wakes-nobody",
+        "a release tells nobody that it is their turn",
+        (
+            Edit(
+                "lease/database_store.py",
+                "await self._notify({grant.name: done.waiting} if done.waiting else {})",
+                "await self._notify({})",
+            ),
+        ),
+        on_postgres(
+            "tests/lease/acquisition/test_waiting.py::test_a_notification_goes_out_only_where_somebody_waits",
+        ),
+    ),
+    Mutant(
+        "release-wakes-all",
+        "a release wakes all who wait, not only the one whose turn it is",
+        (
+            Edit(
+                "lease/database/listener.py",
+                '            subscription.told(said["next"])\n',
+                "            subscription.heard.set()\n",
+            ),
+        ),
+        on_postgres(
+            "tests/lease/database/test_listener.py"
+            "::test_of_those_who_wait_for_a_name_only_the_one_whose_turn_it_is_is_woken"
+        ),
+    ),
+)
