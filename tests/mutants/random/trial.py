@@ -16,7 +16,7 @@ LIMIT = 15.0
 HANG = 60
 """Seconds after which a test hangs."""
 SECONDS = 600.0
-OPTIONS = ("-x", "-o", f"timeout={HANG}", "-o", "tmp_path_retention_policy=none", "-W", "ignore::ResourceWarning")
+OPTIONS = ("-x", "-o", f"timeout={HANG}", "-o", "tmp_path_retention_policy=none")
 FEWER = {"LEASED_MODEL_SEEDS": "12", "LEASED_MODEL_EXAMPLES": "15", "LEASED_MODEL_SHRINK": "0"}
 TURNS = 3
 
