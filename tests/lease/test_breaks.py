@@ -114,6 +114,17 @@ async def test_a_second_break_changes_nothing(seldom: LeaseClient, breaker: Leas
     assert await breaker.break_lease("a", "again") == made
 
 
+async def test_what_was_broken_before_and_granted_anew_is_broken_anew(
+    seldom: LeaseClient, breaker: LeaseClient
+) -> None:
+    held = await seldom.acquire("a")
+    assert (await breaker.break_lease("a", "it hangs")).token == 1
+    await held.release()
+    assert (await seldom.acquire("a")).token == 2
+    made = await breaker.break_lease("a", "it hangs again")
+    assert (made.token, made.reason) == (2, "it hangs again")
+
+
 async def test_what_is_free_or_ones_own_or_the_daemons_is_not_broken(breaker: LeaseClient, tables: Tables) -> None:
     with pytest.raises(LeaseError, match="lease 'a' is free: there is nothing to break"):
         await breaker.break_lease("a", "it hangs")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 from sqlalchemy.pool import NullPool
@@ -11,6 +11,7 @@ from sqlalchemy.pool import NullPool
 import lease
 from lease import Grant, LeaseError, LeaseLost, fence
 from tests.lease.stores import STEADY, Tables
+from tests.support.databases import Server, ensure_template, fresh_database
 
 WRONG = Grant("a", 7, "anna")
 
@@ -141,6 +142,23 @@ def test_another_database_with_tables_of_its_own_is_refused_by_its_name(
             with engine.begin() as connection, pytest.raises(LeaseError, match="this connection leads to") as refused:
                 held.fence(connection)
             assert not isinstance(refused.value, LeaseLost)
+
+
+@pytest.mark.parametrize("has_tables", [True, False], ids=["with tables of its own", "without tables"])
+def test_another_database_of_the_same_server_is_refused_by_its_name(
+    has_tables: bool, postgres_url: str, postgres_server: Server
+) -> None:
+    template = ensure_template(postgres_server) if has_tables else None
+    with (
+        fresh_database(postgres_server, template) as other,
+        lease.sync.LeaseClient(postgres_url, timing=STEADY) as client,
+        client.hold("a") as held,
+    ):
+        engine = create_engine(other, poolclass=NullPool)
+        leads = f"this connection leads to .*{make_url(other).database}"
+        with engine.begin() as connection, pytest.raises(LeaseError, match=leads) as refused:
+            held.fence(connection)
+        assert not isinstance(refused.value, LeaseLost)
 
 
 def test_a_lost_lease_is_lost_also_by_another_name_of_the_same_server(
