@@ -353,6 +353,21 @@ async def test_a_program_that_grants_in_its_own_transaction_adopts_what_it_was_g
     assert told.of(events.OrphanReleased) == []
 
 
+async def test_a_grant_that_a_program_ends_in_its_own_transaction_is_over_unless_that_fails(
+    client: LeaseClient, tables: Tables
+) -> None:
+    held = await client.acquire("a")
+    with pytest.raises(RuntimeError):
+        async with held.ending():
+            raise RuntimeError
+    held.ensure()
+    async with held.ending():
+        assert tables.release(held.grant)
+    with pytest.raises(LeaseLost, match="was released"):
+        held.ensure()
+    assert (await client.acquire("a")).token == 2
+
+
 async def test_what_was_granted_in_a_transaction_that_failed_afterwards_is_released(
     client: LeaseClient, tables: Tables, told: Recorder
 ) -> None:

@@ -23,6 +23,10 @@ def record(grant: Grant | None, name: str = "a", token: int = 1, label: str | No
 # Verdicts
 
 
+def test_the_kinds_of_a_loss_are_words_that_programs_may_keep() -> None:
+    assert [kind.value for kind in LossKind] == ["ended", "broken", "unreachable", "suspended", "closed"]
+
+
 def test_each_expected_grant_is_renewed_or_unknown_or_ended() -> None:
     renewal = Renewal(frozenset({("a", 1)}), {"b": record(B, "b")}, 0.0)
     verdicts = judge([A, B], renewal)
