@@ -4,9 +4,11 @@ heartbeat (rule 8).
 
 import asyncio
 import os
+import threading
 from collections.abc import Coroutine
-from concurrent.futures import Future
-from typing import Any, TypeVar
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
+from typing import Any, Generic, TypeVar
 
 from .clock import Clock, DrivenClock, boottime
 from .errors import LeaseError
@@ -14,6 +16,7 @@ from .threads import CallbackThread, LastingThreads, refuse_in_callbacks
 
 T = TypeVar("T")
 
+_CLOSED = "this client was closed before this call was answered"
 _LAST_WAIT = 1.0
 """Seconds that tasks have to end in when the loop ends."""
 _THREADS = 4
@@ -33,6 +36,10 @@ class BackgroundLoop:
         )
         self._loop.set_default_executor(LastingThreads(_THREADS, name))
         self._pid = os.getpid()
+        # Reentrant: a handler of a signal may call where the main thread is just calling.
+        self._guard = threading.RLock()
+        self._open: set[Future[Any]] = set()
+        self._stopping = self._over = False
         self._thread = CallbackThread(name, self._run)
         self._thread.start()
 
@@ -40,20 +47,29 @@ class BackgroundLoop:
         asyncio.set_event_loop(self._loop)
         try:
             self._loop.run_forever()
+            with self._guard:
+                self._over = True
             self._loop.run_until_complete(_end_tasks(self._loop))
         finally:
             self._loop.close()
+            self._refuse_what_is_open()
 
     def submit(self, work: Coroutine[Any, Any, T], patience: float | None = 0.0) -> "Future[T]":
-        """Begin ``work`` in this loop. Cancelling the future cancels the work. ``patience`` is for
-        clocks that a test moves (`lease.clock.DrivenClock`).
+        """Begin ``work`` in this loop. Cancelling the future cancels the work; if the loop ends before,
+        the future gets a `LeaseError`. ``patience`` is for clocks that a test moves
+        (`lease.clock.DrivenClock`).
         """
+        call = _Call(work)
         try:
             self.check()
+            with self._guard:
+                self.check()
+                call.future = future = asyncio.run_coroutine_threadsafe(call.run(self), self._loop)
+                self._open.add(future)
         except LeaseError:
             work.close()
             raise
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        future.add_done_callback(self._open.discard)
         if self._driven is not None:
             self._driven.asked(future, patience)
         return future
@@ -62,24 +78,53 @@ class BackgroundLoop:
         """Raise `LeaseError` where this loop cannot be used."""
         if os.getpid() != self._pid:
             raise LeaseError("this client was made before os.fork(); make a LeaseClient in the child process")
-        if self._loop.is_closed() or not self._thread.is_alive():
+        if self._over or not self._thread.is_alive():
             raise LeaseError("this client is closed")
         refuse_in_callbacks()
 
     @property
     def is_over(self) -> bool:
-        """The loop has ended."""
-        return self._loop.is_closed()
+        """The loop takes nothing more."""
+        return self._over
 
     def stop(self) -> None:
         """End the loop and wait for its thread."""
-        if self._thread.is_alive() and os.getpid() == self._pid:
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join()
+        if os.getpid() != self._pid:
+            return
+        with self._guard:
+            if not self._stopping and not self._over:
+                self._stopping = True
+                self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+    def _refuse_what_is_open(self) -> None:
+        """Answer whoever still waits for what could not be ended in time."""
+        for future in list(self._open):
+            with suppress(InvalidStateError):  # its caller has gone
+                future.set_exception(LeaseError(_CLOSED))
+
+
+class _Call(Generic[T]):
+    """What one caller asked for."""
+
+    def __init__(self, work: Coroutine[Any, Any, T]) -> None:
+        self._work = work
+        self.future: Future[T] | None = None
+
+    async def run(self, loop: BackgroundLoop) -> T:
+        try:
+            return await self._work
+        except (Exception, asyncio.CancelledError) as error:
+            if self.future is not None and self.future.cancelled():
+                raise asyncio.CancelledError from None  # nobody waits for it: asyncio would log the error
+            if isinstance(error, asyncio.CancelledError) and loop.is_over:
+                raise LeaseError(_CLOSED) from None
+            raise
 
 
 async def _end_tasks(loop: asyncio.AbstractEventLoop) -> None:
     """Cancel what is left in the loop, and wait a little for it."""
+    await asyncio.sleep(0)  # what was submitted last begins, and can be ended
     left = asyncio.all_tasks(loop) - {asyncio.current_task()}
     for task in left:
         task.cancel()

@@ -81,9 +81,12 @@ class Runtime:
         was begun here is not waited for: it waits for this.
         """
         waiting = held_here()
-        if self._loop is not None and self._loop.is_over:
-            return _done(None)
-        return self.submit(lambda core: self._close(core, waiting), patience=1.0)
+        try:
+            return self.submit(lambda core: self._close(core, waiting), patience=1.0)
+        except LeaseError:
+            if self._loop is not None and self._loop.is_over:
+                return _done(None)
+            raise
 
     async def _close(self, core: Core, waiting: Collection[GrantState]) -> None:
         await core.close(waiting)

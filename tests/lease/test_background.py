@@ -1,16 +1,29 @@
-"""The library's own thread, where the platform is another than the tests'."""
+"""The library's own thread: of the right kind on every platform, and whoever waits for it is answered."""
 
 import asyncio
+import gc
+import logging
+import threading
+from collections.abc import Iterator
 from typing import NoReturn
 
 import pytest
 
+from lease import LeaseError
 from lease.background import BackgroundLoop
+from tests.lease.stores import in_thread
 from tests.support.waiting import LIMIT
 
 
 async def running() -> asyncio.AbstractEventLoop:
     return asyncio.get_running_loop()
+
+
+@pytest.fixture
+def background() -> Iterator[BackgroundLoop]:
+    background = BackgroundLoop("lease-test")
+    yield background
+    background.stop()
 
 
 def test_its_loop_is_of_the_kind_that_psycopg_takes_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,3 +38,85 @@ def test_its_loop_is_of_the_kind_that_psycopg_takes_everywhere(monkeypatch: pyte
         assert isinstance(background.submit(running()).result(LIMIT), asyncio.SelectorEventLoop)
     finally:
         background.stop()
+
+
+async def forever(begun: threading.Event) -> None:
+    begun.set()
+    await asyncio.sleep(10 * LIMIT)
+
+
+async def deaf(begun: threading.Event) -> None:
+    while True:
+        try:
+            await forever(begun)
+        except asyncio.CancelledError:
+            continue
+
+
+async def failing(begun: threading.Event) -> None:
+    try:
+        await forever(begun)
+    except asyncio.CancelledError:
+        raise LeaseError("it went wrong as it was cancelled") from None
+
+
+def test_a_call_that_is_under_way_at_the_end_is_answered_with_a_sentence(background: BackgroundLoop) -> None:
+    begun = threading.Event()
+    asked = background.submit(forever(begun))
+    assert begun.wait(LIMIT)
+    background.stop()
+    with pytest.raises(LeaseError, match="this client was closed before this call was answered"):
+        asked.result(LIMIT)
+
+
+def test_a_call_that_cannot_be_ended_is_answered_too() -> None:
+    background = BackgroundLoop("lease-test")
+    begun = threading.Event()
+    asked = background.submit(deaf(begun))
+    assert begun.wait(LIMIT)
+    background._loop.set_exception_handler(lambda *_: None)  # it is destroyed while it goes on
+    background.stop()
+    with pytest.raises(LeaseError, match="this client was closed before this call was answered"):
+        asked.result(LIMIT)
+
+
+def test_whoever_asks_while_it_ends_is_answered_or_refused() -> None:
+    for _ in range(50):
+        background = BackgroundLoop("lease-test")
+
+        def ask(background: BackgroundLoop = background) -> int:
+            asked = 0
+            while True:
+                try:
+                    background.submit(running()).result(LIMIT)
+                except LeaseError:
+                    return asked
+                asked += 1
+
+        with in_thread(ask) as result:
+            background.stop()
+            result()
+
+
+def test_any_number_of_threads_may_stop_it() -> None:
+    for _ in range(50):
+        background = BackgroundLoop("lease-test")
+        with in_thread(background.stop) as one, in_thread(background.stop) as two:
+            background.stop()
+            one()
+            two()
+        assert background.is_over
+
+
+def test_what_goes_wrong_when_its_caller_has_gone_is_not_logged(
+    background: BackgroundLoop, caplog: pytest.LogCaptureFixture
+) -> None:
+    begun = threading.Event()
+    asked = background.submit(failing(begun))
+    assert begun.wait(LIMIT)
+    with caplog.at_level(logging.ERROR, "asyncio"):
+        assert asked.cancel()
+        background.stop()
+        del asked
+        gc.collect()  # which is when asyncio would log it
+    assert caplog.records == []

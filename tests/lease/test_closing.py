@@ -352,3 +352,39 @@ async def test_who_waits_for_what_is_released_with_others_is_woken(database_url:
         held = await asyncio.wait_for(waiting, LIMIT)
         assert held.token == 2
         await held.release()
+
+
+class SilentStore(MemoryStore):
+    """Which never answers when it is asked what it has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = threading.Event()
+
+    async def read(self, name: str) -> lease.LeaseRecord | None:
+        self.asked.set()
+        await asyncio.sleep(10 * LIMIT)
+        return await super().read(name)
+
+
+def test_a_call_of_another_thread_that_is_under_way_ends_with_a_sentence() -> None:
+    store = SilentStore()
+    with (
+        lease.sync.LeaseClient(store=store, timing=SELDOM) as client,
+        in_thread(lambda: client.break_lease("a", "it hangs")) as result,
+    ):
+        assert store.asked.wait(LIMIT)
+        client.__exit__()
+        with pytest.raises(LeaseError, match="this client was closed before this call was answered"):
+            result()
+
+
+@pytest.mark.anyio
+async def test_a_call_of_another_task_that_is_under_way_ends_with_a_sentence_and_cancels_nobody() -> None:
+    store = SilentStore()
+    async with lease.LeaseClient(store=store, timing=SELDOM) as client:
+        reading = asyncio.ensure_future(client.read("a"))
+        await until(store.asked.is_set)
+        await client.__aexit__()
+        with pytest.raises(LeaseError, match="this client was closed before this call was answered"):
+            await reading
