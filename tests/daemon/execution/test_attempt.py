@@ -213,7 +213,7 @@ async def test_a_task_that_does_not_end_when_it_must_ends_the_process(
                 continue
 
     lost = reason == "although its lease was lost"
-    async with a_story(stubborn, timing=HARD_PRESSED, timeout=None if lost else "0.01s") as story:
+    async with a_story(stubborn, timing=HARD_PRESSED, timeout=None if lost else "0.5s") as story:
         if not lost:
             monkeypatch.setattr(LeaseClient, "timing", LeaseTiming("1.5s"))
         executing = asyncio.create_task(story.execute())
