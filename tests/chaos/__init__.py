@@ -11,6 +11,7 @@ witness_*.sql triggers that record what happens to leases and runs
 site          the database of a campaign, and its URLs; pooler: PgBouncer
 fleet         the replicas
 faults        what is inflicted on them, a file per target
+users         those who use locks beside the daemon
 lanes         the order of faults
 escapee       work that cannot be killed, held off by the fence alone
 history       all that was recorded, as facts for `daemon.audit`

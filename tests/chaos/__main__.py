@@ -36,7 +36,7 @@ def main() -> int:
 def _campaign(options: argparse.Namespace, kind: str, minutes: float) -> int:
     folder = Path(tempfile.mkdtemp(prefix="leased-chaos-files-"))
     folder.chmod(0o755)
-    site: Site = PostgresSite(campaign.SLOTS, folder, options.postgres) if kind == "postgres" else SqliteSite(folder)
+    site: Site = PostgresSite(campaign.PLACES, folder, options.postgres) if kind == "postgres" else SqliteSite(folder)
     clean = False
     try:
         result = campaign.run(site, minutes * 60, options.seed, _tell if options.verbose else _keep_quiet)

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -29,12 +29,18 @@ from .escapee import Escapee, Tried
 from .faults.clocks import install_clock, library
 from .faults.fault import Scene
 from .fleet import APPLICATION, End, Fleet, Slot, environment, kill_marked
-from .lanes import Done, Lane, site_faults, slot_faults
+from .lanes import Done, Lane, site_faults, slot_faults, user_faults
 from .site import Site
+from .users.crowd import Crowd
+from .users.inquiry import inquire, kept_for_others, stuck
+from .users.plans import PEOPLE
+from .users.records import Users
 from .worker import ENDS, STARTS, URL
 
 TTL = 3.0
 SLOTS = ("north", "east", "south")
+PLACES = (*PEOPLE, *SLOTS)
+"""Whoever has a way of its own to the database; that of the last is through PgBouncer."""
 QUIET = 120.0
 """Seconds after the last fault within which every run must be over."""
 PARKS = {"postgres": 0.3, "sqlite": 0.05}
@@ -77,18 +83,20 @@ class Result:
     audit: dict[str, Any] = field(default_factory=dict)
     skipped: dict[str, int] = field(default_factory=dict)
     """The skipped instants, by reason."""
+    users: Users = field(default_factory=Users)
+    """Those who use locks beside the daemon."""
     clocks: history.Clocks = field(default_factory=history.Clocks.now)
 
 
 def run(site: Site, seconds: float, seed: int, tell: Callable[[str], None]) -> Result:
     """Inflict faults for so many seconds, and return the result."""
     result = Result(site.kind, seed, seconds)
-    starts = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=8)
-    ends = starts + timedelta(seconds=seconds)
     for name in ("diaries", "mischief"):
         (site.folder / name).mkdir(exist_ok=True)
     with ExitStack() as stack:
         site = stack.enter_context(site)
+        starts = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=8)
+        ends = starts + timedelta(seconds=seconds)
         engine = create_engine(parse_address(site.url), poolclass=NullPool)
         stack.callback(engine.dispose)
         fleet = Fleet(make_slots(site, SLOTS, starts, ends), site.folder)
@@ -98,8 +106,12 @@ def run(site: Site, seconds: float, seed: int, tell: Callable[[str], None]) -> R
         escapee = Escapee(site.jobs_address, engine.connect, seed, longest_park=PARKS[site.kind])
         escapee.start()
         stack.callback(escapee.end)
-        _inflict(Scene(site, fleet), seed, ends, result, tell)
+        crowd = Crowd(site, seed, TTL)
+        stack.callback(crowd.close)
+        crowd.start()
+        _inflict(Scene(site, fleet), crowd, seed, ends, result, tell)
         escapee.end()
+        crowd.stop()
         result.tried = escapee.tried
         result.settled_after = _wait_until_over(engine, tell)
         result.statuses = fleet.stop()
@@ -108,6 +120,8 @@ def run(site: Site, seconds: float, seed: int, tell: Callable[[str], None]) -> R
         result.losses = list(history.losses(fleet.logs, result.clocks))
         result.bad_lines = list(history.bad_lines(fleet.logs))
         result.seen_alive = fleet.seen_alive
+        out_of_reach = stuck(site.url, TTL)
+        result.users = replace(inquire(site, engine, crowd, result.faults, result.clocks), stuck=out_of_reach)
         _judge(site, engine, starts, ends, result)
     return result
 
@@ -125,10 +139,13 @@ def make_slots(site: Site, names: Sequence[str], starts: datetime, ends: datetim
     return slots
 
 
-def _inflict(scene: Scene, seed: int, ends: datetime, result: Result, tell: Callable[[str], None]) -> None:
+def _inflict(  # noqa: PLR0917 - what a campaign is
+    scene: Scene, crowd: Crowd, seed: int, ends: datetime, result: Result, tell: Callable[[str], None]
+) -> None:
     slots = scene.fleet.slots
     plans = {f"replicas-{lane}": slot_faults(seed, lane, scene, slots) for lane in (1, 2)}
     lanes = [Lane(name, seed, scene, plan, result.faults) for name, plan in plans.items()]
+    lanes.append(Lane("users", seed, scene, user_faults(seed, scene, crowd.slots), result.faults))
     lanes.append(Lane("database", seed, scene, site_faults(seed, scene), result.faults))
     for lane in lanes:
         lane.start()
@@ -176,6 +193,7 @@ def _judge(site: Site, engine: Engine, starts: datetime, ends: datetime, result:
             *history.diaries(site.folder, clocks),
             *history.haunted(result.tried, clocks),
             *history.outages(result.faults, clocks),
+            *kept_for_others(result.users.hand_overs, clocks),
         ]
         result.skipped = {
             reason: int(times)

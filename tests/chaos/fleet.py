@@ -160,12 +160,20 @@ class Fleet:
 
 
 class Spawned:
-    """A `leased` started as a program of its own."""
+    """A `leased`, or another module, started as a program of its own."""
 
-    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], folder: Path, log: Path) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        folder: Path,
+        log: Path,
+        *,
+        module: str = "leased",
+    ) -> None:
         with log.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "leased", *arguments],
+                [sys.executable, "-P", "-m", module, *arguments],
                 cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                 start_new_session=True,
             )  # fmt: skip

@@ -29,7 +29,7 @@ from daemon.audit.facts import (
 )
 from daemon.definitions.application import Application
 from daemon.definitions.triggers.trigger import Every
-from lease.model import Grant
+from lease.model import Grant, is_mark
 
 from .diary import Note, boottime, read
 from .escapee import Tried
@@ -75,6 +75,8 @@ def witnessed(connection: Connection, clocks: Clocks) -> Iterator[Fact]:
     ):
         # One writer at a time: what was written later happened later, whatever its clock said.
         when = before = max(before, clocks.unmoved(at)) if sqlite else _instant(at)
+        if is_mark(holder):
+            continue  # what is left of a broken grant, which has ended
         grant = Grant(name, token, holder)
         stale = clocks.instant(until) if sqlite and until is not None else until
         match what:
@@ -82,7 +84,7 @@ def witnessed(connection: Connection, clocks: Clocks) -> Iterator[Fact]:
                 yield GrantBegan(grant, when, stale)
             case "renewed":
                 yield GrantRenewed(grant, when, stale)
-            case "ended":
+            case "ended" | "broken":
                 yield GrantEnded(grant, when)
             case "deleted":
                 yield Deleted(name, when)

@@ -1,14 +1,16 @@
-"""The seeded order of faults: two lanes for replicas, never the same one, one for the database."""
+"""The seeded order of faults: two lanes for replicas, never the same one, one for the users of locks,
+one for the database.
+"""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 
 from .diary import boottime
-from .faults.catalogue import SITE_FAULTS, SLOT_FAULTS
-from .faults.fault import Fault, Scene
+from .faults.catalogue import SITE_FAULTS, SLOT_FAULTS, USER_FAULTS
+from .faults.fault import Fault, Scene, SlotFault
 from .fleet import Slot
 
 
@@ -38,12 +40,26 @@ class Done:
 
 def slot_faults(seed: int, lane: int, scene: Scene, slots: Sequence[Slot]) -> Iterator[Planned]:
     """Yield the faults of a lane for replicas, endlessly; the seed and the machine decide them."""
-    chance = Random(f"{seed}/replicas/{lane}")
+    return _faults(Random(f"{seed}/replicas/{lane}"), SLOT_FAULTS, scene, slots, rests=(0.05, 0.4))
+
+
+def user_faults(seed: int, scene: Scene, slots: Sequence[Slot]) -> Iterator[Planned]:
+    """Yield the faults of those who use locks beside the daemon, endlessly."""
+    return _faults(Random(f"{seed}/users"), USER_FAULTS, scene, slots, rests=(0.5, 2.0))
+
+
+def _faults(
+    chance: Random,
+    catalogue: Mapping[type[SlotFault], int],
+    scene: Scene,
+    slots: Sequence[Slot],
+    rests: tuple[float, float],
+) -> Iterator[Planned]:
     while True:
         slot = chance.choice(list(slots))
-        fitting = {kind: weight for kind, weight in SLOT_FAULTS.items() if kind.fits(scene, slot)}
+        fitting = {kind: weight for kind, weight in catalogue.items() if kind.fits(scene, slot)}
         (kind,) = chance.choices(list(fitting), list(fitting.values()))
-        yield Planned(kind, slot, _lasts(kind, chance), chance.uniform(0.05, 0.4))
+        yield Planned(kind, slot, _lasts(kind, chance), chance.uniform(*rests))
 
 
 def site_faults(seed: int, scene: Scene) -> Iterator[Planned]:

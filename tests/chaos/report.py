@@ -10,6 +10,7 @@ from .faults.file import FillDisk
 from .faults.server import KillPooler
 from .site import WORDS
 from .summary import Summary, false_losses, taken_alive
+from .users.promises import broken_promises
 
 _MOST = 20
 DRAINED = 143
@@ -31,6 +32,7 @@ def problems(result: Result) -> list[str]:
         for run, job in result.acknowledged - written
     ]
     found += [f"a replica says: {line}" for line in result.bad_lines]
+    found += broken_promises(result.users)
     if result.strays:
         found.append(f"{len(result.strays)} processes outlived their replicas")
     # No fault lasts until an instant counts as missed, and no schedule is paused.
@@ -102,6 +104,7 @@ def table(result: Result, summary: Summary) -> Iterator[str]:
         if not end.starting:
             yield f"    {end.slot}, status {end.status}: {' '.join(end.said.splitlines()[-1:])}"
     yield f"  all runs over              {summary.settled_after:>6.1f} s after the last fault"
+    yield f"  visits of lock users       {summary.users['visits']:>6}   {', '.join(f'{what} {times}' for what, times in summary.users.items() if what != 'visits')}"
     yield f"  leased audit               {summary.audit_violations:>6} violations"
     yield ""
     found = problems(result)

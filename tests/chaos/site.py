@@ -40,7 +40,7 @@ class Site(Protocol):
     ) -> None: ...
 
     def address(self, slot: str) -> str:
-        """Return the URL for a replica."""
+        """Return the URL for a replica, or for a user of locks."""
         ...
 
     @property

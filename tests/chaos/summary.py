@@ -13,6 +13,7 @@ from lease.timing import LeaseTiming
 
 from .campaign import TTL, Result
 from .history import Loss
+from .users.promises import numbers
 
 _LOOKS = timedelta(seconds=0.3)
 """More than the time between two checks of which processes are alive."""
@@ -57,6 +58,8 @@ class Summary:
     """The violations of each promise."""
     audit_violations: int
     settled_after: float
+    users: dict[str, int]
+    """What the users of locks did, and how often."""
 
     @property
     def total(self) -> int:
@@ -105,6 +108,7 @@ def summarize(result: Result) -> Summary:
         violations={str(promise): times for promise, times in broken.items()},
         audit_violations=len(result.audit["items"]),
         settled_after=result.settled_after,
+        users=numbers(result.users),
     )
 
 
@@ -127,7 +131,7 @@ def false_losses(result: Result) -> list[FalseLoss]:
     found = []
     for loss in result.losses:
         tenure = known.get((loss.lease, loss.token))
-        if tenure is None:
+        if tenure is None or loss.cause.startswith("broken by "):
             continue
         # Trust in the last renewal ends after this time. A loss before that counts from an earlier
         # renewal: the answer to the last one never came.
@@ -145,9 +149,12 @@ def _boottime(result: Result, instant: datetime) -> float:
 
 
 def taken_alive(result: Result) -> list[str]:
-    """Return live leases that were settled while their holder was alive and had not lost them."""
+    """Return live leases that were settled while their holder was alive, had not lost them, and nobody
+    had broken them.
+    """
     tenures = Tenures(result.facts)
     lost = {(loss.lease, loss.token) for loss in result.losses}
+    lost |= {(one.grant.name, one.grant.token) for one in result.users.broken}
     # A grant without work is one whose reply was lost: its holder releases it itself (rule 6).
     worked = {fact.grant for fact in result.facts if isinstance(fact, Worked)}
     found = []

@@ -7,7 +7,7 @@ import pytest
 
 from tests.chaos.faults.fault import Scene
 from tests.chaos.fleet import Fleet, Slot
-from tests.chaos.lanes import Planned, site_faults, slot_faults
+from tests.chaos.lanes import Planned, site_faults, slot_faults, user_faults
 from tests.chaos.site import PostgresSite, Site, SqliteSite
 
 SLOTS = [Slot("north", (), {}), Slot("east", (), {}, preload="clock"), Slot("south", ("--replicas=2",), {})]
@@ -58,3 +58,11 @@ def test_a_fault_is_only_done_to_what_it_fits(scene: Scene) -> None:
     of_the_database = {one.fault.kind for one in islice(site_faults(7, scene), MANY)}
     assert ("PostgreSQL killed" in of_the_database) == (scene.site.kind == "postgres")
     assert ("write lock held" in of_the_database) == (scene.site.kind == "sqlite")
+
+
+def test_those_who_use_locks_have_faults_of_their_own(scene: Scene) -> None:
+    told = [described(one) for one in islice(user_faults(7, scene, SLOTS), MANY)]
+    assert told == [described(one) for one in islice(user_faults(7, scene, SLOTS), MANY)]
+    kinds = {kind for kind, *_ in told}
+    assert {"lock user killed", "lock user paused"} <= kinds
+    assert ("network cut" in kinds) == (scene.site.kind == "postgres")

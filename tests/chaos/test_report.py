@@ -16,6 +16,8 @@ from tests.chaos.history import Clocks, Loss
 from tests.chaos.lanes import Done
 from tests.chaos.report import problems
 from tests.chaos.summary import false_losses, taken_alive
+from tests.chaos.users.plans import PEOPLE
+from tests.chaos.users.records import Broken, Users, Visit
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 CLOCKS = Clocks(START.timestamp(), START.timestamp())
@@ -48,6 +50,7 @@ def good(**changes: Any) -> Result:
         acknowledged={(1, "long")},
         audit={"items": []},
         skipped={"overlap": 2},
+        users=Users(visits=[Visit(user, 1, "a", None, 0.0, 1.0, Grant("a", 1, user)) for user in PEOPLE]),
         clocks=CLOCKS,
     )
     return replace(told, **changes)
@@ -71,6 +74,7 @@ def test_a_good_campaign_has_no_problem() -> None:
         ({"ends": [End("north", -11, 1.0, "boom", starting=False)]}, "replica north ended by itself with status -11: boom"),
         ({"acknowledged": {(1, "long"), (2, "long")}}, "the effect of job long of run 2 is gone, which was committed"),
         ({"bad_lines": ["north: Traceback"]}, "a replica says: north: Traceback"),
+        ({"users": replace(good().users, stuck=["users/door"])}, "nobody could be granted 'users/door' when all its users had ended"),
         ({"facts": [*facts(), Due("long", at(1)), Due("long", at(2))]}, "only 1 of 3 occurrences ran"),
         (
             {"facts": [*facts(), Recorded(2, "steps", START, START, 1, "failed", over=True)]},
@@ -127,6 +131,11 @@ def test_a_renewal_that_nobody_heard_of_in_time_does_not_move_the_loss() -> None
     assert false_losses(lost(fault, told=10.05)) == []
 
 
+def test_a_loss_by_a_break_is_explained() -> None:
+    broken = replace(a_loss(12.1), cause="broken by anna because it hangs")
+    assert false_losses(replace(lost(), losses=[broken])) == []
+
+
 def test_a_loss_that_is_told_late_does_not_move() -> None:
     # The replica was paused: it told of it when it went on.
     assert false_losses(lost(a_fault(10.1, 12.0), told=20.0)) == []
@@ -156,3 +165,8 @@ def test_a_lease_may_be_settled_once_its_replica_is_dead_or_it_is_stale_or_lost(
     assert taken_alive(settled(seen=10.9, ended=11.0)) == []
     assert taken_alive(settled(seen=15.0, ended=13.1)) == []
     assert taken_alive(settled(seen=15.0, ended=11.0, losses=[a_loss(13.0)])) == []
+
+
+def test_a_lease_that_was_broken_may_be_settled() -> None:
+    broken = Broken(GRANT, 11.0, 13.0, 11.0)
+    assert taken_alive(settled(seen=15.0, ended=11.0, users=replace(good().users, broken=[broken]))) == []

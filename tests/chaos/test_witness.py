@@ -12,9 +12,10 @@ from sqlalchemy.pool import NullPool
 import lease.statements
 from daemon.audit.facts import Deleted, Fact, GrantBegan, GrantEnded, GrantRenewed
 from lease.database.address import parse_address
-from lease.model import Grant
+from lease.model import Grant, mark_of
 from tests.chaos.history import Clocks, witnessed
 from tests.chaos.site import HERE
+from tests.chaos.users.records import broken, hand_overs
 from tests.support.postgres import plain
 
 
@@ -81,3 +82,50 @@ def test_it_sees_a_holder_replaced_under_the_same_token_and_a_row_deleted(watche
     told = facts_after(watched_url, granting("one"), replace, delete)
     assert [fact.grant for fact in told if isinstance(fact, GrantBegan)] == [Grant("a", 1, "one"), Grant("a", 1, "two")]
     assert isinstance(told[-1], Deleted)
+
+
+def test_a_break_is_the_end_of_the_grant_and_its_mark_is_none(watched_url: str) -> None:
+    grant = Grant("a", 1, "one")
+
+    def end(broken: Grant) -> object:
+        return lambda connection: lease.statements.release(connection, broken)
+
+    def breaking(connection: Connection) -> None:
+        assert lease.statements.break_grant(connection, grant, by="two", reason="it hangs")
+
+    told = facts_after(watched_url, granting("one"), breaking, end(mark_of(grant)), granting("two"))
+    assert [type(fact) for fact in told] == [GrantBegan, GrantEnded, GrantBegan]
+    assert isinstance(told[1], GrantEnded)
+    assert told[1].grant == grant
+
+
+def test_it_sees_who_waited_and_since_when_the_lease_was_free(watched_url: str) -> None:
+    def waiting(holder: str) -> object:
+        return lambda connection: lease.statements.grant(connection, ["a"], holder, 10.0, label=holder, queue=True)
+
+    def release(connection: Connection) -> None:
+        assert lease.statements.release(connection, Grant("a", 1, "one")).released
+
+    facts_after(watched_url, granting("one"), waiting("two"), waiting("three"), release, waiting("two"))
+    with create_engine(parse_address(watched_url), poolclass=NullPool).connect() as connection:
+        first, second = hand_overs(connection, Clocks.now())
+    assert (first.waiting, first.passed) == ((), ())
+    assert second.waiting == ("two", "three")
+    assert second.passed == ()
+    assert second.free_since is not None
+    assert first.at < second.free_since <= second.at + 0.01
+
+
+def test_it_sees_when_a_broken_lease_is_let_go(watched_url: str) -> None:
+    grant = Grant("a", 1, "one")
+    facts_after(
+        watched_url,
+        granting("one"),
+        lambda connection: lease.statements.break_grant(connection, grant, by="two", reason="it hangs"),
+        lambda connection: lease.statements.release(connection, mark_of(grant)),
+    )
+    with create_engine(parse_address(watched_url), poolclass=NullPool).connect() as connection:
+        (one,) = broken(connection, Clocks.now())
+    assert one.grant == grant
+    assert one.let_go is not None
+    assert one.at <= one.let_go < one.until

@@ -8,7 +8,10 @@ CREATE TABLE witness (
     holder text NOT NULL,
     until timestamptz,
     run bigint,
-    state text
+    state text,
+    -- Of a grant: who waited just before it, and since when the lease was free or stale.
+    queue text,
+    free_since timestamptz
 );
 CREATE TABLE effect (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -29,9 +32,16 @@ BEGIN
         IF TG_OP = 'UPDATE' AND OLD.holder IS NOT NULL THEN
             INSERT INTO witness (what, name, token, holder) VALUES ('ended', OLD.name, OLD.token, OLD.holder);
         END IF;
-    ELSIF TG_OP = 'INSERT' OR OLD.holder IS DISTINCT FROM NEW.holder OR OLD.token <> NEW.token THEN
+    ELSIF TG_OP = 'INSERT' THEN
         INSERT INTO witness (what, name, token, holder, until)
             VALUES ('granted', NEW.name, NEW.token, NEW.holder, NEW.expires_at);
+    ELSIF NEW.token = OLD.token AND NEW.holder = 'broken:' || OLD.holder THEN
+        INSERT INTO witness (what, name, token, holder, until)
+            VALUES ('broken', OLD.name, OLD.token, OLD.holder, OLD.expires_at);
+    ELSIF OLD.holder IS DISTINCT FROM NEW.holder OR OLD.token <> NEW.token THEN
+        INSERT INTO witness (what, name, token, holder, until, queue, free_since)
+            VALUES ('granted', NEW.name, NEW.token, NEW.holder, NEW.expires_at, OLD.waiters,
+                CASE WHEN OLD.holder IS NULL THEN OLD.released_at ELSE OLD.expires_at END);
     ELSIF OLD.expires_at <> NEW.expires_at THEN
         INSERT INTO witness (what, name, token, holder, until)
             VALUES ('renewed', NEW.name, NEW.token, NEW.holder, NEW.expires_at);

@@ -8,7 +8,10 @@ CREATE TABLE witness (
     holder text NOT NULL,
     until real,
     run integer,
-    state text
+    state text,
+    -- Of a grant: who waited just before it, and since when the lease was free or stale.
+    queue text,
+    free_since real
 );
 CREATE TABLE effect (
     id integer PRIMARY KEY,
@@ -35,9 +38,16 @@ CREATE TRIGGER witness_ended AFTER UPDATE ON lease WHEN OLD.holder IS NOT NULL A
     INSERT INTO witness (what, name, token, holder) VALUES ('ended', OLD.name, OLD.token, OLD.holder);
 END;
 CREATE TRIGGER witness_granted AFTER UPDATE ON lease
-WHEN NEW.holder IS NOT NULL AND (OLD.holder IS NOT NEW.holder OR OLD.token <> NEW.token) BEGIN
+WHEN NEW.holder IS NOT NULL AND (OLD.holder IS NOT NEW.holder OR OLD.token <> NEW.token)
+    AND NOT (NEW.token = OLD.token AND NEW.holder IS 'broken:' || OLD.holder) BEGIN
+    INSERT INTO witness (what, name, token, holder, until, queue, free_since)
+        VALUES ('granted', NEW.name, NEW.token, NEW.holder, NEW.expires_at, OLD.waiters,
+            CASE WHEN OLD.holder IS NULL THEN OLD.released_at ELSE OLD.expires_at END);
+END;
+CREATE TRIGGER witness_broken AFTER UPDATE ON lease
+WHEN NEW.token = OLD.token AND NEW.holder = 'broken:' || OLD.holder BEGIN
     INSERT INTO witness (what, name, token, holder, until)
-        VALUES ('granted', NEW.name, NEW.token, NEW.holder, NEW.expires_at);
+        VALUES ('broken', OLD.name, OLD.token, OLD.holder, OLD.expires_at);
 END;
 CREATE TRIGGER witness_renewed AFTER UPDATE ON lease
 WHEN NEW.holder = OLD.holder AND OLD.token = NEW.token AND OLD.expires_at <> NEW.expires_at BEGIN

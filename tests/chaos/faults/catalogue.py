@@ -31,6 +31,7 @@ from .server import (
     RestartServer,
     TakeConnections,
 )
+from .users import KillUser, PauseUser
 
 SLOT_FAULTS: dict[type[SlotFault], int] = {
     KillReplica: 3,
@@ -51,6 +52,16 @@ SLOT_FAULTS: dict[type[SlotFault], int] = {
     BlockLoop: 2,
     HoldInterpreter: 2,
     MoveWallClock: 3,
+}
+
+USER_FAULTS: dict[type[SlotFault], int] = {
+    KillUser: 4,
+    PauseUser: 4,
+    Cut: 2,
+    Silence: 2,
+    Reset: 2,
+    Slow: 1,
+    Deaf: 2,
 }
 
 SITE_FAULTS: dict[type[SiteFault], int] = {

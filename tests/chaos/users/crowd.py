@@ -1,0 +1,97 @@
+"""The processes of the users; a thread restarts those that were killed."""
+
+import random
+import signal
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.support.replicas import ReplicaProcess
+from tests.support.waiting import wait_until
+
+from ..fleet import Slot, Spawned, environment
+from ..site import Site
+from .journal import TTL, URL
+from .plans import PEOPLE
+
+MODULE = "tests.chaos.users.user"
+PATIENCE = 30.0
+"""Seconds in which a user must have ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A user that ended by itself, or did not end on request."""
+
+    user: str
+    status: int | None
+    """None: it had to be killed."""
+    said: str
+
+
+class Crowd:
+    """All users, each in a slot for faults."""
+
+    def __init__(self, site: Site, seed: int, ttl: float) -> None:
+        folder = site.folder
+        self.slots = [
+            Slot(name, (), environment(folder, {URL: site.address(name), TTL: f"{ttl:g}"})) for name in PEOPLE
+        ]
+        self.logs: list[tuple[str, Path]] = []
+        self.ends: list[Ended] = []
+        self._folder = folder
+        self._chance = random.Random(f"{seed}/users")
+        self._stopping = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, name="users")
+
+    def start(self) -> None:
+        for slot in self.slots:
+            self._launch(slot)
+        self._watcher.start()
+
+    def stop(self) -> None:
+        """Tell all to end, and return when they have, or had to be killed."""
+        self._stopping.set()
+        self._watcher.join()
+        replicas = [(slot, slot.replica) for slot in self.slots if slot.replica is not None]
+        for _, replica in replicas:
+            replica.send(signal.SIGTERM)
+        for slot, replica in replicas:
+            try:
+                wait_until(lambda replica=replica: replica.status is not None, "it ends", limit=PATIENCE)  # type: ignore[misc]
+            except AssertionError:
+                replica.send(signal.SIGUSR1)  # it tells where its threads are
+                replica.kill()
+                self.ends.append(Ended(slot.name, None, replica.output[-2_000:]))
+            else:
+                self._note(slot, replica)
+
+    def close(self) -> None:
+        """Kill what is left."""
+        self._stopping.set()
+        if self._watcher.ident is not None:
+            self._watcher.join()
+        for slot in self.slots:
+            if slot.replica is not None:
+                slot.replica.send(signal.SIGKILL)
+
+    def _watch(self) -> None:
+        while not self._stopping.wait(0.1):
+            for slot in self.slots:
+                replica = slot.replica
+                if replica is None or replica.status is None:
+                    continue
+                self._note(slot, replica)
+                self._launch(slot)
+
+    def _note(self, slot: Slot, replica: ReplicaProcess) -> None:
+        if replica.status not in {0, -signal.SIGKILL}:  # a fault did that
+            self.ends.append(Ended(slot.name, replica.status, replica.output[-2_000:]))
+
+    def _launch(self, slot: Slot) -> None:
+        log = self._folder / f"{slot.name}-{len(self.logs) + 1}.log"
+        arguments = [slot.name, PEOPLE[slot.name], str(self._chance.randrange(1_000_000))]
+        process: Any = Spawned(arguments, slot.environment, self._folder, log, module=MODULE)
+        self.logs.append((slot.name, log))
+        slot.replica = ReplicaProcess(slot.name, process, log)

@@ -1,0 +1,41 @@
+"""The journal of a user's process: a JSON line per note."""
+
+import itertools
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.chaos.diary import FOLDER, Note, boottime, read
+
+URL, TTL = "CHAOS_USERS_URL", "CHAOS_USERS_TTL"
+"""Environment variables: a user's database, and the ttl of its leases."""
+ACCOUNT = "users"
+
+
+class Journal:
+    """The notes of this process; each of its threads may write."""
+
+    def __init__(self, user: str) -> None:
+        folder = Path(os.environ[FOLDER]) / ACCOUNT
+        folder.mkdir(exist_ok=True)
+        path = folder / f"{user}-{os.getpid()}.jsonl"
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        self._visits = itertools.count(1)
+        self.user = user
+
+    def visit(self) -> int:
+        """Return the number of the next acquisition."""
+        return next(self._visits)
+
+    def note(self, what: str, **more: Any) -> None:
+        """Append a line in a single write."""
+        os.write(self._file, json.dumps({"what": what, "at": boottime(), **more}).encode() + b"\n")
+
+
+def journals(folder: Path) -> Iterator[tuple[str, int, list[Note]]]:
+    """Yield the user, the process and the notes of each journal."""
+    for path in sorted((folder / ACCOUNT).glob("*.jsonl")):
+        user, _, pid = path.stem.rpartition("-")
+        yield user, int(pid), read(path)

@@ -1,0 +1,98 @@
+"""What must not happen to a user of locks is named."""
+
+from typing import Any
+
+import pytest
+
+from lease.model import Grant
+from tests.chaos.lanes import Done
+from tests.chaos.users.crowd import Ended
+from tests.chaos.users.plans import PEOPLE
+from tests.chaos.users.promises import LATE, broken_promises
+from tests.chaos.users.records import Attempt, Broken, HandOver, Users, Visit
+
+
+def handed(token: int, at: float, *waiting: str, to: str = "anna", free_since: float | None = None) -> HandOver:
+    return HandOver(Grant("a", token, to), at, waiting, free_since)
+
+
+def visit(asked: float, answered: float, wait: float | None = None, user: str = "anna") -> Visit:
+    return Visit(user, 1, "a", wait, asked, answered, Grant("a", 1, user), "released")
+
+
+def users(**known: Any) -> Users:
+    known["visits"] = [*known.get("visits", ()), *(visit(0.0, 0.1, user=user) for user in PEOPLE)]
+    return Users(**known)
+
+
+def attempt(*, over: bool, answer: str | None) -> Attempt:
+    return Attempt("user/1/1/1", "anna", 1.0, over, answer)
+
+
+def fault(slot: str | None) -> Done:
+    return Done("lock user paused", slot, 10.0, 20.0, outage=False, costs_leases=True)
+
+
+def often(slot: str | None = None) -> dict[str, Any]:
+    """Return a wait of twenty seconds in which others had the lease a hundred times."""
+    return {
+        "visits": [visit(5.0, 25.0)],
+        "hand_overs": [handed(token, 5 + token / 10, to="ben") for token in range(1, 101)],
+        "faults": [] if slot is None else [fault(slot)],
+    }
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        {"hand_overs": [handed(1, 5.0, "anna", "ben", free_since=4.9)]},
+        {"hand_overs": [handed(1, 5.0, "ben", "anna", free_since=3.0)]},
+        {"hand_overs": [handed(1, 5.0, "ben", "carl", free_since=1.0)]},
+        {"hand_overs": [handed(1, 5.0, "ben", free_since=None)]},
+        {"hand_overs": [handed(2, 9.0)], "broken": [Broken(Grant("a", 1, "ben"), 6.0, 9.0, None)]},
+        {"hand_overs": [handed(2, 7.0)], "broken": [Broken(Grant("a", 1, "ben"), 6.0, 9.0, 6.9)]},
+        {"attempts": [attempt(over=False, answer="written")], "effects": frozenset({"user/1/1/1"})},
+        {"attempts": [attempt(over=True, answer="refused"), attempt(over=False, answer="away")]},
+        {"visits": [visit(1.0, 1.0 + 2 + LATE, wait=2.0)]},
+        often("anna"),
+    ],
+    ids=[
+        "the first takes it", "one was passed over", "two were passed over", "free since nobody knows when",
+        "broken, until its ttl", "broken, let go", "written", "refused or away", "answered in time", "overtaken while paused",
+    ],
+)  # fmt: skip
+def test_what_may_happen_is_no_problem(known: dict[str, Any]) -> None:
+    assert broken_promises(users(**known)) == []
+
+
+@pytest.mark.parametrize(
+    ("known", "said"),
+    [
+        ({"hand_overs": [handed(1, 5.0, "ben", "anna", free_since=3.1)]}, "granted 1.90 s after it was free, before 1 who"),
+        ({"hand_overs": [handed(1, 5.0, "ben", "carl", free_since=1.5)]}, "before 2 who waited and had 4 s"),
+        (
+            {"hand_overs": [handed(2, 8.0)], "broken": [Broken(Grant("a", 1, "ben"), 6.0, 9.0, None)]},
+            "1.00 s before the work under broken token 1 had ended",
+        ),
+        (
+            {"attempts": [attempt(over=True, answer="written")], "effects": frozenset({"user/1/1/1"})},
+            "anna wrote user/1/1/1 though it had lost or released the lease, or closed its client",
+        ),
+        ({"attempts": [attempt(over=True, answer=None)], "effects": frozenset({"user/1/1/1"})}, "anna wrote user/1/1/1"),
+        ({"attempts": [attempt(over=False, answer="written")]}, "the write user/1/1/1 of anna is gone"),
+        ({"visits": [visit(1.0, 4.0 + LATE, wait=2.0)]}, "with a wait of 2 s, and was answered after 18.0 s"),
+        (often(), "anna waited for 'a' while others were granted it 100 times"),
+        (often("ben"), "anna waited for 'a' while others were granted it 100 times"),
+        ({"ends": [Ended("anna", None, "File …")]}, "lock user anna did not end when it was told to"),
+        ({"ends": [Ended("anna", 3, "File …")]}, "lock user anna ended by itself with status 3"),
+        ({"bad_lines": ["anna: Traceback"]}, "a lock user says: anna: Traceback"),
+        ({"stuck": ["a"]}, "nobody could be granted 'a'"),
+    ],
+)  # fmt: skip
+def test_what_must_not_happen_is_named(known: dict[str, Any], said: str) -> None:
+    (told,) = broken_promises(users(**known))
+    assert said in told
+
+
+def test_a_user_that_was_never_granted_anything_proves_nothing() -> None:
+    assert broken_promises(Users()) == [f"lock user {user} was never granted anything" for user in PEOPLE]

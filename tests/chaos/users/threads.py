@@ -1,0 +1,81 @@
+"""A user of the sync client: threads that share one client."""
+
+import threading
+import time
+from random import Random
+
+from sqlalchemy import Engine
+
+import lease.sync
+from lease import LeaseError
+
+from .journal import Journal
+from .plans import AT_ONCE, Plan, draw
+from .visits import Visit
+
+_ORDERLY = 3.0
+"""Seconds for which it lets its threads come to their ends, where it does not close in their midst."""
+
+
+class Hung(Exception):
+    """A call of the library did not return."""
+
+
+def use(  # noqa: PLR0917 - what a session needs
+    client: lease.sync.LeaseClient, number: int, journal: Journal, engine: Engine, chance: Random, end: threading.Event
+) -> None:
+    """Use one client for a while, and close it, often in the midst of what its threads do."""
+    stop = threading.Event()
+    threads = [
+        threading.Thread(
+            target=_work, args=(client, number, journal, engine, Random(chance.random()), stop), daemon=True
+        )
+        for _ in range(AT_ONCE)
+    ]
+    with client:
+        for thread in threads:
+            thread.start()
+        end.wait(chance.uniform(0.5, 4.0))
+        if chance.random() < 0.5:
+            stop.set()
+            _join(threads, _ORDERLY)
+        journal.note("closing", client=number)
+    journal.note("closed", client=number)
+    stop.set()
+    if _join(threads, 15.0):
+        raise Hung
+
+
+def _join(threads: list[threading.Thread], seconds: float) -> list[threading.Thread]:
+    deadline = time.monotonic() + seconds
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    return [thread for thread in threads if thread.is_alive()]
+
+
+def _work(  # noqa: PLR0917 - what a session needs
+    client: lease.sync.LeaseClient, number: int, journal: Journal, engine: Engine, chance: Random, stop: threading.Event
+) -> None:
+    while not stop.is_set():
+        plan = draw(chance)
+        if plan.breaks:
+            _break(client, plan, journal)
+        _visit(client, plan, Visit(journal, plan, number), engine)
+        stop.wait(plan.rests)
+
+
+def _visit(client: lease.sync.LeaseClient, plan: Plan, visit: Visit, engine: Engine) -> None:
+    with visit.told(), client.hold(plan.name, wait=plan.wait) as held:
+        visit.granted(held)
+        held.lost.wait(plan.works)
+        visit.write(engine, held)
+    visit.haunt(engine)
+
+
+def _break(client: lease.sync.LeaseClient, plan: Plan, journal: Journal) -> None:
+    try:
+        made = client.break_lease(plan.name, "the campaign wants it", by=journal.user)
+    except LeaseError as error:
+        journal.note("not broken", name=plan.name, why=str(error))
+    else:
+        journal.note("broke", name=plan.name, token=made.token, holder=made.holder)

@@ -1,0 +1,64 @@
+"""The program of a user: one client after the other, until SIGTERM.
+
+python -m tests.chaos.users.user NAME KIND SEED
+"""
+
+import asyncio
+import faulthandler
+import os
+import signal
+import sys
+import threading
+from itertools import count
+from random import Random
+
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
+
+import lease
+import lease.sync
+from lease import LeaseError, LeaseTiming
+from lease.database.address import parse_address
+
+from . import tasks, threads
+from .journal import TTL, URL, Journal
+
+HUNG = 3
+"""The exit status of a user whose calls did not return."""
+
+
+def main(name: str, kind: str, seed: str) -> int:
+    end = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: end.set())
+    faulthandler.register(signal.SIGUSR1)
+    journal, chance = Journal(name), Random(f"{seed}/{name}")
+    timing, url = LeaseTiming(ttl=float(os.environ[TTL])), os.environ[URL]
+    engine = create_engine(parse_address(url), poolclass=NullPool)
+    journal.note("began")
+    for number in count(1):
+        if end.is_set():
+            break
+        try:
+            if kind == "tasks":
+                asyncio.run(
+                    tasks.use(lease.LeaseClient(url, timing=timing, label=name), number, journal, engine, chance, end)
+                )
+            else:
+                threads.use(
+                    lease.sync.LeaseClient(url, timing=timing, label=name), number, journal, engine, chance, end
+                )
+        except threads.Hung:
+            faulthandler.dump_traceback()
+            return HUNG
+        except LeaseError as error:
+            journal.note("closed in error", client=number, why=str(error))
+            end.wait(0.2)
+    journal.note("done")
+    return 0
+
+
+if __name__ == "__main__":
+    status = main(*sys.argv[1:])
+    if status == HUNG:
+        os._exit(status)  # its threads would hold up the end
+    sys.exit(status)
