@@ -126,7 +126,7 @@ class Acquirer:
             case Grant():
                 await self.store.release(answer)
                 return None
-            case LeaseRecord(holder=self.holder, grant=Grant() as earlier) if not self.heartbeat.lingers(earlier):
+            case LeaseRecord(holder=self.holder, grant=Grant() as earlier) if not self.heartbeat.accounts_for(earlier):
                 # The reply to an earlier attempt was lost, and with it that grant.
                 await self.store.release(earlier)
                 return await self._grant_once(name, queue=queue)

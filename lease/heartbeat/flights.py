@@ -59,6 +59,10 @@ class Flights:
         """Record that this acquisition is over: what it was granted is adopted by now, or never."""
         self._under_way.discard(flight)
 
+    def may_adopt(self, grant: Grant) -> bool:
+        """Return whether a transaction of the program's own is under way, which may have been granted it."""
+        return any(flight.name == ANY_NAME and flight.explains(grant) for flight in self._under_way)
+
     def acquire(self, name: str) -> bool:
         """Return whether an acquisition of this very name is under way."""
         return any(flight.name == name for flight in self._under_way)

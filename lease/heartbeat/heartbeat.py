@@ -107,9 +107,9 @@ class Heartbeat:
         """
         self._orphans.left(grant)
 
-    def lingers(self, grant: Grant) -> bool:
-        """Return whether work may still go on under this lost grant, which is not stale yet."""
-        return grant in self.lingering
+    def accounts_for(self, grant: Grant) -> bool:
+        """Return whether a grant is held, is lost but may still be worked under, or may yet be adopted."""
+        return grant in self._states or grant in self.lingering or self._flights.may_adopt(grant)
 
     @property
     def in_doubt(self) -> bool:

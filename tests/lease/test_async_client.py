@@ -368,6 +368,32 @@ async def test_a_grant_that_a_program_ends_in_its_own_transaction_is_over_unless
     assert (await client.acquire("a")).token == 2
 
 
+@pytest.mark.parametrize("wait", [0, 0.3])
+async def test_what_was_granted_in_a_programs_own_transaction_is_not_taken_from_it_by_its_own_client(
+    client: LeaseClient, tables: Tables, wait: float
+) -> None:
+    async with client.acquiring() as acquisition:
+        (grant,) = tables.grant("a", holder=client.holder)
+        with pytest.raises(LeaseNotAcquired):
+            await client.acquire("a", wait=wait)
+        (held,) = await acquisition.adopt([grant])
+    assert tables.record("a").grant == held.grant
+
+
+async def test_what_is_adopted_while_a_task_waits_for_it_is_not_taken_from_the_program(
+    client: LeaseClient, tables: Tables
+) -> None:
+    async with client.acquiring() as acquisition:
+        (grant,) = tables.grant("a", holder=client.holder)
+        waiting = asyncio.ensure_future(client.acquire("a", wait=LIMIT))
+        await until(lambda: bool(tables.record("a").waiting))
+        (held,) = await acquisition.adopt([grant])
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert tables.record("a").grant == held.grant
+
+
 async def test_what_was_granted_in_a_transaction_that_failed_afterwards_is_released(
     client: LeaseClient, tables: Tables, told: Recorder
 ) -> None:
