@@ -42,7 +42,7 @@ def _current() -> Hashable:
         task = asyncio.current_task()
     except RuntimeError:  # no event loop runs in this thread
         task = None
-    return threading.get_ident() if task is None else task
+    return threading.current_thread() if task is None else task  # not its id: a later thread may have the same
 
 
 class Core:

@@ -154,6 +154,17 @@ def test_a_lease_used_after_a_fork_refuses_with_a_sentence_and_tells_only_what_i
         held.ensure()
 
 
+def test_a_thread_is_not_taken_for_an_earlier_one_whose_number_it_got(client: LeaseClient) -> None:
+    """The operating system gives the number of a thread that has ended to the next one."""
+    with in_thread(lambda: client.acquire("a")) as acquired:
+        held = acquired()
+    with ExitStack() as stack:
+        results = [stack.enter_context(in_thread(lambda: client.acquire("a", wait=LIMIT).release())) for _ in range(3)]
+        time.sleep(0.1)
+        held.release()
+        assert [result() for result in results] == [True] * 3
+
+
 def test_closing_ends_the_wait_of_another_thread_with_a_sentence(database_url: str, tables: Tables) -> None:
     tables.one("a", holder="ben")
     client = LeaseClient(database_url, timing=STEADY)
