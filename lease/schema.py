@@ -146,7 +146,12 @@ def _create_tables(connection: Connection) -> None:
             f"the table {lease.name} in this database is another program's, for it has no column {foreign[0]!r}: "
             "leased needs the name for itself; use another database"
         )
-    metadata.create_all(connection.execution_options(schema_translate_map={None: backend.schema}), tables=[lease])
+    # The option stays with the connection, which is the caller's.
+    before = connection.get_execution_options().get("schema_translate_map")
+    try:
+        metadata.create_all(connection.execution_options(schema_translate_map={None: backend.schema}), tables=[lease])
+    finally:
+        connection.execution_options(schema_translate_map=before)
     if missing := [name for name in ADDED if columns and name not in columns]:
         _add(connection, missing)
     if backend.has_functions and not _has_functions(connection):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Engine, create_engine, inspect, make_url, text
+from sqlalchemy import Column, Engine, Integer, MetaData, Table, create_engine, inspect, make_url, text
 from sqlalchemy.pool import NullPool
 
 from lease import Grant, LeaseError, LeaseLost, create_tables
@@ -119,6 +119,19 @@ def test_adding_columns_does_not_hold_up_renewals_behind_a_long_transaction(
             connection.execute(text("SET LOCAL lock_timeout = '7s'"))
             create_tables(connection)
             assert connection.scalar(text("SHOW lock_timeout")) == "7s"
+
+
+def test_the_callers_own_tables_are_found_afterwards_where_they_were_found_before(empty_postgres_url: str) -> None:
+    """Its connection may look for them in another schema than the library's."""
+    query(empty_postgres_url, "CREATE SCHEMA shop; CREATE TABLE shop.flat (id int)")
+    flat = Table("flat", MetaData(), Column("id", Integer))
+    engine = create_engine(empty_postgres_url, poolclass=NullPool)
+    for callers in (engine, engine.execution_options(schema_translate_map={None: "shop"})):
+        with callers.begin() as connection:
+            connection.execute(text("SET LOCAL search_path TO shop, public"))
+            create_tables(connection)
+            connection.execute(flat.insert().values(id=1))
+    assert query(empty_postgres_url, "SELECT count(*) FROM shop.flat") == [(2,)]
 
 
 def test_another_programs_table_is_refused_and_left_as_it_is(empty_database_url: str) -> None:
