@@ -139,9 +139,9 @@ class ReleaseListener:
             self._reported = False
             self._working.set()
             return
-        said: dict[str, Any] = json.loads(payload)
-        for subscription in self._of(said["name"]):
-            subscription.told(said["next"])
+        name, turns = _parsed(payload)
+        for subscription in self._of(name):
+            subscription.told(turns)
 
     def _of(self, *names: str) -> list[Subscription]:
         return [subscription for name in names for subscription in self._subscriptions.get(name, ())]
@@ -157,3 +157,17 @@ class ReleaseListener:
         )
         # In a thread of its own: a log that nobody reads may block.
         threading.Thread(target=_logger.warning, args=said, name="lease-log", daemon=True).start()
+
+
+def _parsed(payload: str) -> tuple[str, list[str]]:
+    """Return the name and whose turn it is; nobody's, of no name, where that is not what a release says:
+    whoever may connect can notify the channel.
+    """
+    said: Any = None
+    with suppress(ValueError, RecursionError):
+        said = json.loads(payload)
+    match said:
+        case {"name": str() as name, "next": list() as turns}:
+            return name, turns
+        case _:
+            return "", []

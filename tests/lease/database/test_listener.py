@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import URL, Engine, create_engine, make_url
+from sqlalchemy import URL, Engine, create_engine, func, make_url, select
 
 from lease.database.address import Address
 from lease.database.connections import route_to
@@ -127,3 +127,17 @@ async def test_a_listener_whose_notifications_are_swallowed_says_so_once(
     await listener.close()
     (said,) = caplog.messages
     assert "does not arrive" in said
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("payload", ["", "a", "7", "[]", '{"name": "a"}', '{"name": 7, "next": 7}', "[" * 7_000])
+async def test_what_somebody_else_says_on_the_channel_is_passed_over(
+    postgres_url: str, postgres_tables: Tables, payload: str
+) -> None:
+    listener = ReleaseListener(route_to(postgres_url), CHANNEL)
+    with listener.subscribed("a", "anna") as subscription:
+        await listener.start(LIMIT)
+        postgres_tables.run(lambda connection: connection.execute(select(func.pg_notify(CHANNEL, payload))))
+        postgres_tables.run(lambda connection: notify(connection, "a", (Waiter("anna", "anna", 0.0),)))
+        await asyncio.wait_for(subscription.heard.wait(), LIMIT)
+    await listener.close()
