@@ -21,7 +21,7 @@ from .model import Break, Grant, LeaseRecord, Renewal
 from .schema import create_tables
 from .store import Wait
 from .timing import LeaseTiming
-from .waiters import Waiters, ahead_of
+from .waiters import Waiters, ahead_of, may_take
 
 if TYPE_CHECKING:
     from .database.listener import ReleaseListener, Subscription
@@ -139,9 +139,9 @@ class DatabaseStore:
         while (left := deadline - asyncio.get_running_loop().time()) > 0:
             await asyncio.sleep(min(left, _LOOK * (ahead + 1)))
             record = await self.read(name)
-            if record is None or not record.live:
+            ahead = ahead_of(holder, record.waiting) if record is not None else 0
+            if record is None or (not record.live and may_take(ahead, record.free_for)):
                 return
-            ahead = ahead_of(holder, record.waiting)
 
     async def read(self, name: str) -> LeaseRecord | None:
         return (await self._others.read_alone(statements.reading([name]))).get(name)

@@ -1,13 +1,15 @@
 """Waiting for a lease that another holds: woken by its release, and by itself when it goes stale."""
 
 import time
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 
-from lease import Grant, LeaseTiming, statements
+from lease import Grant, LeaseRecord, LeaseTiming, statements
 from lease.clock import boottime
 from lease.database.listener import ReleaseListener
+from lease.database_store import DatabaseStore
 from lease.sync import LeaseClient
 from tests.lease.stores import STEADY, Tables, in_thread
 from tests.support.proxy import Proxy
@@ -120,6 +122,28 @@ def test_waiting_for_a_stale_lease_that_is_fenced_is_no_busy_loop(
             assert len(proxy.statements) - asked < 40 * (time.monotonic() - begun)
             transaction.commit()
             assert acquired() == 2
+
+
+def test_those_behind_a_dead_waiter_write_nothing_until_it_is_their_turn(
+    sqlite_url: str, passing_seconds: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite is looked at all the while, and a place in the queue is a write."""
+    asked: list[str] = []
+    grant = DatabaseStore.grant
+
+    async def noted(self: DatabaseStore, name: str, *given: Any, **options: Any) -> Grant | LeaseRecord | None:
+        asked.append(name)
+        return await grant(self, name, *given, **options)
+
+    monkeypatch.setattr(DatabaseStore, "grant", noted)
+    with Tables(sqlite_url) as tables, LeaseClient(sqlite_url, timing=LONG) as waiter:
+        held = tables.one("a", holder="ben")
+        tables.queue("a", holder="dead")
+        with in_thread(lambda: token(waiter, "a")) as acquired:
+            wait_until(lambda: asked, "the waiter has asked")
+            tables.release(held)
+            assert acquired() == 2
+    assert len(asked) <= 4
 
 
 def test_many_waiters_are_served_one_after_the_other(database_url: str) -> None:
