@@ -60,7 +60,7 @@ class PostgresqlDatabase:
         self._timeout = timeout
         engine = make_async_engine(route, ConnectionSettings(application))
         event.listen(engine.sync_engine, "connect", connected, insert=True)
-        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT", **{OWN: True})
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT", **{OWN: {}})
         self._places = asyncio.Semaphore(connections)
         self._held: list[_Held] = []
 

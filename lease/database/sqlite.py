@@ -113,4 +113,4 @@ def _engine(url: URL, timeout: float) -> Engine:
         use_wal(connection, str(url.database), timeout)
         connection.execute("PRAGMA foreign_keys = ON").close()
 
-    return engine.execution_options(**{OWN: True})
+    return engine.execution_options(**{OWN: {}})

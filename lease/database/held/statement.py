@@ -9,13 +9,14 @@ SQLAlchemy runs it, with the events that somebody may listen to.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
-from weakref import WeakKeyDictionary
 
 from sqlalchemy import BindParameter, Connection, Dialect, Select, Update
 from sqlalchemy.exc import DBAPIError
 
 OWN = "lease_own"
-"""The option of an engine whose connections nobody but the library uses, or listens to."""
+"""The option of an engine whose connections nobody but the library uses, or listens to: what was
+compiled for them, which goes with the engine.
+"""
 T = TypeVar("T")
 Rows = Sequence[Sequence[Any]]
 Description = Sequence[Sequence[Any]] | None
@@ -31,7 +32,7 @@ class Statement:
 
     def __call__(self, connection: Connection, values: Mapping[str, Any]) -> Rows:
         """Run it in the transaction of ``connection``."""
-        if not connection.get_execution_options().get(OWN):
+        if OWN not in connection.get_execution_options():
             return connection.execute(self._construct, values).all()
         if not connection.in_transaction():
             connection.begin()  # as `connection.execute` would
@@ -52,9 +53,10 @@ class Statement:
 
     def compiled(self, connection: Connection) -> "Compiled":
         """Return its text for the database of ``connection``."""
-        schemas = connection.get_execution_options().get("schema_translate_map") or {}
+        options = connection.get_execution_options()
+        schemas = options.get("schema_translate_map") or {}
         key = (self, schemas.get(None))
-        known = _compiled.get(connection.dialect) or _compiled.setdefault(connection.dialect, {})
+        known: Known = options.get(OWN, {})
         if key not in known:
             known[key] = Compiled(self._construct, connection.dialect, schemas)
         return known[key]
@@ -118,4 +120,5 @@ def _bound(parameter: BindParameter[Any], dialect: Dialect) -> tuple[str | None,
     return parameter.key if parameter.required else None, get or (lambda: value), convert
 
 
-_compiled: WeakKeyDictionary[Dialect, dict[tuple[Statement, str | None], Compiled]] = WeakKeyDictionary()
+# No dictionary that is weak in its dialects: what was compiled for one refers to it.
+Known = dict[tuple[Statement, str | None], Compiled]

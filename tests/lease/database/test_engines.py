@@ -150,8 +150,8 @@ def test_the_words_of_other_drivers_are_translated(given: dict[str, Any], words:
     "settings",
     [
         "async_fallback prepared_statement_cache_size prepared_statement_name_func",  # SQLAlchemy's
-        "command_timeout connection_class loop max_cacheable_statement_size max_cached_statement_lifetime "
-        "record_class statement_cache_size timeout",  # asyncpg's
+        "command_timeout connection_class loop max_cacheable_statement_size record_class",  # asyncpg's
+        "max_cached_statement_lifetime statement_cache_size timeout",
         "autocommit context cursor_factory prepare_threshold row_factory",  # psycopg's
         "application_name connection_factory cursor_factory",  # psycopg2's
         "application_name tcp_keepalive timeout",  # pg8000's

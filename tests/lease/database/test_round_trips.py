@@ -1,5 +1,6 @@
 """What a client asks of PostgreSQL, and over what: each call one statement, over a connection that is held."""
 
+import gc
 import itertools
 import re
 
@@ -8,10 +9,11 @@ import pytest
 from sqlalchemy import Connection, text
 
 from lease import LeaseTiming, StoreUnavailable, statements
-from lease.database.held.statement import Statement
+from lease.database.held.statement import Compiled, Statement
 from lease.database.opening import open_database
 from lease.database_store import DatabaseStore
 from lease.statements import records, renewals
+from lease.sync import LeaseClient
 from tests.lease.stores import Tables
 from tests.support.postgres import plain
 from tests.support.proxy import Proxy
@@ -143,3 +145,16 @@ async def test_a_connection_that_the_database_refused_something_on_is_not_used_a
         await store.read("a")
     assert await store.read("a") is None
     await store.close()
+
+
+def test_nothing_that_was_compiled_for_a_client_outlives_it(database_url: str) -> None:
+    """A program may make a client for each of its requests."""
+
+    def compiled_after_one_more() -> int:
+        with LeaseClient(database_url, timing=TIMING) as client, client.hold("a"):
+            pass
+        gc.collect()
+        return sum(isinstance(one, Compiled) for one in gc.get_objects())
+
+    counts = [compiled_after_one_more() for _ in range(4)]
+    assert counts[-1] <= counts[0] + 2, "a client's worth of garbage may be left, and no more with each"

@@ -17,7 +17,6 @@ from sqlalchemy.pool import NullPool
 
 import lease.database.dialects
 from lease import Grant, LeaseError, LeaseLost, LeaseTiming, StoreUnavailable, events, fence
-from lease.database.held import statement
 from lease.database.opening import open_database
 from lease.database.turnstile import Turnstile, TurnstileBusy
 from lease.sync import LeaseClient
@@ -124,7 +123,6 @@ def test_a_grant_that_was_not_made_with_its_uptime_lives_by_its_expiry(
 def _forget_compiled(tables: Tables) -> None:
     """Statements remember the clock that they were compiled with."""
     tables.engine.clear_compiled_cache()
-    statement._compiled.clear()
 
 
 # Taking turns
