@@ -24,6 +24,8 @@ from .events import (
     Renewed,
     Stalled,
     guarded,
+    is_logged,
+    log_event,
 )
 from .threads import CallbackThread
 
@@ -42,6 +44,7 @@ class Delivery:
 
     def __init__(self, subscriber: Listener) -> None:
         self._subscriber = guarded(subscriber)
+        self._only_logs = subscriber is log_event
         self._pid = os.getpid()
         self._queue: deque[Event] = deque()
         self._chatter = 0
@@ -53,8 +56,10 @@ class Delivery:
 
     def put(self, event: Event) -> None:
         """Queue ``event`` without waiting; for any thread. Once this is closed, or in a forked child, it
-        is delivered here and now.
+        is delivered here and now. What would only be logged, and is not, wakes no thread.
         """
+        if self._only_logs and not is_logged(event):
+            return
         if os.getpid() != self._pid or not self._take(event):
             self._subscriber(event)
 

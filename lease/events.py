@@ -143,6 +143,11 @@ def log_event(event: Event) -> None:
     _logger.log(_level(event), "%s", event, exc_info=error)
 
 
+def is_logged(event: Event) -> bool:
+    """Return whether `log_event` would write ``event`` anywhere."""
+    return _logger.isEnabledFor(_level(event))
+
+
 def _level(event: Event) -> int:
     match event:
         case Granted() | Refused() | Renewed() | Released():

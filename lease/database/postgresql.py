@@ -121,7 +121,7 @@ class PostgresqlDatabase:
                 raise
             finally:
                 self._held.append(held)
-                if harmed or line.is_cut or held.driver.info.transaction_status != TransactionStatus.IDLE:
+                if harmed or line.is_cut or held.driver.pgconn.transaction_status != TransactionStatus.IDLE:
                     await self._let_go()  # of all: the others are probably as broken, and would each cost an attempt
 
     async def _connect(self, line: Line) -> "_Held":

@@ -1,5 +1,6 @@
 """Events reach a subscriber from a queue in a thread of its own: a slow one delays no renewal (rule 8)."""
 
+import logging
 import subprocess
 import sys
 import threading
@@ -163,3 +164,23 @@ def test_a_log_that_nobody_reads_delays_no_renewal_and_no_closing(database_url: 
             assert process.stdout.readline() == "closed\n"
         finally:
             process.kill()
+
+
+@pytest.mark.parametrize(("level", "logged"), [(logging.DEBUG, True), (logging.WARNING, False)])
+def test_what_nobody_logs_wakes_no_thread(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, level: int, *, logged: bool
+) -> None:
+    """Two events come with each acquisition, and by default they are debug lines."""
+    caplog.set_level(level, logger="lease")
+    told = Recorder()
+
+    def take(_delivery: Delivery, event: events.Event) -> bool:
+        told(event)
+        return True
+
+    monkeypatch.setattr(Delivery, "_take", take)
+    delivering, stalled = Delivery(events.log_event), events.Stalled(1.0)
+    delivering.put(events.Granted(GRANT))
+    delivering.put(stalled)
+    assert told.all == ([events.Granted(GRANT), stalled] if logged else [stalled])
+    delivering.close()
