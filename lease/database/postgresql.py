@@ -155,10 +155,10 @@ class _Held:
         parameters = compiled.parameters(call.values)
         try:
             cursor = await self.driver.execute(compiled.text, parameters)
-            rows = await cursor.fetchall() if cursor.description else ()
+            rows = await cursor.fetchall()
         except psycopg.Error as error:
             raise DBAPIError.instance(compiled.text, parameters, error, psycopg.Error) from error
-        return call.answer(compiled.converted(cursor.description, rows))
+        return call.answer(compiled.converted(cursor, rows))
 
 
 async def _is_direct(driver: psycopg.AsyncConnection[Any]) -> bool:

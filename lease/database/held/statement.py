@@ -8,7 +8,7 @@ SQLAlchemy runs it, with the events that somebody may listen to.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from sqlalchemy import BindParameter, Connection, Dialect, Select, Update
 from sqlalchemy.exc import DBAPIError
@@ -19,9 +19,14 @@ compiled for them, which goes with the engine.
 """
 T = TypeVar("T")
 Rows = Sequence[Sequence[Any]]
-Description = Sequence[Sequence[Any]] | None
-"""What a driver says of the columns of an answer: for each its name, its type …"""
 _Convert = Callable[[Any], Any]
+
+
+class Described(Protocol):
+    """A driver's cursor, which says of each column of its answer the name, the type …"""
+
+    @property
+    def description(self) -> Sequence[Sequence[Any]] | None: ...
 
 
 class Statement:
@@ -41,7 +46,7 @@ class Statement:
         cursor = connection.connection.cursor()
         try:
             cursor.execute(compiled.text, parameters)
-            return compiled.converted(cursor.description, cursor.fetchall() if cursor.description else ())
+            return compiled.converted(cursor, cursor.fetchall())
         except Exception as error:
             dialect = connection.dialect
             base = dialect.loaded_dbapi.Error
@@ -100,10 +105,10 @@ class Compiled:
         converted = [(name, value if convert is None else convert(value)) for name, value, convert in given]
         return tuple(value for _, value in converted) if self._by_position else dict(converted)
 
-    def converted(self, description: Description, rows: Rows) -> Rows:
-        """Return the rows as Python has them."""
+    def converted(self, cursor: Described, rows: Rows) -> Rows:
+        """Return the rows of ``cursor`` as Python has them."""
         if self._columns is None:  # what a driver gives for a type is known by its first answer
-            described = zip(self._types, description or (), strict=True)
+            described = zip(self._types, cursor.description or (), strict=True)
             self._columns = [type_.result_processor(self._dialect, column[1]) for type_, column in described]
         if not any(self._columns):
             return rows
