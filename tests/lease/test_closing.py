@@ -110,6 +110,25 @@ def test_work_that_does_not_end_is_waited_for_no_longer_than_kill_time_and_keeps
 
 
 @pytest.mark.anyio
+async def test_a_lease_that_could_not_be_released_is_told_with_the_reason(told: Recorder) -> None:
+    store, begun = MemoryStore(), asyncio.Event()
+
+    async def work(client: lease.LeaseClient) -> None:
+        async with client.hold("a"):
+            begun.set()
+            await asyncio.sleep(LIMIT)
+
+    async with lease.LeaseClient(store=store, timing=HASTY, on_event=told) as client:
+        working = asyncio.ensure_future(work(client))
+        await asyncio.wait_for(begun.wait(), LIMIT)
+        store.available = False
+    with pytest.raises(LeaseLost, match="the client was closed"):
+        await working
+    (failed,) = told.of(events.ReleaseFailed)
+    assert "the store in memory unavailable" in failed.error
+
+
+@pytest.mark.anyio
 async def test_a_hold_whose_own_block_closes_the_client_does_not_wait_for_itself(
     database_url: str, tables: Tables, told: Recorder
 ) -> None:

@@ -146,14 +146,20 @@ async def test_a_task_that_waits_for_what_it_holds_itself_is_told_so(database_ur
 
 
 def test_a_wait_within_one_client_ends_in_time(database_url: str) -> None:
-    with LeaseClient(database_url, timing=SELDOM) as client, client.hold("a"):
+    with LeaseClient(database_url, timing=SELDOM, label="anna") as client, client.hold("a") as held:
+        holder = client.holder
         with in_thread(lambda: client.try_acquire("a")) as refused:
             assert refused() is None
         with (
             in_thread(lambda: client.acquire("a", wait=0.05)) as late,
-            pytest.raises(LeaseNotAcquired, match=r"waited .*another task or thread of this client holds it"),
+            pytest.raises(
+                LeaseNotAcquired, match=r"waited .*another task or thread of this client holds it"
+            ) as refused_late,
         ):
             late()
+    told = refused_late.value
+    assert (told.name, told.holder, told.label, told.token) == ("a", holder, "anna", held.token)
+    assert told.waited == 0.05
 
 
 def test_waiting_costs_next_to_nothing(
