@@ -15,6 +15,7 @@ LATE = 15.0
 """Seconds by which an answer may be later than the wait that was asked for, on a busy machine."""
 TOLERANCE = 0.02
 """Seconds between the clock of the witness and that of leases."""
+_SETTLED = "it was settled as stale"
 REPLICAS = 4
 """The replicas that take part in the shared lock."""
 
@@ -24,6 +25,7 @@ def broken_promises(users: Users) -> list[str]:
     return [
         *out_of_turn(users.hand_overs),
         *too_early_after_a_break(users),
+        *released_by_others(users),
         *starved(users),
         *late(users),
         *written_too_late(users),
@@ -54,6 +56,20 @@ def too_early_after_a_break(users: Users) -> Iterator[str]:
         free = one.until if one.let_go is None else min(one.until, one.let_go)
         if at is not None and at < free - TOLERANCE:
             yield f"lease {one.grant.name!r} was granted {free - at:.2f} s before the work under broken token {one.grant.token} had ended"
+
+
+def released_by_others(users: Users) -> Iterator[str]:
+    """Yield grants that were released while their holder worked, and trusted them."""
+    broken = {one.grant for one in users.broken}
+    for visit in users.visits:
+        if visit.grant is None or visit.left is None or visit.grant in broken:
+            continue
+        at = users.released.get(visit.grant, visit.left)
+        if at < visit.left - TOLERANCE and (visit.how == "released" or _SETTLED in visit.why):
+            yield (
+                f"lease {visit.name!r} (token {visit.grant.token}) was released {visit.left - at:.2f} s before "
+                f"{visit.user} had done its work"
+            )
 
 
 def starved(users: Users) -> Iterator[str]:

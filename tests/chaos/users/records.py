@@ -3,7 +3,7 @@
 All times are of the clock of the diaries (since boot), in seconds.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -64,6 +64,8 @@ class Visit:
     how: str | None = None
     """How it ended; None: its process was killed before."""
     why: str = ""
+    left: float | None = None
+    """When its block had come to its end, before the release."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,8 @@ class Users:
 
     hand_overs: list[HandOver] = field(default_factory=list)
     broken: list[Broken] = field(default_factory=list)
+    released: Mapping[Grant, float] = field(default_factory=dict)
+    """When each grant was released, by its holder or whoever it was."""
     visits: list[Visit] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
     effects: frozenset[str] = frozenset()
@@ -119,6 +123,14 @@ def broken(connection: Connection, clocks: Clocks) -> Iterator[Broken]:
         yield Broken(Grant(name, token, holder), _wall(connection, at, clocks), stale, ended)
 
 
+def released(connection: Connection, clocks: Clocks) -> Iterator[tuple[Grant, float]]:
+    """Yield the releases."""
+    for name, token, holder, at in connection.execute(
+        text("SELECT name, token, holder, at FROM witness WHERE what = 'ended'")
+    ):
+        yield Grant(name, token, holder), _wall(connection, at, clocks)
+
+
 def visits(user: str, pid: int, notes: Iterable[Note]) -> Iterator[Visit]:
     """Yield the visits of a journal."""
     of_visit: dict[int, dict[str, Note]] = {}
@@ -136,6 +148,7 @@ def visits(user: str, pid: int, notes: Iterable[Note]) -> Iterator[Visit]:
             Grant(*granted["grant"]) if granted else None,
             ended["how"] if ended else None,
             ended["why"] if ended else "",
+            steps["leaving"]["at"] if "leaving" in steps else None,
         )  # fmt: skip
 
 

@@ -59,6 +59,7 @@ async def _visit(client: lease.LeaseClient, plan: Plan, visit: Visit, engine: En
             visit.granted(held)
             await asyncio.sleep(plan.works)
             await asyncio.to_thread(visit.write, engine, held)
+            visit.leaving()
     await asyncio.to_thread(visit.haunt, engine)
 
 

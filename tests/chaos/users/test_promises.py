@@ -42,6 +42,15 @@ def often(slot: str | None = None) -> dict[str, Any]:
     }
 
 
+def released(*, at: float, how: str, why: str = "") -> dict[str, Any]:
+    """Return a grant to one whose block ended at 2 s."""
+    grant = Grant("a", 1, "anna")
+    return {
+        "visits": [Visit("anna", 1, "a", None, 1.0, 1.1, grant, how, why, left=2.0)],
+        "released": {grant: at},
+    }
+
+
 @pytest.mark.parametrize(
     "known",
     [
@@ -55,10 +64,13 @@ def often(slot: str | None = None) -> dict[str, Any]:
         {"attempts": [attempt(over=True, answer="refused"), attempt(over=False, answer="away")]},
         {"visits": [visit(1.0, 1.0 + 2 + LATE, wait=2.0)]},
         often("anna"),
+        released(at=2.0, how="released"),
+        released(at=1.5, how="LeaseLost", why="the client was closed"),
     ],
     ids=[
         "the first takes it", "one was passed over", "two were passed over", "free since nobody knows when",
         "broken, until its ttl", "broken, let go", "written", "refused or away", "answered in time", "overtaken while paused",
+        "released by itself", "released by its closing client",
     ],
 )  # fmt: skip
 def test_what_may_happen_is_no_problem(known: dict[str, Any]) -> None:
@@ -81,6 +93,11 @@ def test_what_may_happen_is_no_problem(known: dict[str, Any]) -> None:
         ({"attempts": [attempt(over=True, answer=None)], "effects": frozenset({"user/1/1/1"})}, "anna wrote user/1/1/1"),
         ({"attempts": [attempt(over=False, answer="written")]}, "the write user/1/1/1 of anna is gone"),
         ({"visits": [visit(1.0, 4.0 + LATE, wait=2.0)]}, "with a wait of 2 s, and was answered after 18.0 s"),
+        (released(at=1.5, how="released"), "lease 'a' (token 1) was released 0.50 s before anna had done its work"),
+        (
+            released(at=1.5, how="LeaseLost", why="it was settled as stale, and is free again"),
+            "was released 0.50 s before anna had done its work",
+        ),
         (often(), "anna waited for 'a' while others were granted it 100 times"),
         (often("ben"), "anna waited for 'a' while others were granted it 100 times"),
         ({"ends": [Ended("anna", None, "File …")]}, "lock user anna did not end when it was told to"),

@@ -69,6 +69,7 @@ def _visit(client: lease.sync.LeaseClient, plan: Plan, visit: Visit, engine: Eng
         visit.granted(held)
         held.lost.wait(plan.works)
         visit.write(engine, held)
+        visit.leaving()
     visit.haunt(engine)
 
 

@@ -34,6 +34,10 @@ class Visit:
     def note(self, what: str, **more: object) -> None:
         self._journal.note(what, **self._known, **more)
 
+    def leaving(self) -> None:
+        """Note that the block has come to its end, and the release is next."""
+        self.note("leaving")
+
     @contextmanager
     def told(self) -> Iterator[None]:
         """Note how the block ends; its lease errors end here."""
