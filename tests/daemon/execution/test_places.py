@@ -9,7 +9,7 @@ from daemon.execution.completion import finish_run
 from daemon.execution.places import keep_places, sought
 from daemon.testing import ManualReplica, ManualStore
 from lease import Grant
-from tests.support.manual import ONE_O_CLOCK, a_shop
+from tests.support.manual import ONE_O_CLOCK, Gate, a_shop, add_schedule
 from tests.support.store import TTL, Store, a_schedule, pending_runs
 
 
@@ -73,3 +73,21 @@ async def test_the_loop_takes_a_place_only_where_others_than_replicas_are_in_the
         await store.write(lambda connection: lease.statements.grant(connection, ["warehouse"], "anna", TTL))
         await replica.tick()
         assert await waiting() == [mine]
+
+
+@pytest.mark.anyio
+async def test_a_replica_that_has_no_room_for_another_run_keeps_no_lock_free_for_it() -> None:
+    """It could not take it, and each that comes after it would wait for it in vain."""
+    schedules, gate = a_shop(), Gate()
+    add_schedule(schedules, "long", gate.passed)
+    add_schedule(schedules, "stock", lock="warehouse")
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, schedules, concurrency=1) as replica:
+        await replica.trigger("long")
+        await replica.tick()
+        await gate.entered()
+        await store.write(lambda connection: lease.statements.grant(connection, ["warehouse"], "anna", TTL))
+        await replica.trigger("stock")
+        await replica.tick()
+        (queue,) = await store.read(lambda connection: lease.statements.read_queues(connection, ["warehouse"]))
+        assert queue.waiting == ()
+        gate.open()
