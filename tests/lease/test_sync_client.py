@@ -240,7 +240,7 @@ def test_a_listener_that_fails_or_leaves_harms_nothing(database_url: str) -> Non
 TTL = 3.0
 HOLDER = """
 import json, sys, time
-from lease import LeaseTiming, clock, events, errors
+from lease import LeaseTiming, clock, events, errors, fence
 from lease.sync import LeaseClient
 from sqlalchemy import create_engine
 
@@ -256,7 +256,7 @@ with LeaseClient(url, timing=LeaseTiming(ttl=float(sys.argv[2])), on_event=lambd
     tell("lost", cause=held.loss.cause, reason=held.loss.kind)
     with engine.connect() as connection:
         try:
-            held.fence(connection)
+            fence(connection, held.grant)  # held.fence would not even ask
             tell("fenced")
         except errors.LeaseLost as error:
             tell("refused", said=str(error))
