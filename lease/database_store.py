@@ -50,20 +50,29 @@ class DatabaseStore:
     async def grant(
         self, name: str, holder: str, label: str, ttl: float, *, queue: bool = False
     ) -> Grant | LeaseRecord | None:
+        at_once = await self._others.write_alone(statements.granting(name, holder, ttl, label=label))
+        if at_once is not None:
+            return at_once
+        try:
+            return await self._grant_or_queue(name, holder, label, ttl, queue=queue)
+        except StoreUnavailable as error:
+            if _is_locked(error.__cause__):
+                return None
+            raise
+
+    async def _grant_or_queue(
+        self, name: str, holder: str, label: str, ttl: float, *, queue: bool
+    ) -> Grant | LeaseRecord | None:
         def unit(connection: Connection) -> Grant | LeaseRecord | None:
             wait = self._lock_wait if queue else None
             granted = statements.grant(connection, [name], holder, ttl, label=label, queue=queue, lock_wait=wait)
             return granted[0] if granted else statements.read(connection, [name]).get(name)
 
-        at_once = await self._others.write_alone(statements.granting(name, holder, ttl, label=label))
-        if at_once is not None:
-            return at_once
-        try:
-            return await self._others.write(unit)
-        except StoreUnavailable as error:
-            if _is_locked(error.__cause__):
-                return None
-            raise
+        if queue:
+            queued = await self._others.write_alone(statements.queueing(name, holder, label, self._lock_wait))
+            if queued is not None and queued.keeps and not _is_turn_of(holder, queued.record):
+                return queued.record
+        return await self._others.write(unit)
 
     async def renew(self, holder: str, ttl: float, expected: Collection[Grant]) -> Renewal:
         now = asyncio.get_running_loop().time
@@ -125,23 +134,19 @@ class DatabaseStore:
         """Notify after the commit, by itself, and only where somebody waits (rule 15), who would
         also look again without it.
         """
-
-        def unit(connection: Connection) -> None:
-            for name, waiting in released.items():
-                statements.notify(connection, name, waiting)
-
-        if released and self._backend.listens:
+        if self._backend.listens:
             with suppress(StoreUnavailable):
-                await self._others.read(unit)
+                for name, waiting in released.items():
+                    await self._others.write_alone(statements.notifying(name, waiting))
 
     async def _look(self, name: str, holder: str, seconds: float, ahead: int) -> None:
         deadline = asyncio.get_running_loop().time() + seconds
         while (left := deadline - asyncio.get_running_loop().time()) > 0:
             await asyncio.sleep(min(left, _LOOK * (ahead + 1)))
             record = await self.read(name)
-            ahead = ahead_of(holder, record.waiting) if record is not None else 0
-            if record is None or (not record.live and may_take(ahead, record.free_for)):
+            if record is None or _is_turn_of(holder, record):
                 return
+            ahead = ahead_of(holder, record.waiting)
 
     async def read(self, name: str) -> LeaseRecord | None:
         return (await self._others.read_alone(statements.reading([name]))).get(name)
@@ -167,6 +172,10 @@ def _listener(route: Route) -> "ReleaseListener":
     from .database.listener import ReleaseListener  # noqa: PLC0415 - its driver is loaded only where there is one
 
     return ReleaseListener(route, statements.CHANNEL)
+
+
+def _is_turn_of(holder: str, record: LeaseRecord) -> bool:
+    return not record.live and may_take(ahead_of(holder, record.waiting), record.free_for)
 
 
 def _is_locked(error: BaseException | None) -> bool:

@@ -45,12 +45,17 @@ def parse_waiters(column: str | None, now: float) -> Waiters:
 def format_waiters(waiters: Iterable[Waiter]) -> str | None:
     """Return what is to stand in the row: None when nobody waits."""
     entries = [[waiter.holder, waiter.label, waiter.until] for waiter in waiters]
-    return json.dumps(entries) if entries else None
+    return json.dumps(entries, ensure_ascii=False) if entries else None
 
 
 def beginning_with(holder: str) -> str:
     """Return what stands at the beginning of the row's JSON when ``holder`` is first."""
-    return f"[[{json.dumps(holder)}"
+    return f"[{entry_of(holder)}"
+
+
+def entry_of(holder: str) -> str:
+    """Return how the entry of ``holder`` in the row's JSON begins."""
+    return f"[{json.dumps(holder, ensure_ascii=False)}"
 
 
 def ahead_of(holder: str, waiters: Waiters) -> int:

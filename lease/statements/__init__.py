@@ -9,7 +9,8 @@ from .breaks import break_grant
 from .endings import Release, end_dead, release, release_all, releasing, settle
 from .fences import FENCED_OFF, IN_SAVEPOINT, fence, fence_call, fence_values, fenced_off, refusal
 from .grants import grant, granting
-from .queues import CHANNEL, Queue, leave_queue, lock_queues, notify, queue_up, read_queues, write_queue
+from .queueing import Queued, queueing
+from .queues import CHANNEL, Queue, leave_queue, lock_queues, notify, notifying, queue_up, read_queues, write_queue
 from .records import list_prefix, read, reading
 from .renewals import RenewedPairs, renew, renew_unlocked, renewing, renewing_unlocked
 
@@ -18,6 +19,7 @@ __all__ = [
     "FENCED_OFF",
     "IN_SAVEPOINT",
     "Queue",
+    "Queued",
     "Release",
     "RenewedPairs",
     "break_grant",
@@ -32,7 +34,9 @@ __all__ = [
     "list_prefix",
     "lock_queues",
     "notify",
+    "notifying",
     "queue_up",
+    "queueing",
     "read",
     "read_queues",
     "reading",

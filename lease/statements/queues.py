@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, select, update
+from sqlalchemy import Connection, Row, Select, Text, bindparam, func, select, update
 
 from ..database.backend import backend_of
 from ..database.contention import lock_timeout
 from ..database.dialects import clock, seconds_of
+from ..database.held.statement import Call, Statement
 from ..schema import free_for, lease
 from ..waiters import PLACE, TOLD, Waiter, Waiters, format_waiters, joined, parse_waiters, without
 
@@ -94,6 +95,14 @@ def notify(connection: Connection, name: str, waiting: Waiters) -> None:
     listen, waiters look by themselves.
     """
     if backend_of(connection).listens:
-        told = [waiter.holder for waiter in waiting[:TOLD]]
-        payload = json.dumps({"name": name, "next": told}, ensure_ascii=False)
-        connection.execute(select(func.pg_notify(CHANNEL, payload)))
+        notifying(name, waiting)(connection)
+
+
+def notifying(name: str, waiting: Waiters) -> Call[None]:
+    """Return the call that is `notify`, for a database that can."""
+    told = [waiter.holder for waiter in waiting[:TOLD]]
+    payload = json.dumps({"name": name, "next": told}, ensure_ascii=False)
+    return Call(_NOTIFY, {"payload": payload}, lambda _: None)
+
+
+_NOTIFY = Statement(select(func.pg_notify(CHANNEL, bindparam("payload", type_=Text()))))

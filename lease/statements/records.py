@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, Connection, Select, Text, bindparam, case, func, select, type_coerce
+from sqlalchemy import Boolean, ColumnElement, Connection, Select, Text, bindparam, case, func, select, type_coerce
 
 from ..database.dialects import any_of, clock, now, seconds_between, seconds_of
 from ..database.held.statement import Call, Rows, Statement
@@ -25,7 +25,7 @@ def reading(names: Sequence[str]) -> Call[dict[str, LeaseRecord]]:
 
 
 def _by_name(rows: Rows) -> dict[str, LeaseRecord]:
-    records = [_record(row) for row in rows]
+    records = [record_of(row) for row in rows]
     return {record.name: record for record in records}
 
 
@@ -34,12 +34,17 @@ def list_prefix(connection: Connection, prefix: str) -> list[LeaseRecord]:
     # SQLite's LIKE takes a letter for its capital; PostgreSQL's finds the place in the index.
     begins = lease.c.name.startswith(prefix, autoescape=True) & (func.substr(lease.c.name, 1, len(prefix)) == prefix)
     query = _records().where(begins).order_by(lease.c.name)
-    return [_record(row) for row in connection.execute(query)]
+    return [record_of(row) for row in connection.execute(query)]
 
 
 def _records() -> Select[Any]:
+    return select(*columns())
+
+
+def columns() -> list[ColumnElement[Any]]:
+    """Return what `record_of` makes a record of."""
     held = lease.c.holder.is_not(None)
-    return select(
+    return [
         lease.c.name,
         lease.c.token,
         lease.c.holder,
@@ -53,10 +58,11 @@ def _records() -> Select[Any]:
         lease.c.waiters,
         lease.c.broken,
         seconds_of(clock()).label("moment"),
-    )
+    ]
 
 
-def _record(row: Sequence[Any]) -> LeaseRecord:
+def record_of(row: Sequence[Any]) -> LeaseRecord:
+    """Return the record of a row of `columns`."""
     *fields, waiters, broken, moment = row
     values: tuple[Any, ...] = (*fields, parse_waiters(waiters, moment), None if broken is None else _break(broken))
     return LeaseRecord(*values)
