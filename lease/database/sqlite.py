@@ -1,9 +1,11 @@
 """SQLite: one writer at a time, in turn, on threads of its own."""
 
 import asyncio
+import os
 import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, event
@@ -90,19 +92,34 @@ class SqliteDatabase:
             raise explain(error, self._url) from error
 
     def _write(self, unit: Unit[T], seconds: float) -> T:
-        with write_transaction(self._connection(), seconds):
-            return unit(self._connection())
+        connection = self._connection()
+        with write_transaction(connection, seconds):
+            return unit(connection)
 
     def _read(self, unit: Unit[T]) -> T:
         return unit(self._connection())
 
     def _connection(self) -> Connection:
-        """Return the connection of this thread, which is held until the database is closed."""
+        """Return the connection of this thread, which is held until the database is closed, or until
+        another file is there in its place: a lease in a file that was moved away keeps nobody out.
+        """
         held: Connection | None = getattr(self._of_thread, "connection", None)
+        if held is not None and self._of_thread.file != self._file():
+            self._held.remove(held)
+            held.close()
+            held = None
         if held is None:
             held = self._of_thread.connection = self._engine.connect()
             self._held.append(held)
+            self._of_thread.file = self._file()
         return held
+
+    def _file(self) -> tuple[int, int] | None:
+        """Return which file the database is now; None where there is none."""
+        with suppress(FileNotFoundError):
+            found = os.stat(str(self._url.database))  # noqa: PTH116 - before each unit of work, and a Path costs more
+            return found.st_dev, found.st_ino
+        return None
 
 
 def _engine(url: URL, timeout: float) -> Engine:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.pool import NullPool
 
 import lease.database.dialects
-from lease import Grant, LeaseError, LeaseLost, LeaseTiming, StoreUnavailable, events, fence
+from lease import Grant, LeaseError, LeaseLost, LeaseNotAcquired, LeaseTiming, StoreUnavailable, events, fence
 from lease.database.opening import open_database
 from lease.database.turnstile import Turnstile, TurnstileBusy
 from lease.sync import LeaseClient
@@ -123,6 +124,25 @@ def test_a_grant_that_was_not_made_with_its_uptime_lives_by_its_expiry(
 def _forget_compiled(tables: Tables) -> None:
     """Statements remember the clock that they were compiled with."""
     tables.engine.clear_compiled_cache()
+
+
+def test_a_file_that_another_was_put_in_the_place_of_is_left(sqlite_url: str, tmp_path: Path) -> None:
+    """As by a restore while programs run: in the file that is there now, anybody may have the lease."""
+    path, copy = path_of(sqlite_url), tmp_path / "copy.db"
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+    told = Recorder()
+    with LeaseClient(sqlite_url, timing=STEADY, on_event=told) as client:
+        held = client.acquire("a")
+        told.wait_for(events.Renewed)
+        for end in ("-wal", "-shm"):
+            path.with_name(path.name + end).unlink(missing_ok=True)
+        copy.replace(path)
+        with LeaseClient(sqlite_url, timing=STEADY) as other:
+            assert other.acquire("a").token == 1
+            assert held.lost.wait(LIMIT)
+            with pytest.raises(LeaseNotAcquired):
+                client.acquire("a")
 
 
 # Taking turns
