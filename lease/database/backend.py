@@ -75,7 +75,7 @@ class Backend:
 
 
 def _for_psycopg(settings: ConnectionSettings) -> dict[str, Any]:
-    # Prepared statements do not pass every pooler.
+    # Not every pooler passes prepared statements; where there is none, the connection's user turns them on.
     options = {"prepare_threshold": None, "application_name": settings.application}
     return (
         options if settings.connect_within is None else {**options, "connect_timeout": round(settings.connect_within)}
