@@ -66,7 +66,7 @@ async def done(future: "Future[T]") -> T:
     return await asyncio.shield(answer)
 
 
-async def uncut(future: "Future[T]") -> T:
+async def uncut(future: "Future[T] | asyncio.Future[T]") -> T:
     """Wait until it is done; only then is a cancellation that came meanwhile raised."""
     answer, cut = asyncio.wrap_future(future), None
     while not answer.done():
@@ -75,5 +75,6 @@ async def uncut(future: "Future[T]") -> T:
         except asyncio.CancelledError as error:
             cut = error
     if cut is not None:
+        _ = answer.cancelled() or answer.exception()  # asyncio would log what nobody asked for
         raise cut
     return answer.result()

@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Hashable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import assert_never
+from typing import TypeVar, assert_never
 
 from .. import events
+from ..cancellation import uncut
 from ..clock import Clock
 from ..errors import LeaseError, LeaseNotAcquired, StoreUnavailable
 from ..grant_state import GrantState
@@ -18,6 +19,8 @@ from ..timing import LeaseTiming
 from ..waiters import LOOK, ahead_of, turn_in
 from .refusals import refusal, refusal_within
 from .turns import Turns
+
+T = TypeVar("T")
 
 _SHORT = 0.005
 """Seconds until the first new attempt where a row was locked; each further wait is twice as long."""
@@ -90,8 +93,8 @@ class Acquirer:
                         pause = _SHORT
             finally:
                 if is_queued:
-                    with suppress(StoreUnavailable):
-                        await self.store.leave(name, self.holder)
+                    with suppress(StoreUnavailable):  # a cancelled client cancels twice: not in the midst of this
+                        await uncut(asyncio.ensure_future(self.store.leave(name, self.holder)))
 
     def _refused(self, name: str, answer: LeaseRecord | StoreUnavailable | None, wait: float | None) -> LeaseError:
         match answer:
@@ -115,15 +118,11 @@ class Acquirer:
 
     async def _grant_once(self, name: str, *, queue: bool) -> GrantState | LeaseRecord | None:
         sent = self.clock()
-        try:
-            answer = await self.store.grant(name, self.holder, self.label, self.timing.ttl, queue=queue)
-        except (StoreUnavailable, asyncio.CancelledError):
-            self.heartbeat.sweep()  # it may have been granted all the same
-            raise
-        match answer:
+        match answer := await self._ask(name, queue=queue):
             case Grant() if self.clock() - sent < self.timing.give_up:
                 return self.heartbeat.adopt(answer, sent)
             case Grant():
+                self.heartbeat.sweep()
                 await self.store.release(answer)
                 return None
             case LeaseRecord(holder=self.holder, grant=Grant() as earlier) if not self.heartbeat.accounts_for(earlier):
@@ -134,6 +133,24 @@ class Acquirer:
                 return answer
             case _:
                 assert_never(answer)
+
+    async def _ask(self, name: str, *, queue: bool) -> Grant | LeaseRecord | None:
+        """Ask for ``name`` once. A cancellation waits for the answer: a statement that nobody waits for
+        could still grant the lease, or take a place, after all has been given up here.
+        """
+        asking = asyncio.ensure_future(self.store.grant(name, self.holder, self.label, self.timing.ttl, queue=queue))
+        try:
+            return await uncut(asking)
+        except (StoreUnavailable, asyncio.CancelledError):
+            self.heartbeat.sweep()  # it may have been granted all the same
+            if isinstance(granted := _result(asking), Grant):
+                with suppress(StoreUnavailable):
+                    await uncut(asyncio.ensure_future(self.store.release(granted)))
+            raise
+
+
+def _result(task: "asyncio.Future[T]") -> T | None:
+    return None if task.cancelled() or task.exception() is not None else task.result()
 
 
 @dataclass(frozen=True, slots=True)
