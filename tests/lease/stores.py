@@ -81,7 +81,11 @@ class Tables:
         return record
 
     def release(self, grant: Grant, lock_wait: float = 5.0) -> bool:
-        return self.run(lambda connection: statements.release(connection, grant, lock_wait=lock_wait)).released
+        """End the grant, and wake who waits for it, as any program is to."""
+        done = self.run(lambda connection: statements.release(connection, grant, lock_wait=lock_wait))
+        if done.waiting:
+            self.run(lambda connection: statements.notify(connection, grant.name, done.waiting))
+        return done.released
 
     def release_all(self, grants: list[Grant]) -> None:
         self.run(lambda connection: [statements.release(connection, grant) for grant in grants])

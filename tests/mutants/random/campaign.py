@@ -9,7 +9,7 @@ from tests.mutants.copies import copy_mutated, copy_product
 from tests.mutants.random.choice import Measured, choose, read_measured
 from tests.mutants.random.drawing import Drawn
 from tests.mutants.random.equivalents import Equivalent, reason
-from tests.mutants.random.trial import FEWER, HANG, Trial, try_out
+from tests.mutants.random.trial import FEWER, HANG, LIMIT, Trial, try_out
 from tests.mutants.running import run_tests
 
 TESTS = ("tests/lease", "tests/model")
@@ -34,7 +34,7 @@ class Campaign:
         return self.folder / "product"
 
     def measure(self) -> list[Measured]:
-        """Run all tests of the library once, and return which lines each of those that pass runs."""
+        """Run all tests of the library once, as for a mutant, and return which lines each that passes runs."""
         files = sorted(path for room in TESTS for path in (self._product / room).rglob("test_*.py"))
         parts = [files[one :: self.jobs] for one in range(self.jobs)]
         with ThreadPoolExecutor(self.jobs) as pool:
@@ -45,7 +45,9 @@ class Campaign:
         copy = copy_mutated(self._product, self.folder / f"measured-{number}", ())
         nodes = [str(file.relative_to(self._product)) for file in files]
         options = (*MEASURING, f"--measured={target}")
-        outcome = run_tests(copy, nodes, self.server, seconds=LONGEST_MEASURING, options=options, variables=FEWER)
+        outcome = run_tests(
+            copy, nodes, self.server, limit=LIMIT, seconds=LONGEST_MEASURING, options=options, variables=FEWER
+        )
         if not target.exists():
             raise RuntimeError(f"the tests could not be measured:\n{outcome.output}")
         return read_measured(target)
