@@ -27,6 +27,8 @@ STEADY = LeaseTiming(ttl=6, renew_every=0.25)
 """Trust ends after 4 s: for all else."""
 SELDOM = LeaseTiming(ttl=60, renew_every=20)
 """No renewal comes while a test runs: for leases that are ended behind the heartbeat's back."""
+HASTY = LeaseTiming(ttl=60, renew_every=20, kill_time=0.2)
+"""As `SELDOM`; and a closing does not wait for work of which nobody says that it has ended."""
 
 
 class Tables:

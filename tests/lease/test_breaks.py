@@ -63,7 +63,9 @@ async def test_the_next_is_granted_when_the_work_has_ended_and_no_earlier(
     assert (refused.value.holder, refused.value.token) == (held.holder, 1)
     assert not waiting.done()
     assert not await held.release()
-    assert (await asyncio.wait_for(waiting, LIMIT)).token == 2
+    successor = await asyncio.wait_for(waiting, LIMIT)
+    assert successor.token == 2
+    await successor.release()
 
 
 async def test_work_that_ended_before_it_was_told_keeps_nobody_waiting(

@@ -11,12 +11,9 @@ import lease.sync
 from lease import LeaseError, LeaseLost, LeaseTiming, LossKind, events, statements
 from lease.clock import boottime
 from lease.testing import MemoryStore
-from tests.lease.stores import SELDOM, STEADY, Recorder, Tables, in_thread, until
+from tests.lease.stores import HASTY, SELDOM, STEADY, Recorder, Tables, in_thread, until
 from tests.support.starvation import Starvation
 from tests.support.waiting import LIMIT, wait_until
-
-HASTY = LeaseTiming(ttl=60, renew_every=20, kill_time=0.2)
-"""No renewal comes while a test runs, and a closing waits for work so long only."""
 
 
 @pytest.fixture

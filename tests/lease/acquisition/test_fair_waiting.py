@@ -12,7 +12,7 @@ import lease
 from lease import LeaseNotAcquired
 from lease.sync import LeaseClient
 from lease.waiters import PATIENCE
-from tests.lease.stores import SELDOM, Tables, in_thread
+from tests.lease.stores import HASTY, SELDOM, Tables, in_thread
 from tests.support.proxy import Proxy
 from tests.support.waiting import LIMIT, wait_until
 
@@ -91,7 +91,7 @@ def test_a_first_waiter_that_does_not_take_is_passed_over(database_url: str, tab
     grant = tables.one("a", holder="anna")
     for dead in ("ben", "cleo"):
         assert tables.queue("a", holder=dead) == []
-    with LeaseClient(database_url, timing=SELDOM, label="living") as client:
+    with LeaseClient(database_url, timing=HASTY, label="living") as client:
         with in_thread(lambda: client.acquire("a", wait=LIMIT)) as acquired:
             wait_until(lambda: waiting_for(tables, "a")[2:] == ["living"], "it has its place")
             released = time.monotonic()
@@ -106,8 +106,8 @@ def test_a_first_waiter_that_does_not_take_is_passed_over(database_url: str, tab
 @pytest.mark.parametrize("leaves", ["its wait is over", "its client is closed"])
 def test_one_that_gives_up_leaves_the_queue_and_holds_up_nobody(leaves: str, database_url: str, tables: Tables) -> None:
     grant = tables.one("a", holder="anna")
-    impatient = LeaseClient(database_url, timing=SELDOM, label="impatient")
-    with ThreadPoolExecutor(2) as pool, LeaseClient(database_url, timing=SELDOM, label="patient") as patient:
+    impatient = LeaseClient(database_url, timing=HASTY, label="impatient")
+    with ThreadPoolExecutor(2) as pool, LeaseClient(database_url, timing=HASTY, label="patient") as patient:
         with impatient:
             gone = pool.submit(impatient.acquire, "a", wait=1.0 if leaves == "its wait is over" else LIMIT)
             wait_until(lambda: waiting_for(tables, "a") == ["impatient"], "it has its place")

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 import lease
 from lease import LeaseError, LeaseLost
 from lease.fences.drivers import question_of
-from tests.lease.stores import SELDOM, Tables
+from tests.lease.stores import HASTY, Tables
 from tests.support.postgres import plain
 
 pytestmark = pytest.mark.anyio
@@ -22,13 +22,13 @@ WRITE = "INSERT INTO written VALUES ('by a zombie')"
 
 @pytest.fixture
 async def client(database_url: str) -> AsyncIterator[lease.LeaseClient]:
-    async with lease.LeaseClient(database_url, timing=SELDOM) as client:
+    async with lease.LeaseClient(database_url, timing=HASTY) as client:
         yield client
 
 
 @pytest.fixture
 def sync_client(database_url: str) -> Iterator[lease.sync.LeaseClient]:
-    with lease.sync.LeaseClient(database_url, timing=SELDOM) as client:
+    with lease.sync.LeaseClient(database_url, timing=HASTY) as client:
         yield client
 
 
