@@ -83,7 +83,6 @@ HEARTBEATS = (
         "heartbeat-in-the-loop-of-the-jobs",
         "the heartbeat runs in the event loop of the client's user",
         (
-            Edit(BACKGROUND, "import asyncio\nimport os\n", "import asyncio\nimport os\nimport threading\n"),
             Edit(
                 BACKGROUND,
                 "asyncio.SelectorEventLoop() if self._driven is None else self._driven.new_loop()",
@@ -95,7 +94,7 @@ HEARTBEATS = (
                 "self._thread = threading.current_thread()",
             ),
             Edit(BACKGROUND, "        self._thread.start()\n", ""),
-            Edit(BACKGROUND, "if self._thread.is_alive() and os.getpid() == self._pid:", "if False:"),
+            Edit(BACKGROUND, "        if os.getpid() != self._pid:\n            return\n", "        return\n"),
         ),
         on_each("tests/lease/test_async_client.py::test_a_blocked_event_loop_keeps_its_lease[{}]"),
     ),

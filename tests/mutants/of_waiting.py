@@ -66,7 +66,7 @@ WAITING = (
         (
             Edit(
                 "lease/database/listener.py",
-                '            subscription.told(said["next"])\n',
+                "            subscription.told(turns)\n",
                 "            subscription.heard.set()\n",
             ),
         ),
