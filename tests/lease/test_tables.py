@@ -11,8 +11,9 @@ from lease import Grant, LeaseError, LeaseLost, create_tables
 from lease.clock import boot_id, boottime
 from lease.schema import ADDED
 from lease.sync import LeaseClient
-from tests.lease.stores import SELDOM, Tables
+from tests.lease.stores import SELDOM, Tables, in_thread
 from tests.support.postgres import query
+from tests.support.waiting import wait_until
 
 FIRST = {
     "postgresql": """
@@ -119,6 +120,25 @@ def test_adding_columns_does_not_hold_up_renewals_behind_a_long_transaction(
             connection.execute(text("SET LOCAL lock_timeout = '7s'"))
             create_tables(connection)
             assert connection.scalar(text("SHOW lock_timeout")) == "7s"
+
+
+def test_two_programs_that_make_the_tables_at_once_take_turns(empty_postgres_url: str) -> None:
+    """CREATE TABLE IF NOT EXISTS alone fails where another transaction has just made the table."""
+    engine = create_engine(empty_postgres_url, poolclass=NullPool)
+
+    def make() -> None:
+        with engine.begin() as connection:
+            create_tables(connection)
+
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with engine.connect() as first:
+        create_tables(first)
+        with in_thread(make) as made:
+            wait_until(lambda: query(empty_postgres_url, waiting)[0][0], "the other waits")
+            first.commit()
+            made()
+    with LeaseClient(empty_postgres_url, timing=SELDOM) as client, client.hold("a") as held:
+        assert held.token == 1
 
 
 def test_the_callers_own_tables_are_found_afterwards_where_they_were_found_before(empty_postgres_url: str) -> None:
