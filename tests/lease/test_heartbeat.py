@@ -165,9 +165,11 @@ async def test_an_outage_as_long_as_the_tolerated_one_loses_nothing() -> None:
     assert state.remaining() == beating.timing.give_up
 
 
+@pytest.mark.parametrize("idle", [0.0, 7_200.0], ids=["from the start", "after two hours with nothing held"])
 async def test_a_lease_is_lost_at_give_up_and_the_cause_says_for_how_long_the_database_was_away(
-    beating: Beating,
+    beating: Beating, idle: float
 ) -> None:
+    beating.clock.advance(idle)
     state = await beating.hold()
     beating.store.available = False
     for _ in range(6):
