@@ -10,6 +10,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from time import monotonic
 from typing import Any
 
 import psycopg
@@ -28,6 +29,10 @@ _CHECK = "check"
 _CONNECT = 2.0
 _PAUSE = 1.0
 """Seconds between two attempts to listen, and between two looks whether anyone is waiting."""
+_LINGER = 30.0
+"""Seconds for which it goes on when the last has left: who waits now will soon wait again, and to
+begin anew takes a connection.
+"""
 _logger = logging.getLogger("lease")
 
 
@@ -64,6 +69,7 @@ class ReleaseListener:
         self._subscriptions: dict[str, list[Subscription]] = {}
         self._task: asyncio.Task[None] | None = None
         self._reported = False
+        self._unused_since = 0.0
         self._working = asyncio.Event()
 
     @property
@@ -84,6 +90,7 @@ class ReleaseListener:
             self._subscriptions[name].remove(subscription)
             if not self._subscriptions[name]:
                 del self._subscriptions[name]
+            self._unused_since = monotonic()
 
     async def start(self, seconds: float) -> None:
         """Begin to listen, and wait at most ``seconds`` until that works."""
@@ -100,15 +107,19 @@ class ReleaseListener:
             await asyncio.wait({self._task}, timeout=1.0)
 
     async def _listen(self) -> None:
-        while self._subscriptions:
+        while self._is_needed():
             try:
                 await self._listen_once()
+                self._working.clear()
             except (psycopg.Error, OSError, LeaseError) as error:
                 self._report(str(error) or type(error).__name__)
-            self._working.clear()
-            for subscription in self._of(*self._subscriptions):
-                subscription.heard.set()
-            await asyncio.sleep(_PAUSE)
+                self._working.clear()
+                for subscription in self._of(*self._subscriptions):
+                    subscription.heard.set()
+                await asyncio.sleep(_PAUSE)
+
+    def _is_needed(self) -> bool:
+        return bool(self._subscriptions) or monotonic() - self._unused_since < _LINGER
 
     async def _listen_once(self) -> None:
         connecting = asyncio.ensure_future(self._connect())
@@ -121,7 +132,7 @@ class ReleaseListener:
         try:
             await connection.execute(f"LISTEN {self._channel}")
             await connection.execute("SELECT pg_notify(%s, %s)", (self._channel, _CHECK))
-            while self._subscriptions:
+            while self._is_needed():
                 async for notification in connection.notifies(timeout=_PAUSE):
                     self._hear(notification.payload)
                 if not self.is_working:

@@ -141,3 +141,38 @@ async def test_what_somebody_else_says_on_the_channel_is_passed_over(
         postgres_tables.run(lambda connection: notify(connection, "a", (Waiter("anna", "anna", 0.0),)))
         await asyncio.wait_for(subscription.heard.wait(), LIMIT)
     await listener.close()
+
+
+@pytest.mark.anyio
+async def test_it_goes_on_for_a_while_when_the_last_has_left(
+    postgres_url: str, postgres_tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who takes turns waits again in a moment; until it listened again, it would hear of no turn."""
+    monkeypatch.setattr("lease.database.listener._PAUSE", 0.02)
+    listener = ReleaseListener(route_to(postgres_url), CHANNEL)
+    with listener.subscribed("a", "anna"):
+        await listener.start(LIMIT)
+    await asyncio.sleep(0.1)  # it has looked whether anyone waits
+    with listener.subscribed("a", "anna") as subscription:
+        assert listener.is_working
+        postgres_tables.run(lambda connection: notify(connection, "a", (Waiter("anna", "anna", 0.0),)))
+        await asyncio.wait_for(subscription.heard.wait(), LIMIT)
+    await listener.close()
+
+
+@pytest.mark.anyio
+async def test_it_ends_when_nobody_has_waited_for_long(
+    postgres_url: str, postgres_tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And costs no connection then."""
+    monkeypatch.setattr("lease.database.listener._PAUSE", 0.02)
+    monkeypatch.setattr("lease.database.listener._LINGER", 0.0)
+    listener = ReleaseListener(route_to(postgres_url), CHANNEL)
+    with listener.subscribed("a", "anna"):
+        await listener.start(LIMIT)
+    listening = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'leased listener'"
+    await until(lambda: postgres_tables.value(listening) == 0)
+    with listener.subscribed("a", "anna"):
+        await listener.start(LIMIT)
+        assert listener.is_working, "it begins anew"
+    await listener.close()
