@@ -161,10 +161,8 @@ def _between_sqlite(element: _Between, compiler: SQLCompiler, **kw: Any) -> str:
 
 
 def later(moment: ColumnElement[Any], seconds: float | ColumnElement[float]) -> ColumnElement[Any]:
-    """Return SQL for ``seconds`` after ``moment``, in the type of ``moment``."""
-    sum_ = _Later(moment, seconds if isinstance(seconds, ColumnElement) else literal(seconds, Double()))
-    sum_.type = moment.type
-    return sum_
+    """Return SQL for ``seconds`` after ``moment``, to be written into a column."""
+    return _Later(moment, seconds if isinstance(seconds, ColumnElement) else literal(seconds, Double()))
 
 
 def seconds_between(start: ColumnElement[Any], end: ColumnElement[Any]) -> ColumnElement[float]:
