@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from lease import fence
@@ -46,3 +47,14 @@ def test_from_the_fence_on_nobody_else_can_write(tables: Tables, engine: Engine,
         fence(connection, grant)
         assert not can_write(path)
     assert can_write(path)
+
+
+def test_a_fence_that_another_writer_keeps_waiting_fails_as_any_write_does(tables: Tables, sqlite_url: str) -> None:
+    """It is no loss, and no mistake of the program's."""
+    path = Path(sqlite_url.removeprefix("sqlite:///"))
+    engine = create_engine(sqlite_url, poolclass=NullPool, connect_args={"timeout": 0})
+    grant = tables.one("a")
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with engine.begin() as connection, pytest.raises(OperationalError, match="database is locked"):
+            fence(connection, grant)
