@@ -149,7 +149,7 @@ class LeaseClient(AsyncDoor):
             lambda core: core.acquire_for(ticket, name, seconds), None if seconds != 0 else 0.0
         )
         try:
-            state = await answer(future)
+            state = await done(future)
         except asyncio.CancelledError:
             with anyio.CancelScope(shield=True), suppress(LeaseError):  # a closed client has abandoned it
                 await done(self._runtime.submit(lambda core: core.abandon(ticket)))

@@ -7,9 +7,9 @@ import os
 import socket
 import threading
 import uuid
-from collections.abc import Collection, Hashable
+from collections.abc import Awaitable, Callable, Collection, Hashable
 from contextlib import suppress
-from typing import cast
+from typing import Any, TypeVar, cast
 
 from . import events
 from .acquisition.acquirer import Acquirer
@@ -23,6 +23,8 @@ from .model import Break, LeaseRecord, LossKind, check_name
 from .retrying import retried
 from .store import Store
 from .timing import LeaseTiming
+
+T = TypeVar("T")
 
 
 class Ticket:
@@ -70,6 +72,7 @@ class Core:
         self._acquirer = Acquirer(store, timing, self.heartbeat, self.holder, self.label, clock, self.notify)
         self._beating: asyncio.Task[None] | None = None
         self._acquiring: set[asyncio.Task[GrantState]] = set()
+        self._asking: set[asyncio.Task[Any]] = set()
         self._closing = Closing(self.heartbeat, store, self.holder, timing, self.notify)
         self._closed: asyncio.Task[None] | None = None
 
@@ -96,10 +99,20 @@ class Core:
         try:
             await self._closing.run()
         finally:
+            await self._end_questions()
             if self._beating is not None:
                 self._beating.cancel()
                 await asyncio.wait({self._beating})
             await self.store.close()
+
+    async def _end_questions(self) -> None:
+        """Wait as long as an attempt may take for what was asked before, then cut it off."""
+        if self._asking:
+            _, late = await asyncio.wait(set(self._asking), timeout=self.timing.attempt_timeout)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late)
 
     async def acquire_for(self, ticket: Ticket, name: str, wait: float | None) -> GrantState:
         """Acquire ``name`` for a caller that may be gone by the time it is granted (see `abandon`)."""
@@ -161,12 +174,28 @@ class Core:
     async def break_lease(self, name: str, reason: str, by: str | None) -> Break:
         """Break the grant in force under ``name``, whoever holds it (see `lease.breaker`)."""
         breaker = Breaker(self.store, self.timing, self.holder)
-        return await breaker.break_lease(name, reason, self.label if by is None else by)
+        return await self._answered(lambda: breaker.break_lease(name, reason, self.label if by is None else by))
 
     async def read(self, name: str) -> LeaseRecord | None:
         """Return what the database has under ``name``."""
-        return await retried(lambda: self.store.read(check_name(name)), self.timing)
+        check_name(name)
+        return await self._answered(lambda: retried(lambda: self.store.read(name), self.timing))
 
     async def list(self, prefix: str) -> list[LeaseRecord]:
         """Return the leases whose names begin with ``prefix``, by name."""
-        return await retried(lambda: self.store.list(prefix), self.timing)
+        return await self._answered(lambda: retried(lambda: self.store.list(prefix), self.timing))
+
+    async def _answered(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Return the answer to what changes nothing that this client holds."""
+        if self._closed is not None:
+            raise LeaseError("this client is closed")
+        task = cast("asyncio.Task[Any]", asyncio.current_task())
+        self._asking.add(task)
+        try:
+            return await ask()
+        except asyncio.CancelledError:
+            if self._closed is not None:
+                raise LeaseError("this client was closed before this call was answered") from None
+            raise
+        finally:
+            self._asking.discard(task)

@@ -1,0 +1,146 @@
+"""A client that is closed at any moment: every call ends with a sentence, and nothing is held in silence."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+import lease
+import lease.sync
+from lease import LeaseError, LeaseTiming, events
+from tests.lease.stores import Recorder, Tables, until
+from tests.support.waiting import LIMIT, wait_until
+
+TIMING = LeaseTiming(ttl=60, renew_every=20)
+ROUNDS = 12
+NAMES = ("a", "b", "c")
+WORKERS = 8
+
+
+def held_in_silence(tables: Tables, holder: str, told: Recorder) -> list[str]:
+    """Return what is held still under that holder, and was neither released nor told as left to its ttl."""
+    left = {event.grant.name for event in told.of(events.ReleaseFailed)}
+    with tables.transaction() as connection:
+        records = lease.statements.list_prefix(connection, "")
+    return [record.name for record in records if record.holder == holder and record.name not in left]
+
+
+def hold(client: lease.sync.LeaseClient, name: str) -> None:
+    with client.hold(name, wait=LIMIT) as held:
+        held.lost.wait(0.002)
+
+
+def acquire(client: lease.sync.LeaseClient, name: str) -> None:
+    held = client.try_acquire(name)
+    if held is not None:
+        held.release()
+
+
+def read(client: lease.sync.LeaseClient, name: str) -> None:
+    client.read(name)
+
+
+def work(client: lease.sync.LeaseClient, number: int, begun: list[int]) -> str:
+    """Use the client until it is closed; return the sentence that said so."""
+    dice = random.Random(number)
+    while True:
+        begun.append(number)
+        try:
+            dice.choice((hold, acquire, read))(client, dice.choice(NAMES))
+        except LeaseError as error:
+            if "closed" in str(error):
+                return str(error)
+
+
+@pytest.mark.parametrize("moment", range(ROUNDS))
+def test_closing_ends_the_calls_of_all_threads_and_holds_nothing_in_silence(
+    database_url: str, tables: Tables, moment: int
+) -> None:
+    told, begun = Recorder(), list[int]()
+    with ThreadPoolExecutor(WORKERS) as pool:
+        with lease.sync.LeaseClient(database_url, timing=TIMING, on_event=told) as client:
+            working = [pool.submit(work, client, WORKERS * moment + number, begun) for number in range(WORKERS)]
+            wait_until(lambda: len(begun) > 5 * moment, "they are at work")
+        assert all("closed" in done.result(LIMIT) for done in working)
+    assert held_in_silence(tables, client.holder, told) == []
+
+
+async def async_hold(client: lease.LeaseClient, name: str) -> None:
+    async with client.hold(name, wait=LIMIT):
+        await asyncio.sleep(0.002)
+
+
+async def async_acquire(client: lease.LeaseClient, name: str) -> None:
+    held = await client.try_acquire(name)
+    if held is not None:
+        await held.release()
+
+
+async def async_read(client: lease.LeaseClient, name: str) -> None:
+    await client.read(name)
+
+
+CALLS: tuple[Callable[[lease.LeaseClient, str], Awaitable[None]], ...] = (async_hold, async_acquire, async_read)
+
+
+async def async_work(client: lease.LeaseClient, number: int, begun: list[int]) -> str:
+    """Use the client until it is closed; return the sentence that said so."""
+    dice = random.Random(number)
+    while True:
+        begun.append(number)
+        try:
+            await dice.choice(CALLS)(client, dice.choice(NAMES))
+        except LeaseError as error:
+            if "closed" in str(error):
+                return str(error)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("moment", range(ROUNDS))
+async def test_closing_ends_the_calls_of_all_tasks_and_holds_nothing_in_silence(
+    database_url: str, tables: Tables, moment: int
+) -> None:
+    told, begun = Recorder(), list[int]()
+    async with lease.LeaseClient(database_url, timing=TIMING, on_event=told) as client:
+        numbers = range(WORKERS * moment, WORKERS * (moment + 1))
+        working = [asyncio.ensure_future(async_work(client, number, begun)) for number in numbers]
+        await until(lambda: len(begun) > 5 * moment)
+    said = await asyncio.wait_for(asyncio.gather(*working), LIMIT)
+    assert all("closed" in sentence for sentence in said)
+    assert held_in_silence(tables, client.holder, told) == []
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("moment", range(ROUNDS))
+async def test_a_closing_beside_cancelled_calls_holds_nothing_in_silence(
+    database_url: str, tables: Tables, moment: int
+) -> None:
+    told, begun = Recorder(), list[int]()
+    async with lease.LeaseClient(database_url, timing=TIMING, on_event=told) as client:
+        working = [asyncio.ensure_future(async_work(client, number, begun)) for number in range(WORKERS)]
+        await until(lambda: len(begun) > 3 * moment)
+        for task in working[::2]:
+            task.cancel()
+    ends = await asyncio.wait_for(asyncio.gather(*working, return_exceptions=True), LIMIT)
+    assert all(isinstance(end, (str, asyncio.CancelledError)) for end in ends)
+    assert held_in_silence(tables, client.holder, told) == []
+
+
+@pytest.mark.anyio
+async def test_an_acquisition_that_is_cancelled_at_any_moment_has_given_back_what_it_was_granted(
+    database_url: str, tables: Tables
+) -> None:
+    told = Recorder()
+    async with lease.LeaseClient(database_url, timing=TIMING, on_event=told) as client:
+        for number in range(60):
+            acquiring = asyncio.ensure_future(client.acquire(f"name-{number}"))
+            await asyncio.sleep(number / 10_000)
+            acquiring.cancel()
+            (end,) = await asyncio.gather(acquiring, return_exceptions=True)
+            if isinstance(end, lease.Lease):  # it was quicker than the cancellation
+                await end.release()
+            record = tables.read(f"name-{number}")
+            assert record is None or record.holder is None
+    assert told.of(events.OrphanReleased) == []
