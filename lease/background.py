@@ -5,7 +5,7 @@ heartbeat (rule 8).
 import asyncio
 import os
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
@@ -54,25 +54,21 @@ class BackgroundLoop:
             self._loop.close()
             self._refuse_what_is_open()
 
-    def submit(self, work: Coroutine[Any, Any, T], patience: float | None = 0.0) -> "Future[T]":
-        """Begin ``work`` in this loop. Cancelling the future cancels the work; if the loop ends before,
-        the future gets a `LeaseError`. ``patience`` is for clocks that a test moves
+    def submit(self, work: Callable[[], Coroutine[Any, Any, T]], patience: float | None = 0.0) -> "Future[T]":
+        """Begin ``work()`` in this loop. Cancelling the future cancels it; if the loop ends before, the
+        future gets a `LeaseError`. ``patience`` is for clocks that a test moves
         (`lease.clock.DrivenClock`).
         """
-        call = _Call(work)
-        try:
+        self.check()
+        call = _Call(work, self._loop)
+        with self._guard:
             self.check()
-            with self._guard:
-                self.check()
-                call.future = future = asyncio.run_coroutine_threadsafe(call.run(self), self._loop)
-                self._open.add(future)
-        except LeaseError:
-            work.close()
-            raise
-        future.add_done_callback(self._open.discard)
+            self._open.add(call.future)
+            self._loop.call_soon_threadsafe(call.begin, self)
+        call.future.add_done_callback(self._open.discard)
         if self._driven is not None:
-            self._driven.asked(future, patience)
-        return future
+            self._driven.asked(call.future, patience)
+        return call.future
 
     def check(self) -> None:
         """Raise `LeaseError` where this loop cannot be used."""
@@ -105,21 +101,36 @@ class BackgroundLoop:
 
 
 class _Call(Generic[T]):
-    """What one caller asked for."""
+    """What one caller asked for. Its coroutine is made in the loop's thread, so that a signal in the
+    caller's leaves none behind that nobody awaits.
+    """
 
-    def __init__(self, work: Coroutine[Any, Any, T]) -> None:
+    def __init__(self, work: Callable[[], Coroutine[Any, Any, T]], loop: asyncio.AbstractEventLoop) -> None:
+        self.future: Future[T] = Future()
         self._work = work
-        self.future: Future[T] | None = None
+        self._loop = loop
+        self._task: asyncio.Task[None] | None = None
 
-    async def run(self, loop: BackgroundLoop) -> T:
-        try:
-            return await self._work
-        except (Exception, asyncio.CancelledError) as error:
-            if self.future is not None and self.future.cancelled():
-                raise asyncio.CancelledError from None  # nobody waits for it: asyncio would log the error
-            if isinstance(error, asyncio.CancelledError) and loop.is_over:
-                raise LeaseError(_CLOSED) from None
-            raise
+    def begin(self, background: BackgroundLoop) -> None:
+        self._task = self._loop.create_task(self._run(background))
+        self.future.add_done_callback(self._end)
+
+    def _end(self, future: "Future[T]") -> None:
+        if future.cancelled() and self._task is not None:
+            with suppress(RuntimeError):  # the loop is closed, and the task has ended with it
+                self._loop.call_soon_threadsafe(self._task.cancel)
+
+    async def _run(self, background: BackgroundLoop) -> None:
+        with suppress(InvalidStateError):  # its caller has gone
+            try:
+                self.future.set_result(await self._work())
+            except asyncio.CancelledError:
+                if background.is_over:
+                    self.future.set_exception(LeaseError(_CLOSED))
+                self.future.cancel()
+                raise
+            except Exception as error:  # noqa: BLE001 - told to whoever waits for the future
+                self.future.set_exception(error)
 
 
 async def _end_tasks(loop: asyncio.AbstractEventLoop) -> None:

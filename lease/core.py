@@ -19,7 +19,7 @@ from .closing import Closing
 from .errors import LeaseError, StoreUnavailable
 from .grant_state import GrantState
 from .heartbeat.heartbeat import Heartbeat
-from .model import Break, LeaseRecord, LossKind, check_name
+from .model import Break, Grant, LeaseRecord, LossKind, check_name
 from .retrying import retried
 from .store import Store
 from .timing import LeaseTiming
@@ -158,6 +158,13 @@ class Core:
             self.heartbeat.leave(state.grant)
         self.notify(events.Released(state.grant, released))
         return released
+
+    async def release_unless_ended(self, grant: Grant) -> None:
+        """End the grant of a caller who may have gone before it had asked for that."""
+        for state in self.heartbeat.held:
+            if state.grant == grant and not state.ending:
+                with suppress(StoreUnavailable):
+                    await self.release(state)
 
     def forget(self, state: GrantState) -> None:
         """Renew this grant no longer; its holder has released it."""

@@ -58,7 +58,7 @@ class Runtime:
         self._loop = BackgroundLoop("lease-heartbeat", self.clock)
         if not isinstance(self.clock, DrivenClock):  # a test that moves time sees its events at once
             self._delivery = Delivery(self._listener)
-        return self._loop.submit(self._open())
+        return self._loop.submit(self._open)
 
     async def _open(self) -> None:
         if self._database is not None:
@@ -117,11 +117,13 @@ class Runtime:
 
     def submit(self, work: Callable[[Core], Coroutine[Any, Any, T]], patience: float | None = 0.0) -> "Future[T]":
         """Begin ``work`` with the core, in the library's thread (see `BackgroundLoop.submit`)."""
-        return self.loop.submit(work(self.core), patience)
+        core = self.core
+        return self.loop.submit(lambda: work(core), patience)
 
     def call(self, step: Callable[[Core], T]) -> "Future[T]":
         """Run ``step`` with the core, in the library's thread; nothing else there runs meanwhile."""
-        return self.loop.submit(_called(step, self.core))
+        core = self.core
+        return self.loop.submit(lambda: _called(step, core))
 
 
 def _done(result: T) -> "Future[T]":

@@ -19,6 +19,7 @@ from .handle import Handle
 from .model import Break, LeaseRecord
 from .runtime import Runtime
 from .store import Store
+from .threads import refuse_in_callbacks
 from .timing import LeaseTiming
 
 
@@ -69,9 +70,9 @@ class LeaseClient(SyncDoor):
         return self
 
     def __exit__(self, *error: object) -> None:
-        closing = self._runtime.close()
+        refuse_in_callbacks()
         try:
-            closing.result()
+            self._runtime.close().result()
         finally:
             self._runtime.stop()
 
@@ -98,7 +99,11 @@ class LeaseClient(SyncDoor):
         try:
             yield held
         finally:
-            self._give_back(held)
+            try:
+                self._give_back(held)
+            except BaseException:
+                self._insist(held)
+                raise
         if held.loss is not None:
             raise lost_error(held.loss)
 
@@ -139,7 +144,11 @@ class LeaseClient(SyncDoor):
             try:
                 yield held
             finally:
-                self._give_back(held)
+                try:
+                    self._give_back(held)
+                except BaseException:
+                    self._insist(held)
+                    raise
 
     def read(self, name: str) -> LeaseRecord | None:
         """Return what the database has under ``name``, or None when it was never granted."""
@@ -159,3 +168,8 @@ class LeaseClient(SyncDoor):
         except LeaseError as error:  # what the block did matters more; the grant ends by its ttl
             if held.loss is None:  # of a lost one, its closing client has told already
                 self._runtime.core.notify(events.ReleaseFailed(held.grant, str(error)))
+
+    def _insist(self, held: Lease) -> None:
+        """Let it be released: a signal raised in this thread, perhaps before that was asked for."""
+        with suppress(LeaseError):  # of a closed client, which releases it
+            self._runtime.submit(lambda core: core.release_unless_ended(held.grant))

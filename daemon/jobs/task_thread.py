@@ -29,7 +29,7 @@ class TaskThread:
             if self._loop is None:
                 self._loop = BackgroundLoop("leased-tasks")
                 self._seen = time.monotonic()
-                self._loop.submit(self._pulse())
+                self._loop.submit(self._pulse)
         return StartedTask(self._loop, function, argument)
 
     def age(self) -> float:
@@ -55,11 +55,11 @@ class StartedTask:
         """Its error or None, set when the function has really ended: a cancelled one may go on."""
         self._task: asyncio.Task[BaseException | None] | None = None
         self._loop = loop
-        loop.submit(self._run(function, argument))
+        loop.submit(lambda: self._run(function, argument))
 
     def cancel(self) -> None:
         """Ask the function to end."""
-        self._loop.submit(self._cancel())
+        self._loop.submit(self._cancel)
 
     async def _cancel(self) -> None:
         if self._task is not None:

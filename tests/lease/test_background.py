@@ -35,7 +35,7 @@ def test_its_loop_is_of_the_kind_that_psycopg_takes_everywhere(monkeypatch: pyte
     monkeypatch.setattr(asyncio, "new_event_loop", proactor)
     background = BackgroundLoop("lease-test")
     try:
-        assert isinstance(background.submit(running()).result(LIMIT), asyncio.SelectorEventLoop)
+        assert isinstance(background.submit(running).result(LIMIT), asyncio.SelectorEventLoop)
     finally:
         background.stop()
 
@@ -62,7 +62,7 @@ async def failing(begun: threading.Event) -> None:
 
 def test_a_call_that_is_under_way_at_the_end_is_answered_with_a_sentence(background: BackgroundLoop) -> None:
     begun = threading.Event()
-    asked = background.submit(forever(begun))
+    asked = background.submit(lambda: forever(begun))
     assert begun.wait(LIMIT)
     background.stop()
     with pytest.raises(LeaseError, match="this client was closed before this call was answered"):
@@ -72,7 +72,7 @@ def test_a_call_that_is_under_way_at_the_end_is_answered_with_a_sentence(backgro
 def test_a_call_that_cannot_be_ended_is_answered_too() -> None:
     background = BackgroundLoop("lease-test")
     begun = threading.Event()
-    asked = background.submit(deaf(begun))
+    asked = background.submit(lambda: deaf(begun))
     assert begun.wait(LIMIT)
     background._loop.set_exception_handler(lambda *_: None)  # it is destroyed while it goes on
     background.stop()
@@ -88,7 +88,7 @@ def test_whoever_asks_while_it_ends_is_answered_or_refused() -> None:
             asked = 0
             while True:
                 try:
-                    background.submit(running()).result(LIMIT)
+                    background.submit(running).result(LIMIT)
                 except LeaseError:
                     return asked
                 asked += 1
@@ -112,7 +112,7 @@ def test_what_goes_wrong_when_its_caller_has_gone_is_not_logged(
     background: BackgroundLoop, caplog: pytest.LogCaptureFixture
 ) -> None:
     begun = threading.Event()
-    asked = background.submit(failing(begun))
+    asked = background.submit(lambda: failing(begun))
     assert begun.wait(LIMIT)
     with caplog.at_level(logging.ERROR, "asyncio"):
         assert asked.cancel()

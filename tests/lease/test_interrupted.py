@@ -1,0 +1,147 @@
+"""A caller that a signal interrupts at any moment, or that forks at any moment: nothing stays held in silence,
+nobody stays in a queue, and nothing hangs.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from random import Random
+from types import FrameType
+
+import pytest
+
+from lease import LeaseError
+from lease.sync import LeaseClient
+from tests.lease.stores import SELDOM, Tables, in_thread
+from tests.support.waiting import LIMIT, wait_until
+
+pytestmark = pytest.mark.usefixtures("processes")
+TIMES = 40
+SOON = 0.02
+"""Seconds within which the signal comes: an acquisition and a release take less."""
+
+
+@pytest.fixture
+def client(database_url: str) -> Iterator[LeaseClient]:
+    with LeaseClient(database_url, timing=SELDOM) as client:
+        yield client
+
+
+def repeat_until_interrupted(error: type[BaseException], seconds: float, work: Callable[[], object]) -> None:
+    """Repeat ``work`` until ``error`` is raised in this thread after so many seconds, by a real signal."""
+
+    def handler(_number: int, _frame: FrameType | None) -> None:
+        if armed:
+            armed.clear()
+            raise error
+
+    armed = [True]
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, seconds, 0.05)  # again: one that comes just before a lock wakes nobody
+        while True:
+            work()
+    except error:
+        return
+    except RuntimeError as raised:
+        # Python's own Condition says that its lock is not acquired, where a signal comes as it takes it again.
+        assert isinstance(raised.__context__, error)  # noqa: PT017 - nothing else is raised here
+    finally:
+        armed.clear()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def hold(client: LeaseClient) -> None:
+    with client.hold("a", wait=LIMIT):
+        pass
+
+
+def assert_nothing_is_left(client: LeaseClient, tables: Tables) -> None:
+    core = client._runtime.core
+    wait_until(lambda: not core.heartbeat.held, "nothing is held")
+    wait_until(lambda: core._acquirer.turns.owner("a") is None, "it is nobody's turn within the client")
+    wait_until(lambda: not client.list("a") or client.list("a")[0].waiting == (), "nobody waits")
+    wait_until(lambda: not client.list("a") or tables.record("a").holder is None, "the database has no holder")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_by_a_signal_while_it_acquires_and_releases(
+    client: LeaseClient, tables: Tables, error: type[BaseException]
+) -> None:
+    chance = Random(7)
+    for _ in range(TIMES):
+        repeat_until_interrupted(error, chance.uniform(0.0001, SOON), lambda: hold(client))
+        assert_nothing_is_left(client, tables)
+
+
+def test_by_a_signal_while_it_waits_behind_another_client(
+    client: LeaseClient, tables: Tables, database_url: str
+) -> None:
+    chance, stop = Random(8), threading.Event()
+
+    def hold_again_and_again() -> None:
+        with LeaseClient(database_url, timing=SELDOM) as other:
+            while not stop.is_set():
+                with other.hold("a", wait=LIMIT):
+                    stop.wait(0.003)
+                stop.wait(0.003)
+
+    for _ in range(TIMES):
+        stop.clear()
+        with in_thread(hold_again_and_again) as result:
+            repeat_until_interrupted(KeyboardInterrupt, chance.uniform(0.0001, 3 * SOON), lambda: hold(client))
+            stop.set()
+            result()
+        assert_nothing_is_left(client, tables)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # from Python 3.12 on
+def test_by_a_fork_while_other_threads_acquire(client: LeaseClient, tables: Tables) -> None:
+    """The child is refused at once, whatever it inherits in the midst of, and the parent notices nothing."""
+    stop = threading.Event()
+
+    def acquire_again_and_again() -> int:
+        times = 0
+        while not stop.is_set():
+            with client.hold("a", wait=LIMIT):
+                times += 1
+        return times
+
+    with in_thread(acquire_again_and_again) as one, in_thread(acquire_again_and_again) as other:
+        for _ in range(TIMES):
+            child = os.fork()
+            if child == 0:
+                _end_of_a_child(client)
+            assert _status(child) == 0
+        stop.set()
+        assert one() + other() > 0
+    assert_nothing_is_left(client, tables)
+
+
+def _end_of_a_child(client: LeaseClient) -> None:
+    refused = 0
+    for call in (lambda: client.acquire("a"), lambda: client.read("a"), client.__exit__):
+        try:
+            call()
+        except LeaseError:
+            refused += 1
+    os._exit(0 if refused == 3 else 1)
+
+
+def _status(child: int) -> int:
+    """Return the exit status of a child, which has to end soon."""
+    ended: list[int] = []
+
+    def has_ended() -> bool:
+        pid, status = os.waitpid(child, os.WNOHANG)
+        ended.extend([status] * bool(pid))
+        return bool(pid)
+
+    try:
+        wait_until(has_ended, "the child ends")
+    except AssertionError:
+        os.kill(child, signal.SIGKILL)
+        raise
+    return os.waitstatus_to_exitcode(ended[0])
