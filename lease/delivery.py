@@ -23,6 +23,7 @@ from .events import (
     ReleaseFailed,
     Renewed,
     Stalled,
+    Unanswered,
     guarded,
     is_logged,
     log_event,
@@ -123,7 +124,7 @@ def _chatter(event: Event) -> int:
             return 1
         case Lost() | ReleaseFailed() | OrphanReleased() | Stalled() | ClockStepped():
             return 0
-        case HeartbeatFailed() | CallbackFailed() | Dropped():
+        case HeartbeatFailed() | CallbackFailed() | Dropped() | Unanswered():
             return 0
         case _:
             assert_never(event)

@@ -26,6 +26,14 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class Unanswered:
+    """An acquisition that waits could not ask the database, and goes on; told once until it can."""
+
+    name: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class Renewed:
     """A renewal was confirmed for these grants."""
 
@@ -117,6 +125,7 @@ class Dropped:
 Event = (
     Granted
     | Refused
+    | Unanswered
     | Renewed
     | AtRisk
     | Lost
@@ -154,7 +163,7 @@ def _level(event: Event) -> int:
             return logging.DEBUG
         case OrphanReleased():
             return logging.INFO
-        case AtRisk() | Lost() | ReleaseFailed() | Stalled() | ClockStepped() | Dropped():
+        case Unanswered() | AtRisk() | Lost() | ReleaseFailed() | Stalled() | ClockStepped() | Dropped():
             return logging.WARNING
         case HeartbeatFailed() | CallbackFailed():
             return logging.ERROR

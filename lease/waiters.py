@@ -38,7 +38,7 @@ Waiters = tuple[Waiter, ...]
 
 def parse_waiters(column: str | None, now: float) -> Waiters:
     """Return those who still wait, from what stands in the row."""
-    waiters = (Waiter(*entry) for entry in json.loads(column or "[]"))
+    waiters = (Waiter(*entry[:3]) for entry in json.loads(column or "[]"))  # a later version may say more
     return tuple(waiter for waiter in waiters if waiter.until > now)
 
 

@@ -22,6 +22,7 @@ from lease.events import (
     ReleaseFailed,
     Renewed,
     Stalled,
+    Unanswered,
 )
 from lease.model import Grant, LeaseRecord, Loss
 
@@ -107,6 +108,8 @@ def _lease_line(event: Event) -> tuple[int, str]:
             return logging.DEBUG, "lease granted"
         case Refused():
             return logging.DEBUG, "lease refused"
+        case Unanswered():
+            return logging.WARNING, "an acquisition that waits could not ask the database"
         case Renewed():
             return logging.DEBUG, "leases renewed"
         case AtRisk():

@@ -70,6 +70,7 @@ class Acquirer:
     async def _acquire(self, name: str, wait: float | None, deadline: float | None) -> GrantState:
         queue = deadline is None or deadline > self.clock()
         is_queued, pause = queue, _SHORT  # an attempt that is cut off may have left its mark
+        is_told = False
         with self.store.waiting(name, self.holder) as turn:
             try:
                 while True:
@@ -80,12 +81,14 @@ class Acquirer:
                     left = LOOK if deadline is None else deadline - self.clock()
                     if left <= 0:
                         raise self._refused(name, answer, wait)
+                    if isinstance(answer, StoreUnavailable) and not is_told:
+                        self.notify(events.Unanswered(name, str(answer)))
+                    is_told = isinstance(answer, StoreUnavailable)
                     look = _next_look(answer, self.holder)
                     if look is None:
                         # The database is away, or a transaction has the row locked: nothing
                         # announces the end of either.
-                        away = isinstance(answer, StoreUnavailable)
-                        await asyncio.sleep(min(left, self.timing.retry_wait if away else pause))
+                        await asyncio.sleep(min(left, self.timing.retry_wait if is_told else pause))
                         pause = min(2 * pause, self.timing.retry_wait)
                     else:
                         with suppress(StoreUnavailable):  # the next attempt finds out for how long

@@ -14,8 +14,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from lease import Grant, InvalidDuration, LeaseClient, LeaseError, LeaseLost, LeaseNotAcquired, StoreUnavailable, events
+from lease import InvalidDuration, LeaseClient, LeaseError, LeaseLost, LeaseNotAcquired, StoreUnavailable, events
 from lease.clock import boottime
+from lease.database.sqlite import SqliteDatabase
 from lease.testing import MemoryStore
 from tests.lease.stores import QUICK, SELDOM, SHORT, STEADY, Recorder, Tables, until
 from tests.support.starvation import Starvation
@@ -317,26 +318,37 @@ async def test_a_store_that_is_away_is_told_after_the_wait_and_not_as_a_refusal(
                 pass
 
 
-async def test_a_wait_outlasts_a_store_that_is_away_for_a_while(store: MemoryStore) -> None:
-    async with LeaseClient(store=store, timing=QUICK) as client:
+async def test_a_wait_outlasts_a_store_that_is_away_for_a_while_and_says_so_once(
+    store: MemoryStore, told: Recorder
+) -> None:
+    async with LeaseClient(store=store, timing=QUICK, on_event=told) as client:
         store.available = False
         waiting = asyncio.ensure_future(token_of(client, "a", "20s"))
+        await event_of(told, events.Unanswered)
         await asyncio.sleep(0.2)
         store.available = True
         assert await asyncio.wait_for(waiting, LIMIT) == 1
+    assert [unanswered.name for unanswered in told.of(events.Unanswered)] == ["a"]
 
 
-async def test_a_wait_outlasts_a_store_that_is_away_in_the_middle_of_it(store: MemoryStore) -> None:
-    taken = await store.grant("a", "anna", "anna", 60.0)
-    assert isinstance(taken, Grant)
-    async with LeaseClient(store=store, timing=QUICK) as client:
-        waiting = asyncio.ensure_future(token_of(client, "a", "20s"))
-        await until(lambda: store._rows["a"].waiting)
-        store.available = False
-        await asyncio.sleep(0.1)
-        store.available = True
-        await store.release(taken)
-        assert await asyncio.wait_for(waiting, LIMIT) == 2
+async def test_a_wait_outlasts_a_database_that_is_away_in_the_middle_of_it(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch, told: Recorder
+) -> None:
+    """On SQLite, waiting is looking; each look can fail."""
+    with Tables(sqlite_url) as tables:
+        grant = tables.one("a", holder="anna")
+        async with LeaseClient(sqlite_url, timing=STEADY, on_event=told) as client:
+            waiting = asyncio.ensure_future(token_of(client, "a", "20s"))
+            await until(lambda: tables.record("a").waiting)
+
+            async def away(*_: object, **__: object) -> None:
+                raise StoreUnavailable("away")
+
+            with monkeypatch.context() as patched:
+                patched.setattr(SqliteDatabase, "_bounded", away)
+                await event_of(told, events.Unanswered)
+            tables.release(grant)
+            assert await asyncio.wait_for(waiting, LIMIT) == 2
 
 
 async def test_a_program_that_grants_in_its_own_transaction_adopts_what_it_was_granted(
