@@ -1,8 +1,10 @@
 """The runtime behind every client: the library's thread, and in it the core."""
 
 import asyncio
+import atexit
 from collections.abc import Callable, Collection, Coroutine
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import URL
@@ -58,6 +60,8 @@ class Runtime:
         self._loop = BackgroundLoop("lease-heartbeat", self.clock)
         if not isinstance(self.clock, DrivenClock):  # a test that moves time sees its events at once
             self._delivery = Delivery(self._listener)
+        if not isinstance(self.clock, DrivenClock):  # no time passes by itself there, and closing waits for it
+            atexit.register(self._close_at_exit)
         return self._loop.submit(self._open)
 
     async def _open(self) -> None:
@@ -93,8 +97,19 @@ class Runtime:
         if self._delivery is not None:
             await asyncio.get_running_loop().run_in_executor(None, self._delivery.close)
 
+    def _close_at_exit(self) -> None:
+        """Close a client that its program left open, so that it leaves no place in a queue, and what it
+        held is released, or told and left to its ttl.
+        """
+        try:
+            with suppress(LeaseError, TimeoutError):
+                self.close().result(self.timing.kill_time + self.timing.give_up + self.timing.attempt_timeout)
+        finally:
+            self.stop()
+
     def stop(self) -> None:
         """End the thread."""
+        atexit.unregister(self._close_at_exit)
         if self._loop is not None:
             self._loop.stop()
         if self._delivery is not None:
