@@ -13,7 +13,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.pool import NullPool
 
 import lease.database.dialects
@@ -441,6 +442,20 @@ async def test_a_write_that_raises_is_rolled_back_and_the_next_one_can_begin(sql
     assert await database.write(lambda connection: lease.statements.grant(connection, ["a"], "anna", 60.0)) == [
         Grant("a", 1, "anna")
     ]
+    await database.close()
+
+
+@pytest.mark.anyio
+async def test_foreign_keys_of_a_programs_own_tables_hold(sqlite_url: str) -> None:
+    """SQLite forgets them unless each connection asks for them; the daemon's tables have some."""
+    database = open_database(sqlite_url, timeout=2.0, connections=1)
+
+    def orphan(connection: Connection) -> None:
+        connection.exec_driver_sql("CREATE TABLE child (name TEXT REFERENCES lease (name))")
+        connection.exec_driver_sql("INSERT INTO child VALUES ('never granted')")
+
+    with pytest.raises(IntegrityError, match="FOREIGN KEY"):
+        await database.write(orphan)
     await database.close()
 
 
