@@ -2,13 +2,14 @@
 
 import asyncio
 import threading
+from collections.abc import Collection
 from contextlib import suppress
 
 import pytest
 
 import lease
 import lease.sync
-from lease import LeaseError, LeaseLost, LeaseTiming, LossKind, events, statements
+from lease import Grant, LeaseError, LeaseLost, LeaseTiming, LossKind, StoreUnavailable, events, statements
 from lease.clock import boottime
 from lease.testing import MemoryStore
 from tests.lease.stores import HASTY, SELDOM, STEADY, Recorder, Tables, in_thread, until
@@ -106,9 +107,20 @@ def test_work_that_does_not_end_is_waited_for_no_longer_than_kill_time_and_keeps
     assert "not known to have ended" in told.of(events.ReleaseFailed)[0].error
 
 
+class LockedStore(MemoryStore):
+    """A transaction has the row of each lease locked, and goes on for longer than anyone waits."""
+
+    async def release_all(self, holder: str, besides: Collection[str]) -> list[Grant]:
+        return []  # which passes over what is locked
+
+    async def release(self, grant: Grant) -> bool:
+        raise StoreUnavailable("no answer within 2s")
+
+
 @pytest.mark.anyio
-async def test_a_lease_that_could_not_be_released_is_told_with_the_reason(told: Recorder) -> None:
-    store, begun = MemoryStore(), asyncio.Event()
+@pytest.mark.parametrize("why", ["the store in memory unavailable", "no answer within 2s"])
+async def test_a_lease_that_could_not_be_released_is_told_with_the_reason(told: Recorder, why: str) -> None:
+    store, begun = LockedStore() if "answer" in why else MemoryStore(), asyncio.Event()
 
     async def work(client: lease.LeaseClient) -> None:
         async with client.hold("a"):
@@ -118,11 +130,11 @@ async def test_a_lease_that_could_not_be_released_is_told_with_the_reason(told: 
     async with lease.LeaseClient(store=store, timing=HASTY, on_event=told) as client:
         working = asyncio.ensure_future(work(client))
         await asyncio.wait_for(begun.wait(), LIMIT)
-        store.available = False
+        store.available = isinstance(store, LockedStore)
     with pytest.raises(LeaseLost, match="the client was closed"):
         await working
     (failed,) = told.of(events.ReleaseFailed)
-    assert "the store in memory unavailable" in failed.error
+    assert why in failed.error
 
 
 @pytest.mark.anyio
