@@ -52,13 +52,17 @@ class GrantState:
             return 0.0
         return max(0.0, self._trusted_until - self._clock())
 
-    def ensure(self, at_least: Duration = 0) -> None:
-        """Raise `LeaseLost` unless the grant may be trusted for ``at_least`` more seconds."""
+    def refuse_ended(self) -> None:
+        """Raise `LeaseLost` if the grant is lost or released, whether the database knows it or not."""
         if self.loss is not None:
             raise lost_error(self.loss)
-        name, token = self.grant.name, self.grant.token
         if self.over:
-            raise LeaseLost(f"lease {name!r} (token {token}) was released", cause="released")
+            raise LeaseLost(f"lease {self.grant.name!r} (token {self.grant.token}) was released", cause="released")
+
+    def ensure(self, at_least: Duration = 0) -> None:
+        """Raise `LeaseLost` unless the grant may be trusted for ``at_least`` more seconds."""
+        self.refuse_ended()
+        name, token = self.grant.name, self.grant.token
         left, needed = self.remaining(), parse_duration(at_least)
         if left <= 0:
             raise LeaseLost(f"lease {name!r} (token {token}) is lost: no renewal was confirmed in time")

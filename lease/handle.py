@@ -11,7 +11,7 @@ from .errors import LeaseError
 from .events import ReleaseFailed
 from .fences import BOUND, AsyncKinds, SyncKinds, fence
 from .fences.fenced import FencedTransactions, held_up
-from .grant_state import GrantState, lost_error
+from .grant_state import GrantState
 from .model import Grant, Loss
 from .runtime import Runtime
 
@@ -100,8 +100,7 @@ class Handle:
 
         Over a sync connection it is proven on return, and awaiting the answer does nothing more.
         """
-        if self._state.loss is not None:  # lost is final, also where the database has not ended the grant yet (rule 6)
-            raise lost_error(self._state.loss)
+        self._state.refuse_ended()  # that is final, also where the database has not ended the grant yet (rule 6)
         proven = fence(connection, self._state.grant, bound=bound, home=self._runtime.home) or _Proven()
         self._fenced.remember(connection)
         return proven

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
 
 import lease
-from lease import LeaseError, LeaseLost
+from lease import LeaseError, LeaseLost, LeaseTiming, StoreUnavailable
 from lease.fences.drivers import question_of
 from tests.lease.stores import HASTY, Tables
 from tests.support.postgres import plain
@@ -168,3 +168,20 @@ def test_what_is_no_connection_is_refused(engine: Engine) -> None:
 def test_a_driver_that_cannot_be_asked_is_refused() -> None:
     with pytest.raises(LeaseError, match="cannot tell whether a connection of builtins is in a transaction"):
         question_of(object())
+
+
+IMPATIENT = LeaseTiming(ttl=60, renew_every=20, attempt_timeout=0.3)
+"""What the database does not answer is given up soon."""
+
+
+def test_a_released_lease_fences_nothing_though_the_database_did_not_hear_of_its_release(
+    tables: Tables, database_url: str, engine: Engine
+) -> None:
+    with lease.sync.LeaseClient(database_url, timing=IMPATIENT) as client:
+        held = client.acquire("a")
+        with tables.transaction() as elsewhere:
+            lease.statements.fence(elsewhere, held.grant)
+            with pytest.raises(StoreUnavailable):
+                held.release()
+        with engine.begin() as connection, pytest.raises(LeaseLost, match=r"lease 'a' \(token 1\) was released"):
+            held.fence(connection)
