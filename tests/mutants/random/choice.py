@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-MOST_SECONDS = 200.0
+MOST_SECONDS = 120.0
 """Seconds that the tests of one mutant take together, when they find nothing."""
 SLOW = 3.0
 
