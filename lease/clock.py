@@ -2,12 +2,14 @@
 
 import sys
 import time
-from asyncio import AbstractEventLoop
 from collections.abc import Callable
-from concurrent.futures import Future
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:  # whoever needs a clock alone, as a child process does, loads no event loop
+    from asyncio import AbstractEventLoop
+    from concurrent.futures import Future
 
 Clock = Callable[[], float]
 """Seconds since some fixed moment; never set, never backwards."""
@@ -21,7 +23,7 @@ class DrivenClock(Protocol):
         """Return the time in seconds."""
         ...
 
-    def new_loop(self) -> AbstractEventLoop:
+    def new_loop(self) -> "AbstractEventLoop":
         """Return an event loop that goes by this clock."""
         ...
 
