@@ -27,7 +27,7 @@ TRUST = (
                 "if self.loss is not None:",
             ),
         ),
-        on_either(SIMULATION.format(1)),
+        on_either(SIMULATION.format(0)),
     ),
     Mutant(
         "acquisition-taken-for-an-orphan",

@@ -121,7 +121,7 @@ async def test_a_function_starts_without_a_database_and_loads_one_for_its_first_
     ended = await story.run("looks")
     before, refused, after = ended.tail.splitlines()
     assert before == "[]"
-    assert refused.startswith("fence takes a Connection")
+    assert refused.startswith("fence takes a connection")
     assert after == "True"
 
 
