@@ -10,6 +10,7 @@ from sqlalchemy.pool import NullPool
 
 import lease
 from lease import Grant, LeaseError, LeaseLost, fence
+from lease.fences.drivers import is_in_transaction
 from tests.lease.stores import STEADY, Tables
 from tests.support.databases import Server, ensure_template, fresh_database
 
@@ -44,6 +45,16 @@ def test_a_scoped_session_is_fenced(tables: Tables, engine: Engine) -> None:
     grant = tables.one("a")
     sessions = scoped_session(sessionmaker(engine))
     fence(sessions, grant)
+    sessions.remove()
+
+
+def test_to_ask_a_scoped_session_that_is_not_in_use_begins_none(engine: Engine) -> None:
+    sessions = scoped_session(sessionmaker(engine))
+    assert not is_in_transaction(sessions)
+    assert not sessions.registry.has()
+    with sessions.begin():
+        sessions.connection()
+        assert is_in_transaction(sessions)
     sessions.remove()
 
 
