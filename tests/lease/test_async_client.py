@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import os
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
@@ -413,6 +414,23 @@ async def test_what_was_granted_in_a_transaction_that_failed_afterwards_is_relea
         async with client.acquiring():
             tables.grant("a", holder=client.holder)
             raise RuntimeError
+    await event_of(told, events.OrphanReleased)
+    assert tables.record("a").holder is None
+
+
+async def test_what_was_granted_in_a_block_that_was_cancelled_is_released(
+    client: LeaseClient, tables: Tables, told: Recorder
+) -> None:
+    """And the acquisition is over when the block has been left, also where the library's thread is busy."""
+    goes_on = threading.Event()
+    with anyio.CancelScope() as scope:
+        async with client.acquiring():
+            tables.grant("a", holder=client.holder)
+            client._runtime.call(lambda _: goes_on.wait(LIMIT))
+            asyncio.get_running_loop().call_later(0.05, goes_on.set)
+            scope.cancel()
+            await anyio.sleep_forever()
+    assert goes_on.is_set()
     await event_of(told, events.OrphanReleased)
     assert tables.record("a").holder is None
 
