@@ -79,6 +79,17 @@ def test_what_is_dropped_of_the_daily_round_is_counted_in_its_place_and_takes_no
     assert stuck.told.all == [events.Granted(GRANT), RENEWED, RENEWED, *dropped]
 
 
+def test_what_is_told_of_one_lease_takes_the_room_of_one(stuck: Stuck, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "MOST_CHATTER", 3)
+    delivering = first_taken(stuck)
+    fit: list[events.Event] = [events.Refused("b", None), events.Released(GRANT, True), events.Granted(GRANT)]
+    for event in (*fit, events.Granted(GRANT)):
+        delivering.put(event)
+    stuck.go_on.set()
+    delivering.close()
+    assert stuck.told.all == [events.Granted(GRANT), *fit, events.Dropped(1)]
+
+
 def test_a_queue_that_is_full_drops_even_losses_and_says_so(stuck: Stuck, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery, "MOST_EVENTS", 2)
     delivering = first_taken(stuck)
