@@ -117,6 +117,7 @@ class LockedStore(MemoryStore):
         raise StoreUnavailable("no answer within 2s")
 
 
+@pytest.mark.usefixtures("passing_seconds")
 @pytest.mark.anyio
 @pytest.mark.parametrize("why", ["the store in memory unavailable", "no answer within 2s"])
 async def test_a_lease_that_could_not_be_released_is_told_with_the_reason(told: Recorder, why: str) -> None:
@@ -395,6 +396,7 @@ class SilentStore(MemoryStore):
         return await super().read(name)
 
 
+@pytest.mark.usefixtures("passing_seconds")
 def test_a_call_of_another_thread_that_is_under_way_ends_with_a_sentence() -> None:
     store = SilentStore()
     with (
@@ -407,6 +409,7 @@ def test_a_call_of_another_thread_that_is_under_way_ends_with_a_sentence() -> No
             result()
 
 
+@pytest.mark.usefixtures("passing_seconds")
 @pytest.mark.anyio
 async def test_a_call_of_another_task_that_is_under_way_ends_with_a_sentence_and_cancels_nobody() -> None:
     store = SilentStore()

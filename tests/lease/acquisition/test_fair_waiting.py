@@ -86,6 +86,7 @@ def test_who_did_not_wait_does_not_overtake_one_who_does_and_hears_its_name(data
         assert client.try_acquire("a") is None
 
 
+@pytest.mark.usefixtures("passing_seconds")
 def test_a_first_waiter_that_does_not_take_is_passed_over(database_url: str, tables: Tables) -> None:
     """It was killed, say, or cut off."""
     grant = tables.one("a", holder="anna")

@@ -174,6 +174,7 @@ IMPATIENT = LeaseTiming(ttl=60, renew_every=20, attempt_timeout=0.3)
 """What the database does not answer is given up soon."""
 
 
+@pytest.mark.usefixtures("passing_seconds")
 def test_a_released_lease_fences_nothing_though_the_database_did_not_hear_of_its_release(
     tables: Tables, database_url: str, engine: Engine
 ) -> None:

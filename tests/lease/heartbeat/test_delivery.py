@@ -109,6 +109,7 @@ def test_one_renewal_of_more_leases_than_fit_is_delivered(monkeypatch: pytest.Mo
     assert told.all == [RENEWED]
 
 
+@pytest.mark.usefixtures("passing_seconds")
 def test_closing_gives_up_on_a_subscriber_that_takes_nothing(stuck: Stuck) -> None:
     delivering = first_taken(stuck)
     delivering.put(LOST)
