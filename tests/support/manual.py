@@ -29,8 +29,10 @@ from tests.support.waiting import LIMIT
 T = TypeVar("T")
 
 ONE_O_CLOCK = "2026-07-01T01:00:00Z"
-SELDOM = LeaseTiming("60s", renew_every="20s")
-"""Renewed so seldom that the database refuses a write before the heartbeat hears of a loss."""
+SELDOM = LeaseTiming("60s", renew_every="20s", kill_time="0.05s")
+"""Renewed so seldom that the database refuses a write before the heartbeat hears of a loss. A closing
+hardly waits for the work under it, which no test ends.
+"""
 HARD_PRESSED = LeaseTiming("15s", renew_every="0.1s", kill_time="0.05s")
 """The leases of `daemon.testing`, but their work gets no time to end once the ttl is over."""
 

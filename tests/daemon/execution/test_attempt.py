@@ -74,6 +74,8 @@ async def a_story(
             yield story
         finally:
             story.trust.close()
+            async with story.held.lease.ending():
+                pass  # its work is over: the closing of the client does not wait for it
 
 
 # What is recorded and reported

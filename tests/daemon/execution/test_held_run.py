@@ -62,7 +62,7 @@ async def test_a_write_under_a_lease_that_another_replica_has_is_refused_counted
 
 
 async def test_a_write_is_tried_again_until_the_database_is_back() -> None:
-    timing = LeaseTiming("15s", retry_wait="0.001s")
+    timing = LeaseTiming("15s", retry_wait="0.001s", kill_time="0.05s")
     async with CountingStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(), timing=timing) as replica:
         held = await a_held_run(replica)
         store.available, store.writes = False, 0
