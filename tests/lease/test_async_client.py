@@ -207,6 +207,7 @@ async def test_an_acquisition_without_a_block_waits_as_a_block_does(client: Leas
     tables.release(grant)
     held = await asyncio.wait_for(waiting, LIMIT)
     assert held.token == 2
+    await held.release()
 
 
 @pytest.mark.parametrize("wait", ["soon", -1, float("nan"), True, b"1s"])
@@ -391,6 +392,7 @@ async def test_what_was_granted_in_a_programs_own_transaction_is_not_taken_from_
             await client.acquire("a", wait=wait)
         (held,) = await acquisition.adopt([grant])
     assert tables.record("a").grant == held.grant
+    await held.release()
 
 
 async def test_what_is_adopted_while_a_task_waits_for_it_is_not_taken_from_the_program(
@@ -405,6 +407,7 @@ async def test_what_is_adopted_while_a_task_waits_for_it_is_not_taken_from_the_p
     with pytest.raises(asyncio.CancelledError):
         await waiting
     assert tables.record("a").grant == held.grant
+    await held.release()
 
 
 async def test_what_was_granted_in_a_transaction_that_failed_afterwards_is_released(

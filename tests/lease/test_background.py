@@ -69,6 +69,7 @@ def test_a_call_that_is_under_way_at_the_end_is_answered_with_a_sentence(backgro
         asked.result(LIMIT)
 
 
+@pytest.mark.usefixtures("passing_seconds")
 def test_a_call_that_cannot_be_ended_is_answered_too() -> None:
     background = BackgroundLoop("lease-test")
     begun = threading.Event()

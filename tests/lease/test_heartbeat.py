@@ -165,6 +165,7 @@ async def test_an_outage_as_long_as_the_tolerated_one_loses_nothing() -> None:
     assert state.remaining() == beating.timing.give_up
 
 
+@pytest.mark.usefixtures("passing_seconds")
 @pytest.mark.parametrize("idle", [0.0, 7_200.0], ids=["from the start", "after two hours with nothing held"])
 async def test_a_lease_is_lost_at_give_up_and_the_cause_says_for_how_long_the_database_was_away(
     beating: Beating, idle: float
@@ -206,6 +207,7 @@ async def test_a_lease_that_a_cleanup_settled_is_lost_and_the_cause_says_so(beat
     assert "settled" in state.loss.cause
 
 
+@pytest.mark.usefixtures("passing_seconds")
 async def test_a_row_that_cannot_be_renewed_is_unknown_and_no_loss(beating: Beating) -> None:
     """Rules 7 and 9."""
     locked, other = await beating.hold("locked"), await beating.hold("other")

@@ -1,7 +1,7 @@
 """`--fast`: the tests that start no process, those on a PostgreSQL server left out as well.
 
 A pytest plugin. There is no list of them: a test that starts a process asks for the fixture
-`processes`, mostly through another fixture, and one that must see seconds pass asks for `passing_seconds`;
+`processes`, mostly through another fixture, and one that takes a second or more asks for `passing_seconds`;
 all others are fast, and fail if they start a process.
 """
 
@@ -27,7 +27,7 @@ def processes() -> None:
 
 @pytest.fixture(scope="session")
 def passing_seconds() -> None:
-    """Mark a test in which seconds must pass on a real clock."""
+    """Mark a test that takes a second or more: seconds must pass on a real clock, or it tries many cases."""
 
 
 def is_fast(item: pytest.Item) -> bool:

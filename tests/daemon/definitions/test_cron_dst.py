@@ -166,6 +166,7 @@ def reference(cron: Cron, zone: ZoneInfo, start: datetime, end: datetime) -> Ite
         instant += MINUTE
 
 
+@pytest.mark.usefixtures("passing_seconds")
 @given(
     change=st.sampled_from(CHANGES),
     fields=st.tuples(

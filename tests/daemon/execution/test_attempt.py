@@ -200,6 +200,7 @@ async def test_work_that_was_done_before_its_lease_was_lost_is_done() -> None:
         assert (await executing).state == "succeeded"
 
 
+@pytest.mark.usefixtures("passing_seconds")
 @pytest.mark.parametrize("reason", ["after its timeout", "although its lease was lost"])
 async def test_a_task_that_does_not_end_when_it_must_ends_the_process(
     reason: str, monkeypatch: pytest.MonkeyPatch

@@ -245,6 +245,7 @@ def test_at_most_a_thousand_missed_instants_are_caught_up_and_the_older_ones_are
     assert [run.waits for run in runs[500:1500]] == [False] + [True] * 999
 
 
+@pytest.mark.usefixtures("passing_seconds")
 def test_ten_days_of_missed_seconds_are_planned_in_bounded_steps() -> None:
     store = Store(Schedule(name="second", cron="* * * * * *"), PlanState(NOON, NOON))
     now = NOON + timedelta(days=10)

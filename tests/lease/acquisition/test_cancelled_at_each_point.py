@@ -16,7 +16,7 @@ from lease.testing import MemoryStore
 from tests.lease.stores import SELDOM
 from tests.support.waiting import LIMIT
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("passing_seconds")]
 T = TypeVar("T")
 MOST = 2_000
 """Points at which an acquisition may wait, at most."""

@@ -104,6 +104,7 @@ def test_a_first_waiter_that_does_not_take_is_passed_over(database_url: str, tab
         assert waiting_for(tables, "a") == [], "who was passed over has no place any more"
 
 
+@pytest.mark.usefixtures("passing_seconds")
 @pytest.mark.parametrize("leaves", ["its wait is over", "its client is closed"])
 def test_one_that_gives_up_leaves_the_queue_and_holds_up_nobody(leaves: str, database_url: str, tables: Tables) -> None:
     grant = tables.one("a", holder="anna")

@@ -314,6 +314,7 @@ def test_a_fence_waits_for_its_turn_and_says_so_when_it_does_not_come(
 # A writer that takes too long
 
 
+@pytest.mark.usefixtures("passing_seconds")
 def test_a_write_that_takes_too_long_puts_leases_at_risk_and_is_survived(sqlite_url: str, tables: Tables) -> None:
     told = Recorder()
     with LeaseClient(sqlite_url, timing=STEADY, on_event=told) as client, client.hold("a") as held:

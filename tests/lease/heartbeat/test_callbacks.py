@@ -13,7 +13,7 @@ from lease.sync import Lease, LeaseClient
 from tests.lease.stores import Recorder, Tables, in_thread, until
 from tests.support.waiting import LIMIT, wait_until
 
-STEADY = LeaseTiming(ttl=20, renew_every=0.25)
+OFTEN = LeaseTiming(ttl=20, renew_every=0.05)
 """Renewals come often, and nothing is lost for want of them on a busy machine."""
 
 Call = Callable[[LeaseClient, Lease], object]
@@ -48,7 +48,7 @@ def test_a_call_that_would_wait_is_refused_in_on_lost_and_the_other_leases_are_r
     database_url: str, tables: Tables, call: Call
 ) -> None:
     told, said = Recorder(), list[str]()
-    with LeaseClient(database_url, timing=STEADY, on_event=told) as client, client.hold("innocent") as innocent:
+    with LeaseClient(database_url, timing=OFTEN, on_event=told) as client, client.hold("innocent") as innocent:
         held = client.acquire("a")
         held.on_lost(lambda _: refused(lambda: call(client, held), said))
         tables.end_dead(held.grant)
@@ -68,7 +68,7 @@ def test_a_call_that_would_wait_is_refused_in_on_event(database_url: str, kind: 
         if isinstance(event, kind) and not said:
             refused(lambda: client.read("a"), said)
 
-    client = LeaseClient(database_url, timing=STEADY, on_event=listen)
+    client = LeaseClient(database_url, timing=OFTEN, on_event=listen)
     with client, client.hold("a") as held:
         wait_until(lambda: said, "it is called")
         held.ensure()
@@ -77,7 +77,7 @@ def test_a_call_that_would_wait_is_refused_in_on_event(database_url: str, kind: 
 
 def test_a_call_that_would_wait_is_refused_in_watch(database_url: str) -> None:
     said = list[str]()
-    with LeaseClient(database_url, timing=STEADY) as client, client.hold("a") as held:
+    with LeaseClient(database_url, timing=OFTEN) as client, client.hold("a") as held:
         here = threading.current_thread()
 
         def watch(_: float) -> None:
@@ -98,7 +98,7 @@ def test_what_does_not_wait_is_answered_in_a_callback(database_url: str, tables:
         other.ensure()
         answers.append("trusted")
 
-    with LeaseClient(database_url, timing=STEADY) as client, client.hold("other") as other:
+    with LeaseClient(database_url, timing=OFTEN) as client, client.hold("other") as other:
         held = client.acquire("a")
         held.on_lost(ask)
         tables.end_dead(held.grant)
@@ -110,7 +110,7 @@ def test_a_loss_that_is_told_in_the_callers_own_thread_may_be_answered_with_a_ca
     database_url: str, tables: Tables
 ) -> None:
     """`on_lost` calls at once where the lease is lost already."""
-    with LeaseClient(database_url, timing=STEADY) as client:
+    with LeaseClient(database_url, timing=OFTEN) as client:
         held = client.acquire("a")
         tables.end_dead(held.grant)
         assert held.lost.wait(LIMIT)
@@ -135,7 +135,7 @@ async def test_a_callback_of_the_async_client_begins_nothing_in_the_thread_of_th
         begun.append(asyncio.ensure_future(held.release()))
         asyncio.run_coroutine_threadsafe(hand_over(), loop)
 
-    async with lease.LeaseClient(database_url, timing=STEADY) as client:
+    async with lease.LeaseClient(database_url, timing=OFTEN) as client:
         held = await client.acquire("a")
         held.on_lost(lost)
         tables.end_dead(held.grant)

@@ -13,6 +13,8 @@ from lease import LeaseError, LeaseTiming, events
 from tests.lease.stores import Recorder, Tables, until
 from tests.support.waiting import LIMIT, wait_until
 
+pytestmark = pytest.mark.usefixtures("passing_seconds")
+
 TIMING = LeaseTiming(ttl=60, renew_every=20)
 ROUNDS = 12
 NAMES = ("a", "b", "c")

@@ -117,6 +117,7 @@ def test_closing_gives_up_on_a_subscriber_that_takes_nothing(stuck: Stuck) -> No
     assert stuck.told.all == []
 
 
+@pytest.mark.usefixtures("passing_seconds")
 def test_a_subscriber_that_blocks_delays_no_renewal_and_no_other_call(database_url: str, stuck: Stuck) -> None:
     ends: list[float] = []
     with LeaseClient(database_url, timing=STEADY, on_event=stuck) as client:

@@ -23,6 +23,7 @@ from tests.support.waiting import LIMIT, wait_until
 pytest_plugins = ["lease.testing.plugin"]
 
 
+@pytest.mark.usefixtures("passing_seconds")
 def test_a_lease_is_renewed_for_as_long_as_it_is_held(leases: ManualLeases) -> None:
     told = Recorder()
     with leases.client(on_event=told) as client, leases.client() as other, client.hold("a") as held:
@@ -100,6 +101,7 @@ def test_a_wait_of_the_test_itself_lets_time_pass(leases: ManualLeases) -> None:
     assert time.monotonic() - begun < LIMIT
 
 
+@pytest.mark.usefixtures("passing_seconds")
 def test_a_wait_that_nobody_can_end_is_an_error_and_no_hang(leases: ManualLeases) -> None:
     with leases.client() as client, leases.client() as other:
         client.acquire("a")
@@ -107,6 +109,7 @@ def test_a_wait_that_nobody_can_end_is_an_error_and_no_hang(leases: ManualLeases
             other.acquire("a", wait=None)
 
 
+@pytest.mark.usefixtures("passing_seconds")
 def test_a_wait_in_another_thread_waits_for_the_test_to_let_go(leases: ManualLeases) -> None:
     with leases.client() as client, leases.client() as other:
         held = client.acquire("a")
@@ -127,6 +130,7 @@ def test_a_call_while_the_database_is_away_fails_at_once(leases: ManualLeases) -
             client.read("a")
 
 
+@pytest.mark.usefixtures("passing_seconds")
 def test_closing_does_not_wait_for_ever_for_work_that_does_not_end(leases: ManualLeases) -> None:
     begun, let_go = threading.Event(), threading.Event()
 
