@@ -129,6 +129,7 @@ HEARTBEATS = (
         "the algorithm that started it all: no renewal, no end of trust, no fence, and a cleanup of locks older than their timeout",
         (
             Edit("lease/functions.sql", "    IF NOT FOUND THEN\n        -- Rows", "    IF false THEN\n        -- Rows"),
+            Edit("lease/functions.sql", "    IF locker <> transaction THEN", "    IF false THEN"),
             Edit("tests/chaos/effect.py", "if connection.execute(fence, grant).rowcount != 1:", "if False:"),
             Edit(HEARTBEAT, "            await self._beat(sent)\n", "            pass\n"),
             Edit(
