@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Self, TypeVar
+from typing import Self
 
 import anyio
 
@@ -24,8 +24,6 @@ from .model import Break, Grant, LeaseRecord
 from .runtime import Runtime
 from .store import Store
 from .timing import LeaseTiming
-
-T = TypeVar("T")
 
 
 class Lease(Handle):

@@ -5,9 +5,8 @@ sync client are two doors to it.
 import asyncio
 import os
 import socket
-import threading
 import uuid
-from collections.abc import Awaitable, Callable, Collection, Hashable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from typing import Any, TypeVar, cast
 
@@ -22,6 +21,7 @@ from .heartbeat.heartbeat import Heartbeat
 from .model import Break, Grant, LeaseRecord, LossKind, check_name
 from .retrying import retried
 from .store import Store
+from .threads import caller
 from .timing import LeaseTiming
 
 T = TypeVar("T")
@@ -33,18 +33,9 @@ class Ticket:
     """
 
     def __init__(self) -> None:
-        self.owner = _current()
+        self.owner = caller()
         self.task: asyncio.Task[GrantState] | None = None
         self.state: GrantState | None = None
-
-
-def _current() -> Hashable:
-    """Return the task, or otherwise the thread, that calls."""
-    try:
-        task = asyncio.current_task()
-    except RuntimeError:  # no event loop runs in this thread
-        task = None
-    return threading.current_thread() if task is None else task  # not its id: a later thread may have the same
 
 
 class Core:

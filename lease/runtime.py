@@ -58,9 +58,9 @@ class Runtime:
         if self._loop is not None:
             raise LeaseError("this client is open already, or was used before; make a new LeaseClient")
         self._loop = BackgroundLoop("lease-heartbeat", self.clock)
-        if not isinstance(self.clock, DrivenClock):  # a test that moves time sees its events at once
+        if not isinstance(self.clock, DrivenClock):
+            # A test that moves time sees its events at once; and no time passes by itself at its exit.
             self._delivery = Delivery(self._listener)
-        if not isinstance(self.clock, DrivenClock):  # no time passes by itself there, and closing waits for it
             atexit.register(self._close_at_exit)
         return self._loop.submit(self._open)
 

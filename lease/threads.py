@@ -1,5 +1,6 @@
 """The threads of the library: those that call back into programs, and those for blocking calls."""
 
+import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,6 +20,15 @@ class CallbackThread(threading.Thread):
 
     def __init__(self, name: str, run: Callable[[], None]) -> None:
         super().__init__(target=run, name=name, daemon=True)
+
+
+def caller() -> "asyncio.Task[Any] | threading.Thread":
+    """Return the task, or otherwise the thread, that calls: itself, for a later one may have its id."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # no event loop runs in this thread
+        task = None
+    return threading.current_thread() if task is None else task
 
 
 def refuse_in_callbacks() -> None:

@@ -32,8 +32,5 @@ RELEASE_SQLITE = """
 UPDATE lease SET holder = NULL, label = NULL, expires_at = NULL, released_at = :now
 WHERE name = :name AND token = :token AND holder = :holder RETURNING waiters
 """
-RENEW_SQLITE = f"""
-UPDATE lease SET expires_at = :now + :ttl, renewed_at = {_NOW} WHERE holder = :holder RETURNING name, token, renewed_at
-"""
 ROWS = ("bare", "bare async", "bare sync", "async", "sync")
 """The rows that the contenders take; each has been granted before."""

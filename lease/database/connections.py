@@ -62,20 +62,16 @@ def route_to(address: Address) -> Route:
     return Route(url, origin)
 
 
-def make_engine(url: URL, settings: ConnectionSettings, *, pool: int | None = None, patience: float = 0) -> Engine:
-    """Return a sync engine with ``pool`` connections, for which `patience` seconds are waited;
-    without, each is made for one use.
-    """
-    return create_engine(url, **_options(url, settings, pool, patience))
+def make_engine(url: URL, settings: ConnectionSettings) -> Engine:
+    """Return a sync engine without a pool: each connection is made for one use, or held by its user."""
+    return create_engine(url, **_options(url, settings))
 
 
-def make_async_engine(
-    route: Route, settings: ConnectionSettings, *, pool: int | None = None, patience: float = 0
-) -> "AsyncEngine":
+def make_async_engine(route: Route, settings: ConnectionSettings) -> "AsyncEngine":
     """Return an async engine; see `make_engine`."""
     from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415 - it loads SQLAlchemy's ORM
 
-    engine = create_async_engine(route.url.set(query={}), **_options(route.url, settings, pool, patience))
+    engine = create_async_engine(route.url.set(query={}), **_options(route.url, settings))
 
     @event.listens_for(engine.sync_engine, "do_connect")
     def take_the_route(_dialect: Any, _record: Any, _arguments: Any, parameters: dict[str, Any]) -> None:
@@ -130,12 +126,11 @@ def use_wal(driver: Any, file: str, patience: float) -> None:
     cursor.close()
 
 
-def _options(url: URL, settings: ConnectionSettings, pool: int | None, patience: float) -> dict[str, Any]:
+def _options(url: URL, settings: ConnectionSettings) -> dict[str, Any]:
     backend = backend_of(url)
-    pooled: dict[str, Any] = {"pool_size": pool, "max_overflow": 0, "pool_timeout": max(patience, 1.0)}
     return {
+        "poolclass": NullPool,
         "isolation_level": backend.isolation,
         "connect_args": backend.options(settings),
         "execution_options": {"schema_translate_map": {None: backend.schema}} if backend.schema else {},
-        **({"poolclass": NullPool} if pool is None else pooled),
     }

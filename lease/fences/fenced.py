@@ -4,15 +4,18 @@ A transaction that the releasing thread or task itself has open cannot end while
 `hold` stands inside ``engine.begin()``.
 """
 
-import asyncio
-import threading
 import weakref
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import LeaseError
 from ..model import Grant
+from ..threads import caller
 from .drivers import is_in_transaction
+
+if TYPE_CHECKING:
+    import asyncio
+    import threading
 
 PATIENCE = 0.5
 """Seconds after which a release that may wait for its own thread's transaction is told to do so. It
@@ -29,20 +32,20 @@ class FencedTransactions:
     def remember(self, connection: Any) -> None:
         """Remember a connection whose transaction this thread, or task, has fenced."""
         self._known = {key: known for key, known in self._known.items() if known.connection() is not None}
-        self._known[id(connection)] = _Known(weakref.ref(connection), *_here())
+        self._known[id(connection)] = _Known(weakref.ref(connection), weakref.ref(caller()))
 
     def may_wait_for_itself(self) -> bool:
         """Return whether this thread, or task, has a transaction open on a connection that it
         fenced.
         """
-        return any((known.thread, known.task) == _here() and known.is_open() for known in self._known.values())
+        here = caller()
+        return any(known.caller() is here and known.is_open() for known in self._known.values())
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
     connection: "weakref.ref[Any]"  # not as a key: Django's has no hash
-    thread: int
-    task: "weakref.ref[asyncio.Task[Any]] | None"
+    caller: "weakref.ref[asyncio.Task[Any] | threading.Thread]"
 
     def is_open(self) -> bool:
         connection = self.connection()
@@ -55,11 +58,3 @@ def held_up(grant: Grant) -> LeaseError:
         f"lease {grant.name!r} (token {grant.token}) cannot be released yet: a transaction that it fenced is still open "
         "here, around its block. It is released when that ends; begin the transaction inside the block, and end it there"
     )
-
-
-def _here() -> "tuple[int, weakref.ref[asyncio.Task[Any]] | None]":
-    try:
-        task = asyncio.current_task()
-    except RuntimeError:  # no event loop runs in this thread
-        task = None
-    return threading.get_ident(), None if task is None else weakref.ref(task)
