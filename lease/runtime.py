@@ -51,6 +51,7 @@ class Runtime:
         self.home: URL | None = None
         self._loop: BackgroundLoop | None = None
         self._delivery: Delivery | None = None
+        self._delivered: asyncio.Future[None] | None = None
         self._core: Core | None = None
 
     def open(self) -> "Future[None]":
@@ -95,7 +96,10 @@ class Runtime:
     async def _close(self, core: Core, waiting: Collection[GrantState]) -> None:
         await core.close(waiting)
         if self._delivery is not None:
-            await asyncio.get_running_loop().run_in_executor(None, self._delivery.close)
+            if self._delivered is None:
+                # Once, so that all who close end together: the first of them to end stops the loop.
+                self._delivered = asyncio.get_running_loop().run_in_executor(None, self._delivery.close)
+            await asyncio.shield(self._delivered)
 
     def _close_at_exit(self) -> None:
         """Close a client that its program left open, so that it leaves no place in a queue, and what it

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Collection
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import pytest
 
@@ -286,14 +286,20 @@ def test_closing_is_immediate_where_nothing_is_held(database_url: str) -> None:
         result()  # within the limit of a test, which is less than kill_time
 
 
-def test_closing_twice_is_closing_once(database_url: str) -> None:
-    with lease.sync.LeaseClient(database_url, timing=SELDOM) as client:
-        with in_thread(client.__exit__) as other:
+CLOSERS = 8
+
+
+def test_closing_again_waits_for_the_first_and_ends_with_it(database_url: str) -> None:
+    for _ in range(5):
+        with lease.sync.LeaseClient(database_url, timing=SELDOM) as client:
+            with ExitStack() as threads:
+                others = [threads.enter_context(in_thread(client.__exit__)) for _ in range(CLOSERS)]
+                client.__exit__()
+                for other in others:
+                    other()
             client.__exit__()
-            other()
-        client.__exit__()
-    with pytest.raises(LeaseError, match="this client is closed"):
-        client.try_acquire("a")
+        with pytest.raises(LeaseError, match="this client is closed"):
+            client.try_acquire("a")
 
 
 MANY = 10_000
