@@ -83,7 +83,11 @@ class Delivery:
         return fits and len(self._queue) < MOST_EVENTS
 
     def close(self) -> None:
-        """Deliver what is queued, unless that takes too long, and stop."""
+        """Deliver what is queued, unless that takes too long, and stop; nothing in a forked child, where
+        no thread would do it.
+        """
+        if os.getpid() != self._pid:
+            return
         with self._changed:
             self._tell_of_dropped()
             self._changed.notify_all()

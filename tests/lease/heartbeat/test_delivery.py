@@ -1,6 +1,8 @@
 """Events reach a subscriber from a queue in a thread of its own: a slow one delays no renewal (rule 8)."""
 
 import logging
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -197,3 +199,21 @@ def test_what_nobody_logs_wakes_no_thread(
     delivering.put(stalled)
     assert told.all == ([events.Granted(GRANT), stalled] if logged else [stalled])
     delivering.close()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # from Python 3.12 on
+@pytest.mark.usefixtures("processes")
+def test_a_forked_child_does_not_wait_for_a_thread_that_only_its_parent_has(
+    stuck: Stuck, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "_PATIENCE", 2 * LIMIT)
+    under_way = first_taken(stuck)
+    child = os.fork()
+    if child == 0:
+        try:
+            signal.alarm(10)  # which ends it where `close` does not
+            under_way.close()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    assert os.waitpid(child, 0)[1] == 0
