@@ -24,9 +24,10 @@ def sought(connection: Connection, application: str, locks: Collection[str], hol
     names = statements.run.waiting_for(connection, application, locks)
     if not names:
         return []
-    replicas = statements.replica.holders(connection)
-    queues = lease.statements.read_queues(connection, names)
-    return [queue.name for queue in queues if _is_contended(queue, replicas) and not _has_place(queue, holder)]
+    there = {queue: _holders(queue) for queue in lease.statements.read_queues(connection, names)}
+    replicas = statements.replica.holders_among(connection, set().union(*there.values()))
+    contended = [queue for queue, holders in there.items() if not holders <= replicas]
+    return [queue.name for queue in contended if not _has_place(queue, holder)]
 
 
 def keep_places(connection: Connection, names: Collection[str], holder: str, label: str) -> None:
@@ -34,9 +35,10 @@ def keep_places(connection: Connection, names: Collection[str], holder: str, lab
     lease.statements.queue_up(connection, sorted(names), holder, label)
 
 
-def _is_contended(queue: Queue, replicas: Collection[str]) -> bool:
-    there = {queue.holder, *(waiter.holder for waiter in queue.waiting)} - {None}
-    return not there <= set(replicas)
+def _holders(queue: Queue) -> set[str]:
+    """Return who holds the lease or waits for it."""
+    waiting = {waiter.holder for waiter in queue.waiting}
+    return waiting if queue.holder is None else {queue.holder, *waiting}
 
 
 def _has_place(queue: Queue, holder: str) -> bool:

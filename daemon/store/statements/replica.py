@@ -10,6 +10,7 @@ from lease.database.dialects import insert_missing, now, seconds_between
 
 from ...states import LIVE, ReplicaState
 from ..tables import replica
+from .dialects import among
 
 
 def add(connection: Connection, values: Mapping[str, Any]) -> None:
@@ -69,6 +70,6 @@ def _unseen(seconds: float) -> ColumnElement[bool]:
     return seconds_between(replica.c.seen_at, now()) > seconds
 
 
-def holders(connection: Connection) -> set[str]:
-    """Return the holders of all replicas, living or not."""
-    return set(connection.scalars(select(replica.c.holder)))
+def holders_among(connection: Connection, holders: Collection[str]) -> set[str]:
+    """Return those of ``holders`` that are, or were, replicas."""
+    return set(connection.scalars(select(replica.c.holder).where(among(replica.c.holder, holders))))
