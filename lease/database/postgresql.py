@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, LiteralString, TypeVar, cast
 
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -129,12 +129,13 @@ class PostgresqlDatabase:
         connection = await self._engine.connect()
         try:
             driver: Any = (await connection.get_raw_connection()).driver_connection
-            if await _is_direct(driver):
+            is_direct, isolation = await _asked(driver)
+            if is_direct:
                 driver.prepare_threshold = _PREPARED_AFTER
         except BaseException:
             await _end(connection)
             raise
-        return _Held(connection, cast("Connection", connection.sync_connection), driver)
+        return _Held(connection, cast("Connection", connection.sync_connection), driver, isolation == "read committed")
 
     async def _let_go(self) -> None:
         while self._held:
@@ -148,9 +149,14 @@ class _Held:
     connection: AsyncConnection
     sync: Connection
     driver: psycopg.AsyncConnection[Any]
+    commits_alone: bool
+    """A statement without a transaction of its own is READ COMMITTED: whoever owns the database or the
+    role has set nothing else for all its sessions."""
 
     async def send(self, call: Call[T]) -> T:
         """Run one statement: one round trip, and nothing between it and the driver."""
+        if not self.commits_alone:
+            return await self.connection.run_sync(_in_transaction, call)
         compiled = call.statement.compiled(self.sync)
         parameters = compiled.parameters(call.values)
         try:
@@ -161,12 +167,14 @@ class _Held:
         return call.answer(compiled.converted(cursor, rows))
 
 
-async def _is_direct(driver: psycopg.AsyncConnection[Any]) -> bool:
-    """Return whether a connection leads to the server itself: then what answers is the process that
-    the server named when it was made. A pooler names something else.
+async def _asked(driver: psycopg.AsyncConnection[Any]) -> tuple[bool, str]:
+    """Return whether a connection leads to the server itself, and at which isolation level its statements
+    run. It is the server itself if what answers is the process that it named when the connection was
+    made: a pooler names something else.
     """
-    answer = await (await driver.execute("SELECT pg_backend_pid()", prepare=False)).fetchone()
-    return answer == (driver.info.backend_pid,)
+    question: LiteralString = "SELECT pg_backend_pid(), current_setting('default_transaction_isolation')"
+    pid, isolation = await (await driver.execute(question, prepare=False)).fetchone() or (0, "")
+    return pid == driver.info.backend_pid, isolation
 
 
 async def _end(connection: AsyncConnection) -> None:

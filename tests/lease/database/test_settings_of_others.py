@@ -1,16 +1,20 @@
 """What the owner of a database sets for all its sessions changes nothing for the library."""
 
+import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import literal, select
+from sqlalchemy import literal, select, update
 
-from lease import events
+from lease import LeaseTiming, events
 from lease.database.dialects import Instant, now
+from lease.database_store import DatabaseStore
+from lease.schema import lease as leases
 from lease.sync import LeaseClient
-from tests.lease.stores import STEADY, Recorder, Tables
+from tests.lease.stores import STEADY, Recorder, Tables, until
 from tests.support.postgres import query
+from tests.support.waiting import LIMIT
 
 
 @pytest.fixture(params=["German, DMY", "SQL, MDY", "Postgres, DMY", "ISO, DMY"])
@@ -43,3 +47,25 @@ def test_a_moment_comes_back_to_the_microsecond(tables: Tables) -> None:
         assert present is not None
         assert present.tzinfo is UTC
         assert connection.scalar(select(literal(moment, Instant()))) == moment
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("level", ["repeatable read", "serializable"])
+async def test_a_statement_takes_a_row_as_it_is_after_a_wait_for_it_whatever_the_isolation_level(
+    postgres_url: str, level: str
+) -> None:
+    """At the levels above READ COMMITTED, PostgreSQL refuses a row that changed meanwhile."""
+    name = postgres_url.rpartition("/")[2]
+    query(postgres_url, f"ALTER DATABASE {name} SET default_transaction_isolation = '{level}'")
+    blocked = f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}' AND wait_event_type = 'Lock'"
+    store = DatabaseStore(postgres_url, LeaseTiming(ttl=300.0, attempt_timeout=LIMIT / 2))
+    try:
+        with Tables(postgres_url) as tables:
+            grant = tables.one("a")
+            with tables.transaction() as connection:
+                connection.execute(update(leases).values(label="renamed"))
+                releasing = asyncio.ensure_future(store.release(grant))
+                await until(lambda: tables.value(blocked))
+            assert await releasing
+    finally:
+        await store.close()
