@@ -202,7 +202,7 @@ async def test_an_acquisition_without_a_block_waits_as_a_block_does(client: Leas
     with pytest.raises(LeaseNotAcquired, match=r"held by ben .*\(waited 0.1s\)"):
         await client.acquire("a", wait=0.1)
     waiting = asyncio.create_task(client.acquire("a", wait=None))
-    await asyncio.sleep(0.05)
+    await until(lambda: tables.record("a").waiting)
     assert not waiting.done()
     tables.release(grant)
     held = await asyncio.wait_for(waiting, LIMIT)
@@ -243,7 +243,7 @@ async def test_closing_the_client_ends_its_waits_with_a_sentence(database_url: s
     tables.one("a", holder="ben")
     async with LeaseClient(database_url, timing=STEADY) as client:
         waiting = asyncio.ensure_future(token_of(client, "a", None))
-        await asyncio.sleep(0.1)
+        await until(lambda: tables.record("a").waiting)
         assert not waiting.done()
     with pytest.raises(LeaseError, match="closed while it acquired lease 'a'"):
         await asyncio.wait_for(waiting, LIMIT)

@@ -150,9 +150,17 @@ async def test_it_goes_on_for_a_while_when_the_last_has_left(
     """Who takes turns waits again in a moment; until it listened again, it would hear of no turn."""
     monkeypatch.setattr("lease.database.listener._PAUSE", 0.02)
     listener = ReleaseListener(route_to(postgres_url), CHANNEL)
+    is_needed, looks = listener._is_needed, []
+
+    def look() -> bool:
+        looks.append(is_needed())
+        return looks[-1]
+
+    monkeypatch.setattr(listener, "_is_needed", look)
     with listener.subscribed("a", "anna"):
         await listener.start(LIMIT)
-    await asyncio.sleep(0.1)  # it has looked whether anyone waits
+    looks.clear()
+    await until(lambda: looks)
     with listener.subscribed("a", "anna") as subscription:
         assert listener.is_working
         postgres_tables.run(lambda connection: notify(connection, "a", (Waiter("anna", "anna", 0.0),)))
