@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from .errors import LeaseError
-from .model import DAEMON, Break, Grant, LeaseRecord, check_name, is_mark
+from .model import DAEMON, Break, Grant, LeaseRecord, check_line, check_name, is_mark
 from .retrying import retried
 from .store import Store
 from .timing import LeaseTiming
@@ -53,6 +53,5 @@ class Breaker:
 def _check(name: str, reason: str, by: str) -> None:
     if check_name(name).startswith(DAEMON):
         raise LeaseError(f"lease {name!r} belongs to the daemon, and is not broken: cancel the run instead")
-    for what, said in (("reason of a break", reason), ("name of who breaks a lease", by)):
-        if not isinstance(said, str) or not said.strip() or len(said) > _LONGEST or not said.isprintable():
-            raise LeaseError(f"the {what} is one line of 1 to {_LONGEST:,} printable characters; {said!r:.60} is not")
+    check_line("reason of a break", reason, _LONGEST)
+    check_line("name of who breaks a lease", by, _LONGEST)

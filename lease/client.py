@@ -77,9 +77,7 @@ class LeaseClient(AsyncDoor):
         store: Store | None = None,
         clock: Clock = boottime,
     ) -> None:
-        self._runtime = Runtime(
-            database, timing=timing or LeaseTiming(), listener=on_event, label=label, store=store, clock=clock
-        )
+        self._runtime = Runtime(database, timing=timing, listener=on_event, label=label, store=store, clock=clock)
 
     async def __aenter__(self) -> Self:
         check_loop()

@@ -2,11 +2,13 @@
 formatted here.
 """
 
+import inspect
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import assert_never
 
+from .errors import LeaseError
 from .model import Grant, LeaseRecord, Loss
 
 
@@ -169,6 +171,20 @@ def _level(event: Event) -> int:
             return logging.ERROR
         case _:
             assert_never(event)
+
+
+def check_listener(listener: Listener) -> Listener:
+    """Return ``listener`` if it can be called with events."""
+    if not callable(listener):
+        raise LeaseError(
+            f"on_event: {listener!r:.60} cannot be called; give it a function that takes an event, or leave it out"
+        )
+    if inspect.iscoroutinefunction(listener):
+        raise LeaseError(
+            f"on_event: {listener!r:.60} is async, and nobody would await it; give it a plain function, "
+            "which may hand the event to a loop with loop.call_soon_threadsafe"
+        )
+    return listener
 
 
 def guarded(listener: Listener) -> Listener:

@@ -8,10 +8,12 @@ from datetime import datetime
 from enum import StrEnum
 
 from .durations import format_duration
-from .errors import InvalidName
+from .errors import InvalidName, LeaseError
 from .waiters import Waiters
 
 LONGEST_NAME = 255
+LONGEST_LABEL = 255
+"""As a name. While a client waits, its label stands in the row of the lease, which each turn writes anew."""
 DAEMON = "run/"
 """How the names of the daemon's leases begin."""
 _MARK = "broken:"
@@ -175,3 +177,10 @@ def check_free_name(name: str) -> str:
     if check_name(name).startswith(DAEMON):
         raise InvalidName(f"names that begin with {DAEMON!r} belong to the daemon; choose another than {name!r:.60}")
     return name
+
+
+def check_line(what: str, said: str, longest: int) -> str:
+    """Return ``said`` if people can read it on one line: 1 to ``longest`` printable characters."""
+    if not isinstance(said, str) or not said.strip() or len(said) > longest or not said.isprintable():
+        raise LeaseError(f"the {what} is one line of 1 to {longest:,} printable characters; {said!r:.60} is not")
+    return said

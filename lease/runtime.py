@@ -19,8 +19,9 @@ from .database_store import DatabaseStore
 from .delivery import Delivery
 from .errors import LeaseError
 from .grant_state import GrantState
+from .model import LONGEST_LABEL, check_line
 from .store import Store
-from .timing import LeaseTiming
+from .timing import LeaseTiming, check_timing
 
 T = TypeVar("T")
 
@@ -34,7 +35,7 @@ class Runtime:
         self,
         database: Address | None,
         *,
-        timing: LeaseTiming,
+        timing: LeaseTiming | None,
         listener: events.Listener,
         label: str | None,
         store: Store | None,
@@ -44,9 +45,9 @@ class Runtime:
             raise LeaseError("a LeaseClient needs the URL of a database (or an engine), or a store, but not both")
         self._database = database if store is None else None
         self._store = store
-        self._listener = listener
-        self._label = label
-        self.timing = timing
+        self._listener = events.check_listener(listener)
+        self._label = None if label is None else check_line("label of a LeaseClient", label, LONGEST_LABEL)
+        self.timing = check_timing(timing)
         self.clock = clock
         self.home: URL | None = None
         self._loop: BackgroundLoop | None = None

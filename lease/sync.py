@@ -57,9 +57,7 @@ class LeaseClient(SyncDoor):
         store: Store | None = None,
         clock: Clock = boottime,
     ) -> None:
-        self._runtime = Runtime(
-            database, timing=timing or LeaseTiming(), listener=on_event, label=label, store=store, clock=clock
-        )
+        self._runtime = Runtime(database, timing=timing, listener=on_event, label=label, store=store, clock=clock)
 
     def __enter__(self) -> Self:
         try:

@@ -98,6 +98,15 @@ class LeaseTiming:
         return self.give_up - self.renew_every - self.attempt_timeout - self.retry_wait
 
 
+def check_timing(timing: LeaseTiming | None) -> LeaseTiming:
+    """Return ``timing``, or the default for None; anything else is refused with `InvalidTiming`."""
+    if timing is None:
+        return LeaseTiming()
+    if not isinstance(timing, LeaseTiming):
+        raise InvalidTiming(f'timing: {timing!r:.60} is not a LeaseTiming; make one, as in timing=LeaseTiming("30s")')
+    return timing
+
+
 def _seconds(name: str, value: Duration) -> float:
     try:
         return parse_duration(value)

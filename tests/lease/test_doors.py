@@ -1,5 +1,7 @@
-"""Clients that are entered by the wrong door, and names that are not theirs: one sentence each."""
+"""Clients that are made of the wrong things or entered by the wrong door, and names that are not theirs: one sentence
+each."""
 
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -7,7 +9,7 @@ import pytest
 import trio
 
 import lease.sync
-from lease import InvalidName, LeaseClient, LeaseError
+from lease import InvalidName, InvalidTiming, LeaseClient, LeaseError, LeaseTiming, events
 from tests.lease.stores import SELDOM, Tables
 
 
@@ -39,6 +41,51 @@ def test_trio_is_refused_and_shown_the_way(sqlite_url: str) -> None:
     with pytest.raises(LeaseError, match=r"needs a running event loop of asyncio.*trio\.to_thread\.run_sync"):
         trio.run(asynchronous)
     assert trio.run(trio.to_thread.run_sync, held) == 1
+
+
+CLIENTS = [LeaseClient, lease.sync.LeaseClient]
+
+
+async def asynchronous(event: events.Event) -> None: ...
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("timing", ["30s", 30, 0, "", {"ttl": 30}])
+def test_a_timing_that_is_none_is_refused_when_the_client_is_made(
+    client: Callable[..., object], timing: object, sqlite_url: str
+) -> None:
+    with pytest.raises(
+        InvalidTiming, match=r'^timing: .* is not a LeaseTiming; make one, as in .*LeaseTiming\("30s"\)$'
+    ):
+        client(sqlite_url, timing=timing)
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize(
+    ("on_event", "why"), [(5, "cannot be called"), (None, "cannot be called"), (asynchronous, "is async, and nobody")]
+)
+def test_a_subscriber_that_cannot_be_called_is_refused_when_the_client_is_made(
+    client: Callable[..., object], on_event: object, why: str, sqlite_url: str
+) -> None:
+    with pytest.raises(LeaseError, match=f"^on_event: .* {why}.*; give it a .*function"):
+        client(sqlite_url, on_event=on_event)
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize(
+    "label", [5, b"anna", "", "  ", "two\nlines", "a\0b", "\x1b[31m", "\ud800", "x" * 256, "x" * 100_000]
+)
+def test_a_label_that_nobody_can_read_is_refused_when_the_client_is_made(
+    client: Callable[..., object], label: object, sqlite_url: str
+) -> None:
+    with pytest.raises(LeaseError, match="label of a LeaseClient is one line of 1 to 255 printable char") as refused:
+        client(sqlite_url, label=label)
+    assert len(str(refused.value).encode()) < 200
+
+
+def test_the_longest_label_is_taken(tables: Tables) -> None:
+    with lease.sync.LeaseClient(tables.url, timing=LeaseTiming("1h"), label="\N{SNOWMAN}" * 255) as client:
+        assert client.acquire("a").release()
 
 
 DOORS = [
