@@ -12,11 +12,12 @@ from typing import Any, Generic, TypeVar
 
 from .clock import Clock, DrivenClock, boottime
 from .errors import LeaseError
+from .model import CLOSED
 from .threads import CallbackThread, LastingThreads, refuse_in_callbacks
 
 T = TypeVar("T")
 
-_CLOSED = "this client was closed before this call was answered"
+_UNANSWERED = "this client was closed before this call was answered"
 _LAST_WAIT = 1.0
 """Seconds that tasks have to end in when the loop ends."""
 _THREADS = 4
@@ -75,7 +76,7 @@ class BackgroundLoop:
         if os.getpid() != self._pid:
             raise LeaseError("this client was made before os.fork(); make a LeaseClient in the child process")
         if self._over or not self._thread.is_alive():
-            raise LeaseError("this client is closed")
+            raise LeaseError(CLOSED)
         refuse_in_callbacks()
 
     @property
@@ -97,7 +98,7 @@ class BackgroundLoop:
         """Answer whoever still waits for what could not be ended in time."""
         for future in list(self._open):
             with suppress(InvalidStateError):  # its caller has gone
-                future.set_exception(LeaseError(_CLOSED))
+                future.set_exception(LeaseError(_UNANSWERED))
 
 
 class _Call(Generic[T]):
@@ -126,7 +127,7 @@ class _Call(Generic[T]):
                 self.future.set_result(await self._work())
             except asyncio.CancelledError:
                 if background.is_over:
-                    self.future.set_exception(LeaseError(_CLOSED))
+                    self.future.set_exception(LeaseError(_UNANSWERED))
                 self.future.cancel()
                 raise
             except Exception as error:  # noqa: BLE001 - told to whoever waits for the future

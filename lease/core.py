@@ -18,7 +18,7 @@ from .closing import Closing
 from .errors import LeaseError, StoreUnavailable
 from .grant_state import GrantState
 from .heartbeat.heartbeat import Heartbeat
-from .model import Break, Grant, LeaseRecord, LossKind, check_name
+from .model import CLOSED, Break, Grant, LeaseRecord, LossKind, check_name
 from .retrying import retried
 from .store import Store
 from .threads import caller
@@ -108,7 +108,7 @@ class Core:
     async def acquire_for(self, ticket: Ticket, name: str, wait: float | None) -> GrantState:
         """Acquire ``name`` for a caller that may be gone by the time it is granted (see `abandon`)."""
         if self._closed is not None:
-            raise LeaseError("this client is closed")
+            raise LeaseError(CLOSED)
         ticket.task = cast("asyncio.Task[GrantState]", asyncio.current_task())
         self._acquiring.add(ticket.task)
         try:
@@ -186,7 +186,7 @@ class Core:
     async def _answered(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Return the answer to what changes nothing that this client holds."""
         if self._closed is not None:
-            raise LeaseError("this client is closed")
+            raise LeaseError(CLOSED)
         task = cast("asyncio.Task[Any]", asyncio.current_task())
         self._asking.add(task)
         try:

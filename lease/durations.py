@@ -35,9 +35,9 @@ def parse_duration(value: Duration) -> float:
         elif _WHOLE.fullmatch(text):
             seconds = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
         else:
-            raise InvalidDuration(_complaint(value))
+            raise InvalidDuration(_complaint(value, negative=text.startswith("-")))
     if not math.isfinite(seconds) or seconds < 0:
-        raise InvalidDuration(_complaint(value))
+        raise InvalidDuration(_complaint(value, negative=seconds < 0))
     return seconds
 
 
@@ -56,5 +56,6 @@ def format_duration(seconds: float) -> str:
     return "".join(parts[:2])
 
 
-def _complaint(value: object) -> str:
-    return f'{value!r} is not a duration; write it like "15s", "40m" or "2h30m", or as a number of seconds'
+def _complaint(value: object, *, negative: bool = False) -> str:
+    why = ", which is never negative" if negative else ""
+    return f'{value!r} is not a duration{why}; write it like "15s", "40m" or "2h30m", or as a number of seconds'

@@ -157,6 +157,7 @@ def suspended_cause(seconds: float) -> str:
 
 
 CLOSED_CAUSE = "the client was closed"
+CLOSED = "this client is closed; make a new LeaseClient"
 
 
 def check_name(name: str) -> str:

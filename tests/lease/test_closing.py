@@ -298,7 +298,7 @@ def test_closing_again_waits_for_the_first_and_ends_with_it(database_url: str) -
                 for other in others:
                     other()
             client.__exit__()
-        with pytest.raises(LeaseError, match="this client is closed"):
+        with pytest.raises(LeaseError, match="this client is closed; make a new LeaseClient"):
             client.try_acquire("a")
 
 
