@@ -1,8 +1,6 @@
 """The documentation is true: its links lead somewhere, its programs run, and it names what there is."""
 
-import os
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,26 +16,15 @@ from daemon.definitions.schedule import Schedule
 from daemon.definitions.sources.load import load
 from daemon.jobs.run import AsyncRun
 from daemon.service.settings import Settings
-from tests.support.waiting import LIMIT
+from tests.docs.pages import BLOCK, PAGES, ROOT, blocks, name_of, run_program
 from tools.reference import made
 
-ROOT = Path(__file__).parent.parent.parent
 MOST_COLUMNS = 100
-PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
 LINK = re.compile(r"(?<!`)\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 PATH = re.compile(
     r"`(?:[\w./]+ )?(?P<path>(?:lease|daemon|tests|docs|examples|benchmarks|tools|requirements)/[\w./*-]+)"
 )
 IN_FILE = re.compile(r"`(?P<name>\w+)`\s+in\s+`(?P<path>\w[\w./]+\.\w+)`")
-BLOCK = re.compile(r"^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
-
-
-def name_of(page: Path) -> str:
-    return page.relative_to(ROOT).as_posix()
-
-
-def blocks(page: Path, language: str) -> list[str]:
-    return [found["text"] for found in BLOCK.finditer(page.read_text()) if found["language"] == language]
 
 
 def anchors(page: Path) -> set[str]:
@@ -93,19 +80,6 @@ def test_every_page_can_be_reached_from_the_index(page: Path) -> None:
 
 def programs() -> list[str]:
     return [block for block in blocks(ROOT / "README.md", "python") if "Schedules(" not in block]
-
-
-def run_program(text: str, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    (folder / "program.py").write_text(text)
-    return subprocess.run(
-        [sys.executable, "-W", "error", *words, "program.py"],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=LIMIT,
-    )
 
 
 @pytest.mark.parametrize("program", programs(), ids=lambda text: "async" if "async" in text else "sync")

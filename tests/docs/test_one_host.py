@@ -1,0 +1,85 @@
+"""The page about a job on one host: its programs do what it says."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+import lease.sync
+from tests.docs.pages import ROOT, blocks, run_program
+from tests.lease.stores import SELDOM
+from tests.support.waiting import LIMIT
+
+PAGE = ROOT / "docs" / "how-to" / "run-a-job-on-one-host.md"
+EXPORT, EXPORT_OF_THE_DAY, COMMAND, LEADER = blocks(PAGE, "python")
+
+
+@pytest.fixture
+def shared_url(database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("LEASED_DATABASE_URL", database_url)
+    return database_url
+
+
+@pytest.mark.parametrize("program", [EXPORT, EXPORT_OF_THE_DAY], ids=["export", "export of the day"])
+@pytest.mark.usefixtures("processes")
+def test_a_program_runs_or_skips_quietly(program: str, shared_url: str, tmp_path: Path) -> None:
+    with lease.sync.LeaseClient(shared_url, timing=SELDOM) as other, other.hold("nightly-export"):
+        done = run_program(program, tmp_path)
+    assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
+    done = run_program(program, tmp_path)
+    assert (done.stdout, done.stderr, done.returncode) == ("exported\n", "", 0)
+
+
+@pytest.mark.usefixtures("processes", "shared_url")
+def test_what_was_exported_today_is_not_exported_again(tmp_path: Path) -> None:
+    days = {datetime.now(UTC).date()}
+    said = [run_program(EXPORT_OF_THE_DAY, tmp_path).stdout for _ in range(3)]
+    days.add(datetime.now(UTC).date())
+    assert said[0] == "exported\n"
+    assert said.count("exported\n") <= len(days)
+
+
+@pytest.mark.usefixtures("processes")
+def test_a_command_runs_or_skips_quietly(shared_url: str, tmp_path: Path) -> None:
+    words = ("nightly-dump", sys.executable, "-c", "import sys; print('dumped'); sys.exit(3)")
+    with lease.sync.LeaseClient(shared_url, timing=SELDOM) as other, other.hold("nightly-dump"):
+        done = run_program(COMMAND, tmp_path, after=words)
+    assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
+    done = run_program(COMMAND, tmp_path, after=words)
+    assert (done.stdout, done.stderr, done.returncode) == ("dumped\n", "", 3)
+
+
+@contextmanager
+def started(program: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(
+        [sys.executable, program],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.usefixtures("processes", "shared_url")
+def test_the_next_leads_when_the_leader_has_ended(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(LEADER)
+    with ExitStack() as stack:
+        for term in (1, 2):
+            leader = stack.enter_context(started("program.py", tmp_path))
+            assert leader.stdout is not None
+            assert leader.stdout.readline() == f"sent in term {term}\n"
+            leader.send_signal(signal.SIGINT)
+            assert leader.wait(LIMIT) != 0
