@@ -58,7 +58,7 @@ def _obstacle() -> str | None:
     if missing:
         return (
             f"the command needs packages that are not installed ({', '.join(missing)}); `pip install leased` installs "
-            "only the lock library, so run: pip install 'leased[daemon]'"
+            "only the lock library, so run: pip install 'leased[daemon]' (in a clone of it: pip install '.[daemon]')"
         )
     return None
 

@@ -87,7 +87,7 @@ def test_the_command_says_what_is_missing_and_how_to_install_it(site: Path) -> N
     assert done.stderr == (
         "leased: the command needs packages that are not installed (alembic, croniter, pydantic, "
         "rich, starlette, structlog, typer, uvicorn); `pip install leased` installs only the lock library, "
-        "so run: pip install 'leased[daemon]'\n"
+        "so run: pip install 'leased[daemon]' (in a clone of it: pip install '.[daemon]')\n"
     )
 
 
