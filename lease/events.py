@@ -54,6 +54,8 @@ class AtRisk:
     cause: str
     remaining: float
     """The least trust that any of the grants has left, in seconds."""
+    again: bool = False
+    """All of them were at risk before, and that was told less than 10 s ago."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,9 @@ _logger = logging.getLogger("lease")
 
 
 def log_event(event: Event) -> None:
-    """Write an event to the logger ``lease``: losses as warnings, renewals as debug lines."""
+    """Write an event to the logger ``lease``: losses as warnings, renewals as debug lines, and so a risk
+    that was told of shortly before.
+    """
     error = event.error if isinstance(event, CallbackFailed) else None
     _logger.log(_level(event), "%s", event, exc_info=error)
 
@@ -161,7 +165,7 @@ def is_logged(event: Event) -> bool:
 
 def _level(event: Event) -> int:
     match event:
-        case Granted() | Refused() | Renewed() | Released():
+        case Granted() | Refused() | Renewed() | Released() | AtRisk(again=True):
             return logging.DEBUG
         case OrphanReleased():
             return logging.INFO

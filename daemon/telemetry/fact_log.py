@@ -112,8 +112,8 @@ def _lease_line(event: Event) -> tuple[int, str]:
             return logging.WARNING, "an acquisition that waits could not ask the database"
         case Renewed():
             return logging.DEBUG, "leases renewed"
-        case AtRisk():
-            return logging.WARNING, "leases at risk"
+        case AtRisk(again=again):
+            return logging.DEBUG if again else logging.WARNING, "leases at risk"
         case Lost():
             return logging.WARNING, "lease lost"
         case Released():

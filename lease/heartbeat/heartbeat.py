@@ -27,6 +27,7 @@ from .flights import Flight, Flights
 from .lingering import Lingering
 from .orphan_release import OrphanRelease
 from .renewal_history import RenewalHistory
+from .risks import Risks
 from .verdicts import Verdicts, judge, strangers
 
 _TICK = 0.5
@@ -52,6 +53,7 @@ class Heartbeat:
         self._next_beat = 0.0
         self._wanted = asyncio.Event()
         self._history = RenewalHistory(timing, clock())
+        self._risks = Risks()
         self._database_clock = DatabaseClock()
         self.lingering = Lingering(timing, clock)
         self._orphans = OrphanRelease(store, self.lingering, notify)
@@ -214,10 +216,8 @@ class Heartbeat:
         return [self._states[grant] for grant in grants if grant in self._states]
 
     def _at_risk(self, states: Iterable[GrantState], cause: str) -> None:
-        risky = list(states)
-        if risky:
-            left = min(state.remaining() for state in risky)
-            self._notify(events.AtRisk(tuple(state.grant for state in risky), cause, left))
+        if (risk := self._risks.seen(list(states), cause, self._clock())) is not None:
+            self._notify(risk)
 
     async def _watch_once(self) -> None:
         now = self._seen = self._clock()

@@ -134,6 +134,7 @@ def test_what_a_listener_raises_is_logged_and_dropped(caplog: pytest.LogCaptureF
         (events.Renewed((A,), 7.5, 0.01), logging.DEBUG),
         (events.Lost(Loss(A, LossKind.ENDED, "stolen")), logging.WARNING),
         (events.AtRisk((A,), "away", 3.0), logging.WARNING),
+        (events.AtRisk((A,), "away", 2.5, again=True), logging.DEBUG),
         (events.HeartbeatFailed("a bug"), logging.ERROR),
         (events.OrphanReleased(A), logging.INFO),
     ],

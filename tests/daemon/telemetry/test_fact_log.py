@@ -50,6 +50,7 @@ def test_lease_events_are_log_lines_by_their_gravity(capsys: pytest.CaptureFixtu
     set_up_logs("json", "info")
     log_lease_event(Renewed((GRANT,), 9.5, 0.01))
     log_lease_event(AtRisk((GRANT,), "database unreachable", 4.0))
+    log_lease_event(AtRisk((GRANT,), "database unreachable", 3.5, again=True))
     log_lease_event(Lost(Loss(GRANT, LossKind.ENDED, "stolen by x with token 4")))
     flush_logs()
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
