@@ -24,10 +24,10 @@ from .trials import FULL, PARTS, QUICK, run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run it, and return the exit status."""
+    """Run the benchmark, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.locks", description=__doc__, allow_abbrev=False)
-    parser.add_argument("--quick", action="store_true", help="a small one")
-    parser.add_argument("--only", choices=PARTS, action="append", help="this part alone")
+    parser.add_argument("--quick", action="store_true", help="measure less of everything")
+    parser.add_argument("--only", choices=PARTS, action="append", help="measure this part alone; can be repeated")
     parser.add_argument("--database", metavar="URL", help="a PostgreSQL server to use instead of one of our own")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures there too")
     given = parser.parse_args(arguments)

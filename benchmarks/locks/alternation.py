@@ -1,5 +1,5 @@
-"""Measuring in turns: each round has some of each contender, so that what else the machine does
-meets all of them, and a ratio is of one and the same moment.
+"""Measurement in turns: each round has a batch of every contender, so that whatever else the machine
+does affects all of them, and a ratio compares what was measured at the same moment.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,14 +11,14 @@ _BATCH = 20
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What one contender took."""
+    """The time that one contender took."""
 
     name: str
     seconds: float
-    """The median."""
+    """The median of all its times."""
     yardstick: str | None
     ratio: float | None
-    """To its yardstick: the median over the rounds of the medians' ratio."""
+    """To the yardstick: in each round that of the medians, and of those the median."""
 
 
 def alternate(
@@ -28,7 +28,7 @@ def alternate(
     number: int,
     batch: int = _BATCH,
 ) -> list[Measured]:
-    """Let each do it ``number`` times, in batches, after one batch to warm up."""
+    """Time each contender ``number`` times, in batches, after one batch to warm up."""
     rounds: dict[str, list[float]] = {name: [] for name in contenders}
     every: dict[str, list[float]] = {name: [] for name in contenders}
     for turn in range(max(1, number // batch) + 1):

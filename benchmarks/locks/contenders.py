@@ -1,4 +1,4 @@
-"""What is measured: one way to acquire a lock and release it, as often as it is asked to."""
+"""The contenders: each is one way to acquire a lock and release it, as often as it is asked to."""
 
 import asyncio
 import sqlite3
@@ -16,18 +16,18 @@ from lease.sync import LeaseClient as SyncLeaseClient
 from .statements import GRANT, GRANT_SQLITE, RELEASE, RELEASE_SQLITE
 
 Times = Callable[[int], list[float]]
-"""Acquires and releases so many times, and returns the seconds of each."""
+"""Acquires and releases that many times, and returns how long each time took, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """One of them, open during the block of ``opened``."""
+    """One way to acquire and release a lock, open during the block of ``opened``."""
 
     name: str
     opened: Callable[[str], AbstractContextManager[Times]]
     """Takes the URL of a database."""
     yardstick: str | None = None
-    """The name of the one that it is compared with; None: it is a yardstick itself, or a peer."""
+    """The name of the contender that it is compared with; None for a yardstick itself, or a peer."""
 
 
 def _timed(pair: Callable[[], object]) -> Times:
@@ -56,7 +56,7 @@ def _timed_in(runner: asyncio.Runner, pair: Callable[[], Awaitable[object]]) -> 
 
 @contextmanager
 def lease_async(url: str) -> Iterator[Times]:
-    """The async client."""
+    """Open the async client."""
     with asyncio.Runner() as runner:
         client = runner.run(LeaseClient(url).__aenter__())
 
@@ -71,7 +71,7 @@ def lease_async(url: str) -> Iterator[Times]:
 
 @contextmanager
 def lease_sync(url: str) -> Iterator[Times]:
-    """The sync client."""
+    """Open the sync client."""
     with SyncLeaseClient(url) as client:
 
         def pair() -> None:
@@ -82,7 +82,7 @@ def lease_sync(url: str) -> Iterator[Times]:
 
 @contextmanager
 def psycopg_async(url: str) -> Iterator[Times]:
-    """The same two statements over an async connection of psycopg in autocommit."""
+    """Open an async connection of psycopg in autocommit, for the same two statements."""
     with asyncio.Runner() as runner:
         connection = runner.run(psycopg.AsyncConnection.connect(_plain(url), autocommit=True))
 
@@ -99,7 +99,7 @@ def psycopg_async(url: str) -> Iterator[Times]:
 
 @contextmanager
 def psycopg_sync(url: str) -> Iterator[Times]:
-    """The same two statements over a sync connection of psycopg in autocommit."""
+    """Open a sync connection of psycopg in autocommit, for the same two statements."""
     with psycopg.connect(_plain(url), autocommit=True) as connection:
 
         def pair() -> None:
@@ -112,7 +112,7 @@ def psycopg_sync(url: str) -> Iterator[Times]:
 
 @contextmanager
 def advisory_lock(url: str) -> Iterator[Times]:
-    """A session advisory lock of PostgreSQL: no token, no expiry, nothing written."""
+    """Open a connection for a session advisory lock of PostgreSQL: no token, no expiry, nothing written."""
     with psycopg.connect(_plain(url), autocommit=True) as connection:
 
         def pair() -> None:
@@ -124,7 +124,7 @@ def advisory_lock(url: str) -> Iterator[Times]:
 
 @contextmanager
 def sqlite(url: str) -> Iterator[Times]:
-    """The same two statements over a connection of sqlite3, each in BEGIN IMMEDIATE and COMMIT."""
+    """Open a connection of sqlite3, for the same two statements, each in BEGIN IMMEDIATE and COMMIT."""
     with ExitStack() as stack:
         connection = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
         stack.callback(connection.close)

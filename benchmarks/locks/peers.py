@@ -1,4 +1,4 @@
-"""Locks in Redis, where its server and its Python packages are there."""
+"""Locks in Redis, where its server and its Python packages are installed."""
 
 import shutil
 import socket
@@ -21,7 +21,7 @@ _START = 10.0
 
 
 def missing() -> str | None:
-    """Return why there are none, if there are none."""
+    """Return why they cannot be measured, or None if they can."""
     if redis is None or redis_lock is None:
         return "the peers in Redis: the packages redis and python-redis-lock are not installed"
     if shutil.which("redis-server") is None:
@@ -31,8 +31,8 @@ def missing() -> str | None:
 
 @contextmanager
 def redis_server() -> Iterator[int]:
-    """Run a server on the loopback interface, in a folder of its own, and give its port. Each write is
-    on the disk before it is answered, as PostgreSQL's are.
+    """Run a server on the loopback interface, in a folder of its own, and yield its port. It answers a
+    write once that is on the disk, as PostgreSQL does.
     """
     with socket.create_server(("127.0.0.1", 0)) as free:
         port: int = free.getsockname()[1]
@@ -90,7 +90,7 @@ def _pairs(made: Callable[[int], Callable[[str], Any]], port: int, _url: str) ->
 
 
 def contenders(port: int) -> tuple[Contender, ...]:
-    """Return them."""
+    """Return the contenders on the server at this port."""
     return (
         Contender("redis-py", partial(_pairs, redis_py, port)),
         Contender("python-redis-lock", partial(_pairs, python_redis_lock, port)),

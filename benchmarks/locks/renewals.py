@@ -23,7 +23,7 @@ _HOLDER = "holder"
 
 
 def measure_renewals(url: str, leases: int, *, number: int) -> list[Measured]:
-    """Measure it with so many leases, which are granted first."""
+    """Measure the renewal of that many leases, which are granted first."""
     grants = asyncio.run(_granted(url, leases))
     names = (f"psycopg, {leases:,}", f"lease, {leases:,}")
     with ExitStack() as stack:
@@ -79,7 +79,7 @@ def _store(url: str, grants: list[Grant]) -> Iterator[Times]:
                 renewal = await store.renew(_HOLDER, 3600.0, grants)
                 seconds.append(perf_counter() - began)
                 if len(renewal.pairs) != len(grants):
-                    raise AssertionError("not all were renewed")
+                    raise AssertionError("not all leases were renewed")
             return seconds
 
         store = runner.run(made())

@@ -1,4 +1,4 @@
-"""What is shown: tables for people."""
+"""The report of a benchmark of locks: tables for people."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _WIDTH_OF_A_FILE = 110
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that was measured. Durations are in seconds."""
+    """The figures of one run of the benchmark. Durations are in seconds."""
 
     machine: Machine
     measured: Mapping[str, Sequence[Measured]]

@@ -1,4 +1,4 @@
-"""All that is measured, one part after the other, each in a database of its own."""
+"""The parts of the benchmark, measured one after the other, each in a database of its own."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -35,12 +35,12 @@ _OTHERS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much is measured."""
+    """The amount of what is measured."""
 
     pairs: int
     renewals: int
     seconds: float
-    """Of each trial of waiters."""
+    """How long each trial of waiters lasts."""
     waiters: int
 
 
@@ -49,7 +49,7 @@ QUICK = Size(pairs=40, renewals=2, seconds=1.0, waiters=4)
 
 
 def run(size: Size, parts: Sequence[str], url: str | None) -> Report:
-    """Measure those parts; without a URL on a server of our own."""
+    """Measure these parts; without a URL, on a server of our own."""
     pairs: dict[str, list[Measured]] = {}
     handed: list[HandOvers] = []
     with ExitStack() as stack:
@@ -92,7 +92,7 @@ def _own_server(stack: ExitStack) -> str:
 
 @contextmanager
 def _filled(store: Store) -> Iterator[str]:
-    """Give a database with the table, the rows that are taken, and some of others."""
+    """Yield a database with the table, the rows that the contenders take, and leases of others."""
     with store.empty() as url:
         with connected(make_url(url), ConnectionSettings()) as connection:
             if store.facts.database == "sqlite":
@@ -128,7 +128,7 @@ def _handed(trial: Trial, store: PostgresqlStore, redis: int | None) -> HandOver
 
 
 def _commits(store: PostgresqlStore, url: str) -> int:
-    store.deadlocks(url)  # it waits until all have written their numbers down
+    store.deadlocks(url)  # it waits until every connection has reported its counts
     name = make_url(url).database
     sql = f"SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = '{name}'"
     return int(str(query(store.url, sql)[0][0]))

@@ -1,4 +1,4 @@
-"""Hand-overs: waiters of one lock, in one process and in several, each of whom holds it for a moment
+"""Hand-overs: waiters of one lock, in one process and in several, each of which holds it for a moment
 and asks again.
 """
 
@@ -21,21 +21,21 @@ from ..errors import BenchmarkError
 from . import peers
 
 HELD = 0.001
-"""Seconds for which each holds it."""
+"""Seconds for which each waiter holds the lock."""
 _READY = 90.0
-"""Seconds that the processes have to start and connect in."""
+"""Seconds that the processes have to start and connect."""
 _together: Barrier | None = None
-"""Where the processes of a trial wait for each other."""
+"""The barrier at which the processes of a trial wait for each other."""
 _SLACK = 0.01
-"""Seconds by which one must have asked earlier to be overtaken."""
+"""Seconds by which a waiter must have asked earlier to count as overtaken."""
 
 Turn = tuple[str, float, float]
-"""Who had it, when it asked, and when it got it; by this machine's monotonic clock."""
+"""The waiter that had the lock, when it asked and when it got it, by this machine's monotonic clock."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """Which lock, and how many want it for how long."""
+    """A lock, and how many waiters in how many processes want it for how long."""
 
     kind: str
     processes: int
@@ -45,7 +45,7 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What one process is to do."""
+    """The work that one process is given."""
 
     kind: str
     place: str
@@ -57,7 +57,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one process did, from when to when."""
+    """The turns of one process, and when it began and ended."""
 
     begin: float
     end: float
@@ -66,21 +66,21 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class HandOvers:
-    """What came of it."""
+    """The figures of one trial."""
 
     trial: Trial
     per_second: float
     fewest: int
     most: int
-    """Turns of the waiter that had the fewest, and the most."""
+    """The turns of the waiter that had the fewest, and of the one that had the most."""
     overtaken: float
-    """The share of turns that came before the turn of one who had asked earlier."""
+    """The share of turns that came before the turn of a waiter that had asked earlier."""
     commits: float | None
-    """Transactions a hand-over; None where there are none, or they were not counted."""
+    """Transactions per hand-over; None where there are none, or they were not counted."""
 
 
 def hand_over(trial: Trial, place: str) -> tuple[list[Turn], list[Turn]]:
-    """Let them wait. Return all turns, and those of the time in which all were at it."""
+    """Run the trial. Return all turns, and those that came while every process took part."""
     share = trial.waiters // trial.processes
     orders = [Order(trial.kind, place, number, share, trial.seconds) for number in range(trial.processes)]
     context = get_context("spawn")
@@ -98,7 +98,7 @@ def _meet_at(barrier: Barrier) -> None:
 
 
 def summary(trial: Trial, every: Sequence[Turn], counted: Sequence[Turn], commits: int | None) -> HandOvers:
-    """Return what the turns say; ``commits`` are those of all."""
+    """Return the figures of ``counted``, a part of ``every`` turn; ``commits`` are those of every turn."""
     if not counted:
         raise BenchmarkError(f"{trial.kind}: nobody got the lock")
     counts = Counter(who for who, _, _ in counted)
@@ -113,7 +113,7 @@ def summary(trial: Trial, every: Sequence[Turn], counted: Sequence[Turn], commit
 
 
 def _overtaken(turns: Sequence[Turn]) -> float:
-    """Return the share of turns after which somebody else's came who had asked earlier."""
+    """Return the share of turns that came before the turn of a waiter that had asked earlier."""
     overtaking, earliest = 0, float("inf")
     for _, asked, _ in reversed(turns):
         overtaking += asked > earliest + _SLACK
@@ -122,7 +122,7 @@ def _overtaken(turns: Sequence[Turn]) -> float:
 
 
 def take_part(order: Order) -> Part:
-    """Be one process of them."""
+    """Take part in a trial as one of its processes."""
     match order.kind:
         case "lease":
             return asyncio.run(_lease(order))
