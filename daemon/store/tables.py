@@ -49,6 +49,7 @@ schedule = Table(
     Column("name", Name, nullable=False),
     Column("definition", Text, nullable=False),  # JSON, from Schedule.canonical()
     Column("digest", Text, nullable=False),
+    Column("run_digest", Text),  # of what execution reads of it, from Schedule.run_digest()
     Column("trigger", Text, nullable=False),  # for people: cron 0 2 * * *
     Column("enabled", Boolean, nullable=False),
     Column("next_due", Instant),
@@ -96,6 +97,10 @@ run = Table(
     Column("params", Text, nullable=False, server_default="{}"),  # JSON
     Column("requested_by", Text),
     Column("requested_why", Text),
+    Column("digest", Text),  # the schedule's run_digest when it was made, or adopted (rule 22)
+    Column("cancelled_at", Instant),  # it ends as soon as its work has (rule 23)
+    Column("cancelled_by", Text),
+    Column("cancelled_why", Text),
     Column("created_at", Instant, nullable=False),
     Column("started_at", Instant),
     Column("finished_at", Instant),
