@@ -1,5 +1,7 @@
 """An application: all that one FILE defines."""
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -30,6 +32,14 @@ class Application:
     settings: Mapping[str, Any] = field(default_factory=dict)
     """`[settings]` of a TOML file, as they were read."""
 
+    def digest(self) -> str:
+        """Return a SHA-256 that says which definitions these are: of all that is stored of them but
+        the folders, which may differ from host to host as the values of `env` may.
+        """
+        whole = [_without_folders(schedule.canonical()) for schedule in self.schedules]
+        named = sorted(whole, key=lambda one: str(one["name"]))
+        return hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()
+
     def schedule(self, name: str) -> Schedule:
         """Return a schedule; raises `DefinitionError` if there is none of this name."""
         for schedule in self.schedules:
@@ -47,6 +57,11 @@ class Application:
                 return candidate
         place = Place(source=self.spec or str(self.source), schedule=schedule)
         raise DefinitionError(place, f'there is no job "{job}"', suggestion(job, [known.name for known in jobs]))
+
+
+def _without_folders(schedule: dict[str, Any]) -> dict[str, Any]:
+    jobs = [{name: value for name, value in job.items() if name != "cwd"} for job in schedule["jobs"]]
+    return {**schedule, "jobs": jobs}
 
 
 def make_application(name: object, schedules: Iterable[Schedule], place: Place, **others: Any) -> Application:

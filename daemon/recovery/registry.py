@@ -33,9 +33,11 @@ class ReplicaEntry:
     boot_id: str | None
     pid_namespace: str | None
     version: str
+    digest: str | None = None
+    """Of its definitions; None where they are not known."""
 
 
-def own_entry(holder: str, application: str) -> ReplicaEntry:
+def own_entry(holder: str, application: str, digest: str | None = None) -> ReplicaEntry:
     """Return the entry of this process."""
     me = identity(os.getpid())
     return ReplicaEntry(
@@ -47,6 +49,7 @@ def own_entry(holder: str, application: str) -> ReplicaEntry:
         boot_id=boot_id() or None,
         pid_namespace=pid_namespace(),
         version=package_version(),
+        digest=digest,
     )
 
 
@@ -76,6 +79,11 @@ def touch(connection: Connection, holder: str, state: LiveReplicaState = "runnin
     (rule 16).
     """
     return statements.replica.touch(connection, holder, state) == 1
+
+
+def mark_ready(connection: Connection, holder: str) -> None:
+    """Record that a replica is ready to work."""
+    statements.replica.mark_ready(connection, holder)
 
 
 def mark_stopped(connection: Connection, holder: str) -> bool:

@@ -2,7 +2,7 @@
 
 Schedules that are gone are retired, not deleted, and other applications are not touched. If the
 timing of a schedule changes, or a retired schedule is defined again, planning counts from now (rule
-13). Of two replicas with different definitions, the last to sync wins.
+13). Which definitions are written is decided in `daemon.scheduling.rollout`.
 """
 
 from collections.abc import Mapping
@@ -59,13 +59,17 @@ class _Draft:
         )
 
 
-def sync(connection: Connection, application: Application, *, dry_run: bool = False) -> SyncReport:
-    """Write the definitions into the database, unless ``dry_run``; return the changes."""
+def sync(connection: Connection, application: Application, *, dry_run: bool = False, retire: bool = True) -> SyncReport:
+    """Write the definitions into the database, unless ``dry_run``; return the changes. Without
+    ``retire``, schedules that are not among them stay as they are.
+    """
     if dry_run:
         stored = statements.schedule.of_application(connection, application.name, lock=False)
         return _compare(application, stored).report()
     now = statements.schedule.take_turn(connection, application.name)
     draft = _compare(application, statements.schedule.of_application(connection, application.name, lock=True))
+    if not retire:
+        draft.retired.clear()
     _add(connection, application.name, draft.added, now)
     for schedule, row in draft.changed:
         _change(connection, application.name, schedule, row, now)

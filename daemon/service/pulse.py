@@ -1,7 +1,7 @@
 """The pulse of a replica: beside its runs, it saves their progress and shows that it is alive."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from time import monotonic
 
 from sqlalchemy import Connection
@@ -23,7 +23,7 @@ class Pulse:
     """The pulse, which runs until it is cancelled.
 
     ``take_progress`` returns the progress that is not saved yet, by job run id; ``draining``
-    returns whether the replica is draining.
+    returns whether the replica is draining; ``look`` looks which definitions rule.
     """
 
     def __init__(
@@ -32,21 +32,27 @@ class Pulse:
         entry: registry.ReplicaEntry,
         take_progress: Callable[[], Mapping[int, Progress]],
         draining: Callable[[], bool],
+        look: Callable[[], Awaitable[None]],
     ) -> None:
         self._context = context
         self._entry = entry
         self._take_progress = take_progress
         self._draining = draining
+        self._look = look
         self._touched = monotonic()
 
     async def beat(self) -> None:
-        """Save progress every second, and touch the replica's entry every five seconds."""
+        """Save progress every second; every five seconds touch the replica's entry, and look which
+        definitions rule.
+        """
         while True:
             await asyncio.sleep(_SAVE_EVERY)
             try:
                 await self._save_progress()
                 if monotonic() - self._touched > _TOUCH_EVERY:
                     await self.touch()
+                    if not self._draining():
+                        await self._look()
             except StoreUnavailable:
                 continue
             except Exception as error:  # noqa: BLE001 - without a pulse, others would take this replica for dead
@@ -60,6 +66,7 @@ class Pulse:
         def transaction(connection: Connection) -> None:
             if not registry.touch(connection, entry.holder, state):  # deleted after a long absence
                 registry.register(connection, entry)
+                registry.mark_ready(connection, entry.holder)
 
         await self._context.database.write(transaction)
         self._touched = monotonic()

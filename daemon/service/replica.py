@@ -16,6 +16,7 @@ from ..execution.places import keep_places, sought
 from ..recovery.registry import ReplicaEntry
 from ..recovery.settler import Settler
 from ..scheduling.planner import Planner
+from ..scheduling.rollout import Rollout
 from ..scheduling.wall_clock import WallClock
 from ..telemetry.facts import Note
 from .agenda import Agenda, read_agenda
@@ -49,7 +50,15 @@ class Replica:
         self._planner = Planner(database, application.name, self._schedules, context.notify, wall_clock)
         client = context.client
         self._settler = Settler(database, application.name, client.holder, client.label, context.notify)
-        self._pulse = Pulse(context, entry, self.runs.take_progress, lambda: self.draining)
+        self._rollout = Rollout(
+            database,
+            application,
+            client.holder,
+            client.label,
+            context.notify,
+            takeover_after=settings.takeover_after,
+        )
+        self._pulse = Pulse(context, entry, self.runs.take_progress, lambda: self.draining, self._rollout.look)
 
     def drain(self) -> None:
         """Claim no more runs, and let running jobs finish (rule 19)."""
@@ -90,6 +99,10 @@ class Replica:
     async def clean_up(self) -> None:
         """Settle what an earlier crash left (rule 18); live leases are not touched."""
         await self._settler.settle_stale(at_startup=True)
+
+    async def join(self, *, take_over: bool = False) -> bool:
+        """Bring the definitions, now that this replica is ready; return whether they rule (rule 21)."""
+        return (await self._rollout.join(take_over=take_over)).rules
 
     async def tick(self) -> Agenda | None:
         """Do what can be done now and return what is left; None while the database is away."""

@@ -16,11 +16,11 @@ from lease.database.opening import open_database
 from lease.errors import StoreUnavailable
 
 from ..definitions.application import Application
+from ..errors import DaemonError
 from ..execution.context import ReplicaContext
 from ..jobs.task_thread import TaskThread
 from ..operations.trigger import trigger_now
 from ..recovery import registry
-from ..scheduling.sync import sync
 from ..scheduling.wall_clock import WallClock
 from ..store import statements
 from ..telemetry.facts import LeaseChanged, Note
@@ -32,6 +32,11 @@ from .readiness import Readiness
 from .replica import Replica
 from .settings import Settings
 from .stop_requests import SIGNAL_BASE, StopRequests
+
+
+class Superseded(DaemonError):
+    """These definitions are not the current ones, and no run of theirs would be made."""
+
 
 FAILED = 1
 _PATIENCE = 5
@@ -49,25 +54,31 @@ def serve(
     now: Sequence[str] = (),
     until_idle: bool = False,
     web: WebAddress | None = None,
+    take_over: bool = False,
 ) -> int:
     """Run a replica until a stop request or, with ``until_idle``, until there is nothing to do.
 
-    ``now`` names schedules to trigger after the sync. Return the exit status: 0; 1 if a run failed
+    ``now`` names schedules to trigger after the sync; ``take_over`` makes these definitions the current
+    ones. Return the exit status: 0; 1 if a run failed
     with ``until_idle``; 128 + n after signal n. Raises `LeaseError` if the database cannot be used
     at the start.
     """
     # Jobs find the database of their lease there, in any working directory.
     os.environ["LEASED_DATABASE_URL"] = plain_url(settings.database)
-    return asyncio.run(Service(application, settings, facts).serve(now, until_idle=until_idle, web=web))
+    service = Service(application, settings, facts, take_over=take_over)
+    return asyncio.run(service.serve(now, until_idle=until_idle, web=web))
 
 
 class Service:
     """A replica and the resources that it needs."""
 
-    def __init__(self, application: Application, settings: Settings, facts: Notifier) -> None:
+    def __init__(
+        self, application: Application, settings: Settings, facts: Notifier, *, take_over: bool = False
+    ) -> None:
         self._application = application
         self._settings = settings
         self._facts = facts
+        self._take_over = take_over
         self._tasks = TaskThread()
 
     async def serve(self, now: Sequence[str], *, until_idle: bool, web: WebAddress | None) -> int:
@@ -76,7 +87,7 @@ class Service:
             replica, requests = await self._replica(context)
             with requests.handled():
                 async with self._registered(context), self._served(replica, context.client, web):
-                    triggered = await self._prepare(context, replica, now)
+                    triggered = await self._prepare(context, replica, now, until_idle=until_idle)
                     await self._work(replica, until_idle=until_idle)
                     failed = await self._any_failed(context, replica, triggered)
         if requests.signal is not None:
@@ -127,12 +138,18 @@ class Service:
         finally:
             server.stop()
 
-    async def _prepare(self, context: ReplicaContext, replica: Replica, now: Sequence[str]) -> list[int]:
-        """Sync the definitions, settle what a crash left (rule 18), and trigger ``now``."""
+    async def _prepare(
+        self, context: ReplicaContext, replica: Replica, now: Sequence[str], *, until_idle: bool
+    ) -> list[int]:
+        """Settle what a crash left (rule 18), bring the definitions, and trigger ``now``."""
         application = self._application
-        report = await context.database.write(lambda connection: sync(connection, application))
-        context.notify(Note(f'application "{application.name}": {report}'))
         await replica.clean_up()
+        rules = await replica.join(take_over=self._take_over)
+        if not rules and until_idle:
+            raise Superseded(
+                f'these definitions of "{application.name}" are superseded by others, whose replicas are at work; '
+                "run those, or make these current with --take-over"
+            )
         if not now:
             return []
         return await context.database.write(lambda connection: trigger_now(connection, application.name, now))
@@ -170,7 +187,8 @@ class Service:
 
 
 def _entry(context: ReplicaContext) -> registry.ReplicaEntry:
-    return registry.own_entry(context.client.holder, context.application.name)
+    application = context.application
+    return registry.own_entry(context.client.holder, application.name, application.digest())
 
 
 async def _wall_clock(database: Database) -> WallClock | None:

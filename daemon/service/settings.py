@@ -21,6 +21,7 @@ from lease.errors import InvalidTiming, LeaseError
 from lease.timing import LeaseTiming
 
 from ..definitions.values.durations import duration
+from ..scheduling.generations import TAKEOVER_AFTER
 from ..text import suggestion
 from ..web.address import WebAddress
 from .database_url import url_from_file
@@ -132,6 +133,8 @@ class Settings(BaseModel):
     """How long jobs may go on after the replica gets SIGTERM."""
     poll: Annotated[Seconds, AfterValidator(_longer_than_nothing)] = 1.0
     """How often to look for what is due, at the least."""
+    takeover_after: Annotated[Seconds, AfterValidator(_longer_than_nothing)] = TAKEOVER_AFTER
+    """How long no replica of newer definitions must have been ready before older ones stand in."""
     web: Annotated[
         WebAddress | None,
         BeforeValidator(_web, json_schema_input_type=str),

@@ -184,6 +184,25 @@ job_run = Table(
     postgresql_with={"fillfactor": "70"},
 )
 
+generation = Table(
+    "generation",
+    metadata,
+    Column("application", Name, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("digest", Text, nullable=False),  # of all definitions, from Application.digest()
+    Column("revision", BigInteger),
+    Column("brought_by", Text, nullable=False),  # the replica or the person
+    Column("came_at", Instant, nullable=False),
+    Column("ruled_at", Instant),  # when its definitions last came into the database; NULL: staged
+    Column("rules", Boolean, nullable=False),
+    Column("in_lieu", Boolean, nullable=False),  # it stands in for a newer one
+    Column("changes", Text),  # what it changed when it came to rule
+    PrimaryKeyConstraint("application", "number", name="generation_pkey"),
+    CheckConstraint("NOT rules OR ruled_at IS NOT NULL", name="generation_rules"),
+    CheckConstraint("rules OR NOT in_lieu", name="generation_in_lieu"),
+    Index("generation_ruler_key", "application", unique=True, **_where("rules")),
+)
+
 replica = Table(
     "replica",
     metadata,
@@ -195,6 +214,8 @@ replica = Table(
     Column("boot_id", Text),
     Column("pid_namespace", Text),
     Column("version", Text, nullable=False),
+    Column("digest", Text),  # of its definitions; the version before told none
+    Column("ready_at", Instant),
     Column("state", Text, nullable=False),
     Column("started_at", Instant, nullable=False),
     Column("seen_at", Instant, nullable=False),

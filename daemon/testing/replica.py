@@ -14,7 +14,6 @@ from ..execution.context import ReplicaContext
 from ..jobs.task_thread import TaskThread
 from ..operations.trigger import NoSuchSchedule, trigger
 from ..recovery import registry
-from ..scheduling.sync import sync
 from ..service.agenda import Agenda, read_agenda
 from ..service.replica import Replica
 from ..service.settings import Settings
@@ -68,12 +67,12 @@ class ManualReplica:
             client = await stack.enter_async_context(
                 LeaseClient(self.store.url, timing=self._timing, on_event=lambda event: self._note(LeaseChanged(event)))
             )
-            entry = registry.own_entry(client.holder, self.application.name)
+            entry = registry.own_entry(client.holder, self.application.name, self.application.digest())
             await self.store.write(lambda connection: registry.register(connection, entry))
             stack.push_async_callback(self._mark_stopped, client.holder)
-            await self.store.write(lambda connection: sync(connection, self.application))
             self._context = ReplicaContext(self.application, self.store, client, tasks, self._note)
             self._replica = Replica(self._context, self._settings, entry)
+            await self._replica.join()
             stack.push_async_callback(self._stop_at_exit)
             self._stack = stack.pop_all()
         return self

@@ -177,9 +177,9 @@ class Story:
         return self._start("run", *given, address, *options, "--", self._file(file), environment=environment)
 
     def up(self, *replicas: ReplicaProcess) -> None:
-        """Wait until these replicas have synced and settled, and are ready to claim."""
+        """Wait until these replicas have settled and brought their definitions, and are ready to claim."""
         for replica in replicas or self.replicas:
-            replica.wait_for_line("schedules: ")
+            replica.wait_for_line("generation ")
 
     def holder_pid(self, run_id: int) -> int:
         """Return the process id of the replica that holds the run now."""

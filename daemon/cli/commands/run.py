@@ -15,6 +15,8 @@ from lease.errors import LeaseError
 from ...definitions.application import Application
 from ...definitions.sources.load import load
 from ...errors import DaemonError
+from ...operations.requester import requester
+from ...scheduling.rollout import take_on_top
 from ...service.environment import REPLICA_INDEX
 from ...service.service import serve
 from ...service.settings import Settings, flag_of, read_settings
@@ -52,6 +54,9 @@ def run(
     until_idle: Annotated[
         bool, typer.Option("--until-idle", help="Exit when nothing is due, running or waiting.")
     ] = False,
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="Make these definitions current, also where newer ones are at work.")
+    ] = False,
     no_web: Annotated[bool, typer.Option("--no-web", help="Do not serve HTTP.")] = False,
 ) -> int:
     """Run the schedules in FILE: sync, clean up after dead replicas, then work until SIGTERM."""
@@ -66,7 +71,9 @@ def run(
     set_up_logs(settings.log_format, settings.log_level)
     prepare(settings.database)
     if replicas == 1:
-        return _one(application, settings, tuple(now or ()), until_idle=until_idle)
+        return _one(application, settings, tuple(now or ()), until_idle=until_idle, take_over=take_over)
+    if take_over:
+        ask_url(settings.database, lambda c: take_on_top(c, application, by=requester()), write=True)
     if now:
         trigger_all(application, settings.database, now)
     command = _replica_command(file, flags, settings.web, until_idle=until_idle)
@@ -74,16 +81,18 @@ def run(
     return asyncio.run(Supervisor(command, replicas, until_idle=until_idle, report=report).run())
 
 
-def _one(application: Application, settings: Settings, now: tuple[str, ...], *, until_idle: bool) -> int:
+def _one(
+    application: Application, settings: Settings, now: tuple[str, ...], *, until_idle: bool, take_over: bool
+) -> int:
     web = settings.web
     if web is not None and not web.asked:
         web = web.beside(_index())
     if not until_idle:
-        work = partial(serve, application, settings, now=now, until_idle=False, web=web)
+        work = partial(serve, application, settings, now=now, until_idle=False, web=web, take_over=take_over)
         return _reported(Notifier(log_fact), work, _LOG_PATIENCE)
     console = screen()
     with (ProgressView if console.is_terminal else PlainView)(console) as view:
-        work = partial(serve, application, settings, now=now, until_idle=True, web=web)
+        work = partial(serve, application, settings, now=now, until_idle=True, web=web, take_over=take_over)
         status = _reported(Notifier(view), work, None)
     _summarize(settings, view)
     return status

@@ -11,8 +11,7 @@ from ...definitions.application import Application
 from ...operations.requester import requester
 from ...operations.trigger import trigger as trigger_run
 from ...operations.trigger import trigger_now
-from ...scheduling.sync import SyncReport
-from ...scheduling.sync import sync as write_definitions
+from ...scheduling.rollout import stage
 from ...store.views import NotFound, applications_with, schedule_names
 from ...text import suggestion
 from ..ask import ask, ask_url
@@ -46,15 +45,14 @@ def trigger(
     )
 
 
-def trigger_all(application: Application, url: str, names: Iterable[str]) -> SyncReport:
-    """Write the definitions and request a run of each schedule in ``names``, in one transaction."""
+def trigger_all(application: Application, url: str, names: Iterable[str]) -> None:
+    """Bring the definitions and request a run of each schedule in ``names``, in one transaction."""
 
-    def unit(connection: Connection) -> SyncReport:
-        report = write_definitions(connection, application)
+    def unit(connection: Connection) -> None:
+        stage(connection, application, by=requester())
         trigger_now(connection, application.name, names)
-        return report
 
-    return ask_url(url, unit, write=True)
+    ask_url(url, unit, write=True)
 
 
 def _infer(connection: Connection, schedule: str) -> str:

@@ -28,6 +28,11 @@ def touch(connection: Connection, holder: str, state: ReplicaState) -> int:
     ).rowcount
 
 
+def mark_ready(connection: Connection, holder: str) -> None:
+    """Record that a replica works from now on."""
+    connection.execute(update(replica).where(replica.c.holder == holder).values(ready_at=now()))
+
+
 def mark_dead(connection: Connection, holders: Collection[str]) -> None:
     """Mark replicas as dead."""
     connection.execute(

@@ -66,6 +66,7 @@ def test_sync_shows_first_and_does_then(leased: Leased, folder: Path) -> None:
         "schema": "leased/sync/1",
         "application": "shop",
         "dry_run": False,
+        "staged": False,
         "items": [{"schedule": "nightly", "change": "added"}],
     }
     assert leased("sync", "shop.py").out == "unchanged: 1 schedule\n"

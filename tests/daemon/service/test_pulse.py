@@ -13,11 +13,13 @@ from daemon.recovery import registry
 from daemon.service import pulse
 from daemon.service.pulse import Pulse
 from daemon.store.tables import replica as replicas
-from daemon.telemetry.facts import JobProgressed, Note
+from daemon.telemetry.facts import JobProgressed
 from daemon.testing import ManualReplica, ManualStore
 from tests.support.manual import ONE_O_CLOCK, CountingStore, Gate, a_shop, facts_of, job_runs, told, until
 
 pytestmark = pytest.mark.anyio
+
+FAULT = "internal error in leased; runs continue: ZeroDivisionError"
 
 
 class Beating:
@@ -28,7 +30,10 @@ class Beating:
         self.draining = False
         self.looked = 0
         entry = registry.own_entry(replica.context.client.holder, "shop")
-        self.pulse = Pulse(replica.context, entry, self._take, lambda: self.draining)
+        self.pulse = Pulse(replica.context, entry, self._take, lambda: self.draining, self._look)
+
+    async def _look(self) -> None:
+        pass
 
     def _take(self) -> Mapping[int, Progress]:
         self.looked += 1
@@ -121,16 +126,18 @@ async def test_it_touches_the_entry_again_and_again(monkeypatch: pytest.MonkeyPa
 async def test_neither_an_outage_nor_an_error_of_ours_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Others would take this replica for dead."""
     monkeypatch.setattr(pulse, "_TOUCH_EVERY", -1)
-    async with CountingStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
-        async with beating(replica) as given:
-            store.available = False
-            before = given.looked
-            await until(lambda: given.looked > before + 2, "it has come round in the outage")
-            assert told(replica.facts, "an error of leased itself") == []
-            store.available = True
-            with monkeypatch.context() as patched:
-                patched.setattr(registry, "touch", lambda *_: 1 / 0)
-                await until(lambda: facts_of(replica, Note), "the error is reported")
-            store.writes = 0
-            await until(lambda: store.writes > 2, "it has touched its entry")
-        assert told(replica.facts, "internal error in leased; runs continue: ZeroDivisionError")
+    async with (
+        CountingStore(ONE_O_CLOCK) as store,
+        ManualReplica(store, a_shop()) as replica,
+        beating(replica) as given,
+    ):
+        store.available = False
+        before = given.looked
+        await until(lambda: given.looked > before + 2, "it has come round in the outage")
+        assert told(replica.facts, "an error of leased itself") == []
+        store.available = True
+        with monkeypatch.context() as patched:
+            patched.setattr(registry, "touch", lambda *_: 1 / 0)
+            await until(lambda: told(replica.facts, FAULT), "the error is reported")
+        store.writes = 0
+        await until(lambda: store.writes > 2, "it has touched its entry")

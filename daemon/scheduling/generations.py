@@ -1,0 +1,147 @@
+"""Generations: the definitions of an application in the order in which they first came, and which of
+them rule. Pure decisions (rule 21).
+
+The newest generation rules, whose definitions are those in the database. An older one stands in for
+it when no replica of the newer ones has been ready for a while, so that nothing stays undone; that
+changes no order, retires nothing, and ends when the newer one has been back for as long. Only a
+generation that nobody has seen for a quarter of an hour is superseded for good.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+TAKEOVER_AFTER = 60.0
+"""Seconds without a ready replica of a newer generation after which an older one stands in for it."""
+FOR_GOOD_AFTER = 900.0
+"""Seconds after which it is put on top."""
+_LONGEST_STEP = 15.0
+"""Seconds between two looks beyond which the time does not count: there was no contact."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One set of definitions of an application."""
+
+    number: int
+    digest: str
+    revision: int | None
+    """What the definitions say of their order; None: they say nothing."""
+    is_staged: bool
+    """It has not ruled yet: none of its replicas has been ready, and it was synced beside others."""
+    rules: bool
+    """Its definitions are those in the database."""
+
+    @property
+    def rank(self) -> tuple[bool, int, int]:
+        """The place in the order: one with a revision goes before all without."""
+        return self.revision is not None, self.revision or 0, self.number
+
+
+@dataclass(frozen=True, slots=True)
+class Others:
+    """The digests of the other living replicas: seen lately, and not draining."""
+
+    living: frozenset[str]
+    ready: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """For how many seconds the newer generations have been away, counted while in contact."""
+
+    absent: float = 0.0
+    ready: float = 0.0
+    """For how long one has been ready without a break; this replica itself, if it is of the newest."""
+    at: float | None = None
+    """The monotonic time of the last look."""
+
+    def after(self, now: float, *, is_ready: bool, long_enough: float) -> "Count":
+        """Return the count after a look at ``now``. A life shorter than ``long_enough`` resets nothing."""
+        passed = 0.0 if self.at is None or now - self.at > _LONGEST_STEP else now - self.at
+        if not is_ready:
+            return Count(self.absent + passed, 0.0, now)
+        ready = self.ready + passed
+        return Count(0.0 if ready >= long_enough else self.absent, ready, now)
+
+
+@dataclass(frozen=True, slots=True)
+class Add:
+    """Record these definitions as the newest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Make these definitions those in the database; ``in_lieu`` of a newer generation, retire nothing."""
+
+    in_lieu: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PutOnTop:
+    """Make these definitions the newest for good."""
+
+
+Move = Add | Rule | PutOnTop
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The generations of an application, the oldest first."""
+
+    generations: Sequence[Generation]
+
+    def latest(self, digest: str) -> Generation | None:
+        """Return the generation of these definitions that counts, or None."""
+        return max((one for one in self.generations if one.digest == digest), key=_rank, default=None)
+
+    @property
+    def newest(self) -> Generation | None:
+        """The newest that has had a ready replica, or was synced where none lived."""
+        return max((one for one in self.generations if not one.is_staged), key=_rank, default=None)
+
+    @property
+    def ruler(self) -> Generation | None:
+        """The one whose definitions are in the database."""
+        return next((one for one in self.generations if one.rules), None)
+
+    def newer_than(self, generation: Generation) -> frozenset[str]:
+        """Return the digests of those that supersede ``generation``."""
+        newer = {one.digest for one in self.generations if not one.is_staged and one.rank > generation.rank}
+        return frozenset(newer - {generation.digest})
+
+    def of_revision(self, revision: int) -> Generation | None:
+        """Return the newest generation of this revision."""
+        return max((one for one in self.generations if one.revision == revision), key=_rank, default=None)
+
+
+def _rank(generation: Generation) -> tuple[bool, int, int]:
+    return generation.rank
+
+
+def next_move(
+    order: Order, digest: str, others: Others, count: Count, *, starting: bool, takeover_after: float
+) -> Move | None:
+    """Return what a ready replica with the definitions ``digest`` does now, if anything."""
+    own, newest = order.latest(digest), order.newest
+    if own is None:
+        return Add()
+    if newest is None or own.rank >= newest.rank:
+        is_alone = starting and not others.living - {digest}
+        may_rule = own.is_staged or is_alone or count.ready >= takeover_after
+        return Rule() if may_rule and not own.rules else None
+    if order.newer_than(own) & others.ready:
+        return None
+    if own.rules:
+        return PutOnTop() if count.absent >= FOR_GOOD_AFTER else None
+    is_alone = starting and not others.living
+    return Rule(in_lieu=True) if is_alone or count.absent >= takeover_after else None
+
+
+def is_newer_ready(order: Order, digest: str, others: Others) -> bool:
+    """Return what a replica with the definitions ``digest`` counts: whether a replica of the newest
+    generation is ready, or of one that supersedes its own.
+    """
+    own, newest = order.latest(digest), order.newest
+    if own is None or newest is None or own.rank >= newest.rank:
+        return True
+    return bool(order.newer_than(own) & others.ready)

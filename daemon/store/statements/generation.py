@@ -1,0 +1,72 @@
+"""The statements on `generation`, and on who lives of which."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
+
+from lease.database.dialects import now, seconds_between
+
+from ..tables import generation, replica
+
+_LATEST = 50
+"""So many of the latest generations are looked at, and the last of the definitions in question."""
+
+
+def latest(connection: Connection, application: str, digest: str) -> list[Row[Any]]:
+    """Return the latest generations, the oldest first."""
+    of_application = generation.c.application == application
+    newest = select(func.max(generation.c.number)).where(of_application).scalar_subquery()
+    own = select(func.max(generation.c.number)).where(of_application, generation.c.digest == digest).scalar_subquery()
+    query = (
+        select(generation)
+        .where(of_application, or_(generation.c.number > newest - _LATEST, generation.c.number == own))
+        .order_by(generation.c.number)
+    )
+    return list(connection.execute(query))
+
+
+def add(connection: Connection, application: str, values: Mapping[str, Any]) -> int:
+    """Record a generation on top of all, and return its number."""
+    number = select(func.coalesce(func.max(generation.c.number), 0) + 1).where(generation.c.application == application)
+    made: int = connection.execute(
+        insert(generation)
+        .values(
+            **values,
+            application=application,
+            number=number.scalar_subquery(),
+            came_at=now(),
+            rules=False,
+            in_lieu=False,
+        )
+        .returning(generation.c.number)
+    ).scalar_one()
+    return made
+
+
+def let_rule(connection: Connection, application: str, number: int, *, in_lieu: bool, changes: str) -> None:
+    """Record that the definitions of this generation are those in the database from now on."""
+    of_application = generation.c.application == application
+    connection.execute(update(generation).where(of_application, generation.c.rules).values(rules=False, in_lieu=False))
+    connection.execute(
+        update(generation)
+        .where(of_application, generation.c.number == number)
+        .values(rules=True, in_lieu=in_lieu, ruled_at=now(), changes=changes)
+    )
+
+
+def others(connection: Connection, application: str, holder: str | None, seen_within: float) -> list[Row[Any]]:
+    """Return (digest, is_ready: whether one is) of the replicas besides ``holder`` that were seen lately
+    and are not draining. The digest of a replica of the version before is None.
+    """
+    ready = (func.count(replica.c.ready_at) > 0).label("is_ready")
+    query = (
+        select(replica.c.digest, ready)
+        .where(
+            replica.c.application == application,
+            replica.c.holder != (holder or ""),
+            and_(replica.c.state == "running", seconds_between(replica.c.seen_at, now()) < seen_within),
+        )
+        .group_by(replica.c.digest)
+    )
+    return list(connection.execute(query))

@@ -1,0 +1,301 @@
+"""Which definitions rule while replicas with different files come and go (rule 21).
+
+T is how long the newer ones must have been away; time passes by the replicas' own clock, in steps of
+their signs of life.
+"""
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from daemon.definitions.application import Application
+from daemon.definitions.schedule import Schedule
+from daemon.recovery import registry
+from daemon.scheduling.generations import FOR_GOOD_AFTER
+from daemon.scheduling.rollout import Rollout, stage, take_on_top
+from daemon.store.tables import generation
+from daemon.store.tables import replica as replicas
+from daemon.telemetry.facts import Fact, Note
+from lease.database.database import Database
+from lease.database.opening import open_database
+from tests.support.store import Store, a_schedule, an_application
+
+pytestmark = [pytest.mark.conformance, pytest.mark.anyio]
+
+T = 60.0
+STEP = 5.0
+LONG_AGO = 20.0
+"""Seconds after which a replica that gave no sign of life does not count as living."""
+
+OLD = an_application(a_schedule("stays"), a_schedule("changes"), a_schedule("goes"))
+NEW = an_application(a_schedule("stays"), a_schedule("changes", jobs=("other",)), a_schedule("comes"))
+NEWER = an_application(a_schedule("stays"), a_schedule("comes", jobs=("third",)))
+
+
+class Side:
+    """One replica, with a clock of its own."""
+
+    def __init__(self, world: "World", application: Application, holder: str) -> None:
+        self.holder = holder
+        self.said: list[str] = []
+        self._world = world
+        self._entry = registry.own_entry(holder, application.name, application.digest())
+        self._now = 0.0
+        self.rollout = Rollout(
+            world.database, application, holder, holder, self._hear, takeover_after=T, clock=lambda: self._now
+        )
+
+    def _hear(self, fact: Fact) -> None:
+        assert isinstance(fact, Note)
+        self.said.append(fact.text)
+
+    async def start(self, *, take_over: bool = False) -> None:
+        self._world.store.do(registry.register, self._entry)
+        await self.rollout.join(take_over=take_over)
+
+    async def sign_of_life(self, seconds: float = STEP) -> None:
+        self._now += seconds
+        self._world.store.do(registry.touch, self.holder)
+        await self.rollout.look()
+
+
+class World:
+    """A database, and the replicas on it."""
+
+    def __init__(self, store: Store, database: Database) -> None:
+        self.store = store
+        self.database = database
+        self.living: list[Side] = []
+
+    async def start(self, application: Application, holder: str, *, take_over: bool = False) -> Side:
+        side = Side(self, application, holder)
+        await side.start(take_over=take_over)
+        self.living.append(side)
+        return side
+
+    def kill(self, side: Side) -> None:
+        self.living.remove(side)
+        self.store.shift(replicas, replicas.c.holder == side.holder, seen_at=-LONG_AGO)
+
+    def end(self, side: Side) -> None:
+        self.living.remove(side)
+        self.store.do(registry.mark_stopped, side.holder)
+
+    async def pass_time(self, seconds: float) -> None:
+        for _ in range(round(seconds / STEP)):
+            for side in self.living:
+                await side.sign_of_life()
+
+    def defined(self) -> dict[str, list[str]]:
+        """Return the jobs of each schedule that is not retired."""
+        rows = self.store.schedules().values()
+        return {row.name: _jobs(row.definition) for row in rows if row.retired_at is None}
+
+    @property
+    def ruler(self) -> Any:
+        (row,) = self.store.rows(select(generation).where(generation.c.rules))
+        return row
+
+    def rules(self, application: Application, *, in_lieu: bool = False) -> bool:
+        row = self.ruler
+        return bool((row.digest, row.in_lieu) == (application.digest(), in_lieu))
+
+    def numbers(self) -> list[int]:
+        return [row.number for row in self.store.rows(select(generation).order_by(generation.c.number))]
+
+
+def _jobs(definition: str) -> list[str]:
+    return [job["name"] for job in json.loads(definition)["jobs"]]
+
+
+def jobs_of(application: Application) -> dict[str, list[str]]:
+    return {one.name: [job.name for job in one.jobs] for one in application.schedules}
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    with Store(database_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def world(store: Store, database_url: str) -> AsyncIterator[World]:
+    async with opened(database_url) as database:
+        yield World(store, database)
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Database]:
+    database = open_database(url, timeout=10.0, application="a test")
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+async def test_new_definitions_rule_from_their_first_ready_replica_on(world: World) -> None:
+    old = await world.start(OLD, "a1")
+    assert world.defined() == jobs_of(OLD)
+    await world.start(NEW, "b1")
+    assert world.defined() == jobs_of(NEW)
+    await world.pass_time(STEP)
+    assert "generation 1 is superseded by generation 2" in old.said[-1]
+
+
+async def test_an_old_replica_that_restarts_in_the_midst_of_a_rollout_changes_nothing(world: World) -> None:
+    old = await world.start(OLD, "a1")
+    await world.start(NEW, "b1")
+    world.kill(old)
+    again = await world.start(OLD, "a2")
+    assert world.rules(NEW)
+    await world.pass_time(2 * T)
+    world.end(again)
+    await world.pass_time(2 * T)
+    assert world.defined() == jobs_of(NEW)
+    assert world.numbers() == [1, 2]
+
+
+async def test_the_second_replica_of_the_same_definitions_makes_no_generation(world: World) -> None:
+    await world.start(OLD, "a1")
+    await world.start(OLD, "a2")
+    await world.pass_time(2 * T)
+    assert world.numbers() == [1]
+
+
+async def test_old_ones_stand_in_when_no_new_one_has_been_ready_for_long_and_retire_nothing(world: World) -> None:
+    await world.start(OLD, "a1")
+    new = await world.start(NEW, "b1")
+    world.end(new)
+    await world.pass_time(T - 2 * STEP)
+    assert world.rules(NEW)
+    await world.pass_time(3 * STEP)
+    assert world.rules(OLD, in_lieu=True)
+    assert world.defined() == jobs_of(OLD) | {"comes": ["work"]}
+    assert world.numbers() == [1, 2]
+
+
+async def test_a_crash_loop_does_not_keep_the_old_ones_from_standing_in(world: World) -> None:
+    """A life that is shorter than T resets nothing."""
+    await world.start(OLD, "a1")
+    for life in range(8):
+        new = await world.start(NEW, f"b{life}")
+        await world.pass_time(2 * STEP)
+        world.kill(new)
+        await world.pass_time(4 * STEP)
+    assert world.rules(OLD, in_lieu=True)
+
+
+async def test_the_newer_ones_rule_again_when_one_has_been_ready_for_long(world: World) -> None:
+    await world.start(OLD, "a1")
+    new = await world.start(NEW, "b1")
+    world.kill(new)
+    await world.pass_time(2 * T)
+    assert world.rules(OLD, in_lieu=True)
+    back = await world.start(NEW, "b2")
+    assert "generation 2 is next" in back.said[-1]
+    await world.pass_time(T - 2 * STEP)
+    assert world.rules(OLD, in_lieu=True)
+    await world.pass_time(3 * STEP)
+    assert world.rules(NEW)
+    assert world.defined() == jobs_of(NEW)
+    await world.pass_time(2 * T)
+    assert world.rules(NEW)
+
+
+async def test_a_rollback_is_for_good_after_a_quarter_of_an_hour(world: World) -> None:
+    await world.start(OLD, "a1")
+    new = await world.start(NEW, "b1")
+    world.end(new)
+    await world.pass_time(FOR_GOOD_AFTER + 2 * STEP)
+    assert world.rules(OLD)
+    assert world.defined() == jobs_of(OLD)
+    assert world.numbers() == [1, 2, 3]
+    mended = await world.start(NEW, "b2")
+    await world.pass_time(T)
+    assert "superseded by generation 3" in mended.said[-1]
+    assert world.rules(OLD)
+
+
+async def test_a_file_that_starts_where_nobody_lives_rules_at_once(world: World) -> None:
+    """A developer reverts the file, and reverts that."""
+    for turn, application in enumerate([OLD, NEW, OLD, NEW, OLD]):
+        side = await world.start(application, f"h{turn}")
+        assert world.ruler.digest == application.digest()
+        world.end(side)
+    assert world.numbers() == [1, 2]
+
+
+async def test_a_replica_that_was_cut_off_rules_again_when_it_has_been_back_for_long(world: World) -> None:
+    await world.start(OLD, "a1")
+    new = await world.start(NEW, "b1")
+    world.kill(new)
+    await world.pass_time(2 * T)
+    assert world.rules(OLD, in_lieu=True)
+    world.living.append(new)
+    await new.sign_of_life(2 * T)  # it was out of contact: that does not count
+    assert world.rules(OLD, in_lieu=True)
+    await world.pass_time(T + STEP)
+    assert world.rules(NEW)
+
+
+async def test_an_outage_of_the_database_changes_nothing(world: World) -> None:
+    old, new = await world.start(OLD, "a1"), await world.start(NEW, "b1")
+    world.store.shift(replicas, seen_at=-600.0)
+    await old.sign_of_life(600.0)
+    await new.sign_of_life(600.0)
+    await world.pass_time(2 * T)
+    assert world.rules(NEW)
+    assert world.numbers() == [1, 2]
+
+
+async def test_the_newest_that_lives_stands_in(world: World) -> None:
+    await world.start(OLD, "a1")
+    await world.start(NEW, "b1")
+    newest = await world.start(NEWER, "c1")
+    world.kill(newest)
+    await world.pass_time(T + 2 * STEP)
+    assert world.rules(NEW, in_lieu=True)
+
+
+async def test_definitions_that_are_synced_beside_others_wait_for_a_replica_of_their_own(world: World) -> None:
+    await world.start(OLD, "a1")
+    staged = world.store.do(stage, NEW, by="ci")
+    assert (staged.report, staged.rules) == (None, False)
+    await world.pass_time(2 * T)
+    assert world.rules(OLD)
+    await world.start(NEW, "b1")
+    assert world.rules(NEW)
+    assert world.numbers() == [1, 2]
+
+
+async def test_definitions_that_are_synced_where_nobody_lives_rule_at_once(world: World) -> None:
+    assert world.store.do(stage, OLD, by="ci").rules
+    assert world.store.do(stage, NEW, by="ci").rules
+    assert world.defined() == jobs_of(NEW)
+
+
+async def test_older_ones_are_put_on_top_on_request(world: World) -> None:
+    await world.start(OLD, "a1")
+    new = await world.start(NEW, "b1")
+    await world.start(OLD, "a2", take_over=True)
+    assert world.rules(OLD)
+    await world.pass_time(2 * T)
+    assert "generation 2 is superseded by generation 3" in new.said[-1]
+    assert world.defined() == jobs_of(OLD)
+    world.store.do(take_on_top, NEW, by="somebody")
+    assert world.rules(NEW)
+    assert world.numbers() == [1, 2, 3, 4]
+
+
+async def test_what_differs_from_host_to_host_is_no_other_generation(world: World) -> None:
+    def on(host: str) -> Application:
+        job = {"name": "work", "command": "true", "cwd": f"/srv/{host}", "env": {"HOST": host}}
+        return an_application(Schedule.model_validate({"name": "sync", "every": 60, "jobs": [job]}))
+
+    await world.start(on("one"), "a1")
+    await world.start(on("two"), "a2")
+    assert world.numbers() == [1]

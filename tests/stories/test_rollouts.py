@@ -1,0 +1,67 @@
+"""Deploys as they go: replicas with an older and with a newer file beside each other (rule 21)."""
+
+import signal
+
+from sqlalchemy import select
+
+from daemon.store.tables import schedule
+from tests.support.replicas import ReplicaProcess, Story
+from tests.support.waiting import wait_until
+
+
+def started(story: Story, release: str, *options: str) -> ReplicaProcess:
+    replica = story.start("releases.py", *options, environment={"STORY_RELEASE": release})
+    story.up(replica)
+    return replica
+
+
+def defined(story: Story) -> dict[str, bool]:
+    """Return the schedules, and whether each is retired."""
+    return {row.name: row.retired_at is not None for row in story.rows(select(schedule))}
+
+
+def assert_new_ones_rule(story: Story) -> None:
+    assert defined(story) == {"stays": False, "changes": False, "goes": True, "comes": False}
+    (changed,) = story.rows(select(schedule.c.definition).where(schedule.c.name == "changes"))
+    assert '"name": "new"' in changed.definition
+
+
+def test_an_old_replica_that_is_killed_and_restarts_leaves_the_new_definitions_alone(story: Story) -> None:
+    old = started(story, "old")
+    new = started(story, "new")
+    assert_new_ones_rule(story)
+    old.kill()
+    again = started(story, "old")
+    assert "superseded by generation 2" in again.wait_for_line("generation ")["message"]
+    assert_new_ones_rule(story)
+    again.send(signal.SIGTERM)
+    again.wait()
+    assert_new_ones_rule(story)
+    begun = len(story.events("began", job="comes"))
+    wait_until(lambda: len(story.events("began", job="comes")) > begun + 1, "the new release goes on alone")
+    assert_new_ones_rule(story)
+    assert new.status is None
+
+
+def test_the_old_release_stands_in_when_the_new_one_has_ended_and_gives_way_when_it_is_back(story: Story) -> None:
+    old = started(story, "old", "--takeover-after=1s")
+    new = started(story, "new", "--takeover-after=1s")
+    new.send(signal.SIGTERM)
+    new.wait()
+    old.wait_for_line("generation 1 stands in for generation 2")
+    assert defined(story) == {"stays": False, "changes": False, "goes": False, "comes": False}
+    begun = len(story.events("began", job="goes"))
+    wait_until(lambda: len(story.events("began", job="goes")) > begun, "the old release's own schedule is due again")
+    back = started(story, "new", "--takeover-after=1s")
+    back.wait_for_line("generation 2 is current")
+    assert_new_ones_rule(story)
+
+
+def test_one_that_would_have_nothing_to_do_says_so_and_ends(story: Story) -> None:
+    started(story, "old")
+    started(story, "new")
+    superseded = story.start("releases.py", "--until-idle", environment={"STORY_RELEASE": "old"})
+    assert superseded.wait() != 0
+    assert "make these current with --take-over" in superseded.output
+    assert "Traceback" not in superseded.output
+    assert_new_ones_rule(story)
