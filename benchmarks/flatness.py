@@ -12,7 +12,7 @@ from lease.database.opening import open_database
 
 from .errors import BenchmarkError
 from .stores import Store
-from .workload import MEASURED, TIMEOUT, add_history, names
+from .workload import MEASURED, TIMEOUT, add_history, digests
 
 _LONG = 3600.0
 """Seconds that a grant lasts here, where nobody renews it."""
@@ -36,7 +36,7 @@ def measure_flatness(store: Store, template: str, *, schedules: int, finished: i
     with store.copy(template) as without, store.copy(template) as filled:
         asyncio.run(add_history(filled, each))
         store.settle(filled)
-        claims = asyncio.run(_claim_in_turn((without, filled), names(schedules), places))
+        claims = asyncio.run(_claim_in_turn((without, filled), digests(MEASURED, schedules), places))
     before, after = (median(seconds) for seconds in claims)
     return Flatness(each * schedules, len(claims[0]), before, after, after / before)
 
@@ -55,7 +55,7 @@ async def _claim_in_turn(urls: tuple[str, str], known: tuple[str, ...], places: 
 
 
 async def _claim(database: Database, known: tuple[str, ...], holder: str, places: int) -> float:
-    unit = partial(claim, application=MEASURED, known=known, holder=holder, label=None, ttl=_LONG, limit=places)
+    unit = partial(claim, application=MEASURED, digests=known, holder=holder, label=None, ttl=_LONG, limit=places)
     began = perf_counter()
     claimed = await database.write(unit)
     seconds = perf_counter() - began

@@ -55,7 +55,7 @@ class Replica:
     database: Database
     client: LeaseClient
     application: str
-    known: tuple[str, ...]
+    digests: tuple[str, ...]
     places: int
     told: list[Event]
     """The events of its client, which go on to be added."""
@@ -96,7 +96,7 @@ class Replica:
 
         def unit(connection: Connection) -> list[ClaimedRun]:
             ttl = client.timing.ttl
-            return claim(connection, self.application, self.known, client.holder, client.label, ttl, self.places)
+            return claim(connection, self.application, self.digests, client.holder, client.label, ttl, self.places)
 
         async with client.acquiring() as acquisition:
             began = monotonic()

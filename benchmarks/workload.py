@@ -32,6 +32,11 @@ def names(schedules: int) -> tuple[str, ...]:
     return tuple(f"schedule-{number:05}" for number in range(schedules))
 
 
+def digests(application: str, schedules: int) -> tuple[str, ...]:
+    """Return what replicas know the schedules of either application by."""
+    return tuple(schedule.run_digest() for schedule in _application(application, schedules).schedules)
+
+
 async def prepare(url: str, schedules: int, warm_up: int) -> None:
     """Fill a database that has its tables: sync the definitions and plan what is due, as a replica does when it starts."""
     database = open_database(url, timeout=TIMEOUT * 6)

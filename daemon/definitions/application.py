@@ -36,7 +36,9 @@ class Application:
         """Return a SHA-256 that says which definitions these are: of all that is stored of them but
         the folders, which may differ from host to host as the values of `env` may.
         """
-        whole = [_without_folders(schedule.canonical()) for schedule in self.schedules]
+        whole = [
+            {**schedule.canonical(), "jobs": [job.executed() for job in schedule.jobs]} for schedule in self.schedules
+        ]
         named = sorted(whole, key=lambda one: str(one["name"]))
         return hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()
 
@@ -57,11 +59,6 @@ class Application:
                 return candidate
         place = Place(source=self.spec or str(self.source), schedule=schedule)
         raise DefinitionError(place, f'there is no job "{job}"', suggestion(job, [known.name for known in jobs]))
-
-
-def _without_folders(schedule: dict[str, Any]) -> dict[str, Any]:
-    jobs = [{name: value for name, value in job.items() if name != "cwd"} for job in schedule["jobs"]]
-    return {**schedule, "jobs": jobs}
 
 
 def make_application(name: object, schedules: Iterable[Schedule], place: Place, **others: Any) -> Application:

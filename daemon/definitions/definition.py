@@ -14,6 +14,9 @@ class Mark(Enum):
     TIMING = auto()
     """It decides when a schedule is due: where it changes, planning counts from the change (rule
     13)."""
+    EXECUTION = auto()
+    """Whoever executes a run goes by it: where it changes, runs made before are of another definition
+    (rule 22)."""
     PART = auto()
     """No setting: what the definition consists of, such as its name."""
 

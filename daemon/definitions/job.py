@@ -51,6 +51,10 @@ class Job(Definition):
             )
         return self
 
+    def executed(self) -> dict[str, Any]:
+        """Return what execution reads of it, without the folder, which may differ from host to host."""
+        return {name: value for name, value in self.canonical().items() if name != "cwd"}
+
     def canonical(self) -> dict[str, Any]:
         """Return what is stored of it: functions by name, and of `env` the names only, for
         values may be secret.

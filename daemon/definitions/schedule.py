@@ -66,12 +66,12 @@ class Schedule(Definition):
     """Which instants run that were missed while nothing ran; of `all`, the newest 1,000."""
     start_within: Annotated[float | None, duration()] = None
     """An instant that is older is not started any more, but recorded as missed."""
-    overlap: Overlap = "skip"
+    overlap: Annotated[Overlap, Mark.EXECUTION] = "skip"
     """What becomes of an instant that is due while an earlier run is unfinished: with `skip` it
     is recorded as skipped, with `queue` it runs after that run, with `allow` beside it."""
-    lock: Annotated[str | None, name_of("lock")] = None
+    lock: Annotated[str | None, name_of("lock"), Mark.EXECUTION] = None
     """Shared by schedules that must not run at the same time. Without it each has its own."""
-    on_failure: OnFailure = "stop"
+    on_failure: Annotated[OnFailure, Mark.EXECUTION] = "stop"
     """What follows when a job fails for good: with `stop` the run ends, and the rest is "not
     started"; with `continue` the other jobs run, and the run ends as failed."""
     jitter: Annotated[float, duration()] = 0.0
@@ -138,6 +138,15 @@ class Schedule(Definition):
         """
         timing = self.settings(Mark.TIMING)
         return {name: value for name, value in self.stored().items() if name in timing}
+
+    def run_digest(self) -> str:
+        """Return a SHA-256 of what execution reads of it: its jobs and some policies, but neither its
+        timing nor what differs from host to host, folders and the values of `env` (rule 22).
+        """
+        settings = self.settings(Mark.EXECUTION)
+        own = {name: value for name, value in self.stored().items() if name in settings}
+        whole = [self.name, own, [job.executed() for job in self.jobs]]
+        return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
 
     def canonical(self) -> dict[str, Any]:
         """Return the definition as it is stored, fit for JSON."""

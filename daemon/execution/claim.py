@@ -1,6 +1,6 @@
 """The claim: runs that may start, each under a new grant of its lease, in one transaction.
 
-Rules 4, 14 and 17. A claim waits for no lock: it skips runs that another claim has locked, and
+Rules 4, 14, 17 and 22. A claim waits for no lock: it skips runs that another claim has locked, and
 leases that are live, locked or fenced. So it may lock a run before its lease, unlike every other
 transaction, and cannot deadlock.
 """
@@ -53,18 +53,20 @@ class ClaimedRun:
 def claim(  # noqa: PLR0917 - who claims what, for whom
     connection: Connection,
     application: str,
-    known: Collection[str],
+    digests: Collection[str],
     holder: str,
     label: str | None,
     ttl: float,
     limit: int,
 ) -> list[ClaimedRun]:
-    """Claim up to ``limit`` runs of known schedules, the longest due first, one per lease."""
+    """Claim up to ``limit`` runs of the definitions with these digests (rule 22), the longest due first,
+    one per lease.
+    """
     started: list[Row[Any]] = []
     grants: dict[str, Grant] = {}
     tried: set[str] = set()
     while (places := limit - len(started)) > 0:
-        found = statements.run.candidates(connection, application, known, tried, places)
+        found = statements.run.candidates(connection, application, digests, tried, places)
         first: dict[str, int] = {}
         for run_id, name in found:
             first.setdefault(name, run_id)

@@ -4,10 +4,9 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from ..definitions.codec import read_schedule
-from ..definitions.schedule import Schedule
 from ..errors import NotFound
 from ..scheduling.lease_names import lease_name
 from ..scheduling.plan import waits_for_predecessor
@@ -37,22 +36,14 @@ def trigger(
     row = statements.schedule.lock(connection, application, name)
     if row is None or row.retired_at is not None:
         raise _no_such_schedule(connection, application, name, retired=row is not None)
-    return _add(
-        connection, application, read_schedule(row.definition), params or {}, requested_by=requested_by, why=why
-    )
+    return _add(connection, row, params or {}, requested_by=requested_by, why=why)
 
 
 def _add(
-    connection: Connection,
-    application: str,
-    schedule: Schedule,
-    params: Mapping[str, Any],
-    *,
-    requested_by: str,
-    why: str | None,
+    connection: Connection, row: Row[Any], params: Mapping[str, Any], *, requested_by: str, why: str | None
 ) -> int:
     """Write a run of a schedule whose row is locked, and return its id."""
-    name = schedule.name
+    application, name, schedule = row.application, row.name, read_schedule(row.definition)
     waits = waits_for_predecessor(schedule.overlap) and bool(
         statements.schedule.still_running(connection, application, [name])
     )
@@ -71,11 +62,12 @@ def _add(
             "params": json.dumps({**schedule.params, **params}),
             "requested_by": requested_by,
             "requested_why": why,
+            "digest": row.run_digest,
             "created_at": now,
         },
     )
     if lease.per_run:
-        statements.run.name_leases(connection, application, name, lease.base, per_run=True)
+        statements.run.name_leases(connection, application, name, lease.base, per_run=True, digest=row.run_digest)
     return run_id
 
 

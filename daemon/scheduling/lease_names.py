@@ -41,10 +41,10 @@ def lease_name(application: str, schedule: Schedule) -> LeaseName:
 
 
 def rename_leases(connection: Connection, application: str, name: str) -> None:
-    """Write the lease name of a schedule's pending runs, from its stored definition.
+    """Write the lease name of a schedule's pending runs of its stored definition (rule 22).
 
-    A sync renames only runs that are pending then, so this is due when a run is put back. The
-    schedule's row must be locked.
+    A run is adopted only while it is pending, so this is due when one is put back. The schedule's row
+    must be locked.
     """
     row = statements.schedule.lock(connection, application, name)
     if row is None:
@@ -53,4 +53,4 @@ def rename_leases(connection: Connection, application: str, name: str) -> None:
         lease = lease_name(application, read_schedule(row.definition))
     except UnreadableDefinition:  # a newer release wrote it; its replicas name the lease
         return
-    statements.run.name_leases(connection, application, name, lease.base, per_run=lease.per_run)
+    statements.run.name_leases(connection, application, name, lease.base, per_run=lease.per_run, digest=row.run_digest)

@@ -4,6 +4,7 @@ It looks with each sign of life, and moves in a transaction that decides anew, o
 of an application.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
@@ -16,6 +17,7 @@ from lease.database.database import Database
 from ..definitions.application import Application
 from ..store import statements
 from ..telemetry.facts import Note, Notify
+from .adoption import adopt, strange_digests
 from .generations import (
     FOR_GOOD_AFTER,
     TAKEOVER_AFTER,
@@ -65,6 +67,7 @@ class Rollout:
         self._database = database
         self._application = application
         self._digest = application.digest()
+        self._run_digests = {schedule.run_digest() for schedule in application.schedules}
         self._holder = holder
         self._label = label
         self._notify = notify
@@ -93,6 +96,8 @@ class Rollout:
         if brought.report is not None:
             self._notify(Note(f'application "{self._application.name}": {brought.report}'))
         self._tell(brought.order)
+        if brought.rules:
+            await self._adopt()
         return brought
 
     async def look(self) -> None:
@@ -103,6 +108,18 @@ class Rollout:
         if self._next(order, others) is not None:
             order = (await self._database.write(self._move)).order
         self._tell(order)
+        own = order.latest(self._digest)
+        if own is not None and own.rules:
+            await self._adopt()
+
+    async def _adopt(self) -> None:
+        """Let runs whose definition nobody has any more go by these."""
+        name, holder, known = self._application.name, self._holder, self._run_digests
+        if not await self._database.read(lambda c: strange_digests(c, name, holder, known, SEEN_WITHIN)):
+            return
+        adopted = await self._database.write(lambda c: adopt(c, self._application, holder, SEEN_WITHIN))
+        if adopted.adopted or adopted.cancelled:
+            self._notify(Note(f'application "{name}": {adopted}'))
 
     def _next(self, order: Order, others: Others) -> Move | None:
         return next_move(order, self._digest, others, self._count, starting=False, takeover_after=self._takeover_after)
@@ -217,7 +234,12 @@ def _carry_out(
 
 
 def _add(connection: Connection, application: Application, by: str) -> None:
-    values = {"digest": application.digest(), "revision": None, "brought_by": by}
+    values = {
+        "digest": application.digest(),
+        "revision": None,
+        "brought_by": by,
+        "run_digests": json.dumps([schedule.run_digest() for schedule in application.schedules]),
+    }
     statements.generation.add(connection, application.name, values)
 
 

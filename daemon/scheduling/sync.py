@@ -48,6 +48,8 @@ class _Draft:
     revived: list[tuple[Schedule, Row[Any]]] = field(default_factory=list)
     retired: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
+    unnamed: list[Schedule] = field(default_factory=list)
+    """Unchanged, but without the digest of what execution reads: an older version stored it."""
 
     def report(self) -> SyncReport:
         return SyncReport(
@@ -75,6 +77,8 @@ def sync(connection: Connection, application: Application, *, dry_run: bool = Fa
         _change(connection, application.name, schedule, row, now)
     for schedule, row in draft.revived:
         _revive(connection, application.name, schedule, row, now)
+    for schedule in draft.unnamed:
+        statements.schedule.change(connection, application.name, schedule.name, {"run_digest": schedule.run_digest()})
     if draft.retired:
         statements.schedule.retire(connection, application.name, draft.retired, now)
     return draft.report()
@@ -93,6 +97,8 @@ def _compare(application: Application, stored: list[Row[Any]]) -> _Draft:
             draft.changed.append((schedule, row))
         else:
             draft.unchanged.append(schedule.name)
+            if row.run_digest != schedule.run_digest():
+                draft.unnamed.append(schedule)
     draft.retired.extend(row.name for row in rows.values() if row.retired_at is None)
     return draft
 
@@ -137,13 +143,13 @@ def _write(connection: Connection, application: str, schedule: Schedule, values:
     name = lease_name(application, schedule)
     if not name.per_run:
         statements.schedule.prepare_leases(connection, [name.base])
-    statements.run.name_leases(connection, application, schedule.name, name.base, per_run=name.per_run)
 
 
 def _definition(schedule: Schedule, now: datetime) -> dict[str, Any]:
     return {
         "definition": write_schedule(schedule),
         "digest": schedule.digest(),
+        "run_digest": schedule.run_digest(),
         "trigger": str(schedule.trigger),
         "enabled": schedule.enabled,
         "changed_at": now,

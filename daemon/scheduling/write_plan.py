@@ -17,17 +17,26 @@ class PlanningFailed(DaemonError):
     """The plan does not match the database; nothing was written."""
 
 
-def write_plan(connection: Connection, application: str, schedule: Schedule, decided: Plan, now: datetime) -> int:
-    """Write the runs and move the schedule on; return how many of the runs already existed."""
+def write_plan(  # noqa: PLR0917 - what is written of what, and when
+    connection: Connection,
+    application: str,
+    schedule: Schedule,
+    digest: str | None,
+    decided: Plan,
+    now: datetime,
+) -> int:
+    """Write the runs, each of the definition with this digest, and move the schedule on; return how many
+    of the runs already existed.
+    """
     new = [planned for planned in decided.runs if not planned.extends]
-    rows = [_row(application, schedule, planned, now) for planned in new]
+    rows = [{**_row(application, schedule, planned, now), "digest": digest} for planned in new]
     made = statements.run.add(connection, rows) if rows else 0
     for planned in decided.runs:
         if planned.extends:
             _extend(connection, application, schedule, planned)
     lease = lease_name(application, schedule)
     if lease.per_run and made:
-        statements.run.name_leases(connection, application, schedule.name, lease.base, per_run=True)
+        statements.run.name_leases(connection, application, schedule.name, lease.base, per_run=True, digest=digest)
     stretch = decided.stretch
     moved_on = {
         "next_due": decided.next_due,

@@ -1,6 +1,6 @@
 """The agenda of a replica: what there is to do and when, read in one query."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -46,7 +46,11 @@ class Agenda:
         return not to_plan and self.available == self.waiting == self.running == 0
 
 
-def read_agenda(connection: Connection, application: str, known: Collection[str], holder: str | None = None) -> Agenda:
-    """Return the agenda for the known schedules; ``holder`` is this replica."""
+def read_agenda(
+    connection: Connection, application: str, known: Mapping[str, str], holder: str | None = None
+) -> Agenda:
+    """Return the agenda for the known schedules, given with the digests of what execution reads of them;
+    ``holder`` is this replica.
+    """
     row = statements.agenda.read(connection, application, known, holder)
     return Agenda(**row._asdict())

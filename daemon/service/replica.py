@@ -42,6 +42,7 @@ class Replica:
         self._context = context
         self._settings = settings
         self._schedules = {schedule.name: schedule for schedule in application.schedules}
+        self._known = {schedule.name: schedule.run_digest() for schedule in application.schedules}
         self._locks = {schedule.lock for schedule in application.schedules if schedule.lock is not None}
         self._wake = asyncio.Event()
         self._at_once = False
@@ -135,8 +136,8 @@ class Replica:
     # The steps of a tick; each returns the agenda after it
 
     async def _look(self) -> Agenda:
-        application, known, holder = self._context.application.name, tuple(self._schedules), self._context.client.holder
-        return await self._context.database.read(lambda c: read_agenda(c, application, known, holder))
+        application, holder = self._context.application.name, self._context.client.holder
+        return await self._context.database.read(lambda c: read_agenda(c, application, self._known, holder))
 
     async def _settle(self, agenda: Agenda) -> Agenda:
         """End the attempts that other replicas left behind (rule 18)."""
@@ -160,7 +161,7 @@ class Replica:
         places = self.runs.free_places
         if not agenda.available or places <= 0 or self.draining:
             return agenda
-        client, application, known = self._context.client, self._context.application.name, tuple(self._schedules)
+        client, application, known = self._context.client, self._context.application.name, tuple(self._known.values())
         async with client.acquiring() as acquisition:
             claimed = await self._context.database.write(
                 lambda c: claim(c, application, known, client.holder, client.label, client.timing.ttl, places)

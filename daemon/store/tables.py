@@ -98,7 +98,8 @@ run = Table(
     Column("requested_by", Text),
     Column("requested_why", Text),
     Column("digest", Text),  # the schedule's run_digest when it was made, or adopted (rule 22)
-    Column("cancelled_at", Instant),  # it ends as soon as its work has (rule 23)
+    Column("adopted_from", Text),  # the digest that it had before
+    Column("cancelled_at", Instant),  # it ends as soon as its work has
     Column("cancelled_by", Text),
     Column("cancelled_why", Text),
     Column("created_at", Instant, nullable=False),
@@ -197,6 +198,7 @@ generation = Table(
     Column("rules", Boolean, nullable=False),
     Column("in_lieu", Boolean, nullable=False),  # it stands in for a newer one
     Column("changes", Text),  # what it changed when it came to rule
+    Column("run_digests", Text, nullable=False),  # JSON: those of its schedules
     PrimaryKeyConstraint("application", "number", name="generation_pkey"),
     CheckConstraint("NOT rules OR ruled_at IS NOT NULL", name="generation_rules"),
     CheckConstraint("rules OR NOT in_lieu", name="generation_in_lieu"),

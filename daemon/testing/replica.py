@@ -196,7 +196,8 @@ class ManualReplica:
         return await self.store.read(lambda connection: read_run(connection, run_id))
 
     async def _agenda(self) -> Agenda:
-        known, holder = [schedule.name for schedule in self.application.schedules], self.context.client.holder
+        known = {schedule.name: schedule.run_digest() for schedule in self.application.schedules}
+        holder = self.context.client.holder
         return await self.store.read(lambda c: read_agenda(c, self.application.name, known, holder))
 
     async def _until_ended(self, run_id: int | None = None) -> None:

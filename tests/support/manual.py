@@ -126,9 +126,10 @@ async def a_held_run(replica: ManualReplica, schedule: str = "nightly") -> HeldR
     """Trigger a run and claim it, as a tick does, but do not execute it."""
     await replica.trigger(schedule)
     context, client = replica.context, replica.context.client
+    digest = replica.application.schedule(schedule).run_digest()
     async with client.acquiring() as acquisition:
         (claimed,) = await context.database.write(
-            lambda c: claim(c, "shop", [schedule], client.holder, client.label, client.timing.ttl, 1)
+            lambda c: claim(c, "shop", [digest], client.holder, client.label, client.timing.ttl, 1)
         )
         (held,) = await acquisition.adopt([claimed.grant])
     return HeldRun(context, claimed, held)
@@ -141,7 +142,8 @@ async def left_behind(
 
     def transaction(connection: Connection) -> Grant:
         run_id = trigger(connection, "shop", schedule, requested_by="a test")
-        (claimed,) = claim(connection, "shop", [schedule], "gone", "a replica that is gone", 60.0, 1)
+        digest = connection.execute(select(run.c.digest).where(run.c.id == run_id)).scalar_one()
+        (claimed,) = claim(connection, "shop", [digest], "gone", "a replica that is gone", 60.0, 1)
         connection.execute(update(run).where(run.c.id == run_id).values(abandoned=abandoned))
         if stale:
             this = leases.c.name == claimed.grant.name

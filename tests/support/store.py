@@ -100,7 +100,13 @@ class Store:
         return counts
 
     def claim(self, *known: str, holder: str = "h1", limit: int = 10, application: str = "shop") -> list[ClaimedRun]:
-        return self.do(claim, application, known, holder, f"label of {holder}", TTL, limit)
+        digests = list(self.known(*known, application=application).values())
+        return self.do(claim, application, digests, holder, f"label of {holder}", TTL, limit)
+
+    def known(self, *names: str, application: str = "shop") -> dict[str, str]:
+        """Return what a replica with the current definitions of these schedules knows them by."""
+        rows = self.rows(select(schedule).where(schedule.c.application == application, schedule.c.name.in_(names)))
+        return {row.name: row.run_digest for row in rows}
 
     def shift(self, table: Any, *where: ColumnElement[bool], **seconds: float) -> None:
         """Set times to a number of seconds from now."""
@@ -174,6 +180,7 @@ def pending_runs(store: Store, schedule_: Schedule, count: int, application: str
         "lease_name": lease_name(application, schedule_).base,
         "created_at": PAST,
         "scheduled_for": PAST,
+        "digest": schedule_.run_digest(),
         **values,
     }
 

@@ -1,6 +1,6 @@
 """The query by which a replica learns what there is to do."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, case, func, literal, or_, select
@@ -12,10 +12,10 @@ from ..tables import run, schedule
 from .dialects import among, pending, running, unfinished
 
 
-def read(connection: Connection, application: str, names: Collection[str], holder: str | None) -> Row[Any]:
+def read(connection: Connection, application: str, known: Mapping[str, str], holder: str | None) -> Row[Any]:
     """Return the fields of `daemon.service.agenda.Agenda`."""
-    due, late = _due(application, names), _late(application, names)
-    runs = _runs(application, names, holder)
+    due, late = _due(application, known.keys()), _late(application, known.keys())
+    runs = _runs(application, known.values(), holder)
     earlier = case((due.c.until.is_(None), late.c.until), (late.c.until < due.c.until, late.c.until), else_=due.c.until)
     return connection.execute(
         select(
@@ -66,7 +66,7 @@ def _late(application: str, names: Collection[str]) -> Any:
     )
 
 
-def _runs(application: str, names: Collection[str], holder: str | None) -> Any:
+def _runs(application: str, digests: Collection[str], holder: str | None) -> Any:
     """Return the query for the unfinished runs."""
     until_start = seconds_until(run.c.available_at)
     until_free = seconds_between(clock(), lease.c.expires_at)
@@ -74,7 +74,7 @@ def _runs(application: str, names: Collection[str], holder: str | None) -> Any:
     may_start = and_(pending(), run.c.available_at.is_not(None))
     blocked = and_(live, until_free > until_start)
     ours = and_(lease.c.holder == run.c.holder, lease.c.token == run.c.token)
-    known = and_(schedule.c.retired_at.is_(None), among(run.c.schedule, names))
+    known = among(run.c.digest, digests)
     available = and_(may_start, run.c.available_at <= now(), ~func.coalesce(live, literal(False)))
     return (
         select(
@@ -85,11 +85,7 @@ def _runs(application: str, names: Collection[str], holder: str | None) -> Any:
             func.count(case((and_(running(), known), 1))).label("running"),
             func.count(case((and_(running(), run.c.holder != (holder or "")), 1))).label("others_running"),
         )
-        .select_from(
-            run.join(
-                schedule, and_(schedule.c.application == run.c.application, schedule.c.name == run.c.schedule)
-            ).outerjoin(lease, lease.c.name == run.c.lease_name)
-        )
+        .select_from(run.outerjoin(lease, lease.c.name == run.c.lease_name))
         .where(
             run.c.application == application,
             unfinished(),

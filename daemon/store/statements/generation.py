@@ -1,5 +1,6 @@
 """The statements on `generation`, and on who lives of which."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +9,7 @@ from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
 from lease.database.dialects import now, seconds_between
 
 from ..tables import generation, replica
+from .dialects import among
 
 _LATEST = 50
 """So many of the latest generations are looked at, and the last of the definitions in question."""
@@ -53,6 +55,15 @@ def let_rule(connection: Connection, application: str, number: int, *, in_lieu: 
         .where(of_application, generation.c.number == number)
         .values(rules=True, in_lieu=in_lieu, ruled_at=now(), changes=changes)
     )
+
+
+def run_digests_of_others(connection: Connection, application: str, holder: str, seen_within: float) -> set[str]:
+    """Return the digests of all schedules that living replicas besides ``holder`` have."""
+    digests = [row.digest for row in others(connection, application, holder, seen_within) if row.digest]
+    query = select(generation.c.run_digests).where(
+        generation.c.application == application, among(generation.c.digest, digests)
+    )
+    return {digest for known in connection.scalars(query) for digest in json.loads(known)}
 
 
 def others(connection: Connection, application: str, holder: str | None, seen_within: float) -> list[Row[Any]]:

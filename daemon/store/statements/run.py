@@ -1,10 +1,11 @@
 """The statements on `run`."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, insert, null, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, insert, null, or_, select, update
 
 from lease.database.dialects import insert_missing, later, now
 from lease.model import Grant
@@ -44,18 +45,57 @@ def extend(
     ).rowcount
 
 
-def name_leases(connection: Connection, application: str, name: str, lease_name: str, *, per_run: bool) -> None:
-    """Set the lease name of a schedule's pending runs, which hold no lease."""
+def name_leases(
+    connection: Connection, application: str, name: str, lease_name: str, *, per_run: bool, digest: str | None
+) -> None:
+    """Set the lease name of a schedule's pending runs of this definition, which hold no lease."""
     wanted: ColumnElement[str] | str = lease_name + "/" + number(run.c.id) if per_run else lease_name
     connection.execute(
         update(run)
-        .where(run.c.application == application, run.c.schedule == name, pending(), run.c.lease_name != wanted)
+        .where(
+            run.c.application == application,
+            run.c.schedule == name,
+            pending(),
+            run.c.digest.is_not_distinct_from(digest),
+            run.c.lease_name != wanted,
+        )
         .values(lease_name=wanted)
     )
 
 
+def pending_digests(connection: Connection, application: str) -> set[str | None]:
+    """Return the digests of the definitions that pending runs were made from; None of 0.1.0's."""
+    query = select(run.c.digest).where(run.c.application == application, pending())
+    return set(connection.scalars(query.distinct()))
+
+
+def adopt(connection: Connection, application: str, name: str, strange: Collection[str | None], digest: str) -> int:
+    """Give a schedule's pending runs of ``strange`` definitions its own; return how many there were."""
+    return connection.execute(
+        update(run)
+        .where(run.c.application == application, run.c.schedule == name, pending(), _of(strange))
+        .values(digest=digest, adopted_from=run.c.digest)
+    ).rowcount
+
+
+def cancel_retired(connection: Connection, application: str, strange: Collection[str | None]) -> dict[str, int]:
+    """End the pending runs of retired schedules that nobody has any more; return how many by schedule."""
+    retired = exists().where(
+        schedule.c.application == run.c.application,
+        schedule.c.name == run.c.schedule,
+        schedule.c.retired_at.is_not(None),
+    )
+    ended = connection.scalars(
+        update(run)
+        .where(run.c.application == application, pending(), retired, _of(strange))
+        .values(state="cancelled", reason="retired", available_at=null(), finished_at=now())
+        .returning(run.c.schedule)
+    )
+    return dict(Counter(ended))
+
+
 def candidates(
-    connection: Connection, application: str, names: Collection[str], tried: Collection[str], limit: int
+    connection: Connection, application: str, digests: Collection[str], tried: Collection[str], limit: int
 ) -> list[tuple[int, str]]:
     """Lock runs that may start and return (id, lease), the longest due first; skip locked ones.
 
@@ -63,21 +103,15 @@ def candidates(
     others.
     """
     live = exists().where(lease.c.name == run.c.lease_name, ~free_or_stale())
-    retired = exists().where(
-        schedule.c.application == run.c.application,
-        schedule.c.name == run.c.schedule,
-        schedule.c.retired_at.is_not(None),
-    )
     query = (
         select(run.c.id, run.c.lease_name)
         .where(
             run.c.application == application,
             pending(),
             run.c.available_at <= now(),
-            among(run.c.schedule, names),
+            among(run.c.digest, digests),
             ~_late(),
             ~live,
-            ~retired,
             bounded(),
         )
         .order_by(run.c.available_at, run.c.id)
@@ -183,6 +217,11 @@ def mark_missed(connection: Connection, ids: Collection[int]) -> set[str]:
         .returning(run.c.schedule)
     )
     return set(connection.scalars(missed))
+
+
+def _of(digests: Collection[str | None]) -> ColumnElement[bool]:
+    known = among(run.c.digest, [digest for digest in digests if digest is not None])
+    return or_(known, run.c.digest.is_(None)) if None in digests else known
 
 
 def _runs_under(run_id: int, grant: Grant) -> ColumnElement[bool]:

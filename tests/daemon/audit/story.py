@@ -18,10 +18,11 @@ from daemon.jobs.outcome import Outcome
 from daemon.operations.trigger import trigger
 from daemon.recovery.registry import ReplicaEntry, register
 from daemon.recovery.settle import settle
+from daemon.scheduling.adoption import adopt
 from daemon.scheduling.plan import first_state
 from daemon.store.statements.schedule import database_time
 from daemon.store.tables import job_run, replica, schedule
-from tests.support.store import Store, a_schedule, an_at
+from tests.support.store import Store, a_schedule, an_application, an_at
 
 HOURLY = a_schedule("hourly", jobs=("zones", "orders"), catch_up="all", overlap="queue")
 TICKS = a_schedule("ticks", Every(1.0), catch_up="skip")
@@ -142,6 +143,7 @@ def _what_changes(store: Store) -> None:
     finished(store.do(retry_run, waiting, 0.0, job=failed))
     work(store, claim(store, "changing"), "work")
     store.sync(*SECOND)
+    store.do(adopt, an_application(*SECOND), "h1", 15.0)
     of_it = schedule.c.name == "changing"
     store.shift(schedule, of_it, anchor=-1200.0, planned_until=-1200.0, changed_at=-1200.0, next_due=-1139.0)
     plan(store, SECOND)

@@ -187,8 +187,9 @@ def test_two_claimers_at_once_never_get_the_same_run(store: Store) -> None:
 
 def test_claimers_of_runs_with_leases_never_seen_before_do_not_deadlock(store: Store) -> None:
     store.sync(a_schedule("poll", overlap="allow"))
-    pending_runs(store, a_schedule("poll", overlap="allow"), 60)
-    store.do(statements.run.name_leases, "shop", "poll", "run/shop/poll", per_run=True)
+    poll = a_schedule("poll", overlap="allow")
+    pending_runs(store, poll, 60)
+    store.do(statements.run.name_leases, "shop", "poll", "run/shop/poll", per_run=True, digest=poll.run_digest())
     with ThreadPoolExecutor(4) as pool:
         of_each = list(pool.map(lambda holder: store.claim("poll", holder=holder, limit=15), ["h1", "h2", "h3", "h4"]))
     ids = [one.run_id for of_one in of_each for one in of_one]
@@ -205,7 +206,7 @@ def test_a_claim_passes_over_a_run_and_a_lease_that_are_locked(postgres: Store) 
 
     def hurried(connection: Connection) -> list[ClaimedRun]:
         connection.execute(text("SET LOCAL lock_timeout = '1ms'"))
-        return claim(connection, "shop", names, "h1", None, TTL, 1)
+        return claim(connection, "shop", [one.run_digest() for one in schedules], "h1", None, TTL, 1)
 
     with postgres.begin() as connection:
         connection.execute(text("SELECT FROM public.run WHERE schedule = 'run-locked' FOR UPDATE"))
@@ -241,8 +242,9 @@ def test_a_grant_whose_run_was_gone_is_let_go(store: Store, monkeypatch: pytest.
 
 def test_what_earlier_attempts_did_is_known_to_the_next(store: Store) -> None:
     """Rule 16: a run resumes at the first job that is not done."""
-    store.sync(a_schedule("daily", jobs=("one", "two", "three")))
-    pending_runs(store, a_schedule("daily"), 1)
+    daily = a_schedule("daily", jobs=("one", "two", "three"))
+    store.sync(daily)
+    pending_runs(store, daily, 1)
     (first,) = store.claim("daily")
     job = store.do(start_job, first, "one", 0, 1)
     assert isinstance(job, int)

@@ -158,19 +158,6 @@ async def test_with_continue_a_job_that_failed_for_good_stays_failed_when_the_ru
             assert [job.state for job in run.jobs] == ["failed", "stopped", "succeeded"]
 
 
-async def test_a_run_of_which_every_job_is_done_has_succeeded() -> None:
-    """The definition has become shorter since it was begun."""
-    gate = Gate()
-    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(nothing, gate.passed)) as one:
-        await one.trigger("nightly")
-        await one.tick()
-        await gate.entered()
-        await one.stop()
-        async with ManualReplica(store, a_shop(nothing)) as other:
-            (run,) = await other.work()
-            assert (run.state, [job.state for job in run.jobs]) == ("succeeded", ["succeeded", "stopped"])
-
-
 # Loss
 
 

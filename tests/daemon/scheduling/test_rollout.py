@@ -10,14 +10,16 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from daemon.definitions.application import Application
 from daemon.definitions.schedule import Schedule
+from daemon.execution.claim import claim
+from daemon.operations.trigger import trigger
 from daemon.recovery import registry
 from daemon.scheduling.generations import FOR_GOOD_AFTER
 from daemon.scheduling.rollout import Rollout, stage, take_on_top
-from daemon.store.tables import generation
+from daemon.store.tables import generation, run
 from daemon.store.tables import replica as replicas
 from daemon.telemetry.facts import Fact, Note
 from lease.database.database import Database
@@ -103,6 +105,14 @@ class World:
     def rules(self, application: Application, *, in_lieu: bool = False) -> bool:
         row = self.ruler
         return bool((row.digest, row.in_lieu) == (application.digest(), in_lieu))
+
+    def trigger(self, name: str) -> int:
+        return self.store.do(trigger, "shop", name, requested_by="a test")
+
+    def claimed_by(self, application: Application) -> list[str]:
+        """Claim what a replica with these definitions may, and return the schedules."""
+        digests = [one.run_digest() for one in application.schedules]
+        return sorted(one.schedule for one in self.store.do(claim, "shop", digests, "h", "a replica", 60.0, 10))
 
     def numbers(self) -> list[int]:
         return [row.number for row in self.store.rows(select(generation).order_by(generation.c.number))]
@@ -289,6 +299,80 @@ async def test_older_ones_are_put_on_top_on_request(world: World) -> None:
     world.store.do(take_on_top, NEW, by="somebody")
     assert world.rules(NEW)
     assert world.numbers() == [1, 2, 3, 4]
+
+
+async def test_a_run_waits_for_a_replica_with_the_definition_that_it_was_made_from(world: World) -> None:
+    """Rule 22: what a deploy did not change goes on everywhere."""
+    await world.start(OLD, "a1")
+    for name in ("stays", "changes"):
+        world.trigger(name)
+    await world.start(NEW, "b1")
+    await world.pass_time(2 * T)
+    assert world.claimed_by(NEW) == ["stays"]
+    assert world.claimed_by(OLD) == ["changes"]
+
+
+async def test_a_run_whose_definition_nobody_has_any_more_goes_by_the_current_one_and_its_lock(world: World) -> None:
+    old = await world.start(an_application(a_schedule("changes")), "a1")
+    made, of_another = world.trigger("changes"), world.trigger("changes")
+    locked = an_application(a_schedule("changes", lock="warehouse"))
+    new = await world.start(locked, "b1")
+    await world.pass_time(2 * STEP)
+    before = world.store.run(made)
+    assert (before.lease_name, before.adopted_from) == ("run/shop/changes", None)
+    world.end(old)
+    await world.pass_time(2 * STEP)
+    after = world.store.run(made)
+    assert (after.lease_name, after.adopted_from) == ("warehouse", before.digest)
+    assert after.digest == world.store.run(of_another).digest == locked.schedules[0].run_digest()
+    assert '2 runs of "changes" will go by its current definition' in new.said[-1]
+
+
+async def test_a_run_at_work_ends_as_it_began(world: World) -> None:
+    old = await world.start(OLD, "a1")
+    run_id = world.trigger("changes")
+    assert world.claimed_by(OLD) == ["changes"]
+    await world.start(NEW, "b1")
+    world.kill(old)
+    await world.pass_time(2 * STEP)
+    assert world.store.run(run_id).adopted_from is None
+
+
+async def test_what_waits_of_a_retired_schedule_is_claimed_while_a_replica_has_it_and_then_cancelled(
+    world: World,
+) -> None:
+    """Rule 17."""
+    old = await world.start(OLD, "a1")
+    run_id = world.trigger("goes")
+    await world.start(NEW, "b1")
+    await world.pass_time(2 * T)
+    assert world.store.run(run_id).state == "pending"
+    world.end(old)
+    await world.pass_time(2 * STEP)
+    ended = world.store.run(run_id)
+    assert (ended.state, ended.reason) == ("cancelled", "retired")
+    assert world.claimed_by(OLD) == []
+
+
+async def test_a_run_of_the_version_before_goes_by_the_current_definition(world: World) -> None:
+    await world.start(OLD, "a1")
+    run_id = world.trigger("stays")
+    world.store.do(lambda connection: connection.execute(update(run).values(digest=None)))
+    assert world.claimed_by(OLD) == []
+    await world.pass_time(2 * STEP)
+    assert world.store.run(run_id).digest == OLD.schedules[0].run_digest()
+
+
+async def test_who_stands_in_adopts_what_waits_of_the_newer_ones(world: World) -> None:
+    await world.start(OLD, "a1")
+    new = await world.start(NEW, "b1")
+    of_both, of_new = world.trigger("changes"), world.trigger("comes")
+    world.end(new)
+    await world.pass_time(2 * T)
+    assert world.rules(OLD, in_lieu=True)
+    assert world.store.run(of_both).adopted_from == NEW.schedule("changes").run_digest()
+    assert world.store.run(of_new).state == "pending"
+    assert world.claimed_by(OLD) == ["changes"]
 
 
 async def test_what_differs_from_host_to_host_is_no_other_generation(world: World) -> None:

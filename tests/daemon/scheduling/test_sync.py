@@ -10,7 +10,7 @@ from sqlalchemy import Row, select
 
 from daemon.definitions.triggers.trigger import At, Cron, Every
 from daemon.scheduling.sync import SyncReport, sync
-from daemon.store.tables import run, schedule
+from daemon.store.tables import schedule
 from tests.support.store import PAST, Store, a_schedule, an_application, an_at, pending_runs
 
 pytestmark = pytest.mark.conformance
@@ -87,7 +87,6 @@ def test_a_schedule_that_is_gone_is_retired_and_counts_from_its_return(store: St
     assert row.retired_at is not None
     assert row.next_due is None
     assert [one.state for one in store.runs()] == ["pending"]
-    assert store.claim("stays", "goes") == []
     assert store.sync(stays) == SyncReport(unchanged=("stays",))
 
     assert store.sync(stays, goes) == SyncReport(revived=("goes",), unchanged=("stays",))
@@ -135,19 +134,6 @@ def test_a_dry_run_tells_all_and_changes_nothing(store: Store) -> None:
         added=("new",), changed=("changes",), retired=("goes",), revived=("comes-back",), unchanged=("same",)
     )
     assert store.everything() == before
-
-
-def test_a_new_lock_also_holds_for_runs_that_have_not_started(store: Store) -> None:
-    store.sync(a_schedule("poll"))
-    pending_runs(store, a_schedule("poll"), 1)
-    store.sync(a_schedule("poll", lock="warehouse"))
-    assert [row.lease_name for row in store.runs()] == ["warehouse"]
-    store.sync(a_schedule("poll", overlap="allow"))
-    (row,) = store.runs()
-    assert row.lease_name == f"run/shop/poll/{row.id}"
-    (claimed,) = store.claim("poll")
-    store.sync(a_schedule("poll"))
-    assert store.runs(run.c.id == claimed.run_id)[0].lease_name == claimed.grant.name, "a running run keeps its lease"
 
 
 def test_replicas_that_sync_at_once_add_each_schedule_once(store: Store) -> None:

@@ -21,7 +21,7 @@ def store(database_url: str) -> Iterator[Store]:
 
 
 def look(store: Store, *known: str, holder: str = "h1") -> Agenda:
-    return store.do(read_agenda, "shop", known, holder)
+    return store.do(read_agenda, "shop", store.known(*known), holder)
 
 
 def test_nothing_at_all_is_idle(store: Store) -> None:
@@ -102,14 +102,24 @@ def test_a_run_that_must_start_soon_is_a_reason_to_wake(store: Store) -> None:
     assert look(store, "daily").idle
 
 
-def test_what_is_unknown_or_retired_or_of_others_concerns_nobody_here(store: Store) -> None:
+def test_what_is_unknown_or_of_others_concerns_nobody_here(store: Store) -> None:
     """Rule 17."""
-    store.sync(an_at("unknown"), an_at("retired"))
-    for name in ("unknown", "retired"):
-        pending_runs(store, a_schedule(name), 1)
     store.sync(an_at("unknown"))
+    pending_runs(store, an_at("unknown"), 1)
     store.sync(an_at("known"), application="office")
-    assert look(store, "known", "retired").idle
+    assert look(store, "known").idle
+
+
+def test_what_waits_of_a_retired_schedule_concerns_whoever_has_its_definition(store: Store) -> None:
+    """Rules 17 and 22."""
+    retired, changed = an_at("retired"), an_at("changed")
+    store.sync(retired, changed)
+    for one in (retired, changed):
+        pending_runs(store, one, 1)
+    store.sync(an_at("changed", jobs=("other",)))
+    assert look(store, "retired").available == 1
+    changed_now = look(store, "changed")
+    assert (changed_now.available, changed_now.waiting) == (0, 0)
 
 
 def test_it_is_one_round_trip(store: Store) -> None:
@@ -117,6 +127,6 @@ def test_it_is_one_round_trip(store: Store) -> None:
     statements: list[str] = []
     with store.engine.connect() as connection:
         event.listen(connection, "before_cursor_execute", lambda *args: statements.append(args[2]))
-        read_agenda(connection, "shop", ["daily"])
+        read_agenda(connection, "shop", {"daily": a_schedule("daily").run_digest()})
     assert len(statements) == 1
     assert schedule.name in statements[0]

@@ -22,6 +22,7 @@ def upgrade() -> None:
     schema = schema_name(op.get_context().dialect.name)
     op.add_column("schedule", sa.Column("run_digest", sa.Text), schema=schema)
     op.add_column("run", sa.Column("digest", sa.Text), schema=schema)
+    op.add_column("run", sa.Column("adopted_from", sa.Text), schema=schema)
     op.add_column("run", sa.Column("cancelled_at", INSTANT), schema=schema)
     op.add_column("run", sa.Column("cancelled_by", sa.Text), schema=schema)
     op.add_column("run", sa.Column("cancelled_why", sa.Text), schema=schema)
@@ -43,6 +44,7 @@ def _generation(schema: str | None) -> None:
         sa.Column("rules", sa.Boolean, nullable=False),
         sa.Column("in_lieu", sa.Boolean, nullable=False),
         sa.Column("changes", sa.Text),
+        sa.Column("run_digests", sa.Text, nullable=False),
         sa.PrimaryKeyConstraint("application", "number", name="generation_pkey"),
         sa.CheckConstraint("NOT rules OR ruled_at IS NOT NULL", name="generation_rules"),
         sa.CheckConstraint("rules OR NOT in_lieu", name="generation_in_lieu"),
