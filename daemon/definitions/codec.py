@@ -37,10 +37,17 @@ def read_schedule(definition: str) -> Schedule:
         raise _unreadable(error) from error
 
 
-def read_timing(definition: str) -> dict[str, Any]:
-    """Return what `Schedule.timing` gave when this definition was stored."""
-    stored = json.loads(definition)
-    return {name: stored[name] for name in Schedule.settings(Mark.TIMING) if name in stored}
+def read_timing(definition: str) -> dict[str, Any] | None:
+    """Return the `Schedule.timing` of what was stored; None if that cannot be read.
+
+    Nothing but the timing need be readable.
+    """
+    try:
+        stored = json.loads(definition)
+        known = {name: stored[name] for name in ("name", *Schedule.settings(Mark.TIMING)) if name in stored}
+        return Schedule.model_validate(known).timing()
+    except (TypeError, ValueError):  # as of pydantic
+        return None
 
 
 def _unreadable(error: Exception) -> UnreadableDefinition:

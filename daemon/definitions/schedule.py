@@ -133,11 +133,14 @@ class Schedule(Definition):
             yield instant
 
     def timing(self) -> dict[str, Any]:
-        """Return what decides its instants. Where this changes, planning counts from the change
-        (rule 13).
+        """Return what decides its instants, the same for each spelling. Where this changes,
+        planning counts from the change (rule 13).
         """
-        timing = self.settings(Mark.TIMING)
-        return {name: value for name, value in self.stored().items() if name in timing}
+        bounds = self.settings(Mark.TIMING).keys() - {*TRIGGERS, "timezone"}
+        return {
+            "trigger": self.trigger.meaning(ZoneInfo(self.timezone)),
+            **{name: getattr(self, name) for name in bounds},
+        }
 
     def run_digest(self) -> str:
         """Return a SHA-256 of what execution reads of it: its jobs and some policies, but neither its

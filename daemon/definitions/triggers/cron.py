@@ -36,13 +36,19 @@ _PART = re.compile(r"(?:\*|(?P<low>\d+|[a-z]{3})(?:-(?P<high>\d+|[a-z]{3}))?)(?:
 _SUPPORTED = "numbers, names, *, ranges, steps and lists are supported"
 _LONGEST_PAUSE = 60
 """Years. 29 February falls on a given day of the week at least once in 40."""
+_LENGTHS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+
+Times = tuple[int, ...]
+"""Seconds of a day, in order."""
+Dates = frozenset[tuple[int, int, int]]
+"""Months with their days, and the days of the week on which these may fall."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """What an expression allows; ``times`` are the seconds of a day, in order."""
+    """What an expression allows."""
 
-    times: tuple[int, ...]
+    times: Times
     days: frozenset[int]
     months: frozenset[int]
     weekdays: frozenset[int]
@@ -52,10 +58,7 @@ class Pattern:
     """A fixed time: neither minute nor hour begins with ``*``."""
 
     def matches_date(self, day: date) -> bool:
-        if day.month not in self.months:
-            return False
-        by_month, by_week = day.day in self.days, day.isoweekday() % 7 in self.weekdays
-        return (by_month and by_week) if self.both_days else (by_month or by_week)
+        return day.month in self.months and self._matches_day(day.day, day.isoweekday() % 7)
 
     def matches(self, wall: datetime) -> bool:
         seconds = wall.hour * 3600 + wall.minute * 60 + wall.second
@@ -73,6 +76,21 @@ class Pattern:
             else:
                 day += timedelta(days=1)
         return None
+
+    def meaning(self) -> tuple[Times, Dates]:
+        """Return what it allows, the same for each way to write it."""
+        dates = frozenset(
+            (month, day, weekday)
+            for month in self.months
+            for day in range(1, _LENGTHS[month - 1] + 1)
+            for weekday in range(7)
+            if self._matches_day(day, weekday)
+        )
+        return self.times, dates
+
+    def _matches_day(self, day: int, weekday: int) -> bool:
+        by_month, by_week = day in self.days, weekday in self.weekdays
+        return (by_month and by_week) if self.both_days else (by_month or by_week)
 
 
 @lru_cache(maxsize=1_024)

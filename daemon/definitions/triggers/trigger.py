@@ -1,9 +1,10 @@
 """When a schedule is due: by cron, at an interval, or once."""
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, time, timedelta, tzinfo
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 from lease.durations import format_duration
 
@@ -32,6 +33,12 @@ class Trigger(Protocol):
         """Yield the due instants after ``after`` in UTC, in order."""
         ...
 
+    def meaning(self, timezone: ZoneInfo) -> Hashable:
+        """Return what decides its instants by the clock of ``timezone``, the same for each
+        spelling.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Cron:
@@ -58,6 +65,13 @@ class Cron:
     def instants(self, after: datetime, *, timezone: tzinfo, anchor: datetime) -> Iterator[datetime]:
         del anchor
         return wall_time.matches_of(self.pattern, after, timezone)
+
+    def meaning(self, timezone: ZoneInfo) -> Hashable:
+        steady = time(tzinfo=timezone).utcoffset()
+        if steady is not None:
+            return self.kind, self.pattern.meaning(), steady
+        # Where a clock repeats an hour, it matters how an expression is written (`wall_time`).
+        return self.kind, self.pattern.meaning(), timezone.key, self.pattern.fixed
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +103,10 @@ class Every:
         except OverflowError:
             return
 
+    def meaning(self, timezone: ZoneInfo) -> Hashable:
+        del timezone
+        return self.kind, timedelta(seconds=self.interval)
+
 
 @dataclass(frozen=True, slots=True)
 class At:
@@ -111,3 +129,7 @@ class At:
         del timezone, anchor
         if self.instant > after:
             yield self.instant
+
+    def meaning(self, timezone: ZoneInfo) -> Hashable:
+        del timezone
+        return self.kind, self.instant

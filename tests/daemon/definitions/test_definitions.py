@@ -273,8 +273,6 @@ def test_the_digest_changes_with_anything_but_the_stored_form_holds_no_secret() 
     assert made("s3cret").canonical() == made("other").canonical()
     assert "s3cret" not in json.dumps(made("s3cret").canonical())
     assert one().digest() != one(description="x").digest()
-    assert one().timing() == one(description="x").timing()
-    assert one().timing() != one(timezone="Europe/Berlin").timing()
     assert one().canonical()["jobs"][0]["function"] == f"{__name__}:job"
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Row, select
 
+from daemon.definitions.schedule import Schedule
 from daemon.definitions.triggers.trigger import At, Cron, Every
 from daemon.scheduling.sync import SyncReport, sync
 from daemon.store.tables import schedule
@@ -75,6 +76,29 @@ def test_a_change_of_anything_but_the_timing_leaves_the_instants_alone(store: St
     after = store.schedules()["poll"]
     assert (after.next_due, after.planned_until, after.anchor) == (before.next_due, before.planned_until, before.anchor)
     assert after.digest != before.digest
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"cron": "0 2 * * *"}, {"cron": "0 00  02 * JAN-DEC 0-7"}),
+        ({"every": 90}, {"every": "1m 30s", "timezone": "Europe/Berlin"}),
+        ({"at": "2100-01-01T00:00:00Z"}, {"at": "2100-01-01T01:00:00+01:00"}),
+        ({"every": 60, "starts": PAST}, {"every": 60.0, "starts": "2020-01-01T03:00:00+03:00"}),
+    ],
+)
+def test_a_timing_that_is_only_spelled_anew_is_no_change(
+    store: Store, before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    """Rule 13."""
+    jobs = a_schedule().jobs
+    store.sync(Schedule(name="nightly", jobs=jobs, **before))
+    store.shift(schedule, planned_until=-7200.0, anchor=-7200.0, next_due=-7000.0)
+    old = store.schedules()["nightly"]
+    store.sync(Schedule(name="nightly", jobs=jobs, description="spelled anew", **after))
+    new = store.schedules()["nightly"]
+    assert new.digest != old.digest
+    assert (new.planned_until, new.anchor, new.next_due) == (old.planned_until, old.anchor, old.next_due)
 
 
 def test_a_schedule_that_is_gone_is_retired_and_counts_from_its_return(store: Store) -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from daemon.definitions.definition import Mark
 from daemon.definitions.schedule import Schedule
 from daemon.definitions.sources.load import load
 from daemon.scheduling.sync import _definition
@@ -19,13 +20,14 @@ def schedules_of(file: str) -> dict[str, Schedule]:
 
 
 def stored_form(schedule: Schedule) -> dict[str, Any]:
-    """Return what `sync` writes, and the timing that it compares."""
+    """Return what `sync` writes, and what of it is the timing."""
     row = _definition(schedule, datetime.now(UTC))
+    timing = schedule.settings(Mark.TIMING)
     return {
         "stored": row["definition"],
         "digest": row["digest"],
         "trigger": row["trigger"],
-        "timing": schedule.timing(),
+        "timing": {name: value for name, value in schedule.stored().items() if name in timing},
     }
 
 
