@@ -33,7 +33,7 @@ from .generations import (
     next_move,
 )
 from .standing import describe
-from .sync import SyncReport, sync
+from .sync import SyncReport, plan_outgoing, sync
 
 SEEN_WITHIN = 15.0
 """Seconds for which a replica counts as living after its last sign of life, of which there is one each 5 s."""
@@ -91,6 +91,7 @@ class Rollout:
             statements.replica.mark_ready(connection, self._holder)
             return brought
 
+        await self._plan_outgoing()
         brought = await self._database.write(transaction)
         self._count = Count(at=self._clock())
         if brought.report is not None:
@@ -106,6 +107,7 @@ class Rollout:
         is_ready = is_newer_ready(order, self._digest, others)
         self._count = self._count.after(self._clock(), is_ready=is_ready, long_enough=self._takeover_after)
         if self._next(order, others) is not None:
+            await self._plan_outgoing()
             order = (await self._database.write(self._move)).order
         self._tell(order)
         own = order.latest(self._digest)
@@ -120,6 +122,11 @@ class Rollout:
         adopted = await self._database.write(lambda c: adopt(c, self._application, holder, SEEN_WITHIN))
         if adopted.adopted or adopted.cancelled:
             self._notify(Note(f'application "{name}": {adopted}'))
+
+    async def _plan_outgoing(self) -> None:
+        """Plan what is due by definitions that may be replaced now, so that this takes no time."""
+        while await self._database.write(lambda connection: plan_outgoing(connection, self._application)):
+            pass
 
     def _next(self, order: Order, others: Others) -> Move | None:
         return next_move(order, self._digest, others, self._count, starting=False, takeover_after=self._takeover_after)

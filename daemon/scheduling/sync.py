@@ -3,21 +3,31 @@
 Schedules that are gone are retired, not deleted, and other applications are not touched. If the
 timing of a schedule changes, or a retired schedule is defined again, planning counts from now (rule
 13). Which definitions are written is decided in `daemon.scheduling.rollout`.
+
+What was due until now by a timing that changes, or of a schedule that is retired, is planned by the
+old definition first. Mostly that is nothing; after a night without replicas it can be much, and a
+sync locks all schedules of its application. So it is planned by `plan_outgoing` before, in
+transactions of bounded size, and the sync plans only what has become due since. What was due by a
+definition that cannot be read any more has no run; the report names it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row
 
 from ..definitions.application import Application
-from ..definitions.codec import read_timing, write_schedule
+from ..definitions.codec import UnreadableDefinition, read_schedule, read_timing, write_schedule
 from ..definitions.schedule import Schedule
 from ..store import statements
 from .lease_names import lease_name
 from .plan import PlanState, changed_state, first_state
+from .plan_due import plan_due
+
+_MOMENT = timedelta(seconds=5)
+"""What has been due for less is no backlog."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +39,8 @@ class SyncReport:
     retired: tuple[str, ...] = ()
     revived: tuple[str, ...] = ()
     unchanged: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
+    """What was due by their stored definition has no run, because it cannot be read any more."""
 
     def __str__(self) -> str:
         """Return the report as text: ``schedules: 2 added (a, b), 1 unchanged``."""
@@ -46,19 +58,25 @@ class _Draft:
     added: list[Schedule] = field(default_factory=list)
     changed: list[tuple[Schedule, Row[Any]]] = field(default_factory=list)
     revived: list[tuple[Schedule, Row[Any]]] = field(default_factory=list)
-    retired: list[str] = field(default_factory=list)
+    retired: list[Row[Any]] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     unnamed: list[Schedule] = field(default_factory=list)
     """Unchanged, but without the digest of what execution reads: an older version stored it."""
 
-    def report(self) -> SyncReport:
+    def report(self, unreadable: tuple[str, ...] = ()) -> SyncReport:
         return SyncReport(
             added=tuple(schedule.name for schedule in self.added),
             changed=tuple(schedule.name for schedule, _ in self.changed),
-            retired=tuple(self.retired),
+            retired=tuple(row.name for row in self.retired),
             revived=tuple(schedule.name for schedule, _ in self.revived),
             unchanged=tuple(self.unchanged),
+            unreadable=unreadable,
         )
+
+    def outgoing(self) -> Iterator[Row[Any]]:
+        """Yield the rows of the definitions that are no longer planned by."""
+        yield from (row for schedule, row in self.changed if _is_retimed(schedule, row))
+        yield from self.retired
 
 
 def sync(connection: Connection, application: Application, *, dry_run: bool = False, retire: bool = True) -> SyncReport:
@@ -66,12 +84,14 @@ def sync(connection: Connection, application: Application, *, dry_run: bool = Fa
     ``retire``, schedules that are not among them stay as they are.
     """
     if dry_run:
-        stored = statements.schedule.of_application(connection, application.name, lock=False)
-        return _compare(application, stored).report()
+        return _draft(connection, application, lock=False).report()
     now = statements.schedule.take_turn(connection, application.name)
-    draft = _compare(application, statements.schedule.of_application(connection, application.name, lock=True))
-    if not retire:
-        draft.retired.clear()
+    draft = _draft(connection, application, lock=True, retire=retire)
+    outgoing, unreadable = _due_outgoing(draft, now)
+    while outgoing:
+        more = plan_due(connection, application.name, outgoing).more
+        draft = _draft(connection, application, lock=True, retire=retire)
+        outgoing = _due_outgoing(draft, now)[0] if more else {}
     _add(connection, application.name, draft.added, now)
     for schedule, row in draft.changed:
         _change(connection, application.name, schedule, row, now)
@@ -80,8 +100,26 @@ def sync(connection: Connection, application: Application, *, dry_run: bool = Fa
     for schedule in draft.unnamed:
         statements.schedule.change(connection, application.name, schedule.name, {"run_digest": schedule.run_digest()})
     if draft.retired:
-        statements.schedule.retire(connection, application.name, draft.retired, now)
-    return draft.report()
+        statements.schedule.retire(connection, application.name, [row.name for row in draft.retired], now)
+    return draft.report(unreadable)
+
+
+def plan_outgoing(connection: Connection, application: Application) -> bool:
+    """Plan what is due by the definitions that `sync` will replace; call it until it returns False.
+
+    Each call plans as much as one of `plan_due`. It leaves to `sync` what has been due for a moment
+    only: of many short intervals, some are always due.
+    """
+    now = statements.schedule.database_time(connection)
+    outgoing, _ = _due_outgoing(_draft(connection, application, lock=False), now - _MOMENT)
+    return bool(outgoing) and plan_due(connection, application.name, outgoing).more
+
+
+def _draft(connection: Connection, application: Application, *, lock: bool, retire: bool = True) -> _Draft:
+    draft = _compare(application, statements.schedule.of_application(connection, application.name, lock=lock))
+    if not retire:
+        draft.retired.clear()
+    return draft
 
 
 def _compare(application: Application, stored: list[Row[Any]]) -> _Draft:
@@ -99,8 +137,28 @@ def _compare(application: Application, stored: list[Row[Any]]) -> _Draft:
             draft.unchanged.append(schedule.name)
             if row.run_digest != schedule.run_digest():
                 draft.unnamed.append(schedule)
-    draft.retired.extend(row.name for row in rows.values() if row.retired_at is None)
+    draft.retired.extend(row for row in rows.values() if row.retired_at is None)
     return draft
+
+
+def _due_outgoing(draft: _Draft, now: datetime) -> tuple[dict[str, Schedule], tuple[str, ...]]:
+    """Return the outgoing definitions by which something is due, and the names of those that cannot
+    be read.
+    """
+    readable: dict[str, Schedule] = {}
+    unreadable: list[str] = []
+    for row in draft.outgoing():
+        if row.next_due is None or row.next_due > now:
+            continue
+        try:
+            readable[row.name] = read_schedule(row.definition)
+        except UnreadableDefinition:
+            unreadable.append(row.name)
+    return readable, tuple(unreadable)
+
+
+def _is_retimed(schedule: Schedule, row: Row[Any]) -> bool:
+    return read_timing(row.definition) != schedule.timing()
 
 
 def _add(connection: Connection, application: str, schedules: list[Schedule], now: datetime) -> None:
@@ -124,7 +182,7 @@ def _add(connection: Connection, application: str, schedules: list[Schedule], no
 
 def _change(connection: Connection, application: str, schedule: Schedule, row: Row[Any], now: datetime) -> None:
     values = _definition(schedule, now)
-    if read_timing(row.definition) != schedule.timing():
+    if _is_retimed(schedule, row):
         values |= _plan_columns(schedule, changed_state(_state(row), now))
     _write(connection, application, schedule, values)
 

@@ -17,6 +17,7 @@ from ...definitions.sources.load import load
 from ...errors import DaemonError
 from ...operations.requester import requester
 from ...scheduling.rollout import take_on_top
+from ...scheduling.sync import plan_outgoing
 from ...service.environment import REPLICA_INDEX
 from ...service.service import serve
 from ...service.settings import Settings, flag_of, read_settings
@@ -73,6 +74,8 @@ def run(
     if replicas == 1:
         return _one(application, settings, tuple(now or ()), until_idle=until_idle, take_over=take_over)
     if take_over:
+        while ask_url(settings.database, lambda c: plan_outgoing(c, application), write=True):
+            pass
         ask_url(settings.database, lambda c: take_on_top(c, application, by=requester()), write=True)
     if now:
         trigger_all(application, settings.database, now)

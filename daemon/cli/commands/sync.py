@@ -10,7 +10,7 @@ from ...definitions.application import Application
 from ...definitions.sources.load import load
 from ...operations.requester import requester
 from ...scheduling.rollout import stage, take_on_top
-from ...scheduling.sync import SyncReport
+from ...scheduling.sync import SyncReport, plan_outgoing
 from ...scheduling.sync import sync as write_definitions
 from ...service.settings import read_settings
 from ...text import clean
@@ -39,6 +39,8 @@ def sync(
         report, staged = ask_url(url, lambda connection: write_definitions(connection, application, dry_run=True)), None
     else:
         prepare(url)
+        while ask_url(url, lambda connection: plan_outgoing(connection, application), write=True):
+            pass
         report, staged = ask_url(url, lambda connection: _brought(connection, application, take_over), write=True)
     changes = [(field.name, name) for field in fields(report) for name in getattr(report, field.name)]
     if as_json:
@@ -49,13 +51,19 @@ def sync(
     console = screen()
     if staged is not None:
         console.print(clean(staged), soft_wrap=True)
+    would_be = "" if staged is None and not dry_run else "would be "
     for change, name in changes:
         if change != "unchanged":
-            would_be = "" if staged is None and not dry_run else "would be "
-            console.print(clean(f"{would_be}{change}: {name}"), soft_wrap=True)
+            console.print(clean(_told(change, name, would_be)), soft_wrap=True)
     left = len(report.unchanged)
     if left:
         console.print(f"unchanged: {left} {'schedule' if left == 1 else 'schedules'}")
+
+
+def _told(change: str, name: str, would_be: str) -> str:
+    if change == "unreadable":
+        return f"{name}: what was due has no run, for its stored definition cannot be read"
+    return f"{would_be}{change}: {name}"
 
 
 def _brought(connection: Connection, application: Application, take_over: bool) -> tuple[SyncReport, str | None]:

@@ -12,6 +12,7 @@ from ...operations.requester import requester
 from ...operations.trigger import trigger as trigger_run
 from ...operations.trigger import trigger_now
 from ...scheduling.rollout import stage
+from ...scheduling.sync import plan_outgoing
 from ...store.views import NotFound, applications_with, schedule_names
 from ...text import suggestion
 from ..ask import ask, ask_url
@@ -47,6 +48,8 @@ def trigger(
 
 def trigger_all(application: Application, url: str, names: Iterable[str]) -> None:
     """Bring the definitions and request a run of each schedule in ``names``, in one transaction."""
+    while ask_url(url, lambda connection: plan_outgoing(connection, application), write=True):
+        pass
 
     def unit(connection: Connection) -> None:
         stage(connection, application, by=requester())
