@@ -176,6 +176,8 @@ class Recorded:
     """The number of attempts recorded as succeeded, by job."""
     jobs: tuple[str, ...] | None = None
     """The jobs that it must do; None if unknown."""
+    attempted: tuple[str, ...] = ()
+    """The jobs of which it has made an attempt, which it must do as well."""
     left_running: tuple[str, ...] = ()
     """The jobs with an attempt recorded as running, without the run running under its grant."""
 

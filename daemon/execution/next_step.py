@@ -1,7 +1,8 @@
-"""The step after the end of a job: a pure decision that `run_execution` carries out (rule 16)."""
+"""The steps of a run, at its resumption and after each job: pure decisions that `run_execution`
+carries out (rules 16 and 22).
+"""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, assert_never
 
 from ..definitions.job import Job
@@ -47,9 +48,44 @@ class LetGo:
     """The lease is lost: hand the run back if it has no new holder yet, and write nothing else."""
 
 
+@dataclass(frozen=True, slots=True)
+class GoneJob:
+    """A job that was attempted, has not succeeded, and is no longer defined."""
+
+    name: str
+    failed: bool
+    """False if it was only stopped or abandoned."""
+
+    def __str__(self) -> str:
+        return f'job "{self.name}" {"failed" if self.failed else "was not finished"} and is no longer defined'
+
+
 EndStep = RetryLater | FinishRun | HandBack | LetGo
 """The steps that end this replica's work on the run."""
 Step = NextJob | EndStep
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """The jobs because of which a run fails in the end, whatever its other jobs come to."""
+
+    failed: tuple[str, ...] = ()
+    """They failed for good."""
+    gone: tuple[GoneJob, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.failed or self.gone)
+
+    def and_job(self, job: str) -> "Failures":
+        """Return these, and a job that failed for good."""
+        return replace(self, failed=(*self.failed, job))
+
+
+def before_jobs(failures: Failures, *, more: bool, on_failure: OnFailure) -> NextJob | FinishRun:
+    """Return the step with which a run is begun or resumed; ``more`` is whether a job is left."""
+    if more and not (failures.gone and stops_run(on_failure)):
+        return NextJob()
+    return FinishRun("failed", _reason(failures, None)) if failures else FinishRun("succeeded", None)
 
 
 def after_job(
@@ -58,15 +94,15 @@ def after_job(
     *,
     failures: int,
     more: bool,
-    failed_before: Sequence[str],
+    before: Failures,
     on_failure: OnFailure,
     chance: float,
 ) -> Step:
     """Return the step that follows ``outcome``.
 
-    ``failures`` counts the earlier attempts of this job that failed, ``failed_before`` names the
-    jobs that failed for good, ``more`` is whether another job follows, ``chance`` is a random
-    number from 0 to 1 that spreads retries.
+    ``failures`` counts the earlier attempts of this job that failed, ``before`` are the jobs that
+    did, ``more`` is whether another job follows, ``chance`` is a random number from 0 to 1 that
+    spreads retries.
     """
     match outcome.state:
         case "lost":
@@ -78,9 +114,9 @@ def after_job(
                 backoff(job.backoff, failures, chance), f'job "{job.name}" failed: {_error_line(outcome)}'
             )
         case "failed" if stops_run(on_failure) or not more:
-            return FinishRun("failed", _failed([*failed_before, job.name], outcome))
+            return FinishRun("failed", _reason(before.and_job(job.name), outcome))
         case "succeeded" if not more:
-            return FinishRun("failed", _failed(failed_before, None)) if failed_before else FinishRun("succeeded", None)
+            return before_jobs(before, more=False, on_failure=on_failure)
         case "failed" | "succeeded":
             return NextJob()
         case _:
@@ -109,7 +145,11 @@ def _error_line(outcome: Outcome) -> str:
     return last_line(outcome.error) or "no error was reported"
 
 
-def _failed(jobs: Sequence[str], outcome: Outcome | None) -> str:
-    named = ", ".join(f'"{name}"' for name in jobs)
-    what = "job" if len(jobs) == 1 else "jobs"
-    return f"{what} {named} failed" + (f": {_error_line(outcome)}" if outcome else "")
+def _reason(failures: Failures, outcome: Outcome | None) -> str:
+    """Return why a run failed; ``outcome`` is that of the last job, if it failed."""
+    parts = [str(job) for job in failures.gone]
+    if failures.failed:
+        named = ", ".join(f'"{name}"' for name in failures.failed)
+        what = "job" if len(failures.failed) == 1 else "jobs"
+        parts.append(f"{what} {named} failed" + (f": {_error_line(outcome)}" if outcome else ""))
+    return "; ".join(parts)

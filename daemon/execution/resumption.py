@@ -7,7 +7,7 @@ from typing import Self
 from ..definitions.job import Job
 from ..definitions.schedule import Schedule
 from .claim import EarlierAttempts
-from .next_step import stops_run
+from .next_step import GoneJob, stops_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,17 @@ class Resumption:
         if stops_run(self.schedule.on_failure):
             return []
         return [job.name for job in self.schedule.jobs if self.failures(job.name) > job.retries]
+
+    def gone(self) -> list[GoneJob]:
+        """Return the jobs that were attempted, have not succeeded, and are no longer defined (rule
+        22).
+        """
+        defined = {job.name for job in self.schedule.jobs}
+        return [
+            GoneJob(job.job, failed=job.failures > 0)
+            for job in self.earlier.values()
+            if job.job not in defined and job.state not in {"succeeded", "not started"}
+        ]
 
     def failures(self, job: str) -> int:
         """Return how many attempts of a job have failed."""

@@ -19,7 +19,7 @@ from .attempt import JobExecution
 from .claim import ClaimedRun
 from .context import ReplicaContext
 from .held_run import HeldRun
-from .next_step import EndStep, FinishRun, HandBack, LetGo, NextJob, RetryLater, Step, after_job
+from .next_step import EndStep, Failures, FinishRun, HandBack, LetGo, NextJob, RetryLater, Step, after_job, before_jobs
 from .resumption import Resumption
 from .write_result import EndedJob
 
@@ -76,20 +76,20 @@ class RunExecution:
         return end.outcome
 
     async def _run_jobs(self) -> EndOfRun:
-        remaining = self._resumption.remaining()
-        failed = self._resumption.failed_for_good()
-        for index, (position, job) in enumerate(remaining):
-            rest = remaining[index + 1 :]
+        rest = self._resumption.remaining()
+        before = Failures(tuple(self._resumption.failed_for_good()), tuple(self._resumption.gone()))
+        step: Step = before_jobs(before, more=bool(rest), on_failure=self._schedule.on_failure)
+        ended: EndedJob | None = None
+        while isinstance(step, NextJob):
+            (position, job), *rest = rest
             ended, outcome = await self._attempt(position, job)
-            step = self._next_step(job, outcome, failed, more=bool(rest))
-            if not isinstance(step, NextJob):
-                return await self._end(step, ended, rest)
-            if ended is None or not await self._held.finish_job(ended):
-                return self._lost()
-            if outcome.state == "failed":
-                failed = [*failed, job.name]
-        # Every job was done before: jobs have been removed from the definition since.
-        return await self._end(FinishRun("succeeded", None), None, [])
+            step = self._next_step(job, outcome, before, more=bool(rest))
+            if isinstance(step, NextJob):
+                if ended is None or not await self._held.finish_job(ended):
+                    return self._lost()
+                if outcome.state == "failed":
+                    before = before.and_job(job.name)
+        return await self._end(step, ended, rest)
 
     async def _attempt(self, position: int, job: Job) -> tuple[EndedJob | None, Outcome]:
         """Make the next attempt of a job; None and a loss if the run is not ours."""
@@ -98,13 +98,13 @@ class RunExecution:
         job_run_id, outcome = await self._job.execute()
         return None if job_run_id is None else EndedJob(job_run_id, outcome), outcome
 
-    def _next_step(self, job: Job, outcome: Outcome, failed: Sequence[str], *, more: bool) -> Step:
+    def _next_step(self, job: Job, outcome: Outcome, before: Failures, *, more: bool) -> Step:
         return after_job(
             outcome,
             job,
             failures=self._resumption.failures(job.name),
             more=more,
-            failed_before=failed,
+            before=before,
             on_failure=self._schedule.on_failure,
             chance=random.random(),  # noqa: S311 - it only spreads retries
         )

@@ -119,6 +119,9 @@ def tables(connection: Connection, application: Application) -> Iterator[Fact]:
     for run, job in connection.execute(text("SELECT run_id, job FROM job_run WHERE state = 'succeeded'")):
         jobs = done.setdefault(run, {})
         jobs[job] = jobs.get(job, 0) + 1
+    attempted: dict[int, tuple[str, ...]] = {}
+    for run, job in connection.execute(text("SELECT DISTINCT run_id, job FROM job_run WHERE state <> 'not started'")):
+        attempted[run] = (*attempted.get(run, ()), job)
     query = (
         "SELECT run_id, job FROM job_run WHERE state = 'running' AND NOT EXISTS"
         " (SELECT 1 FROM run WHERE id = run_id AND state = 'running' AND run.token = job_run.token AND run.holder = job_run.holder)"
@@ -133,7 +136,7 @@ def tables(connection: Connection, application: Application) -> Iterator[Fact]:
         over = state not in ("pending", "running")
         yield Recorded(
             run, schedule, first, until, count, state, over, trigger == "manual", done.get(run, {}),
-            jobs=jobs_of[schedule], left_running=left.get(run, ()),
+            jobs=jobs_of[schedule], attempted=attempted.get(run, ()), left_running=left.get(run, ()),
         )  # fmt: skip
 
 

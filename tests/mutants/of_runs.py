@@ -59,6 +59,20 @@ RUNS = (
         ),
     ),
     Mutant(
+        "failure-that-disappears",
+        "a job that failed and is gone from the definition is forgotten, and its run succeeds",
+        (
+            Edit(
+                "daemon/execution/run_execution.py",
+                "Failures(tuple(self._resumption.failed_for_good()), tuple(self._resumption.gone()))",
+                "Failures(tuple(self._resumption.failed_for_good()))",
+            ),
+        ),
+        on_each(
+            "tests/daemon/service/test_service.py::test_a_job_that_failed_and_is_gone_from_the_file_fails_its_run[{}]"
+        ),
+    ),
+    Mutant(
         "heartbeat-stopped-before-the-work",
         "a replica that is told to stop ends its heartbeat first and only then lets its jobs finish",
         (

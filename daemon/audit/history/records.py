@@ -39,6 +39,7 @@ def records(
             manual=run.trigger == "manual",
             succeeded=Counter(job.job for job in attempts if job.state == "succeeded"),
             jobs=expected,
+            attempted=tuple(dict.fromkeys(job.job for job in attempts if job.state != "not started")),
             left_running=tuple(job.job for job in attempts if job.state == "running" and not _runs_under(run, job)),
         )
 

@@ -8,7 +8,10 @@ from ..violations import Promise, Violation
 
 
 def done_once(history: Iterable[Fact]) -> Iterator[Violation]:
-    """Yield jobs that succeeded twice, and succeeded runs with a job that did not (rule 16)."""
+    """Yield jobs that succeeded twice, and succeeded runs with a job that did not (rule 16).
+
+    A job that was attempted counts also if it is no longer defined (rule 22).
+    """
     for run in _runs(history):
         for job, times in run.succeeded.items():
             if times > 1:
@@ -18,7 +21,7 @@ def done_once(history: Iterable[Fact]) -> Iterator[Violation]:
                     (run,),
                 )
         if run.state == "succeeded":
-            for job in run.jobs or ():
+            for job in dict.fromkeys((*(run.jobs or ()), *run.attempted)):
                 if not run.succeeded.get(job):
                     yield Violation(
                         Promise.EFFECTS,

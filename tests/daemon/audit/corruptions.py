@@ -159,6 +159,13 @@ def a_success_whose_job_was_never_begun(store: Store, story: Story) -> Broken:
     return Promise.EFFECTS, f'run {done} of "shop/hourly" has succeeded, but its job "orders" has not'
 
 
+def a_success_without_a_job_that_is_no_longer_defined(store: Store, story: Story) -> Broken:
+    (renamed,) = store.runs(run.c.schedule == "renamed", run.c.state == "succeeded")
+    begun = next(job for job in store.job_runs() if job.run_id == renamed.id and job.state == "failed")
+    write(store, job_run, job_run.c.id == begun.id, job="gone")
+    return Promise.EFFECTS, f'run {renamed.id} of "shop/renamed" has succeeded, but its job "gone" has not'
+
+
 def a_run_over_with_a_running_job(store: Store, story: Story) -> Broken:
     (over,) = store.runs(run.c.schedule == "hourly", run.c.state == "failed")
     of_it = job_run.c.run_id == over.id, job_run.c.state == "failed"
@@ -213,6 +220,7 @@ CORRUPTIONS: dict[str, Callable[[Store, Story], Broken]] = {
         a_job_that_succeeded_twice,
         a_success_without_its_job,
         a_success_whose_job_was_never_begun,
+        a_success_without_a_job_that_is_no_longer_defined,
         a_run_over_with_a_running_job,
         a_run_left_under_a_freed_lease,
         a_run_left_under_a_stale_lease,

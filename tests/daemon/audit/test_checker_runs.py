@@ -144,6 +144,16 @@ def test_a_run_that_succeeded_without_its_job_is_named() -> None:
     )
 
 
+def test_a_run_that_succeeded_without_a_job_that_it_had_begun_is_named_once_also_where_its_jobs_are_not_known() -> None:
+    """Rule 22: nothing that failed ever disappears."""
+    named = 'effects: run 1 of "nightly" has succeeded, but its job "orders" has not'
+    begun = replace(a_run(1, 0), attempted=("zones", "orders"))
+    assert said([done(begun, zones=1)]) == named
+    assert said([done(begun, ("zones", "orders"), zones=1)]) == named
+    assert broken([done(begun, zones=1, orders=1)]) == []
+    assert broken([replace(a_run(1, 0, state="failed"), attempted=("orders",))]) == []
+
+
 def test_a_run_that_failed_or_whose_jobs_are_not_known_need_not_have_done_them() -> None:
     assert broken([done(a_run(1, 0, state="failed"), ("zones",)), done(a_run(2, 60))]) == []
 

@@ -1,13 +1,16 @@
 """What follows when a job has ended (rule 16)."""
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from daemon.definitions.job import Job
+from daemon.definitions.schedule import OnFailure
 from daemon.execution.next_step import (
     LONGEST_WAIT,
+    Failures,
     FinishRun,
+    GoneJob,
     HandBack,
     LetGo,
     NextJob,
@@ -15,6 +18,7 @@ from daemon.execution.next_step import (
     Step,
     after_job,
     backoff,
+    before_jobs,
 )
 from daemon.jobs.outcome import Outcome
 
@@ -24,7 +28,7 @@ def _after(outcome: Outcome, *, retries: int = 0, **given: Any) -> Step:
     known: dict[str, Any] = {
         "failures": 0,
         "more": True,
-        "failed_before": (),
+        "before": Failures(),
         "on_failure": "stop",
         "chance": 0.0,
     } | given
@@ -46,10 +50,48 @@ def test_a_job_that_failed_for_good_ends_the_run_with_the_last_line_of_its_error
 
 def test_with_continue_the_other_jobs_run_and_the_run_still_ends_as_failed() -> None:
     assert _after(FAILED, on_failure="continue") == NextJob()
-    ended = _after(SUCCEEDED, more=False, failed_before=["customers"], on_failure="continue")
+    before = Failures(("customers",))
+    ended = _after(SUCCEEDED, more=False, before=before, on_failure="continue")
     assert ended == FinishRun("failed", 'job "customers" failed')
-    both = _after(FAILED, more=False, failed_before=["customers"], on_failure="continue")
+    both = _after(FAILED, more=False, before=before, on_failure="continue")
     assert both == FinishRun("failed", 'jobs "customers", "orders" failed: ValueError: no such order')
+
+
+def test_a_run_begins_with_its_first_job_and_ends_if_none_is_left() -> None:
+    for on_failure in get_args(OnFailure):
+        assert before_jobs(Failures(), more=True, on_failure=on_failure) == NextJob()
+        assert before_jobs(Failures(), more=False, on_failure=on_failure) == FinishRun("succeeded", None)
+
+
+GONE = Failures(gone=(GoneJob("extract", failed=True),))
+NO_LONGER = 'job "extract" failed and is no longer defined'
+
+
+@pytest.mark.parametrize("more", [True, False])
+def test_a_job_that_failed_and_is_gone_fails_the_run_at_once(more: bool) -> None:
+    """Rule 22: nothing that failed ever disappears."""
+    assert before_jobs(GONE, more=more, on_failure="stop") == FinishRun("failed", NO_LONGER)
+
+
+def test_a_job_that_was_stopped_and_is_gone_fails_the_run_too() -> None:
+    stopped = Failures(gone=(GoneJob("extract", failed=False),))
+    assert before_jobs(stopped, more=True, on_failure="stop") == FinishRun(
+        "failed", 'job "extract" was not finished and is no longer defined'
+    )
+
+
+def test_with_continue_the_other_jobs_run_before_the_one_that_is_gone_fails_the_run() -> None:
+    assert before_jobs(GONE, more=True, on_failure="continue") == NextJob()
+    assert before_jobs(GONE, more=False, on_failure="continue") == FinishRun("failed", NO_LONGER)
+    ended = _after(SUCCEEDED, more=False, before=GONE, on_failure="continue")
+    assert ended == FinishRun("failed", NO_LONGER)
+    both = _after(FAILED, more=False, before=GONE.and_job("customers"), on_failure="continue")
+    assert both == FinishRun("failed", f'{NO_LONGER}; jobs "customers", "orders" failed: ValueError: no such order')
+
+
+def test_with_continue_a_job_that_failed_for_good_fails_a_run_of_which_no_job_is_left() -> None:
+    ended = before_jobs(Failures(("customers",)), more=False, on_failure="continue")
+    assert ended == FinishRun("failed", 'job "customers" failed')
 
 
 def test_retries_come_after_a_doubling_wait_and_then_no_more() -> None:

@@ -2,8 +2,11 @@
 
 from typing import Literal
 
+import pytest
+
 from daemon import Schedules
 from daemon.execution.claim import EarlierAttempts
+from daemon.execution.next_step import GoneJob
 from daemon.execution.resumption import Resumption
 from daemon.states import JobState
 from tests.support.manual import nothing
@@ -65,6 +68,21 @@ def test_with_stop_no_job_has_failed_for_good_while_its_run_goes_on() -> None:
     assert (where.failed_for_good(), remaining(where)[0]) == ([], (0, "customers"))
 
 
-def test_a_job_that_is_gone_from_the_definition_is_no_longer_there_to_be_done() -> None:
-    where = resumption(attempts("vanished", "failed", failures=1))
+@pytest.mark.parametrize(
+    ("state", "failures", "gone"),
+    [
+        ("failed", 1, [GoneJob("vanished", failed=True)]),
+        ("stopped", 1, [GoneJob("vanished", failed=True)]),
+        ("stopped", 0, [GoneJob("vanished", failed=False)]),
+        ("abandoned", 0, [GoneJob("vanished", failed=False)]),
+        ("succeeded", 1, []),
+        ("not started", 0, []),
+    ],
+)
+def test_a_job_that_is_gone_from_the_definition_is_not_forgotten_unless_it_is_done(
+    state: JobState, failures: int, gone: list[GoneJob]
+) -> None:
+    """Rule 22."""
+    where = resumption(attempts("customers", "failed", failures=1), attempts("vanished", state, failures))
+    assert where.gone() == gone
     assert remaining(where) == [(0, "customers"), (1, "orders"), (2, "prices")]

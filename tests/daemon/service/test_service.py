@@ -15,7 +15,10 @@ from sqlalchemy import select, update
 
 from daemon import Schedules
 from daemon.execution.attempt import WorkOutlivesLease
-from daemon.operations.trigger import NoSuchSchedule
+from daemon.execution.completion import retry_run, start_job
+from daemon.execution.write_result import EndedJob
+from daemon.jobs.outcome import Outcome
+from daemon.operations.trigger import NoSuchSchedule, trigger
 from daemon.service.replica import Replica
 from daemon.service.service import FAILED, Service, serve
 from daemon.service.settings import Settings
@@ -25,8 +28,8 @@ from daemon.telemetry.facts import Fact, RunRecovered
 from daemon.telemetry.notifier import Notifier
 from daemon.testing.in_process import in_process
 from lease.errors import SchemaMissing
-from tests.support.manual import Gate, a_shop, add_schedule, failing, told, until
-from tests.support.store import PAST, Store, pending_runs
+from tests.support.manual import Gate, a_shop, add_schedule, failing, nothing, told, until
+from tests.support.store import PAST, Store, a_schedule, pending_runs
 from tests.support.waiting import LIMIT
 
 pytestmark = pytest.mark.anyio
@@ -83,6 +86,21 @@ def test_what_is_asked_for_runs_and_until_idle_it_ends_with_0(store: Store, sqli
     (row,) = store.runs()
     assert (row.state, row.trigger, row.requested_why) == ("succeeded", "manual", "leased run --now")
     assert os.environ["LEASED_DATABASE_URL"] == sqlite_url
+
+
+async def test_a_job_that_failed_and_is_gone_from_the_file_fails_its_run(database_url: str) -> None:
+    """Rule 22: nothing that failed ever disappears."""
+    with Store(database_url) as store:
+        store.sync(a_schedule("nightly", jobs=("extract", "job1")))
+        store.do(trigger, "shop", "nightly", requested_by="ada")
+        (claimed,) = store.claim("nightly")
+        begun = store.do(start_job, claimed, "extract", 0, 1)
+        assert isinstance(begun, int)
+        store.do(retry_run, claimed, 0.0, job=EndedJob(begun, Outcome("failed", "no")))
+        assert await Served(a_shop(nothing), database_url).serve() == FAILED
+        (row,) = store.runs()
+        assert (row.state, row.reason) == ("failed", 'job "extract" failed and is no longer defined')
+        assert [(job.job, job.state) for job in store.job_runs()] == [("extract", "failed"), ("job1", "not started")]
 
 
 async def test_a_run_that_fails_until_idle_is_status_1(sqlite_url: str) -> None:
