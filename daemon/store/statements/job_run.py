@@ -128,11 +128,13 @@ def read(connection: Connection, job_run_id: int) -> Row[Any] | None:
 
 
 def of_runs(connection: Connection, run_ids: Collection[int]) -> Iterable[Row[Any]]:
-    """Return (run_id, job, position, attempt, state) of all attempts so far, in order."""
+    """Return (run_id, job, position, attempt, state) of all attempts so far; those of a job in order,
+    wherever it stood in the definition.
+    """
     return connection.execute(
         select(job_run.c.run_id, job_run.c.job, job_run.c.position, job_run.c.attempt, job_run.c.state)
         .where(job_run.c.run_id.in_(run_ids))
-        .order_by(job_run.c.run_id, job_run.c.position, job_run.c.attempt)
+        .order_by(job_run.c.run_id, job_run.c.attempt, job_run.c.position)
     )
 
 

@@ -260,6 +260,21 @@ def test_what_earlier_attempts_did_is_known_to_the_next(store: Store) -> None:
     ]
 
 
+def test_the_attempts_of_a_job_that_has_moved_in_the_definition_are_counted_on(store: Store) -> None:
+    poll = a_schedule("poll", jobs=("extract", "load"))
+    store.sync(poll)
+    pending_runs(store, poll, 1)
+    for attempt, position in ((1, 1), (2, 0), (3, 4)):
+        (claimed,) = store.claim("poll")
+        (number,) = [done.next_attempt for done in claimed.jobs] or [1]
+        assert number == attempt
+        begun = store.do(start_job, claimed, "load", position, number)
+        assert isinstance(begun, int)
+        store.do(retry_run, claimed, 0.0, job=EndedJob(begun, Outcome("failed", "no")))
+    (claimed,) = store.claim("poll")
+    assert [(done.failures, done.next_attempt) for done in claimed.jobs] == [(3, 4)]
+
+
 def test_the_claim_uses_its_partial_index_however_long_the_history(postgres: Store) -> None:
     """Rule 14: flat as history grows."""
     daily = a_schedule("daily")
