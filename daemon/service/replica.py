@@ -23,10 +23,10 @@ from .agenda import Agenda, read_agenda
 from .contact import DatabaseContact
 from .pulse import Pulse
 from .runs_at_work import RunsAtWork
-from .settings import Settings
+from .settings import STOP_MARGIN, Settings
 
-_STOP_LIMIT = 10.0
-"""Seconds beyond kill_time that stopped runs may take to be handed back."""
+_STOP_LIMIT = STOP_MARGIN - 2.0
+"""Seconds beyond kill_time that stopped runs may take to be handed back; the rest is for closing."""
 
 
 class Replica:
@@ -46,6 +46,7 @@ class Replica:
         self._locks = {schedule.lock for schedule in application.schedules if schedule.lock is not None}
         self._wake = asyncio.Event()
         self._at_once = False
+        self._drained_at: float | None = None
         self._ticked_at = monotonic()
         self.runs = RunsAtWork(context, self._schedules, settings.concurrency, self._wake.set)
         self._planner = Planner(database, application.name, self._schedules, context.notify, wall_clock)
@@ -62,7 +63,9 @@ class Replica:
         self._pulse = Pulse(context, entry, self.runs.take_progress, lambda: self.draining, self._rollout.look)
 
     def drain(self) -> None:
-        """Claim no more runs, and let running jobs finish (rule 19)."""
+        """Claim no more runs, and let running jobs finish (rule 19); `grace` counts from here."""
+        if self._drained_at is None:
+            self._drained_at = monotonic()
         self.draining = True
         self._wake.set()
 
@@ -124,7 +127,8 @@ class Replica:
     async def finish(self) -> None:
         """Let jobs finish for `grace`, then stop them; the heartbeat keeps running (rule 19)."""
         if self.runs and not self._at_once:
-            await self._wait_for_runs(self._settings.grace)
+            waited = 0.0 if self._drained_at is None else monotonic() - self._drained_at  # for the last tick, say
+            await self._wait_for_runs(self._settings.grace - waited)
         await self._stop_runs()
         if self.runs.lost or self.runs.refused:
             counts = (

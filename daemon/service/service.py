@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -36,6 +37,10 @@ from .stop_requests import SIGNAL_BASE, StopRequests
 
 class Superseded(DaemonError):
     """These definitions are not the current ones, and no run of theirs would be made."""
+
+
+class StoppingTooLong(DaemonError):
+    """Stopping took longer than a supervisor would wait."""
 
 
 FAILED = 1
@@ -80,9 +85,17 @@ class Service:
         self._facts = facts
         self._take_over = take_over
         self._tasks = TaskThread()
+        self._stopping: threading.Timer | None = None
 
     async def serve(self, now: Sequence[str], *, until_idle: bool, web: WebAddress | None) -> int:
         """Open, register, sync, clean up, work, and close it all again; return the exit status."""
+        try:
+            return await self._serve(now, until_idle=until_idle, web=web)
+        finally:
+            if self._stopping is not None:
+                self._stopping.cancel()
+
+    async def _serve(self, now: Sequence[str], *, until_idle: bool, web: WebAddress | None) -> int:
         async with self._opened() as context:
             replica, requests = await self._replica(context)
             with requests.handled():
@@ -111,7 +124,7 @@ class Service:
     async def _replica(self, context: ReplicaContext) -> tuple[Replica, StopRequests]:
         wall_clock = await _wall_clock(context.database)
         replica = Replica(context, self._settings, _entry(context), wall_clock)
-        return replica, StopRequests(replica, self._settings.grace, context.notify)
+        return replica, StopRequests(replica, self._settings.grace, context.notify, begun=self._limit_stopping)
 
     @asynccontextmanager
     async def _registered(self, context: ReplicaContext) -> AsyncIterator[None]:
@@ -168,6 +181,20 @@ class Service:
         await replica.runs.failed.wait()
         if replica.runs.failure is not None:
             self._end_process(replica.runs.failure)
+
+    def _limit_stopping(self) -> None:
+        """End the process if stopping takes too long, so that no supervisor has to kill it (rule 19).
+
+        What it holds goes stale, and its keepers end what is left of its work.
+        """
+        if self._stopping is None:
+            longest = self._settings.longest_stop
+            late = StoppingTooLong(
+                f"stopping has taken {longest:g}s: ending this process; what it still holds will go stale"
+            )
+            self._stopping = threading.Timer(longest, self._end_process, [late])
+            self._stopping.daemon = True
+            self._stopping.start()
 
     def _end_process(self, failure: BaseException) -> None:
         self._facts.notify(Note(str(failure)))

@@ -30,6 +30,8 @@ from .environment import SettingsError, variable_of
 __all__ = ["DEFAULT_DATABASE", "Flag", "Settings", "SettingsError", "flag_of", "read_settings"]
 
 DEFAULT_DATABASE = "sqlite:///leased.db"
+STOP_MARGIN = 6.0
+"""Seconds beyond `grace` and `kill_time` for handing runs back and closing everything."""
 _TIMING = {
     "lease_ttl": "ttl",
     **{name: name for name in ("renew_every", "give_up", "attempt_timeout", "retry_wait", "kill_time")},
@@ -129,7 +131,7 @@ class Settings(BaseModel):
     """How long work may take to die: once trust has ended, and between SIGTERM and SIGKILL."""
     concurrency: Annotated[int, BeforeValidator(_at_least_one, json_schema_input_type=Annotated[int, Field(ge=1)])] = 10
     """How many runs at once, in one replica."""
-    grace: Seconds = 30.0
+    grace: Seconds = 20.0
     """How long jobs may go on after the replica gets SIGTERM."""
     poll: Annotated[Seconds, AfterValidator(_longer_than_nothing)] = 1.0
     """How often to look for what is due, at the least."""
@@ -159,6 +161,14 @@ class Settings(BaseModel):
     def token(self) -> str | None:
         """What a request over HTTP must carry."""
         return self.web_token.get_secret_value() if self.web_token else None
+
+    @property
+    def longest_stop(self) -> float:
+        """The seconds from SIGTERM to the end of the process at the latest (rule 19).
+
+        By default less than the 30 s that most supervisors give before they kill.
+        """
+        return self.grace + self.timing.kill_time + STOP_MARGIN
 
     @property
     def timing(self) -> LeaseTiming:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ..telemetry.facts import Note, Notify
@@ -16,11 +16,15 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class StopRequests:
-    """Passes requests to a replica: the first one drains it, a second signal stops it at once."""
+    """Passes requests to a replica: the first one drains it, a second signal stops it at once.
 
-    def __init__(self, replica: Replica, grace: float, notify: Notify) -> None:
+    ``begun`` is called when it begins to drain.
+    """
+
+    def __init__(self, replica: Replica, grace: float, notify: Notify, *, begun: Callable[[], None]) -> None:
         self.signal: int | None = None
         """The first signal received."""
+        self._begun = begun
         self._replica = replica
         self._grace = grace
         self._notify = notify
@@ -51,7 +55,7 @@ class StopRequests:
                     "to finish; a second signal stops them at once"
                 )
             )
-            self._replica.drain()
+            self._drain()
         else:
             self._notify(Note(f"{number.name} again: stopping jobs at once"))
             self._replica.stop_at_once()
@@ -59,7 +63,11 @@ class StopRequests:
     async def _watch_supervisor(self) -> None:
         await supervisor_gone(supervisor_pipe())
         self._notify(Note("the supervisor is gone: draining"))
+        self._drain()
+
+    def _drain(self) -> None:
         self._replica.drain()
+        self._begun()
 
 
 def supervisor_pipe() -> int | None:

@@ -145,6 +145,11 @@ def kill(unless: str, _known: Known) -> None:
         time.sleep(LONGEST_WAIT)
 
 
+def ignore(number: str, _known: Known) -> None:
+    """Take no notice of a signal, by its name."""
+    signal.signal(signal.Signals[number], signal.SIG_IGN)
+
+
 WORDS: dict[str, Callable[[str, Known], object]] = {
     "tell": lambda what, known: append(what, **known),
     "wait": lambda gate, _: wait_for(gate),
@@ -153,6 +158,7 @@ WORDS: dict[str, Callable[[str, Known], object]] = {
     "look": look,
     "spawn": spawn,
     "kill": kill,
+    "ignore": ignore,
     "exit": lambda status, _: sys.exit(int(status)),
 }
 

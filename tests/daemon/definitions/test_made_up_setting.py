@@ -31,7 +31,7 @@ OF_THE_COMMAND = '''\
 DECLARATIONS = {
     "daemon/definitions/schedule.py": ("    tags: Strings = ()\n", OF_A_SCHEDULE),
     "daemon/definitions/job.py": ("    cwd: Folder = None\n", OF_A_JOB),
-    "daemon/service/settings.py": ("    grace: Seconds = 30.0\n", OF_THE_COMMAND),
+    "daemon/service/settings.py": ("    grace: Seconds = 20.0\n", OF_THE_COMMAND),
 }
 """Per file, the line before which the field goes, and the field. Nothing else is changed."""
 

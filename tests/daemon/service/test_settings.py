@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from daemon.service.environment import unknown_variables
-from daemon.service.settings import Settings, SettingsError, flag_of, read_settings
+from daemon.service.settings import STOP_MARGIN, Settings, SettingsError, flag_of, read_settings
 from daemon.web.address import WebAddress
 
 
@@ -20,7 +20,7 @@ def test_without_any_setting_the_defaults_hold() -> None:
     settings = read_settings()
     assert settings.database == "sqlite:///leased.db"
     assert settings.timing.ttl == 15
-    assert settings.grace == 30
+    assert settings.grace == 20
     assert settings.web == WebAddress("127.0.0.1", 8520, asked=False)
 
 
@@ -116,6 +116,14 @@ def test_an_unknown_setting_in_the_file_is_refused_with_the_nearest_name() -> No
         SettingsError, match=r'^\[settings\] lease_tl: there is no such setting; did you mean "lease_ttl"\?$'
     ):
         read_settings({}, {"lease_tl": "15s"})
+
+
+def test_by_default_all_of_stopping_fits_into_the_30_seconds_that_a_supervisor_gives() -> None:
+    """Rule 19: grace, the death of the work, and half a second for last words besides."""
+    settings = read_settings()
+    assert settings.longest_stop == 20 + 3 + STOP_MARGIN
+    assert settings.longest_stop + 0.5 < 30
+    assert read_settings({"lease_ttl": "30s", "grace": "1m"}).longest_stop == 60 + 6 + STOP_MARGIN
 
 
 def test_an_unknown_variable_is_told_with_the_nearest_name() -> None:

@@ -21,7 +21,11 @@ class Stoppable:
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.facts: list[Fact] = []
-        self.requests = StopRequests(cast("Any", self), grace=12.0, notify=self.facts.append)
+        self.begun = 0
+        self.requests = StopRequests(cast("Any", self), grace=12.0, notify=self.facts.append, begun=self.count)
+
+    def count(self) -> None:
+        self.begun += 1
 
     def drain(self) -> None:
         self.asked.append("drain")
@@ -36,7 +40,7 @@ async def test_a_first_signal_drains(number: signal.Signals) -> None:
     with replica.requests.handled():
         signal.raise_signal(number)
         await until(lambda: replica.asked, "the signal is heard")
-    assert replica.asked == ["drain"]
+    assert (replica.asked, replica.begun) == (["drain"], 1)
     assert replica.requests.signal == number
     assert told(
         replica.facts, f"{number.name}: draining; no more runs are claimed, and running jobs have 12s to finish"
@@ -77,7 +81,7 @@ async def test_the_end_of_the_supervisor_drains(supervisor: int) -> None:
     with replica.requests.handled():
         os.close(supervisor)
         await until(lambda: replica.asked, "the end of the supervisor is noticed")
-    assert replica.asked == ["drain"]
+    assert (replica.asked, replica.begun) == (["drain"], 1)
     assert replica.requests.signal is None
     assert told(replica.facts, "the supervisor is gone: draining")
 

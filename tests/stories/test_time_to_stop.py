@@ -1,0 +1,63 @@
+"""The time that stopping takes: less than a supervisor gives before it kills (rule 19)."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from daemon.service.settings import STOP_MARGIN
+from tests.support.proxy import Proxy
+from tests.support.replicas import ReplicaProcess, Story
+from tests.support.starter import Starter
+from tests.support.starvation import Starvation
+from tests.support.telling import boottime, is_alive
+
+GRACE = KILL_TIME = 1.0
+LONGEST = GRACE + KILL_TIME + STOP_MARGIN
+LAST_WORDS = 0.5
+
+
+def at_work(story: Story, *jobs: str) -> tuple[ReplicaProcess, list[int]]:
+    """Return a replica at work on these jobs, and their processes."""
+    times = (f"--grace={GRACE:g}s", f"--kill-time={KILL_TIME:g}s")
+    replica = story.start("lingering.py", *(f"--now={job}" for job in jobs), *times, ttl="60s")
+    story.up(replica)
+    return replica, [story.event("began", job=job)["pid"] for job in jobs]
+
+
+def stopped(replica: ReplicaProcess) -> tuple[float, float, int]:
+    """Return when SIGTERM was sent to a replica, when it had ended, and its exit status."""
+    sent = boottime()
+    replica.send(signal.SIGTERM)
+    status = replica.wait()
+    return sent, boottime(), status
+
+
+def test_a_job_that_ignores_sigterm_and_one_that_runs_for_long_do_not_hold_up_the_end(
+    story: Story, starvation: Starvation
+) -> None:
+    replica, jobs = at_work(story, "deaf", "long")
+    sent, ended, status = stopped(replica)
+    assert status == 143
+    starvation.assert_within(LONGEST, sent, ended, "the replica has ended")
+    assert not any(map(is_alive, jobs))
+    assert sorted(story.attempts()) == [("deaf", 1, "stopped"), ("long", 1, "stopped")]
+    assert [(run.state, run.abandoned) for run in story.runs()] == [("pending", 0)] * 2
+
+
+@pytest.mark.parametrize("at_work_on", [("deaf", "long"), ()], ids=["at work", "idle"])
+def test_a_database_that_does_not_answer_does_not_hold_up_the_end_either(
+    at_work_on: tuple[str, ...], postgres_url: str, story_folder: Path, starter: Starter, starvation: Starvation
+) -> None:
+    """Its runs could not be handed back: they go on once their leases are stale."""
+    port = postgres_url.rpartition(":")[2].partition("/")[0]
+    with Proxy(int(port)) as proxy:
+        url = postgres_url.replace(f":{port}/", f":{proxy.port}/")
+        with Story(story_folder, url, starter) as story:
+            replica, jobs = at_work(story, *at_work_on)
+            proxy.blackhole()
+            sent, ended, status = stopped(replica)
+            assert status == 1
+            starvation.assert_within(LONGEST + LAST_WORDS, sent, ended, "the replica has ended")
+            assert not any(map(is_alive, jobs))
+            proxy.heal()
