@@ -136,13 +136,13 @@ def finish_run(
 
 
 def retry_run(
-    connection: Connection, claimed: ClaimedRun, wait: float, *, job: EndedJob | None = None
+    connection: Connection, claimed: ClaimedRun, wait: float, reason: str | None = None, *, job: EndedJob | None = None
 ) -> Done | AlreadyDone | NotOurs:
     """Put the run back to pending for ``wait`` seconds, in which it holds no lease."""
     released = _release(connection, claimed, ("pending",))
     if not isinstance(released, lease.statements.Release):
         return released
-    changed = statements.run.put_back(connection, claimed.run_id, claimed.grant, wait)
+    changed = statements.run.put_back(connection, claimed.run_id, claimed.grant, wait, reason)
     require_one_row(changed, claimed.run_id, "the return of the run to pending")
     rename_leases(connection, claimed.application, claimed.schedule)
     _end_job(connection, claimed, job)
@@ -150,10 +150,10 @@ def retry_run(
 
 
 def hand_back(
-    connection: Connection, claimed: ClaimedRun, *, job: EndedJob | None = None
+    connection: Connection, claimed: ClaimedRun, reason: str | None = None, *, job: EndedJob | None = None
 ) -> Done | AlreadyDone | NotOurs:
     """Put the run back to pending, for any replica to claim at once: this one stops."""
-    return retry_run(connection, claimed, 0.0, job=job)
+    return retry_run(connection, claimed, 0.0, reason, job=job)
 
 
 def _release(

@@ -95,9 +95,9 @@ class HeldRun:
         """Put the run back to pending for ``wait`` seconds, in which it holds no lease."""
         return await self._end(lambda c: completion.retry_run(c, self.claimed, wait, job=job))
 
-    async def hand_back(self, *, job: EndedJob | None) -> bool:
+    async def hand_back(self, reason: str, *, job: EndedJob | None) -> bool:
         """Put the run back to pending, for any replica to claim at once."""
-        return await self._end(lambda c: completion.hand_back(c, self.claimed, job=job))
+        return await self._end(lambda c: completion.hand_back(c, self.claimed, reason, job=job))
 
     async def let_go(self, *, job: EndedJob | None) -> None:
         """Hand back a run whose lease is lost and whose work has ended, unless another holds it."""

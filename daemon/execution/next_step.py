@@ -12,6 +12,8 @@ from ..text import last_line
 
 LONGEST_WAIT = 3600.0
 """Seconds. The cap of the doubling wait before a retry."""
+DRAINED = "drained"
+"""Why a run is handed back that its replica had to stop at its own end."""
 _JITTER = 0.2
 
 
@@ -108,7 +110,7 @@ def after_job(
         case "lost":
             return LetGo()
         case "stopped":
-            return HandBack("stopped: the replica is shutting down")
+            return HandBack(DRAINED)
         case "failed" if failures < job.retries:
             return RetryLater(
                 backoff(job.backoff, failures, chance), f'job "{job.name}" failed: {_error_line(outcome)}'

@@ -19,7 +19,19 @@ from .attempt import JobExecution
 from .claim import ClaimedRun
 from .context import ReplicaContext
 from .held_run import HeldRun
-from .next_step import EndStep, Failures, FinishRun, HandBack, LetGo, NextJob, RetryLater, Step, after_job, before_jobs
+from .next_step import (
+    DRAINED,
+    EndStep,
+    Failures,
+    FinishRun,
+    HandBack,
+    LetGo,
+    NextJob,
+    RetryLater,
+    Step,
+    after_job,
+    before_jobs,
+)
 from .resumption import Resumption
 from .write_result import EndedJob
 
@@ -81,6 +93,8 @@ class RunExecution:
         step: Step = before_jobs(before, more=bool(rest), on_failure=self._schedule.on_failure)
         ended: EndedJob | None = None
         while isinstance(step, NextJob):
+            if self._held.stop.is_set():
+                return await self._end(HandBack(DRAINED), None, [])
             (position, job), *rest = rest
             ended, outcome = await self._attempt(position, job)
             step = self._next_step(job, outcome, before, more=bool(rest))
@@ -120,7 +134,7 @@ class RunExecution:
                 ours = await self._held.retry(wait, job=job)
                 return EndOfRun("pending", f"{reason}; retry in {format_duration(wait)}") if ours else self._lost()
             case HandBack(reason):
-                ours = await self._held.hand_back(job=job)
+                ours = await self._held.hand_back(reason, job=job)
                 return EndOfRun("pending", reason) if ours else self._lost()
             case LetGo():
                 await self._held.let_go(job=job)

@@ -42,7 +42,7 @@ def test_a_job_that_ignores_sigterm_and_one_that_runs_for_long_do_not_hold_up_th
     starvation.assert_within(LONGEST, sent, ended, "the replica has ended")
     assert not any(map(is_alive, jobs))
     assert sorted(story.attempts()) == [("deaf", 1, "stopped"), ("long", 1, "stopped")]
-    assert [(run.state, run.abandoned) for run in story.runs()] == [("pending", 0)] * 2
+    assert [(run.state, run.reason, run.abandoned) for run in story.runs()] == [("pending", "drained", 0)] * 2
 
 
 @pytest.mark.parametrize("at_work_on", [("deaf", "long"), ()], ids=["at work", "idle"])

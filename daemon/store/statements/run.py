@@ -142,6 +142,7 @@ def start(connection: Connection, ids: Collection[int], holder: str) -> list[Row
             holder=lease.c.holder,
             attempt=run.c.attempt + 1,
             started_at=func.coalesce(run.c.started_at, now()),
+            reason=null(),
         )
         .returning(*run.c)
     )
@@ -159,11 +160,10 @@ def end(connection: Connection, run_id: int, grant: Grant, state: EndState, reas
     ).rowcount
 
 
-def put_back(connection: Connection, run_id: int, grant: Grant, wait: float) -> int:
+def put_back(connection: Connection, run_id: int, grant: Grant, wait: float, reason: str | None) -> int:
     """Put a run back to pending for ``wait`` seconds; return the number of rows changed."""
-    return connection.execute(
-        update(run).where(_runs_under(run_id, grant)).values(state="pending", available_at=later(now(), wait))
-    ).rowcount
+    values = {"state": "pending", "available_at": later(now(), wait), "reason": reason}
+    return connection.execute(update(run).where(_runs_under(run_id, grant)).values(**values)).rowcount
 
 
 def reset_abandoned(connection: Connection, run_id: int, grant: Grant) -> None:

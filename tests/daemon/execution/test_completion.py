@@ -240,13 +240,14 @@ def test_a_retry_waits_without_a_lease(store: Store, claimed: ClaimedRun) -> Non
 def test_a_run_that_is_handed_back_goes_on_at_once_and_has_used_up_nothing(store: Store, claimed: ClaimedRun) -> None:
     """Rule 16."""
     job = started(store, claimed)
-    store.do(hand_back, claimed, job=EndedJob(job, Outcome("stopped", "the replica was told to end")))
+    store.do(hand_back, claimed, "drained", job=EndedJob(job, Outcome("stopped", "the replica was told to end")))
     assert [row.state for row in store.job_runs()] == ["stopped"]
+    assert (store.run(claimed.run_id).state, store.run(claimed.run_id).reason) == ("pending", "drained")
     (again,) = store.claim("daily", holder="h2")
     assert [(done.job, done.state, done.failures, done.next_attempt) for done in again.jobs] == [
         ("one", "stopped", 0, 2)
     ]
-    assert store.run(claimed.run_id).abandoned == 0
+    assert (store.run(claimed.run_id).abandoned, store.run(claimed.run_id).reason) == (0, None)
 
 
 @pytest.mark.parametrize("state", ["succeeded", "failed", "cancelled"])

@@ -101,7 +101,7 @@ def test_retries_come_after_a_doubling_wait_and_then_no_more() -> None:
 
 
 def test_a_drained_attempt_uses_up_nothing_and_is_handed_back() -> None:
-    assert isinstance(_after(Outcome("stopped"), retries=0), HandBack)
+    assert _after(Outcome("stopped"), retries=0) == HandBack("drained")
 
 
 def test_a_lost_attempt_writes_nothing_more() -> None:

@@ -205,7 +205,7 @@ async def test_a_job_that_does_not_finish_within_grace_is_stopped_and_its_run_ha
         loop.drain()
         await asyncio.wait_for(working, LIMIT)
         run = await replica.read(run_id)
-        assert (run.state, run.jobs[0].state) == ("pending", "stopped")
+        assert (run.state, run.run.reason, run.jobs[0].state) == ("pending", "drained", "stopped")
 
 
 async def test_told_to_stop_at_once_it_waits_for_no_job() -> None:

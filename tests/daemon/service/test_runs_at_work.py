@@ -112,7 +112,7 @@ async def test_runs_that_cannot_be_stopped_are_named_and_the_process_must_end() 
         assert 'runs of "nightly" did not end: ending this process' in str(runs.failure)
 
 
-async def test_a_run_that_is_started_after_the_stop_is_handed_back() -> None:
+async def test_a_run_that_is_started_after_the_stop_is_handed_back_before_any_of_its_jobs() -> None:
     """It was claimed in the same moment."""
     gate = Gate()
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(gate.passed)) as replica:
@@ -120,7 +120,7 @@ async def test_a_run_that_is_started_after_the_stop_is_handed_back() -> None:
         replica.replica.runs.stop()
         await replica.tick()
         run = await replica.wait_for(run_id)
-        assert (run.state, [job.state for job in run.jobs]) == ("pending", ["stopped"])
+        assert (run.state, run.run.reason, run.jobs) == ("pending", "drained", ())
 
 
 async def test_progress_is_taken_once_for_all_runs() -> None:
