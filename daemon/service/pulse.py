@@ -40,16 +40,17 @@ class Pulse:
         self._draining = draining
         self._look = look
         self._touched = monotonic()
+        self._shown: LiveReplicaState = "running"
 
     async def beat(self) -> None:
-        """Save progress every second; every five seconds touch the replica's entry, and look which
-        definitions rule.
+        """Save progress every second; every five seconds, or when its state changes, touch the
+        replica's entry, and look which definitions rule.
         """
         while True:
             await asyncio.sleep(_SAVE_EVERY)
             try:
                 await self._save_progress()
-                if monotonic() - self._touched > _TOUCH_EVERY:
+                if self._state() != self._shown or monotonic() - self._touched > _TOUCH_EVERY:
                     await self.touch()
                     if not self._draining():
                         await self._look()
@@ -60,16 +61,19 @@ class Pulse:
 
     async def touch(self) -> None:
         """Record that this replica is alive: then one that loses a lease has not died (rule 16)."""
-        entry = self._entry
-        state: LiveReplicaState = "draining" if self._draining() else "running"
+        entry, state = self._entry, self._state()
 
         def transaction(connection: Connection) -> None:
             if not registry.touch(connection, entry.holder, state):  # deleted after a long absence
                 registry.register(connection, entry)
                 registry.mark_ready(connection, entry.holder)
+                registry.touch(connection, entry.holder, state)
 
         await self._context.database.write(transaction)
-        self._touched = monotonic()
+        self._touched, self._shown = monotonic(), state
+
+    def _state(self) -> LiveReplicaState:
+        return "draining" if self._draining() else "running"
 
     async def _save_progress(self) -> None:
         if unsaved := self._take_progress():

@@ -126,6 +126,7 @@ class Replica:
 
     async def finish(self) -> None:
         """Let jobs finish for `grace`, then stop them; the heartbeat keeps running (rule 19)."""
+        self.draining = True
         if self.runs and not self._at_once:
             waited = 0.0 if self._drained_at is None else monotonic() - self._drained_at  # for the last tick, say
             await self._wait_for_runs(self._settings.grace - waited)

@@ -146,7 +146,7 @@ class Settings(BaseModel):
     ] = WebAddress()
     """Where it answers over HTTP. Any but the loopback interface needs a token."""
     web_token: Annotated[SecretStr | None, NO_FLAG, Field(title="a token")] = None
-    """What each request must carry: `Authorization: Bearer …`."""
+    """What each request must carry: `Authorization: Bearer …`; a probe hears yes or no without it."""
     log_format: Annotated[Literal["text", "json"], Word] = "text"
     """What log lines look like."""
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Word] = "info"

@@ -49,21 +49,21 @@ class StopRequests:
     def _on_signal(self, number: signal.Signals) -> None:
         if self.signal is None:
             self.signal = number
+            self._drain()
             self._notify(
                 Note(
                     f"{number.name}: draining; no more runs are claimed, and running jobs have {self._grace:g}s "
                     "to finish; a second signal stops them at once"
                 )
             )
-            self._drain()
         else:
             self._notify(Note(f"{number.name} again: stopping jobs at once"))
             self._replica.stop_at_once()
 
     async def _watch_supervisor(self) -> None:
         await supervisor_gone(supervisor_pipe())
-        self._notify(Note("the supervisor is gone: draining"))
         self._drain()
+        self._notify(Note("the supervisor is gone: draining"))
 
     def _drain(self) -> None:
         self._replica.drain()

@@ -21,6 +21,9 @@ from .health import Counts, Loops, Problems
 
 _START_LIMIT = 10.0
 _STOP_LIMIT = 5.0
+_PROBES = ("/livez", "/readyz")
+_DETAILS = "leased.details"
+"""In the scope of a request: whether its answer may tell more than a yes or no."""
 
 
 class WebNotStarted(DaemonError):
@@ -28,22 +31,25 @@ class WebNotStarted(DaemonError):
 
 
 def web_app(loops: Loops, problems: Problems, token: str | None = None, counts: Counts = dict) -> ASGIApp:
-    """Return the application; with ``token``, requests must carry ``Authorization: Bearer …``."""
+    """Return the application; with ``token``, requests must carry ``Authorization: Bearer …``.
+
+    Probes, which often can send none, hear without it whether all is well, and nothing else.
+    """
 
     def livez(request: Request) -> Response:
-        del request
         beats = loops()
         shown = {
             name: {"alive": beat.alive, "seconds": round(beat.age, 3), "limit": beat.limit}
             for name, beat in beats.items()
         }
         alive = all(beat.alive for beat in beats.values())
-        return JSONResponse({"alive": alive, "loops": shown, "counts": dict(counts())}, 200 if alive else 503)
+        details = {"loops": shown, "counts": dict(counts())} if _sees_details(request) else {}
+        return JSONResponse({"alive": alive, **details}, 200 if alive else 503)
 
     def readyz(request: Request) -> Response:
-        del request
         found = dict(problems())
-        return JSONResponse({"ready": not found, "problems": found}, 503 if found else 200)
+        details = {"problems": found} if _sees_details(request) else {}
+        return JSONResponse({"ready": not found, **details}, 503 if found else 200)
 
     app = Starlette(
         routes=[Route("/livez", _never_waiting(livez)), Route("/readyz", _never_waiting(readyz))],
@@ -71,23 +77,27 @@ async def _refused(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": missing if status == 404 else "the request was refused"}, status, headers)
 
 
+def _sees_details(request: Request) -> bool:
+    """Return whether this request carries the token; where there is none, only this machine asks."""
+    return bool(request.scope.get(_DETAILS, True))
+
+
 class _Guard:
-    """Lets only requests with the token through."""
+    """Lets only requests with the token through, and probes that carry no token at all."""
 
     def __init__(self, app: ASGIApp, token: str) -> None:
         self._app = app
         self._expected = f"Bearer {token}".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not self._carried(scope):
-            problem = {"error": "send the header Authorization: Bearer <LEASED_WEB_TOKEN>"}
-            await JSONResponse(problem, 401, {"WWW-Authenticate": "Bearer"})(scope, receive, send)
-            return
+        if scope["type"] == "http":
+            given = dict(scope["headers"]).get(b"authorization")
+            scope[_DETAILS] = given is not None and hmac.compare_digest(given, self._expected)
+            if not scope[_DETAILS] and (given is not None or scope["path"] not in _PROBES):
+                problem = {"error": "send the header Authorization: Bearer <LEASED_WEB_TOKEN>"}
+                await JSONResponse(problem, 401, {"WWW-Authenticate": "Bearer"})(scope, receive, send)
+                return
         await self._app(scope, receive, send)
-
-    def _carried(self, scope: Scope) -> bool:
-        given = dict(scope["headers"]).get(b"authorization", b"")
-        return hmac.compare_digest(given, self._expected)
 
 
 class WebServer:

@@ -29,6 +29,23 @@ def test_on_sigterm_a_running_job_finishes_and_nothing_more_is_claimed(story: St
     assert story.replica_state(replica) == "stopped"
 
 
+def test_a_replica_that_drains_is_not_ready_at_once_although_it_lives_and_is_shown_so(postgres_story: Story) -> None:
+    """Before it has looked again: where nothing wakes it, it does so once an hour."""
+    replica = postgres_story.start("gated.py", "--now=one", "--poll=1h", "--grace=2m", ttl="60s", web=True)
+    postgres_story.event("began", job="one")
+    assert replica.readyz() == {"ready": True, "problems": {}}
+    replica.send(signal.SIGTERM)
+    replica.wait_for_line("SIGTERM")
+    assert replica.readyz() == {
+        "ready": False,
+        "problems": {"draining": "the replica is stopping and claims no more runs"},
+    }
+    assert replica.livez()["alive"]
+    wait_until(lambda: postgres_story.replica_state(replica) == "draining", "the table shows it")
+    postgres_story.open("one")
+    assert replica.wait() == 143
+
+
 def test_on_a_second_sigterm_a_job_is_stopped_and_another_replica_resumes_it_at_once(
     story: Story, starvation: Starvation
 ) -> None:

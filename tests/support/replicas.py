@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
@@ -104,6 +105,17 @@ class ReplicaProcess:
         with urllib.request.urlopen(address, timeout=LIMIT) as answer:  # noqa: S310 - our own server
             assert answer.status == 200
             told: Event = json.load(answer)
+        return told
+
+    def readyz(self) -> Event:
+        """Return its answer there, ready or not."""
+        address = self.wait_for_line("/livez")["message"].replace("/livez", "/readyz")
+        try:
+            with urllib.request.urlopen(address, timeout=LIMIT) as answer:  # noqa: S310 - our own server
+                told: Event = json.load(answer)
+        except urllib.error.HTTPError as refusal:
+            with refusal:
+                told = json.load(refusal)
         return told
 
     def _state(self) -> str:

@@ -102,6 +102,19 @@ async def test_it_shows_that_the_replica_lives_and_whether_it_drains() -> None:
         assert [row.state for row in await entries(store)] == ["draining"]
 
 
+@pytest.mark.usefixtures("fast")
+async def test_that_it_drains_is_shown_with_the_next_beat() -> None:
+    async with CountingStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
+        store.writes = 0
+        async with beating(replica) as given:
+            given.draining = True
+            await until(lambda: store.writes, "it has touched its entry")
+            looked = given.looked
+            await until(lambda: given.looked > looked + 3, "it has come round")
+        assert [row.state for row in await entries(store)] == ["draining"]
+        assert store.writes == 1, "it is shown once"
+
+
 async def test_a_replica_whose_entry_was_deleted_registers_again() -> None:
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
 

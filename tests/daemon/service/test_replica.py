@@ -155,6 +155,13 @@ async def test_until_idle_it_ends_when_nothing_is_due_running_or_waiting_and_the
         assert [run.outcome for run in loop.runs.executed] == ["succeeded"] * 3
 
 
+async def test_at_its_end_it_claims_nothing_more_and_is_not_ready_though_nobody_asked_it_to_stop() -> None:
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
+        loop = a_loop(replica)
+        await asyncio.wait_for(loop.run(until_idle=True), LIMIT)
+        assert loop.draining
+
+
 async def test_it_wakes_for_the_next_instant() -> None:
     async with CountingStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
         store.clock.set("2026-07-01T01:59:59.9Z")

@@ -99,13 +99,27 @@ def test_what_does_not_exist_yet_is_answered_with_a_sentence(serve: Serve, path:
     assert body == {"error": f"{path} does not exist; try /livez or /readyz"}
 
 
-def test_with_a_token_nothing_is_answered_without_it(serve: Serve) -> None:
+def test_with_a_token_only_probes_are_answered_without_it(serve: Serve) -> None:
     url = serve(token="geheim")
-    for path in ("/livez", "/readyz", "/nothing"):
+    for path in ("/", "/nothing", "/livez/", "/readyz/more"):
         assert get(f"{url}{path}")[0] == 401
     assert get(f"{url}/livez", Authorization="Bearer falsch")[0] == 401
     assert get(f"{url}/livez", Authorization="geheim")[0] == 401
     assert get(f"{url}/livez", Authorization="Bearer geheim")[0] == 200
+
+
+def test_a_probe_without_the_token_hears_a_yes_or_a_no_and_one_that_carries_it_hears_why(serve: Serve) -> None:
+    beats = {"claiming": Beat(0.5, 3)}
+    found: dict[str, str] = {}
+    url = serve(lambda: beats, lambda: found, token="geheim")
+    token = {"Authorization": "Bearer geheim"}
+    assert get(f"{url}/livez") == (200, {"alive": True})
+    assert get(f"{url}/readyz") == (200, {"ready": True})
+    beats["claiming"], found["database"] = Beat(4, 3), "it was last reached 12s ago"
+    assert get(f"{url}/livez") == (503, {"alive": False})
+    assert get(f"{url}/readyz") == (503, {"ready": False})
+    assert "loops" in get(f"{url}/livez", **token)[1]
+    assert get(f"{url}/readyz", **token) == (503, {"ready": False, "problems": found})
 
 
 @pytest.fixture
