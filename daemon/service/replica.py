@@ -27,6 +27,8 @@ from .settings import STOP_MARGIN, Settings
 
 _STOP_LIMIT = STOP_MARGIN - 2.0
 """Seconds beyond kill_time that stopped runs may take to be handed back; the rest is for closing."""
+_SHOW_EVERY = 5.0
+"""Seconds of a rest after which the loop shows that it is alive."""
 
 
 class Replica:
@@ -76,7 +78,7 @@ class Replica:
         self.runs.stop()
 
     def age(self) -> float:
-        """Return the seconds since the loop last ticked. For any thread."""
+        """Return the seconds since the loop was last seen at work or at rest. For any thread."""
         return monotonic() - self._ticked_at
 
     # The loop
@@ -211,11 +213,14 @@ class Replica:
         while self.runs and (left := deadline - monotonic()) > 0 and self.runs.failure is None:
             self._wake.clear()
             await self._sleep(min(left, self._settings.poll))
-            self._ticked_at = monotonic()
             if self._at_once:
                 deadline = min(deadline, monotonic() + self._context.client.timing.kill_time + _STOP_LIMIT)
 
     async def _sleep(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._wake.wait()
+        """Rest until woken, and show now and then that this loop is alive."""
+        end = monotonic() + seconds
+        while not self._wake.is_set() and (left := end - monotonic()) > 0:
+            self._ticked_at = monotonic()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(left, _SHOW_EVERY)):
+                    await self._wake.wait()

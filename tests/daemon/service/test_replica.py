@@ -1,6 +1,7 @@
 """The loop of one replica, tick by tick, and its end."""
 
 import asyncio
+from time import monotonic
 
 import pytest
 
@@ -260,6 +261,22 @@ async def test_what_was_lost_and_refused_is_summed_up_at_the_end() -> None:
         await replica.lose_lease(run_id)
         await replica.stop()
         assert told(facts_of(replica, Note), "runs lost with their leases: 1; writes refused")
+
+
+async def test_however_long_it_rests_it_does_not_pass_for_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loop that has not shown itself for half a minute does, and `poll` may be an hour."""
+    monkeypatch.setattr("daemon.service.replica._SHOW_EVERY", 0.01)
+    async with CountingStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
+        loop = a_loop(replica)
+        working = asyncio.create_task(loop.run())
+        await until(lambda: store.reads, "it has looked")
+        rested = monotonic()
+        await until(lambda: monotonic() - loop.age() > rested + 0.05, "it has shown itself since")
+        reads = store.reads
+        await until(lambda: monotonic() - loop.age() > rested + 0.1, "it has shown itself again")
+        assert store.reads == reads, "it has not even looked"
+        loop.drain()
+        await asyncio.wait_for(working, LIMIT)
 
 
 async def test_its_age_is_the_time_since_it_last_came_round(monkeypatch: pytest.MonkeyPatch) -> None:
