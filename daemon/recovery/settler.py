@@ -55,13 +55,13 @@ class Settler:
             return settled
 
         settled = await self._database.write(transaction)
-        self._report(settled, at_startup=False)
+        self._report(settled, gone=True)
         return settled
 
-    def _report(self, settled: Iterable[SettledRun], *, at_startup: bool) -> None:
+    def _report(self, settled: Iterable[SettledRun], *, at_startup: bool = False, gone: bool = False) -> None:
         for run in settled:
             subject = RunSubject(self._application, run.schedule, run.run_id, run.grant.token, self._label)
-            self._notify(RunRecovered(subject, run.outcome, at_startup))
+            self._notify(RunRecovered(subject, run.outcome, at_startup, gone))
 
 
 def _work_is_gone(keepers: Sequence[ProcessIdentity]) -> bool:

@@ -12,6 +12,7 @@ from ..execution.completion import save_progress
 from ..execution.context import ReplicaContext
 from ..jobs.reports import Progress
 from ..recovery import registry
+from ..recovery.deaths import Neighbour, neighbours, proven_dead
 from ..states import LiveReplicaState
 from ..telemetry.facts import Note
 
@@ -60,17 +61,23 @@ class Pulse:
                 self._context.notify(Note(f"internal error in leased; runs continue: {error!r}"))
 
     async def touch(self) -> None:
-        """Record that this replica is alive: then one that loses a lease has not died (rule 16)."""
+        """Record that this replica is alive: then one that loses a lease has not died (rule 16).
+
+        Record of others on this machine that they are dead, once their processes are gone.
+        """
         entry, state = self._entry, self._state()
 
-        def transaction(connection: Connection) -> None:
+        def transaction(connection: Connection) -> list[Neighbour]:
             if not registry.touch(connection, entry.holder, state):  # deleted after a long absence
                 registry.register(connection, entry)
                 registry.mark_ready(connection, entry.holder)
                 registry.touch(connection, entry.holder, state)
+            return neighbours(connection)
 
-        await self._context.database.write(transaction)
+        found = await self._context.database.write(transaction)
         self._touched, self._shown = monotonic(), state
+        if dead := proven_dead(found):
+            await self._context.database.write(lambda connection: registry.mark_dead(connection, dead))
 
     def _state(self) -> LiveReplicaState:
         return "draining" if self._draining() else "running"

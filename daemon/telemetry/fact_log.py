@@ -92,7 +92,14 @@ def recovered(fact: RunRecovered) -> str:
     shown = f'run {run.run_id} of "{run.schedule}"'
     if fact.at_startup:
         return f"startup cleanup: {shown} was left behind (token {run.token}): {fact.settlement}"
-    return f"{shown} was recovered from another replica (token {run.token}): {fact.settlement}"
+    return f"{shown} was taken from a replica that {_left(fact)} (token {run.token}): {fact.settlement}"
+
+
+def _left(fact: RunRecovered) -> str:
+    """Return what is known of the replica that left a run behind."""
+    if fact.gone:
+        return "is gone"
+    return "lives but had lost its lease" if fact.settlement == "stopped" else "was not seen since its lease had ended"
 
 
 def log_lease_event(event: Event) -> None:

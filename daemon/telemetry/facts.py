@@ -58,6 +58,8 @@ class RunRecovered:
     """With the token of the grant that was ended."""
     settlement: Settlement
     at_startup: bool = False
+    gone: bool = False
+    """The death of that replica was proven, and its lease did not have to go stale first."""
 
 
 @dataclass(frozen=True, slots=True)

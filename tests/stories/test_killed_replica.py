@@ -83,6 +83,20 @@ def test_after_kill_9_its_work_is_gone_and_another_resumes_at_job_3_within_2_sec
     assert_show_tells_both_attempts(story, began["run"])
 
 
+def test_a_replica_that_was_killed_is_shown_as_dead_at_once_and_recorded_by_its_neighbour(story: Story) -> None:
+    """It was idle, so that no run of it had to be settled."""
+    doomed = story.start("gated.py", ttl="60s")
+    story.up(doomed)
+    doomed.kill()
+    assert [one["state"] for one in story.told("status")["replicas"]] == ["dead"]
+    assert [one["state"] for one in story.told("replicas")["items"]] == ["dead"]
+    assert story.replica_state(doomed) == "running", "nobody has recorded it yet"
+    neighbour = story.start("gated.py", ttl="60s")
+    wait_until(lambda: story.replica_state(doomed) == "dead", "its neighbour has recorded it")
+    states = {one["pid"]: one["state"] for one in story.told("status")["replicas"]}
+    assert states == {doomed.pid: "dead", neighbour.pid: "running"}
+
+
 def test_where_death_cannot_be_proven_another_resumes_at_job_3_within_the_ttl_and_a_second(
     story: Story, starvation: Starvation, record_property: Record
 ) -> None:

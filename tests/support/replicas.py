@@ -215,7 +215,11 @@ class Story:
 
     def shown(self, run_id: int) -> Event:
         """Return the output of `leased show RUN --json`."""
-        command = self.leased("show", str(run_id), "--json")
+        return self.told("show", str(run_id))
+
+    def told(self, *command_line: str) -> Event:
+        """Return the object that a command of `leased` tells with `--json`."""
+        command = self.leased(*command_line, "--json")
         assert command.wait() == 0, command.output
         shown: Event = json.loads(command.output)
         return shown

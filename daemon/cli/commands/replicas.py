@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from ...recovery.deaths import neighbours, proven_dead
 from ...store.views import read_replicas
 from ...text import ago, when
 from ..ask import ask
@@ -20,7 +21,9 @@ def replicas(
     as_json: Json = False,
 ) -> None:
     """List the replicas and when each was last seen."""
-    found = ask(database, lambda connection: read_replicas(connection, application=application, past=past))
+    found = ask(
+        database, lambda c: read_replicas(c, application=application, past=past, dead=proven_dead(neighbours(c)))
+    )
     if as_json:
         write_json("replicas", {"items": found})
         return

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...recovery.deaths import neighbours, proven_dead
 from ...store.views import Overview, Problem, RunningRun, ScheduleLine, problems, read_overview
 from ...text import ago, clean, lasted, number, when
 from ..ask import ask
@@ -22,7 +23,7 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Show replicas, schedules, what is running, and what is late, stuck or failing."""
-    overview = ask(database, lambda connection: read_overview(connection, application))
+    overview = ask(database, lambda c: read_overview(c, application, dead=proven_dead(neighbours(c))))
     found = problems(overview)
     if as_json:
         write_json(

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, null, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, null, select, update
 
 from lease.database.dialects import insert_missing, now, seconds_between
 
@@ -18,6 +18,13 @@ def add(connection: Connection, values: Mapping[str, Any]) -> None:
     connection.execute(
         insert_missing(connection, replica).values(**values, state="running", started_at=now(), seen_at=now())
     )
+
+
+def living_of(connection: Connection, boot_id: str, pid_namespace: str) -> list[Row[Any]]:
+    """Return (holder, pid, start_time) of the replicas recorded as alive in a boot and namespace."""
+    here = (replica.c.boot_id == boot_id, replica.c.pid_namespace == pid_namespace)
+    query = select(replica.c.holder, replica.c.pid, replica.c.start_time).where(replica.c.state.in_(LIVE), *here)
+    return list(connection.execute(query))
 
 
 def touch(connection: Connection, holder: str, state: ReplicaState) -> int:

@@ -1,5 +1,6 @@
 """The overview: replicas, schedules, running and waiting runs at one moment."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,9 @@ from ..tables import job_run, replica, run, schedule
 from .replicas import ReplicaLine, read_replicas
 
 MOST_WAITING = 100
+MOST_DEAD = 10
+DIED_WITHIN = 600.0
+"""Seconds for which a replica that has died is shown beside those that live."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +100,16 @@ class Overview:
     waiting_count: int
 
 
-def read_overview(connection: Connection, application: str | None = None) -> Overview:
-    """Return the overview, of one application or of all, in six statements."""
+def read_overview(connection: Connection, application: str | None = None, *, dead: Collection[str] = ()) -> Overview:
+    """Return the overview, of one application or of all, in seven statements.
+
+    ``dead`` are the holders whose death is proven, although it need not be recorded yet.
+    """
     waiting = _pending(application)
+    replicas = read_replicas(connection, application=application, past=MOST_DEAD, died_within=DIED_WITHIN, dead=dead)
     return Overview(
         database_time=connection.execute(select(now())).scalar_one(),
-        replicas=tuple(read_replicas(connection, application=application)),
+        replicas=tuple(replicas),
         schedules=tuple(_schedules(connection, application)),
         running=tuple(_running(connection, application)),
         waiting=tuple(_waiting(connection, waiting)),

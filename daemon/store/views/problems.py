@@ -6,6 +6,7 @@ from typing import Literal
 
 from lease.durations import format_duration
 
+from ...states import LIVE
 from .overview import Overview
 
 LATE_AFTER = 60.0
@@ -33,13 +34,14 @@ def problems(overview: Overview) -> tuple[Problem, ...]:
 
 
 def _replicas(overview: Overview) -> Iterator[Problem]:
-    seen = {replica.application for replica in overview.replicas if replica.seen_ago <= SILENT_AFTER}
+    alive = [replica for replica in overview.replicas if replica.state in LIVE]
+    seen = {replica.application for replica in alive if replica.seen_ago <= SILENT_AFTER}
     needed = {
         schedule.application for schedule in overview.schedules if schedule.enabled and schedule.paused_at is None
     }
     for application in sorted(needed - seen):
         yield Problem("no replica", f"no replica of {application} is running, so no runs start", application)
-    for replica in overview.replicas:
+    for replica in alive:
         if replica.seen_ago > SILENT_AFTER:
             text = f"{replica.host} (process {replica.pid}) was last seen {format_duration(replica.seen_ago)} ago"
             yield Problem("silent replica", text, replica.application)

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import Connection, select, update
 
 from daemon.jobs.processes.identity import ProcessIdentity
-from daemon.recovery import registry, settler
+from daemon.recovery import deaths, registry, settler
+from daemon.recovery.deaths import neighbours, proven_dead
 from daemon.recovery.settler import Settler
 from daemon.store.tables import job_run
 from daemon.store.tables import replica as replicas
@@ -81,6 +82,7 @@ async def test_a_replica_whose_process_is_gone_is_dead_and_its_run_goes_on_altho
         assert await states(store) == {"run 1": "pending", "gone": "dead"}
         assert (await lease_of(store, grant.name)).holder is None
         assert cleaner.recovered() == [("web1:4711", 1, "abandoned", False)]
+        assert [fact.gone for fact in cleaner.facts if isinstance(fact, RunRecovered)] == [True]
 
 
 @pytest.mark.parametrize(
@@ -95,6 +97,34 @@ async def test_what_is_not_proven_is_left_to_the_ttl(entry: Mapping[str, Any]) -
         assert await cleaner.settler.settle_proven_dead() == []
         assert await states(store) == {"run 1": "running", "gone": "running"}
         assert cleaner.recovered() == []
+
+
+@pytest.mark.parametrize(
+    ("entry", "dead"),
+    [
+        (GONE, {"gone"}),
+        ({}, set()),
+        ({**GONE, "boot_id": "another boot"}, set()),
+        ({**GONE, "pid_namespace": "pid:[1]"}, set()),
+        ({"start_time": 0}, set()),
+    ],
+    ids=["its process is gone", "it lives", "another boot", "another namespace", "its start is not known"],
+)
+async def test_the_death_of_a_neighbour_is_proven_by_its_process_alone(
+    entry: Mapping[str, Any], dead: set[str]
+) -> None:
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()):
+        registered = replace(registry.own_entry("gone", "another application"), **entry)
+        await store.write(lambda connection: registry.register(connection, registered))
+        assert proven_dead(await store.read(neighbours)) == dead
+        await store.write(lambda connection: registry.mark_dead(connection, ["gone"]))
+        assert proven_dead(await store.read(neighbours)) == set(), "it is recorded"
+
+
+async def test_where_no_process_can_be_judged_there_are_no_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()):
+        monkeypatch.setattr(deaths, "pid_namespace", lambda: None)
+        assert await store.read(neighbours) == []
 
 
 async def test_a_replica_never_takes_itself_for_dead() -> None:

@@ -1,8 +1,10 @@
 """The pulse of a replica: progress that is saved, and the sign that it lives."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -113,6 +115,16 @@ async def test_that_it_drains_is_shown_with_the_next_beat() -> None:
             await until(lambda: given.looked > looked + 3, "it has come round")
         assert [row.state for row in await entries(store)] == ["draining"]
         assert store.writes == 1, "it is shown once"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no death can be proven")
+async def test_with_its_sign_of_life_it_records_that_a_neighbour_is_dead() -> None:
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
+        gone = replace(registry.own_entry("gone", "another application"), start_time=1)
+        await store.write(lambda connection: registry.register(connection, gone))
+        await Beating(replica).pulse.touch()
+        states = {row.holder: row.state for row in await entries(store)}
+        assert states == {replica.context.client.holder: "running", "gone": "dead"}
 
 
 async def test_a_replica_whose_entry_was_deleted_registers_again() -> None:

@@ -215,7 +215,7 @@ def test_the_overview_takes_as_many_statements_with_a_long_history(rows: Rows) -
         rows.run("succeeded", minutes)
     asked.clear()
     read_overview(rows.connection)
-    assert len(asked) == 6
+    assert len(asked) == 7
 
 
 def test_runs_come_the_latest_first_and_can_be_chosen(rows: Rows) -> None:
@@ -297,6 +297,28 @@ def test_replicas_come_with_the_living_first(rows: Rows) -> None:
     rows.replica("living", "draining")
     assert [line.holder for line in read_replicas(rows.connection)] == ["living"]
     assert [line.holder for line in read_replicas(rows.connection, past=1)] == ["living", "old"]
+
+
+def test_a_replica_whose_death_is_proven_is_dead_before_that_is_recorded(rows: Rows) -> None:
+    rows.schedule()
+    rows.replica("here")
+    rows.replica("ended", "stopped", stopped_at=rows.now)
+    dead = ("here", "ended")
+    assert [line.state for line in read_replicas(rows.connection, past=5, dead=dead)] == ["dead", "stopped"]
+    overview = read_overview(rows.connection, dead=dead)
+    assert [(line.holder, line.state) for line in overview.replicas] == [("here", "dead")]
+    assert [problem.kind for problem in problems(overview)] == ["no replica"]
+
+
+def test_the_overview_shows_for_ten_minutes_that_a_replica_has_died(rows: Rows) -> None:
+    rows.schedule()
+    rows.replica("living")
+    rows.replica("ended", "stopped", stopped_at=rows.now)
+    rows.replica("died", "dead", seen_at=rows.now - 9 * MINUTE, stopped_at=rows.now - 9 * MINUTE)
+    rows.replica("forgotten", "dead", seen_at=rows.now - 11 * MINUTE, stopped_at=rows.now - 11 * MINUTE)
+    overview = read_overview(rows.connection)
+    assert [(line.holder, line.state) for line in overview.replicas] == [("living", "running"), ("died", "dead")]
+    assert problems(overview) == ()
 
 
 def test_names_of_schedules_and_their_applications(rows: Rows) -> None:

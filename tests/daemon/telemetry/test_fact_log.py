@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from daemon.telemetry.fact_log import log_fact, log_lease_event
+from daemon.states import Settlement
+from daemon.telemetry.fact_log import log_fact, log_lease_event, recovered
+from daemon.telemetry.facts import RunRecovered, RunSubject
 from daemon.telemetry.logs import flush_logs, set_up_logs
 from daemon.text import ago, clean, lasted, number
 from lease.events import AtRisk, Lost, Renewed
@@ -43,6 +45,24 @@ def test_facts_are_log_lines_as_json(capsys: pytest.CaptureFixture[str]) -> None
     assert (lines[3]["job"], lines[3]["error"], lines[4]["reason"]) == ("zones", "ValueError: oh", "zones failed")
     assert (lines[3]["schedule"], lines[3]["run"], lines[3]["attempt"], lines[3]["token"]) == ("nightly", 7, 2, 3)
     assert lines[0]["timestamp"].endswith("Z")
+
+
+@pytest.mark.parametrize(
+    ("settlement", "gone", "said"),
+    [
+        ("abandoned", True, "is gone"),
+        ("failed", True, "is gone"),
+        ("abandoned", False, "was not seen since its lease had ended"),
+        ("failed", False, "was not seen since its lease had ended"),
+        ("stopped", False, "lives but had lost its lease"),
+    ],
+)
+def test_only_of_a_replica_that_is_gone_it_is_said_that_it_is_gone(
+    settlement: Settlement, gone: bool, said: str
+) -> None:
+    run = RunSubject("shop", "nightly", 7, 3, "web1:4711")
+    sentence = f'run 7 of "nightly" was taken from a replica that {said} (token 3): {settlement}'
+    assert recovered(RunRecovered(run, settlement, gone=gone)) == sentence
 
 
 @pytest.mark.usefixtures("logged")
