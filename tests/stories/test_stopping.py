@@ -42,6 +42,8 @@ def test_a_replica_that_drains_is_not_ready_at_once_although_it_lives_and_is_sho
     }
     assert replica.livez()["alive"]
     wait_until(lambda: postgres_story.replica_state(replica) == "draining", "the table shows it")
+    (shown,) = postgres_story.told("status")["running"]
+    assert (shown["schedule"], shown["draining"], shown["usually_ends_in"]) == ("one", True, None)
     postgres_story.open("one")
     assert replica.wait() == 143
 

@@ -1,5 +1,6 @@
 """`leased status`: replicas, schedules, runs and problems on one screen."""
 
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -70,12 +71,7 @@ def _show(console: "Console", overview: Overview, found: tuple[Problem, ...]) ->
         console.print(schedules)
     else:
         console.print("There are no schedules yet; `leased run FILE` or `leased sync FILE` adds them.")
-    if overview.running:
-        running = table("run", "schedule", "job", "progress", "for", "token", "holder", right=("run", "for", "token"))
-        for run in overview.running:
-            job = f"{run.job.job} (attempt {run.job.attempt})" if run.job else "between jobs"
-            add(running, run.id, run.schedule, job, _progress(run), lasted(run.running_for), run.token, _holder(run))
-        console.print(running)
+    _show_running(console, overview.running)
     if overview.waiting_count:
         first = ", ".join(f"{run.schedule} (run {run.id})" for run in overview.waiting[:3])
         rest = f" and {overview.waiting_count - 3} more" if overview.waiting_count > 3 else ""
@@ -84,6 +80,33 @@ def _show(console: "Console", overview: Overview, found: tuple[Problem, ...]) ->
         console.print(clean(f"{problem.kind}: {problem.text}"), style="red", soft_wrap=True)
     if not found:
         console.print("Nothing is late, stuck or failing.", style="green")
+
+
+def _show_running(console: "Console", found: Sequence[RunningRun]) -> None:
+    if found:
+        shown = table("run", "schedule", "job", "progress", "for", "token", "holder", right=("run", "for", "token"))
+        for run in found:
+            job = f"{run.job.job} (attempt {run.job.attempt})" if run.job else "between jobs"
+            add(shown, run.id, run.schedule, job, _progress(run), lasted(run.running_for), run.token, _holder(run))
+        console.print(shown)
+    for sentence in drains(found):
+        console.print(clean(sentence), style="yellow", soft_wrap=True)
+
+
+def drains(running: Iterable[RunningRun]) -> list[str]:
+    """Return a sentence for each replica that drains: its runs, and when each usually ends."""
+    runs: dict[str, list[RunningRun]] = {}
+    for run in running:
+        if run.draining:
+            runs.setdefault(_holder(run), []).append(run)
+    return [f"{holder} drains: {', '.join(map(_usual_end, found))}" for holder, found in runs.items()]
+
+
+def _usual_end(run: RunningRun) -> str:
+    named, left = f"run {run.id} of {run.schedule}", run.usually_ends_in
+    if left is None:
+        return named
+    return f"{named} ({'usually ends' if left > 0 else 'would usually have ended'} {ago(-left)})"
 
 
 def _next(line: ScheduleLine) -> str:

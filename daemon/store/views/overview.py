@@ -1,7 +1,7 @@
 """The overview: replicas, schedules, running and waiting runs at one moment."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from lease.schema import lease, stale
 from ...states import RunState
 from ..tables import job_run, replica, run, schedule
 from .replicas import ReplicaLine, read_replicas
+from .usual import usual_seconds
 
 MOST_WAITING = 100
 MOST_DEAD = 10
@@ -69,7 +70,11 @@ class RunningRun:
     running_for: float
     held: bool
     """Its lease is held under this token, and has not gone stale."""
+    draining: bool
+    """Its replica drains, and hands it back if it is not over when `grace` has passed."""
     job: RunningJob | None
+    usually_ends_in: float | None = None
+    """Seconds, if it takes as long as usual; negative if it takes longer. Only where it drains."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +106,7 @@ class Overview:
 
 
 def read_overview(connection: Connection, application: str | None = None, *, dead: Collection[str] = ()) -> Overview:
-    """Return the overview, of one application or of all, in seven statements.
+    """Return the overview, of one application or of all, in at most eight statements.
 
     ``dead`` are the holders whose death is proven, although it need not be recorded yet.
     """
@@ -111,7 +116,7 @@ def read_overview(connection: Connection, application: str | None = None, *, dea
         database_time=connection.execute(select(now())).scalar_one(),
         replicas=tuple(replicas),
         schedules=tuple(_schedules(connection, application)),
-        running=tuple(_running(connection, application)),
+        running=tuple(_running(connection, application, dead)),
         waiting=tuple(_waiting(connection, waiting)),
         waiting_count=connection.execute(select(func.count()).select_from(run).where(waiting)).scalar_one(),
     )
@@ -150,7 +155,7 @@ def _schedules(connection: Connection, application: str | None) -> list[Schedule
     return [ScheduleLine(*row) for row in rows]
 
 
-def _running(connection: Connection, application: str | None) -> list[RunningRun]:
+def _running(connection: Connection, application: str | None, dead: Collection[str]) -> list[RunningRun]:
     ours = and_(lease.c.name == run.c.lease_name, lease.c.token == run.c.token, lease.c.holder == run.c.holder)
     at = and_(job_run.c.run_id == run.c.id, job_run.c.state == "running")
     rows = connection.execute(
@@ -165,6 +170,7 @@ def _running(connection: Connection, application: str | None) -> list[RunningRun
             replica.c.pid,
             seconds_between(run.c.started_at, now()),
             type_coerce(and_(lease.c.name.is_not(None), ~stale()), Boolean),
+            replica.c.state,
             job_run.c.job,
             job_run.c.attempt,
             seconds_between(job_run.c.started_at, now()),
@@ -178,13 +184,21 @@ def _running(connection: Connection, application: str | None) -> list[RunningRun
         .where(run.c.state == "running", _of(run.c.application, application))
         .order_by(run.c.id)
     )
-    return [_running_run(tuple(row)) for row in rows]
+    found = [_running_run(tuple(row), dead) for row in rows]
+    usual = usual_seconds(connection, {(one.application, one.schedule) for one in found if one.draining})
+    return [
+        replace(one, usually_ends_in=usual[one.application, one.schedule] - one.running_for)
+        if one.draining and (one.application, one.schedule) in usual
+        else one
+        for one in found
+    ]
 
 
-def _running_run(row: tuple[Any, ...]) -> RunningRun:
-    run_and_replica, held, job = row[:9], row[9], row[10:]
+def _running_run(row: tuple[Any, ...], dead: Collection[str]) -> RunningRun:
+    run_and_replica, held, state, job = row[:9], row[9], row[10], row[11:]
     at = RunningJob(*job) if job[0] is not None else None
-    return RunningRun(*(*run_and_replica, bool(held), at))
+    draining = state == "draining" and run_and_replica[5] not in dead
+    return RunningRun(*(*run_and_replica, bool(held), draining, at))
 
 
 def _pending(application: str | None) -> ColumnElement[bool]:

@@ -1,6 +1,8 @@
 """What status, runs, show, locks and replicas read, on each database."""
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,6 +10,7 @@ import pytest
 from sqlalchemy import Connection, create_engine, event, insert, select
 from sqlalchemy.pool import NullPool
 
+from daemon.cli.commands.status import drains
 from daemon.store.tables import job_run, replica, run, schedule
 from daemon.store.views import (
     NotFound,
@@ -22,6 +25,7 @@ from daemon.store.views import (
     schedule_names,
     summary,
 )
+from daemon.store.views.usual import usual_seconds
 from lease import statements
 from lease.database.dialects import now
 from lease.model import Grant
@@ -77,7 +81,8 @@ class Rows:
     def running(self, *, held: bool = True, **values: Any) -> int:
         name = f"run/shop/{values.get('schedule', 'nightly')}"
         (grant,) = statements.grant(self.connection, [name], "replica-1", 60)
-        run_id = self.run("running", token=grant.token, holder=grant.holder, **values)
+        filled: dict[str, Any] = {"token": grant.token, "holder": grant.holder}
+        run_id = self.run("running", **(filled | values))
         if not held:
             statements.release(self.connection, grant)
         return run_id
@@ -162,6 +167,46 @@ def test_a_running_run_between_two_jobs_has_none(rows: Rows) -> None:
     rows.running()
     (found,) = read_overview(rows.connection).running
     assert found.job is None
+
+
+def test_a_run_of_a_draining_replica_shows_when_it_usually_ends(rows: Rows) -> None:
+    """By the median of those that succeeded, which skipped rows do not hide."""
+    rows.schedule()
+    rows.replica(state="draining")
+    for minutes, took in ((90, 5), (80, 90), (70, 4)):
+        started = rows.now - minutes * MINUTE
+        rows.run("succeeded", minutes, started_at=started, finished_at=started + took * MINUTE)
+    rows.run("failed", 60)
+    for number in range(150):
+        rows.run("skipped", 50 - number / 10)
+    rows.running(scheduled_for=rows.now - 2 * MINUTE, started_at=rows.now - 2 * MINUTE)
+    (run,) = read_overview(rows.connection).running
+    assert run.draining
+    assert run.usually_ends_in == pytest.approx(3 * 60, abs=10)
+    (line,) = drains([run])
+    assert re.fullmatch(rf"web-1:4711 drains: run {run.id} of nightly \(usually ends in (3m|2m5\ds)\)", line)
+    assert drains([replace(run, usually_ends_in=-120.0)])[0].endswith(" (would usually have ended 2m ago)")
+
+
+def test_a_run_without_history_or_of_a_replica_that_works_on_or_is_dead_shows_no_usual_end(rows: Rows) -> None:
+    for name, holder, state in (("new", "one", "draining"), ("old", "two", "running"), ("lost", "three", "draining")):
+        rows.schedule(name)
+        rows.replica(holder, state)
+        if name != "new":
+            rows.run("succeeded", 60, schedule=name)
+        rows.running(schedule=name, holder=holder)
+    found = read_overview(rows.connection, dead=["three"]).running
+    assert [(run.draining, run.usually_ends_in) for run in found] == [(True, None), (False, None), (False, None)]
+    assert drains(found) == [f"web-1:4711 drains: run {found[0].id} of new"]
+
+
+def test_only_the_latest_hundred_say_what_is_usual(rows: Rows) -> None:
+    rows.schedule()
+    for number in range(300):
+        started = rows.now - (500 - number) * MINUTE
+        took = 10 if number < 200 else 2
+        rows.run("succeeded", 500 - number, started_at=started, finished_at=started + took * MINUTE)
+    assert usual_seconds(rows.connection, [("shop", "nightly"), ("shop", "new")]) == {("shop", "nightly"): 120}
 
 
 def test_a_running_run_whose_lease_has_ended_is_stuck(rows: Rows) -> None:

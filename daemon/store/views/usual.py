@@ -1,0 +1,52 @@
+"""How long the runs of a schedule usually take: the median of the latest that succeeded."""
+
+from collections import defaultdict
+from collections.abc import Collection
+from statistics import median
+
+from sqlalchemy import Connection, and_, func, select, tuple_
+
+from lease.database.dialects import seconds_between
+
+from ..tables import run, schedule
+
+_LATEST = 100
+_LOOKED_AT = 2_000
+"""Rows: a run that takes hours may have a thousand skipped ones after it."""
+
+Named = tuple[str, str]
+"""The application and the name of a schedule."""
+
+
+def usual_seconds(connection: Connection, schedules: Collection[Named]) -> dict[Named, float]:
+    """Return the usual duration of these schedules' runs, without those that have no history."""
+    if not schedules:
+        return {}
+    earlier = run.alias("earlier")
+    ours = and_(earlier.c.application == schedule.c.application, earlier.c.schedule == schedule.c.name)
+    # It reads the index on (application, schedule, id) from its end.
+    latest = select(earlier.c.id).where(ours).order_by(earlier.c.id.desc()).correlate(schedule)
+    oldest = func.coalesce(latest.offset(_LOOKED_AT - 1).limit(1).scalar_subquery(), 0)
+    same = and_(run.c.application == schedule.c.application, run.c.schedule == schedule.c.name)
+    succeeded = (
+        select(
+            run.c.application,
+            run.c.schedule,
+            seconds_between(run.c.started_at, run.c.finished_at).label("took"),
+            func.row_number()
+            .over(partition_by=(run.c.application, run.c.schedule), order_by=run.c.id.desc())
+            .label("place"),
+        )
+        .select_from(schedule.join(run, same))
+        .where(
+            tuple_(schedule.c.application, schedule.c.name).in_(sorted(schedules)),
+            run.c.state == "succeeded",
+            run.c.id >= oldest,
+        )
+        .subquery("succeeded")
+    )
+    took: dict[Named, list[float]] = defaultdict(list)
+    columns = succeeded.c.application, succeeded.c.schedule, succeeded.c.took
+    for application, name, seconds in connection.execute(select(*columns).where(succeeded.c.place <= _LATEST)):
+        took[application, name].append(seconds)
+    return {named: median(seconds) for named, seconds in took.items()}
