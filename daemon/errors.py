@@ -23,6 +23,10 @@ class NotFound(DaemonError):
     """There is nothing of this name or number."""
 
 
+class NotRecordable(DaemonError, ValueError):
+    """A name or a reason that cannot be recorded as it is."""
+
+
 class SchemaNotReady(DaemonError):
     """The tables are not those that this version of the package works with."""
 

@@ -5,7 +5,7 @@ from typing import Literal, get_args
 RunState = Literal["pending", "running", "succeeded", "failed", "cancelled", "skipped"]
 EndState = Literal["succeeded", "failed", "cancelled", "skipped"]
 """The states of a run that is over."""
-RunOutcome = Literal["succeeded", "failed", "pending", "lost"]
+RunOutcome = Literal["succeeded", "failed", "cancelled", "pending", "lost"]
 """How a replica's execution of a run ended. pending: it goes on later; lost: with its lease."""
 Cause = Literal["schedule", "manual"]
 """Why a run exists: its instant was due, or a person or a program requested it."""
@@ -17,11 +17,11 @@ JobOutcome = Literal["succeeded", "failed", "stopped", "lost"]
 
 Neither uses up an attempt.
 """
-Settlement = Literal["abandoned", "stopped", "failed"]
+Settlement = Literal["abandoned", "stopped", "failed", "cancelled"]
 """How a run was settled that its holder left behind.
 
 abandoned: its process died, it goes on elsewhere; stopped: its holder lived and lost the lease,
-which uses up nothing; failed: it was abandoned too often.
+which uses up nothing; failed: it was abandoned too often; cancelled: it was marked (rule 23).
 """
 ReplicaState = Literal["running", "draining", "stopped", "dead"]
 LiveReplicaState = Literal["running", "draining"]

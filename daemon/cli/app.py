@@ -8,9 +8,9 @@ import typer
 
 from ..service.environment import PREFIX, unknown_variables
 from ..version import package_version
-from .commands.planned import add_later
 from .failures import USAGE, report
 from .lazy_group import LazyCommand, lazy_group
+from .planned import add_later
 
 COMMANDS = {
     "run": LazyCommand(
@@ -41,6 +41,9 @@ COMMANDS = {
     "replicas": LazyCommand("replicas", "replicas", "List the replicas and when each was last seen."),
     "trigger": LazyCommand(
         "trigger", "trigger", "Request a run now, and record who asked and why; a replica executes it."
+    ),
+    "cancel": LazyCommand(
+        "cancel", "cancel", "Cancel a run: one that waits ends at once, the job of one at work is stopped first."
     ),
     "audit": LazyCommand(
         "audit", "audit", "Check the history against what is promised; exit with status 1 if a promise is broken."

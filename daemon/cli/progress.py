@@ -33,6 +33,7 @@ from ..telemetry.facts import (
     JobSubject,
     LeaseChanged,
     Note,
+    RunCancelled,
     RunEnded,
     RunRecovered,
     RunStarted,
@@ -82,6 +83,9 @@ class PlainView:
                 self.line(f"  {job.name} | {line}", "dim")
             case JobEnded(job):
                 self.job_ended(job, fact)
+            case RunCancelled(run, by, why):
+                because = f": {why}" if why else ""
+                self.line(f"{run.schedule}: run {run.run_id} is cancelled by {by}{because}; stopping its job", "yellow")
             case RunRecovered():
                 self.line(recovered(fact), "dim")
             case DatabaseAway(error):
@@ -193,7 +197,7 @@ def _style(outcome: RunOutcome | JobOutcome) -> str:
             return "green"
         case "failed":
             return "red"
-        case "stopped" | "lost":
+        case "stopped" | "lost" | "cancelled":
             return "yellow"
         case "pending":
             return ""

@@ -25,14 +25,20 @@ The states of a run, and the function that writes each change (rules 13 to 16 an
         settle, settle_dead  the holder died (abandoned), or lost the lease and did not say so
                              (stopped)
 
-    `promote` makes a pending run due when the predecessor that it waited for ends. `cancelled` is
-    for a command that comes later.
+    To cancelled (rule 23):
+        cancel               a run that is pending; one at work is marked, and its replica stops the
+                             job as soon as it hears of it (cancel_watch)
+        finish_run, retry_run, hand_back, settle, settle_dead
+                             a run that is marked, whatever else they would have written
+
+    `promote` makes a pending run due when the predecessor that it waited for ends.
 
 The states of a job run, which is one attempt of one job:
 
     start_job ──▶ running ──┬──▶ succeeded     finish_job, or finish_run for the last job
                             ├──▶ failed        finish_job, retry_run, finish_run: error or timeout
-                            ├──▶ stopped       hand_back, settle: its replica stops or lost a lease;
+                            ├──▶ stopped       hand_back, settle: its replica stops or lost a lease,
+                            │                  or the run was cancelled;
                             │                  finish_run, retry_run without a job: it never ran
                             └──▶ abandoned     settle, settle_dead: its holder died
     finish_run ───────────────▶ not started   an earlier job failed for good

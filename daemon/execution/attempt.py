@@ -44,11 +44,11 @@ class JobExecution:
     async def execute(self) -> tuple[int | None, Outcome]:
         """Run the attempt; return the id of its job run and its outcome.
 
-        The id is None if the run is not ours; nothing ran then.
+        The id is None if the run is not ours, or is marked as cancelled; nothing ran then.
         """
         self._id = await self._held.start_job(self._job.name, self._position, self._number)
         if self._id is None:
-            return None, Outcome("lost")
+            return None, Outcome("stopped" if self._held.cancelled else "lost")
         began = time.monotonic()
         self._context.notify(JobStarted(self._subject))
         outcome = await self._attempt()
@@ -122,13 +122,14 @@ class JobExecution:
             in_time = work.done() or lost.done() or stop.done()
             if not work.done() and not lost.done():
                 attempt.stop(kill_after)
-                # A keeper ends its child; a task that ignores its cancellation may run for ever.
-                limit = None if attempt.keeper or in_time else self._context.client.timing.ttl
+                # A keeper ends its child; a task that ignores its cancellation may run for ever. A replica that
+                # stops has a limit of its own.
+                stopping = in_time and not self._held.cancelled
+                limit = None if attempt.keeper or stopping else self._context.client.timing.ttl
                 await asyncio.wait({work, lost}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
                 if not work.done() and not lost.done():
-                    raise WorkOutlivesLease(
-                        f'job "{self._job.name}" did not end after its timeout: ending this process'
-                    )
+                    after = "it was cancelled" if self._held.cancelled else "its timeout"
+                    raise WorkOutlivesLease(f'job "{self._job.name}" did not end after {after}: ending this process')
             if not work.done():
                 attempt.kill()
                 await self._gone_by_ttl(work)

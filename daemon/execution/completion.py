@@ -6,8 +6,9 @@ one transaction: lease, run and job run, and the successor becomes due.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 import lease.statements
 
@@ -22,8 +23,10 @@ from .write_result import (
     AlreadyDone,
     Done,
     EndedJob,
+    Marked,
     NothingWritten,
     NotOurs,
+    cancelled,
     job_run_state,
     job_run_values,
     not_ours,
@@ -35,6 +38,7 @@ __all__ = [
     "AlreadyDone",
     "Done",
     "EndedJob",
+    "Marked",
     "NotOurs",
     "NothingWritten",
     "finish_job",
@@ -52,7 +56,9 @@ LOCK_WAIT = 1.5
 # While it runs
 
 
-def start_job(connection: Connection, claimed: ClaimedRun, job: str, position: int, attempt: int) -> int | NotOurs:
+def start_job(
+    connection: Connection, claimed: ClaimedRun, job: str, position: int, attempt: int
+) -> int | NotOurs | Marked:
     """Record the start of an attempt; return the id of its job run."""
     grant = claimed.grant
     if not statements.job_run.hold(connection, grant):
@@ -61,6 +67,9 @@ def start_job(connection: Connection, claimed: ClaimedRun, job: str, position: i
         connection, claimed.run_id, grant, job=job, position=position, attempt=attempt
     ) or statements.job_run.find_started(connection, claimed.run_id, grant, job, attempt)
     if started is None:
+        row = statements.run.read(connection, claimed.run_id)
+        if row is not None and row.cancelled_at is not None:
+            return Marked()
         raise NothingWritten(f'run {claimed.run_id}: attempt {attempt} of job "{job}" already exists')
     return started
 
@@ -120,33 +129,37 @@ def finish_run(
     """Write the end of the run, of its last job run and of its lease.
 
     ``not_started`` are the jobs (name, position) that are left out. A state other than succeeded
-    needs a reason.
+    needs a reason. A run that is marked ends as cancelled instead.
     """
     released = _release(connection, claimed, (state,))
     if not isinstance(released, lease.statements.Release):
         return released
     shown = truncate_for_db(reason, LONGEST_ERROR)
-    changed = statements.run.end(connection, claimed.run_id, claimed.grant, state, shown)
-    require_one_row(changed, claimed.run_id, "the end of the run")
+    written = _written(statements.run.end(connection, claimed.run_id, claimed.grant, state, shown), claimed)
     _end_job(connection, claimed, job)
     if not_started:
         statements.job_run.add_not_started(connection, claimed.run_id, claimed.grant, not_started)
     statements.run.promote(connection, claimed.application, claimed.schedule)
-    return Done(released.waiting)
+    return Done(released.waiting, cancelled(written))
 
 
 def retry_run(
     connection: Connection, claimed: ClaimedRun, wait: float, reason: str | None = None, *, job: EndedJob | None = None
 ) -> Done | AlreadyDone | NotOurs:
-    """Put the run back to pending for ``wait`` seconds, in which it holds no lease."""
+    """Put the run back to pending for ``wait`` seconds, in which it holds no lease.
+
+    A run that is marked ends as cancelled instead (rule 23).
+    """
     released = _release(connection, claimed, ("pending",))
     if not isinstance(released, lease.statements.Release):
         return released
-    changed = statements.run.put_back(connection, claimed.run_id, claimed.grant, wait, reason)
-    require_one_row(changed, claimed.run_id, "the return of the run to pending")
-    rename_leases(connection, claimed.application, claimed.schedule)
+    written = _written(statements.run.put_back(connection, claimed.run_id, claimed.grant, wait, reason), claimed)
+    if written.state == "pending":
+        rename_leases(connection, claimed.application, claimed.schedule)
     _end_job(connection, claimed, job)
-    return Done(released.waiting)
+    if written.state != "pending":
+        statements.run.promote(connection, claimed.application, claimed.schedule)
+    return Done(released.waiting, cancelled(written))
 
 
 def hand_back(
@@ -170,8 +183,14 @@ def _release(
     row = statements.run.read(connection, claimed.run_id)
     ours = row is not None and (row.token, row.holder) == (claimed.grant.token, claimed.grant.holder)
     if row is not None and ours and (row.state in ends or row.state not in UNFINISHED):
-        return AlreadyDone(row.state)
+        return AlreadyDone(row.state, cancelled(row))
     return not_ours(connection, claimed.run_id, claimed.grant)
+
+
+def _written(row: Row[Any] | None, claimed: ClaimedRun) -> Row[Any]:
+    if row is None:
+        raise NothingWritten(f"run {claimed.run_id} is not running under token {claimed.grant.token} of its lease")
+    return row
 
 
 def _end_job(connection: Connection, claimed: ClaimedRun, job: EndedJob | None) -> None:

@@ -17,7 +17,7 @@ from ..telemetry.facts import RunSubject, WriteRefused
 from . import completion
 from .claim import ClaimedRun
 from .context import ReplicaContext
-from .write_result import AlreadyDone, Done, EndedJob, NotOurs
+from .write_result import AlreadyDone, Done, EndedJob, Marked, NotOurs
 
 T = TypeVar("T")
 
@@ -41,6 +41,8 @@ class HeldRun:
         """Set when the lease is lost."""
         self.stop = asyncio.Event()
         """Set when the current job must end and the run must be handed back."""
+        self.cancelled = False
+        """The run is marked: handed back, it ends as cancelled (rule 23)."""
         self.refused = 0
         """The number of writes that changed no row because the grant had ended."""
         loop = asyncio.get_running_loop()
@@ -51,14 +53,25 @@ class HeldRun:
         loss = self.lease.loss
         return loss.cause if loss is not None else "this replica no longer holds the run"
 
+    def cancel(self) -> None:
+        """End the current job and then the run: it is marked as cancelled."""
+        self.cancelled = True
+        self.stop.set()
+
     # While it runs
 
     async def start_job(self, job: str, position: int, attempt: int) -> int | None:
-        """Record the start of an attempt; return its job run's id, None if the run is not ours."""
+        """Record the start of an attempt; return its job run's id.
+
+        None if the run is not ours, or is marked as cancelled.
+        """
         started = await self._write(lambda c: completion.start_job(c, self.claimed, job, position, attempt))
         if isinstance(started, int):
             return started
-        self._refuse(started)
+        if isinstance(started, Marked):
+            self.cancel()
+        else:
+            self._refuse(started)
         return None
 
     async def record_keeper(self, job_run_id: int, keeper: ProcessIdentity) -> bool:
@@ -76,7 +89,7 @@ class HeldRun:
             await self._write(lambda c: completion.finish_job(c, self.claimed, job.job_run_id, job.outcome))
         )
 
-    # Writes that end the run
+    # Writes that end the run; each returns what was written, None if the run is not ours
 
     async def finish(
         self,
@@ -85,17 +98,17 @@ class HeldRun:
         *,
         job: EndedJob | None,
         not_started: Sequence[tuple[str, int]],
-    ) -> bool:
+    ) -> Done | AlreadyDone | None:
         """Write the end of the run, its last job and its lease; see `completion.finish_run`."""
         return await self._end(
             lambda c: completion.finish_run(c, self.claimed, state, reason, job=job, not_started=not_started)
         )
 
-    async def retry(self, wait: float, *, job: EndedJob | None) -> bool:
+    async def retry(self, wait: float, *, job: EndedJob | None) -> Done | AlreadyDone | None:
         """Put the run back to pending for ``wait`` seconds, in which it holds no lease."""
         return await self._end(lambda c: completion.retry_run(c, self.claimed, wait, job=job))
 
-    async def hand_back(self, reason: str, *, job: EndedJob | None) -> bool:
+    async def hand_back(self, reason: str, *, job: EndedJob | None) -> Done | AlreadyDone | None:
         """Put the run back to pending, for any replica to claim at once."""
         return await self._end(lambda c: completion.hand_back(c, self.claimed, reason, job=job))
 
@@ -108,11 +121,16 @@ class HeldRun:
         if self._is_ours(answer):
             await self._wake_waiters(answer)
 
-    async def _end(self, transaction: Callable[[Connection], Done | AlreadyDone | NotOurs]) -> bool:
+    async def _end(
+        self, transaction: Callable[[Connection], Done | AlreadyDone | NotOurs]
+    ) -> Done | AlreadyDone | None:
         async with self.lease.ending():
             answer = await self._write(transaction)
         await self._wake_waiters(answer)
-        return self._is_ours(answer)
+        if isinstance(answer, Done | AlreadyDone):
+            return answer
+        self._refuse(answer)
+        return None
 
     async def _wake_waiters(self, answer: Done | AlreadyDone | NotOurs | None) -> None:
         """Notify in a statement of its own after the commit, only if a client waits (rule 15)."""

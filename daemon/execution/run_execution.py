@@ -14,7 +14,7 @@ from ..jobs.outcome import Outcome
 from ..jobs.processes.trust_page import TrustPage
 from ..jobs.reports import Progress
 from ..states import RunOutcome
-from ..telemetry.facts import RunEnded, RunStarted, RunSubject
+from ..telemetry.facts import RunCancelled, RunEnded, RunStarted, RunSubject
 from .attempt import JobExecution
 from .claim import ClaimedRun
 from .context import ReplicaContext
@@ -33,7 +33,7 @@ from .next_step import (
     before_jobs,
 )
 from .resumption import Resumption
-from .write_result import EndedJob
+from .write_result import AlreadyDone, Done, EndedJob
 
 Rest = Sequence[tuple[int, Job]]
 
@@ -72,6 +72,12 @@ class RunExecution:
     def stop(self) -> None:
         """End the current job and hand the run back."""
         self._held.stop.set()
+
+    def cancel(self, by: str, why: str | None) -> None:
+        """End the current job and then the run, which ``by`` marked as cancelled; once is enough."""
+        if not self._held.cancelled:
+            self._notify(RunCancelled(self._held.subject, by, why))
+            self._held.cancel()
 
     def take_progress(self) -> dict[int, Progress]:
         """Return the progress that is not saved yet, by job run id; the caller saves it."""
@@ -128,19 +134,24 @@ class RunExecution:
         match step:
             case FinishRun(state, reason):
                 not_started = [(job.name, position) for position, job in rest]
-                ours = await self._held.finish(state, reason, job=job, not_started=not_started)
-                return EndOfRun(state, reason) if ours else self._lost()
+                written = await self._held.finish(state, reason, job=job, not_started=not_started)
+                return self._written(written, EndOfRun(state, reason))
             case RetryLater(wait, reason):
-                ours = await self._held.retry(wait, job=job)
-                return EndOfRun("pending", f"{reason}; retry in {format_duration(wait)}") if ours else self._lost()
+                written = await self._held.retry(wait, job=job)
+                return self._written(written, EndOfRun("pending", f"{reason}; retry in {format_duration(wait)}"))
             case HandBack(reason):
-                ours = await self._held.hand_back(reason, job=job)
-                return EndOfRun("pending", reason) if ours else self._lost()
+                return self._written(await self._held.hand_back(reason, job=job), EndOfRun("pending", reason))
             case LetGo():
                 await self._held.let_go(job=job)
                 return self._lost()
             case _:
                 assert_never(step)
+
+    def _written(self, written: Done | AlreadyDone | None, end: EndOfRun) -> EndOfRun:
+        """Return how the run ended: as decided, unless it was marked as cancelled (rule 23)."""
+        if written is None:
+            return self._lost()
+        return end if written.cancelled is None else EndOfRun("cancelled", written.cancelled)
 
     def _lost(self) -> EndOfRun:
         return EndOfRun("lost", self._held.loss_cause())

@@ -6,7 +6,7 @@ Rule 10.
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 import lease.statements
 from lease.model import Grant
@@ -30,6 +30,8 @@ class Done:
 
     waiting: Waiters = ()
     """The clients that wait for the lease: notify after the commit (rule 15)."""
+    cancelled: str | None = None
+    """The reason, if the run was marked: it has ended as cancelled instead (rule 23)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,13 @@ class AlreadyDone:
     """This very attempt wrote it before, and the answer was lost."""
 
     state: RunState | JobState
+    cancelled: str | None = None
+    """As in `Done`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """The run is marked as cancelled: no job of it may start (rule 23)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +62,11 @@ class EndedJob:
 
     job_run_id: int
     outcome: Outcome
+
+
+def cancelled(written: Row[Any]) -> str | None:
+    """Return the reason of a run that was ended as cancelled; None of any other."""
+    return written.reason if written.state == "cancelled" else None
 
 
 def require_one_row(changed: int, run_id: int, what: str) -> None:

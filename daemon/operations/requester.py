@@ -1,7 +1,12 @@
-"""The requester of a run, as it is recorded."""
+"""The requester of an act, and the reason, as they are recorded."""
 
 import getpass
 import socket
+
+from ..errors import NotRecordable
+
+LONGEST = 500
+"""Characters of a name or a reason."""
 
 
 def requester() -> str:
@@ -11,3 +16,16 @@ def requester() -> str:
     except (OSError, KeyError):  # a user id without a name, as in a container
         user = "unknown"
     return f"{user}@{socket.gethostname()}"
+
+
+def recordable(what: str, text: str) -> str:
+    """Return the text; raise NotRecordable, naming it as ``what``, unless it is one line of 1 to
+    `LONGEST` printable characters.
+    """
+    if not text.strip():
+        raise NotRecordable(f"{what} is empty; leave it out, or say something")
+    if len(text) > LONGEST:
+        raise NotRecordable(f"{what} has {len(text):,} characters; {LONGEST} are the most")
+    if not text.isprintable():
+        raise NotRecordable(f"{what} has line breaks or control characters; write it in one line")
+    return text

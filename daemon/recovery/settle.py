@@ -14,7 +14,7 @@ from lease.model import Grant
 
 from ..jobs.processes.identity import ProcessIdentity
 from ..scheduling.lease_names import rename_leases
-from ..states import Settlement
+from ..states import RunState, Settlement
 from ..store import statements
 from ..store.statements.stranded import StrandedRun
 
@@ -50,6 +50,7 @@ class Suspect:
 
 def settle(connection: Connection, application: str | None = None) -> list[SettledRun]:
     """Settle the running runs whose lease is stale or has ended, of one application or of all."""
+    _end_marked(connection, application)
     found = statements.stranded.find(connection, application)
     if not found:
         return []
@@ -95,17 +96,35 @@ def _settle(connection: Connection, runs: list[StrandedRun]) -> list[SettledRun]
     died = [run for run in runs if not run.lived]
     outcomes: dict[int, Settlement] = {}
     if lived:
-        for run_id in statements.stranded.stop_runs(connection, lived):
-            outcomes[run_id] = "stopped"
+        for run_id, state in statements.stranded.stop_runs(connection, lived).items():
+            outcomes[run_id] = _settlement(state, "stopped")
         statements.stranded.end_jobs(connection, lived, "stopped")
     if died:
         for run_id, state in statements.stranded.abandon_runs(connection, died, MOST_ABANDONED, _REASON).items():
-            outcomes[run_id] = "failed" if state == "failed" else "abandoned"
+            outcomes[run_id] = _settlement(state, "abandoned")
         statements.stranded.end_jobs(connection, died, "abandoned")
     settled = [run for run in runs if run.run_id in outcomes]
     for application, schedule in sorted({(run.application, run.schedule) for run in settled}):
         rename_leases(connection, application, schedule)
-    over = {(run.application, run.schedule) for run in settled if outcomes[run.run_id] == "failed"}
+    over = {(run.application, run.schedule) for run in settled if outcomes[run.run_id] in {"failed", "cancelled"}}
     for application, schedule in sorted(over):
         statements.run.promote(connection, application, schedule)
     return [SettledRun(run.run_id, run.schedule, run.grant, outcomes[run.run_id]) for run in settled]
+
+
+def _settlement(state: RunState, otherwise: Settlement) -> Settlement:
+    return state if state in {"failed", "cancelled"} else otherwise
+
+
+def _end_marked(connection: Connection, application: str | None) -> None:
+    """Record the end of pending runs that are marked as cancelled (rule 23).
+
+    A replica of an earlier version, which knows no marks, has put them back.
+    """
+    found = statements.cancel.find_pending(connection, application)
+    if not found:
+        return
+    free = statements.schedule.lock_free(connection, {(row.application, row.schedule) for row in found})
+    statements.cancel.end_pending(connection, [row.id for row in found if (row.application, row.schedule) in free])
+    for of, schedule in sorted(free):
+        statements.run.promote(connection, of, schedule)

@@ -10,6 +10,7 @@ from time import monotonic
 
 from lease.errors import StoreUnavailable
 
+from ..execution.cancel_watch import CancelWatch
 from ..execution.claim import claim
 from ..execution.context import ReplicaContext
 from ..execution.places import keep_places, sought
@@ -63,6 +64,7 @@ class Replica:
             takeover_after=settings.takeover_after,
         )
         self._pulse = Pulse(context, entry, self.runs.take_progress, lambda: self.draining, self._rollout.look)
+        self._cancels = CancelWatch(context, lambda: [run.run_id for run in self.runs.claimed], self.runs.cancel)
 
     def drain(self) -> None:
         """Claim no more runs, and let running jobs finish (rule 19); `grace` counts from here."""
@@ -86,7 +88,7 @@ class Replica:
     async def run(self, *, until_idle: bool = False) -> None:
         """Work until `drain`, or ``until_idle``; then stop what is left (rule 19)."""
         self.running = True
-        pulse = asyncio.create_task(self._pulse.beat())
+        beside = [asyncio.create_task(self._pulse.beat()), asyncio.create_task(self._cancels.watch())]
         try:
             while not self.draining and self.runs.failure is None:
                 agenda = await self.tick()
@@ -98,9 +100,10 @@ class Replica:
             await self._stop_runs()  # before the caller releases the leases and ends the heartbeat (rule 19)
             raise
         finally:
-            pulse.cancel()
-            with suppress(asyncio.CancelledError):
-                await pulse
+            for task in beside:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
 
     async def clean_up(self) -> None:
         """Settle what an earlier crash left (rule 18); live leases are not touched."""

@@ -78,6 +78,12 @@ class RunsAtWork:
         for execution in self._executions.values():
             execution.stop()
 
+    def cancel(self, run_id: int, by: str, why: str | None) -> None:
+        """Stop the job of a run that ``by`` marked as cancelled; the run then ends (rule 23)."""
+        for execution in self._executions.values():
+            if execution.claimed.run_id == run_id:
+                execution.cancel(by, why)
+
     async def one_ended(self) -> None:
         """Wait until one of the runs at work has ended, if there are any."""
         if self._executions:

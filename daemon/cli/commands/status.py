@@ -87,6 +87,7 @@ def _show_running(console: "Console", found: Sequence[RunningRun]) -> None:
         shown = table("run", "schedule", "job", "progress", "for", "token", "holder", right=("run", "for", "token"))
         for run in found:
             job = f"{run.job.job} (attempt {run.job.attempt})" if run.job else "between jobs"
+            job += f", cancelled by {run.cancelled_by}" if run.cancelled_by else ""
             add(shown, run.id, run.schedule, job, _progress(run), lasted(run.running_for), run.token, _holder(run))
         console.print(shown)
     for sentence in drains(found):

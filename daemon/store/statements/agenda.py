@@ -9,6 +9,7 @@ from lease.database.dialects import clock, now, seconds_between, seconds_until
 from lease.schema import free_or_stale, lease
 
 from ..tables import run, schedule
+from .cancel import marked
 from .dialects import among, pending, running, unfinished
 
 
@@ -71,7 +72,7 @@ def _runs(application: str, digests: Collection[str], holder: str | None) -> Any
     until_start = seconds_until(run.c.available_at)
     until_free = seconds_between(clock(), lease.c.expires_at)
     live = and_(lease.c.holder.is_not(None), ~free_or_stale())
-    may_start = and_(pending(), run.c.available_at.is_not(None))
+    may_start = and_(pending(), run.c.available_at.is_not(None), ~marked())
     blocked = and_(live, until_free > until_start)
     ours = and_(lease.c.holder == run.c.holder, lease.c.token == run.c.token)
     known = among(run.c.digest, digests)
@@ -79,7 +80,9 @@ def _runs(application: str, digests: Collection[str], holder: str | None) -> Any
     return (
         select(
             func.min(case((may_start, case((blocked, until_free), else_=until_start)))).label("until_available"),
-            func.min(case((running(), case((and_(ours, live), until_free), else_=0.0)))).label("until_stale"),
+            func.min(
+                case((running(), case((and_(ours, live), until_free), else_=0.0)), (and_(pending(), marked()), 0.0))
+            ).label("until_stale"),
             func.count(case((available, 1))).label("available"),
             func.count(case((and_(pending(), ~available), 1))).label("waiting"),
             func.count(case((and_(running(), known), 1))).label("running"),

@@ -11,6 +11,7 @@ from lease.schema import lease, of_grant
 
 from ...states import JobState
 from ..tables import job_run, run
+from .cancel import marked
 from .dialects import bounded, running
 
 
@@ -29,7 +30,7 @@ def hold(connection: Connection, grant: Grant) -> bool:
 def start(connection: Connection, run_id: int, grant: Grant, *, job: str, position: int, attempt: int) -> int | None:
     """Record the start of an attempt; return its id.
 
-    None if the attempt is recorded already, or the run is not ours.
+    None if the attempt is recorded already, or the run is not ours, or marked as cancelled.
     """
     ours = select(
         run.c.id,
@@ -40,7 +41,7 @@ def start(connection: Connection, run_id: int, grant: Grant, *, job: str, positi
         run.c.token,
         run.c.holder,
         now(),
-    ).where(run.c.id == run_id, running(), run.c.token == grant.token, run.c.holder == grant.holder)
+    ).where(run.c.id == run_id, running(), run.c.token == grant.token, run.c.holder == grant.holder, ~marked())
     names = ["run_id", "job", "position", "attempt", "state", "token", "holder", "started_at"]
     begun = insert_missing(connection, job_run).from_select(names, ours).returning(job_run.c.id)
     number: int | None = connection.execute(begun).scalar_one_or_none()

@@ -13,6 +13,7 @@ from lease.schema import free_or_stale, lease
 
 from ...states import EndState
 from ..tables import run, schedule
+from .cancel import marked, unless_marked
 from .dialects import SCHEDULED, among, bounded, number, pending, running, unfinished
 
 
@@ -112,6 +113,7 @@ def candidates(
             among(run.c.digest, digests),
             ~_late(),
             ~live,
+            ~marked(),
             bounded(),
         )
         .order_by(run.c.available_at, run.c.id)
@@ -153,17 +155,23 @@ def read(connection: Connection, run_id: int) -> Row[Any] | None:
     return connection.execute(select(run).where(run.c.id == run_id)).one_or_none()
 
 
-def end(connection: Connection, run_id: int, grant: Grant, state: EndState, reason: str | None) -> int:
-    """Record the end of a run; return the number of rows changed."""
-    return connection.execute(
-        update(run).where(_runs_under(run_id, grant)).values(state=state, reason=reason, finished_at=now())
-    ).rowcount
+def end(connection: Connection, run_id: int, grant: Grant, state: EndState, reason: str | None) -> Row[Any] | None:
+    """Record the end of a run; return its (state, reason), None if no row was changed.
+
+    A marked run ends as cancelled, whatever its jobs did meanwhile: a mark that has been
+    acknowledged is never taken back. The reason says if all of its work was done by then.
+    """
+    remark = "; by then all of its jobs had succeeded" if state == "succeeded" else ""
+    values = unless_marked({"state": state, "reason": reason, "finished_at": now()}, remark)
+    return _change(connection, run_id, grant, values)
 
 
-def put_back(connection: Connection, run_id: int, grant: Grant, wait: float, reason: str | None) -> int:
-    """Put a run back to pending for ``wait`` seconds; return the number of rows changed."""
-    values = {"state": "pending", "available_at": later(now(), wait), "reason": reason}
-    return connection.execute(update(run).where(_runs_under(run_id, grant)).values(**values)).rowcount
+def put_back(connection: Connection, run_id: int, grant: Grant, wait: float, reason: str | None) -> Row[Any] | None:
+    """Put a run back to pending for ``wait`` seconds, or end a marked one as cancelled; return its
+    (state, reason), None if no row was changed.
+    """
+    values = unless_marked({"state": "pending", "available_at": later(now(), wait), "reason": reason})
+    return _change(connection, run_id, grant, values)
 
 
 def reset_abandoned(connection: Connection, run_id: int, grant: Grant) -> None:
@@ -222,6 +230,11 @@ def mark_missed(connection: Connection, ids: Collection[int]) -> set[str]:
 def _of(digests: Collection[str | None]) -> ColumnElement[bool]:
     known = among(run.c.digest, [digest for digest in digests if digest is not None])
     return or_(known, run.c.digest.is_(None)) if None in digests else known
+
+
+def _change(connection: Connection, run_id: int, grant: Grant, values: Mapping[str, Any]) -> Row[Any] | None:
+    changed = update(run).where(_runs_under(run_id, grant)).values(**values).returning(run.c.state, run.c.reason)
+    return connection.execute(changed).one_or_none()
 
 
 def _runs_under(run_id: int, grant: Grant) -> ColumnElement[bool]:

@@ -26,6 +26,7 @@ from lease.schema import lease, stale
 
 from ...states import RunState
 from ..tables import job_run, replica, run
+from .cancel import unless_marked
 from .dialects import running
 
 
@@ -84,15 +85,18 @@ def suspects(connection: Connection, application: str, boot_id: str, pid_namespa
     return list(connection.execute(query))
 
 
-def stop_runs(connection: Connection, runs: Collection[StrandedRun]) -> list[int]:
-    """Put these runs back to pending; return their ids."""
-    values = {"state": "pending", "available_at": now(), "token": null(), "holder": null()}
-    stopped = update(run).where(_these(runs)).values(**values).returning(run.c.id)
-    return list(connection.scalars(stopped))
+def stop_runs(connection: Connection, runs: Collection[StrandedRun]) -> dict[int, RunState]:
+    """Put these runs back to pending, or end those marked as cancelled; return states by id."""
+    values = unless_marked({"state": "pending", "available_at": now(), "token": null(), "holder": null()})
+    stopped = update(run).where(_these(runs)).values(**values).returning(run.c.id, run.c.state)
+    return {row.id: row.state for row in connection.execute(stopped)}
 
 
 def abandon_runs(connection: Connection, runs: Collection[StrandedRun], most: int, reason: str) -> dict[int, RunState]:
-    """Record an abandoned attempt of each run, which the ``most``-th fails; return states by id."""
+    """Record an abandoned attempt of each run, which the ``most``-th fails; return states by id.
+
+    Those marked end as cancelled.
+    """
     over = run.c.abandoned + 1 >= most
     values = {
         "state": case((over, "failed"), else_="pending"),
@@ -103,7 +107,7 @@ def abandon_runs(connection: Connection, runs: Collection[StrandedRun], most: in
         "token": null(),
         "holder": null(),
     }
-    abandoned = update(run).where(_these(runs)).values(**values).returning(run.c.id, run.c.state)
+    abandoned = update(run).where(_these(runs)).values(**unless_marked(values)).returning(run.c.id, run.c.state)
     return {row.id: row.state for row in connection.execute(abandoned)}
 
 

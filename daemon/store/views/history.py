@@ -63,12 +63,16 @@ class RunDetail:
     """A run with all its attempts, in order."""
 
     run: RunLine
+    params: Mapping[str, Any]
+    jobs: tuple[JobRunLine, ...]
     abandoned: int
     available_at: datetime | None
     requested_by: str | None
     requested_why: str | None
-    params: Mapping[str, Any]
-    jobs: tuple[JobRunLine, ...]
+    cancelled_at: datetime | None
+    """When it was marked; it ends as soon as its work has."""
+    cancelled_by: str | None
+    cancelled_why: str | None
 
     @property
     def state(self) -> RunState:
@@ -97,15 +101,15 @@ def read_runs(
 
 def read_run(connection: Connection, run_id: int) -> RunDetail:
     """Return a run with its attempts; raises `NotFound`."""
-    extra = (run.c.abandoned, run.c.available_at, run.c.requested_by, run.c.requested_why, run.c.params)
+    asked = (run.c.requested_by, run.c.requested_why)
+    cancelled = (run.c.cancelled_at, run.c.cancelled_by, run.c.cancelled_why)
+    extra = (run.c.params, run.c.abandoned, run.c.available_at, *asked, *cancelled)
     row = connection.execute(_runs().add_columns(*extra).where(run.c.id == run_id)).one_or_none()
     if row is None:
         raise NotFound(f"run {run_id} does not exist; `leased runs` lists all runs")
-    *ours, abandoned, available_at, by, why, params = row
+    ours, params, more = row[: -len(extra)], json.loads(row.params), row[1 - len(extra) :]
     jobs = connection.execute(_job_runs().where(job_run.c.run_id == run_id).order_by(job_run.c.id))
-    return RunDetail(
-        RunLine(*ours), abandoned, available_at, by, why, json.loads(params), tuple(JobRunLine(*job) for job in jobs)
-    )
+    return RunDetail(RunLine(*ours), params, tuple(JobRunLine(*job) for job in jobs), *more)
 
 
 def _runs() -> Select[Any]:

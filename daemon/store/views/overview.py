@@ -72,6 +72,8 @@ class RunningRun:
     """Its lease is held under this token, and has not gone stale."""
     draining: bool
     """Its replica drains, and hands it back if it is not over when `grace` has passed."""
+    cancelled_by: str | None
+    """Who marked it as cancelled: its replica stops the job."""
     job: RunningJob | None
     usually_ends_in: float | None = None
     """Seconds, if it takes as long as usual; negative if it takes longer. Only where it drains."""
@@ -171,6 +173,7 @@ def _running(connection: Connection, application: str | None, dead: Collection[s
             seconds_between(run.c.started_at, now()),
             type_coerce(and_(lease.c.name.is_not(None), ~stale()), Boolean),
             replica.c.state,
+            run.c.cancelled_by,
             job_run.c.job,
             job_run.c.attempt,
             seconds_between(job_run.c.started_at, now()),
@@ -195,10 +198,10 @@ def _running(connection: Connection, application: str | None, dead: Collection[s
 
 
 def _running_run(row: tuple[Any, ...], dead: Collection[str]) -> RunningRun:
-    run_and_replica, held, state, job = row[:9], row[9], row[10], row[11:]
+    run_and_replica, held, state, cancelled_by, job = row[:9], row[9], row[10], row[11], row[12:]
     at = RunningJob(*job) if job[0] is not None else None
     draining = state == "draining" and run_and_replica[5] not in dead
-    return RunningRun(*(*run_and_replica, bool(held), draining, at))
+    return RunningRun(*(*run_and_replica, bool(held), draining, cancelled_by, at))
 
 
 def _pending(application: str | None) -> ColumnElement[bool]:

@@ -117,6 +117,15 @@ def test_a_mistake_in_the_file_seen_from_outside(process: Leased, folder: Path, 
         (["runs", "--state", "lost"], 'there is no state "lost"'),
         (["show", "first"], "RUN"),
         (["trigger", "nightly", "--params", "{"], "--params is not valid JSON"),
+        (["cancel"], "RUN"),
+        (["cancel", "first"], "RUN"),
+        (["cancel", "0"], "RUN"),
+        (["cancel", str(2**63)], "RUN"),
+        (["cancel", "1", "--why", ""], "--why is empty"),
+        (["cancel", "1", "--why", "x" * 501], "--why has 501 characters; 500 are the most"),
+        (["cancel", "1", "--by", " "], "--by is empty"),
+        (["cancel", "1", "--by", "bob\x1b[31m"], "--by has line breaks or control characters"),
+        (["cancel", "1", "--because", "x"], "--because"),
         (["nothing"], "nothing"),
         (["db", "nothing"], "nothing"),
     ],
@@ -126,7 +135,7 @@ def test_a_mistake_on_the_command_line(leased: Leased, folder: Path, arguments: 
     nothing_half_done(folder)
 
 
-@pytest.mark.parametrize("command", ["why", "pause", "resume", "cancel", "retry", "backfill", "lock", "doctor"])
+@pytest.mark.parametrize("command", ["why", "pause", "resume", "retry", "backfill", "lock", "doctor"])
 def test_a_command_whose_time_has_not_come_is_refused(leased: Leased, command: str) -> None:
     one_sentence(leased(command, "x", "--wait", "30s"), 2, f"the command {command} does not exist yet; ")
 

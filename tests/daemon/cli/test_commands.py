@@ -97,6 +97,47 @@ def test_trigger_asks_which_application_where_several_have_the_schedule(leased: 
     assert (answer.status, answer.err) == (1, 'leased: there is no schedule "nighly"; did you mean "nightly"?\n')
 
 
+def test_cancel_records_who_and_why_and_does_nothing_the_second_time(leased: Leased) -> None:
+    leased("sync", "shop.py")
+    leased("trigger", "nightly")
+    document = leased("cancel", "1", "--why", "wrong file", "--by", "bob", "--json").document
+    assert document == {
+        "schema": "leased/cancel/1",
+        "run_id": 1,
+        "application": "shop",
+        "schedule": "nightly",
+        "state": "cancelled",
+        "already": False,
+        "cancelled_by": "bob",
+        "cancelled_why": "wrong file",
+        "replica": None,
+        "lease_expires_in": None,
+    }
+    answer = leased("cancel", "1")
+    assert (answer.status, answer.out) == (
+        0,
+        "run 1 of nightly (shop) was already cancelled by bob: wrong file; it is over\n",
+    )
+    shown = leased("show", "1", "--json").document
+    assert (shown["state"], shown["reason"]) == ("cancelled", "cancelled by bob: wrong file")
+    assert (shown["cancelled_by"], shown["cancelled_why"]) == ("bob", "wrong file")
+    assert "cancelled by  bob, wrong file, 2" in leased("show", "1").out
+    assert "cancelled by bob: wrong file" in leased("runs").out
+
+
+def test_cancel_says_by_default_which_user_of_which_host_it_was(leased: Leased) -> None:
+    leased("sync", "shop.py")
+    leased("trigger", "nightly")
+    assert leased("cancel", "1").out == "run 1 of nightly (shop) is cancelled; it does not start\n"
+    assert "@" in leased("show", "1", "--json").document["cancelled_by"]
+
+
+def test_cancel_of_a_run_that_is_not_there_is_one_sentence(leased: Leased) -> None:
+    leased("db", "upgrade")
+    answer = leased("cancel", "7")
+    assert (answer.status, answer.err) == (1, "leased: run 7 does not exist; `leased runs` lists all runs\n")
+
+
 def test_db_tells_where_it_is_and_prints_the_script(leased: Leased, folder: Path) -> None:
     assert leased("db", "current", "--json").document["revision"] is None
     assert "applied" in leased("db", "upgrade").out

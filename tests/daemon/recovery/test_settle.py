@@ -305,7 +305,7 @@ def test_a_finding_that_is_out_of_date_ends_no_later_attempt(store: Store) -> No
     started(store, second)
     before = store.everything()
     assert store.do(statements.stranded.abandon_runs, found, 3, "why") == {}
-    assert store.do(statements.stranded.stop_runs, found) == []
+    assert store.do(statements.stranded.stop_runs, found) == {}
     store.do(statements.stranded.end_jobs, found, "abandoned")
     assert store.everything() == before
 

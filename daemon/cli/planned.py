@@ -4,13 +4,12 @@ from collections.abc import Callable
 
 import typer
 
-from ...errors import NotYet
+from ..errors import NotYet
 
 COMMANDS = {
     "why": "`leased status` and `leased show RUN` show what is known",
     "pause": "set enabled = false for the schedule and sync",
     "resume": "set enabled = true for the schedule and sync",
-    "cancel": "stopping its replica hands the run over to another one",
     "retry": "`leased trigger SCHEDULE` requests a new run",
     "backfill": "`leased trigger SCHEDULE` requests a run now",
     "lock": "use the library: lease.sync.LeaseClient(url).hold(name)",

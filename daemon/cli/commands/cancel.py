@@ -1,0 +1,60 @@
+"""`leased cancel`: the end of a run on request."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from lease.durations import format_duration
+
+from ...operations.cancel import Cancellation
+from ...operations.cancel import cancel as cancel_run
+from ...operations.requester import recordable, requester
+from ...text import clean
+from ..ask import ask
+from ..options import Database, Json
+from ..screen import screen, write_json
+
+MOST = 2**63 - 1
+
+
+def cancel(
+    run_id: Annotated[
+        int, typer.Argument(metavar="RUN", min=1, max=MOST, help="The number of the run.", show_default=False)
+    ],
+    why: Annotated[str | None, typer.Option(metavar="TEXT", help="The reason, recorded with the run.")] = None,
+    by: Annotated[
+        str | None, typer.Option(metavar="WHO", help="Who cancels it; by default the user and the host.")
+    ] = None,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """Cancel a run: one that waits ends at once, the job of one at work is stopped first."""
+    if why is not None:
+        recordable("--why", why)
+    who = recordable("--by", by) if by is not None else requester()
+    done = ask(database, lambda connection: cancel_run(connection, run_id, requested_by=who, why=why), write=True)
+    if as_json:
+        write_json("cancel", asdict(done))
+        return
+    screen().print(clean(_sentence(done)), soft_wrap=True)
+
+
+def _sentence(done: Cancellation) -> str:
+    run = f"run {done.run_id} of {done.schedule} ({done.application})"
+    why = f": {done.cancelled_why}" if done.cancelled_why else ""
+    if done.already:
+        return f"{run} was already cancelled by {done.cancelled_by}{why}; {_and_now(done)}"
+    return f"{run} is {'cancelled' if done.state == 'cancelled' else 'marked as cancelled'}; {_and_now(done)}"
+
+
+def _and_now(done: Cancellation) -> str:
+    """Return what is true of the run now; nothing is promised that only its replica can do."""
+    if done.state == "cancelled":
+        return "it is over" if done.already else "it does not start"
+    if done.lease_expires_in is None:
+        return "nobody holds its lease, and the next replica that looks ends it"
+    return (
+        f"{done.replica or 'its replica'} stops its job with one of its next renewals and ends it; if that replica is "
+        f"gone, another ends it when its lease is stale, in {format_duration(max(0.0, round(done.lease_expires_in, 1)))}"
+    )

@@ -1,0 +1,48 @@
+"""The watch for cancelled runs: a replica asks whether runs at work in it were marked (rule 23)."""
+
+import asyncio
+from collections.abc import Callable, Collection
+
+from lease.errors import StoreUnavailable
+
+from ..store import statements
+from ..telemetry.facts import Note
+from .context import ReplicaContext
+
+
+class CancelWatch:
+    """The watch, which runs until it is cancelled, also while the replica drains.
+
+    It asks as often as leases are renewed, in one query by the keys of the runs ``at_work``, and
+    calls ``cancel(run id, by, why)`` for each that is marked. A notification could only shorten the
+    wait, and would need a connection that listens.
+    """
+
+    def __init__(
+        self,
+        context: ReplicaContext,
+        at_work: Callable[[], Collection[int]],
+        cancel: Callable[[int, str, str | None], None],
+    ) -> None:
+        self._context = context
+        self._at_work = at_work
+        self._cancel = cancel
+
+    async def watch(self) -> None:
+        """Ask every `renew_every` seconds; ask nothing while no run is at work."""
+        while True:
+            await asyncio.sleep(self._context.client.timing.renew_every)
+            try:
+                await self.look()
+            except StoreUnavailable:  # asked again with the next renewal, or the lease is lost
+                continue
+            except Exception as error:  # noqa: BLE001 - without the watch, no cancel would be heard any more
+                self._context.notify(Note(f"internal error in leased; runs continue: {error!r}"))
+
+    async def look(self) -> None:
+        """Ask once."""
+        ids = list(self._at_work())
+        if not ids:
+            return
+        for row in await self._context.database.read(lambda c: statements.cancel.find_marked(c, ids)):
+            self._cancel(row.id, row.cancelled_by, row.cancelled_why)

@@ -1,0 +1,77 @@
+"""The statements on the marks of cancelled runs (rule 23).
+
+A marked run never becomes pending. Every statement that ends a run or puts it back takes its values
+through `unless_marked`: whether a run is marked is known for certain only in the update of its row.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Text, case, func, literal, null, select, update
+
+from lease.database.dialects import now
+
+from ..tables import run
+from .dialects import pending, unfinished
+
+
+def marked() -> ColumnElement[bool]:
+    return run.c.cancelled_at.is_not(None)
+
+
+def unless_marked(values: Mapping[str, Any], remark: str = "") -> dict[str, Any]:
+    """Return ``values`` for an unmarked run, and for a marked one those of its end as cancelled.
+
+    ``remark`` is added to the reason then.
+    """
+    end = {"state": literal("cancelled", Text), "reason": _reason() + remark, "finished_at": now()}
+    ended = {name: case((marked(), value), else_=values.get(name, run.c[name])) for name, value in end.items()}
+    return {**values, **ended}
+
+
+def lock(connection: Connection, run_id: int) -> Row[Any] | None:
+    """Lock a run, whose schedule's row must be locked, and return it."""
+    query = select(run).where(run.c.id == run_id).with_for_update(key_share=True)
+    return connection.execute(query).one_or_none()
+
+
+def mark(connection: Connection, run_id: int, by: str, why: str | None) -> None:
+    """Mark a run as cancelled, unless it is marked or over."""
+    connection.execute(
+        update(run)
+        .where(run.c.id == run_id, unfinished(), ~marked())
+        .values(cancelled_at=now(), cancelled_by=by, cancelled_why=why)
+    )
+
+
+def end_pending(connection: Connection, ids: Collection[int]) -> None:
+    """Record the end of those of these runs that are marked and pending; they hold no lease."""
+    values = unless_marked({"available_at": null(), "token": null(), "holder": null()})
+    connection.execute(update(run).where(run.c.id.in_(ids), pending(), marked()).values(**values))
+
+
+def find_pending(connection: Connection, application: str | None) -> list[Row[Any]]:
+    """Return (id, application, schedule) of the runs that are pending although they are marked.
+
+    Only a replica of an earlier version, which knows no marks, puts back such a run.
+    """
+    query = select(run.c.id, run.c.application, run.c.schedule).where(pending(), marked())
+    if application is not None:
+        query = query.where(run.c.application == application)
+    return list(connection.execute(query))
+
+
+def find_marked(connection: Connection, ids: Collection[int]) -> list[Row[Any]]:
+    """Return (id, cancelled_by, cancelled_why) of those of these runs that are marked and not over."""
+    query = select(run.c.id, _by(), run.c.cancelled_why)
+    return list(connection.execute(query.where(run.c.id.in_(ids), unfinished(), marked())))
+
+
+def _reason() -> ColumnElement[str]:
+    """Return SQL for the reason: ``cancelled by ann@web-1: wrong file``."""
+    why = func.coalesce(literal(": ", Text) + run.c.cancelled_why, "")
+    return literal("cancelled by ", Text) + _by() + why
+
+
+def _by() -> ColumnElement[str]:
+    return func.coalesce(run.c.cancelled_by, "an unknown user").label("cancelled_by")

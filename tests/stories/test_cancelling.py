@@ -1,0 +1,90 @@
+"""`leased cancel`: a job at work is gone soon, and its run never goes on, whatever becomes of its replica (rule 23)."""
+
+import re
+
+from sqlalchemy import select
+
+from lease.schema import lease
+from tests.support.replicas import Event, Story
+from tests.support.starvation import Starvation
+from tests.support.telling import boottime, is_alive
+from tests.support.waiting import wait_until
+
+KILL_TIME = 1.0
+REASON = "cancelled by bob: it hangs"
+
+
+def cancel(story: Story, run_id: int) -> str:
+    """Do what a person does, and return what is said."""
+    command = story.leased("cancel", str(run_id), "--by", "bob", "--why", "it hangs")
+    assert command.wait() == 0, command.output
+    return command.output
+
+
+def gone(story: Story, *pids: int) -> float:
+    wait_until(lambda: not any(map(is_alive, pids)), "the processes of the job are gone")
+    return boottime()
+
+
+def free(story: Story, name: str) -> bool:
+    return story.rows(select(lease.c.holder).where(lease.c.name == name)) == [(None,)]
+
+
+def test_a_command_that_takes_no_notice_of_sigterm_is_gone_with_its_tree_and_its_run_is_over(
+    story: Story, starvation: Starvation
+) -> None:
+    replica = story.start("cancelling.py", f"--kill-time={KILL_TIME}s", "--now=deaf", ttl="60s")
+    began, spawned = story.event("began"), story.event("spawned")
+    next_one = story.trigger("deaf")
+    said = cancel(story, began["run"])
+    assert re.match(rf"run {began['run']} of deaf \(cancelling\) is marked as cancelled; .*:{replica.pid} stops", said)
+    replica.wait_for_line("run is cancelled")
+    heard = boottime()
+    starvation.assert_within(KILL_TIME + 1.0, heard, gone(story, began["pid"], spawned["child"]), "it is gone")
+
+    run = story.over("deaf")
+    assert (run.id, run.state, run.reason, run.attempt) == (began["run"], "cancelled", REASON, 1)
+    again = story.event("began", run=next_one)
+    assert again["token"] == began["token"] + 1
+    assert [one for one in story.attempts("deaf") if one[0] == "deaf"] == [
+        ("deaf", 1, "stopped"),
+        ("deaf", 1, "running"),
+    ]
+    (ended,) = replica.said("run cancelled")
+    assert (ended["run"], ended["reason"]) == (began["run"], REASON)
+    assert "already cancelled by bob: it hangs; it is over" in cancel(story, began["run"])
+
+
+def test_an_async_job_is_cancelled_and_its_run_is_over(story: Story, starvation: Starvation) -> None:
+    replica = story.start("cancelling.py", "--now=hanging", ttl="60s")
+    began = story.event("began")
+    cancel(story, began["run"])
+    replica.wait_for_line("run is cancelled")
+    heard = boottime()
+    starvation.assert_within(1.0, heard, story.event("stopped")["at"], "it is cancelled")
+    run = story.over("hanging")
+    assert (run.state, run.reason) == ("cancelled", REASON)
+    assert story.attempts("hanging") == [("hanging", 1, "stopped")]
+    assert free(story, "run/cancelling/hanging")
+
+
+def killed_while_marked(story: Story) -> Event:
+    """A replica is killed before it can hear of the mark; another is there."""
+    story.start("cancelling.py", "--renew-every=2s", "--now=deaf", ttl="60s")
+    began = story.event("began")
+    doomed = story.holder_of(began["run"])
+    story.pause(doomed)
+    cancel(story, began["run"])
+    doomed.kill()
+    return began
+
+
+def test_a_marked_run_whose_replica_was_killed_is_settled_as_cancelled_and_does_not_run_again(story: Story) -> None:
+    began = killed_while_marked(story)
+    other = story.start("cancelling.py", ttl="60s")
+    run = story.over("deaf")
+    assert (run.id, run.state, run.reason, run.attempt) == (began["run"], "cancelled", REASON, 1)
+    assert story.attempts("deaf") == [("deaf", 1, "abandoned")]
+    assert ": cancelled" in other.said("(token 1)")[0]["message"]
+    assert free(story, "run/cancelling/deaf")
+    assert [one["run"] for one in story.events("began")] == [began["run"]]
