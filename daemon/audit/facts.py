@@ -182,6 +182,21 @@ class Recorded:
     """The jobs with an attempt recorded as running, without the run running under its grant."""
 
 
+@dataclass(frozen=True, slots=True)
+class RunMarked:
+    """A run that was marked as cancelled, as recorded when the history was read."""
+
+    run: int
+    schedule: str
+    at: datetime
+    """When it was marked."""
+    state: RunState
+    ended: datetime | None
+    """When it ended; None if it is not over."""
+    last_start: datetime | None = None
+    """When its latest attempt started; None if there is none, or its time is not certain."""
+
+
 # What happens to the system from outside
 
 
@@ -216,6 +231,7 @@ Fact = (
     | Due
     | ScheduleProgress
     | Recorded
+    | RunMarked
     | Outage
     | ClockJump
 )

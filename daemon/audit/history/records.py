@@ -8,7 +8,7 @@ from typing import Any, cast
 from sqlalchemy import Row
 
 from ...states import UNFINISHED
-from ..facts import Recorded
+from ..facts import Recorded, RunMarked
 
 
 def records(
@@ -42,6 +42,27 @@ def records(
             attempted=tuple(dict.fromkeys(job.job for job in attempts if job.state != "not started")),
             left_running=tuple(job.job for job in attempts if job.state == "running" and not _runs_under(run, job)),
         )
+
+
+def marks(runs: Iterable[Row[Any]], jobs: Mapping[int, Sequence[Row[Any]]], *, wall_clock: bool) -> Iterator[RunMarked]:
+    """Yield a fact for each run that was marked as cancelled.
+
+    By a wall clock, which may have been set between the two, it is not certain that an attempt
+    started after the end.
+    """
+    for run in runs:
+        if run.cancelled_at is not None:
+            started = (
+                [] if wall_clock else [job.started_at for job in jobs.get(run.id, ()) if job.state != "not started"]
+            )
+            yield RunMarked(
+                run=run.id,
+                schedule=f"{run.application}/{run.schedule}",
+                at=run.cancelled_at,
+                state=run.state,
+                ended=run.finished_at,
+                last_start=max(started, default=None),
+            )
 
 
 def _known(runs: Iterable[Row[Any]], jobs: Mapping[int, Sequence[Row[Any]]]) -> Mapping[tuple[str, str, str], set[str]]:

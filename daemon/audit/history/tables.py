@@ -18,7 +18,7 @@ from ..facts import Due, Fact, GrantBegan, Recorded, RunStranded
 from .evidence import evidence
 from .expectation import expectation
 from .moved_clock import wrongly_timed
-from .records import records
+from .records import marks, records
 
 RECOVERED_WITHIN = timedelta(seconds=60)
 """A live replica settles stale leases in a second or two, plus at most 30 s of an open fence."""
@@ -108,6 +108,7 @@ def history(tables: Tables, most: int = MOST_INSTANTS) -> History:
         *_stranded(tables),
         *_expected(schedules, most, remarks),
         *records(tables.runs, jobs, schedules),
+        *marks(tables.runs, jobs, wall_clock=tables.wall_clock),
     )
     since = min((row.created_at for row in tables.runs), default=None)
     return History(tables.at, facts, len(schedules), since, tuple(remarks))

@@ -61,6 +61,8 @@ def runs(connection: Connection, application: str | None) -> list[Row[Any]]:
         run.c.token,
         run.c.holder,
         run.c.created_at,
+        run.c.finished_at,
+        run.c.cancelled_at,
     ).order_by(run.c.id)
     if application is not None:
         query = query.where(run.c.application == application)

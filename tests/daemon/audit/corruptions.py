@@ -197,6 +197,16 @@ def a_run_left_while_another_has_its_lease(store: Store, story: Story) -> Broken
     return Promise.RECOVERY, f"run {story.under_way.run_id} is recorded as running"
 
 
+def a_cancelled_run_that_failed(store: Store, story: Story) -> Broken:
+    write(store, run, run.c.id == story.cancelled, state="failed")
+    return Promise.CANCELS, f'run {story.cancelled} of "shop/hanging" was marked as cancelled at '
+
+
+def a_cancelled_run_that_waits(store: Store, story: Story) -> Broken:
+    write(store, run, run.c.id == story.cancelled, state="pending", finished_at=None)
+    return Promise.CANCELS, "and is pending"
+
+
 CORRUPTIONS: dict[str, Callable[[Store, Story], Broken]] = {
     made.__name__.replace("_", " "): made
     for made in (
@@ -225,6 +235,8 @@ CORRUPTIONS: dict[str, Callable[[Store, Story], Broken]] = {
         a_run_left_under_a_freed_lease,
         a_run_left_under_a_stale_lease,
         a_run_left_while_another_has_its_lease,
+        a_cancelled_run_that_failed,
+        a_cancelled_run_that_waits,
     )
 }
 

@@ -15,6 +15,7 @@ from daemon.execution.claim import ClaimedRun
 from daemon.execution.completion import finish_job, finish_run, hand_back, retry_run, start_job
 from daemon.execution.write_result import Done, EndedJob
 from daemon.jobs.outcome import Outcome
+from daemon.operations.cancel import cancel
 from daemon.operations.trigger import trigger
 from daemon.recovery.registry import ReplicaEntry, register
 from daemon.recovery.settle import settle
@@ -35,8 +36,9 @@ RETIRED = a_schedule("retired", Every(60.0))
 DISABLED = a_schedule("disabled", Every(60.0), enabled=False)
 ENDING = a_schedule("ending", Every(60.0))
 ONCE = an_at("once")
+HANGING = a_schedule("hanging")
 
-FIRST = (HOURLY, TICKS, PAUSED, ALLOWED, LEFT, RIGHT, CHANGING, RENAMED, RETIRED, DISABLED, ENDING, ONCE)
+FIRST = (HOURLY, TICKS, PAUSED, ALLOWED, LEFT, RIGHT, CHANGING, RENAMED, RETIRED, DISABLED, ENDING, ONCE, HANGING)
 CHANGED = {
     "changing": CHANGING.model_copy(update={"every": 61.0, "catch_up": "all"}),
     "renamed": RENAMED.model_copy(update={"overlap": "allow"}),
@@ -53,6 +55,8 @@ class Story:
     """Two of `hourly`, the one right after the other."""
     under_way: ClaimedRun
     """Of `hourly`, with a job that runs."""
+    cancelled: int
+    """Of `hanging`; it had started."""
 
 
 def audit(url: str, application: str | None = None) -> list[Violation]:
@@ -73,16 +77,16 @@ def make(store: Store) -> Story:
         age(store, one, {"hourly": 5.5 * 3600, "changing": 2.5 * 3600, "allowed": 1900.0}.get(one.name, 1200.0))
     store.shift(schedule, schedule.c.name == "paused", paused_at=-1300.0)
     plan(store, FIRST)
-    told = _runs_in_a_row(store)
+    succeeded, under_way = _runs_in_a_row(store)
     _runs_at_once(store)
     _a_shared_lock(store)
     _what_changes(store)
     work(store, claim(store, "ticks"), "work")
     work(store, claim(store, "once"), "work")
-    return told
+    return Story(succeeded, under_way, _what_is_cancelled(store))
 
 
-def _runs_in_a_row(store: Store) -> Story:
+def _runs_in_a_row(store: Store) -> tuple[tuple[ClaimedRun, ClaimedRun], ClaimedRun]:
     first = claim(store, "hourly")
     work(store, first, "zones", "orders")
 
@@ -111,7 +115,7 @@ def _runs_in_a_row(store: Store) -> Story:
     finished(store.do(finish_job, last, begin(store, last, "zones"), Outcome("succeeded")))
     begin(store, last, "orders", 1)
     assert store.run(asked).available_at is None
-    return Story((first, second), last)
+    return (first, second), last
 
 
 def _runs_at_once(store: Store) -> None:
@@ -151,6 +155,22 @@ def _what_changes(store: Store) -> None:
     renamed = claim(store, "renamed", "h2")
     assert renamed.grant.name == f"run/shop/renamed/{renamed.run_id}"
     work(store, renamed, "work")
+
+
+def _what_is_cancelled(store: Store) -> int:
+    """A run at work, one that waits behind it, and one whose holder dies before it hears of the mark."""
+    first, second, third = (store.do(trigger, "shop", "hanging", requested_by="ada") for _ in range(3))
+    held = claim(store, "hanging")
+    stopped = EndedJob(begin(store, held, "work"), Outcome("stopped"))
+    for run_id in (first, second):
+        store.do(cancel, run_id, requested_by="ada")
+    finished(store.do(hand_back, held, job=stopped))
+    dying = claim(store, "hanging", "h2")
+    begin(store, dying, "work")
+    store.do(cancel, third, requested_by="ada")
+    store.go_stale(dying.grant)
+    assert [settled.outcome for settled in store.do(settle)] == ["cancelled"]
+    return first
 
 
 # What they are made of

@@ -15,7 +15,7 @@ from daemon.audit.history.tables import BOUNDS, history, read_tables
 from daemon.cli.ask import ask_url
 from daemon.operations.trigger import trigger
 from daemon.store import statements
-from daemon.store.tables import replica, run, schedule
+from daemon.store.tables import job_run, replica, run, schedule
 from tests.support.databases import Server, ensure_template, fresh_database
 from tests.support.store import Store, a_schedule
 
@@ -126,6 +126,14 @@ def test_the_same_name_in_two_applications_is_two_schedules(store: Store, databa
         store.plan(HOURLY, application=application)
     assert audit(database_url) == []
     assert tell(database_url).instants == 10
+
+
+def test_an_attempt_after_the_end_of_a_cancelled_run_is_named_where_nobody_sets_the_clock(told: Made) -> None:
+    url, story = told
+    with Store(url) as store:
+        store.shift(job_run, job_run.c.run_id == story.cancelled, started_at=3600.0, finished_at=3601.0)
+        named = f'run {story.cancelled} of "shop/hanging" ended as cancelled at '
+        assert any(named in violation.what for violation in audit(url)) == (not store.sqlite)
 
 
 def test_what_could_not_be_compared_is_told(told: Made) -> None:
