@@ -1,6 +1,7 @@
 """All mutants, by what they break."""
 
 from tests.mutants.mutant import Mutant
+from tests.mutants.of_cancels import CANCELS
 from tests.mutants.of_endings import ENDINGS
 from tests.mutants.of_fences import FENCES
 from tests.mutants.of_grants import GRANTS
@@ -9,4 +10,4 @@ from tests.mutants.of_runs import RUNS
 from tests.mutants.of_trust import TRUST
 from tests.mutants.of_waiting import WAITING
 
-MUTANTS: tuple[Mutant, ...] = (*GRANTS, *WAITING, *ENDINGS, *HEARTBEATS, *FENCES, *RUNS, *TRUST)
+MUTANTS: tuple[Mutant, ...] = (*GRANTS, *WAITING, *ENDINGS, *HEARTBEATS, *FENCES, *RUNS, *CANCELS, *TRUST)
