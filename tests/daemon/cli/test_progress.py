@@ -5,7 +5,7 @@ import io
 from rich.console import Console
 
 from daemon.cli.progress import PlainView, ProgressView
-from daemon.telemetry.facts import JobProgressed, JobSubject
+from daemon.telemetry.facts import JobProgressed, JobSubject, RunCancelled, RunEnded
 from tests.daemon.telemetry.told import JOB, RUN, told
 
 
@@ -31,6 +31,19 @@ def test_without_a_terminal_each_fact_is_a_line() -> None:
         "bye",
     ]
     assert view.ended == {7: "failed"}
+
+
+def test_a_run_that_is_cancelled_says_by_whom_and_how_it_ends() -> None:
+    written = io.StringIO()
+    with PlainView(Console(file=written, highlight=False)) as view:
+        view(RunCancelled(RUN, "bob", "it hangs"))
+        view(RunCancelled(RUN, "bob", None))
+        view(RunEnded(RUN, "cancelled", "cancelled by bob: it hangs"))
+    assert written.getvalue().splitlines() == [
+        "nightly: run 7 is cancelled by bob: it hangs; stopping its job",
+        "nightly: run 7 is cancelled by bob; stopping its job",
+        "nightly: run 7 cancelled (cancelled by bob: it hangs)",
+    ]
 
 
 def test_lines_about_progress_keep_their_distance() -> None:

@@ -16,6 +16,7 @@ from daemon.jobs.processes.child import ChildNotStarted
 from daemon.jobs.processes.identity import ProcessIdentity
 from daemon.jobs.processes.trust_page import TrustPage
 from daemon.jobs.runners import ChildAttempt
+from daemon.operations.cancel import cancel
 from daemon.telemetry.facts import JobEnded, JobProgressed, JobStarted
 from daemon.testing import ManualReplica, ManualStore
 from daemon.testing.replica import TIMING
@@ -115,6 +116,19 @@ async def test_of_a_run_that_another_replica_has_nothing_runs() -> None:
         assert (ran, facts_of(story.replica, JobStarted)) == ([], [])
 
 
+async def test_of_a_run_that_is_marked_as_cancelled_nothing_runs() -> None:
+    """Rule 23."""
+    ran = list[object]()
+
+    async def work(run: AsyncRun) -> None:
+        ran.append(run)
+
+    async with a_story(work, timing=SELDOM) as story:
+        await story.store.write(lambda c: cancel(c, story.held.claimed.run_id, requested_by="bob"))
+        assert await story.execution.execute() == (None, Outcome("stopped"))
+        assert (ran, facts_of(story.replica, JobStarted), await job_runs(story.store)) == ([], [], [])
+
+
 async def test_the_last_progress_is_in_the_database_when_it_has_ended() -> None:
     async def work(run: AsyncRun) -> None:
         run.progress(1, 2)
@@ -201,7 +215,7 @@ async def test_work_that_was_done_before_its_lease_was_lost_is_done() -> None:
 
 
 @pytest.mark.usefixtures("passing_seconds")
-@pytest.mark.parametrize("reason", ["after its timeout", "although its lease was lost"])
+@pytest.mark.parametrize("reason", ["after its timeout", "after it was cancelled", "although its lease was lost"])
 async def test_a_task_that_does_not_end_when_it_must_ends_the_process(
     reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -216,7 +230,8 @@ async def test_a_task_that_does_not_end_when_it_must_ends_the_process(
                 continue
 
     lost = reason == "although its lease was lost"
-    async with a_story(stubborn, timing=HARD_PRESSED, timeout=None if lost else "0.5s") as story:
+    timeout = "0.5s" if reason == "after its timeout" else None
+    async with a_story(stubborn, timing=HARD_PRESSED, timeout=timeout) as story:
         if not lost:
             monkeypatch.setattr(LeaseClient, "timing", LeaseTiming("1.5s"))
         executing = asyncio.create_task(story.execute())
@@ -224,6 +239,8 @@ async def test_a_task_that_does_not_end_when_it_must_ends_the_process(
         if lost:
             monkeypatch.setattr(attempt, "boottime", almost_stale)
             await story.store.take_over(NIGHTLY)
+        elif timeout is None:
+            story.held.cancel()
         with pytest.raises(WorkOutlivesLease, match=f"did not end {reason}: ending this process"):
             await executing
         gate.open()

@@ -8,12 +8,12 @@ import pytest
 
 from daemon.states import Settlement
 from daemon.telemetry.fact_log import log_fact, log_lease_event, recovered
-from daemon.telemetry.facts import RunRecovered, RunSubject
+from daemon.telemetry.facts import RunCancelled, RunEnded, RunRecovered, RunSubject
 from daemon.telemetry.logs import flush_logs, set_up_logs
 from daemon.text import ago, clean, lasted, number
 from lease.events import AtRisk, Lost, Renewed
 from lease.model import Grant, Loss, LossKind
-from tests.daemon.telemetry.told import told
+from tests.daemon.telemetry.told import RUN, told
 
 GRANT = Grant("run/shop/nightly", 3, "h")
 
@@ -63,6 +63,25 @@ def test_only_of_a_replica_that_is_gone_it_is_said_that_it_is_gone(
     run = RunSubject("shop", "nightly", 7, 3, "web1:4711")
     sentence = f'run 7 of "nightly" was taken from a replica that {said} (token 3): {settlement}'
     assert recovered(RunRecovered(run, settlement, gone=gone)) == sentence
+
+
+@pytest.mark.usefixtures("logged")
+def test_a_cancelled_run_is_logged_with_who_and_why_when_it_is_heard_and_when_it_has_ended(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    set_up_logs("json", "info")
+    log_fact(RunCancelled(RUN, "bob", "it hangs"))
+    log_fact(RunCancelled(RUN, "bob", None))
+    log_fact(RunEnded(RUN, "cancelled", "cancelled by bob: it hangs"))
+    flush_logs()
+    heard, brief, ended = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert (heard["level"], heard["message"]) == ("info", "run is cancelled: stopping its job")
+    assert (heard["run"], heard["by"], heard["why"], "why" in brief) == (7, "bob", "it hangs", False)
+    assert (ended["level"], ended["message"], ended["reason"]) == (
+        "info",
+        "run cancelled",
+        "cancelled by bob: it hangs",
+    )
 
 
 @pytest.mark.usefixtures("logged")

@@ -1,0 +1,102 @@
+"""The watch for cancelled runs: it stops their jobs, asks nothing while none is at work, and goes on after an outage."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from daemon.execution.cancel_watch import CancelWatch
+from daemon.operations.cancel import cancel
+from daemon.telemetry.facts import RunCancelled, RunEnded
+from daemon.testing import ManualReplica, ManualStore
+from lease.timing import LeaseTiming
+from tests.support.manual import ONE_O_CLOCK, CountingStore, Gate, a_shop, facts_of, told, until
+
+pytestmark = pytest.mark.anyio
+
+OFTEN = LeaseTiming("15s", renew_every="0.01s")
+
+
+@asynccontextmanager
+async def watched(replica: ManualReplica) -> AsyncIterator[list[int]]:
+    """Watch for the runs at work in a replica, and for one that only the watch takes to be at work."""
+    runs, more = replica.replica.runs, list[int]()
+    watch = CancelWatch(replica.context, lambda: [*more, *(run.run_id for run in runs.claimed)], runs.cancel)
+    watching = asyncio.create_task(watch.watch())
+    try:
+        yield more
+    finally:
+        watching.cancel()
+
+
+async def marked(store: ManualStore, run_id: int) -> None:
+    await store.write(lambda c: cancel(c, run_id, requested_by="bob", why="it hangs"))
+
+
+async def test_the_job_of_a_marked_run_is_stopped_and_no_other_starts() -> None:
+    gate, second = Gate(), Gate()
+    shop = a_shop(gate.passed, second.passed)
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, shop, timing=OFTEN) as replica, watched(replica):
+        run_id = await replica.trigger("nightly")
+        await replica.tick()
+        await gate.entered()
+        await marked(store, run_id)
+        run = await replica.wait_for(run_id)
+        assert (run.state, run.run.reason) == ("cancelled", "cancelled by bob: it hangs")
+        assert [(job.job, job.state) for job in run.jobs] == [("job1", "stopped")]
+        (heard,), (ended,) = facts_of(replica, RunCancelled), facts_of(replica, RunEnded)
+        assert (heard.run.run_id, heard.by, heard.why) == (run_id, "bob", "it hangs")
+        assert (ended.outcome, ended.reason) == ("cancelled", "cancelled by bob: it hangs")
+
+
+async def test_a_run_that_is_marked_between_two_jobs_starts_no_further_one() -> None:
+    """The replica finds out at the start of the next job, although it did not hear of the mark before."""
+    ran = list[str]()
+
+    async def first(_run: object) -> None:
+        await store.write(lambda c: cancel(c, 1, requested_by="bob"))
+        ran.append("first")
+
+    async def second(_run: object) -> None:
+        ran.append("second")
+
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(first, second)) as replica:
+        assert await replica.trigger("nightly") == 1
+        (run,) = await replica.work()
+        assert (run.state, run.run.reason, ran) == ("cancelled", "cancelled by bob", ["first"])
+        assert [(job.job, job.state) for job in run.jobs] == [("job1", "succeeded")]
+
+
+async def test_while_no_run_is_at_work_nothing_is_asked() -> None:
+    asked = list[int]()
+    async with CountingStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(), timing=OFTEN) as replica:
+        store.reads = 0
+
+        def at_work() -> list[int]:
+            asked.append(0)
+            return []
+
+        watching = asyncio.create_task(CancelWatch(replica.context, at_work, replica.replica.runs.cancel).watch())
+        await until(lambda: len(asked) > 3, "it has come round")
+        watching.cancel()
+        assert store.reads == 0
+
+
+async def test_neither_an_outage_nor_an_error_of_ours_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = Gate()
+    shop = a_shop(gate.passed)
+    async with CountingStore(ONE_O_CLOCK) as store, ManualReplica(store, shop, timing=OFTEN) as replica:
+        run_id = await replica.trigger("nightly")
+        await replica.tick()
+        await gate.entered()
+        await marked(store, run_id)
+        store.available = False
+        async with watched(replica):
+            store.reads = 0
+            await until(lambda: store.reads > 2, "it has asked in the outage")
+            with monkeypatch.context() as broken:
+                broken.setattr("daemon.store.statements.cancel.find_marked", lambda *_: 1 // 0)
+                store.available = True
+                await until(lambda: told(replica.facts, "internal error in leased; runs continue"), "the error is told")
+            assert (await replica.wait_for(run_id)).state == "cancelled"
