@@ -175,9 +175,8 @@ def bring(
     brought = _carry_out(connection, application, by, holder, at_start)
     ruler = brought.order.ruler
     if brought.report is None and ruler is not None and ruler.digest == digest:
-        return Brought(
-            brought.order, _write(connection, application, ruler, in_lieu=ruler is not brought.order.newest), rules=True
-        )
+        report = sync(connection, application, retire=ruler is brought.order.newest)
+        return Brought(brought.order, report, rules=True)
     return brought
 
 

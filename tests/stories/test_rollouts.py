@@ -1,5 +1,6 @@
 """Deploys as they go: replicas with an older and with a newer file beside each other (rule 21)."""
 
+import json
 import signal
 
 from sqlalchemy import select
@@ -65,3 +66,16 @@ def test_one_that_would_have_nothing_to_do_says_so_and_ends(story: Story) -> Non
     assert "make these current with --take-over" in superseded.output
     assert "Traceback" not in superseded.output
     assert_new_ones_rule(story)
+
+
+def test_replicas_of_different_releases_are_told_apart(story: Story) -> None:
+    started(story, "old")
+    new = started(story, "new")
+    new.wait_for_line("generation 2 is current")
+    listed = story.leased("replicas", "--json")
+    assert listed.wait() == 0, listed.output
+    told = json.loads(listed.output)["items"]
+    assert sorted((one["generation"], one["rules"]) for one in told) == [(1, False), (2, True)]
+    shown = story.leased("replicas")
+    assert shown.wait() == 0
+    assert "1, not current" in shown.output

@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from ...recovery.deaths import neighbours, proven_dead
-from ...store.views import read_replicas
+from ...states import LIVE
+from ...store.views import ReplicaLine, read_replicas
 from ...text import ago, when
 from ..ask import ask
 from ..options import Application, Database, Json
@@ -27,8 +28,17 @@ def replicas(
     if as_json:
         write_json("replicas", {"items": found})
         return
-    shown = table("replica", "application", "state", "version", "since", "last seen")
+    shown = table("replica", "application", "state", "generation", "version", "since", "last seen")
     for one in found:
-        cells = (state_cell(one.state), one.version, when(one.started_at), ago(one.seen_ago))
+        cells = (state_cell(one.state), generation(one), one.version, when(one.started_at), ago(one.seen_ago))
         add(shown, f"{one.host}:{one.pid}", one.application, *cells)
     screen().print(shown if found else "There are no replicas.")
+
+
+def generation(replica: ReplicaLine) -> str:
+    """Return the generation of its definitions as text; of one that lives, also whether others rule."""
+    if replica.generation is None:
+        return "-"
+    return (
+        str(replica.generation) if replica.rules or replica.state not in LIVE else f"{replica.generation}, not current"
+    )

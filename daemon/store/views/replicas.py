@@ -4,12 +4,12 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Boolean, ColumnElement, Connection, ScalarSelect, case, func, select, type_coerce
 
 from lease.database.dialects import now, seconds_between
 
 from ...states import LIVE, ReplicaState
-from ..tables import replica
+from ..tables import generation, replica
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,10 @@ class ReplicaLine:
     seen_at: datetime
     seen_ago: float
     stopped_at: datetime | None
+    generation: int | None
+    """That of its definitions (rule 21); None until they are known."""
+    rules: bool
+    """Its definitions are those in the database."""
 
 
 def read_replicas(
@@ -41,6 +45,7 @@ def read_replicas(
     ``died_within`` leaves only those of the others that died in so many seconds. ``dead`` are
     holders whose death is proven, although it need not be recorded yet.
     """
+    number_if_it_rules = case((generation.c.rules, generation.c.number), else_=0)
     query = select(
         replica.c.holder,
         replica.c.application,
@@ -52,6 +57,8 @@ def read_replicas(
         replica.c.seen_at,
         seconds_between(replica.c.seen_at, now()),
         replica.c.stopped_at,
+        _generation(generation.c.number),
+        type_coerce(func.coalesce(_generation(number_if_it_rules), 0) > 0, Boolean),
     )
     if application is not None:
         query = query.where(replica.c.application == application)
@@ -63,3 +70,12 @@ def read_replicas(
     gone = connection.execute(over).all() if past else []
     lines = [ReplicaLine(*row) for row in (*alive, *gone)]
     return [replace(line, state="dead") if line.state in LIVE and line.holder in dead else line for line in lines]
+
+
+def _generation(number: ColumnElement[int]) -> ScalarSelect[int]:
+    """Return the query for the greatest ``number`` of the generations with the definitions of a replica."""
+    return (
+        select(func.max(number))
+        .where(generation.c.application == replica.c.application, generation.c.digest == replica.c.digest)
+        .scalar_subquery()
+    )
