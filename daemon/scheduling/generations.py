@@ -10,6 +10,8 @@ generation that nobody has seen for a quarter of an hour is superseded for good.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lease.durations import format_duration
+
 TAKEOVER_AFTER = 60.0
 """Seconds without a ready replica of a newer generation after which an older one stands in for it."""
 FOR_GOOD_AFTER = 900.0
@@ -24,17 +26,10 @@ class Generation:
 
     number: int
     digest: str
-    revision: int | None
-    """What the definitions say of their order; None: they say nothing."""
     is_staged: bool
     """It has not ruled yet: none of its replicas has been ready, and it was synced beside others."""
     rules: bool
     """Its definitions are those in the database."""
-
-    @property
-    def rank(self) -> tuple[bool, int, int]:
-        """The place in the order: one with a revision goes before all without."""
-        return self.revision is not None, self.revision or 0, self.number
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +87,12 @@ class Order:
 
     def latest(self, digest: str) -> Generation | None:
         """Return the generation of these definitions that counts, or None."""
-        return max((one for one in self.generations if one.digest == digest), key=_rank, default=None)
+        return max((one for one in self.generations if one.digest == digest), key=_number, default=None)
 
     @property
     def newest(self) -> Generation | None:
         """The newest that has had a ready replica, or was synced where none lived."""
-        return max((one for one in self.generations if not one.is_staged), key=_rank, default=None)
+        return max((one for one in self.generations if not one.is_staged), key=_number, default=None)
 
     @property
     def ruler(self) -> Generation | None:
@@ -106,16 +101,12 @@ class Order:
 
     def newer_than(self, generation: Generation) -> frozenset[str]:
         """Return the digests of those that supersede ``generation``."""
-        newer = {one.digest for one in self.generations if not one.is_staged and one.rank > generation.rank}
+        newer = {one.digest for one in self.generations if one.number > generation.number}
         return frozenset(newer - {generation.digest})
 
-    def of_revision(self, revision: int) -> Generation | None:
-        """Return the newest generation of this revision."""
-        return max((one for one in self.generations if one.revision == revision), key=_rank, default=None)
 
-
-def _rank(generation: Generation) -> tuple[bool, int, int]:
-    return generation.rank
+def _number(generation: Generation) -> int:
+    return generation.number
 
 
 def next_move(
@@ -125,7 +116,7 @@ def next_move(
     own, newest = order.latest(digest), order.newest
     if own is None:
         return Add()
-    if newest is None or own.rank >= newest.rank:
+    if newest is None or own.number >= newest.number:
         is_alone = starting and not others.living - {digest}
         may_rule = own.is_staged or is_alone or count.ready >= takeover_after
         return Rule() if may_rule and not own.rules else None
@@ -142,6 +133,33 @@ def is_newer_ready(order: Order, digest: str, others: Others) -> bool:
     generation is ready, or of one that supersedes its own.
     """
     own, newest = order.latest(digest), order.newest
-    if own is None or newest is None or own.rank >= newest.rank:
+    if own is None or newest is None or own.number >= newest.number:
         return True
     return bool(order.newer_than(own) & others.ready)
+
+
+def describe(order: Order, digest: str, takeover_after: float, for_good_after: float) -> str:
+    """Return how the definitions ``digest`` stand, and what comes next and when."""
+    own, newest, ruler = order.latest(digest), order.newest, order.ruler
+    if own is None or newest is None or ruler is None:
+        return "these definitions have no generation yet"
+    me = f"generation {own.number}"
+    if own.rules:
+        if own.number >= newest.number:
+            return f"{me} is current: its definitions are in the database"
+        return (
+            f"{me} stands in for generation {newest.number}, of which no replica is ready; it retires nothing, and is "
+            f"put on top for good when that has been so for {format_duration(for_good_after)}"
+        )
+    if own.is_staged:
+        return f"{me} is staged: it is current from its first ready replica on"
+    if own.number >= newest.number:
+        return (
+            f"{me} is next: generation {ruler.number} stands in for it until a replica of it has been ready for "
+            f"{format_duration(takeover_after)}"
+        )
+    return (
+        f"{me} is superseded by generation {newest.number}: this replica changes no definition; if no replica of a "
+        f"newer one is ready for {format_duration(takeover_after)}, this one stands in for it. To make its definitions "
+        "current now, start it with --take-over"
+    )

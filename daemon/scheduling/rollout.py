@@ -1,14 +1,10 @@
 """The rollout: a replica's part in which definitions rule (rule 21).
 
-It looks with each sign of life, and moves in a transaction that decides anew, one replica at a time
-of an application.
+It looks with each sign of life, and moves in a transaction that decides anew (`daemon.scheduling.bring`).
 """
 
-import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from time import monotonic
-from typing import assert_never
 
 from sqlalchemy import Connection
 
@@ -18,36 +14,9 @@ from ..definitions.application import Application
 from ..store import statements
 from ..telemetry.facts import Note, Notify
 from .adoption import adopt, strange_digests
-from .generations import (
-    FOR_GOOD_AFTER,
-    TAKEOVER_AFTER,
-    Add,
-    Count,
-    Generation,
-    Move,
-    Order,
-    Others,
-    PutOnTop,
-    Rule,
-    is_newer_ready,
-    next_move,
-)
-from .standing import describe
-from .sync import SyncReport, plan_outgoing, sync
-
-SEEN_WITHIN = 15.0
-"""Seconds for which a replica counts as living after its last sign of life, of which there is one each 5 s."""
-
-
-@dataclass(frozen=True, slots=True)
-class Brought:
-    """What became of the definitions that were brought to the database."""
-
-    order: Order
-    report: SyncReport | None
-    """What they changed there; None: nothing was written."""
-    rules: bool
-    """Whether they are those in the database now."""
+from .bring import SEEN_WITHIN, Brought, bring, carry_out, look
+from .generations import FOR_GOOD_AFTER, TAKEOVER_AFTER, Count, Move, Order, Others, describe, is_newer_ready, next_move
+from .sync import plan_outgoing
 
 
 class Rollout:
@@ -132,7 +101,7 @@ class Rollout:
         return next_move(order, self._digest, others, self._count, starting=False, takeover_after=self._takeover_after)
 
     def _move(self, connection: Connection) -> Brought:
-        return _carry_out(connection, self._application, self._label, self._holder, self._next)
+        return carry_out(connection, self._application, self._label, self._holder, self._next)
 
     def _tell(self, order: Order) -> None:
         """Tell how these definitions stand when that has changed."""
@@ -140,116 +109,3 @@ class Rollout:
         if said != self._told:
             self._told = said
             self._notify(Note(f'application "{self._application.name}": {said}'))
-
-
-def look(connection: Connection, application: str, digest: str, holder: str | None) -> tuple[Order, Others]:
-    """Return the generations, and who lives besides ``holder``."""
-    rows = statements.generation.latest(connection, application, digest)
-    order = Order([Generation(row.number, row.digest, row.revision, row.ruled_at is None, row.rules) for row in rows])
-    living = statements.generation.others(connection, application, holder, SEEN_WITHIN)
-    return order, Others(
-        living=frozenset(row.digest or "" for row in living),
-        ready=frozenset(row.digest or "" for row in living if row.is_ready),
-    )
-
-
-def bring(
-    connection: Connection,
-    application: Application,
-    *,
-    by: str,
-    holder: str,
-    take_over: bool = False,
-    takeover_after: float = TAKEOVER_AFTER,
-) -> Brought:
-    """Bring the definitions of a replica that is ready: they rule at once if they are new, or if no
-    other replica lives.
-    """
-    if take_over:
-        return take_on_top(connection, application, by=by)
-    digest = application.digest()
-
-    def at_start(order: Order, others: Others) -> Move | None:
-        return next_move(order, digest, others, Count(), starting=True, takeover_after=takeover_after)
-
-    brought = _carry_out(connection, application, by, holder, at_start)
-    ruler = brought.order.ruler
-    if brought.report is None and ruler is not None and ruler.digest == digest:
-        report = sync(connection, application, retire=ruler is brought.order.newest)
-        return Brought(brought.order, report, rules=True)
-    return brought
-
-
-def stage(connection: Connection, application: Application, *, by: str) -> Brought:
-    """Bring definitions without a replica: beside living replicas of others they only get their place,
-    and rule from the first of their own replicas on.
-    """
-    statements.schedule.take_turn(connection, application.name)
-    digest = application.digest()
-    order, others = look(connection, application.name, digest, None)
-    own = order.latest(digest)
-    if not others.living - {digest} or (own is not None and own.rules):
-        return take_on_top(connection, application, by=by)
-    if own is None:
-        _add(connection, application, by)
-        order, _ = look(connection, application.name, digest, None)
-    return Brought(order, None, rules=False)
-
-
-def take_on_top(connection: Connection, application: Application, *, by: str) -> Brought:
-    """Make these definitions the newest, and let them rule."""
-    statements.schedule.take_turn(connection, application.name)
-    digest = application.digest()
-    order, _ = look(connection, application.name, digest, None)
-    own = order.latest(digest)
-    if own is None or own != max(order.generations, key=lambda one: one.rank):
-        _add(connection, application, by)
-        order, _ = look(connection, application.name, digest, None)
-        own = order.latest(digest)
-    assert own is not None  # noqa: S101 - it has just been added
-    report = _write(connection, application, own, in_lieu=False)
-    return Brought(look(connection, application.name, digest, None)[0], report, rules=True)
-
-
-def _carry_out(
-    connection: Connection,
-    application: Application,
-    by: str,
-    holder: str,
-    decide: Callable[[Order, Others], Move | None],
-) -> Brought:
-    """Move until there is nothing to do; what is decided is decided under the application's turn."""
-    statements.schedule.take_turn(connection, application.name)
-    digest = application.digest()
-    report = None
-    while True:
-        order, others = look(connection, application.name, digest, holder)
-        own = order.latest(digest)
-        match decide(order, others):
-            case None:
-                return Brought(order, report, rules=own is not None and own.rules)
-            case Add():
-                _add(connection, application, by)
-            case Rule(in_lieu=in_lieu):
-                assert own is not None  # noqa: S101 - it is added first
-                report = _write(connection, application, own, in_lieu=in_lieu)
-            case PutOnTop():
-                report = take_on_top(connection, application, by=by).report
-            case never:
-                assert_never(never)
-
-
-def _add(connection: Connection, application: Application, by: str) -> None:
-    values = {
-        "digest": application.digest(),
-        "revision": None,
-        "brought_by": by,
-        "run_digests": json.dumps([schedule.run_digest() for schedule in application.schedules]),
-    }
-    statements.generation.add(connection, application.name, values)
-
-
-def _write(connection: Connection, application: Application, own: Generation, *, in_lieu: bool) -> SyncReport:
-    report = sync(connection, application, retire=not in_lieu)
-    statements.generation.let_rule(connection, application.name, own.number, in_lieu=in_lieu, changes=str(report))
-    return report

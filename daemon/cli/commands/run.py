@@ -16,7 +16,7 @@ from ...definitions.application import Application
 from ...definitions.sources.load import load
 from ...errors import DaemonError
 from ...operations.requester import requester
-from ...scheduling.rollout import take_on_top
+from ...scheduling.bring import take_on_top
 from ...scheduling.sync import plan_outgoing
 from ...service.environment import REPLICA_INDEX
 from ...service.service import serve

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from ...definitions.application import Application
 from ...definitions.sources.load import load
 from ...operations.requester import requester
-from ...scheduling.rollout import stage, take_on_top
+from ...scheduling.bring import stage, take_on_top
 from ...scheduling.sync import SyncReport, plan_outgoing
 from ...scheduling.sync import sync as write_definitions
 from ...service.settings import read_settings

@@ -11,7 +11,7 @@ from ...definitions.application import Application
 from ...operations.requester import requester
 from ...operations.trigger import trigger as trigger_run
 from ...operations.trigger import trigger_now
-from ...scheduling.rollout import stage
+from ...scheduling.bring import stage
 from ...scheduling.sync import plan_outgoing
 from ...store.views import NotFound, applications_with, schedule_names
 from ...text import suggestion

@@ -17,8 +17,9 @@ from daemon.definitions.schedule import Schedule
 from daemon.execution.claim import claim
 from daemon.operations.trigger import trigger
 from daemon.recovery import registry
+from daemon.scheduling.bring import stage, take_on_top
 from daemon.scheduling.generations import FOR_GOOD_AFTER
-from daemon.scheduling.rollout import Rollout, stage, take_on_top
+from daemon.scheduling.rollout import Rollout
 from daemon.store.tables import generation, run
 from daemon.store.tables import replica as replicas
 from daemon.telemetry.facts import Fact, Note
@@ -237,6 +238,14 @@ async def test_a_file_that_starts_where_nobody_lives_rules_at_once(world: World)
         assert world.ruler.digest == application.digest()
         world.end(side)
     assert world.numbers() == [1, 2]
+
+
+async def test_another_old_one_that_starts_beside_an_old_one_does_not_stand_in_any_sooner(world: World) -> None:
+    await world.start(OLD, "a1")
+    new = await world.start(NEW, "b1")
+    world.kill(new)
+    await world.start(OLD, "a2")
+    assert world.rules(NEW)
 
 
 async def test_a_replica_that_was_cut_off_rules_again_when_it_has_been_back_for_long(world: World) -> None:

@@ -37,7 +37,6 @@ def _generation(schema: str | None) -> None:
         sa.Column("application", NAME, nullable=False),
         sa.Column("number", sa.BigInteger, nullable=False),
         sa.Column("digest", sa.Text, nullable=False),
-        sa.Column("revision", sa.BigInteger),
         sa.Column("brought_by", sa.Text, nullable=False),
         sa.Column("came_at", INSTANT, nullable=False),
         sa.Column("ruled_at", INSTANT),

@@ -1,0 +1,58 @@
+"""What a replica does about the definitions in the database, decided from what it sees (rule 21)."""
+
+from daemon.scheduling.generations import (
+    Add,
+    Count,
+    Generation,
+    Order,
+    Others,
+    PutOnTop,
+    Rule,
+    is_newer_ready,
+    next_move,
+)
+
+T = 60.0
+NOBODY = Others(frozenset(), frozenset())
+
+
+def old_and_new(*, ruler: str = "new") -> Order:
+    return Order(
+        [
+            Generation(1, "old", is_staged=False, rules=ruler == "old"),
+            Generation(2, "new", is_staged=False, rules=ruler == "new"),
+        ]
+    )
+
+
+def living(*digests: str) -> Others:
+    return Others(frozenset(digests), frozenset(digests))
+
+
+def decided(order: Order, digest: str, others: Others = NOBODY, *, absent: float = 0.0, ready: float = 0.0) -> object:
+    return next_move(order, digest, others, Count(absent, ready), starting=False, takeover_after=T)
+
+
+def test_one_that_came_back_in_the_last_moment_stays() -> None:
+    assert decided(old_and_new(), "old", living("new"), absent=T) is None
+    assert decided(old_and_new(ruler="old"), "old", living("new"), absent=1e6) is None
+
+
+def test_the_time_is_over_to_the_second() -> None:
+    assert decided(old_and_new(), "old", absent=T - 0.1) is None
+    assert decided(old_and_new(), "old", absent=T) == Rule(in_lieu=True)
+    assert decided(old_and_new(ruler="old"), "old", absent=899.9) is None
+    assert decided(old_and_new(ruler="old"), "old", absent=900.0) == PutOnTop()
+
+
+def test_definitions_that_are_unknown_are_recorded_first() -> None:
+    assert decided(Order([]), "old") == Add()
+    assert decided(old_and_new(), "newest", living("new")) == Add()
+
+
+def test_one_put_on_top_again_counts_by_its_latest_place() -> None:
+    again = Generation(3, "old", is_staged=False, rules=True)
+    order = Order([*old_and_new(ruler="nobody").generations, again])
+    assert order.latest("old") == again
+    assert not is_newer_ready(order, "new", NOBODY)
+    assert is_newer_ready(order, "old", NOBODY), "it is the newest itself"
