@@ -159,6 +159,20 @@ def test_a_fence_in_a_pipeline_is_refused(postgres_tables: Tables, postgres_url:
             connection.execute("SELECT")
 
 
+async def test_a_fence_leaves_no_prepared_statement_on_a_connection_of_psycopg(
+    postgres_tables: Tables, postgres_url: str
+) -> None:
+    """A pooler may run the next fence over another of its connections, which does not know the statement."""
+    grant = postgres_tables.one("a")
+    count = "SELECT count(*) FROM pg_prepared_statements"
+    with psycopg.connect(plain(postgres_url), prepare_threshold=0) as connection:
+        lease.fence(connection, grant)
+        assert connection.execute(count, prepare=False).fetchone() == (0,)
+    async with await psycopg.AsyncConnection.connect(plain(postgres_url), prepare_threshold=0) as asynchronous:
+        await lease.fence(asynchronous, grant)
+        assert await (await asynchronous.execute(count, prepare=False)).fetchone() == (0,)
+
+
 def test_what_is_no_connection_is_refused(engine: Engine) -> None:
     grant = lease.Grant("a", 1, "anna")
     with pytest.raises(LeaseError, match=r"not sqlalchemy\.engine\.base\.Engine"):
