@@ -101,7 +101,7 @@ def notify(connection: Connection, name: str, waiting: Waiters) -> None:
 def notifying(name: str, waiting: Waiters) -> Call[None]:
     """Return the call that is `notify`, for a database that can."""
     told = [waiter.holder for waiter in waiting[:TOLD]]
-    payload = json.dumps({"name": name, "next": told}, ensure_ascii=False)
+    payload = json.dumps({"name": name, "next": told})
     return Call(_NOTIFY, {"payload": payload}, lambda _: None)
 
 
