@@ -391,6 +391,24 @@ async def test_a_release_that_hangs_delays_no_renewal(beating: Beating) -> None:
     assert state.loss is None
 
 
+async def test_an_orphan_whose_release_failed_is_released_after_a_later_renewal(beating: Beating) -> None:
+    """Rule 6."""
+    await beating.hold("known")
+    await beating.store.grant("orphan", "anna", "", 60.0)
+    whole = beating.store.release
+
+    async def release(grant: Grant) -> bool:
+        raise StoreUnavailable(f"the row of {grant.name} is locked")
+
+    beating.store.release = release  # type: ignore[method-assign]
+    async with beating.running():
+        beating.clock.advance(0.25)
+        await until(lambda: beating.told.of(events.ReleaseFailed))
+        beating.store.release = whole  # type: ignore[method-assign]
+        beating.clock.advance(0.25)
+        await until(lambda: beating.told.of(events.OrphanReleased))
+
+
 async def test_a_callback_that_raises_harms_neither_the_heartbeat_nor_the_other_leases(beating: Beating) -> None:
     """Rule 8: nothing that a job does stops it."""
     first, second = await beating.hold("first"), await beating.hold("second")
