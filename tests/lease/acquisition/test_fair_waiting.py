@@ -152,6 +152,17 @@ async def test_a_task_that_waits_for_what_it_holds_itself_is_told_so(database_ur
                 pass
 
 
+def test_one_that_is_refused_within_its_client_at_once_is_told_of_no_wait(database_url: str) -> None:
+    with LeaseClient(database_url, timing=SELDOM) as client, client.hold("a"):
+        with in_thread(lambda: client.acquire("a")) as other, pytest.raises(LeaseNotAcquired) as refused:
+            other()
+        with pytest.raises(LeaseNotAcquired) as refused_again:
+            client.acquire("a", wait=None)
+    for told in (refused.value, refused_again.value):
+        assert told.waited == 0
+        assert "waited" not in str(told)
+
+
 def test_a_wait_within_one_client_ends_in_time(database_url: str) -> None:
     with LeaseClient(database_url, timing=SELDOM, label="anna") as client, client.hold("a") as held:
         holder = client.holder
