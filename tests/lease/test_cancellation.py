@@ -109,6 +109,21 @@ async def test_the_task_is_as_before_when_a_loss_has_cancelled_its_block(
     await asyncio.sleep(0)
 
 
+async def test_what_a_block_raises_as_a_loss_ends_it_is_raised_and_not_the_loss(
+    client: LeaseClient, store: MemoryStore
+) -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    with pytest.raises(OSError, match="nothing could be undone"):  # noqa: PT012
+        async with client.hold("a") as held:
+            try:
+                await store.release(held.grant)
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                raise OSError("nothing could be undone") from None
+    assert task.cancelling() == 0
+
+
 async def test_a_cancellation_from_outside_is_not_taken_for_the_loss_that_comes_with_it(
     client: LeaseClient, store: MemoryStore
 ) -> None:
