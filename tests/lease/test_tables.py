@@ -213,3 +213,11 @@ def test_a_function_of_another_version_is_replaced(empty_postgres_url: str) -> N
         )
         tables.run(create_tables)
         assert tables.value("SELECT prosrc FROM pg_proc WHERE proname = 'lease_fence'") == body
+
+
+def test_who_looks_at_the_table_is_told_what_the_names_of_its_columns_do_not_say(empty_postgres_url: str) -> None:
+    """As with psql's backslash d-plus."""
+    with Tables(empty_postgres_url) as tables:
+        tables.run(create_tables)
+        columns = inspect(tables.engine).get_columns("lease", schema="public")
+    assert {column["name"] for column in columns if column["comment"]} == {"boot", "awaited_until", *ADDED}
