@@ -1,6 +1,10 @@
 """The statements of the protocol in transactions of a program's own, on either kind of database."""
 
+from typing import Any
+
 import pytest
+from sqlalchemy import event
+from sqlalchemy.engine.interfaces import CacheStats
 from sqlalchemy.exc import IntegrityError
 
 from lease import Grant, LeaseLost, create_tables, statements
@@ -136,3 +140,37 @@ def test_the_database_itself_refuses_a_held_lease_without_an_end(tables: Tables)
         tables.value("UPDATE lease SET expires_at = NULL")
     with pytest.raises(IntegrityError):
         tables.value("UPDATE lease SET token = -1")
+
+
+def make_each_statement(tables: Tables, first: str, second: str, third: str) -> None:
+    grant, broken, dead = tables.one(first), tables.one(second), tables.one(third)
+    tables.queue(first, holder="ben")
+    tables.run(statements.queueing(first, "cleo", "cleo's host", 1.0))
+    tables.renew()
+    tables.run(lambda connection: statements.renew_unlocked(connection, "anna", 60.0))
+    tables.fence(grant)
+    tables.read(first)
+    tables.run(lambda connection: statements.list_prefix(connection, first))
+    tables.run(lambda connection: statements.leave_queue(connection, first, "ben", lock_wait=1.0))
+    tables.run(lambda connection: statements.break_grant(connection, broken, by="ben", reason="it hangs"))
+    tables.settle(grant)
+    tables.end_dead(dead)
+    tables.release(grant)
+    tables.run(lambda connection: statements.release_all(connection, "anna"))
+    tables.run(create_tables)
+
+
+def test_a_statement_in_transactions_of_a_programs_own_is_compiled_once(tables: Tables) -> None:
+    """To compile it anew would take longer than its round trip."""
+    compiled: list[str] = []
+
+    def look(_connection: object, _cursor: object, sql: str, _values: object, context: Any, _many: bool) -> None:
+        if context.compiled is not None and context.cache_hit is not CacheStats.CACHE_HIT:
+            compiled.append(sql)
+
+    event.listen(tables.engine, "after_cursor_execute", look)
+    make_each_statement(tables, "a", "b", "c")
+    assert compiled
+    compiled.clear()
+    make_each_statement(tables, "d", "e", "f")
+    assert compiled == []
