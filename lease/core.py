@@ -57,7 +57,6 @@ class Core:
         self.label = label or f"{socket.gethostname()}:{os.getpid()}"
         self.timing = timing
         self.store = store
-        self.clock = clock
         self.notify = events.guarded(listener)
         self.heartbeat = Heartbeat(store, timing, self.holder, clock, self.notify)
         self._acquirer = Acquirer(store, timing, self.heartbeat, self.holder, self.label, clock, self.notify)
