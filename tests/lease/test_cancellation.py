@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from typing import Any
 
 import anyio
 import pytest
 
-from lease import Lease, LeaseClient, LeaseLost, events
+from lease import Grant, Lease, LeaseClient, LeaseLost, LeaseRecord, events
 from lease.testing import MemoryStore
-from tests.lease.stores import STEADY, Recorder, until
+from tests.lease.stores import SELDOM, STEADY, Recorder, until
 
 pytestmark = pytest.mark.anyio
 Body = Callable[[], Awaitable[object]]
@@ -253,4 +254,30 @@ async def test_a_release_is_not_cut_by_a_second_cancellation(
     let_go.set()
     await until(lambda: told.of(events.Released))
     assert await free(store, "a")
+    assert told.of(events.OrphanReleased) == []
+
+
+async def test_what_is_granted_to_a_task_that_is_cancelled_meanwhile_is_free_when_it_has_ended(
+    store: MemoryStore, told: Recorder
+) -> None:
+    """Whenever the next renewal would find it."""
+    begun, let_go, grant = asyncio.Event(), asyncio.Event(), store.grant
+    loop = asyncio.get_running_loop()
+
+    async def slow_grant(*asked: Any, **how: Any) -> Grant | LeaseRecord | None:
+        answer = await grant(*asked, **how)
+        loop.call_soon_threadsafe(begun.set)
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(let_go.wait(), loop))
+        return answer
+
+    async with LeaseClient(store=store, timing=SELDOM, on_event=told) as client, client.hold("kept"):
+        store.grant = slow_grant  # type: ignore[method-assign]
+        acquiring = asyncio.create_task(client.acquire("a"))
+        await begun.wait()
+        acquiring.cancel()
+        await until(lambda: any(task.cancelling() for task in client._runtime.core._acquiring))
+        let_go.set()
+        with pytest.raises(asyncio.CancelledError):
+            await acquiring
+        assert await free(store, "a")
     assert told.of(events.OrphanReleased) == []
