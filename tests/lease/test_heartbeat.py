@@ -280,6 +280,14 @@ async def test_nothing_held_costs_nothing(beating: Beating) -> None:
         await until(lambda: beating.store.renewals == 2)
 
 
+async def test_its_age_counts_from_when_it_was_last_seen_at_work(beating: Beating) -> None:
+    await beating.hold()
+    beating.clock.advance(0.4)
+    assert beating.heartbeat.age() == pytest.approx(0.4)
+    await beating.watch()
+    assert beating.heartbeat.age() == 0
+
+
 async def test_a_grant_that_the_client_does_not_know_is_released_at_once(beating: Beating) -> None:
     """Rule 6: the reply to its acquisition was lost, say."""
     state = await beating.hold("known")
