@@ -1,5 +1,6 @@
 """The fence on SQLite in a transaction that began by itself, and so has no lock of its own (rule 11)."""
 
+import asyncio
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -8,10 +9,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from lease import fence
-from tests.lease.stores import Tables
+from lease import Grant, fence
+from lease.database.turnstile import Turnstile
+from tests.lease.stores import Tables, until
 
 
 @pytest.fixture
@@ -58,3 +61,31 @@ def test_a_fence_that_another_writer_keeps_waiting_fails_as_any_write_does(table
         other.execute("BEGIN IMMEDIATE")
         with engine.begin() as connection, pytest.raises(OperationalError, match="database is locked"):
             fence(connection, grant)
+
+
+@pytest.mark.anyio
+async def test_an_event_loop_goes_on_while_a_fence_in_it_waits_for_its_turn(
+    tables: Tables, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grant = tables.one("a")
+    looks: list[bool] = []
+    pass_now = Turnstile.pass_now
+
+    def watched(entrance: Turnstile) -> bool:
+        looks.append(pass_now(entrance))
+        return looks[-1]
+
+    engine = create_async_engine(sqlite_url.replace("sqlite", "sqlite+aiosqlite", 1), poolclass=NullPool)
+    with Turnstile(sqlite_url.removeprefix("sqlite:///")) as other:
+        assert other.pass_now()
+        monkeypatch.setattr(Turnstile, "pass_now", watched)
+        fencing = asyncio.ensure_future(fenced(engine, grant))
+        await until(lambda: len(looks) > 1)
+        assert not any(looks)
+    await fencing
+    await engine.dispose()
+
+
+async def fenced(engine: AsyncEngine, grant: Grant) -> None:
+    async with engine.begin() as connection:
+        await fence(connection, grant)
