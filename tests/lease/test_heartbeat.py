@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 
-from lease import Grant, LeaseLost, LeaseTiming, LossKind, events
+from lease import Grant, LeaseLost, LeaseTiming, LossKind, events, format_duration
 from lease.errors import StoreUnavailable
 from lease.grant_state import GrantState
 from lease.heartbeat.flights import ANY_NAME
@@ -244,7 +244,8 @@ async def test_a_process_that_did_not_run_is_told_so_as_the_cause(beating: Beati
     assert state.loss is not None
     assert state.loss.kind is LossKind.SUSPENDED
     assert state.loss.cause.startswith("this process was suspended or starved for 6")
-    assert beating.told.of(events.Stalled)
+    (stalled,) = beating.told.of(events.Stalled)
+    assert state.loss.cause.endswith(f" for {format_duration(stalled.seconds)}")
 
 
 async def test_an_exception_in_the_store_does_not_end_the_heartbeat(beating: Beating) -> None:
