@@ -143,6 +143,20 @@ def test_one_that_was_put_there_by_a_user_who_may_not_write_is_refused(readable:
     assert pass_once(str(readable))
 
 
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="becomes another user")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.usefixtures("processes")
+def test_a_user_who_may_write_but_does_not_own_it_passes_though_its_mode_is_outdated(readable: Path) -> None:
+    """Only its owner can let it follow the database's."""
+    readable.chmod(0o666)
+    pass_once(str(readable))
+    readable.chmod(0o606)
+    assert passes_as_another_user(readable)
+    assert mode_of(turnstile_of(readable)) == 0o666
+    pass_once(str(readable))
+    assert mode_of(turnstile_of(readable)) == 0o606
+
+
 @pytest.mark.parametrize("kind", ["symlink", "hard link", "folder", "pipe"])
 def test_what_is_no_plain_file_of_its_own_is_refused_and_left_as_it_is(
     database: Path, tmp_path: Path, kind: str
@@ -226,3 +240,17 @@ def as_another_user(program: str, path: Path) -> str:
         cwd="/",
     )
     return done.stdout.strip()
+
+
+def passes_as_another_user(database: Path) -> bool:
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups([])
+            os.setgid(ANOTHER)
+            os.setuid(ANOTHER)
+            os._exit(0 if pass_once(str(database)) else 1)
+        finally:
+            os._exit(2)
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status) == 0
