@@ -161,8 +161,10 @@ async def test_the_block_of_an_async_client_is_cancelled_when_time_is_moved(leas
 @pytest.mark.anyio
 async def test_a_waiting_task_is_granted_or_refused_when_time_is_moved(leases: ManualLeases) -> None:
     async with leases.async_client() as client, leases.async_client() as other, client.hold("a"):
+        begun = leases.clock()
         waiting = asyncio.create_task(other.acquire("a", wait="30s"))
         await asyncio.sleep(0)
+        assert leases.clock() == begun, "another task may be about to release it"
         leases.advance("29s")
         assert not waiting.done()
         leases.advance("2s")
