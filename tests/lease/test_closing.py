@@ -289,6 +289,21 @@ def test_closing_is_immediate_where_nothing_is_held(database_url: str) -> None:
 CLOSERS = 8
 
 
+def test_a_client_that_has_nothing_to_release_asks_nothing_of_the_database_at_its_end() -> None:
+    """Which may be away by then."""
+    store, asked = MemoryStore(), []
+    whole = store.release_all
+
+    async def release_all(holder: str, besides: Collection[str]) -> list[Grant]:
+        asked.append(holder)
+        return await whole(holder, besides)
+
+    store.release_all = release_all  # type: ignore[method-assign]
+    with lease.sync.LeaseClient(store=store, timing=SELDOM) as client, client.hold("a"):
+        pass
+    assert asked == []
+
+
 def test_closing_again_waits_for_the_first_and_ends_with_it(database_url: str) -> None:
     for _ in range(5):
         with lease.sync.LeaseClient(database_url, timing=SELDOM) as client:
