@@ -149,6 +149,20 @@ def test_a_file_that_another_was_put_in_the_place_of_is_left(sqlite_url: str, tm
 # Taking turns
 
 
+def test_a_reader_of_a_file_that_a_client_has_made_holds_up_no_writer(tmp_path: Path) -> None:
+    path = tmp_path / "new.db"
+    with (
+        LeaseClient(f"sqlite:///{path}", timing=STEADY) as client,
+        client.hold("a"),
+        closing(sqlite3.connect(path, isolation_level=None)) as reader,
+    ):
+        reader.execute("BEGIN")
+        assert reader.execute("SELECT count(*) FROM lease").fetchone() == (1,)
+        with client.hold("b"):
+            pass
+        assert reader.execute("SELECT count(*) FROM lease").fetchone() == (1,)
+
+
 @pytest.mark.usefixtures("processes")
 def test_writers_that_write_back_to_back_starve_no_renewal(sqlite_url: str, tables: Tables) -> None:
     """Without the turnstile, 8 of 8 renewals starved."""
