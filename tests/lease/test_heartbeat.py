@@ -143,6 +143,7 @@ async def test_one_failed_renewal_loses_nothing_and_the_next_follows_after_retry
     (risk,) = beating.told.of(events.AtRisk)
     assert risk.grants == (state.grant,)
     assert "unavailable" in risk.cause
+    assert risk.remaining == pytest.approx(state.remaining()) == pytest.approx(0.75)
     assert beating.heartbeat._next_beat == beating.clock() + beating.timing.retry_wait
     beating.store.available = True
     await beating.beat_when_due()
