@@ -152,15 +152,22 @@ async def test_a_task_that_waits_for_what_it_holds_itself_is_told_so(database_ur
                 pass
 
 
-def test_one_that_is_refused_within_its_client_at_once_is_told_of_no_wait(database_url: str) -> None:
-    with LeaseClient(database_url, timing=SELDOM) as client, client.hold("a"):
-        with in_thread(lambda: client.acquire("a")) as other, pytest.raises(LeaseNotAcquired) as refused:
-            other()
-        with pytest.raises(LeaseNotAcquired) as refused_again:
+def test_one_that_is_refused_at_once_is_told_of_no_wait(database_url: str) -> None:
+    """By another client, by another thread of its own, or by itself."""
+    with (
+        LeaseClient(database_url, timing=SELDOM) as other,
+        LeaseClient(database_url, timing=SELDOM) as client,
+        client.hold("a"),
+    ):
+        with pytest.raises(LeaseNotAcquired) as by_a_client:
+            other.acquire("a")
+        with in_thread(lambda: client.acquire("a")) as acquired, pytest.raises(LeaseNotAcquired) as by_a_thread:
+            acquired()
+        with pytest.raises(LeaseNotAcquired) as by_itself:
             client.acquire("a", wait=None)
-    for told in (refused.value, refused_again.value):
-        assert told.waited == 0
-        assert "waited" not in str(told)
+    for refused in (by_a_client.value, by_a_thread.value, by_itself.value):
+        assert refused.waited == 0
+        assert "waited" not in str(refused)
 
 
 def test_a_wait_within_one_client_ends_in_time(database_url: str) -> None:
