@@ -130,6 +130,14 @@ def test_a_call_while_the_database_is_away_fails_at_once(leases: ManualLeases) -
             client.read("a")
 
 
+def test_the_loop_of_a_client_is_closed_with_it(leases: ManualLeases) -> None:
+    """Or a run of many tests would have no files left to open."""
+    with leases.client() as client:
+        assert client._runtime._loop is not None
+        loop = client._runtime._loop._loop
+    assert loop.is_closed()
+
+
 @pytest.mark.usefixtures("passing_seconds")
 def test_closing_does_not_wait_for_ever_for_work_that_does_not_end(leases: ManualLeases) -> None:
     begun, let_go = threading.Event(), threading.Event()
