@@ -1,7 +1,7 @@
 """The choice of tests for a mutant, from what each test was seen to run."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,16 +46,18 @@ def write_measured(file: Path, tests: Iterable[Measured]) -> None:
     file.write_text(json.dumps(written), encoding="utf-8")
 
 
-def choose(tests: Iterable[Measured], file: str, lines: tuple[int, int]) -> list[str]:
+def choose(tests: Sequence[Measured], file: str, lines: tuple[int, int]) -> list[str]:
     """Return the tests to run for a mutant of these lines, those first that will find it soonest.
 
     They are those that run the lines, and then those that run the file at all: what is imported, or
-    kept from an earlier test, is used by others than those that ran it.
+    kept from an earlier test, is used by others than those that ran it. Where no test runs the
+    lines, they were run as they were imported, and any that is quick may read what came of that.
     """
     of_file = sorted((test for test in tests if file in test.lines), key=_order)
     of_lines = [test for test in of_file if test.runs(file, range(lines[0], lines[1] + 1))]
+    of_any = [] if of_lines else sorted((test for test in tests if test.quick), key=_order)
     chosen: dict[str, float] = {}
-    for test in (*of_lines, *of_file):
+    for test in (*of_lines, *of_any, *of_file):
         if test.node not in chosen and sum(chosen.values()) + test.seconds <= MOST_SECONDS:
             chosen[test.node] = test.seconds
     return list(chosen)

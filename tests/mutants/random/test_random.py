@@ -134,6 +134,15 @@ def test_the_tests_of_a_line_come_before_those_of_its_file_and_slow_ones_last() 
     assert choose(tests, "a.py", (6, 8)) == ["quick", "with a server", "slow", "of the file"]
 
 
+def test_what_no_test_runs_was_run_at_its_import_and_is_tried_with_all_quick_ones() -> None:
+    tests = [
+        Measured("of the file", 0.1, False, {"a.py": frozenset({9})}),
+        Measured("quick", 0.2, True, {"b.py": frozenset({7})}),
+        Measured("with a server", 0.1, False, {"b.py": frozenset({7})}),
+    ]
+    assert choose(tests, "a.py", (7, 7)) == ["quick", "of the file"]
+
+
 @pytest.fixture
 def toy(tmp_path: Path) -> Path:
     folder = tmp_path / "toy"
