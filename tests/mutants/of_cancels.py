@@ -36,8 +36,8 @@ CANCELS = (
         (
             Edit(
                 RUN,
-                'unless_marked({"state": "pending", "available_at": later(now(), wait)})',
-                '{"state": "pending", "available_at": later(now(), wait)}',
+                'unless_marked({"state": "pending", "available_at": later(now(), wait), "reason": reason})',
+                '{"state": "pending", "available_at": later(now(), wait), "reason": reason}',
             ),
         ),
         on_each(

@@ -11,6 +11,7 @@ from sqlalchemy import update
 from daemon.definitions.codec import write_schedule
 from daemon.definitions.schedule import Schedule
 from daemon.definitions.triggers.trigger import Cron, Every
+from daemon.scheduling.adoption import adopt
 from daemon.scheduling.plan_due import ENOUGH_ROWS, MOST_SCHEDULES
 from daemon.scheduling.plan_rows import MOST_ROWS
 from daemon.scheduling.sync import SyncReport, plan_outgoing
@@ -90,11 +91,16 @@ def test_what_was_due_of_a_paused_schedule_is_recorded_as_paused(store: Store) -
     assert store.instants() == {"paused": 8}
 
 
-def test_runs_of_the_night_get_the_lease_of_the_new_definition(store: Store) -> None:
+def test_runs_of_the_night_are_of_the_old_definition_until_they_are_adopted(store: Store) -> None:
+    """Rule 22."""
     store.sync(hourly())
     a_night_without_replicas(store)
-    store.sync(a_schedule("nightly", Every(60.0), lock="warehouse"))
-    assert {row.lease_name for row in store.runs() if row.state == "pending"} == {"warehouse"}
+    changed = a_schedule("nightly", Every(60.0), lock="warehouse")
+    store.sync(changed)
+    of_the_night = [row for row in store.runs() if row.state == "pending"]
+    assert {(row.lease_name, row.digest) for row in of_the_night} == {("run/shop/nightly", hourly().run_digest())}
+    store.do(adopt, an_application(changed), "h1", 15.0)
+    assert {store.run(row.id).lease_name for row in of_the_night} == {"warehouse"}
 
 
 def test_a_definition_that_cannot_be_read_stops_no_sync_and_is_named(store: Store) -> None:

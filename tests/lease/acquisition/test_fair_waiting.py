@@ -1,6 +1,7 @@
 """Waiters of one name are served in the order in which they came, within a client and between clients."""
 
 import asyncio
+import itertools
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -123,25 +124,27 @@ def test_one_that_gives_up_leaves_the_queue_and_holds_up_nobody(leaves: str, dat
 
 
 def test_a_greedy_client_goes_to_the_end_after_each_turn(database_url: str) -> None:
-    """Counted from the first turn of the other, which may be slow to connect."""
-    turns: list[str] = []
+    """Whoever waits while another has its turn is the next."""
+    turns: list[tuple[str, tuple[str, ...]]] = []
     both_are_there = threading.Barrier(2)
 
-    def shared() -> list[str]:
-        return turns[turns.index("other") :] if "other" in turns else []
+    def contended() -> int:
+        return sum(1 for _, waiting in turns if waiting)
 
     def loop(label: str) -> None:
         with LeaseClient(database_url, timing=SELDOM, label=label) as client:
             both_are_there.wait(LIMIT)
-            while len(shared()) < 40:
+            while contended() < 20:
                 with client.hold("a", wait=LIMIT):
-                    turns.append(label)
+                    record = client.read("a")
+                    assert record is not None
+                    turns.append((label, tuple(waiter.label for waiter in record.waiting)))
 
     with in_thread(lambda: loop("greedy")) as one, in_thread(lambda: loop("other")) as two:
         one()
         two()
-    counts = sorted(shared().count(label) for label in ("greedy", "other"))
-    assert counts[0] >= 0.5 * counts[1], turns
+    for (_, waiting), (following, _) in itertools.pairwise(turns):
+        assert not waiting or following == waiting[0], turns
 
 
 @pytest.mark.anyio
