@@ -21,9 +21,9 @@ E = TypeVar("E")
 
 QUICK = LeaseTiming(ttl=1.5)
 """Trust ends after 1 s, renewals come each quarter of a second. For clocks that a test sets: a busy machine may cost a second."""
-SHORT = LeaseTiming(ttl=3, renew_every=0.25)
+SHORT = LeaseTiming(ttl=3, renew_every=0.1)
 """Trust ends after 2 s: for what must outlast a ttl, or must end with it."""
-STEADY = LeaseTiming(ttl=6, renew_every=0.25)
+STEADY = LeaseTiming(ttl=6, renew_every=0.1)
 """Trust ends after 4 s: for all else."""
 SELDOM = LeaseTiming(ttl=60, renew_every=20)
 """No renewal comes while a test runs: for leases that are ended behind the heartbeat's back."""

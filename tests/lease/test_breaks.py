@@ -14,7 +14,7 @@ from tests.support.waiting import LIMIT
 
 pytestmark = pytest.mark.anyio
 
-PROMPT = LeaseTiming(ttl=60, renew_every=0.25)
+PROMPT = LeaseTiming(ttl=60, renew_every=0.05)
 """Nothing is lost by time, and a break is heard of soon."""
 
 

@@ -18,7 +18,6 @@ from daemon.execution.claim import claim
 from daemon.operations.trigger import trigger
 from daemon.recovery import registry
 from daemon.scheduling.bring import stage, take_on_top
-from daemon.scheduling.generations import FOR_GOOD_AFTER
 from daemon.scheduling.rollout import Rollout
 from daemon.store.tables import generation, run
 from daemon.store.tables import replica as replicas
@@ -29,8 +28,9 @@ from tests.support.store import Store, a_schedule, an_application
 
 pytestmark = [pytest.mark.conformance, pytest.mark.anyio]
 
-T = 60.0
+T = 20.0
 STEP = 5.0
+FOR_GOOD = 40.0
 LONG_AGO = 20.0
 """Seconds after which a replica that gave no sign of life does not count as living."""
 
@@ -196,7 +196,7 @@ async def test_a_crash_loop_does_not_keep_the_old_ones_from_standing_in(world: W
         new = await world.start(NEW, f"b{life}")
         await world.pass_time(2 * STEP)
         world.kill(new)
-        await world.pass_time(4 * STEP)
+        await world.pass_time(2 * STEP)
     assert world.rules(OLD, in_lieu=True)
 
 
@@ -217,11 +217,14 @@ async def test_the_newer_ones_rule_again_when_one_has_been_ready_for_long(world:
     assert world.rules(NEW)
 
 
-async def test_a_rollback_is_for_good_after_a_quarter_of_an_hour(world: World) -> None:
+async def test_a_rollback_is_for_good_when_no_newer_one_has_been_ready_for_longer(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemon.scheduling.generations.FOR_GOOD_AFTER", FOR_GOOD)
     await world.start(OLD, "a1")
     new = await world.start(NEW, "b1")
     world.end(new)
-    await world.pass_time(FOR_GOOD_AFTER + 2 * STEP)
+    await world.pass_time(FOR_GOOD + 2 * STEP)
     assert world.rules(OLD)
     assert world.defined() == jobs_of(OLD)
     assert world.numbers() == [1, 2, 3]
