@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 from .clock import Clock, DrivenClock, boottime
 from .errors import LeaseError
 from .model import CLOSED
-from .threads import CallbackThread, LastingThreads, refuse_in_callbacks
+from .threads import Answer, CallbackThread, LastingThreads, refuse_in_callbacks
 
 T = TypeVar("T")
 
@@ -107,7 +107,7 @@ class _Call(Generic[T]):
     """
 
     def __init__(self, work: Callable[[], Coroutine[Any, Any, T]], loop: asyncio.AbstractEventLoop) -> None:
-        self.future: Future[T] = Future()
+        self.future: Answer[T] = Answer()
         self._work = work
         self._loop = loop
         self._task: asyncio.Task[None] | None = None

@@ -3,7 +3,6 @@ one that is slow, or blocks, delays no renewal (rule 8).
 """
 
 import os
-import threading
 from collections import deque
 from typing import assert_never
 
@@ -28,7 +27,7 @@ from .events import (
     is_logged,
     log_event,
 )
-from .threads import CallbackThread
+from .threads import CallbackThread, SafeCondition
 
 MOST_CHATTER = 50_000
 """The grants in queued events of the daily round above which further such events are dropped."""
@@ -52,7 +51,7 @@ class Delivery:
         self._dropped = 0
         self._busy = False
         self._closed = False
-        self._changed = threading.Condition()
+        self._changed = SafeCondition()
         CallbackThread("lease-events", self._run).start()
 
     def put(self, event: Event) -> None:

@@ -1,10 +1,15 @@
-"""The threads of the library: those that call back into programs, and those for blocking calls."""
+"""The threads of the library: those that call back into programs, those for blocking calls, and what
+they share with the threads of programs.
+"""
 
+import _thread
 import asyncio
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
+from time import monotonic
 from typing import Any, ParamSpec, TypeVar
 
 from .errors import LeaseError
@@ -20,6 +25,61 @@ class CallbackThread(threading.Thread):
 
     def __init__(self, name: str, run: Callable[[], None]) -> None:
         super().__init__(target=run, name=name, daemon=True)
+
+
+class SafeCondition(_thread.RLock):  # type: ignore[misc]  # typeshed alone calls it final
+    """A condition whose lock no signal leaves locked.
+
+    `threading.Condition` takes its lock and gives it back in methods written in Python, and the handler
+    of a signal may raise in the midst of them. Whoever wants the lock next then waits for ever: here
+    that is the library's thread, and with it every lease (rule 8). An RLock does each in one step.
+    """
+
+    def __init__(self) -> None:
+        self._waiters: deque[_thread.LockType] = deque()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until notified, without the lock; False after ``timeout`` seconds."""
+        waiter = _thread.allocate_lock()
+        waiter.acquire()
+        self._waiters.append(waiter)
+        saved: Any = None
+        try:
+            saved = self._release_save()  # type: ignore[attr-defined]
+            return waiter.acquire(timeout=-1 if timeout is None else max(0.0, timeout))
+        finally:
+            if saved is not None:
+                self._acquire_restore(saved)  # type: ignore[attr-defined]
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+
+    def wait_for(self, predicate: Callable[[], object], timeout: float | None = None) -> bool:
+        """Wait until ``predicate`` holds; False if it does not after ``timeout`` seconds."""
+        end = None if timeout is None else monotonic() + timeout
+        while not predicate():
+            if not self.wait(None if end is None else end - monotonic()) and end is not None and monotonic() >= end:
+                return bool(predicate())
+        return True
+
+    def notify_all(self) -> None:
+        """Wake all who wait."""
+        while self._waiters:
+            self._waiters.popleft().release()
+
+
+class Answer(Future[T]):
+    """A future for whose answer threads of a program wait."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._condition: Any = SafeCondition()
+
+
+def new_event() -> threading.Event:
+    """Return an event for which threads of a program wait, and which the library's thread sets."""
+    event = threading.Event()
+    event._cond = SafeCondition()  # type: ignore[attr-defined]  # noqa: SLF001 - there is no public way
+    return event
 
 
 def caller() -> "asyncio.Task[Any] | threading.Thread":

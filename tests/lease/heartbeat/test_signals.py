@@ -1,0 +1,117 @@
+"""What the library's thread shares with those of programs: nothing that a signal in one of these leaves locked
+(rule 8).
+"""
+
+import concurrent.futures
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from lease import Grant, Loss, LossKind, events
+from lease.delivery import Delivery
+from lease.sync import LeaseClient
+from lease.threads import Answer, SafeCondition, new_event
+from tests.lease.stores import SELDOM, Recorder, in_thread
+from tests.support.waiting import LIMIT, wait_until
+
+FILES = (threading.__file__, concurrent.futures._base.__file__)
+MOST_STEPS = 400
+
+
+class Interrupted(BaseException):
+    """As the handler of a signal raises it."""
+
+
+@contextmanager
+def interrupted_at(step: int) -> Iterator[Callable[[], bool]]:
+    """Raise `Interrupted` in this thread at the beginning or the end of so many calls in the modules of
+    Python that wait; what is given says whether there were that many.
+    """
+    left = [step]
+
+    def trace(frame: FrameType, event: str, _: Any) -> Any:
+        if frame.f_code.co_filename not in FILES or left[0] < 0:
+            return None
+        if event in ("call", "return"):
+            left[0] -= 1
+            if left[0] < 0:
+                raise Interrupted
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        yield lambda: left[0] < 0
+    finally:
+        sys.settrace(before)
+
+
+def interrupt_everywhere(work: Callable[[], object], afterwards: Callable[[], object]) -> None:
+    """Do ``work`` again and again, interrupted one step later each time, and ``afterwards`` in another
+    thread.
+    """
+    for step in range(MOST_STEPS):
+        # A RuntimeError says that a lock was not held, where the interruption came as it was taken again.
+        with interrupted_at(step) as was_interrupted, suppress(Interrupted, RuntimeError):
+            work()
+        with in_thread(afterwards) as done:
+            done()
+        if not was_interrupted():
+            return
+    raise AssertionError("there was no end of steps")
+
+
+def test_a_call_of_a_client_that_is_interrupted_anywhere_stops_no_other_call(database_url: str) -> None:
+    with LeaseClient(database_url, timing=SELDOM) as client:
+        client.read("a")
+        interrupt_everywhere(lambda: client.read("a"), lambda: client.read("a"))
+
+
+def test_a_wait_for_a_loss_that_is_interrupted_anywhere_leaves_the_loss_to_be_told() -> None:
+    lost = new_event()
+
+    def tell() -> None:
+        lost.set()
+        lost.clear()
+
+    interrupt_everywhere(lambda: lost.wait(0.001), tell)
+
+
+def test_a_subscriber_hears_on_after_an_event_whose_report_was_interrupted_anywhere() -> None:
+    told = Recorder()
+    delivery = Delivery(told)
+    event = events.Lost(Loss(Grant("a", 1, "anna"), LossKind.ENDED, "stolen"))
+    interrupt_everywhere(lambda: delivery.put(event), lambda: delivery.put(event))
+    wait_until(lambda: told.all, "it hears")
+    delivery.close()
+
+
+def test_an_answer_is_waited_for_and_told_to_all() -> None:
+    answer: Answer[int] = Answer()
+    with in_thread(lambda: answer.result(LIMIT)) as one, in_thread(lambda: answer.result(LIMIT)) as two:
+        answer.set_result(7)
+        assert (one(), two()) == (7, 7)
+    with pytest.raises(concurrent.futures.TimeoutError):
+        Answer[int]().result(0.001)
+
+
+def test_a_wait_ends_with_what_it_waits_for_or_with_its_time() -> None:
+    condition, seen = SafeCondition(), [False]
+
+    def see() -> bool:
+        with condition:
+            return condition.wait_for(lambda: seen[0], LIMIT)
+
+    with condition:
+        assert not condition.wait_for(lambda: seen[0], 0.001)
+        assert not condition.wait(0.001)
+    with in_thread(see) as saw:
+        with condition:
+            seen[0] = True
+            condition.notify_all()
+        assert saw()
