@@ -22,7 +22,7 @@ class Adopted:
     cancelled: dict[str, int]
 
     def __str__(self) -> str:
-        """Return it as text, such as ``2 runs of "nightly" go on with the definition of now``."""
+        """Return it as text, such as ``2 runs of "nightly" will go by its current definition``."""
         said = [
             f'{_runs(number)} of "{name}" will go by its current definition' for name, number in self.adopted.items()
         ]

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, func, insert, or_, select, update
 
 from lease.database.dialects import now, seconds_between
 
@@ -16,12 +16,12 @@ _LATEST = 50
 
 
 def latest(connection: Connection, application: str, digest: str) -> list[Row[Any]]:
-    """Return the latest generations, the oldest first."""
+    """Return (number, digest, ruled_at, rules) of the latest generations, the oldest first."""
     of_application = generation.c.application == application
     newest = select(func.max(generation.c.number)).where(of_application).scalar_subquery()
     own = select(func.max(generation.c.number)).where(of_application, generation.c.digest == digest).scalar_subquery()
     query = (
-        select(generation)
+        select(generation.c.number, generation.c.digest, generation.c.ruled_at, generation.c.rules)
         .where(of_application, or_(generation.c.number > newest - _LATEST, generation.c.number == own))
         .order_by(generation.c.number)
     )
@@ -76,7 +76,8 @@ def others(connection: Connection, application: str, holder: str | None, seen_wi
         .where(
             replica.c.application == application,
             replica.c.holder != (holder or ""),
-            and_(replica.c.state == "running", seconds_between(replica.c.seen_at, now()) < seen_within),
+            replica.c.state == "running",
+            seconds_between(replica.c.seen_at, now()) < seen_within,
         )
         .group_by(replica.c.digest)
     )
