@@ -64,8 +64,7 @@ def bring(
     brought = carry_out(connection, application, by, holder, at_start)
     ruler = brought.order.ruler
     if brought.report is None and ruler is not None and ruler.digest == digest:
-        report = sync(connection, application, retire=ruler is brought.order.newest)
-        return Brought(brought.order, report, rules=True)
+        return _again(connection, application, brought.order, ruler)
     return brought
 
 
@@ -77,8 +76,10 @@ def stage(connection: Connection, application: Application, *, by: str) -> Broug
     digest = application.digest()
     order, others = look(connection, application.name, digest, None)
     own = order.latest(digest)
-    if not others.living - {digest} or (own is not None and own.rules):
+    if not others.living - {digest}:
         return take_on_top(connection, application, by=by)
+    if own is not None and own.rules:
+        return _again(connection, application, order, own)
     if own is None:
         _add(connection, application, by)
         order, _ = look(connection, application.name, digest, None)
@@ -135,6 +136,11 @@ def _add(connection: Connection, application: Application, by: str) -> None:
         "run_digests": json.dumps([schedule.run_digest() for schedule in application.schedules]),
     }
     statements.generation.add(connection, application.name, values)
+
+
+def _again(connection: Connection, application: Application, order: Order, ruler: Generation) -> Brought:
+    """Write the definitions that rule once more: what differs from host to host may have changed."""
+    return Brought(order, sync(connection, application, retire=ruler is order.newest), rules=True)
 
 
 def _write(connection: Connection, application: Application, own: Generation, *, in_lieu: bool) -> SyncReport:

@@ -294,6 +294,20 @@ async def test_definitions_that_are_synced_beside_others_wait_for_a_replica_of_t
     assert world.numbers() == [1, 2]
 
 
+async def test_a_sync_of_those_that_stand_in_does_not_put_them_on_top_of_a_newer_one_that_is_back(world: World) -> None:
+    await world.start(OLD, "a1")
+    new = await world.start(NEW, "b1")
+    world.kill(new)
+    await world.pass_time(2 * T)
+    await world.start(NEW, "b2")
+    assert world.store.do(stage, OLD, by="ci").rules
+    assert world.rules(OLD, in_lieu=True)
+    assert world.defined() == jobs_of(OLD) | {"comes": ["work"]}
+    await world.pass_time(2 * T)
+    assert world.rules(NEW)
+    assert world.numbers() == [1, 2]
+
+
 async def test_definitions_that_are_synced_where_nobody_lives_rule_at_once(world: World) -> None:
     assert world.store.do(stage, OLD, by="ci").rules
     assert world.store.do(stage, NEW, by="ci").rules
