@@ -15,7 +15,6 @@ import lease.statements
 from ..jobs.outcome import Outcome
 from ..jobs.processes.identity import ProcessIdentity
 from ..jobs.reports import LONGEST_ERROR, LONGEST_MESSAGE, Progress
-from ..scheduling.lease_names import rename_leases
 from ..states import UNFINISHED, EndState, RunState
 from ..store import statements
 from .claim import ClaimedRun
@@ -154,8 +153,6 @@ def retry_run(
     if not isinstance(released, lease.statements.Release):
         return released
     written = _written(statements.run.put_back(connection, claimed.run_id, claimed.grant, wait, reason), claimed)
-    if written.state == "pending":
-        rename_leases(connection, claimed.application, claimed.schedule)
     _end_job(connection, claimed, job)
     if written.state != "pending":
         statements.run.promote(connection, claimed.application, claimed.schedule)

@@ -13,7 +13,6 @@ import lease.statements
 from lease.model import Grant
 
 from ..jobs.processes.identity import ProcessIdentity
-from ..scheduling.lease_names import rename_leases
 from ..states import RunState, Settlement
 from ..store import statements
 from ..store.statements.stranded import StrandedRun
@@ -104,8 +103,6 @@ def _settle(connection: Connection, runs: list[StrandedRun]) -> list[SettledRun]
             outcomes[run_id] = _settlement(state, "abandoned")
         statements.stranded.end_jobs(connection, died, "abandoned")
     settled = [run for run in runs if run.run_id in outcomes]
-    for application, schedule in sorted({(run.application, run.schedule) for run in settled}):
-        rename_leases(connection, application, schedule)
     over = {(run.application, run.schedule) for run in settled if outcomes[run.run_id] in {"failed", "cancelled"}}
     for application, schedule in sorted(over):
         statements.run.promote(connection, application, schedule)
