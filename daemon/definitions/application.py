@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ _LONGEST_LEASE = 255 - len("run///") - len(str(2**63))
 (rule 14)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Application:
     """All that one FILE defines."""
 
@@ -32,15 +33,21 @@ class Application:
     settings: Mapping[str, Any] = field(default_factory=dict)
     """`[settings]` of a TOML file, as they were read."""
 
+    @cached_property
     def digest(self) -> str:
-        """Return a SHA-256 that says which definitions these are: of all that is stored of them but
-        the folders, which may differ from host to host as the values of `env` may.
+        """A SHA-256 that says which definitions these are: of all that is stored of them but the folders,
+        which may differ from host to host as the values of `env` may.
         """
         whole = [
             {**schedule.canonical(), "jobs": [job.executed() for job in schedule.jobs]} for schedule in self.schedules
         ]
         named = sorted(whole, key=lambda one: str(one["name"]))
         return hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()
+
+    @cached_property
+    def run_digests(self) -> Mapping[str, str]:
+        """The `Schedule.run_digest` of each schedule, by its name."""
+        return {schedule.name: schedule.run_digest() for schedule in self.schedules}
 
     def schedule(self, name: str) -> Schedule:
         """Return a schedule; raises `DefinitionError` if there is none of this name."""

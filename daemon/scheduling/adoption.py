@@ -46,7 +46,7 @@ def adopt(connection: Connection, application: Application, holder: str, seen_wi
     """
     statements.schedule.take_turn(connection, application.name)
     own = {schedule.name: schedule for schedule in application.schedules}
-    digests = {schedule.run_digest() for schedule in application.schedules}
+    digests = set(application.run_digests.values())
     strange = strange_digests(connection, application.name, holder, digests, seen_within)
     adopted: dict[str, int] = {}
     if not strange:

@@ -56,7 +56,7 @@ def bring(
     """
     if take_over:
         return take_on_top(connection, application, by=by)
-    digest = application.digest()
+    digest = application.digest
 
     def at_start(order: Order, others: Others) -> Move | None:
         return next_move(order, digest, others, Count(), starting=True, takeover_after=takeover_after)
@@ -73,7 +73,7 @@ def stage(connection: Connection, application: Application, *, by: str) -> Broug
     and rule from the first of their own replicas on.
     """
     statements.schedule.take_turn(connection, application.name)
-    digest = application.digest()
+    digest = application.digest
     order, others = look(connection, application.name, digest, None)
     own = order.latest(digest)
     if not others.living - {digest}:
@@ -89,7 +89,7 @@ def stage(connection: Connection, application: Application, *, by: str) -> Broug
 def take_on_top(connection: Connection, application: Application, *, by: str) -> Brought:
     """Make these definitions the newest, and let them rule."""
     statements.schedule.take_turn(connection, application.name)
-    digest = application.digest()
+    digest = application.digest
     order, _ = look(connection, application.name, digest, None)
     own = order.latest(digest)
     if own is None or own != max(order.generations, key=lambda one: one.number):
@@ -110,7 +110,7 @@ def carry_out(
 ) -> Brought:
     """Move until there is nothing to do; what is decided is decided under the application's turn."""
     statements.schedule.take_turn(connection, application.name)
-    digest = application.digest()
+    digest = application.digest
     report = None
     while True:
         order, others = look(connection, application.name, digest, holder)
@@ -131,9 +131,9 @@ def carry_out(
 
 def _add(connection: Connection, application: Application, by: str) -> None:
     values = {
-        "digest": application.digest(),
+        "digest": application.digest,
         "brought_by": by,
-        "run_digests": json.dumps([schedule.run_digest() for schedule in application.schedules]),
+        "run_digests": json.dumps(list(application.run_digests.values())),
     }
     statements.generation.add(connection, application.name, values)
 

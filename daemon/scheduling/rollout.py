@@ -35,8 +35,7 @@ class Rollout:
     ) -> None:
         self._database = database
         self._application = application
-        self._digest = application.digest()
-        self._run_digests = {schedule.run_digest() for schedule in application.schedules}
+        self._digest = application.digest
         self._holder = holder
         self._label = label
         self._notify = notify
@@ -85,7 +84,7 @@ class Rollout:
 
     async def _adopt(self) -> None:
         """Let runs whose definition nobody has any more go by these."""
-        name, holder, known = self._application.name, self._holder, self._run_digests
+        name, holder, known = self._application.name, self._holder, self._application.run_digests.values()
         if not await self._database.read(lambda c: strange_digests(c, name, holder, known, SEEN_WITHIN)):
             return
         adopted = await self._database.write(lambda c: adopt(c, self._application, holder, SEEN_WITHIN))

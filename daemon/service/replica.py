@@ -45,7 +45,7 @@ class Replica:
         self._context = context
         self._settings = settings
         self._schedules = {schedule.name: schedule for schedule in application.schedules}
-        self._known = {schedule.name: schedule.run_digest() for schedule in application.schedules}
+        self._known = application.run_digests
         self._locks = {schedule.lock for schedule in application.schedules if schedule.lock is not None}
         self._wake = asyncio.Event()
         self._at_once = False

@@ -215,7 +215,7 @@ class Service:
 
 def _entry(context: ReplicaContext) -> registry.ReplicaEntry:
     application = context.application
-    return registry.own_entry(context.client.holder, application.name, application.digest())
+    return registry.own_entry(context.client.holder, application.name, application.digest)
 
 
 async def _wall_clock(database: Database) -> WallClock | None:

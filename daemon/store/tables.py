@@ -190,7 +190,7 @@ generation = Table(
     metadata,
     Column("application", Name, nullable=False),
     Column("number", BigInteger, nullable=False),
-    Column("digest", Text, nullable=False),  # of all definitions, from Application.digest()
+    Column("digest", Text, nullable=False),  # of all definitions, from Application.digest
     Column("brought_by", Text, nullable=False),  # the replica or the person
     Column("came_at", Instant, nullable=False),
     Column("ruled_at", Instant),  # when its definitions last came into the database; NULL: staged

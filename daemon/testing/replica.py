@@ -67,7 +67,7 @@ class ManualReplica:
             client = await stack.enter_async_context(
                 LeaseClient(self.store.url, timing=self._timing, on_event=lambda event: self._note(LeaseChanged(event)))
             )
-            entry = registry.own_entry(client.holder, self.application.name, self.application.digest())
+            entry = registry.own_entry(client.holder, self.application.name, self.application.digest)
             await self.store.write(lambda connection: registry.register(connection, entry))
             stack.push_async_callback(self._mark_stopped, client.holder)
             self._context = ReplicaContext(self.application, self.store, client, tasks, self._note)
@@ -196,8 +196,7 @@ class ManualReplica:
         return await self.store.read(lambda connection: read_run(connection, run_id))
 
     async def _agenda(self) -> Agenda:
-        known = {schedule.name: schedule.run_digest() for schedule in self.application.schedules}
-        holder = self.context.client.holder
+        known, holder = self.application.run_digests, self.context.client.holder
         return await self.store.read(lambda c: read_agenda(c, self.application.name, known, holder))
 
     async def _until_ended(self, run_id: int | None = None) -> None:

@@ -72,7 +72,7 @@ def _brought(connection: Connection, application: Application, take_over: bool) 
     brought = put(connection, application, by=requester())
     if brought.report is not None:
         return brought.report, None
-    own, ruler = brought.order.latest(application.digest()), brought.order.ruler
+    own, ruler = brought.order.latest(application.digest), brought.order.ruler
     number, ruling = own.number if own else 0, ruler.number if ruler else 0
     said = (
         f"staged as generation {number}, because replicas of generation {ruling} are at work: it is current from its "

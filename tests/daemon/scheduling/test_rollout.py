@@ -46,7 +46,7 @@ class Side:
         self.holder = holder
         self.said: list[str] = []
         self._world = world
-        self._entry = registry.own_entry(holder, application.name, application.digest())
+        self._entry = registry.own_entry(holder, application.name, application.digest)
         self._now = 0.0
         self.rollout = Rollout(
             world.database, application, holder, holder, self._hear, takeover_after=T, clock=lambda: self._now
@@ -105,7 +105,7 @@ class World:
 
     def rules(self, application: Application, *, in_lieu: bool = False) -> bool:
         row = self.ruler
-        return bool((row.digest, row.in_lieu) == (application.digest(), in_lieu))
+        return bool((row.digest, row.in_lieu) == (application.digest, in_lieu))
 
     def trigger(self, name: str) -> int:
         return self.store.do(trigger, "shop", name, requested_by="a test")
@@ -238,7 +238,7 @@ async def test_a_file_that_starts_where_nobody_lives_rules_at_once(world: World)
     """A developer reverts the file, and reverts that."""
     for turn, application in enumerate([OLD, NEW, OLD, NEW, OLD]):
         side = await world.start(application, f"h{turn}")
-        assert world.ruler.digest == application.digest()
+        assert world.ruler.digest == application.digest
         world.end(side)
     assert world.numbers() == [1, 2]
 
