@@ -38,6 +38,7 @@ class Store:
     """A database, and what tests do with it."""
 
     def __init__(self, url: str) -> None:
+        self.url = url
         self.sqlite = url.startswith("sqlite")
         options: dict[str, Any] = {"isolation_level": "AUTOCOMMIT"} if self.sqlite else {}
         self.engine = create_engine(url, poolclass=NullPool, **options)

@@ -11,7 +11,7 @@ from ...definitions.application import Application
 from ...operations.requester import requester
 from ...operations.trigger import trigger as trigger_run
 from ...operations.trigger import trigger_now
-from ...scheduling.bring import stage
+from ...scheduling.bring import bring
 from ...scheduling.sync import plan_outgoing
 from ...store.views import NotFound, applications_with, schedule_names
 from ...text import suggestion
@@ -47,12 +47,14 @@ def trigger(
 
 
 def trigger_all(application: Application, url: str, names: Iterable[str]) -> None:
-    """Bring the definitions and request a run of each schedule in ``names``, in one transaction."""
+    """Bring the definitions, as the first of the replicas that are about to start does, and request a run
+    of each schedule in ``names``, in one transaction.
+    """
     while ask_url(url, lambda connection: plan_outgoing(connection, application), write=True):
         pass
 
     def unit(connection: Connection) -> None:
-        stage(connection, application, by=requester())
+        bring(connection, application, by=requester(), holder="")
         trigger_now(connection, application.name, names)
 
     ask_url(url, unit, write=True)

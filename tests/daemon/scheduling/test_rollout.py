@@ -4,6 +4,7 @@ T is how long the newer ones must have been away; time passes by the replicas' o
 their signs of life.
 """
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from daemon.cli.commands.trigger import trigger_all
 from daemon.definitions.application import Application
 from daemon.definitions.schedule import Schedule
 from daemon.execution.claim import claim
@@ -306,6 +308,13 @@ async def test_a_sync_of_those_that_stand_in_does_not_put_them_on_top_of_a_newer
     await world.pass_time(2 * T)
     assert world.rules(NEW)
     assert world.numbers() == [1, 2]
+
+
+async def test_what_a_supervisor_is_to_run_now_may_be_new_with_its_definitions(world: World) -> None:
+    await world.start(OLD, "a1")
+    await asyncio.to_thread(trigger_all, NEW, world.store.url, ["comes"])  # a command has a loop of its own
+    assert world.rules(NEW)
+    assert world.claimed_by(NEW) == ["comes"]
 
 
 async def test_definitions_that_are_synced_where_nobody_lives_rule_at_once(world: World) -> None:
