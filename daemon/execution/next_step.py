@@ -69,7 +69,7 @@ Step = NextJob | EndStep
 
 @dataclass(frozen=True, slots=True)
 class Failures:
-    """The jobs because of which a run fails in the end, whatever its other jobs come to."""
+    """The jobs that make a run fail in the end, however its other jobs end."""
 
     failed: tuple[str, ...] = ()
     """They failed for good."""

@@ -46,7 +46,7 @@ Dates = frozenset[tuple[int, int, int]]
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """What an expression allows."""
+    """The times and dates that an expression allows."""
 
     times: Times
     days: frozenset[int]
