@@ -191,9 +191,11 @@ generation = Table(
     Column("application", Name, nullable=False),
     Column("number", BigInteger, nullable=False),
     Column("digest", Text, nullable=False),  # of all definitions, from Application.digest
+    Column("revision", BigInteger),  # given with the definitions; NULL: none
     Column("brought_by", Text, nullable=False),  # the replica or the person
     Column("came_at", Instant, nullable=False),
     Column("ruled_at", Instant),  # when its definitions last came into the database; NULL: staged
+    Column("superseded_at", Instant),  # when its definitions last gave way to others
     Column("rules", Boolean, nullable=False),
     Column("in_lieu", Boolean, nullable=False),  # it stands in for a newer one
     Column("changes", Text),  # what it changed when it came to rule

@@ -49,11 +49,12 @@ def add(connection: Connection, application: str, values: Mapping[str, Any]) -> 
 def let_rule(connection: Connection, application: str, number: int, *, in_lieu: bool, changes: str) -> None:
     """Record that the definitions of this generation are those in the database from now on."""
     of_application = generation.c.application == application
-    connection.execute(update(generation).where(of_application, generation.c.rules).values(rules=False, in_lieu=False))
+    gives_way = update(generation).where(of_application, generation.c.rules, generation.c.number != number)
+    connection.execute(gives_way.values(rules=False, in_lieu=False, superseded_at=now()))
     connection.execute(
         update(generation)
         .where(of_application, generation.c.number == number)
-        .values(rules=True, in_lieu=in_lieu, ruled_at=now(), changes=changes)
+        .values(rules=True, in_lieu=in_lieu, ruled_at=now(), superseded_at=None, changes=changes)
     )
 
 
