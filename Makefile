@@ -13,6 +13,9 @@ HOURS ?= 2
 TIMES ?= 200
 COUNT ?= 100
 
+# Without compiled files each process of the tests, and there are thousands, would compile all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Another PYTHON than the one that the environment was made with: make it anew.
 version = $(shell $(1) -c 'import sys; print(sys.version)' 2>/dev/null)
 ifneq ($(PYTHON),)
