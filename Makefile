@@ -45,8 +45,8 @@ test: $(VENV)/.dev ## the whole suite; LEASED_TEST_POSTGRES= a URL, docker, 16, 
 test-matrix: ## the suite on each Python of 3.11 to 3.14 with PostgreSQL 16, 17 and 18: those that are installed
 	@tools/test-matrix
 
-mutants: $(VENV)/.dev ## wrong variants of the product, each caught by a named check (part of the suite too)
-	@$(BIN)/python -m pytest -n $(WORKERS) tests/mutants $(PYTEST_ARGS)
+mutants: $(VENV)/.dev ## wrong variants of the product, each caught by a named check (the suite tries each on one database)
+	@LEASED_MUTANTS=all $(BIN)/python -m pytest -n $(WORKERS) tests/mutants $(PYTEST_ARGS)
 
 random-mutants: $(VENV)/.dev ## small mutants of lease/ that SEED= draws, COUNT= (100): do its tests catch them? Half an hour
 	@$(BIN)/python -m tests.mutants.random --jobs $(WORKERS) --count $(COUNT) $(if $(SEED),--seed $(SEED))
