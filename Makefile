@@ -34,9 +34,9 @@ venv: $(VENV)/.dev ## the environment with everything, in .venv
 demo: $(VENV)/.run ## the main job: a full sync of the time zone database, on SQLite
 	@$(BIN)/leased run examples/timezones.py --now daily-full-sync --until-idle
 
-# In memory where that can be (/dev/shm): SQLite waits for the disk longer than for all else. The models try less than usual.
+# In memory where that can be (/dev/shm): SQLite waits for the disk longer than for all else. The simulation tries less than usual.
 fast: $(VENV)/.dev ## the tests that start no process and need no server: half a minute
-	@PYTEST_DEBUG_TEMPROOT=$(firstword $(wildcard /dev/shm)) LEASED_MODEL_SEEDS=8 LEASED_MODEL_EXAMPLES=15 \
+	@PYTEST_DEBUG_TEMPROOT=$(firstword $(wildcard /dev/shm)) LEASED_MODEL_SEEDS=8 \
 		$(BIN)/python -m pytest --fast -q -n $(WORKERS) -o tmp_path_retention_policy=failed $(PYTEST_ARGS)
 
 test: $(VENV)/.dev ## the whole suite; LEASED_TEST_POSTGRES= a URL, docker, 16, 17 or 18

@@ -22,6 +22,7 @@ def measured(tmp_path: Path, *options: str) -> dict[str, Any]:
     return document
 
 
+@pytest.mark.usefixtures("passing_seconds")
 def test_clients_are_compared_with_their_own_statements_on_sqlite(tmp_path: Path) -> None:
     (figures,) = measured(tmp_path, "--only", "sqlite")["measured"].values()
     assert [(one["name"], one["yardstick"]) for one in figures] == [

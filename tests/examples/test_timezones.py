@@ -50,6 +50,7 @@ def test_every_zone_of_the_package_is_read() -> None:
 
 
 @pytest.mark.usefixtures("packaged_zones")
+@pytest.mark.usefixtures("passing_seconds")
 def test_every_transition_of_every_zone_is_what_zoneinfo_shows() -> None:
     """From 1970 to 2037, at both sides of each transition and each month between two: none is missing, none too many."""
     for name in tzsource.zone_names():

@@ -20,6 +20,7 @@ def test_no_seed_breaks_a_promise(group: int) -> None:
         assert outcome.broken is None, str(outcome)
 
 
+@pytest.mark.usefixtures("passing_seconds")
 def test_the_seeds_try_what_they_are_for() -> None:
     """A simulation in which nothing goes wrong proves nothing."""
     told: dict[str, int] = {}
@@ -31,5 +32,6 @@ def test_the_seeds_try_what_they_are_for() -> None:
     )
 
 
+@pytest.mark.usefixtures("passing_seconds")
 def test_a_seed_gives_the_same_world_again() -> None:
     assert Trial(7, trace=100_000).run() == Trial(7, trace=100_000).run()

@@ -293,5 +293,6 @@ def lines(database_url: str) -> Iterator[Lines]:
 
 
 @pytest.mark.timeout(60 + EXAMPLES * 2)
+@pytest.mark.usefixtures("passing_seconds")
 def test_the_statements_do_what_the_model_says(lines: Lines) -> None:
     run_state_machine_as_test(lambda: StatementsMachine(lines), settings=SIZES)  # type: ignore[arg-type] # it takes any factory

@@ -114,6 +114,7 @@ def _move(url: str, seconds: float) -> int:
 
 
 @pytest.mark.parametrize("seconds", [MOVED, -MOVED])
+@pytest.mark.usefixtures("passing_seconds")
 def test_on_sqlite_a_moved_clock_breaks_no_promise_and_is_told_once(sqlite_url: str, seconds: float) -> None:
     moved = _move(sqlite_url, seconds)
     assert [str(violation) for violation in audit(sqlite_url)] == []
@@ -130,6 +131,7 @@ def test_on_postgresql_the_same_times_are_named(postgres_url: str, seconds: floa
     assert tell(postgres_url).remarks == ()
 
 
+@pytest.mark.usefixtures("passing_seconds")
 def test_on_sqlite_a_clock_that_was_never_set_is_no_matter(sqlite_url: str) -> None:
     with Store(sqlite_url) as store:
         assert isinstance(make(store), Story)

@@ -142,6 +142,7 @@ Meaning = tuple[str, frozenset[int]]
     ),
     start=st.datetimes(datetime(1999, 1, 1), datetime(2090, 1, 1)),  # noqa: DTZ001 (hypothesis takes them so)
 )
+@pytest.mark.usefixtures("passing_seconds")
 def test_matching_agrees_with_a_walk_from_minute_to_minute(
     fields: tuple[Meaning, Meaning, Meaning, Meaning, Meaning], start: datetime
 ) -> None:

@@ -94,6 +94,7 @@ def test_schedules_that_this_replica_does_not_know_are_left(store: Store) -> Non
     assert [(one.application, one.schedule) for one in store.claim("known")] == [("shop", "known")]
 
 
+@pytest.mark.usefixtures("passing_seconds")
 def test_150_queued_runs_starve_no_free_ones(store: Store) -> None:
     """Rule 14: those that wait for their predecessor are in no claim's way."""
     queue = a_schedule("queue", overlap="queue")

@@ -302,6 +302,7 @@ STEPS = st.tuples(st.sampled_from([1, 20, 61, 600, 2_400]), st.booleans(), st.bo
     steps=st.lists(STEPS, min_size=1, max_size=8),
     limits=st.sampled_from([(1_000, 1_000, 1_000), (7, 5, 50), (3, 2, 40), (5, 40, 60)]),
 )
+@pytest.mark.usefixtures("passing_seconds")
 def test_planning_in_any_number_of_calls_gives_each_instant_exactly_one_run(
     trigger: Trigger, policies: dict[str, Any], steps: list[tuple[int, bool, bool]], limits: tuple[int, int, int]
 ) -> None:

@@ -200,6 +200,7 @@ def test_an_equivalent_mutant_is_known_wherever_its_line_is() -> None:
     assert reason(Drawn("other.py", one.text, one.mutation), known) is None
 
 
+@pytest.mark.usefixtures("passing_seconds")
 def test_each_equivalent_mutant_is_one_of_the_code_as_it_is() -> None:
     known = read_equivalents()
     files = {one.file for one in known}
