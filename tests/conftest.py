@@ -10,6 +10,7 @@
 `passing_seconds`                         what takes a second or more asks for it, and is none of them either
 """
 
+import gc
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -57,6 +58,12 @@ def pytest_configure_node(node: Any) -> None:
         return
     server = _session_server(node.config)
     node.workerinput["postgres"] = server if isinstance(server, str) else asdict(server)
+
+
+def pytest_collection_finish() -> None:
+    """Leave the modules and the tests themselves out of garbage collection: it takes a sixth of the time of fast tests."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
