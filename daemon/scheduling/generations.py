@@ -52,11 +52,17 @@ class Count:
 
     def after(self, now: float, *, is_ready: bool, long_enough: float) -> "Count":
         """Return the count after a look at ``now``. A life shorter than ``long_enough`` resets nothing."""
-        passed = 0.0 if self.at is None or now - self.at > _LONGEST_STEP else now - self.at
+        if self.at is None or now - self.at > _LONGEST_STEP:
+            return Count(self.absent, 0.0, now)
+        passed = now - self.at
         if not is_ready:
             return Count(self.absent + passed, 0.0, now)
         ready = self.ready + passed
         return Count(0.0 if ready >= long_enough else self.absent, ready, now)
+
+    def out_of_contact(self) -> "Count":
+        """Return the count now that a look has failed: until the next one, no time counts."""
+        return Count(self.absent)
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,15 @@ class Rollout:
             await self._adopt()
         return brought
 
+    @property
+    def look_every(self) -> float:
+        """Seconds between two looks at the most, or it would count to more than `takeover_after`."""
+        return self._takeover_after / 2
+
+    def lose_contact(self) -> None:
+        """Count no time until the next look: the database is away, for the others too perhaps."""
+        self._count = self._count.out_of_contact()
+
     async def look(self) -> None:
         """Look who lives, and move if it is time to."""
         order, others = await self._database.read(lambda c: look(c, self._application.name, self._digest, self._holder))

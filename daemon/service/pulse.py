@@ -1,7 +1,7 @@
 """The pulse of a replica: beside its runs, it saves their progress and shows that it is alive."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from time import monotonic
 
 from sqlalchemy import Connection
@@ -13,18 +13,20 @@ from ..execution.context import ReplicaContext
 from ..jobs.reports import Progress
 from ..recovery import registry
 from ..recovery.deaths import Neighbour, neighbours, proven_dead
+from ..scheduling.rollout import Rollout
 from ..states import LiveReplicaState
 from ..telemetry.facts import Note
 
 _SAVE_EVERY = 1.0
-_TOUCH_EVERY = 5.0
+TOUCH_EVERY = 5.0
+"""Seconds between two signs of life."""
 
 
 class Pulse:
     """The pulse, which runs until it is cancelled.
 
     ``take_progress`` returns the progress that is not saved yet, by job run id; ``draining``
-    returns whether the replica is draining; ``look`` looks which definitions rule.
+    returns whether the replica is draining; ``rollout`` looks which definitions rule.
     """
 
     def __init__(
@@ -33,30 +35,31 @@ class Pulse:
         entry: registry.ReplicaEntry,
         take_progress: Callable[[], Mapping[int, Progress]],
         draining: Callable[[], bool],
-        look: Callable[[], Awaitable[None]],
+        rollout: Rollout,
     ) -> None:
         self._context = context
         self._entry = entry
         self._take_progress = take_progress
         self._draining = draining
-        self._look = look
+        self._rollout = rollout
+        self._touch_every = min(TOUCH_EVERY, rollout.look_every)
         self._touched = monotonic()
         self._shown: LiveReplicaState = "running"
 
     async def beat(self) -> None:
-        """Save progress every second; every five seconds, or when its state changes, touch the
-        replica's entry, and look which definitions rule.
+        """Save progress every second; every five seconds (more often if `takeover_after` is short),
+        or when its state changes, touch the replica's entry, and look which definitions rule.
         """
         while True:
             await asyncio.sleep(_SAVE_EVERY)
             try:
                 await self._save_progress()
-                if self._state() != self._shown or monotonic() - self._touched > _TOUCH_EVERY:
+                if self._state() != self._shown or monotonic() - self._touched > self._touch_every:
                     await self.touch()
                     if not self._draining():
-                        await self._look()
+                        await self._rollout.look()
             except StoreUnavailable:
-                continue
+                self._rollout.lose_contact()
             except Exception as error:  # noqa: BLE001 - without a pulse, others would take this replica for dead
                 self._context.notify(Note(f"internal error in leased; runs continue: {error!r}"))
 

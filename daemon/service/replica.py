@@ -63,7 +63,7 @@ class Replica:
             context.notify,
             takeover_after=settings.takeover_after,
         )
-        self._pulse = Pulse(context, entry, self.runs.take_progress, lambda: self.draining, self._rollout.look)
+        self._pulse = Pulse(context, entry, self.runs.take_progress, lambda: self.draining, self._rollout)
         self._cancels = CancelWatch(context, lambda: [run.run_id for run in self.runs.claimed], self.runs.cancel)
 
     def drain(self) -> None:

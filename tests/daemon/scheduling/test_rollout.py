@@ -266,6 +266,33 @@ async def test_a_replica_that_was_cut_off_rules_again_when_it_has_been_back_for_
     assert world.rules(NEW)
 
 
+async def test_how_long_it_was_ready_before_it_was_cut_off_does_not_count(world: World) -> None:
+    await world.start(OLD, "a1")
+    new = await world.start(NEW, "b1")
+    await world.pass_time(4 * T)
+    world.kill(new)
+    new.rollout.lose_contact()
+    await world.pass_time(2 * T)
+    assert world.rules(OLD, in_lieu=True)
+    world.living.append(new)
+    await world.pass_time(T - STEP)
+    assert world.rules(OLD, in_lieu=True)
+    await world.pass_time(2 * STEP)
+    assert world.rules(NEW)
+
+
+async def test_an_outage_of_the_database_changes_nothing_even_if_it_is_short(world: World) -> None:
+    """The old replica has noticed it, and is the first that is back."""
+    old, new = await world.start(OLD, "a1"), await world.start(NEW, "b1")
+    for _ in range(3):
+        world.store.shift(replicas, seen_at=-LONG_AGO)
+        old.rollout.lose_contact()
+        for side in (old, new):
+            await side.sign_of_life(14.0)
+    assert not any("stands in for" in said and "if no replica" not in said for said in old.said)
+    assert world.rules(NEW)
+
+
 async def test_an_outage_of_the_database_changes_nothing(world: World) -> None:
     old, new = await world.start(OLD, "a1"), await world.start(NEW, "b1")
     world.store.shift(replicas, seen_at=-600.0)

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, delete, select
 
 from daemon.jobs.reports import Progress
 from daemon.recovery import registry
+from daemon.scheduling.rollout import Rollout
 from daemon.service import pulse
 from daemon.service.pulse import Pulse
 from daemon.store.tables import replica as replicas
@@ -24,6 +25,20 @@ pytestmark = pytest.mark.anyio
 FAULT = "internal error in leased; runs continue: ZeroDivisionError"
 
 
+class LooksOnly(Rollout):
+    """A rollout that only counts how often it was asked, and how often contact was lost."""
+
+    def __init__(self) -> None:
+        self.looks = self.losses = 0
+        self._takeover_after = 60.0
+
+    async def look(self) -> None:
+        self.looks += 1
+
+    def lose_contact(self) -> None:
+        self.losses += 1
+
+
 class Beating:
     """A pulse and what it is given."""
 
@@ -32,10 +47,8 @@ class Beating:
         self.draining = False
         self.looked = 0
         entry = registry.own_entry(replica.context.client.holder, "shop")
-        self.pulse = Pulse(replica.context, entry, self._take, lambda: self.draining, self._look)
-
-    async def _look(self) -> None:
-        pass
+        self.rollout = LooksOnly()
+        self.pulse = Pulse(replica.context, entry, self._take, lambda: self.draining, self.rollout)
 
     def _take(self) -> Mapping[int, Progress]:
         self.looked += 1
@@ -57,7 +70,7 @@ async def beating(replica: ManualReplica) -> AsyncIterator[Beating]:
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     """A second is a millisecond, and the replica never touches its entry unless a test has it do so each time."""
     monkeypatch.setattr(pulse, "_SAVE_EVERY", 0.001)
-    monkeypatch.setattr(pulse, "_TOUCH_EVERY", 1e9)
+    monkeypatch.setattr(pulse, "TOUCH_EVERY", 1e9)
 
 
 async def entries(store: ManualStore) -> list[Row[Any]]:
@@ -140,7 +153,7 @@ async def test_a_replica_whose_entry_was_deleted_registers_again() -> None:
 
 @pytest.mark.usefixtures("fast")
 async def test_it_touches_the_entry_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pulse, "_TOUCH_EVERY", -1)
+    monkeypatch.setattr(pulse, "TOUCH_EVERY", -1)
     async with CountingStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
         store.writes = 0
         async with beating(replica):
@@ -150,7 +163,7 @@ async def test_it_touches_the_entry_again_and_again(monkeypatch: pytest.MonkeyPa
 @pytest.mark.usefixtures("fast")
 async def test_neither_an_outage_nor_an_error_of_ours_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Others would take this replica for dead."""
-    monkeypatch.setattr(pulse, "_TOUCH_EVERY", -1)
+    monkeypatch.setattr(pulse, "TOUCH_EVERY", -1)
     async with (
         CountingStore(ONE_O_CLOCK) as store,
         ManualReplica(store, a_shop()) as replica,
@@ -159,6 +172,7 @@ async def test_neither_an_outage_nor_an_error_of_ours_ends_it(monkeypatch: pytes
         store.available = False
         before = given.looked
         await until(lambda: given.looked > before + 2, "it has come round in the outage")
+        assert given.rollout.losses > 0, "no time counts meanwhile"
         assert told(replica.facts, "an error of leased itself") == []
         store.available = True
         with monkeypatch.context() as patched:
