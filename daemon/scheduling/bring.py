@@ -38,7 +38,7 @@ def look(connection: Connection, application: str, digest: str, holder: str | No
     living = statements.generation.others(connection, application, holder, SEEN_WITHIN)
     return order, Others(
         living=frozenset(row.digest or "" for row in living),
-        ready=frozenset(row.digest or "" for row in living if row.is_ready),
+        ready={row.digest or "": row.ready_for for row in living if row.ready_for is not None},
     )
 
 

@@ -7,7 +7,7 @@ changes no order, retires nothing, and ends when the newer one has been back for
 generation that nobody has seen for a quarter of an hour is superseded for good.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lease.durations import format_duration
@@ -37,7 +37,12 @@ class Others:
     """The digests of the other living replicas: seen lately, and not draining."""
 
     living: frozenset[str]
-    ready: frozenset[str]
+    ready: Mapping[str, float]
+    """Those that are ready, and for how many seconds the longest of each has been."""
+
+    def had_time(self, seconds: float, besides: str) -> bool:
+        """Return whether a replica, not of ``besides``, has been ready for so long: only it can have counted that."""
+        return any(ready >= seconds for digest, ready in self.ready.items() if digest != besides)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +128,11 @@ def next_move(
     if own is None:
         return Add()
     if newest is None or own.number >= newest.number:
-        is_alone = starting and not others.living - {digest}
-        may_rule = own.is_staged or is_alone or count.ready >= takeover_after
+        # Where all have just restarted, an older one that was the first has found no newer one away for long.
+        at_once = starting and not others.had_time(takeover_after, besides=digest)
+        may_rule = own.is_staged or at_once or count.ready >= takeover_after
         return Rule() if may_rule and not own.rules else None
-    if order.newer_than(own) & others.ready:
+    if order.newer_than(own) & others.ready.keys():
         return None
     if own.rules:
         return PutOnTop() if count.absent >= FOR_GOOD_AFTER else None
@@ -141,7 +147,7 @@ def is_newer_ready(order: Order, digest: str, others: Others) -> bool:
     own, newest = order.latest(digest), order.newest
     if own is None or newest is None or own.number >= newest.number:
         return True
-    return bool(order.newer_than(own) & others.ready)
+    return bool(order.newer_than(own) & others.ready.keys())
 
 
 def describe(order: Order, digest: str, takeover_after: float, for_good_after: float) -> str:

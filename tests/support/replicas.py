@@ -179,14 +179,16 @@ class Story:
         ttl: str = "6s",
         environment: Mapping[str, str] | None = None,
         web: bool = False,
+        database: str | None = None,
     ) -> ReplicaProcess:
-        """Start a replica of one of the applications; it is up once `up` says so.
+        """Start a replica of one of the applications; it is up once `up` says so. It may reach the database
+        by a way of its own.
 
         A shorter ttl is for stories in which a lease goes stale: a busy machine may then cost one.
         """
-        given = [f"--database={self.url}", f"--ttl={ttl}", "--poll=0.2s", "--log-format=json"]
+        given = [f"--database={database or self.url}", f"--ttl={ttl}", "--poll=0.2s", "--log-format=json"]
         address = "--web=127.0.0.1:0" if web else "--no-web"
-        return self._start("run", *given, address, *options, "--", self._file(file), environment=environment)
+        return self._start("run", *given, address, *options, "--", self.file(file), environment=environment)
 
     def up(self, *replicas: ReplicaProcess) -> None:
         """Wait until these replicas have settled and brought their definitions, and are ready to claim."""
@@ -209,9 +211,10 @@ class Story:
         (found,) = (replica for replica in self.replicas if replica.pid == pid)
         return found
 
-    def leased(self, *arguments: str) -> ReplicaProcess:
-        """Start another command of `leased` on the story's database."""
-        return self._start(*arguments, environment={"LEASED_DATABASE_URL": self.url})
+    def leased(self, *arguments: str, release: str | None = None) -> ReplicaProcess:
+        """Start another command of `leased` on the story's database, for a file perhaps of a ``release``."""
+        given = {} if release is None else {"STORY_RELEASE": release}
+        return self._start(*arguments, environment={"LEASED_DATABASE_URL": self.url, **given})
 
     def shown(self, run_id: int) -> Event:
         """Return the output of `leased show RUN --json`."""
@@ -223,6 +226,10 @@ class Story:
         assert command.wait() == 0, command.output
         shown: Event = json.loads(command.output)
         return shown
+
+    def file(self, name: str) -> str:
+        """Return the path of one of the applications."""
+        return str(APPLICATIONS / name)
 
     # What their jobs tell
 
@@ -321,9 +328,6 @@ class Story:
         query = select(schedule_table.c.application).where(schedule_table.c.name == schedule)
         ((application,),) = self.rows(query)
         return str(application)
-
-    def _file(self, file: str) -> str:
-        return str(APPLICATIONS / file)
 
     def _environment(self, more: Mapping[str, str] | None) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not re.match("LEASED?_", name)}

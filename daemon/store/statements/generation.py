@@ -68,12 +68,13 @@ def run_digests_of_others(connection: Connection, application: str, holder: str,
 
 
 def others(connection: Connection, application: str, holder: str | None, seen_within: float) -> list[Row[Any]]:
-    """Return (digest, is_ready: whether one is) of the replicas besides ``holder`` that were seen lately
-    and are not draining. The digest of a replica of the version before is None.
+    """Return (digest, ready_for: the seconds since the first of them was ready, or None) of the replicas
+    besides ``holder`` that were seen lately and are not draining. The digest of a replica of the version
+    before is None.
     """
-    ready = (func.count(replica.c.ready_at) > 0).label("is_ready")
+    ready_for = seconds_between(func.min(replica.c.ready_at), now()).label("ready_for")
     query = (
-        select(replica.c.digest, ready)
+        select(replica.c.digest, ready_for)
         .where(
             replica.c.application == application,
             replica.c.holder != (holder or ""),

@@ -13,7 +13,8 @@ from daemon.scheduling.generations import (
 )
 
 T = 60.0
-NOBODY = Others(frozenset(), frozenset())
+NOBODY = Others(frozenset(), {})
+LONG = 3600.0
 
 
 def old_and_new(*, ruler: str = "new") -> Order:
@@ -26,7 +27,7 @@ def old_and_new(*, ruler: str = "new") -> Order:
 
 
 def living(*digests: str) -> Others:
-    return Others(frozenset(digests), frozenset(digests))
+    return Others(frozenset(digests), dict.fromkeys(digests, LONG))
 
 
 def decided(order: Order, digest: str, others: Others = NOBODY, *, absent: float = 0.0, ready: float = 0.0) -> object:
@@ -62,3 +63,15 @@ def test_time_without_contact_counts_neither_as_absence_nor_as_readiness() -> No
     for broken, at in ((Count(30.0, 50.0, 100.0), 116.0), (Count(30.0, 50.0, 100.0).out_of_contact(), 105.0)):
         assert broken.after(at, is_ready=False, long_enough=T) == Count(30.0, 0.0, at)
         assert broken.after(at, is_ready=True, long_enough=T) == Count(30.0, 0.0, at), "it begins anew to be ready"
+
+
+def test_one_that_starts_waits_only_for_an_older_one_that_can_have_found_it_away() -> None:
+    """All have just been restarted, and an older one was the first."""
+
+    def started(ready_for: float | None) -> object:
+        others = Others(frozenset({"old"}), {} if ready_for is None else {"old": ready_for})
+        return next_move(old_and_new(ruler="old"), "new", others, Count(), starting=True, takeover_after=T)
+
+    assert started(None) == started(T - 1.0) == Rule()
+    assert started(T) is None
+    assert decided(old_and_new(ruler="old"), "new", Others(frozenset({"old"}), {"old": 1.0})) is None

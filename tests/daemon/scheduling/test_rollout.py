@@ -65,6 +65,7 @@ class Side:
     async def sign_of_life(self, seconds: float = STEP) -> None:
         self._now += seconds
         self._world.store.do(registry.touch, self.holder)
+        self._world.store.shift(replicas, replicas.c.holder == self.holder, ready_at=-self._now)
         await self.rollout.look()
 
 
@@ -291,6 +292,17 @@ async def test_an_outage_of_the_database_changes_nothing_even_if_it_is_short(wor
             await side.sign_of_life(14.0)
     assert not any("stands in for" in said and "if no replica" not in said for said in old.said)
     assert world.rules(NEW)
+
+
+async def test_where_all_restart_nothing_changes_hands_although_an_old_one_is_the_first(world: World) -> None:
+    for side in [await world.start(OLD, "a1"), await world.start(NEW, "b1")]:
+        world.end(side)
+    await world.start(OLD, "a2")
+    assert world.rules(OLD, in_lieu=True), "it found nobody"
+    await world.pass_time(T - STEP)
+    await world.start(NEW, "b2")
+    assert world.rules(NEW)
+    assert world.numbers() == [1, 2]
 
 
 async def test_an_outage_of_the_database_changes_nothing(world: World) -> None:

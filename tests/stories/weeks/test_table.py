@@ -1,0 +1,42 @@
+"""Which story tells which row of docs/explanation/ordinary-weeks.md."""
+
+import re
+
+import pytest
+
+from tests.support.starter import ROOT
+
+PAGE = ROOT / "docs" / "explanation" / "ordinary-weeks.md"
+STORIES = {
+    "A rolling deploy with surge": "weeks/test_deploys.py::test_a_rolling_deploy_with_surge",
+    "A straggler": "test_rollouts.py::test_an_old_replica_that_is_killed_and_restarts_leaves_the_new_definitions_alone",
+    "A first replica that does not get ready": (
+        "weeks/test_deploys.py::test_a_staged_release_whose_first_replica_does_not_get_ready"
+    ),
+    "A rollback": "weeks/test_deploys.py::test_a_rollback_and_the_same_release_again",
+    "The same release again": "weeks/test_deploys.py::test_a_rollback_and_the_same_release_again",
+    "Blue and green": "weeks/test_deploys.py::test_a_rollback_and_the_same_release_again",
+    "A crash loop": "weeks/test_faults.py::test_a_release_that_crashes_in_a_loop",
+    "A canary": "weeks/test_faults.py::test_a_canary_that_is_cut_off_for_longer_than_t",
+    "A partition": "weeks/test_faults.py::test_a_canary_that_is_cut_off_for_longer_than_t",
+    "Two files, one application": "weeks/test_deploys.py::test_two_files_that_claim_one_application",
+    "A file that is superseded, until idle": (
+        "test_rollouts.py::test_one_that_would_have_nothing_to_do_says_so_and_ends"
+    ),
+    "A rollout that never comes": "weeks/test_deploys.py::test_a_staged_release_whose_first_replica_does_not_get_ready",
+    "All restart at once": "weeks/test_faults.py::test_all_replicas_restart_at_once",
+    "A long outage": "weeks/test_faults.py::test_a_database_that_is_away_for_much_longer_than_t",
+    "A lossy failover": "weeks/test_faults.py::test_a_failover_that_loses_the_newest_generation",
+    "A reverted file": "weeks/test_deploys.py::test_a_file_that_is_reverted_and_that_again_on_a_developer_s_machine",
+}
+
+
+def test_each_row_has_its_story() -> None:
+    rows = re.findall(r"^\| ([^|]+) \|", PAGE.read_text(), re.MULTILINE)
+    assert rows[2:] == list(STORIES)
+
+
+@pytest.mark.parametrize("row", STORIES)
+def test_the_story_of_a_row_is_there(row: str) -> None:
+    file, _, name = STORIES[row].partition("::")
+    assert f"\ndef {name}(" in (ROOT / "tests" / "stories" / file).read_text()
