@@ -44,7 +44,9 @@ _HARMLESS = ("23", "40", "55")
 deadlock or a lock refused."""
 _PREPARED_AFTER = 5
 """How often a statement is run before it is prepared; psycopg's own number."""
-_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
+_MOST_IDLE = 2.0
+"""Seconds after which PostgreSQL ends a transaction whose next statement does not come: its process is
+paused, or cut off, and would hold up others with the rows that it has locked (rule 11)."""
 
 
 def open_database(route: Route, *, timeout: float, connections: int, application: str) -> "PostgresqlDatabase":
@@ -58,6 +60,7 @@ class PostgresqlDatabase:
     def __init__(self, route: Route, *, timeout: float, connections: int, application: str) -> None:
         self._url = route.url
         self._timeout = timeout
+        self._begin = _begin(min(timeout, _MOST_IDLE))
         engine = make_async_engine(route, ConnectionSettings(application))
         event.listen(engine.sync_engine, "connect", connected, insert=True)
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT", **{OWN: {}})
@@ -69,7 +72,7 @@ class PostgresqlDatabase:
         return self._url
 
     async def write(self, unit: Unit[T], *, timeout: float | None = None) -> T:
-        return await self._bounded(lambda held: held.connection.run_sync(_in_transaction, unit), timeout)
+        return await self._bounded(lambda held: held.connection.run_sync(_in_transaction, self._begin, unit), timeout)
 
     async def write_alone(self, call: Call[T], *, timeout: float | None = None) -> T:
         return await self._bounded(lambda held: held.send(call), timeout)
@@ -135,7 +138,8 @@ class PostgresqlDatabase:
         except BaseException:
             await _end(connection)
             raise
-        return _Held(connection, cast("Connection", connection.sync_connection), driver, isolation == "read committed")
+        alone = None if isolation == "read committed" else self._begin
+        return _Held(connection, cast("Connection", connection.sync_connection), driver, alone)
 
     async def _let_go(self) -> None:
         while self._held:
@@ -149,14 +153,14 @@ class _Held:
     connection: AsyncConnection
     sync: Connection
     driver: psycopg.AsyncConnection[Any]
-    commits_alone: bool
-    """A statement without a transaction of its own is READ COMMITTED: whoever owns the database or the
-    role has set nothing else for all its sessions."""
+    begin: str | None
+    """What must come before a statement for it to be READ COMMITTED. Mostly nothing: whoever owns the
+    database or the role has set nothing else for all its sessions."""
 
     async def send(self, call: Call[T]) -> T:
         """Run one statement: one round trip, and nothing between it and the driver."""
-        if not self.commits_alone:
-            return await self.connection.run_sync(_in_transaction, call)
+        if self.begin is not None:
+            return await self.connection.run_sync(_in_transaction, self.begin, call)
         compiled = call.statement.compiled(self.sync)
         parameters = compiled.parameters(call.values)
         try:
@@ -183,8 +187,14 @@ async def _end(connection: AsyncConnection) -> None:
     await connection.close()
 
 
-def _in_transaction(connection: Connection, unit: Unit[T]) -> T:
-    connection.exec_driver_sql(_BEGIN)
+def _begin(most_idle: float) -> str:
+    """Return what begins a transaction, in one round trip."""
+    bound = f"SET LOCAL idle_in_transaction_session_timeout = {round(most_idle * 1000)}"
+    return f"BEGIN ISOLATION LEVEL READ COMMITTED; {bound}"
+
+
+def _in_transaction(connection: Connection, begin: str, unit: Unit[T]) -> T:
+    connection.exec_driver_sql(begin)
     try:
         result = unit(connection)
         connection.exec_driver_sql("COMMIT")

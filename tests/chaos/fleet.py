@@ -71,9 +71,9 @@ class Fleet:
         """Start all replicas, and return when they are up."""
         for slot in self.slots:
             self.launch(slot)
+        self._watcher.start()
         for slot in self.slots:
             self.up(slot)
-        self._watcher.start()
 
     def relaunch(self, slot: Slot) -> None:
         """Restart a slot's replica once the previous one is gone, and return when it is up."""

@@ -49,4 +49,19 @@ FENCES = (
         (Edit("lease/fences/proof.py", "if not in_transaction(driver):", "if False:"),),
         on_each("tests/lease/fences/test_kinds.py::test_a_connection_in_autocommit_is_refused[{}]"),
     ),
+    Mutant(
+        "paused-transaction-kept",
+        "a transaction keeps what it has locked for as long as its process is paused",
+        (
+            Edit(
+                "lease/database/postgresql.py",
+                'return f"BEGIN ISOLATION LEVEL READ COMMITTED; {bound}"',
+                'return "BEGIN ISOLATION LEVEL READ COMMITTED"',
+            ),
+        ),
+        on_postgres(
+            "tests/lease/database/test_idle_transactions.py::"
+            "test_a_transaction_may_be_idle_for_as_long_as_an_attempt_may_take_and_for_two_seconds_at_most[10.0-2s]"
+        ),
+    ),
 )

@@ -28,9 +28,6 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from ..tables import run
 
-PAUSED_HOLDER = 10.0
-"""Seconds after which PostgreSQL ends an idle transaction: no paused replica may block others."""
-
 PENDING: ColumnElement[str] = literal_column("'pending'", Text)
 RUNNING: ColumnElement[str] = literal_column("'running'", Text)
 SCHEDULED: ColumnElement[str] = literal_column("'schedule'", Text)
@@ -121,31 +118,30 @@ def turn(key: str) -> ColumnElement[Any]:
     return _KeyedTurn(bindparam(None, key, type_=Text(), unique=True))
 
 
-class _Bounded(FunctionElement[bool]):
-    """True; on PostgreSQL, the server ends this transaction when it is idle for too long."""
+class _MayIdle(FunctionElement[bool]):
+    """True; on PostgreSQL it also sets how long this transaction may be idle."""
 
     type = Boolean()
     inherit_cache = True
 
 
-@compiles(_Bounded, "postgresql")
-def _bounded_postgresql(_element: _Bounded, _compiler: SQLCompiler, **_kw: Any) -> str:
-    milliseconds = round(PAUSED_HOLDER * 1000)
-    return f"(SELECT set_config('idle_in_transaction_session_timeout', '{milliseconds}', true)) IS NOT NULL"
+@compiles(_MayIdle, "postgresql")
+def _may_idle_postgresql(element: _MayIdle, compiler: SQLCompiler, **kw: Any) -> str:
+    (milliseconds,) = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"(SELECT set_config('idle_in_transaction_session_timeout', {milliseconds}, true)) IS NOT NULL"
 
 
-@compiles(_Bounded, "sqlite")
-def _bounded_sqlite(_element: _Bounded, _compiler: SQLCompiler, **_kw: Any) -> str:
+@compiles(_MayIdle, "sqlite")
+def _may_idle_sqlite(_element: _MayIdle, _compiler: SQLCompiler, **_kw: Any) -> str:
     return "1"
 
 
-def bounded() -> ColumnElement[bool]:
-    """Return a condition that is always true, for the first statement that locks.
-
-    A replica that is paused in the middle of a transaction loses it, and blocks its successor no
-    longer (rule 11). Compare `lease.database.contention.lock_timeout`.
+def may_idle(seconds: float) -> ColumnElement[bool]:
+    """Return a condition that is always true, and lets this transaction wait for its next statement for so
+    many seconds, longer than others (`lease.database.postgresql`). Compare
+    `lease.database.contention.lock_timeout`.
     """
-    return _Bounded()
+    return _MayIdle(literal_column(f"'{round(seconds * 1000)}'", Text))
 
 
 class begin_snapshot(Executable, ClauseElement):  # noqa: N801 - reads as the statement that it is

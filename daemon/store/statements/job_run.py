@@ -12,7 +12,7 @@ from lease.schema import lease, of_grant
 from ...states import JobState
 from ..tables import job_run, run
 from .cancel import marked
-from .dialects import bounded, running
+from .dialects import running
 
 
 def hold(connection: Connection, grant: Grant) -> bool:
@@ -23,7 +23,7 @@ def hold(connection: Connection, grant: Grant) -> bool:
     run (rule 10). Only in a transaction that writes: on SQLite, its write lock is what keeps the
     grant.
     """
-    query = select(literal(1)).select_from(lease).where(of_grant(grant), bounded())
+    query = select(literal(1)).select_from(lease).where(of_grant(grant))
     return connection.execute(query.with_for_update(read=True, key_share=True)).one_or_none() is not None
 
 

@@ -14,7 +14,7 @@ from lease.schema import free_or_stale, lease
 from ...states import EndState
 from ..tables import run, schedule
 from .cancel import marked, unless_marked
-from .dialects import SCHEDULED, among, bounded, number, pending, running, unfinished
+from .dialects import SCHEDULED, among, number, pending, running, unfinished
 
 
 def add(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> int:
@@ -114,7 +114,6 @@ def candidates(
             ~_late(),
             ~live,
             ~marked(),
-            bounded(),
         )
         .order_by(run.c.available_at, run.c.id)
         .limit(limit)

@@ -10,12 +10,15 @@ from lease.database.dialects import insert_missing, now
 from lease.schema import lease
 
 from ..tables import run, schedule
-from .dialects import among, bounded, turn, unfinished
+from .dialects import among, may_idle, turn, unfinished
+
+_SYNC_COMPUTES = 10.0
+"""Seconds that a sync of thousands of schedules may take between two statements."""
 
 
 def take_turn(connection: Connection, application: str) -> datetime:
     """Wait until no other sync of this application runs, then return the database's time."""
-    connection.execute(select(turn(f"sync/{application}")).where(bounded()))
+    connection.execute(select(turn(f"sync/{application}")).where(may_idle(_SYNC_COMPUTES)))
     return database_time(connection)
 
 
@@ -67,7 +70,6 @@ def due(connection: Connection, application: str, names: Collection[str], limit:
             schedule.c.application == application,
             schedule.c.next_due <= now(),
             among(schedule.c.name, names),
-            bounded(),
         )
         .order_by(schedule.c.next_due, schedule.c.name)
         .limit(limit)
@@ -90,7 +92,7 @@ def lock(connection: Connection, application: str, name: str) -> Row[Any] | None
     """Lock a schedule, waiting for it if necessary, and return it."""
     query = (
         select(schedule)
-        .where(schedule.c.application == application, schedule.c.name == name, bounded())
+        .where(schedule.c.application == application, schedule.c.name == name)
         .with_for_update(key_share=True)
     )
     return connection.execute(query).one_or_none()
@@ -100,7 +102,7 @@ def lock_free(connection: Connection, keys: Collection[tuple[str, str]]) -> set[
     """Lock and return those of the schedules (application, name) that are not locked."""
     query = (
         select(schedule.c.application, schedule.c.name)
-        .where(tuple_(schedule.c.application, schedule.c.name).in_(sorted(keys)), bounded())
+        .where(tuple_(schedule.c.application, schedule.c.name).in_(sorted(keys)))
         .order_by(schedule.c.application, schedule.c.name)
         .with_for_update(skip_locked=True, key_share=True)
     )

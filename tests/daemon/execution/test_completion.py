@@ -324,17 +324,6 @@ def test_a_finish_waits_for_a_transaction_that_is_fenced_with_its_grant(postgres
         assert isinstance(store.do(finish_run, claimed, "succeeded"), Done)
 
 
-def test_a_transaction_in_which_nothing_happens_is_ended_by_postgresql(postgres_url: str) -> None:
-    """Rule 11: a replica that is paused in the middle holds up its successor for seconds only."""
-    with Store(postgres_url) as store:
-        store.sync(a_schedule("daily"))
-        with store.begin() as connection:
-            statements.schedule.lock(connection, "shop", "daily")
-            assert connection.scalar(text("SHOW idle_in_transaction_session_timeout")) == "10s"
-        with store.begin() as connection:
-            assert connection.scalar(text("SHOW idle_in_transaction_session_timeout")) == "0"
-
-
 def test_progress_and_the_keeper_are_recorded(store: Store, claimed: ClaimedRun) -> None:
     job = started(store, claimed)
     assert store.do(record_keeper, claimed, job, ProcessIdentity(4711, 99)) == Done()

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Row, select
+from sqlalchemy import Row, select, text
 
 from daemon.definitions.schedule import Schedule
 from daemon.definitions.triggers.trigger import At, Cron, Every
@@ -165,6 +165,14 @@ def test_replicas_that_sync_at_once_add_each_schedule_once(store: Store) -> None
         reports = list(pool.map(lambda _: store.do(sync, application), range(4)))
     assert sorted(len(report.added) for report in reports) == [0, 0, 0, 20]
     assert sorted(len(report.unchanged) for report in reports) == [0, 20, 20, 20]
+
+
+def test_a_sync_may_compute_for_longer_than_other_transactions_are_idle(postgres_url: str) -> None:
+    """Of thousands of schedules it does, between two statements."""
+    with Store(postgres_url) as store, store.begin() as connection:
+        connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = '2s'"))
+        sync(connection, an_application(a_schedule()))
+        assert connection.scalar(text("SHOW idle_in_transaction_session_timeout")) == "10s"
 
 
 def test_of_different_definitions_synced_at_once_one_wins_whole(store: Store) -> None:
