@@ -74,15 +74,17 @@ class DatabaseStore:
                 return queued.record
         return await self._others.write(unit)
 
-    async def renew(self, holder: str, ttl: float, expected: Collection[Grant]) -> Renewal:
+    async def renew(
+        self, holder: str, ttl: float, expected: Collection[Grant], besides: Collection[Grant] = ()
+    ) -> Renewal:
         now = asyncio.get_running_loop().time
         end = now() + self._timeout  # all of it is one attempt (rule 3)
         try:
-            renewed = await self._renewals.write_alone(statements.renewing(holder, ttl, self._lock_wait))
+            renewed = await self._renewals.write_alone(statements.renewing(holder, ttl, self._lock_wait, besides))
         except StoreUnavailable as error:
             if not _is_locked(error.__cause__):
                 raise
-            unlocked = statements.renewing_unlocked(holder, ttl)
+            unlocked = statements.renewing_unlocked(holder, ttl, besides)
             renewed = await self._renewals.write_alone(unlocked, timeout=max(0.0, end - now()))
         missing = [grant.name for grant in expected if (grant.name, grant.token) not in renewed.pairs]
         if not missing:

@@ -28,8 +28,10 @@ class Store(Protocol):
         """
         ...
 
-    async def renew(self, holder: str, ttl: float, expected: Collection[Grant]) -> Renewal:
-        """Renew all leases of ``holder``, and return what became of ``expected``."""
+    async def renew(
+        self, holder: str, ttl: float, expected: Collection[Grant], besides: Collection[Grant] = ()
+    ) -> Renewal:
+        """Renew all leases of ``holder`` besides some grants, and return what became of ``expected``."""
         ...
 
     async def release(self, grant: Grant) -> bool:

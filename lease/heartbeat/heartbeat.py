@@ -185,7 +185,7 @@ class Heartbeat:
 
     async def _beat(self, sent: float) -> None:
         expected = list(self._states)
-        renewal = await self._store.renew(self._holder, self._timing.ttl, expected)
+        renewal = await self._store.renew(self._holder, self._timing.ttl, expected, self._orphans.leaving)
         verdicts = judge(expected, renewal)
         self._history.confirmed(sent, verdicts.unknown)
         self._extend(verdicts, sent)
@@ -196,6 +196,7 @@ class Heartbeat:
             self._end(loss)
         if (step := self._database_clock.step(renewal.database_time, sent, self._clock())) is not None:
             self._notify(events.ClockStepped(step))
+        self._orphans.begin(self._orphans.leaving)  # again, where it failed
         self._orphans.begin(self._flights.orphans(strangers(renewal, self._holder, self._states.keys())))
 
     def _extend(self, verdicts: Verdicts, sent: float) -> None:

@@ -15,6 +15,8 @@ from .lingering import Lingering
 class OrphanRelease:
     """Releases orphans, each apart from the heartbeat, which must not wait: a transaction fenced
     with the grant may hold its row for long.
+
+    What is to be released is renewed no more: where its release fails again and again, it goes stale.
     """
 
     def __init__(self, store: Store, lingering: Lingering, notify: events.Listener) -> None:
@@ -22,11 +24,17 @@ class OrphanRelease:
         self._lingering = lingering
         self._notify = notify
         self._under_way: set[Grant] = set()
+        self._leaving: set[Grant] = set()
         self._tasks: TaskGroup | None = None
 
     def run_in(self, tasks: TaskGroup | None) -> None:
         """Release what comes from now on in ``tasks``; None: nothing any more."""
         self._tasks = tasks
+
+    @property
+    def leaving(self) -> list[Grant]:
+        """What is to be released, and is not known to be."""
+        return list(self._leaving)
 
     def begin(self, orphans: Iterable[Grant]) -> None:
         """Begin to release those of ``orphans`` under which no work can go on."""
@@ -42,18 +50,21 @@ class OrphanRelease:
         self._begin(mark_of(grant))
 
     def _begin(self, orphan: Grant) -> None:
-        """Begin to release ``orphan``, unless that is under way; if it fails, a later renewal finds
-        it again.
+        """Begin to release ``orphan``, unless that is under way; if it fails, it is tried again with the
+        next renewal.
         """
         if self._tasks is not None and orphan not in self._under_way:
+            self._leaving.add(orphan)
             self._under_way.add(orphan)
             self._tasks.start_soon(self._release, orphan)
 
     async def _release(self, orphan: Grant) -> None:
         try:
-            if await self._store.release(orphan):
+            released = await self._store.release(orphan)
+            self._leaving.discard(orphan)
+            if released:
                 self._notify(events.OrphanReleased(orphan))
-        except Exception as error:  # noqa: BLE001 - the next renewal finds it again
+        except Exception as error:  # noqa: BLE001 - it is tried again with the next renewal
             self._notify(events.ReleaseFailed(orphan, str(error)))
         finally:
             self._under_way.discard(orphan)

@@ -1,12 +1,16 @@
 """The renewal of all leases of one holder in one statement (rule 7)."""
 
+import json
+from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Double, bindparam, select, update
+from sqlalchemy import ColumnElement, Connection, Double, Text, bindparam, cast, select, update
 
 from ..database.contention import lock_timeout
-from ..database.dialects import clock, later, now, seconds_of, uptime
+from ..database.dialects import any_of, clock, later, now, seconds_of, uptime
 from ..database.held.statement import Call, Rows, Statement
+from ..model import Grant
 from ..schema import lease
 
 
@@ -27,9 +31,10 @@ def renew(connection: Connection, holder: str, ttl: float, *, lock_wait: float) 
     return renewing(holder, ttl, lock_wait)(connection)
 
 
-def renewing(holder: str, ttl: float, lock_wait: float) -> Call[RenewedPairs]:
-    """Return the call that is `renew`."""
-    return Call(_RENEW, {"of_holder": holder, "ttl": ttl, "lock_wait": lock_wait}, _renewed)
+def renewing(holder: str, ttl: float, lock_wait: float, besides: Collection[Grant] = ()) -> Call[RenewedPairs]:
+    """Return the call that is `renew`, besides some grants of ``holder``."""
+    values = {"of_holder": holder, "ttl": ttl, "lock_wait": lock_wait, **_keys(besides)}
+    return Call(_RENEW_BESIDES if besides else _RENEW, values, _renewed)
 
 
 def renew_unlocked(connection: Connection, holder: str, ttl: float) -> RenewedPairs:
@@ -39,9 +44,14 @@ def renew_unlocked(connection: Connection, holder: str, ttl: float) -> RenewedPa
     return renewing_unlocked(holder, ttl)(connection)
 
 
-def renewing_unlocked(holder: str, ttl: float) -> Call[RenewedPairs]:
-    """Return the call that is `renew_unlocked`."""
-    return Call(_RENEW_UNLOCKED, {"of_holder": holder, "ttl": ttl}, _renewed)
+def renewing_unlocked(holder: str, ttl: float, besides: Collection[Grant] = ()) -> Call[RenewedPairs]:
+    """Return the call that is `renew_unlocked`, besides some grants of ``holder``."""
+    values = {"of_holder": holder, "ttl": ttl, **_keys(besides)}
+    return Call(_RENEW_UNLOCKED_BESIDES if besides else _RENEW_UNLOCKED, values, _renewed)
+
+
+def _keys(besides: Collection[Grant]) -> dict[str, Any]:
+    return {"besides": json.dumps([f"{grant.name}/{grant.token}" for grant in besides])} if besides else {}
 
 
 def _renewed(rows: Rows) -> RenewedPairs:
@@ -69,3 +79,7 @@ _unlocked = (
 )
 _RENEW = _renewal(lock_timeout("lock_wait"))
 _RENEW_UNLOCKED = _renewal(lease.c.name.in_(select(_unlocked.c.name)))
+# Of their own: a condition on each row would cost all renewals what only few need.
+_not_besides = ~any_of(lease.c.name + "/" + cast(lease.c.token, Text), bindparam("besides", type_=Text()))
+_RENEW_BESIDES = _renewal(lock_timeout("lock_wait"), _not_besides)
+_RENEW_UNLOCKED_BESIDES = _renewal(lease.c.name.in_(select(_unlocked.c.name)), _not_besides)

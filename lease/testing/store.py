@@ -63,13 +63,15 @@ class MemoryStore:
             row.waiting = behind(record.waiting, holder)
             return Grant(name, row.token, holder)
 
-    async def renew(self, holder: str, ttl: float, expected: Collection[Grant]) -> Renewal:
-        """Renew all leases of ``holder``."""
+    async def renew(
+        self, holder: str, ttl: float, expected: Collection[Grant], besides: Collection[Grant] = ()
+    ) -> Renewal:
+        """Renew all leases of ``holder`` besides some grants."""
         with self._reached():
             now = self._clock()
             pairs = set()
             for name, row in self._rows.items():
-                if row.holder == holder:
+                if row.holder == holder and Grant(name, row.token, holder) not in besides:
                     row.renewed_at, row.expires_at = now, now + ttl
                     pairs.add((name, row.token))
             missing = {

@@ -12,7 +12,7 @@ from lease.errors import StoreUnavailable
 from lease.grant_state import GrantState
 from lease.heartbeat.flights import ANY_NAME
 from lease.heartbeat.heartbeat import Heartbeat
-from lease.model import Renewal
+from lease.model import Loss, Renewal
 from lease.testing import ManualClock, MemoryStore
 from tests.lease.stores import QUICK, Recorder, until
 
@@ -29,11 +29,13 @@ class SlowStore(MemoryStore):
         self.renewals = 0
         self.releases: list[Grant] = []
 
-    async def renew(self, holder: str, ttl: float, expected: Collection[Grant]) -> Renewal:
+    async def renew(
+        self, holder: str, ttl: float, expected: Collection[Grant], besides: Collection[Grant] = ()
+    ) -> Renewal:
         self.renewals += 1
         if self.raises:
             raise self.raises.pop(0)
-        renewal = await super().renew(holder, ttl, expected)
+        renewal = await super().renew(holder, ttl, expected, besides)
         self.before_answer()
         return renewal
 
@@ -215,8 +217,8 @@ async def test_a_row_that_cannot_be_renewed_is_unknown_and_no_loss(beating: Beat
     beating.store.before_answer = lambda: None
     whole = beating.store.renew
 
-    async def renew(holder: str, ttl: float, expected: Collection[Grant]) -> Renewal:
-        renewal = await whole(holder, ttl, expected)
+    async def renew(holder: str, ttl: float, expected: Collection[Grant], besides: Collection[Grant] = ()) -> Renewal:
+        renewal = await whole(holder, ttl, expected, besides)
         record = await beating.store.read("locked")
         assert record is not None
         return Renewal(renewal.pairs - {("locked", 1)}, {"locked": record}, renewal.database_time)
@@ -419,6 +421,30 @@ async def test_an_orphan_whose_release_failed_is_released_after_a_later_renewal(
         await until(lambda: beating.told.of(events.OrphanReleased))
 
 
+async def test_a_lost_grant_that_cannot_be_released_is_renewed_no_more(beating: Beating) -> None:
+    """Rule 6: it goes stale, though the other leases of this client are renewed again."""
+    lost, kept = await beating.hold("lost"), await beating.hold("kept")
+
+    async def release(grant: Grant) -> bool:
+        raise StoreUnavailable(f"{grant.name} cannot be reached")
+
+    beating.store.release = release  # type: ignore[method-assign]
+    async with beating.running():
+        beating.heartbeat._lose(lost, Loss(lost.grant, LossKind.UNREACHABLE, "it was away"))
+        beating.heartbeat.leave(lost.grant)
+        await until(lambda: beating.told.of(events.ReleaseFailed))
+        for number in range(1, 9):
+            beating.clock.advance(0.25)
+            await beating.renewals(number)
+    ended, alive = [await beating.store.read(name) for name in ("lost", "kept")]
+    assert ended is not None
+    assert alive is not None
+    assert not ended.live
+    assert alive.live
+    assert kept.loss is None
+    assert len(beating.told.of(events.ReleaseFailed)) > 1
+
+
 async def test_a_callback_that_raises_harms_neither_the_heartbeat_nor_the_other_leases(beating: Beating) -> None:
     """Rule 8: nothing that a job does stops it."""
     first, second = await beating.hold("first"), await beating.hold("second")
@@ -479,8 +505,8 @@ async def test_a_step_of_the_databases_clock_is_told_and_a_slow_answer_is_none(b
     shift = 0.0
     whole = beating.store.renew
 
-    async def renew(holder: str, ttl: float, expected: Collection[Grant]) -> Renewal:
-        renewal = await whole(holder, ttl, expected)
+    async def renew(holder: str, ttl: float, expected: Collection[Grant], besides: Collection[Grant] = ()) -> Renewal:
+        renewal = await whole(holder, ttl, expected, besides)
         return Renewal(renewal.pairs, renewal.missing, beating.clock() + shift)
 
     beating.store.renew = renew  # type: ignore[method-assign]

@@ -129,6 +129,20 @@ async def test_a_lapsed_lease_that_nobody_else_was_granted_can_be_renewed(kept: 
     assert (await kept.record("a")).live
 
 
+async def test_a_renewal_passes_over_the_grants_that_it_is_told_and_no_later_one_of_their_names(kept: Kept) -> None:
+    """Rule 6: what is lost is renewed no more."""
+    grant, lost, other = [await kept.granted(name) for name in ("a", "b", "b/1")]
+    before = await kept.record("b")
+    for _ in range(2):
+        renewal = await kept.store.renew("anna", 90.0, [grant], [lost])
+        assert renewal.pairs == {("a", 1), ("b/1", 1)}
+    assert (await kept.record("b")).renewed_at == before.renewed_at
+    assert await kept.store.release(lost)
+    again = await kept.granted("b")
+    renewal = await kept.store.renew("anna", 90.0, [grant, again, other], [lost])
+    assert renewal.pairs == {("a", 1), ("b", 2), ("b/1", 1)}
+
+
 async def test_a_renewal_tells_of_a_grant_whose_reply_was_lost(kept: Kept) -> None:
     known = await kept.granted("a")
     await kept.granted("orphan")

@@ -30,7 +30,7 @@ GRANTS = (
         (
             Edit(
                 "lease/database_store.py",
-                "self._renewals.write_alone(statements.renewing(holder, ttl, self._lock_wait))",
+                "self._renewals.write_alone(statements.renewing(holder, ttl, self._lock_wait, besides))",
                 "self._renewals.write(\n"
                 "                lambda connection: statements.renew_names(connection, [grant.name for grant in expected], ttl)\n"
                 "            )",

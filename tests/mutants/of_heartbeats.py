@@ -65,6 +65,12 @@ HEARTBEATS = (
         ),
     ),
     Mutant(
+        "lost-grant-renewed-on",
+        "a lost grant that cannot be released is renewed with the others, and never goes stale",
+        (Edit(HEARTBEAT, "expected, self._orphans.leaving)", "expected)"),),
+        on_either("tests/lease/test_heartbeat.py::test_a_lost_grant_that_cannot_be_released_is_renewed_no_more"),
+    ),
+    Mutant(
         "orphan-explained-by-a-later-flight",
         "a grant whose reply was lost counts as being acquired as long as anything is",
         (

@@ -57,9 +57,11 @@ class Database(MemoryStore):
             self.on_granted(grant)
         return answer
 
-    async def renew(self, holder: str, ttl: float, expected: Collection[Grant]) -> Renewal:
+    async def renew(
+        self, holder: str, ttl: float, expected: Collection[Grant], besides: Collection[Grant] = ()
+    ) -> Renewal:
         at, before = self._world.tick(), self._copy()
-        answer = await super().renew(holder, ttl, expected)
+        answer = await super().renew(holder, ttl, expected, besides)
         for name, row in self._changed(before):
             was = before[name]
             if (row.token, row.holder, was.holder) != (was.token, was.holder, holder):

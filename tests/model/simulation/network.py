@@ -36,7 +36,9 @@ class RemoteStore:
     ) -> Grant | LeaseRecord | None:
         return await self._call(lambda: now_of(self._database.grant(name, holder, label, ttl, queue=queue)))
 
-    async def renew(self, holder: str, ttl: float, expected: Collection[Grant]) -> Renewal:
+    async def renew(
+        self, holder: str, ttl: float, expected: Collection[Grant], besides: Collection[Grant] = ()
+    ) -> Renewal:
         if self._is(Kind.FAULTY):
             if self._world.random.random() < 0.5:
                 raise RuntimeError("what nobody expects")
@@ -45,7 +47,7 @@ class RemoteStore:
 
         def renew() -> Renewal:
             self._database.asked_at = asked_at
-            return now_of(self._database.renew(holder, ttl, expected))
+            return now_of(self._database.renew(holder, ttl, expected, besides))
 
         return await self._call(renew)
 
