@@ -17,36 +17,40 @@ COMMANDS = {
         "run", "run", "Run the schedules in FILE: sync, clean up after dead replicas, then work until SIGTERM."
     ),
     "check": LazyCommand(
-        "check", "check", "Check the definitions in FILE and show the next occurrences of each schedule."
+        "defining.check", "check", "Check the definitions in FILE and show the next occurrences of each schedule."
     ),
     "preview": LazyCommand(
-        "check",
+        "defining.check",
         "preview_command",
         "Show the next instants of an expression and mark what daylight saving time changes.",
     ),
     "schema": LazyCommand(
-        "schema",
+        "defining.schema",
         "schema",
         "Print the JSON Schema of TOML files, which lets an editor check and complete them.",
     ),
     "sync": LazyCommand(
-        "sync", "sync", "Write the definitions in FILE to the database; other applications are not touched."
+        "defining.sync", "sync", "Write the definitions in FILE to the database; other applications are not touched."
     ),
     "status": LazyCommand(
-        "status", "status", "Show replicas, schedules, what is running, and what is late, stuck or failing."
+        "reading.status", "status", "Show replicas, schedules, what is running, and what is late, stuck or failing."
     ),
-    "runs": LazyCommand("history", "runs", "List the runs, latest first."),
-    "show": LazyCommand("history", "show", "Show one run with its attempts, tokens, holders and log tails."),
-    "locks": LazyCommand("locks", "locks", "Show who holds which lease, under which token, and when it expires."),
-    "replicas": LazyCommand("replicas", "replicas", "List the replicas and when each was last seen."),
+    "runs": LazyCommand("reading.history", "runs", "List the runs, latest first."),
+    "show": LazyCommand("reading.history", "show", "Show one run with its attempts, tokens, holders and log tails."),
+    "locks": LazyCommand(
+        "reading.locks", "locks", "Show who holds which lease, under which token, and when it expires."
+    ),
+    "replicas": LazyCommand("reading.replicas", "replicas", "List the replicas and when each was last seen."),
     "trigger": LazyCommand(
-        "trigger", "trigger", "Request a run now, and record who asked and why; a replica executes it."
+        "acting.trigger", "trigger", "Request a run now, and record who asked and why; a replica executes it."
     ),
     "cancel": LazyCommand(
-        "cancel", "cancel", "Cancel a run: one that waits ends at once, the job of one at work is stopped first."
+        "acting.cancel", "cancel", "Cancel a run: one that waits ends at once, the job of one at work is stopped first."
     ),
     "audit": LazyCommand(
-        "audit", "audit", "Check the history against what is promised; exit with status 1 if a promise is broken."
+        "reading.audit",
+        "audit",
+        "Check the history against what is promised; exit with status 1 if a promise is broken.",
     ),
     "db": LazyCommand("db", "db", "Create or migrate the tables, or print the migrations as a script."),
 }

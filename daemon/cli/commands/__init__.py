@@ -1,1 +1,1 @@
-"""The subcommands of `leased`, one module each, or one for two that belong together."""
+"""The subcommands of `leased`: those that start something or keep its tables, and a room for each other kind."""

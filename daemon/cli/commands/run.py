@@ -34,7 +34,7 @@ from ..progress import PlainView, ProgressView
 from ..run_summary import print_summary
 from ..screen import screen
 from ..setting_flags import with_setting_flags
-from .trigger import trigger_all
+from .acting.trigger import trigger_all
 
 MOST_SUMMARIES = 20
 _LOG_PATIENCE = 2.0

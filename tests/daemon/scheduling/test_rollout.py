@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from daemon.cli.commands.trigger import trigger_all
+from daemon.cli.commands.acting.trigger import trigger_all
 from daemon.definitions.application import Application
 from daemon.definitions.schedule import Schedule
 from daemon.execution.claim import claim

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, create_engine, event, insert, select
 from sqlalchemy.pool import NullPool
 
-from daemon.cli.commands.status import drains
+from daemon.cli.commands.reading.status import drains
 from daemon.store.tables import job_run, replica, run, schedule
 from daemon.store.views import (
     NotFound,

@@ -8,19 +8,19 @@ import typer
 
 from lease.errors import InvalidDuration
 
-from ...definitions.preview import Preview, preview, preview_schedule
-from ...definitions.schedule import SHORTEST_INTERVAL, Schedule
-from ...definitions.sources.load import load
-from ...definitions.triggers.trigger import At, Cron, Every, Trigger
-from ...definitions.values.durations import check_duration
-from ...definitions.values.refusal import refused_at
-from ...definitions.values.times import check_timezone
-from ...errors import InvalidInstant, Place
-from ...instants import parse_instant
-from ...service.settings import read_settings
-from ...text import when
-from ..options import File, Json
-from ..screen import add, screen, table, write_json
+from ....definitions.preview import Preview, preview, preview_schedule
+from ....definitions.schedule import SHORTEST_INTERVAL, Schedule
+from ....definitions.sources.load import load
+from ....definitions.triggers.trigger import At, Cron, Every, Trigger
+from ....definitions.values.durations import check_duration
+from ....definitions.values.refusal import refused_at
+from ....definitions.values.times import check_timezone
+from ....errors import InvalidInstant, Place
+from ....instants import parse_instant
+from ....service.settings import read_settings
+from ....text import when
+from ...options import File, Json
+from ...screen import add, screen, table, write_json
 
 _SHOWN = 3
 

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from ...states import RunState
-from ...store.views import JobRunLine, RunDetail, plain, read_run, read_runs
-from ...text import clean, lasted, number, when
-from ..ask import ask
-from ..failures import Misused
-from ..options import Application, Database, Json
-from ..screen import add, screen, state_cell, table, write_json
+from ....states import RunState
+from ....store.views import JobRunLine, RunDetail, plain, read_run, read_runs
+from ....text import clean, lasted, number, when
+from ...ask import ask
+from ...failures import Misused
+from ...options import Application, Database, Json
+from ...screen import add, screen, state_cell, table, write_json
 
 if TYPE_CHECKING:
     from rich.console import Console

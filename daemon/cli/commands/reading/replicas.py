@@ -4,13 +4,13 @@ from typing import Annotated
 
 import typer
 
-from ...recovery.deaths import neighbours, proven_dead
-from ...states import LIVE
-from ...store.views import ReplicaLine, read_replicas
-from ...text import ago, when
-from ..ask import ask
-from ..options import Application, Database, Json
-from ..screen import add, screen, state_cell, table, write_json
+from ....recovery.deaths import neighbours, proven_dead
+from ....states import LIVE
+from ....store.views import ReplicaLine, read_replicas
+from ....text import ago, when
+from ...ask import ask
+from ...options import Application, Database, Json
+from ...screen import add, screen, state_cell, table, write_json
 
 
 def replicas(

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...recovery.deaths import neighbours, proven_dead
-from ...store.views import Overview, Problem, RunningRun, ScheduleLine, problems, read_overview
-from ...text import ago, clean, lasted, number, when
-from ..ask import ask
-from ..failures import FAILED
-from ..options import Application, Database, Json
-from ..screen import add, screen, state_cell, table, write_json
+from ....recovery.deaths import neighbours, proven_dead
+from ....store.views import Overview, Problem, RunningRun, ScheduleLine, problems, read_overview
+from ....text import ago, clean, lasted, number, when
+from ...ask import ask
+from ...failures import FAILED
+from ...options import Application, Database, Json
+from ...screen import add, screen, state_cell, table, write_json
 
 if TYPE_CHECKING:
     from rich.console import Console

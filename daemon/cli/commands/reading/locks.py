@@ -4,11 +4,11 @@ from typing import Annotated
 
 import typer
 
-from ...store.views import read_locks
-from ...text import ago, lasted
-from ..ask import ask
-from ..options import Database, Json
-from ..screen import add, screen, table, write_json
+from ....store.views import read_locks
+from ....text import ago, lasted
+from ...ask import ask
+from ...options import Database, Json
+from ...screen import add, screen, table, write_json
 
 
 def locks(

@@ -7,19 +7,19 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import Connection
 
-from ...definitions.application import Application
-from ...operations.requester import requester
-from ...operations.trigger import trigger as trigger_run
-from ...operations.trigger import trigger_now
-from ...scheduling.bring import bring
-from ...scheduling.sync import plan_outgoing
-from ...store.views import NotFound, applications_with, schedule_names
-from ...text import suggestion
-from ..ask import ask, ask_url
-from ..failures import Misused
-from ..options import Application as ApplicationName
-from ..options import Database, Json
-from ..screen import screen, write_json
+from ....definitions.application import Application
+from ....operations.requester import requester
+from ....operations.trigger import trigger as trigger_run
+from ....operations.trigger import trigger_now
+from ....scheduling.bring import bring
+from ....scheduling.sync import plan_outgoing
+from ....store.views import NotFound, applications_with, schedule_names
+from ....text import suggestion
+from ...ask import ask, ask_url
+from ...failures import Misused
+from ...options import Application as ApplicationName
+from ...options import Database, Json
+from ...screen import screen, write_json
 
 
 def trigger(

@@ -6,17 +6,17 @@ from typing import Annotated
 import typer
 from sqlalchemy import Connection
 
-from ...definitions.application import Application
-from ...definitions.sources.load import load
-from ...operations.requester import requester
-from ...scheduling.bring import stage, take_on_top
-from ...scheduling.sync import SyncReport, plan_outgoing
-from ...scheduling.sync import sync as write_definitions
-from ...service.settings import read_settings
-from ...text import clean
-from ..ask import ask_url, prepare
-from ..options import Database, File, Json
-from ..screen import screen, write_json
+from ....definitions.application import Application
+from ....definitions.sources.load import load
+from ....operations.requester import requester
+from ....scheduling.bring import stage, take_on_top
+from ....scheduling.sync import SyncReport, plan_outgoing
+from ....scheduling.sync import sync as write_definitions
+from ....service.settings import read_settings
+from ....text import clean
+from ...ask import ask_url, prepare
+from ...options import Database, File, Json
+from ...screen import screen, write_json
 
 
 def sync(

@@ -7,13 +7,13 @@ import typer
 
 from lease.durations import format_duration
 
-from ...operations.cancel import Cancellation
-from ...operations.cancel import cancel as cancel_run
-from ...operations.requester import recordable, requester
-from ...text import clean
-from ..ask import ask
-from ..options import Database, Json
-from ..screen import screen, write_json
+from ....operations.cancel import Cancellation
+from ....operations.cancel import cancel as cancel_run
+from ....operations.requester import recordable, requester
+from ....text import clean
+from ...ask import ask
+from ...options import Database, Json
+from ...screen import screen, write_json
 
 MOST = 2**63 - 1
 

@@ -3,9 +3,9 @@
 import json
 import sys
 
-from ...definitions.schema import json_schema_of
-from ...definitions.sources.toml_schema import json_schema
-from ...service.settings import Settings
+from ....definitions.schema import json_schema_of
+from ....definitions.sources.toml_schema import json_schema
+from ....service.settings import Settings
 
 
 def schema() -> None:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
-from ...audit import Promise, Violation, check
-from ...audit.history.tables import BOUNDS, History, history, read_tables
-from ...text import clean, number, when
-from ..ask import ask
-from ..failures import FAILED
-from ..options import Application, Database, Json
-from ..screen import screen, write_json
+from ....audit import Promise, Violation, check
+from ....audit.history.tables import BOUNDS, History, history, read_tables
+from ....text import clean, number, when
+from ...ask import ask
+from ...failures import FAILED
+from ...options import Application, Database, Json
+from ...screen import screen, write_json
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -1,0 +1,1 @@
+"""Commands for the definitions in a FILE: check them, describe them, bring them to the database."""
