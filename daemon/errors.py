@@ -23,6 +23,10 @@ class NotFound(DaemonError):
     """There is nothing of this name or number."""
 
 
+class RevisionTaken(DaemonError):
+    """Definitions that come with a revision that stands for others already."""
+
+
 class NotRecordable(DaemonError, ValueError):
     """A name or a reason that cannot be recorded as it is."""
 

@@ -41,6 +41,11 @@ COMMANDS = {
         "reading.locks", "locks", "Show who holds which lease, under which token, and when it expires."
     ),
     "replicas": LazyCommand("reading.replicas", "replicas", "List the replicas and when each was last seen."),
+    "generations": LazyCommand(
+        "reading.generations",
+        "generations",
+        "List the generations of the definitions, which of them rule, who runs which, and what comes next.",
+    ),
     "trigger": LazyCommand(
         "acting.trigger", "trigger", "Request a run now, and record who asked and why; a replica executes it."
     ),

@@ -19,6 +19,7 @@ from ..errors import (
     NotFound,
     NotRecordable,
     NotYet,
+    RevisionTaken,
     SchemaNotReady,
     escaped,
 )
@@ -41,6 +42,7 @@ _KINDS: tuple[tuple[type[Exception], str, int], ...] = (
     (SettingsError, "settings", USAGE),
     (Misused, "usage", USAGE),
     (NotRecordable, "usage", USAGE),
+    (RevisionTaken, "definition", USAGE),
     (InvalidCron, "usage", USAGE),
     (InvalidInstant, "usage", USAGE),
     (NotFound, "not found", FAILED),

@@ -20,3 +20,12 @@ File = Annotated[
     str,
     typer.Argument(metavar="FILE", help="schedules.py, package.module:schedules, or a .toml file.", show_default=False),
 ]
+Revision = Annotated[
+    str | None,
+    typer.Option(
+        "--revision",
+        metavar="N",
+        help="Which definitions are newer: a higher one supersedes. By default the revision of FILE.",
+        show_default=False,
+    ),
+]

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, assert_never
 
 from ..states import JobState, ReplicaState, RunState
@@ -68,6 +68,12 @@ def state_style(state: State) -> str:
             return "yellow"
         case _:
             assert_never(state)
+
+
+def print_sentences(console: "Console", sentences: Iterable[str], style: str = "yellow") -> None:
+    """Print sentences, one a line, without control characters."""
+    for sentence in sentences:
+        console.print(clean(sentence), style=style, soft_wrap=True)
 
 
 def write_json(command: str, body: Mapping[str, Any]) -> None:

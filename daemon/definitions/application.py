@@ -32,22 +32,40 @@ class Application:
     """FILE in a form that `load` takes in any working directory, as a child needs it."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """`[settings]` of a TOML file, as they were read."""
+    revision: int | None = None
+    """What orders these definitions among others of the application (rule 21). It is no part of them."""
 
     @cached_property
     def digest(self) -> str:
         """A SHA-256 that says which definitions these are: of all that is stored of them but the folders,
         which may differ from host to host as the values of `env` may.
         """
-        whole = [
-            {**schedule.canonical(), "jobs": [job.executed() for job in schedule.jobs]} for schedule in self.schedules
-        ]
-        named = sorted(whole, key=lambda one: str(one["name"]))
-        return hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()
+        named = sorted(self.shared.values(), key=lambda one: str(one["name"]))
+        return _sha256(named)
+
+    @property
+    def shared(self) -> Mapping[str, Mapping[str, Any]]:
+        """All that is stored of each schedule but what may differ from host to host, by its name."""
+        return {
+            schedule.name: {**schedule.canonical(), "jobs": [job.executed() for job in schedule.jobs]}
+            for schedule in self.schedules
+        }
+
+    @cached_property
+    def fingerprints(self) -> Mapping[str, tuple[str, str]]:
+        """By schedule, its `Schedule.run_digest`, and a digest of all of it that is `shared`: what other
+        generations are compared by.
+        """
+        return {name: (self.run_digests[name], _sha256(whole)) for name, whole in self.shared.items()}
 
     @cached_property
     def run_digests(self) -> Mapping[str, str]:
         """The `Schedule.run_digest` of each schedule, by its name."""
         return {schedule.name: schedule.run_digest() for schedule in self.schedules}
+
+    def revised(self, revision: int | None) -> "Application":
+        """Return it with this revision, if that is given; otherwise as it is."""
+        return self if revision is None else replace(self, revision=revision)
 
     def schedule(self, name: str) -> Schedule:
         """Return a schedule; raises `DefinitionError` if there is none of this name."""
@@ -66,6 +84,10 @@ class Application:
                 return candidate
         place = Place(source=self.spec or str(self.source), schedule=schedule)
         raise DefinitionError(place, f'there is no job "{job}"', suggestion(job, [known.name for known in jobs]))
+
+
+def _sha256(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def make_application(name: object, schedules: Iterable[Schedule], place: Place, **others: Any) -> Application:

@@ -12,7 +12,7 @@ from ..scheduling.lease_names import lease_name
 from ..scheduling.plan import waits_for_predecessor
 from ..store import statements
 from ..text import suggestion
-from .requester import requester
+from .requester import recordable, requester
 
 
 class NoSuchSchedule(NotFound):
@@ -31,8 +31,11 @@ def trigger(
     """Write a run on request and return its id; it waits for an unfinished run, and is never
     dropped.
 
-    Raises `NoSuchSchedule`.
+    Raises `NoSuchSchedule`, and `NotRecordable` for a name or reason that cannot be kept.
     """
+    recordable("requested_by", requested_by)
+    if why is not None:
+        recordable("why", why)
     row = statements.schedule.lock(connection, application, name)
     if row is None or row.retired_at is not None:
         raise _no_such_schedule(connection, application, name, retired=row is not None)

@@ -6,14 +6,27 @@ when it writes.
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from sqlalchemy import Connection
 
 from ..definitions.application import Application
 from ..store import statements
-from .generations import TAKEOVER_AFTER, Add, Count, Generation, Move, Order, Others, PutOnTop, Rule, next_move
+from .generations import (
+    TAKEOVER_AFTER,
+    Add,
+    Count,
+    Generation,
+    Move,
+    Order,
+    Others,
+    PutOnTop,
+    Raise,
+    Rule,
+    next_move,
+    sync_move,
+)
 from .sync import SyncReport, sync
 
 SEEN_WITHIN = 15.0
@@ -25,17 +38,20 @@ class Brought:
     """What became of the definitions that were brought to the database."""
 
     order: Order
+    others: Others
+    """Who lives besides."""
     report: SyncReport | None
     """What they changed there; None: nothing was written."""
     rules: bool
     """Whether they are those in the database now."""
 
 
-def look(connection: Connection, application: str, digest: str, holder: str | None) -> tuple[Order, Others]:
+def look(connection: Connection, application: Application, holder: str | None) -> tuple[Order, Others]:
     """Return the generations, and who lives besides ``holder``."""
-    rows = statements.generation.latest(connection, application, digest)
-    order = Order([Generation(row.number, row.digest, row.ruled_at is None, row.rules) for row in rows])
-    living = statements.generation.others(connection, application, holder, SEEN_WITHIN)
+    name = application.name
+    rows = statements.generation.latest(connection, name, application.digest, application.revision)
+    order = Order([Generation(row.number, row.digest, row.ruled_at is None, row.rules, row.revision) for row in rows])
+    living = statements.generation.others(connection, name, holder, SEEN_WITHIN)
     return order, Others(
         living=frozenset(row.digest or "" for row in living),
         ready={row.digest or "": row.ready_for for row in living if row.ready_for is not None},
@@ -52,76 +68,70 @@ def bring(
     takeover_after: float = TAKEOVER_AFTER,
 ) -> Brought:
     """Bring the definitions of a replica that is ready: they rule at once if they are new, or if no
-    other replica lives.
+    other replica lives. Raises `RevisionTaken`.
     """
     if take_over:
         return take_on_top(connection, application, by=by)
-    digest = application.digest
+    digest, revision = application.digest, application.revision
 
     def at_start(order: Order, others: Others) -> Move | None:
-        return next_move(order, digest, others, Count(), starting=True, takeover_after=takeover_after)
+        order.refuse_taken(application.name, digest, revision)
+        return next_move(
+            order, digest, others, Count(), starting=True, takeover_after=takeover_after, revision=revision
+        )
 
-    brought = carry_out(connection, application, by, holder, at_start)
-    ruler = brought.order.ruler
-    if brought.report is None and ruler is not None and ruler.digest == digest:
-        return _again(connection, application, brought.order, ruler)
-    return brought
+    return _or_again(connection, application, carry_out(connection, application, by, holder, at_start))
 
 
 def stage(connection: Connection, application: Application, *, by: str) -> Brought:
     """Bring definitions without a replica: beside living replicas of others they only get their place,
-    and rule from the first of their own replicas on.
+    and rule from the first of their own replicas on. Raises `RevisionTaken`.
     """
-    statements.schedule.take_turn(connection, application.name)
-    digest = application.digest
-    order, others = look(connection, application.name, digest, None)
-    own = order.latest(digest)
-    if not others.living - {digest}:
-        return take_on_top(connection, application, by=by)
-    if own is not None and own.rules:
-        return _again(connection, application, order, own)
-    if own is None:
-        _add(connection, application, by)
-        order, _ = look(connection, application.name, digest, None)
-    return Brought(order, None, rules=False)
+    digest, revision = application.digest, application.revision
+
+    def decide(order: Order, others: Others) -> Move | None:
+        order.refuse_taken(application.name, digest, revision)
+        return sync_move(order, digest, others, revision=revision)
+
+    return _or_again(connection, application, carry_out(connection, application, by, None, decide))
 
 
 def take_on_top(connection: Connection, application: Application, *, by: str) -> Brought:
     """Make these definitions the newest, and let them rule."""
     statements.schedule.take_turn(connection, application.name)
-    digest = application.digest
-    order, _ = look(connection, application.name, digest, None)
-    own = order.latest(digest)
-    if own is None or own != max(order.generations, key=lambda one: one.number):
-        _add(connection, application, by)
-        order, _ = look(connection, application.name, digest, None)
-        own = order.latest(digest)
-    assert own is not None  # noqa: S101 - it has just been added
+    digest, revision = application.digest, application.revision
+    order, _ = look(connection, application, None)
+    counts_as = order.revision_on_top(digest, revision)
+    if order.is_on_top(digest, revision):
+        _set_revision(connection, application, order.latest(digest), counts_as)
+    else:
+        _add(connection, application, by, counts_as)
+    own = look(connection, application, None)[0].latest(digest)
     report = _write(connection, application, own, in_lieu=False)
-    return Brought(look(connection, application.name, digest, None)[0], report, rules=True)
+    return Brought(*look(connection, application, None), report, rules=True)
 
 
 def carry_out(
     connection: Connection,
     application: Application,
     by: str,
-    holder: str,
+    holder: str | None,
     decide: Callable[[Order, Others], Move | None],
 ) -> Brought:
     """Move until there is nothing to do; what is decided is decided under the application's turn."""
     statements.schedule.take_turn(connection, application.name)
-    digest = application.digest
     report = None
     while True:
-        order, others = look(connection, application.name, digest, holder)
-        own = order.latest(digest)
+        order, others = look(connection, application, holder)
+        own = order.latest(application.digest)
         match decide(order, others):
             case None:
-                return Brought(order, report, rules=own is not None and own.rules)
+                return Brought(order, others, report, rules=own is not None and own.rules)
             case Add():
-                _add(connection, application, by)
+                _add(connection, application, by, application.revision)
+            case Raise():
+                _set_revision(connection, application, own, application.revision)
             case Rule(in_lieu=in_lieu):
-                assert own is not None  # noqa: S101 - it is added first
                 report = _write(connection, application, own, in_lieu=in_lieu)
             case PutOnTop():
                 report = take_on_top(connection, application, by=by).report
@@ -129,21 +139,35 @@ def carry_out(
                 assert_never(never)
 
 
-def _add(connection: Connection, application: Application, by: str) -> None:
+def _add(connection: Connection, application: Application, by: str, revision: int | None) -> None:
     values = {
         "digest": application.digest,
+        "revision": revision,
         "brought_by": by,
-        "run_digests": json.dumps(list(application.run_digests.values())),
+        "run_digests": json.dumps(application.fingerprints),
     }
     statements.generation.add(connection, application.name, values)
 
 
-def _again(connection: Connection, application: Application, order: Order, ruler: Generation) -> Brought:
+def _or_again(connection: Connection, application: Application, brought: Brought) -> Brought:
     """Write the definitions that rule once more: what differs from host to host may have changed."""
-    return Brought(order, sync(connection, application, retire=ruler is order.newest), rules=True)
+    if brought.report is not None or not brought.rules:
+        return brought
+    ruler = brought.order.ruler
+    retire = ruler is not None and brought.order.is_newest(ruler)
+    return replace(brought, report=sync(connection, application, retire=retire))
 
 
-def _write(connection: Connection, application: Application, own: Generation, *, in_lieu: bool) -> SyncReport:
+def _set_revision(
+    connection: Connection, application: Application, own: Generation | None, revision: int | None
+) -> None:
+    assert own is not None  # noqa: S101 - it is added first
+    if own.revision != revision:
+        statements.generation.set_revision(connection, application.name, own.number, revision)
+
+
+def _write(connection: Connection, application: Application, own: Generation | None, *, in_lieu: bool) -> SyncReport:
+    assert own is not None  # noqa: S101 - it is added first
     report = sync(connection, application, retire=not in_lieu)
     statements.generation.let_rule(connection, application.name, own.number, in_lieu=in_lieu, changes=str(report))
     return report

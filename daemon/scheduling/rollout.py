@@ -15,7 +15,18 @@ from ..store import statements
 from ..telemetry.facts import Note, Notify
 from .adoption import adopt, strange_digests
 from .bring import SEEN_WITHIN, Brought, bring, carry_out, look
-from .generations import FOR_GOOD_AFTER, TAKEOVER_AFTER, Count, Move, Order, Others, describe, is_newer_ready, next_move
+from .generations import (
+    FOR_GOOD_AFTER,
+    TAKEOVER_AFTER,
+    Count,
+    Move,
+    Order,
+    Others,
+    Standing,
+    is_newer_ready,
+    next_move,
+    stand,
+)
 from .sync import plan_outgoing
 
 
@@ -42,7 +53,7 @@ class Rollout:
         self._takeover_after = takeover_after
         self._clock = clock
         self._count = Count()
-        self._told: str | None = None
+        self._stands: tuple[Standing, float] | None = None
 
     async def join(self, *, take_over: bool = False) -> Brought:
         """Bring the definitions, now that this replica is ready to work; ``take_over`` puts them on top."""
@@ -64,7 +75,7 @@ class Rollout:
         self._count = Count(at=self._clock())
         if brought.report is not None:
             self._notify(Note(f'application "{self._application.name}": {brought.report}'))
-        self._tell(brought.order)
+        self._tell(brought.order, brought.others)
         if brought.rules:
             await self._adopt()
         return brought
@@ -80,16 +91,26 @@ class Rollout:
 
     async def look(self) -> None:
         """Look who lives, and move if it is time to."""
-        order, others = await self._database.read(lambda c: look(c, self._application.name, self._digest, self._holder))
+        order, others = await self._database.read(lambda c: look(c, self._application, self._holder))
         is_ready = is_newer_ready(order, self._digest, others)
         self._count = self._count.after(self._clock(), is_ready=is_ready, long_enough=self._takeover_after)
         if self._next(order, others) is not None:
             await self._plan_outgoing()
-            order = (await self._database.write(self._move)).order
-        self._tell(order)
+            moved = await self._database.write(self._move)
+            order, others = moved.order, moved.others
+        self._tell(order, others)
         own = order.latest(self._digest)
         if own is not None and own.rules:
             await self._adopt()
+
+    def standing(self) -> str | None:
+        """Return how these definitions stand, and what comes next and when; None if they are current, or
+        not brought yet. For any thread.
+        """
+        if self._stands is None or self._stands[0].state in ("unknown", "current"):
+            return None
+        standing, at = self._stands
+        return standing.text(self._clock() - at)
 
     async def _adopt(self) -> None:
         """Let runs whose definition nobody has any more go by these."""
@@ -106,14 +127,29 @@ class Rollout:
             pass
 
     def _next(self, order: Order, others: Others) -> Move | None:
-        return next_move(order, self._digest, others, self._count, starting=False, takeover_after=self._takeover_after)
+        return next_move(
+            order,
+            self._digest,
+            others,
+            self._count,
+            starting=False,
+            takeover_after=self._takeover_after,
+            revision=self._application.revision,
+        )
 
     def _move(self, connection: Connection) -> Brought:
         return carry_out(connection, self._application, self._label, self._holder, self._next)
 
-    def _tell(self, order: Order) -> None:
-        """Tell how these definitions stand when that has changed."""
-        said = describe(order, self._digest, self._takeover_after, FOR_GOOD_AFTER)
-        if said != self._told:
-            self._told = said
-            self._notify(Note(f'application "{self._application.name}": {said}'))
+    def _tell(self, order: Order, others: Others) -> None:
+        """Tell how these definitions stand when that has changed; the time that is left is no change."""
+        now = stand(
+            order,
+            self._digest,
+            others,
+            self._count,
+            takeover_after=self._takeover_after,
+            for_good_after=FOR_GOOD_AFTER,
+        )
+        before, self._stands = self._stands, (now, self._clock())
+        if before is None or now.change != before[0].change:
+            self._notify(Note(f'application "{self._application.name}": {now.text()}'))

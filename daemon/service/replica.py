@@ -55,7 +55,7 @@ class Replica:
         self._planner = Planner(database, application.name, self._schedules, context.notify, wall_clock)
         client = context.client
         self._settler = Settler(database, application.name, client.holder, client.label, context.notify)
-        self._rollout = Rollout(
+        self.rollout = Rollout(
             database,
             application,
             client.holder,
@@ -63,7 +63,7 @@ class Replica:
             context.notify,
             takeover_after=settings.takeover_after,
         )
-        self._pulse = Pulse(context, entry, self.runs.take_progress, lambda: self.draining, self._rollout)
+        self._pulse = Pulse(context, entry, self.runs.take_progress, lambda: self.draining, self.rollout)
         self._cancels = CancelWatch(context, lambda: [run.run_id for run in self.runs.claimed], self.runs.cancel)
 
     def drain(self) -> None:
@@ -111,7 +111,7 @@ class Replica:
 
     async def join(self, *, take_over: bool = False) -> bool:
         """Bring the definitions, now that this replica is ready; return whether they rule (rule 21)."""
-        return (await self._rollout.join(take_over=take_over)).rules
+        return (await self.rollout.join(take_over=take_over)).rules
 
     async def tick(self) -> Agenda | None:
         """Do what can be done now and return what is left; None while the database is away."""

@@ -144,7 +144,10 @@ class Service:
             yield
             return
         readiness = Readiness(replica, client, self._tasks)
-        server = WebServer(web_app(readiness.loops, readiness.problems, self._settings.token, readiness.counts), web)
+        app = web_app(
+            readiness.loops, readiness.problems, self._settings.token, readiness.counts, replica.rollout.standing
+        )
+        server = WebServer(app, web)
         self._facts.notify(Note(f"http://{server.start()}/livez"))
         try:
             yield

@@ -21,6 +21,7 @@ from lease.errors import InvalidTiming, LeaseError
 from lease.timing import LeaseTiming
 
 from ..definitions.values.durations import duration
+from ..definitions.values.revision import Revision
 from ..scheduling.generations import TAKEOVER_AFTER
 from ..text import suggestion
 from ..web.address import WebAddress
@@ -137,6 +138,8 @@ class Settings(BaseModel):
     """How often to look for what is due, at the least."""
     takeover_after: Annotated[Seconds, AfterValidator(_longer_than_nothing)] = TAKEOVER_AFTER
     """How long no replica of newer definitions must have been ready before older ones stand in."""
+    revision: Annotated[Revision | None, Flag(value="N"), Field(title="a whole number of 0 or more")] = None
+    """Which definitions are newer: a higher one supersedes. By default the `revision` of FILE."""
     web: Annotated[
         WebAddress | None,
         BeforeValidator(_web, json_schema_input_type=str),
@@ -189,6 +192,8 @@ def read_settings(flags: Mapping[str, Any] | None = None, file: Mapping[str, Any
     ``flags`` has the settings given on the command line (None: not given), ``file`` the
     `[settings]` of the TOML file.
     """
+    if "revision" in (file or {}):
+        raise SettingsError("[settings] revision: it is no setting; write revision = … at the top of the file")
     given, places = _given(flags or {}, file or {})
     try:
         settings = Settings.model_validate(given)
@@ -236,7 +241,7 @@ def _sentence(error: ValidationError, given: Mapping[str, Any], places: Mapping[
             choices = context["expected"].replace("'", "").replace(" or ", ", ")
             said = f'"{given[name]}" is none of {choices}'
         case "value_error":
-            said = str(context["error"])
+            said = "; ".join(map(str, context["error"].args))  # of a Refusal the problem and the remedy
         case _:
             said = first["msg"][:1].lower() + first["msg"][1:]
     return f"{places[name]}: {said}"

@@ -191,7 +191,7 @@ generation = Table(
     Column("application", Name, nullable=False),
     Column("number", BigInteger, nullable=False),
     Column("digest", Text, nullable=False),  # of all definitions, from Application.digest
-    Column("revision", BigInteger),  # given with the definitions; NULL: none
+    Column("revision", BigInteger),  # what it counts as in the order; NULL: none
     Column("brought_by", Text, nullable=False),  # the replica or the person
     Column("came_at", Instant, nullable=False),
     Column("ruled_at", Instant),  # when its definitions last came into the database; NULL: staged
@@ -199,7 +199,7 @@ generation = Table(
     Column("rules", Boolean, nullable=False),
     Column("in_lieu", Boolean, nullable=False),  # it stands in for a newer one
     Column("changes", Text),  # what it changed when it came to rule
-    Column("run_digests", Text, nullable=False),  # JSON: those of its schedules
+    Column("run_digests", Text, nullable=False),  # JSON: by schedule, its run_digest and one of all of it
     PrimaryKeyConstraint("application", "number", name="generation_pkey"),
     CheckConstraint("NOT rules OR ruled_at IS NOT NULL", name="generation_rules"),
     CheckConstraint("rules OR NOT in_lieu", name="generation_in_lieu"),

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..errors import DaemonError
 from .address import WebAddress
-from .health import Counts, Loops, Problems
+from .health import Counts, Loops, Problems, Standing
 
 _START_LIMIT = 10.0
 _STOP_LIMIT = 5.0
@@ -30,7 +30,13 @@ class WebNotStarted(DaemonError):
     """The web server cannot answer at its address."""
 
 
-def web_app(loops: Loops, problems: Problems, token: str | None = None, counts: Counts = dict) -> ASGIApp:
+def web_app(
+    loops: Loops,
+    problems: Problems,
+    token: str | None = None,
+    counts: Counts = dict,
+    standing: Standing = lambda: None,
+) -> ASGIApp:
     """Return the application; with ``token``, requests must carry ``Authorization: Bearer …``.
 
     Probes, which often can send none, hear without it whether all is well, and nothing else.
@@ -48,7 +54,9 @@ def web_app(loops: Loops, problems: Problems, token: str | None = None, counts: 
 
     def readyz(request: Request) -> Response:
         found = dict(problems())
-        details = {"problems": found} if _sees_details(request) else {}
+        details: dict[str, object] = {"problems": found} if _sees_details(request) else {}
+        if _sees_details(request) and (said := standing()) is not None:
+            details["generation"] = said
         return JSONResponse({"ready": not found, **details}, 503 if found else 200)
 
     app = Starlette(

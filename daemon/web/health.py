@@ -32,3 +32,8 @@ Counts = Callable[[], Mapping[str, int]]
 
 Called on the web server's thread; must not wait.
 """
+Standing = Callable[[], str | None]
+"""Returns how the replica's definitions stand and what comes next, unless they are current.
+
+Called on the web server's thread; must not wait.
+"""

@@ -28,6 +28,7 @@ from ...telemetry.logs import LOGGER, set_up_logs
 from ...telemetry.notifier import Notifier
 from ...web.address import WebAddress
 from ..ask import ask_url, prepare
+from ..confirm import confirm_superseding
 from ..failures import INTERRUPTED, Misused
 from ..options import File
 from ..progress import PlainView, ProgressView
@@ -58,6 +59,9 @@ def run(
     take_over: Annotated[
         bool, typer.Option("--take-over", help="Make these definitions current, also where newer ones are at work.")
     ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Supersede what living replicas run without asking, at a terminal too.")
+    ] = False,
     no_web: Annotated[bool, typer.Option("--no-web", help="Do not serve HTTP.")] = False,
 ) -> int:
     """Run the schedules in FILE: sync, clean up after dead replicas, then work until SIGTERM."""
@@ -69,19 +73,26 @@ def run(
     for name in now or ():
         application.schedule(name)
     settings = read_settings(flags, application.settings)
+    application = application.revised(settings.revision)
     set_up_logs(settings.log_format, settings.log_level)
+    confirm_superseding(application, settings, take_over=take_over, yes=yes)
     prepare(settings.database)
     if replicas == 1:
         return _one(application, settings, tuple(now or ()), until_idle=until_idle, take_over=take_over)
-    if take_over:
-        while ask_url(settings.database, lambda c: plan_outgoing(c, application), write=True):
-            pass
-        ask_url(settings.database, lambda c: take_on_top(c, application, by=requester()), write=True)
-    if now:
-        trigger_all(application, settings.database, now)
+    _bring_first(application, settings.database, now or (), take_over=take_over)
     command = _replica_command(file, flags, settings.web, until_idle=until_idle)
     report = structlog.stdlib.get_logger(LOGGER).info
     return asyncio.run(Supervisor(command, replicas, until_idle=until_idle, report=report).run())
+
+
+def _bring_first(application: Application, url: str, now: Sequence[str], *, take_over: bool) -> None:
+    """Do what is asked of the whole rather than of each replica: put the definitions on top, trigger ``now``."""
+    if take_over:
+        while ask_url(url, lambda c: plan_outgoing(c, application), write=True):
+            pass
+        ask_url(url, lambda c: take_on_top(c, application, by=requester()), write=True)
+    if now:
+        trigger_all(application, url, now)
 
 
 def _one(
@@ -152,6 +163,6 @@ def _replica_command(
     def command(index: int) -> Sequence[str]:
         own = [] if web is None or not web.asked else [f"--web={web.beside(index)}"]
         off = ["--no-web"] if web is None else []
-        return [sys.executable, "-P", "-m", "leased", "run", *given, *idle, *own, *off, "--", file]
+        return [sys.executable, "-P", "-m", "leased", "run", "--yes", *given, *idle, *own, *off, "--", file]
 
     return command

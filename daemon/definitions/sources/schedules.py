@@ -13,6 +13,7 @@ from ..read import read
 from ..schedule import Schedule
 from ..values.names import check_name, refuse_twice
 from ..values.refusal import Refusal, refused_at
+from ..values.revision import check_revision
 from .keywords import JobKeywords, ScheduleKeywords
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -34,11 +35,16 @@ class SingleKeywords(ScheduleKeywords, NamedJobKeywords, total=False):
 
 
 class Schedules:
-    """The schedules of one application; what is wrong with one is a `DefinitionError` at once."""
+    """The schedules of one application; what is wrong with one is a `DefinitionError` at once.
 
-    def __init__(self, name: str) -> None:
+    ``revision`` orders these definitions among others of the application: a higher one supersedes.
+    """
+
+    def __init__(self, name: str, *, revision: int | None = None) -> None:
         with refused_at(Place()):
             self.name = check_name("application", name)
+        with refused_at(Place(field="revision")):
+            self.revision = None if revision is None else check_revision(revision)
         self._builders: list[ScheduleBuilder] = []
 
     def cron(self, expression: str, /, **settings: Unpack[SingleKeywords]) -> Callable[[Function], Function]:
@@ -71,7 +77,8 @@ class Schedules:
     def application(self, source: Path | None = None, spec: str = "") -> Application:
         """Return what has been defined; raises `DefinitionError` for a schedule without a job."""
         schedules = [builder.schedule() for builder in self._builders]
-        return make_application(self.name, schedules, Place(), source=source or Path(), spec=spec)
+        where = {"source": source or Path(), "spec": spec}
+        return make_application(self.name, schedules, Place(), revision=self.revision, **where)
 
     def replica(self, url: str, /, **settings: Any) -> NoReturn:
         """Refuse: a replica inside another program is not there yet."""

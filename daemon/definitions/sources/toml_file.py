@@ -13,10 +13,11 @@ from ..application import Application, make_application
 from ..job import Job
 from ..read import read
 from ..schedule import Schedule
-from ..values.refusal import Refusal, shown
+from ..values.refusal import Refusal, refused_at, shown
+from ..values.revision import check_revision
 from .user_code import imported, member
 
-FILE_KEYS = ("application", "schedules", "settings")
+FILE_KEYS = ("application", "revision", "schedules", "settings")
 WORK = ("call", "command")
 JOB_KEYS = ("name", *WORK, *Job.settings())
 
@@ -36,6 +37,8 @@ def read_toml(path: Path, source: str) -> Application:
         raise DefinitionError(replace(place, field="schedules"), "it is not a table", "write [schedules.NAME]")
     if not isinstance(settings, dict):
         raise DefinitionError(replace(place, field="settings"), "it is not a table", "write [settings]")
+    with refused_at(replace(place, field="revision")):
+        revision = check_revision(document["revision"]) if "revision" in document else None
     return make_application(
         document["application"],
         [_schedule(name, given, place) for name, given in schedules.items()],
@@ -43,6 +46,7 @@ def read_toml(path: Path, source: str) -> Application:
         source=path,
         spec=str(path),
         settings=settings,
+        revision=revision,
     )
 
 

@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 from ..schedule import TRIGGERS, Schedule
 from ..schema import json_schema_of
 from ..values.names import name_of
+from ..values.revision import GREATEST
 
 
 def json_schema(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -25,6 +26,12 @@ def json_schema(settings: Mapping[str, Any]) -> dict[str, Any]:
         "additionalProperties": False,
         "properties": {
             "application": TypeAdapter(Annotated[str, name_of("application")]).json_schema(),
+            "revision": {
+                "type": "integer",
+                "minimum": 0,
+                "maximum": GREATEST,
+                "description": "Orders these definitions among others of the application: a higher one supersedes.",
+            },
             "settings": {
                 **settings,
                 "description": "Settings of the command. Flags and the environment take precedence.",

@@ -12,20 +12,30 @@ from ..tables import generation, replica
 from .dialects import among
 
 _LATEST = 50
-"""So many of the latest generations are looked at, and the last of the definitions in question."""
+"""So many of the generations that come last are looked at, and those that a decision needs besides."""
 
 
-def latest(connection: Connection, application: str, digest: str) -> list[Row[Any]]:
-    """Return (number, digest, ruled_at, rules) of the latest generations, the oldest first."""
+def latest(connection: Connection, application: str, digest: str, revision: int | None) -> list[Row[Any]]:
+    """Return (number, digest, revision, ruled_at, rules) of the generations that come last by revision
+    and number; of the last one that came; of the one that rules; of the last one with ``digest``; and
+    of those with ``revision``.
+    """
     of_application = generation.c.application == application
-    newest = select(func.max(generation.c.number)).where(of_application).scalar_subquery()
-    own = select(func.max(generation.c.number)).where(of_application, generation.c.digest == digest).scalar_subquery()
-    query = (
-        select(generation.c.number, generation.c.digest, generation.c.ruled_at, generation.c.rules)
-        .where(of_application, or_(generation.c.number > newest - _LATEST, generation.c.number == own))
-        .order_by(generation.c.number)
+    place = (func.coalesce(generation.c.revision, -1).desc(), generation.c.number.desc())
+    numbers = select(generation.c.number).where(of_application)
+    query = select(
+        generation.c.number, generation.c.digest, generation.c.revision, generation.c.ruled_at, generation.c.rules
+    ).where(
+        of_application,
+        or_(
+            generation.c.number.in_(numbers.order_by(*place).limit(_LATEST)),
+            generation.c.number.in_(numbers.where(generation.c.digest == digest).order_by(*place).limit(1)),
+            generation.c.number == select(func.max(generation.c.number)).where(of_application).scalar_subquery(),
+            generation.c.rules,
+            generation.c.revision == revision,
+        ),
     )
-    return list(connection.execute(query))
+    return list(connection.execute(query.order_by(generation.c.number)))
 
 
 def add(connection: Connection, application: str, values: Mapping[str, Any]) -> int:
@@ -58,13 +68,27 @@ def let_rule(connection: Connection, application: str, number: int, *, in_lieu: 
     )
 
 
+def set_revision(connection: Connection, application: str, number: int, revision: int | None) -> None:
+    """Record which revision a generation counts as."""
+    which = (generation.c.application == application, generation.c.number == number)
+    connection.execute(update(generation).where(*which).values(revision=revision))
+
+
 def run_digests_of_others(connection: Connection, application: str, holder: str, seen_within: float) -> set[str]:
     """Return the digests of all schedules that living replicas besides ``holder`` have."""
     digests = [row.digest for row in others(connection, application, holder, seen_within) if row.digest]
     query = select(generation.c.run_digests).where(
         generation.c.application == application, among(generation.c.digest, digests)
     )
-    return {digest for known in connection.scalars(query) for digest in json.loads(known)}
+    return {digest for known in connection.scalars(query) for digest in read_run_digests(known)}
+
+
+def read_run_digests(stored: str) -> list[str]:
+    """Return the digests of schedules out of what is stored of a generation's schedules: by name, what
+    execution reads and all of it; formerly a list of the first alone.
+    """
+    known = json.loads(stored)
+    return known if isinstance(known, list) else [run_digest for run_digest, _ in known.values()]
 
 
 def others(connection: Connection, application: str, holder: str | None, seen_within: float) -> list[Row[Any]]:

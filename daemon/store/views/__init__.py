@@ -1,6 +1,7 @@
 """The views of the tables for people and programs: frozen values, each read in a few statements."""
 
 from ...errors import NotFound
+from .generations import GenerationLine, RunBy, read_generations
 from .history import JobRunLine, RunDetail, RunLine, read_run, read_runs
 from .locks import Lock, read_locks
 from .names import applications_with, schedule_names
@@ -11,6 +12,7 @@ from .summary import JobSummary, Summary, summary
 from .values import plain
 
 __all__ = [
+    "GenerationLine",
     "JobRunLine",
     "JobSummary",
     "Lock",
@@ -18,6 +20,7 @@ __all__ = [
     "Overview",
     "Problem",
     "ReplicaLine",
+    "RunBy",
     "RunDetail",
     "RunLine",
     "RunningJob",
@@ -28,6 +31,7 @@ __all__ = [
     "applications_with",
     "plain",
     "problems",
+    "read_generations",
     "read_locks",
     "read_overview",
     "read_replicas",

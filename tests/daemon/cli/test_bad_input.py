@@ -44,6 +44,26 @@ MISTAKES = {
         TOML.format('[settings]\nlease_tl = "15s"', 'command = "true"'),
         ["[settings] lease_tl", 'did you mean "lease_ttl"?'],
     ),
+    "revision that is no number": (
+        "s.py",
+        "from daemon import Schedules\nschedules = Schedules('shop', revision='42')\n",
+        ["s.py, line 2", "revision", '"42" is no revision; give a whole number from 0 to 9223372036854775807'],
+    ),
+    "revision that is true": (
+        "s.toml",
+        "revision = true\n" + TOML.format("", 'command = "true"'),
+        ["True is no revision"],
+    ),
+    "revision below 0": (
+        "s.toml",
+        "revision = -1\n" + TOML.format("", 'command = "true"'),
+        ["revision: -1 is no revision"],
+    ),
+    "revision in [settings]": (
+        "s.toml",
+        TOML.format("[settings]\nrevision = 42", 'command = "true"'),
+        ["[settings] revision", "write revision = … at the top of the file"],
+    ),
     "missing function": ("s.toml", TOML.format("", 'call = "json:nothing"'), ['schedule "a"', 'job "b"', "nothing"]),
     "missing module": ("s.toml", TOML.format("", 'call = "no_such.module:f"'), ['schedule "a"', "no_such"]),
     "TOML error": ("s.toml", 'application = "shop\n', ["s.toml", "TOML", "line 1"]),
@@ -107,6 +127,14 @@ def test_a_mistake_in_the_file_seen_from_outside(process: Leased, folder: Path, 
         (["run"], "FILE"),
         (["run", "shop.py", "--databse", "x"], "--databse"),
         (["run", "shop.py", "--database", "postgresql:/u:geheim@h"], "--database: the database's URL cannot be read"),
+        (["run", "shop.py", "--revision", "soon"], '--revision: "soon" is no revision; give a whole number from 0 to'),
+        (["run", "shop.py", "--revision", "-1"], '--revision: "-1" is no revision'),
+        (["run", "shop.py", "--revision", str(2**63)], "--revision: "),
+        (["run", "shop.py", "--yes=1"], "--yes"),
+        (["sync", "shop.py", "--revision", "1.5"], '--revision: "1.5" is no revision'),
+        (["generations", "--limit", "0"], "--limit"),
+        (["generations", "--limit", "x"], "--limit"),
+        (["generations", "shop.py"], "shop.py"),
         (["preview", "61 * * * *"], "out of range"),
         (["preview", "0 0 31 2 *"], "never fires"),
         (["preview", "0"], 'EXPRESSION: "0" is too short; 0.1 seconds are the least'),
@@ -117,6 +145,9 @@ def test_a_mistake_in_the_file_seen_from_outside(process: Leased, folder: Path, 
         (["runs", "--state", "lost"], 'there is no state "lost"'),
         (["show", "first"], "RUN"),
         (["trigger", "nightly", "--params", "{"], "--params is not valid JSON"),
+        (["trigger", "nightly", "--why", ""], "--why is empty"),
+        (["trigger", "nightly", "--why", "a\nb"], "--why has line breaks or control characters"),
+        (["trigger", "nightly", "--by", "x" * 501], "--by has 501 characters; 500 are the most"),
         (["cancel"], "RUN"),
         (["cancel", "first"], "RUN"),
         (["cancel", "0"], "RUN"),
@@ -140,7 +171,7 @@ def test_a_command_whose_time_has_not_come_is_refused(leased: Leased, command: s
     one_sentence(leased(command, "x", "--wait", "30s"), 2, f"the command {command} does not exist yet; ")
 
 
-@pytest.mark.parametrize("command", ["status", "runs", "locks", "replicas"])
+@pytest.mark.parametrize("command", ["status", "runs", "locks", "replicas", "generations"])
 def test_reading_makes_no_database(leased: Leased, folder: Path, command: str) -> None:
     one_sentence(leased(command), 1, "there is no database file", "leased.db")
     nothing_half_done(folder)

@@ -28,7 +28,8 @@ def test_check_shows_the_next_occurrences_and_what_is_worth_a_remark(leased: Lea
 def test_schema_is_that_of_a_toml_file(leased: Leased) -> None:
     document = leased("schema").document
     assert document["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    assert set(document["properties"]) == {"application", "schedules", "settings"}
+    assert set(document["properties"]) == {"application", "revision", "schedules", "settings"}
+    assert "revision" not in document["properties"]["settings"]["properties"]
 
 
 def test_preview_marks_daylight_saving_time(leased: Leased) -> None:
@@ -61,15 +62,21 @@ def test_preview_takes_each_kind_of_trigger(leased: Leased, expression: str, ins
 
 def test_sync_shows_first_and_does_then(leased: Leased, folder: Path) -> None:
     leased("db", "upgrade")
-    assert leased("sync", "shop.py", "--dry-run").out == "would be added: nightly\n"
+    assert leased("sync", "shop.py", "--dry-run").out == (
+        "these definitions would be generation 1, current at once\nwould be added: nightly\n"
+    )
     assert leased("sync", "shop.py", "--json").document == {
         "schema": "leased/sync/1",
         "application": "shop",
         "dry_run": False,
         "staged": False,
+        "generation": {"number": 1, "is_new": True, "state": "current"},
+        "others": [],
         "items": [{"schedule": "nightly", "change": "added"}],
     }
-    assert leased("sync", "shop.py").out == "unchanged: 1 schedule\n"
+    assert leased("sync", "shop.py").out == (
+        "these definitions are generation 1 already, current\nunchanged: 1 schedule\n"
+    )
 
 
 def test_trigger_records_who_and_why(leased: Leased) -> None:

@@ -5,150 +5,21 @@ their signs of life.
 """
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import update
 
 from daemon.cli.commands.acting.trigger import trigger_all
 from daemon.definitions.application import Application
 from daemon.definitions.schedule import Schedule
-from daemon.execution.claim import claim
-from daemon.operations.trigger import trigger
-from daemon.recovery import registry
 from daemon.scheduling.bring import stage, take_on_top
-from daemon.scheduling.rollout import Rollout
-from daemon.store.tables import generation, run
 from daemon.store.tables import replica as replicas
-from daemon.telemetry.facts import Fact, Note
-from lease.database.database import Database
-from lease.database.opening import open_database
-from tests.support.store import Store, a_schedule, an_application
+from daemon.store.tables import run
+from tests.support.store import a_schedule, an_application
+
+from .world import FOR_GOOD, LONG_AGO, NEW, NEWER, OLD, STEP, T, World, jobs_of
 
 pytestmark = [pytest.mark.conformance, pytest.mark.anyio]
-
-T = 20.0
-STEP = 5.0
-FOR_GOOD = 40.0
-LONG_AGO = 20.0
-"""Seconds after which a replica that gave no sign of life does not count as living."""
-
-OLD = an_application(a_schedule("stays"), a_schedule("changes"), a_schedule("goes"))
-NEW = an_application(a_schedule("stays"), a_schedule("changes", jobs=("other",)), a_schedule("comes"))
-NEWER = an_application(a_schedule("stays"), a_schedule("comes", jobs=("third",)))
-
-
-class Side:
-    """One replica, with a clock of its own."""
-
-    def __init__(self, world: "World", application: Application, holder: str) -> None:
-        self.holder = holder
-        self.said: list[str] = []
-        self._world = world
-        self._entry = registry.own_entry(holder, application.name, application.digest)
-        self._now = 0.0
-        self.rollout = Rollout(
-            world.database, application, holder, holder, self._hear, takeover_after=T, clock=lambda: self._now
-        )
-
-    def _hear(self, fact: Fact) -> None:
-        assert isinstance(fact, Note)
-        self.said.append(fact.text)
-
-    async def start(self, *, take_over: bool = False) -> None:
-        self._world.store.do(registry.register, self._entry)
-        await self.rollout.join(take_over=take_over)
-
-    async def sign_of_life(self, seconds: float = STEP) -> None:
-        self._now += seconds
-        self._world.store.do(registry.touch, self.holder)
-        self._world.store.shift(replicas, replicas.c.holder == self.holder, ready_at=-self._now)
-        await self.rollout.look()
-
-
-class World:
-    """A database, and the replicas on it."""
-
-    def __init__(self, store: Store, database: Database) -> None:
-        self.store = store
-        self.database = database
-        self.living: list[Side] = []
-
-    async def start(self, application: Application, holder: str, *, take_over: bool = False) -> Side:
-        side = Side(self, application, holder)
-        await side.start(take_over=take_over)
-        self.living.append(side)
-        return side
-
-    def kill(self, side: Side) -> None:
-        self.living.remove(side)
-        self.store.shift(replicas, replicas.c.holder == side.holder, seen_at=-LONG_AGO)
-
-    def end(self, side: Side) -> None:
-        self.living.remove(side)
-        self.store.do(registry.mark_stopped, side.holder)
-
-    async def pass_time(self, seconds: float) -> None:
-        for _ in range(round(seconds / STEP)):
-            for side in self.living:
-                await side.sign_of_life()
-
-    def defined(self) -> dict[str, list[str]]:
-        """Return the jobs of each schedule that is not retired."""
-        rows = self.store.schedules().values()
-        return {row.name: _jobs(row.definition) for row in rows if row.retired_at is None}
-
-    @property
-    def ruler(self) -> Any:
-        (row,) = self.store.rows(select(generation).where(generation.c.rules))
-        return row
-
-    def rules(self, application: Application, *, in_lieu: bool = False) -> bool:
-        row = self.ruler
-        return bool((row.digest, row.in_lieu) == (application.digest, in_lieu))
-
-    def trigger(self, name: str) -> int:
-        return self.store.do(trigger, "shop", name, requested_by="a test")
-
-    def claimed_by(self, application: Application) -> list[str]:
-        """Claim what a replica with these definitions may, and return the schedules."""
-        digests = [one.run_digest() for one in application.schedules]
-        return sorted(one.schedule for one in self.store.do(claim, "shop", digests, "h", "a replica", 60.0, 10))
-
-    def numbers(self) -> list[int]:
-        return [row.number for row in self.store.rows(select(generation).order_by(generation.c.number))]
-
-
-def _jobs(definition: str) -> list[str]:
-    return [job["name"] for job in json.loads(definition)["jobs"]]
-
-
-def jobs_of(application: Application) -> dict[str, list[str]]:
-    return {one.name: [job.name for job in one.jobs] for one in application.schedules}
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    with Store(database_url) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def world(store: Store, database_url: str) -> AsyncIterator[World]:
-    async with opened(database_url) as database:
-        yield World(store, database)
-
-
-@asynccontextmanager
-async def opened(url: str) -> AsyncIterator[Database]:
-    database = open_database(url, timeout=10.0, application="a test")
-    try:
-        yield database
-    finally:
-        await database.close()
 
 
 async def test_new_definitions_rule_from_their_first_ready_replica_on(world: World) -> None:
@@ -223,7 +94,7 @@ async def test_the_newer_ones_rule_again_when_one_has_been_ready_for_long(world:
 async def test_a_rollback_is_for_good_when_no_newer_one_has_been_ready_for_longer(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("daemon.scheduling.generations.FOR_GOOD_AFTER", FOR_GOOD)
+    monkeypatch.setattr("daemon.scheduling.generations.moves.FOR_GOOD_AFTER", FOR_GOOD)
     await world.start(OLD, "a1")
     new = await world.start(NEW, "b1")
     world.end(new)

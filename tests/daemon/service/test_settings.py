@@ -178,3 +178,16 @@ def test_an_address_is_read_as_people_write_it(text: str, address: WebAddress) -
 
 def test_off_is_no_address() -> None:
     assert read_settings({"web": "off"}).web is None
+
+
+def test_a_revision_comes_from_a_flag_or_the_environment_and_never_from_the_settings_of_a_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert read_settings().revision is None
+    monkeypatch.setenv("LEASED_REVISION", "42")
+    assert read_settings().revision == 42
+    assert read_settings({"revision": "0043"}).revision == 43
+    monkeypatch.setenv("LEASED_REVISION", "")
+    assert read_settings().revision is None
+    with pytest.raises(SettingsError, match=r"\[settings\] revision"):
+        read_settings({}, {"revision": 42})

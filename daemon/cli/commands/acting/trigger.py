@@ -8,7 +8,7 @@ import typer
 from sqlalchemy import Connection
 
 from ....definitions.application import Application
-from ....operations.requester import requester
+from ....operations.requester import recordable, requester
 from ....operations.trigger import trigger as trigger_run
 from ....operations.trigger import trigger_now
 from ....scheduling.bring import bring
@@ -26,16 +26,22 @@ def trigger(
     schedule: Annotated[str, typer.Argument(help="The name of the schedule.", show_default=False)],
     application: ApplicationName = None,
     why: Annotated[str | None, typer.Option(metavar="TEXT", help="The reason, recorded with the run.")] = None,
+    by: Annotated[
+        str | None, typer.Option(metavar="WHO", help="Who requests it; by default the user and the host.")
+    ] = None,
     params: Annotated[str | None, typer.Option(metavar="JSON", help="Parameters of the run: a JSON object.")] = None,
     database: Database = None,
     as_json: Json = False,
 ) -> None:
     """Request a run now, and record who asked and why; a replica executes it."""
     given = _params(params)
+    if why is not None:
+        recordable("--why", why)
+    who = recordable("--by", by) if by is not None else requester()
 
     def unit(connection: Connection) -> tuple[str, int]:
         found = application if application is not None else _infer(connection, schedule)
-        return found, trigger_run(connection, found, schedule, requested_by=requester(), why=why, params=given)
+        return found, trigger_run(connection, found, schedule, requested_by=who, why=why, params=given)
 
     found, run_id = ask(database, unit, write=True)
     if as_json:

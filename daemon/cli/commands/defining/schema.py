@@ -10,4 +10,6 @@ from ....service.settings import Settings
 
 def schema() -> None:
     """Print the JSON Schema of TOML files, which lets an editor check and complete them."""
-    sys.stdout.write(json.dumps(json_schema(json_schema_of(Settings)), ensure_ascii=False, indent=2) + "\n")
+    settings = json_schema_of(Settings)
+    del settings["properties"]["revision"]  # in a file it is no setting: it stands at the top
+    sys.stdout.write(json.dumps(json_schema(settings), ensure_ascii=False, indent=2) + "\n")

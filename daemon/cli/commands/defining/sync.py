@@ -1,22 +1,35 @@
 """`leased sync`: the write of definitions to the database, or a list of what it would change."""
 
-from dataclasses import fields
-from typing import Annotated
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, assert_never
 
 import typer
 from sqlalchemy import Connection
 
 from ....definitions.application import Application
 from ....definitions.sources.load import load
+from ....operations.foresee import Foreseen, foresee
+from ....operations.generations import processes, who_runs
 from ....operations.requester import requester
 from ....scheduling.bring import stage, take_on_top
+from ....scheduling.generations import State
 from ....scheduling.sync import SyncReport, plan_outgoing
 from ....scheduling.sync import sync as write_definitions
-from ....service.settings import read_settings
-from ....text import clean
+from ....service.settings import Settings, read_settings
 from ...ask import ask_url, prepare
-from ...options import Database, File, Json
-from ...screen import screen, write_json
+from ...options import Database, File, Json, Revision
+from ...screen import print_sentences, screen, write_json
+
+
+@dataclass(frozen=True, slots=True)
+class _Synced:
+    """What the definitions changed or would change, and how they stand or would stand."""
+
+    report: SyncReport
+    foreseen: Foreseen
+    written: bool
+    """They are those in the database now."""
 
 
 def sync(
@@ -25,6 +38,7 @@ def sync(
     take_over: Annotated[
         bool, typer.Option("--take-over", help="Make them current, also where replicas of others are at work.")
     ] = False,
+    revision: Revision = None,
     database: Database = None,
     as_json: Json = False,
 ) -> None:
@@ -34,48 +48,105 @@ def sync(
     replica of their own on, or by --take-over.
     """
     application = load(file)
-    url = read_settings({"database_url": database}, application.settings).database
-    if dry_run:
-        report, staged = ask_url(url, lambda connection: write_definitions(connection, application, dry_run=True)), None
-    else:
-        prepare(url)
-        while ask_url(url, lambda connection: plan_outgoing(connection, application), write=True):
+    settings = read_settings({"database_url": database, "revision": revision}, application.settings)
+    application = application.revised(settings.revision)
+    if not dry_run:
+        prepare(settings.database)
+        while ask_url(settings.database, lambda connection: plan_outgoing(connection, application), write=True):
             pass
-        report, staged = ask_url(url, lambda connection: _brought(connection, application, take_over), write=True)
-    changes = [(field.name, name) for field in fields(report) for name in getattr(report, field.name)]
+
+    def unit(connection: Connection) -> _Synced:
+        return _synced(connection, application, settings, take_over=take_over, dry_run=dry_run)
+
+    found = ask_url(settings.database, unit, write=not dry_run)
+    changes = [(field.name, name) for field in fields(found.report) for name in getattr(found.report, field.name)]
     if as_json:
-        items = [{"schedule": name, "change": change} for change, name in changes]
-        facts = {"application": application.name, "dry_run": dry_run, "staged": staged is not None, "items": items}
-        write_json("sync", facts)
+        write_json("sync", {"application": application.name, "dry_run": dry_run, **_facts(found, changes)})
         return
     console = screen()
-    if staged is not None:
-        console.print(clean(staged), soft_wrap=True)
-    would_be = "" if staged is None and not dry_run else "would be "
-    for change, name in changes:
-        if change != "unchanged":
-            console.print(clean(_told(change, name, would_be)), soft_wrap=True)
-    left = len(report.unchanged)
+    print_sentences(console, _sentences(found, dry_run=dry_run), style="none")
+    told = [
+        _told(change, name, "" if found.written else "would be ") for change, name in changes if change != "unchanged"
+    ]
+    print_sentences(console, told, style="none")
+    left = len(found.report.unchanged)
     if left:
         console.print(f"unchanged: {left} {'schedule' if left == 1 else 'schedules'}")
+
+
+def _synced(
+    connection: Connection, application: Application, settings: Settings, *, take_over: bool, dry_run: bool
+) -> _Synced:
+    """Bring the definitions, unless ``dry_run``."""
+    foreseen = foresee(connection, application, by="sync", take_over=take_over, takeover_after=settings.takeover_after)
+    report = None
+    if not dry_run:
+        report = (take_on_top if take_over else stage)(connection, application, by=requester()).report
+    if report is not None:
+        return _Synced(report, foreseen, written=True)
+    return _Synced(write_definitions(connection, application, dry_run=True), foreseen, written=False)
+
+
+def _facts(found: _Synced, changes: list[tuple[str, str]]) -> Mapping[str, Any]:
+    generation = found.foreseen.forecast
+    others = [
+        {
+            "number": one.number,
+            "digest": one.digest,
+            "revision": one.revision,
+            "state": one.state,
+            "replicas": one.replicas,
+        }
+        for one in found.foreseen.others
+    ]
+    return {
+        "staged": generation.state == "staged",
+        "generation": {"number": generation.number, "is_new": generation.is_new, "state": generation.state},
+        "others": others,
+        "items": [{"schedule": name, "change": change} for change, name in changes],
+    }
+
+
+def _sentences(found: _Synced, *, dry_run: bool) -> list[str]:
+    """Return which generation the definitions are, or would be, how it stands, and who runs others."""
+    generation, others = found.foreseen.forecast, found.foreseen.others
+    named = f"generation {generation.number}"
+    what = (
+        f"would be {named}"
+        if dry_run and generation.is_new
+        else f"are {named}{'' if generation.is_new else ' already'}"
+    )
+    said = [f"these definitions {what}, {_stands(generation.state, ruled=found.written)}"]
+    if generation.missing:
+        said.append(generation.missing)
+    if others:
+        said.append(f"{who_runs(others)}: {processes(others)}")
+    return said
+
+
+def _stands(state: State, *, ruled: bool) -> str:
+    """Return how definitions stand after a sync, as text."""
+    match state:
+        case "current":
+            return "current" if ruled else "current at once"
+        case "in lieu":
+            return "which stands in for a newer one and retires nothing"
+        case "staged":
+            return (
+                "staged because replicas of others are at work: current from its first ready replica on, or at once "
+                "with --take-over"
+            )
+        case "next":
+            return "current when a replica of it has been ready for long enough, or at once with --take-over"
+        case "superseded":
+            return "superseded by a newer one; --take-over makes it current all the same"
+        case "unknown":
+            return "not known yet"
+        case _:
+            assert_never(state)
 
 
 def _told(change: str, name: str, would_be: str) -> str:
     if change == "unreadable":
         return f"{name}: what was due has no run, for its stored definition cannot be read"
     return f"{would_be}{change}: {name}"
-
-
-def _brought(connection: Connection, application: Application, take_over: bool) -> tuple[SyncReport, str | None]:
-    """Return what the definitions changed; where they were staged, what they would, and a sentence on that."""
-    put = take_on_top if take_over else stage
-    brought = put(connection, application, by=requester())
-    if brought.report is not None:
-        return brought.report, None
-    own, ruler = brought.order.latest(application.digest), brought.order.ruler
-    number, ruling = own.number if own else 0, ruler.number if ruler else 0
-    said = (
-        f"staged as generation {number}, because replicas of generation {ruling} are at work: it is current from its "
-        "first ready replica on, or at once with --take-over"
-    )
-    return write_definitions(connection, application, dry_run=True), said

@@ -4,14 +4,18 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from sqlalchemy import Connection
 
+from ....operations.generations import GenerationStanding, beside_each_other, read_standings
 from ....recovery.deaths import neighbours, proven_dead
+from ....service.settings import read_settings
 from ....store.views import Overview, Problem, RunningRun, ScheduleLine, problems, read_overview
 from ....text import ago, clean, lasted, number, when
 from ...ask import ask
 from ...failures import FAILED
 from ...options import Application, Database, Json
-from ...screen import add, screen, state_cell, table, write_json
+from ...screen import add, print_sentences, screen, state_cell, table, write_json
+from .generation_table import generation_table, sentences
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,7 +28,14 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Show replicas, schedules, what is running, and what is late, stuck or failing."""
-    overview = ask(database, lambda c: read_overview(c, application, dead=proven_dead(neighbours(c))))
+    takeover_after = read_settings({"database_url": database}).takeover_after
+
+    def read(connection: Connection) -> tuple[Overview, list[GenerationStanding]]:
+        dead = proven_dead(neighbours(connection))
+        standings = read_standings(connection, application, dead=dead, takeover_after=takeover_after)
+        return read_overview(connection, application, dead=dead), beside_each_other(standings)
+
+    overview, generations = ask(database, read)
     found = problems(overview)
     if as_json:
         write_json(
@@ -34,6 +45,7 @@ def status(
                 "ok": not found,
                 "problems": found,
                 "replicas": overview.replicas,
+                "generations": generations,
                 "running": overview.running,
                 "waiting": overview.waiting,
                 "waiting_count": overview.waiting_count,
@@ -41,12 +53,17 @@ def status(
             },
         )
     else:
-        _show(screen(), overview, found)
+        _show(screen(), overview, generations, found)
     if check and found:
         raise typer.Exit(FAILED)
 
 
-def _show(console: "Console", overview: Overview, found: tuple[Problem, ...]) -> None:
+def _show(
+    console: "Console",
+    overview: Overview,
+    generations: Sequence[GenerationStanding],
+    found: tuple[Problem, ...],
+) -> None:
     console.print(f"{when(overview.database_time)} by the database's clock", style="dim")
     if overview.replicas:
         replicas = table("replica", "application", "state", "since", "last seen")
@@ -54,9 +71,25 @@ def _show(console: "Console", overview: Overview, found: tuple[Problem, ...]) ->
             cells = (state_cell(one.state), when(one.started_at), ago(one.seen_ago))
             add(replicas, f"{one.host}:{one.pid}", one.application, *cells)
         console.print(replicas)
-    if overview.schedules:
+    if generations:
+        console.print(generation_table(generations))
+        print_sentences(console, sentences(generations))
+    _show_schedules(console, overview.schedules)
+    _show_running(console, overview.running)
+    if overview.waiting_count:
+        first = ", ".join(f"{run.schedule} (run {run.id})" for run in overview.waiting[:3])
+        rest = f" and {overview.waiting_count - 3} more" if overview.waiting_count > 3 else ""
+        console.print(clean(f"Waiting: {first}{rest}"), soft_wrap=True)
+    for problem in found:
+        console.print(clean(f"{problem.kind}: {problem.text}"), style="red", soft_wrap=True)
+    if not found:
+        console.print("Nothing is late, stuck or failing.", style="green")
+
+
+def _show_schedules(console: "Console", found: Sequence[ScheduleLine]) -> None:
+    if found:
         schedules = table("schedule", "application", "when", "next due", "last run", "state", "took", right=("took",))
-        for line in overview.schedules:
+        for line in found:
             last = ", ".join(filter(None, (str(line.last_run_id or ""), when(line.last_started_at))))
             add(
                 schedules,
@@ -71,15 +104,6 @@ def _show(console: "Console", overview: Overview, found: tuple[Problem, ...]) ->
         console.print(schedules)
     else:
         console.print("There are no schedules yet; `leased run FILE` or `leased sync FILE` adds them.")
-    _show_running(console, overview.running)
-    if overview.waiting_count:
-        first = ", ".join(f"{run.schedule} (run {run.id})" for run in overview.waiting[:3])
-        rest = f" and {overview.waiting_count - 3} more" if overview.waiting_count > 3 else ""
-        console.print(clean(f"Waiting: {first}{rest}"), soft_wrap=True)
-    for problem in found:
-        console.print(clean(f"{problem.kind}: {problem.text}"), style="red", soft_wrap=True)
-    if not found:
-        console.print("Nothing is late, stuck or failing.", style="green")
 
 
 def _show_running(console: "Console", found: Sequence[RunningRun]) -> None:
@@ -90,8 +114,7 @@ def _show_running(console: "Console", found: Sequence[RunningRun]) -> None:
             job += f", cancelled by {run.cancelled_by}" if run.cancelled_by else ""
             add(shown, run.id, run.schedule, job, _progress(run), lasted(run.running_for), run.token, _holder(run))
         console.print(shown)
-    for sentence in drains(found):
-        console.print(clean(sentence), style="yellow", soft_wrap=True)
+    print_sentences(console, drains(found))
 
 
 def drains(running: Iterable[RunningRun]) -> list[str]:

@@ -1,0 +1,38 @@
+"""Generations that are at work beside each other, as commands show them."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from ....operations.generations import GenerationStanding
+from ...screen import add, table
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+DIGEST_SHOWN = 12
+"""How many characters of a digest are shown in a table; --json has all of them."""
+
+
+def generation_table(found: Sequence[GenerationStanding]) -> "Table":
+    """Return a table of generations, who runs each, and what it has otherwise than the database."""
+    shown = table(
+        "generation", "application", "revision", "state", "run by", "differs", right=("generation", "revision")
+    )
+    for one in found:
+        differs = "" if one.differs is None else str(one.differs)
+        add(shown, one.number, one.application, one.revision, one.state, run_by(one), differs)
+    return shown
+
+
+def run_by(one: GenerationStanding) -> str:
+    """Return the replicas that run it, as text; not ready ones are marked."""
+    return ", ".join(f"{it.host}:{it.pid}{'' if it.is_ready else ' (not ready)'}" for it in one.replicas)
+
+
+def sentences(found: Iterable[GenerationStanding]) -> list[str]:
+    """Return what comes next of each, as sentences."""
+    return [f"Generation {one.number} of {one.application} is {_adverb(one)}{one.next}." for one in found if one.next]
+
+
+def _adverb(one: GenerationStanding) -> str:
+    return f"{'standing in' if one.state == 'in lieu' else one.state}: "

@@ -1,0 +1,64 @@
+"""`leased generations`: the definitions that an application has had, and who runs which."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ....operations.generations import GenerationStanding, beside_each_other, read_standings
+from ....recovery.deaths import neighbours, proven_dead
+from ....service.settings import read_settings
+from ....text import when
+from ...ask import ask
+from ...options import Application, Database, Json
+from ...screen import add, print_sentences, screen, table, write_json
+from .generation_table import DIGEST_SHOWN, run_by, sentences
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+def generations(
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many of each application to list.")] = 20,
+    database: Database = None,
+    application: Application = None,
+    as_json: Json = False,
+) -> None:
+    """List the generations of the definitions, which of them rule, who runs which, and what comes next."""
+    takeover_after = read_settings({"database_url": database}).takeover_after
+    found = ask(
+        database,
+        lambda c: read_standings(
+            c, application, limit=limit, dead=proven_dead(neighbours(c)), takeover_after=takeover_after
+        ),
+    )
+    if as_json:
+        write_json("generations", {"items": found})
+        return
+    console = screen()
+    if not found:
+        console.print("There are no generations.")
+        return
+    console.print(_table(found))
+    print_sentences(console, sentences(beside_each_other(found)))
+
+
+def _table(found: Sequence[GenerationStanding]) -> "Table":
+    columns = ("generation", "application", "digest", "revision", "state", "brought by", "came")
+    shown = table(*columns, "ruled", "superseded", "changed", "run by", right=("generation", "revision"))
+    for one in found:
+        add(
+            shown,
+            one.number,
+            one.application,
+            one.digest[:DIGEST_SHOWN],
+            one.revision,
+            one.state,
+            one.brought_by,
+            when(one.came_at),
+            when(one.ruled_at),
+            when(one.superseded_at),
+            (one.changes or "").removeprefix("schedules: "),
+            run_by(one),
+        )
+    return shown

@@ -1,0 +1,167 @@
+"""The generations as they stand now: who runs which, what differs, and what comes next and when (rule 21)."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+
+from sqlalchemy import Connection
+
+from lease.durations import format_duration
+
+from ..scheduling.generations import (
+    FOR_GOOD_AFTER,
+    Differences,
+    Generation,
+    Order,
+    State,
+    differences,
+    state_of,
+)
+from ..store.views import GenerationLine, RunBy, read_generations
+
+MOST = 50
+"""So many of the generations that came last are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationStanding:
+    """A generation, how it stands, and who runs it."""
+
+    application: str
+    number: int
+    digest: str
+    revision: int | None
+    """What it counts as."""
+    state: State
+    brought_by: str
+    came_at: datetime
+    ruled_at: datetime | None
+    superseded_at: datetime | None
+    changes: str | None
+    replicas: tuple[RunBy, ...]
+    differs: Differences | None
+    """In what, from the definitions in the database; None if they are its own, or that is not known."""
+    next: str | None
+    """What comes next, and when about: the replicas themselves count the time."""
+
+
+def read_standings(
+    connection: Connection,
+    application: str | None = None,
+    *,
+    limit: int = MOST,
+    dead: Collection[str] = (),
+    takeover_after: float,
+) -> list[GenerationStanding]:
+    """Return how the generations stand, those of each application from the newest on."""
+    lines = read_generations(connection, application, limit=limit, dead=dead)
+    return [
+        one
+        for _, of_application in groupby(lines, key=lambda line: line.application)
+        for one in _standings(list(of_application), takeover_after)
+    ]
+
+
+def beside_each_other(standings: Iterable[GenerationStanding]) -> list[GenerationStanding]:
+    """Return those that live, rule, or wait for that, of applications that have more than one such."""
+    found: list[GenerationStanding] = []
+    for _, group in groupby(standings, key=lambda one: one.application):
+        some = [one for one in group if one.replicas or one.state != "superseded"]
+        found += some if len(some) > 1 else []
+    return found
+
+
+def who_runs(standings: Iterable[GenerationStanding]) -> str:
+    """Return who runs these generations: ``2 replicas on web1, web2 run generation 7``."""
+    return ", ".join(
+        f"{_replicas(one.replicas)} {'runs' if len(one.replicas) == 1 else 'run'} generation {one.number}"
+        + (f" (revision {one.revision})" if one.revision is not None else "")
+        for one in standings
+    )
+
+
+def processes(standings: Iterable[GenerationStanding]) -> str:
+    """Return the processes that run them, as text: ``web1:4711, web2:17``."""
+    return ", ".join(f"{replica.host}:{replica.pid}" for one in standings for replica in one.replicas)
+
+
+def _standings(lines: Sequence[GenerationLine], takeover_after: float) -> list[GenerationStanding]:
+    order = Order(
+        [Generation(line.number, line.digest, line.ruled_at is None, line.rules, line.revision) for line in lines]
+    )
+    made = {one.number: one for one in order.generations}
+    ruler = next((line for line in lines if line.rules), None)
+    return [
+        GenerationStanding(
+            line.application,
+            line.number,
+            line.digest,
+            line.revision,
+            state_of(order, made[line.number]),
+            line.brought_by,
+            line.came_at,
+            line.ruled_at,
+            line.superseded_at,
+            line.changes,
+            line.replicas,
+            _differs(line, ruler),
+            _next(order, made[line.number], lines, takeover_after),
+        )
+        for line in lines
+    ]
+
+
+def _differs(line: GenerationLine, ruler: GenerationLine | None) -> Differences | None:
+    if ruler is None or line is ruler or line.fingerprints is None or ruler.fingerprints is None:
+        return None
+    return differences(line.fingerprints, ruler.fingerprints)
+
+
+def _next(order: Order, own: Generation, lines: Sequence[GenerationLine], takeover_after: float) -> str | None:
+    by_number = {line.number: line for line in lines}
+    line, newest = by_number[own.number], order.newest
+    match state_of(order, own):
+        case "staged":
+            return "it is current from its first ready replica on, or at once with --take-over"
+        case "next":
+            return _when_back(line, takeover_after)
+        case "in lieu" if newest is not None and not _is_ready(by_number[newest.number]):
+            left = _about(FOR_GOOD_AFTER, by_number[newest.number].away_for)
+            return f"it is put on top for good {left} unless a replica of generation {newest.number} is ready"
+        case "in lieu" if newest is not None:
+            return f"it gives way to generation {newest.number}"
+        case "superseded" if newest is not None and _is_ready(line):
+            newer = [one for one in lines if _rank(order, one) > own.rank and one.digest != own.digest]
+            if any(_is_ready(one) for one in newer):
+                return None
+            left = _about(
+                takeover_after, min((one.away_for for one in newer if one.away_for is not None), default=None)
+            )
+            return f"it rules {left} unless a replica of generation {newest.number} is ready"
+    return None
+
+
+def _when_back(line: GenerationLine, takeover_after: float) -> str:
+    ready = [one.ready_for for one in line.replicas if one.is_ready and one.ready_for is not None]
+    if not ready:
+        return f"it rules again when a replica of it has been ready for {format_duration(takeover_after)}"
+    return f"it rules again {_about(takeover_after, max(ready))} if a replica of it stays ready"
+
+
+def _about(after: float, passed: float | None) -> str:
+    left = after if passed is None else max(0.0, after - passed)
+    return f"in about {format_duration(float(round(left)))}"
+
+
+def _is_ready(line: GenerationLine) -> bool:
+    return any(one.is_ready for one in line.replicas)
+
+
+def _rank(order: Order, line: GenerationLine) -> tuple[int, int]:
+    return next(one.rank for one in order.generations if one.number == line.number)
+
+
+def _replicas(found: Sequence[RunBy]) -> str:
+    hosts = ", ".join(sorted({one.host for one in found}))
+    return f"{len(found)} {'replica' if len(found) == 1 else 'replicas'} on {hosts}"

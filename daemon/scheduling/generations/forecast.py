@@ -1,0 +1,65 @@
+"""The forecast: what would become of definitions if they were brought now. Pure (rule 21)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from .moves import Count, next_move, sync_move
+from .order import Move, Order, Others, PutOnTop
+from .standing import State, missing, state_of
+
+By = Literal["replica", "sync"]
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """The generation that definitions would be, and how it would stand."""
+
+    number: int
+    is_new: bool
+    """There is no such generation yet."""
+    state: State
+    missing: str = ""
+    """What keeps them from being the newest, if that is their revision."""
+    supersedes: frozenset[str] = frozenset()
+    """The digests of the other living replicas, if these definitions took the place of those that rule."""
+
+
+def forecast(
+    order: Order,
+    digest: str,
+    others: Others,
+    *,
+    by: By,
+    takeover_after: float,
+    take_over: bool = False,
+    revision: int | None = None,
+) -> Forecast:
+    """Return what would become of the definitions ``digest``, brought by a ready replica or a sync."""
+    after = order
+    if take_over:
+        after = order.after(PutOnTop(), digest, revision)
+    else:
+        decide = _decision(digest, others, by, takeover_after, revision)
+        while (move := decide(after)) is not None:
+            after = after.after(move, digest, revision)
+    own, newest, ruler = after.latest(digest), after.newest, order.ruler
+    assert own is not None  # noqa: S101 - the first move records it
+    replaces = own.rules and after.is_newest(own) and (ruler is None or ruler.digest != digest)
+    return Forecast(
+        own.number,
+        is_new=own.number not in {one.number for one in order.generations},
+        state=state_of(after, own),
+        missing=missing(own, newest) if newest is not None else "",
+        supersedes=others.living - {digest} if replaces else frozenset(),
+    )
+
+
+def _decision(
+    digest: str, others: Others, by: By, takeover_after: float, revision: int | None
+) -> Callable[[Order], Move | None]:
+    if by == "sync":
+        return lambda order: sync_move(order, digest, others, revision=revision)
+    return lambda order: next_move(
+        order, digest, others, Count(), starting=True, takeover_after=takeover_after, revision=revision
+    )

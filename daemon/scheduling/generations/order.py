@@ -1,0 +1,156 @@
+"""The order of the generations of an application, and what a move makes of it. Pure (rule 21).
+
+It is the order in which their definitions first came. Where definitions carry a revision, that comes
+first: one without a revision never supersedes one with. What is put on top counts as the revision of
+the one that it takes over from, if that is higher than its own.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from ...errors import RevisionTaken
+
+NO_REVISION = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One set of definitions of an application."""
+
+    number: int
+    digest: str
+    is_staged: bool
+    """It has not ruled yet: none of its replicas has been ready, and it was synced beside others."""
+    rules: bool
+    """Its definitions are those in the database."""
+    revision: int | None = None
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """Its place: a greater one supersedes it."""
+        return (rank_of(self.revision), self.number)
+
+
+@dataclass(frozen=True, slots=True)
+class Others:
+    """The digests of the other living replicas: seen lately, and not draining."""
+
+    living: frozenset[str]
+    ready: Mapping[str, float]
+    """Those that are ready, and for how many seconds the longest of each has been."""
+
+    def had_time(self, seconds: float, besides: str) -> bool:
+        """Return whether a replica, not of ``besides``, has been ready for so long: only it can have counted that."""
+        return any(ready >= seconds for digest, ready in self.ready.items() if digest != besides)
+
+
+@dataclass(frozen=True, slots=True)
+class Add:
+    """Record these definitions as a generation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Raise:
+    """Record the higher revision that these definitions now carry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Make these definitions those in the database; ``in_lieu`` of a newer generation, retire nothing."""
+
+    in_lieu: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PutOnTop:
+    """Make these definitions the newest for good."""
+
+
+Move = Add | Raise | Rule | PutOnTop
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The generations of an application, in any sequence."""
+
+    generations: Sequence[Generation]
+
+    def latest(self, digest: str) -> Generation | None:
+        """Return the generation of these definitions that counts, or None."""
+        return max((one for one in self.generations if one.digest == digest), key=_rank, default=None)
+
+    @property
+    def newest(self) -> Generation | None:
+        """The newest that has had a ready replica, or was synced where none lived."""
+        return max((one for one in self.generations if not one.is_staged), key=_rank, default=None)
+
+    @property
+    def ruler(self) -> Generation | None:
+        """The one whose definitions are in the database."""
+        return next((one for one in self.generations if one.rules), None)
+
+    def newer_than(self, generation: Generation) -> frozenset[str]:
+        """Return the digests of those that supersede ``generation``."""
+        newer = {one.digest for one in self.generations if one.rank > generation.rank}
+        return frozenset(newer - {generation.digest})
+
+    def is_newest(self, generation: Generation) -> bool:
+        """Return whether it supersedes the newest, or is that."""
+        return self.newest is None or generation.rank >= self.newest.rank
+
+    def revision_on_top(self, digest: str, revision: int | None) -> int | None:
+        """Return what these definitions count as when they are put on top."""
+        own = self.latest(digest)
+        known = [revision, *(one.revision for one in (own, self.newest) if one is not None)]
+        return max(known, key=rank_of)
+
+    def is_on_top(self, digest: str, revision: int | None) -> bool:
+        """Return whether no other is newer, besides those with a higher revision that never ruled."""
+        own, most = self.latest(digest), rank_of(self.revision_on_top(digest, revision))
+        return own is not None and all(one.rank <= own.rank or rank_of(one.revision) > most for one in self.generations)
+
+    def refuse_taken(self, application: str, digest: str, revision: int | None) -> None:
+        """Raise `RevisionTaken` if these definitions come with a revision that others already have."""
+        own = self.latest(digest)
+        if revision is None or (own is not None and rank_of(own.revision) >= revision):
+            return
+        for one in self.generations:
+            if one.revision == revision and one.digest != digest:
+                raise RevisionTaken(
+                    f'revision {revision} of "{application}" already stands for other definitions: generation '
+                    f"{one.number}, digest {one.digest[:12]}; give these a higher revision"
+                )
+
+    def after(self, move: Move, digest: str, revision: int | None) -> "Order":
+        """Return the order after a move with these definitions."""
+        match move:
+            case Add():
+                return self._with_new(digest, revision)
+            case Raise():
+                own = self.latest(digest)
+                return Order([replace(one, revision=revision) if one == own else one for one in self.generations])
+            case PutOnTop():
+                counts_as = self.revision_on_top(digest, revision)
+                recorded = self.after(Raise() if self.is_on_top(digest, revision) else Add(), digest, counts_as)
+                return recorded.after(Rule(), digest, counts_as)
+            case Rule():
+                own = self.latest(digest)
+                return Order(
+                    [replace(one, rules=one == own, is_staged=one.is_staged and one != own) for one in self.generations]
+                )
+            case _:
+                assert_never(move)
+
+    def _with_new(self, digest: str, revision: int | None) -> "Order":
+        number = max((one.number for one in self.generations), default=0) + 1
+        return Order([*self.generations, Generation(number, digest, True, False, revision)])
+
+
+def rank_of(revision: int | None) -> int:
+    """Return the place of a revision among others; none comes before all."""
+    return NO_REVISION if revision is None else revision
+
+
+def _rank(generation: Generation) -> tuple[int, int]:
+    return generation.rank

@@ -1,0 +1,113 @@
+"""The standing of a replica's definitions among the generations, and what comes next and when. Pure (rule 21)."""
+
+from dataclasses import dataclass
+from typing import Literal, assert_never
+
+from lease.durations import format_duration
+
+from .moves import Count
+from .order import Generation, Order, Others, rank_of
+
+State = Literal["unknown", "current", "in lieu", "staged", "next", "superseded"]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the definitions of a replica stand."""
+
+    state: State
+    number: int = 0
+    other: int = 0
+    """The generation that supersedes it, or stands in for it, or for which it stands in."""
+    is_other_ready: bool = True
+    """A replica of a newer generation is ready."""
+    missing: str = ""
+    """What would have to be added to the definitions, for them to be the newest."""
+    waits: float | None = None
+    """Seconds until what comes next, as this replica counts them; None: nothing is counted."""
+    long_enough: float = 0.0
+    """How long a replica must have been ready, or away, for that."""
+
+    @property
+    def change(self) -> tuple[object, ...]:
+        """What is worth telling when it changes; the time that is left is not."""
+        return (self.state, self.number, self.other, self.is_other_ready, self.missing)
+
+    def text(self, passed: float = 0.0) -> str:
+        """Return the standing as text, when so many seconds have passed since."""
+        me, other, while_ = f"generation {self.number}", f"generation {self.other}", format_duration(self.long_enough)
+        within = format_duration(float(max(0, round((self.waits or 0.0) - passed))))
+        match self.state:
+            case "unknown":
+                return "these definitions have no generation yet"
+            case "current":
+                return f"{me} is current: its definitions are in the database"
+            case "staged":
+                return f"{me} is staged: it is current from its first ready replica on"
+            case "in lieu" if self.is_other_ready:
+                return f"{me} stands in for {other}, of which a replica is ready again: it gives way to it in {within}"
+            case "in lieu":
+                return (
+                    f"{me} stands in for {other}, of which no replica is ready; it retires nothing, and is put on top "
+                    f"for good in {within} unless a replica of {other} has been ready for {while_} by then"
+                )
+            case "next":
+                return f"{me} is next: {other} stands in for it; it rules in {within} if it stays ready"
+            case "superseded":
+                return self._superseded(me, other, within, while_)
+            case _:
+                assert_never(self.state)
+
+    def _superseded(self, me: str, other: str, within: str, while_: str) -> str:
+        if not self.is_other_ready:
+            return (
+                f"{me} is superseded by {other}, of which no replica is ready: it rules in {within} unless a replica "
+                f"of {other} is ready"
+            )
+        remedy = self.missing or "to make its definitions current now, start it with --take-over"
+        return (
+            f"{me} is superseded by {other}: this replica changes no definition; if no replica of a newer one is ready "
+            f"for {while_}, this one stands in for it; {remedy}"
+        )
+
+
+def stand(
+    order: Order, digest: str, others: Others, count: Count, *, takeover_after: float, for_good_after: float
+) -> Standing:
+    """Return how the definitions ``digest`` of a ready replica stand."""
+    own, newest, ruler = order.latest(digest), order.newest, order.ruler
+    if own is None or newest is None or ruler is None:
+        return Standing("unknown")
+    state = state_of(order, own)
+    is_ready = bool(order.newer_than(own) & others.ready.keys())
+    match state:
+        case "current" | "staged" | "unknown":
+            return Standing(state, own.number)
+        case "next":
+            waits: float | None = takeover_after - count.ready
+            return Standing(state, own.number, ruler.number, waits=waits, long_enough=takeover_after)
+        case "in lieu":
+            waits = takeover_after - count.ready if is_ready else for_good_after - count.absent
+        case "superseded":
+            waits = None if is_ready else takeover_after - count.absent
+        case _:
+            assert_never(state)
+    return Standing(state, own.number, newest.number, is_ready, missing(own, newest), waits, takeover_after)
+
+
+def state_of(order: Order, own: Generation) -> State:
+    """Return how a generation stands."""
+    if order.is_newest(own):
+        return "current" if own.rules else "staged" if own.is_staged else "next"
+    return "in lieu" if own.rules else "superseded"
+
+
+def missing(own: Generation, newest: Generation) -> str:
+    """Return what keeps ``own`` from superseding ``newest``, if that is its revision; otherwise nothing."""
+    if newest.revision is None or rank_of(own.revision) >= newest.revision:
+        return ""
+    has = "it has no revision" if own.revision is None else f"its revision is {own.revision}"
+    return (
+        f"{has}, and generation {newest.number} has {newest.revision}: to make it current, give it a higher one, "
+        f"such as --revision {newest.revision + 1}, or start it with --take-over"
+    )

@@ -1,0 +1,145 @@
+"""The generations of an application, and which replicas run each."""
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, case, func, null, or_, select
+
+from lease.database.dialects import now, seconds_between
+
+from ...states import LIVE
+from ..tables import generation, replica
+
+LOST_AFTER = 60.0
+"""Seconds without a sign of life after which nobody counts on a replica."""
+_SEEN_WITHIN = 15.0
+"""Seconds for which others count it as living (rule 21)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunBy:
+    """A replica that runs a generation."""
+
+    host: str
+    pid: int
+    is_ready: bool
+    """It works, has been seen lately, and does not drain."""
+    ready_for: float | None
+    """Seconds; None if it has not been ready yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationLine:
+    """One generation, as it is recorded, and who runs it."""
+
+    application: str
+    number: int
+    digest: str
+    revision: int | None
+    brought_by: str
+    came_at: datetime
+    ruled_at: datetime | None
+    """When its definitions last came into the database; None: never."""
+    superseded_at: datetime | None
+    """When they last gave way to others."""
+    rules: bool
+    changes: str | None
+    """What they changed when they came."""
+    fingerprints: Mapping[str, tuple[str, str]] | None
+    """By schedule, a digest of what execution reads and one of all; of those that rule or live only."""
+    replicas: tuple[RunBy, ...] = field(default=())
+    away_for: float | None = None
+    """Seconds since one of its replicas was last seen, if none is ready; None if none is known."""
+
+
+def read_generations(
+    connection: Connection, application: str | None = None, *, limit: int = 20, dead: Collection[str] = ()
+) -> list[GenerationLine]:
+    """Return the ``limit`` generations of each application that came last, those that rule and those that
+    living replicas run, the newest first. ``dead`` are holders whose death is proven.
+    """
+    seen = _replicas(connection, application)
+    living = {key: [row for row in rows if _lives(row, dead)] for key, rows in seen.items()}
+    digests = {digest for (_, digest), rows in living.items() if rows}
+    known = or_(generation.c.rules, generation.c.digest.in_(digests))
+    place = func.row_number().over(partition_by=generation.c.application, order_by=generation.c.number.desc())
+    all_ = select(
+        generation, case((known, generation.c.run_digests), else_=null()).label("known"), place.label("place")
+    )
+    if application is not None:
+        all_ = all_.where(generation.c.application == application)
+    some = all_.subquery()
+    query = (
+        select(some)
+        .where(or_(some.c.place <= limit, some.c.known.is_not(None)))
+        .order_by(some.c.application, some.c.number.desc())
+    )
+    latest: set[tuple[str, str]] = set()
+    lines = []
+    for row in connection.execute(query):
+        key = (row.application, row.digest)
+        is_latest = key not in latest  # the replicas of one digest run the last of its generations
+        latest.add(key)
+        lines.append(_line(row, seen[key], living[key]) if is_latest and key in seen else _line(row, [], []))
+    return lines
+
+
+def _replicas(connection: Connection, application: str | None) -> Mapping[tuple[str, str], list[Row[Any]]]:
+    query = select(
+        replica.c.application,
+        replica.c.digest,
+        replica.c.holder,
+        replica.c.host,
+        replica.c.pid,
+        replica.c.state,
+        seconds_between(replica.c.seen_at, now()).label("seen_ago"),
+        seconds_between(replica.c.ready_at, now()).label("ready_for"),
+    ).where(replica.c.digest.is_not(None))
+    if application is not None:
+        query = query.where(replica.c.application == application)
+    found: defaultdict[tuple[str, str], list[Row[Any]]] = defaultdict(list)
+    for row in connection.execute(query.order_by(replica.c.host, replica.c.pid)):
+        found[row.application, row.digest].append(row)
+    return dict(found)
+
+
+def _lives(row: Row[Any], dead: Collection[str]) -> bool:
+    return row.state in LIVE and row.holder not in dead and row.seen_ago < LOST_AFTER
+
+
+def _line(row: Row[Any], seen: list[Row[Any]], living: list[Row[Any]]) -> GenerationLine:
+    runs = tuple(
+        RunBy(
+            one.host,
+            one.pid,
+            one.state == "running" and one.ready_for is not None and one.seen_ago < _SEEN_WITHIN,
+            one.ready_for,
+        )
+        for one in living
+    )
+    was_ready = [one.seen_ago for one in seen if one.ready_for is not None]
+    is_away = was_ready and not any(one.is_ready for one in runs)
+    return GenerationLine(
+        row.application,
+        row.number,
+        row.digest,
+        row.revision,
+        row.brought_by,
+        row.came_at,
+        row.ruled_at,
+        row.superseded_at,
+        bool(row.rules),
+        row.changes,
+        _fingerprints(row.known),
+        runs,
+        min(was_ready) if is_away else None,
+    )
+
+
+def _fingerprints(stored: str | None) -> Mapping[str, tuple[str, str]] | None:
+    known = json.loads(stored) if stored is not None else None
+    return {name: (run, whole) for name, (run, whole) in known.items()} if isinstance(known, dict) else None

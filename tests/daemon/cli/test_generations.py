@@ -1,0 +1,250 @@
+"""Which generation is which, who runs it, and what comes next, as the commands tell it."""
+
+import dataclasses
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection
+
+from daemon.definitions.application import Application
+from daemon.definitions.sources.load import load
+from daemon.recovery import registry
+from daemon.scheduling.bring import bring
+from daemon.store import migrations
+from daemon.store.tables import replica as replicas
+from tests.support.store import Store
+from tests.support.waiting import LIMIT
+
+from .conftest import ROOT, Answer, Leased
+
+FILE = """
+from daemon import Schedules
+schedules = Schedules("shop")
+schedules.add("stays", cron="30 2 1 1 *").command("work", "true", timeout="1m")
+schedules.add("{name}", cron="{cron}").command("work", "{command}", timeout="1m")
+"""
+URL = "sqlite:///leased.db"
+
+
+class Shop:
+    """An application whose replicas are entries in the table, on hosts of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        migrations.upgrade(URL)
+        self.store = Store(URL)
+        self.folder = folder
+        self._pids = iter(range(101, 200))
+
+    def file(self, name: str, schedule: str = "comes", cron: str = "0 3 1 1 *", command: str = "true") -> Application:
+        (self.folder / f"{name}.py").write_text(FILE.format(name=schedule, cron=cron, command=command))
+        return load(f"{name}.py")
+
+    def start(self, application: Application, host: str) -> str:
+        pid = next(self._pids)
+        entry = registry.own_entry(f"h{pid}", application.name, application.digest)
+        entry = dataclasses.replace(entry, host=host, pid=pid, boot_id=None)
+
+        def unit(connection: Connection) -> None:
+            registry.register(connection, entry)
+            bring(connection, application, by=f"{host}:{pid}", holder=entry.holder)
+            registry.mark_ready(connection, entry.holder)
+
+        self.store.do(unit)
+        return entry.holder
+
+    def unseen_for(self, holder: str, seconds: float) -> None:
+        self.store.shift(replicas, replicas.c.holder == holder, seen_at=-seconds)
+
+
+@pytest.fixture
+def shop(folder: Path) -> Iterator[Shop]:
+    made = Shop(folder)
+    yield made
+    made.store.engine.dispose()
+
+
+@pytest.fixture
+def old(shop: Shop) -> Application:
+    return shop.file("old", "goes")
+
+
+@pytest.fixture
+def new(shop: Shop) -> Application:
+    return shop.file("new", "comes")
+
+
+def test_the_history_says_who_brought_which_and_who_runs_it_and_what_differs(
+    leased: Leased, shop: Shop, old: Application, new: Application
+) -> None:
+    shop.start(old, "web1")
+    shop.start(old, "web2")
+    shop.start(dataclasses.replace(new, revision=42), "web3")
+    second, first = leased("generations", "--json").document["items"]
+    assert (first["number"], first["state"], first["digest"], first["revision"]) == (1, "superseded", old.digest, None)
+    assert first["brought_by"] == "web1:101"
+    assert first["changes"] == "schedules: 2 added (stays, goes)"
+    assert first["superseded_at"] is not None
+    assert [(one["host"], one["pid"], one["is_ready"]) for one in first["replicas"]] == [
+        ("web1", 101, True),
+        ("web2", 102, True),
+    ]
+    assert first["differs"] == {"added": ["goes"], "removed": ["comes"], "changed": [], "retimed": []}
+    assert (second["number"], second["state"], second["revision"]) == (2, "current", 42)
+    assert (second["differs"], second["superseded_at"], second["next"]) == (None, None, None)
+    shown = leased("generations").out
+    assert "web1:101, web2:102" in shown
+    assert leased("generations", "--limit", "1", "--json").document["items"][-1]["number"] == 1, "it lives"
+    assert leased("generations", "--application", "bank", "--json").document["items"] == []
+
+
+def test_one_screen_shows_those_that_live_beside_each_other(
+    leased: Leased, shop: Shop, old: Application, new: Application
+) -> None:
+    shop.start(old, "web1")
+    assert "generation" not in leased("status").out
+    assert leased("status", "--json").document["generations"] == []
+    holder = shop.start(new, "web2")
+    shown = leased("status").out
+    assert "web1:101" in shown
+    assert "added: goes; removed: comes" in shown
+    assert "Generation" not in shown, "nothing comes next as long as both are there"
+    shop.unseen_for(holder, 20.0)
+    assert "Generation 1 of shop is superseded: it rules in about 40s unless a replica of generation 2 is ready." in (
+        leased("status").out
+    )
+
+
+def test_what_is_staged_is_shown_although_nobody_runs_it(
+    leased: Leased, shop: Shop, old: Application, new: Application
+) -> None:
+    shop.start(old, "web1")
+    answer = leased("sync", "new.py")
+    assert "these definitions are generation 2, staged" in answer.out
+    assert "1 replica on web1 runs generation 1: web1:101" in answer.out
+    assert "Generation 2 of shop is staged: it is current from its first ready replica on" in leased("status").out
+    (staged, _) = leased("status", "--json").document["generations"]
+    assert (staged["number"], staged["state"], staged["replicas"]) == (2, "staged", [])
+
+
+def test_a_dry_run_names_the_generation_and_who_runs_another_and_writes_nothing(
+    leased: Leased, shop: Shop, old: Application, new: Application
+) -> None:
+    shop.start(old, "web1")
+    assert "these definitions are generation 1 already, current" in leased("sync", "old.py", "--dry-run").out
+    shown = leased("sync", "new.py", "--dry-run").out
+    assert "these definitions would be generation 2, staged because replicas of others are at work" in shown
+    assert "1 replica on web1 runs generation 1: web1:101" in shown
+    document = leased("sync", "new.py", "--dry-run", "--take-over", "--json").document
+    assert document["generation"] == {"number": 2, "is_new": True, "state": "current"}
+    assert [(one["number"], one["replicas"][0]["host"]) for one in document["others"]] == [(1, "web1")]
+    assert len(leased("generations", "--json").document["items"]) == 1
+
+
+def test_a_sync_says_which_revision_is_missing(leased: Leased, shop: Shop, old: Application, new: Application) -> None:
+    shop.start(dataclasses.replace(old, revision=7), "web1")
+    assert "it has no revision, and generation 1 has 7" in leased("sync", "new.py").out
+    assert "staged" in leased("sync", "new.py", "--revision", "8").out
+    answer = leased("sync", "new.py", "--revision", "7")
+    assert answer.status == 0, "a lower one than it has"
+    shop.file("third", "third")
+    answer = leased("sync", "third.py", "--revision", "7")
+    assert answer.status == 2
+    assert answer.err == (
+        f'leased: revision 7 of "shop" already stands for other definitions: generation 1, digest {old.digest[:12]}; '
+        "give these a higher revision\n"
+    )
+
+
+class Terminal:
+    """`leased run` at a terminal of its own."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self._ours, theirs = pty.openpty()
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "leased", "run", *arguments, "--no-web", "--until-idle"],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdin=theirs,
+            stderr=theirs,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
+        os.close(theirs)
+
+    def until(self, said: str) -> str:
+        heard = b""
+        while said.encode() not in heard:
+            try:
+                heard += os.read(self._ours, 4096)
+            except OSError:  # it has ended
+                break
+        text = heard.decode()
+        assert said in text
+        return text
+
+    def answer(self, text: str) -> int:
+        os.write(self._ours, text.encode())
+        return self.end()
+
+    def end(self) -> int:
+        self.process.communicate(timeout=LIMIT)
+        os.close(self._ours)
+        return self.process.returncode
+
+
+def numbers(leased: Leased) -> list[int]:
+    return [one["number"] for one in leased("generations", "--json").document["items"]]
+
+
+@pytest.mark.usefixtures("processes")
+@pytest.mark.parametrize("options", [(), ("--replicas", "2")])
+def test_at_a_terminal_it_asks_before_it_supersedes_and_does_nothing_without_a_yes(
+    leased: Leased, shop: Shop, old: Application, new: Application, options: tuple[str, ...]
+) -> None:
+    shop.start(old, "web1")
+    shop.start(old, "web2")
+    terminal = Terminal(shop.folder, "new.py", *options)
+    asked = terminal.until("[y/N]")
+    assert "2 replicas on web1, web2 run generation 1 of shop; supersede this?" in asked
+    assert terminal.answer("\n") == 1
+    assert numbers(leased) == [1]
+
+
+@pytest.mark.usefixtures("processes")
+@pytest.mark.parametrize("how", ["answer", "--yes"])
+def test_with_a_yes_it_supersedes(leased: Leased, shop: Shop, old: Application, new: Application, how: str) -> None:
+    shop.start(old, "web1")
+    terminal = Terminal(shop.folder, "new.py", *(["--yes"] if how == "--yes" else []))
+    if how == "answer":
+        terminal.until("[y/N]")
+        assert terminal.answer("yes\n") == 0
+    else:
+        assert terminal.end() == 0
+    assert numbers(leased) == [2, 1]
+
+
+@pytest.mark.usefixtures("processes")
+def test_where_it_supersedes_nobody_it_does_not_ask(
+    leased: Leased, shop: Shop, old: Application, new: Application
+) -> None:
+    shop.start(old, "web1")
+    shop.start(new, "web2")
+    assert Terminal(shop.folder, "new.py").end() == 0
+    superseded = Terminal(shop.folder, "old.py")
+    superseded.until("are superseded by others")
+    assert superseded.end() == 1
+
+
+def test_without_a_terminal_it_goes_on_and_says_so(
+    leased: Leased, process: Leased, shop: Shop, old: Application, new: Application
+) -> None:
+    shop.start(old, "web1")
+    answer: Answer = process("run", "new.py", "--until-idle", "--no-web")
+    assert answer.status == 0
+    assert "1 replica on web1 runs generation 1; these definitions supersede theirs" in answer.out + answer.err
+    assert numbers(leased) == [2, 1]

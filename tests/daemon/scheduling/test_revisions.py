@@ -1,0 +1,171 @@
+"""The order of definitions that carry a revision (rule 21)."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from daemon.definitions.application import Application
+from daemon.errors import RevisionTaken
+from daemon.scheduling.bring import bring, stage, take_on_top
+from daemon.scheduling.generations import Generation, Order
+from daemon.store import statements
+from daemon.store.tables import generation
+
+from .world import FOR_GOOD, NEW, NEWER, OLD, STEP, T, World
+
+pytestmark = [pytest.mark.conformance, pytest.mark.anyio]
+
+
+def at(application: Application, revision: int) -> Application:
+    return dataclasses.replace(application, revision=revision)
+
+
+def revisions(world: World) -> list[tuple[int, int | None]]:
+    rows: list[Any] = world.store.rows(select(generation).order_by(generation.c.number))
+    return [(row.number, row.revision) for row in rows]
+
+
+async def test_a_higher_one_rules_at_once_and_a_lower_one_is_superseded_although_it_comes_later(world: World) -> None:
+    await world.start(at(OLD, 41), "a1")
+    await world.start(at(NEWER, 43), "c1")
+    assert world.rules(NEWER)
+    late = await world.start(at(NEW, 42), "b1")
+    await world.pass_time(2 * T)
+    assert world.rules(NEWER)
+    assert "generation 3 is superseded by generation 2" in late.said[-1]
+    assert "its revision is 42, and generation 2 has 43" in late.said[-1]
+    assert "such as --revision 44" in late.said[-1]
+
+
+async def test_one_that_forgets_it_supersedes_nobody_and_is_told_what_is_missing(world: World) -> None:
+    await world.start(at(OLD, 41), "a1")
+    forgetful = await world.start(NEW, "b1")
+    await world.pass_time(2 * T)
+    assert world.rules(OLD)
+    assert "it has no revision, and generation 1 has 41" in forgetful.said[-1]
+    world.store.do(stage, NEWER, by="ci")
+    assert world.rules(OLD)
+    reminded = await world.start(at(NEW, 42), "b2")
+    assert world.rules(NEW)
+    assert "generation 2 is current" in reminded.said[-1]
+
+
+async def test_who_forgets_it_and_is_alone_stands_in_and_retires_nothing(world: World) -> None:
+    await world.start(at(OLD, 41), "a1")
+    world.kill(world.living[0])
+    assert world.store.do(stage, NEWER, by="ci").rules
+    assert world.rules(NEWER, in_lieu=True)
+    alone = await world.start(NEW, "b1")
+    assert world.rules(NEW, in_lieu=True)
+    assert "goes" in world.defined()
+    assert "stands in for generation 1" in alone.said[-1]
+
+
+@pytest.mark.parametrize("how", [bring, stage])
+async def test_the_same_one_with_other_definitions_is_refused_and_writes_nothing(world: World, how: Any) -> None:
+    await world.start(at(OLD, 41), "a1")
+    options = {"holder": "b1"} if how is bring else {}
+    with pytest.raises(
+        RevisionTaken, match=r'revision 41 of "shop" already stands for other definitions: generation 1'
+    ):
+        world.store.do(lambda connection: how(connection, at(NEW, 41), by="b1", **options))
+    assert revisions(world) == [(1, 41)]
+
+
+async def test_a_raise_of_those_that_rule_makes_no_generation(world: World) -> None:
+    await world.start(at(OLD, 41), "a1")
+    await world.start(at(OLD, 45), "a2")
+    assert revisions(world) == [(1, 45)]
+    await world.start(at(OLD, 44), "a3")
+    await world.start(OLD, "a4")
+    assert revisions(world) == [(1, 45)]
+    late = await world.start(at(NEW, 44), "b1")
+    assert "superseded" in late.said[-1]
+
+
+async def test_a_raise_of_superseded_ones_makes_them_current_at_once(world: World) -> None:
+    """What was deployed as 41 comes back as 43."""
+    await world.start(at(OLD, 41), "a1")
+    await world.start(at(NEW, 42), "b1")
+    await world.start(at(OLD, 43), "a2")
+    assert world.rules(OLD)
+    assert revisions(world) == [(1, 41), (2, 42), (3, 43)]
+    await world.start(at(NEW, 42), "b2")
+    await world.pass_time(2 * T)
+    assert world.rules(OLD)
+
+
+async def test_one_staged_with_it_is_current_from_its_first_replica_on_and_not_before(world: World) -> None:
+    await world.start(at(OLD, 41), "a1")
+    assert not world.store.do(stage, at(NEWER, 43), by="ci").rules
+    await world.start(at(NEW, 42), "b1")
+    assert world.rules(NEW)
+    await world.start(at(NEWER, 43), "c1")
+    assert world.rules(NEWER)
+
+
+async def test_a_rollback_stands_in_first_and_is_for_good_then(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It then counts as the revision that it took over from; so that one does not come back by a restart."""
+    monkeypatch.setattr("daemon.scheduling.generations.moves.FOR_GOOD_AFTER", FOR_GOOD)
+    new = await world.start(at(NEW, 42), "b1")
+    await world.start(at(OLD, 41), "a1")
+    assert world.rules(NEW)
+    world.end(new)
+    await world.pass_time(T + STEP)
+    assert world.rules(OLD, in_lieu=True)
+    await world.pass_time(FOR_GOOD)
+    assert world.rules(OLD)
+    assert revisions(world) == [(1, 42), (2, 41), (3, 42)]
+    await world.start(at(NEW, 42), "b2")
+    await world.pass_time(2 * T)
+    assert world.rules(OLD)
+    await world.start(at(NEWER, 43), "c1")
+    assert world.rules(NEWER)
+
+
+async def test_what_takes_over_needs_no_revision_and_counts_as_that_of_the_one_it_takes_over_from(world: World) -> None:
+    await world.start(at(OLD, 41), "a1")
+    await world.start(NEW, "b1", take_over=True)
+    assert world.rules(NEW)
+    assert revisions(world) == [(1, 41), (2, 41)]
+    await world.start(at(OLD, 41), "a2")
+    await world.pass_time(2 * T)
+    assert world.rules(NEW)
+    world.store.do(take_on_top, NEW, by="again")
+    assert revisions(world) == [(1, 41), (2, 41)]
+    await world.start(at(OLD, 42), "a3")
+    assert world.rules(OLD)
+
+
+async def test_what_takes_over_leaves_a_higher_revision_that_is_staged_the_next(world: World) -> None:
+    await world.start(at(OLD, 41), "a1")
+    world.store.do(stage, at(NEWER, 43), by="ci")
+    world.store.do(take_on_top, at(NEW, 42), by="somebody")
+    assert world.rules(NEW)
+    await world.start(at(NEWER, 43), "c1")
+    assert world.rules(NEWER)
+
+
+async def test_it_is_seen_however_many_have_come_without_one(world: World) -> None:
+    await world.start(at(OLD, 41), "a1")
+    for number in range(2, 80):
+        values = {"digest": f"d{number}", "brought_by": "somebody", "run_digests": "{}"}
+        world.store.do(statements.generation.add, "shop", values)
+    await world.start(NEW, "b1")
+    assert world.rules(OLD)
+    with pytest.raises(RevisionTaken):
+        await world.start(at(NEWER, 41), "c1")
+
+
+def test_it_comes_before_the_sequence() -> None:
+    order = Order(
+        [
+            Generation(1, "a", is_staged=False, rules=False, revision=7),
+            Generation(2, "b", is_staged=False, rules=False, revision=0),
+            Generation(3, "c", is_staged=False, rules=True),
+        ]
+    )
+    assert [one.number for one in sorted(order.generations, key=lambda one: one.rank)] == [3, 2, 1]
+    assert order.newest == order.generations[0]

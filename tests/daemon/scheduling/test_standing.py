@@ -1,0 +1,89 @@
+"""How definitions stand, what comes next and when; what they would be; in what they differ. All pure (rule 21)."""
+
+import pytest
+
+from daemon.scheduling.generations import (
+    Count,
+    Differences,
+    Generation,
+    Order,
+    Others,
+    Standing,
+    differences,
+    forecast,
+    stand,
+)
+
+NOBODY = Others(frozenset(), {})
+
+
+def old_and_new(*, ruler: str = "new", staged: bool = False) -> Order:
+    return Order(
+        [
+            Generation(1, "old", is_staged=False, rules=ruler == "old"),
+            Generation(2, "new", is_staged=staged, rules=ruler == "new"),
+        ]
+    )
+
+
+def living(*digests: str) -> Others:
+    return Others(frozenset(digests), dict.fromkeys(digests, 3600.0))
+
+
+def standing(order: Order, digest: str, others: Others = NOBODY, count: Count | None = None) -> Standing:
+    return stand(order, digest, others, count or Count(), takeover_after=60.0, for_good_after=900.0)
+
+
+@pytest.mark.parametrize(
+    ("order", "digest", "others", "count", "said"),
+    [
+        (old_and_new(), "new", living("old"), Count(), "generation 2 is current"),
+        (old_and_new(), "old", living("new"), Count(), "this replica changes no definition"),
+        (
+            old_and_new(),
+            "old",
+            NOBODY,
+            Count(absent=19.0),
+            "of which no replica is ready: it rules in 41s unless a replica of generation 2 is ready",
+        ),
+        (old_and_new(ruler="old"), "old", NOBODY, Count(absent=60.0), "is put on top for good in 14m unless a replica"),
+        (old_and_new(ruler="old"), "old", living("new"), Count(ready=19.0), "it gives way to it in 41s"),
+        (old_and_new(ruler="old"), "new", living("old"), Count(ready=19.0), "it rules in 41s if it stays ready"),
+        (old_and_new(ruler="old", staged=True), "new", living("old"), Count(), "generation 2 is staged"),
+        (Order([]), "old", NOBODY, Count(), "these definitions have no generation yet"),
+    ],
+)
+def test_it_says_what_comes_next_and_when(order: Order, digest: str, others: Others, count: Count, said: str) -> None:
+    assert said in standing(order, digest, others, count).text()
+
+
+def test_the_time_that_is_left_goes_down_and_is_no_change() -> None:
+    one = standing(old_and_new(), "old", NOBODY, Count(absent=19.0))
+    assert "in 36s" in one.text(5.0)
+    assert "in 0s" in one.text(1000.0)
+    assert one.change == standing(old_and_new(), "old", NOBODY, Count(absent=24.0)).change
+    assert one.change != standing(old_and_new(), "old", living("new"), Count(absent=24.0)).change
+
+
+def test_who_would_be_superseded_are_those_that_live_and_only_if_these_came_to_rule() -> None:
+    order = old_and_new()
+    assert forecast(order, "newest", living("old", "new"), by="replica", takeover_after=60.0).supersedes == {
+        "old",
+        "new",
+    }
+    assert forecast(order, "newest", NOBODY, by="replica", takeover_after=60.0).supersedes == frozenset()
+    assert forecast(order, "old", living("new"), by="replica", takeover_after=60.0).supersedes == frozenset()
+    assert forecast(order, "new", living("old"), by="replica", takeover_after=60.0).supersedes == frozenset()
+    assert forecast(order, "old", living("new"), by="replica", takeover_after=60.0, take_over=True).supersedes == {
+        "new"
+    }
+    assert forecast(order, "newest", living("new"), by="sync", takeover_after=60.0).supersedes == frozenset()
+
+
+def test_definitions_differ_by_what_they_execute_and_by_the_rest() -> None:
+    own = {"a": ("1", "1"), "b": ("1", "1"), "c": ("1", "1"), "d": ("1", "1")}
+    other = {"a": ("1", "1"), "b": ("2", "2"), "c": ("1", "2"), "e": ("1", "1")}
+    found = differences(own, other)
+    assert found == Differences(added=("d",), removed=("e",), changed=("b",), retimed=("c",))
+    assert str(found) == "added: d; removed: e; changed: b; other timing or description: c"
+    assert str(differences(own, own)) == ""
