@@ -21,14 +21,17 @@ from ....service.settings import read_settings
 from ....text import when
 from ...options import File, Json
 from ...screen import add, screen, table, write_json
+from .second_load import SecondLoad
 
 _SHOWN = 3
 
 
 def check(file: File, as_json: Json = False) -> None:
     """Check the definitions in FILE and show the next occurrences of each schedule."""
-    application = load(file)
-    read_settings({}, application.settings)
+    with SecondLoad(file) as again:
+        application = load(file)
+        read_settings({}, application.settings)
+        again.refuse_different(application)
     now = datetime.now(UTC)
     found = [
         (schedule, preview_schedule(schedule, now, _SHOWN), _remarks(schedule, now))
