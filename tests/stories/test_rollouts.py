@@ -10,8 +10,8 @@ from tests.support.replicas import ReplicaProcess, Story
 from tests.support.waiting import wait_until
 
 
-def started(story: Story, release: str, *options: str) -> ReplicaProcess:
-    replica = story.start("releases.py", *options, environment={"STORY_RELEASE": release})
+def started(story: Story, release: str, *options: str, web: bool = False) -> ReplicaProcess:
+    replica = story.start("releases.py", *options, environment={"STORY_RELEASE": release}, web=web)
     story.up(replica)
     return replica
 
@@ -33,7 +33,7 @@ def test_an_old_replica_that_is_killed_and_restarts_leaves_the_new_definitions_a
     assert_new_ones_rule(story)
     old.kill()
     again = started(story, "old")
-    assert "superseded by generation 2" in again.wait_for_line("generation ")["message"]
+    assert "superseded by generation 2" in again.wait_for_standing()
     assert_new_ones_rule(story)
     again.send(signal.SIGTERM)
     again.wait()
@@ -79,3 +79,51 @@ def test_replicas_of_different_releases_are_told_apart(story: Story) -> None:
     shown = story.leased("replicas")
     assert shown.wait() == 0
     assert "1, not current" in shown.output
+
+
+def test_what_comes_next_is_told_at_both_ends_and_counted(story: Story) -> None:
+    old = started(story, "old", "--takeover-after=8s", web=True)
+    assert "generation" not in old.readyz()
+    new = started(story, "new", "--takeover-after=8s", web=True)
+    assert "these definitions supersede theirs" in new.wait_for_line("runs generation 1")["message"]
+    old.wait_for_line("generation 1 is superseded by generation 2: this replica changes no definition")
+    assert old.readyz()["ready"]
+    assert "is superseded by generation 2" in old.readyz()["generation"]
+    new.send(signal.SIGTERM)
+    new.wait()
+    counting = old.wait_for_line("of which no replica is ready: it rules in ")["message"]
+    assert counting.endswith("unless a replica of generation 2 is ready")
+    old.wait_for_line("generation 1 stands in for generation 2")
+    assert "put on top for good in" in old.readyz()["generation"]
+    shown = story.told("status")["generations"]
+    assert [(one["number"], one["state"]) for one in shown] == [(2, "next"), (1, "in lieu")]
+    back = started(story, "new", "--takeover-after=8s", web=True)
+    assert "generation 2 is next: generation 1 stands in for it; it rules in 8s" in back.wait_for_standing()
+    back.wait_for_line("generation 2 is current")
+    assert "generation" not in back.readyz()
+    history = story.told("generations")["items"]
+    assert [(one["number"], one["state"]) for one in history] == [(2, "current"), (1, "superseded")]
+    assert history[1]["differs"] == {
+        "added": ["goes"],
+        "removed": ["comes"],
+        "changed": ["changes"],
+        "retimed": [],
+    }
+    assert [one["pid"] for one in history[1]["replicas"]] == [old.pid]
+
+
+def test_a_release_that_forgets_its_revision_supersedes_nobody_and_is_told_what_is_missing(story: Story) -> None:
+    started(story, "old", "--revision=41")
+    forgetful = started(story, "new")
+    assert "it has no revision, and generation 1 has 41" in forgetful.wait_for_standing()
+    assert defined(story) == {"stays": False, "changes": False, "goes": False}
+    reminded = started(story, "new", "--revision=42")
+    assert "generation 2 is current" in reminded.wait_for_standing()
+    assert_new_ones_rule(story)
+    taken = story.start("releases.py", "--revision=42", environment={"STORY_RELEASE": "old"})
+    assert taken.wait() == 2
+    assert 'revision 42 of "releases" already stands for other definitions: generation 2' in taken.output
+    assert_new_ones_rule(story)
+    higher = started(story, "old", "--revision=43")
+    assert "generation 3 is current" in higher.wait_for_standing()
+    assert defined(story)["goes"] is False

@@ -38,6 +38,8 @@ for file in $(grep -lzxF -- "$1" /proc/[0-9]*/environ); do
 done 2>/dev/null
 """
 
+STANDING = re.compile(r"generation \d+ (is|stands)")
+
 Event = dict[str, Any]
 
 
@@ -98,6 +100,16 @@ class ReplicaProcess:
         wait_until(lambda: self.said(text) or self.status is not None, f"{self.name} says {text!r}")
         assert self.said(text), f"{self.name} ended with status {self.status} and never said {text!r}"
         return self.said(text)[0]
+
+    def wait_for_standing(self) -> str:
+        """Wait until it has brought its definitions, and return how it first said that they stand."""
+
+        def found() -> list[str]:
+            return [line["message"] for line in self.log_lines if STANDING.search(line["message"])]
+
+        wait_until(lambda: found() or self.status is not None, f"{self.name} says how its definitions stand")
+        assert found(), f"{self.name} ended with status {self.status} and never said how its definitions stand"
+        return str(found()[0])
 
     def livez(self) -> Event:
         """Return its answer there; AssertionError unless it says that it is alive."""
@@ -193,7 +205,7 @@ class Story:
     def up(self, *replicas: ReplicaProcess) -> None:
         """Wait until these replicas have settled and brought their definitions, and are ready to claim."""
         for replica in replicas or self.replicas:
-            replica.wait_for_line("generation ")
+            replica.wait_for_standing()
 
     def holder_pid(self, run_id: int) -> int:
         """Return the process id of the replica that holds the run now."""

@@ -12,7 +12,7 @@ import pytest
 
 from daemon.web.address import WebAddress
 from daemon.web.app import WebNotStarted, WebServer, web_app
-from daemon.web.health import Beat, Loops, Problems
+from daemon.web.health import Beat, Loops, Problems, Standing
 from tests.support.waiting import LIMIT
 
 ANY = WebAddress("127.0.0.1", 0)
@@ -31,8 +31,13 @@ def no_problems() -> dict[str, str]:
 def serve() -> Iterator[Serve]:
     servers: list[WebServer] = []
 
-    def start(loops: Loops = no_loops, problems: Problems = no_problems, token: str | None = None) -> str:
-        servers.append(WebServer(web_app(loops, problems, token), ANY))
+    def start(
+        loops: Loops = no_loops,
+        problems: Problems = no_problems,
+        token: str | None = None,
+        standing: Standing = lambda: None,
+    ) -> str:
+        servers.append(WebServer(web_app(loops, problems, token, standing=standing), ANY))
         return f"http://{servers[-1].start()}"
 
     yield start
@@ -158,3 +163,13 @@ def test_after_stop_the_address_is_free(serve: Serve) -> None:
     server.stop()
     with closing(socket.create_server((bound.host, bound.port))):
         pass
+
+
+def test_readyz_says_how_the_definitions_stand_to_whom_may_know_and_is_ready_all_the_same(serve: Serve) -> None:
+    said = "generation 1 is superseded by generation 2"
+    url = serve(standing=lambda: said)
+    assert get(f"{url}/readyz") == (200, {"ready": True, "problems": {}, "generation": said})
+    guarded = serve(token="secret", standing=lambda: said)
+    assert get(f"{guarded}/readyz") == (200, {"ready": True})
+    assert get(f"{guarded}/readyz", Authorization="Bearer secret")[1]["generation"] == said
+    assert get(f"{serve()}/readyz") == (200, {"ready": True, "problems": {}})
