@@ -82,9 +82,9 @@ def test_replicas_of_different_releases_are_told_apart(story: Story) -> None:
 
 
 def test_what_comes_next_is_told_at_both_ends_and_counted(story: Story) -> None:
-    old = started(story, "old", "--takeover-after=8s", web=True)
+    old = started(story, "old", "--takeover-after=4s", web=True)
     assert "generation" not in old.readyz()
-    new = started(story, "new", "--takeover-after=8s", web=True)
+    new = started(story, "new", "--takeover-after=4s", web=True)
     assert "these definitions supersede theirs" in new.wait_for_line("runs generation 1")["message"]
     old.wait_for_line("generation 1 is superseded by generation 2: this replica changes no definition")
     assert old.readyz()["ready"]
@@ -97,8 +97,8 @@ def test_what_comes_next_is_told_at_both_ends_and_counted(story: Story) -> None:
     assert "put on top for good in" in old.readyz()["generation"]
     shown = story.told("status")["generations"]
     assert [(one["number"], one["state"]) for one in shown] == [(2, "next"), (1, "in lieu")]
-    back = started(story, "new", "--takeover-after=8s", web=True)
-    assert "generation 2 is next: generation 1 stands in for it; it rules in 8s" in back.wait_for_standing()
+    back = started(story, "new", "--takeover-after=4s", web=True)
+    assert "generation 2 is next: generation 1 stands in for it; it rules in 4s" in back.wait_for_standing()
     back.wait_for_line("generation 2 is current")
     assert "generation" not in back.readyz()
     history = story.told("generations")["items"]

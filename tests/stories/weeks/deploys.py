@@ -3,6 +3,7 @@
 import json
 import signal
 from datetime import datetime, timedelta
+from itertools import groupby
 
 from sqlalchemy import select
 
@@ -74,9 +75,12 @@ def signs_of_life(story: Story, replica: ReplicaProcess, number: int) -> None:
 
 
 def stances(replica: ReplicaProcess) -> list[str]:
-    """Return what a replica said of how its definitions stand, shortened to the first clause."""
+    """Return what a replica said of how its definitions stand, shortened to the first clause; each once, however
+    often what comes next has changed meanwhile.
+    """
     said = (line["message"].partition("generation ")[2] for line in replica.said('application "weeks": generation'))
-    return [f"generation {clause}".partition(":")[0].partition(", of which")[0] for clause in said]
+    clauses = (f"generation {clause}".partition(":")[0].partition(", of which")[0] for clause in said)
+    return [clause for clause, _ in groupby(clauses)]
 
 
 def assert_each_instant_has_its_run(story: Story, *names: str) -> None:
