@@ -84,7 +84,7 @@ def sync(connection: Connection, application: Application, *, dry_run: bool = Fa
     ``retire``, schedules that are not among them stay as they are.
     """
     if dry_run:
-        return _draft(connection, application, lock=False).report()
+        return _draft(connection, application, lock=False, retire=retire).report()
     now = statements.schedule.take_turn(connection, application.name)
     draft = _draft(connection, application, lock=True, retire=retire)
     outgoing, unreadable = _due_outgoing(draft, now)

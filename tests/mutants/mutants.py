@@ -6,8 +6,19 @@ from tests.mutants.of_endings import ENDINGS
 from tests.mutants.of_fences import FENCES
 from tests.mutants.of_grants import GRANTS
 from tests.mutants.of_heartbeats import HEARTBEATS
+from tests.mutants.of_revisions import OF_REVISIONS
 from tests.mutants.of_runs import RUNS
 from tests.mutants.of_trust import TRUST
 from tests.mutants.of_waiting import WAITING
 
-MUTANTS: tuple[Mutant, ...] = (*GRANTS, *WAITING, *ENDINGS, *HEARTBEATS, *FENCES, *RUNS, *CANCELS, *TRUST)
+MUTANTS: tuple[Mutant, ...] = (
+    *GRANTS,
+    *WAITING,
+    *ENDINGS,
+    *HEARTBEATS,
+    *FENCES,
+    *RUNS,
+    *CANCELS,
+    *OF_REVISIONS,
+    *TRUST,
+)

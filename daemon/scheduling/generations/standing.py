@@ -18,7 +18,7 @@ class Standing:
     state: State
     number: int = 0
     other: int = 0
-    """The generation that supersedes it, or stands in for it, or for which it stands in."""
+    """The generation that supersedes it, stands in for it, for which it stands in, or that is staged; or 0."""
     is_other_ready: bool = True
     """A replica of a newer generation is ready."""
     missing: str = ""
@@ -40,6 +40,11 @@ class Standing:
         match self.state:
             case "unknown":
                 return "these definitions have no generation yet"
+            case "current" if self.other:
+                return (
+                    f"{me} is current: its definitions are in the database; {other} is staged, and is current from its "
+                    "first ready replica on"
+                )
             case "current":
                 return f"{me} is current: its definitions are in the database"
             case "staged":
@@ -81,7 +86,10 @@ def stand(
     state = state_of(order, own)
     is_ready = bool(order.newer_than(own) & others.ready.keys())
     match state:
-        case "current" | "staged" | "unknown":
+        case "current":
+            staged = (one.number for one in order.generations if one.is_staged and one.rank > own.rank)
+            return Standing(state, own.number, max(staged, default=0))
+        case "staged" | "unknown":
             return Standing(state, own.number)
         case "next":
             waits: float | None = takeover_after - count.ready

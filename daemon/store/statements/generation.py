@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, false, func, insert, or_, select, update
 
 from lease.database.dialects import now, seconds_between
 
@@ -32,7 +32,7 @@ def latest(connection: Connection, application: str, digest: str, revision: int 
             generation.c.number.in_(numbers.where(generation.c.digest == digest).order_by(*place).limit(1)),
             generation.c.number == select(func.max(generation.c.number)).where(of_application).scalar_subquery(),
             generation.c.rules,
-            generation.c.revision == revision,
+            false() if revision is None else generation.c.revision == revision,
         ),
     )
     return list(connection.execute(query.order_by(generation.c.number)))

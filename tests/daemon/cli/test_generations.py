@@ -99,7 +99,8 @@ def test_the_history_says_who_brought_which_and_who_runs_it_and_what_differs(
     shown = leased("generations").out
     assert "web1:101, web2:102" in shown
     assert leased("generations", "--limit", "1", "--json").document["items"][-1]["number"] == 1, "it lives"
-    assert leased("generations", "--application", "bank", "--json").document["items"] == []
+    answer = leased("generations", "--application", "shpo")
+    assert (answer.status, answer.err) == (1, 'leased: there is no application "shpo"; did you mean "shop"?\n')
 
 
 def test_one_screen_shows_those_that_live_beside_each_other(
@@ -143,6 +144,17 @@ def test_a_dry_run_names_the_generation_and_who_runs_another_and_writes_nothing(
     assert document["generation"] == {"number": 2, "is_new": True, "state": "current"}
     assert [(one["number"], one["replicas"][0]["host"]) for one in document["others"]] == [(1, "web1")]
     assert len(leased("generations", "--json").document["items"]) == 1
+
+
+def test_a_dry_run_of_what_would_only_stand_in_would_retire_nothing(
+    leased: Leased, shop: Shop, old: Application, new: Application
+) -> None:
+    gone = shop.start(dataclasses.replace(new, revision=42), "web1")
+    shop.unseen_for(gone, 3600.0)
+    document = leased("sync", "old.py", "--dry-run", "--json").document
+    assert document["generation"] == {"number": 2, "is_new": True, "state": "in lieu"}
+    assert "retired" not in {item["change"] for item in document["items"]}
+    assert leased("sync", "old.py", "--json").document["items"] == document["items"]
 
 
 def test_a_sync_says_which_revision_is_missing(leased: Leased, shop: Shop, old: Application, new: Application) -> None:

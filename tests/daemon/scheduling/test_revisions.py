@@ -4,12 +4,13 @@ import dataclasses
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from daemon.definitions.application import Application
 from daemon.errors import RevisionTaken
+from daemon.operations.foresee import foresee
 from daemon.scheduling.bring import bring, stage, take_on_top
-from daemon.scheduling.generations import Generation, Order
+from daemon.scheduling.generations import Generation, Order, state_of
 from daemon.store import statements
 from daemon.store.tables import generation
 
@@ -20,6 +21,20 @@ pytestmark = [pytest.mark.conformance, pytest.mark.anyio]
 
 def at(application: Application, revision: int) -> Application:
     return dataclasses.replace(application, revision=revision)
+
+
+def staged(world: World, application: Application) -> bool:
+    """Sync it, and return whether it rules; what was foreseen must come of it."""
+
+    def unit(connection: Connection) -> bool:
+        foreseen = foresee(connection, application, by="sync", takeover_after=T).forecast
+        brought = stage(connection, application, by="ci")
+        own = brought.order.latest(application.digest)
+        assert own is not None
+        assert (foreseen.number, foreseen.state) == (own.number, state_of(brought.order, own))
+        return brought.rules
+
+    return world.store.do(unit)
 
 
 def revisions(world: World) -> list[tuple[int, int | None]]:
@@ -45,7 +60,7 @@ async def test_one_that_forgets_it_supersedes_nobody_and_is_told_what_is_missing
     await world.pass_time(2 * T)
     assert world.rules(OLD)
     assert "it has no revision, and generation 1 has 41" in forgetful.said[-1]
-    world.store.do(stage, NEWER, by="ci")
+    assert not staged(world, NEWER)
     assert world.rules(OLD)
     reminded = await world.start(at(NEW, 42), "b2")
     assert world.rules(NEW)
@@ -55,7 +70,7 @@ async def test_one_that_forgets_it_supersedes_nobody_and_is_told_what_is_missing
 async def test_who_forgets_it_and_is_alone_stands_in_and_retires_nothing(world: World) -> None:
     await world.start(at(OLD, 41), "a1")
     world.kill(world.living[0])
-    assert world.store.do(stage, NEWER, by="ci").rules
+    assert staged(world, NEWER)
     assert world.rules(NEWER, in_lieu=True)
     alone = await world.start(NEW, "b1")
     assert world.rules(NEW, in_lieu=True)
@@ -99,7 +114,7 @@ async def test_a_raise_of_superseded_ones_makes_them_current_at_once(world: Worl
 
 async def test_one_staged_with_it_is_current_from_its_first_replica_on_and_not_before(world: World) -> None:
     await world.start(at(OLD, 41), "a1")
-    assert not world.store.do(stage, at(NEWER, 43), by="ci").rules
+    assert not staged(world, at(NEWER, 43))
     await world.start(at(NEW, 42), "b1")
     assert world.rules(NEW)
     await world.start(at(NEWER, 43), "c1")
@@ -141,7 +156,7 @@ async def test_what_takes_over_needs_no_revision_and_counts_as_that_of_the_one_i
 
 async def test_what_takes_over_leaves_a_higher_revision_that_is_staged_the_next(world: World) -> None:
     await world.start(at(OLD, 41), "a1")
-    world.store.do(stage, at(NEWER, 43), by="ci")
+    assert not staged(world, at(NEWER, 43))
     world.store.do(take_on_top, at(NEW, 42), by="somebody")
     assert world.rules(NEW)
     await world.start(at(NEWER, 43), "c1")

@@ -38,6 +38,13 @@ def standing(order: Order, digest: str, others: Others = NOBODY, count: Count | 
     ("order", "digest", "others", "count", "said"),
     [
         (old_and_new(), "new", living("old"), Count(), "generation 2 is current"),
+        (
+            old_and_new(ruler="old", staged=True),
+            "old",
+            NOBODY,
+            Count(),
+            "generation 1 is current: its definitions are in the database; generation 2 is staged",
+        ),
         (old_and_new(), "old", living("new"), Count(), "this replica changes no definition"),
         (
             old_and_new(),

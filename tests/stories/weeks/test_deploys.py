@@ -128,6 +128,10 @@ def test_a_staged_release_whose_first_replica_does_not_get_ready(story: Story) -
     staged = story.leased("sync", story.file("weeks.py"), release="B")
     assert staged.wait() == 0, staged.output
     assert "staged" in staged.output
+    assert [(one["number"], one["state"]) for one in story.told("status")["generations"]] == [
+        (2, "staged"),
+        (1, "current"),
+    ]
     new = begin(story, "B", SHORT, secret="secret")
     signs_of_life(story, old, 4)
     assert (ruler(story), defined(story)) == ((1, False), A)
@@ -156,6 +160,11 @@ def test_two_files_that_claim_one_application(postgres_story: Story) -> None:
     assert sorted((one["pid"], one["generation"], one["rules"]) for one in listed) == sorted(
         [(earlier.pid, 1, False), (later.pid, 2, True)]
     )
+    shown = story.told("status")["generations"]
+    assert [(one["number"], one["state"], [it["pid"] for it in one["replicas"]]) for one in shown] == [
+        (2, "current", [later.pid]),
+        (1, "superseded", [earlier.pid]),
+    ]
     signs_of_life(story, earlier, 5)
     story.open("slowly")
     story.open("leaves")

@@ -28,6 +28,9 @@ STORIES = {
     "A long outage": "weeks/test_faults.py::test_a_database_that_is_away_for_much_longer_than_t",
     "A lossy failover": "weeks/test_faults.py::test_a_failover_that_loses_the_newest_generation",
     "A reverted file": "weeks/test_deploys.py::test_a_file_that_is_reverted_and_that_again_on_a_developer_s_machine",
+    "A forgotten revision": (
+        "test_rollouts.py::test_a_release_that_forgets_its_revision_supersedes_nobody_and_is_told_what_is_missing"
+    ),
 }
 
 

@@ -84,7 +84,8 @@ def _synced(
         report = (take_on_top if take_over else stage)(connection, application, by=requester()).report
     if report is not None:
         return _Synced(report, foreseen, written=True)
-    return _Synced(write_definitions(connection, application, dry_run=True), foreseen, written=False)
+    retire = foreseen.forecast.state != "in lieu"
+    return _Synced(write_definitions(connection, application, dry_run=True, retire=retire), foreseen, written=False)
 
 
 def _facts(found: _Synced, changes: list[tuple[str, str]]) -> Mapping[str, Any]:

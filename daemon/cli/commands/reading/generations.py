@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from sqlalchemy import Connection
 
 from ....operations.generations import GenerationStanding, beside_each_other, read_standings
 from ....recovery.deaths import neighbours, proven_dead
 from ....service.settings import read_settings
-from ....text import when
+from ....store.views import NotFound, applications
+from ....text import suggestion, when
 from ...ask import ask
 from ...options import Application, Database, Json
 from ...screen import add, print_sentences, screen, table, write_json
@@ -26,12 +28,14 @@ def generations(
 ) -> None:
     """List the generations of the definitions, which of them rule, who runs which, and what comes next."""
     takeover_after = read_settings({"database_url": database}).takeover_after
-    found = ask(
-        database,
-        lambda c: read_standings(
-            c, application, limit=limit, dead=proven_dead(neighbours(c)), takeover_after=takeover_after
-        ),
-    )
+
+    def read(connection: Connection) -> list[GenerationStanding]:
+        if application is not None and application not in (known := applications(connection)):
+            raise NotFound(f'there is no application "{application}"; {suggestion(application, known)}')
+        dead = proven_dead(neighbours(connection))
+        return read_standings(connection, application, limit=limit, dead=dead, takeover_after=takeover_after)
+
+    found = ask(database, read)
     if as_json:
         write_json("generations", {"items": found})
         return
