@@ -197,7 +197,7 @@ def _style(outcome: RunOutcome | JobOutcome) -> str:
             return "green"
         case "failed":
             return "red"
-        case "stopped" | "lost" | "cancelled":
+        case "stopped" | "lost" | "not run" | "cancelled":
             return "yellow"
         case "pending":
             return ""

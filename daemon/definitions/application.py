@@ -30,6 +30,8 @@ class Application:
     schedules: tuple[Schedule, ...]
     spec: str = ""
     """FILE in a form that `load` takes in any working directory, as a child needs it."""
+    stamp: str = ""
+    """What the file system said of FILE when it was loaded; another stamp: it was written since."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """`[settings]` of a TOML file, as they were read."""
     revision: int | None = None

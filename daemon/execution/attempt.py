@@ -104,6 +104,9 @@ class JobExecution:
             idempotency_key=idempotency_key(application.name, claimed.schedule, occurrence, job),
             grant=claimed.grant,
             source=application.spec,
+            file=str(application.source),
+            stamp=application.stamp,
+            digest=application.run_digests[claimed.schedule],
         )
 
     async def _keeper_recorded(self, attempt: Attempt) -> bool:

@@ -111,6 +111,8 @@ def after_job(
             return LetGo()
         case "stopped":
             return HandBack(DRAINED)
+        case "not run":
+            return HandBack(_error_line(outcome))
         case "failed" if failures < job.retries:
             return RetryLater(
                 backoff(job.backoff, failures, chance), f'job "{job.name}" failed: {_error_line(outcome)}'

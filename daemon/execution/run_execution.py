@@ -57,6 +57,8 @@ class RunExecution:
         self._trust = TrustPage(lease.trusted_until)
         self._resumption = Resumption.of(schedule, claimed.jobs)
         self._job: JobExecution | None = None
+        self.file_changed: bool | None = None
+        """Whether the last child found that FILE has changed; None if there was none, or it did not look."""
         lease.watch(self._trust.extend)
 
     @property
@@ -116,6 +118,8 @@ class RunExecution:
         number = self._resumption.next_attempt(job.name)
         self._job = JobExecution(self._held, job, position=position, number=number, trust=self._trust)
         job_run_id, outcome = await self._job.execute()
+        if job.isolation == "process" and outcome.state in {"not run", "succeeded"}:
+            self.file_changed = outcome.state == "not run"
         return None if job_run_id is None else EndedJob(job_run_id, outcome), outcome
 
     def _next_step(self, job: Job, outcome: Outcome, before: Failures, *, more: bool) -> Step:

@@ -93,8 +93,14 @@ def not_ours(connection: Connection, run_id: int, grant: Grant) -> NotOurs:
 
 
 def job_run_state(outcome: Outcome) -> JobState:
-    """Return the state to write; an attempt that lost its lease but may still write was stopped."""
-    return "stopped" if outcome.state == "lost" else outcome.state
+    """Return the state to write; an attempt that lost its lease but may still write was stopped, and
+    so was one that ran nothing.
+    """
+    match outcome.state:
+        case "lost" | "not run":
+            return "stopped"
+        case state:
+            return state
 
 
 def job_run_values(outcome: Outcome) -> dict[str, Any]:

@@ -30,6 +30,12 @@ class Brief:
     grant: Grant
     source: str
     """FILE, as `daemon.definitions.sources.load.load` takes it."""
+    file: str
+    """The path of FILE."""
+    stamp: str
+    """That of FILE as the replica loaded it."""
+    digest: str
+    """The digest of what execution reads of the schedule (rule 22)."""
 
     def to_json(self) -> str:
         """Return the brief as JSON, for a function child."""

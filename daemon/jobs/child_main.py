@@ -16,14 +16,22 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, NoReturn
 
-from ..definitions.sources.load import load
-from ..errors import DaemonError
+from ..definitions.sources.load import load, stamp_of
+from ..errors import DaemonError, DefinitionError
 from .brief import BRIEF_VARIABLE, Brief
 from .processes.trust_page import read_trust
-from .reports import Failure, ReportPipe
+from .reports import Failure, FileChanged, ReportPipe
 from .run import LOGGER, AsyncRun, Run
 
 _PR_SET_PDEATHSIG = 1
+_REMEDY = (
+    "FILE has changed since the replica loaded it, so nothing was run and no attempt is used up: "
+    "send SIGHUP to `leased run` to go on with FILE as it is now"
+)
+
+
+class OtherDefinitions(DaemonError):
+    """FILE is not what the replica has loaded."""
 
 
 def main() -> int:
@@ -36,6 +44,9 @@ def main() -> int:
     _set_up_output()
     try:
         function = find(brief)
+    except OtherDefinitions as error:
+        pipe.send(FileChanged(str(error)))
+        return 1
     except DaemonError as error:
         pipe.send(Failure(str(error)))
         return 1
@@ -50,15 +61,23 @@ def main() -> int:
 
 
 def find(brief: Brief) -> Callable[..., Any]:
-    """Load FILE and return the job's function; raises DaemonError if FILE no longer has it."""
-    for schedule in load(brief.source).schedules:
-        for job in schedule.jobs:
-            if (schedule.name, job.name) == (brief.schedule, brief.job) and job.function is not None:
-                return job.function
-    raise DaemonError(
-        f'{brief.source}: schedule "{brief.schedule}" no longer has a function "{brief.job}"; '
-        "the file has changed since the replica loaded it: restart the replica"
-    )
+    """Load FILE and return the job's function.
+
+    Raises `OtherDefinitions` if FILE has changed since the replica loaded it, so that the job is
+    another one or can't be loaded, and `DaemonError` if it can't be loaded although it is as it was.
+    """
+    try:
+        schedules = load(brief.source).schedules
+    except DefinitionError as error:
+        if stamp_of(brief.file) == brief.stamp:
+            raise
+        raise OtherDefinitions(f"{error}; {_REMEDY}") from None
+    for schedule in schedules:
+        if schedule.name == brief.schedule and schedule.run_digest() == brief.digest:
+            for job in schedule.jobs:
+                if job.name == brief.job and job.function is not None:
+                    return job.function
+    raise OtherDefinitions(f'{brief.source}: "{brief.schedule}" is not what it was; {_REMEDY}')
 
 
 def die_with(keeper: int) -> None:

@@ -27,7 +27,14 @@ class Failure:
     error: str
 
 
-Report = Progress | Failure
+@dataclass(frozen=True, slots=True)
+class FileChanged:
+    """Why nothing was run: FILE is not what the replica has loaded, in one sentence."""
+
+    why: str
+
+
+Report = Progress | Failure | FileChanged
 
 
 def parse_report(line: bytes) -> Report | None:
@@ -39,6 +46,8 @@ def parse_report(line: bytes) -> Report | None:
                 return Progress(done, total if known else None, None if message is None else str(message))
             case {"error": str() as error}:
                 return Failure(error)
+            case {"changed": str() as why}:
+                return FileChanged(why)
             case _:
                 return None
     except ValueError:
@@ -64,6 +73,8 @@ class ReportPipe:
                 self._write({"progress": asdict(short)}, wait=False)
             case Failure(error):
                 self._write({"error": error[-LONGEST_ERROR:]}, wait=True)
+            case FileChanged(why):
+                self._write({"changed": why[-LONGEST_ERROR:]}, wait=True)
             case _:
                 assert_never(report)
 

@@ -121,6 +121,8 @@ def child_outcome(ended: ChildEnd) -> Outcome:
             state = "stopped"
         case "abandoned":
             error = error or "its keeper died, and the processes left behind were killed"
+        case "exited" if ended.file_changed is not None:
+            state, error = "not run", ended.file_changed
         case "exited" if ended.status == 0 and error is None:
             state = "succeeded"
         case "exited" | "refused":

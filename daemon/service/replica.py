@@ -14,6 +14,7 @@ from ..execution.cancel_watch import CancelWatch
 from ..execution.claim import claim
 from ..execution.context import ReplicaContext
 from ..execution.places import keep_places, sought
+from ..execution.set_aside import SetAside
 from ..recovery.registry import ReplicaEntry
 from ..recovery.settler import Settler
 from ..scheduling.planner import Planner
@@ -45,13 +46,13 @@ class Replica:
         self._context = context
         self._settings = settings
         self._schedules = {schedule.name: schedule for schedule in application.schedules}
-        self._known = application.run_digests
+        self.set_aside = SetAside(application.run_digests)
         self._locks = {schedule.lock for schedule in application.schedules if schedule.lock is not None}
         self._wake = asyncio.Event()
         self._at_once = False
         self._drained_at: float | None = None
         self._ticked_at = monotonic()
-        self.runs = RunsAtWork(context, self._schedules, settings.concurrency, self._wake.set)
+        self.runs = RunsAtWork(context, self._schedules, settings.concurrency, self.set_aside, self._wake.set)
         self._planner = Planner(database, application.name, self._schedules, context.notify, wall_clock)
         client = context.client
         self._settler = Settler(database, application.name, client.holder, client.label, context.notify)
@@ -147,7 +148,8 @@ class Replica:
 
     async def _look(self) -> Agenda:
         application, holder = self._context.application.name, self._context.client.holder
-        return await self._context.database.read(lambda c: read_agenda(c, application, self._known, holder))
+        claimable = self.set_aside.claimable()
+        return await self._context.database.read(lambda c: read_agenda(c, application, claimable, holder))
 
     async def _settle(self, agenda: Agenda) -> Agenda:
         """End the attempts that other replicas left behind (rule 18)."""
@@ -171,7 +173,8 @@ class Replica:
         places = self.runs.free_places
         if not agenda.available or places <= 0 or self.draining:
             return agenda
-        client, application, known = self._context.client, self._context.application.name, tuple(self._known.values())
+        client, application = self._context.client, self._context.application.name
+        known = tuple(self.set_aside.claimable().values())
         async with client.acquiring() as acquisition:
             claimed = await self._context.database.write(
                 lambda c: claim(c, application, known, client.holder, client.label, client.timing.ttl, places)
@@ -196,7 +199,7 @@ class Replica:
         if agenda is None:
             await self._sleep(again)
             return
-        moments = [agenda.until_due, agenda.until_stale]
+        moments = [agenda.until_due, agenda.until_stale, self.set_aside.until_next()]
         if self.runs.free_places > 0:
             moments.append(agenda.until_available)
         # Anything still overdue is being handled, or locked, by another replica.

@@ -13,6 +13,7 @@ from ..execution.attempt import WorkOutlivesLease
 from ..execution.claim import ClaimedRun
 from ..execution.context import ReplicaContext
 from ..execution.run_execution import RunExecution
+from ..execution.set_aside import SetAside
 from ..jobs.reports import Progress
 from ..recovery.settle import settle_dead
 from ..states import RunOutcome
@@ -35,6 +36,7 @@ class RunsAtWork:
         context: ReplicaContext,
         schedules: Mapping[str, Schedule],
         places: int,
+        set_aside: SetAside,
         changed: Callable[[], None],
     ) -> None:
         self.executed: list[ExecutedRun] = []
@@ -48,6 +50,7 @@ class RunsAtWork:
         self._context = context
         self._schedules = schedules
         self._places = places
+        self._set_aside = set_aside
         self._changed = changed
         self._executions: dict[asyncio.Task[None], RunExecution] = {}
         self._stopping = False
@@ -115,6 +118,7 @@ class RunsAtWork:
         run_id = execution.claimed.run_id
         try:
             outcome = await execution.execute()
+            self._note_file(execution)
             self.executed.append(ExecutedRun(run_id, outcome))
             self.lost += outcome == "lost"
         except WorkOutlivesLease as error:
@@ -130,6 +134,13 @@ class RunsAtWork:
                 await lease.release()
             self._executions.pop(asyncio.current_task(), None)  # type: ignore[arg-type]
             self._changed()
+
+    def _note_file(self, execution: RunExecution) -> None:
+        """Leave the runs of a schedule to others whose FILE is another now (rule 22)."""
+        if execution.file_changed:
+            self._set_aside.put(execution.claimed.schedule)
+        elif execution.file_changed is False:
+            self._set_aside.take_back(execution.claimed.schedule)
 
     async def _abandon(self, lease: Lease) -> None:
         """Settle an attempt that a bug in leased ended as abandoned, or it may repeat for ever."""

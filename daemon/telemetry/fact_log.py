@@ -181,7 +181,7 @@ def _job(job: JobSubject) -> dict[str, Any]:
 
 def _level(outcome: RunOutcome | JobOutcome) -> int:
     match outcome:
-        case "failed" | "stopped" | "lost":
+        case "failed" | "stopped" | "lost" | "not run":
             return logging.WARNING
         case "succeeded" | "pending" | "cancelled":
             return logging.INFO

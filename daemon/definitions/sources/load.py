@@ -1,7 +1,9 @@
 """From FILE, as the command line takes it, to an application."""
 
 import importlib.util
+import os
 import sys
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -27,7 +29,20 @@ def load(spec: str | Path) -> Application:
     folder written before it (``/srv/shop/package.module:name``). Each call runs a Python file
     again.
     """
-    text = str(spec)
+    application = _load(str(spec))
+    return replace(application, stamp=stamp_of(application.source))
+
+
+def stamp_of(file: str | Path) -> str:
+    """Return what changes whenever ``file`` is written; the same each time where there is none."""
+    try:
+        found = os.stat(file)  # noqa: PTH116 - of a path or a string
+    except OSError:
+        return ""
+    return f"{found.st_mtime_ns}.{found.st_size}.{found.st_ino}"
+
+
+def _load(text: str) -> Application:
     stem, colon, attribute = text.rpartition(":")
     if text.endswith(".toml"):
         path = _existing(text, text)

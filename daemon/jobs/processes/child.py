@@ -45,6 +45,8 @@ class ChildEnd:
     """The last 8 KiB of its output."""
     error: str | None = None
     """The traceback or sentence that a function child reported; why a command was refused."""
+    file_changed: str | None = None
+    """Why a function child ran nothing: FILE has changed."""
     leftovers: int = 0
     """How many processes of its tree were killed after its main process had exited."""
 
@@ -186,7 +188,8 @@ class Child:
         if result["leftovers"]:
             output.note(f"processes that the job left running were killed: {result['leftovers']}")
         output.feed(b"", last=True)
-        return ChildEnd(tail=output.tail, error=self._refusal or self._pipes.failure, **result)
+        error = self._refusal or self._pipes.failure
+        return ChildEnd(tail=output.tail, error=error, file_changed=self._pipes.file_changed, **result)
 
     async def _end_what_is_left(self) -> None:
         """End the tree of a keeper that died without an answer.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import assert_never
 
 from ..output import Output
-from ..reports import LONGEST_ERROR, Failure, Progress, parse_report
+from ..reports import LONGEST_ERROR, Failure, FileChanged, Progress, parse_report
 from .spawn import KeeperProcess
 
 CHUNK = 32 * 1024
@@ -30,6 +30,8 @@ class ChildPipes:
         self.output = Output(on_output)
         self.failure: str | None = None
         """The error that a function child reported."""
+        self.file_changed: str | None = None
+        """Why a function child ran nothing."""
         self._loop.add_reader(self._printed, self._read_output)
         if self._reported is not None:
             self._loop.add_reader(self._reported, self._read_reports)
@@ -70,6 +72,8 @@ class ChildPipes:
                     self._pass_on(progress)
                 case Failure(error):
                     self.failure = error
+                case FileChanged(why):
+                    self.file_changed = why
                 case None:  # a child may write anything
                     continue
                 case _:

@@ -20,6 +20,7 @@ from daemon.execution.next_step import (
     backoff,
     before_jobs,
 )
+from daemon.execution.write_result import job_run_state
 from daemon.jobs.outcome import Outcome
 
 
@@ -55,6 +56,12 @@ def test_with_continue_the_other_jobs_run_and_the_run_still_ends_as_failed() -> 
     assert ended == FinishRun("failed", 'job "customers" failed')
     both = _after(FAILED, more=False, before=before, on_failure="continue")
     assert both == FinishRun("failed", 'jobs "customers", "orders" failed: ValueError: no such order')
+
+
+def test_a_job_whose_file_has_changed_is_handed_back_and_uses_up_nothing() -> None:
+    outcome = Outcome("not run", "schedules.py: it is not what it was", status=1)
+    assert _after(outcome, more=False) == HandBack("schedules.py: it is not what it was")
+    assert job_run_state(outcome) == "stopped"
 
 
 def test_a_run_begins_with_its_first_job_and_ends_if_none_is_left() -> None:

@@ -4,14 +4,17 @@ import asyncio
 import os
 import signal
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import pytest
 
+from daemon.definitions.sources.load import load
 from daemon.jobs.brief import BRIEF_VARIABLE, Brief
 from daemon.jobs.processes.child import FUNCTION_CHILD, Child, ChildEnd
 from daemon.jobs.processes.trust_page import TrustPage
 from daemon.jobs.reports import Progress
+from daemon.jobs.runners import child_outcome
 from lease.clock import boottime
 from tests.daemon.jobs.family import ROOT, linux
 from tests.daemon.jobs.test_run import BRIEF
@@ -81,6 +84,17 @@ class Story:
     progress: list[Progress] = field(default_factory=list)
     up: asyncio.Event = field(default_factory=asyncio.Event)
 
+    @property
+    def file(self) -> Path:
+        return self.folder / "schedules.py"
+
+    @cached_property
+    def brief(self) -> Brief:
+        """What a replica tells that has loaded FILE."""
+        made = load(self.file)
+        digest = made.run_digests["nightly"]
+        return replace(BRIEF, source=made.spec, file=str(made.source), stamp=made.stamp, digest=digest)
+
     async def begin(self, brief: Brief, page: TrustPage) -> Child:
         env = {**os.environ, "PYTHONPATH": str(ROOT), **brief.environment(), BRIEF_VARIABLE: brief.to_json()}
         child = await Child.spawn(
@@ -97,16 +111,17 @@ class Story:
 
     async def run(self, job: str, schedule: str = "nightly") -> ChildEnd:
         page = TrustPage(boottime() + 3600)
-        brief = replace(BRIEF, source=str(self.folder / "schedules.py"), job=job, schedule=schedule)
-        ended = await (await self.begin(brief, page)).wait()
+        ended = await (await self.begin(replace(self.brief, job=job, schedule=schedule), page)).wait()
         page.close()
         return ended
 
 
 @pytest.fixture
 async def story(tmp_path: Path) -> Story:
-    (tmp_path / "schedules.py").write_text(FILE)
-    return Story(tmp_path)
+    story = Story(tmp_path)
+    story.file.write_text(FILE)
+    assert story.brief.stamp
+    return story
 
 
 async def test_a_function_gets_its_run(story: Story) -> None:
@@ -152,25 +167,56 @@ async def test_lost_trust_is_an_error_of_the_job(story: Story) -> None:
     assert "LeaseLost: lease 'run/shop/nightly' (token 41) can be trusted for" in (ended.error or "")
 
 
+def assert_nothing_was_run(story: Story, ended: ChildEnd) -> None:
+    outcome = child_outcome(ended)
+    assert (outcome.state, outcome.status, story.progress) == ("not run", 1, [])
+    assert "send SIGHUP to `leased run`" in (outcome.error or "")
+    assert "Traceback" not in (outcome.error or "") + ended.tail
+
+
 @pytest.mark.parametrize(("job", "schedule"), [("gone", "nightly"), ("good", "weekly")])
-async def test_a_function_that_is_not_there_any_more_is_one_sentence(story: Story, job: str, schedule: str) -> None:
+async def test_a_function_that_is_not_there_any_more_is_not_run(story: Story, job: str, schedule: str) -> None:
     ended = await story.run(job, schedule)
-    assert ended.status == 1
-    assert f'no longer has a function "{job}"' in (ended.error or "")
-    assert "Traceback" not in (ended.error or "") + ended.tail
+    assert_nothing_was_run(story, ended)
+    assert f'schedules.py: "{schedule}" is not what it was' in (ended.file_changed or "")
 
 
-async def test_a_file_that_cannot_be_loaded_any_more_is_one_sentence(story: Story) -> None:
-    (story.folder / "schedules.py").unlink()
-    ended = await story.run("good")
-    assert ended.status == 1
-    assert "schedules.py" in (ended.error or "")
-    assert "Traceback" not in (ended.error or "") + ended.tail
+async def test_a_function_of_a_schedule_that_is_another_now_is_not_run(story: Story) -> None:
+    """Rule 22: what execution reads of it has changed, if only for another of its jobs."""
+    story.file.write_text(FILE.replace("def leaves(", "def left("))
+    assert_nothing_was_run(story, await story.run("good"))
+
+
+async def test_a_function_is_run_as_long_as_its_own_schedule_is_what_it_was(story: Story) -> None:
+    more = 'schedules.add("hourly", cron="0 * * * *").command("true", "true")'
+    story.file.write_text(FILE.replace("0 2 * * *", "0 3 * * *") + more)
+    assert (await story.run("good")).status == 0
+
+
+@pytest.mark.parametrize("text", [None, "half a li"])
+async def test_a_file_that_was_written_and_cannot_be_loaded_runs_nothing(story: Story, text: str | None) -> None:
+    story.file.unlink()
+    if text is not None:
+        story.file.write_text(text)
+    assert_nothing_was_run(story, await story.run("good"))
+
+
+async def test_a_file_that_cannot_be_loaded_although_it_is_as_it_was_fails_the_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story = Story(tmp_path)
+    story.file.write_text('import os\nos.environ["NEEDED"]\n' + FILE)
+    monkeypatch.setenv("NEEDED", "1")
+    assert story.brief.stamp
+    monkeypatch.delenv("NEEDED")
+    outcome = child_outcome(await story.run("good"))
+    assert (outcome.state, outcome.status) == ("failed", 1)
+    assert "importing it failed with KeyError" in (outcome.error or "")
 
 
 async def test_a_stopped_function_leaves_through_its_finally(story: Story) -> None:
     page = TrustPage(boottime() + 3600)
-    child = await story.begin(replace(BRIEF, source=str(story.folder / "schedules.py"), job="tidy"), page)
+    child = await story.begin(replace(story.brief, job="tidy"), page)
     await story.up.wait()
     ended = await child.stop(10)
     assert (ended.status, ended.why) == (128 + signal.SIGTERM, "stopped")
@@ -181,7 +227,7 @@ async def test_a_stopped_function_leaves_through_its_finally(story: Story) -> No
 @linux
 async def test_a_function_dies_with_its_keeper(story: Story) -> None:
     page = TrustPage(boottime() + 3600)
-    child = await story.begin(replace(BRIEF, source=str(story.folder / "schedules.py"), job="tidy"), page)
+    child = await story.begin(replace(story.brief, job="tidy"), page)
     await story.up.wait()
     os.kill(child.keeper.pid, signal.SIGKILL)
     assert (await child.wait()).why == "abandoned"

@@ -13,7 +13,7 @@ import pytest
 import lease
 from daemon.instants import format_instant
 from daemon.jobs.brief import Brief, idempotency_key
-from daemon.jobs.reports import Failure, Progress, parse_report
+from daemon.jobs.reports import Failure, FileChanged, Progress, parse_report
 from daemon.jobs.run import AsyncRun, Run
 from lease.clock import boottime
 from lease.errors import LeaseLost
@@ -31,6 +31,9 @@ BRIEF = Brief(
     idempotency_key=idempotency_key("shop", "nightly", WHEN, "customers"),
     grant=Grant("run/shop/nightly", 41, "holder-1"),
     source="schedules.py",
+    file="schedules.py",
+    stamp="",
+    digest="",
 )
 
 
@@ -175,3 +178,4 @@ def test_what_is_no_report_is_passed_over(line: bytes) -> None:
 def test_reports_are_read() -> None:
     assert parse_report(b'{"progress": {"done": 1, "total": null, "message": null}}') == Progress(1)
     assert parse_report(b'{"error": "x"}') == Failure("x")
+    assert parse_report(b'{"changed": "x"}') == FileChanged("x")

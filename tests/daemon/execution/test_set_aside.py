@@ -1,0 +1,38 @@
+"""Runs that a replica leaves to others because its FILE has changed (rule 22)."""
+
+from daemon.execution.set_aside import FIRST_WAIT, LONGEST_WAIT, SetAside
+
+KNOWN = {"nightly": "digest-1", "hourly": "digest-2"}
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_its_runs_are_not_claimed_for_a_while_and_all_others_are() -> None:
+    clock = Clock()
+    aside = SetAside(KNOWN, clock)
+    assert (aside.claimable(), aside.until_next(), bool(aside)) == (KNOWN, None, False)
+    aside.put("nightly")
+    assert aside.claimable() == {"nightly": "", "hourly": "digest-2"}
+    assert (aside.until_next(), bool(aside)) == (FIRST_WAIT, True)
+    clock.now += FIRST_WAIT
+    assert (aside.claimable(), aside.until_next()) == (KNOWN, None)
+
+
+def test_each_time_the_wait_doubles_up_to_a_limit_until_the_file_is_found_as_it_was() -> None:
+    clock = Clock()
+    aside = SetAside(KNOWN, clock)
+    waits = []
+    for _ in range(8):
+        aside.put("nightly")
+        waits.append(aside.until_next())
+    assert waits == [5, 10, 20, 40, 80, 160, LONGEST_WAIT, LONGEST_WAIT]
+    aside.take_back("nightly")
+    aside.take_back("hourly")
+    assert (aside.claimable(), bool(aside)) == (KNOWN, False)
+    aside.put("nightly")
+    assert aside.until_next() == FIRST_WAIT
