@@ -211,6 +211,7 @@ def _definition(schedule: Schedule, now: datetime) -> dict[str, Any]:
         "trigger": str(schedule.trigger),
         "enabled": schedule.enabled,
         "changed_at": now,
+        "synced_at": now,
     }
 
 

@@ -62,6 +62,7 @@ schedule = Table(
     Column("paused_by", Text),
     Column("retired_at", Instant),
     Column("changed_at", Instant, nullable=False),
+    Column("synced_at", Instant),  # the same; a sync of an older version leaves it behind, and is refused
     Column("created_at", Instant, nullable=False),
     PrimaryKeyConstraint("application", "name", name="schedule_pkey"),
     CheckConstraint("retired_at IS NULL OR next_due IS NULL", name="schedule_retired_has_no_instants"),
@@ -93,6 +94,7 @@ run = Table(
     Column("token", BigInteger),  # of the latest grant, unless that was settled
     Column("holder", Text),
     Column("attempt", Integer, nullable=False, server_default="0"),  # the number of claims
+    Column("claimed_attempt", Integer),  # the same since the latest claim; a claim of an older version is refused
     Column("abandoned", Integer, nullable=False, server_default="0"),  # attempts since a job last succeeded
     Column("params", Text, nullable=False, server_default="{}"),  # JSON
     Column("requested_by", Text),

@@ -20,12 +20,20 @@ from ...errors import DaemonError
 LOCK_TIMEOUT = 60.0
 """How many seconds to wait for the migration of another replica, or for a table in use."""
 CONNECTION = ConnectionSettings(connect_within=5.0, lock_wait=LOCK_TIMEOUT)
+TABLE_WAIT = 2.0
+"""How many seconds to wait for one table. Whoever wants it meanwhile waits behind us, so it is less than
+the outage that a lease survives.
+"""
 _TURN = 7_401_936_208
 """The key of the lock under which one process at a time migrates; an arbitrary number."""
 
 
 class MayNotMigrate(DaemonError):
     """The database user lacks the right to create tables."""
+
+
+class TablesInUse(DaemonError):
+    """Other transactions have had a table locked for too long; nothing was changed."""
 
 
 @contextmanager
@@ -51,7 +59,22 @@ def opened_for_upgrade(url: str | URL) -> Iterator[Connection]:
             use_wal(connection.connection.driver_connection, file, LOCK_TIMEOUT)
         with write_transaction(connection, LOCK_TIMEOUT):
             connection.execute(select(turn(_TURN)).where(lock_timeout(LOCK_TIMEOUT)))
-            yield connection
+            with _waiting_briefly(connection):
+                yield connection
+
+
+@contextmanager
+def _waiting_briefly(connection: Connection) -> Iterator[None]:
+    connection.execute(select(lock_timeout(TABLE_WAIT)))
+    try:
+        yield
+    except (DatabaseError, LeaseError) as error:
+        if sqlstate(error) not in {"55P03", "40P01"}:  # lock_not_available, deadlock_detected
+            raise
+        raise TablesInUse(
+            f"a table of {describe(connection.engine.url)} is in use by another transaction, and nothing was migrated; "
+            "wait until that has ended, or end it (pg_stat_activity shows it), and migrate again"
+        ) from error
 
 
 @contextmanager

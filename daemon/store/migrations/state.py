@@ -8,7 +8,7 @@ from lease.database.backend import backend_named, backend_of
 from ...errors import SchemaNotReady
 from .opening import opened_for_reading
 
-REVISIONS = ("0001", "0002", "0003", "0004")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 """All revisions that this version of leased knows, newest last."""
 
 VERSION_TABLE = "leased_version"

@@ -5,24 +5,39 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 from sqlalchemy import URL
 
 from lease.database.backend import backend_named
 
-from .opening import opened_for_upgrade
+from .opening import LOCK_TIMEOUT, TablesInUse, opened_for_upgrade
 from .state import REVISIONS, refuse_newer, revision_of
 
 FOLDER = Path(__file__).parent
+_AGAIN_AFTER = 1.0
+"""Seconds for those who waited behind us for a table."""
 
 
 def upgrade(url: str | URL) -> tuple[str, ...]:
     """Create the tables, or bring them up to date; return the revisions that were applied.
 
     It is all one transaction; of several processes at once, one applies the revisions and the
-    others find them applied. Raise `SchemaTooNew`, `MayNotMigrate` or `StoreUnavailable`.
+    others find them applied. It waits for a table that is in use for a moment only, and then tries
+    again. Raise `SchemaTooNew`, `MayNotMigrate`, `TablesInUse` or `StoreUnavailable`.
     """
+    until = monotonic() + LOCK_TIMEOUT
+    while True:
+        try:
+            return _upgrade(url)
+        except TablesInUse:
+            if monotonic() > until:
+                raise
+        sleep(_AGAIN_AFTER)
+
+
+def _upgrade(url: str | URL) -> tuple[str, ...]:
     with opened_for_upgrade(url) as connection:
         before = revision_of(connection)
         refuse_newer(before, url)

@@ -142,6 +142,7 @@ def start(connection: Connection, ids: Collection[int], holder: str) -> list[Row
             token=lease.c.token,
             holder=lease.c.holder,
             attempt=run.c.attempt + 1,
+            claimed_attempt=run.c.attempt + 1,
             started_at=func.coalesce(run.c.started_at, now()),
             reason=null(),
         )

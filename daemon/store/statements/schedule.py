@@ -50,7 +50,7 @@ def retire(connection: Connection, application: str, names: Collection[str], at:
     connection.execute(
         update(schedule)
         .where(schedule.c.application == application, among(schedule.c.name, names))
-        .values(retired_at=at, next_due=null(), changed_at=at)
+        .values(retired_at=at, next_due=null(), changed_at=at, synced_at=at)
     )
 
 

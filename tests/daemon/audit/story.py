@@ -149,7 +149,9 @@ def _what_changes(store: Store) -> None:
     store.sync(*SECOND)
     store.do(adopt, an_application(*SECOND), "h1", 15.0)
     of_it = schedule.c.name == "changing"
-    store.shift(schedule, of_it, anchor=-1200.0, planned_until=-1200.0, changed_at=-1200.0, next_due=-1139.0)
+    store.shift(schedule, of_it, anchor=-1200.0, planned_until=-1200.0, next_due=-1139.0)
+    then = store.do(database_time) - timedelta(seconds=1200)
+    write(store, schedule, of_it, changed_at=then, synced_at=then)
     plan(store, SECOND)
     work(store, claim(store, "changing"), "work")
     renamed = claim(store, "renamed", "h2")
@@ -183,6 +185,7 @@ def age(store: Store, definition: Schedule, seconds: float) -> None:
     values = {
         "created_at": then,
         "changed_at": then,
+        "synced_at": then,
         "anchor": state.anchor,
         "planned_until": state.planned_until,
         "next_due": next(definition.instants(state.planned_until, state.anchor), None),

@@ -52,6 +52,7 @@ class Rows:
             "planned_until": self.now,
             "anchor": self.now,
             "changed_at": self.now,
+            "synced_at": self.now,
             "created_at": self.now,
         }
         self.connection.execute(insert(schedule).values(filled | values))

@@ -1,0 +1,253 @@
+"""A database of an older version is brought up to date with runs at work in it, and beside its replica.
+
+What the old version had in it, and the statements by which it goes on, are its own: see
+`tests.data.upgrades`.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import Connection, MetaData, make_url, select, update
+from sqlalchemy.exc import DBAPIError
+
+from daemon.store import migrations
+from daemon.store.migrations import opening, upgrading
+from daemon.store.migrations.opening import TablesInUse
+from daemon.store.migrations.state import REVISIONS, VERSION_TABLE
+from daemon.store.tables import run, schedule
+from lease.database.dialects import clock, later
+from lease.schema import lease as leases
+from tests.support.postgres import plain
+from tests.support.replicas import Story
+from tests.support.starter import Starter
+from tests.support.store import Store
+from tests.support.waiting import LIMIT
+
+FOLDER = Path(__file__).parents[2] / "data" / "upgrades"
+OLDER = sorted(path.parent.name for path in FOLDER.glob("*/scene.py"))
+REFUSED = {
+    "0002": {
+        "claim": "so it starts no more runs",
+        "sync": "so it may not change the definitions there",
+        "sync that only retires": "so it may not change the definitions there",
+        "sync that only adds": "so it may not change the definitions there",
+        "sync that only changes": "so it may not change the definitions there",
+    }
+}
+"""What the old version may not do beside this one, and a part of the sentence that says so."""
+
+
+@pytest.fixture(params=OLDER)
+def older(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def old_url(older: str, empty_database_url: str) -> str:
+    """A database as the old version left it."""
+    url = make_url(empty_database_url)
+    dump = (FOLDER / older / f"{url.get_backend_name()}.sql").read_text()
+    if url.get_backend_name() == "sqlite":
+        with closing(sqlite3.connect(str(url.database))) as opened:
+            opened.executescript(dump)
+    else:
+        with psycopg.connect(plain(empty_database_url)) as connection:
+            connection.execute(dump.encode())
+    return empty_database_url
+
+
+@pytest.fixture(scope="module")
+def starter(processes: None) -> Iterator[Starter]:
+    del processes
+    made = Starter()
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def story(tmp_path: Path, old_url: str, starter: Starter) -> Iterator[Story]:
+    with Story(tmp_path, old_url, starter) as told:
+        yield told
+
+
+def everything(url: str) -> dict[str, list[dict[str, Any]]]:
+    """Return all rows of all tables, as they are."""
+    with Store(url) as store, store.begin() as connection:
+        tables = MetaData()
+        tables.reflect(connection)
+        return {
+            name: [dict(row._mapping) for row in connection.execute(select(table).order_by(*table.primary_key))]
+            for name, table in tables.tables.items()
+            if name != VERSION_TABLE
+        }
+
+
+def runs_of(url: str) -> dict[str, list[Any]]:
+    with Store(url) as store:
+        found: dict[str, list[Any]] = {}
+        for row in store.runs():
+            found.setdefault(row.schedule, []).append(row)
+        return found
+
+
+def go_on_with_this_version(story: Story, older: str) -> None:
+    assert story.start(str(FOLDER / older / "schedules.toml"), "--until-idle").wait() == 0
+
+
+def test_nothing_is_lost_or_changed_by_the_migration(older: str, old_url: str) -> None:
+    before = everything(old_url)
+    assert migrations.upgrade(old_url) == REVISIONS[REVISIONS.index(older) + 1 :]
+    after = everything(old_url)
+    for table, rows in before.items():
+        assert [{name: row[name] for name in rows[0]} for row in after[table]] == rows if rows else not after[table]
+
+
+@pytest.mark.usefixtures("processes")
+def test_runs_that_wait_are_retried_or_at_work_go_on_with_this_version(older: str, old_url: str, story: Story) -> None:
+    migrations.upgrade(old_url)
+    before = runs_of(old_url)
+    go_on_with_this_version(story, older)
+    after = runs_of(old_url)
+    for name, runs in before.items():
+        same = [row for row in after[name] if row.id in {run.id for run in runs}]
+        assert [(row.id, row.state) for row in same] == [(run.id, "succeeded") for run in runs], name
+    assert_each_job_succeeded_once(old_url)
+    assert story.leased("audit").wait() == 0
+
+
+def test_an_old_replica_beside_ends_its_work_and_is_refused_what_it_cannot_do_right(older: str, old_url: str) -> None:
+    migrations.upgrade(old_url)
+    kind = make_url(old_url).get_backend_name()
+    refused = {}
+    with Store(old_url) as store:
+        for made in json.loads((FOLDER / older / f"{kind}.json").read_text()):
+            sentence = replayed(store, made["statements"], keep=made["does"] not in NOT_KEPT)
+            if sentence:
+                refused[made["does"]] = sentence
+        assert refused.keys() == REFUSED[older].keys()
+        for does, part in REFUSED[older].items():
+            assert part in refused[does]
+            assert "restart it with the newer version" in refused[does]
+        states = {name: [row.state for row in rows] for name, rows in runs_of(old_url).items()}
+    assert states["at-work"] == ["succeeded"]
+    assert states["stays-at-work"] == ["running"]
+    assert states["to-be-retried"] == ["pending"]
+    assert states["queued"] == ["succeeded", "pending"]
+
+
+def test_what_an_old_replica_plans_beside_gets_the_digest_of_its_definition(older: str, old_url: str) -> None:
+    migrations.upgrade(old_url)
+    kind = make_url(old_url).get_backend_name()
+    (made,) = (made for made in json.loads((FOLDER / older / f"{kind}.json").read_text()) if made["does"] == "trigger")
+    with Store(old_url) as store:
+        named = update(schedule).where(schedule.c.name == "waiting").values(run_digest="as it is now")
+        store.do(lambda connection: connection.execute(named))
+        assert replayed(store, made["statements"], keep=True) is None
+        assert [row.digest for row in store.runs(run.c.schedule == "waiting")] == [None, "as it is now"]
+
+
+@pytest.mark.usefixtures("processes")
+def test_what_an_old_replica_beside_has_done_and_left_goes_on_with_this_version(
+    older: str, old_url: str, story: Story
+) -> None:
+    migrations.upgrade(old_url)
+    kind = make_url(old_url).get_backend_name()
+    with Store(old_url) as store:
+        for made in json.loads((FOLDER / older / f"{kind}.json").read_text()):
+            replayed(store, made["statements"], keep=made["does"] not in NOT_KEPT - {"trigger"})
+        store.do(go_stale)  # the old replica has died
+    go_on_with_this_version(story, older)
+    assert {row.state for rows in runs_of(old_url).values() for row in rows} == {"succeeded"}
+    assert_each_job_succeeded_once(old_url)
+    assert story.leased("audit").wait() == 0
+
+
+def test_a_migration_waits_for_a_table_in_use_briefly_and_again(
+    older: str, empty_postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with psycopg.connect(plain(empty_postgres_url)) as connection:
+        connection.execute((FOLDER / older / "postgresql.sql").read_bytes())
+    with psycopg.connect(plain(empty_postgres_url)) as user:
+        user.execute("SELECT count(*) FROM public.run")
+        monkeypatch.setattr(opening, "TABLE_WAIT", 0.05)
+        monkeypatch.setattr(upgrading, "LOCK_TIMEOUT", 0.0)
+        with pytest.raises(TablesInUse, match="is in use by another transaction, and nothing was migrated; wait until"):
+            migrations.upgrade(empty_postgres_url)
+        assert migrations.current(empty_postgres_url) == older
+        monkeypatch.setattr(upgrading, "LOCK_TIMEOUT", LIMIT)
+        monkeypatch.setattr(upgrading, "sleep", lambda _: user.rollback())
+        assert migrations.upgrade(empty_postgres_url) == REVISIONS[REVISIONS.index(older) + 1 :]
+
+
+NOT_KEPT = {
+    "claim",
+    "sync",
+    "sync that only retires",
+    "sync that only adds",
+    "sync that only changes",
+    "sync that changes nothing",
+    "trigger",
+}
+"""What the scene did not keep, so that each was made on what the others found."""
+
+
+def go_stale(connection: Connection) -> None:
+    held = update(leases).where(leases.c.holder.is_not(None))
+    connection.execute(held.values(expires_at=later(clock(), -1.0)))
+
+
+def assert_each_job_succeeded_once(url: str) -> None:
+    with Store(url) as store:
+        done = [(row.run_id, row.job) for row in store.job_runs() if row.state == "succeeded"]
+    assert len(done) == len(set(done))
+
+
+def replayed(store: Store, made: Sequence[dict[str, Any]], *, keep: bool) -> str | None:
+    """Make the statements in one transaction; return the sentence by which the database refused."""
+    try:
+        with suppress(Undone), store.begin() as connection:
+            for one in made:
+                assert executed(connection, one) == one["rows"], one["sql"]
+            end(keep=keep)
+    except DBAPIError as error:
+        return str(error.orig)
+    return None
+
+
+class Undone(Exception):
+    """The transaction is not kept."""
+
+
+def end(*, keep: bool) -> None:
+    if not keep:
+        raise Undone
+
+
+def executed(connection: Connection, one: dict[str, Any]) -> int:
+    cursor = connection.connection.cursor()
+    execute = cursor.executemany if one["many"] else cursor.execute
+    try:
+        execute(one["sql"], read(one["parameters"]))
+    except Exception as error:
+        base = connection.dialect.loaded_dbapi.Error
+        raise DBAPIError.instance(one["sql"], None, error, base, dialect=connection.dialect) from error
+    return int(cursor.rowcount)
+
+
+def read(value: Any) -> Any:
+    match value:
+        case {"instant": str(instant)}:
+            return datetime.fromisoformat(instant)
+        case dict():
+            return {name: read(one) for name, one in value.items()}
+        case list():
+            return [read(one) for one in value]
+        case _:
+            return value
