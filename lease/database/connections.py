@@ -1,8 +1,11 @@
 """Our own connections: engines with the options of their kind of database, and transactions."""
 
 import asyncio
+import os
+import stat
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +67,14 @@ def route_to(address: Address) -> Route:
 
 def make_engine(url: URL, settings: ConnectionSettings) -> Engine:
     """Return a sync engine without a pool: each connection is made for one use, or held by its user."""
-    return create_engine(url, **_options(url, settings))
+    engine = create_engine(url, **_options(url, settings))
+    if (file := backend_of(url).file(url)) is not None:
+
+        @event.listens_for(engine, "do_connect")
+        def make_it_private(*_connecting: Any) -> None:
+            _make_private(file)
+
+    return engine
 
 
 def make_async_engine(route: Route, settings: ConnectionSettings) -> "AsyncEngine":
@@ -124,6 +134,17 @@ def use_wal(driver: Any, file: str, patience: float) -> None:
             entrance.pass_within(patience)
             cursor.execute("PRAGMA journal_mode = WAL")
     cursor.close()
+
+
+def _make_private(file: str) -> None:
+    """Make a missing file for its owner alone, as what it holds may be secret; SQLite gives the files
+    beside it the same rights. One that is there keeps its own.
+    """
+    with suppress(OSError):  # that it is there, or can't be made: SQLite says the latter
+        if sys.platform == "linux":  # without opening it: to close it would drop the locks of another thread's SQLite
+            os.mknod(file, 0o600 | stat.S_IFREG)
+        else:
+            os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _options(url: URL, settings: ConnectionSettings) -> dict[str, Any]:

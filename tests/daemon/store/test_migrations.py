@@ -159,6 +159,12 @@ def test_reading_makes_no_file(empty_sqlite_url: str) -> None:
     assert not path.exists()
 
 
+def test_a_new_file_is_its_owners_alone(empty_sqlite_url: str) -> None:
+    path = Path(str(make_url(empty_sqlite_url).database))
+    migrations.upgrade(empty_sqlite_url)
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
 def test_a_newer_schema_is_refused_with_the_remedy_and_left_alone(database_url: str) -> None:
     at_revision(database_url, "9999")
     for refused in (migrations.check, migrations.upgrade):

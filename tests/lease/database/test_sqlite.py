@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -42,6 +42,41 @@ def engine(sqlite_url: str) -> Iterator[Engine]:
 
 def path_of(url: str) -> Path:
     return Path(url.removeprefix("sqlite:///"))
+
+
+# The file
+
+
+def modes_in(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022])
+def test_a_new_file_and_those_beside_it_are_their_owners_alone(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        with LeaseClient(f"sqlite:///{tmp_path / 'leased.db'}") as client, client.hold("a"):
+            modes = modes_in(tmp_path)
+    finally:
+        os.umask(before)
+    assert modes == dict.fromkeys(("leased.db", "leased.db-wal", "leased.db-shm", "leased.db-turnstile"), 0o600)
+
+
+def test_a_new_file_gets_no_rights_that_the_umask_takes(tmp_path: Path) -> None:
+    before = os.umask(0o277)
+    try:
+        with suppress(StoreUnavailable), LeaseClient(f"sqlite:///{tmp_path / 'leased.db'}"):
+            pass
+    finally:
+        os.umask(before)
+    assert modes_in(tmp_path)["leased.db"] == 0o400
+
+
+def test_a_file_that_is_there_keeps_its_rights(tmp_path: Path) -> None:
+    (tmp_path / "leased.db").touch()
+    (tmp_path / "leased.db").chmod(0o660)
+    with LeaseClient(f"sqlite:///{tmp_path / 'leased.db'}") as client, client.hold("a"):
+        assert set(modes_in(tmp_path).values()) == {0o660}
 
 
 # The clock
