@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sqlalchemy import URL, Dialect
+from sqlalchemy import URL, Connection, Dialect
 
 from ..errors import LeaseError
 from .engines.libpq import in_words_of_libpq
@@ -131,6 +131,19 @@ def backend_of(database: URL | HasDialect) -> Backend:
     that is not supported.
     """
     return backend_named(database.get_backend_name() if isinstance(database, URL) else database.dialect.name)
+
+
+def schema_of(connection: Connection) -> str | None:
+    """Return the schema that a connection finds the tables in; None where there are no schemas."""
+    default = backend_of(connection).schema
+    schemas = connection.get_execution_options().get("schema_translate_map") or {}
+    return default if default is None else schemas.get(None) or default
+
+
+def quoted_schema(connection: Connection) -> str:
+    """Return the same as a prefix of names in SQL: with a dot, or empty."""
+    schema = schema_of(connection)
+    return "" if schema is None else f"{connection.dialect.identifier_preparer.quote_schema(schema)}."
 
 
 def backend_named(name: str) -> Backend:

@@ -13,11 +13,13 @@ from .queueing import Queued, queueing
 from .queues import CHANNEL, Queue, leave_queue, lock_queues, notify, notifying, queue_up, read_queues, write_queue
 from .records import list_prefix, read, reading
 from .renewals import RenewedPairs, renew, renew_unlocked, renewing, renewing_unlocked
+from .restoring import Lifted, held_now, lift
 
 __all__ = [
     "CHANNEL",
     "FENCED_OFF",
     "IN_SAVEPOINT",
+    "Lifted",
     "Queue",
     "Queued",
     "Release",
@@ -30,7 +32,9 @@ __all__ = [
     "fenced_off",
     "grant",
     "granting",
+    "held_now",
     "leave_queue",
+    "lift",
     "list_prefix",
     "lock_queues",
     "notify",

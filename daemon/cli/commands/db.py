@@ -1,6 +1,7 @@
 """`leased db`: the migrations."""
 
 import sys
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -8,8 +9,12 @@ import typer
 from lease.database.address import describe, parse_address
 from lease.database.backend import backend_of
 
+from ...recovery.restoring import Restored
+from ...recovery.restoring import restored as restore
 from ...service.settings import read_settings
 from ...store import migrations
+from ...text import clean
+from ..ask import ask
 from ..options import Database, Json
 from ..screen import screen, write_json
 
@@ -57,3 +62,36 @@ def sql(
     """
     url = parse_address(read_settings({"database_url": database}).database)
     sys.stdout.write(migrations.sql(backend_of(url).name, since))
+
+
+@db.command()
+def restored(
+    by: Annotated[
+        int, typer.Option(metavar="N", min=1, max=2**62, help="Lift the tokens by N at least.", show_default=False)
+    ] = 1,
+    force: Annotated[bool, typer.Option("--force", help="Even if the database looks as if it were in use.")] = False,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """Prepare a database that was restored from a backup, before anything works on it.
+
+    Lift all tokens above those granted since the backup, end grants, and put back the runs at work.
+    """
+    done = ask(database, lambda connection: restore(connection, by=by, force=force), write=True)
+    if as_json:
+        write_json("db-restored", asdict(done))
+        return
+    for line in _told(done):
+        screen().print(clean(line), soft_wrap=True)
+
+
+def _told(done: Restored) -> list[str]:
+    put_back = f" (run {', '.join(map(str, done.runs_put_back))})" if done.runs_put_back else ""
+    cancelled = f" (run {', '.join(map(str, done.runs_cancelled))})" if done.runs_cancelled else ""
+    return [
+        f"tokens of {done.leases} leases lifted to {done.token}; names that are new begin there",
+        f"grants ended: {len(done.grants_ended)}",
+        f"runs at work put back: {len(done.runs_put_back)}{put_back}",
+        f"runs ended that were marked as cancelled: {len(done.runs_cancelled)}{cancelled}",
+        f"replicas marked as dead: {done.replicas_marked_dead}",
+    ]

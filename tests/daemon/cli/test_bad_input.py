@@ -159,6 +159,8 @@ def test_a_mistake_in_the_file_seen_from_outside(process: Leased, folder: Path, 
         (["cancel", "1", "--because", "x"], "--because"),
         (["nothing"], "nothing"),
         (["db", "nothing"], "nothing"),
+        (["db", "restored", "--by", "0"], "--by"),
+        (["db", "restored", "--by", "many"], "--by"),
     ],
 )
 def test_a_mistake_on_the_command_line(leased: Leased, folder: Path, arguments: list[str], said: str) -> None:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from lease.sync import LeaseClient
+
 from .conftest import Leased
 
 
@@ -153,6 +155,28 @@ def test_db_tells_where_it_is_and_prints_the_script(leased: Leased, folder: Path
     script = leased("db", "sql", "--database", "postgresql://u:geheim@nowhere/x").out
     assert "CREATE TABLE" in script
     assert "geheim" not in script
+
+
+def test_restored_says_what_it_did_and_refuses_tables_that_are_in_use(leased: Leased) -> None:
+    leased("db", "upgrade")
+    done = leased("db", "restored")
+    assert done.status == 0
+    assert "tokens of 0 leases lifted to 1" in done.out
+    assert "names that are new begin there" in done.out
+    assert leased("db", "restored", "--json").document.keys() == {
+        "schema",
+        "token",
+        "leases",
+        "grants_ended",
+        "runs_put_back",
+        "runs_cancelled",
+        "replicas_marked_dead",
+    }
+    with LeaseClient("sqlite:///leased.db", label="web-1") as client, client.hold("a"):
+        refused = leased("db", "restored")
+        assert (refused.status, refused.out) == (1, "")
+        assert "this database may be in use, by 1 held lease (a by web-1): stop all that work on it" in refused.err
+        assert "grants ended: 1" in leased("db", "restored", "--force").out
 
 
 def test_status_check_is_1_where_there_is_a_problem(leased: Leased) -> None:
