@@ -30,38 +30,83 @@ class Adopted:
         return "; ".join(said)
 
 
-def strange_digests(
-    connection: Connection, application: str, holder: str, own: Collection[str], seen_within: float
-) -> set[str | None]:
-    """Return the digests of pending runs that neither this replica nor another living one has."""
-    unknown = statements.run.pending_digests(connection, application) - set(own)
+@dataclass(frozen=True, slots=True)
+class Strangers:
+    """The digests of definitions by which runs wait, and which neither this replica nor another has that
+    was seen lately.
+    """
+
+    gone: frozenset[str | None]
+    """All replicas that had them have ended."""
+    unseen: frozenset[str | None]
+    """A replica that has them has not ended, as far as is known."""
+
+
+class Patience:
+    """For how long the definitions of runs that wait have been unseen, counted while in contact.
+
+    After an outage, or a step of the database's clock, no replica was seen lately, although all live.
+    """
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+        self._since: dict[str | None, float] = {}
+
+    def lose_contact(self) -> None:
+        """Count anew from the next look on."""
+        self._since.clear()
+
+    def given_up(self, found: Strangers, now: float) -> frozenset[str | None]:
+        """Return those whose runs may be adopted, after a look at the monotonic time ``now``."""
+        self._since = {digest: self._since.get(digest, now) for digest in found.unseen}
+        return found.gone | {digest for digest, since in self._since.items() if now - since >= self._patience}
+
+
+def strangers(connection: Connection, application: Application, holder: str, seen_within: float) -> Strangers:
+    """Return the definitions that are strange now, of schedules that ``application`` has or that were retired."""
+    own = {schedule.name for schedule in application.schedules}
+    waiting = statements.adoption.pending_definitions(connection, application.name)
+    unknown = {row.digest for row in waiting if row.is_retired or row.schedule in own}
+    unknown -= set(application.run_digests.values())
     if not unknown:
-        return set()
-    return unknown - statements.generation.run_digests_of_others(connection, application, holder, seen_within)
+        return Strangers(frozenset(), frozenset())
+    digests_of_others = statements.generation.run_digests_of_others
+    unknown -= digests_of_others(connection, application.name, holder, seen_within)
+    unseen = unknown & digests_of_others(connection, application.name, holder, None)
+    return Strangers(frozenset(unknown - unseen), frozenset(unseen))
 
 
-def adopt(connection: Connection, application: Application, holder: str, seen_within: float) -> Adopted:
-    """Let the runs that are strange now go by the definitions in the database, which are those of
-    ``application``; end those of retired schedules.
+def adopt(
+    connection: Connection,
+    application: Application,
+    holder: str,
+    seen_within: float,
+    given_up: Collection[str | None],
+) -> Adopted:
+    """Let the runs of ``given_up`` definitions that are strange still go by the definitions in the
+    database, which are those of ``application``; end those of retired schedules.
     """
     statements.schedule.take_turn(connection, application.name)
-    own = {schedule.name: schedule for schedule in application.schedules}
-    digests = set(application.run_digests.values())
-    strange = strange_digests(connection, application.name, holder, digests, seen_within)
+    found = strangers(connection, application, holder, seen_within)
+    strange = (found.gone | found.unseen) & frozenset(given_up)
     adopted: dict[str, int] = {}
     if not strange:
         return Adopted({}, {})
-    for row in statements.schedule.of_application(connection, application.name, lock=True):
+    own = {schedule.name: schedule for schedule in application.schedules}
+    digests = set(application.run_digests.values())
+    waiting = statements.adoption.pending_definitions(connection, application.name)
+    names = {row.schedule for row in waiting if row.digest in strange}
+    for row in statements.schedule.of_application(connection, application.name, lock=True, names=names):
         if row.retired_at is not None or row.run_digest not in digests:
             continue
-        number = statements.run.adopt(connection, application.name, row.name, strange, row.run_digest)
+        number = statements.adoption.adopt(connection, application.name, row.name, strange, row.run_digest)
         if number:
             adopted[row.name] = number
             lease = lease_name(application.name, own[row.name])
             statements.run.name_leases(
                 connection, application.name, row.name, lease.base, per_run=lease.per_run, digest=row.run_digest
             )
-    cancelled = statements.run.cancel_retired(connection, application.name, strange)
+    cancelled = statements.adoption.cancel_retired(connection, application.name, strange)
     for name in sorted(cancelled):
         statements.run.promote(connection, application.name, name)
     return Adopted(adopted, cancelled)

@@ -13,7 +13,7 @@ from lease.database.database import Database
 from ..definitions.application import Application
 from ..store import statements
 from ..telemetry.facts import Note, Notify
-from .adoption import adopt, strange_digests
+from .adoption import Patience, adopt, strangers
 from .bring import SEEN_WITHIN, Brought, bring, carry_out, look
 from .generations import (
     FOR_GOOD_AFTER,
@@ -54,6 +54,7 @@ class Rollout:
         self._clock = clock
         self._count = Count()
         self._stands: tuple[Standing, float] | None = None
+        self._patience = Patience(SEEN_WITHIN)
 
     async def join(self, *, take_over: bool = False) -> Brought:
         """Bring the definitions, now that this replica is ready to work; ``take_over`` puts them on top."""
@@ -88,6 +89,7 @@ class Rollout:
     def lose_contact(self) -> None:
         """Count no time until the next look: the database is away, for the others too perhaps."""
         self._count = self._count.out_of_contact()
+        self._patience.lose_contact()
 
     async def look(self) -> None:
         """Look who lives, and move if it is time to."""
@@ -114,10 +116,12 @@ class Rollout:
 
     async def _adopt(self) -> None:
         """Let runs whose definition nobody has any more go by these."""
-        name, holder, known = self._application.name, self._holder, self._application.run_digests.values()
-        if not await self._database.read(lambda c: strange_digests(c, name, holder, known, SEEN_WITHIN)):
+        name, holder = self._application.name, self._holder
+        found = await self._database.read(lambda c: strangers(c, self._application, holder, SEEN_WITHIN))
+        given_up = self._patience.given_up(found, self._clock())
+        if not given_up:
             return
-        adopted = await self._database.write(lambda c: adopt(c, self._application, holder, SEEN_WITHIN))
+        adopted = await self._database.write(lambda c: adopt(c, self._application, holder, SEEN_WITHIN, given_up))
         if adopted.adopted or adopted.cancelled:
             self._notify(Note(f'application "{name}": {adopted}'))
 

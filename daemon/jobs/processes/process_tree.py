@@ -7,12 +7,14 @@ empty, and only process groups can be ended.
 import os
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 MARK = "LEASED_KEEPER"
 """The environment variable that names the keeper a process descends from, as `pid.start_time`."""
 STATE, PARENT, GROUP, SESSION, THREADS, START_TIME = 0, 1, 2, 3, 17, 19
 """The position of each field in what `stat` returns."""
+LISTS_CHILDREN = os.access(f"/proc/{os.getpid()}/task/{os.getpid()}/children", os.R_OK)
+"""Whether the kernel lists the children of a thread; it is built with that nearly everywhere."""
 
 
 def stat(pid: int) -> list[bytes] | None:
@@ -35,19 +37,57 @@ def processes() -> dict[int, list[bytes]]:
 
 
 def descendants(root: int, everybody: dict[int, list[bytes]] | None = None) -> dict[int, int]:
-    """Return the process group of each descendant of `root`, parents first; zombies included."""
-    everybody = processes() if everybody is None else everybody
-    children: dict[int, list[int]] = {}
-    for pid, fields in everybody.items():
-        children.setdefault(int(fields[PARENT]), []).append(pid)
+    """Return the process group of each descendant of `root`, parents first; zombies included.
+
+    Without `everybody` only the tree is read, where Linux lists children: a hundred keepers that end
+    their trees at once must not read all processes of the machine each. A child of a parent that is
+    not stopped may be missing then if another one ends at that moment.
+    """
+    listed = (_children, _group) if everybody is None and LISTS_CHILDREN else None
+    children, group_of = listed or _in(processes() if everybody is None else everybody)
     found: dict[int, int] = {}
     line = [root]
     for parent in line:
-        for pid in children.get(parent, ()):
-            if pid not in found:
-                found[pid] = int(everybody[pid][GROUP])
+        for pid in children(parent):
+            if pid not in found and (group := group_of(pid)) is not None:
+                found[pid] = group
                 line.append(pid)
     return found
+
+
+def _children(pid: int) -> list[int]:
+    """Return the children of a process, those of each of its threads."""
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208
+    except OSError:
+        return []
+    found = b""
+    for thread in threads:
+        try:
+            file = os.open(f"/proc/{pid}/task/{thread}/children", os.O_RDONLY)
+        except OSError:  # it has ended: another thread has its children now
+            continue
+        try:
+            while part := os.read(file, 65536):
+                found += part
+        except OSError:
+            continue
+        finally:
+            os.close(file)
+    return [int(child) for child in found.split()]
+
+
+def _group(pid: int) -> int | None:
+    fields = stat(pid)
+    return None if fields is None else int(fields[GROUP])
+
+
+def _in(everybody: dict[int, list[bytes]]) -> tuple[Callable[[int], list[int]], Callable[[int], int | None]]:
+    """Return what lists the children of a process among `everybody`, and what returns its group."""
+    children: dict[int, list[int]] = {}
+    for pid, fields in everybody.items():
+        children.setdefault(int(fields[PARENT]), []).append(pid)
+    return lambda pid: children.get(pid, []), lambda pid: int(everybody[pid][GROUP])
 
 
 def send(pids: Iterable[int], number: int) -> None:

@@ -5,6 +5,18 @@ caller's transaction. Row locks are taken in the order schedule, lease, run, job
 statement outside that order skips locked rows and waits for none.
 """
 
-from . import agenda, audit, cancel, generation, job_run, replica, restored, run, schedule, stranded
+from . import adoption, agenda, audit, cancel, generation, job_run, replica, restored, run, schedule, stranded
 
-__all__ = ["agenda", "audit", "cancel", "generation", "job_run", "replica", "restored", "run", "schedule", "stranded"]
+__all__ = [
+    "adoption",
+    "agenda",
+    "audit",
+    "cancel",
+    "generation",
+    "job_run",
+    "replica",
+    "restored",
+    "run",
+    "schedule",
+    "stranded",
+]

@@ -74,8 +74,10 @@ def set_revision(connection: Connection, application: str, number: int, revision
     connection.execute(update(generation).where(*which).values(revision=revision))
 
 
-def run_digests_of_others(connection: Connection, application: str, holder: str, seen_within: float) -> set[str]:
-    """Return the digests of all schedules that living replicas besides ``holder`` have."""
+def run_digests_of_others(connection: Connection, application: str, holder: str, seen_within: float | None) -> set[str]:
+    """Return the digests of all schedules that living replicas besides ``holder`` have; without
+    ``seen_within``, of all that have not ended.
+    """
     digests = [row.digest for row in others(connection, application, holder, seen_within) if row.digest]
     query = select(generation.c.run_digests).where(
         generation.c.application == application, among(generation.c.digest, digests)
@@ -91,7 +93,7 @@ def read_run_digests(stored: str) -> list[str]:
     return known if isinstance(known, list) else [run_digest for run_digest, _ in known.values()]
 
 
-def others(connection: Connection, application: str, holder: str | None, seen_within: float) -> list[Row[Any]]:
+def others(connection: Connection, application: str, holder: str | None, seen_within: float | None) -> list[Row[Any]]:
     """Return (digest, ready_for: the seconds since the first of them was ready, or None) of the replicas
     besides ``holder`` that were seen lately and are not draining. The digest of a replica of the version
     before is None.
@@ -103,8 +105,9 @@ def others(connection: Connection, application: str, holder: str | None, seen_wi
             replica.c.application == application,
             replica.c.holder != (holder or ""),
             replica.c.state == "running",
-            seconds_between(replica.c.seen_at, now()) < seen_within,
         )
         .group_by(replica.c.digest)
     )
+    if seen_within is not None:
+        query = query.where(seconds_between(replica.c.seen_at, now()) < seen_within)
     return list(connection.execute(query))

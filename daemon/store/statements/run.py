@@ -1,18 +1,17 @@
 """The statements on `run`."""
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, insert, null, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, insert, null, select, update
 
 from lease.database.dialects import insert_missing, later, now
 from lease.model import Grant
 from lease.schema import free_or_stale, lease
 
 from ...states import EndState
-from ..tables import run, schedule
+from ..tables import run
 from .cancel import marked, unless_marked
 from .dialects import SCHEDULED, among, number, pending, running, unfinished
 
@@ -62,37 +61,6 @@ def name_leases(
         )
         .values(lease_name=wanted)
     )
-
-
-def pending_digests(connection: Connection, application: str) -> set[str | None]:
-    """Return the digests of the definitions that pending runs were made from; None of 0.1.0's."""
-    query = select(run.c.digest).where(run.c.application == application, pending())
-    return set(connection.scalars(query.distinct()))
-
-
-def adopt(connection: Connection, application: str, name: str, strange: Collection[str | None], digest: str) -> int:
-    """Give a schedule's pending runs of ``strange`` definitions its own; return how many there were."""
-    return connection.execute(
-        update(run)
-        .where(run.c.application == application, run.c.schedule == name, pending(), _of(strange))
-        .values(digest=digest, adopted_from=run.c.digest)
-    ).rowcount
-
-
-def cancel_retired(connection: Connection, application: str, strange: Collection[str | None]) -> dict[str, int]:
-    """End the pending runs of retired schedules that nobody has any more; return how many by schedule."""
-    retired = exists().where(
-        schedule.c.application == run.c.application,
-        schedule.c.name == run.c.schedule,
-        schedule.c.retired_at.is_not(None),
-    )
-    ended = connection.scalars(
-        update(run)
-        .where(run.c.application == application, pending(), retired, _of(strange))
-        .values(state="cancelled", reason="retired", available_at=null(), finished_at=now())
-        .returning(run.c.schedule)
-    )
-    return dict(Counter(ended))
 
 
 def candidates(
@@ -225,11 +193,6 @@ def mark_missed(connection: Connection, ids: Collection[int]) -> set[str]:
         .returning(run.c.schedule)
     )
     return set(connection.scalars(missed))
-
-
-def _of(digests: Collection[str | None]) -> ColumnElement[bool]:
-    known = among(run.c.digest, [digest for digest in digests if digest is not None])
-    return or_(known, run.c.digest.is_(None)) if None in digests else known
 
 
 def _change(connection: Connection, run_id: int, grant: Grant, values: Mapping[str, Any]) -> Row[Any] | None:

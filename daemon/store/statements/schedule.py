@@ -27,9 +27,13 @@ def database_time(connection: Connection) -> datetime:
     return connection.execute(select(now())).scalar_one()
 
 
-def of_application(connection: Connection, application: str, *, lock: bool) -> list[Row[Any]]:
-    """Return all schedules of an application, including retired ones, by name."""
+def of_application(
+    connection: Connection, application: str, *, lock: bool, names: Collection[str] | None = None
+) -> list[Row[Any]]:
+    """Return all schedules of an application, including retired ones, by name; or those of ``names``."""
     query = select(schedule).where(schedule.c.application == application).order_by(schedule.c.name)
+    if names is not None:
+        query = query.where(among(schedule.c.name, names))
     return list(connection.execute(query.with_for_update(key_share=True) if lock else query))
 
 

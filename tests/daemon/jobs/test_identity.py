@@ -1,9 +1,11 @@
 """Rule 18: what proves that a process is dead, and what proves nothing."""
 
 import os
+import queue
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -123,13 +125,39 @@ def test_a_name_with_brackets_and_spaces_does_not_confuse_the_fields(tmp_path: P
 
 
 @linux
+@pytest.mark.usefixtures("processes")
+def test_the_children_of_each_thread_are_among_the_descendants() -> None:
+    begun, done = queue.SimpleQueue[subprocess.Popen[bytes]](), threading.Event()
+
+    def work() -> None:
+        begun.put(subprocess.Popen(["sleep", "1000"]))
+        done.wait()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    process = begun.get()
+    assert process.pid in descendants(os.getpid())
+    process.kill()
+    process.wait()
+    done.set()
+    thread.join()
+
+
+@linux
 def test_the_pid_namespace_is_told() -> None:
     assert (pid_namespace() or "").startswith("pid:[")
 
 
 @linux
 @pytest.mark.usefixtures("processes")
-def test_descendants_are_listed_with_their_groups_parents_first() -> None:
+@pytest.mark.parametrize("lists_children", [True, False])
+def test_descendants_are_listed_with_their_groups_parents_first(
+    lists_children: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the lists of children where the kernel has them, or else by all processes."""
+    if lists_children and not process_tree.LISTS_CHILDREN:
+        pytest.skip("this kernel does not list children")
+    monkeypatch.setattr(process_tree, "LISTS_CHILDREN", lists_children)
     process = subprocess.Popen(FAMILY, stdout=subprocess.PIPE, text=True, process_group=0)
     assert process.stdout is not None
     with process.stdout:

@@ -12,6 +12,7 @@ from sqlalchemy import update
 from daemon.cli.commands.acting.trigger import trigger_all
 from daemon.definitions.application import Application
 from daemon.definitions.schedule import Schedule
+from daemon.scheduling.adoption import strangers
 from daemon.scheduling.bring import stage, take_on_top
 from daemon.store.tables import replica as replicas
 from daemon.store.tables import run
@@ -271,6 +272,48 @@ async def test_a_run_whose_definition_nobody_has_any_more_goes_by_the_current_on
     assert (after.lease_name, after.adopted_from) == ("warehouse", before.digest)
     assert after.digest == world.store.run(of_another).digest == locked.schedules[0].run_digest()
     assert '2 runs of "changes" will go by its current definition' in new.said[-1]
+
+
+async def test_no_run_is_adopted_because_nobody_was_seen_in_an_outage(world: World) -> None:
+    """Nor because the database's clock was set: another replica has 15 s to give a sign of life."""
+    old = await world.start(OLD, "a1")
+    run_id, retired = world.trigger("changes"), world.trigger("goes")
+    new = await world.start(NEW, "b1")
+    await world.pass_time(STEP)
+    for _ in range(3):
+        world.store.shift(replicas, seen_at=-LONG_AGO)
+        new.rollout.lose_contact()
+        await new.sign_of_life()
+        await new.sign_of_life()
+        await old.sign_of_life()
+        await new.sign_of_life()
+    assert world.claimed_by(OLD) == ["changes", "goes"]
+    assert [world.store.run(one).state for one in (run_id, retired)] == ["running", "running"]
+
+
+async def test_the_runs_of_one_that_is_not_seen_any_more_are_adopted(world: World) -> None:
+    old = await world.start(OLD, "a1")
+    run_id = world.trigger("changes")
+    new = await world.start(NEW, "b1")
+    world.kill(old)
+    for _ in range(3):
+        await new.sign_of_life()
+    assert world.store.run(run_id).adopted_from is None
+    await new.sign_of_life()
+    assert world.store.run(run_id).adopted_from is not None
+
+
+async def test_what_only_others_may_do_with_runs_locks_no_schedule(world: World) -> None:
+    """The old one stands in, and does not have the schedule of a run that waits for the new one."""
+    old = await world.start(OLD, "a1")
+    new = await world.start(NEW, "b1")
+    run_id = world.trigger("comes")
+    world.end(new)
+    await world.pass_time(3 * T)
+    assert world.rules(OLD, in_lieu=True)
+    found = world.store.do(strangers, OLD, old.holder, 15.0)
+    assert (found.gone, found.unseen) == (frozenset(), frozenset())
+    assert world.store.run(run_id).state == "pending"
 
 
 async def test_a_run_at_work_ends_as_it_began(world: World) -> None:
