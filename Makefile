@@ -24,7 +24,7 @@ $(shell rm -f $(VENV)/.made)
 endif
 endif
 
-.PHONY: help venv demo fast test test-matrix mutants random-mutants chaos soak outages check format reference lock bench bench-locks clean
+.PHONY: help venv demo fast test test-matrix mutants random-mutants chaos soak outages cancels rollouts check format reference lock bench bench-locks clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -59,6 +59,12 @@ soak: $(VENV)/.dev ## hours of work: does anything grow? HOURS= (2)
 
 outages: $(VENV)/.dev ## a database away for less than the tolerated outage; TIMES= (200)
 	@LEASED_TEST_OUTAGES=$(TIMES) $(BIN)/python -m pytest -q -o faulthandler_timeout=7200 tests/stories/test_tolerated_outages.py
+
+cancels: $(VENV)/.dev ## runs at work of each kind, cancelled at once; COUNT= (100), on both databases
+	@LEASED_TEST_CANCELS=$(COUNT) $(BIN)/python -m pytest -q -s -o faulthandler_timeout=7200 tests/stories/test_many_cancels.py
+
+rollouts: $(VENV)/.dev ## releases that come and go, and faults between them, with more replicas and longer faults than in the suite
+	@LEASED_TEST_ROLLOUTS=long $(BIN)/python -m pytest -q -n $(WORKERS) tests/stories/weeks tests/stories/test_rollouts.py $(PYTEST_ARGS)
 
 check: $(VENV)/.dev ## style, format, types, import contracts
 	@$(BIN)/ruff check .

@@ -126,6 +126,14 @@ def tick(until: str, known: Known) -> None:
         time.sleep(_POLL)
 
 
+def work(every: str, known: Known) -> None:
+    """Report an effect again and again, without end."""
+    deadline = boottime() + LONGEST_WAIT
+    while boottime() < deadline:
+        append("effect", **known)
+        time.sleep(float(every))
+
+
 def look(what: str, known: Known) -> None:
     """Report which processes of earlier attempts of this job are still alive."""
     before = {one["pid"] for one in events() if one.get("job") == known["job"]} - {os.getpid()}
@@ -155,6 +163,7 @@ WORDS: dict[str, Callable[[str, Known], object]] = {
     "wait": lambda gate, _: wait_for(gate),
     "sleep": lambda seconds, _: time.sleep(float(seconds)),
     "tick": tick,
+    "work": work,
     "look": look,
     "spawn": spawn,
     "kill": kill,

@@ -1,6 +1,7 @@
 """The replicas of an ordinary week: release A is older, B newer, and T is how long B must be away."""
 
 import json
+import os
 import signal
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -12,6 +13,8 @@ from daemon.store.tables import replica as replica_table
 from tests.support.replicas import ReplicaProcess, Story
 from tests.support.waiting import wait_until
 
+LONG = os.environ.get("LEASED_TEST_ROLLOUTS") == "long"
+"""More replicas and longer faults than in the suite."""
 EVERY = timedelta(seconds=0.5)
 """How often the schedules of `applications/weeks.py` are due."""
 KEPT = {"stays", "changes", "slowly"}

@@ -20,6 +20,7 @@ from tests.support.telling import boottime
 from tests.support.waiting import wait_until
 
 from .deploys import (
+    LONG,
     A,
     B,
     assert_each_instant_has_its_run,
@@ -58,11 +59,11 @@ def test_a_release_that_crashes_in_a_loop(story: Story) -> None:
 
 
 def test_a_canary_that_is_cut_off_for_longer_than_t(postgres_url: str, story_folder: Path, starter: Starter) -> None:
-    """One new one beside three old ones. It does not count as living any more 15 s after its last sign of life."""
+    """One new one beside several old ones. It does not count as living any more 15 s after its last sign of life."""
     port = int(postgres_url.rpartition(":")[2].partition("/")[0])
     with Proxy(port) as proxy, Story(story_folder, postgres_url, starter) as story:
         options = "--takeover-after=2s"
-        olds = [start(story, "A", options) for _ in range(3)]
+        olds = [start(story, "A", options) for _ in range(9 if LONG else 3)]
         canary = start(story, "B", options, database=postgres_url.replace(f":{port}/", f":{proxy.port}/"))
         go_on(story, "changes", "B")
         go_on(story, "comes", "B")
@@ -111,7 +112,7 @@ def test_a_database_that_is_away_for_much_longer_than_t(
     postgres_programs: Binaries, story_folder: Path, starter: Starter
 ) -> None:
     """It is away for so long that none of them counts as living when it is back."""
-    t, outage = 3.0, 18.0
+    t, outage = (6.0, 60.0) if LONG else (3.0, 18.0)
     with PostgresServer(postgres_programs) as server:
         migrations.upgrade(server.url())
         with Story(story_folder, server.url(), starter) as story:
