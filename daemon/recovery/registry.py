@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection
 
-from lease.clock import boot_id
+from lease.clock import boot_id, boottime
 
 from ..jobs.processes.identity import identity, pid_namespace
 from ..states import LiveReplicaState
@@ -53,10 +53,22 @@ def own_entry(holder: str, application: str, digest: str | None = None) -> Repli
     )
 
 
-def register(connection: Connection, replica: ReplicaEntry) -> None:
-    """Record a starting replica (a repeat changes nothing); delete those that are long gone."""
-    statements.replica.add(connection, asdict(replica))
+def register(connection: Connection, replica: ReplicaEntry, *, started_anew: bool = False) -> None:
+    """Record a starting replica (a repeat changes nothing); delete those that are long gone.
+
+    One whose process ``started_anew`` in its place is recorded as started when the process was: the
+    offset of the wall clock is taken from the two (see `wall_clock_offset`).
+    """
+    age = _age(replica) if started_anew else 0.0
+    statements.replica.add(connection, asdict(replica), age)
     mark_unseen_dead(connection)
+
+
+def _age(replica: ReplicaEntry) -> float:
+    """Return the seconds since the start of a process of this machine; 0 where that is not known."""
+    if replica.start_time == 0:
+        return 0.0
+    return max(0.0, boottime() - replica.start_time / os.sysconf("SC_CLK_TCK"))
 
 
 def wall_clock_offset(connection: Connection, boot_id: str, ticks: int) -> float | None:
@@ -89,6 +101,14 @@ def mark_ready(connection: Connection, holder: str) -> None:
 def mark_stopped(connection: Connection, holder: str) -> bool:
     """Mark a replica as stopped in good order; return False if it has no entry."""
     return statements.replica.touch(connection, holder, "stopped") == 1
+
+
+def mark_earlier_stopped(connection: Connection, holder: str) -> None:
+    """Mark the replica that this very process was before as stopped, if it could not do so itself.
+
+    It ended in good order, so that an attempt which it left behind uses up nothing (rule 16).
+    """
+    statements.replica.mark_stopped_if_alive(connection, holder)
 
 
 def mark_dead(connection: Connection, holders: Collection[str]) -> None:

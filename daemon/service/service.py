@@ -2,37 +2,33 @@
 
 import asyncio
 import os
-import sys
 import threading
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 
 from lease.client import LeaseClient
-from lease.clock import boot_id
 from lease.database.address import plain_url
-from lease.database.backend import backend_of
-from lease.database.database import Database
 from lease.database.opening import open_database
-from lease.errors import StoreUnavailable
 
 from ..definitions.application import Application
 from ..errors import DaemonError
 from ..execution.context import ReplicaContext
 from ..jobs.task_thread import TaskThread
 from ..operations.trigger import trigger_now
-from ..recovery import registry
-from ..scheduling.wall_clock import WallClock
 from ..store import statements
 from ..telemetry.facts import LeaseChanged, Note
 from ..telemetry.logs import flush_logs
 from ..telemetry.notifier import Notifier
 from ..web.address import WebAddress
-from ..web.app import WebServer, web_app
+from .outside.outside import Outside
+from .outside.reload import Reload
+from .outside.stop_requests import SIGNAL_BASE, StopRequests
 from .readiness import Readiness
+from .registration import entry_of, expected_wall_clock, registered
 from .replica import Replica
 from .settings import Settings
-from .stop_requests import SIGNAL_BASE, StopRequests
+from .web_service import served
 
 
 class Superseded(DaemonError):
@@ -60,17 +56,18 @@ def serve(
     until_idle: bool = False,
     web: WebAddress | None = None,
     take_over: bool = False,
+    outside: Outside | None = None,
 ) -> int:
     """Run a replica until a stop request or, with ``until_idle``, until there is nothing to do.
 
     ``now`` names schedules to trigger after the sync; ``take_over`` makes these definitions the current
-    ones. Return the exit status: 0; 1 if a run failed
-    with ``until_idle``; 128 + n after signal n. Raises `LeaseError` if the database cannot be used
-    at the start.
+    ones. Return the exit status: 0; 1 if a run failed with ``until_idle``; 128 + n after signal n.
+    `Outside.to_start_anew` is then set if the process is to start anew instead. Raises `LeaseError` if
+    the database cannot be used at the start.
     """
     # Jobs find the database of their lease there, in any working directory.
     os.environ["LEASED_DATABASE_URL"] = plain_url(settings.database)
-    service = Service(application, settings, facts, take_over=take_over)
+    service = Service(application, settings, facts, take_over=take_over, outside=outside)
     return asyncio.run(service.serve(now, until_idle=until_idle, web=web))
 
 
@@ -78,12 +75,19 @@ class Service:
     """A replica and the resources that it needs."""
 
     def __init__(
-        self, application: Application, settings: Settings, facts: Notifier, *, take_over: bool = False
+        self,
+        application: Application,
+        settings: Settings,
+        facts: Notifier,
+        *,
+        take_over: bool = False,
+        outside: Outside | None = None,
     ) -> None:
         self._application = application
         self._settings = settings
         self._facts = facts
         self._take_over = take_over
+        self._outside = outside or Outside()
         self._tasks = TaskThread()
         self._stopping: threading.Timer | None = None
 
@@ -98,11 +102,19 @@ class Service:
     async def _serve(self, now: Sequence[str], *, until_idle: bool, web: WebAddress | None) -> int:
         async with self._opened() as context:
             replica, requests = await self._replica(context)
-            with requests.handled():
-                async with self._registered(context), self._served(replica, context.client, web):
+            reload = Reload(self._outside, requests, context.notify, until_idle=until_idle)
+            with requests.handled(), reload.handled():
+                async with (
+                    registered(context, self._outside.earlier_holder),
+                    self._observed(replica, context.client, web),
+                ):
                     triggered = await self._prepare(context, replica, now, until_idle=until_idle)
+                    self._report_ready(requests)
+                    reload.joined()
                     await self._work(replica, until_idle=until_idle)
                     failed = await self._any_failed(context, replica, triggered)
+        if requests.starts_anew:
+            self._outside.to_start_anew = context.client.holder
         if requests.signal is not None:
             return SIGNAL_BASE + requests.signal
         return FAILED if until_idle and failed else 0
@@ -122,37 +134,35 @@ class Service:
             await database.close()
 
     async def _replica(self, context: ReplicaContext) -> tuple[Replica, StopRequests]:
-        wall_clock = await _wall_clock(context.database)
-        replica = Replica(context, self._settings, _entry(context), wall_clock)
-        return replica, StopRequests(replica, self._settings.grace, context.notify, begun=self._limit_stopping)
+        wall_clock = await expected_wall_clock(context.database)
+        replica = Replica(context, self._settings, entry_of(context), wall_clock)
+
+        def begun() -> None:
+            self._limit_stopping()
+            if not requests.starts_anew:
+                self._outside.manager.stopping("draining")
+
+        requests = StopRequests(replica, self._settings.grace, context.notify, begun=begun)
+        return replica, requests
 
     @asynccontextmanager
-    async def _registered(self, context: ReplicaContext) -> AsyncIterator[None]:
-        """Register this replica so that others can prove it dead (rule 18)."""
-        entry, database = _entry(context), context.database
-        await database.write(lambda connection: registry.register(connection, entry))
-        try:
-            yield
-        finally:
-            with suppress(StoreUnavailable):  # its leases show that it is gone
-                await database.write(lambda connection: registry.mark_stopped(connection, entry.holder))
-
-    @asynccontextmanager
-    async def _served(self, replica: Replica, client: LeaseClient, web: WebAddress | None) -> AsyncIterator[None]:
-        """Answer over HTTP during the block, if an address is given."""
-        if web is None:
-            yield
-            return
-        readiness = Readiness(replica, client, self._tasks)
-        app = web_app(
-            readiness.loops, readiness.problems, self._settings.token, readiness.counts, replica.rollout.standing
+    async def _observed(self, replica: Replica, client: LeaseClient, web: WebAddress | None) -> AsyncIterator[None]:
+        """Answer over HTTP and feed the watchdog during the block, as far as they are asked for."""
+        readiness, outside = Readiness(replica, client, self._tasks), self._outside
+        feeding = asyncio.create_task(
+            outside.manager.watch(lambda: all(beat.alive for beat in readiness.loops().values()))
         )
-        server = WebServer(app, web)
-        self._facts.notify(Note(f"http://{server.start()}/livez"))
         try:
-            yield
+            token, notify, standing = self._settings.token, self._facts.notify, replica.rollout.standing
+            async with served(readiness, web, token, outside.link, notify, standing=standing):
+                yield
         finally:
-            server.stop()
+            feeding.cancel()
+
+    def _report_ready(self, requests: StopRequests) -> None:
+        if not requests.stopping:
+            self._outside.link.ready()
+            self._outside.manager.ready(f'ready to claim runs of "{self._application.name}"')
 
     async def _prepare(
         self, context: ReplicaContext, replica: Replica, now: Sequence[str], *, until_idle: bool
@@ -207,28 +217,10 @@ class Service:
 
     async def _any_failed(self, context: ReplicaContext, replica: Replica, triggered: Sequence[int]) -> bool:
         """Return whether a run failed here, or a triggered run elsewhere, which is reported too."""
-        failed = any(run.outcome == "failed" for run in replica.runs.executed)
+        failed = any(run.outcome == "failed" for run in replica.runs.executed) or bool(replica.set_aside)
         for run_id in sorted(set(triggered) - {run.run_id for run in replica.runs.executed}):
             row = await context.database.read(partial(statements.run.read, run_id=run_id))
             if row is not None:
                 context.notify(Note(f'run {run_id} of "{row.schedule}" was executed by another replica: {row.state}'))
                 failed = failed or row.state == "failed"
         return failed
-
-
-def _entry(context: ReplicaContext) -> registry.ReplicaEntry:
-    application = context.application
-    return registry.own_entry(context.client.holder, application.name, application.digest)
-
-
-async def _wall_clock(database: Database) -> WallClock | None:
-    """Return the watch of the wall clock, which SQLite goes by; None for a database with its own.
-
-    It starts from what other replicas last recorded.
-    """
-    if backend_of(database.url).has_own_clock:
-        return None
-    if not boot_id() or sys.platform != "linux":
-        return WallClock()
-    ticks = os.sysconf("SC_CLK_TCK")
-    return WallClock(await database.read(lambda c: registry.wall_clock_offset(c, boot_id(), ticks)))

@@ -6,6 +6,7 @@ from tests.mutants.of_endings import ENDINGS
 from tests.mutants.of_fences import FENCES
 from tests.mutants.of_grants import GRANTS
 from tests.mutants.of_heartbeats import HEARTBEATS
+from tests.mutants.of_reloads import RELOADS
 from tests.mutants.of_revisions import OF_REVISIONS
 from tests.mutants.of_runs import RUNS
 from tests.mutants.of_trust import TRUST
@@ -20,5 +21,6 @@ MUTANTS: tuple[Mutant, ...] = (
     *RUNS,
     *CANCELS,
     *OF_REVISIONS,
+    *RELOADS,
     *TRUST,
 )

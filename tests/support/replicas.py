@@ -267,6 +267,13 @@ class Story:
     def open(self, gate: str) -> None:
         (self.folder / gate).touch()
 
+    def write_file(self, name: str, text: str) -> str:
+        """Write a FILE of the story's own, all of it at once, and return its path."""
+        draft = self.folder / f"{name}.draft"
+        draft.write_text(text)
+        draft.rename(self.folder / name)
+        return str(self.folder / name)
+
     # What the database has
 
     def rows(self, query: Select[Any]) -> list[Row[Any]]:

@@ -2,8 +2,7 @@
 
 import asyncio
 import os
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Annotated, Any
 
@@ -18,18 +17,21 @@ from ...errors import DaemonError
 from ...operations.requester import requester
 from ...scheduling.bring import take_on_top
 from ...scheduling.sync import plan_outgoing
-from ...service.environment import REPLICA_INDEX
+from ...service.environment import EARLIER_HOLDER
+from ...service.outside.command_line import CommandLine
+from ...service.outside.file_check import CheckedFile, check_file
+from ...service.outside.hangups import hold_back
+from ...service.outside.outside import Outside
 from ...service.service import serve
-from ...service.settings import Settings, flag_of, read_settings
-from ...service.supervisor import Supervisor
+from ...service.settings import Settings, read_settings
+from ...service.supervision.supervisor import Supervisor
 from ...store.views import summary
 from ...telemetry.fact_log import log_fact
-from ...telemetry.logs import LOGGER, set_up_logs
+from ...telemetry.logs import LOGGER, flush_logs, set_up_logs
 from ...telemetry.notifier import Notifier
-from ...web.address import WebAddress
 from ..ask import ask_url, prepare
 from ..confirm import confirm_superseding
-from ..failures import INTERRUPTED, Misused
+from ..failures import FAILED, INTERRUPTED, Misused, report
 from ..options import File
 from ..progress import PlainView, ProgressView
 from ..run_summary import print_summary
@@ -66,23 +68,35 @@ def run(
 ) -> int:
     """Run the schedules in FILE: sync, clean up after dead replicas, then work until SIGTERM."""
     if no_web:
-        if flags["web"] is not None:
-            raise Misused("--web and --no-web are both given; leave one of them out")
-        flags["web"] = "off"
-    application = load(file)
-    for name in now or ():
-        application.schedule(name)
-    settings = read_settings(flags, application.settings)
-    application = application.revised(settings.revision)
+        _turn_web_off(flags)
+    outside = Outside.found(partial(report, kind="settings", as_json=False, what="warning"))
+    line = CommandLine.called(file, flags, until_idle=until_idle)
+    application, settings = _read(file, flags, outside, now or ())
     set_up_logs(settings.log_format, settings.log_level)
     confirm_superseding(application, settings, take_over=take_over, yes=yes)
     prepare(settings.database)
+    outside.check = partial(check_file, line)
     if replicas == 1:
-        return _one(application, settings, tuple(now or ()), until_idle=until_idle, take_over=take_over)
+        return _one(application, settings, tuple(now or ()), line, outside, take_over=take_over)
     _bring_first(application, settings.database, now or (), take_over=take_over)
-    command = _replica_command(file, flags, settings.web, until_idle=until_idle)
-    report = structlog.stdlib.get_logger(LOGGER).info
-    return asyncio.run(Supervisor(command, replicas, until_idle=until_idle, report=report).run())
+    log = structlog.stdlib.get_logger(LOGGER).info
+    return asyncio.run(Supervisor(line, replicas, CheckedFile(application.digest), outside, report=log).run())
+
+
+def _read(file: str, flags: dict[str, Any], outside: Outside, now: Sequence[str]) -> tuple[Application, Settings]:
+    """Return what FILE defines and the settings; ``now`` must be schedules of it."""
+    application = load(file)
+    outside.link.check(application, os.getppid())
+    for name in now:
+        application.schedule(name)
+    settings = read_settings(flags, application.settings)
+    return application.revised(settings.revision), settings
+
+
+def _turn_web_off(flags: dict[str, Any]) -> None:
+    if flags["web"] is not None:
+        raise Misused("--web and --no-web are both given; leave one of them out")
+    flags["web"] = "off"
 
 
 def _bring_first(application: Application, url: str, now: Sequence[str], *, take_over: bool) -> None:
@@ -96,23 +110,41 @@ def _bring_first(application: Application, url: str, now: Sequence[str], *, take
 
 
 def _one(
-    application: Application, settings: Settings, now: tuple[str, ...], *, until_idle: bool, take_over: bool
+    application: Application,
+    settings: Settings,
+    now: tuple[str, ...],
+    line: CommandLine,
+    outside: Outside,
+    *,
+    take_over: bool,
 ) -> int:
-    web = settings.web
-    if web is not None and not web.asked:
-        web = web.beside(_index())
-    if not until_idle:
-        work = partial(serve, application, settings, now=now, until_idle=False, web=web, take_over=take_over)
-        return _reported(Notifier(log_fact), work, _LOG_PATIENCE)
+    web = settings.web.beside(outside.link.index) if settings.web is not None else None
+    idle = line.until_idle
+    work = partial(
+        serve, application, settings, now=now, until_idle=idle, web=web, take_over=take_over, outside=outside
+    )
+    if not idle:
+        status = _reported(Notifier(log_fact), work, _LOG_PATIENCE, outside)
+        return status if outside.to_start_anew is None else _start_anew(line, outside, outside.to_start_anew)
     console = screen()
     with (ProgressView if console.is_terminal else PlainView)(console) as view:
-        work = partial(serve, application, settings, now=now, until_idle=True, web=web, take_over=take_over)
-        status = _reported(Notifier(view), work, None)
+        status = _reported(Notifier(view), work, None, outside)
     _summarize(settings, view)
     return status
 
 
-def _reported(facts: Notifier, work: Callable[[Notifier], int], patience: float | None) -> int:
+def _start_anew(line: CommandLine, outside: Outside, holder: str) -> int:
+    """Replace this process by a new start of its command line; raises `DaemonError` if that fails."""
+    hold_back()
+    flush_logs()
+    try:
+        line.start_anew({**outside.manager.variables, EARLIER_HOLDER: holder})
+    except OSError as error:
+        raise DaemonError(f"this process cannot start anew: {error.strerror or error}; start it again") from None
+    return FAILED
+
+
+def _reported(facts: Notifier, work: Callable[[Notifier], int], patience: float | None, outside: Outside) -> int:
     """Do the work and return its exit status once its facts have been delivered.
 
     If a subscriber takes none for ``patience`` seconds, because it is stuck in a write to a pipe that
@@ -127,7 +159,7 @@ def _reported(facts: Notifier, work: Callable[[Notifier], int], patience: float 
         delivered = facts.close(patience)
     except KeyboardInterrupt:
         os._exit(INTERRUPTED)
-    if not delivered:
+    if not delivered and outside.to_start_anew is None:
         os._exit(status)
     return status
 
@@ -144,25 +176,3 @@ def _summarize(settings: Settings, view: PlainView) -> None:
     console = screen()
     for one in found:
         print_summary(console, one)
-
-
-def _index() -> int:
-    text = os.environ.pop(REPLICA_INDEX, "")
-    return int(text) if text.isascii() and text.isdigit() else 0
-
-
-def _replica_command(
-    file: str, flags: Mapping[str, Any], web: WebAddress | None, *, until_idle: bool
-) -> Callable[[int], Sequence[str]]:
-    """Return a function that gives the command of each replica: this one without --replicas, and
-    with its own web address.
-    """
-    given = [f"{flag_of(name)}={value}" for name, value in flags.items() if value is not None and name != "web"]
-    idle = ["--until-idle"] if until_idle else []
-
-    def command(index: int) -> Sequence[str]:
-        own = [] if web is None or not web.asked else [f"--web={web.beside(index)}"]
-        off = ["--no-web"] if web is None else []
-        return [sys.executable, "-P", "-m", "leased", "run", "--yes", *given, *idle, *own, *off, "--", file]
-
-    return command

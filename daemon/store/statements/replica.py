@@ -6,17 +6,18 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, delete, null, select, update
 
-from lease.database.dialects import insert_missing, now, seconds_between
+from lease.database.dialects import insert_missing, later, now, seconds_between
 
 from ...states import LIVE, ReplicaState
 from ..tables import replica
 from .dialects import among
 
 
-def add(connection: Connection, values: Mapping[str, Any]) -> None:
-    """Record a replica; an existing row is kept."""
+def add(connection: Connection, values: Mapping[str, Any], age: float = 0.0) -> None:
+    """Record a replica that started ``age`` seconds ago; an existing row is kept."""
+    started_at = later(now(), -age) if age else now()
     connection.execute(
-        insert_missing(connection, replica).values(**values, state="running", started_at=now(), seen_at=now())
+        insert_missing(connection, replica).values(**values, state="running", started_at=started_at, seen_at=now())
     )
 
 
@@ -33,6 +34,15 @@ def touch(connection: Connection, holder: str, state: ReplicaState) -> int:
     return connection.execute(
         update(replica).where(replica.c.holder == holder).values(state=state, seen_at=now(), stopped_at=stopped_at)
     ).rowcount
+
+
+def mark_stopped_if_alive(connection: Connection, holder: str) -> None:
+    """Record that a replica which is recorded as alive has stopped."""
+    connection.execute(
+        update(replica)
+        .where(replica.c.holder == holder, replica.c.state.in_(LIVE))
+        .values(state="stopped", seen_at=now(), stopped_at=now())
+    )
 
 
 def mark_ready(connection: Connection, holder: str) -> None:

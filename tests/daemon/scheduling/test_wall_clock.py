@@ -1,5 +1,8 @@
 """A jump of the wall clock holds up planning on SQLite, until it is undone, or has lasted (DESIGN's table of failures; rule 13)."""
 
+import os
+import sys
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -9,7 +12,7 @@ from daemon.recovery import registry
 from daemon.recovery.registry import ReplicaEntry
 from daemon.scheduling.plan_due import plan_due
 from daemon.scheduling.wall_clock import JUMP, PATIENCE, WallClock
-from lease.clock import boot_id
+from lease.clock import boot_id, boottime
 from tests.support.store import PAST, Store, an_at
 
 HOUR = 3_600.0
@@ -93,6 +96,16 @@ def test_that_time_is_told_by_the_one_that_began_last_in_this_boot(store: Store)
     assert later is not None
     # It began 9,990 s later by the clock since boot, and was entered at about the same moment.
     assert -9_990 <= later - first < -9_900
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the start of a process is not known")
+def test_one_whose_process_started_anew_tells_the_time_of_now_although_it_began_long_ago(store: Store) -> None:
+    ticks = os.sysconf("SC_CLK_TCK")
+    long_ago = round(boottime() / 2 * ticks)
+    entry = ReplicaEntry("anew", "shop", "a host", 4711, long_ago, boot_id(), "pid:[1]", "0.1")
+    store.do(registry.register, entry, started_anew=True)
+    known = store.do(registry.wall_clock_offset, boot_id(), ticks)
+    assert known == pytest.approx(time.time() - boottime(), abs=5)
 
 
 def test_nothing_is_planned_by_a_time_that_is_not_trusted(store: Store) -> None:

@@ -6,11 +6,13 @@ import signal
 import sys
 from pathlib import Path
 
-from daemon.service.environment import REPLICA_INDEX
-from daemon.service.stop_requests import supervisor_gone, supervisor_pipe
+from daemon.service.outside.link import OTHER_FILE, SupervisorLink
+from daemon.service.outside.stop_requests import supervisor_gone, supervisor_pipe
 
 FOLDER = Path(sys.argv[1])
-INDEX = os.environ[REPLICA_INDEX]
+LINK = SupervisorLink.inherited(os.environ)
+INDEX = str(LINK.index)
+FILE = FOLDER / "file"
 
 
 def say(word: str) -> None:
@@ -29,8 +31,16 @@ async def main() -> int:
         told.set()
 
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, on_signal)
+    if FILE.read_text() != LINK.digest and LINK.ready_fd is not None:
+        say("refused")
+        os.write(LINK.ready_fd, OTHER_FILE)
+        return 2
+    while "slow to start" in FILE.read_text() and not signals:
+        say("starting")
+        await asyncio.sleep(0.005)
     orphaned = asyncio.create_task(supervisor_gone(supervisor_pipe()))
     say("ready")
+    LINK.ready()
     planned = FOLDER / f"status.{INDEX}"
     while True:
         if planned.exists():

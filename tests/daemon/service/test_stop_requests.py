@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from daemon.service.environment import SUPERVISOR_FD
-from daemon.service.stop_requests import StopRequests, supervisor_pipe
+from daemon.service.outside.stop_requests import StopRequests, supervisor_pipe
 from daemon.telemetry.facts import Fact
 from tests.support.manual import told, until
 

@@ -9,18 +9,40 @@ from pathlib import Path
 
 import pytest
 
-from daemon.service.supervisor import Restarts
+from daemon.service.supervision.restarts import Restarts
 from tests.support.waiting import LIMIT, wait_until
 
+ROOT = Path(__file__).parents[3]
 REPLICA = Path(__file__).with_name("stand_in_replica.py")
 SUPERVISOR = """
-import asyncio, sys
-from daemon.service.supervisor import Restarts, Supervisor
-folder, count, until_idle, replica = sys.argv[1], int(sys.argv[2]), sys.argv[3] == "idle", sys.argv[4]
-command = lambda index: [sys.executable, replica, folder]
+import asyncio, os, sys
+from pathlib import Path
+from daemon.service.outside.command_line import CommandLine
+from daemon.service.outside.file_check import CheckedFile, WrongFile
+from daemon.service.outside.outside import Outside
+from daemon.service.supervision.restarts import Restarts
+from daemon.service.supervision.supervisor import Supervisor
+
+folder, count, until_idle, replica = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "idle", sys.argv[4]
+file = folder / "file"
 report = lambda text: print(text, file=sys.stderr, flush=True)
-restarts = Restarts(first=0.01, longest=0.02)
-sys.exit(asyncio.run(Supervisor(command, count, until_idle=until_idle, report=report, restarts=restarts).run()))
+
+class StandIn(CommandLine):
+    def arguments(self):
+        return [sys.executable, replica, folder]
+
+async def check():
+    text = file.read_text()
+    return WrongFile(text) if "wrong" in text else CheckedFile(text)
+
+outside = Outside.found(report)
+outside.check = check
+line = StandIn(str(file), {}, until_idle, str(folder), dict(os.environ))
+supervisor = Supervisor(
+    line, count, CheckedFile(file.read_text()), outside, report=report, restarts=Restarts(0.01, 0.02),
+    ready_within=float(os.environ.get("READY_WITHIN", "60")),
+)
+sys.exit(asyncio.run(supervisor.run()))
 """
 
 
@@ -29,12 +51,31 @@ class Supervised:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.log = folder / "log"
         self._process: subprocess.Popen[bytes] | None = None
+        self.write_file("one")
 
-    def start(self, count: int, mode: str = "service") -> subprocess.Popen[bytes]:
+    def start(self, count: int, mode: str = "service", **environment: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-c", SUPERVISOR, str(self.folder), str(count), mode, str(REPLICA)]
-        self._process = subprocess.Popen(command, cwd=Path(__file__).parents[3])
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(
+                command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT), **environment}, stderr=log
+            )
         return self._process
+
+    def write_file(self, text: str) -> None:
+        (self.folder / "file").write_text(text)
+
+    def reports(self, text: str) -> list[str]:
+        """What the supervisor has said that contains this text."""
+        return [line for line in self.log.read_text().splitlines() if text in line]
+
+    def wait_for_report(self, text: str, count: int = 1) -> str:
+        wait_until(lambda: len(self.reports(text)) >= count, f"{text!r}, after {self.log.read_text()}")
+        return self.reports(text)[count - 1]
+
+    def alive(self) -> set[int]:
+        return {pid for pid in self.said("ready") if not gone(pid)}
 
     def said(self, word: str) -> list[int]:
         """The pids of the replicas that said so."""
@@ -154,3 +195,151 @@ def test_a_wait_doubles_up_to_a_limit_and_begins_anew_after_a_healthy_minute() -
         waits.append(restarts.wait(waits[-1], 1))
     assert waits == [0.5, 1, 2, 4, 8, 16, 30, 30]
     assert restarts.wait(30, 61) == 0.5
+
+
+# SIGHUP
+
+
+def test_on_sighup_each_replica_is_replaced_by_one_that_is_ready_before_it_drains(supervised: Supervised) -> None:
+    process = supervised.start(3)
+    before = set(supervised.wait_for("ready", 3))
+    (supervised.folder / "slow").touch()
+    supervised.write_file("two")
+    process.send_signal(signal.SIGHUP)
+    (first,) = supervised.wait_for("draining")
+    assert len(supervised.said("ready")) == 4, "its successor is ready, and no other one is started"
+    assert first in before
+    assert supervised.alive() >= before
+    (supervised.folder / "slow").unlink()
+    supervised.wait_for_report("all 3 replicas are replaced")
+    assert len(supervised.said("ready")) == 6
+    assert len(supervised.alive()) == 3
+    assert not supervised.alive() & before
+    assert supervised.said("stopping-at-once") == []
+    process.terminate()
+    assert process.wait(LIMIT) == 143
+
+
+def test_what_is_wrong_with_the_file_is_told_and_no_replica_restarts(supervised: Supervised) -> None:
+    process = supervised.start(2)
+    before = set(supervised.wait_for("ready", 2))
+    supervised.write_file("wrong: line 3")
+    process.send_signal(signal.SIGHUP)
+    assert supervised.wait_for_report("SIGHUP") == "SIGHUP: no replica is replaced: wrong: line 3"
+    assert supervised.alive() == before
+    supervised.write_file("right")
+    process.send_signal(signal.SIGHUP)
+    supervised.wait_for_report("all 2 replicas are replaced")
+    process.terminate()
+    assert process.wait(LIMIT) == 143
+
+
+def test_a_file_that_changes_after_its_check_stops_the_roll_and_the_old_ones_go_on(supervised: Supervised) -> None:
+    process = supervised.start(2)
+    before = set(supervised.wait_for("ready", 2))
+    supervised.write_file("slow to start")
+    process.send_signal(signal.SIGHUP)
+    (starting,) = supervised.wait_for("starting")
+    os.kill(starting, signal.SIGKILL)
+    said = supervised.wait_for_report("SIGHUP: the new replica 1")
+    assert said.endswith("was killed by SIGKILL before it was ready; all replicas go on as they were")
+    supervised.write_file("three")
+    first = int(supervised.wait_for_report("replica 1 of 2 is process").rpartition(" ")[2])
+    os.kill(first, signal.SIGKILL)
+    supervised.wait_for("refused")
+    supervised.wait_for_report("replica 1 did not start, because FILE has changed since it was checked; send SIGHUP")
+    assert supervised.alive() == before - {first}
+    process.send_signal(signal.SIGHUP)
+    supervised.wait_for_report("all 2 replicas are replaced")
+    assert len(supervised.alive()) == 2
+    process.terminate()
+    assert process.wait(LIMIT) == 143
+
+
+def test_a_replica_that_was_replaced_is_restarted_with_what_it_was_checked_with(supervised: Supervised) -> None:
+    process = supervised.start(1)
+    supervised.wait_for("ready")
+    supervised.write_file("two")
+    process.send_signal(signal.SIGHUP)
+    supervised.wait_for_report("all 1 replicas are replaced")
+    (pid,) = supervised.alive()
+    os.kill(pid, signal.SIGKILL)
+    supervised.wait_for("ready", 3)
+    assert supervised.said("refused") == []
+    process.terminate()
+    assert process.wait(LIMIT) == 143
+
+
+def test_a_new_replica_that_is_not_ready_in_time_ends_and_the_old_ones_go_on(supervised: Supervised) -> None:
+    process = supervised.start(2, READY_WITHIN="0.5")
+    before = set(supervised.wait_for("ready", 2))
+    supervised.write_file("slow to start")
+    process.send_signal(signal.SIGHUP)
+    supervised.wait_for_report("the new replica 1 was not ready within 0.5s; all replicas go on as they were")
+    started = [int(line.rpartition(" ")[2]) for line in supervised.reports("is process")]
+    assert len(started) == 3
+    wait_until(lambda: gone(started[2]), "it ends")
+    assert supervised.alive() == before
+    process.terminate()
+    assert process.wait(LIMIT) == 143
+
+
+def test_several_sighups_while_replicas_are_replaced_replace_them_once_more(supervised: Supervised) -> None:
+    process = supervised.start(2)
+    supervised.wait_for("ready", 2)
+    (supervised.folder / "slow").touch()
+    process.send_signal(signal.SIGHUP)
+    supervised.wait_for("draining")
+    for count in (1, 2):
+        process.send_signal(signal.SIGHUP)
+        supervised.wait_for_report("they will be once more afterwards", count)
+    (supervised.folder / "slow").unlink()
+    supervised.wait_for_report("all 2 replicas are replaced", 2)
+    assert len(supervised.said("ready")) == 6
+    process.terminate()
+    assert process.wait(LIMIT) == 143
+    assert len(supervised.reports("all 2 replicas are replaced")) == 2
+
+
+def test_sigterm_while_replicas_are_replaced_drains_all_of_them_once(supervised: Supervised) -> None:
+    process = supervised.start(2)
+    supervised.wait_for("ready", 2)
+    (supervised.folder / "slow").touch()
+    process.send_signal(signal.SIGHUP)
+    supervised.wait_for("draining")
+    assert len(supervised.said("ready")) == 3
+    process.send_signal(signal.SIGTERM)
+    supervised.wait_for("draining", 3)
+    (supervised.folder / "slow").unlink()
+    assert process.wait(LIMIT) == 143
+    assert supervised.said("stopping-at-once") == []
+    assert supervised.alive() == set()
+
+
+def test_sigterm_while_a_new_replica_starts_ends_that_one_too(supervised: Supervised) -> None:
+    process = supervised.start(1)
+    supervised.wait_for("ready")
+    supervised.write_file("slow to start")
+    process.send_signal(signal.SIGHUP)
+    supervised.wait_for("starting")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(LIMIT) == 143
+    assert all(gone(pid) for pid in supervised.said("starting"))
+
+
+def test_sighup_is_ignored_while_all_end_and_by_those_that_end_by_themselves(supervised: Supervised) -> None:
+    process = supervised.start(1)
+    supervised.wait_for("ready")
+    (supervised.folder / "slow").touch()
+    process.send_signal(signal.SIGTERM)
+    supervised.wait_for("draining")
+    process.send_signal(signal.SIGHUP)
+    supervised.wait_for_report("SIGHUP: ignored, because the replicas are ending")
+    (supervised.folder / "slow").unlink()
+    assert process.wait(LIMIT) == 143
+    process = supervised.start(1, "idle")
+    supervised.wait_for("ready", 2)
+    process.send_signal(signal.SIGHUP)
+    supervised.wait_for_report("SIGHUP: ignored, because with --until-idle")
+    (supervised.folder / "status.0").write_text("0")
+    assert process.wait(LIMIT) == 0

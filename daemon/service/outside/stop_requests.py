@@ -5,10 +5,12 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
 
-from ..telemetry.facts import Note, Notify
-from .environment import SUPERVISOR_FD
-from .replica import Replica
+from ...telemetry.facts import Note, Notify
+from ..environment import SUPERVISOR_FD
+from ..replica import Replica
 
 SIGNAL_BASE = 128
 """A process that signal n stopped exits with this plus n, as in a shell."""
@@ -24,6 +26,9 @@ class StopRequests:
     def __init__(self, replica: Replica, grace: float, notify: Notify, *, begun: Callable[[], None]) -> None:
         self.signal: int | None = None
         """The first signal received."""
+        self.starts_anew = False
+        """It ends in order to start anew in its place."""
+        self.stopping = False
         self._begun = begun
         self._replica = replica
         self._grace = grace
@@ -37,7 +42,7 @@ class StopRequests:
         """
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
-            loop.add_signal_handler(number, self._on_signal, number)
+            loop.add_signal_handler(number, self.on_signal, number)
         watching = asyncio.ensure_future(self._watch_supervisor())
         try:
             yield
@@ -45,10 +50,19 @@ class StopRequests:
             watching.cancel()
             for number in _SIGNALS:
                 loop.remove_signal_handler(number)
+                if self.starts_anew:  # what comes on the way there must not be lost
+                    signal.signal(number, _end)
 
-    def _on_signal(self, number: signal.Signals) -> None:
+    def start_anew(self) -> None:
+        """Drain; the process then starts anew, unless a signal ends it."""
+        self.starts_anew = True
+        self._drain()
+
+    def on_signal(self, number: signal.Signals) -> None:
+        """Drain at the first signal, and stop the jobs at once at any further one."""
         if self.signal is None:
             self.signal = number
+            self.starts_anew = False
             self._drain()
             self._notify(
                 Note(
@@ -66,8 +80,13 @@ class StopRequests:
         self._notify(Note("the supervisor is gone: draining"))
 
     def _drain(self) -> None:
+        self.stopping = True
         self._replica.drain()
         self._begun()
+
+
+def _end(number: int, _frame: FrameType | None) -> NoReturn:
+    os._exit(SIGNAL_BASE + number)
 
 
 def supervisor_pipe() -> int | None:

@@ -1,0 +1,76 @@
+"""The check of FILE in a fresh interpreter, which reads its modules anew (rule 22)."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from dataclasses import dataclass
+
+from .command_line import CommandLine
+
+CHECK = (sys.executable, "-P", "-m", "daemon.service.outside.check_main")
+LONGEST = 60.0
+"""Seconds after which a check is given up: FILE waits for something as it is loaded."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class CheckedFile:
+    """One check of FILE, which found nothing wrong."""
+
+    digest: str
+    """Of its definitions."""
+
+
+@dataclass(frozen=True, slots=True)
+class WrongFile:
+    """What is wrong with FILE or its settings, as one sentence."""
+
+    problem: str
+
+
+async def check_file(command_line: CommandLine, longest: float = LONGEST) -> CheckedFile | WrongFile:
+    """Load FILE in a fresh interpreter, as a replica that starts now would, and its settings too."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *CHECK,
+            stdin=PIPE,
+            stdout=PIPE,
+            cwd=command_line.folder,
+            env=dict(command_line.environment),
+            process_group=0,
+        )
+    except OSError as error:
+        return WrongFile(f"{command_line.file} cannot be checked: {error.strerror}")
+    order = json.dumps({"file": command_line.file, "flags": dict(command_line.flags)}).encode()
+    try:
+        async with asyncio.timeout(longest):
+            answer, _ = await process.communicate(order)
+    except TimeoutError:
+        return WrongFile(f"{command_line.file} could not be loaded within {longest:g}s")
+    finally:
+        await _end(process)
+    return _read(answer, command_line.file, process.returncode)
+
+
+async def _end(process: Process) -> None:
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+
+
+def _read(answer: bytes, file: str, status: int | None) -> CheckedFile | WrongFile:
+    try:
+        match json.loads(answer):
+            case {"digest": str() as digest}:
+                return CheckedFile(digest)
+            case {"problem": str() as problem}:
+                return WrongFile(problem)
+            case _:
+                pass
+    except ValueError:
+        pass
+    return WrongFile(f"loading {file} ended the process that checked it (status {status})")

@@ -1,0 +1,80 @@
+"""The link of a replica to its supervisor: what it was told, and how it answers (rule 22)."""
+
+import os
+from collections.abc import MutableMapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Self
+
+from ...definitions.application import Application
+from ...errors import DaemonError
+from ...jobs.processes.identity import ProcessIdentity, is_alive
+from ..environment import CHECKED_DIGEST, READY_FD, REPLACED_PROCESS, REPLICA_INDEX
+
+READY = b"ready\n"
+"""What a replica writes once it is ready to claim."""
+OTHER_FILE = b"other file\n"
+"""What it writes before it ends because FILE is not what the supervisor checked."""
+
+
+class OtherFile(DaemonError):
+    """FILE is not what the supervisor has checked."""
+
+
+@dataclass(frozen=True, slots=True)
+class SupervisorLink:
+    """What a supervisor has told its replica. A lone replica was told nothing."""
+
+    index: int = 0
+    """The number of this replica, from 0."""
+    digest: str | None = None
+    """Of the definitions that the supervisor has checked."""
+    replaced: ProcessIdentity | None = None
+    """The replica that ends when this one is ready."""
+    ready_fd: int | None = None
+
+    @classmethod
+    def inherited(cls, environment: MutableMapping[str, str]) -> Self:
+        """Take what the supervisor has told out of ``environment``: it means nothing to a child."""
+        index, ready = (_number(environment.pop(name, "")) for name in (REPLICA_INDEX, READY_FD))
+        pid, _, start_time = environment.pop(REPLACED_PROCESS, "").partition(".")
+        replaced = ProcessIdentity(int(pid), int(start_time)) if _number(pid) and _number(start_time) else None
+        digest = environment.pop(CHECKED_DIGEST, None)
+        if ready is not None:
+            try:
+                os.set_inheritable(ready, False)
+            except OSError:
+                ready = None
+        return cls(index or 0, digest, replaced, ready)
+
+    @property
+    def is_supervised(self) -> bool:
+        """Whether there is a supervisor that does on SIGHUP what a lone replica does itself."""
+        return self.digest is not None
+
+    def check(self, application: Application, supervisor: int) -> None:
+        """Raise `OtherFile` if these are not the definitions that the process ``supervisor`` has checked."""
+        if self.digest is None or application.digest == self.digest:
+            return
+        self._answer(OTHER_FILE)
+        raise OtherFile(
+            f"{application.source} has changed since the supervisor checked it, and this replica does not run what "
+            f"nobody has checked; send SIGHUP to the supervisor (process {supervisor}) to replace all replicas"
+        )
+
+    def ready(self) -> None:
+        """Tell the supervisor that this replica is ready to claim."""
+        self._answer(READY)
+
+    def replaces_a_living_one(self) -> bool:
+        """Return whether the replica in whose place this one was started is still there."""
+        return self.replaced is not None and is_alive(self.replaced) is not False
+
+    def _answer(self, answer: bytes) -> None:
+        if self.ready_fd is not None:
+            with suppress(OSError):  # the supervisor is gone, which ends this replica by another way
+                os.write(self.ready_fd, answer)
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() else None

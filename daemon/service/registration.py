@@ -1,0 +1,58 @@
+"""The registration of a replica, by which others can prove it dead, and that it has ended (rule 18)."""
+
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from sqlalchemy import Connection
+
+from lease.clock import boot_id
+from lease.database.backend import backend_of
+from lease.database.database import Database
+from lease.errors import StoreUnavailable
+
+from ..execution.context import ReplicaContext
+from ..recovery import registry
+from ..scheduling.wall_clock import WallClock
+
+
+@asynccontextmanager
+async def registered(context: ReplicaContext, earlier_holder: str | None = None) -> AsyncIterator[None]:
+    """Register this replica during the block.
+
+    ``earlier_holder`` is the replica that this very process was before it started anew. Others find
+    its process alive, so nobody else can tell that it has ended, if the database was away as it did.
+    """
+    entry, database = entry_of(context), context.database
+
+    def transaction(connection: Connection) -> None:
+        registry.register(connection, entry, started_anew=earlier_holder is not None)
+        if earlier_holder is not None:
+            registry.mark_earlier_stopped(connection, earlier_holder)
+
+    await database.write(transaction)
+    try:
+        yield
+    finally:
+        with suppress(StoreUnavailable):  # its leases show that it is gone
+            await database.write(lambda connection: registry.mark_stopped(connection, entry.holder))
+
+
+def entry_of(context: ReplicaContext) -> registry.ReplicaEntry:
+    """Return the entry of this replica."""
+    application = context.application
+    return registry.own_entry(context.client.holder, application.name, application.digest)
+
+
+async def expected_wall_clock(database: Database) -> WallClock | None:
+    """Return the watch of the wall clock, which SQLite goes by; None for a database with its own.
+
+    It starts from what other replicas last recorded.
+    """
+    if backend_of(database.url).has_own_clock:
+        return None
+    if not boot_id() or sys.platform != "linux":
+        return WallClock()
+    ticks = os.sysconf("SC_CLK_TCK")
+    return WallClock(await database.read(lambda c: registry.wall_clock_offset(c, boot_id(), ticks)))

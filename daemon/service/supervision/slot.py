@@ -1,0 +1,110 @@
+"""The slot of one replica: whatever ends there is started again, and it can be replaced."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+
+from lease.durations import format_duration
+
+from ..outside.file_check import CheckedFile
+from .restarts import Restarts
+from .supervised_replica import SupervisedReplica
+
+Start = Callable[[int, CheckedFile, SupervisedReplica | None], Awaitable[SupervisedReplica | None]]
+"""Starts the replica of a slot, in the place of another one; None if it cannot be started."""
+
+
+class Slot:
+    """Keeps one replica running, of what was last checked for this slot."""
+
+    def __init__(
+        self,
+        index: int,
+        checked: CheckedFile,
+        start: Start,
+        report: Callable[[str], object],
+        restarts: Restarts,
+        *,
+        until_idle: bool,
+    ) -> None:
+        self.current: SupervisedReplica | None = None
+        self._index = index
+        self._checked = checked
+        self._start = start
+        self._report = report
+        self._restarts = restarts
+        self._until_idle = until_idle
+        self._stopping = False
+        self._turn = asyncio.Lock()
+        """Held by whoever starts a replica here."""
+        self._wake = asyncio.Event()
+
+    def stop(self) -> None:
+        """Start nothing here any more."""
+        self._stopping = True
+        self._wake.set()
+
+    async def keep(self) -> int:
+        """Keep a replica running here until `stop`; return the exit status of the last one.
+
+        With ``until_idle``, one that exits by itself is not started again.
+        """
+        wait: float | None = None
+        await self._fill(None)
+        while True:
+            replica = self.current
+            status = 1 if replica is None else await asyncio.shield(replica.end)
+            async with self._turn:  # a replica that takes its place is not held up by a wait
+                pass
+            if self.current is not replica:
+                wait = None
+                continue
+            if self._stopping or (self._until_idle and status >= 0):
+                return status
+            wait = self._restarts.wait(wait, 0.0 if replica is None else replica.lived)
+            if replica is not None:
+                self._report(f"replica {self._index + 1} {_ended(replica)}; restarting it in {format_duration(wait)}")
+            await self._rest(wait)
+            if not self._stopping:
+                await self._fill(replica)
+
+    async def replace(self, checked: CheckedFile, within: float) -> str | None:
+        """Start a replica of what was checked, and drain the one here once that is ready.
+
+        Return the problem if it is not ready ``within`` so many seconds; the one here then goes on.
+        """
+        async with self._turn:
+            old = self.current
+            if self._stopping or (old is not None and old.checked is checked and not old.end.done()):
+                return None
+            new = await self._start(self._index, checked, old)
+            if new is None:
+                return "cannot be started"
+            if not await new.settled(within):
+                problem = new.why_not_ready(within)
+                new.ask(1)
+                return problem
+            self.current, self._checked = new, checked
+            self._wake.set()
+        if old is not None:
+            old.ask(1)
+            await asyncio.shield(old.end)
+        return None
+
+    async def _fill(self, ended: SupervisedReplica | None) -> None:
+        async with self._turn:
+            if self.current is ended and not self._stopping:
+                self.current = await self._start(self._index, self._checked, None)
+
+    async def _rest(self, seconds: float) -> None:
+        self._wake.clear()
+        if not self._stopping:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._wake.wait()
+
+
+def _ended(replica: SupervisedReplica) -> str:
+    if replica.found_other_file:
+        return "did not start, because FILE has changed since it was checked; send SIGHUP to roll to it"
+    return replica.ending()

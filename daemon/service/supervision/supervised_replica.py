@@ -1,0 +1,141 @@
+"""One replica process, as its supervisor sees it."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from asyncio.subprocess import DEVNULL, Process
+from collections.abc import Callable, Mapping, Sequence
+from typing import Self
+
+from lease.durations import format_duration
+
+from ...jobs.processes.identity import identity
+from ..environment import CHECKED_DIGEST, READY_FD, REPLACED_PROCESS, REPLICA_INDEX, SUPERVISOR_FD
+from ..outside.file_check import CheckedFile
+from ..outside.link import OTHER_FILE, READY
+
+KILLED_AT = 3
+"""The request that kills; the first one drains, the second one stops the jobs at once."""
+
+
+class SupervisedReplica:
+    """A replica process: it starts, says that it is ready, and ends."""
+
+    def __init__(self, process: Process, heard: int, checked: CheckedFile, changed: Callable[[], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.process = process
+        self.checked = checked
+        self.began = self._loop.time()
+        self.is_ready = False
+        self.found_other_file = False
+        """It refused to run FILE, which is not what was checked."""
+        self._requests = 0
+        self._heard, self._words = heard, b""
+        self._changed = changed
+        self._told = asyncio.Event()
+        self._loop.add_reader(heard, self._hear)
+        self.end = asyncio.ensure_future(self._wait())
+        """Its exit status, or the negative of the signal that ended it."""
+
+    @classmethod
+    async def start(
+        cls,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        checked: CheckedFile,
+        *,
+        index: int,
+        alive: int,
+        replaced: "SupervisedReplica | None" = None,
+        changed: Callable[[], None] = lambda: None,
+    ) -> Self:
+        """Start a replica; raises `OSError`. ``alive`` is the pipe that closes when the supervisor ends.
+
+        ``changed`` is called when it becomes ready, and when it ends.
+        """
+        heard, answers = os.pipe()
+        told = {SUPERVISOR_FD: str(alive), READY_FD: str(answers), REPLICA_INDEX: str(index)}
+        told[CHECKED_DIGEST] = checked.digest
+        if replaced is not None and (known := identity(replaced.process.pid)) is not None:
+            told[REPLACED_PROCESS] = f"{known.pid}.{known.start_time}"
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=DEVNULL,
+                pass_fds=(alive, answers),
+                env={**environment, **told},
+                # Its own group, so that a terminal's Ctrl-C reaches it once, through us.
+                process_group=0,
+            )
+        except BaseException:
+            os.close(heard)
+            raise
+        finally:
+            os.close(answers)
+        return cls(process, heard, checked, changed)
+
+    @property
+    def serves(self) -> bool:
+        """Whether it is ready and goes on."""
+        return self.is_ready and self._requests == 0 and not self.end.done()
+
+    @property
+    def lived(self) -> float:
+        """The seconds since its start."""
+        return self._loop.time() - self.began
+
+    async def settled(self, within: float) -> bool:
+        """Wait until it is ready or has ended, at most ``within`` seconds; return whether it is ready."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await self._told.wait()
+        return self.is_ready and not self.end.done()
+
+    def ask(self, request: int) -> None:
+        """Pass on the n-th request to end, and those before it; a repeat does nothing."""
+        while self._requests < request:
+            self._requests += 1
+            with contextlib.suppress(ProcessLookupError):
+                self.process.send_signal(signal.SIGKILL if self._requests >= KILLED_AT else signal.SIGTERM)
+
+    def ending(self) -> str:
+        """Return how it has ended, in words."""
+        status = self.end.result()
+        if status >= 0:
+            return f"exited with status {status}"
+        try:
+            return f"was killed by {signal.Signals(-status).name}"
+        except ValueError:
+            return f"was killed by signal {-status}"
+
+    def why_not_ready(self, within: float) -> str:
+        """Return why it is no replica to go on with, in words."""
+        if self.found_other_file:
+            return "found that FILE had changed again since it was checked"
+        if self.end.done():
+            return f"{self.ending()} before it was ready"
+        return f"was not ready within {format_duration(within)}"
+
+    def _hear(self) -> None:
+        data = os.read(self._heard, 4096)
+        if not data:
+            self._loop.remove_reader(self._heard)
+        self._words += data
+        self.found_other_file = OTHER_FILE in self._words
+        if READY in self._words and not self.is_ready:
+            self.is_ready = True
+            self._told.set()
+            self._changed()
+
+    async def _wait(self) -> int:
+        try:
+            return await self.process.wait()
+        finally:
+            self._loop.remove_reader(self._heard)
+            with contextlib.suppress(OSError):
+                os.set_blocking(self._heard, False)
+                self._hear()
+            os.close(self._heard)
+            self._told.set()
+            self._loop.call_soon(self._changed)

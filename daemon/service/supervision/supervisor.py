@@ -1,0 +1,184 @@
+"""The supervisor of `--replicas N`: it keeps N replicas running, and replaces them on SIGHUP."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from ..outside.command_line import CommandLine
+from ..outside.file_check import CheckedFile, WrongFile
+from ..outside.outside import Outside
+from ..outside.stop_requests import SIGNAL_BASE
+from .restarts import Restarts
+from .slot import Slot
+from .supervised_replica import KILLED_AT, SupervisedReplica
+
+READY_WITHIN = 60.0
+"""Seconds in which a new replica must be ready to claim, or the old ones go on."""
+_STEPS = (
+    "{name}: draining the replicas; they claim no more runs and let running jobs finish",
+    "{name} again: stopping the replicas at once",
+    "{name} a third time: killing the replicas",
+)
+_GIVEN_UP = "SIGHUP: given up, because the replicas are ending"
+
+
+class Supervisor:
+    """Keeps ``count`` replicas of one command line running until SIGTERM or SIGINT.
+
+    The first signal is passed on (the replicas drain), and so is the second (they stop at once);
+    the third kills them. If the supervisor itself dies, a pipe closes (see `stop_requests`). With
+    ``--until-idle``, a replica that exits by itself is not restarted, one that a signal ended is;
+    the supervisor ends with the last of them.
+
+    On SIGHUP it has FILE checked and then replaces one replica after another: each new
+    one is ready before the one in whose place it was started drains (rule 22).
+    """
+
+    def __init__(
+        self,
+        command_line: CommandLine,
+        count: int,
+        checked: CheckedFile,
+        outside: Outside,
+        *,
+        report: Callable[[str], object] = str,
+        restarts: Restarts | None = None,
+        ready_within: float = READY_WITHIN,
+    ) -> None:
+        self._command_line = command_line
+        self._outside = outside
+        self._manager = outside.manager
+        self._report = report
+        self._ready_within = ready_within
+        self._living: set[SupervisedReplica] = set()
+        self._signals: list[signal.Signals] = []
+        self._roll: asyncio.Task[None] | None = None
+        self._checking: asyncio.Future[CheckedFile | WrongFile] | None = None
+        self._once_more = False
+        self._alive = -1
+        start, until_idle = self._start, command_line.until_idle
+        self._slots = [
+            Slot(index, checked, start, report, restarts or Restarts(), until_idle=until_idle) for index in range(count)
+        ]
+
+    async def run(self) -> int:
+        """Return the exit status: the replicas' highest, or 128 + n after a signal n."""
+        loop = asyncio.get_running_loop()
+        with ExitStack() as stack:
+            self._alive, kept = os.pipe()
+            for descriptor in (self._alive, kept):
+                stack.callback(os.close, descriptor)
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, self._stop, number)
+                stack.callback(loop.remove_signal_handler, number)
+            if self._outside.hangups is not None:
+                stack.enter_context(self._outside.hangups.heard_by(self._hung_up))
+            watchdog = asyncio.create_task(self._manager.watch(lambda: True))
+            stack.callback(watchdog.cancel)
+            statuses = await asyncio.gather(*(slot.keep() for slot in self._slots))
+            if self._roll is not None:
+                await self._roll
+            while self._living:
+                await asyncio.wait([replica.end for replica in self._living])
+        return SIGNAL_BASE + self._signals[0] if self._signals else max(statuses)
+
+    # Replicas
+
+    async def _start(
+        self, index: int, checked: CheckedFile, replaced: SupervisedReplica | None
+    ) -> SupervisedReplica | None:
+        line, count = self._command_line, len(self._slots)
+        try:
+            replica = await SupervisedReplica.start(
+                line.arguments(),
+                line.environment,
+                checked,
+                index=index,
+                alive=self._alive,
+                replaced=replaced,
+                changed=self._changed,
+            )
+        except OSError as error:
+            self._report(f"replica {index + 1} cannot be started: {error.strerror}")
+            return None
+        self._living.add(replica)
+        replica.end.add_done_callback(lambda _: self._living.discard(replica))
+        self._report(f"replica {index + 1} of {count} is process {replica.process.pid}")
+        if self._signals:
+            replica.ask(len(self._signals))
+        return replica
+
+    def _changed(self) -> None:
+        """Tell the service manager how many are ready: with the first one, the service is."""
+        ready = sum(slot.current is not None and slot.current.serves for slot in self._slots)
+        status = f"{ready} of {len(self._slots)} replicas are ready"
+        if self._signals or self._roll is not None:
+            self._manager.status(status)
+        elif ready:
+            self._manager.ready(status)
+
+    # Signals
+
+    def _stop(self, number: signal.Signals) -> None:
+        self._signals.append(number)
+        request = min(len(self._signals), KILLED_AT)
+        said = _STEPS[request - 1].format(name=number.name)
+        self._report(said)
+        self._manager.stopping(said)
+        for slot in self._slots:
+            slot.stop()
+        for replica in self._living:
+            replica.ask(request)
+        if self._checking is not None:
+            self._checking.cancel()
+
+    def _hung_up(self, terminal_closed: bool) -> None:
+        if terminal_closed:
+            self._stop(signal.SIGHUP)
+        elif self._signals:
+            self._report("SIGHUP: ignored, because the replicas are ending")
+        elif self._command_line.until_idle:
+            self._report("SIGHUP: ignored, because with --until-idle the replicas end by themselves")
+        elif self._roll is not None:
+            self._once_more = True
+            self._report("SIGHUP: the replicas are being replaced; they will be once more afterwards")
+        else:
+            self._roll = asyncio.create_task(self._roll_all())
+
+    async def _roll_all(self) -> None:
+        try:
+            await self._roll_once()
+            while self._once_more and not self._signals:
+                self._once_more = False
+                await self._roll_once()
+        finally:
+            self._roll = None
+
+    async def _roll_once(self) -> None:
+        """Replace one replica after another, if FILE is right."""
+        self._manager.reloading("checking FILE")
+        said = await self._replace_all()
+        self._report(said)
+        if not self._signals:
+            self._manager.ready(said)
+
+    async def _replace_all(self) -> str:
+        if self._outside.check is None:
+            return _GIVEN_UP
+        self._checking = asyncio.ensure_future(self._outside.check())
+        await asyncio.wait({self._checking})
+        if self._checking.cancelled():
+            return _GIVEN_UP
+        checked, count = self._checking.result(), len(self._slots)
+        if isinstance(checked, WrongFile):
+            return f"SIGHUP: no replica is replaced: {checked.problem}"
+        self._report("SIGHUP: FILE is right; replacing the replicas one after another")
+        for done, slot in enumerate(self._slots):
+            if (problem := await slot.replace(checked, self._ready_within)) is not None and not self._signals:
+                left = "all replicas go on" if done == 0 else f"{done} of {count} are replaced, the others go on"
+                return f"SIGHUP: the new replica {done + 1} {problem}; {left} as they were"
+            if self._signals:
+                return _GIVEN_UP
+        return f"SIGHUP: all {count} replicas are replaced"

@@ -1,0 +1,63 @@
+"""The web server of a replica, which may have to wait for the address of the one that it replaces."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from ..telemetry.facts import Note, Notify
+from ..web.address import WebAddress
+from ..web.app import WebNotStarted, WebServer, web_app
+from ..web.health import Standing
+from .outside.link import SupervisorLink
+from .readiness import Readiness
+
+_AGAIN = 0.1
+"""Seconds between two looks whether that address is free."""
+
+
+@asynccontextmanager
+async def served(
+    readiness: Readiness,
+    web: WebAddress | None,
+    token: str | None,
+    link: SupervisorLink,
+    notify: Notify,
+    *,
+    standing: Standing = lambda: None,
+) -> AsyncIterator[None]:
+    """Answer over HTTP during the block, if an address is given; raises `WebNotStarted`.
+
+    A replica that takes the place of another one takes its address when that has ended.
+    """
+    if web is None:
+        yield
+        return
+    server = WebServer(web_app(readiness.loops, readiness.problems, token, readiness.counts, standing), web)
+    waiting = None
+    if web.port and link.replaces_a_living_one():
+        waiting = asyncio.create_task(_start_later(server, link, notify))
+    else:
+        notify(Note(f"http://{server.start()}/livez"))
+    try:
+        yield
+    finally:
+        if waiting is not None:
+            waiting.cancel()
+            with suppress(asyncio.CancelledError):
+                await waiting
+        server.stop()
+
+
+async def _start_later(server: WebServer, link: SupervisorLink, notify: Notify) -> None:
+    said: str | None = None
+    while True:
+        if not link.replaces_a_living_one():
+            try:
+                notify(Note(f"http://{server.start()}/livez"))
+            except WebNotStarted as error:
+                if said != str(error):
+                    said = str(error)
+                    notify(Note(f"{said}; trying again"))
+            else:
+                return
+        await asyncio.sleep(_AGAIN)

@@ -1,0 +1,90 @@
+"""The check of FILE in a fresh interpreter, before any replica is replaced (rule 22)."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from daemon.definitions.sources.load import load
+from daemon.service.outside import file_check
+from daemon.service.outside.command_line import CommandLine
+from daemon.service.outside.file_check import CheckedFile, WrongFile, check_file
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("processes")]
+
+
+def write(file: str, text: str) -> None:
+    Path(file).write_text(text)
+
+
+FILE = """
+import os, sys
+from daemon import Schedules
+import helper
+
+print("printed as it is loaded")
+schedules = Schedules("shop")
+schedules.add("nightly", cron=helper.WHEN).command("true", "true")
+"""
+
+
+@pytest.fixture
+def line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
+    (tmp_path / "shop.py").write_text(FILE)
+    (tmp_path / "helper.py").write_text('WHEN = "0 2 * * *"')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
+    return CommandLine.called("shop.py", {"grace": "5s"})
+
+
+async def test_it_returns_the_digest_of_what_is_there_now_modules_included(line: CommandLine) -> None:
+    before = await check_file(line)
+    assert isinstance(before, CheckedFile)
+    assert before.digest == load("shop.py").digest
+    write("helper.py", 'WHEN = "0 3 * * *"')
+    after = await check_file(line)
+    assert isinstance(after, CheckedFile)
+    assert after.digest != before.digest
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("import nothing_like_it", "shop.py, line 1: importing it failed with ModuleNotFoundError: No module named"),
+        ("def half(", "shop.py, line 1: SyntaxError"),
+        (FILE.replace("shop", "s" * 300), "300 characters; 200 are the most"),
+        ("import os; os._exit(7)", "loading shop.py ended the process that checked it (status 7)"),
+        ("import os; os.kill(os.getpid(), 9)", "loading shop.py ended the process that checked it (status -9)"),
+        (None, "there is no such file"),
+    ],
+)
+async def test_what_is_wrong_is_one_sentence(line: CommandLine, text: str | None, problem: str) -> None:
+    if text is not None:
+        write("shop.py", text)
+    found = await check_file(line if text is not None else replace(line, file="gone.py"))
+    assert isinstance(found, WrongFile)
+    assert problem in found.problem
+    assert "\n" not in found.problem
+
+
+async def test_settings_that_no_replica_would_start_with_are_wrong_too(line: CommandLine) -> None:
+    found = await check_file(replace(line, environment={**line.environment, "LEASED_CONCURRENCY": "many"}))
+    assert isinstance(found, WrongFile)
+    assert "LEASED_CONCURRENCY" in found.problem
+    toml = 'application = "shop"\n[settings]\ngrace = "long"\n[schedules.x]\ncron = "@daily"\njobs = [{ name = "y", command = "true" }]\n'
+    write("shop.toml", toml)
+    found = await check_file(replace(line, file="shop.toml", flags={}))
+    assert isinstance(found, WrongFile)
+    assert "grace" in found.problem
+
+
+async def test_a_file_that_is_never_loaded_is_given_up(line: CommandLine) -> None:
+    write("shop.py", "import time\nwhile True: time.sleep(1)\n")
+    found = await check_file(line, longest=1.0)
+    assert found == WrongFile("shop.py could not be loaded within 1s")
+
+
+async def test_an_interpreter_that_is_gone_is_told(line: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_check, "CHECK", ("/nowhere/python",))
+    found = await check_file(line)
+    assert found == WrongFile("shop.py cannot be checked: No such file or directory")

@@ -1,0 +1,144 @@
+"""SIGHUP, in processes of their own: from a person, from a terminal that closes, too early, and under nohup."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.support.waiting import LIMIT, wait_until
+
+ROOT = Path(__file__).parents[3]
+PROGRAM = """
+import asyncio, os, sys, time
+from pathlib import Path
+from daemon.service.outside.hangups import Hangups, hold_back
+
+folder, stage, *terminal = sys.argv[1:]
+if terminal:
+    os.open(terminal[0], os.O_RDWR)  # a session's first terminal becomes its own
+
+def say(word):
+    draft = Path(folder, f".{word}")
+    draft.touch()
+    draft.rename(Path(folder, word))
+
+def wait_for(gate):
+    while not Path(folder, gate).exists():
+        time.sleep(0.005)
+
+async def listen():
+    heard = asyncio.Queue()
+    with hangups.heard_by(heard.put_nowait):
+        say("listening")
+        say("closed" if await heard.get() else "asked")
+
+if stage == "again":
+    hold_back()
+    say("held-back")
+    wait_for("go")
+    os.execv(sys.executable, [sys.executable, "-c", os.environ["PROGRAM"], folder, "now"])
+hangups = Hangups()
+say("caught")
+if stage == "later":
+    wait_for("go")
+asyncio.run(listen())
+"""
+
+
+class Listener:
+    """A process that listens for SIGHUP, and the folder in which it leaves word."""
+
+    def __init__(self, folder: Path, stage: str, *terminal: str, first: str = "") -> None:
+        self.folder = folder
+        command = [sys.executable, "-c", PROGRAM, str(folder), stage, *terminal]
+        if first:
+            command = ["/bin/sh", "-c", f'{first}; exec "$@"', "sh", *command]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PROGRAM": PROGRAM}
+        self.process = subprocess.Popen(command, env=environment, start_new_session=True)
+
+    def said(self, word: str) -> bool:
+        return (self.folder / word).exists()
+
+    def wait_for(self, word: str) -> None:
+        wait_until(lambda: self.said(word) or self.process.poll() is not None, word)
+        assert self.said(word), f"it ended with {self.process.poll()}"
+
+    def go_on(self) -> None:
+        (self.folder / "go").touch()
+
+    def hang_up(self) -> None:
+        self.process.send_signal(signal.SIGHUP)
+
+
+Start = Callable[..., Listener]
+
+
+@pytest.fixture
+def start(tmp_path: Path, processes: None) -> Iterator[Start]:
+    with ExitStack() as ends:
+
+        def started(stage: str, *terminal: str, first: str = "") -> Listener:
+            made = Listener(tmp_path, stage, *terminal, first=first)
+            ends.callback(made.process.wait)
+            ends.callback(made.process.kill)
+            return made
+
+        yield started
+
+
+def test_without_a_terminal_somebody_asks(start: Start) -> None:
+    listener = start("now")
+    listener.wait_for("listening")
+    listener.hang_up()
+    listener.wait_for("asked")
+    assert listener.process.wait(LIMIT) == 0
+
+
+def test_at_a_terminal_somebody_asks_until_the_terminal_has_closed(start: Start) -> None:
+    ours, theirs = os.openpty()
+    listener = start("now", os.ttyname(theirs))
+    listener.wait_for("listening")
+    listener.hang_up()
+    listener.wait_for("asked")
+    os.close(theirs)
+    os.close(ours)
+
+
+def test_a_terminal_that_closes_is_told_apart(start: Start) -> None:
+    ours, theirs = os.openpty()
+    listener = start("now", os.ttyname(theirs))
+    listener.wait_for("listening")
+    os.close(theirs)
+    os.close(ours)
+    listener.wait_for("closed")
+    assert listener.process.wait(LIMIT) == 0
+
+
+def test_one_that_comes_before_anybody_listens_is_kept(start: Start) -> None:
+    listener = start("later")
+    listener.wait_for("caught")
+    listener.hang_up()
+    listener.go_on()
+    listener.wait_for("asked")
+
+
+def test_one_that_comes_on_the_way_to_a_start_anew_is_heard_there(start: Start) -> None:
+    listener = start("again")
+    listener.wait_for("held-back")
+    listener.hang_up()
+    listener.go_on()
+    listener.wait_for("asked")
+
+
+def test_under_nohup_it_stays_ignored(start: Start) -> None:
+    listener = start("now", first="trap '' HUP")
+    listener.wait_for("listening")
+    listener.hang_up()
+    listener.process.send_signal(signal.SIGTERM)
+    assert listener.process.wait(LIMIT) == -signal.SIGTERM
+    assert not listener.said("asked")

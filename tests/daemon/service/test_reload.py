@@ -1,0 +1,157 @@
+"""What a lone replica makes of SIGHUP; the signal itself is in `test_hangups`."""
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+import pytest
+
+from daemon.service.outside.file_check import CheckedFile, WrongFile
+from daemon.service.outside.link import SupervisorLink
+from daemon.service.outside.outside import Outside
+from daemon.service.outside.reload import Reload
+from daemon.service.outside.service_manager import ServiceManager
+from daemon.service.outside.stop_requests import StopRequests
+from daemon.telemetry.facts import Fact
+from tests.support.manual import told, until
+
+pytestmark = pytest.mark.anyio
+
+
+class Hanging:
+    """Stands for the signal: a test hangs up by a call."""
+
+    @contextmanager
+    def heard_by(self, listener: Callable[[bool], object]) -> Iterator[None]:
+        self.hang_up = listener
+        yield
+
+
+class Manager(ServiceManager):
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[str] = []
+
+    def _send(self, *lines: str) -> None:
+        self.told.append(lines[0])
+
+
+class Reloadable:
+    """A replica that is asked to drain, and the check of its FILE, which waits for the test."""
+
+    def __init__(self, *, supervised: bool = False, until_idle: bool = False) -> None:
+        self.asked: list[str] = []
+        self.facts: list[Fact] = []
+        self.hanging, self.manager = Hanging(), Manager()
+        self.checks: list[asyncio.Future[Any]] = []
+        self.requests = StopRequests(cast("Any", self), 12.0, self.facts.append, begun=lambda: None)
+        link = SupervisorLink(digest="a digest" if supervised else None)
+        outside = Outside(link, self.manager, cast("Any", self.hanging), self._check)
+        self.reload = Reload(outside, self.requests, self.facts.append, until_idle=until_idle)
+
+    def drain(self) -> None:
+        self.asked.append("drain")
+
+    def stop_at_once(self) -> None:
+        self.asked.append("stop at once")
+
+    async def _check(self) -> Any:
+        self.checks.append(asyncio.get_running_loop().create_future())
+        return await self.checks[-1]
+
+    async def checking(self, number: int = 1) -> "asyncio.Future[Any]":
+        await until(lambda: len(self.checks) == number, f"check {number}")
+        return self.checks[-1]
+
+
+async def test_a_file_that_is_right_drains_and_starts_anew() -> None:
+    replica = Reloadable()
+    with replica.reload.handled():
+        replica.reload.joined()
+        replica.hanging.hang_up(False)
+        (await replica.checking()).set_result(CheckedFile("a digest"))
+        await until(lambda: replica.requests.starts_anew, "it drains")
+        assert replica.asked == ["drain"]
+        assert replica.manager.told == ["RELOADING=1"], "the one that starts anew is ready, not this one"
+        replica.hanging.hang_up(False)
+        assert told(replica.facts, "SIGHUP: ignored, because this replica is ending already")
+
+
+async def test_a_file_that_is_wrong_changes_nothing_and_the_next_one_may_be_right() -> None:
+    replica = Reloadable()
+    with replica.reload.handled():
+        replica.reload.joined()
+        replica.hanging.hang_up(False)
+        (await replica.checking()).set_result(WrongFile("shop.py, line 3: no"))
+        await until(lambda: replica.manager.told == ["RELOADING=1", "READY=1"], "the reload is over")
+        assert told(replica.facts, "SIGHUP: this replica goes on as it was: shop.py, line 3: no")
+        assert replica.asked == []
+        replica.hanging.hang_up(False)
+        (await replica.checking(2)).set_result(CheckedFile("a digest"))
+        await until(lambda: replica.requests.starts_anew, "it drains")
+
+
+async def test_one_before_it_has_joined_waits_until_then() -> None:
+    replica = Reloadable()
+    with replica.reload.handled():
+        replica.hanging.hang_up(False)
+        await asyncio.sleep(0)
+        assert replica.checks == []
+        replica.reload.joined()
+        await replica.checking()
+
+
+async def test_one_during_a_check_has_the_file_checked_once_more() -> None:
+    replica = Reloadable()
+    with replica.reload.handled():
+        replica.reload.joined()
+        replica.hanging.hang_up(False)
+        first = await replica.checking()
+        replica.hanging.hang_up(False)
+        replica.hanging.hang_up(False)
+        first.set_result(CheckedFile("a digest"))
+        (await replica.checking(2)).set_result(WrongFile("no"))
+        await until(lambda: told(replica.facts, "goes on as it was"), "it says so")
+    assert replica.asked == []
+    assert len(replica.checks) == 2
+
+
+async def test_a_signal_to_end_during_a_check_is_what_counts() -> None:
+    replica = Reloadable()
+    with replica.requests.handled(), replica.reload.handled():
+        replica.reload.joined()
+        replica.hanging.hang_up(False)
+        check = await replica.checking()
+        replica.requests.on_signal(signal.SIGTERM)
+        check.set_result(CheckedFile("a digest"))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    assert not replica.requests.starts_anew
+    assert replica.asked == ["drain"]
+
+
+async def test_a_terminal_that_closes_drains_and_ends() -> None:
+    replica = Reloadable()
+    with replica.reload.handled():
+        replica.reload.joined()
+        replica.hanging.hang_up(True)
+    assert (replica.asked, replica.requests.signal, replica.checks) == (["drain"], 1, [])
+    assert not replica.requests.starts_anew
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [
+        ({"supervised": True}, "send it to the supervisor, which replaces its replicas one after another"),
+        ({"until_idle": True}, "with --until-idle the replica ends by itself"),
+    ],
+)
+async def test_those_that_start_nothing_anew_say_why(kind: dict[str, bool], why: str) -> None:
+    replica = Reloadable(**kind)
+    with replica.reload.handled():
+        replica.reload.joined()
+        replica.hanging.hang_up(False)
+    assert told(replica.facts, why)
+    assert (replica.asked, replica.checks) == ([], [])

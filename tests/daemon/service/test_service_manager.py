@@ -1,0 +1,121 @@
+"""What the service manager is told, over a real socket (sd_notify)."""
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from daemon.service.outside.service_manager import ServiceManager
+
+pytestmark = pytest.mark.anyio
+
+
+class Listening:
+    """A service manager's end of the socket."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(address.replace("@", "\0", 1))
+        self._socket.setblocking(False)
+
+    def heard(self) -> list[list[str]]:
+        messages = []
+        while True:
+            try:
+                messages.append(self._socket.recv(4096).decode().split("\n"))
+            except BlockingIOError:
+                return messages
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+@pytest.fixture(params=["path", "abstract"])
+def listening(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Listening]:
+    made = Listening(str(tmp_path / "notify") if request.param == "path" else f"@leased-test-{os.getpid()}")
+    yield made
+    made.close()
+
+
+def found(environment: dict[str, str]) -> tuple[ServiceManager, list[str]]:
+    warnings: list[str] = []
+    return ServiceManager.found(environment, warnings.append), warnings
+
+
+def test_each_change_is_one_message(listening: Listening) -> None:
+    manager, warnings = found({"NOTIFY_SOCKET": listening.address})
+    before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+    manager.ready("ready to claim")
+    manager.reloading("checking\nFILE")
+    manager.status("2 of 3")
+    manager.stopping("draining")
+    ready, reloading, status, stopping = listening.heard()
+    assert ready == ["READY=1", f"MAINPID={os.getpid()}", "STATUS=ready to claim"]
+    assert reloading[0] == "RELOADING=1"
+    assert before <= int(reloading[1].removeprefix("MONOTONIC_USEC=")) <= time.clock_gettime_ns(1) // 1000
+    assert reloading[2] == "STATUS=checking FILE"
+    assert (status, stopping) == (["STATUS=2 of 3"], ["STOPPING=1", "STATUS=draining"])
+    assert warnings == []
+
+
+def test_its_variables_are_taken_out_of_the_environment_and_kept_for_a_start_anew() -> None:
+    given = {"NOTIFY_SOCKET": "/run/notify", "WATCHDOG_USEC": "30000000", "WATCHDOG_PID": str(os.getpid())}
+    environment = {"HOME": "/root", **given}
+    manager, _ = found(environment)
+    assert environment == {"HOME": "/root"}
+    assert manager.variables == given
+
+
+async def test_the_watchdog_hears_while_every_loop_is_alive_and_then_no_more(listening: Listening) -> None:
+    manager, _ = found({"NOTIFY_SOCKET": listening.address, "WATCHDOG_USEC": "20000"})
+    looks = 0
+
+    def alive() -> bool:
+        nonlocal looks
+        looks += 1
+        return looks <= 2
+
+    watching = asyncio.create_task(manager.watch(alive))
+    while looks < 5:  # noqa: ASYNC110 - it is the watchdog that looks
+        await asyncio.sleep(0.001)
+    watching.cancel()
+    assert listening.heard() == [["WATCHDOG=1"], ["WATCHDOG=1"]]
+
+
+@pytest.mark.parametrize(
+    ("given", "warning"),
+    [
+        ({"WATCHDOG_PID": "1"}, None),
+        ({"WATCHDOG_USEC": ""}, 'WATCHDOG_USEC is "", which is no number of microseconds'),
+        ({"WATCHDOG_USEC": "0"}, 'WATCHDOG_USEC is "0"'),
+        ({"WATCHDOG_USEC": "5s"}, 'WATCHDOG_USEC is "5s"'),
+    ],
+)
+async def test_a_watchdog_of_another_process_or_without_a_time_is_told_nothing(
+    listening: Listening, given: dict[str, str], warning: str | None
+) -> None:
+    manager, warnings = found({"NOTIFY_SOCKET": listening.address, "WATCHDOG_USEC": "20000", **given})
+    await asyncio.wait_for(manager.watch(lambda: True), 10)
+    assert listening.heard() == []
+    assert [one.startswith(warning or "?") for one in warnings] == ([True] if warning else [])
+
+
+@pytest.mark.parametrize("address", ["notify", "vsock:2:1234", "@"])
+def test_an_address_that_cannot_be_one_is_told_once(address: str) -> None:
+    manager, warnings = found({"NOTIFY_SOCKET": address})
+    assert warnings == [
+        f'NOTIFY_SOCKET is "{address}", which is no path and no "@name": the service manager is told nothing'
+    ]
+    manager.ready("ready")
+
+
+@pytest.mark.parametrize("environment", [{}, {"NOTIFY_SOCKET": ""}, {"NOTIFY_SOCKET": "/nowhere/to/be/found"}])
+def test_where_nobody_listens_nothing_happens(environment: dict[str, str]) -> None:
+    manager, warnings = found(environment)
+    manager.ready("ready")
+    assert warnings == []
