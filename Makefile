@@ -24,7 +24,7 @@ $(shell rm -f $(VENV)/.made)
 endif
 endif
 
-.PHONY: help venv demo fast test test-matrix mutants random-mutants chaos soak outages cancels rollouts check format reference lock bench bench-locks clean
+.PHONY: help venv demo fast test test-matrix mutants random-mutants chaos soak outages cancels rollouts rolling check format reference lock bench bench-locks clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -65,6 +65,9 @@ cancels: $(VENV)/.dev ## runs at work of each kind, cancelled at once; COUNT= (1
 
 rollouts: $(VENV)/.dev ## releases that come and go, and faults between them, with more replicas and longer faults than in the suite
 	@LEASED_TEST_ROLLOUTS=long $(BIN)/python -m pytest -q -n $(WORKERS) tests/stories/weeks tests/stories/test_rollouts.py $(PYTEST_ARGS)
+
+rolling: $(VENV)/.dev ## rolling restarts of 3 replicas with 50 schedules due each second, by SIGHUP and by SIGTERM; a quarter of an hour
+	@LEASED_TEST_ROLLING=50 LEASED_TEST_LIMIT=600 $(BIN)/python -m pytest -q -s -o timeout=3600 -o faulthandler_timeout=3600 tests/stories/test_rolling_restarts.py 2>/dev/null
 
 check: $(VENV)/.dev ## style, format, types, import contracts
 	@$(BIN)/ruff check .
