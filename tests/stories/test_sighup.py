@@ -136,6 +136,7 @@ def test_the_replicas_of_a_supervisor_are_replaced_while_one_is_killed_and_the_f
     supervisor.send(signal.SIGTERM)
     assert supervisor.wait() == 143
     assert story.living() == []
+    assert story.told("audit")["items"] == []
 
 
 FUNCTION = """

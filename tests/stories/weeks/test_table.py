@@ -31,6 +31,9 @@ STORIES = {
     "A forgotten revision": (
         "test_rollouts.py::test_a_release_that_forgets_its_revision_supersedes_nobody_and_is_told_what_is_missing"
     ),
+    "A file that is edited": (
+        "test_sighup.py::test_the_replicas_of_a_supervisor_are_replaced_while_one_is_killed_and_the_file_is_edited"
+    ),
 }
 
 
