@@ -38,18 +38,18 @@ class Planner:
 
         On SQLite ``database_time`` is the machine's clock, and a jump pauses planning.
         """
-        if not self._trusts(database_time):
+        if not self.trusts(database_time):
             return False
         more = True
         while more and not stopping():
             report = await self._database.write(
-                lambda c: plan_due(c, self._application, self._schedules, trusts=self._trusts)
+                lambda c: plan_due(c, self._application, self._schedules, trusts=self.trusts)
             )
             self._report_faults(report)
             more = report.more
         return True
 
-    def _trusts(self, database_time: datetime) -> bool:
+    def trusts(self, database_time: datetime) -> bool:
         """Return whether planning may trust this time; report a jump of the clock."""
         if self._wall_clock is None:
             return True

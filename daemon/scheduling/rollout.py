@@ -3,7 +3,9 @@
 It looks with each sign of life, and moves in a transaction that decides anew (`daemon.scheduling.bring`).
 """
 
+import asyncio
 from collections.abc import Callable
+from datetime import datetime
 from time import monotonic
 
 from sqlalchemy import Connection
@@ -27,7 +29,10 @@ from .generations import (
     next_move,
     stand,
 )
-from .sync import plan_outgoing
+from .sync import plan_outgoing, sync
+
+_LOOK_AGAIN = 1.0
+"""Seconds after which one that waits for a clock that can be trusted looks again."""
 
 
 class Rollout:
@@ -43,6 +48,7 @@ class Rollout:
         *,
         takeover_after: float = TAKEOVER_AFTER,
         clock: Callable[[], float] = monotonic,
+        trusts: Callable[[datetime], bool] | None = None,
     ) -> None:
         self._database = database
         self._application = application
@@ -52,12 +58,17 @@ class Rollout:
         self._notify = notify
         self._takeover_after = takeover_after
         self._clock = clock
+        self._trusts = trusts
         self._count = Count()
         self._stands: tuple[Standing, float] | None = None
         self._patience = Patience(SEEN_WITHIN)
 
-    async def join(self, *, take_over: bool = False) -> Brought:
-        """Bring the definitions, now that this replica is ready to work; ``take_over`` puts them on top."""
+    async def join(self, *, take_over: bool = False, stopping: Callable[[], bool] = lambda: False) -> Brought | None:
+        """Bring the definitions, now that this replica is ready to work; ``take_over`` puts them on top.
+
+        What changes counts from the database's time: while that is not to be trusted, wait, or return
+        None when ``stopping``.
+        """
 
         def transaction(connection: Connection) -> Brought:
             brought = bring(
@@ -71,6 +82,10 @@ class Rollout:
             statements.replica.mark_ready(connection, self._holder)
             return brought
 
+        while not await self._may_join():
+            if stopping():
+                return None
+            await asyncio.sleep(_LOOK_AGAIN)
         await self._plan_outgoing()
         brought = await self._database.write(transaction)
         self._count = Count(at=self._clock())
@@ -92,7 +107,10 @@ class Rollout:
         self._patience.lose_contact()
 
     async def look(self) -> None:
-        """Look who lives, and move if it is time to."""
+        """Look who lives, and move if it is time to; not by a clock that has just jumped."""
+        if not await self._is_time_trusted():
+            self.lose_contact()
+            return
         order, others = await self._database.read(lambda c: look(c, self._application, self._holder))
         is_ready = is_newer_ready(order, self._digest, others)
         self._count = self._count.after(self._clock(), is_ready=is_ready, long_enough=self._takeover_after)
@@ -113,6 +131,16 @@ class Rollout:
             return None
         standing, at = self._stands
         return standing.text(self._clock() - at)
+
+    async def _is_time_trusted(self) -> bool:
+        """Return whether to go by the database's time. On SQLite it is the machine's clock (ADR 14)."""
+        return self._trusts is None or self._trusts(await self._database.read(statements.schedule.database_time))
+
+    async def _may_join(self) -> bool:
+        if await self._is_time_trusted():
+            return True
+        changes = await self._database.read(lambda c: sync(c, self._application, dry_run=True))
+        return not (changes.added or changes.changed or changes.revived or changes.retired)
 
     async def _adopt(self) -> None:
         """Let runs whose definition nobody has any more go by these."""

@@ -63,6 +63,7 @@ class Replica:
             client.label,
             context.notify,
             takeover_after=settings.takeover_after,
+            trusts=None if wall_clock is None else self._planner.trusts,
         )
         self._pulse = Pulse(context, entry, self.runs.take_progress, lambda: self.draining, self.rollout)
         self._cancels = CancelWatch(context, lambda: [run.run_id for run in self.runs.claimed], self.runs.cancel)
@@ -112,7 +113,8 @@ class Replica:
 
     async def join(self, *, take_over: bool = False) -> bool:
         """Bring the definitions, now that this replica is ready; return whether they rule (rule 21)."""
-        return (await self.rollout.join(take_over=take_over)).rules
+        brought = await self.rollout.join(take_over=take_over, stopping=lambda: self.draining)
+        return brought is None or brought.rules
 
     async def tick(self) -> Agenda | None:
         """Do what can be done now and return what is left; None while the database is away."""

@@ -176,7 +176,7 @@ class Service:
                 f'these definitions of "{application.name}" are superseded by others, whose replicas are at work; '
                 "run those, or make these current with --take-over"
             )
-        if not now:
+        if not now or replica.draining:
             return []
         return await context.database.write(lambda connection: trigger_now(connection, application.name, now))
 

@@ -12,13 +12,15 @@ from sqlalchemy import update
 from daemon.cli.commands.acting.trigger import trigger_all
 from daemon.definitions.application import Application
 from daemon.definitions.schedule import Schedule
+from daemon.recovery import registry
 from daemon.scheduling.adoption import strangers
 from daemon.scheduling.bring import stage, take_on_top
 from daemon.store.tables import replica as replicas
 from daemon.store.tables import run
+from tests.support.manual import until
 from tests.support.store import a_schedule, an_application
 
-from .world import FOR_GOOD, LONG_AGO, NEW, NEWER, OLD, STEP, T, World, jobs_of
+from .world import FOR_GOOD, LONG_AGO, NEW, NEWER, OLD, STEP, Side, T, World, jobs_of
 
 pytestmark = [pytest.mark.conformance, pytest.mark.anyio]
 
@@ -107,6 +109,41 @@ async def test_a_rollback_is_for_good_when_no_newer_one_has_been_ready_for_longe
     await world.pass_time(T)
     assert "superseded by generation 3" in mended.said[-1]
     assert world.rules(OLD)
+
+
+async def test_nothing_changes_hands_by_a_clock_that_has_just_jumped(world: World) -> None:
+    old = await world.start(OLD, "a1")
+    new = await world.start(NEW, "b1")
+    world.end(new)
+    old.trusted = False
+    await world.pass_time(2 * T)
+    assert world.rules(NEW)
+    old.trusted = True
+    await world.pass_time(T - STEP)
+    assert world.rules(NEW)
+    await world.pass_time(2 * STEP)
+    assert world.rules(OLD, in_lieu=True)
+
+
+async def test_new_definitions_wait_for_a_clock_that_can_be_trusted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is added or changed counts from then on, and what is due by the old ones is planned until then."""
+    monkeypatch.setattr("daemon.scheduling.rollout._LOOK_AGAIN", 0.001)
+    await world.start(OLD, "a1")
+    same, new, leaving = (Side(world, of, name) for of, name in ((OLD, "a2"), (NEW, "b1"), (NEW, "b2")))
+    for side in (same, new, leaving):
+        side.trusted = False
+        world.store.do(registry.register, side.entry)
+    assert await same.rollout.join() is not None, "it changes nothing"
+    assert await leaving.rollout.join(stopping=lambda: True) is None
+    joining = asyncio.create_task(new.rollout.join())
+    await until(lambda: new.asked > 3, "it has looked again")
+    assert world.rules(OLD)
+    assert not joining.done()
+    new.trusted = True
+    assert (await joining) is not None
+    assert world.rules(NEW)
 
 
 async def test_a_file_that_starts_where_nobody_lives_rules_at_once(world: World) -> None:

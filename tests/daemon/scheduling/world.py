@@ -1,6 +1,7 @@
 """Replicas of one application in a test: who starts, ends and passes time, and what rules then."""
 
 import json
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -34,14 +35,28 @@ class Side:
 
     def __init__(self, world: "World", application: Application, holder: str) -> None:
         self.holder = holder
+        self.trusted = True
+        """Whether it trusts the database's time."""
+        self.asked = 0
         self.said: list[str] = []
         self._application = application
         self._world = world
-        self._entry = registry.own_entry(holder, application.name, application.digest)
+        self.entry = registry.own_entry(holder, application.name, application.digest)
         self._now = 0.0
         self.rollout = Rollout(
-            world.database, application, holder, holder, self._hear, takeover_after=T, clock=lambda: self._now
+            world.database,
+            application,
+            holder,
+            holder,
+            self._hear,
+            takeover_after=T,
+            clock=lambda: self._now,
+            trusts=self._trusts,
         )
+
+    def _trusts(self, _: datetime) -> bool:
+        self.asked += 1
+        return self.trusted
 
     def _hear(self, fact: Fact) -> None:
         assert isinstance(fact, Note)
@@ -50,8 +65,9 @@ class Side:
     async def start(self, *, take_over: bool = False) -> None:
         """Start it, and compare what was foreseen with what came of it."""
         foreseen = self._foreseen(take_over=take_over)
-        self._world.store.do(registry.register, self._entry)
+        self._world.store.do(registry.register, self.entry)
         brought = await self.rollout.join(take_over=take_over)
+        assert brought is not None
         own = brought.order.latest(self._application.digest)
         assert own is not None
         assert (foreseen.number, foreseen.state) == (own.number, state_of(brought.order, own))
