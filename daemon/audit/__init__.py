@@ -3,7 +3,7 @@
     facts       what a history consists of
     tenures     the facts of each grant, put together
     promises/   pure functions from facts to violations: grants, writes, work, recoveries, turns,
-                instants, effects, cancels
+                instants, effects, definitions, cancels
     violations  a promise that a history breaks
     checker     all promises, one after the other
     history/    the history in the daemon's own tables (tables): its grants (evidence), its due

@@ -27,6 +27,8 @@ class Promise(StrEnum):
     """Each run is over in the end, and no attempt counts as running without its run (rule 15)."""
     EFFECTS = "effects"
     """What a run has recorded exists exactly once (rule 16)."""
+    DEFINITIONS = "definitions"
+    """An attempt executes the definition of its run, which only an adoption changes (rule 22)."""
     CANCELS = "cancels"
     """A run that was cancelled never goes on (rule 23)."""
 

@@ -3,11 +3,12 @@
 python -m tests.chaos --database postgres --minutes 5 --seed 7
 
 application   the schedules that the replicas run
+releases      what differs from one of its releases to the next
 worker        what their commands do
 effect        the write under the fence
 diary         the notes of each attempt of a job
 mischief      what user code does to its replica, when a file orders it
-witness_*.sql triggers that record what happens to leases and runs
+witness       triggers that record what happens to leases, runs and definitions
 site          the database of a campaign, and its URLs; pooler: PgBouncer
 fleet         the replicas
 faults        what is inflicted on them, a file per target
@@ -16,6 +17,7 @@ lanes         the order of faults
 escapee       work that cannot be killed, held off by the fence alone
 history       all that was recorded, as facts for `daemon.audit`
 campaign      the main line
+judgement     what the checker finds in it
 summary       its numbers
 report        its table, and its problems
 soak          hours of work without a pause; gauges: what it measures

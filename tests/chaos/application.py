@@ -1,4 +1,6 @@
-"""The schedules of a campaign: each overlap policy, a shared lock, and jobs of each kind."""
+"""The schedules of a campaign: each overlap policy, a shared lock, jobs of each kind, and what differs
+from one release to the next.
+"""
 
 import asyncio
 import os
@@ -12,6 +14,7 @@ from daemon import AsyncRun, Run, Schedules
 from tests.chaos import mischief
 from tests.chaos.diary import Diary
 from tests.chaos.effect import Grant, write
+from tests.chaos.releases import CHANGING, ONLY, RELEASE, RETIMED
 from tests.chaos.worker import ENDS, STARTS, URL, write_effect
 
 WORKER = Path(__file__).with_name("worker.py")
@@ -21,12 +24,18 @@ between: dict[str, Any] = {"starts": os.environ[STARTS], "ends": os.environ[ENDS
 often: dict[str, Any] = {"retries": 1_000, "backoff": "0.1s"}
 
 schedules = Schedules("chaos")
+release = int(os.environ[RELEASE])
 
 
 def command(name: str, seconds: float) -> list[str]:
     # -S: nothing but Python on SQLite; on PostgreSQL it needs psycopg.
     alone = ["-S"] if os.environ[URL].startswith("sqlite") else []
     return [sys.executable, "-I", *alone, str(WORKER), name, str(seconds)]
+
+
+def of_this_release(name: str, seconds: float) -> list[str]:
+    """Return a command that is another one in each release, and so is the digest of its schedule."""
+    return [*command(name, seconds), str(release)]
 
 
 steps = schedules.add("steps", every="3s", overlap="skip", **between)
@@ -41,6 +50,14 @@ free.command("free", command("free", 2.0), **often)
 for name in ("left", "right"):
     shared = schedules.add(name, every="5s", overlap="skip", lock="shared", **between)
     shared.command(name, command(name, 0.5), **often)
+for name, releases in ONLY.items():
+    if release in releases:
+        schedules.add(name, every="8s", overlap="skip", **between).command(name, of_this_release(name, 0.5), **often)
+changing = schedules.add("changing", every="6s", overlap="skip", **between)
+for name in CHANGING[release]:
+    changing.command(name, of_this_release(name, 0.3), **often)
+retimed = schedules.add("retimed", every=f"{RETIMED[release]}s", overlap="skip", **between)
+retimed.command("retimed", command("retimed", 0.3), **often)
 
 
 @schedules.every("2s", overlap="skip", **between, **often)

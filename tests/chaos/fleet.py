@@ -1,22 +1,21 @@
 """The replicas of a campaign: slots with a `leased run` each, which is restarted when it ends."""
 
-import os
-import re
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 from tests.support.postgres import children_of
 from tests.support.replicas import ReplicaProcess
-from tests.support.starter import ROOT, Started, Starter
+from tests.support.starter import Started, Starter
 from tests.support.telling import is_alive
 from tests.support.waiting import wait_until
 
-from .diary import FOLDER, boottime
+from .diary import boottime
+from .processes import Spawned, kill_marked
+from .releases import LAST, RELEASE
 
 APPLICATION = Path(__file__).with_name("application.py")
 
@@ -30,6 +29,8 @@ class Slot:
     environment: Mapping[str, str]
     preload: str | None = None
     """A library to preload: the replica is then started as a new program, a second slower."""
+    release: int = 1
+    """Which release of the application its next replica has."""
     replica: ReplicaProcess | None = None
     down: bool = False
     """Whether it must stay down for now."""
@@ -52,6 +53,14 @@ class End:
     """Whether it had not claimed anything yet: its database was away."""
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a command said at its end."""
+
+    status: int
+    said: str
+
+
 class Fleet:
     """All replicas; a thread restarts those that have ended."""
 
@@ -59,11 +68,14 @@ class Fleet:
         self.slots = slots
         self.ends: list[End] = []
         self.logs: list[tuple[str, Path]] = []
+        self.cancels: list[tuple[Told, Told]] = []
+        """What each cancel of a run said, and the second one of the same run."""
         self.seen_alive: dict[int, float] = {}
         """When each replica process was last seen alive, by the clock of the diaries."""
         self._folder = folder
         self._starter = Starter()
         self._starting = threading.Lock()
+        self._commands = count(1)
         self._stopping = threading.Event()
         self._watcher = threading.Thread(target=self._watch)
 
@@ -90,17 +102,38 @@ class Fleet:
             number = len(self.logs) + 1
             log = self._folder / f"{slot.name}-{number}.log"
             arguments = ["run", *slot.options, "--", str(APPLICATION)]
+            environment = {**slot.environment, RELEASE: str(slot.release)}
             if slot.preload is None:
-                process: Started | Spawned = self._starter.start(arguments, slot.environment, self._folder, log)
+                process: Started | Spawned = self._starter.start(arguments, environment, self._folder, log)
             else:
-                process = Spawned(arguments, {**slot.environment, "LD_PRELOAD": slot.preload}, self._folder, log)
+                process = Spawned(arguments, {**environment, "LD_PRELOAD": slot.preload}, self._folder, log)
             self.logs.append((slot.name, log))
             slot.replica = ReplicaProcess(f"{slot.name}-{number}", process, log)  # type: ignore[arg-type]
             slot.down = False
 
     def up(self, slot: Slot) -> None:
         """Wait until its replica claims; restart one that ends because the database is away."""
-        wait_until(lambda: slot.replica is not None and slot.replica.said("schedules: "), f"{slot.name} is up")
+        wait_until(lambda: slot.replica is not None and slot.replica.said(": generation "), f"{slot.name} is up")
+
+    def command(self, *arguments: str, release: int = LAST) -> Told:
+        """Run a command of `leased`, which may name the application's file, to its end."""
+        with self._starting:
+            log = self._folder / f"command-{next(self._commands)}.log"
+            environment = {**self.slots[0].environment, RELEASE: str(release)}
+            process = self._starter.start(arguments, environment, self._folder, log)
+        wait_until(lambda: process.poll() is not None, f"leased {arguments[0]} has ended")
+        status = process.poll()
+        assert status is not None
+        return Told(status, log.read_text(errors="replace").strip())
+
+    def deploy(self, release: int) -> None:
+        """Restart all replicas with this release, one after another."""
+        for slot in self.slots:
+            with slot.busy:
+                slot.release, slot.down = release, True
+                if slot.replica is not None:
+                    slot.replica.send(signal.SIGTERM)
+                self.relaunch(slot)
 
     def stop(self) -> dict[str, int]:
         """Drain all replicas, and return their exit statuses."""
@@ -157,62 +190,3 @@ class Fleet:
                 for pid in children_of(replica.pid) if slot.supervised else [replica.pid]:
                     if is_alive(pid):
                         self.seen_alive[pid] = boottime()
-
-
-class Spawned:
-    """A `leased`, or another module, started as a program of its own."""
-
-    def __init__(
-        self,
-        arguments: Sequence[str],
-        environment: Mapping[str, str],
-        folder: Path,
-        log: Path,
-        *,
-        module: str = "leased",
-    ) -> None:
-        with log.open("ab") as output:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", module, *arguments],
-                cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                start_new_session=True,
-            )  # fmt: skip
-        self.pid = self._process.pid
-
-    def poll(self) -> int | None:
-        return self._process.poll()
-
-    def send_signal(self, number: int) -> None:
-        self._process.send_signal(number)
-
-
-def environment(folder: Path, more: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a campaign's replica."""
-    inherited = {name: value for name, value in os.environ.items() if not re.match("LEASED?_", name)}
-    return {**inherited, "PYTHONPATH": str(ROOT), FOLDER: str(folder), **more}
-
-
-def keepers_of(replica: int) -> list[int]:
-    """Return the keepers that a replica has started."""
-    return [pid for pid in children_of(replica) if b"keeper" in _command(pid)]
-
-
-def kill_marked(folder: Path) -> list[int]:
-    """Kill every process of the campaign, and return them."""
-    found = []
-    mark = f"{FOLDER}={folder}".encode()
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            if mark in (entry / "environ").read_bytes().split(b"\0"):
-                found.append(int(entry.name))
-                os.kill(int(entry.name), 9)
-        except OSError:
-            continue
-    return found
-
-
-def _command(pid: int) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return b""

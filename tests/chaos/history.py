@@ -2,9 +2,9 @@
 
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,6 @@ from sqlalchemy import Connection, text
 
 from daemon.audit.facts import (
     Deleted,
-    Due,
     Fact,
     FencedWriteRefused,
     GrantBegan,
@@ -23,18 +22,24 @@ from daemon.audit.facts import (
     Recorded,
     RunClaimed,
     RunLeft,
+    RunMarked,
+    RunRedefined,
     RunSettled,
     Worked,
     Written,
 )
 from daemon.definitions.application import Application
-from daemon.definitions.triggers.trigger import Every
 from lease.model import Grant, is_mark
 
 from .diary import Note, boottime, read
 from .escapee import Tried
 from .faults.clocks import MOVES
 from .lanes import Done
+
+Releases = Mapping[int, Application]
+"""The definitions of each release."""
+Digests = Mapping[tuple[str, int], str]
+"""The digest of a schedule in a release that has it."""
 
 BAD = ('"level": "error"', "Traceback", "internal error in leased", "a bug in leased")
 
@@ -69,8 +74,8 @@ def witnessed(connection: Connection, clocks: Clocks) -> Iterator[Fact]:
     sqlite = connection.dialect.name == "sqlite"
     order = "rowid" if sqlite else "at"
     before = datetime.min.replace(tzinfo=UTC)
-    columns = "at, what, name, token, holder, until, run, state"
-    for at, what, name, token, holder, until, run, state in connection.execute(
+    columns = "at, what, name, token, holder, until, run, state, digest, earlier"
+    for at, what, name, token, holder, until, run, state, digest, earlier in connection.execute(
         text(f"SELECT {columns} FROM witness ORDER BY {order}")
     ):
         # One writer at a time: what was written later happened later, whatever its clock said.
@@ -91,7 +96,9 @@ def witnessed(connection: Connection, clocks: Clocks) -> Iterator[Fact]:
             case "written":
                 yield Written(grant, when, run, state)
             case "claimed":
-                yield RunClaimed(run, grant, when)
+                yield RunClaimed(run, grant, when, digest)
+            case "adopted" | "redefined":
+                yield RunRedefined(run, when, digest, earlier, adopted=what == "adopted")
             case "left":
                 yield RunLeft(run, grant, when, state)
             case "settled" | "given up":
@@ -110,9 +117,13 @@ def effects(connection: Connection) -> Iterator[Fact]:
             yield Written(Grant(name, token, holder), _instant(when), run, job)
 
 
-def tables(connection: Connection, application: Application) -> Iterator[Fact]:
+def tables(connection: Connection, releases: Releases) -> Iterator[Fact]:
     """Yield the final leases and runs; read independently of the audit."""
-    jobs_of = {schedule.name: tuple(job.name for job in schedule.jobs) for schedule in application.schedules}
+    jobs_of = {
+        schedule.run_digest(): tuple(job.name for job in schedule.jobs)
+        for application in releases.values()
+        for schedule in application.schedules
+    }
     for name, token in connection.execute(text("SELECT name, token FROM lease")):
         yield HighestToken(name, token)
     done: dict[int, dict[str, int]] = {}
@@ -129,29 +140,25 @@ def tables(connection: Connection, application: Application) -> Iterator[Fact]:
     left: dict[int, tuple[str, ...]] = {}
     for run, job in connection.execute(text(query)):
         left[run] = (*left.get(run, ()), job)
-    runs = 'SELECT id, schedule, scheduled_for, last_scheduled_for, count, state, "trigger" FROM run'
-    for run, schedule, scheduled_for, last, count, state, trigger in connection.execute(text(runs)):
+    runs = 'SELECT id, schedule, scheduled_for, last_scheduled_for, count, state, "trigger", digest FROM run'
+    for run, schedule, scheduled_for, last, count, state, trigger, digest in connection.execute(text(runs)):
         first = _instant(scheduled_for)
         until = first if last is None else _instant(last)
         over = state not in ("pending", "running")
         yield Recorded(
             run, schedule, first, until, count, state, over, trigger == "manual", done.get(run, {}),
-            jobs=jobs_of[schedule], attempted=attempted.get(run, ()), left_running=left.get(run, ()),
+            jobs=jobs_of[digest], attempted=attempted.get(run, ()), left_running=left.get(run, ()),
         )  # fmt: skip
 
 
-def due(application: Application, until: datetime) -> Iterator[Fact]:
-    """Yield every instant of every schedule, by plain arithmetic from `starts` and its interval."""
-    for schedule in application.schedules:
-        assert isinstance(schedule.trigger, Every)
-        assert schedule.starts is not None
-        at = schedule.starts
-        while at <= until:
-            yield Due(schedule.name, at)
-            at += timedelta(seconds=schedule.trigger.interval)
+def marks(connection: Connection, clocks: Clocks) -> Iterator[Fact]:
+    """Yield the runs that were cancelled."""
+    query = "SELECT id, schedule, cancelled_at, state, finished_at FROM run WHERE cancelled_at IS NOT NULL"
+    for run, schedule, at, state, ended in connection.execute(text(query)):
+        yield RunMarked(run, schedule, unmoved(at, clocks), state, None if ended is None else unmoved(ended, clocks))
 
 
-def diaries(folder: Path, clocks: Clocks) -> Iterator[Fact]:
+def diaries(folder: Path, clocks: Clocks, digests: Digests) -> Iterator[Fact]:
     """Yield what the attempts noted in their diaries."""
     for notes in _notes(folder):
         began = notes[0]
@@ -159,7 +166,9 @@ def diaries(folder: Path, clocks: Clocks) -> Iterator[Fact]:
         # A child is killed; a task in the replica is only cancelled, so that only its start counts.
         last = notes[-1] if "pids" in began else began
         survivors = tuple(began.get("survivors", ()))
-        yield Worked(grant, clocks.instant(began["at"]), clocks.instant(last["at"]), survivors)
+        release = began.get("release")
+        digest = None if release is None else digests[grant.name.split("/")[2], release]
+        yield Worked(grant, clocks.instant(began["at"]), clocks.instant(last["at"]), survivors, digest)
         yield from (
             FencedWriteRefused(grant, clocks.instant(note["at"])) for note in notes if note["what"] == "refused"
         )
@@ -222,6 +231,11 @@ def bad_lines(logs: Iterable[tuple[str, Path]]) -> Iterator[str]:
         for line in log.read_text(errors="replace").splitlines():
             if any(word in line for word in BAD):
                 yield f"{slot}: {line[:400]}"
+
+
+def unmoved(value: Any, clocks: Clocks) -> datetime:
+    """Return the instant that a row says, whose writer's wall clock may have been moved on SQLite."""
+    return clocks.unmoved(value) if isinstance(value, float) else _instant(value)
 
 
 def _instant(value: Any) -> datetime:

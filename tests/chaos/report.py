@@ -4,10 +4,12 @@ from collections.abc import Iterator
 
 from daemon.audit.facts import Due, Recorded, Written
 
-from .campaign import SLOTS, Result
+from .campaign import SLOTS
 from .faults.clocks import MoveWallClock
 from .faults.file import FillDisk
 from .faults.server import KillPooler
+from .judgement import Result
+from .releases import ONLY
 from .site import WORDS
 from .summary import Summary, false_losses, taken_alive
 from .users.promises import broken_promises
@@ -35,9 +37,18 @@ def problems(result: Result) -> list[str]:
     found += broken_promises(result.users)
     if result.strays:
         found.append(f"{len(result.strays)} processes outlived their replicas")
-    # No fault lasts until an instant counts as missed, and no schedule is paused.
+    # No fault lasts until an instant counts as missed that every release has, and no schedule is paused.
+    if result.missed:
+        found.append(f"{result.missed} instants were missed of schedules that every release has")
     found += [
-        f"{times} instants were skipped: {reason}" for reason, times in result.skipped.items() if reason != "overlap"
+        f"{times} instants were skipped: {reason}"
+        for reason, times in result.skipped.items()
+        if reason not in {"overlap", "missed"}
+    ]
+    found += [
+        f"a run was cancelled, and cancelled again it was told: {second.said}"
+        for first, second in result.cancels
+        if first.status == 0 and "cannot be used" not in second.said and "already cancelled" not in second.said
     ]
     for name in SLOTS:
         if (status := result.statuses.get(name)) != DRAINED:
@@ -56,6 +67,7 @@ def _too_little(result: Result) -> list[str]:
     recorded = [fact for fact in result.facts if isinstance(fact, Recorded)]
     due = sum(isinstance(fact, Due) for fact in result.facts)
     idle = {fact.schedule for fact in recorded} - {fact.schedule for fact in recorded if fact.state == "succeeded"}
+    idle -= ONLY.keys()
     found = [f'no run of "{name}" has succeeded' for name in sorted(idle)]
     done = sum(fact.state == "succeeded" for fact in recorded)
     if done < due / 2:

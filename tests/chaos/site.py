@@ -20,7 +20,7 @@ from tests.support.proxy import Proxy
 
 from .pooler import Pooler, pooler_program
 
-HERE = Path(__file__).parent
+WITNESS = Path(__file__).with_name("witness")
 JOBS, OWN = "jobs", "campaign"
 MOVE_AWAY = "UPDATE replica SET pid_namespace = 'pid:[1]' WHERE pid = {} AND state = 'running'"
 WORDS = {"postgres": "PostgreSQL", "sqlite": "SQLite"}
@@ -79,7 +79,7 @@ class PostgresSite:
             self.proxies = {name: stack.enter_context(Proxy(self.server.port)) for name in (*self._slots, JOBS, OWN)}
             migrations.upgrade(self.server.url())
             with psycopg.connect(plain(self.server.url())) as connection:
-                connection.execute((HERE / "witness_postgres.sql").read_bytes())
+                connection.execute((WITNESS / "postgres.sql").read_bytes())
             if pooler_program() is not None:
                 # The last replica comes through PgBouncer in transaction mode.
                 self.pooler = stack.enter_context(Pooler(self.proxies[self._slots[-1]].port))
@@ -148,7 +148,7 @@ class SqliteSite:
                 stack.callback(subprocess.run, ["umount", "--lazy", str(self.place)], check=True)
             migrations.upgrade(self.url)
             with closing(sqlite3.connect(self.path)) as connection:
-                connection.executescript((HERE / "witness_sqlite.sql").read_text())
+                connection.executescript((WITNESS / "sqlite.sql").read_text())
             self._stack = stack.pop_all()
         return self
 

@@ -11,8 +11,8 @@ from daemon.audit.promises.recoveries import recoveries
 from daemon.audit.tenures import Tenures
 from lease.timing import LeaseTiming
 
-from .campaign import TTL, Result
 from .history import Loss
+from .judgement import TTL, Result
 from .users.promises import numbers
 
 _LOOKS = timedelta(seconds=0.3)

@@ -1,6 +1,6 @@
 """The commands of a campaign: start, work with signs of life, write the effect under the fence.
 
-python -I worker.py JOB SECONDS
+python -I worker.py JOB SECONDS [RELEASE]
 """
 
 import os
@@ -22,14 +22,14 @@ STARTS, ENDS = "CHAOS_STARTS", "CHAOS_ENDS"
 """Environment variables: the database URL of jobs, and the span in which schedules are due."""
 
 
-def main(job: str, seconds: float) -> int:
+def main(job: str, seconds: float, release: int | None) -> int:
     grant = (os.environ["LEASE_NAME"], int(os.environ["LEASE_TOKEN"]), os.environ["LEASE_HOLDER"])
     run = int(os.environ["LEASED_RUN"])
     diary = Diary(run, job, int(os.environ["LEASED_ATTEMPT"]), grant)
     # A process that leaves session and group: it must be found and ended all the same (rule 20).
     child = os.posix_spawnp("sleep", ["sleep", "infinity"], os.environ, setsid=True)
     pids = [os.getpid(), child]
-    diary.note("began", survivors=diary.survivors(pids), pids=pids)
+    diary.note("began", survivors=diary.survivors(pids), pids=pids, release=release)
     threading.Thread(target=_live, args=(diary,), daemon=True).start()
     time.sleep(seconds)
     status = write_effect(diary, grant, run, job)
@@ -57,4 +57,4 @@ def _live(diary: Diary) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], float(sys.argv[2])))
+    sys.exit(main(sys.argv[1], float(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else None))

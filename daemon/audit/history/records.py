@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from sqlalchemy import Row
@@ -16,17 +16,21 @@ def records(
 ) -> Iterator[Recorded]:
     """Yield a fact for each run.
 
-    It names the jobs that the run must do only where they are certain: the definition has not
-    changed since the run was created, and the holder that ended it is known to have that job,
-    because a replica with an older file may still be at work.
+    It names the jobs that the run must do only where they are certain: the run goes by the present
+    definition (rule 22). For a run of 0.1.0, which does not say by which it goes, the definition has
+    not changed since it was created, and the holder that ended it is known to have that job.
     """
     defined = {key: _job_names(row.definition) for key, row in schedules.items()}
     known = _known(runs, jobs)
     for run in runs:
         key = (run.application, run.schedule)
         attempts = jobs.get(run.id, ())
-        expected = None
-        if schedules[key].changed_at <= run.created_at:
+        attempted = tuple(dict.fromkeys(job.job for job in attempts if job.state != "not started"))
+        expected: tuple[str, ...] | None = None
+        by_it = run.digest is not None and run.digest == schedules[key].run_digest
+        if by_it:
+            expected = defined[key]
+        elif run.digest is None and schedules[key].changed_at <= run.created_at:
             expected = tuple(job for job in defined[key] if job in known[*key, run.holder])
         yield Recorded(
             run=run.id,
@@ -39,8 +43,10 @@ def records(
             manual=run.trigger == "manual",
             succeeded=Counter(job.job for job in attempts if job.state == "succeeded"),
             jobs=expected,
-            attempted=tuple(dict.fromkeys(job.job for job in attempts if job.state != "not started")),
+            attempted=attempted,
             left_running=tuple(job.job for job in attempts if job.state == "running" and not _runs_under(run, job)),
+            # Before an adoption, another definition may have had them.
+            strange=_missing(attempted, expected) if by_it and expected and run.adopted_from is None else (),
         )
 
 
@@ -63,6 +69,10 @@ def marks(runs: Iterable[Row[Any]], jobs: Mapping[int, Sequence[Row[Any]]], *, w
                 ended=run.finished_at,
                 last_start=max(started, default=None),
             )
+
+
+def _missing(attempted: Iterable[str], defined: Collection[str]) -> tuple[str, ...]:
+    return tuple(job for job in attempted if job not in defined)
 
 
 def _known(runs: Iterable[Row[Any]], jobs: Mapping[int, Sequence[Row[Any]]]) -> Mapping[tuple[str, str, str], set[str]]:

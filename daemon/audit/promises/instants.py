@@ -13,7 +13,8 @@ def accounted_once(history: Iterable[Fact], *, complete: bool = False) -> Iterat
     """Yield due instants without a run and instants with two, also in counted rows (rule 13)."""
     due, recorded = _by_schedule(history)
     for schedule in sorted(due.keys() | recorded.keys()):
-        yield from _accounted_once(schedule, sorted(due[schedule]), sorted(recorded[schedule], key=_span), complete)
+        instants = [Due(schedule, at, certain) for at, certain in sorted(due[schedule].items())]
+        yield from _accounted_once(schedule, instants, sorted(recorded[schedule], key=_span), complete)
 
 
 def planned_on(history: Iterable[Fact]) -> Iterator[Violation]:
@@ -52,20 +53,21 @@ def wholly_over(history: Iterable[Fact]) -> Iterator[Violation]:
                 )
 
 
-def _by_schedule(history: Iterable[Fact]) -> tuple[dict[str, list[datetime]], dict[str, list[Recorded]]]:
-    due: dict[str, list[datetime]] = defaultdict(list)
+def _by_schedule(history: Iterable[Fact]) -> tuple[dict[str, dict[datetime, bool]], dict[str, list[Recorded]]]:
+    due: dict[str, dict[datetime, bool]] = defaultdict(dict)
     recorded: dict[str, list[Recorded]] = defaultdict(list)
     for fact in history:
         if isinstance(fact, Due):
-            due[fact.schedule].append(fact.at)
+            due[fact.schedule][fact.at] = fact.certain or due[fact.schedule].get(fact.at, False)
         elif isinstance(fact, Recorded) and not fact.manual:
             recorded[fact.schedule].append(fact)
     return due, recorded
 
 
-def _accounted_once(schedule: str, due: list[datetime], runs: list[Recorded], complete: bool) -> Iterator[Violation]:
+def _accounted_once(schedule: str, instants: list[Due], runs: list[Recorded], complete: bool) -> Iterator[Violation]:
     covered_to: Recorded | None = None
-    accounted = [False] * len(due)
+    due = [instant.at for instant in instants]
+    accounted = [not instant.certain for instant in instants]
     for run in runs:
         if covered_to is not None and run.first <= covered_to.last:
             yield Violation(
@@ -76,9 +78,11 @@ def _accounted_once(schedule: str, due: list[datetime], runs: list[Recorded], co
         if covered_to is None or run.last > covered_to.last:
             covered_to = run
         span = range(bisect_left(due, run.first), bisect_right(due, run.last))
+        least = sum(instants[index].certain for index in span)
         for index in span:
             accounted[index] = True
-        if (complete or ((span or run.count > 1) and _is_whole(due, run))) and run.count != len(span):
+        known = complete or ((span or run.count > 1) and _is_whole(due, run))
+        if known and not least <= run.count <= len(span):
             yield Violation(
                 Promise.INSTANTS,
                 f'run {run.run} of "{schedule}" stands for {run.count} instants from {run.first} to {run.last}, '

@@ -63,6 +63,8 @@ def runs(connection: Connection, application: str | None) -> list[Row[Any]]:
         run.c.created_at,
         run.c.finished_at,
         run.c.cancelled_at,
+        run.c.digest,
+        run.c.adopted_from,
     ).order_by(run.c.id)
     if application is not None:
         query = query.where(run.c.application == application)

@@ -1,6 +1,7 @@
 """The catalogue of faults, with the frequency of each."""
 
 from .clocks import MoveWallClock
+from .deploys import CancelTwice, NewerFile, OlderFile, SyncFile, TakeOver
 from .fault import SiteFault, SlotFault
 from .file import FillDisk, HoldWriteLock, HoldWriteLockBriefly, LongRead
 from .interpreter import BlockLoop, HoldInterpreter
@@ -52,6 +53,8 @@ SLOT_FAULTS: dict[type[SlotFault], int] = {
     BlockLoop: 2,
     HoldInterpreter: 2,
     MoveWallClock: 3,
+    OlderFile: 3,
+    NewerFile: 3,
 }
 
 USER_FAULTS: dict[type[SlotFault], int] = {
@@ -83,4 +86,7 @@ SITE_FAULTS: dict[type[SiteFault], int] = {
     HoldWriteLockBriefly: 3,
     LongRead: 2,
     FillDisk: 2,
+    SyncFile: 2,
+    TakeOver: 1,
+    CancelTwice: 5,
 }

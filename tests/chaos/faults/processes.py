@@ -9,7 +9,8 @@ from tests.support.sqlite import can_write
 from tests.support.waiting import wait_until
 
 from ..diary import boottime
-from ..fleet import Slot, keepers_of
+from ..fleet import Slot
+from ..processes import keepers_of
 from .fault import Scene, SiteFault, SlotFault
 
 

@@ -10,7 +10,8 @@ from typing import Any
 from tests.support.replicas import ReplicaProcess
 from tests.support.waiting import wait_until
 
-from ..fleet import Slot, Spawned, environment
+from ..fleet import Slot
+from ..processes import Spawned, environment
 from ..site import Site
 from .journal import TTL, URL
 from .plans import PEOPLE

@@ -197,6 +197,13 @@ def a_run_left_while_another_has_its_lease(store: Store, story: Story) -> Broken
     return Promise.RECOVERY, f"run {story.under_way.run_id} is recorded as running"
 
 
+def an_attempt_of_a_job_of_another_definition(store: Store, story: Story) -> Broken:
+    done = story.succeeded[0].run_id
+    row = next(one for one in store.job_runs() if one.run_id == done and one.job == "zones")
+    store.do(lambda connection: connection.execute(insert(job_run).values(**_values(row, job="gone"))))
+    return Promise.DEFINITIONS, f'run {done} has attempted job "gone", which its definition does not have'
+
+
 def a_cancelled_run_that_failed(store: Store, story: Story) -> Broken:
     write(store, run, run.c.id == story.cancelled, state="failed")
     return Promise.CANCELS, f'run {story.cancelled} of "shop/hanging" was marked as cancelled at '
@@ -235,6 +242,7 @@ CORRUPTIONS: dict[str, Callable[[Store, Story], Broken]] = {
         a_run_left_under_a_freed_lease,
         a_run_left_under_a_stale_lease,
         a_run_left_while_another_has_its_lease,
+        an_attempt_of_a_job_of_another_definition,
         a_cancelled_run_that_failed,
         a_cancelled_run_that_waits,
     )

@@ -82,6 +82,25 @@ def test_counted_rows_that_overlap_are_named() -> None:
     assert broken(history) == [Promise.INSTANTS]
 
 
+def test_an_instant_about_the_time_of_a_change_may_have_a_run_and_need_not() -> None:
+    perhaps = Due("nightly", at(60), certain=False)
+    complete = Bounds(complete=True)
+    assert broken([*due(0, 120), perhaps, a_run(1, 0), a_run(2, 120)], complete) == []
+    assert broken([*due(0, 120), perhaps, a_run(1, 0), a_run(2, 60), a_run(3, 120)], complete) == []
+    assert broken([*due(0, 120), perhaps, a_run(1, 0), a_run(2, 60), a_run(3, 60), a_run(4, 120)], complete) == [
+        Promise.INSTANTS
+    ]
+    for count, promises in ((1, [Promise.INSTANTS]), (2, []), (3, []), (4, [Promise.INSTANTS])):
+        counted = a_run(1, 0, 120, count, "skipped")
+        assert broken([*due(0, 120), perhaps, counted], complete) == promises
+
+
+def test_an_instant_that_was_due_for_certain_by_one_definition_needs_its_run() -> None:
+    perhaps = Due("nightly", at(60), certain=False)
+    for both in ([perhaps, *due(60)], [*due(60), perhaps]):
+        assert broken([*due(0), *both, a_run(1, 0)]) == [Promise.INSTANTS]
+
+
 def test_a_schedule_that_is_planned_next_at_its_next_instant_is_right() -> None:
     assert (
         broken([ScheduleProgress("nightly", at(0), at(60), at(60)), ScheduleProgress("over", at(0), None, None)]) == []

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from tests.chaos.gauges import TABLES, Reading
-from tests.chaos.soak import grown
+from tests.chaos.soak.gauges import TABLES, Reading
+from tests.chaos.soak.soak import grown
 
 
 def readings(descriptors: Iterable[int]) -> list[Reading]:

@@ -1,4 +1,4 @@
-"""The facts of a history. All times are the database's (UTC), unless a fact says otherwise."""
+"""What is due, and what happens to a run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,90 +6,7 @@ from datetime import datetime
 
 from lease.model import Grant
 
-from ..states import RunState
-
-# What happens to a lease
-
-
-@dataclass(frozen=True, slots=True)
-class GrantBegan:
-    """A lease was granted."""
-
-    grant: Grant
-    at: datetime
-    until: datetime | None = None
-    """When it goes stale unless it is renewed; None if unknown."""
-
-
-@dataclass(frozen=True, slots=True)
-class GrantRenewed:
-    """A grant was renewed."""
-
-    grant: Grant
-    at: datetime
-    until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class GrantEnded:
-    """A grant was released by its holder, or settled."""
-
-    grant: Grant
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Deleted:
-    """The row of a lease was deleted, and its token with it (against rule 5)."""
-
-    name: str
-    at: datetime | None = None
-    """None if only its absence is known."""
-
-
-@dataclass(frozen=True, slots=True)
-class HighestToken:
-    """The token in the row of a lease when the history was read."""
-
-    name: str
-    token: int
-
-
-# What happens under a grant
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A fenced transaction was committed."""
-
-    grant: Grant
-    at: datetime
-    """When it was committed; on SQLite, which has one writer, when it wrote."""
-    run: int | None = None
-    job: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class FencedWriteRefused:
-    """A fenced write was attempted and refused."""
-
-    grant: Grant
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Worked:
-    """A process worked under a grant."""
-
-    grant: Grant
-    began: datetime
-    last_seen: datetime
-    """Its last sign of life; it may have lived a little longer."""
-    survivors: tuple[int, ...] = ()
-    """The processes of earlier attempts that were alive when it started."""
-
-
-# What happens to a run
+from ...states import RunState
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +16,20 @@ class RunClaimed:
     run: int
     grant: Grant
     at: datetime
+    digest: str | None = None
+    """That of the definition by which it goes; None if unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRedefined:
+    """A run goes by another definition from now on."""
+
+    run: int
+    at: datetime
+    digest: str | None
+    earlier: str | None
+    adopted: bool
+    """It waited, and the run says by which definition it went before (rule 22)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +76,8 @@ class Due:
 
     schedule: str
     at: datetime
+    certain: bool = True
+    """False: another definition came to rule at about that time, and it need not have been due."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +113,8 @@ class Recorded:
     """The jobs of which it has made an attempt, which it must do as well."""
     left_running: tuple[str, ...] = ()
     """The jobs with an attempt recorded as running, without the run running under its grant."""
+    strange: tuple[str, ...] = ()
+    """The jobs of which it has made an attempt, and which the definition that it went by does not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,43 +130,3 @@ class RunMarked:
     """When it ended; None if it is not over."""
     last_start: datetime | None = None
     """When its latest attempt started; None if there is none, or its time is not certain."""
-
-
-# What happens to the system from outside
-
-
-@dataclass(frozen=True, slots=True)
-class Outage:
-    """A time in which no replica could recover anything: the database was away or held up, say."""
-
-    began: datetime
-    ended: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class ClockJump:
-    """The database's clock was set forward: grants may overlap there (rule 1)."""
-
-    at: datetime
-
-
-Fact = (
-    GrantBegan
-    | GrantRenewed
-    | GrantEnded
-    | Deleted
-    | HighestToken
-    | Written
-    | FencedWriteRefused
-    | Worked
-    | RunClaimed
-    | RunLeft
-    | RunSettled
-    | RunStranded
-    | Due
-    | ScheduleProgress
-    | Recorded
-    | RunMarked
-    | Outage
-    | ClockJump
-)

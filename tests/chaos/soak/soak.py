@@ -18,13 +18,13 @@ from random import Random
 
 from tests.support.binaries import NoPostgresError
 
-from .campaign import make_slots
-from .faults.fault import Scene
-from .faults.network import Cut, Reset, Silence
-from .faults.server import EndBackends
-from .fleet import Fleet
+from ..campaign import make_slots
+from ..faults.fault import Scene
+from ..faults.network import Cut, Reset, Silence
+from ..faults.server import EndBackends
+from ..fleet import Fleet
+from ..site import PostgresSite
 from .gauges import TABLES, Reading, read
-from .site import PostgresSite
 
 SLOTS = ("north", "south")
 READINGS = 240
@@ -158,7 +158,3 @@ def _options() -> argparse.Namespace:
 def _say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -11,7 +11,18 @@ CREATE TABLE witness (
     state text,
     -- Of a grant: who waited just before it, and since when the lease was free or stale.
     queue text,
-    free_since timestamptz
+    free_since timestamptz,
+    -- Of a claim: the definition that the run goes by; of a change of that: the one before, too.
+    digest text,
+    earlier text
+);
+-- Which definition of each schedule is in the database, and from when on it counts.
+CREATE TABLE ruling (
+    at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    schedule text NOT NULL,
+    definition text NOT NULL,
+    since timestamptz NOT NULL,
+    retired boolean NOT NULL
 );
 CREATE TABLE effect (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -58,13 +69,29 @@ BEGIN
             VALUES ('left', OLD.lease_name, OLD.token, OLD.holder, NEW.id, NEW.state);
     END IF;
     IF NEW.state = 'running' AND (OLD.state <> 'running' OR OLD.token <> NEW.token OR OLD.holder <> NEW.holder) THEN
-        INSERT INTO witness (what, name, token, holder, run)
-            VALUES ('claimed', NEW.lease_name, NEW.token, NEW.holder, NEW.id);
+        INSERT INTO witness (what, name, token, holder, run, digest)
+            VALUES ('claimed', NEW.lease_name, NEW.token, NEW.holder, NEW.id, NEW.digest);
     ELSIF OLD.state = 'running' AND NEW.state <> 'running' AND NEW.token IS NULL THEN
         INSERT INTO witness (what, name, token, holder, run)
             VALUES (CASE NEW.state WHEN 'pending' THEN 'settled' ELSE 'given up' END, OLD.lease_name, OLD.token, OLD.holder, NEW.id);
+    END IF;
+    IF OLD.digest IS DISTINCT FROM NEW.digest THEN
+        INSERT INTO witness (what, name, token, holder, run, digest, earlier)
+            VALUES (CASE WHEN OLD.state = 'pending' AND NEW.adopted_from IS NOT DISTINCT FROM OLD.digest
+                THEN 'adopted' ELSE 'redefined' END, NEW.lease_name, 0, '', NEW.id, NEW.digest, OLD.digest);
     END IF;
     RETURN NULL;
 END
 $$;
 CREATE TRIGGER witness AFTER UPDATE ON run FOR EACH ROW EXECUTE FUNCTION witness_run();
+
+CREATE FUNCTION witness_schedule() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'INSERT' OR OLD.definition <> NEW.definition OR (OLD.retired_at IS NULL) <> (NEW.retired_at IS NULL) THEN
+        INSERT INTO ruling (schedule, definition, since, retired)
+            VALUES (NEW.name, NEW.definition, NEW.changed_at, NEW.retired_at IS NOT NULL);
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER witness AFTER INSERT OR UPDATE ON schedule FOR EACH ROW EXECUTE FUNCTION witness_schedule();

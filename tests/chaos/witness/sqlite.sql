@@ -11,7 +11,18 @@ CREATE TABLE witness (
     state text,
     -- Of a grant: who waited just before it, and since when the lease was free or stale.
     queue text,
-    free_since real
+    free_since real,
+    -- Of a claim: the definition that the run goes by; of a change of that: the one before, too.
+    digest text,
+    earlier text
+);
+-- Which definition of each schedule is in the database, and from when on it counts.
+CREATE TABLE ruling (
+    at real NOT NULL DEFAULT ((julianday('now') - 2440587.5) * 86400.0),
+    schedule text NOT NULL,
+    definition text NOT NULL,
+    since real NOT NULL,
+    retired integer NOT NULL
 );
 CREATE TABLE effect (
     id integer PRIMARY KEY,
@@ -60,8 +71,8 @@ CREATE TRIGGER witness_written AFTER INSERT ON effect BEGIN
 END;
 CREATE TRIGGER witness_claimed AFTER UPDATE ON run
 WHEN NEW.state = 'running' AND (OLD.state <> 'running' OR OLD.token <> NEW.token OR OLD.holder <> NEW.holder) BEGIN
-    INSERT INTO witness (what, name, token, holder, run)
-        VALUES ('claimed', NEW.lease_name, NEW.token, NEW.holder, NEW.id);
+    INSERT INTO witness (what, name, token, holder, run, digest)
+        VALUES ('claimed', NEW.lease_name, NEW.token, NEW.holder, NEW.id, NEW.digest);
 END;
 CREATE TRIGGER witness_left AFTER UPDATE ON run
 WHEN OLD.state = 'running' AND (NEW.state <> 'running' OR OLD.token <> NEW.token OR OLD.holder <> NEW.holder) BEGIN
@@ -72,4 +83,18 @@ CREATE TRIGGER witness_settled AFTER UPDATE ON run
 WHEN OLD.state = 'running' AND NEW.state <> 'running' AND NEW.token IS NULL BEGIN
     INSERT INTO witness (what, name, token, holder, run)
         VALUES (CASE NEW.state WHEN 'pending' THEN 'settled' ELSE 'given up' END, OLD.lease_name, OLD.token, OLD.holder, NEW.id);
+END;
+CREATE TRIGGER witness_adopted AFTER UPDATE ON run WHEN OLD.digest IS NOT NEW.digest BEGIN
+    INSERT INTO witness (what, name, token, holder, run, digest, earlier)
+        VALUES (CASE WHEN OLD.state = 'pending' AND NEW.adopted_from IS OLD.digest THEN 'adopted' ELSE 'redefined' END,
+            NEW.lease_name, 0, '', NEW.id, NEW.digest, OLD.digest);
+END;
+CREATE TRIGGER witness_defined AFTER INSERT ON schedule BEGIN
+    INSERT INTO ruling (schedule, definition, since, retired)
+        VALUES (NEW.name, NEW.definition, NEW.changed_at, NEW.retired_at IS NOT NULL);
+END;
+CREATE TRIGGER witness_changed AFTER UPDATE ON schedule
+WHEN OLD.definition <> NEW.definition OR (OLD.retired_at IS NULL) <> (NEW.retired_at IS NULL) BEGIN
+    INSERT INTO ruling (schedule, definition, since, retired)
+        VALUES (NEW.name, NEW.definition, NEW.changed_at, NEW.retired_at IS NOT NULL);
 END;

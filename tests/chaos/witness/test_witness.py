@@ -1,11 +1,5 @@
 """The witness sees what the statements of the protocol do, and what they must not."""
 
-import sqlite3
-from contextlib import closing
-from pathlib import Path
-
-import psycopg
-import pytest
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
@@ -14,20 +8,7 @@ from daemon.audit.facts import Deleted, Fact, GrantBegan, GrantEnded, GrantRenew
 from lease.database.address import parse_address
 from lease.model import Grant, mark_of
 from tests.chaos.history import Clocks, witnessed
-from tests.chaos.site import HERE
 from tests.chaos.users.records import broken, hand_overs
-from tests.support.postgres import plain
-
-
-@pytest.fixture
-def watched_url(database_url: str) -> str:
-    if database_url.startswith("sqlite"):
-        with closing(sqlite3.connect(Path(database_url.partition("///")[2]))) as connection:
-            connection.executescript((HERE / "witness_sqlite.sql").read_text())
-    else:
-        with psycopg.connect(plain(database_url)) as connection:
-            connection.execute((HERE / "witness_postgres.sql").read_bytes())
-    return database_url
 
 
 def facts_after(url: str, *steps: object) -> list[Fact]:

@@ -1,0 +1,152 @@
+"""What a campaign has recorded, and what the checker finds in it."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Engine, bindparam, text
+
+from daemon.audit import Bounds, Violation, check
+from daemon.audit.facts import Fact
+from daemon.definitions.sources.load import load
+from tests.support.starter import ROOT
+
+from . import history
+from .effect import BOUND
+from .escapee import Tried
+from .fleet import APPLICATION, End, Told
+from .lanes import Done
+from .releases import ONLY, RELEASE, RELEASES
+from .site import Site
+from .users.inquiry import kept_for_others
+from .users.records import Users
+from .witness.rulings import due, rulings
+from .worker import ENDS, STARTS, URL
+
+TTL = 3.0
+TOLERANCE = {"postgres": timedelta(), "sqlite": timedelta(milliseconds=5)}
+"""The resolution of each database's clock."""
+
+
+@dataclass
+class Result:
+    """What a campaign has recorded."""
+
+    kind: str
+    seed: int
+    seconds: float
+    faults: list[Done] = field(default_factory=list)
+    tried: list[Tried] = field(default_factory=list)
+    facts: list[Fact] = field(default_factory=list)
+    violations: list[Violation] = field(default_factory=list)
+    losses: list[history.Loss] = field(default_factory=list)
+    ends: list[End] = field(default_factory=list)
+    statuses: dict[str, int] = field(default_factory=dict)
+    strays: list[int] = field(default_factory=list)
+    balance: int = 0
+    """The balance of the account."""
+    effects: int = 0
+    """The number of effects."""
+    held: int = 0
+    """The number of leases with a holder after all replicas have ended."""
+    acknowledged: set[tuple[int, str]] = field(default_factory=set)
+    """(run, job) of each effect whose commit was acknowledged to the job."""
+    holders: dict[str, int] = field(default_factory=dict)
+    """The process of each registered replica."""
+    seen_alive: dict[int, float] = field(default_factory=dict)
+    """When each replica process was last seen alive, by the clock of the diaries."""
+    bad_lines: list[str] = field(default_factory=list)
+    """The errors that replicas logged, or ended with."""
+    settled_after: float = 0.0
+    """Seconds from the last fault until every run was over."""
+    audit: dict[str, Any] = field(default_factory=dict)
+    skipped: dict[str, int] = field(default_factory=dict)
+    """The skipped instants, by reason."""
+    missed: int = 0
+    """The missed instants of schedules that every release has."""
+    cancels: list[tuple[Told, Told]] = field(default_factory=list)
+    """What each cancel of a run said, and the second one of the same run."""
+    users: Users = field(default_factory=Users)
+    """Those who use locks beside the daemon."""
+    clocks: history.Clocks = field(default_factory=history.Clocks.now)
+
+
+def judge(site: Site, engine: Engine, starts: datetime, ends: datetime, result: Result) -> None:
+    """Read the history of a campaign that has ended, and check it."""
+    clocks, defined = result.clocks, releases(site, starts, ends)
+    digests = {(one.name, release): one.run_digest() for release, app in defined.items() for one in app.schedules}
+    with engine.connect() as connection:
+        result.facts = [
+            *history.witnessed(connection, clocks),
+            *history.effects(connection),
+            *history.tables(connection, defined),
+            *history.marks(connection, clocks),
+            *(one for of, ruled in rulings(connection, clocks).items() for one in due(of, ruled, ends)),
+            *history.diaries(site.folder, clocks, digests),
+            *history.haunted(result.tried, clocks),
+            *history.outages(result.faults, clocks),
+            *kept_for_others(result.users.hand_overs, clocks),
+        ]
+        _count(connection, result)
+    result.acknowledged = history.acknowledged(site.folder)
+    bounds = Bounds(
+        recovery=timedelta(seconds=1 + BOUND),
+        complete=True,
+        idle=timedelta(seconds=2 * TTL),
+        finished=True,
+        effects_written=True,
+        tolerance=TOLERANCE[site.kind],
+    )
+    result.violations = check(result.facts, bounds)
+    result.audit = _audit(site.url)
+
+
+def _count(connection: Connection, result: Result) -> None:
+    query = "SELECT reason, sum(count) FROM run WHERE state = 'skipped' GROUP BY reason"
+    result.skipped = {reason: int(times) for reason, times in connection.execute(text(query))}
+    missed = text("SELECT count(*) FROM run WHERE reason = 'missed' AND NOT schedule IN :some")
+    result.missed = int(
+        connection.execute(missed.bindparams(bindparam("some", list(ONLY), expanding=True))).scalar_one()
+    )
+    result.holders = {row.holder: row.pid for row in connection.execute(text("SELECT holder, pid FROM replica"))}
+    counts = text(
+        "SELECT (SELECT balance FROM account), (SELECT count(*) FROM effect),"
+        " (SELECT count(*) FROM lease WHERE holder IS NOT NULL)"
+    )
+    result.balance, result.effects, result.held = connection.execute(counts).one()
+
+
+def releases(site: Site, starts: datetime, ends: datetime) -> history.Releases:
+    """Return the definitions that the replicas have, by release."""
+    found = {}
+    for release in RELEASES:
+        given = {STARTS: starts.isoformat(), ENDS: ends.isoformat(), URL: site.jobs_address, RELEASE: str(release)}
+        with _environment(given):
+            found[release] = load(str(APPLICATION))
+    return found
+
+
+@contextmanager
+def _environment(more: dict[str, str]) -> Iterator[None]:
+    os.environ.update(more)
+    try:
+        yield
+    finally:
+        for name in more:
+            del os.environ[name]
+
+
+def _audit(url: str) -> dict[str, Any]:
+    """Return what `leased audit` reports about the same database."""
+    command = [sys.executable, "-P", "-m", "leased", "audit", f"--database={url}", "--json"]
+    said = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT)
+    if said.returncode not in (0, 1) or not said.stdout:
+        raise RuntimeError(f"leased audit ended with status {said.returncode}: {said.stderr}")
+    told: dict[str, Any] = json.loads(said.stdout)
+    return told

@@ -1,0 +1,1 @@
+"""Hours of work without a pause, to see whether anything grows."""

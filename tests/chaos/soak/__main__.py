@@ -1,0 +1,7 @@
+"""`python -m tests.chaos.soak`."""
+
+import sys
+
+from .soak import main
+
+sys.exit(main())

@@ -1,0 +1,1 @@
+"""What the database itself writes down in a campaign, and what follows from it."""

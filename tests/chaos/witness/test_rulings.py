@@ -1,0 +1,82 @@
+"""The instants that were due by the definitions that ruled, as the witness saw these come."""
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import create_engine, select, text
+from sqlalchemy.pool import NullPool
+
+from daemon.audit.facts import RunRedefined
+from daemon.definitions.schedule import Schedule
+from daemon.operations.trigger import trigger
+from daemon.scheduling.adoption import adopt
+from daemon.store.tables import run
+from lease.database.address import parse_address
+from tests.chaos.history import Clocks, witnessed
+from tests.support.store import Store, a_schedule, an_application
+
+from .rulings import Ruling, due, rulings
+
+NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
+TENS, SIXES = (NOON, 10.0), (NOON, 6.0)
+
+
+def at(seconds: float) -> datetime:
+    return NOON + timedelta(seconds=seconds)
+
+
+def instants(*ruled: Ruling, until: float = 40) -> list[tuple[float, bool]]:
+    """Return the seconds of what was due, and whether it was for certain."""
+    found = due("nightly", ruled, at(until))
+    return [((one.at - NOON).total_seconds(), one.certain) for one in found]
+
+
+def test_a_schedule_is_due_from_when_it_came_until_the_end() -> None:
+    assert instants(Ruling(at(1), at(0), TENS)) == [(10, True), (20, True), (30, True), (40, True)]
+
+
+def test_after_a_change_the_new_timing_counts_and_about_its_time_either_may() -> None:
+    assert instants(Ruling(at(-1), at(-1), TENS), Ruling(at(25), at(18), SIXES)) == [
+        (0, True), (10, True), (20, False), (24, False), (30, True), (36, True),
+    ]  # fmt: skip
+
+
+def test_what_is_retired_has_no_instants_until_it_comes_back() -> None:
+    ruled = (Ruling(at(-1), at(-1), TENS), Ruling(at(11), at(11), None), Ruling(at(33), at(29), TENS))
+    assert instants(*ruled) == [(0, True), (10, True), (30, False), (40, True)]
+
+
+def test_a_change_of_anything_but_the_timing_changes_no_instant() -> None:
+    assert instants(Ruling(at(-1), at(-1), TENS), Ruling(at(11), at(9), TENS)) == [
+        (0, True), (10, True), (20, True), (30, True), (40, True),
+    ]  # fmt: skip
+
+
+def test_the_witness_sees_each_definition_come_and_go(watched_url: str) -> None:
+    def every(seconds: float) -> Schedule:
+        return a_schedule().model_copy(update={"every": seconds, "starts": NOON})
+
+    before = datetime.now(UTC)
+    with Store(watched_url) as store:
+        for definitions in ([every(10)], [every(10)], [every(6)], [], [every(6)]):
+            store.sync(*definitions)
+    with create_engine(parse_address(watched_url), poolclass=NullPool).connect() as connection:
+        seen = rulings(connection, Clocks.now())["sync"]
+    assert [one.timing for one in seen] == [TENS, SIXES, None, SIXES]
+    assert all(before - timedelta(seconds=1) < one.since <= one.at for one in seen)
+
+
+def test_the_witness_sees_an_adoption_and_any_other_change_of_a_runs_definition(watched_url: str) -> None:
+    old, new = a_schedule(jobs=("old",)), a_schedule(jobs=("new",))
+    with Store(watched_url) as store:
+        store.sync(old)
+        run_id = store.do(trigger, "shop", "sync", requested_by="ada")
+        store.sync(new)
+        store.do(adopt, an_application(new), "h1", 15.0)
+        assert [row.digest for row in store.rows(select(run.c.digest))] == [new.run_digest()]
+        store.do(lambda connection: connection.execute(text("UPDATE run SET digest = 'another'")))
+    with create_engine(parse_address(watched_url), poolclass=NullPool).connect() as connection:
+        told = [fact for fact in witnessed(connection, Clocks.now()) if isinstance(fact, RunRedefined)]
+    assert [(fact.run, fact.earlier, fact.digest, fact.adopted) for fact in told] == [
+        (run_id, old.run_digest(), new.run_digest(), True),
+        (run_id, new.run_digest(), "another", False),
+    ]
