@@ -27,6 +27,9 @@ class Bounds:
 
     1 s plus the bound of a fenced transaction.
     """
+    everywhere: frozenset[str] | None = None
+    """The definitions that each replica has; None: all. A run that goes by another one may have to wait
+    for a replica that has it, or for its adoption."""
     complete: bool = False
     """The history has every grant, claim, end, start of work, write and instant."""
     idle: timedelta = timedelta.max
@@ -50,7 +53,7 @@ def check(history: Iterable[Fact], bounds: Bounds = Bounds()) -> list[Violation]
         *dead_before_next(facts, tenures, bounds.tolerance),
     ]
     if bounds.recovery is not None:
-        found += recovered_in_time(facts, tenures, bounds.recovery)
+        found += recovered_in_time(facts, tenures, bounds.recovery, bounds.everywhere)
     if bounds.complete:
         found += [
             *under_known_grants(facts, tenures),

@@ -102,7 +102,7 @@ def witnessed(connection: Connection, clocks: Clocks) -> Iterator[Fact]:
             case "left":
                 yield RunLeft(run, grant, when, state)
             case "settled" | "given up":
-                yield RunSettled(run, grant, when, over=what == "given up")
+                yield RunSettled(run, grant, when, over=what == "given up", digest=digest)
             case _:
                 raise ValueError(f"the witness wrote down {what!r}")
 

@@ -97,6 +97,7 @@ def judge(site: Site, engine: Engine, starts: datetime, ends: datetime, result: 
     result.acknowledged = history.acknowledged(site.folder)
     bounds = Bounds(
         recovery=timedelta(seconds=1 + BOUND),
+        everywhere=frozenset.intersection(*(frozenset(app.run_digests.values()) for app in defined.values())),
         complete=True,
         idle=timedelta(seconds=2 * TTL),
         finished=True,

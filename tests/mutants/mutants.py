@@ -2,6 +2,7 @@
 
 from tests.mutants.mutant import Mutant
 from tests.mutants.of_cancels import CANCELS
+from tests.mutants.of_deploys import DEPLOYS
 from tests.mutants.of_endings import ENDINGS
 from tests.mutants.of_fences import FENCES
 from tests.mutants.of_grants import GRANTS
@@ -19,6 +20,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *HEARTBEATS,
     *FENCES,
     *RUNS,
+    *DEPLOYS,
     *CANCELS,
     *OF_REVISIONS,
     *RELOADS,

@@ -57,6 +57,8 @@ class RunSettled:
     grant: Grant
     at: datetime
     over: bool = False
+    digest: str | None = None
+    """That of the definition by which it goes; None if unknown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The promise that an interrupted run resumes in time."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -43,10 +43,17 @@ class Recovery:
         return since
 
 
-def recovered_in_time(history: Iterable[Fact], tenures: Tenures, within: timedelta) -> Iterator[Violation]:
-    """Yield runs that did not resume ``within`` this time after their grant was stale (rule 18)."""
+def recovered_in_time(
+    history: Iterable[Fact], tenures: Tenures, within: timedelta, everywhere: Container[str] | None = None
+) -> Iterator[Violation]:
+    """Yield runs that did not resume ``within`` this time after their grant was stale (rule 18).
+
+    A run that goes by a definition that is not ``everywhere`` may have to wait for who has it.
+    """
     facts = list(history)
     for recovery in recoveries(facts, tenures):
+        if everywhere is not None and recovery.settled.digest not in everywhere:
+            continue
         late = recovery.claimed.at - recovery.possible_from(within)
         if late > within:
             yield Violation(

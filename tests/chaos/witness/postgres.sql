@@ -72,8 +72,9 @@ BEGIN
         INSERT INTO witness (what, name, token, holder, run, digest)
             VALUES ('claimed', NEW.lease_name, NEW.token, NEW.holder, NEW.id, NEW.digest);
     ELSIF OLD.state = 'running' AND NEW.state <> 'running' AND NEW.token IS NULL THEN
-        INSERT INTO witness (what, name, token, holder, run)
-            VALUES (CASE NEW.state WHEN 'pending' THEN 'settled' ELSE 'given up' END, OLD.lease_name, OLD.token, OLD.holder, NEW.id);
+        INSERT INTO witness (what, name, token, holder, run, digest)
+            VALUES (CASE NEW.state WHEN 'pending' THEN 'settled' ELSE 'given up' END, OLD.lease_name, OLD.token, OLD.holder, NEW.id,
+                NEW.digest);
     END IF;
     IF OLD.digest IS DISTINCT FROM NEW.digest THEN
         INSERT INTO witness (what, name, token, holder, run, digest, earlier)

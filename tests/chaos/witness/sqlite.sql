@@ -81,8 +81,9 @@ WHEN OLD.state = 'running' AND (NEW.state <> 'running' OR OLD.token <> NEW.token
 END;
 CREATE TRIGGER witness_settled AFTER UPDATE ON run
 WHEN OLD.state = 'running' AND NEW.state <> 'running' AND NEW.token IS NULL BEGIN
-    INSERT INTO witness (what, name, token, holder, run)
-        VALUES (CASE NEW.state WHEN 'pending' THEN 'settled' ELSE 'given up' END, OLD.lease_name, OLD.token, OLD.holder, NEW.id);
+    INSERT INTO witness (what, name, token, holder, run, digest)
+        VALUES (CASE NEW.state WHEN 'pending' THEN 'settled' ELSE 'given up' END, OLD.lease_name, OLD.token, OLD.holder, NEW.id,
+            NEW.digest);
 END;
 CREATE TRIGGER witness_adopted AFTER UPDATE ON run WHEN OLD.digest IS NOT NEW.digest BEGIN
     INSERT INTO witness (what, name, token, holder, run, digest, earlier)

@@ -1,5 +1,6 @@
 """What is written and done under a grant, and how what was cut off goes on."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -165,6 +166,18 @@ def test_a_grant_of_which_is_not_known_when_it_is_stale_counts_from_its_last_sig
 def test_a_run_that_was_proven_dead_may_go_on_before_its_grant_is_stale() -> None:
     told: list[Fact] = [granted(1, 0), RunClaimed(7, a_grant(1), at(0)), ended(1, 2), RunSettled(7, a_grant(1), at(2))]
     assert broken([*told, granted(2, 2), RunClaimed(7, a_grant(2), at(2))], WITHIN) == []
+
+
+def test_a_run_that_not_every_replica_can_execute_may_wait_for_one_that_can() -> None:
+    """Or for its adoption (rule 22)."""
+
+    def by(digest: str | None) -> list[Fact]:
+        return [replace(fact, digest=digest) if isinstance(fact, RunSettled) else fact for fact in cut_off(400)]
+
+    everywhere = replace(WITHIN, everywhere=frozenset({"known"}))
+    assert broken(by("rare"), everywhere) == []
+    assert broken(by("known"), everywhere) == [Promise.RECOVERY]
+    assert broken(by("rare"), WITHIN) == [Promise.RECOVERY]
 
 
 def test_without_a_bound_no_recovery_is_too_late() -> None:

@@ -355,12 +355,13 @@ async def test_what_only_others_may_do_with_runs_locks_no_schedule(world: World)
 
 async def test_a_run_at_work_ends_as_it_began(world: World) -> None:
     old = await world.start(OLD, "a1")
-    run_id = world.trigger("changes")
+    run_id, waiting = world.trigger("changes"), world.trigger("changes")
     assert world.claimed_by(OLD) == ["changes"]
     await world.start(NEW, "b1")
     world.kill(old)
     await world.pass_time(2 * STEP)
     assert world.store.run(run_id).adopted_from is None
+    assert world.store.run(waiting).adopted_from is not None
 
 
 async def test_what_waits_of_a_retired_schedule_is_claimed_while_a_replica_has_it_and_then_cancelled(

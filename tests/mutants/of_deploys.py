@@ -1,0 +1,76 @@
+"""Mutants of deploys: which definitions rule, and by which a run goes (rules 13, 17, 21 and 22)."""
+
+from tests.mutants.mutant import Edit, Mutant, on_each
+
+ADOPTION = "daemon/scheduling/adoption.py"
+MOVES = "daemon/scheduling/generations/moves.py"
+RUN = "daemon/store/statements/run.py"
+ROLLOUT = "tests/daemon/scheduling/test_rollout.py::{}[{{}}]"
+
+DEPLOYS = (
+    Mutant(
+        "whoever-starts-rules",
+        "a replica that starts makes its file the current one, an older one that restarts too",
+        (
+            Edit(
+                MOVES,
+                "    if order.is_newest(own):\n        # Where",
+                "    if starting and not own.rules:\n        return Rule()\n    if order.is_newest(own):\n        # Where",
+            ),
+        ),
+        on_each(ROLLOUT.format("test_an_old_replica_that_restarts_in_the_midst_of_a_rollout_changes_nothing")),
+    ),
+    Mutant(
+        "stand-in-retires",
+        "definitions that only stand in for newer ones retire the schedules of these",
+        (Edit("daemon/scheduling/bring.py", "retire=not in_lieu)", "retire=True)"),),
+        on_each(
+            ROLLOUT.format("test_old_ones_stand_in_when_no_new_one_has_been_ready_for_long_and_retire_nothing"),
+        ),
+    ),
+    Mutant(
+        "moved-by-a-clock-that-jumped",
+        "definitions change hands by a wall clock that has jumped",
+        (Edit("daemon/scheduling/rollout.py", "if is_trusted else None", "if True else None"),),
+        on_each(ROLLOUT.format("test_nothing_changes_hands_while_the_time_cannot_be_trusted")),
+    ),
+    Mutant(
+        "claim-ignores-the-digest",
+        "a replica claims runs of its schedules whatever definition they were made from",
+        (Edit(RUN, "            among(run.c.digest, digests),\n", ""),),
+        on_each(ROLLOUT.format("test_a_run_waits_for_a_replica_with_the_definition_that_it_was_made_from")),
+    ),
+    Mutant(
+        "adopted-while-others-have-it",
+        "a run is adopted although a living replica has its definition",
+        (
+            Edit(
+                ADOPTION,
+                "    unknown -= digests_of_others(connection, application.name, holder, seen_within)\n"
+                "    unseen = unknown & digests_of_others(connection, application.name, holder, None)\n",
+                "    unseen = set[str | None]()\n",
+            ),
+        ),
+        on_each(ROLLOUT.format("test_a_run_waits_for_a_replica_with_the_definition_that_it_was_made_from")),
+    ),
+    Mutant(
+        "adopted-at-work",
+        "a run is adopted while an attempt of it is at work",
+        (
+            Edit(
+                "daemon/store/statements/adoption.py",
+                "run.c.schedule == name, pending(), _of(strange))",
+                "run.c.schedule == name, _of(strange))",
+            ),
+        ),
+        on_each(ROLLOUT.format("test_a_run_at_work_ends_as_it_began")),
+    ),
+    Mutant(
+        "outgoing-not-planned",
+        "what was due by a timing that is replaced, or of a schedule that is retired, is not planned first",
+        (Edit("daemon/scheduling/sync.py", "    while outgoing:\n", "    while False:\n"),),
+        on_each(
+            "tests/daemon/scheduling/test_outgoing.py::test_the_night_before_a_change_is_accounted_for[{}-retired]"
+        ),
+    ),
+)
