@@ -71,13 +71,16 @@ class LeaseClient(AsyncDoor):
         self,
         database: Address | None = None,
         *,
+        schema: str | None = None,
         timing: LeaseTiming | None = None,
         on_event: events.Listener = events.log_event,
         label: str | None = None,
         store: Store | None = None,
         clock: Clock = boottime,
     ) -> None:
-        self._runtime = Runtime(database, timing=timing, listener=on_event, label=label, store=store, clock=clock)
+        self._runtime = Runtime(
+            database, schema=schema, timing=timing, listener=on_event, label=label, store=store, clock=clock
+        )
 
     async def __aenter__(self) -> Self:
         check_loop()

@@ -37,10 +37,10 @@ looks half as often, and so on.
 class DatabaseStore:
     """The leases in PostgreSQL or SQLite. Renewals have a connection of their own (rule 8)."""
 
-    def __init__(self, address: Address, timing: LeaseTiming) -> None:
+    def __init__(self, address: Address, timing: LeaseTiming, schema: str | None = None) -> None:
         self._lock_wait = timing.attempt_timeout / 4
         self._timeout = timing.attempt_timeout
-        route = route_to(address)
+        route = route_to(address, schema)
         self._renewals = open_database(route, timeout=self._timeout, connections=1, application="leased heartbeat")
         self._others = open_database(route, timeout=self._timeout, connections=4, application="leased")
         self.url = self._others.url

@@ -40,10 +40,14 @@ class Runtime:
         label: str | None,
         store: Store | None,
         clock: Clock,
+        schema: str | None = None,
     ) -> None:
         if (database is None) == (store is None):
             raise LeaseError("a LeaseClient needs the URL of a database (or an engine), or a store, but not both")
+        if schema is not None and store is not None:
+            raise LeaseError("a schema is of a database, and this LeaseClient has a store; leave it out")
         self._database = database if store is None else None
+        self._schema = schema
         self._store = store
         self._listener = events.check_listener(listener)
         self._label = None if label is None else check_line("label of a LeaseClient", label, LONGEST_LABEL)
@@ -68,7 +72,7 @@ class Runtime:
 
     async def _open(self) -> None:
         if self._database is not None:
-            store = DatabaseStore(self._database, self.timing)
+            store = DatabaseStore(self._database, self.timing, self._schema)
             try:
                 await store.prepare()
             except BaseException:

@@ -25,7 +25,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError
 
-from .database.backend import SCHEMA, backend_named, backend_of
+from .database.address import checked_schema
+from .database.backend import SCHEMA, backend_of, quoted
 from .database.contention import lock_timeout, turn
 from .database.dialects import Expiry, Instant, Name, clock, other_boot, seconds_between
 from .database.driver_errors import sqlstate
@@ -100,17 +101,15 @@ def free_for() -> ColumnElement[float | None]:
 def functions(schema: str = SCHEMA) -> str:
     """Return the SQL that makes ``lease_fence`` on PostgreSQL."""
     template = resources.files(__package__).joinpath("functions.sql").read_text(encoding="utf-8")
-    return template.replace("@schema", schema)
+    return template.replace("@schema.", quoted(schema))
 
 
-def addition(dialect: Dialect, name: str) -> str:
+def addition(dialect: Dialect, schema: str | None, name: str) -> str:
     """Return the SQL that adds the column ``name`` to a table of the first version."""
-    schema = backend_named(dialect.name).schema
-    table = lease.name if schema is None else f"{schema}.{lease.name}"
-    return f"ALTER TABLE {table} ADD COLUMN {name} {lease.c[name].type.compile(dialect)}"
+    return f"ALTER TABLE {quoted(schema)}{lease.name} ADD COLUMN {name} {lease.c[name].type.compile(dialect)}"
 
 
-def create_tables(connection: Connection) -> None:
+def create_tables(connection: Connection, schema: str | None = None) -> None:
     """Create the table of leases and its SQL functions where they are missing; safe to run from
     many places at once.
 
@@ -118,9 +117,11 @@ def create_tables(connection: Connection) -> None:
     gets the columns that it lacks; nothing else that exists is changed or dropped, and where all is
     up to date any role may call it. Raises `LeaseError` where the role may not change what is to be
     changed, where the table is another program's, and where others have it locked for too long.
+
+    ``schema`` is where they are on PostgreSQL, by default ``public``; it is made if it is missing.
     """
     try:
-        _create_tables(connection)
+        _create_tables(connection, backend_of(connection).schema if schema is None else checked_schema(schema))
     except DBAPIError as error:
         match sqlstate(error):
             case "42501":  # insufficient_privilege
@@ -136,11 +137,25 @@ def create_tables(connection: Connection) -> None:
                 raise
 
 
-def _create_tables(connection: Connection) -> None:
-    backend = backend_of(connection)
+def create_schema(connection: Connection, schema: str | None) -> None:
+    """Create the schema of the tables where it is missing."""
+    if schema is None:
+        return
+    known = text("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = :schema")
+    if connection.scalar(known, {"schema": schema}) is None:
+        connection.execute(text(schema_creation(schema)))
+
+
+def schema_creation(schema: str) -> str:
+    """Return the SQL that creates a schema."""
+    return f"CREATE SCHEMA IF NOT EXISTS {quoted(schema).removesuffix('.')}"
+
+
+def _create_tables(connection: Connection, schema: str | None) -> None:
     # Two CREATE TABLE IF NOT EXISTS at once can still collide, so they take turns.
     connection.execute(select(turn(_TURN)))
-    columns = _columns(connection)
+    create_schema(connection, schema)
+    columns = _columns(connection, schema)
     if columns and (foreign := [column.name for column in lease.c if column.name not in {*columns, *ADDED}]):
         raise LeaseError(
             f"the table {lease.name} in this database is another program's, for it has no column {foreign[0]!r}: "
@@ -149,41 +164,40 @@ def _create_tables(connection: Connection) -> None:
     # The option stays with the connection, which is the caller's.
     before = connection.get_execution_options().get("schema_translate_map")
     try:
-        metadata.create_all(connection.execution_options(schema_translate_map={None: backend.schema}), tables=[lease])
+        metadata.create_all(connection.execution_options(schema_translate_map={None: schema}), tables=[lease])
     finally:
         connection.execution_options(schema_translate_map=before)
     if missing := [name for name in ADDED if columns and name not in columns]:
-        _add(connection, missing)
-    if backend.has_functions and not _has_functions(connection):
-        connection.execute(text(functions()))
+        _add(connection, schema, missing)
+    if schema is not None and not _has_functions(connection, schema):
+        connection.execute(text(functions(schema)))
 
 
-def _columns(connection: Connection) -> set[str]:
+def _columns(connection: Connection, schema: str | None) -> set[str]:
     """Return the columns of the table; none where there is no table."""
     inspector = inspect(connection)
-    schema = backend_of(connection).schema
     if not inspector.has_table(lease.name, schema=schema):
         return set()
     return {column["name"] for column in inspector.get_columns(lease.name, schema=schema)}
 
 
-def _add(connection: Connection, names: list[str]) -> None:
+def _add(connection: Connection, schema: str | None, names: list[str]) -> None:
     """Add the columns, and wait for a short time only: meanwhile all renewals wait behind us."""
     if backend_of(connection).has_one_writer:
         for name in names:
-            connection.execute(text(addition(connection.dialect, name)))
+            connection.execute(text(addition(connection.dialect, schema, name)))
         return
     before = connection.scalar(text("SELECT current_setting('lock_timeout')"))
     connection.execute(select(lock_timeout(_PATIENCE)))
     for name in names:
-        connection.execute(text(addition(connection.dialect, name)))
+        connection.execute(text(addition(connection.dialect, schema, name)))
     connection.execute(text("SELECT set_config('lock_timeout', :before, true)"), {"before": before})
 
 
-def _has_functions(connection: Connection) -> bool:
+def _has_functions(connection: Connection, schema: str) -> bool:
     """Return whether the database has the functions just as they are here: to replace one takes its
     owner.
     """
-    bodies = set(re.findall(r"\$function\$(.*?)\$function\$", functions(), re.DOTALL))
+    bodies = set(re.findall(r"\$function\$(.*?)\$function\$", functions(schema), re.DOTALL))
     query = text("SELECT prosrc FROM pg_catalog.pg_proc WHERE pronamespace = to_regnamespace(:schema)")
-    return bodies <= set(connection.scalars(query, {"schema": SCHEMA}))
+    return bodies <= set(connection.scalars(query, {"schema": quoted(schema).removesuffix(".")}))

@@ -51,13 +51,16 @@ class LeaseClient(SyncDoor):
         self,
         database: Address | None = None,
         *,
+        schema: str | None = None,
         timing: LeaseTiming | None = None,
         on_event: events.Listener = events.log_event,
         label: str | None = None,
         store: Store | None = None,
         clock: Clock = boottime,
     ) -> None:
-        self._runtime = Runtime(database, timing=timing, listener=on_event, label=label, store=store, clock=clock)
+        self._runtime = Runtime(
+            database, schema=schema, timing=timing, listener=on_event, label=label, store=store, clock=clock
+        )
 
     def __enter__(self) -> Self:
         try:

@@ -1,6 +1,7 @@
 """The argument of a job's function: `Run` for functions, `AsyncRun` for async functions."""
 
 import logging
+import os
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from datetime import datetime
 from typing import Any
@@ -90,7 +91,9 @@ class _BaseRun:
         self._report(Progress(done, total, message))
 
     def _fence(self, connection: Any) -> Coroutine[Any, Any, None] | None:
-        answer: Coroutine[Any, Any, None] | None = lease.fence(connection, self._brief.grant)
+        answer: Coroutine[Any, Any, None] | None = lease.fence(
+            connection, self._brief.grant, schema=os.environ.get("LEASED_SCHEMA")
+        )
         return answer
 
 

@@ -5,12 +5,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
+
 from lease.database.address import parse_address
 from lease.errors import LeaseError
 
 from .environment import SettingsError, variable_of
 
 _URL, _FILE = variable_of("database_url"), variable_of("database_url_file")
+
+
+def readable(url: SecretStr) -> SecretStr:
+    """Return the URL; raises `ValueError` for one that cannot be used."""
+    try:
+        parse_address(url.get_secret_value())
+    except LeaseError as error:
+        raise ValueError(str(error)) from None
+    return url
 
 
 def url_from_file(in_file: Mapping[str, Any]) -> str | None:

@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from lease.client import LeaseClient
-from lease.database.address import plain_url
+from lease.database.address import parse_address, plain_url, schema_in
+from lease.database.backend import SCHEMA
 from lease.database.opening import open_database
 
 from ..definitions.application import Application
@@ -67,6 +68,8 @@ def serve(
     """
     # Jobs find the database of their lease there, in any working directory.
     os.environ["LEASED_DATABASE_URL"] = plain_url(settings.database)
+    if (schema := schema_in(parse_address(settings.database))) not in {None, SCHEMA}:
+        os.environ["LEASED_SCHEMA"] = str(schema)
     service = Service(application, settings, facts, take_over=take_over, outside=outside)
     return asyncio.run(service.serve(now, until_idle=until_idle, web=web))
 

@@ -1,6 +1,7 @@
 """The settings of the command: a flag, or else a variable, `[settings]` of the file, a default."""
 
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -25,7 +26,7 @@ from ..definitions.values.revision import Revision
 from ..scheduling.generations import TAKEOVER_AFTER
 from ..text import suggestion
 from ..web.address import WebAddress
-from .database_url import url_from_file
+from .database_url import readable, url_from_file
 from .environment import SettingsError, variable_of
 
 __all__ = ["DEFAULT_DATABASE", "Flag", "Settings", "SettingsError", "flag_of", "read_settings"]
@@ -85,16 +86,11 @@ def _web(value: Any) -> WebAddress | None:
     return None if str(value).strip().lower() == "off" else WebAddress.parse(str(value))
 
 
-def _readable(url: SecretStr) -> SecretStr:
-    try:
-        parse_address(url.get_secret_value())
-    except LeaseError as error:
-        raise ValueError(str(error)) from None
-    return url
-
-
 Seconds = Annotated[float, duration()]
 Word = BeforeValidator(lambda value: str(value).strip().lower())
+
+
+warnings.filterwarnings("ignore", 'Field name "schema" in "Settings" shadows')  # a method that pydantic has given up
 
 
 class Settings(BaseModel):
@@ -108,7 +104,7 @@ class Settings(BaseModel):
 
     database_url: Annotated[
         SecretStr,
-        AfterValidator(_readable),
+        AfterValidator(readable),
         Flag("--database", "URL"),
         Field(title="a URL"),
         _by_default(DEFAULT_DATABASE),
@@ -117,6 +113,8 @@ class Settings(BaseModel):
     database_url_file: Annotated[str | None, NO_FLAG, Field(title="a file")] = None
     """A file that holds the URL, for the secrets of containers; not together with
     `database_url`."""
+    schema: Annotated[str | None, Flag(value="NAME"), _by_default("public")] = None  # type: ignore[assignment]
+    """The schema of the tables on PostgreSQL."""
     lease_ttl: Annotated[Seconds | None, Flag("--ttl"), _in_proportion("ttl")] = None
     """How long a lease lasts after its last renewal; what is not set of the next five follows it
     in proportion."""
@@ -157,8 +155,9 @@ class Settings(BaseModel):
 
     @property
     def database(self) -> str:
-        """The database's URL, with its password."""
-        return self.database_url.get_secret_value()
+        """The database's URL, with its password; the schema is a parameter of it."""
+        url = self.database_url.get_secret_value()
+        return url if self.schema is None else parse_address(url, self.schema).render_as_string(hide_password=False)
 
     @property
     def token(self) -> str | None:
@@ -204,6 +203,10 @@ def read_settings(flags: Mapping[str, Any] | None = None, file: Mapping[str, Any
     except InvalidTiming as error:
         named = [places[name] for name in _TIMING if name in places]
         raise SettingsError(f"{' and '.join(named)}: {error}") from None
+    try:
+        _ = settings.database
+    except LeaseError as error:
+        raise SettingsError(f"{places['schema']}: {error}") from None
     if settings.web and not settings.web.loopback and not settings.token:
         raise SettingsError(
             f"{places['web']}: {settings.web} can be reached from other machines; set LEASED_WEB_TOKEN, which requests "

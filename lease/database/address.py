@@ -2,6 +2,7 @@
 connections use.
 """
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
@@ -9,7 +10,7 @@ from sqlalchemy import URL, Engine, make_url
 from sqlalchemy.exc import ArgumentError
 
 from ..errors import LeaseError
-from .backend import NAMES, backend_of
+from .backend import NAMES, SCHEMA, backend_of
 from .engines.libpq import in_words_of_libpq
 
 if TYPE_CHECKING:
@@ -22,10 +23,15 @@ Address = Union[str, URL, Engine, "AsyncEngine"]
 """
 
 
-def parse_address(address: Address) -> URL:
+_SCHEMA = "schema"
+"""The parameter of a URL that names the schema of our tables; no driver hears of it."""
+_LONGEST_NAME = 63
+
+
+def parse_address(address: Address, schema: str | None = None) -> URL:
     """Return the URL with this library's drivers: psycopg 3, or the standard library's sqlite3.
 
-    Raises `LeaseError`, with no password in it, for what cannot be used.
+    The tables are in ``schema``, which is then a parameter of the URL. Raises `LeaseError`, with no password in it, for what cannot be used.
     """
     try:
         url = make_url(address if isinstance(address, str | URL) else address.url)
@@ -39,7 +45,52 @@ def parse_address(address: Address) -> URL:
             "the database's URL has an @ too many, as an unencoded password may: write %40 for each @ in user and password"
         )
     backend = backend_of(url)
-    return (_with_path(url) if backend.is_embedded else _with_sslmode(url)).set(drivername=backend.driver)
+    url = (_with_path(url) if backend.is_embedded else _with_sslmode(url)).set(drivername=backend.driver)
+    return _in_schema(url, schema)
+
+
+def schema_in(url: URL) -> str | None:
+    """Return the schema of our tables; None where there are no schemas."""
+    return str(url.query[_SCHEMA]) if _SCHEMA in url.query else backend_of(url).schema
+
+
+def without_schema(url: URL) -> URL:
+    """Return the URL as a driver takes it."""
+    return url.difference_update_query([_SCHEMA])
+
+
+def _in_schema(url: URL, schema: str | None) -> URL:
+    given = url.query.get(_SCHEMA)
+    if schema is not None and given not in (None, schema):
+        raise LeaseError(
+            f"the database's URL has schema={given}, but the schema {schema!r} is given too; leave one of them out"
+        )
+    wanted = given if schema is None else schema
+    if wanted is None:
+        return url
+    if backend_of(url).schema is None:
+        raise LeaseError("SQLite has no schemas; leave the schema out")
+    return url.update_query_dict({_SCHEMA: checked_schema(wanted)})
+
+
+def checked_schema(name: str | tuple[str, ...]) -> str:
+    """Return the name of a schema; raises `LeaseError` for what cannot be one."""
+    if not isinstance(name, str):
+        raise LeaseError("the database's URL names several schemas; name one")
+    if (
+        not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name)
+        or name.lower().startswith("pg_")
+        or name == "information_schema"
+    ):
+        raise LeaseError(
+            f"{name!r} cannot be the schema of leased's tables: use letters from a to z, digits and underscores, begin with no "
+            "digit, and take none of PostgreSQL's own (pg_…, information_schema)"
+        )
+    if len(name) > _LONGEST_NAME:
+        raise LeaseError(
+            f"the name of a schema has at most {_LONGEST_NAME} characters, but {name[:20]!r}… has {len(name)}"
+        )
+    return name
 
 
 def _is_torn(url: URL) -> bool:
@@ -79,15 +130,16 @@ def describe(url: URL) -> str:
     file = backend_of(url).file(url) if name in NAMES else None
     if file is not None:
         return f"{name}:///{file}"
-    plain = url.set(drivername=name, query={})
+    schema = {_SCHEMA: url.query[_SCHEMA]} if url.query.get(_SCHEMA, SCHEMA) != SCHEMA else {}
+    plain = url.set(drivername=name, query=schema)
     return plain.render_as_string(hide_password=True)
 
 
 def plain_url(address: Address) -> str:
-    """Return the URL as other programs take it: an absolute path, no driver, and the password in
-    it.
+    """Return the URL as other programs take it: an absolute path, no driver, no schema, and the
+    password in it.
     """
-    url = parse_address(address)
+    url = without_schema(parse_address(address))
     return url.set(drivername=url.get_backend_name()).render_as_string(hide_password=False)
 
 

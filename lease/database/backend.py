@@ -15,7 +15,7 @@ from .engines.libpq import in_words_of_libpq
 from .engines.sqlite import in_words_of_sqlite3, path_of_uri
 
 SCHEMA = "public"
-"""Where the tables are on PostgreSQL."""
+"""Where the tables are on PostgreSQL, unless the URL names another schema."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +140,13 @@ def schema_of(connection: Connection) -> str | None:
     return default if default is None else schemas.get(None) or default
 
 
-def quoted_schema(connection: Connection) -> str:
-    """Return the same as a prefix of names in SQL: with a dot, or empty."""
-    schema = schema_of(connection)
-    return "" if schema is None else f"{connection.dialect.identifier_preparer.quote_schema(schema)}."
+def quoted(schema: str | None) -> str:
+    """Return a schema as a prefix of names in SQL: with a dot, or empty. Its name has been checked
+    (`lease.database.address`).
+    """
+    if schema is None:
+        return ""
+    return f"{schema}." if schema == SCHEMA else f'"{schema}".'
 
 
 def backend_named(name: str) -> Backend:

@@ -14,7 +14,7 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.util import await_only
 
 from ..errors import LeaseError
-from .address import Address, parse_address
+from .address import Address, parse_address, schema_in, without_schema
 from .backend import ConnectionSettings, backend_of
 from .engines.origin import Origin, origin_of, refusal
 from .turnstile import Turnstile
@@ -45,13 +45,13 @@ class Route:
         return words | backend_of(self.url).options(settings)
 
 
-def route_to(address: Address) -> Route:
+def route_to(address: Address, schema: str | None = None) -> Route:
     """Return the route to a database: that of a URL, or that of an engine, with all it connects with.
 
     Raises `LeaseError` for what cannot be connected to as the engine does.
     """
-    url = parse_address(address)
-    origin = origin_of(create_engine(url) if isinstance(address, str | URL) else address)
+    url = parse_address(address, schema)
+    origin = origin_of(create_engine(without_schema(url)) if isinstance(address, str | URL) else address)
     _, unknown = backend_of(url).words(origin.given)
     if origin.hooks:
         # What they make of the arguments is known with each connection.
@@ -67,7 +67,7 @@ def route_to(address: Address) -> Route:
 
 def make_engine(url: URL, settings: ConnectionSettings) -> Engine:
     """Return a sync engine without a pool: each connection is made for one use, or held by its user."""
-    engine = create_engine(url, **_options(url, settings))
+    engine = create_engine(without_schema(url), **_options(url, settings))
     if (file := backend_of(url).file(url)) is not None:
 
         @event.listens_for(engine, "do_connect")
@@ -153,5 +153,5 @@ def _options(url: URL, settings: ConnectionSettings) -> dict[str, Any]:
         "poolclass": NullPool,
         "isolation_level": backend.isolation,
         "connect_args": backend.options(settings),
-        "execution_options": {"schema_translate_map": {None: backend.schema}} if backend.schema else {},
+        "execution_options": {"schema_translate_map": {None: schema_in(url)}} if backend.schema else {},
     }

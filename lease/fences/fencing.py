@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Protocol, Union, overload
 
 from sqlalchemy import URL, Connection
 
+from ..database.address import checked_schema, schema_in
+from ..database.backend import SCHEMA
 from ..durations import Duration, parse_duration
 from ..errors import LeaseError
 from ..model import Grant
@@ -64,17 +66,34 @@ class Fencing(Protocol):
 
 @overload
 def fence(
-    connection: SyncKinds, grant: Grant | Fencing, *, bound: Duration = BOUND, home: URL | None = None
+    connection: SyncKinds,
+    grant: Grant | Fencing,
+    *,
+    bound: Duration = BOUND,
+    home: URL | None = None,
+    schema: str | None = None,
 ) -> None: ...
 
 
 @overload
 def fence(
-    connection: AsyncKinds, grant: Grant | Fencing, *, bound: Duration = BOUND, home: URL | None = None
+    connection: AsyncKinds,
+    grant: Grant | Fencing,
+    *,
+    bound: Duration = BOUND,
+    home: URL | None = None,
+    schema: str | None = None,
 ) -> Coroutine[Any, Any, None]: ...
 
 
-def fence(connection: Any, grant: Grant | Fencing, *, bound: Duration = BOUND, home: URL | None = None) -> Any:
+def fence(
+    connection: Any,
+    grant: Grant | Fencing,
+    *,
+    bound: Duration = BOUND,
+    home: URL | None = None,
+    schema: str | None = None,
+) -> Any:
     """Prove that ``grant`` (or a lease's) has not ended; until the transaction ends, nobody else can
     be granted its name.
 
@@ -89,23 +108,35 @@ def fence(connection: Any, grant: Grant | Fencing, *, bound: Duration = BOUND, h
     ever; shorter limits of the transaction's own stay. On SQLite the transaction holds the write
     lock, and must be short: renewals wait for it.
 
+    ``schema`` is where the leases are on PostgreSQL, if neither in ``public`` nor as ``home`` says.
+
     Raises `LeaseLost` when the grant has ended (roll back then), and `LeaseError` for a connection
     that is in no transaction, is in a savepoint, or leads to another database than the lease's
     (``home``, where known), and for one that cannot be asked about these.
     """
     if not isinstance(grant, Grant):
         return grant.fence(connection, bound=bound)
-    seconds = parse_duration(bound)
-    if seconds <= 0:
-        raise LeaseError("the bound of a fence is 0, but its transaction needs some time: set it above 0")
-    proof = Proof(grant, seconds, home)
+    proof = _proof(grant, bound, home, schema)
     for name in names_of(connection):
         if name in _SYNC:
             _SYNC[name](connection, proof)
             return None
         if name in _ASYNC:
             return watched(partial(_ASYNC[name], connection, proof), connection)
-    kind = names_of(connection)[0].removeprefix("builtins.")
-    raise LeaseError(
+    raise _no_connection(connection)
+
+
+def _proof(grant: Grant, bound: Duration, home: URL | None, schema: str | None) -> Proof:
+    seconds = parse_duration(bound)
+    if seconds <= 0:
+        raise LeaseError("the bound of a fence is 0, but its transaction needs some time: set it above 0")
+    if schema is not None:
+        return Proof(grant, seconds, home, checked_schema(schema))
+    return Proof(grant, seconds, home, SCHEMA if home is None else schema_in(home))
+
+
+def _no_connection(given: Any) -> LeaseError:
+    kind = names_of(given)[0].removeprefix("builtins.")
+    return LeaseError(
         f"fence takes a connection or session of SQLAlchemy, a connection of psycopg, or Django's connection, not {kind}"
     )

@@ -37,7 +37,7 @@ def fence_django(connection: Any, proof: Proof) -> None:
         values = statements.fence_values(proof.grant, proof.bound)
         if backend.has_functions:
             with connection.cursor() as cursor:
-                cursor.execute(statements.fence_call("%({})s"), values)
+                cursor.execute(statements.fence_call("%({})s", proof.schema), values)
             return
         (_, _, file), *_ = driver.execute("PRAGMA database_list")
         proof.refuse_other_file(there, file)

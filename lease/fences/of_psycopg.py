@@ -16,12 +16,12 @@ _REMEDY = "connection.transaction()"
 
 def fence_psycopg(connection: "psycopg.Connection[Any]", proof: Proof) -> None:
     with proof.given(_place(connection), connection, remedy=_REMEDY):
-        connection.execute(statements.fence_call("%({})s").encode(), _values(proof), prepare=False)
+        connection.execute(statements.fence_call("%({})s", proof.schema).encode(), _values(proof), prepare=False)
 
 
 async def fence_async_psycopg(connection: "psycopg.AsyncConnection[Any]", proof: Proof) -> None:
     with proof.given(_place(connection), connection, remedy=_REMEDY):
-        await connection.execute(statements.fence_call("%({})s").encode(), _values(proof), prepare=False)
+        await connection.execute(statements.fence_call("%({})s", proof.schema).encode(), _values(proof), prepare=False)
 
 
 def _place(connection: "psycopg.Connection[Any] | psycopg.AsyncConnection[Any]") -> URL:

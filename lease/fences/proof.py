@@ -32,6 +32,8 @@ class Proof:
     grant: Grant
     bound: float
     home: URL | None
+    schema: str | None
+    """Where the tables of the leases are (PostgreSQL)."""
 
     @contextmanager
     def given(self, there: URL, driver: Any, *, remedy: str = "engine.begin()") -> Iterator[None]:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, select, text, update
 from sqlalchemy.exc import DBAPIError
 
-from ..database.backend import SCHEMA, backend_of
+from ..database.backend import backend_of, quoted, schema_of
 from ..database.driver_errors import detail, sqlstate
 from ..errors import LeaseError, LeaseLost, NeverGranted
 from ..model import Grant, ended_sentence
@@ -23,24 +23,25 @@ IN_SAVEPOINT = (
 )
 
 
-def fence(connection: Connection, grant: Grant, bound: float = 30.0) -> None:
+def fence(connection: Connection, grant: Grant, bound: float = 30.0, schema: str | None = None) -> None:
     """Prove that ``grant`` has not ended, and keep it from ending until this transaction ends;
     `LeaseLost` otherwise (rule 11).
 
     PostgreSQL locks the row's key and bounds the transaction to ``bound`` seconds; SQLite takes the
-    write lock by a write that changes nothing, since a read protects nothing there. See
+    write lock by a write that changes nothing, since a read protects nothing there. ``schema`` has the
+    tables; by default that of the connection. See
     `lease.fences.fence` for connections that are not the library's own.
     """
     if backend_of(connection).has_functions:
-        _fence_by_key(connection, grant, bound)
+        _fence_by_key(connection, grant, bound, schema or schema_of(connection))
     elif connection.execute(update(lease).where(of_grant(grant)).values(token=lease.c.token)).rowcount != 1:
         known = select(lease.c.name).where(lease.c.name == grant.name, lease.c.token >= grant.token)
         raise fenced_off(grant, known=connection.scalar(known) is not None)
 
 
-def _fence_by_key(connection: Connection, grant: Grant, bound: float) -> None:
+def _fence_by_key(connection: Connection, grant: Grant, bound: float, schema: str | None) -> None:
     try:
-        connection.execute(text(fence_call(":{}")), fence_values(grant, bound))
+        connection.execute(text(fence_call(":{}", schema)), fence_values(grant, bound))
     except DBAPIError as error:
         refused = refusal(error, grant)
         if refused is None:
@@ -48,12 +49,14 @@ def _fence_by_key(connection: Connection, grant: Grant, bound: float) -> None:
         raise refused from error
 
 
-def fence_call(parameter: str) -> str:
-    """Return the SQL that calls ``lease_fence``, with parameters written as ``parameter``
+def fence_call(parameter: str, schema: str | None) -> str:
+    """Return the SQL that calls the ``lease_fence`` of a schema, with parameters written as ``parameter``
     (``":{}"``) says.
     """
     name, token, holder, bound = (parameter.format(one) for one in ("name", "token", "holder", "bound"))
-    return f"SELECT {SCHEMA}.lease_fence({name}, CAST({token} AS bigint), {holder}, make_interval(secs => {bound}))"
+    return (
+        f"SELECT {quoted(schema)}lease_fence({name}, CAST({token} AS bigint), {holder}, make_interval(secs => {bound}))"
+    )
 
 
 def fence_values(grant: Grant, bound: float) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Row, and_, cast, func, not_, null, select, text, update
 from sqlalchemy.types import BigInteger
 
-from ..database.backend import backend_of, quoted_schema
+from ..database.backend import backend_of, quoted, schema_of
 from ..database.contention import lock_timeout
 from ..database.dialects import clock, now, seconds_of
 from ..errors import LeaseError
@@ -77,13 +77,13 @@ def _lock(connection: Connection) -> None:
     """Let nobody else use the table until the transaction ends; wait for it a moment only."""
     if not backend_of(connection).has_one_writer:
         connection.execute(select(lock_timeout(_PATIENCE)))
-        connection.execute(text(f"LOCK TABLE {quoted_schema(connection)}lease IN ACCESS EXCLUSIVE MODE"))
+        connection.execute(text(f"LOCK TABLE {quoted(schema_of(connection))}lease IN ACCESS EXCLUSIVE MODE"))
 
 
 def _let_new_names_begin_at(connection: Connection, token: int) -> None:
     """A name that came after the state was saved is not in the table, but a gate may know it."""
     if backend_of(connection).has_functions:
-        table = f"{quoted_schema(connection)}lease"
+        table = f"{quoted(schema_of(connection))}lease"
         connection.execute(text(f"ALTER TABLE {table} ALTER COLUMN token SET DEFAULT {token}"))
         return
     connection.execute(text("DROP TRIGGER IF EXISTS lease_begins_higher"))

@@ -11,6 +11,7 @@ from tests.mutants.of_reloads import RELOADS
 from tests.mutants.of_revisions import OF_REVISIONS
 from tests.mutants.of_runs import RUNS
 from tests.mutants.of_trust import TRUST
+from tests.mutants.of_upgrades import UPGRADES
 from tests.mutants.of_waiting import WAITING
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -22,6 +23,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *RUNS,
     *DEPLOYS,
     *CANCELS,
+    *UPGRADES,
     *OF_REVISIONS,
     *RELOADS,
     *TRUST,

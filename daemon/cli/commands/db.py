@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lease.database.address import describe, parse_address
+from lease.database.address import describe, parse_address, schema_in
 from lease.database.backend import backend_of
 
 from ...recovery.restoring import Restored
@@ -61,7 +61,7 @@ def sql(
     The URL names the kind of database; no connection is made.
     """
     url = parse_address(read_settings({"database_url": database}).database)
-    sys.stdout.write(migrations.sql(backend_of(url).name, since))
+    sys.stdout.write(migrations.sql(backend_of(url).name, since, schema_in(url)))
 
 
 @db.command()

@@ -1,12 +1,17 @@
 """The revision of a database, and whether this version of leased can work with it."""
 
+from typing import TYPE_CHECKING
+
 from sqlalchemy import URL, Column, Connection, MetaData, Table, Text, inspect, select
 
 from lease.database.address import describe, parse_address
-from lease.database.backend import backend_named, backend_of
+from lease.database.backend import schema_of
 
 from ...errors import SchemaNotReady
 from .opening import opened_for_reading
+
+if TYPE_CHECKING:
+    from alembic.runtime.migration import MigrationContext
 
 REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 """All revisions that this version of leased knows, newest last."""
@@ -29,9 +34,9 @@ class SchemaTooNew(SchemaNotReady):
     """The tables are those of a newer version."""
 
 
-def schema_name(dialect: str) -> str | None:
-    """Return the schema's name on SQLAlchemy's ``dialect``, or None where there is none."""
-    return backend_named(dialect).schema
+def schema_name(context: "MigrationContext") -> str | None:
+    """Return the schema of the tables in a migration, or None where there are no schemas."""
+    return context.version_table_schema
 
 
 def current(url: str | URL) -> str | None:
@@ -57,7 +62,7 @@ def check(database: str | URL | Connection) -> None:
 
 def revision_of(connection: Connection) -> str | None:
     """Return the revision of the database, or None if it has no tables."""
-    schema = backend_of(connection).schema
+    schema = schema_of(connection)
     if not inspect(connection).has_table(VERSION_TABLE, schema=schema):
         return None
     versions = Table(VERSION_TABLE, MetaData(), Column("version_num", Text), schema=schema)

@@ -10,7 +10,8 @@ from typing import Any
 
 from sqlalchemy import URL
 
-from lease.database.backend import backend_named
+from lease.database.backend import backend_named, schema_of
+from lease.schema import create_schema, schema_creation
 
 from .opening import LOCK_TIMEOUT, TablesInUse, opened_for_upgrade
 from .state import REVISIONS, refuse_newer, revision_of
@@ -43,16 +44,20 @@ def _upgrade(url: str | URL) -> tuple[str, ...]:
         refuse_newer(before, url)
         if before == REVISIONS[-1]:
             return ()
+        create_schema(connection, schema_of(connection))
         _run_alembic("head", connection=connection)
     return REVISIONS if before is None else REVISIONS[REVISIONS.index(before) + 1 :]
 
 
-def sql(dialect: str, since: str | None = None) -> str:
+def sql(dialect: str, since: str | None = None, schema: str | None = None) -> str:
     """Return a script for ``postgresql`` or ``sqlite`` that applies the revisions after ``since``,
-    or all of them.
+    or all of them; on PostgreSQL to the tables in ``schema``.
     """
     script = io.StringIO()
-    _run_alembic(f"{since}:head" if since else "head", script, backend=backend_named(dialect))
+    backend = backend_named(dialect)
+    if schema not in (None, backend.schema) and not since:
+        script.write(f"{schema_creation(schema)};\n\n")
+    _run_alembic(f"{since}:head" if since else "head", script, backend=backend, schema=schema or backend.schema)
     return script.getvalue()
 
 

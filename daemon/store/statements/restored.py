@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, text, update
 
-from lease.database.backend import backend_of, quoted_schema
+from lease.database.backend import backend_of, quoted, schema_of
 from lease.database.dialects import now, seconds_between
 
 from ...states import LIVE
@@ -40,7 +40,7 @@ def skip_numbers(connection: Connection) -> None:
     """
     if not backend_of(connection).has_functions:
         return
-    schema = quoted_schema(connection)
+    schema = quoted(schema_of(connection))
     newest = f"(SELECT max(created_at) FROM {schema}run), (SELECT max(seen_at) FROM {schema}replica)"
     connection.execute(
         text(

@@ -132,7 +132,7 @@ def test_processes_that_upgrade_an_empty_database_at_once_all_come_up(empty_data
 
 
 def test_a_migration_that_breaks_off_leaves_nothing(empty_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(connection: Connection) -> None:
+    def broken(connection: Connection, _schema: str | None) -> None:
         connection.execute(text("CREATE TABLE half_done (x int)"))
         raise RuntimeError("in the middle")
 

@@ -22,11 +22,11 @@ INSTANT: sa.types.TypeEngine[Any] = sa.Double().with_variant(TIMESTAMP(timezone=
 
 def upgrade() -> None:
     """Create the tables, on PostgreSQL or SQLite."""
+    schema = schema_name(op.get_context())
     if context.is_offline_mode():
         _script_of_leases()
     else:
-        lease_schema.create_tables(op.get_bind())
-    schema = schema_name(op.get_context().dialect.name)
+        lease_schema.create_tables(op.get_bind(), schema)
     _schedule(schema)
     _run(schema)
     _job_run(schema)
@@ -39,14 +39,14 @@ def downgrade() -> None:
 
 def _script_of_leases() -> None:
     dialect = op.get_context().dialect
-    schema = schema_name(dialect.name)
+    schema = schema_name(op.get_context())
     placed: dict[str, Any] = {"schema_translate_map": {None: schema}, "render_schema_translate": True} if schema else {}
     table = _first_version(lease_schema.lease)
     parts: list[CreateTable | CreateIndex] = [CreateTable(table, if_not_exists=True), *_indexes(table)]
     for part in parts:
         op.execute(str(part.compile(dialect=dialect, **placed)))
-    if dialect.name == "postgresql":
-        op.execute(lease_schema.functions().rstrip().removesuffix(";"))
+    if schema is not None:
+        op.execute(lease_schema.functions(schema).rstrip().removesuffix(";"))
 
 
 def _first_version(lease: sa.Table) -> sa.Table:

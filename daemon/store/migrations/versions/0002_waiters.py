@@ -2,8 +2,8 @@
 
 from alembic import context, op
 
+from daemon.store.migrations.state import schema_name
 from lease import schema as lease_schema
-from lease.database.backend import backend_named
 
 revision = "0002"
 down_revision = "0001"
@@ -13,13 +13,14 @@ depends_on = None
 
 def upgrade() -> None:
     """Add the columns, on PostgreSQL or SQLite."""
+    schema = schema_name(op.get_context())
     if context.is_offline_mode():
         for name in lease_schema.ADDED:
-            op.execute(lease_schema.addition(op.get_context().dialect, name))
-        if backend_named(op.get_context().dialect.name).has_functions:  # the function is another one now, too
-            op.execute(lease_schema.functions().rstrip().removesuffix(";"))
+            op.execute(lease_schema.addition(op.get_context().dialect, schema, name))
+        if schema is not None:  # the function is another one now, too
+            op.execute(lease_schema.functions(schema).rstrip().removesuffix(";"))
     else:
-        lease_schema.create_tables(op.get_bind())
+        lease_schema.create_tables(op.get_bind(), schema)
 
 
 def downgrade() -> None:

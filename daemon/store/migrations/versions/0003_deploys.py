@@ -19,7 +19,7 @@ INSTANT: sa.types.TypeEngine[Any] = sa.Double().with_variant(TIMESTAMP(timezone=
 
 def upgrade() -> None:
     """Add the columns, on PostgreSQL or SQLite; a replica of the version before does without them."""
-    schema = schema_name(op.get_context().dialect.name)
+    schema = schema_name(op.get_context())
     op.add_column("schedule", sa.Column("run_digest", sa.Text), schema=schema)
     op.add_column("run", sa.Column("digest", sa.Text), schema=schema)
     op.add_column("run", sa.Column("adopted_from", sa.Text), schema=schema)

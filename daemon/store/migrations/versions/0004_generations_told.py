@@ -18,7 +18,7 @@ INSTANT: sa.types.TypeEngine[Any] = sa.Double().with_variant(TIMESTAMP(timezone=
 
 def upgrade() -> None:
     """Add the columns, on PostgreSQL or SQLite."""
-    schema = schema_name(op.get_context().dialect.name)
+    schema = schema_name(op.get_context())
     op.add_column("generation", sa.Column("revision", sa.BigInteger), schema=schema)
     op.add_column("generation", sa.Column("superseded_at", INSTANT), schema=schema)
 

@@ -15,6 +15,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 
 from daemon.store.migrations.state import schema_name
+from lease.database.backend import quoted
 
 revision = "0005"
 down_revision = "0004"
@@ -42,14 +43,13 @@ DIGEST = "SELECT run_digest FROM {}schedule WHERE application = NEW.application 
 
 def upgrade() -> None:
     """Add the columns and the triggers, on PostgreSQL or SQLite."""
-    dialect = op.get_context().dialect.name
-    schema = schema_name(dialect)
+    schema = schema_name(op.get_context())
     op.add_column("run", sa.Column("claimed_attempt", sa.Integer), schema=schema)
     op.add_column("schedule", sa.Column("synced_at", INSTANT), schema=schema)
-    if dialect == "postgresql":
-        _on_postgresql(f"{schema}.")
-    else:
+    if schema is None:
         _on_sqlite()
+    else:
+        _on_postgresql(quoted(schema))
 
 
 def _on_postgresql(prefix: str) -> None:
