@@ -1,6 +1,7 @@
 """The entry of a replica, and of the one that its very process was before it started anew (rule 18)."""
 
 import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -15,7 +16,7 @@ from daemon.service.registration import entry_of, registered
 from daemon.store.tables import replica as replicas
 from lease.database.opening import open_database
 from tests.support.manual import a_shop
-from tests.support.store import PAST, Store, a_schedule, pending_runs
+from tests.support.store import Store, a_schedule, pending_runs
 
 pytestmark = pytest.mark.anyio
 
@@ -54,12 +55,13 @@ async def test_one_that_started_anew_says_that_its_earlier_self_has_ended_where_
 
 
 async def test_one_whose_earlier_self_has_said_so_leaves_its_entry_alone(sqlite_url: str) -> None:
+    an_hour_ago = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
     with Store(sqlite_url) as store:
         database = open_database(sqlite_url, timeout=10, application="a test")
         async with registered(a_context(store, database, "earlier")):
             pass
-        store.do(lambda c: c.execute(update(replicas).values(seen_at=PAST, stopped_at=PAST)))
+        store.do(lambda c: c.execute(update(replicas).values(seen_at=an_hour_ago, stopped_at=an_hour_ago)))
         async with registered(a_context(store, database, "later"), "earlier"):
             entry = store.do(lambda c: c.execute(select(replicas).where(replicas.c.holder == "earlier")).one())
-            assert (entry.state, entry.seen_at, entry.stopped_at) == ("stopped", PAST, PAST)
+            assert (entry.state, entry.seen_at, entry.stopped_at) == ("stopped", an_hour_ago, an_hour_ago)
         await database.close()
