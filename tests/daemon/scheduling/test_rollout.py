@@ -359,7 +359,7 @@ async def test_a_run_at_work_ends_as_it_began(world: World) -> None:
     assert world.claimed_by(OLD) == ["changes"]
     await world.start(NEW, "b1")
     world.kill(old)
-    await world.pass_time(2 * STEP)
+    await world.pass_time(2 * T)
     assert world.store.run(run_id).adopted_from is None
     assert world.store.run(waiting).adopted_from is not None
 
