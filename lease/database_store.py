@@ -1,7 +1,7 @@
 """The store of leases in a database."""
 
 import asyncio
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -90,7 +90,7 @@ class DatabaseStore:
         if not missing:
             return Renewal(renewed.pairs, {}, renewed.database_time)
         found = await self._renewals.read_alone(statements.reading(missing), timeout=max(0.0, end - now()))
-        return Renewal(renewed.pairs, found, renewed.database_time)
+        return Renewal(renewed.pairs, found, renewed.database_time or _time_of(found.values()))
 
     async def release(self, grant: Grant) -> bool:
         done = await self._others.write_alone(statements.releasing(grant, self._timeout * 0.9))
@@ -178,6 +178,12 @@ def _listener(route: Route) -> "ReleaseListener":
 
 def _is_turn_of(holder: str, record: LeaseRecord) -> bool:
     return not record.live and may_take(ahead_of(holder, record.waiting), record.free_for)
+
+
+def _time_of(records: Iterable[LeaseRecord]) -> float | None:
+    """Return the database's wall clock when these were read, if any of them tells."""
+    told = ((one.granted_at, one.held_for) for one in records)
+    return next((at.timestamp() + held for at, held in told if at is not None and held is not None), None)
 
 
 def _is_locked(error: BaseException | None) -> bool:

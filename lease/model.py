@@ -88,7 +88,8 @@ class Renewal:
     missing: Mapping[str, LeaseRecord]
     """What the database has under those expected names that were not renewed, if anything."""
     database_time: float | None
-    """The database's wall clock, seconds since 1970; None when nothing was renewed."""
+    """The database's wall clock, seconds since 1970; None when nothing was renewed, and what is missing
+    is not held by anybody."""
 
 
 class LossKind(StrEnum):

@@ -11,11 +11,12 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from lease.database.address import parse_address
+from tests.support.moved_clock import library
 from tests.support.waiting import wait_until
 
 from . import history
 from .escapee import Escapee
-from .faults.clocks import install_clock, library
+from .faults.clocks import install_clock
 from .faults.fault import Scene
 from .fleet import APPLICATION, Fleet, Slot
 from .judgement import TTL, Result, judge

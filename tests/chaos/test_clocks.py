@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.faults.clocks import clock_file, install_clock, library
+from tests.chaos.faults.clocks import clock_file, install_clock
+from tests.support.moved_clock import MISSING, library
 from tests.support.starter import ROOT
 
 PROGRAM = """
@@ -17,7 +18,7 @@ for _ in sys.stdin:
 """
 
 
-@pytest.mark.skipif(library() is None, reason="install faketime (libfaketime) to move the wall clock of one process")
+@pytest.mark.skipif(library() is None, reason=MISSING)
 @pytest.mark.usefixtures("processes")
 def test_the_wall_clock_of_a_program_moves_by_hours_and_its_monotonic_clocks_stand(tmp_path: Path) -> None:
     environment = {"LD_PRELOAD": str(library()), "PYTHONPATH": str(ROOT), **install_clock(tmp_path, "it")}

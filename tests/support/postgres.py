@@ -146,6 +146,10 @@ class PostgresServer:
         log = self.folder / "log"
         return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.exists() else "(no log)"
 
+    def more_environment(self) -> dict[str, str]:
+        """Return what its processes are given besides the usual variables."""
+        return {}
+
     def _launch(self) -> None:
         self.stop()
         with (self.folder / "log").open("wb") as log:
@@ -155,7 +159,7 @@ class PostgresServer:
                 stdout=log,
                 stderr=log,
                 cwd=self.folder,
-                env=server_environment(self.folder),
+                env={**server_environment(self.folder), **self.more_environment()},
                 start_new_session=True,
                 user=self._uid,
                 group=self._uid,

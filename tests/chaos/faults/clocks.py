@@ -7,13 +7,6 @@ from .fault import Scene, SlotFault
 
 MOVES = {"+3h": 10_800.0, "-3h": -10_800.0, "+26h": 93_600.0, "-26h": -93_600.0}
 """The moves, in the form that the library takes, and in seconds."""
-PLACES = ("/usr/lib/x86_64-linux-gnu/faketime", "/usr/lib/aarch64-linux-gnu/faketime", "/usr/lib/faketime")
-
-
-def library() -> str | None:
-    """Return libfaketime for programs with threads; None if it is not installed."""
-    found = [Path(place) / "libfaketimeMT.so.1" for place in PLACES]
-    return next((str(path) for path in found if path.exists()), None)
 
 
 def clock_file(folder: Path, slot: str) -> Path:
