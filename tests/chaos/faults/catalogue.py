@@ -1,7 +1,7 @@
 """The catalogue of faults, with the frequency of each."""
 
 from .clocks import MoveWallClock
-from .deploys import CancelTwice, NewerFile, OlderFile, SyncFile, TakeOver
+from .deploys import CancelTwice, LoadAnew, NewerFile, OlderFile, SyncFile, TakeOver
 from .fault import SiteFault, SlotFault
 from .file import FillDisk, HoldWriteLock, HoldWriteLockBriefly, LongRead
 from .interpreter import BlockLoop, HoldInterpreter
@@ -55,6 +55,7 @@ SLOT_FAULTS: dict[type[SlotFault], int] = {
     MoveWallClock: 3,
     OlderFile: 3,
     NewerFile: 3,
+    LoadAnew: 3,
 }
 
 USER_FAULTS: dict[type[SlotFault], int] = {

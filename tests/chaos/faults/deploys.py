@@ -55,6 +55,23 @@ class NewerFile(_AnotherFile):
         return [release for release in RELEASES if release > self.slot.release]
 
 
+class LoadAnew(SlotFault):
+    """SIGHUP: a lone replica starts anew as the same process, a supervisor replaces its replicas."""
+
+    kind = "SIGHUP"
+    longest = 1.0
+
+    def start(self) -> bool:
+        replica = self.slot.replica
+        if replica is None or replica.status is not None or not replica.said(": generation "):
+            return False
+        replica.send(signal.SIGHUP)
+        return True
+
+    def stop(self) -> None:
+        pass
+
+
 class SyncFile(SiteFault):
     """`leased sync` of any release, beside replicas of any others."""
 
