@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import croniter  # noqa: F401 - as it is imported, it starts `file` to learn what the interpreter is: not in a test
 import pytest
 
 from daemon.cli import main

@@ -96,13 +96,22 @@ def nothing_half_done(folder: Path) -> None:
     assert not list(folder.glob("leased.db*"))
 
 
-@pytest.mark.parametrize("command", ["run", "check", "sync"])
+@pytest.mark.parametrize("command", ["run", "sync"])
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_in_the_file(leased: Leased, folder: Path, mistake: str, command: str) -> None:
     name, text, said = MISTAKES[mistake]
     (folder / name).write_text(text)
     one_sentence(leased(command, name), 2, *said)
     nothing_half_done(folder)
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+@pytest.mark.usefixtures("processes")
+def test_a_mistake_in_a_file_that_is_checked(leased: Leased, folder: Path, mistake: str) -> None:
+    """It is loaded once more, in a fresh interpreter."""
+    name, text, said = MISTAKES[mistake]
+    (folder / name).write_text(text)
+    one_sentence(leased("check", name), 2, *said)
 
 
 @pytest.mark.parametrize("mistake", ["unknown time zone", "TOML error"])
@@ -205,6 +214,7 @@ def test_a_folder_that_is_not_there(leased: Leased) -> None:
     one_sentence(leased("run", "shop.py", "--database", "sqlite:///no/such/folder/x.db"), 1, "no/such/folder")
 
 
+@pytest.mark.usefixtures("processes")
 def test_an_unknown_variable_is_told_and_the_command_goes_on(leased: Leased, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LEASED_LEASE_TLL", "1s")
     answer = leased("check", "shop.py")
@@ -218,7 +228,7 @@ def test_an_unknown_variable_is_told_and_the_command_goes_on(leased: Leased, mon
     ("arguments", "kind", "status"),
     [
         (["status"], "database", 1),
-        (["check", "nothing.py"], "definition", 2),
+        (["sync", "nothing.py"], "definition", 2),
         (["preview", "x"], "usage", 2),
         (["runs", "--nothing"], "usage", 2),
         (["why", "x"], "not yet", 2),
@@ -232,6 +242,7 @@ def test_with_json_an_error_is_an_object_on_stderr(
     assert json.loads(answer.err)["error"]["kind"] == kind
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_defect_of_our_own_shows_a_traceback_from_our_code_on(
     leased: Leased, monkeypatch: pytest.MonkeyPatch
 ) -> None:

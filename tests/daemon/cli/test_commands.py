@@ -10,6 +10,7 @@ from lease.sync import LeaseClient
 from .conftest import Leased
 
 
+@pytest.mark.usefixtures("processes")
 def test_check_shows_the_next_occurrences_and_what_is_worth_a_remark(leased: Leased, folder: Path) -> None:
     text = (folder / "shop.py").read_text().replace('timeout="1m"', "timeout=None", 1)
     (folder / "shop.py").write_text(text)

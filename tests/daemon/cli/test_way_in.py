@@ -26,6 +26,7 @@ def test_commands_of_later_are_not_in_the_help(leased: Leased) -> None:
     assert "doctor" not in answer.out
 
 
+@pytest.mark.usefixtures("processes")
 def test_interruption_is_130(leased: Leased, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
