@@ -5,8 +5,9 @@ import os
 import sys
 from dataclasses import replace
 from importlib import import_module
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 
 from ...errors import DefinitionError, Place
 from ..application import Application
@@ -19,6 +20,16 @@ _OURS = frozenset({"daemon", "lease"})
 _loaded: set[str] = set()
 """Names of modules that were made from a file here, and may be replaced by another file of the
 same name."""
+
+
+class _AsItIs(SourceFileLoader):
+    """Loads a file from its source. A compiled copy is told from an older one by a second and a size alone:
+    a file that is edited twice in a second would be loaded as it was.
+    """
+
+    def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002 - as it is called
+        code: CodeType = self.source_to_code(self.get_data(self.path), self.path)
+        return code
 
 
 def load(spec: str | Path) -> Application:
@@ -60,15 +71,15 @@ def _load(text: str) -> Application:
 def _from_file(path: Path, source: str, attribute: str | None) -> Application:
     _look_in(path.parent)
     name = _module_name(path)
-    definition = importlib.util.spec_from_file_location(name, path)
-    if definition is None or definition.loader is None:
-        raise DefinitionError(Place(source=source), "this is not a Python file", _FORMS)
+    loader = _AsItIs(name, str(path))
+    definition = importlib.util.spec_from_file_location(name, path, loader=loader)
+    assert definition is not None  # noqa: S101 - there is a loader
     module = importlib.util.module_from_spec(definition)
     before = sys.modules.get(name)
     sys.modules[name] = module
     try:
         with imported(name, Place(source=source), str(path)):
-            definition.loader.exec_module(module)
+            loader.exec_module(module)
     except BaseException:
         sys.modules.pop(name, None)
         if before is not None:

@@ -1,5 +1,6 @@
 """FILE: what may be given, and the sentences about what cannot be loaded."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -42,6 +43,17 @@ def test_a_python_file_is_loaded(folder: Path) -> None:
     application = load("plans.py")
     assert (application.name, application.source) == ("shop", folder / "plans.py")
     assert application.schedules[0].canonical()["jobs"][0]["function"] == "plans:tick"
+
+
+def test_a_file_that_was_edited_within_a_second_is_loaded_as_it_is_now(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python itself would take the compiled copy of the file before."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    for name in ("shop", "bank"):
+        (folder / "plans.py").write_text(PLAIN.replace("shop", name))
+        os.utime("plans.py", (1_000_000, 1_000_000))
+        assert load("plans.py").name == name
 
 
 def test_it_finds_what_lies_beside_it_and_is_one_module_with_what_imports_it_back(folder: Path) -> None:
