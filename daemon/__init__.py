@@ -8,7 +8,7 @@ import each other, and each says in its first line what belongs in it:
     web                               HTTP
     operations                        what people do to schedules and runs
     execution   recovery   audit      a claimed run to its end; what dead replicas left; the checker
-    scheduling   jobs                 from definitions to run rows; one job at work
+    scheduling   jobs                 which definitions rule, and their run rows; one job at work
     definitions   store   telemetry   what is to run, and when; tables and statements; facts
     errors, instants, states, text, version
 
@@ -16,6 +16,9 @@ The path of a run: `scheduling.plan` decides what is due and `scheduling.plan_du
 `execution.claim` claims it under a lease, `execution.run_execution` runs its jobs,
 `execution.next_step` decides what follows and `execution.completion` writes it; `recovery.settle`
 settles runs that dead replicas left behind. The lease itself is in the package `lease`.
+
+Which definitions rule, while several are at work: `scheduling.generations` decides it,
+`scheduling.bring` writes it, and `scheduling.rollout` is a replica's part in it.
 """
 
 from importlib import import_module

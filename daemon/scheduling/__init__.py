@@ -1,1 +1,1 @@
-"""From definitions to run rows: sync, and the planning of due instants."""
+"""From definitions to run rows: which definitions rule, sync, and the planning of due instants."""

@@ -3,6 +3,10 @@
 Each takes a SQLAlchemy connection and runs in the caller's own transaction, so that other programs
 (the daemon, say) can grant and release together with writes of their own. What is one statement is
 there as a `Call` too, which a database makes by itself in one round trip.
+
+The life of a lease is in `grants`, `renewals` and `endings`; `fences` and `breaks` are what stops a
+holder. `queues` and `queueing` serve those who wait, `records` reads, and `restoring` is for a
+database that was set back.
 """
 
 from .breaks import break_grant
