@@ -28,6 +28,12 @@ ReplicaState = Literal["running", "draining", "stopped", "dead"]
 LiveReplicaState = Literal["running", "draining"]
 """The states that a replica reports of itself while it lives."""
 
+SEEN_WITHIN = 15.0
+"""Seconds for which a replica counts as living after its last sign of life, of which there is one each
+5 s (rules 21 and 22)."""
+UNSEEN_IS_DEAD = 60.0
+"""Seconds after which a replica that was not seen counts as dead (rule 18). Leases do not depend on it."""
+
 LIVE: tuple[LiveReplicaState, ...] = get_args(LiveReplicaState)
 """The states of a replica that counts as alive."""
 UNFINISHED: tuple[RunState, ...] = ("pending", "running")

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from ..definitions.application import Application
 from ..scheduling.bring import look
 from ..scheduling.generations import Forecast, forecast
-from ..scheduling.generations.forecast import By
+from ..scheduling.generations.forecast import Bringer
 from .generations import GenerationStanding, read_standings
 
 
@@ -21,7 +21,7 @@ class Foreseen:
 
 
 def foresee(
-    connection: Connection, application: Application, *, by: By, take_over: bool = False, takeover_after: float
+    connection: Connection, application: Application, *, by: Bringer, take_over: bool = False, takeover_after: float
 ) -> Foreseen:
     """Return what would become of definitions, brought by a ready replica or a sync; nothing is written.
 

@@ -10,12 +10,10 @@ from sqlalchemy import Connection
 from lease.clock import boot_id, boottime
 
 from ..jobs.processes.identity import identity, pid_namespace
-from ..states import LiveReplicaState
+from ..states import UNSEEN_IS_DEAD, LiveReplicaState
 from ..store import statements
 from ..version import package_version
 
-UNSEEN_IS_DEAD = 60.0
-"""Seconds after which a replica that was not seen counts as dead. Leases do not depend on it."""
 KEPT = 86_400.0
 """Seconds for which the entry of a replica that is gone is kept."""
 

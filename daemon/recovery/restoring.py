@@ -1,4 +1,4 @@
-"""What a database that was restored from a backup needs before it is worked on (rules 5, 12 and 16).
+"""The preparation of a database that was restored from a backup, before it is worked on (rules 5, 12 and 16).
 
 Its tokens are those of the backup, and would be granted again; its replicas and their grants are of
 a history that did not happen. So tokens are lifted above whatever was granted since, grants end, and
@@ -13,7 +13,7 @@ import lease.statements
 from lease.model import Grant
 
 from ..errors import DaemonError
-from ..scheduling.bring import SEEN_WITHIN
+from ..states import SEEN_WITHIN
 from ..store import statements
 from ..store.statements.stranded import StrandedRun
 
@@ -36,7 +36,7 @@ class Restored:
     replicas_marked_dead: int
 
 
-def restored(connection: Connection, *, by: int = 1, force: bool = False) -> Restored:
+def prepare_restored(connection: Connection, *, by: int = 1, force: bool = False) -> Restored:
     """Prepare a database that was restored; raises `StillAtWork` unless ``force``."""
     if not force:
         _refuse_while_at_work(connection)

@@ -12,6 +12,7 @@ from typing import assert_never
 from sqlalchemy import Connection
 
 from ..definitions.application import Application
+from ..states import SEEN_WITHIN
 from ..store import statements
 from .generations import (
     TAKEOVER_AFTER,
@@ -28,9 +29,6 @@ from .generations import (
     sync_move,
 )
 from .sync import SyncReport, sync
-
-SEEN_WITHIN = 15.0
-"""Seconds for which a replica counts as living after its last sign of life, of which there is one each 5 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +78,7 @@ def bring(
             order, digest, others, Count(), starting=True, takeover_after=takeover_after, revision=revision
         )
 
-    return _or_again(connection, application, carry_out(connection, application, by, holder, at_start))
+    return _with_report(connection, application, carry_out(connection, application, by, holder, at_start))
 
 
 def stage(connection: Connection, application: Application, *, by: str) -> Brought:
@@ -93,7 +91,7 @@ def stage(connection: Connection, application: Application, *, by: str) -> Broug
         order.refuse_taken(application.name, digest, revision)
         return sync_move(order, digest, others, revision=revision)
 
-    return _or_again(connection, application, carry_out(connection, application, by, None, decide))
+    return _with_report(connection, application, carry_out(connection, application, by, None, decide))
 
 
 def take_on_top(connection: Connection, application: Application, *, by: str) -> Brought:
@@ -149,8 +147,8 @@ def _add(connection: Connection, application: Application, by: str, revision: in
     statements.generation.add(connection, application.name, values)
 
 
-def _or_again(connection: Connection, application: Application, brought: Brought) -> Brought:
-    """Write the definitions that rule once more: what differs from host to host may have changed."""
+def _with_report(connection: Connection, application: Application, brought: Brought) -> Brought:
+    """Write definitions that ruled before once more: what differs from host to host may have changed."""
     if brought.report is not None or not brought.rules:
         return brought
     ruler = brought.order.ruler

@@ -13,10 +13,11 @@ from sqlalchemy import Connection
 from lease.database.database import Database
 
 from ..definitions.application import Application
+from ..states import SEEN_WITHIN
 from ..store import statements
 from ..telemetry.facts import Note, Notify
 from .adoption import Patience, adopt, strangers
-from .bring import SEEN_WITHIN, Brought, bring, carry_out, look
+from .bring import Brought, bring, carry_out, look
 from .generations import (
     FOR_GOOD_AFTER,
     TAKEOVER_AFTER,

@@ -219,7 +219,7 @@ replica = Table(
     Column("boot_id", Text),
     Column("pid_namespace", Text),
     Column("version", Text, nullable=False),
-    Column("digest", Text),  # of its definitions; the version before told none
+    Column("digest", Text),  # of its definitions; NULL: of 0.1.0
     Column("ready_at", Instant),
     Column("state", Text, nullable=False),
     Column("started_at", Instant, nullable=False),

@@ -9,8 +9,7 @@ import typer
 from lease.database.address import describe, parse_address, schema_in
 from lease.database.backend import backend_of
 
-from ...recovery.restoring import Restored
-from ...recovery.restoring import restored as restore
+from ...recovery.restoring import Restored, prepare_restored
 from ...service.settings import read_settings
 from ...store import migrations
 from ...text import clean
@@ -77,15 +76,15 @@ def restored(
 
     Lift all tokens above those granted since the backup, end grants, and put back the runs at work.
     """
-    done = ask(database, lambda connection: restore(connection, by=by, force=force), write=True)
+    done = ask(database, lambda connection: prepare_restored(connection, by=by, force=force), write=True)
     if as_json:
         write_json("db-restored", asdict(done))
         return
-    for line in _told(done):
+    for line in _lines(done):
         screen().print(clean(line), soft_wrap=True)
 
 
-def _told(done: Restored) -> list[str]:
+def _lines(done: Restored) -> list[str]:
     put_back = f" (run {', '.join(map(str, done.runs_put_back))})" if done.runs_put_back else ""
     cancelled = f" (run {', '.join(map(str, done.runs_cancelled))})" if done.runs_cancelled else ""
     return [

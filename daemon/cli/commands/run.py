@@ -14,9 +14,6 @@ from lease.errors import LeaseError
 from ...definitions.application import Application
 from ...definitions.sources.load import load
 from ...errors import DaemonError
-from ...operations.requester import requester
-from ...scheduling.bring import take_on_top
-from ...scheduling.sync import plan_outgoing
 from ...service.environment import EARLIER_HOLDER
 from ...service.outside.command_line import CommandLine
 from ...service.outside.file_check import CheckedFile, check_file
@@ -30,6 +27,7 @@ from ...telemetry.fact_log import log_fact
 from ...telemetry.logs import LOGGER, flush_logs, set_up_logs
 from ...telemetry.notifier import Notifier
 from ..ask import ask_url, prepare
+from ..bring import put_on_top, trigger_all
 from ..confirm import confirm_superseding
 from ..failures import FAILED, INTERRUPTED, Misused, report
 from ..options import File
@@ -37,7 +35,6 @@ from ..progress import PlainView, ProgressView
 from ..run_summary import print_summary
 from ..screen import screen
 from ..setting_flags import with_setting_flags
-from .acting.trigger import trigger_all
 
 MOST_SUMMARIES = 20
 _LOG_PATIENCE = 2.0
@@ -102,9 +99,7 @@ def _turn_web_off(flags: dict[str, Any]) -> None:
 def _bring_first(application: Application, url: str, now: Sequence[str], *, take_over: bool) -> None:
     """Do what is asked of the whole rather than of each replica: put the definitions on top, trigger ``now``."""
     if take_over:
-        while ask_url(url, lambda c: plan_outgoing(c, application), write=True):
-            pass
-        ask_url(url, lambda c: take_on_top(c, application, by=requester()), write=True)
+        put_on_top(application, url)
     if now:
         trigger_all(application, url, now)
 

@@ -8,7 +8,8 @@ from .moves import Count, next_move, sync_move
 from .order import Move, Order, Others, PutOnTop
 from .standing import State, missing, state_of
 
-By = Literal["replica", "sync"]
+Bringer = Literal["replica", "sync"]
+"""Who would bring the definitions: a replica that is ready, or `leased sync`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ def forecast(
     digest: str,
     others: Others,
     *,
-    by: By,
+    by: Bringer,
     takeover_after: float,
     take_over: bool = False,
     revision: int | None = None,
@@ -56,7 +57,7 @@ def forecast(
 
 
 def _decision(
-    digest: str, others: Others, by: By, takeover_after: float, revision: int | None
+    digest: str, others: Others, by: Bringer, takeover_after: float, revision: int | None
 ) -> Callable[[Order], Move | None]:
     if by == "sync":
         return lambda order: sync_move(order, digest, others, revision=revision)

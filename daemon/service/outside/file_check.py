@@ -18,7 +18,7 @@ LONGEST = 60.0
 
 @dataclass(frozen=True, eq=False, slots=True)
 class CheckedFile:
-    """One check of FILE, which found nothing wrong."""
+    """One check of FILE, which found nothing wrong; another check is never equal to it, whatever it found."""
 
     digest: str
     """Of its definitions."""

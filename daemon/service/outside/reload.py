@@ -2,13 +2,12 @@
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ...telemetry.facts import Note, Notify
 from .file_check import WrongFile
 from .outside import Outside
-from .service_manager import ServiceManager
 from .stop_requests import StopRequests
 
 
@@ -17,7 +16,7 @@ class Reload:
 
     def __init__(self, outside: Outside, requests: StopRequests, notify: Notify, *, until_idle: bool) -> None:
         self._outside = outside
-        self._manager: ServiceManager = outside.manager
+        self._manager = outside.manager
         self._requests = requests
         self._notify = notify
         self._until_idle = until_idle
@@ -63,7 +62,8 @@ class Reload:
             self._task = asyncio.create_task(self._reload())
 
     async def _reload(self) -> None:
-        check: Callable[[], Awaitable[object]] | None = self._outside.check
+        """Check FILE until no further SIGHUP came meanwhile; then drain, or say what is wrong."""
+        check = self._outside.check
         while self._asked and check is not None:
             self._asked = False
             self._manager.reloading("checking FILE")

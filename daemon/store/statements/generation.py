@@ -38,12 +38,11 @@ def latest(connection: Connection, application: str, digest: str, revision: int 
     return list(connection.execute(query.order_by(generation.c.number)))
 
 
-def add(connection: Connection, application: str, values: Mapping[str, Any]) -> int:
-    """Record a generation on top of all, and return its number."""
+def add(connection: Connection, application: str, values: Mapping[str, Any]) -> None:
+    """Record a generation under the next number."""
     number = select(func.coalesce(func.max(generation.c.number), 0) + 1).where(generation.c.application == application)
-    made: int = connection.execute(
-        insert(generation)
-        .values(
+    connection.execute(
+        insert(generation).values(
             **values,
             application=application,
             number=number.scalar_subquery(),
@@ -51,9 +50,7 @@ def add(connection: Connection, application: str, values: Mapping[str, Any]) -> 
             rules=False,
             in_lieu=False,
         )
-        .returning(generation.c.number)
-    ).scalar_one()
-    return made
+    )
 
 
 def let_rule(connection: Connection, application: str, number: int, *, in_lieu: bool, changes: str) -> None:
@@ -75,9 +72,7 @@ def set_revision(connection: Connection, application: str, number: int, revision
 
 
 def run_digests_of_others(connection: Connection, application: str, holder: str, seen_within: float | None) -> set[str]:
-    """Return the digests of all schedules that living replicas besides ``holder`` have; without
-    ``seen_within``, of all that have not ended.
-    """
+    """Return the run digests of all schedules that the `others` have."""
     digests = [row.digest for row in others(connection, application, holder, seen_within) if row.digest]
     query = select(generation.c.run_digests).where(
         generation.c.application == application, among(generation.c.digest, digests)
@@ -86,17 +81,19 @@ def run_digests_of_others(connection: Connection, application: str, holder: str,
 
 
 def read_run_digests(stored: str) -> list[str]:
-    """Return the digests of schedules out of what is stored of a generation's schedules: by name, what
-    execution reads and all of it; formerly a list of the first alone.
+    """Return the run digests in what is stored of a generation's schedules: by name, the run digest and a
+    digest of all; of a generation that was recorded before revision 0004, a list of the first alone.
     """
     known = json.loads(stored)
     return known if isinstance(known, list) else [run_digest for run_digest, _ in known.values()]
 
 
 def others(connection: Connection, application: str, holder: str | None, seen_within: float | None) -> list[Row[Any]]:
-    """Return (digest, ready_for: the seconds since the first of them was ready, or None) of the replicas
-    besides ``holder`` that were seen lately and are not draining. The digest of a replica of the version
-    before is None.
+    """Return (digest, ready_for) for each set of definitions that replicas besides ``holder`` run.
+
+    ``ready_for`` is the seconds since the first of them was ready, or None; the digest of replicas of 0.1.0
+    is None. They do not drain, and were seen in the last ``seen_within`` seconds, or whenever (None): these
+    have not ended, as far as is known.
     """
     ready_for = seconds_between(func.min(replica.c.ready_at), now()).label("ready_for")
     query = (

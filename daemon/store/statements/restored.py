@@ -12,7 +12,7 @@ from ..tables import replica, run
 from .dialects import running
 
 _MOST_RUNS = 1_000
-"""Runs in a second, lasting, that are taken for impossible."""
+"""Runs per second that no installation makes for long."""
 
 
 def replicas_seen(connection: Connection, within: float) -> list[Row[Any]]:

@@ -11,13 +11,8 @@ from sqlalchemy import Connection, Row, case, func, null, or_, select
 
 from lease.database.dialects import now, seconds_between
 
-from ...states import LIVE
+from ...states import LIVE, SEEN_WITHIN, UNSEEN_IS_DEAD
 from ..tables import generation, replica
-
-LOST_AFTER = 60.0
-"""Seconds without a sign of life after which nobody counts on a replica."""
-_SEEN_WITHIN = 15.0
-"""Seconds for which others count it as living (rule 21)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +103,7 @@ def _replicas(connection: Connection, application: str | None) -> Mapping[tuple[
 
 
 def _lives(row: Row[Any], dead: Collection[str]) -> bool:
-    return row.state in LIVE and row.holder not in dead and row.seen_ago < LOST_AFTER
+    return row.state in LIVE and row.holder not in dead and row.seen_ago < UNSEEN_IS_DEAD
 
 
 def _line(row: Row[Any], seen: list[Row[Any]], living: list[Row[Any]]) -> GenerationLine:
@@ -116,7 +111,7 @@ def _line(row: Row[Any], seen: list[Row[Any]], living: list[Row[Any]]) -> Genera
         RunBy(
             one.host,
             one.pid,
-            one.state == "running" and one.ready_for is not None and one.seen_ago < _SEEN_WITHIN,
+            one.state == "running" and one.ready_for is not None and one.seen_ago < SEEN_WITHIN,
             one.ready_for,
         )
         for one in living

@@ -19,7 +19,7 @@ from daemon.jobs.outcome import Outcome
 from daemon.operations.cancel import cancel
 from daemon.operations.trigger import trigger
 from daemon.recovery.registry import ReplicaEntry, register
-from daemon.recovery.restoring import StillAtWork, restored
+from daemon.recovery.restoring import StillAtWork, prepare_restored
 from daemon.store.tables import replica, run, schedule
 from lease import Grant, LeaseLost
 from lease.database.dialects import clock, later, now
@@ -113,7 +113,7 @@ def test_after_it_a_gate_admits_new_holders_and_zombies_are_fenced_off(store: St
         assert gate.admits(new)
     set_back()
     time_passes(store)
-    done = store.do(restored)
+    done = store.do(prepare_restored)
     assert done.token >= zombie.grant.token + 1
     again, _ = at_work(store, "at-work", "h2")
     (new,) = store.do(lease.statements.grant, ["came later"], "h2", 15.0)
@@ -144,7 +144,7 @@ def test_the_same_backup_may_be_restored_again_and_again(store: Store, backup: B
     highest = 0
     for _ in range(3):
         set_back()
-        store.do(restored)
+        store.do(prepare_restored)
         (known,) = store.do(lease.statements.grant, ["run/shop/at-work"], "h1", 15.0)
         (new,) = store.do(lease.statements.grant, ["new"], "h1", 15.0)
         assert min(known.token, new.token) > highest
@@ -171,7 +171,7 @@ def test_runs_that_were_at_work_go_on_with_nothing_used_up(store: Store, backup:
     store.do(finish_run, claimed, "succeeded", job=EndedJob(number, Outcome("succeeded")))
     set_back()
     time_passes(store)
-    done = store.do(restored)
+    done = store.do(prepare_restored)
     assert (done.runs_put_back, done.runs_cancelled) == ((claimed.run_id,), (marked.run_id,))
     assert (done.replicas_marked_dead, len(done.grants_ended)) == (1, 2)
     row = store.run(claimed.run_id)
@@ -193,7 +193,7 @@ def test_the_numbers_of_runs_since_the_backup_are_not_given_again(store: Store, 
     set_back = backup()
     since = [store.do(trigger, "shop", "alone", requested_by="ada") for _ in range(5)]
     set_back()
-    store.do(restored)
+    store.do(prepare_restored)
     assert store.do(trigger, "shop", "alone", requested_by="ada") > max(before, *since)
 
 
@@ -203,7 +203,7 @@ def test_instants_since_the_backup_are_planned_again(store: Store, backup: Backu
     store.plan(*SCHEDULES)
     accounted = [row.scheduled_for for row in store.runs(run.c.schedule == "waiting")]
     set_back()
-    store.do(restored)
+    store.do(prepare_restored)
     store.plan(*SCHEDULES)
     assert [row.scheduled_for for row in store.runs(run.c.schedule == "waiting")] == accounted
 
@@ -217,12 +217,12 @@ def test_a_database_that_is_in_use_is_refused_unless_forced(store: Store) -> Non
         StillAtWork,
         match=r"in use, by 1 replica \(web-1:4711\) and 1 held lease \(run/shop/at-work by label of h1\): stop all that",
     ):
-        store.do(restored)
+        store.do(prepare_restored)
     assert store.everything() == before
-    assert store.do(restored, force=True).grants_ended == ("run/shop/at-work",)
+    assert store.do(prepare_restored, force=True).grants_ended == ("run/shop/at-work",)
 
 
 def test_by_lifts_at_least_so_far_and_never_beyond_what_a_token_can_be(store: Store) -> None:
-    assert store.do(restored, by=2**60).token == 2**60
+    assert store.do(prepare_restored, by=2**60).token == 2**60
     with pytest.raises(LeaseError, match=r"the tokens are at \d+, and 4611686018427387904 more would leave too few"):
-        store.do(restored, by=2**62)
+        store.do(prepare_restored, by=2**62)

@@ -9,7 +9,7 @@ import asyncio
 import pytest
 from sqlalchemy import update
 
-from daemon.cli.commands.acting.trigger import trigger_all
+from daemon.cli.bring import trigger_all
 from daemon.definitions.application import Application
 from daemon.definitions.schedule import Schedule
 from daemon.recovery import registry

@@ -14,10 +14,11 @@ from ....operations.generations import processes, who_runs
 from ....operations.requester import requester
 from ....scheduling.bring import stage, take_on_top
 from ....scheduling.generations import State
-from ....scheduling.sync import SyncReport, plan_outgoing
+from ....scheduling.sync import SyncReport
 from ....scheduling.sync import sync as write_definitions
 from ....service.settings import Settings, read_settings
 from ...ask import ask_url, prepare
+from ...bring import plan_all_outgoing
 from ...options import Database, File, Json, Revision
 from ...screen import print_sentences, screen, write_json
 
@@ -52,23 +53,21 @@ def sync(
     application = application.revised(settings.revision)
     if not dry_run:
         prepare(settings.database)
-        while ask_url(settings.database, lambda connection: plan_outgoing(connection, application), write=True):
-            pass
+        plan_all_outgoing(application, settings.database)
 
-    def unit(connection: Connection) -> _Synced:
+    def transaction(connection: Connection) -> _Synced:
         return _synced(connection, application, settings, take_over=take_over, dry_run=dry_run)
 
-    found = ask_url(settings.database, unit, write=not dry_run)
+    found = ask_url(settings.database, transaction, write=not dry_run)
     changes = [(field.name, name) for field in fields(found.report) for name in getattr(found.report, field.name)]
     if as_json:
         write_json("sync", {"application": application.name, "dry_run": dry_run, **_facts(found, changes)})
         return
     console = screen()
     print_sentences(console, _sentences(found, dry_run=dry_run), style="none")
-    told = [
-        _told(change, name, "" if found.written else "would be ") for change, name in changes if change != "unchanged"
-    ]
-    print_sentences(console, told, style="none")
+    would_be = "" if found.written else "would be "
+    lines = [_line(change, name, would_be) for change, name in changes if change != "unchanged"]
+    print_sentences(console, lines, style="none")
     left = len(found.report.unchanged)
     if left:
         console.print(f"unchanged: {left} {'schedule' if left == 1 else 'schedules'}")
@@ -147,7 +146,7 @@ def _stands(state: State, *, ruled: bool) -> str:
             assert_never(state)
 
 
-def _told(change: str, name: str, would_be: str) -> str:
+def _line(change: str, name: str, would_be: str) -> str:
     if change == "unreadable":
         return f"{name}: what was due has no run, for its stored definition cannot be read"
     return f"{would_be}{change}: {name}"
