@@ -11,17 +11,18 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from lease.database.address import parse_address
+from tests.support.marked import kill_marked, marked_environment
 from tests.support.moved_clock import library
 from tests.support.waiting import wait_until
 
 from . import history
+from .diary import FOLDER
 from .escapee import Escapee
 from .faults.clocks import install_clock
 from .faults.fault import Scene
 from .fleet import APPLICATION, Fleet, Slot
 from .judgement import TTL, Result, judge
 from .lanes import Lane, site_faults, slot_faults, user_faults
-from .processes import environment, kill_marked
 from .releases import LAST
 from .site import Site
 from .users.crowd import Crowd
@@ -68,7 +69,7 @@ def run(site: Site, seconds: float, seed: int, tell: Callable[[str], None]) -> R
         result.settled_after = _wait_until_over(engine, tell)
         result.statuses = fleet.stop()
         result.ends = fleet.ends
-        result.strays = kill_marked(site.folder)
+        result.strays = kill_marked(FOLDER, site.folder)
         result.losses = list(history.losses(fleet.logs, result.clocks))
         result.bad_lines = list(history.bad_lines(fleet.logs))
         result.seen_alive = fleet.seen_alive
@@ -95,7 +96,7 @@ def make_slots(site: Site, names: Sequence[str], starts: datetime, ends: datetim
         preload = library() if number == 1 and len(names) > 2 else None
         clock = install_clock(site.folder, name) if preload else {}
         options = (f"--database={site.address(name)}", *common, *(("--replicas=2",) if number == 2 else ()))
-        slots.append(Slot(name, options, environment(site.folder, {**told, **clock}), preload))
+        slots.append(Slot(name, options, marked_environment(FOLDER, site.folder, {**told, **clock}), preload))
     return slots
 
 

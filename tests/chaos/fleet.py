@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
+from tests.support.marked import kill_marked
 from tests.support.postgres import children_of
 from tests.support.replicas import ReplicaProcess
 from tests.support.starter import Started, Starter
 from tests.support.telling import is_alive
 from tests.support.waiting import wait_until
 
-from .diary import boottime
-from .processes import Spawned, kill_marked
+from .diary import FOLDER, boottime
+from .processes import Spawned
 from .releases import LAST, RELEASE
 
 APPLICATION = Path(__file__).with_name("application.py")
@@ -155,7 +156,7 @@ class Fleet:
         for slot in self.slots:
             if slot.replica is not None:
                 slot.replica.send(signal.SIGKILL)
-        kill_marked(self._folder)
+        kill_marked(FOLDER, self._folder)
         self._starter.end()
 
     def status(self, slot: Slot) -> int | None:

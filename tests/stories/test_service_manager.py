@@ -1,12 +1,12 @@
 """The service manager of a replica, and of a supervisor for all of its replicas (sd_notify)."""
 
 import signal
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support.notify_socket import NotifySocket
 from tests.support.replicas import Story
 from tests.support.waiting import wait_until
 
@@ -18,41 +18,14 @@ schedules.add("looks", cron="0 3 1 1 *").command("looks", "env | sort > environm
 """
 
 
-class Manager:
-    """A real socket at which everything that the service says is heard."""
-
-    def __init__(self, path: Path) -> None:
-        self.address = str(path)
-        self._messages: list[list[str]] = []
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind(self.address)
-        self._socket.setblocking(False)
-
-    def heard(self, line: str) -> list[list[str]]:
-        """All messages so far with this line."""
-        while True:
-            try:
-                self._messages.append(self._socket.recv(4096).decode().split("\n"))
-            except BlockingIOError:
-                return [one for one in self._messages if line in one]
-
-    def wait_for(self, line: str, count: int = 1) -> list[str]:
-        wait_until(lambda: len(self.heard(line)) >= count, f"{count} times {line}, not only {self._messages}")
-        return self.heard(line)[count - 1]
-
-    def close(self) -> None:
-        self._socket.close()
-
-
 @pytest.fixture
-def manager(story_folder: Path) -> Iterator[Manager]:
-    made = Manager(story_folder / "notify")
-    yield made
-    made.close()
+def manager(story_folder: Path) -> Iterator[NotifySocket]:
+    with NotifySocket(str(story_folder / "notify")) as made:
+        yield made
 
 
 def test_a_lone_replica_tells_it_through_a_start_anew_and_its_jobs_do_not(
-    postgres_story: Story, manager: Manager
+    postgres_story: Story, manager: NotifySocket
 ) -> None:
     story = postgres_story
     told = {"NOTIFY_SOCKET": manager.address, "WATCHDOG_USEC": "2000000"}
@@ -82,7 +55,7 @@ def test_a_lone_replica_tells_it_through_a_start_anew_and_its_jobs_do_not(
     assert replica.wait() == 143
 
 
-def test_a_supervisor_tells_it_for_all_of_its_replicas(postgres_story: Story, manager: Manager) -> None:
+def test_a_supervisor_tells_it_for_all_of_its_replicas(postgres_story: Story, manager: NotifySocket) -> None:
     story = postgres_story
     file = story.write_file("edited.py", FILE)
     environment = {"NOTIFY_SOCKET": manager.address, "WATCHDOG_USEC": "2000000"}

@@ -1,8 +1,6 @@
 """Stories: real replica processes on a real database that a test starts, pauses and kills."""
 
-import contextlib
 import json
-import os
 import re
 import signal
 import subprocess
@@ -24,6 +22,7 @@ from daemon.store.tables import replica as replica_table
 from daemon.store.tables import schedule as schedule_table
 from lease.schema import lease
 
+from .marked import kill_marked, marked_environment
 from .sqlite import can_write
 from .starter import ROOT, Started, Starter
 from .telling import FOLDER, is_alive
@@ -144,9 +143,8 @@ class Story:
         self.replicas: list[ReplicaProcess] = []
         options: dict[str, Any] = {"connect_args": {"timeout": LIMIT}} if url.startswith("sqlite") else {}
         self.engine = create_engine(url, poolclass=NullPool, **options)
-        self._mark = f"{FOLDER}={folder}"
         self._guardian = subprocess.Popen(
-            ["/bin/sh", "-c", GUARDIAN, "guardian", self._mark],
+            ["/bin/sh", "-c", GUARDIAN, "guardian", f"{FOLDER}={folder}"],
             stdin=subprocess.PIPE,
             start_new_session=True,
             cwd="/",
@@ -177,7 +175,7 @@ class Story:
             replica.send(signal.SIGKILL)
         for replica in self.replicas:
             replica.wait()
-        wait_until(lambda: not self._kill_what_is_left(), "all processes of the story are gone")
+        wait_until(lambda: not kill_marked(FOLDER, self.folder), "all processes of the story are gone")
         self._guardian.communicate(b"done\n")
         self.engine.dispose()
         self._show()
@@ -332,7 +330,9 @@ class Story:
     def _start(self, *arguments: str, environment: Mapping[str, str] | None) -> ReplicaProcess:
         name = f"{arguments[0]}-{len(self.replicas) + 1}"
         log = self.folder / f"{name}.log"
-        process = self._starter.start(arguments, self._environment(environment), self.folder, log)
+        process = self._starter.start(
+            arguments, marked_environment(FOLDER, self.folder, environment or {}), self.folder, log
+        )
         replica = ReplicaProcess(name, process, log)
         self.replicas.append(replica)
         return replica
@@ -347,17 +347,3 @@ class Story:
         query = select(schedule_table.c.application).where(schedule_table.c.name == schedule)
         ((application,),) = self.rows(query)
         return str(application)
-
-    def _environment(self, more: Mapping[str, str] | None) -> dict[str, str]:
-        inherited = {name: value for name, value in os.environ.items() if not re.match("LEASED?_", name)}
-        return {**inherited, "PYTHONPATH": str(ROOT), FOLDER: str(self.folder), **(more or {})}
-
-    def _kill_what_is_left(self) -> list[int]:
-        """Kill all processes that a replica of this story started, and return them."""
-        mark, found = self._mark.encode(), []
-        for folder in Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError):
-                if mark in (folder / "environ").read_bytes().split(b"\0") and is_alive(int(folder.name)):
-                    os.kill(int(folder.name), signal.SIGKILL)
-                    found.append(int(folder.name))
-        return found

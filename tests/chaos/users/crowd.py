@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.support.marked import marked_environment
 from tests.support.replicas import ReplicaProcess
 from tests.support.waiting import wait_until
 
+from ..diary import FOLDER
 from ..fleet import Slot
-from ..processes import Spawned, environment
+from ..processes import Spawned
 from ..site import Site
 from .journal import TTL, URL
 from .plans import PEOPLE
@@ -37,7 +39,8 @@ class Crowd:
     def __init__(self, site: Site, seed: int, ttl: float) -> None:
         folder = site.folder
         self.slots = [
-            Slot(name, (), environment(folder, {URL: site.address(name), TTL: f"{ttl:g}"})) for name in PEOPLE
+            Slot(name, (), marked_environment(FOLDER, folder, {URL: site.address(name), TTL: f"{ttl:g}"}))
+            for name in PEOPLE
         ]
         self.logs: list[tuple[str, Path]] = []
         self.ends: list[Ended] = []

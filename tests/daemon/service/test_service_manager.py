@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,36 +9,16 @@ from pathlib import Path
 import pytest
 
 from daemon.service.outside.service_manager import ServiceManager
+from tests.support.notify_socket import NotifySocket
 
 pytestmark = pytest.mark.anyio
 
 
-class Listening:
-    """A service manager's end of the socket."""
-
-    def __init__(self, address: str) -> None:
-        self.address = address
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind(address.replace("@", "\0", 1))
-        self._socket.setblocking(False)
-
-    def heard(self) -> list[list[str]]:
-        messages = []
-        while True:
-            try:
-                messages.append(self._socket.recv(4096).decode().split("\n"))
-            except BlockingIOError:
-                return messages
-
-    def close(self) -> None:
-        self._socket.close()
-
-
 @pytest.fixture(params=["path", "abstract"])
-def listening(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Listening]:
-    made = Listening(str(tmp_path / "notify") if request.param == "path" else f"@leased-test-{os.getpid()}")
-    yield made
-    made.close()
+def listening(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NotifySocket]:
+    address = str(tmp_path / "notify") if request.param == "path" else f"@leased-test-{os.getpid()}"
+    with NotifySocket(address) as made:
+        yield made
 
 
 def found(environment: dict[str, str]) -> tuple[ServiceManager, list[str]]:
@@ -47,14 +26,14 @@ def found(environment: dict[str, str]) -> tuple[ServiceManager, list[str]]:
     return ServiceManager.found(environment, warnings.append), warnings
 
 
-def test_each_change_is_one_message(listening: Listening) -> None:
+def test_each_change_is_one_message(listening: NotifySocket) -> None:
     manager, warnings = found({"NOTIFY_SOCKET": listening.address})
     before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
     manager.ready("ready to claim")
     manager.reloading("checking\nFILE")
     manager.status("2 of 3")
     manager.stopping("draining")
-    ready, reloading, status, stopping = listening.heard()
+    ready, reloading, status, stopping = listening.messages()
     assert ready == ["READY=1", f"MAINPID={os.getpid()}", "STATUS=ready to claim"]
     assert reloading[0] == "RELOADING=1"
     assert before <= int(reloading[1].removeprefix("MONOTONIC_USEC=")) <= time.clock_gettime_ns(1) // 1000
@@ -71,7 +50,7 @@ def test_its_variables_are_taken_out_of_the_environment_and_kept_for_a_start_ane
     assert manager.variables == given
 
 
-async def test_the_watchdog_hears_while_every_loop_is_alive_and_then_no_more(listening: Listening) -> None:
+async def test_the_watchdog_hears_while_every_loop_is_alive_and_then_no_more(listening: NotifySocket) -> None:
     manager, _ = found({"NOTIFY_SOCKET": listening.address, "WATCHDOG_USEC": "20000"})
     looks = 0
 
@@ -84,7 +63,7 @@ async def test_the_watchdog_hears_while_every_loop_is_alive_and_then_no_more(lis
     while looks < 5:  # noqa: ASYNC110 - it is the watchdog that looks
         await asyncio.sleep(0.001)
     watching.cancel()
-    assert listening.heard() == [["WATCHDOG=1"], ["WATCHDOG=1"]]
+    assert listening.messages() == [["WATCHDOG=1"], ["WATCHDOG=1"]]
 
 
 @pytest.mark.parametrize(
@@ -97,11 +76,11 @@ async def test_the_watchdog_hears_while_every_loop_is_alive_and_then_no_more(lis
     ],
 )
 async def test_a_watchdog_of_another_process_or_without_a_time_is_told_nothing(
-    listening: Listening, given: dict[str, str], warning: str | None
+    listening: NotifySocket, given: dict[str, str], warning: str | None
 ) -> None:
     manager, warnings = found({"NOTIFY_SOCKET": listening.address, "WATCHDOG_USEC": "20000", **given})
     await asyncio.wait_for(manager.watch(lambda: True), 10)
-    assert listening.heard() == []
+    assert listening.messages() == []
     assert [one.startswith(warning or "?") for one in warnings] == ([True] if warning else [])
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from daemon.service.supervision.restarts import Restarts
+from tests.support.telling import is_alive
 from tests.support.waiting import LIMIT, wait_until
 
 ROOT = Path(__file__).parents[3]
@@ -75,7 +76,7 @@ class Supervised:
         return self.reports(text)[count - 1]
 
     def alive(self) -> set[int]:
-        return {pid for pid in self.said("ready") if not gone(pid)}
+        return {pid for pid in self.said("ready") if is_alive(pid)}
 
     def said(self, word: str) -> list[int]:
         """The pids of the replicas that said so."""
@@ -96,14 +97,6 @@ def supervised(tmp_path: Path, processes: None) -> Iterator[Supervised]:
     made = Supervised(tmp_path)
     yield made
     made.end()
-
-
-def gone(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
 
 
 def test_a_replica_that_dies_is_started_again(supervised: Supervised) -> None:
@@ -158,7 +151,7 @@ def test_the_third_signal_kills(supervised: Supervised) -> None:
         supervised.wait_for(word)
     process.send_signal(signal.SIGTERM)
     assert process.wait(LIMIT) == 143
-    assert gone(pid)
+    assert not is_alive(pid)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
@@ -169,7 +162,7 @@ def test_when_the_supervisor_is_killed_its_replicas_notice_and_end(supervised: S
     process.wait()
     supervised.wait_for("orphaned", 2)
     for pid in pids:
-        wait_until(lambda pid=pid: gone(pid), f"replica {pid} ends")  # type: ignore[misc]
+        wait_until(lambda pid=pid: not is_alive(pid), f"replica {pid} ends")  # type: ignore[misc]
 
 
 def test_until_idle_the_status_is_the_worst(supervised: Supervised) -> None:
@@ -278,7 +271,7 @@ def test_a_new_replica_that_is_not_ready_in_time_ends_and_the_old_ones_go_on(sup
     supervised.wait_for_report("the new replica 1 was not ready within 0.5s; all replicas go on as they were")
     started = [int(line.rpartition(" ")[2]) for line in supervised.reports("is process")]
     assert len(started) == 3
-    wait_until(lambda: gone(started[2]), "it ends")
+    wait_until(lambda: not is_alive(started[2]), "it ends")
     assert supervised.alive() == before
     process.terminate()
     assert process.wait(LIMIT) == 143
@@ -324,7 +317,7 @@ def test_sigterm_while_a_new_replica_starts_ends_that_one_too(supervised: Superv
     supervised.wait_for("starting")
     process.send_signal(signal.SIGTERM)
     assert process.wait(LIMIT) == 143
-    assert all(gone(pid) for pid in supervised.said("starting"))
+    assert all(not is_alive(pid) for pid in supervised.said("starting"))
 
 
 def test_sighup_is_ignored_while_all_end_and_by_those_that_end_by_themselves(supervised: Supervised) -> None:

@@ -17,8 +17,9 @@ LONG = os.environ.get("LEASED_TEST_ROLLOUTS") == "long"
 """More replicas and longer faults than in the suite."""
 EVERY = timedelta(seconds=0.5)
 """How often the schedules of `applications/weeks.py` are due."""
-KEPT = {"stays", "changes", "slowly"}
-"""The schedules that both releases have."""
+A = {"stays": "stays", "changes": "A", "slowly": "slowly-A", "goes": "work", "leaves": "fails-once"}
+B = {"stays": "stays", "changes": "B", "slowly": "slowly-B", "comes": "work"}
+"""The first job of each schedule, in either release."""
 
 
 def begin(
@@ -56,10 +57,6 @@ def defined(story: Story) -> dict[str, str]:
     """Return the first job of each schedule that is not retired."""
     rows = story.rows(select(schedule.c.name, schedule.c.definition).where(schedule.c.retired_at.is_(None)))
     return {row.name: json.loads(row.definition)["jobs"][0]["name"] for row in rows}
-
-
-A = {"stays": "stays", "changes": "A", "slowly": "slowly-A", "goes": "work", "leaves": "fails-once"}
-B = {"stays": "stays", "changes": "B", "slowly": "slowly-B", "comes": "work"}
 
 
 def go_on(story: Story, name: str, release: str | None = None, *, by: int | None = None) -> None:
