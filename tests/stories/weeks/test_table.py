@@ -9,7 +9,7 @@ from tests.support.starter import ROOT
 PAGE = ROOT / "docs" / "explanation" / "ordinary-weeks.md"
 STORIES = {
     "A rolling deploy with surge": "weeks/test_deploys.py::test_a_rolling_deploy_with_surge",
-    "A straggler": "test_rollouts.py::test_an_old_replica_that_is_killed_and_restarts_leaves_the_new_definitions_alone",
+    "A straggler": "weeks/test_rollouts.py::test_an_old_replica_that_is_killed_and_restarts_leaves_the_new_definitions_alone",
     "A first replica that does not get ready": (
         "weeks/test_deploys.py::test_a_staged_release_whose_first_replica_does_not_get_ready"
     ),
@@ -21,7 +21,7 @@ STORIES = {
     "A partition": "weeks/test_faults.py::test_a_canary_that_is_cut_off_for_longer_than_t",
     "Two files, one application": "weeks/test_deploys.py::test_two_files_that_claim_one_application",
     "A file that is superseded, until idle": (
-        "test_rollouts.py::test_one_that_would_have_nothing_to_do_says_so_and_ends"
+        "weeks/test_rollouts.py::test_one_that_would_have_nothing_to_do_says_so_and_ends"
     ),
     "A rollout that never comes": "weeks/test_deploys.py::test_a_staged_release_whose_first_replica_does_not_get_ready",
     "All restart at once": "weeks/test_faults.py::test_all_replicas_restart_at_once",
@@ -29,7 +29,7 @@ STORIES = {
     "A lossy failover": "weeks/test_faults.py::test_a_failover_that_loses_the_newest_generation",
     "A reverted file": "weeks/test_deploys.py::test_a_file_that_is_reverted_and_that_again_on_a_developer_s_machine",
     "A forgotten revision": (
-        "test_rollouts.py::test_a_release_that_forgets_its_revision_supersedes_nobody_and_is_told_what_is_missing"
+        "weeks/test_rollouts.py::test_a_release_that_forgets_its_revision_supersedes_nobody_and_is_told_what_is_missing"
     ),
     "A file that is edited": (
         "test_sighup.py::test_the_replicas_of_a_supervisor_are_replaced_while_one_is_killed_and_the_file_is_edited"

@@ -1,67 +1,46 @@
 """Deploys as they go: replicas with an older and with a newer file beside each other (rule 21)."""
 
-import json
-import signal
+from tests.support.replicas import Story
 
-from sqlalchemy import select
-
-from daemon.store.tables import schedule
-from tests.support.replicas import ReplicaProcess, Story
-from tests.support.waiting import wait_until
-
-
-def started(story: Story, release: str, *options: str, web: bool = False) -> ReplicaProcess:
-    replica = story.start("releases.py", *options, environment={"STORY_RELEASE": release}, web=web)
-    story.up(replica)
-    return replica
-
-
-def defined(story: Story) -> dict[str, bool]:
-    """Return the schedules, and whether each is retired."""
-    return {row.name: row.retired_at is not None for row in story.rows(select(schedule))}
+from .deploys import A, B, begin, defined, end, go_on, ruler, start
 
 
 def assert_new_ones_rule(story: Story) -> None:
-    assert defined(story) == {"stays": False, "changes": False, "goes": True, "comes": False}
-    (changed,) = story.rows(select(schedule.c.definition).where(schedule.c.name == "changes"))
-    assert '"name": "new"' in changed.definition
+    assert (ruler(story), defined(story)) == ((2, False), B)
 
 
 def test_an_old_replica_that_is_killed_and_restarts_leaves_the_new_definitions_alone(story: Story) -> None:
-    old = started(story, "old")
-    new = started(story, "new")
+    old = start(story, "A")
+    new = start(story, "B")
     assert_new_ones_rule(story)
     old.kill()
-    again = started(story, "old")
+    again = start(story, "A")
     assert "superseded by generation 2" in again.wait_for_standing()
     assert_new_ones_rule(story)
-    again.send(signal.SIGTERM)
-    again.wait()
+    end(again)
     assert_new_ones_rule(story)
-    begun = len(story.events("began", job="comes"))
-    wait_until(lambda: len(story.events("began", job="comes")) > begun + 1, "the new release goes on alone")
+    go_on(story, "comes", "B")
+    go_on(story, "comes", "B")
     assert_new_ones_rule(story)
     assert new.status is None
 
 
 def test_the_old_release_stands_in_when_the_new_one_has_ended_and_gives_way_when_it_is_back(story: Story) -> None:
-    old = started(story, "old", "--takeover-after=1s")
-    new = started(story, "new", "--takeover-after=1s")
-    new.send(signal.SIGTERM)
-    new.wait()
+    old = start(story, "A", "--takeover-after=1s")
+    new = start(story, "B", "--takeover-after=1s")
+    end(new)
     old.wait_for_line("generation 1 stands in for generation 2")
-    assert defined(story) == {"stays": False, "changes": False, "goes": False, "comes": False}
-    begun = len(story.events("began", job="goes"))
-    wait_until(lambda: len(story.events("began", job="goes")) > begun, "the old release's own schedule is due again")
-    back = started(story, "new", "--takeover-after=1s")
+    assert (ruler(story), defined(story)) == ((1, True), A | {"comes": "work"})
+    go_on(story, "goes", "A")
+    back = start(story, "B", "--takeover-after=1s")
     back.wait_for_line("generation 2 is current")
     assert_new_ones_rule(story)
 
 
 def test_one_that_would_have_nothing_to_do_says_so_and_ends(story: Story) -> None:
-    started(story, "old")
-    started(story, "new")
-    superseded = story.start("releases.py", "--until-idle", environment={"STORY_RELEASE": "old"})
+    start(story, "A")
+    start(story, "B")
+    superseded = begin(story, "A", "--until-idle")
     assert superseded.wait() != 0
     assert "make these current with --take-over" in superseded.output
     assert "Traceback" not in superseded.output
@@ -69,12 +48,10 @@ def test_one_that_would_have_nothing_to_do_says_so_and_ends(story: Story) -> Non
 
 
 def test_replicas_of_different_releases_are_told_apart(story: Story) -> None:
-    started(story, "old")
-    new = started(story, "new")
+    start(story, "A")
+    new = start(story, "B")
     new.wait_for_line("generation 2 is current")
-    listed = story.leased("replicas", "--json")
-    assert listed.wait() == 0, listed.output
-    told = json.loads(listed.output)["items"]
+    told = story.told("replicas")["items"]
     assert sorted((one["generation"], one["rules"]) for one in told) == [(1, False), (2, True)]
     shown = story.leased("replicas")
     assert shown.wait() == 0
@@ -82,48 +59,47 @@ def test_replicas_of_different_releases_are_told_apart(story: Story) -> None:
 
 
 def test_what_comes_next_is_told_at_both_ends_and_counted(story: Story) -> None:
-    old = started(story, "old", "--takeover-after=4s", web=True)
+    old = start(story, "A", "--takeover-after=4s", web=True)
     assert "generation" not in old.readyz()
-    new = started(story, "new", "--takeover-after=4s", web=True)
+    new = start(story, "B", "--takeover-after=4s", web=True)
     assert "these definitions supersede theirs" in new.wait_for_line("runs generation 1")["message"]
     old.wait_for_line("generation 1 is superseded by generation 2: this replica changes no definition")
     assert old.readyz()["ready"]
     assert "is superseded by generation 2" in old.readyz()["generation"]
-    new.send(signal.SIGTERM)
-    new.wait()
+    end(new)
     counting = old.wait_for_line("of which no replica is ready: it rules in ")["message"]
     assert counting.endswith("unless a replica of generation 2 is ready")
     old.wait_for_line("generation 1 stands in for generation 2")
     assert "put on top for good in" in old.readyz()["generation"]
     shown = story.told("status")["generations"]
     assert [(one["number"], one["state"]) for one in shown] == [(2, "next"), (1, "in lieu")]
-    back = started(story, "new", "--takeover-after=4s", web=True)
+    back = start(story, "B", "--takeover-after=4s", web=True)
     assert "generation 2 is next: generation 1 stands in for it; it rules in 4s" in back.wait_for_standing()
     back.wait_for_line("generation 2 is current")
     assert "generation" not in back.readyz()
     history = story.told("generations")["items"]
     assert [(one["number"], one["state"]) for one in history] == [(2, "current"), (1, "superseded")]
     assert history[1]["differs"] == {
-        "added": ["goes"],
+        "added": ["goes", "leaves"],
         "removed": ["comes"],
-        "changed": ["changes"],
+        "changed": ["changes", "slowly"],
         "retimed": [],
     }
     assert [one["pid"] for one in history[1]["replicas"]] == [old.pid]
 
 
 def test_a_release_that_forgets_its_revision_supersedes_nobody_and_is_told_what_is_missing(story: Story) -> None:
-    started(story, "old", "--revision=41")
-    forgetful = started(story, "new")
+    start(story, "A", "--revision=41")
+    forgetful = start(story, "B")
     assert "it has no revision, and generation 1 has 41" in forgetful.wait_for_standing()
-    assert defined(story) == {"stays": False, "changes": False, "goes": False}
-    reminded = started(story, "new", "--revision=42")
+    assert defined(story) == A
+    reminded = start(story, "B", "--revision=42")
     assert "generation 2 is current" in reminded.wait_for_standing()
     assert_new_ones_rule(story)
-    taken = story.start("releases.py", "--revision=42", environment={"STORY_RELEASE": "old"})
+    taken = begin(story, "A", "--revision=42")
     assert taken.wait() == 2
-    assert 'revision 42 of "releases" already stands for other definitions: generation 2' in taken.output
+    assert 'revision 42 of "weeks" already stands for other definitions: generation 2' in taken.output
     assert_new_ones_rule(story)
-    higher = started(story, "old", "--revision=43")
+    higher = start(story, "A", "--revision=43")
     assert "generation 3 is current" in higher.wait_for_standing()
-    assert defined(story)["goes"] is False
+    assert defined(story) == A
