@@ -6,7 +6,7 @@ import each other, and each says in its first line what belongs in it:
     testing   cli                     a replica that a test moves; the command
     service                           one replica as a process: settings, loop, signals, supervisor
     web                               HTTP
-    operations                        what people do to schedules and runs
+    operations                        what people do to schedules and runs, and ask of generations
     execution   recovery   audit      a claimed run to its end; what dead replicas left; the checker
     scheduling   jobs                 which definitions rule, and their run rows; one job at work
     definitions   store   telemetry   what is to run, and when; tables and statements; facts

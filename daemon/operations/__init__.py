@@ -1,1 +1,1 @@
-"""What people do to schedules and runs, whether by command line, Python or HTTP."""
+"""What people do to schedules and runs, and what they ask of generations: by command line, Python or HTTP."""

@@ -1,5 +1,5 @@
 """The address of a database: the URL that users give, in the form that the library's own
-connections use.
+connections use, and the schema of our tables in it.
 """
 
 import re
@@ -22,16 +22,17 @@ Address = Union[str, URL, Engine, "AsyncEngine"]
 (`lease.database.connections.route_to` follows it).
 """
 
-
 _SCHEMA = "schema"
 """The parameter of a URL that names the schema of our tables; no driver hears of it."""
 _LONGEST_NAME = 63
+"""Characters: PostgreSQL cuts off what is longer."""
 
 
 def parse_address(address: Address, schema: str | None = None) -> URL:
     """Return the URL with this library's drivers: psycopg 3, or the standard library's sqlite3.
 
-    The tables are in ``schema``, which is then a parameter of the URL. Raises `LeaseError`, with no password in it, for what cannot be used.
+    The tables are in ``schema``, which is then a parameter of the URL. Raises `LeaseError`, with no
+    password in it, for what cannot be used.
     """
     try:
         url = make_url(address if isinstance(address, str | URL) else address.url)

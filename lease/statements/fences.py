@@ -29,8 +29,8 @@ def fence(connection: Connection, grant: Grant, bound: float = 30.0, schema: str
 
     PostgreSQL locks the row's key and bounds the transaction to ``bound`` seconds; SQLite takes the
     write lock by a write that changes nothing, since a read protects nothing there. ``schema`` has the
-    tables; by default that of the connection. See
-    `lease.fences.fence` for connections that are not the library's own.
+    tables; by default that of the connection. See `lease.fences.fence` for connections that are not
+    the library's own.
     """
     if backend_of(connection).has_functions:
         _fence_by_key(connection, grant, bound, schema or schema_of(connection))

@@ -10,7 +10,7 @@ diary         the notes of each attempt of a job
 mischief      what user code does to its replica, when a file orders it
 witness       triggers that record what happens to leases, runs and definitions
 site          the database of a campaign, and its URLs; pooler: PgBouncer
-fleet         the replicas
+fleet         the replicas; processes: what is started beside them, and what they have started
 faults        what is inflicted on them, a file per target
 users         those who use locks beside the daemon
 lanes         the order of faults

@@ -33,7 +33,7 @@ class SupervisedReplica:
         self._requests = 0
         self._heard, self._words = heard, b""
         self._changed = changed
-        self._told = asyncio.Event()
+        self._has_settled = asyncio.Event()
         self._loop.add_reader(heard, self._hear)
         self.end = asyncio.ensure_future(self._wait())
         """Its exit status, or the negative of the signal that ended it."""
@@ -89,7 +89,7 @@ class SupervisedReplica:
         """Wait until it is ready or has ended, at most ``within`` seconds; return whether it is ready."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within):
-                await self._told.wait()
+                await self._has_settled.wait()
         return self.is_ready and not self.end.done()
 
     def ask(self, request: int) -> None:
@@ -125,7 +125,7 @@ class SupervisedReplica:
         self.found_other_file = OTHER_FILE in self._words
         if READY in self._words and not self.is_ready:
             self.is_ready = True
-            self._told.set()
+            self._has_settled.set()
             self._changed()
 
     async def _wait(self) -> int:
@@ -137,5 +137,5 @@ class SupervisedReplica:
                 os.set_blocking(self._heard, False)
                 self._hear()
             os.close(self._heard)
-            self._told.set()
+            self._has_settled.set()
             self._loop.call_soon(self._changed)
