@@ -17,6 +17,7 @@ from daemon.operations.trigger import trigger
 from daemon.store import statements
 from daemon.store.tables import job_run, replica, run, schedule
 from tests.support.databases import Server, ensure_template, fresh_database
+from tests.support.starter import ROOT
 from tests.support.store import Store, a_schedule
 
 from .corruptions import CORRUPTIONS
@@ -191,3 +192,8 @@ def test_a_run_whose_holder_is_gone_is_left_alone_while_no_replica_is_there_to_s
         write(store, replica, state="running")
         store.shift(replica, started_at=-20.0)
         assert audit(url) == []
+
+
+def test_the_page_has_the_number_of_corruptions() -> None:
+    page = (ROOT / "docs" / "explanation" / "evidence.md").read_text()
+    assert f"| corruptions made by hand, for `leased audit` | {len(CORRUPTIONS)} on each database |" in page
