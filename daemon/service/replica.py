@@ -111,10 +111,12 @@ class Replica:
         """Settle what an earlier crash left (rule 18); live leases are not touched."""
         await self._settler.settle_stale(at_startup=True)
 
-    async def join(self, *, take_over: bool = False) -> bool:
-        """Bring the definitions, now that this replica is ready; return whether they rule (rule 21)."""
+    async def join(self, *, take_over: bool = False) -> bool | None:
+        """Bring the definitions, now that this replica is ready; return whether they rule (rule 21), or
+        None if it was told to drain before it could.
+        """
         brought = await self.rollout.join(take_over=take_over, stopping=lambda: self.draining)
-        return brought is None or brought.rules
+        return None if brought is None else brought.rules
 
     async def tick(self) -> Agenda | None:
         """Do what can be done now and return what is left; None while the database is away."""

@@ -174,12 +174,12 @@ class Service:
         application = self._application
         await replica.clean_up()
         rules = await replica.join(take_over=self._take_over)
-        if not rules and until_idle:
+        if rules is False and until_idle:
             raise Superseded(
                 f'these definitions of "{application.name}" are superseded by others, whose replicas are at work; '
                 "run those, or make these current with --take-over"
             )
-        if not now or replica.draining:
+        if not now or rules is None:
             return []
         return await context.database.write(lambda connection: trigger_now(connection, application.name, now))
 

@@ -41,7 +41,7 @@ async def test_it_returns_the_digest_of_what_is_there_now_modules_included(line:
     before = await check_file(line)
     assert isinstance(before, CheckedFile)
     assert before.digest == load("shop.py").digest
-    write("helper.py", 'WHEN = "0 3 * * *"')
+    write("helper.py", 'WHEN = "0 3 * * *"  # of another size: Python tells compiled files by second and size')
     after = await check_file(line)
     assert isinstance(after, CheckedFile)
     assert after.digest != before.digest

@@ -163,8 +163,9 @@ def test_what_an_old_replica_beside_has_done_and_left_goes_on_with_this_version(
         for made in json.loads((FOLDER / older / f"{kind}.json").read_text()):
             replayed(store, made["statements"], keep=made["does"] not in NOT_KEPT - {"trigger"})
         store.do(go_stale)  # the old replica has died
+    left = {row.id for rows in runs_of(old_url).values() for row in rows}  # what is due since is another matter
     go_on_with_this_version(story, older)
-    assert {row.state for rows in runs_of(old_url).values() for row in rows} == {"succeeded"}
+    assert {row.state for rows in runs_of(old_url).values() for row in rows if row.id in left} == {"succeeded"}
     assert_each_job_succeeded_once(old_url)
     assert story.leased("audit").wait() == 0
 
