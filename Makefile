@@ -24,7 +24,7 @@ $(shell rm -f $(VENV)/.made)
 endif
 endif
 
-.PHONY: help venv demo fast test test-matrix mutants random-mutants chaos soak outages cancels rollouts rolling check format reference lock bench bench-locks clean
+.PHONY: help venv demo fast test stories test-matrix mutants random-mutants chaos soak outages cancels rollouts rolling check format reference lock bench bench-locks clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -40,7 +40,10 @@ fast: $(VENV)/.dev ## the tests that start no process and need no server: half a
 		$(BIN)/python -m pytest --fast -q -n $(WORKERS) -o tmp_path_retention_policy=failed $(PYTEST_ARGS)
 
 test: $(VENV)/.dev ## the whole suite; LEASED_TEST_POSTGRES= a URL, docker, 16, 17 or 18
-	@$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+	@LEASED_STORIES=once $(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+
+stories: $(VENV)/.dev ## the stories of real replicas, each on both kinds of database (the suite tells each on one)
+	@$(BIN)/python -m pytest -n $(WORKERS) tests/stories $(PYTEST_ARGS)
 
 test-matrix: ## the suite on each Python of 3.11 to 3.14 with PostgreSQL 16, 17 and 18: those that are installed
 	@tools/test-matrix
