@@ -22,9 +22,10 @@ from ..telemetry.facts import LeaseChanged, Note
 from ..telemetry.logs import flush_logs
 from ..telemetry.notifier import Notifier
 from ..web.address import WebAddress
+from .outside.hangups import SIGNAL_BASE
 from .outside.outside import Outside
 from .outside.reload import Reload
-from .outside.stop_requests import SIGNAL_BASE, StopRequests
+from .outside.stop_requests import StopRequests
 from .readiness import Readiness
 from .registration import entry_of, expected_wall_clock, registered
 from .replica import Replica

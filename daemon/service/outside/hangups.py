@@ -6,9 +6,12 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import NoReturn
 
 HELD_BACK = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
 """What a process that starts anew in its place holds back until it is caught there."""
+SIGNAL_BASE = 128
+"""A process that signal n stopped exits with this plus n, as in a shell."""
 
 
 class Hangups:
@@ -23,6 +26,9 @@ class Hangups:
         self._terminal = _has_terminal()
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             signal.signal(signal.SIGHUP, self._on_signal)
+        if os.getpid() == 1 and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            # The first process of a container gets no signal without a handler, not even one that was held back.
+            signal.signal(signal.SIGTERM, end_at_once)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)
 
     @contextmanager
@@ -56,6 +62,11 @@ class Hangups:
 def hold_back() -> None:
     """Hold signals back; those that come now reach the program that takes this one's place."""
     signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
+
+
+def end_at_once(number: int, _frame: FrameType | None) -> NoReturn:
+    """End this process with the status of a signal."""
+    os._exit(SIGNAL_BASE + number)
 
 
 def _has_terminal() -> bool:

@@ -5,15 +5,12 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
-from typing import NoReturn
 
 from ...telemetry.facts import Note, Notify
 from ..environment import SUPERVISOR_FD
 from ..replica import Replica
+from .hangups import end_at_once
 
-SIGNAL_BASE = 128
-"""A process that signal n stopped exits with this plus n, as in a shell."""
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -51,7 +48,7 @@ class StopRequests:
             for number in _SIGNALS:
                 loop.remove_signal_handler(number)
                 if self.starts_anew:  # what comes on the way there must not be lost
-                    signal.signal(number, _end)
+                    signal.signal(number, end_at_once)
 
     def start_anew(self) -> None:
         """Drain; the process then starts anew, unless a signal ends it."""
@@ -83,10 +80,6 @@ class StopRequests:
         self.stopping = True
         self._replica.drain()
         self._begun()
-
-
-def _end(number: int, _frame: FrameType | None) -> NoReturn:
-    os._exit(SIGNAL_BASE + number)
 
 
 def supervisor_pipe() -> int | None:

@@ -8,8 +8,8 @@ from contextlib import ExitStack
 
 from ..outside.command_line import CommandLine
 from ..outside.file_check import CheckedFile, WrongFile
+from ..outside.hangups import SIGNAL_BASE
 from ..outside.outside import Outside
-from ..outside.stop_requests import SIGNAL_BASE
 from .restarts import Restarts
 from .slot import Slot
 from .supervised_replica import KILLED_AT, SupervisedReplica

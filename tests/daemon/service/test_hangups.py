@@ -135,6 +135,19 @@ def test_one_that_comes_on_the_way_to_a_start_anew_is_heard_there(start: Start) 
     listener.wait_for("asked")
 
 
+def test_the_first_process_of_a_container_loses_no_request_to_stop_on_the_way_there(start: Start) -> None:
+    """As process 1 it gets no signal without a handler, not even one that was held back."""
+    if subprocess.run(["unshare", "--pid", "--fork", "true"], check=False, stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("no process here may make a pid namespace")
+    listener = start("again", first='set -- unshare --pid --fork --kill-child "$@"')
+    listener.wait_for("held-back")
+    (pid,) = Path(f"/proc/{listener.process.pid}/task/{listener.process.pid}/children").read_text().split()
+    os.kill(int(pid), signal.SIGTERM)
+    listener.go_on()
+    assert listener.process.wait(LIMIT) == 128 + signal.SIGTERM
+    assert not listener.said("listening")
+
+
 def test_under_nohup_it_stays_ignored(start: Start) -> None:
     listener = start("now", first="trap '' HUP")
     listener.wait_for("listening")
