@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from lease.database.address import parse_address
 from lease.errors import LeaseError
 
+from ..jobs.processes.process_tree import MARK
 from .environment import SettingsError, variable_of
 
 _URL, _FILE = variable_of("database_url"), variable_of("database_url_file")
@@ -29,6 +30,8 @@ def url_from_file(in_file: Mapping[str, Any]) -> str | None:
     (``in_file``) name one.
     """
     url, path = os.environ.get(_URL), os.environ.get(_FILE)
+    if url and MARK in os.environ:
+        return None  # in a job, where its replica has named the database, and inherited what had named it
     if url and path:
         raise SettingsError(f"{_URL} and {_FILE} are both set: leave one of them out")
     if path:

@@ -67,12 +67,17 @@ def serve(
     `Outside.to_start_anew` is then set if the process is to start anew instead. Raises `LeaseError` if
     the database cannot be used at the start.
     """
-    # Jobs find the database of their lease there, in any working directory.
-    os.environ["LEASED_DATABASE_URL"] = plain_url(settings.database)
-    if (schema := schema_in(parse_address(settings.database))) not in {None, SCHEMA}:
-        os.environ["LEASED_SCHEMA"] = str(schema)
+    _name_database(settings)
     service = Service(application, settings, facts, take_over=take_over, outside=outside)
     return asyncio.run(service.serve(now, until_idle=until_idle, web=web))
+
+
+def _name_database(settings: Settings) -> None:
+    """Let jobs find the database of their lease, in any working directory, however it was named to this process."""
+    os.environ["LEASED_DATABASE_URL"] = plain_url(settings.database)
+    os.environ.pop("LEASED_SCHEMA", None)  # a flag may have overruled it
+    if (schema := schema_in(parse_address(settings.database))) not in {None, SCHEMA}:
+        os.environ["LEASED_SCHEMA"] = str(schema)
 
 
 class Service:

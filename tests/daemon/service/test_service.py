@@ -38,7 +38,8 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a replica finds in its environment, and leaves there for its children."""
-    monkeypatch.setenv("LEASED_DATABASE_URL", "")
+    for name in ("LEASED_DATABASE_URL", "LEASED_SCHEMA"):
+        monkeypatch.setenv(name, "")
 
 
 @pytest.fixture
@@ -86,6 +87,16 @@ def test_what_is_asked_for_runs_and_until_idle_it_ends_with_0(store: Store, sqli
     (row,) = store.runs()
     assert (row.state, row.trigger, row.requested_why) == ("succeeded", "manual", "leased run --now")
     assert os.environ["LEASED_DATABASE_URL"] == sqlite_url
+
+
+def test_a_schema_that_was_overruled_does_not_lead_the_fences_of_jobs_astray(
+    store: Store, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEASED_SCHEMA", "other")
+    served = Served(a_shop(), sqlite_url)
+    with Notifier(served.facts.append) as notifier:
+        assert serve(served.application, served.settings(), notifier, until_idle=True) == 0
+    assert "LEASED_SCHEMA" not in os.environ
 
 
 async def test_a_job_that_failed_and_is_gone_from_the_file_fails_its_run(database_url: str) -> None:

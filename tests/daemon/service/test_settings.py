@@ -57,6 +57,13 @@ def test_the_url_and_its_file_together_are_refused(monkeypatch: pytest.MonkeyPat
         read_settings()
 
 
+def test_in_a_job_the_url_of_its_replica_counts_whatever_named_it_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEASED_DATABASE_URL_FILE", "/run/secrets/url")
+    monkeypatch.setenv("LEASED_DATABASE_URL", "sqlite:////srv/a.db")
+    monkeypatch.setenv("LEASED_KEEPER", "17.4711")
+    assert read_settings().database == "sqlite:////srv/a.db"
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [(None, "cannot be read: No such file or directory"), ("", "is empty"), ("what:secret", "is of no use")],
