@@ -8,26 +8,51 @@ import json
 import os
 import sys
 
+from lease.database.backend import backend_of
 from lease.errors import LeaseError
 
+from ...definitions.application import Application
 from ...definitions.sources.load import load
 from ...errors import DaemonError
+from ...scheduling.bring import look
+from ...store.migrations.opening import opened_for_reading
+from ...store.migrations.state import SchemaTooOld, TablesMissing, refuse_other_than_newest, revision_of
 from ..settings import read_settings
 
 
 def main() -> int:
-    """Load FILE and its settings, and answer with the digest of its definitions, or the problem."""
+    """Load FILE and its settings, ask the database whether a replica could start with them, and answer with the digest of
+    its definitions, or the problem.
+    """
     order = json.load(sys.stdin)
     with os.fdopen(os.dup(1), "w") as answers:
         os.dup2(2, 1)
         try:
             application = load(order["file"])
-            read_settings(order["flags"], application.settings)
+            settings = read_settings(order["flags"], application.settings)
+            _refuse_what_cannot_start(application.revised(settings.revision), settings.database)
             answer = {"digest": application.digest}
         except (DaemonError, LeaseError) as error:
             answer = {"problem": " ".join(str(error).split())}
         json.dump(answer, answers)
     return 0
+
+
+def _refuse_what_cannot_start(application: Application, url: str) -> None:
+    """Raise what a replica with these definitions would end with: its database is away, has the tables of
+    another version of leased, or knows their revision for other definitions.
+    """
+    with opened_for_reading(url) as connection:
+        if connection is None:
+            return  # a file that the start makes
+        try:
+            refuse_other_than_newest(revision_of(connection), url)
+        except (TablesMissing, SchemaTooOld):
+            if backend_of(connection).is_embedded:
+                return  # the start migrates it
+            raise
+        order, _ = look(connection, application, None)
+        order.refuse_taken(application.name, application.digest, application.revision)
 
 
 if __name__ == "__main__":

@@ -26,13 +26,15 @@ class CheckedFile:
 
 @dataclass(frozen=True, slots=True)
 class WrongFile:
-    """What is wrong with FILE or its settings, as one sentence."""
+    """What is wrong with FILE or its settings, or keeps a replica from starting with them, as one sentence."""
 
     problem: str
 
 
 async def check_file(command_line: CommandLine, longest: float = LONGEST) -> CheckedFile | WrongFile:
-    """Load FILE in a fresh interpreter, as a replica that starts now would, and its settings too."""
+    """Load FILE and its settings in a fresh interpreter, as a replica that starts now would, and ask the database whether
+    that could start.
+    """
     try:
         process = await asyncio.create_subprocess_exec(
             *CHECK,

@@ -4,11 +4,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from daemon.definitions.sources.load import load
+from daemon.scheduling.bring import stage
 from daemon.service.outside import file_check
 from daemon.service.outside.command_line import CommandLine
 from daemon.service.outside.file_check import CheckedFile, WrongFile, check_file
+from daemon.store import migrations
+from tests.support.store import Store
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("processes")]
 
@@ -88,3 +92,32 @@ async def test_an_interpreter_that_is_gone_is_told(line: CommandLine, monkeypatc
     monkeypatch.setattr(file_check, "CHECK", ("/nowhere/python",))
     found = await check_file(line)
     assert found == WrongFile("shop.py cannot be checked: No such file or directory")
+
+
+async def test_what_no_replica_could_start_with_is_wrong_too(line: CommandLine, tmp_path: Path) -> None:
+    """A lone replica would have ended itself for it."""
+    database = f"sqlite:///{tmp_path}/leased.db"
+    revised = replace(line, environment={**line.environment, "LEASED_DATABASE_URL": database, "LEASED_REVISION": "5"})
+    assert isinstance(await check_file(revised), CheckedFile), "the start makes the file"
+    migrations.upgrade(database)
+    with Store(database) as store:
+        store.do(stage, load("shop.py").revised(5), by="a test")
+        assert isinstance(await check_file(revised), CheckedFile)
+        write("helper.py", 'WHEN = "0 3 * * *"')
+        found = await check_file(revised)
+        assert isinstance(found, WrongFile)
+        assert 'revision 5 of "shop" already stands for other definitions' in found.problem
+        assert isinstance(await check_file(replace(revised, flags={"revision": "6"})), CheckedFile)
+        store.do(lambda connection: connection.execute(text("UPDATE leased_version SET version_num = '0002'")))
+        assert isinstance(await check_file(revised), CheckedFile), "the start migrates it"
+        store.do(lambda connection: connection.execute(text("UPDATE leased_version SET version_num = '9999'")))
+        found = await check_file(revised)
+        assert isinstance(found, WrongFile)
+        assert "of a newer version of leased" in found.problem
+
+
+async def test_a_database_that_is_away_is_no_moment_for_a_start(line: CommandLine) -> None:
+    away = {**line.environment, "LEASED_DATABASE_URL": "postgresql://127.0.0.1:1/shop"}
+    found = await check_file(replace(line, environment=away))
+    assert isinstance(found, WrongFile)
+    assert "127.0.0.1:1" in found.problem
