@@ -39,7 +39,7 @@ class Strangers:
     gone: frozenset[str | None]
     """All replicas that had them have ended."""
     unseen: frozenset[str | None]
-    """A replica that has them has not ended, as far as is known."""
+    """A replica that has them has not ended, as far as is known: at most it was taken for dead."""
 
 
 class Patience:
@@ -72,7 +72,7 @@ def strangers(connection: Connection, application: Application, holder: str, see
         return Strangers(frozenset(), frozenset())
     digests_of_others = statements.generation.run_digests_of_others
     unknown -= digests_of_others(connection, application.name, holder, seen_within)
-    unseen = unknown & digests_of_others(connection, application.name, holder, None)
+    unseen = unknown & digests_of_others(connection, application.name, holder, seen_within, or_lost=True)
     return Strangers(frozenset(unknown - unseen), frozenset(unseen))
 
 

@@ -51,7 +51,7 @@ DEPLOYS = (
             Edit(
                 ADOPTION,
                 "    unknown -= digests_of_others(connection, application.name, holder, seen_within)\n"
-                "    unseen = unknown & digests_of_others(connection, application.name, holder, None)\n",
+                "    unseen = unknown & digests_of_others(connection, application.name, holder, seen_within, or_lost=True)\n",
                 "    unseen = set[str | None]()\n",
             ),
         ),

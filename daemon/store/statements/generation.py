@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row, false, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, false, func, insert, or_, select, update
 
 from lease.database.dialects import now, seconds_between
 
@@ -71,11 +71,13 @@ def set_revision(connection: Connection, application: str, number: int, revision
     connection.execute(update(generation).where(*which).values(revision=revision))
 
 
-def run_digests_of_others(connection: Connection, application: str, holder: str, seen_within: float | None) -> set[str]:
+def run_digests_of_others(
+    connection: Connection, application: str, holder: str, seen_within: float, *, or_lost: bool = False
+) -> set[str]:
     """Return the run digests of all schedules that the `others` have."""
-    digests = [row.digest for row in others(connection, application, holder, seen_within) if row.digest]
+    found = others(connection, application, holder, seen_within, or_lost=or_lost)
     query = select(generation.c.run_digests).where(
-        generation.c.application == application, among(generation.c.digest, digests)
+        generation.c.application == application, among(generation.c.digest, [row.digest for row in found if row.digest])
     )
     return {digest for known in connection.scalars(query) for digest in read_run_digests(known)}
 
@@ -88,23 +90,28 @@ def read_run_digests(stored: str) -> list[str]:
     return known if isinstance(known, list) else [run_digest for run_digest, _ in known.values()]
 
 
-def others(connection: Connection, application: str, holder: str | None, seen_within: float | None) -> list[Row[Any]]:
+def others(
+    connection: Connection, application: str, holder: str | None, seen_within: float, *, or_lost: bool = False
+) -> list[Row[Any]]:
     """Return (digest, ready_for) for each set of definitions that replicas besides ``holder`` run.
 
     ``ready_for`` is the seconds since the first of them was ready, or None; the digest of replicas of 0.1.0
-    is None. They do not drain, and were seen in the last ``seen_within`` seconds, or whenever (None): these
-    have not ended, as far as is known.
+    is None. They do not drain, and were seen in the last ``seen_within`` seconds; ``or_lost``: or may yet come
+    back, because nobody knows that they have ended. Some of these were taken for dead for their silence.
     """
     ready_for = seconds_between(func.min(replica.c.ready_at), now()).label("ready_for")
+    living = replica.c.state == "running"
+    taken_for_dead = and_(
+        replica.c.state == "dead", seconds_between(replica.c.seen_at, replica.c.stopped_at) > seen_within
+    )
+    seen = and_(living, seconds_between(replica.c.seen_at, now()) < seen_within)
     query = (
         select(replica.c.digest, ready_for)
         .where(
             replica.c.application == application,
             replica.c.holder != (holder or ""),
-            replica.c.state == "running",
+            or_(living, taken_for_dead) if or_lost else seen,
         )
         .group_by(replica.c.digest)
     )
-    if seen_within is not None:
-        query = query.where(seconds_between(replica.c.seen_at, now()) < seen_within)
     return list(connection.execute(query))

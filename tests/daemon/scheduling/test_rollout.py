@@ -15,6 +15,7 @@ from daemon.definitions.schedule import Schedule
 from daemon.recovery import registry
 from daemon.scheduling.adoption import strangers
 from daemon.scheduling.bring import stage, take_on_top
+from daemon.states import UNSEEN_IS_DEAD
 from daemon.store.tables import replica as replicas
 from daemon.store.tables import run
 from tests.support.manual import until
@@ -324,6 +325,20 @@ async def test_no_run_is_adopted_because_nobody_was_seen_in_an_outage(world: Wor
         await new.sign_of_life()
         await old.sign_of_life()
         await new.sign_of_life()
+    assert world.claimed_by(OLD) == ["changes", "goes"]
+    assert [world.store.run(one).state for one in (run_id, retired)] == ["running", "running"]
+
+
+async def test_no_run_is_adopted_by_the_first_that_starts_after_a_long_outage(world: World) -> None:
+    """It takes all who were not seen for a minute for dead, and they come back a moment later."""
+    old = await world.start(OLD, "a1")
+    run_id, retired = world.trigger("changes"), world.trigger("goes")
+    await world.start(NEW, "b1")
+    world.store.shift(replicas, seen_at=-2 * UNSEEN_IS_DEAD)
+    again = await world.start(NEW, "b2")
+    await again.sign_of_life()
+    await old.sign_of_life()
+    await again.sign_of_life(4 * STEP)
     assert world.claimed_by(OLD) == ["changes", "goes"]
     assert [world.store.run(one).state for one in (run_id, retired)] == ["running", "running"]
 
