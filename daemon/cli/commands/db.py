@@ -13,9 +13,12 @@ from ...recovery.restoring import Restored, prepare_restored
 from ...service.settings import read_settings
 from ...store import migrations
 from ...text import clean
-from ..ask import ask
+from ..ask import ask_url
 from ..options import Database, Json
 from ..screen import screen, write_json
+
+_RESTORING = 3_600.0
+"""Seconds that a restored database may take: every lease is changed, and each run that may overlap has left one."""
 
 db = typer.Typer(
     help="Create or migrate the tables, or print the migrations as a script.",
@@ -76,7 +79,11 @@ def restored(
 
     Lift all tokens above those granted since the backup, end grants, and put back the runs at work.
     """
-    done = ask(database, lambda connection: prepare_restored(connection, by=by, force=force), write=True)
+    url = read_settings({"database_url": database}).database
+    ask_url(url, lambda _: None)  # it is there, and answers soon
+    done = ask_url(
+        url, lambda connection: prepare_restored(connection, by=by, force=force), write=True, patience=_RESTORING
+    )
     if as_json:
         write_json("db-restored", asdict(done))
         return

@@ -2,9 +2,13 @@
 
 import json
 from pathlib import Path
+from time import sleep
+from typing import Any
 
 import pytest
 
+from daemon.cli.ask import ask, ask_url
+from daemon.recovery.restoring import Restored, prepare_restored
 from lease.sync import LeaseClient
 
 from .conftest import Leased
@@ -156,6 +160,18 @@ def test_db_tells_where_it_is_and_prints_the_script(leased: Leased, folder: Path
     script = leased("db", "sql", "--database", "postgresql://u:geheim@nowhere/x").out
     assert "CREATE TABLE" in script
     assert "geheim" not in script
+
+
+def test_restored_takes_the_time_that_a_large_database_needs(leased: Leased, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(*arguments: Any, **given: Any) -> Restored:
+        sleep(1.5)
+        return prepare_restored(*arguments, **given)
+
+    for command in (ask, ask_url):
+        monkeypatch.setattr(command, "__kwdefaults__", {**(command.__kwdefaults__ or {}), "patience": 1.0})
+    monkeypatch.setattr("daemon.cli.commands.db.prepare_restored", slow)
+    leased("db", "upgrade")
+    assert leased("db", "restored").status == 0
 
 
 def test_restored_says_what_it_did_and_refuses_tables_that_are_in_use(leased: Leased) -> None:
