@@ -24,7 +24,7 @@ def fence_connection(connection: Connection, proof: Proof) -> None:
             raise LeaseError(statements.IN_SAVEPOINT)
         file = None
         if backend_of(connection).is_embedded:
-            file = connection.exec_driver_sql("PRAGMA database_list").one()[2]
+            (_, _, file), *_ = connection.exec_driver_sql("PRAGMA database_list")  # main; then those attached, and temp
             proof.refuse_other_file(there, file)
         with proof.turn(file, in_loop=connection.dialect.is_async):
             try:

@@ -118,6 +118,7 @@ def full_sync(folder: Path, *options: str) -> None:
         timeout=LIMIT,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "failed" not in done.stderr
 
 
 def query(url: str, statement: str) -> int:

@@ -52,6 +52,17 @@ def test_from_the_fence_on_nobody_else_can_write(tables: Tables, engine: Engine,
     assert can_write(path)
 
 
+def test_a_connection_may_have_more_than_the_main_database(tables: Tables, engine: Engine, tmp_path: Path) -> None:
+    """Temporary tables, to which `create_all` looks too, and files that are attached."""
+    grant = tables.one("a")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"ATTACH '{tmp_path / 'other.db'}' AS other")
+        connection.exec_driver_sql("CREATE TEMPORARY TABLE mine (id INTEGER)")
+        connection.rollback()
+        with connection.begin():
+            fence(connection, grant)
+
+
 def test_a_fence_that_another_writer_keeps_waiting_fails_as_any_write_does(tables: Tables, sqlite_url: str) -> None:
     """It is no loss, and no mistake of the program's."""
     path = Path(sqlite_url.removeprefix("sqlite:///"))
