@@ -62,6 +62,6 @@ def suggestion(name: str, known: Collection[str]) -> str:
     if near is not None:
         return f'did you mean "{near}"?'
     if len(known) < 2:
-        return f'there is only "{next(iter(known))}"' if known else "there is none"
+        return f'there is only "{next(iter(known))}"' if known else "there are none"
     names = sorted(known)
     return f"there are {', '.join(names[:MOST_NAMES])}{', …' if len(names) > MOST_NAMES else ''}"

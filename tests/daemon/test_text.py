@@ -13,7 +13,7 @@ from daemon.text import MOST_NAMES, nearest, suggestion
         ("nightly", ["Nightly Sync"], 'did you mean "Nightly Sync"?'),
         ("colour", ["timeout", "retries"], "there are retries, timeout"),
         ("colour", ["timeout"], 'there is only "timeout"'),
-        ("colour", [], "there is none"),
+        ("colour", [], "there are none"),
     ],
 )
 def test_an_unknown_name_is_answered_with_the_nearest_or_with_what_there_is(

@@ -4,7 +4,7 @@ from ...errors import NotFound
 from .generations import GenerationLine, RunBy, read_generations
 from .history import JobRunLine, RunDetail, RunLine, read_run, read_runs
 from .locks import Lock, read_locks
-from .names import applications, applications_with, schedule_names
+from .names import applications, applications_with, require_application, require_schedule, schedule_names
 from .overview import Overview, RunningJob, RunningRun, ScheduleLine, WaitingRun, read_overview
 from .problems import Problem, problems
 from .replicas import ReplicaLine, read_replicas
@@ -38,6 +38,8 @@ __all__ = [
     "read_replicas",
     "read_run",
     "read_runs",
+    "require_application",
+    "require_schedule",
     "schedule_names",
     "summary",
 ]

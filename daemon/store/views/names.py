@@ -1,8 +1,10 @@
 """The names of schedules, and the applications that have them."""
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, union
 
-from ..tables import generation, schedule
+from ...errors import NotFound
+from ...text import suggestion
+from ..tables import generation, replica, schedule
 
 
 def applications_with(connection: Connection, name: str) -> list[str]:
@@ -11,13 +13,28 @@ def applications_with(connection: Connection, name: str) -> list[str]:
     return list(connection.scalars(query.order_by(schedule.c.application)))
 
 
-def schedule_names(connection: Connection) -> list[str]:
-    """Return the names of all schedules that are not retired."""
-    query = select(schedule.c.name).where(schedule.c.retired_at.is_(None)).distinct()
-    return list(connection.scalars(query.order_by(schedule.c.name)))
+def schedule_names(connection: Connection, application: str | None = None, *, retired: bool = False) -> list[str]:
+    """Return the names of all schedules, or of those of an application; with ``retired`` also of these."""
+    query = select(schedule.c.name).distinct().order_by(schedule.c.name)
+    if application is not None:
+        query = query.where(schedule.c.application == application)
+    return list(connection.scalars(query if retired else query.where(schedule.c.retired_at.is_(None))))
 
 
 def applications(connection: Connection) -> list[str]:
-    """Return the names of all applications that have brought definitions."""
-    query = select(generation.c.application).distinct().order_by(generation.c.application)
-    return list(connection.scalars(query))
+    """Return the names of all applications that have replicas or have brought definitions."""
+    return sorted(connection.scalars(union(*(select(each.c.application) for each in (generation, schedule, replica)))))
+
+
+def require_application(connection: Connection, name: str | None) -> None:
+    """Raise `NotFound` unless there is an application of this name; None is any."""
+    if name is not None and name not in (known := applications(connection)):
+        raise NotFound(f'there is no application "{name}"; {suggestion(name, known)}')
+
+
+def require_schedule(connection: Connection, name: str | None, application: str | None) -> None:
+    """Raise `NotFound` unless there is, or was, a schedule of this name, in ``application`` if one is given."""
+    require_application(connection, application)
+    if name is not None and name not in (known := schedule_names(connection, application, retired=True)):
+        of = "" if application is None else f' of "{application}"'
+        raise NotFound(f'there is no schedule "{name}"{of}; {suggestion(name, known)}')

@@ -177,6 +177,46 @@ def test_a_mistake_on_the_command_line(leased: Leased, folder: Path, arguments: 
     nothing_half_done(folder)
 
 
+NO_APPLICATION = 'there is no application "shpo"; did you mean "shop"?'
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["status", "--application", "shpo"], NO_APPLICATION),
+        (["status", "--check", "--application", "shpo"], NO_APPLICATION),
+        (["runs", "--application", "shpo"], NO_APPLICATION),
+        (["runs", "nightly", "--application", "shpo"], NO_APPLICATION),
+        (["runs", "nighly"], 'there is no schedule "nighly"; did you mean "nightly"?'),
+        (
+            ["runs", "nighly", "--application", "shop"],
+            'there is no schedule "nighly" of "shop"; did you mean "nightly"?',
+        ),
+        (["replicas", "--application", "shpo"], NO_APPLICATION),
+        (["generations", "--application", "shpo"], NO_APPLICATION),
+        (["audit", "--application", "shpo"], NO_APPLICATION),
+        (["trigger", "nightly", "--application", "shpo"], NO_APPLICATION),
+        (["trigger", "nighly"], 'there is no schedule "nighly"; did you mean "nightly"?'),
+        (["show", "7"], "run 7 does not exist"),
+        (["cancel", "7"], "run 7 does not exist"),
+    ],
+)
+def test_a_name_that_is_not_there_is_an_error_and_no_empty_answer(
+    leased: Leased, arguments: list[str], said: str
+) -> None:
+    leased("sync", "shop.py")
+    one_sentence(leased(*arguments), 1, said)
+
+
+def test_a_retired_schedule_and_an_application_of_which_nothing_has_run_are_there(leased: Leased, folder: Path) -> None:
+    leased("sync", "shop.py")
+    (folder / "shop.py").write_text((folder / "shop.py").read_text().replace('"nightly"', '"daily"'))
+    leased("sync", "shop.py")
+    for arguments in (["runs", "nightly"], ["runs", "daily", "--application", "shop"], ["replicas"]):
+        answer = leased(*arguments, "--json")
+        assert (answer.status, answer.document["items"]) == (0, [])
+
+
 @pytest.mark.parametrize("command", ["why", "pause", "resume", "retry", "backfill", "lock", "doctor"])
 def test_a_command_whose_time_has_not_come_is_refused(leased: Leased, command: str) -> None:
     one_sentence(leased(command, "x", "--wait", "30s"), 2, f"the command {command} does not exist yet; ")

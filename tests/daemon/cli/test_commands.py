@@ -104,7 +104,7 @@ def test_trigger_asks_which_application_where_several_have_the_schedule(leased: 
     answer = leased("trigger", "nightly")
     assert (answer.status, answer.err) == (
         2,
-        'leased: several applications have a schedule "nightly": add --application bank\n',
+        'leased: several applications have a schedule "nightly": add --application bank or shop\n',
     )
     assert leased("trigger", "nightly", "--application", "shop").status == 0
     answer = leased("trigger", "nighly")

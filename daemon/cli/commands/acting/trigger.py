@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from ....operations.requester import recordable, requester
 from ....operations.trigger import trigger as trigger_run
-from ....store.views import NotFound, applications_with, schedule_names
+from ....store.views import NotFound, applications_with, require_application, schedule_names
 from ....text import suggestion
 from ...ask import ask
 from ...failures import Misused
@@ -35,6 +35,7 @@ def trigger(
     who = recordable("--by", by) if by is not None else requester()
 
     def transaction(connection: Connection) -> tuple[str, int]:
+        require_application(connection, application)
         found = application if application is not None else _infer(connection, schedule)
         return found, trigger_run(connection, found, schedule, requested_by=who, why=why, params=given)
 
@@ -52,7 +53,7 @@ def _infer(connection: Connection, schedule: str) -> str:
     if len(found) == 1:
         return found[0]
     if found:
-        raise Misused(f'several applications have a schedule "{schedule}": add --application {found[0]}')
+        raise Misused(f'several applications have a schedule "{schedule}": add --application {" or ".join(found)}')
     raise NotFound(f'there is no schedule "{schedule}"; {suggestion(schedule, schedule_names(connection))}')
 
 

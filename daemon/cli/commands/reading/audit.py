@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import typer
+from sqlalchemy import Connection
 
 from ....audit import Promise, Violation, check
-from ....audit.history.tables import BOUNDS, History, history, read_tables
+from ....audit.history.tables import BOUNDS, History, Tables, history, read_tables
+from ....store.views import require_application
 from ....text import clean, number, when
 from ...ask import ask
 from ...failures import FAILED
@@ -37,7 +39,12 @@ class Finding:
 
 def audit(database: Database = None, application: Application = None, as_json: Json = False) -> None:
     """Check the history against what is promised; exit with status 1 if a promise is broken."""
-    tables = ask(database, lambda connection: read_tables(connection, application), patience=PATIENCE)
+
+    def read(connection: Connection) -> Tables:
+        require_application(connection, application)
+        return read_tables(connection, application)
+
+    tables = ask(database, read, patience=PATIENCE)
     whole = history(tables)
     found = check(whole.facts, BOUNDS)
     if as_json:

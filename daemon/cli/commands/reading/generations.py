@@ -9,8 +9,8 @@ from sqlalchemy import Connection
 from ....operations.generations import GenerationStanding, beside_each_other, read_standings
 from ....recovery.deaths import neighbours, proven_dead
 from ....service.settings import read_settings
-from ....store.views import NotFound, applications
-from ....text import suggestion, when
+from ....store.views import require_application
+from ....text import when
 from ...ask import ask
 from ...options import Application, Database, Json
 from ...screen import add, print_sentences, screen, table, write_json
@@ -30,8 +30,7 @@ def generations(
     takeover_after = read_settings({"database_url": database}).takeover_after
 
     def read(connection: Connection) -> list[GenerationStanding]:
-        if application is not None and application not in (known := applications(connection)):
-            raise NotFound(f'there is no application "{application}"; {suggestion(application, known)}')
+        require_application(connection, application)
         dead = proven_dead(neighbours(connection))
         return read_standings(connection, application, limit=limit, dead=dead, takeover_after=takeover_after)
 

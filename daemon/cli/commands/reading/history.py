@@ -4,9 +4,10 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
+from sqlalchemy import Connection
 
 from ....states import RunState
-from ....store.views import JobRunLine, RunDetail, plain, read_run, read_runs
+from ....store.views import JobRunLine, RunDetail, RunLine, plain, read_run, read_runs, require_schedule
 from ....text import clean, lasted, number, when
 from ...ask import ask
 from ...failures import Misused
@@ -34,10 +35,12 @@ def runs(
     """List the runs, latest first."""
     if state is not None and state not in _STATES:
         raise Misused(f'there is no state "{state}"; use one of {", ".join(_STATES)}')
-    found = ask(
-        database,
-        lambda connection: read_runs(connection, limit=limit, application=application, schedule=schedule, state=state),
-    )
+
+    def read(connection: Connection) -> list[RunLine]:
+        require_schedule(connection, schedule, application)
+        return read_runs(connection, limit=limit, application=application, schedule=schedule, state=state)
+
+    found = ask(database, read)
     if as_json:
         write_json("runs", {"items": found})
         return

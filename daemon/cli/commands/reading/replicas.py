@@ -3,10 +3,11 @@
 from typing import Annotated
 
 import typer
+from sqlalchemy import Connection
 
 from ....recovery.deaths import neighbours, proven_dead
 from ....states import LIVE
-from ....store.views import ReplicaLine, read_replicas
+from ....store.views import ReplicaLine, read_replicas, require_application
 from ....text import ago, when
 from ...ask import ask
 from ...options import Application, Database, Json
@@ -22,9 +23,13 @@ def replicas(
     as_json: Json = False,
 ) -> None:
     """List the replicas and when each was last seen."""
-    found = ask(
-        database, lambda c: read_replicas(c, application=application, past=past, dead=proven_dead(neighbours(c)))
-    )
+
+    def read(connection: Connection) -> list[ReplicaLine]:
+        require_application(connection, application)
+        dead = proven_dead(neighbours(connection))
+        return read_replicas(connection, application=application, past=past, dead=dead)
+
+    found = ask(database, read)
     if as_json:
         write_json("replicas", {"items": found})
         return

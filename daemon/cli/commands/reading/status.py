@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from ....operations.generations import GenerationStanding, beside_each_other, read_standings
 from ....recovery.deaths import neighbours, proven_dead
 from ....service.settings import read_settings
-from ....store.views import Overview, Problem, RunningRun, ScheduleLine, problems, read_overview
+from ....store.views import Overview, Problem, RunningRun, ScheduleLine, problems, read_overview, require_application
 from ....text import ago, clean, lasted, number, when
 from ...ask import ask
 from ...failures import FAILED
@@ -31,6 +31,7 @@ def status(
     takeover_after = read_settings({"database_url": database}).takeover_after
 
     def read(connection: Connection) -> tuple[Overview, list[GenerationStanding]]:
+        require_application(connection, application)
         dead = proven_dead(neighbours(connection))
         standings = read_standings(connection, application, dead=dead, takeover_after=takeover_after)
         return read_overview(connection, application, dead=dead), beside_each_other(standings)
