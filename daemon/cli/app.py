@@ -57,7 +57,9 @@ COMMANDS = {
         "audit",
         "Check the history against what is promised; exit with status 1 if a promise is broken.",
     ),
-    "db": LazyCommand("db", "db", "Create or migrate the tables, or print the migrations as a script."),
+    "db": LazyCommand(
+        "db", "db", "Create or migrate the tables, prepare those of a backup, or print the migrations as a script."
+    ),
 }
 """The commands in the order of the help; a test compares each help line with the command's
 docstring.

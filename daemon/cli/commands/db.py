@@ -14,6 +14,7 @@ from ...service.settings import read_settings
 from ...store import migrations
 from ...text import clean
 from ..ask import ask_url
+from ..failures import USAGE
 from ..options import Database, Json
 from ..screen import screen, write_json
 
@@ -21,11 +22,18 @@ _RESTORING = 3_600.0
 """Seconds that a restored database may take: every lease is changed, and each run that may overlap has left one."""
 
 db = typer.Typer(
-    help="Create or migrate the tables, or print the migrations as a script.",
-    no_args_is_help=True,
+    help="Create or migrate the tables, prepare those of a backup, or print the migrations as a script.",
+    invoke_without_command=True,
     add_completion=False,
     rich_markup_mode=None,
 )
+
+
+@db.callback()
+def without_a_command(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        sys.stderr.write(context.get_help() + "\n")
+        raise typer.Exit(USAGE)
 
 
 @db.command()
@@ -66,7 +74,7 @@ def sql(
     sys.stdout.write(migrations.sql(backend_of(url).name, since, schema_in(url)))
 
 
-@db.command()
+@db.command(short_help="Prepare a database that was restored from a backup.")
 def restored(
     by: Annotated[
         int, typer.Option(metavar="N", min=1, max=2**62, help="Lift the tokens by N at least.", show_default=False)
@@ -95,7 +103,7 @@ def _lines(done: Restored) -> list[str]:
     put_back = f" (run {', '.join(map(str, done.runs_put_back))})" if done.runs_put_back else ""
     cancelled = f" (run {', '.join(map(str, done.runs_cancelled))})" if done.runs_cancelled else ""
     return [
-        f"tokens of {done.leases} leases lifted to {done.token}; names that are new begin there",
+        f"tokens lifted to {done.token}, of {done.leases} {'lease' if done.leases == 1 else 'leases'}; new names begin there",
         f"grants ended: {len(done.grants_ended)}",
         f"runs at work put back: {len(done.runs_put_back)}{put_back}",
         f"runs ended that were marked as cancelled: {len(done.runs_cancelled)}{cancelled}",

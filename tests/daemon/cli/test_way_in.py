@@ -13,10 +13,12 @@ def test_the_version(process: Leased) -> None:
     assert answer.out.startswith("leased ")
 
 
-def test_without_a_command_there_is_help(leased: Leased) -> None:
-    answer = leased()
+@pytest.mark.parametrize("group", [(), ("db",)], ids=["leased", "leased db"])
+def test_without_a_command_there_is_help(leased: Leased, group: tuple[str, ...]) -> None:
+    answer = leased(*group)
     assert answer.status == 2
-    assert "Commands:" in answer.err
+    assert answer.err.startswith("Usage: leased ")
+    assert "\nCommands:\n" in answer.err
 
 
 def test_commands_of_later_are_not_in_the_help(leased: Leased) -> None:
