@@ -104,8 +104,12 @@ def take_on_top(connection: Connection, application: Application, *, by: str) ->
         _set_revision(connection, application, order.latest(digest), counts_as)
     else:
         _add(connection, application, by, counts_as)
-    own = look(connection, application, None)[0].latest(digest)
-    report = _write(connection, application, own, in_lieu=False)
+    order, _ = look(connection, application, None)
+    own = order.latest(digest)
+    if own is not None and own is order.ruler and order.is_newest(own):
+        report = sync(connection, application, retire=True)  # what they changed as they came stays recorded
+    else:
+        report = _write(connection, application, own, in_lieu=False)
     return Brought(*look(connection, application, None), report, rules=True)
 
 

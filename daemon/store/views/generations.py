@@ -48,7 +48,9 @@ class GenerationLine:
     """By schedule, a digest of what execution reads and one of all; of those that rule or live only."""
     replicas: tuple[RunBy, ...] = field(default=())
     away_for: float | None = None
-    """Seconds since one of its replicas was last seen, if none is ready; None if none is known."""
+    """Seconds since one of its replicas was last seen, if none is ready, or since its definitions came into
+    the database, if that was later; None if neither is known.
+    """
 
 
 def read_generations(
@@ -63,7 +65,10 @@ def read_generations(
     known = or_(generation.c.rules, generation.c.digest.in_(digests))
     place = func.row_number().over(partition_by=generation.c.application, order_by=generation.c.number.desc())
     all_ = select(
-        generation, case((known, generation.c.run_digests), else_=null()).label("known"), place.label("place")
+        generation,
+        case((known, generation.c.run_digests), else_=null()).label("known"),
+        seconds_between(generation.c.ruled_at, now()).label("ruled_ago"),
+        place.label("place"),
     )
     if application is not None:
         all_ = all_.where(generation.c.application == application)
@@ -116,8 +121,10 @@ def _line(row: Row[Any], seen: list[Row[Any]], living: list[Row[Any]]) -> Genera
         )
         for one in living
     )
-    was_ready = [one.seen_ago for one in seen if one.ready_for is not None]
-    is_away = was_ready and not any(one.is_ready for one in runs)
+    gone_for = [one.seen_ago for one in seen if one.ready_for is not None]
+    if row.ruled_ago is not None:
+        gone_for.append(row.ruled_ago)
+    is_away = gone_for and not any(one.is_ready for one in runs)
     return GenerationLine(
         row.application,
         row.number,
@@ -131,7 +138,7 @@ def _line(row: Row[Any], seen: list[Row[Any]], living: list[Row[Any]]) -> Genera
         row.changes,
         _fingerprints(row.known),
         runs,
-        min(was_ready) if is_away else None,
+        min(gone_for) if is_away else None,
     )
 
 

@@ -18,6 +18,7 @@ from daemon.definitions.sources.load import load
 from daemon.recovery import registry
 from daemon.scheduling.bring import bring
 from daemon.store import migrations
+from daemon.store.tables import generation as generations
 from daemon.store.tables import replica as replicas
 from tests.support.store import Store
 from tests.support.waiting import LIMIT
@@ -120,8 +121,33 @@ def test_one_screen_shows_those_that_live_beside_each_other(
     assert "Generation" not in shown, "nothing comes next as long as both are there"
     shop.unseen_for(holder, 20.0)
     shop.store.shift(replicas, ready_at=-AN_HOUR)
+    shop.store.shift(generations, ruled_at=-AN_HOUR)
     said = r"Generation 1 of shop is superseded: it rules in about \d+s unless a replica of generation 2 is ready\."
     assert re.search(said, leased("status").out)
+
+
+def test_the_time_that_is_told_counts_from_when_the_newer_one_came_to_rule(
+    leased: Leased, shop: Shop, old: Application, new: Application
+) -> None:
+    """Its replicas may have been away before that, as when it is put on top anew."""
+    holder = shop.start(new, "web1")
+    shop.unseen_for(holder, AN_HOUR + 40.0)
+    shop.start(old, "web2")
+    leased("sync", "new.py", "--take-over")
+    said = "Generation 2 of shop is superseded: it rules in about 1m unless a replica of generation 3 is ready."
+    assert said in leased("status").out
+
+
+def test_what_rules_already_keeps_what_it_changed_when_it_is_put_on_top_once_more(
+    leased: Leased, shop: Shop, old: Application
+) -> None:
+    shop.start(old, "web1")
+    (before,) = leased("generations", "--json").document["items"]
+    assert leased("sync", "old.py", "--take-over").out == (
+        "these definitions are generation 1 already, current\nunchanged: 2 schedules\n"
+    )
+    (after,) = leased("generations", "--json").document["items"]
+    assert (after["changes"], after["ruled_at"]) == (before["changes"], before["ruled_at"])
 
 
 def test_what_is_staged_is_shown_although_nobody_runs_it(
