@@ -33,8 +33,19 @@ def confirm_superseding(application: Application, settings: Settings, *, take_ov
     question = f"{superseded} of {application.name}; supersede this? Nothing of theirs is cancelled. [y/N] "
     sys.stderr.write(clean(question))
     sys.stderr.flush()
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+    if _answer().strip().lower() not in ("y", "yes"):
         raise NotConfirmed("nothing was started, and nothing was changed; --yes answers the question")
+
+
+def _answer() -> str:
+    """Read a line; end that of the question where Ctrl-C or Ctrl-D leaves it open."""
+    answer = ""
+    try:
+        answer = sys.stdin.readline()
+    finally:
+        if not answer.endswith("\n"):
+            sys.stderr.write("\n")
+    return answer
 
 
 def _superseded(application: Application, settings: Settings, *, take_over: bool) -> str | None:

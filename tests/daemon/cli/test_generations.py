@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -230,6 +231,16 @@ class Terminal:
         assert said in text
         return text
 
+    def rest(self) -> str:
+        """Return what it has said since."""
+        heard = b""
+        while select.select([self._ours], [], [], 0)[0]:
+            try:
+                heard += os.read(self._ours, 4096)
+            except OSError:
+                break
+        return heard.decode()
+
     def answer(self, text: str) -> int:
         os.write(self._ours, text.encode())
         return self.end()
@@ -278,6 +289,22 @@ def test_at_a_terminal_it_asks_before_it_supersedes_and_does_nothing_without_a_y
     assert "2 replicas on web1, web2 run generation 1 of shop; supersede this?" in asked
     assert terminal.answer("\n") == 1
     assert numbers(leased) == [1]
+
+
+@pytest.mark.usefixtures("new")
+@pytest.mark.parametrize("key", ["Ctrl-C", "Ctrl-D"])
+def test_what_is_said_after_a_question_without_an_answer_is_on_a_line_of_its_own(
+    shop: Shop, old: Application, at_a_terminal: Start, key: str
+) -> None:
+    shop.start(old, "web1")
+    terminal = at_a_terminal("new.py")
+    terminal.until("[y/N] ")
+    if key == "Ctrl-D":
+        assert terminal.answer("\x04") == 1
+    else:
+        terminal.process.send_signal(signal.SIGINT)
+        assert terminal.end() == 130
+    assert terminal.rest().startswith("\r\n")
 
 
 @pytest.mark.usefixtures("new")
