@@ -7,7 +7,7 @@
 
 `starvation`                              how busy this machine is with others, for promises that are made in seconds
 `processes`                               what starts processes asks for it, and is none of the fast tests
-`passing_seconds`                         what takes a second or more asks for it, and is none of them either
+`passing_seconds`                         what must let time pass asks for it, and is none of them either
 """
 
 import gc

@@ -23,7 +23,7 @@ from tests.lease.stores import QUICK, SELDOM, SHORT, STEADY, Recorder, Tables, u
 from tests.support.starvation import Starvation
 from tests.support.waiting import LIMIT
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("passing_seconds")]
 
 
 @pytest.fixture

@@ -14,6 +14,8 @@ from lease.background import BackgroundLoop
 from tests.lease.stores import in_thread
 from tests.support.waiting import LIMIT
 
+pytestmark = pytest.mark.usefixtures("passing_seconds")
+
 
 async def running() -> asyncio.AbstractEventLoop:
     return asyncio.get_running_loop()

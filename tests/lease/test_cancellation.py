@@ -12,7 +12,7 @@ from lease import Grant, Lease, LeaseClient, LeaseLost, LeaseRecord, events
 from lease.testing import MemoryStore
 from tests.lease.stores import SELDOM, STEADY, Recorder, until
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("passing_seconds")]
 Body = Callable[[], Awaitable[object]]
 
 

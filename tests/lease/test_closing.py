@@ -16,6 +16,8 @@ from tests.lease.stores import HASTY, SELDOM, STEADY, Recorder, Tables, in_threa
 from tests.support.starvation import Starvation
 from tests.support.waiting import LIMIT, wait_until
 
+pytestmark = pytest.mark.usefixtures("passing_seconds")
+
 
 @pytest.fixture
 def told() -> Recorder:

@@ -21,6 +21,8 @@ from tests.lease.stores import STEADY, Recorder, Tables, in_thread
 from tests.support.starvation import Starvation
 from tests.support.waiting import LIMIT, wait_until
 
+pytestmark = pytest.mark.usefixtures("passing_seconds")
+
 
 @pytest.fixture
 def told() -> Recorder:

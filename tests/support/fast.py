@@ -1,12 +1,13 @@
 """`--fast`: the tests that start no process, those on a PostgreSQL server left out as well.
 
 A pytest plugin. There is no list of them: a test that starts a process asks for the fixture
-`processes`, mostly through another fixture, and one that takes a second or more asks for `passing_seconds`;
-all others are fast, and fail if they start a process.
+`processes`, mostly through another fixture, and one for which time must pass, or that tries many cases,
+asks for `passing_seconds`; all others are fast, and fail if they start a process.
 """
 
 import sys
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 
@@ -27,13 +28,18 @@ def processes() -> None:
 
 @pytest.fixture(scope="session")
 def passing_seconds() -> None:
-    """Mark a test that takes a second or more: seconds must pass on a real clock, or it tries many cases."""
+    """Mark a test that takes long: time must pass on a real clock, or it tries many cases."""
 
 
 def is_fast(item: pytest.Item) -> bool:
     parameters = getattr(item, "callspec", None)
     on_a_server = parameters is not None and "postgres" in parameters.params.values()
     return SLOW.isdisjoint(getattr(item, "fixturenames", ())) and not on_a_server
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not even import the stories: each of them starts replicas."""
+    return True if config.getoption("fast") and collection_path.name == "stories" else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -17,6 +17,8 @@ from tests.lease.stores import HASTY, SELDOM, Tables, in_thread
 from tests.support.proxy import Proxy
 from tests.support.waiting import LIMIT, wait_until
 
+pytestmark = pytest.mark.usefixtures("passing_seconds")
+
 
 def waiting_for(tables: Tables, name: str) -> list[str]:
     return [waiter.label for waiter in tables.record(name).waiting]

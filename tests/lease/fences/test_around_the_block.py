@@ -12,6 +12,8 @@ from tests.lease.fences import connections
 from tests.lease.stores import SELDOM, Recorder, Tables, until
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.usefixtures("passing_seconds")
+
 AROUND = "is still open here, around its block"
 
 

@@ -16,7 +16,7 @@ from lease.fences.drivers import question_of
 from tests.lease.stores import HASTY, Tables
 from tests.support.postgres import plain
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("passing_seconds")]
 WRITE = "INSERT INTO written VALUES ('by a zombie')"
 
 

@@ -13,6 +13,8 @@ from lease.sync import Lease, LeaseClient
 from tests.lease.stores import Recorder, Tables, in_thread, until
 from tests.support.waiting import LIMIT, wait_until
 
+pytestmark = pytest.mark.usefixtures("passing_seconds")
+
 OFTEN = LeaseTiming(ttl=20, renew_every=0.05)
 """Renewals come often, and nothing is lost for want of them on a busy machine."""
 
