@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, exists, null, or_, 
 from lease.database.dialects import now
 
 from ..tables import run, schedule
-from .dialects import among, pending
+from .dialects import all_pending, among, pending
 
 
 def pending_definitions(connection: Connection, application: str) -> list[Row[Any]]:
@@ -20,7 +20,7 @@ def pending_definitions(connection: Connection, application: str) -> list[Row[An
     query = (
         select(run.c.schedule, run.c.digest, is_retired)
         .join(schedule, and_(schedule.c.application == run.c.application, schedule.c.name == run.c.schedule))
-        .where(run.c.application == application, pending())
+        .where(run.c.application == application, all_pending())
     )
     return list(connection.execute(query.distinct()))
 
@@ -43,7 +43,7 @@ def cancel_retired(connection: Connection, application: str, strange: Collection
     )
     ended = connection.scalars(
         update(run)
-        .where(run.c.application == application, pending(), retired, _of(strange))
+        .where(run.c.application == application, all_pending(), retired, _of(strange))
         .values(state="cancelled", reason="retired", available_at=null(), finished_at=now())
         .returning(run.c.schedule)
     )

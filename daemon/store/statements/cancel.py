@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Text, case, func, literal
 from lease.database.dialects import now
 
 from ..tables import run
-from .dialects import pending, unfinished
+from .dialects import all_pending, pending, unfinished
 
 
 def marked() -> ColumnElement[bool]:
@@ -55,7 +55,7 @@ def find_pending(connection: Connection, application: str | None) -> list[Row[An
 
     Only a replica of an earlier version, which knows no marks, puts back such a run.
     """
-    query = select(run.c.id, run.c.application, run.c.schedule).where(pending(), marked())
+    query = select(run.c.id, run.c.application, run.c.schedule).where(all_pending(), marked())
     if application is not None:
         query = query.where(run.c.application == application)
     return list(connection.execute(query))

@@ -15,6 +15,7 @@ from sqlalchemy import (
     ColumnElement,
     Dialect,
     Text,
+    and_,
     bindparam,
     cast,
     literal_column,
@@ -45,6 +46,13 @@ def unfinished(of: Any = run) -> ColumnElement[bool]:
     """Return the condition that a run is not over, as the index has it."""
     condition: ColumnElement[bool] = of.c.state.in_([PENDING, RUNNING])
     return condition
+
+
+def all_pending() -> ColumnElement[bool]:
+    """Return the condition that a run is pending, for a search of all runs: SQLite takes a partial index only
+    for the condition that the index has.
+    """
+    return and_(unfinished(), pending())
 
 
 class _Strings(TypeDecorator[list[str]]):
