@@ -52,16 +52,19 @@ class Pulse:
         """
         while True:
             await asyncio.sleep(_SAVE_EVERY)
-            try:
-                await self._save_progress()
-                if self._state() != self._shown or monotonic() - self._touched > self._touch_every:
-                    await self.touch()
-                    if not self._draining():
-                        await self._rollout.look()
-            except StoreUnavailable:
-                self._rollout.lose_contact()
-            except Exception as error:  # noqa: BLE001 - without a pulse, others would take this replica for dead
-                self._context.notify(Note(f"internal error in leased; runs continue: {error!r}"))
+            for part in (self._show_life, self._save_progress):  # what keeps one off keeps the other off no time
+                try:
+                    await part()
+                except StoreUnavailable:
+                    self._rollout.lose_contact()
+                except Exception as error:  # noqa: BLE001 - without a pulse, others would take this replica for dead
+                    self._context.notify(Note(f"internal error in leased; runs continue: {error!r}"))
+
+    async def _show_life(self) -> None:
+        if self._state() != self._shown or monotonic() - self._touched > self._touch_every:
+            await self.touch()
+            if not self._draining():
+                await self._rollout.look()
 
     async def touch(self) -> None:
         """Record that this replica is alive: then one that loses a lease has not died (rule 16).

@@ -132,6 +132,7 @@ def _start_anew(line: CommandLine, outside: Outside, holder: str) -> int:
     """Replace this process by a new start of its command line; raises `DaemonError` if that fails."""
     hold_back()
     flush_logs()
+    outside.manager.starting_anew()
     try:
         line.start_anew({**outside.manager.variables, EARLIER_HOLDER: holder})
     except OSError as error:

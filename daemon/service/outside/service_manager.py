@@ -54,6 +54,10 @@ class ServiceManager:
         now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1_000
         self._send("RELOADING=1", f"MONOTONIC_USEC={now}", f"STATUS={status}")
 
+    def starting_anew(self) -> None:
+        """Tell that this process is about to be replaced; the watchdog waits for the new start from here on."""
+        self._send("WATCHDOG=1", "STATUS=starting anew")
+
     def stopping(self, status: str) -> None:
         """Tell that the service ends."""
         self._send("STOPPING=1", f"STATUS={status}")

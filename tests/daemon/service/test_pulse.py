@@ -18,6 +18,7 @@ from daemon.service.pulse import Pulse
 from daemon.store.tables import replica as replicas
 from daemon.telemetry.facts import JobProgressed
 from daemon.testing import ManualReplica, ManualStore
+from lease.errors import StoreUnavailable
 from tests.support.manual import ONE_O_CLOCK, CountingStore, Gate, a_shop, facts_of, job_runs, told, until
 
 pytestmark = pytest.mark.anyio
@@ -158,6 +159,22 @@ async def test_it_touches_the_entry_again_and_again(monkeypatch: pytest.MonkeyPa
         store.writes = 0
         async with beating(replica):
             await until(lambda: store.writes > 2, "it has touched its entry")
+
+
+@pytest.mark.usefixtures("fast")
+async def test_progress_that_cannot_be_saved_holds_up_no_sign_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its row is locked, say: others would take this replica for dead."""
+    monkeypatch.setattr(pulse, "TOUCH_EVERY", -1)
+
+    async def unavailable() -> None:
+        raise StoreUnavailable("the row is locked")
+
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
+        given = Beating(replica)
+        monkeypatch.setattr(given.pulse, "_save_progress", unavailable)
+        going_on = asyncio.create_task(given.pulse.beat())
+        await until(lambda: given.rollout.looks > 2, "it touches its entry, and looks")
+        going_on.cancel()
 
 
 @pytest.mark.usefixtures("fast")

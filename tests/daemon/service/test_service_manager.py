@@ -32,12 +32,14 @@ def test_each_change_is_one_message(listening: NotifySocket) -> None:
     manager.ready("ready to claim")
     manager.reloading("checking\nFILE")
     manager.status("2 of 3")
+    manager.starting_anew()
     manager.stopping("draining")
-    ready, reloading, status, stopping = listening.messages()
+    ready, reloading, status, anew, stopping = listening.messages()
     assert ready == ["READY=1", f"MAINPID={os.getpid()}", "STATUS=ready to claim"]
     assert reloading[0] == "RELOADING=1"
     assert before <= int(reloading[1].removeprefix("MONOTONIC_USEC=")) <= time.clock_gettime_ns(1) // 1000
     assert reloading[2] == "STATUS=checking FILE"
+    assert anew == ["WATCHDOG=1", "STATUS=starting anew"], "the watchdog waits for the new start from here on"
     assert (status, stopping) == (["STATUS=2 of 3"], ["STOPPING=1", "STATUS=draining"])
     assert warnings == []
 
