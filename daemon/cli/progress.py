@@ -92,8 +92,8 @@ class PlainView:
                 self.line(f"{error}; retrying", "dim")
             case DatabaseBack(seconds):
                 self.line(f"the database is back after {seconds:.1f}s", "dim")
-            case Note(text):
-                self.line(text, "dim")
+            case Note(text, is_warning):
+                self.line(text, "yellow" if is_warning else "dim")
             case WriteRefused() | LeaseChanged() | SubscriberFailed():
                 log_fact(fact)
             case _:

@@ -37,7 +37,7 @@ class CancelWatch:
             except StoreUnavailable:  # asked again with the next renewal, or the lease is lost
                 continue
             except Exception as error:  # noqa: BLE001 - without the watch, no cancel would be heard any more
-                self._context.notify(Note(f"internal error in leased; runs continue: {error!r}"))
+                self._context.notify(Note(f"internal error in leased; runs continue: {error!r}", is_warning=True))
 
     async def look(self) -> None:
         """Ask once."""

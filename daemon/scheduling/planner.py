@@ -55,7 +55,7 @@ class Planner:
             return True
         judgement = self._wall_clock.judge(database_time.timestamp(), boottime())
         if judgement.note is not None:
-            self._notify(Note(judgement.note))
+            self._notify(Note(judgement.note, is_warning=not judgement.trusted))
         return judgement.trusted
 
     def _report_faults(self, report: PlanReport) -> None:
@@ -67,5 +67,5 @@ class Planner:
                 "two replicas planned the same schedule at once, which is a bug in leased"
             )
         for fault in faults - self._reported:
-            self._notify(Note(fault))
+            self._notify(Note(fault, is_warning=True))
         self._reported |= faults

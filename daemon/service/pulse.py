@@ -58,7 +58,7 @@ class Pulse:
                 except StoreUnavailable:
                     self._rollout.lose_contact()
                 except Exception as error:  # noqa: BLE001 - without a pulse, others would take this replica for dead
-                    self._context.notify(Note(f"internal error in leased; runs continue: {error!r}"))
+                    self._context.notify(Note(f"internal error in leased; runs continue: {error!r}", is_warning=True))
 
     async def _show_life(self) -> None:
         if self._state() != self._shown or monotonic() - self._touched > self._touch_every:

@@ -124,7 +124,7 @@ class RunsAtWork:
         except WorkOutlivesLease as error:
             self.fail(error)
         except Exception as error:  # noqa: BLE001 - a bug in leased must not keep the lease alive for ever
-            self._context.notify(Note(f"internal error in leased ended run {run_id}: {error!r}"))
+            self._context.notify(Note(f"internal error in leased ended run {run_id}: {error!r}", is_warning=True))
             await self._abandon(lease)
             self.executed.append(ExecutedRun(run_id, "failed"))
             self._context.notify(RunEnded(execution.subject, "failed", "internal error in leased"))
@@ -148,4 +148,6 @@ class RunsAtWork:
             async with lease.ending():
                 await self._context.database.write(lambda c: settle_dead(c, [lease.grant]))
         except Exception as error:  # noqa: BLE001 - it is settled later, as an attempt that lost its lease
-            self._context.notify(Note(f"the attempt under {lease.grant.name} could not be settled: {error!r}"))
+            self._context.notify(
+                Note(f"the attempt under {lease.grant.name} could not be settled: {error!r}", is_warning=True)
+            )

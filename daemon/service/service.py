@@ -219,7 +219,7 @@ class Service:
             self._stopping.start()
 
     def _end_process(self, failure: BaseException) -> None:
-        self._facts.notify(Note(str(failure)))
+        self._facts.notify(Note(str(failure), is_warning=True))
         self._facts.flush(_LAST_WORDS)
         flush_logs()
         os._exit(FAILED)

@@ -57,7 +57,7 @@ async def _start_later(server: WebServer, link: SupervisorLink, notify: Notify) 
             except WebNotStarted as error:
                 if said != str(error):
                     said = str(error)
-                    notify(Note(f"{said}; trying again"))
+                    notify(Note(f"{said}; trying again", is_warning=True))
             else:
                 return
         await asyncio.sleep(_AGAIN)

@@ -85,8 +85,8 @@ def log_fact(fact: Fact) -> None:
             _log(logging.INFO, f"the database is back after {seconds:.1f}s")
         case SubscriberFailed(subscriber, problem):
             _log(logging.ERROR, "a subscriber of facts failed", subscriber=subscriber, problem=problem)
-        case Note(text):
-            _log(logging.INFO, text)
+        case Note(text, is_warning):
+            _log(logging.WARNING if is_warning else logging.INFO, text)
         case _:
             assert_never(fact)
 

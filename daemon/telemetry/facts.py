@@ -157,6 +157,8 @@ class Note:
     """Anything else that people want to know, as one sentence."""
 
     text: str
+    is_warning: bool = False
+    """Something is wrong that somebody should look at."""
 
 
 Fact = (

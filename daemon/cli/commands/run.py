@@ -76,8 +76,8 @@ def run(
     if replicas == 1:
         return _one(application, settings, tuple(now or ()), line, outside, take_over=take_over)
     _bring_first(application, settings.database, now or (), take_over=take_over)
-    log = structlog.stdlib.get_logger(LOGGER).info
-    return asyncio.run(Supervisor(line, replicas, CheckedFile(application.digest), outside, report=log).run())
+    log, checked = structlog.stdlib.get_logger(LOGGER), CheckedFile(application.digest)
+    return asyncio.run(Supervisor(line, replicas, checked, outside, report=log.info, warn=log.warning).run())
 
 
 def _read(file: str, flags: dict[str, Any], outside: Outside, now: Sequence[str]) -> tuple[Application, Settings]:

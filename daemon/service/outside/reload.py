@@ -71,12 +71,12 @@ class Reload:
             if self._asked or self._requests.stopping:
                 continue
             if isinstance(checked, WrongFile):
-                self._say(f"this replica goes on as it was: {checked.problem}")
+                self._say(f"this replica goes on as it was: {checked.problem}", is_warning=True)
                 self._manager.ready("FILE was not read anew, because something is wrong with it")
             else:
                 self._say("FILE is right; draining, then starting anew with it in this process")
                 self._requests.start_anew()
         self._task = None
 
-    def _say(self, what: str) -> None:
-        self._notify(Note(f"SIGHUP: {what}"))
+    def _say(self, what: str, *, is_warning: bool = False) -> None:
+        self._notify(Note(f"SIGHUP: {what}", is_warning))

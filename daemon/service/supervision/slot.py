@@ -22,7 +22,7 @@ class Slot:
         index: int,
         checked: CheckedFile,
         start: Start,
-        report: Callable[[str], object],
+        warn: Callable[[str], object],
         restarts: Restarts,
         *,
         until_idle: bool,
@@ -31,7 +31,7 @@ class Slot:
         self._index = index
         self._checked = checked
         self._start = start
-        self._report = report
+        self._warn = warn
         self._restarts = restarts
         self._until_idle = until_idle
         self._stopping = False
@@ -63,7 +63,7 @@ class Slot:
                 return status
             wait = self._restarts.wait(wait, 0.0 if replica is None else replica.lived)
             if replica is not None:
-                self._report(f"replica {self._index + 1} {_ended(replica)}; restarting it in {format_duration(wait)}")
+                self._warn(f"replica {self._index + 1} {_ended(replica)}; restarting it in {format_duration(wait)}")
             await self._rest(wait)
             if not self._stopping:
                 await self._fill(replica)

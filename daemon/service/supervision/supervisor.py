@@ -24,6 +24,10 @@ _STEPS = (
 _GIVEN_UP = "SIGHUP: given up, because the replicas are ending"
 
 
+class _NotReplaced(Exception):
+    """FILE, or a new replica, is not as it should be."""
+
+
 class Supervisor:
     """Keeps ``count`` replicas of one command line running until SIGTERM or SIGINT.
 
@@ -44,13 +48,14 @@ class Supervisor:
         outside: Outside,
         *,
         report: Callable[[str], object] = str,
+        warn: Callable[[str], object] = str,
         restarts: Restarts | None = None,
         ready_within: float = READY_WITHIN,
     ) -> None:
         self._command_line = command_line
         self._outside = outside
         self._manager = outside.manager
-        self._report = report
+        self._report, self._warn = report, warn
         self._ready_within = ready_within
         self._living: set[SupervisedReplica] = set()
         self._signals: list[signal.Signals] = []
@@ -60,7 +65,7 @@ class Supervisor:
         self._alive = -1
         start, until_idle = self._start, command_line.until_idle
         self._slots = [
-            Slot(index, checked, start, report, restarts or Restarts(), until_idle=until_idle) for index in range(count)
+            Slot(index, checked, start, warn, restarts or Restarts(), until_idle=until_idle) for index in range(count)
         ]
 
     async def run(self) -> int:
@@ -101,7 +106,7 @@ class Supervisor:
                 changed=self._changed,
             )
         except OSError as error:
-            self._report(f"replica {index + 1} cannot be started: {error.strerror}")
+            self._warn(f"replica {index + 1} cannot be started: {error.strerror}")
             return None
         self._living.add(replica)
         replica.end.add_done_callback(lambda _: self._living.discard(replica))
@@ -159,12 +164,17 @@ class Supervisor:
     async def _roll_once(self) -> None:
         """Replace one replica after another, if FILE is right."""
         self._manager.reloading("checking FILE")
-        said = await self._replace_all()
-        self._report(said)
+        try:
+            said = await self._replace_all()
+            self._report(said)
+        except _NotReplaced as problem:
+            said = f"SIGHUP: {problem}"
+            self._warn(said)
         if not self._signals:
             self._manager.ready(said)
 
     async def _replace_all(self) -> str:
+        """Return what came of it; raises `_NotReplaced` if something is wrong."""
         if self._outside.check is None:
             return _GIVEN_UP
         self._checking = asyncio.ensure_future(self._outside.check())
@@ -173,12 +183,12 @@ class Supervisor:
             return _GIVEN_UP
         checked, count = self._checking.result(), len(self._slots)
         if isinstance(checked, WrongFile):
-            return f"SIGHUP: no replica is replaced: {checked.problem}"
+            raise _NotReplaced(f"no replica is replaced: {checked.problem}")
         self._report("SIGHUP: FILE is right; replacing the replicas one after another")
         for done, slot in enumerate(self._slots):
             if (problem := await slot.replace(checked, self._ready_within)) is not None and not self._signals:
                 left = "all replicas go on" if done == 0 else f"{done} of {count} are replaced, the others go on"
-                return f"SIGHUP: the new replica {done + 1} {problem}; {left} as they were"
+                raise _NotReplaced(f"the new replica {done + 1} {problem}; {left} as they were")
             if self._signals:
                 return _GIVEN_UP
         return f"SIGHUP: all {count} replicas are replaced"

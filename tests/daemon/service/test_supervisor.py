@@ -27,6 +27,7 @@ from daemon.service.supervision.supervisor import Supervisor
 folder, count, until_idle, replica = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "idle", sys.argv[4]
 file = folder / "file"
 report = lambda text: print(text, file=sys.stderr, flush=True)
+warn = lambda text: report(f"warning: {text}")
 
 class StandIn(CommandLine):
     def arguments(self):
@@ -40,7 +41,7 @@ outside = Outside.found(report)
 outside.check = check
 line = StandIn(str(file), {}, until_idle, str(folder), dict(os.environ))
 supervisor = Supervisor(
-    line, count, CheckedFile(file.read_text()), outside, report=report, restarts=Restarts(0.01, 0.02),
+    line, count, CheckedFile(file.read_text()), outside, report=report, warn=warn, restarts=Restarts(0.01, 0.02),
     ready_within=float(os.environ.get("READY_WITHIN", "60")),
 )
 sys.exit(asyncio.run(supervisor.run()))
@@ -218,7 +219,7 @@ def test_what_is_wrong_with_the_file_is_told_and_no_replica_restarts(supervised:
     before = set(supervised.wait_for("ready", 2))
     supervised.write_file("wrong: line 3")
     process.send_signal(signal.SIGHUP)
-    assert supervised.wait_for_report("SIGHUP") == "SIGHUP: no replica is replaced: wrong: line 3"
+    assert supervised.wait_for_report("SIGHUP") == "warning: SIGHUP: no replica is replaced: wrong: line 3"
     assert supervised.alive() == before
     supervised.write_file("right")
     process.send_signal(signal.SIGHUP)

@@ -41,7 +41,7 @@ def test_facts_are_log_lines_as_json(capsys: pytest.CaptureFixture[str]) -> None
         "run failed",
         "bye",
     ]
-    assert lines[3]["level"] == "warning"
+    assert [line["level"] for line in lines] == ["info", "info", "debug", "warning", "warning", "warning"]
     assert (lines[3]["job"], lines[3]["error"], lines[4]["reason"]) == ("zones", "ValueError: oh", "zones failed")
     assert (lines[3]["schedule"], lines[3]["run"], lines[3]["attempt"], lines[3]["token"]) == ("nightly", 7, 2, 3)
     assert lines[0]["timestamp"].endswith("Z")

@@ -26,5 +26,5 @@ def told() -> list[Fact]:
         JobPrinted(JOB, "\x1b[31mred\x1b]0;title\x07"),
         JobEnded(JOB, "failed", 1.5, "Traceback\nValueError: oh"),
         RunEnded(RUN, "failed", "zones failed"),
-        Note("bye"),
+        Note("bye", is_warning=True),
     ]
