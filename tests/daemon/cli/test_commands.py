@@ -254,3 +254,10 @@ def test_several_replicas_trigger_once_and_end_together(process: Leased, leased:
     assert answer.out.count("nightly: succeeded in ") == 1
     told = [json.loads(line)["message"] for line in answer.err.splitlines()]
     assert [line.partition(" is process")[0] for line in told] == ["replica 1 of 2", "replica 2 of 2"]
+
+
+def test_locks_says_of_which_there_is_none(leased: Leased) -> None:
+    leased("db", "upgrade")
+    assert leased("locks").out == "No lease is held.\n"
+    assert leased("locks", "run/shop").out == 'No lease whose name begins with "run/shop" is held.\n'
+    assert leased("locks", "--all").out == "There is no lease.\n"

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from ....store.views import read_locks
-from ....text import ago, lasted
+from ....text import ago, clean, lasted
 from ...ask import ask
 from ...options import Database, Json
 from ...screen import add, screen, table, write_json
@@ -28,4 +28,9 @@ def locks(
         stale = "" if lock.live or lock.holder is None else " (stale)"
         expires = ago(-lock.expires_in) if lock.expires_in is not None else ""
         add(shown, lock.name, lock.token, holder, lasted(lock.held_for), f"{expires}{stale}", lock.run_id)
-    screen().print(shown if found else "No lease is held.")
+    screen().print(shown if found else _none(prefix, free=free), soft_wrap=not found)
+
+
+def _none(prefix: str, *, free: bool) -> str:
+    named = f' whose name begins with "{clean(prefix)}"' if prefix else ""
+    return f"There is no lease{named}." if free else f"No lease{named} is held."
