@@ -7,6 +7,7 @@ loaded goes to stderr.
 import json
 import os
 import sys
+from contextlib import suppress
 
 from lease.database.backend import backend_of
 from lease.errors import LeaseError
@@ -19,13 +20,17 @@ from ...store.migrations.opening import opened_for_reading
 from ...store.migrations.state import SchemaTooOld, TablesMissing, refuse_other_than_newest, revision_of
 from ..settings import read_settings
 
+FAILED = 1
+
 
 def main() -> int:
     """Load FILE and its settings, ask the database whether a replica could start with them, and answer with the digest of
     its definitions, or the problem.
     """
-    order = json.load(sys.stdin)
-    with os.fdopen(os.dup(1), "w") as answers:
+    if not (text := sys.stdin.read()):
+        return FAILED  # whoever asks has died; so below
+    order = json.loads(text)
+    with suppress(BrokenPipeError), os.fdopen(os.dup(1), "w") as answers:
         os.dup2(2, 1)
         try:
             application = load(order["file"])

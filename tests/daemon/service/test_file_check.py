@@ -1,5 +1,7 @@
 """The check of FILE in a fresh interpreter, before any replica is replaced (rule 22)."""
 
+import os
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from daemon.definitions.sources.load import load
 from daemon.scheduling.bring import stage
 from daemon.service.outside import file_check
 from daemon.service.outside.command_line import CommandLine
-from daemon.service.outside.file_check import CheckedFile, WrongFile, check_file
+from daemon.service.outside.file_check import CHECK, CheckedFile, WrongFile, check_file
 from daemon.store import migrations
 from tests.support.store import Store
 
@@ -92,6 +94,19 @@ async def test_an_interpreter_that_is_gone_is_told(line: CommandLine, monkeypatc
     monkeypatch.setattr(file_check, "CHECK", ("/nowhere/python",))
     found = await check_file(line)
     assert found == WrongFile("shop.py cannot be checked: No such file or directory")
+
+
+@pytest.mark.parametrize("order", [b"", b'{"file": "shop.py", "flags": {}}'])
+def test_a_check_whose_replica_has_died_says_nothing(line: CommandLine, order: bytes) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        check = subprocess.run(
+            CHECK, input=order, stdout=writing, stderr=subprocess.PIPE, env=dict(line.environment), check=False
+        )
+    finally:
+        os.close(writing)
+    assert check.stderr.decode() == "printed as it is loaded\n" * bool(order)
 
 
 async def test_what_no_replica_could_start_with_is_wrong_too(line: CommandLine, tmp_path: Path) -> None:
