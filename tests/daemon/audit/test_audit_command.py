@@ -9,7 +9,7 @@ import pytest
 
 from daemon.cli import main
 from daemon.store.tables import run
-from tests.support.store import Store
+from tests.support.store import Store, a_schedule
 
 from .corruptions import CORRUPTIONS
 from .story import Story, make, write
@@ -101,8 +101,11 @@ def test_one_application_can_be_named(database: Store, story: Story, capsys: pyt
     CORRUPTIONS["a lease deleted"](database, story)
     assert main(["audit", "--application", "shop"]) == 1
     capsys.readouterr()
+    database.sync(a_schedule(), application="bank")
     assert main(["audit", "--application", "bank"]) == 0
-    assert capsys.readouterr().out == "0 schedules, 0 runs, 0 due instants, 0 grants: every promise is kept\n"
+    assert capsys.readouterr().out == "1 schedule, 0 runs, 0 due instants, 0 grants: every promise is kept\n"
+    assert main(["audit", "--application", "bakn"]) == 1
+    assert 'did you mean "bank"?' in capsys.readouterr().err
 
 
 def test_where_there_is_no_database_none_is_made(
