@@ -221,9 +221,11 @@ async def test_where_work_cannot_be_ended_the_process_is_whatever_else_it_waits_
 
 
 async def test_a_database_without_tables_is_an_error_and_nothing_is_left_of_the_replica(empty_sqlite_url: str) -> None:
+    before = set(threading.enumerate())  # of other tests
     with pytest.raises(SchemaMissing, match="leased db upgrade"):
         await Served(a_shop(), empty_sqlite_url).serve()
-    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("lease")] == []
+    left = set(threading.enumerate()) - before
+    assert [thread.name for thread in left if thread.name.startswith("lease")] == []
 
 
 async def test_a_schedule_that_is_not_there_cannot_be_asked_for_and_the_replica_ends_in_order(
