@@ -35,10 +35,10 @@ async def main() -> int:
         say("refused")
         os.write(LINK.ready_fd, OTHER_FILE)
         return 2
-    while "slow to start" in FILE.read_text() and not signals:
+    orphaned = asyncio.create_task(supervisor_gone(supervisor_pipe()))
+    while "slow to start" in FILE.read_text() and not signals and not orphaned.done():
         say("starting")
         await asyncio.sleep(0.005)
-    orphaned = asyncio.create_task(supervisor_gone(supervisor_pipe()))
     say("ready")
     LINK.ready()
     planned = FOLDER / f"status.{INDEX}"
