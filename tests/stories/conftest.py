@@ -1,7 +1,7 @@
 """Stories run on Linux: they look into /proc.
 
 With LEASED_STORIES=once, as in `make test`, one that both kinds of database have is told on one of them, in
-turn; `make stories` tells all.
+turn, and the long ones are left out; `make stories` tells all.
 """
 
 import os
@@ -23,12 +23,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     is_server_there = isinstance(getattr(config, "workerinput", {}).get("postgres"), dict)
     if os.environ.get("LEASED_STORIES") == "once" and is_server_there:
         ids = {item.nodeid for item in items}
-        left_out = [item for item in items if HERE in item.path.parents and _is_told_elsewhere(item.nodeid, ids)]
+        left_out = [item for item in items if HERE in item.path.parents and _is_left_out(item, ids)]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
     if sys.platform != "linux":
         for item in items:
             item.add_marker(pytest.mark.skip(reason="stories look into /proc"))
+
+
+def _is_left_out(item: pytest.Item, nodes: set[str]) -> bool:
+    return item.get_closest_marker("long") is not None or _is_told_elsewhere(item.nodeid, nodes)
 
 
 def _is_told_elsewhere(node: str, nodes: set[str]) -> bool:

@@ -58,6 +58,7 @@ def test_a_release_that_crashes_in_a_loop(story: Story) -> None:
     assert_no_promise_is_broken(story)
 
 
+@pytest.mark.long
 def test_a_canary_that_is_cut_off_for_longer_than_t(postgres_url: str, story_folder: Path, starter: Starter) -> None:
     """One new one beside several old ones. It does not count as living any more 15 s after its last sign of life."""
     port = int(postgres_url.rpartition(":")[2].partition("/")[0])
@@ -107,7 +108,7 @@ def test_all_replicas_restart_at_once(story: Story) -> None:
     assert_no_promise_is_broken(story)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_database_that_is_away_for_much_longer_than_t(
     postgres_programs: Binaries, story_folder: Path, starter: Starter
 ) -> None:
