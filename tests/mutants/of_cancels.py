@@ -56,8 +56,8 @@ CANCELS = (
         (
             Edit(
                 STRANDED,
-                'unless_marked({"state": "pending", "available_at": now(), "token": null(), "holder": null()})',
-                '{"state": "pending", "available_at": now(), "token": null(), "holder": null()}',
+                'unless_marked({"state": "pending", "token": null(), "holder": null()})',
+                '{"state": "pending", "token": null(), "holder": null()}',
             ),
         ),
         on_each(MARKED.format(SETTLED, "-lost its lease")),

@@ -86,8 +86,11 @@ def suspects(connection: Connection, application: str, boot_id: str, pid_namespa
 
 
 def stop_runs(connection: Connection, runs: Collection[StrandedRun]) -> dict[int, RunState]:
-    """Put these runs back to pending, or end those marked as cancelled; return states by id."""
-    values = unless_marked({"state": "pending", "available_at": now(), "token": null(), "holder": null()})
+    """Put these runs back to pending, or end those marked as cancelled; return states by id.
+
+    Since when each may start is left as it is: on SQLite, the wall clock may be a day ahead just now.
+    """
+    values = unless_marked({"state": "pending", "token": null(), "holder": null()})
     stopped = update(run).where(_these(runs)).values(**values).returning(run.c.id, run.c.state)
     return {row.id: row.state for row in connection.execute(stopped)}
 
@@ -102,7 +105,6 @@ def abandon_runs(connection: Connection, runs: Collection[StrandedRun], most: in
         "state": case((over, "failed"), else_="pending"),
         "reason": case((over, reason), else_=null()),
         "finished_at": case((over, now()), else_=null()),
-        "available_at": now(),
         "abandoned": run.c.abandoned + 1,
         "token": null(),
         "holder": null(),

@@ -285,6 +285,15 @@ def test_a_run_of_a_holder_that_is_proven_dead_goes_on_before_its_lease_is_stale
     assert store.do(settle_dead, []) == []
 
 
+def test_since_when_a_run_may_start_is_left_as_it_was(store: Store) -> None:
+    """On SQLite, the wall clock of the one that settles it may be a day ahead: the run would wait for that day."""
+    first = claimed_run(store)
+    before = store.run(first.run_id).available_at
+    store.go_stale(first.grant)
+    store.do(settle, "shop")
+    assert (store.run(first.run_id).state, store.run(first.run_id).available_at) == ("pending", before)
+
+
 def test_what_was_claimed_again_meanwhile_is_not_touched(store: Store) -> None:
     """A grant that is proven dead is not the one after it."""
     first = claimed_run(store)
