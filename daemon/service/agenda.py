@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from ..execution.next_step import LONGEST_WAIT
 from ..store import statements
 
 
@@ -33,6 +34,8 @@ class Agenda:
     """Running runs of all replicas."""
     others_running: int
     """Running runs of other holders."""
+    put_off: int
+    """Runs that are to start later than any wait is long: a clock that had jumped wrote when."""
 
     @property
     def stranded(self) -> bool:
@@ -52,5 +55,5 @@ def read_agenda(
     """Return the agenda for the known schedules, given with the digests of what execution reads of them;
     ``holder`` is this replica.
     """
-    row = statements.agenda.read(connection, application, known, holder)
+    row = statements.agenda.read(connection, application, known, holder, LONGEST_WAIT)
     return Agenda(**row._asdict())

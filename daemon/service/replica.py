@@ -13,6 +13,7 @@ from lease.errors import StoreUnavailable
 from ..execution.cancel_watch import CancelWatch
 from ..execution.claim import claim
 from ..execution.context import ReplicaContext
+from ..execution.next_step import LONGEST_WAIT
 from ..execution.places import keep_places, sought
 from ..execution.set_aside import SetAside
 from ..recovery.registry import ReplicaEntry
@@ -20,6 +21,7 @@ from ..recovery.settler import Settler
 from ..scheduling.planner import Planner
 from ..scheduling.rollout import Rollout
 from ..scheduling.wall_clock import WallClock
+from ..store import statements
 from ..telemetry.facts import Note
 from .agenda import Agenda, read_agenda
 from .contact import DatabaseContact
@@ -126,6 +128,7 @@ class Replica:
             agenda = await self._look()
             agenda = await self._settle(agenda)
             agenda = await self._plan(agenda)
+            agenda = await self._start_put_off(agenda)
             agenda = await self._claim(agenda)
             await self._keep_places(agenda)
         except StoreUnavailable as error:
@@ -171,6 +174,14 @@ class Replica:
             return agenda
         planned = await self._planner.plan(agenda.database_time, stopping=lambda: self.draining)
         return await self._look() if planned else agenda
+
+    async def _start_put_off(self, agenda: Agenda) -> Agenda:
+        """Let what a clock that had jumped has put off start now."""
+        if not agenda.put_off or not self._planner.trusts(agenda.database_time):
+            return agenda
+        database, application = self._context.database, self._context.application.name
+        await database.write(lambda c: statements.run.start_put_off(c, application, LONGEST_WAIT))
+        return await self._look()
 
     async def _claim(self, agenda: Agenda) -> Agenda:
         """Claim as many runs as there are places, in one transaction (rules 2 and 4)."""

@@ -13,10 +13,12 @@ from .cancel import marked
 from .dialects import among, pending, running, unfinished
 
 
-def read(connection: Connection, application: str, known: Mapping[str, str], holder: str | None) -> Row[Any]:
-    """Return the fields of `daemon.service.agenda.Agenda`."""
+def read(
+    connection: Connection, application: str, known: Mapping[str, str], holder: str | None, longest_wait: float
+) -> Row[Any]:
+    """Return the fields of `daemon.service.agenda.Agenda`; no run waits longer than ``longest_wait`` seconds."""
     due, late = _due(application, known.keys()), _late(application, known.keys())
-    runs = _runs(application, known.values(), holder)
+    runs = _runs(application, known.values(), holder, longest_wait)
     earlier = case((due.c.until.is_(None), late.c.until), (late.c.until < due.c.until, late.c.until), else_=due.c.until)
     return connection.execute(
         select(
@@ -29,6 +31,7 @@ def read(connection: Connection, application: str, known: Mapping[str, str], hol
             runs.c.waiting,
             runs.c.running,
             runs.c.others_running,
+            runs.c.put_off,
         ).select_from(due.join(late, literal(True)).join(runs, literal(True)))
     ).one()
 
@@ -67,7 +70,7 @@ def _late(application: str, names: Collection[str]) -> Any:
     )
 
 
-def _runs(application: str, digests: Collection[str], holder: str | None) -> Any:
+def _runs(application: str, digests: Collection[str], holder: str | None, longest_wait: float) -> Any:
     """Return the query for the unfinished runs."""
     until_start = seconds_until(run.c.available_at)
     until_free = seconds_between(clock(), lease.c.expires_at)
@@ -87,6 +90,7 @@ def _runs(application: str, digests: Collection[str], holder: str | None) -> Any
             func.count(case((and_(pending(), ~available), 1))).label("waiting"),
             func.count(case((and_(running(), known), 1))).label("running"),
             func.count(case((and_(running(), run.c.holder != (holder or "")), 1))).label("others_running"),
+            func.count(case((and_(may_start, until_start > longest_wait), 1))).label("put_off"),
         )
         .select_from(run.outerjoin(lease, lease.c.name == run.c.lease_name))
         .where(

@@ -176,6 +176,17 @@ def promote(connection: Connection, application: str, name: str) -> None:
     connection.execute(update(run).where(run.c.id == first, ~ahead).values(available_at=now()))
 
 
+def start_put_off(connection: Connection, application: str, longest_wait: float) -> int:
+    """Let the runs that are to start in more than ``longest_wait`` seconds start now, but for those that
+    another transaction has locked; return how many.
+    """
+    put_off = select(run.c.id).where(
+        run.c.application == application, pending(), run.c.available_at > later(now(), longest_wait)
+    )
+    free = put_off.with_for_update(skip_locked=True, key_share=True).scalar_subquery()
+    return connection.execute(update(run).where(run.c.id.in_(free)).values(available_at=now())).rowcount
+
+
 def late(connection: Connection, application: str, names: Collection[str]) -> list[tuple[int, str]]:
     """Return (id, schedule) of the runs that should have started by now but did not."""
     query = select(run.c.id, run.c.schedule).where(

@@ -6,8 +6,10 @@ import pytest
 from sqlalchemy import event
 
 from daemon.definitions.triggers.trigger import Every
+from daemon.execution.next_step import LONGEST_WAIT
 from daemon.operations.trigger import trigger
 from daemon.service.agenda import Agenda, read_agenda
+from daemon.store import statements
 from daemon.store.tables import run, schedule
 from tests.support.store import TTL, Store, a_schedule, an_at, pending_runs
 
@@ -86,6 +88,22 @@ def test_a_retry_is_available_when_its_wait_is_over(store: Store) -> None:
     assert (seen.available, seen.waiting, seen.idle) == (0, 1, False)
     assert seen.until_available is not None
     assert 20 < seen.until_available <= 30
+
+
+def test_a_run_that_is_to_start_later_than_any_wait_was_put_off_by_a_clock(store: Store) -> None:
+    store.sync(a_schedule("daily"))
+    pending_runs(store, a_schedule("daily"), 2)
+    store.shift(run, available_at=LONGEST_WAIT - 60.0)
+    assert look(store, "daily").put_off == 0
+    assert store.do(statements.run.start_put_off, "shop", LONGEST_WAIT) == 0
+    (first, second) = store.runs()
+    store.shift(run, run.c.id == second.id, available_at=LONGEST_WAIT + 60.0)
+    assert look(store, "daily").put_off == 1
+    assert store.do(statements.run.start_put_off, "bank", LONGEST_WAIT) == 0, "those of another application"
+    assert store.do(statements.run.start_put_off, "shop", LONGEST_WAIT) == 1
+    seen = look(store, "daily")
+    assert (seen.put_off, seen.available, seen.waiting) == (0, 1, 1)
+    assert store.run(first.id).available_at == first.available_at
 
 
 def test_a_run_that_must_start_soon_is_a_reason_to_wake(store: Store) -> None:

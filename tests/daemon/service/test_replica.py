@@ -4,10 +4,13 @@ import asyncio
 from time import monotonic
 
 import pytest
+from sqlalchemy import update
 
 from daemon import AsyncRun, Schedules
+from daemon.store.tables import run as run_table
 from daemon.telemetry.facts import DatabaseAway, DatabaseBack, Note, RunEnded, RunRecovered
 from daemon.testing import ManualReplica, ManualStore
+from lease.database.dialects import now
 from lease.timing import LeaseTiming
 from tests.support.manual import (
     ONE_O_CLOCK,
@@ -57,6 +60,26 @@ async def test_a_tick_settles_then_plans_then_claims() -> None:
             ("failed", "manual"),
             ("running", "schedule"),
         ]
+
+
+async def test_what_a_clock_that_had_jumped_put_off_starts_as_soon_as_the_time_can_be_trusted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A replica whose wall clock was a day ahead has put the run back, and its clock is right again."""
+    gate = Gate()
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(gate.passed)) as replica:
+        await replica.trigger("nightly")
+        store.clock.advance("26h")
+        await store.write(lambda connection: connection.execute(update(run_table).values(available_at=now())))
+        store.clock.set(ONE_O_CLOCK)
+        with monkeypatch.context() as jumped:
+            jumped.setattr(replica.replica._planner, "trusts", lambda _: False)
+            await replica.tick()
+            (run,) = await replica.runs()
+            assert run.state == "pending"
+        await replica.tick()
+        (run,) = await replica.runs()
+        assert run.state == "running"
 
 
 async def test_what_a_tick_settles_it_claims() -> None:
