@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import monotonic
 
-FIRST_WAIT = 5.0
-LONGEST_WAIT = 300.0
+FIRST_PAUSE = 5.0
+LONGEST_PAUSE = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class SetAside:
     def put(self, schedule: str) -> None:
         """Leave the runs of a schedule to others, for twice as long as the time before."""
         before = self._waits.get(schedule)
-        seconds = FIRST_WAIT if before is None else min(before.seconds * 2, LONGEST_WAIT)
+        seconds = FIRST_PAUSE if before is None else min(before.seconds * 2, LONGEST_PAUSE)
         self._waits[schedule] = _Wait(seconds, self._clock() + seconds)
 
     def take_back(self, schedule: str) -> None:

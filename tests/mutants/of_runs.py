@@ -87,4 +87,19 @@ RUNS = (
             "tests/stories/test_stopping.py::test_on_sigterm_a_running_job_finishes_and_nothing_more_is_claimed[{}]"
         ),
     ),
+    Mutant(
+        "put-off-for-a-day",
+        "a run that was put back by a clock that was a day ahead waits for that day",
+        (
+            Edit(
+                "daemon/service/replica.py",
+                "if not agenda.put_off or not self._planner",
+                "if True or not self._planner",
+            ),
+        ),
+        on_each(
+            "tests/daemon/service/test_replica.py::"
+            "test_what_a_clock_that_had_jumped_put_off_starts_as_soon_as_the_time_can_be_trusted"
+        ),
+    ),
 )

@@ -1,6 +1,6 @@
 """Runs that a replica leaves to others because its FILE has changed (rule 22)."""
 
-from daemon.execution.set_aside import FIRST_WAIT, LONGEST_WAIT, SetAside
+from daemon.execution.set_aside import FIRST_PAUSE, LONGEST_PAUSE, SetAside
 
 KNOWN = {"nightly": "digest-1", "hourly": "digest-2"}
 
@@ -18,8 +18,8 @@ def test_its_runs_are_not_claimed_for_a_while_and_all_others_are() -> None:
     assert (aside.claimable(), aside.until_next(), bool(aside)) == (KNOWN, None, False)
     aside.put("nightly")
     assert aside.claimable() == {"nightly": "", "hourly": "digest-2"}
-    assert (aside.until_next(), bool(aside)) == (FIRST_WAIT, True)
-    clock.now += FIRST_WAIT
+    assert (aside.until_next(), bool(aside)) == (FIRST_PAUSE, True)
+    clock.now += FIRST_PAUSE
     assert (aside.claimable(), aside.until_next()) == (KNOWN, None)
 
 
@@ -30,9 +30,9 @@ def test_each_time_the_wait_doubles_up_to_a_limit_until_the_file_is_found_as_it_
     for _ in range(8):
         aside.put("nightly")
         waits.append(aside.until_next())
-    assert waits == [5, 10, 20, 40, 80, 160, LONGEST_WAIT, LONGEST_WAIT]
+    assert waits == [5, 10, 20, 40, 80, 160, LONGEST_PAUSE, LONGEST_PAUSE]
     aside.take_back("nightly")
     aside.take_back("hourly")
     assert (aside.claimable(), bool(aside)) == (KNOWN, False)
     aside.put("nightly")
-    assert aside.until_next() == FIRST_WAIT
+    assert aside.until_next() == FIRST_PAUSE
