@@ -36,9 +36,9 @@ async def main() -> int:
         os.write(LINK.ready_fd, OTHER_FILE)
         return 2
     orphaned = asyncio.create_task(supervisor_gone(supervisor_pipe()))
-    while "slow to start" in FILE.read_text() and not signals and not orphaned.done():
+    if "slow to start" in FILE.read_text():
         say("starting")
-        await asyncio.sleep(0.005)
+        await asyncio.wait([asyncio.create_task(told.wait()), orphaned], return_when=asyncio.FIRST_COMPLETED)
     say("ready")
     LINK.ready()
     planned = FOLDER / f"status.{INDEX}"

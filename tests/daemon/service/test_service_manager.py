@@ -10,6 +10,7 @@ import pytest
 
 from daemon.service.outside.service_manager import ServiceManager
 from tests.support.notify_socket import NotifySocket
+from tests.support.waiting import LIMIT
 
 pytestmark = pytest.mark.anyio
 
@@ -55,15 +56,17 @@ def test_its_variables_are_taken_out_of_the_environment_and_kept_for_a_start_ane
 async def test_the_watchdog_hears_while_every_loop_is_alive_and_then_no_more(listening: NotifySocket) -> None:
     manager, _ = found({"NOTIFY_SOCKET": listening.address, "WATCHDOG_USEC": "20000"})
     looks = 0
+    has_looked_on = asyncio.Event()
 
     def alive() -> bool:
         nonlocal looks
         looks += 1
+        if looks == 5:
+            has_looked_on.set()
         return looks <= 2
 
     watching = asyncio.create_task(manager.watch(alive))
-    while looks < 5:  # noqa: ASYNC110 - it is the watchdog that looks
-        await asyncio.sleep(0.001)
+    await asyncio.wait_for(has_looked_on.wait(), LIMIT)
     watching.cancel()
     assert listening.messages() == [["WATCHDOG=1"], ["WATCHDOG=1"]]
 
@@ -81,7 +84,7 @@ async def test_a_watchdog_of_another_process_or_without_a_time_is_told_nothing(
     listening: NotifySocket, given: dict[str, str], warning: str | None
 ) -> None:
     manager, warnings = found({"NOTIFY_SOCKET": listening.address, "WATCHDOG_USEC": "20000", **given})
-    await asyncio.wait_for(manager.watch(lambda: True), 10)
+    await asyncio.wait_for(manager.watch(lambda: True), LIMIT)
     assert listening.messages() == []
     assert [one.startswith(warning or "?") for one in warnings] == ([True] if warning else [])
 
