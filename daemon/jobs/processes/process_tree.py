@@ -58,7 +58,7 @@ def descendants(root: int, everybody: dict[int, list[bytes]] | None = None) -> d
 def _children(pid: int) -> list[int]:
     """Return the children of a process, those of each of its threads."""
     try:
-        threads = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208
+        threads = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 - names are enough; pathlib would make a path of each
     except OSError:
         return []
     found = b""

@@ -23,7 +23,7 @@ from daemon.jobs.processes.identity import (
 )
 from daemon.jobs.processes.process_tree import MARK, descendants
 from tests.daemon.jobs.family import FAMILY, linux, living, pids
-from tests.support.waiting import wait_until
+from tests.support.waiting import LIMIT, wait_until
 
 
 @pytest.fixture
@@ -135,12 +135,13 @@ def test_the_children_of_each_thread_are_among_the_descendants() -> None:
 
     thread = threading.Thread(target=work)
     thread.start()
-    process = begun.get()
-    assert process.pid in descendants(os.getpid())
-    process.kill()
-    process.wait()
-    done.set()
-    thread.join()
+    with begun.get(timeout=LIMIT) as process:
+        try:
+            assert process.pid in descendants(os.getpid())
+        finally:
+            process.kill()
+            done.set()
+            thread.join()
 
 
 @linux

@@ -73,10 +73,14 @@ def go_on(story: Story, name: str, release: str | None = None, *, by: int | None
 
 def signs_of_life(story: Story, replica: ReplicaProcess, number: int) -> None:
     """Wait for so many further looks of a replica at which definitions rule."""
-    query = select(replica_table.c.seen_at).where(replica_table.c.pid == replica.pid)
     for _ in range(number):
-        before = story.rows(query)
-        wait_until(lambda: story.rows(query) != before, f"{replica.name} gives a sign of life")  # noqa: B023
+        _sign_of_life(story, replica)
+
+
+def _sign_of_life(story: Story, replica: ReplicaProcess) -> None:
+    query = select(replica_table.c.seen_at).where(replica_table.c.pid == replica.pid)
+    before = story.rows(query)
+    wait_until(lambda: story.rows(query) != before, f"{replica.name} gives a sign of life")
 
 
 def stances(replica: ReplicaProcess) -> list[str]:

@@ -74,8 +74,8 @@ def test_a_canary_that_is_cut_off_for_longer_than_t(postgres_url: str, story_fol
         go_on(story, "changes", "A")
         assert defined(story) == A | {"comes": "work"}
         proxy.heal()
-        for old in olds:
-            wait_until(lambda: stances(old)[-1] == "generation 1 is superseded by generation 2", "it is back")  # noqa: B023
+        given_way = "generation 1 is superseded by generation 2"
+        wait_until(lambda: {stances(old)[-1] for old in olds} == {given_way}, "it is back")
         assert stances(canary) == ["generation 2 is current", "generation 2 is next", "generation 2 is current"]
         assert (ruler(story), defined(story)) == ((2, False), B)
         go_on(story, "changes", "B")
