@@ -6,6 +6,7 @@ ADOPTION = "daemon/scheduling/adoption.py"
 MOVES = "daemon/scheduling/generations/moves.py"
 RUN = "daemon/store/statements/run.py"
 ROLLOUT = "tests/daemon/scheduling/test_rollout.py::{}[{{}}]"
+ADOPTION_TEST = "tests/daemon/scheduling/test_adoption.py::{}[{{}}]"
 
 DEPLOYS = (
     Mutant(
@@ -42,7 +43,7 @@ DEPLOYS = (
         "claim-ignores-the-digest",
         "a replica claims runs of its schedules whatever definition they were made from",
         (Edit(RUN, "            among(run.c.digest, digests),\n", ""),),
-        on_each(ROLLOUT.format("test_a_run_waits_for_a_replica_with_the_definition_that_it_was_made_from")),
+        on_each(ADOPTION_TEST.format("test_a_run_waits_for_a_replica_with_the_definition_that_it_was_made_from")),
     ),
     Mutant(
         "adopted-while-others-have-it",
@@ -55,7 +56,7 @@ DEPLOYS = (
                 "    unseen = set[str | None]()\n",
             ),
         ),
-        on_each(ROLLOUT.format("test_a_run_waits_for_a_replica_with_the_definition_that_it_was_made_from")),
+        on_each(ADOPTION_TEST.format("test_a_run_waits_for_a_replica_with_the_definition_that_it_was_made_from")),
     ),
     Mutant(
         "adopted-at-work",
@@ -67,7 +68,7 @@ DEPLOYS = (
                 "run.c.schedule == name, _of(strange))",
             ),
         ),
-        on_each(ROLLOUT.format("test_a_run_at_work_ends_as_it_began")),
+        on_each(ADOPTION_TEST.format("test_a_run_at_work_ends_as_it_began")),
     ),
     Mutant(
         "outgoing-not-planned",

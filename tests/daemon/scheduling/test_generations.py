@@ -12,22 +12,9 @@ from daemon.scheduling.generations import (
     next_move,
 )
 
+from .orders import NOBODY, living, old_and_new
+
 T = 60.0
-NOBODY = Others(frozenset(), {})
-LONG = 3600.0
-
-
-def old_and_new(*, ruler: str = "new") -> Order:
-    return Order(
-        [
-            Generation(1, "old", is_staged=False, rules=ruler == "old"),
-            Generation(2, "new", is_staged=False, rules=ruler == "new"),
-        ]
-    )
-
-
-def living(*digests: str) -> Others:
-    return Others(frozenset(digests), dict.fromkeys(digests, LONG))
 
 
 def decided(order: Order, digest: str, others: Others = NOBODY, *, absent: float = 0.0, ready: float = 0.0) -> object:

@@ -5,7 +5,6 @@ import pytest
 from daemon.scheduling.generations import (
     Count,
     Differences,
-    Generation,
     Order,
     Others,
     Standing,
@@ -14,20 +13,7 @@ from daemon.scheduling.generations import (
     stand,
 )
 
-NOBODY = Others(frozenset(), {})
-
-
-def old_and_new(*, ruler: str = "new", staged: bool = False) -> Order:
-    return Order(
-        [
-            Generation(1, "old", is_staged=False, rules=ruler == "old"),
-            Generation(2, "new", is_staged=staged, rules=ruler == "new"),
-        ]
-    )
-
-
-def living(*digests: str) -> Others:
-    return Others(frozenset(digests), dict.fromkeys(digests, 3600.0))
+from .orders import NOBODY, living, old_and_new
 
 
 def standing(order: Order, digest: str, others: Others = NOBODY, count: Count | None = None) -> Standing:
