@@ -125,11 +125,19 @@ def test_every_definition_that_is_shown_is_a_right_one(
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop" / "sync.py").write_text("def customers(run): ...\n")
     monkeypatch.syspath_prepend(tmp_path)
-    for name in [name for name in sys.modules if name.partition(".")[0] == "shop"]:
+    for name in _modules_of_shop():
         monkeypatch.delitem(sys.modules, name)
     file = tmp_path / f"shown{suffix}"
     file.write_text(text)
-    assert load(file).schedules
+    try:
+        assert load(file).schedules
+    finally:  # another `shop` that a test loads would have another name
+        for name in _modules_of_shop():
+            del sys.modules[name]
+
+
+def _modules_of_shop() -> list[str]:
+    return [name for name in sys.modules if name.partition(".")[0] == "shop"]
 
 
 @pytest.mark.parametrize("file", ["timezones.py", "schedules.toml"])
