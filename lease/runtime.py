@@ -45,7 +45,7 @@ class Runtime:
         if (database is None) == (store is None):
             raise LeaseError("a LeaseClient needs the URL of a database (or an engine), or a store, but not both")
         if schema is not None and store is not None:
-            raise LeaseError("a schema is of a database, and this LeaseClient has a store; leave it out")
+            raise LeaseError("a schema belongs to a database, but this LeaseClient has a store; leave the schema out")
         self._database = database if store is None else None
         self._schema = schema
         self._store = store

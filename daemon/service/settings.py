@@ -192,7 +192,7 @@ def read_settings(flags: Mapping[str, Any] | None = None, file: Mapping[str, Any
     `[settings]` of the TOML file.
     """
     if "revision" in (file or {}):
-        raise SettingsError("[settings] revision: it is no setting; write revision = … at the top of the file")
+        raise SettingsError("[settings] revision: it is not a setting; write revision = … at the top of the file")
     given, places = _given(flags or {}, file or {})
     try:
         settings = Settings.model_validate(given)

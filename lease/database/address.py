@@ -84,8 +84,8 @@ def checked_schema(name: str | tuple[str, ...]) -> str:
         or name == "information_schema"
     ):
         raise LeaseError(
-            f"{name!r} cannot be the schema of leased's tables: use letters from a to z, digits and underscores, begin with no "
-            "digit, and take none of PostgreSQL's own (pg_…, information_schema)"
+            f"{name!r} cannot be the schema of leased's tables: use letters from a to z, digits and underscores, do not "
+            "begin with a digit, and use none of PostgreSQL's own (pg_…, information_schema)"
         )
     if len(name) > _LONGEST_NAME:
         raise LeaseError(

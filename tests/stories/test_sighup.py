@@ -37,7 +37,7 @@ def test_a_lone_replica_drains_and_starts_anew_in_its_place_with_the_file_as_it_
     story.event("began", job="one")
     story.write_file("edited.py", AFTER)
     replica.send(signal.SIGHUP)
-    replica.wait_for_line("SIGHUP: FILE is right; draining, then starting anew with it in this process")
+    replica.wait_for_line("SIGHUP: FILE is right; draining, then restarting in place with it")
     replica.send(signal.SIGHUP)
     replica.wait_for_line("SIGHUP: ignored, because this replica is ending already")
     story.open("one")
@@ -84,7 +84,7 @@ def test_sighup_on_the_way_up_waits_until_the_replica_is_ready(postgres_story: S
         registered = select(replica_table.c.pid).where(replica_table.c.pid == replica.pid)
         wait_until(lambda: story.rows(registered), "it is in the table of replicas")
         replica.send(signal.SIGHUP)
-    replica.wait_for_line("draining, then starting anew")
+    replica.wait_for_line("draining, then restarting in place")
     wait_until(lambda: len(replica.said("generation 1")) == 2, "it has started anew")
 
 
@@ -93,7 +93,7 @@ def test_sigterm_on_the_way_to_a_start_anew_ends_the_replica(postgres_story: Sto
     replica = story.start(story.write_file("edited.py", BEFORE), "--now=one")
     story.event("began", job="one")
     replica.send(signal.SIGHUP)
-    replica.wait_for_line("draining, then starting anew")
+    replica.wait_for_line("draining, then restarting in place")
     replica.send(signal.SIGTERM)
     replica.wait_for_line("SIGTERM: draining")
     story.open("one")
@@ -116,7 +116,9 @@ def test_the_replicas_of_a_supervisor_are_replaced_while_one_is_killed_and_the_f
     story.write_file("edited.py", AFTER)
     (doomed,) = before - {story.holder_pid(story.runs("one")[0].id)}
     os.kill(doomed, signal.SIGKILL)
-    supervisor.wait_for_line("did not start, because FILE has changed since it was checked; send SIGHUP to roll to it")
+    supervisor.wait_for_line(
+        "did not start, because FILE has changed since it was checked; send SIGHUP to the supervisor to load it"
+    )
     refusal = "has changed since the supervisor checked it, and this replica does not run what nobody has checked"
     assert refusal in supervisor.output
     assert "Traceback" not in supervisor.output

@@ -77,9 +77,11 @@ def sql(
 @db.command(short_help="Prepare a database that was restored from a backup.")
 def restored(
     by: Annotated[
-        int, typer.Option(metavar="N", min=1, max=2**62, help="Lift the tokens by N at least.", show_default=False)
+        int, typer.Option(metavar="N", min=1, max=2**62, help="Lift the tokens by at least N.", show_default=False)
     ] = 1,
-    force: Annotated[bool, typer.Option("--force", help="Even if the database looks as if it were in use.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Go ahead even if the database looks as if it were in use.")
+    ] = False,
     database: Database = None,
     as_json: Json = False,
 ) -> None:

@@ -136,7 +136,7 @@ def _start_anew(line: CommandLine, outside: Outside, holder: str) -> int:
     try:
         line.start_anew({**outside.manager.variables, EARLIER_HOLDER: holder})
     except OSError as error:
-        raise DaemonError(f"this process cannot start anew: {error.strerror or error}; start it again") from None
+        raise DaemonError(f"this process cannot restart in place: {error.strerror or error}; start it again") from None
     return FAILED
 
 

@@ -12,7 +12,7 @@ GREATEST = 2**63 - 1
 def check_revision(value: object) -> int:
     """Return ``value`` as a revision; raises `Refusal`."""
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= GREATEST:
-        raise Refusal(f"{shown(value)} is no revision", f"give a whole number from 0 to {GREATEST}")
+        raise Refusal(f"{shown(value)} is not a revision", f"give a whole number from 0 to {GREATEST}")
     return int(value)
 
 

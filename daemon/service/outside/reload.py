@@ -72,9 +72,9 @@ class Reload:
                 continue
             if isinstance(checked, WrongFile):
                 self._say(f"this replica goes on as it was: {checked.problem}", is_warning=True)
-                self._manager.ready("FILE was not read anew, because something is wrong with it")
+                self._manager.ready("FILE was not loaded again, because something is wrong with it")
             else:
-                self._say("FILE is right; draining, then starting anew with it in this process")
+                self._say("FILE is right; draining, then restarting in place with it")
                 self._requests.start_anew()
         self._task = None
 

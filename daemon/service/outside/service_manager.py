@@ -36,12 +36,14 @@ class ServiceManager:
         if not address:
             return cls()
         if address[0] not in "/@" or address == "@":
-            warn(f'NOTIFY_SOCKET is "{address}", which is no path and no "@name": the service manager is told nothing')
+            warn(
+                f'NOTIFY_SOCKET is "{address}", which is neither a path nor "@name", so the service manager is not notified'
+            )
             return cls()
         if every is None or (pid is not None and pid != str(os.getpid())):
             return cls(address, None, variables)
         if not every.isascii() or not every.isdigit() or int(every) == 0:
-            warn(f'WATCHDOG_USEC is "{every}", which is no number of microseconds: the watchdog is told nothing')
+            warn(f'WATCHDOG_USEC is "{every}", which is not a number of microseconds, so the watchdog is not notified')
             return cls(address, None, variables)
         return cls(address, int(every) / 1e6, variables)
 
@@ -56,7 +58,7 @@ class ServiceManager:
 
     def starting_anew(self) -> None:
         """Tell that this process is about to be replaced; the watchdog waits for the new start from here on."""
-        self._send("WATCHDOG=1", "STATUS=starting anew")
+        self._send("WATCHDOG=1", "STATUS=restarting in place")
 
     def stopping(self, status: str) -> None:
         """Tell that the service ends."""

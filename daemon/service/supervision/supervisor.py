@@ -148,7 +148,7 @@ class Supervisor:
             self._report("SIGHUP: ignored, because with --until-idle the replicas end by themselves")
         elif self._roll is not None:
             self._once_more = True
-            self._report("SIGHUP: the replicas are being replaced; they will be once more afterwards")
+            self._report("SIGHUP: the replicas are being replaced, and will be replaced again afterwards")
         else:
             self._roll = asyncio.create_task(self._roll_all())
 

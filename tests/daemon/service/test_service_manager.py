@@ -40,7 +40,7 @@ def test_each_change_is_one_message(listening: NotifySocket) -> None:
     assert reloading[0] == "RELOADING=1"
     assert before <= int(reloading[1].removeprefix("MONOTONIC_USEC=")) <= time.clock_gettime_ns(1) // 1000
     assert reloading[2] == "STATUS=checking FILE"
-    assert anew == ["WATCHDOG=1", "STATUS=starting anew"], "the watchdog waits for the new start from here on"
+    assert anew == ["WATCHDOG=1", "STATUS=restarting in place"], "the watchdog waits for the new start from here on"
     assert (status, stopping) == (["STATUS=2 of 3"], ["STOPPING=1", "STATUS=draining"])
     assert warnings == []
 
@@ -75,7 +75,7 @@ async def test_the_watchdog_hears_while_every_loop_is_alive_and_then_no_more(lis
     ("given", "warning"),
     [
         ({"WATCHDOG_PID": "1"}, None),
-        ({"WATCHDOG_USEC": ""}, 'WATCHDOG_USEC is "", which is no number of microseconds'),
+        ({"WATCHDOG_USEC": ""}, 'WATCHDOG_USEC is "", which is not a number of microseconds'),
         ({"WATCHDOG_USEC": "0"}, 'WATCHDOG_USEC is "0"'),
         ({"WATCHDOG_USEC": "5s"}, 'WATCHDOG_USEC is "5s"'),
     ],
@@ -93,7 +93,7 @@ async def test_a_watchdog_of_another_process_or_without_a_time_is_told_nothing(
 def test_an_address_that_cannot_be_one_is_told_once(address: str) -> None:
     manager, warnings = found({"NOTIFY_SOCKET": address})
     assert warnings == [
-        f'NOTIFY_SOCKET is "{address}", which is no path and no "@name": the service manager is told nothing'
+        f'NOTIFY_SOCKET is "{address}", which is neither a path nor "@name", so the service manager is not notified'
     ]
     manager.ready("ready")
 

@@ -195,7 +195,7 @@ def test_a_revision_comes_from_a_flag_or_the_environment_and_never_from_the_sett
     assert read_settings().revision == 42
     assert read_settings({"revision": "0043"}).revision == 43
     monkeypatch.setenv("LEASED_REVISION", "v2")
-    with pytest.raises(SettingsError, match='LEASED_REVISION: "v2" is no revision; give a whole number from 0 to'):
+    with pytest.raises(SettingsError, match='LEASED_REVISION: "v2" is not a revision; give a whole number from 0 to'):
         read_settings()
     monkeypatch.setenv("LEASED_REVISION", "")
     assert read_settings().revision is None

@@ -288,7 +288,7 @@ def test_several_sighups_while_replicas_are_replaced_replace_them_once_more(supe
     supervised.wait_for("draining")
     for count in (1, 2):
         process.send_signal(signal.SIGHUP)
-        supervised.wait_for_report("they will be once more afterwards", count)
+        supervised.wait_for_report("will be replaced again afterwards", count)
     (supervised.folder / "slow").unlink()
     supervised.wait_for_report("all 2 replicas are replaced", 2)
     assert len(supervised.said("ready")) == 6
