@@ -33,6 +33,7 @@ from .next_step import (
     before_jobs,
 )
 from .resumption import Resumption
+from .set_aside import SetAside
 from .write_result import AlreadyDone, Done, EndedJob
 
 Rest = Sequence[tuple[int, Job]]
@@ -49,16 +50,17 @@ class EndOfRun:
 class RunExecution:
     """A claimed run at work in this replica."""
 
-    def __init__(self, context: ReplicaContext, schedule: Schedule, claimed: ClaimedRun, lease: Lease) -> None:
+    def __init__(
+        self, context: ReplicaContext, schedule: Schedule, claimed: ClaimedRun, lease: Lease, set_aside: SetAside
+    ) -> None:
         self.claimed = claimed
+        self._set_aside = set_aside
         self._notify = context.notify
         self._schedule = schedule
         self._held = HeldRun(context, claimed, lease)
         self._trust = TrustPage(lease.trusted_until)
         self._resumption = Resumption.of(schedule, claimed.jobs)
         self._job: JobExecution | None = None
-        self.file_changed: bool | None = None
-        """Whether the last child found that FILE has changed; None if there was none, or it did not look."""
         lease.watch(self._trust.extend)
 
     @property
@@ -118,9 +120,16 @@ class RunExecution:
         number = self._resumption.next_attempt(job.name)
         self._job = JobExecution(self._held, job, position=position, number=number, trust=self._trust)
         job_run_id, outcome = await self._job.execute()
-        if job.isolation == "process" and outcome.state in {"not run", "succeeded"}:
-            self.file_changed = outcome.state == "not run"
+        if job.isolation == "process":
+            self._note_file(outcome)
         return None if job_run_id is None else EndedJob(job_run_id, outcome), outcome
+
+    def _note_file(self, outcome: Outcome) -> None:
+        """Leave the runs of a schedule that FILE has no longer to others, before this run can be claimed again (rule 22)."""
+        if outcome.state == "not run":
+            self._set_aside.put(self._schedule.name)
+        elif outcome.state == "succeeded":
+            self._set_aside.take_back(self._schedule.name)
 
     def _next_step(self, job: Job, outcome: Outcome, before: Failures, *, more: bool) -> Step:
         return after_job(

@@ -70,7 +70,7 @@ class RunsAtWork:
 
     def start(self, claimed: ClaimedRun, lease: Lease) -> None:
         """Execute a run; after `stop`, only hand it back."""
-        execution = RunExecution(self._context, self._schedules[claimed.schedule], claimed, lease)
+        execution = RunExecution(self._context, self._schedules[claimed.schedule], claimed, lease, self._set_aside)
         self._executions[asyncio.create_task(self._execute(execution, lease))] = execution
         if self._stopping:
             execution.stop()
@@ -118,7 +118,6 @@ class RunsAtWork:
         run_id = execution.claimed.run_id
         try:
             outcome = await execution.execute()
-            self._note_file(execution)
             self.executed.append(ExecutedRun(run_id, outcome))
             self.lost += outcome == "lost"
         except WorkOutlivesLease as error:
@@ -134,13 +133,6 @@ class RunsAtWork:
                 await lease.release()
             self._executions.pop(asyncio.current_task(), None)  # type: ignore[arg-type]
             self._changed()
-
-    def _note_file(self, execution: RunExecution) -> None:
-        """Leave the runs of a schedule to others whose FILE is another now (rule 22)."""
-        if execution.file_changed:
-            self._set_aside.put(execution.claimed.schedule)
-        elif execution.file_changed is False:
-            self._set_aside.take_back(execution.claimed.schedule)
 
     async def _abandon(self, lease: Lease) -> None:
         """Settle an attempt that a bug in leased ended as abandoned, or it may repeat for ever."""

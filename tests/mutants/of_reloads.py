@@ -27,7 +27,7 @@ RELOADS = (
     Mutant(
         "changed-file-tried-again-at-once",
         "a replica whose FILE has changed claims the runs of that schedule again and again",
-        (Edit("daemon/service/runs_at_work.py", "        if execution.file_changed:\n", "        if False:\n"),),
+        (Edit("daemon/execution/run_execution.py", "self._set_aside.put(self._schedule.name)", "pass"),),
         on_each(
             "tests/stories/test_sighup.py::"
             "test_a_function_whose_file_has_changed_goes_to_a_replica_that_has_it_as_it_was[{}]"

@@ -146,7 +146,7 @@ def test_other_programs_get_the_url_without_the_schema() -> None:
         ),
         ("postgresql://h/db", "", "'' cannot be the schema of leased's tables"),
         ("postgresql://h/db", 'x"; DROP', "cannot be the schema of leased's tables: use letters from a to z"),
-        ("postgresql://h/db", "pg_catalog", "take none of PostgreSQL's own"),
+        ("postgresql://h/db", "pg_catalog", "use none of PostgreSQL's own"),
         ("postgresql://h/db", "ä", "use letters from a to z"),
         ("postgresql://h/db?schema=a&schema=b", None, "names several schemas; name one"),
         ("postgresql://h/db?schema=a", "b", "the database's URL has schema=a, but the schema 'b' is given too"),
