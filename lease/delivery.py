@@ -17,6 +17,7 @@ from .events import (
     Listener,
     Lost,
     OrphanReleased,
+    OutOfRisk,
     Refused,
     Released,
     ReleaseFailed,
@@ -127,7 +128,7 @@ def _chatter(event: Event) -> int:
             return 1
         case Lost() | ReleaseFailed() | OrphanReleased() | Stalled() | ClockStepped():
             return 0
-        case HeartbeatFailed() | CallbackFailed() | Dropped() | Unanswered():
+        case OutOfRisk() | HeartbeatFailed() | CallbackFailed() | Dropped() | Unanswered():
             return 0
         case _:
             assert_never(event)

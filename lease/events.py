@@ -59,6 +59,16 @@ class AtRisk:
 
 
 @dataclass(frozen=True, slots=True)
+class OutOfRisk:
+    """All of this client's leases have been renewed again, after some had been at risk."""
+
+    grants: tuple[Grant, ...]
+    """Those that were at risk and are still held."""
+    seconds: float
+    """How long there was a risk."""
+
+
+@dataclass(frozen=True, slots=True)
 class Lost:
     """A grant can no longer be trusted."""
 
@@ -132,6 +142,7 @@ Event = (
     | Unanswered
     | Renewed
     | AtRisk
+    | OutOfRisk
     | Lost
     | Released
     | ReleaseFailed
@@ -167,7 +178,7 @@ def _level(event: Event) -> int:
     match event:
         case Granted() | Refused() | Renewed() | Released() | AtRisk(again=True):
             return logging.DEBUG
-        case OrphanReleased():
+        case OrphanReleased() | OutOfRisk():
             return logging.INFO
         case Unanswered() | AtRisk() | Lost() | ReleaseFailed() | Stalled() | ClockStepped() | Dropped():
             return logging.WARNING

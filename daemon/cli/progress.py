@@ -21,7 +21,7 @@ from rich.text import Text
 from lease.durations import format_duration
 
 from ..states import JobOutcome, RunOutcome
-from ..telemetry.fact_log import log_fact, recovered
+from ..telemetry.fact_log import ended, introduced, log_fact, recovered
 from ..telemetry.facts import (
     DatabaseAway,
     DatabaseBack,
@@ -33,6 +33,8 @@ from ..telemetry.facts import (
     JobSubject,
     LeaseChanged,
     Note,
+    ReplicaEnded,
+    ReplicaStarted,
     RunCancelled,
     RunEnded,
     RunRecovered,
@@ -94,6 +96,10 @@ class PlainView:
                 self.line(f"the database is back after {seconds:.1f}s", "dim")
             case Note(text, is_warning):
                 self.line(text, "yellow" if is_warning else "dim")
+            case ReplicaStarted():
+                self.line(introduced(fact), "dim")
+            case ReplicaEnded():
+                self.line(ended(fact), "dim")
             case WriteRefused() | LeaseChanged() | SubscriberFailed():
                 log_fact(fact)
             case _:

@@ -34,6 +34,9 @@ def url_from_file(in_file: Mapping[str, Any]) -> str | None:
         return None  # in a job, where its replica has named the database, and inherited what had named it
     if url and path:
         raise SettingsError(f"{_URL} and {_FILE} are both set: leave one of them out")
+    for name, value, other in ((_URL, url, path), (_FILE, path, url)):
+        if value is not None and not value.strip() and not other:
+            raise SettingsError(f"{name} is set, but empty; give it a value, or unset it to use the default")
     if path:
         return _read(path, _FILE)
     if url or "database_url_file" not in in_file:

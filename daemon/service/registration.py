@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from sqlalchemy import Connection
 
 from lease.clock import boot_id
+from lease.database.address import describe, parse_address
 from lease.database.backend import backend_of
 from lease.database.database import Database
 from lease.errors import StoreUnavailable
@@ -15,6 +16,9 @@ from lease.errors import StoreUnavailable
 from ..execution.context import ReplicaContext
 from ..recovery import registry
 from ..scheduling.wall_clock import WallClock
+from ..store import statements
+from ..telemetry.facts import ReplicaStarted
+from ..version import package_version
 
 
 @asynccontextmanager
@@ -24,14 +28,19 @@ async def registered(context: ReplicaContext, earlier_holder: str | None = None)
     ``earlier_holder`` is the replica that this very process was before it started anew. Others find
     its process alive, so nobody else can tell that it has ended, if the database was away as it did.
     """
-    entry, database = entry_of(context), context.database
+    entry, database, application = entry_of(context), context.database, context.application
 
-    def transaction(connection: Connection) -> None:
+    def transaction(connection: Connection) -> int | None:
         registry.register(connection, entry, started_anew=earlier_holder is not None)
         if earlier_holder is not None:
             registry.mark_earlier_stopped(connection, earlier_holder)
+        return statements.generation.number_of(connection, application.name, application.digest)
 
-    await database.write(transaction)
+    generation = await database.write(transaction)
+    database_name, ttl = describe(parse_address(database.url)), context.client.timing.ttl
+    context.notify(
+        ReplicaStarted(context.client.label, package_version(), application.name, generation, database_name, ttl)
+    )
     try:
         yield
     finally:

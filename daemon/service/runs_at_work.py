@@ -1,6 +1,7 @@
 """The runs at work in a replica, each in a task of its own, and the outcomes of earlier ones."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from ..jobs.reports import Progress
 from ..recovery.settle import settle_dead
 from ..states import RunOutcome
 from ..telemetry.facts import Note, RunEnded
+
+MOST_REMEMBERED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,9 @@ class RunsAtWork:
         changed: Callable[[], None],
     ) -> None:
         self.executed: list[ExecutedRun] = []
+        """The latest runs, first the one that ended first."""
+        self.tally: Counter[RunOutcome] = Counter()
+        """How many runs ended how."""
         self.failure: BaseException | None = None
         """Why this process must end: work that cannot be stopped outlives its lease (rule 9)."""
         self.failed = asyncio.Event()
@@ -118,14 +124,14 @@ class RunsAtWork:
         run_id = execution.claimed.run_id
         try:
             outcome = await execution.execute()
-            self.executed.append(ExecutedRun(run_id, outcome))
+            self._remember(run_id, outcome)
             self.lost += outcome == "lost"
         except WorkOutlivesLease as error:
             self.fail(error)
         except Exception as error:  # noqa: BLE001 - a bug in leased must not keep the lease alive for ever
             self._context.notify(Note(f"internal error in leased ended run {run_id}: {error!r}", is_warning=True))
             await self._abandon(lease)
-            self.executed.append(ExecutedRun(run_id, "failed"))
+            self._remember(run_id, "failed")
             self._context.notify(RunEnded(execution.subject, "failed", "internal error in leased"))
         finally:
             self.refused += execution.refused
@@ -133,6 +139,11 @@ class RunsAtWork:
                 await lease.release()
             self._executions.pop(asyncio.current_task(), None)  # type: ignore[arg-type]
             self._changed()
+
+    def _remember(self, run_id: int, outcome: RunOutcome) -> None:
+        self.tally[outcome] += 1
+        self.executed.append(ExecutedRun(run_id, outcome))
+        del self.executed[:-MOST_REMEMBERED]
 
     async def _abandon(self, lease: Lease) -> None:
         """Settle an attempt that a bug in leased ended as abandoned, or it may repeat for ever."""

@@ -6,6 +6,7 @@ import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from time import monotonic
 
 from lease.client import LeaseClient
 from lease.database.address import parse_address, plain_url, schema_in
@@ -18,7 +19,7 @@ from ..execution.context import ReplicaContext
 from ..jobs.task_thread import TaskThread
 from ..operations.trigger import trigger_now
 from ..store import statements
-from ..telemetry.facts import LeaseChanged, Note
+from ..telemetry.facts import LeaseChanged, Note, ReplicaEnded
 from ..telemetry.logs import flush_logs
 from ..telemetry.notifier import Notifier
 from ..web.address import WebAddress
@@ -109,6 +110,7 @@ class Service:
                 self._stopping.cancel()
 
     async def _serve(self, now: Sequence[str], *, until_idle: bool, web: WebAddress | None) -> int:
+        started = monotonic()
         async with self._opened() as context:
             replica, requests = await self._replica(context)
             reload = Reload(self._outside, requests, context.notify, until_idle=until_idle)
@@ -122,6 +124,7 @@ class Service:
                     reload.joined()
                     await self._work(replica, until_idle=until_idle)
                     failed = await self._any_failed(context, replica, triggered)
+        self._facts.notify(ReplicaEnded(context.client.label, monotonic() - started, replica.runs.tally))
         if requests.starts_anew:
             self._outside.to_start_anew = context.client.holder
         if requests.signal is not None:
@@ -226,7 +229,7 @@ class Service:
 
     async def _any_failed(self, context: ReplicaContext, replica: Replica, triggered: Sequence[int]) -> bool:
         """Return whether a run failed here, or a triggered run elsewhere, which is reported too."""
-        failed = any(run.outcome == "failed" for run in replica.runs.executed) or bool(replica.set_aside)
+        failed = bool(replica.runs.tally["failed"]) or bool(replica.set_aside)
         for run_id in sorted(set(triggered) - {run.run_id for run in replica.runs.executed}):
             row = await context.database.read(partial(statements.run.read, run_id=run_id))
             if row is not None:

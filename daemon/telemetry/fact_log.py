@@ -17,6 +17,7 @@ from lease.events import (
     HeartbeatFailed,
     Lost,
     OrphanReleased,
+    OutOfRisk,
     Refused,
     Released,
     ReleaseFailed,
@@ -27,7 +28,7 @@ from lease.events import (
 from lease.model import Grant, LeaseRecord, Loss
 
 from ..states import JobOutcome, RunOutcome
-from ..text import last_line
+from ..text import last_line, number
 from .facts import (
     DatabaseAway,
     DatabaseBack,
@@ -39,6 +40,8 @@ from .facts import (
     JobSubject,
     LeaseChanged,
     Note,
+    ReplicaEnded,
+    ReplicaStarted,
     RunCancelled,
     RunEnded,
     RunRecovered,
@@ -77,6 +80,8 @@ def log_fact(fact: Fact) -> None:
             shown = last_line(error)
             more = {"took": format_duration(seconds), **({"error": shown} if shown else {})}
             _log(_level(outcome), f"job {outcome}", **_job(job), **more)
+        case ReplicaStarted() | ReplicaEnded():
+            _log(logging.INFO, introduced(fact) if isinstance(fact, ReplicaStarted) else ended(fact))
         case LeaseChanged(event):
             log_lease_event(event)
         case DatabaseAway(error):
@@ -89,6 +94,21 @@ def log_fact(fact: Fact) -> None:
             _log(logging.WARNING if is_warning else logging.INFO, text)
         case _:
             assert_never(fact)
+
+
+def introduced(fact: ReplicaStarted) -> str:
+    """Return the first line of a replica."""
+    generation = "a new generation" if fact.generation is None else f"generation {fact.generation}"
+    return (
+        f'leased {fact.version}: "{fact.application}", {generation}, on {fact.database}, as {fact.replica}, '
+        f"ttl {format_duration(fact.ttl)}"
+    )
+
+
+def ended(fact: ReplicaEnded) -> str:
+    """Return the last line of a replica."""
+    counts = ", ".join(f"{number(count)} {outcome}" for outcome, count in fact.runs.items())
+    return f"{fact.replica} has ended after {format_duration(round(fact.seconds, 1))}; runs: {counts or 'none'}"
 
 
 def recovered(fact: RunRecovered) -> str:
@@ -126,6 +146,8 @@ def _lease_line(event: Event) -> tuple[int, str]:
             return logging.DEBUG, "leases renewed"
         case AtRisk(again=again):
             return logging.DEBUG if again else logging.WARNING, "leases at risk"
+        case OutOfRisk():
+            return logging.INFO, "leases are renewed again"
         case Lost():
             return logging.WARNING, "lease lost"
         case Released():

@@ -1,6 +1,6 @@
 """The facts about a replica at work, emitted as they happen; subscribers format and count them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from lease.events import Event
@@ -124,6 +124,33 @@ class JobEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplicaStarted:
+    """A replica has registered itself, and is about to bring its definitions."""
+
+    replica: str
+    """In a form for people: host and process id."""
+    version: str
+    application: str
+    generation: int | None
+    """The generation that its definitions are; None if they have never been brought."""
+    database: str
+    """Its URL without a password."""
+    ttl: float
+    """How long its leases last after their last renewal, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaEnded:
+    """A replica has ended in order: it holds nothing any more."""
+
+    replica: str
+    seconds: float
+    """How long it was up."""
+    runs: Mapping[RunOutcome, int]
+    """How many runs it executed, by how its execution of them ended."""
+
+
+@dataclass(frozen=True, slots=True)
 class LeaseChanged:
     """A fact about a lease of this replica."""
 
@@ -171,6 +198,8 @@ Fact = (
     | JobProgressed
     | JobPrinted
     | JobEnded
+    | ReplicaStarted
+    | ReplicaEnded
     | LeaseChanged
     | DatabaseAway
     | DatabaseBack

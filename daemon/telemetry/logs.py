@@ -1,8 +1,9 @@
 """The set-up of logging: all lines, also those of libraries, go to stderr as text or JSON."""
 
 import logging
+import os
 import sys
-from typing import Literal
+from typing import Any, Literal
 
 import structlog
 
@@ -15,13 +16,18 @@ _PATIENCE = 2.0
 """Seconds without a line written after which stderr is taken for not being read."""
 
 
-def set_up_logs(format_: Literal["text", "json"], level: Literal["debug", "info", "warning", "error"]) -> None:
-    """Send the lines of all loggers through one formatter to stderr."""
+def set_up_logs(
+    format_: Literal["text", "json"],
+    level: Literal["debug", "info", "warning", "error"],
+    replica: str | None = None,
+) -> None:
+    """Send the lines of all loggers through one formatter to stderr; each names ``replica``, if it is given."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        *([] if replica is None else [_naming(replica)]),
     ]
     structlog.configure(
         processors=[
@@ -48,6 +54,14 @@ def set_up_logs(format_: Literal["text", "json"], level: Literal["debug", "info"
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
 
 
+def _naming(replica: str) -> structlog.typing.Processor:
+    def name(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        event.setdefault("replica", replica)
+        return event
+
+    return name
+
+
 def _renderers(format_: Literal["text", "json"]) -> list[structlog.typing.Processor]:
     if format_ == "json":
         return [
@@ -55,7 +69,7 @@ def _renderers(format_: Literal["text", "json"]) -> list[structlog.typing.Proces
             structlog.processors.EventRenamer("message"),
             structlog.processors.JSONRenderer(),
         ]
-    colors = sys.stderr.isatty()
+    colors = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
     return [
         structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback, pad_event_to=0)
     ]

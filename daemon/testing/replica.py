@@ -111,14 +111,15 @@ class ManualReplica:
         ``limit`` seconds.
         """
         runs = self.replica.runs
-        before = done = len(runs.executed)
+        before = done = runs.tally.total()
         async with self._within(limit):
             while await self.tick() is not None:
                 await self._until_ended()
-                if len(runs.executed) == done:  # nothing was claimed: the rest is for later, or for another replica
+                if runs.tally.total() == done:  # nothing was claimed: the rest is for later, or for another replica
                     break
-                done = len(runs.executed)
-        return [await self.read(run_id) for run_id in dict.fromkeys(run.run_id for run in runs.executed[before:])]
+                done = runs.tally.total()
+        executed = runs.executed[len(runs.executed) - (done - before) :]
+        return [await self.read(run_id) for run_id in dict.fromkeys(run.run_id for run in executed)]
 
     async def wait_for(self, run_id: int, limit: float = LIMIT) -> RunDetail:
         """Wait until this replica has stopped executing a run (it is over, waits for a retry, or is

@@ -53,7 +53,7 @@ class Heartbeat:
         self._next_beat = 0.0
         self._wanted = asyncio.Event()
         self._history = RenewalHistory(timing, clock())
-        self._risks = Risks()
+        self._risks = Risks(self._states.__contains__)
         self._database_clock = DatabaseClock()
         self.lingering = Lingering(timing, clock)
         self._orphans = OrphanRelease(store, self.lingering, notify)

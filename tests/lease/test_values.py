@@ -135,6 +135,7 @@ def test_what_a_listener_raises_is_logged_and_dropped(caplog: pytest.LogCaptureF
         (events.Lost(Loss(A, LossKind.ENDED, "stolen")), logging.WARNING),
         (events.AtRisk((A,), "away", 3.0), logging.WARNING),
         (events.AtRisk((A,), "away", 2.5, again=True), logging.DEBUG),
+        (events.OutOfRisk((A,), 2.5), logging.INFO),
         (events.HeartbeatFailed("a bug"), logging.ERROR),
         (events.OrphanReleased(A), logging.INFO),
     ],

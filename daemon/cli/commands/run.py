@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Annotated, Any
@@ -69,7 +70,7 @@ def run(
     outside = Outside.found(partial(report, kind="settings", as_json=False, what="warning"))
     line = CommandLine.called(file, flags, until_idle=until_idle)
     application, settings = _read(file, flags, outside, now or ())
-    set_up_logs(settings.log_format, settings.log_level)
+    set_up_logs(settings.log_format, settings.log_level, _named_in_logs(settings, outside, replicas))
     confirm_superseding(application, settings, take_over=take_over, yes=yes)
     prepare(settings.database)
     outside.check = partial(check_file, line)
@@ -88,6 +89,13 @@ def _read(file: str, flags: dict[str, Any], outside: Outside, now: Sequence[str]
         application.schedule(name)
     settings = read_settings(flags, application.settings)
     return application.revised(settings.revision), settings
+
+
+def _named_in_logs(settings: Settings, outside: Outside, replicas: int) -> str | None:
+    """Return the replica that log lines name: in JSON, and where several write to one log."""
+    if replicas > 1 or (settings.log_format == "text" and not outside.link.is_supervised):
+        return None
+    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def _turn_web_off(flags: dict[str, Any]) -> None:

@@ -38,6 +38,15 @@ def latest(connection: Connection, application: str, digest: str, revision: int 
     return list(connection.execute(query.order_by(generation.c.number)))
 
 
+def number_of(connection: Connection, application: str, digest: str) -> int | None:
+    """Return the number under which definitions with ``digest`` came last, or None."""
+    query = select(func.max(generation.c.number)).where(
+        generation.c.application == application, generation.c.digest == digest
+    )
+    number: int | None = connection.scalar(query)
+    return number
+
+
 def add(connection: Connection, application: str, values: Mapping[str, Any]) -> None:
     """Record a generation under the next number."""
     number = select(func.coalesce(func.max(generation.c.number), 0) + 1).where(generation.c.application == application)

@@ -14,6 +14,7 @@ from daemon.recovery import registry
 from daemon.recovery.settle import settle
 from daemon.service.registration import entry_of, registered
 from daemon.store.tables import replica as replicas
+from lease import LeaseTiming
 from lease.database.opening import open_database
 from tests.support.manual import a_shop
 from tests.support.store import Store, a_schedule, pending_runs
@@ -23,7 +24,8 @@ pytestmark = pytest.mark.anyio
 
 def a_context(store: Store, database: Any, holder: str) -> ReplicaContext:
     application = a_shop().application(Path("schedules.py"))
-    parts = SimpleNamespace(application=application, database=database, client=SimpleNamespace(holder=holder))
+    client = SimpleNamespace(holder=holder, label=f"web1:{holder}", timing=LeaseTiming())
+    parts = SimpleNamespace(application=application, database=database, client=client, notify=lambda _: None)
     return cast("ReplicaContext", parts)
 
 

@@ -24,9 +24,11 @@ from daemon.service.service import FAILED, Service, serve
 from daemon.service.settings import Settings
 from daemon.store.tables import replica as replicas
 from daemon.store.tables import run
-from daemon.telemetry.facts import Fact, RunRecovered
+from daemon.telemetry.fact_log import ended, introduced
+from daemon.telemetry.facts import Fact, ReplicaEnded, ReplicaStarted, RunRecovered
 from daemon.telemetry.notifier import Notifier
 from daemon.testing.in_process import in_process
+from daemon.version import package_version
 from lease.errors import SchemaMissing
 from tests.support.manual import Gate, a_shop, add_schedule, failing, nothing, told, until
 from tests.support.store import PAST, Store, a_schedule, pending_runs
@@ -77,7 +79,32 @@ async def at_work(served: Served, *now: str) -> AsyncIterator["asyncio.Task[int]
     await asyncio.wait({serving})
 
 
-# Its status
+# Its first line, its last one, and its status
+
+
+async def test_its_first_line_says_what_runs_where_and_its_last_one_what_it_has_done(sqlite_url: str) -> None:
+    for generation in (None, 1):
+        served = Served(a_shop(nothing, catch_up="latest"), sqlite_url)
+        assert await served.serve("nightly") == 0
+        first, *_, last = served.facts
+        assert isinstance(first, ReplicaStarted)
+        assert (first.application, first.generation, first.ttl) == ("shop", generation, 15.0)
+        assert first.database == sqlite_url
+        assert introduced(first) == (
+            f'leased {package_version()}: "shop", {"generation 1" if generation else "a new generation"}, '
+            f"on {sqlite_url}, as {first.replica}, ttl 15s"
+        )
+        assert isinstance(last, ReplicaEnded)
+        assert (last.replica, dict(last.runs)) == (first.replica, {"succeeded": 1})
+        assert ended(last).startswith(f"{first.replica} has ended after ")
+        assert ended(last).endswith("; runs: 1 succeeded")
+
+
+async def test_a_replica_that_ran_nothing_says_so(sqlite_url: str) -> None:
+    served = Served(a_shop(nothing), sqlite_url)
+    assert await served.serve() == 0
+    assert isinstance(served.facts[-1], ReplicaEnded)
+    assert ended(served.facts[-1]).endswith("; runs: none")
 
 
 def test_what_is_asked_for_runs_and_until_idle_it_ends_with_0(store: Store, sqlite_url: str) -> None:
@@ -224,8 +251,10 @@ async def test_a_database_without_tables_is_an_error_and_nothing_is_left_of_the_
     before = set(threading.enumerate())  # of other tests
     with pytest.raises(SchemaMissing, match="leased db upgrade"):
         await Served(a_shop(), empty_sqlite_url).serve()
-    left = set(threading.enumerate()) - before
-    assert [thread.name for thread in left if thread.name.startswith("lease")] == []
+    left = {thread for thread in set(threading.enumerate()) - before if thread.name.startswith("lease")}
+    for thread in left:
+        thread.join(LIMIT)  # it may be on its last step
+    assert [thread.name for thread in left if thread.is_alive()] == []
 
 
 async def test_a_schedule_that_is_not_there_cannot_be_asked_for_and_the_replica_ends_in_order(

@@ -42,6 +42,16 @@ def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     assert read_settings({}, {"lease_ttl": "30s"}).lease_ttl == 30
 
 
+@pytest.mark.parametrize("name", ["LEASED_DATABASE_URL", "LEASED_DATABASE_URL_FILE"])
+def test_but_one_that_names_the_database_is_a_mistake(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """A replica would begin on an empty database of its own, where a secret is missing."""
+    for value in ("", " "):
+        monkeypatch.setenv(name, value)
+        with pytest.raises(SettingsError, match=f"^{name} is set, but empty; give it a value, or unset it"):
+            read_settings({}, {"database_url": "sqlite:///other.db"})
+        assert read_settings({"database_url": "sqlite:///flag.db"}).database == "sqlite:///flag.db"
+
+
 def test_the_url_comes_out_of_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     secret = tmp_path / "url"
     secret.write_text("postgresql://u:secret@db/shop\n")

@@ -47,6 +47,21 @@ def test_facts_are_log_lines_as_json(capsys: pytest.CaptureFixture[str]) -> None
     assert lines[0]["timestamp"].endswith("Z")
 
 
+@pytest.mark.usefixtures("logged")
+def test_each_line_names_the_replica_that_is_given(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logs("json", "info", "web1:4711")
+    for fact in told():
+        log_fact(fact)
+    logging.getLogger("leased.job").info("fetched")
+    flush_logs()
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert {line["replica"] for line in lines} == {"web1:4711"}
+    set_up_logs("text", "info")
+    log_fact(told()[0])
+    flush_logs()
+    assert "replica" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("settlement", "gone", "said"),
     [
