@@ -1,6 +1,6 @@
 """Values formatted for people who read them, in a sentence or on a terminal."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from difflib import get_close_matches
 
@@ -54,6 +54,12 @@ def nearest(name: str, known: Collection[str], likeness: float = 0.6) -> str | N
     lower = {key.lower(): key for key in known}
     near = get_close_matches(name.lower(), lower, n=1, cutoff=likeness)
     return lower[near[0]] if near else None
+
+
+def listed(names: Sequence[str], most: int = MOST_NAMES) -> str:
+    """Return names for a sentence, at most ``most`` of them: ``a, b and 3 more``."""
+    left = len(names) - most
+    return ", ".join(names) if left <= 0 else f"{', '.join(names[:most])} and {left:,} more"
 
 
 def suggestion(name: str, known: Collection[str]) -> str:

@@ -31,16 +31,16 @@ def confirm_superseding(application: Application, settings: Settings, *, take_ov
         structlog.stdlib.get_logger(LOGGER).info(said)
         return
     question = f"{superseded} of {application.name}; supersede this? Nothing of theirs is cancelled. [y/N] "
-    sys.stderr.write(clean(question))
-    sys.stderr.flush()
-    if _answer().strip().lower() not in ("y", "yes"):
+    if _answer(clean(question)).strip().lower() not in ("y", "yes"):
         raise NotConfirmed("nothing was started, and nothing was changed; --yes answers the question")
 
 
-def _answer() -> str:
-    """Read a line; end that of the question where Ctrl-C or Ctrl-D leaves it open."""
+def _answer(question: str) -> str:
+    """Ask, and read a line; end that of the question where Ctrl-C or Ctrl-D leaves it open."""
     answer = ""
     try:
+        sys.stderr.write(question)
+        sys.stderr.flush()
         answer = sys.stdin.readline()
     finally:
         if not answer.endswith("\n"):

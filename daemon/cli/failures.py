@@ -1,6 +1,7 @@
 """The failures of a command: one sentence on stderr and an exit status for each."""
 
 import json
+import re
 import sys
 import traceback
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ from ..errors import (
 from ..service.environment import SettingsError
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+_NEGATIVE = re.compile(r"No such option: (-\d+)")
 
 
 class Misused(DaemonError):
@@ -70,6 +74,8 @@ class ErrorReport:
 def failure(error: Exception) -> ErrorReport:
     """Return the report of an error that is `EXPECTED`."""
     message = error.format_message() if isinstance(error, typer.TyperException) else str(error)
+    if number := _NEGATIVE.fullmatch(message):
+        message = f'"{number[1]}" begins like an option, and no number here is less than 0'
     for type_, kind, status in _KINDS:
         if isinstance(error, type_):
             return ErrorReport(" ".join(message.split()), kind, status)

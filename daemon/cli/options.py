@@ -1,8 +1,29 @@
 """The options that several commands share."""
 
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
+
+from ..states import RunState
+from .failures import Misused
+
+RUN_STATES: tuple[RunState, ...] = get_args(RunState)
+MOST = 2**63 - 1
+
+
+def run_state(text: str | None) -> RunState | None:
+    """Return the state of a run by its name; raises `Misused` for what no run is ever in."""
+    if text is not None and text not in RUN_STATES:
+        raise Misused(f'there is no state "{text}"; use one of {", ".join(RUN_STATES)}')
+    return text
+
+
+def run_number(text: str) -> int:
+    """Return the number of a run; raises `Misused` for what is none."""
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST):
+        raise Misused(f'"{text}" is not the number of a run; `leased runs` lists them')
+    return int(text)
+
 
 Database = Annotated[
     str | None,
@@ -15,6 +36,9 @@ Database = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Application = Annotated[
     str | None, typer.Option("--application", metavar="NAME", help="The application, where there are several.")
+]
+RunNumber = Annotated[
+    int, typer.Argument(metavar="RUN", parser=run_number, help="The number of the run.", show_default=False)
 ]
 File = Annotated[
     str,

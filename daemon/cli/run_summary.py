@@ -9,7 +9,7 @@ from .screen import add, state_cell, state_style, table
 
 def print_summary(console: Console, summary: Summary) -> None:
     """Write a table of the jobs and a line about the run."""
-    jobs = table("job", "state", "rows", "seconds", "", title=None, right=("rows", "seconds"))
+    jobs = table("job", "state", "rows", "seconds", "", right=("rows", "seconds"), wraps=("",))
     for job in summary.jobs:
         state = state_cell(job.state, f" (attempt {job.attempts})" if job.attempts > 1 else "")
         said = last_line(job.error)

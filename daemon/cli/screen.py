@@ -2,19 +2,25 @@
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, assert_never
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, assert_never
 
 from ..states import JobState, ReplicaState, RunState
 from ..store.views import plain
 from ..text import clean
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, ConsoleOptions, RenderableType
     from rich.table import Table
     from rich.text import Text
 
-_WIDTH_OF_A_FILE = 200
+_WIDTH_OF_A_FILE = 100_000
+"""Columns of what is not a terminal: each row is one line there, for tools that read lines."""
+_LEAST = 20
+"""The least width of a column whose text may be wrapped."""
+_BETWEEN = 3
+"""Columns of space between two columns of a table."""
 State = RunState | JobState | ReplicaState
 
 
@@ -23,25 +29,97 @@ def screen() -> "Console":
     from rich.console import Console  # noqa: PLC0415 - not for JSON
 
     width = None if sys.stdout.isatty() else _WIDTH_OF_A_FILE
-    return Console(highlight=False, markup=False, emoji=False, width=width)
+    console = Console(highlight=False, markup=False, emoji=False, width=width)
+    if console.no_color:
+        console._color_system = None  # noqa: SLF001 - NO_COLOR would leave bold and dim, which are no plain text either
+    return console
 
 
-def table(*columns: str, right: tuple[str, ...] = (), title: str | None = None) -> "Table":
-    """Return an empty table, with the columns named in ``right`` aligned to the right."""
-    from rich import box  # noqa: PLC0415 - not for JSON
-    from rich.table import Table  # noqa: PLC0415
+@dataclass
+class Sheet:
+    """A table that fits its screen without breaking a name or an instant.
 
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left", show_edge=False)
-    for column in columns:
-        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
-    return made
+    Where it is too wide, the columns in ``spare`` are left out, the first of them first; what is still
+    too wide is shown as one record after the other. ``wraps`` are the columns of text that may be
+    wrapped. Those in ``unless_one`` are left out where all their cells are the same.
+    """
+
+    columns: tuple[str, ...]
+    right: Collection[str] = ()
+    wraps: Collection[str] = ()
+    spare: Sequence[str] = ()
+    unless_one: Collection[str] = ()
+    rows: list[list["Text"]] = field(default_factory=list)
+
+    def shown_in(self, width: int) -> list[int] | None:
+        """Return the places of the columns that fit into ``width``; None if too few do."""
+        places = [
+            at
+            for at, name in enumerate(self.columns)
+            if name not in self.unless_one or len({row[at].plain for row in self.rows}) > 1
+        ]
+        for spare in (*self.spare, None):
+            if sum(map(self._least, places)) + _BETWEEN * (len(places) - 1) <= width:
+                return places
+            places = [at for at in places if self.columns[at] != spare]
+        return None
+
+    def _least(self, at: int) -> int:
+        widest = max((row[at].cell_len for row in self.rows), default=0)
+        least = min(widest, _LEAST) if self.columns[at] in self.wraps else widest
+        return max(least, len(self.columns[at]))
+
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> Iterator["RenderableType"]:
+        places = self.shown_in(options.max_width)
+        if places is None:
+            yield from self._records()
+        else:
+            yield self._drawn(places)
+
+    def _drawn(self, places: Sequence[int]) -> "Table":
+        from rich import box  # noqa: PLC0415 - not for JSON
+        from rich.table import Table  # noqa: PLC0415
+
+        drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+        for name in (self.columns[at] for at in places):
+            justify: Literal["left", "right"] = "right" if name in self.right else "left"
+            drawn.add_column(name, justify=justify, overflow="fold", no_wrap=name not in self.wraps)
+        for row in self.rows:
+            drawn.add_row(*(row[at] for at in places))
+        return drawn
+
+    def _records(self) -> Iterator["Table"]:
+        from rich.table import Table  # noqa: PLC0415 - not for JSON
+
+        for row in self.rows:
+            record = Table.grid(padding=(0, 2))
+            record.add_column(justify="right", no_wrap=True, style="bold", min_width=max(map(len, self.columns)))
+            record.add_column(overflow="fold")
+            for name, cell in zip(self.columns, row, strict=True):
+                if cell.plain:
+                    record.add_row(name, cell)
+            record.add_row()
+            yield record
 
 
-def add(to: "Table", *cells: object) -> None:
+def table(
+    *columns: str,
+    right: Collection[str] = (),
+    wraps: Collection[str] = (),
+    spare: Sequence[str] = (),
+    unless_one: Collection[str] = (),
+) -> Sheet:
+    """Return an empty table; see `Sheet` for what its columns may be."""
+    return Sheet(columns, right, wraps, spare, unless_one)
+
+
+def add(to: Sheet, *cells: object) -> None:
     """Add a row. Control characters are removed, so that no value can steer the terminal."""
     from rich.text import Text  # noqa: PLC0415 - not for JSON
 
-    to.add_row(*(cell if isinstance(cell, Text) else Text("" if cell is None else clean(str(cell))) for cell in cells))
+    to.rows.append(
+        [cell if isinstance(cell, Text) else Text("" if cell is None else clean(str(cell))) for cell in cells]
+    )
 
 
 def state_cell(state: State | None, note: str = "") -> "Text":

@@ -30,6 +30,10 @@ _MOMENT = timedelta(seconds=5)
 """What has been due for less is no backlog."""
 
 
+MOST_NAMED = 10
+"""How many schedules of a kind a report names."""
+
+
 @dataclass(frozen=True, slots=True)
 class SyncReport:
     """The names of the schedules, by what the sync did to them."""
@@ -43,13 +47,13 @@ class SyncReport:
     """What was due by their stored definition has no run, because it cannot be read any more."""
 
     def __str__(self) -> str:
-        """Return the report as text: ``schedules: 2 added (a, b), 1 unchanged``."""
+        """Return the report as text: ``schedules: 2 added (a, b), 1 unchanged``; of many only the count."""
         parts = []
         for field_ in fields(self):
             names = getattr(self, field_.name)
             if names:
-                shown = "" if field_.name == "unchanged" else f" ({', '.join(names)})"
-                parts.append(f"{len(names)} {field_.name}{shown}")
+                shown = "" if field_.name == "unchanged" or len(names) > MOST_NAMED else f" ({', '.join(names)})"
+                parts.append(f"{len(names):,} {field_.name}{shown}")
         return "schedules: " + (", ".join(parts) or "none")
 
 

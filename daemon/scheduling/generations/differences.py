@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
+from ...text import listed
+
 Fingerprints = Mapping[str, tuple[str, str]]
 """By schedule, a digest of what execution reads of it, and one of all of it."""
 
@@ -22,7 +24,7 @@ class Differences:
         """Return them as text: ``added: a; removed: b, c``."""
         named = {field.name: getattr(self, field.name) for field in fields(self)}
         named["other timing or description"] = named.pop("retimed")
-        return "; ".join(f"{what}: {', '.join(names)}" for what, names in named.items() if names)
+        return "; ".join(f"{what}: {listed(names)}" for what, names in named.items() if names)
 
 
 def differences(own: Fingerprints, other: Fingerprints) -> Differences:

@@ -3,8 +3,15 @@
 from ...errors import NotFound
 from .generations import GenerationLine, RunBy, read_generations
 from .history import JobRunLine, RunDetail, RunLine, read_run, read_runs
-from .locks import Lock, read_locks
-from .names import applications, applications_with, require_application, require_schedule, schedule_names
+from .locks import Lock, read_locks, require_lease
+from .names import (
+    applications,
+    applications_with,
+    require_application,
+    require_schedule,
+    schedule_names,
+    schedules_tagged,
+)
 from .overview import Overview, RunningJob, RunningRun, ScheduleLine, WaitingRun, read_overview
 from .problems import Problem, problems
 from .replicas import ReplicaLine, read_replicas
@@ -39,7 +46,9 @@ __all__ = [
     "read_run",
     "read_runs",
     "require_application",
+    "require_lease",
     "require_schedule",
     "schedule_names",
+    "schedules_tagged",
     "summary",
 ]

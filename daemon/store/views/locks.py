@@ -5,9 +5,15 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
+from lease.schema import lease
 from lease.statements import list_prefix
 
+from ...errors import NotFound
+from ...text import suggestion
 from ..tables import run
+
+MOST_COMPARED = 10_000
+"""How many names are compared with one that is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +30,13 @@ class Lock:
     expires_in: float | None
     live: bool
     run_id: int | None
+
+
+def require_lease(connection: Connection, prefix: str) -> None:
+    """Raise `NotFound` unless the name of a lease begins with ``prefix``, or has begun with it."""
+    if prefix and not list_prefix(connection, prefix):
+        names = list(connection.scalars(select(lease.c.name).order_by(lease.c.name).limit(MOST_COMPARED)))
+        raise NotFound(f'there is no lease whose name begins with "{prefix}"; {suggestion(prefix, names)}')
 
 
 def read_locks(connection: Connection, *, prefix: str = "", free: bool = False) -> list[Lock]:

@@ -1,5 +1,7 @@
 """The names of schedules, and the applications that have them."""
 
+import json
+
 from sqlalchemy import Connection, select, union
 
 from ...errors import NotFound
@@ -19,6 +21,20 @@ def schedule_names(connection: Connection, application: str | None = None, *, re
     if application is not None:
         query = query.where(schedule.c.application == application)
     return list(connection.scalars(query if retired else query.where(schedule.c.retired_at.is_(None))))
+
+
+def schedules_tagged(connection: Connection, application: str | None, tag: str) -> set[tuple[str, str]]:
+    """Return (application, name) of the schedules with this tag; raises `NotFound` if none has it."""
+    query = select(schedule.c.application, schedule.c.name, schedule.c.definition).where(
+        schedule.c.retired_at.is_(None)
+    )
+    if application is not None:
+        query = query.where(schedule.c.application == application)
+    tags = {(of, name): json.loads(definition).get("tags", ()) for of, name, definition in connection.execute(query)}
+    known = {each for some in tags.values() for each in some}
+    if tag not in known:
+        raise NotFound(f'no schedule has the tag "{tag}"; {suggestion(tag, known)}')
+    return {which for which, some in tags.items() if tag in some}
 
 
 def applications(connection: Connection) -> list[str]:

@@ -14,7 +14,7 @@ LATE_AFTER = 60.0
 SILENT_AFTER = 60.0
 """Seconds. A replica recorded as alive that was not seen for longer is probably gone."""
 
-Kind = Literal["late", "stuck", "failing", "no replica", "silent replica"]
+Kind = Literal["late", "stuck", "failing", "no replica", "silent replica", "no schedules"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,12 @@ class Problem:
 
 def problems(overview: Overview) -> tuple[Problem, ...]:
     """Return the problems, the most serious first."""
-    return (*_replicas(overview), *_stuck(overview), *_late(overview), *_failing(overview))
+    return (*_nothing(overview), *_replicas(overview), *_stuck(overview), *_late(overview), *_failing(overview))
+
+
+def _nothing(overview: Overview) -> Iterator[Problem]:
+    if not overview.schedules:
+        yield Problem("no schedules", "there are no schedules yet; `leased run FILE` or `leased sync FILE` adds them")
 
 
 def _replicas(overview: Overview) -> Iterator[Problem]:

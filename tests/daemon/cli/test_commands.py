@@ -200,12 +200,40 @@ def test_restored_says_what_it_did_and_refuses_tables_that_are_in_use(leased: Le
 
 def test_status_check_is_1_where_there_is_a_problem(leased: Leased) -> None:
     leased("db", "upgrade")
-    assert leased("status", "--check").status == 0
+    answer = leased("status", "--check")
+    assert answer.status == 1, "green would hide a wrong database"
+    assert "no schedules: there are no schedules yet" in answer.out
     leased("sync", "shop.py")
     answer = leased("status", "--check")
     assert answer.status == 1
     assert "no replica of shop is running" in answer.out
     assert leased("status").status == 0
+
+
+MANY = """
+from daemon import Schedules
+
+schedules = Schedules("many")
+for number in range(60):
+    schedules.add(f"s{number:02}", cron="0 2 * * *", tags=["odd" if number % 2 else "even"]).command("a", "true")
+"""
+
+
+def test_of_many_schedules_status_shows_the_problems_and_counts(leased: Leased, folder: Path) -> None:
+    (folder / "many.py").write_text(MANY)
+    assert leased("sync", "many.py").out.splitlines()[-1] == "added: s59"
+    lines = leased("status").out.splitlines()
+    assert lines[1:] == [
+        "no replica: no replica of many is running, so no runs start",
+        "60 schedules in all (last runs: 60 no run yet); --all lists them, --tag and --state some",
+    ]
+
+    def listed(*arguments: str) -> int:
+        return len([line for line in leased("status", *arguments).out.splitlines() if line.startswith("s")]) - 1
+
+    assert [listed("--all"), listed("--tag", "odd")] == [60, 30]
+    assert len(leased("status", "--state", "failed", "--json").document["items"]) == 0
+    assert len(leased("status", "--json").document["items"]) == 60
 
 
 def test_a_run_until_idle_ends_with_a_summary(process: Leased) -> None:
@@ -261,5 +289,6 @@ def test_several_replicas_trigger_once_and_end_together(process: Leased, leased:
 def test_locks_says_of_which_there_is_none(leased: Leased) -> None:
     leased("db", "upgrade")
     assert leased("locks").out == "No lease is held.\n"
-    assert leased("locks", "run/shop").out == 'No lease whose name begins with "run/shop" is held.\n'
     assert leased("locks", "--all").out == "There is no lease.\n"
+    leased("sync", "shop.py")
+    assert leased("locks", "run/shop").out == 'No lease whose name begins with "run/shop" is held.\n'

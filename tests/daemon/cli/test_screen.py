@@ -1,12 +1,13 @@
 """The output on stdout: states in colour, other values as they are."""
 
 import io
+import sys
 from typing import get_args
 
 import pytest
 from rich.console import Console
 
-from daemon.cli.screen import State, add, state_cell, state_style, table
+from daemon.cli.screen import Sheet, State, add, screen, state_cell, state_style, table
 from daemon.states import JobState, ReplicaState, RunState
 
 STATES = {state for states in (RunState, JobState, ReplicaState) for state in get_args(states)}
@@ -33,3 +34,80 @@ def test_a_schedule_that_is_named_like_a_state_has_no_colour() -> None:
 
 def test_a_value_cannot_steer_the_terminal() -> None:
     assert "\x1b]0;title" not in drawn("\x1b]0;title")
+
+
+# A table on a screen
+
+NAME = "nightly-full-sync-of-everything"
+INSTANT = "2026-11-26 07:33:37Z"
+REASON = 'job "orders" failed: exited with status 1, and said no more'
+
+
+def a_table() -> Sheet:
+    shown = table(
+        "run",
+        "application",
+        "schedule",
+        "started",
+        "reason",
+        "token",
+        right=("run",),
+        wraps=("reason",),
+        spare=("token", "started"),
+        unless_one=("application",),
+    )
+    add(shown, 1, "shop", NAME, INSTANT, REASON, "4711")
+    return shown
+
+
+def on(width: int, shown: Sheet) -> list[str]:
+    written = io.StringIO()
+    Console(file=written, width=width).print(shown)
+    return [line.rstrip() for line in written.getvalue().splitlines()]
+
+
+def test_on_a_wide_screen_a_row_is_a_line() -> None:
+    heads, _, row = on(200, a_table())
+    assert heads.split() == ["run", "schedule", "started", "reason", "token"]
+    assert all(each in row for each in (NAME, INSTANT, REASON, "4711"))
+
+
+@pytest.mark.parametrize("width", [112, 100, 90, 80, 70])
+def test_a_narrow_one_breaks_no_name_and_no_instant_and_leaves_out_what_can_be_spared(width: int) -> None:
+    lines = on(width, a_table())
+    assert max(map(len, lines)) <= width
+    assert NAME in lines[2]
+    assert ("token" in lines[0], INSTANT in lines[2]) == (width > 90, width >= 83)
+    at = lines[0].index("reason")
+    assert " ".join(line[at : at + len(REASON)].partition("   ")[0].strip() for line in lines[2:]) == REASON
+
+
+def test_one_that_is_too_narrow_for_any_row_has_a_record_for_each() -> None:
+    assert [line.split(maxsplit=1) for line in on(50, a_table())[:4]] == [
+        ["run", "1"],
+        ["application", "shop"],
+        ["schedule", NAME],
+        ["started", INSTANT],
+    ]
+
+
+def test_a_column_that_says_the_same_everywhere_is_shown_only_where_it_differs() -> None:
+    shown = a_table()
+    assert "application" not in on(200, shown)[0]
+    add(shown, 2, "office", NAME, INSTANT, REASON, "4712")
+    assert "application" in on(200, shown)[0]
+
+
+def test_with_no_color_there_is_nothing_but_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", written)
+    monkeypatch.setattr(written, "isatty", lambda: True)
+    for variable, value in {"TERM": "xterm-256color", "COLUMNS": "80"}.items():
+        monkeypatch.setenv(variable, value)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    screen().print("at work", style="bold red")
+    assert "\x1b[1;31m" in written.getvalue()
+    monkeypatch.setenv("NO_COLOR", "1")
+    screen().print(state_cell("failed"), style="bold")
+    screen().print(a_table())
+    assert "\x1b" not in written.getvalue().partition("\n")[2]

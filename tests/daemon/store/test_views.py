@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, create_engine, event, insert, select
 from sqlalchemy.pool import NullPool
 
-from daemon.cli.commands.reading.status import drains
+from daemon.cli.commands.reading.status_screen import drains
 from daemon.store.tables import job_run, replica, run, schedule
 from daemon.store.views import (
     NotFound,
@@ -125,9 +125,9 @@ def rows(database_url: str) -> Iterator[Rows]:
     engine.dispose()
 
 
-def test_an_empty_database_has_nothing_to_complain_about(rows: Rows) -> None:
+def test_of_an_empty_database_it_says_that_there_are_no_schedules(rows: Rows) -> None:
     overview = read_overview(rows.connection)
-    assert problems(overview) == ()
+    assert [problem.kind for problem in problems(overview)] == ["no schedules"]
     assert (overview.replicas, overview.schedules, overview.running, overview.waiting) == ((), (), (), ())
 
 

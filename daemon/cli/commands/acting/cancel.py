@@ -12,16 +12,12 @@ from ....operations.cancel import cancel as cancel_run
 from ....operations.requester import recordable, requester
 from ....text import clean
 from ...ask import ask
-from ...options import Database, Json
+from ...options import Database, Json, RunNumber
 from ...screen import screen, write_json
-
-MOST = 2**63 - 1
 
 
 def cancel(
-    run_id: Annotated[
-        int, typer.Argument(metavar="RUN", min=1, max=MOST, help="The number of the run.", show_default=False)
-    ],
+    run_id: RunNumber,
     why: Annotated[str | None, typer.Option(metavar="TEXT", help="The reason, recorded with the run.")] = None,
     by: Annotated[
         str | None, typer.Option(metavar="WHO", help="Who cancels it; by default the user and the host.")

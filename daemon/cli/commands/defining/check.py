@@ -86,7 +86,7 @@ def preview_command(
 
 
 def _print(application: str, found: Sequence[tuple[Schedule, Sequence[Preview], list[str]]]) -> None:
-    shown = table("schedule", "when", "time zone", "jobs", "next")
+    shown = table("schedule", "when", "time zone", "jobs", "next", wraps=("jobs",), spare=("jobs", "time zone"))
     for schedule, coming, _ in found:
         jobs = ", ".join(job.name for job in schedule.jobs)
         add(

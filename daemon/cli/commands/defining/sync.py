@@ -17,10 +17,14 @@ from ....scheduling.generations import State
 from ....scheduling.sync import SyncReport
 from ....scheduling.sync import sync as write_definitions
 from ....service.settings import Settings, read_settings
+from ....text import number
 from ...ask import ask_url, prepare
 from ...bring import plan_all_outgoing
 from ...options import Database, File, Json, Revision
 from ...screen import print_sentences, screen, write_json
+
+MOST_LINES = 100
+"""How many changes are listed without --json."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +71,12 @@ def sync(
     print_sentences(console, _sentences(found, dry_run=dry_run), style="none")
     would_be = "" if found.written else "would be "
     lines = [_line(change, name, would_be) for change, name in changes if change != "unchanged"]
-    print_sentences(console, lines, style="none")
+    print_sentences(console, lines[:MOST_LINES], style="none")
+    if len(lines) > MOST_LINES:
+        console.print(f"and {number(len(lines) - MOST_LINES)} more changes; --json has them all")
     left = len(found.report.unchanged)
     if left:
-        console.print(f"unchanged: {left} {'schedule' if left == 1 else 'schedules'}")
+        console.print(f"unchanged: {number(left)} {'schedule' if left == 1 else 'schedules'}")
 
 
 def _synced(

@@ -7,16 +7,24 @@ from ....operations.generations import GenerationStanding
 from ...screen import add, table
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from ...screen import Sheet
 
 DIGEST_SHOWN = 12
 """How many characters of a digest are shown in a table; --json has all of them."""
 
 
-def generation_table(found: Sequence[GenerationStanding]) -> "Table":
+def generation_table(found: Sequence[GenerationStanding]) -> "Sheet":
     """Return a table of generations, who runs each, and what it has otherwise than the database."""
     shown = table(
-        "generation", "application", "revision", "state", "run by", "differs", right=("generation", "revision")
+        "generation",
+        "application",
+        "revision",
+        "state",
+        "run by",
+        "differs",
+        right=("generation", "revision"),
+        wraps=("run by", "differs"),
+        unless_one=("application",),
     )
     for one in found:
         differs = "" if one.differs is None else str(one.differs)

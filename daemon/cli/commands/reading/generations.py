@@ -17,7 +17,7 @@ from ...screen import add, print_sentences, screen, table, write_json
 from .generation_table import DIGEST_SHOWN, run_by, sentences
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from ...screen import Sheet
 
 
 def generations(
@@ -46,9 +46,19 @@ def generations(
     print_sentences(console, sentences(beside_each_other(found)))
 
 
-def _table(found: Sequence[GenerationStanding]) -> "Table":
+def _table(found: Sequence[GenerationStanding]) -> "Sheet":
     columns = ("generation", "application", "digest", "revision", "state", "brought by", "came")
-    shown = table(*columns, "ruled", "superseded", "changed", "run by", right=("generation", "revision"))
+    shown = table(
+        *columns,
+        "ruled",
+        "superseded",
+        "changed",
+        "run by",
+        right=("generation", "revision"),
+        wraps=("brought by", "changed", "run by"),
+        spare=("digest", "superseded", "ruled", "came", "brought by", "changed"),
+        unless_one=("application",),
+    )
     for one in found:
         add(
             shown,

@@ -1,23 +1,22 @@
 """`leased runs` and `leased show`: the history of runs."""
 
+import json
+from collections.abc import Sequence
 from dataclasses import fields
-from typing import TYPE_CHECKING, Annotated, get_args
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from sqlalchemy import Connection
 
-from ....states import RunState
 from ....store.views import JobRunLine, RunDetail, RunLine, plain, read_run, read_runs, require_schedule
 from ....text import clean, lasted, number, when
 from ...ask import ask
-from ...failures import Misused
-from ...options import Application, Database, Json
-from ...screen import add, screen, state_cell, table, write_json
+from ...options import RUN_STATES, Application, Database, Json, RunNumber, run_state
+from ...screen import Sheet, add, screen, state_cell, table, write_json
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-_STATES: tuple[RunState, ...] = get_args(RunState)
 _HOLDER_SHOWN = 8
 """How many characters of a holder's id are shown in a table; --json has all of them."""
 
@@ -26,19 +25,18 @@ def runs(
     schedule: Annotated[str | None, typer.Argument(help="Only this schedule.", show_default=False)] = None,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="How many to list.")] = 20,
     state: Annotated[
-        str | None, typer.Option(metavar="STATE", help=f"Only runs in this state: {', '.join(_STATES)}.")
+        str | None, typer.Option(metavar="STATE", help=f"Only runs in this state: {', '.join(RUN_STATES)}.")
     ] = None,
     database: Database = None,
     application: Application = None,
     as_json: Json = False,
 ) -> None:
     """List the runs, latest first."""
-    if state is not None and state not in _STATES:
-        raise Misused(f'there is no state "{state}"; use one of {", ".join(_STATES)}')
+    of_state = run_state(state)
 
     def read(connection: Connection) -> list[RunLine]:
         require_schedule(connection, schedule, application)
-        return read_runs(connection, limit=limit, application=application, schedule=schedule, state=state)
+        return read_runs(connection, limit=limit, application=application, schedule=schedule, state=of_state)
 
     found = ask(database, read)
     if as_json:
@@ -54,6 +52,8 @@ def runs(
         "took",
         "token",
         right=("run", "took", "token"),
+        wraps=("reason",),
+        spare=("token", "took", "started"),
     )
     for run in found:
         instants = f"{when(run.scheduled_for)} and {run.count - 1} more" if run.count > 1 else when(run.scheduled_for)
@@ -64,7 +64,7 @@ def runs(
 
 
 def show(
-    run_id: Annotated[int, typer.Argument(metavar="RUN", min=1, help="The number of the run.", show_default=False)],
+    run_id: RunNumber,
     database: Database = None,
     as_json: Json = False,
 ) -> None:
@@ -97,28 +97,27 @@ def _show(console: "Console", detail: RunDetail) -> None:
         "holder": run.holder,
         "claimed": f"{run.attempt} times, {detail.abandoned} abandoned" if detail.abandoned else None,
         "not before": when(detail.available_at) if run.state == "pending" else None,
-        "params": detail.params or None,
+        "params": json.dumps(detail.params, ensure_ascii=False) if detail.params else None,
     }
     for name, value in facts.items():
         if value not in (None, ""):
             console.print(f"{name:>14}  {clean(str(value))}", soft_wrap=True)
     if not detail.jobs:
         return
-    right = ("attempt", "token", "took")
-    shown = table("job", "attempt", "state", "token", "holder", "started", "took", "progress", "exit", right=right)
-    for job in detail.jobs:
-        cells = (
-            job.token,
-            job.holder[:_HOLDER_SHOWN],
-            when(job.started_at),
-            lasted(job.seconds),
-            _progress(job),
-            _exit(job),
-        )
-        add(shown, job.job, job.attempt, state_cell(job.state), *cells)
-    console.print(shown)
+    console.print(_attempts(detail.jobs))
     for job in detail.jobs:
         _texts(console, job)
+
+
+def _attempts(jobs: Sequence[JobRunLine]) -> Sheet:
+    columns = ("job", "attempt", "state", "token", "holder", "started", "took", "progress", "exit")
+    spare = ("holder", "token", "started")
+    shown = table(*columns, right=("attempt", "token", "took"), wraps=("progress",), spare=spare)
+    for job in jobs:
+        holder, started, took = job.holder[:_HOLDER_SHOWN], when(job.started_at), lasted(job.seconds)
+        cells = (state_cell(job.state), job.token, holder, started, took, _progress(job), _exit(job))
+        add(shown, job.job, job.attempt, *cells)
+    return shown
 
 
 def _texts(console: "Console", job: JobRunLine) -> None:

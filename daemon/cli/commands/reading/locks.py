@@ -3,8 +3,9 @@
 from typing import Annotated
 
 import typer
+from sqlalchemy import Connection
 
-from ....store.views import read_locks
+from ....store.views import Lock, read_locks, require_lease
 from ....text import ago, clean, lasted
 from ...ask import ask
 from ...options import Database, Json
@@ -18,11 +19,17 @@ def locks(
     as_json: Json = False,
 ) -> None:
     """Show who holds which lease, under which token, and when it expires."""
-    found = ask(database, lambda connection: read_locks(connection, prefix=prefix, free=free))
+
+    def read(connection: Connection) -> list[Lock]:
+        require_lease(connection, prefix)
+        return read_locks(connection, prefix=prefix, free=free)
+
+    found = ask(database, read)
     if as_json:
         write_json("locks", {"items": found})
         return
-    shown = table("name", "token", "holder", "held for", "expires", "run", right=("token", "held for", "run"))
+    columns, right = ("name", "token", "holder", "held for", "expires", "run"), ("token", "held for", "run")
+    shown = table(*columns, right=right, spare=("run", "held for"))
     for lock in found:
         holder = lock.label or lock.holder or "nobody"
         stale = "" if lock.live or lock.holder is None else " (stale)"

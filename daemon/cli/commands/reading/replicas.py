@@ -33,7 +33,8 @@ def replicas(
     if as_json:
         write_json("replicas", {"items": found})
         return
-    shown = table("replica", "application", "state", "generation", "version", "since", "last seen")
+    columns = ("replica", "application", "state", "generation", "version", "since", "last seen")
+    shown = table(*columns, spare=("version", "since"), unless_one=("application",))
     for one in found:
         cells = (state_cell(one.state), generation(one), one.version, when(one.started_at), ago(one.seen_ago))
         add(shown, f"{one.host}:{one.pid}", one.application, *cells)

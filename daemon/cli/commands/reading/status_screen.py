@@ -1,0 +1,154 @@
+"""What `leased status` shows to people."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from ....operations.generations import GenerationStanding
+from ....store.views import Overview, Problem, RunningRun, ScheduleLine
+from ....text import ago, clean, lasted, number, when
+from ...screen import add, print_sentences, state_cell, table
+from .generation_table import generation_table, sentences
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+MOST = 50
+"""How many schedules are listed by themselves."""
+
+
+def show_status(
+    console: "Console",
+    overview: Overview,
+    listed: Sequence[ScheduleLine],
+    generations: Sequence[GenerationStanding],
+    found: Sequence[Problem],
+) -> None:
+    """Write the screen; of many schedules first the problems, and then those that are ``listed``."""
+    console.print(f"{when(overview.database_time)} by the database's clock", style="dim")
+    if overview.replicas:
+        replicas = table("replica", "application", "state", "since", "last seen", unless_one=("application",))
+        for one in overview.replicas:
+            cells = (state_cell(one.state), when(one.started_at), ago(one.seen_ago))
+            add(replicas, f"{one.host}:{one.pid}", one.application, *cells)
+        console.print(replicas)
+    if generations:
+        console.print(generation_table(generations))
+        print_sentences(console, sentences(generations))
+    if len(overview.schedules) > MOST:
+        _show_problems(console, found)
+        _show_schedules(console, listed)
+        _show_running(console, overview.running)
+        console.print(f"{_counts(overview.schedules)}; --all lists them, --tag and --state some", soft_wrap=True)
+        return
+    _show_schedules(console, listed)
+    _show_running(console, overview.running)
+    if overview.waiting_count:
+        first = ", ".join(f"{run.schedule} (run {run.id})" for run in overview.waiting[:3])
+        rest = f" and {overview.waiting_count - 3} more" if overview.waiting_count > 3 else ""
+        console.print(clean(f"Waiting: {first}{rest}"), soft_wrap=True)
+    _show_problems(console, found)
+
+
+def _show_problems(console: "Console", found: Sequence[Problem]) -> None:
+    for problem in found[:MOST]:
+        console.print(clean(f"{problem.kind}: {problem.text}"), style="red", soft_wrap=True)
+    if len(found) > MOST:
+        console.print(f"and {len(found) - MOST:,} more problems; --json has them all", style="red")
+    if not found:
+        console.print("Nothing is late, stuck or failing.", style="green")
+
+
+def needed(overview: Overview, found: Sequence[Problem]) -> Sequence[ScheduleLine]:
+    """Return the schedules to list: all, or if they are many, those with problems and those at work."""
+    if len(overview.schedules) <= MOST:
+        return overview.schedules
+    concerned = {(problem.application, problem.schedule) for problem in found}
+    concerned |= {(run.application, run.schedule) for run in overview.running}
+    return [line for line in overview.schedules if (line.application, line.name) in concerned][:MOST]
+
+
+def only(
+    schedules: Sequence[ScheduleLine], state: str | None, tagged: Collection[tuple[str, str]] | None
+) -> list[ScheduleLine]:
+    """Return the schedules whose last run is in ``state``, and that are ``tagged``; None is any."""
+    return [
+        line
+        for line in schedules
+        if (state is None or line.last_state == state) and (tagged is None or (line.application, line.name) in tagged)
+    ]
+
+
+def _counts(schedules: Sequence[ScheduleLine]) -> str:
+    counts = Counter(line.last_state or "no run yet" for line in schedules)
+    states = ", ".join(f"{number(count)} {state}" for state, count in sorted(counts.items()))
+    return f"{number(len(schedules))} schedules in all (last runs: {states})"
+
+
+def _show_schedules(console: "Console", found: Sequence[ScheduleLine]) -> None:
+    if found:
+        columns = ("schedule", "application", "when", "next due", "last run", "state", "took")
+        schedules = table(*columns, right=("took",), spare=("took", "when"), unless_one=("application",))
+        for line in found:
+            last = ", ".join(filter(None, (str(line.last_run_id or ""), when(line.last_started_at))))
+            add(
+                schedules,
+                line.name,
+                line.application,
+                line.trigger,
+                _next(line),
+                last,
+                state_cell(line.last_state),
+                lasted(line.last_seconds),
+            )
+        console.print(schedules)
+
+
+def _show_running(console: "Console", found: Sequence[RunningRun]) -> None:
+    if found:
+        columns = ("run", "schedule", "job", "progress", "for", "token", "holder")
+        shown = table(
+            *columns, right=("run", "for", "token"), wraps=("job", "progress"), spare=("token", "progress", "for")
+        )
+        for run in found:
+            job = f"{run.job.job} (attempt {run.job.attempt})" if run.job else "between jobs"
+            job += f", cancelled by {run.cancelled_by}" if run.cancelled_by else ""
+            add(shown, run.id, run.schedule, job, _progress(run), lasted(run.running_for), run.token, _holder(run))
+        console.print(shown)
+    print_sentences(console, drains(found))
+
+
+def drains(running: Iterable[RunningRun]) -> list[str]:
+    """Return a sentence for each replica that drains: its runs, and when each usually ends."""
+    runs: dict[str, list[RunningRun]] = {}
+    for run in running:
+        if run.draining:
+            runs.setdefault(_holder(run), []).append(run)
+    return [f"{holder} drains: {', '.join(map(_usual_end, found))}" for holder, found in runs.items()]
+
+
+def _usual_end(run: RunningRun) -> str:
+    named, left = f"run {run.id} of {run.schedule}", run.usually_ends_in
+    if left is None:
+        return named
+    return f"{named} ({'usually ends' if left > 0 else 'would usually have ended'} {ago(-left)})"
+
+
+def _next(line: ScheduleLine) -> str:
+    if line.paused_at is not None:
+        return f"paused by {line.paused_by}" if line.paused_by else "paused"
+    if not line.enabled:
+        return "disabled"
+    return "never" if line.due_in is None else ago(-line.due_in)
+
+
+def _progress(run: RunningRun) -> str:
+    job = run.job
+    if job is None or job.done is None:
+        return job.message or "" if job else ""
+    far = number(job.done) if job.total is None else f"{number(job.done)} of {number(job.total)}"
+    return f"{far}, {job.message}" if job.message else far
+
+
+def _holder(run: RunningRun) -> str:
+    return f"{run.host}:{run.pid}" if run.host else run.holder
