@@ -1,11 +1,21 @@
 """The errors of drivers: PostgreSQL's code, and the sentence for people."""
 
+import re
 from collections.abc import Iterator
 
 from sqlalchemy import URL
 
 from ..errors import LeaseError, SchemaMissing, StoreUnavailable
 from .address import describe
+from .backend import SCHEMA
+
+_GRANTS = {
+    "table": "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema}",
+    "sequence": "GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema}",
+    "function": "GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {schema}",
+    "schema": "GRANT USAGE ON SCHEMA {schema}",
+}
+"""The statement that grants what this library needs, by the kind of thing that PostgreSQL says it lacks."""
 
 
 def sqlstate(error: BaseException) -> str | None:
@@ -48,7 +58,29 @@ def explain(error: BaseException, url: URL) -> LeaseError:
             f"a table of the database {describe(url)} is of an older version of leased, or another program's; bring it up to "
             "date with `leased db upgrade`, or with lease.create_tables(connection) where only the library is used"
         )
-    return StoreUnavailable(f"the database {describe(url)} cannot be used: {one_line(_said(error), url)}")
+    said = one_line(_said(error), url)
+    return StoreUnavailable(f"the database {describe(url)} cannot be used: {said}{_remedy(error, said, url)}")
+
+
+def _remedy(error: BaseException, said: str, url: URL) -> str:
+    """Return what helps against a missing right, or a database that takes no writes; mostly nothing."""
+    if sqlstate(error) == "42501":  # insufficient_privilege
+        kind = next((kind for kind in _GRANTS if f"for {kind} " in said), None)
+        schema = url.query.get("schema", SCHEMA)
+        granted = "" if kind is None else f" with {_GRANTS[kind].format(schema=schema)} TO {_quoted(url.username)}"
+        return f"; let its owner grant this{granted}"
+    if sqlstate(error) == "25006":  # read_only_sql_transaction
+        return "; it is a standby, or set to be read-only: use the URL of the primary"
+    if said.startswith("attempt to write a readonly database"):
+        return "; this user may not write to the file, or not to its folder"
+    return ""
+
+
+def _quoted(name: str | None) -> str:
+    """Return a name for SQL."""
+    if name is None:
+        return "its user"
+    return name if re.fullmatch("[a-z_][a-z0-9_]*", name) else '"{}"'.format(name.replace('"', '""'))
 
 
 def tables_missing(error: BaseException) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import re
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -279,8 +280,26 @@ def test_a_role_without_rights_on_the_table_is_told_so_in_one_sentence(tables: T
             with pytest.raises(StoreUnavailable, match="permission denied") as refused:
                 client.try_acquire("a")
             assert "p4ssw0rd" not in str(refused.value)
+            (remedy,) = re.findall("; let its owner grant this with (.*)", str(refused.value))
+            assert remedy == f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {name}"
+            tables.run(lambda connection: connection.execute(text(remedy)))
+            held = client.try_acquire("a")
+            assert held is not None
+            held.release()
     finally:
+        tables.run(lambda connection: connection.execute(text(f"DROP OWNED BY {name}")))
         tables.run(lambda connection: connection.execute(text(f"DROP ROLE {name}")))
+
+
+def test_a_database_that_takes_no_writes_is_told_as_such(tables: Tables, postgres_url: str) -> None:
+    url = f"{postgres_url}?options=-c%20default_transaction_read_only%3Don"
+    with (
+        lease.sync.LeaseClient(url, timing=SHORT) as client,
+        pytest.raises(
+            StoreUnavailable, match="read-only transaction; it is a standby, or set to be read-only: use the"
+        ),
+    ):
+        client.try_acquire("a")
 
 
 def test_missing_tables_are_told_with_their_remedy(empty_postgres_url: str) -> None:
