@@ -12,9 +12,10 @@ from sqlalchemy import Row, Table, delete, insert, select
 from daemon.store import migrations
 from daemon.store.tables import generation, job_run, run, schedule
 from tests.support.binaries import Binaries
+from tests.support.moved_clock import MISSING, ClockedServer, library
 from tests.support.postgres import PostgresServer
 from tests.support.proxy import Proxy
-from tests.support.replicas import Story
+from tests.support.replicas import ReplicaProcess, Story
 from tests.support.starter import Starter
 from tests.support.telling import boottime
 from tests.support.waiting import wait_until
@@ -130,6 +131,58 @@ def test_a_database_that_is_away_for_much_longer_than_t(
             assert stances(new) == ["generation 2 is current"]
             assert_each_instant_has_its_run(story, "stays", "changes", "comes")
             assert_no_promise_is_broken(story)
+
+
+@pytest.mark.long
+@pytest.mark.skipif(library() is None, reason=MISSING)
+def test_a_clock_of_the_database_that_steps_by_a_minute(
+    postgres_programs: Binaries, story_folder: Path, starter: Starter
+) -> None:
+    """Back, to where it was, and beyond: forward, nobody was seen for longer than a replica counts as living.
+    Runs wait for A that nobody else may have, one of them of a schedule that B removed.
+    """
+    minute = 60.0
+    with ClockedServer(postgres_programs) as server:
+        migrations.upgrade(server.url())
+        with Story(story_folder, server.url(), starter) as story:
+            options = "--takeover-after=8s"
+            old = start(story, "A", options)
+            runs = [story.trigger(name) for name in ("slowly", "leaves") for _ in range(2)]
+            story.event("began", schedule="slowly")
+            story.event("began", schedule="leaves", job="fails-once", attempt=2)
+            new = start(story, "B", options)
+            go_on(story, "comes", "B")
+            server.step(-minute)
+            assert_nothing_changes_hands(story, old, new)
+            story.pause(old)
+            server.step(minute)
+            signs_of_life(story, new, 2)  # after the first, it looked who lives, and missed A
+            old.go_on()
+            assert_nothing_changes_hands(story, old, new)
+            story.pause(new)
+            server.step(minute)
+            old.wait_for_line("generation 2, of which no replica is ready: it rules in")
+            new.go_on()
+            assert_nothing_changes_hands(story, old, new)
+            go_on(story, "comes", "B")
+            go_on(story, "changes", "B")
+            for name in ("slowly", "leaves"):
+                story.open(name)
+                assert story.over(name, number=2).state == "succeeded"
+            assert {one.state for one in story.runs() if one.id in runs} == {"succeeded"}
+            assert cancelled(story) == []
+            assert stances(old) == ["generation 1 is current", "generation 1 is superseded by generation 2"]
+            assert stances(new) == ["generation 2 is current"]
+            assert [row.number for row in story.rows(select(generation.c.number))] == [1, 2]
+            assert_each_instant_has_its_run(story, "stays", "changes", "comes")
+            assert_no_promise_is_broken(story)
+
+
+def assert_nothing_changes_hands(story: Story, old: ReplicaProcess, new: ReplicaProcess) -> None:
+    for _ in range(2):  # longer than T, had either of them counted from the step on
+        signs_of_life(story, old, 1)
+        signs_of_life(story, new, 1)
+    assert (ruler(story), defined(story)) == ((2, False), B)
 
 
 def test_a_failover_that_loses_the_newest_generation(story: Story) -> None:

@@ -26,6 +26,7 @@ STORIES = {
     "A rollout that never comes": "weeks/test_deploys.py::test_a_staged_release_whose_first_replica_does_not_get_ready",
     "All restart at once": "weeks/test_faults.py::test_all_replicas_restart_at_once",
     "A long outage": "weeks/test_faults.py::test_a_database_that_is_away_for_much_longer_than_t",
+    "A clock that steps": "weeks/test_faults.py::test_a_clock_of_the_database_that_steps_by_a_minute",
     "A lossy failover": "weeks/test_faults.py::test_a_failover_that_loses_the_newest_generation",
     "A reverted file": "weeks/test_deploys.py::test_a_file_that_is_reverted_and_that_again_on_a_developer_s_machine",
     "A forgotten revision": (
