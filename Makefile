@@ -24,7 +24,7 @@ $(shell rm -f $(VENV)/.made)
 endif
 endif
 
-.PHONY: help venv demo fast test stories test-matrix mutants random-mutants chaos soak outages cancels rollouts rolling check format reference lock bench bench-locks clean
+.PHONY: help venv demo fast test stories test-matrix mutants random-mutants chaos clock-steps soak outages cancels rollouts rolling check format reference lock bench bench-locks clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -56,6 +56,10 @@ random-mutants: $(VENV)/.dev ## small mutants of lease/ that SEED= draws, COUNT=
 
 chaos: $(VENV)/.dev ## faults in an order that SEED= decides; MINUTES= (5) DATABASE=postgres, sqlite (default: both)
 	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(DATABASE),--database $(DATABASE))
+
+clock-steps: $(VENV)/.dev ## the same on PostgreSQL whose own clock steps, by what is assumed at most, then by up to an hour; MINUTES= (5) SEED=
+	@$(BIN)/python -m tests.chaos --clock kept --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+	@$(BIN)/python -m tests.chaos --clock broken --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 soak: $(VENV)/.dev ## hours of work: does anything grow? HOURS= (2)
 	@$(BIN)/python -m tests.chaos.soak --hours $(HOURS)

@@ -20,5 +20,6 @@ campaign      the main line
 judgement     what the checker finds in it
 summary       its numbers
 report        its table, and its problems
+stepping      campaigns in which PostgreSQL's own clock steps
 soak          hours of work without a pause; gauges: what it measures
 """

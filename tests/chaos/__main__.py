@@ -10,10 +10,12 @@ import tempfile
 from pathlib import Path
 
 from tests.support.binaries import NoPostgresError
+from tests.support.moved_clock import MISSING, library
 
 from . import campaign
 from .report import problems, table
 from .site import PostgresSite, Site, SqliteSite
+from .stepping.site import SteppedSite
 from .summary import summarize
 
 KINDS = ("postgres", "sqlite")
@@ -27,6 +29,8 @@ def main() -> int:
     options = _options()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that all that was started is ended
     _say(f"seed {options.seed}")
+    if options.clock is not None:
+        return _campaign(options, "postgres", options.minutes)
     if options.database != "both":
         return _campaign(options, options.database, options.minutes)
     statuses = [_campaign(options, kind, options.minutes * SHARES[kind]) for kind in KINDS]
@@ -36,7 +40,7 @@ def main() -> int:
 def _campaign(options: argparse.Namespace, kind: str, minutes: float) -> int:
     folder = Path(tempfile.mkdtemp(prefix="leased-chaos-files-"))
     folder.chmod(0o755)
-    site: Site = PostgresSite(campaign.PLACES, folder, options.postgres) if kind == "postgres" else SqliteSite(folder)
+    site = _site(options, kind, folder)
     clean = False
     try:
         result = campaign.run(site, minutes * 60, options.seed, _tell if options.verbose else _keep_quiet)
@@ -58,6 +62,12 @@ def _campaign(options: argparse.Namespace, kind: str, minutes: float) -> int:
     return 1 if found else 0
 
 
+def _site(options: argparse.Namespace, kind: str, folder: Path) -> Site:
+    if options.clock is not None:
+        return SteppedSite(campaign.PLACES, folder, options.clock, options.seed, options.postgres)
+    return PostgresSite(campaign.PLACES, folder, options.postgres) if kind == "postgres" else SqliteSite(folder)
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--database", choices=(*KINDS, "both"), default="both", help="where (both)")
@@ -68,10 +78,17 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--seed", type=int, default=random.randrange(1_000_000), help="decides the faults and their order (any)"
     )
+    parser.add_argument(
+        "--clock",
+        choices=("kept", "broken"),
+        help="let PostgreSQL's own clock step: by no more than rule 1 assumes (kept), or by up to an hour (broken)",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers of the last campaign there too")
     parser.add_argument("--verbose", action="store_true", help="tell how far it has come")
     options = parser.parse_args()
-    if options.database != "postgres" and options.minutes > LONGEST:
+    if options.clock is not None and library() is None:
+        parser.error(MISSING)
+    if options.clock is None and options.database != "postgres" and options.minutes > LONGEST:
         parser.error(f"a campaign on SQLite takes {LONGEST:g} minutes at most: wall clocks are moved by 3 hours in it")
     return options
 

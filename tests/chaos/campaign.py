@@ -25,6 +25,9 @@ from .judgement import TTL, Result, judge
 from .lanes import Lane, site_faults, slot_faults, user_faults
 from .releases import LAST
 from .site import Site
+from .stepping.judgement import judge as judge_stepped
+from .stepping.site import SteppedSite, step_faults
+from .stepping.steps import SteppedClocks
 from .users.crowd import Crowd
 from .users.inquiry import inquire, stuck
 from .users.plans import PEOPLE
@@ -47,7 +50,8 @@ def run(site: Site, seconds: float, seed: int, tell: Callable[[str], None]) -> R
     with ExitStack() as stack:
         site = stack.enter_context(site)
         starts = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=8)
-        ends = starts + timedelta(seconds=seconds)
+        stepped = site if isinstance(site, SteppedSite) else None
+        ends = starts + timedelta(seconds=seconds + (stepped.gain(seconds) if stepped else 0.0))
         engine = create_engine(parse_address(site.url), poolclass=NullPool)
         stack.callback(engine.dispose)
         fleet = Fleet(make_slots(site, SLOTS, starts, ends), site.folder)
@@ -60,9 +64,11 @@ def run(site: Site, seconds: float, seed: int, tell: Callable[[str], None]) -> R
         crowd = Crowd(site, seed, TTL)
         stack.callback(crowd.close)
         crowd.start()
-        _inflict(Scene(site, fleet), crowd, seed, ends, result, tell)
+        _inflict(Scene(site, fleet), crowd, seed, starts + timedelta(seconds=seconds), result, tell)
         escapee.end()
         crowd.stop()
+        if stepped is not None:
+            _pass(stepped, ends)
         _end_with_the_last_release(site, fleet)
         result.tried = escapee.tried
         result.cancels = fleet.cancels
@@ -70,12 +76,18 @@ def run(site: Site, seconds: float, seed: int, tell: Callable[[str], None]) -> R
         result.statuses = fleet.stop()
         result.ends = fleet.ends
         result.strays = kill_marked(FOLDER, site.folder)
+        result.logs = fleet.logs
+        if stepped is not None:
+            result.clocks = SteppedClocks.of(result.clocks, stepped.steps)
         result.losses = list(history.losses(fleet.logs, result.clocks))
         result.bad_lines = list(history.bad_lines(fleet.logs))
         result.seen_alive = fleet.seen_alive
         out_of_reach = stuck(site.url, TTL)
         result.users = replace(inquire(site, engine, crowd, result.faults, result.clocks), stuck=out_of_reach)
-        judge(site, engine, starts, ends, result)
+        if stepped is not None:
+            judge_stepped(stepped, engine, starts, ends, result)
+        else:
+            judge(site, engine, starts, ends, result)
     return result
 
 
@@ -108,6 +120,8 @@ def _inflict(  # noqa: PLR0917 - what a campaign is
     lanes = [Lane(name, seed, scene, plan, result.faults) for name, plan in plans.items()]
     lanes.append(Lane("users", seed, scene, user_faults(seed, scene, crowd.slots), result.faults))
     lanes.append(Lane("database", seed, scene, site_faults(seed, scene), result.faults))
+    if isinstance(scene.site, SteppedSite):
+        lanes.append(Lane("clock", seed, scene, step_faults(scene.site), result.faults))
     for lane in lanes:
         lane.start()
     try:
@@ -122,6 +136,13 @@ def _inflict(  # noqa: PLR0917 - what a campaign is
     for lane in lanes:
         if lane.error is not None:
             raise lane.error
+
+
+def _pass(site: SteppedSite, ends: datetime) -> None:
+    """Step beyond the last instant that is due, if the clock is not there yet."""
+    left = (ends - datetime.now(UTC)).total_seconds() - site.clock.ahead
+    if left > 0 and site.steps_are == "broken":
+        site.step(round(left, 3))
 
 
 def _end_with_the_last_release(site: Site, fleet: Fleet) -> None:

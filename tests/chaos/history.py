@@ -61,6 +61,17 @@ class Clocks:
         """Return the instant of a reading of the clock since boot."""
         return datetime.fromtimestamp(boot + self.offset, UTC)
 
+    def reading(self, boot: float) -> float:
+        """Return what the database's clock showed at a reading of the clock since boot, in Unix time."""
+        return boot + self.offset
+
+    def when_shown(self, instant: datetime, since: float) -> float:
+        """Return the first reading of the clock since boot, not before ``since``, at which the database's
+        clock showed an instant.
+        """
+        del since
+        return instant.timestamp() - self.offset
+
     def unmoved(self, wall: float) -> datetime:
         """Return the instant of a reading of a wall clock that may have been moved by hours."""
         for moved in (0.0, *MOVES.values()):

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, bindparam, text
 
@@ -28,6 +29,9 @@ from .users.inquiry import kept_for_others
 from .users.records import Users
 from .witness.rulings import due, rulings
 from .worker import ENDS, STARTS, URL
+
+if TYPE_CHECKING:
+    from .stepping.judgement import Stepped
 
 TTL = 3.0
 TOLERANCE = {"postgres": timedelta(), "sqlite": timedelta(milliseconds=5)}
@@ -74,6 +78,10 @@ class Result:
     """What each cancel of a run said, and the second one of the same run."""
     users: Users = field(default_factory=Users)
     """Those who use locks beside the daemon."""
+    logs: list[tuple[str, Path]] = field(default_factory=list)
+    """The logs of the replicas, with the slot of each."""
+    stepped: "Stepped | None" = None
+    """What steps of the database's clock came to, if it steps."""
     clocks: history.Clocks = field(default_factory=history.Clocks.now)
 
 
@@ -93,7 +101,7 @@ def judge(site: Site, engine: Engine, starts: datetime, ends: datetime, result: 
             *history.outages(result.faults, clocks),
             *kept_for_others(result.users.hand_overs, clocks),
         ]
-        _count(connection, result)
+        count(connection, result)
     result.acknowledged = history.acknowledged(site.folder)
     bounds = Bounds(
         recovery=timedelta(seconds=1 + BOUND),
@@ -105,10 +113,11 @@ def judge(site: Site, engine: Engine, starts: datetime, ends: datetime, result: 
         tolerance=TOLERANCE[site.kind],
     )
     result.violations = check(result.facts, bounds)
-    result.audit = _audit(site.url)
+    result.audit = leased_audit(site.url)
 
 
-def _count(connection: Connection, result: Result) -> None:
+def count(connection: Connection, result: Result) -> None:
+    """Read the numbers of a campaign."""
     query = "SELECT reason, sum(count) FROM run WHERE state = 'skipped' GROUP BY reason"
     result.skipped = {reason: int(times) for reason, times in connection.execute(text(query))}
     missed = text("SELECT count(*) FROM run WHERE reason = 'missed' AND NOT schedule IN :some")
@@ -143,7 +152,7 @@ def _environment(more: dict[str, str]) -> Iterator[None]:
             del os.environ[name]
 
 
-def _audit(url: str) -> dict[str, Any]:
+def leased_audit(url: str) -> dict[str, Any]:
     """Return what `leased audit` reports about the same database."""
     command = [sys.executable, "-P", "-m", "leased", "audit", f"--database={url}", "--json"]
     said = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT)

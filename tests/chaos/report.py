@@ -11,6 +11,7 @@ from .faults.server import KillPooler
 from .judgement import Result
 from .releases import ONLY
 from .site import WORDS
+from .stepping import judgement as stepping
 from .summary import Summary, false_losses, taken_alive
 from .users.promises import broken_promises
 
@@ -38,7 +39,8 @@ def problems(result: Result) -> list[str]:
     if result.strays:
         found.append(f"{len(result.strays)} processes outlived their replicas")
     # No fault lasts until an instant counts as missed that every release has, and no schedule is paused.
-    if result.missed:
+    broken = result.stepped is not None and result.stepped.kind == "broken"
+    if result.missed and not broken:
         found.append(f"{result.missed} instants were missed of schedules that every release has")
     found += [
         f"{times} instants were skipped: {reason}"
@@ -59,6 +61,8 @@ def problems(result: Result) -> list[str]:
         for end in result.ends
         if end.status != 1
     ]
+    if result.stepped is not None:
+        found += stepping.problems(result.stepped)
     return found + _too_little(result)
 
 
@@ -70,7 +74,7 @@ def _too_little(result: Result) -> list[str]:
     idle -= ONLY.keys()
     found = [f'no run of "{name}" has succeeded' for name in sorted(idle)]
     done = sum(fact.state == "succeeded" for fact in recorded)
-    if done < due / 2:
+    if done < due / 2 and not (result.stepped is not None and result.stepped.kind == "broken"):
         found.append(f"only {done} of {due} occurrences ran")
     return found
 
@@ -115,6 +119,8 @@ def table(result: Result, summary: Summary) -> Iterator[str]:
     for end in result.ends:
         if not end.starting:
             yield f"    {end.slot}, status {end.status}: {' '.join(end.said.splitlines()[-1:])}"
+    if result.stepped is not None:
+        yield from stepping.lines(result.stepped)
     yield f"  all runs over              {summary.settled_after:>6.1f} s after the last fault"
     yield f"  visits of lock users       {summary.users['visits']:>6}   {', '.join(f'{what} {times}' for what, times in summary.users.items() if what != 'visits')}"
     yield f"  leased audit               {summary.audit_violations:>6} violations"

@@ -13,7 +13,7 @@ from typing import Protocol, Self
 import psycopg
 
 from daemon.store import migrations
-from tests.support.binaries import binaries
+from tests.support.binaries import Binaries, binaries
 from tests.support.pair import Pair
 from tests.support.postgres import PostgresServer, plain
 from tests.support.proxy import Proxy
@@ -21,6 +21,8 @@ from tests.support.proxy import Proxy
 from .pooler import Pooler, pooler_program
 
 WITNESS = Path(__file__).with_name("witness")
+CONFIG = ("track_commit_timestamp = on",)
+"""Commit timestamps tell which of two transactions was first."""
 JOBS, OWN = "jobs", "campaign"
 MOVE_AWAY = "UPDATE replica SET pid_namespace = 'pid:[1]' WHERE pid = {} AND state = 'running'"
 WORDS = {"postgres": "PostgreSQL", "sqlite": "SQLite"}
@@ -74,8 +76,7 @@ class PostgresSite:
         with ExitStack() as stack:
             programs = binaries(self._version)
             stack.callback(programs.remove)
-            # Commit timestamps tell which of two transactions was first.
-            self.pair = stack.enter_context(Pair(programs, config=["track_commit_timestamp = on"]))
+            self.pair = stack.enter_context(self._pair(programs))
             self.proxies = {name: stack.enter_context(Proxy(self.server.port)) for name in (*self._slots, JOBS, OWN)}
             migrations.upgrade(self.server.url())
             with psycopg.connect(plain(self.server.url())) as connection:
@@ -90,6 +91,9 @@ class PostgresSite:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.close()
+
+    def _pair(self, programs: Binaries) -> Pair:
+        return Pair(programs, config=CONFIG)
 
     @property
     def server(self) -> PostgresServer:

@@ -1,6 +1,6 @@
 """A PostgreSQL server and its synchronous standby, which has every acknowledged commit."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -17,10 +17,17 @@ CONFIG = ("wal_retrieve_retry_interval = 100ms",)
 class Pair:
     """A primary and its standby; `fail_over` puts the standby in the primary's place."""
 
-    def __init__(self, programs: Binaries, *, config: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        programs: Binaries,
+        *,
+        config: Sequence[str] = (),
+        server: Callable[..., PostgresServer] = PostgresServer,
+    ) -> None:
         self._programs = programs
         self._config = (*CONFIG, *config)
-        self.primary = PostgresServer(programs, config=self._config)
+        self._server = server
+        self.primary = server(programs, config=self._config)
         self.standby: PostgresServer | None = None
 
     def __enter__(self) -> Self:
@@ -39,7 +46,7 @@ class Pair:
 
     def follow(self) -> None:
         """Give the primary a new standby, for which its commits wait from now on."""
-        self.standby = PostgresServer(self._programs, config=self._config, standby_of=self.primary)
+        self.standby = self._server(self._programs, config=self._config, standby_of=self.primary)
         self.standby.start()
         # Only now: commits would wait for a standby that has not come yet.
         wait_until(lambda: self._follows("streaming"), "the standby follows")

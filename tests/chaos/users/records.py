@@ -28,7 +28,7 @@ class HandOver:
     waiting: tuple[str, ...]
     """The holders that kept a place, in their order."""
     free_since: float | None
-    """When it came to be free or stale; None: not known."""
+    """When it came to be free or stale, so long ago by the clock that leases expire by; None: not known."""
 
     @property
     def passed(self) -> tuple[str, ...]:
@@ -104,9 +104,10 @@ def hand_overs(connection: Connection, clocks: Clocks) -> Iterator[HandOver]:
     query = f"SELECT name, token, holder, at, queue, free_since FROM witness WHERE what = 'granted' ORDER BY {_order(connection)}"
     for name, token, holder, at, queue, free_since in connection.execute(text(query)):
         moment = _wall(connection, at, clocks)
-        now = moment if _sqlite(connection) else moment + clocks.offset  # the clock that places are kept by
+        now = moment if _sqlite(connection) else clocks.reading(moment)  # the clock that places are kept by
         waiting = tuple(waiter.holder for waiter in parse_waiters(queue, now))
-        yield HandOver(Grant(name, token, holder), moment, waiting, _expiry(connection, free_since, clocks))
+        free = None if free_since is None else moment - (now - _seconds(free_since))
+        yield HandOver(Grant(name, token, holder), moment, waiting, free)
 
 
 def broken(connection: Connection, clocks: Clocks) -> Iterator[Broken]:
@@ -117,10 +118,10 @@ def broken(connection: Connection, clocks: Clocks) -> Iterator[Broken]:
         " FROM witness WHERE what = 'broken'"
     )
     for name, token, holder, at, until, let_go in connection.execute(text(query)):
-        stale = _expiry(connection, until, clocks)
-        assert stale is not None
+        moment = _wall(connection, at, clocks)
+        stale = float(until) if _sqlite(connection) else clocks.when_shown(until, moment)
         ended = None if let_go is None else _wall(connection, let_go, clocks)
-        yield Broken(Grant(name, token, holder), _wall(connection, at, clocks), stale, ended)
+        yield Broken(Grant(name, token, holder), moment, stale, ended)
 
 
 def released(connection: Connection, clocks: Clocks) -> Iterator[tuple[Grant, float]]:
@@ -180,8 +181,6 @@ def _wall(connection: Connection, at: Any, clocks: Clocks) -> float:
     return instant.timestamp() - clocks.offset
 
 
-def _expiry(connection: Connection, at: Any, clocks: Clocks) -> float | None:
+def _seconds(at: Any) -> float:
     """Return a moment of the clock that leases expire by."""
-    if at is None:
-        return None
-    return float(at) if _sqlite(connection) else at.timestamp() - clocks.offset
+    return float(at.timestamp() if isinstance(at, datetime) else at)

@@ -1,7 +1,8 @@
 -- The effects of jobs, and what happens to leases and runs, written down in the very transaction that does it. Whoever ends a grant has its row locked
 -- when this reads the clock, and has waited for all transactions that are fenced with it.
+CREATE FUNCTION witness_clock() RETURNS timestamptz LANGUAGE sql AS 'SELECT clock_timestamp()';
 CREATE TABLE witness (
-    at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    at timestamptz NOT NULL DEFAULT witness_clock(),
     what text NOT NULL,
     name text NOT NULL,
     token bigint NOT NULL,
@@ -18,7 +19,7 @@ CREATE TABLE witness (
 );
 -- Which definition of each schedule is in the database, and from when on it counts.
 CREATE TABLE ruling (
-    at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    at timestamptz NOT NULL DEFAULT witness_clock(),
     schedule text NOT NULL,
     definition text NOT NULL,
     since timestamptz NOT NULL,

@@ -1,0 +1,77 @@
+"""What is promised of a history in which the database's clock steps. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from daemon.audit import Promise, Violation
+from daemon.audit.facts import Fact, GrantBegan, GrantRenewed, RunMarked, Worked
+from daemon.audit.tenures import Tenures
+from lease.timing import LeaseTiming
+
+from ..witness.rulings import Ruling
+from .steps import SteppedClocks
+
+KILLED_WITHIN = timedelta(seconds=0.5)
+"""The difference between when work must be dead and when a busy machine has killed it."""
+
+
+def in_true_time(
+    facts: Iterable[Fact], clocks: SteppedClocks, ended: Mapping[int, datetime] | None = None
+) -> Iterator[Fact]:
+    """Yield the facts with the ends of leases, and of runs, as instants and not as readings of the clock."""
+    for fact in facts:
+        if isinstance(fact, GrantBegan | GrantRenewed) and fact.until is not None:
+            yield replace(fact, until=clocks.stale_from(fact.until, fact.at))
+        elif isinstance(fact, RunMarked) and ended is not None:
+            yield replace(fact, ended=ended.get(fact.run))
+        else:
+            yield fact
+
+
+def as_shown(ruled: Iterable[Ruling], clocks: SteppedClocks) -> list[Ruling]:
+    """Return the rulings of a schedule, each from the furthest reading that there was when it came: until
+    then instants may have been planned by the one before.
+    """
+    return [replace(one, at=clocks.furthest(one.at)) for one in ruled]
+
+
+def granted_while_live(readings: Iterable[Fact], clocks: SteppedClocks) -> Iterator[Violation]:
+    """Yield grants of a lease that was live by what the clock showed then; ``readings`` are the facts as
+    the database has them (rule 4).
+    """
+    for before, after in Tenures(readings).successions():
+        shown = clocks.shown_at(after.granted.at)
+        if before.until is not None and before.ended is None and shown < before.until:
+            yield Violation(
+                Promise.OVERLAP,
+                f"lease {after.grant.name!r} was granted under token {after.grant.token} when the clock showed {shown}, "
+                f"while token {before.grant.token} was in force until {before.until}",
+                (before.granted, after.granted),
+            )
+
+
+def outlived(facts: Iterable[Fact], timing: LeaseTiming) -> Iterator[Violation]:
+    """Yield work that was alive when its holder's own clock should have stopped it, whatever that of the
+    database showed (rules 2 and 9).
+    """
+    facts = list(facts)
+    tenures, most = Tenures(facts), timedelta(seconds=timing.give_up + timing.kill_time) + KILLED_WITHIN
+    for fact in facts:
+        tenure = tenures.of(fact.grant) if isinstance(fact, Worked) else None
+        if isinstance(fact, Worked) and tenure is not None and fact.last_seen > tenure.last_sign + most:
+            late = (fact.last_seen - tenure.last_sign).total_seconds()
+            yield Violation(
+                Promise.CHILDREN,
+                f"work under token {fact.grant.token} of lease {fact.grant.name!r} was alive {late:.2f} s after its last renewal",
+                (fact,),
+            )
+
+
+def second_holders(violations: Iterable[Violation]) -> tuple[list[Violation], int]:
+    """Return the violations that count where the clock steps beyond what is assumed, and the number of
+    those that do not: a second holder began while the work of the first was still alive.
+    """
+    found = list(violations)
+    counts = [one for one in found if one.promise is not Promise.CHILDREN]
+    return counts, len(found) - len(counts)

@@ -1,0 +1,87 @@
+"""The steps of the database's clock in a campaign, and what the clock showed when. Pure.
+
+All moments are readings of the clock since boot, which no step moves, in seconds.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from math import inf
+
+from ..history import Clocks
+
+DECIDED = timedelta(seconds=0.5)
+"""How long before its witness looked at the clock a statement may have looked at it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of the clock."""
+
+    at: float
+    seconds: float
+
+
+class Steps:
+    """By how much the clock was ahead: a step function."""
+
+    def __init__(self, steps: Sequence[Step] = ()) -> None:
+        self.steps = tuple(sorted(steps, key=lambda step: step.at))
+
+    def latest(self, since: float, until: float) -> float:
+        """Return the furthest that the clock showed in a span, as if it had not been moved at all
+        before the first step.
+        """
+        return max(min(until, end) + ahead for start, end, ahead in self._spans() if start <= until and end > since)
+
+    def first(self, shown: float, since: float) -> float:
+        """Return the first moment from ``since`` on at which the clock showed this, or more."""
+        return next(
+            moment
+            for start, end, ahead in self._spans()
+            if (moment := max(start, since, shown - ahead)) < end or end == inf
+        )
+
+    def _spans(self) -> Iterator[tuple[float, float, float]]:
+        """Yield (from, until, by how much it was ahead)."""
+        ahead = 0.0
+        for step, following in pairwise((Step(-inf, 0.0), *self.steps, Step(inf, 0.0))):
+            ahead += step.seconds
+            yield step.at, following.at, ahead
+
+
+@dataclass(frozen=True, slots=True)
+class SteppedClocks(Clocks):
+    """The clocks of a campaign in which that of the database steps."""
+
+    steps: Steps
+
+    def reading(self, boot: float) -> float:
+        """Return the furthest that it showed just before: where it steps back, a statement may have
+        looked at it before that.
+        """
+        return self.steps.latest(boot - DECIDED.total_seconds(), boot) + self.offset
+
+    def when_shown(self, instant: datetime, since: float) -> float:
+        return self.steps.first(instant.timestamp() - self.offset, since)
+
+    def furthest(self, at: datetime) -> datetime:
+        """Return the furthest that it had ever shown at an instant."""
+        return datetime.fromtimestamp(self.steps.latest(-inf, self.boot(at)) + self.offset, UTC)
+
+    def shown_at(self, at: datetime) -> datetime:
+        """Return `reading` at an instant."""
+        return datetime.fromtimestamp(self.reading(self.boot(at)), UTC)
+
+    def stale_from(self, until: datetime, since: datetime) -> datetime:
+        """Return the first instant from ``since`` on at which what lasts ``until`` was stale by it."""
+        return self.instant(self.when_shown(until, self.boot(since)))
+
+    def boot(self, at: datetime) -> float:
+        """Return the reading of the clock since boot at an instant."""
+        return at.timestamp() - self.offset
+
+    @classmethod
+    def of(cls, clocks: Clocks, steps: Steps) -> "SteppedClocks":
+        return cls(clocks.began, clocks.offset, steps)
