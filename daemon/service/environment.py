@@ -1,6 +1,10 @@
 """Variables that begin with LEASED_: settings, those that children get, and unknown ones."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, MutableMapping
+from typing import get_args
+
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
 
 from ..errors import DaemonError
 from ..text import suggestion
@@ -38,6 +42,14 @@ class SettingsError(DaemonError, ValueError):
 def variable_of(setting: str) -> str:
     """Return the environment variable of a setting."""
     return f"{PREFIX}{setting.upper()}"
+
+
+def withhold_secrets(environment: MutableMapping[str, str], settings: Mapping[str, FieldInfo]) -> None:
+    """Take the secret settings, and what names files that hold them, out of ``environment``, which jobs inherit."""
+    for name, field in settings.items():
+        if SecretStr in (field.annotation, *get_args(field.annotation)):
+            for variable in (variable_of(name), f"{variable_of(name)}_FILE"):
+                environment.pop(variable, None)
 
 
 def unknown_variables(environment: Mapping[str, str], settings: Iterable[str]) -> list[str]:

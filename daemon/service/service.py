@@ -23,6 +23,7 @@ from ..telemetry.facts import LeaseChanged, Note, ReplicaEnded
 from ..telemetry.logs import flush_logs
 from ..telemetry.notifier import Notifier
 from ..web.address import WebAddress
+from .environment import withhold_secrets
 from .outside.hangups import SIGNAL_BASE
 from .outside.outside import Outside
 from .outside.reload import Reload
@@ -68,13 +69,16 @@ def serve(
     `Outside.to_start_anew` is then set if the process is to start anew instead. Raises `LeaseError` if
     the database cannot be used at the start.
     """
-    _name_database(settings)
+    _make_environment_of_jobs(settings)
     service = Service(application, settings, facts, take_over=take_over, outside=outside)
     return asyncio.run(service.serve(now, until_idle=until_idle, web=web))
 
 
-def _name_database(settings: Settings) -> None:
-    """Let jobs find the database of their lease, in any working directory, however it was named to this process."""
+def _make_environment_of_jobs(settings: Settings) -> None:
+    """Let jobs find the database of their lease, in any working directory, however it was named to this process, and
+    give them no other secret of it.
+    """
+    withhold_secrets(os.environ, Settings.model_fields)
     os.environ["LEASED_DATABASE_URL"] = plain_url(settings.database)
     os.environ.pop("LEASED_SCHEMA", None)  # a flag may have overruled it
     if (schema := schema_in(parse_address(settings.database))) not in {None, SCHEMA}:

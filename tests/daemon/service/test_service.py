@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import select, update
 
-from daemon import Schedules
+from daemon import AsyncRun, Schedules
 from daemon.execution.attempt import WorkOutlivesLease
 from daemon.execution.completion import retry_run, start_job
 from daemon.execution.write_result import EndedJob
 from daemon.jobs.outcome import Outcome
 from daemon.operations.trigger import NoSuchSchedule, trigger
+from daemon.service.environment import withhold_secrets
 from daemon.service.replica import Replica
 from daemon.service.service import FAILED, Service, serve
 from daemon.service.settings import Settings
@@ -37,10 +39,13 @@ from tests.support.waiting import LIMIT
 pytestmark = pytest.mark.anyio
 
 
+SECRETS = ("LEASED_WEB_TOKEN", "LEASED_WEB_TOKEN_FILE", "LEASED_DATABASE_URL_FILE")
+
+
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a replica finds in its environment, and leaves there for its children."""
-    for name in ("LEASED_DATABASE_URL", "LEASED_SCHEMA"):
+    for name in ("LEASED_DATABASE_URL", "LEASED_SCHEMA", *SECRETS):
         monkeypatch.setenv(name, "")
 
 
@@ -124,6 +129,32 @@ def test_a_schema_that_was_overruled_does_not_lead_the_fences_of_jobs_astray(
     with Notifier(served.facts.append) as notifier:
         assert serve(served.application, served.settings(), notifier, until_idle=True) == 0
     assert "LEASED_SCHEMA" not in os.environ
+
+
+def test_the_environment_that_jobs_inherit_has_no_secret_but_the_url_of_the_database(
+    store: Store, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in SECRETS:
+        monkeypatch.setenv(name, "not for jobs")
+    seen: list[str] = []
+
+    async def look(_run: AsyncRun) -> None:
+        seen.extend(os.environ)
+
+    served = Served(a_shop(look), sqlite_url)
+    with Notifier(served.facts.append) as notifier:
+        assert serve(served.application, served.settings(), notifier, now=["nightly"], until_idle=True) == 0
+    assert "LEASED_DATABASE_URL" in seen
+    assert not set(SECRETS) & set(seen)
+
+
+def test_each_secret_setting_is_withheld_from_jobs_also_one_that_is_to_come() -> None:
+    class Later(Settings):
+        web_read_token: SecretStr | None = None
+
+    environment = dict.fromkeys(("LEASED_WEB_READ_TOKEN", "LEASED_WEB_READ_TOKEN_FILE", "LEASED_WEB", "PATH"), "x")
+    withhold_secrets(environment, Later.model_fields)
+    assert set(environment) == {"LEASED_WEB", "PATH"}
 
 
 async def test_a_job_that_failed_and_is_gone_from_the_file_fails_its_run(database_url: str) -> None:
