@@ -24,7 +24,7 @@ $(shell rm -f $(VENV)/.made)
 endif
 endif
 
-.PHONY: help venv demo fast test stories test-matrix mutants random-mutants chaos clock-steps soak outages cancels rollouts rolling check format reference lock bench bench-locks clean
+.PHONY: help venv demo fast test stories test-matrix mutants random-mutants chaos clock-steps shortages soak outages cancels rollouts rolling check format reference lock bench bench-locks clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -69,6 +69,9 @@ outages: $(VENV)/.dev ## a database away for less than the tolerated outage; TIM
 
 cancels: $(VENV)/.dev ## runs at work of each kind, cancelled at once; COUNT= (100), on both databases
 	@LEASED_TEST_CANCELS=$(COUNT) $(BIN)/python -m pytest -q -s -o faulthandler_timeout=7200 tests/stories/test_many_cancels.py
+
+shortages: $(VENV)/.dev ## 250 children at once under a limit of 1,024 descriptors, and before that under one for half of them, on both databases
+	@LEASED_TEST_CHILDREN=250 $(BIN)/python -m pytest -q -o faulthandler_timeout=600 tests/stories/test_short_of_descriptors.py $(PYTEST_ARGS)
 
 rollouts: $(VENV)/.dev ## releases that come and go, and faults between them, with more replicas and longer faults than in the suite
 	@LEASED_TEST_ROLLOUTS=long $(BIN)/python -m pytest -q -n $(WORKERS) tests/stories/weeks $(PYTEST_ARGS)

@@ -12,11 +12,12 @@ Cause = Literal["schedule", "manual"]
 SkipReason = Literal["missed", "overlap", "paused"]
 """Why an instant is skipped. missed: planned too late; overlap: an earlier run was not over."""
 JobState = Literal["running", "succeeded", "failed", "abandoned", "stopped", "not started"]
-JobOutcome = Literal["succeeded", "failed", "stopped", "lost", "not run"]
+JobOutcome = Literal["succeeded", "failed", "stopped", "lost", "not run", "no room"]
 """How an attempt ended in its replica. stopped: on request (a drain); lost: with its lease; not run:
-its child found that FILE has changed, and ran nothing (rule 22).
+its child found that FILE has changed, and ran nothing (rule 22); no room: it could not be begun, because
+the machine was short of something (rule 25).
 
-None of the last three uses up an attempt.
+Only one that failed uses up an attempt.
 """
 Settlement = Literal["abandoned", "stopped", "failed", "cancelled"]
 """How a run was settled that its holder left behind.

@@ -42,7 +42,11 @@ class BackgroundLoop:
         self._open: set[Future[Any]] = set()
         self._stopping = self._over = False
         self._thread = CallbackThread(name, self._run)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:  # the system has no thread left
+            self._loop.close()
+            raise
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)

@@ -4,10 +4,12 @@ they share with the threads of programs.
 
 import _thread
 import asyncio
+import errno
 import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from queue import SimpleQueue
 from time import monotonic
 from typing import Any, ParamSpec, TypeVar
@@ -104,7 +106,8 @@ _Call = tuple["Future[Any]", Callable[[], Any]]
 
 
 class LastingThreads(ThreadPoolExecutor):
-    """An executor of daemon threads, at most ``number``, each started when it is first needed.
+    """An executor of daemon threads, at most ``number``, each started when it is first needed. Where the
+    system refuses one, those that are there do its work, and without any the call ends with an `OSError`.
 
     Those of the base class take no more calls from the moment that the main thread ends, although
     other threads may go on for hours and hold leases (rule 8). It is the base all the same because
@@ -126,14 +129,21 @@ class LastingThreads(ThreadPoolExecutor):
         with self._guard:
             if self._closed:
                 raise RuntimeError("these threads have been shut down")
+            if self._busy >= len(self._workers) < self._number:
+                self._add_worker()
+            if not self._workers:
+                future.set_exception(OSError(errno.EAGAIN, "no thread can be started"))
+                return future
             self._busy += 1
             self._calls.put((future, lambda: fn(*args, **kwargs)))
-            if self._busy > len(self._workers) < self._number:
-                name = f"{self._name}-{len(self._workers)}"
-                worker = threading.Thread(target=self._work, name=name, daemon=True)
-                self._workers.append(worker)
-                worker.start()
         return future
+
+    def _add_worker(self) -> None:
+        name = f"{self._name}-{len(self._workers)}"
+        worker = threading.Thread(target=self._work, name=name, daemon=True)
+        with suppress(RuntimeError):  # the system has no thread left
+            worker.start()
+            self._workers.append(worker)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         with self._guard:

@@ -203,7 +203,7 @@ def _style(outcome: RunOutcome | JobOutcome) -> str:
             return "green"
         case "failed":
             return "red"
-        case "stopped" | "lost" | "not run" | "cancelled":
+        case "stopped" | "lost" | "not run" | "no room" | "cancelled":
             return "yellow"
         case "pending":
             return ""

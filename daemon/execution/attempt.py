@@ -1,6 +1,6 @@
 """The execution of one attempt of a job: recorded before it starts, ended with its lease.
 
-Rules 9, 16, 18 and 20.
+Rules 9, 16, 18, 20 and 25.
 """
 
 import asyncio
@@ -17,7 +17,9 @@ from ..jobs.outcome import Outcome
 from ..jobs.processes.child import ChildNotStarted
 from ..jobs.processes.trust_page import TrustPage
 from ..jobs.reports import Progress
+from ..jobs.room import Room
 from ..jobs.runners import Attempt, ChildAttempt, Listeners, TaskAttempt, timed_out
+from ..jobs.shortage import Shortage, shortage
 from ..telemetry.facts import JobEnded, JobPrinted, JobProgressed, JobStarted, JobSubject
 from .held_run import HeldRun
 
@@ -29,7 +31,7 @@ class WorkOutlivesLease(BaseException):
 class JobExecution:
     """Attempt ``number`` of a job, from 1."""
 
-    def __init__(self, held: HeldRun, job: Job, *, position: int, number: int, trust: TrustPage) -> None:
+    def __init__(self, held: HeldRun, job: Job, *, position: int, number: int, trust: TrustPage, room: Room) -> None:
         self._held = held
         self._context = held.context
         self._claimed = held.claimed
@@ -38,6 +40,7 @@ class JobExecution:
         self._position = position
         self._number = number
         self._trust = trust
+        self._room = room
         self._id: int | None = None
         self._progress: Progress | None = None
 
@@ -69,13 +72,29 @@ class JobExecution:
                 attempt.kill()
                 return Outcome("lost")
             await attempt.go()
-        except ChildNotStarted as error:
-            # A replica that was paused before `go` is too late, which is not a failure of the job.
-            lost = boottime() >= self._held.lease.trusted_until
-            return Outcome("lost" if lost else "failed", str(error))
-        except OSError as error:  # no descriptors or memory left, say: this counts as a failed attempt
-            return Outcome("failed", f"the job could not be started: {error}")
-        return await self._watch(attempt)
+        except (ChildNotStarted, Shortage, OSError, MemoryError, RuntimeError) as error:
+            return self._not_begun(error)
+        self._room.begin()
+        try:
+            return await self._watch(attempt)
+        finally:
+            self._room.end()
+
+    def _not_begun(self, error: Exception) -> Outcome:
+        """Return what it comes to that the work could not be begun: where the machine was short of something, the attempt
+        was only stopped (rule 25).
+        """
+        # A replica that was paused before `go` is too late, which is not a failure of the job.
+        lost = boottime() >= self._held.lease.trusted_until
+        short = error if isinstance(error, Shortage) else shortage(error)
+        if short is not None and not lost:
+            self._room.run_short()
+            return Outcome("no room", str(short))
+        if short is not None or isinstance(error, ChildNotStarted):
+            return Outcome("lost" if lost else "failed", str(short or error))
+        if not isinstance(error, OSError):
+            raise error
+        return Outcome("failed", f"the job could not be started: {error}")
 
     async def _prepare(self) -> Attempt:
         job, brief = self._job, self._brief()

@@ -6,6 +6,7 @@ from lease.client import LeaseClient
 from lease.database.database import Database
 
 from ..definitions.application import Application
+from ..jobs.processes.trust_page import TrustPages
 from ..jobs.task_thread import TaskThread
 from ..telemetry.facts import Notify
 
@@ -14,12 +15,13 @@ from ..telemetry.facts import Notify
 class ReplicaContext:
     """The parts of a replica that its runs work with.
 
-    The application, its database, the lease client with the heartbeat, the thread of async jobs,
-    and the callback for facts.
+    The application, its database, the lease client with the heartbeat, the thread of async jobs, the
+    trust pages of its runs, and the callback for facts.
     """
 
     application: Application
     database: Database
     client: LeaseClient
     tasks: TaskThread
+    trust: TrustPages
     notify: Notify

@@ -111,7 +111,7 @@ def after_job(
             return LetGo()
         case "stopped":
             return HandBack(DRAINED)
-        case "not run":
+        case "not run" | "no room":
             return HandBack(_error_line(outcome))
         case "failed" if failures < job.retries:
             return RetryLater(

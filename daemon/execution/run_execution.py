@@ -11,8 +11,8 @@ from lease.durations import format_duration
 from ..definitions.job import Job
 from ..definitions.schedule import Schedule
 from ..jobs.outcome import Outcome
-from ..jobs.processes.trust_page import TrustPage
 from ..jobs.reports import Progress
+from ..jobs.room import Room
 from ..states import RunOutcome
 from ..telemetry.facts import RunCancelled, RunEnded, RunStarted, RunSubject
 from .attempt import JobExecution
@@ -50,15 +50,22 @@ class EndOfRun:
 class RunExecution:
     """A claimed run at work in this replica."""
 
-    def __init__(
-        self, context: ReplicaContext, schedule: Schedule, claimed: ClaimedRun, lease: Lease, set_aside: SetAside
+    def __init__(  # noqa: PLR0917 - what is claimed, of what, where, under what
+        self,
+        context: ReplicaContext,
+        schedule: Schedule,
+        claimed: ClaimedRun,
+        lease: Lease,
+        set_aside: SetAside,
+        room: Room,
     ) -> None:
         self.claimed = claimed
         self._set_aside = set_aside
+        self.room = room
         self._notify = context.notify
         self._schedule = schedule
         self._held = HeldRun(context, claimed, lease)
-        self._trust = TrustPage(lease.trusted_until)
+        self._trust = context.trust.take(lease.trusted_until)
         self._resumption = Resumption.of(schedule, claimed.jobs)
         self._job: JobExecution | None = None
         lease.watch(self._trust.extend)
@@ -118,7 +125,7 @@ class RunExecution:
     async def _attempt(self, position: int, job: Job) -> tuple[EndedJob | None, Outcome]:
         """Make the next attempt of a job; None and a loss if the run is not ours."""
         number = self._resumption.next_attempt(job.name)
-        self._job = JobExecution(self._held, job, position=position, number=number, trust=self._trust)
+        self._job = JobExecution(self._held, job, position=position, number=number, trust=self._trust, room=self.room)
         job_run_id, outcome = await self._job.execute()
         if job.isolation == "process":
             self._note_file(outcome)

@@ -97,7 +97,7 @@ def job_run_state(outcome: Outcome) -> JobState:
     so was one that ran nothing.
     """
     match outcome.state:
-        case "lost" | "not run":
+        case "lost" | "not run" | "no room":
             return "stopped"
         case state:
             return state

@@ -40,7 +40,9 @@ def main() -> int:
     die_with(keeper)
     signal.signal(signal.SIGTERM, _exit_on_signal)
     brief = Brief.from_json(os.environ.pop(BRIEF_VARIABLE))
-    trust, pipe = _inherited("LEASED_TRUST_FD"), ReportPipe(_inherited("LEASED_REPORT_FD"))
+    descriptor, _, page = os.environ.pop("LEASED_TRUST").partition(":")
+    trust, pipe = _inherited(descriptor), ReportPipe(_inherited(os.environ.pop("LEASED_REPORT_FD")))
+    place, number = map(int, page.split(":"))
     _set_up_output()
     try:
         function = find(brief)
@@ -51,7 +53,7 @@ def main() -> int:
         pipe.send(Failure(str(error)))
         return 1
     kind = AsyncRun if inspect.iscoroutinefunction(function) else Run
-    run = kind(brief, lambda: read_trust(trust), pipe.send)
+    run = kind(brief, lambda: read_trust(trust, place, number), pipe.send)
     try:
         _call(function, run)
     except Exception as error:  # noqa: BLE001 (anything that a job raises is its failure)
@@ -114,8 +116,8 @@ def _exit_on_signal(number: int, _frame: FrameType | None) -> NoReturn:
     sys.exit(128 + number)
 
 
-def _inherited(variable: str) -> int:
-    descriptor = int(os.environ.pop(variable))
+def _inherited(number: str) -> int:
+    descriptor = int(number)
     os.set_inheritable(descriptor, False)
     return descriptor
 

@@ -66,5 +66,8 @@ class Settler:
 
 def _work_is_gone(keepers: Sequence[ProcessIdentity]) -> bool:
     """End the work left under each keeper, and return whether all of it was seen gone."""
-    gone = [end_leftovers(keeper) for keeper in keepers]
+    try:
+        gone = [end_leftovers(keeper) for keeper in keepers]
+    except OSError:  # /proc cannot be read for want of a descriptor: not seen, until it can be
+        return False
     return all(gone)

@@ -16,6 +16,7 @@ from ..execution.context import ReplicaContext
 from ..execution.next_step import LONGEST_WAIT
 from ..execution.places import keep_places, sought
 from ..execution.set_aside import SetAside
+from ..jobs.shortage import shortage
 from ..recovery.registry import ReplicaEntry
 from ..recovery.settler import Settler
 from ..scheduling.planner import Planner
@@ -131,8 +132,10 @@ class Replica:
             agenda = await self._start_put_off(agenda)
             agenda = await self._claim(agenda)
             await self._keep_places(agenda)
-        except StoreUnavailable as error:
-            self.contact.lost(str(error))
+        except (StoreUnavailable, OSError, MemoryError, RuntimeError) as error:
+            if not isinstance(error, StoreUnavailable) and shortage(error) is None:
+                raise
+            self.contact.lost(str(error))  # of no use for now, also where only a thread was missing to use it
             return None
         self.contact.kept()
         return agenda
@@ -155,7 +158,7 @@ class Replica:
 
     async def _look(self) -> Agenda:
         application, holder = self._context.application.name, self._context.client.holder
-        claimable = self.set_aside.claimable()
+        claimable = self.runs.claimable()
         return await self._context.database.read(lambda c: read_agenda(c, application, claimable, holder))
 
     async def _settle(self, agenda: Agenda) -> Agenda:
@@ -189,7 +192,7 @@ class Replica:
         if not agenda.available or places <= 0 or self.draining:
             return agenda
         client, application = self._context.client, self._context.application.name
-        known = tuple(self.set_aside.claimable().values())
+        known = tuple(self.runs.claimable().values())
         async with client.acquiring() as acquisition:
             claimed = await self._context.database.write(
                 lambda c: claim(c, application, known, client.holder, client.label, client.timing.ttl, places)
@@ -214,7 +217,7 @@ class Replica:
         if agenda is None:
             await self._sleep(again)
             return
-        moments = [agenda.until_due, agenda.until_stale, self.set_aside.until_next()]
+        moments = [agenda.until_due, agenda.until_stale, self.runs.until_claimable()]
         if self.runs.free_places > 0:
             moments.append(agenda.until_available)
         # Anything still overdue is being handled, or locked, by another replica.

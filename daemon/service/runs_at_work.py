@@ -16,6 +16,7 @@ from ..execution.context import ReplicaContext
 from ..execution.run_execution import RunExecution
 from ..execution.set_aside import SetAside
 from ..jobs.reports import Progress
+from ..jobs.room import Room
 from ..recovery.settle import settle_dead
 from ..states import RunOutcome
 from ..telemetry.facts import Note, RunEnded
@@ -56,6 +57,7 @@ class RunsAtWork:
         self._context = context
         self._schedules = schedules
         self._places = places
+        self._room_for_tasks, self._room_for_children = Room(places), Room(places)
         self._set_aside = set_aside
         self._changed = changed
         self._executions: dict[asyncio.Task[None], RunExecution] = {}
@@ -66,8 +68,30 @@ class RunsAtWork:
 
     @property
     def free_places(self) -> int:
-        """The number of further runs that may be started."""
-        return self._places - len(self._executions)
+        """The number of further runs that may be started, of those that are `claimable`."""
+        left = {room: self._left(room) for room in (self._room_for_tasks, self._room_for_children)}
+        return min([self._places - len(self._executions), *(number for number in left.values() if number > 0)])
+
+    def claimable(self) -> Mapping[str, str]:
+        """Return the run digest of each schedule; where its runs may not be claimed now, one that no run has."""
+        known = self._set_aside.claimable()
+        full = [room for room in (self._room_for_tasks, self._room_for_children) if self._left(room) <= 0]
+        if not full or self._places <= len(self._executions):
+            return known
+        return {name: "" if self._room_for(self._schedules[name]) in full else digest for name, digest in known.items()}
+
+    def until_claimable(self) -> float | None:
+        """Return the seconds until more runs may become claimable; None if that is not a question of time."""
+        waits = (self._set_aside, self._room_for_tasks, self._room_for_children)
+        return min((seconds for wait in waits if (seconds := wait.until_next()) is not None), default=None)
+
+    def _room_for(self, schedule: Schedule) -> Room:
+        """Return the room for runs of a schedule: tasks need neither processes nor descriptors."""
+        in_replica = all(job.isolation == "task" for job in schedule.jobs)
+        return self._room_for_tasks if in_replica else self._room_for_children
+
+    def _left(self, room: Room) -> int:
+        return room.places - sum(execution.room is room for execution in self._executions.values())
 
     @property
     def claimed(self) -> list[ClaimedRun]:
@@ -76,7 +100,9 @@ class RunsAtWork:
 
     def start(self, claimed: ClaimedRun, lease: Lease) -> None:
         """Execute a run; after `stop`, only hand it back."""
-        execution = RunExecution(self._context, self._schedules[claimed.schedule], claimed, lease, self._set_aside)
+        schedule = self._schedules[claimed.schedule]
+        room = self._room_for(schedule)
+        execution = RunExecution(self._context, schedule, claimed, lease, self._set_aside, room)
         self._executions[asyncio.create_task(self._execute(execution, lease))] = execution
         if self._stopping:
             execution.stop()

@@ -16,6 +16,7 @@ from lease.database.opening import open_database
 from ..definitions.application import Application
 from ..errors import DaemonError
 from ..execution.context import ReplicaContext
+from ..jobs.processes.trust_page import TrustPages
 from ..jobs.task_thread import TaskThread
 from ..operations.trigger import trigger_now
 from ..store import statements
@@ -23,7 +24,7 @@ from ..telemetry.facts import LeaseChanged, Note, ReplicaEnded
 from ..telemetry.logs import flush_logs
 from ..telemetry.notifier import Notifier
 from ..web.address import WebAddress
-from .environment import withhold_secrets
+from .environment import SOFT_LIMIT, withhold_secrets
 from .outside.hangups import SIGNAL_BASE
 from .outside.outside import Outside
 from .outside.reload import Reload
@@ -79,6 +80,7 @@ def _make_environment_of_jobs(settings: Settings) -> None:
     give them no other secret of it.
     """
     withhold_secrets(os.environ, Settings.model_fields)
+    os.environ.pop(SOFT_LIMIT, None)
     os.environ["LEASED_DATABASE_URL"] = plain_url(settings.database)
     os.environ.pop("LEASED_SCHEMA", None)  # a flag may have overruled it
     if (schema := schema_in(parse_address(settings.database))) not in {None, SCHEMA}:
@@ -141,11 +143,12 @@ class Service:
         url, timing = self._settings.database, self._settings.timing
         timeout = timing.attempt_timeout * _PATIENCE
         database = open_database(url, timeout=timeout, connections=_CONNECTIONS, application="leased daemon")
-        notify = self._facts.notify
+        notify, trust = self._facts.notify, TrustPages(self._settings.concurrency)
         try:
             async with LeaseClient(url, timing=timing, on_event=lambda event: notify(LeaseChanged(event))) as client:
-                yield ReplicaContext(self._application, database, client, self._tasks, notify)
+                yield ReplicaContext(self._application, database, client, self._tasks, trust, notify)
         finally:
+            trust.close()
             self._tasks.stop()
             await database.close()
 

@@ -203,7 +203,7 @@ def _job(job: JobSubject) -> dict[str, Any]:
 
 def _level(outcome: RunOutcome | JobOutcome) -> int:
     match outcome:
-        case "failed" | "stopped" | "lost" | "not run":
+        case "failed" | "stopped" | "lost" | "not run" | "no room":
             return logging.WARNING
         case "succeeded" | "pending" | "cancelled":
             return logging.INFO

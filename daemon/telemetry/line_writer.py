@@ -38,10 +38,27 @@ class LineWriter:
                 self._append(self._about_dropped(self._dropped))
                 self._dropped = 0
             self._append(line)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="log", daemon=True)
-                self._thread.start()
+            if self._thread is None and not self._start():
+                self._write_here()
             self._changed.notify_all()
+
+    def _start(self) -> bool:
+        """Start the thread; False if the system has none left."""
+        thread = threading.Thread(target=self._run, name="log", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            return False
+        self._thread = thread
+        return True
+
+    def _write_here(self) -> None:
+        """Write what is queued without a thread: what a replica says of a shortage must not wait for its end."""
+        while self._lines:
+            line = self._lines.popleft()
+            self._queued -= len(line)
+            _write_out(line)
+            self._written += 1
 
     def flush(self, patience: float) -> bool:
         """Wait until all lines are written; return False once none was for ``patience`` seconds."""

@@ -11,6 +11,7 @@ from lease.client import LeaseClient
 from lease.timing import LeaseTiming
 
 from ..execution.context import ReplicaContext
+from ..jobs.processes.trust_page import TrustPages
 from ..jobs.task_thread import TaskThread
 from ..operations.trigger import NoSuchSchedule, trigger
 from ..recovery import registry
@@ -64,13 +65,17 @@ class ManualReplica:
         async with AsyncExitStack() as stack:
             tasks = TaskThread()
             stack.callback(tasks.stop)
+            trust = TrustPages(self._settings.concurrency)
+            stack.callback(trust.close)
             client = await stack.enter_async_context(
-                LeaseClient(self.store.url, timing=self._timing, on_event=lambda event: self._note(LeaseChanged(event)))
+                LeaseClient(
+                    self.store.url, timing=self._timing, on_event=lambda event: self.facts.append(LeaseChanged(event))
+                )
             )
             entry = registry.own_entry(client.holder, self.application.name, self.application.digest)
             await self.store.write(lambda connection: registry.register(connection, entry))
             stack.push_async_callback(self._mark_stopped, client.holder)
-            self._context = ReplicaContext(self.application, self.store, client, tasks, self._note)
+            self._context = ReplicaContext(self.application, self.store, client, tasks, trust, self.facts.append)
             self._replica = Replica(self._context, self._settings, entry)
             await self._replica.join()
             stack.push_async_callback(self._stop_at_exit)
@@ -232,9 +237,6 @@ class ManualReplica:
 
     async def _mark_stopped(self, holder: str) -> None:
         await self.store.write(lambda connection: registry.mark_stopped(connection, holder))
-
-    def _note(self, fact: Fact) -> None:
-        self.facts.append(fact)
 
 
 def _opened(part: T | None) -> T:

@@ -78,7 +78,10 @@ class SqliteDatabase:
         task.add_done_callback(lambda late: late.cancelled() or late.exception())
         done, _ = await asyncio.wait({task}, timeout=seconds)
         if done:
-            return task.result()
+            try:
+                return task.result()
+            except OSError as error:  # no thread could be started for it
+                raise explain(error, self._url) from error
         # The thread ends by itself (every wait in it is bounded); whether it finishes the work is
         # not known.
         raise explain(TimeoutError(f"no answer within {seconds:g}s"), self._url)

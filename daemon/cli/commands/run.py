@@ -17,6 +17,7 @@ from ...definitions.sources.load import load
 from ...errors import DaemonError
 from ...service.environment import EARLIER_HOLDER
 from ...service.outside.command_line import CommandLine
+from ...service.outside.descriptors import raise_limit, refuse_more_than_fit
 from ...service.outside.file_check import CheckedFile, check_file
 from ...service.outside.hangups import hold_back
 from ...service.outside.outside import Outside
@@ -68,6 +69,7 @@ def run(
     if no_web:
         _turn_web_off(flags)
     outside = Outside.found(partial(report, kind="settings", as_json=False, what="warning"))
+    raise_limit(os.environ)
     line = CommandLine.called(file, flags, until_idle=until_idle)
     application, settings = _read(file, flags, outside, now or ())
     set_up_logs(settings.log_format, settings.log_level, _named_in_logs(settings, outside, replicas))
@@ -88,6 +90,7 @@ def _read(file: str, flags: dict[str, Any], outside: Outside, now: Sequence[str]
     for name in now:
         application.schedule(name)
     settings = read_settings(flags, application.settings)
+    refuse_more_than_fit(application, settings.concurrency)
     return application.revised(settings.revision), settings
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 from ..reports import Progress
+from ..shortage import Shortage, shortage, shortage_of
 from .child_pipes import ChildPipes, read_chunk
 from .identity import ProcessIdentity, end_leftovers, identity
 from .spawn import ChildNotStarted, KeeperProcess, Step, refusal, start_keeper
@@ -21,6 +22,8 @@ __all__ = ["FUNCTION_CHILD", "Child", "ChildEnd", "ChildNotStarted", "Why"]
 
 FUNCTION_CHILD = (sys.executable, "-P", "-m", "daemon.jobs.child_main")
 """The command that runs a function in a child; `brief.BRIEF_VARIABLE` holds its brief."""
+_AGAIN = 0.1
+"""Seconds until it is looked again for what a keeper left, where the machine was short of what that takes."""
 PATIENCE = 1.0
 """Seconds that a keeper has to answer that it ends the tree, before it is taken for dead."""
 
@@ -67,7 +70,7 @@ class Child:
         self._refusal: str | None = None
         self._ending = self._keeper_killed = False
         self._result: dict[str, Any] = {"why": "abandoned"}
-        self._started: asyncio.Future[ChildNotStarted | None] = self._loop.create_future()
+        self._started: asyncio.Future[ChildNotStarted | Shortage | None] = self._loop.create_future()
         self._keeper_deadline: asyncio.TimerHandle | None = None
         self.keeper = identity(kept.process.pid) or ProcessIdentity(kept.process.pid, 0)
         """The keeper; record it before `go`, so that a cleaner can end what is left (rule 18)."""
@@ -90,7 +93,7 @@ class Child:
         on_output: Callable[[str], None],
         on_progress: Callable[[Progress], None] | None = None,
     ) -> Self:
-        """Start the keeper; the child itself waits for `go`. Raises ChildNotStarted.
+        """Start the keeper; the child itself waits for `go`. Raises ChildNotStarted or Shortage.
 
         `env` is the whole environment. `on_output` gets each line that the child prints, in the
         event loop. With `report` (for function children) the child inherits the report pipe and the
@@ -100,7 +103,7 @@ class Child:
         return cls(kept, lambda step, number: refusal(step, number, argv, cwd, env), on_output, on_progress)
 
     async def go(self) -> None:
-        """Start the child and return once it runs; raises ChildNotStarted with the reason."""
+        """Start the child and return once it runs; raises ChildNotStarted or Shortage with the reason."""
         with contextlib.suppress(OSError):  # the keeper is gone: its end is noticed in a moment
             await self._loop.sock_sendall(self._kept.control, self._kept.order)
         if (problem := await asyncio.shield(self._started)) is not None:
@@ -154,9 +157,10 @@ class Child:
                 self.pid = pid
                 self._started.set_result(None)
             case {"refused": {"step": "cwd" | "command" as step, "errno": int() as number}}:
-                self._refusal = self._refused(step, number)
+                short = shortage_of(number)
+                self._refusal = str(short) if short else self._refused(step, number)
                 self._result = {"why": "refused"}
-                self._started.set_result(ChildNotStarted(self._refusal))
+                self._started.set_result(short or ChildNotStarted(self._refusal))
             case {"ending": _}:
                 self._ending = True
             case {"stuck": pids}:
@@ -182,14 +186,30 @@ class Child:
         self._pipes.drain()
         self._close()
         result = {"status": None, "signal": None, "leftovers": 0, **self._result}
-        if not self._started.done():
-            self._started.set_result(ChildNotStarted(f"the child ended before it was started ({result['why']})"))
         output = self._pipes.output
+        if not self._started.done():
+            self._started.set_result(self._never_started(str(result["why"]), output.tail))
         if result["leftovers"]:
             output.note(f"processes that the job left running were killed: {result['leftovers']}")
         output.feed(b"", last=True)
         error = self._refusal or self._pipes.failure
         return ChildEnd(tail=output.tail, error=error, file_changed=self._pipes.file_changed, **result)
+
+    def _never_started(self, why: str, printed: str) -> ChildNotStarted | Shortage:
+        """Return why the keeper never started the child: on request, or because it could not live itself."""
+        if why != "abandoned":
+            return ChildNotStarted(f"the child ended before it was started ({why})")
+        said = [line for line in printed.splitlines() if line.strip() and not line.startswith("leased: ")]
+        status = self._kept.process.returncode
+        how = f"was killed by signal {-status}" if status < 0 else f"exited with status {status}"
+        return Shortage(
+            f"the job's keeper {how} before the job could be started, so no attempt is used up; "
+            + (
+                f"it said: {said[-1].strip()}"
+                if said
+                else "see whether the machine is out of memory (`free -m`, `dmesg`)"
+            )
+        )
 
     async def _end_what_is_left(self) -> None:
         """End the tree of a keeper that died without an answer.
@@ -205,8 +225,19 @@ class Child:
             return
         # A thread of its own: jobs may use all threads of the loop's pool.
         with ThreadPoolExecutor(1, "leftovers") as thread:
-            while not await self._loop.run_in_executor(thread, end_leftovers, self.keeper):
-                self._pipes.output.note("some of its processes can't be killed; waiting for them to end")
+            while (problem := await self._end_leftovers(thread)) is not None:
+                self._pipes.output.note(f"{problem}; waiting for them to end")
+
+    async def _end_leftovers(self, thread: ThreadPoolExecutor) -> str | None:
+        """Return None once all of it is seen gone, and otherwise what keeps that from being seen."""
+        try:
+            gone = await self._loop.run_in_executor(thread, end_leftovers, self.keeper)
+        except (OSError, MemoryError, RuntimeError) as error:  # no thread, or no descriptor to read /proc with
+            if shortage(error) is None:
+                raise
+            await asyncio.sleep(_AGAIN)
+            return f"its processes can't be looked for ({error})"
+        return None if gone else "some of its processes can't be killed"
 
     def _close(self) -> None:
         self._loop.remove_reader(self._kept.control.fileno())

@@ -1,7 +1,8 @@
 """The keeper: the small process around each child that ends its tree when trust ends (rule 20).
 
-Run as `python -I -S keeper.py CONTROL TRUST REPORT PARENT`: three inherited descriptors (a socket
-to the replica, the trust page, the report pipe or -1) and the replica's process id. It imports only
+Run as `python -I -S keeper.py CONTROL TRUST REPORT LIMIT PARENT`: a socket to the replica, the address
+of the trust page, the report pipe or -1, how many descriptors the child may open or -1 for as many as
+the keeper, and the replica's process id. The first three are inherited descriptors. It imports only
 the standard library, and little of that. The replica sends `go <hex of cwd and argv, NUL between>`,
 `stop <kill_after>` or `kill`; the keeper answers with lines of JSON: `refused`, `started`,
 `ending`, `stuck`, `ended`.
@@ -41,19 +42,21 @@ def boottime() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME if sys.platform == "linux" else time.CLOCK_MONOTONIC_RAW)
 
 
-def trusted_until(trust: int) -> float:
-    """Return the end of trust from its page; eight bytes may not be written atomically."""
-    page = os.pread(trust, 8, 0)
-    while (again := os.pread(trust, 8, 0)) != page:
+def trusted_until(trust: int, place: int, number: int) -> float:
+    """Return the end of trust from its page, as `trust_page.read_trust` does."""
+    page = os.pread(trust, 16, place)
+    while (again := os.pread(trust, 16, place)) != page:
         page = again
-    return float(struct.unpack("=d", page)[0])
+    found, until = struct.unpack("=Qd", page)
+    return float(until) if found == number else 0.0
 
 
 class Keeper:
     """The keeper of one child, from the order `go` until nothing of its tree is left."""
 
-    def __init__(self, control: int, trust: int, report: int, parent: int) -> None:
+    def __init__(self, control: int, trust: tuple[int, int, int], report: int, limit: int, parent: int) -> None:
         self.control, self.trust, self.report, self.parent = control, trust, report, parent
+        self.limit = limit
         self.heard = b""
         self.child: int | None = None
         self.status: int | None = None
@@ -75,7 +78,7 @@ class Keeper:
         why = None
         try:
             while why is None and not (self.child is not None and self.empty):
-                self.listen(min(TICK, self.deadline - boottime(), trusted_until(self.trust) - boottime()))
+                self.listen(min(TICK, self.deadline - boottime(), trusted_until(*self.trust) - boottime()))
                 self.reap()
                 why = self.reason_to_end()
         finally:
@@ -93,7 +96,7 @@ class Keeper:
         # A job that forked may have a copy of the replica's socket: check the parent too.
         if self.closed or os.getppid() != self.parent:
             return "pipe"
-        if now >= trusted_until(self.trust):
+        if now >= trusted_until(*self.trust):
             return "trust"
         if self.killed:
             return "killed"
@@ -136,7 +139,7 @@ class Keeper:
     def start(self, cwd: bytes, *argv: bytes) -> None:
         """Start the child in a process group of its own."""
         if self.report >= 0:
-            os.set_inheritable(self.trust, True)
+            os.set_inheritable(self.trust[0], True)
             os.set_inheritable(self.report, True)
         fields = stat(os.getpid())
         mark = f"{os.getpid()}.{int(fields[START_TIME]) if fields else 0}"
@@ -145,6 +148,7 @@ class Keeper:
         try:
             os.chdir(cwd)
             step = "command"
+            self.limit_descriptors()
             usual = [getattr(signal, f"SIG{name}") for name in IGNORED]
             self.child = os.posix_spawnp(argv[0], argv, environment, setpgroup=0, setsigmask=[], setsigdef=usual)
         except OSError as error:
@@ -154,6 +158,15 @@ class Keeper:
         if self.report >= 0:
             os.close(self.report)
         self.answer(f'{{"started": {self.child}}}')
+
+    def limit_descriptors(self) -> None:
+        """Give the child the limit that it would have had if the replica had not raised its own."""
+        if self.limit >= 0:
+            import resource  # noqa: PLC0415 - few keepers need it
+
+            hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+            soft = self.limit if hard == resource.RLIM_INFINITY else min(self.limit, hard)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
     def reap(self) -> None:
         """Collect the children that have ended; set `empty` once none is left."""
@@ -199,7 +212,8 @@ class Keeper:
 
 def main() -> None:
     """Become a subreaper that ignores signals, then keep the child."""
-    control, trust, report, parent = map(int, sys.argv[1:5])
+    control, report, limit, parent = (int(sys.argv[place]) for place in (1, 3, 4, 5))
+    trust, place, number = map(int, sys.argv[2].split(":"))
     for name in IGNORED:
         signal.signal(getattr(signal, f"SIG{name}"), signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
@@ -208,7 +222,7 @@ def main() -> None:
             os.set_inheritable(descriptor, False)
     if LINUX:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    Keeper(control, trust, report, parent).keep()
+    Keeper(control, (trust, place, number), report, limit, parent).keep()
 
 
 if __name__ == "__main__":

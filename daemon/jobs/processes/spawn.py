@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Literal, assert_never
 
 from ...errors import DaemonError
+from ..shortage import shortage
+from .descriptors import left_over, limit_of_children
 from .trust_page import TrustPage
 
 KEEPER = Path(__file__).with_name("keeper.py")
@@ -47,10 +49,11 @@ class KeeperProcess:
 def start_keeper(
     argv: Sequence[str], cwd: str | None, env: Mapping[str, str], trust: TrustPage, *, report: bool
 ) -> KeeperProcess:
-    """Start a keeper in a session of its own; raises ChildNotStarted. Takes a millisecond or two.
+    """Start a keeper in a session of its own; raises ChildNotStarted, or Shortage if the machine lacks
+    what that takes. Takes a millisecond or two.
 
-    With `report` the child inherits the report pipe and the trust page too; LEASED_REPORT_FD and
-    LEASED_TRUST_FD hold the numbers of their descriptors.
+    With `report` the child inherits the report pipe and the trust page too; LEASED_REPORT_FD holds
+    the number of the descriptor, LEASED_TRUST the address of the page.
     """
     words = [os.fsencode(word) for word in (os.path.abspath(cwd or "."), *argv)]  # noqa: PTH100 (no link is resolved)
     if not argv or any(b"\0" in word for word in words):
@@ -58,15 +61,17 @@ def start_keeper(
     order = b"go " + b"\0".join(words).hex().encode() + b"\n"
     try:
         with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
+            left_over(trust.fd)
             control, keepers_control = socket.socketpair()
             ours.callback(control.close)
             theirs.callback(keepers_control.close)
             printed, prints = _pipe(ours, theirs)
             reported, reports = _pipe(ours, theirs) if report else (None, -1)
             inherited = [keepers_control.fileno(), trust.fd, *([reports] if report else [])]
-            descriptors = {"LEASED_REPORT_FD": str(reports), "LEASED_TRUST_FD": str(trust.fd)} if report else {}
+            descriptors = {"LEASED_REPORT_FD": str(reports), "LEASED_TRUST": trust.address} if report else {}
+            told = (keepers_control.fileno(), trust.address, reports, limit_of_children(), os.getpid())
             process = subprocess.Popen(  # noqa: S603 (running commands is what this program is for)
-                [sys.executable, "-I", "-S", KEEPER, *map(str, (inherited[0], trust.fd, reports, os.getpid()))],
+                [sys.executable, "-I", "-S", KEEPER, *map(str, told)],
                 stdin=subprocess.DEVNULL,
                 stdout=prints,
                 stderr=prints,
@@ -76,8 +81,8 @@ def start_keeper(
             )
             control.setblocking(False)
             ours.pop_all()
-    except (OSError, ValueError) as error:
-        raise ChildNotStarted(f"could not start a keeper for {argv[0]}: {error}") from error
+    except (OSError, ValueError, MemoryError) as error:
+        raise shortage(error) or ChildNotStarted(f"could not start a keeper for {argv[0]}: {error}") from error
     return KeeperProcess(process, order, control, printed, reported)
 
 

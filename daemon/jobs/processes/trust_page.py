@@ -1,4 +1,4 @@
-"""The trust page, on which keepers and children read each new end of trust (rules 9, 20)."""
+"""The trust pages, on which keepers and children read each new end of trust (rules 9, 20)."""
 
 import os
 import struct
@@ -6,26 +6,75 @@ import sys
 import tempfile
 import threading
 
-_DOUBLE = struct.Struct("=d")
+_PAGE = struct.Struct("=Qd")
+"""The number of the page that stands there now, and its end of trust."""
+_FREE = _PAGE.pack(0, 0.0)
+
+
+class TrustPages:
+    """Shared memory with a page for each of ``most`` runs at once. All of it is taken here, so that a page costs neither
+    a descriptor nor memory that could be missing later.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._lock = threading.Lock()
+        if sys.platform == "linux":
+            self._write = os.memfd_create("leased-trust")
+            path = f"/proc/self/fd/{self._write}"
+        else:
+            self._write, path = tempfile.mkstemp(prefix="leased-trust")
+        try:
+            self._read = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            os.pwrite(self._write, _FREE * most, 0)
+        except BaseException:
+            os.close(self._write)
+            raise
+        finally:
+            if sys.platform != "linux":
+                os.unlink(path)  # noqa: PTH108
+        self._free = [place * _PAGE.size for place in reversed(range(most))]
+        self._last = 0
+
+    def take(self, until: float = 0.0) -> "TrustPage":
+        """Return a page of its own, with this end of trust."""
+        with self._lock:
+            self._last += 1
+            page = TrustPage(self, self._read, self._free.pop(), self._last, until)
+        self.write(page, until)
+        return page
+
+    def write(self, page: "TrustPage", until: float) -> None:
+        """Write the end of trust of a page."""
+        os.pwrite(self._write, _PAGE.pack(page.number, until), page.place)
+
+    def give_back(self, page: "TrustPage") -> None:
+        """Free a page: whoever still reads it has no trust any more."""
+        os.pwrite(self._write, _FREE, page.place)
+        with self._lock:
+            self._free.append(page.place)
+
+    def close(self) -> None:
+        """Free the memory. Keepers that have it open go by the last ends of trust."""
+        os.close(self._write)
+        os.close(self._read)
 
 
 class TrustPage:
-    """Eight bytes of shared memory that hold the end of trust, in seconds of `lease.clock`.
+    """The page of one run: its end of trust, in seconds of `lease.clock`.
 
-    `fd` is open for reading only; a keeper and a child inherit it.
+    `fd` is open for reading only; a keeper and a child inherit it, and find the page by `address`.
     """
 
-    def __init__(self, until: float = 0.0) -> None:
+    def __init__(self, pages: TrustPages, fd: int, place: int, number: int, until: float) -> None:
+        self._pages = pages
         self._lock = threading.Lock()
         self._until = until
-        if sys.platform == "linux":
-            self._write = os.memfd_create("leased-trust")
-            self.fd = os.open(f"/proc/self/fd/{self._write}", os.O_RDONLY | os.O_CLOEXEC)
-        else:
-            self._write, path = tempfile.mkstemp(prefix="leased-trust")
-            self.fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            os.unlink(path)  # noqa: PTH108
-        os.pwrite(self._write, _DOUBLE.pack(until), 0)
+        self.fd, self.place, self.number = fd, place, number
+
+    @property
+    def address(self) -> str:
+        """Where it is, for `read_trust` in another process."""
+        return f"{self.fd}:{self.place}:{self.number}"
 
     def extend(self, until: float) -> None:
         """Write a later end of trust; an earlier one changes nothing, nor does any after `close`.
@@ -33,30 +82,29 @@ class TrustPage:
         For any thread.
         """
         with self._lock:
-            if until > self._until and self._write >= 0:
+            if until > self._until and self.fd >= 0:
                 self._until = until
-                os.pwrite(self._write, _DOUBLE.pack(until), 0)
+                self._pages.write(self, until)
 
     def read(self) -> float:
         """Return the end of trust."""
         return self._until
 
     def close(self) -> None:
-        """Free the memory. Keepers that have the page open go by the last end of trust."""
+        """Give the page back."""
         with self._lock:
-            if self._write >= 0:
-                os.close(self._write)
-                os.close(self.fd)
-                self._write = self.fd = -1
+            if self.fd >= 0:
+                self.fd = -1
+                self._pages.give_back(self)
 
 
-def read_trust(fd: int) -> float:
-    """Return the end of trust from a page's descriptor.
+def read_trust(fd: int, place: int, number: int) -> float:
+    """Return the end of trust from a page; 0 if that has been given back.
 
-    It is read twice, since eight bytes may not be written atomically.
+    It is read twice, since so many bytes may not be written atomically.
     """
-    page = os.pread(fd, 8, 0)
-    while (again := os.pread(fd, 8, 0)) != page:
+    page = os.pread(fd, _PAGE.size, place)
+    while (again := os.pread(fd, _PAGE.size, place)) != page:
         page = again
-    (until,) = _DOUBLE.unpack(page)
-    return float(until)
+    found, until = _PAGE.unpack(page)
+    return float(until) if found == number else 0.0

@@ -19,6 +19,7 @@ from ...scheduling.bring import look
 from ...store.migrations.opening import opened_for_reading
 from ...store.migrations.state import SchemaTooOld, TablesMissing, refuse_other_than_newest, revision_of
 from ..settings import read_settings
+from .descriptors import refuse_more_than_fit
 
 FAILED = 1
 
@@ -35,6 +36,7 @@ def main() -> int:
         try:
             application = load(order["file"])
             settings = read_settings(order["flags"], application.settings)
+            refuse_more_than_fit(application, settings.concurrency)
             _refuse_what_cannot_start(application.revised(settings.revision), settings.database)
             answer = {"digest": application.digest}
         except (DaemonError, LeaseError) as error:

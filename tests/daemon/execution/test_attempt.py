@@ -1,6 +1,8 @@
 """One attempt of a job: recorded before it starts, and ended when its time is up, its lease is lost, or its replica stops."""
 
 import asyncio
+import errno
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,17 +13,20 @@ from daemon import AsyncRun, Schedules
 from daemon.execution import attempt
 from daemon.execution.attempt import JobExecution, WorkOutlivesLease
 from daemon.execution.held_run import HeldRun
+from daemon.execution.write_result import job_run_state
 from daemon.jobs.outcome import Outcome
 from daemon.jobs.processes.child import ChildNotStarted
 from daemon.jobs.processes.identity import ProcessIdentity
-from daemon.jobs.processes.trust_page import TrustPage
+from daemon.jobs.room import Room
 from daemon.jobs.runners import ChildAttempt
+from daemon.jobs.shortage import Shortage, shortage
 from daemon.operations.cancel import cancel
 from daemon.telemetry.facts import JobEnded, JobProgressed, JobStarted
 from daemon.testing import ManualReplica, ManualStore
 from daemon.testing.replica import TIMING
 from lease.client import LeaseClient
 from lease.timing import LeaseTiming
+from tests.daemon.jobs.trust import a_page
 from tests.support.manual import (
     HARD_PRESSED,
     ONE_O_CLOCK,
@@ -50,9 +55,10 @@ class Story:
         self.store = store
         self.replica = replica
         self.held = held
-        self.trust = TrustPage(held.lease.trusted_until)
+        self.trust = a_page(held.lease.trusted_until)
         (self.job,) = replica.application.schedules[0].jobs
-        self.execution = JobExecution(held, self.job, position=0, number=1, trust=self.trust)
+        self.room = Room(10)
+        self.execution = JobExecution(held, self.job, position=0, number=1, trust=self.trust, room=self.room)
 
     async def execute(self) -> Outcome:
         _, outcome = await asyncio.wait_for(self.execution.execute(), LIMIT)
@@ -327,7 +333,7 @@ async def test_a_child_whose_keeper_cannot_be_recorded_does_not_run(
         assert made.asked == ["kill"]
 
 
-@pytest.mark.parametrize("error", [ChildNotStarted("no such folder"), OSError(24, "Too many open files")])
+@pytest.mark.parametrize("error", [ChildNotStarted("no such folder"), OSError(7, "Argument list too long")])
 async def test_a_child_that_cannot_be_started_is_a_failed_attempt(
     error: Exception, child: Callable[..., StandIn]
 ) -> None:
@@ -336,6 +342,37 @@ async def test_a_child_that_cannot_be_started_is_a_failed_attempt(
         outcome = await story.execute()
         assert outcome.state == "failed"
         assert str(error) in (outcome.error or "")
+
+
+@pytest.mark.parametrize("at", ["prepare", "go"])
+@pytest.mark.parametrize(
+    "error",
+    [
+        *(OSError(number, os.strerror(number)) for number in (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)),
+        MemoryError(),
+        RuntimeError("can't start new thread"),
+        Shortage("no further process can be started"),
+    ],
+    ids=repr,
+)
+async def test_a_child_that_the_machine_has_no_room_for_is_stopped_and_uses_up_nothing(
+    error: Exception, at: str, child: Callable[..., StandIn]
+) -> None:
+    """Rule 25."""
+    async with a_story("true") as story:
+        child(story, **{at: error})
+        outcome = await story.execute()
+        assert (outcome.state, job_run_state(outcome)) == ("no room", "stopped")
+        assert outcome.error == str(shortage(error) or error)
+        assert story.room.places == 0
+
+
+async def test_an_error_that_is_no_shortage_stays_one(child: Callable[..., StandIn]) -> None:
+    async with a_story("true") as story:
+        child(story, go=RuntimeError("a bug"))
+        with pytest.raises(RuntimeError, match="a bug"):
+            await story.execute()
+        assert story.room.places == 10
 
 
 async def test_a_child_that_refuses_to_begin_after_trust_has_ended_is_lost_and_uses_up_nothing(
@@ -347,7 +384,7 @@ async def test_a_child_that_refuses_to_begin_after_trust_has_ended_is_lost_and_u
         assert (await story.execute()).state == "failed"
         made.asked.clear()
         monkeypatch.setattr(attempt, "boottime", lambda: story.held.lease.trusted_until)
-        again = JobExecution(story.held, story.job, position=0, number=2, trust=story.trust)
+        again = JobExecution(story.held, story.job, position=0, number=2, trust=story.trust, room=story.room)
         _, outcome = await again.execute()
         assert (outcome.state, made.asked) == ("lost", ["go"])
 

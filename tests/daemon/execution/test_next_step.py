@@ -64,6 +64,12 @@ def test_a_job_whose_file_has_changed_is_handed_back_and_uses_up_nothing() -> No
     assert job_run_state(outcome) == "stopped"
 
 
+def test_a_job_that_the_machine_had_no_room_for_is_handed_back_and_uses_up_nothing() -> None:
+    outcome = Outcome("no room", "no further process or thread can be started")
+    assert _after(outcome, more=False) == HandBack("no further process or thread can be started")
+    assert job_run_state(outcome) == "stopped"
+
+
 def test_a_run_begins_with_its_first_job_and_ends_if_none_is_left() -> None:
     for on_failure in get_args(OnFailure):
         assert before_jobs(Failures(), more=True, on_failure=on_failure) == NextJob()

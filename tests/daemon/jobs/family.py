@@ -61,13 +61,13 @@ time.sleep(1000)
 STAND_IN = """
 import asyncio, json, os, signal, sys, time
 from daemon.jobs.processes.child import Child
-from daemon.jobs.processes.trust_page import TrustPage
+from daemon.jobs.processes.trust_page import TrustPages
 from lease.clock import boottime
 from tests.daemon.jobs.trust import end_trust
 
 async def main():
     order = json.loads(sys.argv[1])
-    page = TrustPage(boottime() + 3600)
+    page = TrustPages(1).take(boottime() + 3600)
     said = asyncio.get_running_loop().create_future()
     child = await Child.spawn(order["argv"], cwd=None, env=dict(os.environ), trust=page, on_output=said.set_result)
     await child.go()

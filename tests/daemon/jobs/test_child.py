@@ -20,7 +20,7 @@ from daemon.jobs.processes.trust_page import TrustPage
 from daemon.jobs.reports import Progress
 from lease.clock import boottime
 from tests.daemon.jobs.family import FAMILY, linux, living, pids
-from tests.daemon.jobs.trust import end_trust
+from tests.daemon.jobs.trust import a_page, end_trust
 from tests.support.starvation import Starvation
 from tests.support.waiting import LIMIT
 
@@ -36,7 +36,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 async def trust() -> AsyncIterator[TrustPage]:
-    page = TrustPage(boottime() + 3600)
+    page = a_page(boottime() + 3600)
     yield page
     page.close()
 
@@ -293,7 +293,7 @@ pipe.send(Failure("x" * 100_000 + "last line"))
 
 
 async def test_a_replica_that_does_not_read_holds_up_no_progress() -> None:
-    page = TrustPage(boottime() + 3600)
+    page = a_page(boottime() + 3600)
     program = """
 import os
 from daemon.jobs.reports import Progress, ReportPipe
@@ -347,7 +347,7 @@ async def test_waiting_may_be_cancelled_and_the_child_goes_on(start: Start) -> N
 
 
 def test_a_loop_that_ends_takes_its_children_along() -> None:
-    page = TrustPage(boottime() + 3600)
+    page = a_page(boottime() + 3600)
 
     async def leave() -> Child:
         child = await Child.spawn(["sleep", "1000"], cwd=None, env=dict(os.environ), trust=page, on_output=print)

@@ -18,6 +18,7 @@ from daemon.jobs.runners import child_outcome
 from lease.clock import boottime
 from tests.daemon.jobs.family import ROOT, linux
 from tests.daemon.jobs.test_run import BRIEF
+from tests.daemon.jobs.trust import a_page
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("processes")]
 
@@ -110,7 +111,7 @@ class Story:
         return child
 
     async def run(self, job: str, schedule: str = "nightly") -> ChildEnd:
-        page = TrustPage(boottime() + 3600)
+        page = a_page(boottime() + 3600)
         ended = await (await self.begin(replace(self.brief, job=job, schedule=schedule), page)).wait()
         page.close()
         return ended
@@ -215,7 +216,7 @@ async def test_a_file_that_cannot_be_loaded_although_it_is_as_it_was_fails_the_j
 
 
 async def test_a_stopped_function_leaves_through_its_finally(story: Story) -> None:
-    page = TrustPage(boottime() + 3600)
+    page = a_page(boottime() + 3600)
     child = await story.begin(replace(story.brief, job="tidy"), page)
     await story.up.wait()
     ended = await child.stop(10)
@@ -226,7 +227,7 @@ async def test_a_stopped_function_leaves_through_its_finally(story: Story) -> No
 
 @linux
 async def test_a_function_dies_with_its_keeper(story: Story) -> None:
-    page = TrustPage(boottime() + 3600)
+    page = a_page(boottime() + 3600)
     child = await story.begin(replace(story.brief, job="tidy"), page)
     await story.up.wait()
     os.kill(child.keeper.pid, signal.SIGKILL)

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import resource
 import select
 import signal
 import subprocess
@@ -13,12 +14,12 @@ from typing import Any
 
 import pytest
 
+from daemon.jobs.processes import spawn
 from daemon.jobs.processes.process_tree import STATE, processes, stat
 from daemon.jobs.processes.spawn import KeeperProcess, start_keeper
-from daemon.jobs.processes.trust_page import TrustPage
 from lease.clock import boottime
 from tests.daemon.jobs.family import FAMILY, STORM, linux, living, pids, stand_in
-from tests.daemon.jobs.trust import end_trust
+from tests.daemon.jobs.trust import a_page, end_trust
 from tests.support.starvation import Starvation
 from tests.support.waiting import LIMIT, wait_until
 
@@ -31,7 +32,7 @@ class Kept:
     """A keeper spoken to directly."""
 
     def __init__(self, argv: list[str], *, trust: float = LONG, env: dict[str, str] | None = None) -> None:
-        self.page = TrustPage(boottime() + trust)
+        self.page = a_page(boottime() + trust)
         self.keeper: KeeperProcess = start_keeper(argv, None, env or dict(os.environ), self.page, report=False)
         self.keeper.control.setblocking(True)
         self.said = self.keeper.control.makefile("rb")
@@ -264,9 +265,18 @@ print(deaf, sorted(fd for fd in range(64) if os.path.exists(f"/dev/fd/{fd}")), o
     assert one.line() == "[] [0, 1, 2] True\n"
 
 
+def test_the_child_gets_the_limit_of_descriptors_back_that_the_replica_has_raised_for_itself(
+    kept: list[Kept], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spawn, "limit_of_children", lambda: 99)
+    kept.append(one := Kept(["sh", "-c", "ulimit -Sn; ulimit -Hn"]))
+    one.go()
+    assert (one.line(), one.line()) == ("99\n", f"{resource.getrlimit(resource.RLIMIT_NOFILE)[1]}\n")
+
+
 @pytest.mark.parametrize("step", ["command", "cwd"])
 def test_a_command_or_folder_that_is_not_there_is_told(kept: list[Kept], step: str, tmp_path: Path) -> None:
-    page = TrustPage(boottime() + LONG)
+    page = a_page(boottime() + LONG)
     argv, cwd = (["no-such-command"], None) if step == "command" else (["true"], str(tmp_path / "none"))
     keeper = start_keeper(argv, cwd, dict(os.environ), page, report=False)
     keeper.control.setblocking(True)

@@ -1,12 +1,16 @@
 """The runs at work in one replica: what they come to, and what an error of ours or a task without end comes to."""
 
 import asyncio
+import errno
 
 import pytest
 
-from daemon import AsyncRun
+from daemon import AsyncRun, Schedules
 from daemon.execution import attempt, run_execution
 from daemon.execution.attempt import WorkOutlivesLease
+from daemon.jobs import room
+from daemon.jobs.processes.child import ChildNotStarted
+from daemon.jobs.runners import ChildAttempt
 from daemon.service import runs_at_work
 from daemon.service.runs_at_work import ExecutedRun
 from daemon.telemetry.facts import JobProgressed, Note, RunStarted
@@ -17,6 +21,7 @@ from tests.support.manual import (
     SELDOM,
     Gate,
     a_shop,
+    add_schedule,
     almost_stale,
     facts_of,
     job_runs,
@@ -164,3 +169,49 @@ async def test_a_run_that_has_ended_leaves_its_place_and_is_heard_of() -> None:
         await runs.one_ended()
         assert (len(runs), runs.free_places) == (0, 1)
         assert len(facts_of(replica, RunStarted)) == 1
+
+
+async def test_a_run_that_the_machine_has_no_room_for_waits_uses_up_nothing_and_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Rule 25: it has no retries, and is neither failed nor abandoned by a shortage that comes ten times."""
+    monkeypatch.setattr(room, "FIRST_PAUSE", 0.0)
+    short = [OSError(errno.EMFILE, "Too many open files")] * 10
+
+    async def prepare(*_: object, **__: object) -> None:
+        raise short.pop() if short else ChildNotStarted("no such folder")
+
+    monkeypatch.setattr(ChildAttempt, "prepare", prepare)
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_command()) as replica:
+        run = await replica.run_once("nightly")
+        assert [job.state for job in run.jobs] == ["stopped"] * 10 + ["failed"]
+        assert (run.state, run.abandoned) == ("failed", 0)
+        assert "no file descriptor left" in (run.jobs[0].error or "")
+
+
+async def test_while_there_is_no_room_such_runs_are_left_to_others_and_tasks_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def prepare(*_: object, **__: object) -> None:
+        raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(ChildAttempt, "prepare", prepare)
+    shop = a_command()
+    add_schedule(shop, "hourly")
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, shop) as replica:
+        run_id = await replica.trigger("nightly")
+        assert [run.state for run in await replica.work()] == ["pending"]
+        ours = replica.application.run_digests
+        assert replica.replica.runs.claimable() == {"nightly": "", "hourly": ours["hourly"]}
+        assert (replica.replica.runs.until_claimable() or 0.0) > 0
+        assert (await replica.run_once("hourly")).state == "succeeded"
+        waiting = await replica.read(run_id)
+        assert (waiting.state, len(waiting.jobs)) == ("pending", 1)
+        assert "no further process or thread can be started" in (waiting.run.reason or "")
+
+
+def a_command() -> Schedules:
+    """Return the application "shop" with a command that nothing starts."""
+    shop = Schedules("shop")
+    shop.add("nightly", cron="0 2 * * *").command("job", ["true"], timeout="1m")
+    return shop

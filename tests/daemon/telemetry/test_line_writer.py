@@ -57,6 +57,24 @@ def test_a_stream_that_is_stuck_delays_no_caller_and_is_given_up_after_the_patie
     assert stream.lines == ["first", "aaaaa", "bbbbb", "dropped 2", "last"]
 
 
+def test_without_a_thread_lines_are_written_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    stream = Stuck()
+    stream.go_on.set()
+    monkeypatch.setattr(sys, "stderr", stream)
+    writer = LineWriter(str)
+    with monkeypatch.context() as short:
+        short.setattr(threading.Thread, "start", refuse)
+        writer.write("one\n")
+        assert stream.lines == ["one\n"]
+        assert writer.flush(LIMIT)
+    writer.write("two\n")
+    assert writer.flush(LIMIT)
+    assert stream.lines == ["one\n", "two\n"]
+
+
 def test_a_pipe_without_a_reader_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     reading, writing = os.pipe()
     os.close(reading)

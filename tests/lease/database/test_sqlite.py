@@ -469,6 +469,22 @@ async def test_a_failed_start_leaves_no_thread_behind(tmp_path: Path) -> None:
 
 
 @pytest.mark.anyio
+async def test_an_attempt_for_which_the_system_has_no_thread_is_one_that_did_not_reach_the_database(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    database = open_database(sqlite_url, timeout=LIMIT)
+    with monkeypatch.context() as short:
+        short.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(StoreUnavailable, match="no thread can be started"):
+            await database.read(lambda _: None)
+    assert await database.read(lambda _: 1) == 1
+    await database.close()
+
+
+@pytest.mark.anyio
 async def test_an_attempt_is_bounded_by_the_clients_clock(sqlite_url: str) -> None:
     database, answers = open_database(sqlite_url, timeout=0.2, connections=1), threading.Event()
     with pytest.raises(StoreUnavailable, match=r"no answer within 0\.2s"):

@@ -91,6 +91,23 @@ def test_no_more_threads_are_started_than_are_allowed(threads: LastingThreads) -
     assert {call.result(LIMIT) for call in calls} == {"test-0", "test-1"}
 
 
+def test_without_a_thread_a_call_ends_with_an_error_and_one_that_is_there_does_the_work_of_the_others(
+    threads: LastingThreads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rule 8: a machine that is short of threads for a while stops no client."""
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as short:
+        short.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(OSError, match="no thread can be started"):
+            threads.submit(sum, [1, 2]).result(LIMIT)
+    assert threads.submit(sum, [1, 2]).result(LIMIT) == 3
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert [call.result(LIMIT) for call in [threads.submit(sum, [1, number]) for number in range(3)]] == [1, 2, 3]
+
+
 def test_an_error_of_a_call_is_that_of_its_future_and_the_thread_goes_on(threads: LastingThreads) -> None:
     with pytest.raises(SystemExit):
         threads.submit(sys.exit).result(LIMIT)

@@ -1,0 +1,58 @@
+"""The room that the machine has for attempts: how many fit beside one another (rule 25)."""
+
+from collections.abc import Callable
+from time import monotonic
+
+FIRST_PAUSE = 1.0
+LONGEST_PAUSE = 300.0
+"""Seconds."""
+
+
+class Room:
+    """Room for ``places`` runs, until an attempt could not be begun because the machine was short of something.
+
+    From then on no more runs are started than attempts were at work at that moment: as one of them ends, another
+    follows. After a pause, which doubles as long as that is to no avail, one more is tried, and each that can be begun
+    doubles how many, until there is room for all again.
+    """
+
+    def __init__(self, places: int, clock: Callable[[], float] = monotonic) -> None:
+        self._places = places
+        self._clock = clock
+        self._at_work = 0
+        self._fits: int | None = None
+        self._step = 1
+        self._pause = self._pause_ends = 0.0
+
+    @property
+    def places(self) -> int:
+        """The runs that may be at work now."""
+        if self._fits is None:
+            return self._places
+        return min(self._places, self._fits if self._is_paused() else self._fits + self._step)
+
+    def begin(self) -> None:
+        """Count an attempt whose work was begun."""
+        self._at_work += 1
+        if self._fits is not None and self._at_work > self._fits:
+            self._fits, self._step = self._at_work, self._step * 2
+            if self._fits + self._step >= self._places:
+                self._fits, self._pause = None, 0.0
+
+    def end(self) -> None:
+        """Count one of them as ended."""
+        self._at_work -= 1
+
+    def run_short(self) -> None:
+        """Note that an attempt could not be begun. Those that hit the same shortage prolong no pause."""
+        if self._fits is None or not self._is_paused():
+            self._pause = min(self._pause * 2 or FIRST_PAUSE, LONGEST_PAUSE)
+            self._pause_ends = self._clock() + self._pause
+        self._fits, self._step = self._at_work, 1
+
+    def until_next(self) -> float | None:
+        """Return the seconds until one more may be tried; None if nothing is waited for."""
+        return self._pause_ends - self._clock() if self._fits is not None and self._is_paused() else None
+
+    def _is_paused(self) -> bool:
+        return self._clock() < self._pause_ends

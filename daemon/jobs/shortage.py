@@ -1,0 +1,50 @@
+"""What the machine is short of when an attempt cannot be begun (rule 25)."""
+
+import errno
+import os
+
+from ..errors import DaemonError
+
+_NO_THREAD = "can't start new thread"
+"""What Python says where the system refuses a thread, without a number."""
+_LACKS = {
+    errno.EMFILE: (
+        "this process has no file descriptor left",
+        "count them with `ls /proc/{pid}/fd | wc -l`, and see `ulimit -n`, or LimitNOFILE= of a service",
+    ),
+    errno.ENFILE: ("this machine has no file descriptor left", "see /proc/sys/fs/file-nr and /proc/sys/fs/file-max"),
+    errno.EAGAIN: (
+        "no further process or thread can be started",
+        "see `ulimit -u`, and pids.max of the cgroup (TasksMax= of a service)",
+    ),
+    errno.ENOMEM: (
+        "there is no memory left for a further process",
+        "see `free -m`, and memory.max of the cgroup (MemoryMax= of a service)",
+    ),
+    errno.ENOSPC: ("there is no space left for temporary files", "see `df -h ${{TMPDIR:-/tmp}}`"),
+}
+
+
+class Shortage(DaemonError):
+    """The machine lacks what it takes to begin an attempt. Nothing of it ran, and it uses up nothing."""
+
+
+def shortage(error: BaseException) -> Shortage | None:
+    """Return what the machine is short of by this error; None if it says something else."""
+    match error:
+        case OSError(errno=int() as number):
+            return shortage_of(number)
+        case MemoryError():
+            return shortage_of(errno.ENOMEM)
+        case RuntimeError(args=(str() as said,)) if said.startswith(_NO_THREAD):
+            return shortage_of(errno.EAGAIN)
+        case _:
+            return None
+
+
+def shortage_of(number: int) -> Shortage | None:
+    """Return what the machine is short of by this number of an error; None if that says something else."""
+    if number not in _LACKS:
+        return None
+    lack, remedy = _LACKS[number]
+    return Shortage(f"{lack}, so nothing was run and no attempt is used up; {remedy.format(pid=os.getpid())}")

@@ -1,0 +1,201 @@
+"""Shortages of the machine: each is named, and none of them is a failure of the job (rule 25)."""
+
+import errno
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from daemon.jobs.processes import spawn
+from daemon.jobs.processes.child import Child, ChildNotStarted
+from daemon.jobs.processes.descriptors import LEFT_OVER, OF_CHILD
+from daemon.jobs.processes.spawn import start_keeper
+from daemon.jobs.processes.trust_page import TrustPage
+from daemon.jobs.shortage import Shortage, shortage
+from lease.clock import boottime
+from tests.daemon.jobs.family import ROOT, linux
+from tests.daemon.jobs.trust import a_page
+
+pytestmark = pytest.mark.anyio
+
+SENTENCES = {
+    errno.EMFILE: f"this process has no file descriptor left.* `ls /proc/{os.getpid()}/fd . wc -l`.*`ulimit -n`",
+    errno.ENFILE: "this machine has no file descriptor left.* see /proc/sys/fs/file-nr",
+    errno.EAGAIN: "no further process or thread can be started.* see `ulimit -u`, and pids.max",
+    errno.ENOMEM: "no memory left for a further process.* see `free -m`, and memory.max",
+    errno.ENOSPC: "no space left for temporary files.* see `df -h",
+}
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+async def trust() -> AsyncIterator[TrustPage]:
+    page = a_page(boottime() + 3600)
+    yield page
+    page.close()
+
+
+def descriptors() -> int:
+    return sum(1 for _ in Path("/dev/fd").iterdir())
+
+
+@pytest.mark.parametrize("number", SENTENCES)
+def test_each_number_has_a_sentence_with_what_is_missing_and_how_to_see_it(number: int) -> None:
+    with pytest.raises(Shortage, match=SENTENCES[number]) as told:
+        raise shortage(OSError(number, "")) or AssertionError
+    assert "no attempt is used up" in str(told.value)
+
+
+def test_so_have_a_thread_and_memory_that_python_does_not_get() -> None:
+    assert "process or thread" in str(shortage(RuntimeError("can't start new thread")))
+    assert "no memory left" in str(shortage(MemoryError()))
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOENT, "no such file"), OSError("x"), RuntimeError("x"), ValueError()]
+)
+def test_no_other_error_is_a_shortage(error: Exception) -> None:
+    assert shortage(error) is None
+
+
+@pytest.mark.parametrize("number", SENTENCES)
+async def test_a_keeper_that_cannot_be_started_for_want_of_something_is_a_shortage_and_leaks_nothing(
+    number: int, trust: TrustPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    before = descriptors()
+    with pytest.raises(Shortage, match=SENTENCES[number]):
+        start_keeper(["true"], None, {}, trust, report=True)
+    assert descriptors() == before
+
+
+@pytest.mark.usefixtures("processes")
+async def test_a_child_takes_as_many_descriptors_as_the_arithmetic_says(trust: TrustPage) -> None:
+    before = descriptors()
+    kept = start_keeper(["true"], None, dict(os.environ), trust, report=True)
+    assert descriptors() == before + OF_CHILD
+    kept.close()
+    kept.process.wait()
+
+
+@pytest.mark.usefixtures("processes")
+@pytest.mark.parametrize("step", ["cwd", "command"])
+@pytest.mark.parametrize("number", SENTENCES)
+async def test_a_child_that_its_keeper_cannot_start_for_want_of_something_is_a_shortage(
+    number: int, step: str, trust: TrustPage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The keeper is a stand-in, which answers as a keeper does whose `posix_spawn` fails with this number."""
+    stand_in = tmp_path / "keeper.py"
+    answer = json.dumps({"refused": {"step": step, "errno": number}}) + "\n"
+    stand_in.write_text(
+        f"import os, sys\nfd = int(sys.argv[1])\nos.read(fd, 4096)\nos.write(fd, {answer.encode()!r})\n"
+    )
+    monkeypatch.setattr(spawn, "KEEPER", stand_in)
+    child = await Child.spawn(["true"], cwd=None, env=dict(os.environ), trust=trust, on_output=print)
+    with pytest.raises(Shortage, match=SENTENCES[number]):
+        await child.go()
+    assert (await child.wait()).why == "refused"
+
+
+@pytest.mark.usefixtures("processes")
+async def test_a_keeper_that_cannot_live_itself_has_begun_nothing(
+    trust: TrustPage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    stand_in = tmp_path / "keeper.py"
+    stand_in.write_text("raise SystemExit('libc.so.6: failed to map segment: Cannot allocate memory')")
+    monkeypatch.setattr(spawn, "KEEPER", stand_in)
+    child = await Child.spawn(["true"], cwd=None, env=dict(os.environ), trust=trust, on_output=print)
+    with pytest.raises(
+        Shortage, match=r"keeper exited with status 1 before .*it said: libc\.so\.6: failed to map segment"
+    ):
+        await child.go()
+
+
+@pytest.mark.usefixtures("processes")
+async def test_one_that_was_asked_to_end_before_is_no_shortage(trust: TrustPage) -> None:
+    child = await Child.spawn(["true"], cwd=None, env=dict(os.environ), trust=trust, on_output=print)
+    child.kill()
+    with pytest.raises(ChildNotStarted, match=r"before it was started \(killed\)"):
+        await child.go()
+
+
+FEW_DESCRIPTORS = """
+import os, resource
+from daemon.jobs.processes.spawn import start_keeper
+from daemon.jobs.processes.trust_page import TrustPages
+from daemon.jobs.shortage import Shortage
+page, kept = TrustPages(1).take(1e12), []
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+try:
+    while True:
+        kept.append(start_keeper(["true"], None, dict(os.environ), page, report=True))
+except Shortage as error:
+    print(error)
+free = []
+try:
+    while True:
+        free.append(os.dup(0))
+except OSError:
+    print(len(kept), len(free))
+"""
+
+
+def said_by(program: str) -> list[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    said = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False, cwd="/"
+    )
+    assert "Traceback" not in said.stderr, said.stderr
+    return said.stdout.splitlines()
+
+
+@linux
+@pytest.mark.usefixtures("processes")
+def test_what_fits_is_begun_and_descriptors_are_left_to_the_replica_itself() -> None:
+    sentence, counts = said_by(FEW_DESCRIPTORS)
+    assert "this process has no file descriptor left" in sentence
+    begun, free = map(int, counts.split())
+    assert LEFT_OVER <= free < LEFT_OVER + OF_CHILD
+    assert begun == (64 - free) // OF_CHILD - 1  # three are those of every process, and two hold the trust pages
+
+
+WITHOUT_PROCESSES = """
+import os, resource, sys
+os.setgroups([]), os.setgid({uid}), os.setuid({uid})
+resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+from daemon.jobs.processes.spawn import start_keeper
+from daemon.jobs.processes.trust_page import TrustPages
+from daemon.jobs.shortage import Shortage
+from daemon.jobs.task_thread import TaskThread
+try:
+    start_keeper(["true"], None, {{}}, TrustPages(1).take(1e12), report=True)
+except Shortage as error:
+    print(error)
+tasks = TaskThread()
+for _ in range(2):
+    try:
+        tasks.start(print, None)
+    except RuntimeError as error:
+        print(error)
+"""
+
+
+@linux
+@pytest.mark.usefixtures("processes")
+@pytest.mark.skipif(os.geteuid() != 0, reason="the limit is another user's, so that it reaches nobody else")
+def test_where_the_limit_of_processes_is_reached_neither_a_child_nor_the_thread_of_tasks_is_begun() -> None:
+    """The real thing: RLIMIT_NPROC of a user who has no process yet."""
+    shown = said_by(WITHOUT_PROCESSES.format(uid=54_321))
+    assert "no further process or thread can be started" in shown[0]
+    assert shown[1:] == ["can't start new thread"] * 2
