@@ -1,6 +1,7 @@
 """The stored form of a schedule: what sync writes, and what planning reads back of it."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -9,6 +10,7 @@ from ..errors import DaemonError, Place
 from .definition import Mark
 from .read import translated
 from .schedule import Schedule
+from .triggers.fields import forwards
 
 
 class UnreadableDefinition(DaemonError):
@@ -29,7 +31,7 @@ def read_schedule(definition: str) -> Schedule:
     known: dict[str, object] = {}
     try:
         stored = json.loads(definition)
-        known = {name: stored[name] for name in ("name", *Schedule.settings()) if name in stored}
+        known = _known(stored)
         return Schedule.model_validate(known)
     except ValidationError as error:
         raise _unreadable(translated(error, Schedule, known, Place())) from None
@@ -44,10 +46,17 @@ def read_timing(definition: str) -> dict[str, Any] | None:
     """
     try:
         stored = json.loads(definition)
-        known = {name: stored[name] for name in ("name", *Schedule.settings(Mark.TIMING)) if name in stored}
-        return Schedule.model_validate(known).timing()
+        return Schedule.model_validate(_known(stored, Mark.TIMING)).timing()
     except (TypeError, ValueError):  # as of pydantic
         return None
+
+
+def _known(stored: Mapping[str, Any], mark: Mark | None = None) -> dict[str, object]:
+    """Return what is stored of the settings that this version knows, of those with ``mark`` if that is given."""
+    known = {name: stored[name] for name in ("name", *Schedule.settings(mark)) if name in stored}
+    if isinstance(cron := known.get("cron"), str):
+        known["cron"] = forwards(cron)
+    return known
 
 
 def _unreadable(error: Exception) -> UnreadableDefinition:

@@ -33,8 +33,8 @@ class Span:
 def matches_of(pattern: Pattern, after: datetime, zone: tzinfo) -> Iterator[datetime]:
     """Yield in UTC, in order, the instants after ``after`` at which ``pattern`` is due.
 
-    Wall time that the clock skips is due once, right after the gap. A fixed time is due once when
-    the clock repeats it, the first time.
+    A fixed time is due once: right after the gap if the clock skips it, the first time if the clock
+    repeats it. All else goes on with elapsed time.
     """
     last = after.astimezone(UTC)
     day = _midnight(last) - 2 * _DAY
@@ -78,9 +78,9 @@ def spans(start: datetime, end: datetime, zone: tzinfo) -> Iterator[Span]:
 def _in_span(pattern: Pattern, span: Span, shown: datetime | None, after: datetime) -> Iterator[datetime]:
     start = span.wall(span.start)
     shown = start if shown is None else shown
-    if next(_walls(pattern, shown, start), None) is not None:
-        yield span.start
     if pattern.fixed:
+        if next(_walls(pattern, shown, start), None) is not None:
+            yield span.start
         start = max(start, shown)
     start = max(start, span.wall(after) + _TICK)
     for wall in _walls(pattern, start, span.wall(span.end)):

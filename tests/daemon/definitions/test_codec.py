@@ -29,6 +29,22 @@ def test_a_setting_that_an_earlier_release_did_not_have_has_its_default() -> Non
 
 
 @pytest.mark.parametrize(
+    ("stored", "as_written_now"),
+    [
+        ("0 22-1 * * *", "0 22-23,0-1 * * *"),
+        ("0 55-5,30 22-1 * * fri-mon", "0 55-59,0-5,30 22-23,0-1 * * 5-7,0-1"),
+        ("0 9 * * sat-sun", "0 9 * * sat-sun"),
+        ("@daily", "@daily"),
+    ],
+)
+def test_a_range_over_the_end_of_its_field_that_the_first_release_stored_is_still_read(
+    stored: str, as_written_now: str
+) -> None:
+    assert read_schedule(changed(cron=stored)).cron == as_written_now
+    assert read_timing(changed(cron=stored)) == read_schedule(changed(cron=as_written_now)).timing()
+
+
+@pytest.mark.parametrize(
     ("stored", "said"),
     [
         (changed(overlap="replace"), 'overlap: the value "replace" does not exist yet'),

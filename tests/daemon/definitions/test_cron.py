@@ -1,6 +1,8 @@
 """Cron expressions: what they say, and what is refused."""
 
+import itertools
 import time
+from calendar import monthrange
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 
@@ -38,7 +40,8 @@ def shown(expression: str, count: int, after: datetime = START) -> list[str]:
         ("0 0 * * 0", ["2026-01-04 00:00:00", "2026-01-11 00:00:00"]),
         ("0 0 29 2 *", ["2028-02-29 00:00:00", "2032-02-29 00:00:00"]),
         ("5/20 3 * * *", ["2026-01-01 03:05:00", "2026-01-01 03:25:00"]),
-        ("0 22-1 * * *", ["2026-01-01 01:00:00", "2026-01-01 22:00:00"]),
+        ("0 0 * * fri-sun", ["2026-01-02 00:00:00", "2026-01-03 00:00:00"]),
+        ("0 0 * * 7-1", ["2026-01-04 00:00:00", "2026-01-05 00:00:00"]),
         ("5-5 4-4 * * *", ["2026-01-01 04:05:00", "2026-01-02 04:05:00"]),
     ],
 )
@@ -50,6 +53,59 @@ def test_either_day_field_matches_unless_one_begins_with_a_star_then_both_must()
     assert shown("0 0 13 * fri", 3) == ["2026-01-02 00:00:00", "2026-01-09 00:00:00", "2026-01-13 00:00:00"]
     assert shown("0 0 */13 * fri", 2) == ["2026-02-27 00:00:00", "2026-03-27 00:00:00"]
     assert shown("0 0 13 * */5", 2) == ["2026-02-13 00:00:00", "2026-03-13 00:00:00"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "days"),
+    [
+        ("0 0 L * *", "31.1 28.2 31.3 30.4 31.5 30.6"),
+        ("0 0 l,1 * *", "31.1 1.2 28.2 1.3"),
+        ("0 0 LW * *", "30.1 27.2 31.3 30.4 29.5 30.6"),
+        ("0 0 15W * *", "15.1 16.2 16.3 15.4 15.5 15.6"),  # 15 February and 15 March are Sundays
+        ("0 0 1W,15w * *", "15.1 2.2 16.2 2.3 16.3 1.4"),  # 1 February and 1 March are Sundays
+        ("0 0 1W 8 *", "3.8"),  # a Saturday: Friday is of another month
+        ("0 0 31W 5 *", "29.5"),  # a Sunday: Monday is of another month
+        ("0 0 30W * *", "30.1 30.3 30.4 29.5 30.6"),  # February has none; 30 May is a Saturday
+        ("0 0 * * 5L", "30.1 27.2 27.3 24.4 29.5"),
+        ("0 0 * * FRIL", "30.1 27.2 27.3 24.4 29.5"),
+        ("0 0 * * 7L", "25.1 22.2 29.3 26.4 31.5"),
+        ("0 0 * * 5#3", "16.1 20.2 20.3 17.4 15.5"),
+        ("0 0 * * FRI#3", "16.1 20.2 20.3 17.4 15.5"),
+        ("0 0 * * 5#5", "30.1 29.5 31.7"),
+        ("0 0 * * mon#1,wed", "5.1 7.1 14.1 21.1 28.1 2.2 4.2"),
+        ("0 0 L * 1#1", "5.1 31.1 2.2 28.2"),  # either
+        ("0 0 */5 * 5L", "26.6 31.7"),  # both
+        ("0 0 L * */6", "31.1 28.2 31.5"),
+        ("0 0 0 L * *", "31.1 28.2"),
+        ("0 0 0 * * 5#3", "16.1 20.2"),
+    ],
+)
+def test_days_that_depend_on_the_month(expression: str, days: str) -> None:
+    expected = days.split()
+    found = instants(expression, len(expected))
+    assert [f"{one.day}.{one.month}" for one in found] == expected
+    assert {one.hour for one in found} == {0}
+
+
+@pytest.mark.parametrize(("year", "month"), [*itertools.product((2023, 2024, 2026), range(1, 13))])
+def test_days_that_depend_on_the_month_agree_with_a_calendar(year: int, month: int) -> None:
+    dates = [date(year, month, day) for day in range(1, monthrange(year, month)[1] + 1)]
+    working = [one for one in dates if one.isoweekday() < 6]
+
+    def allowed(days: str, weekdays: str) -> list[date]:
+        return [one for one in dates if parse(f"0 0 {days} * {weekdays}").matches_date(one)]
+
+    assert allowed("L", "*") == dates[-1:]
+    assert allowed("LW", "*") == working[-1:]
+    for day in range(1, 32):
+        nearest = min(working, key=lambda one: abs(one.day - day))
+        assert allowed(f"{day}W", "*") == ([nearest] if day <= len(dates) else [])
+    for weekday in range(8):
+        falls = [one for one in dates if one.isoweekday() % 7 == weekday % 7]
+        assert allowed("*", f"{weekday}L") == falls[-1:]
+        assert [allowed("*", f"{weekday}#{number}") for number in range(1, 6)] == [
+            falls[number - 1 : number] for number in range(1, 6)
+        ]
 
 
 @pytest.mark.parametrize("alias", ALIASES)
@@ -71,12 +127,27 @@ def test_an_alias_means_its_expression(alias: str) -> None:
         ("0 0 30 2 */2", "never fires"),
         ("@reboot", '"@reboot" is an event, not a time; use one of @hourly'),
         ("@often", '"@often" is not known; use one of @hourly'),
-        ("0 0 L * *", '"l" is not supported in the field day of month'),
-        ("0 0 15W * *", '"15w" is not supported'),
-        ("0 0 * * 1#2", '"1#2" is not supported in the field day of week'),
-        ("0 0 * * L5", '"l5" is not supported'),
-        ("H * * * *", '"h" is not supported in the field minute'),
-        ("R * * * *", '"r" is not supported'),
+        ("0 0 L-3 * *", '"L-3" is not supported in the field day of month'),
+        ("0 0 L/2 * *", '"L/2" is not supported'),
+        ("0 0 15-20W * *", '"15-20W" is not supported'),
+        ("0 0 32W * *", "32 is out of range in the field day of month"),
+        ("0 0 1#2 * *", '"1#2" is not supported in the field day of month'),
+        ("L * * * *", '"L" is not supported in the field minute'),
+        ("0 0 * * L", '"L" is not supported in the field day of week'),
+        (
+            "0 0 * * L5",
+            '"L5" is not supported in the field day of week; numbers, names, *, ranges, steps and lists are',
+        ),
+        ("0 0 * * 1-5#2", '"1-5#2" is not supported'),
+        ("0 0 * * 15W", '"15W" is not supported in the field day of week'),
+        ("0 0 * * 8L", "8 is out of range in the field day of week"),
+        ("0 0 * * jan#1", '"jan" is no value of the field day of week'),
+        ("0 0 * * 5#6", '"5#6" is no day of a month; a weekday has the numbers from 1 to 5'),
+        ("0 0 * * 5#0", '"5#0" is no day of a month'),
+        ("0 0 31W 2,4 *", 'no month of the field "2,4" has a day "31W"'),
+        ("0 0 */29 2 1L", 'in the months "2" no day "*/29" is a day of the week "1L", or there is none'),
+        ("H * * * *", '"H" is not supported in the field minute'),
+        ("R * * * *", '"R" is not supported'),
         ("0 0 ? * 1", '"?" is not supported'),
         ("60 * * * *", "60 is out of range in the field minute; it goes from 0 to 59"),
         ("0 0 0 * *", "0 is out of range in the field day of month"),
@@ -85,7 +156,15 @@ def test_an_alias_means_its_expression(alias: str) -> None:
         ("0 0 * mon *", '"mon" is no value of the field month'),
         ("*/90 * * * *", "the step 90 does not fit into the field minute (0 to 59); a longer interval is written with"),
         ("*/0 * * * *", "the step 0 does not fit"),
-        ("0 22-2/2 * * *", '"22-2/2" ends before it starts, and has a step; write the values as a list'),
+        (
+            "0 22-2/2 * * *",
+            '"22-2/2" in the field hour ends before it starts; if it is to go on from 23 to 0, write "22,0,2"',
+        ),
+        (
+            "10-5 * * * *",
+            '"10-5" in the field minute ends before it starts; if it is to go on from 59 to 0, write "10-59,0-5"',
+        ),
+        ("0 0 * * fri-mon", 'if it is to go on from 7 to 0, write "5-7,0-1"'),
         ("1,,2 * * * *", '"" is not supported'),
         ("-5 * * * *", '"-5" is not supported'),
         ("** * * * *", '"**" is not supported'),

@@ -33,6 +33,11 @@ def timing(**settings: Any) -> dict[str, Any]:
         ("0 9 1-31 * mon", "0 9 * * *"),
         ("0 9 30,31 4 *", "0 9 30 4 *"),
         ("0 9 31 1-3 *", "0 9 31 1,3 *"),
+        ("0 9 L 4 *", "0 9 30 4 *"),
+        ("0 9 l * *", "0 9 31,L * *"),
+        ("0 9 * * FRI#3", "0 9 * * 5#3"),
+        ("0 9 * * 7L", "0 9 * * sunL"),
+        ("0 9 * * 1#1,1#2,1#3,1#4,1#5", "0 9 * * 1"),
     ],
 )
 @pytest.mark.parametrize("timezone", ["UTC", "Europe/Berlin"])
@@ -50,6 +55,10 @@ def test_cron_expressions_of_one_meaning_are_the_same_timing(one: str, other: st
         ("0 9 13 * fri", "0 9 13 * *"),
         ("0 9 31 1-4 mon", "0 9 31 1,3 mon"),
         ("0 9 29 2 *", "0 9 28 2 *"),
+        ("0 9 L 2 *", "0 9 28,29 2 *"),
+        ("0 9 L * *", "0 9 LW * *"),
+        ("0 9 15 * *", "0 9 15W * *"),
+        ("0 9 * * 5L", "0 9 * * 5#4"),
     ],
 )
 def test_cron_expressions_of_two_meanings_are_two_timings(one: str, other: str) -> None:
