@@ -24,7 +24,7 @@ $(shell rm -f $(VENV)/.made)
 endif
 endif
 
-.PHONY: help venv demo fast test stories test-matrix mutants random-mutants chaos clock-steps shortages soak outages cancels rollouts rolling check format reference lock bench bench-locks clean
+.PHONY: help venv demo fast test stories test-matrix mutants random-mutants chaos clock-steps shortages dst soak outages cancels rollouts rolling check format reference lock bench bench-locks clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -75,6 +75,9 @@ shortages: $(VENV)/.dev ## 250 children at once under a limit of 1,024 descripto
 
 rollouts: $(VENV)/.dev ## releases that come and go, and faults between them, with more replicas and longer faults than in the suite
 	@LEASED_TEST_ROLLOUTS=long $(BIN)/python -m pytest -q -n $(WORKERS) tests/stories/weeks $(PYTEST_ARGS)
+
+dst: $(VENV)/.dev ## cron against cronsim: 200 expressions by each change of a clock from 2020 to 2030; a quarter of an hour
+	@$(BIN)/python -m tests.daemon.definitions.other_crons
 
 rolling: $(VENV)/.dev ## rolling restarts of 3 replicas with 50 schedules due each second, by SIGHUP and by SIGTERM; a quarter of an hour
 	@LEASED_TEST_ROLLING=50 LEASED_TEST_LIMIT=600 $(BIN)/python -m pytest -q -s -o timeout=3600 -o faulthandler_timeout=3600 tests/stories/test_rolling_restarts.py 2>/dev/null
