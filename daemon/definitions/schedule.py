@@ -11,6 +11,7 @@ from pydantic import Strict, model_validator
 
 from .definition import Definition, Mark
 from .job import Job
+from .triggers.tally import Tally
 from .triggers.trigger import At, Cron, Every, Trigger
 from .values.durations import duration
 from .values.names import name_of
@@ -124,13 +125,27 @@ class Schedule(Definition):
         """
         if not self.enabled:
             return
-        anchor = anchor.replace(microsecond=0)
-        if self.starts is not None:
-            anchor, after = self.starts, max(after, self.starts - _TICK)
+        after, anchor = self._bounded(after, anchor)
         for instant in self.trigger.instants(after, timezone=ZoneInfo(self.timezone), anchor=anchor):
             if self.ends is not None and instant > self.ends:
                 return
             yield instant
+
+    def older(self, after: datetime, until: datetime, least: int, anchor: datetime) -> Tally | None:
+        """Count the due instants after ``after`` up to ``until`` but for the newest, of which at least
+        ``least`` are left out; None if there are not so many. It takes milliseconds for a year.
+        """
+        if not self.enabled:
+            return None
+        after, anchor = self._bounded(after, anchor)
+        until = until if self.ends is None else min(until, self.ends)
+        return self.trigger.older(after, until, least, timezone=ZoneInfo(self.timezone), anchor=anchor)
+
+    def _bounded(self, after: datetime, anchor: datetime) -> tuple[datetime, datetime]:
+        """Return after which instant it may be due, and from where an interval counts."""
+        if self.starts is None:
+            return after, anchor.replace(microsecond=0)
+        return max(after, self.starts - _TICK), self.starts
 
     def timing(self) -> dict[str, Any]:
         """Return what decides its instants, the same for each spelling. Where this changes,

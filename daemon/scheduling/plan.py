@@ -6,25 +6,24 @@ gives the next one.
 """
 
 import hashlib
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Literal, assert_never
 
 from ..definitions.schedule import Overlap, Schedule
+from ..definitions.triggers.tally import Tally
 from ..definitions.triggers.trigger import At
 from ..states import SkipReason
-from .plan_rows import Entry, Ledger, Stretch
+from .plan_rows import Entry, Ledger, Stretch, Verdict, fold
 
 MISSED_AFTER = 60.0
 """Seconds. An instant older than this when it is planned was missed, not merely planned late."""
 MOST_CAUGHT_UP = 1_000
 """The most missed instants that `catch_up = "all"` runs; older ones are recorded as missed."""
-MOST_EXAMINED = 50_000
-"""The most instants that one call examines."""
-_HELD_BACK = 2_000
-"""How many of them are left to the next call when there are more.
+UNDECIDED = 2_000
+"""The newest due instants, which are looked at one by one; if there are more, all others are counted.
 
 Only the newest 1,000 can be caught up, and at most 600 are recent enough not to count as missed, so
 the fate of all earlier ones is certain.
@@ -94,19 +93,21 @@ def changed_state(state: PlanState, now: datetime) -> PlanState:
     )
 
 
-def plan(application: str, schedule: Schedule, state: PlanState, now: datetime) -> Plan:
+def plan(application: str, schedule: Schedule, state: PlanState, now: datetime, most_rows: int | None = None) -> Plan:
     """Decide what becomes of the instants that are due at ``now``, the database's time (rule 1)."""
-    due, truncated = _due(schedule, state, now)
-    caught_up = frozenset() if truncated else _caught_up(schedule, due, now)
-    ledger = Ledger(state.stretch)
-    unfinished, planned_until = state.unfinished, state.planned_until
-    for instant in due:
-        skip = _skip(schedule, instant, now, caught_up, paused=state.paused, unfinished=unfinished)
-        if not ledger.enter(instant, skip, waits=unfinished and waits_for_predecessor(schedule.overlap)):
+    older, due = _due(schedule, state, now)
+    older, verdicts = fold(older, list(_verdicts(schedule, due, state, now)))
+    ledger = Ledger(state.stretch, most_rows)
+    planned_until = state.planned_until
+    if older is not None:
+        ledger.count(older, "paused" if state.paused else "missed")
+        planned_until = older.last
+    truncated = False
+    for verdict in verdicts:
+        if not ledger.enter(verdict):
             truncated = True
             break
-        planned_until = instant
-        unfinished = unfinished or skip is None
+        planned_until = verdict.instant
     if not truncated:
         planned_until = max(planned_until, now)
     return Plan(
@@ -136,16 +137,28 @@ def jitter(application: str, schedule: Schedule, instant: datetime) -> timedelta
     return timedelta(milliseconds=int(schedule.jitter * share * 1_000))
 
 
-def _due(schedule: Schedule, state: PlanState, now: datetime) -> tuple[list[datetime], bool]:
-    """Return the due instants that this call decides, and whether it leaves some to the next."""
-    found: list[datetime] = []
-    for instant in islice(schedule.instants(state.planned_until, state.anchor), MOST_EXAMINED + 1):
-        if instant > now:
-            return found, False
-        found.append(instant)
-    if len(found) <= MOST_EXAMINED:
-        return found, False
-    return found[: MOST_EXAMINED - _HELD_BACK], True
+def _due(schedule: Schedule, state: PlanState, now: datetime) -> tuple[Tally | None, list[datetime]]:
+    """Return the due instants; the older of very many as a count, because to enumerate a year takes too long."""
+    found = _until(schedule, state.planned_until, state.anchor, now, UNDECIDED + 1)
+    if len(found) <= UNDECIDED:
+        return None, found
+    older = schedule.older(state.planned_until, now, UNDECIDED, state.anchor)
+    return older, _until(schedule, state.planned_until if older is None else older.last, state.anchor, now)
+
+
+def _until(
+    schedule: Schedule, after: datetime, anchor: datetime, now: datetime, most: int | None = None
+) -> list[datetime]:
+    return list(islice(takewhile(lambda instant: instant <= now, schedule.instants(after, anchor)), most))
+
+
+def _verdicts(schedule: Schedule, due: list[datetime], state: PlanState, now: datetime) -> Iterator[Verdict]:
+    caught_up = _caught_up(schedule, due, now)
+    unfinished = state.unfinished
+    for instant in due:
+        skip = _skip(schedule, instant, now, caught_up, paused=state.paused, unfinished=unfinished)
+        yield Verdict(instant, skip, skip is None and unfinished and waits_for_predecessor(schedule.overlap))
+        unfinished = unfinished or skip is None
 
 
 def _caught_up(schedule: Schedule, due: list[datetime], now: datetime) -> frozenset[datetime]:

@@ -1,4 +1,9 @@
-"""The planning of due instants: a run row for each, written as the schedule moves on (rule 13)."""
+"""The planning of due instants: a run row for each, written as the schedule moves on (rule 13).
+
+One transaction is bounded, however much was missed, and a replica claims between two of them. Half of
+it is for the schedules that became due last, which may start at once; so nothing waits behind those
+that have missed a year, and these move on too.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,7 +22,9 @@ from .write_plan import write_plan
 MOST_SCHEDULES = 50
 """The most schedules that one transaction plans."""
 ENOUGH_ROWS = 1_000
-"""The rows after which a transaction plans no further schedule; each adds at most 1,000."""
+"""The most rows that one transaction makes."""
+MOST_LATE = 5_000
+"""The most runs that one transaction records as missed because they did not start in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,40 +56,39 @@ def plan_due(
     """
     if trusts is not None and not trusts(statements.schedule.database_time(connection)):
         return PlanReport()
-    _skip_late_runs(connection, application, known)
+    late = _skip_late_runs(connection, application, known)
     rows = statements.schedule.due(connection, application, list(known), MOST_SCHEDULES)
     busy = statements.schedule.still_running(connection, application, [row.name for row in rows]) if rows else set()
     unreadable: dict[str, str] = {}
     made = doubled = planned = 0
-    more = len(rows) == MOST_SCHEDULES
-    for row in rows:
-        if made >= ENOUGH_ROWS:
-            more = True
-            break
+    more = len(rows) >= MOST_SCHEDULES
+    while rows and made < ENOUGH_ROWS:
+        half = ENOUGH_ROWS // 2
+        row, places = (rows.pop(), half - made) if made < half else (rows.pop(0), ENOUGH_ROWS - made)
         try:
             schedule = _defined(row, known[row.name])
         except UnreadableDefinition as error:
             unreadable[row.name] = str(error)
             continue
         state = _state(row, unfinished=row.name in busy)
-        decided = plan(application, schedule, state, row.now)
+        decided = plan(application, schedule, state, row.now, places)
         doubled += write_plan(connection, application, schedule, row.run_digest, decided, row.now)
         made += len(decided.runs)
         planned += 1
         more = more or decided.more
-    return PlanReport(more and planned > 0, doubled, unreadable)
+    return PlanReport(late or ((more or bool(rows)) and planned > 0), doubled, unreadable)
 
 
-def _skip_late_runs(connection: Connection, application: str, known: Mapping[str, Schedule]) -> None:
+def _skip_late_runs(connection: Connection, application: str, known: Mapping[str, Schedule]) -> bool:
+    """Record late runs as missed; return whether there are more."""
     late = statements.run.late(connection, application, list(known))
-    if not late:
-        return
-    locked = statements.schedule.lock_free(connection, {(application, name) for _, name in late})
-    ids = [run_id for run_id, name in late if (application, name) in locked]
-    if not ids:
-        return
-    for name in sorted(statements.run.mark_missed(connection, ids)):
+    free = statements.schedule.lock_free(connection, {(application, name) for name in late}) if late else ()
+    if not free:
+        return False
+    marked = statements.run.mark_missed(connection, application, [name for _, name in free], MOST_LATE)
+    for name in sorted(marked):
         statements.run.promote(connection, application, name)
+    return sum(marked.values()) == MOST_LATE
 
 
 def _defined(row: Row[Any], known: Schedule) -> Schedule:

@@ -1,6 +1,6 @@
 """The planner of a replica: it plans what is due while the clock can be trusted (rule 13)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 
 from lease.clock import boottime
@@ -32,21 +32,22 @@ class Planner:
         self._notify = notify
         self._wall_clock = wall_clock
         self._reported: set[str] = set()
+        self.has_more = False
+        """The last call has not planned all that was due."""
 
-    async def plan(self, database_time: datetime, *, stopping: Callable[[], bool]) -> bool:
-        """Plan all that is due, until ``stopping``; return whether planning was attempted.
+    async def plan(self, database_time: datetime) -> bool:
+        """Plan what is due, as much as one transaction may; return whether planning was attempted.
 
         On SQLite ``database_time`` is the machine's clock, and a jump pauses planning.
         """
+        self.has_more = False
         if not self.trusts(database_time):
             return False
-        more = True
-        while more and not stopping():
-            report = await self._database.write(
-                lambda c: plan_due(c, self._application, self._schedules, trusts=self.trusts)
-            )
-            self._report_faults(report)
-            more = report.more
+        report = await self._database.write(
+            lambda c: plan_due(c, self._application, self._schedules, trusts=self.trusts)
+        )
+        self._report_faults(report)
+        self.has_more = report.more
         return True
 
     def trusts(self, database_time: datetime) -> bool:

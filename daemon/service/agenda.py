@@ -48,6 +48,10 @@ class Agenda:
         to_plan = self.due > 0 or (self.until_due is not None and self.until_due <= 0)
         return not to_plan and self.available == self.waiting == self.running == 0
 
+    def moments(self, *, has_room: bool) -> list[float | None]:
+        """Return the seconds until there may be something to do, by what it is."""
+        return [self.until_due, self.until_stale, *([self.until_available] if has_room else [])]
+
 
 def read_agenda(
     connection: Connection, application: str, known: Mapping[str, str], holder: str | None = None

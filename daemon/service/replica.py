@@ -56,7 +56,7 @@ class Replica:
         self._drained_at: float | None = None
         self._ticked_at = monotonic()
         self.runs = RunsAtWork(context, self._schedules, settings.concurrency, self.set_aside, self._wake.set)
-        self._planner = Planner(database, application.name, self._schedules, context.notify, wall_clock)
+        self.planner = Planner(database, application.name, self._schedules, context.notify, wall_clock)
         client = context.client
         self._settler = Settler(database, application.name, client.holder, client.label, context.notify)
         self.rollout = Rollout(
@@ -66,7 +66,7 @@ class Replica:
             client.label,
             context.notify,
             takeover_after=settings.takeover_after,
-            trusts=None if wall_clock is None else self._planner.trusts,
+            trusts=None if wall_clock is None else self.planner.trusts,
         )
         self._pulse = Pulse(context, entry, self.runs.take_progress, lambda: self.draining, self.rollout)
         self._cancels = CancelWatch(context, lambda: [run.run_id for run in self.runs.claimed], self.runs.cancel)
@@ -172,15 +172,15 @@ class Replica:
         return await self._look() if settled else agenda
 
     async def _plan(self, agenda: Agenda) -> Agenda:
-        """Plan the instants that are due (rule 13)."""
+        """Plan instants that are due, in one transaction, so that what may start is claimed soon (rule 13)."""
         if not agenda.due:
             return agenda
-        planned = await self._planner.plan(agenda.database_time, stopping=lambda: self.draining)
+        planned = await self.planner.plan(agenda.database_time)
         return await self._look() if planned else agenda
 
     async def _start_put_off(self, agenda: Agenda) -> Agenda:
         """Let what a clock that had jumped has put off start now."""
-        if not agenda.put_off or not self._planner.trusts(agenda.database_time):
+        if not agenda.put_off or not self.planner.trusts(agenda.database_time):
             return agenda
         database, application = self._context.database, self._context.application.name
         await database.write(lambda c: statements.run.start_put_off(c, application, LONGEST_WAIT))
@@ -217,9 +217,9 @@ class Replica:
         if agenda is None:
             await self._sleep(again)
             return
-        moments = [agenda.until_due, agenda.until_stale, self.runs.until_claimable()]
-        if self.runs.free_places > 0:
-            moments.append(agenda.until_available)
+        if agenda.due and self.planner.has_more:
+            return
+        moments = [*agenda.moments(has_room=self.runs.free_places > 0), self.runs.until_claimable()]
         # Anything still overdue is being handled, or locked, by another replica.
         waits = (until if until > 0 else again for until in moments if until is not None)
         await self._sleep(min([self._settings.poll, *waits]))

@@ -118,10 +118,10 @@ class ManualReplica:
         runs = self.replica.runs
         before = done = runs.tally.total()
         async with self._within(limit):
-            while await self.tick() is not None:
+            while (agenda := await self.tick()) is not None:
                 await self._until_ended()
-                if runs.tally.total() == done:  # nothing was claimed: the rest is for later, or for another replica
-                    break
+                if runs.tally.total() == done and not (agenda.due and self.replica.planner.has_more):
+                    break  # nothing was claimed: the rest is for later, or for another replica
                 done = runs.tally.total()
         executed = runs.executed[len(runs.executed) - (done - before) :]
         return [await self.read(run_id) for run_id in dict.fromkeys(run.run_id for run in executed)]

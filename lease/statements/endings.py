@@ -2,13 +2,14 @@
 (rules 5, 6 and 18).
 """
 
+import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, bindparam, null, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, bindparam, null, select, update
 
 from ..database.contention import lock_timeout
-from ..database.dialects import clock, seconds_of
+from ..database.dialects import any_of, clock, seconds_of
 from ..database.held.statement import Call, Rows, Statement
 from ..model import Grant
 from ..schema import lease, stale
@@ -61,7 +62,7 @@ _RELEASE = Statement(
 
 
 def release_all(connection: Connection, holder: str, besides: Collection[str] = ()) -> dict[Grant, Waiters]:
-    """End what ``holder`` has besides these names (a few thousand at most), in one statement; return
+    """End what ``holder`` has besides these names, in one statement; return
     what was ended, and who waits for each.
 
     Ends a few thousand at once, so that it is soon over, and passes over rows that another
@@ -70,7 +71,7 @@ def release_all(connection: Connection, holder: str, besides: Collection[str] = 
     mine = lease.c.holder == holder
     unlocked = (
         select(lease.c.name)
-        .where(mine, lease.c.name.not_in(besides))
+        .where(mine, ~any_of(lease.c.name, _json(besides)))
         .order_by(lease.c.name)
         .limit(_AT_ONCE)
         .with_for_update(skip_locked=True)
@@ -98,13 +99,21 @@ def end_dead(connection: Connection, grants: Iterable[Grant]) -> list[Grant]:
 
 
 def _end(connection: Connection, grants: Iterable[Grant], *where: ColumnElement[bool]) -> list[Grant]:
-    keys = [(grant.name, grant.token, grant.holder) for grant in grants]
-    if not keys:
+    wanted = list(grants)
+    if not wanted:
         return []
-    key = tuple_(lease.c.name, lease.c.token, lease.c.holder)
-    ending = select(lease.c.name, lease.c.token, lease.c.holder).where(key.in_(keys), *where)
-    locked = ending.order_by(lease.c.name).with_for_update(skip_locked=True)
-    ended = {(name, token, holder) for name, token, holder in connection.execute(locked)}
+    ours = any_of(lease.c.name, _json(grant.name for grant in wanted))
+    holders = any_of(lease.c.holder, _json(grant.holder for grant in wanted))
+    named = select(lease.c.name, lease.c.token, lease.c.holder).where(ours, holders, *where)
+    locked = connection.execute(named.order_by(lease.c.name).with_for_update(skip_locked=True))
+    found = {Grant(name, token, holder) for name, token, holder in locked}
+    ended = [grant for grant in wanted if grant in found]
     if ended:
-        connection.execute(update(lease).where(key.in_(sorted(ended))).values(_ENDED))
-    return [Grant(*one) for one in keys if one in ended]
+        names = _json(grant.name for grant in ended)
+        connection.execute(update(lease).where(any_of(lease.c.name, names)).values(_ENDED))
+    return ended
+
+
+def _json(values: Iterable[str]) -> str:
+    """Return strings as one parameter: a statement takes a limited number of them."""
+    return json.dumps(sorted(set(values)))

@@ -72,7 +72,7 @@ def _present(connection: Connection, names: Sequence[str]) -> dict[str, bool]:
     """Return those of ``names`` that have a row, and whether anyone waits for them."""
     if not names:
         return {}
-    rows = select(lease.c.name, lease.c.waiters.is_not(None)).where(lease.c.name.in_(names))
+    rows = select(lease.c.name, lease.c.waiters.is_not(None)).where(any_of(lease.c.name, json.dumps(list(names))))
     return {name: bool(awaited) for name, awaited in connection.execute(rows)}
 
 

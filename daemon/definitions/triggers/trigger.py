@@ -10,6 +10,8 @@ from lease.durations import format_duration
 
 from ...instants import format_instant
 from . import cron, wall_time
+from .tally import Tally, but_newest
+from .zone_rules import zone_rules
 
 
 class Trigger(Protocol):
@@ -31,6 +33,14 @@ class Trigger(Protocol):
 
     def instants(self, after: datetime, *, timezone: tzinfo, anchor: datetime) -> Iterator[datetime]:
         """Yield the due instants after ``after`` in UTC, in order."""
+        ...
+
+    def older(
+        self, after: datetime, until: datetime, least: int, *, timezone: tzinfo, anchor: datetime
+    ) -> Tally | None:
+        """Count the instants after ``after`` up to ``until`` but for the newest, of which at least
+        ``least`` are left out; None if there are not so many.
+        """
         ...
 
     def meaning(self, timezone: ZoneInfo) -> Hashable:
@@ -66,12 +76,18 @@ class Cron:
         del anchor
         return wall_time.matches_of(self.pattern, after, timezone)
 
+    def older(
+        self, after: datetime, until: datetime, least: int, *, timezone: tzinfo, anchor: datetime
+    ) -> Tally | None:
+        del anchor
+        return but_newest(wall_time.tallies_of(self.pattern, after, until, timezone), least)
+
     def meaning(self, timezone: ZoneInfo) -> Hashable:
         steady = time(tzinfo=timezone).utcoffset()
         if steady is not None:
             return self.kind, self.pattern.meaning(), steady
         # Where a clock repeats an hour, it matters how an expression is written (`wall_time`).
-        return self.kind, self.pattern.meaning(), timezone.key, self.pattern.fixed
+        return self.kind, self.pattern.meaning(), zone_rules(timezone.key), self.pattern.fixed
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +119,15 @@ class Every:
         except OverflowError:
             return
 
+    def older(
+        self, after: datetime, until: datetime, least: int, *, timezone: tzinfo, anchor: datetime
+    ) -> Tally | None:
+        del timezone
+        step = timedelta(seconds=self.interval)
+        first = max((after - anchor) // step + 1, 0)
+        last = (until - anchor) // step - least
+        return Tally(anchor + first * step, anchor + last * step, last - first + 1) if first <= last else None
+
     def meaning(self, timezone: ZoneInfo) -> Hashable:
         del timezone
         return self.kind, timedelta(seconds=self.interval)
@@ -129,6 +154,12 @@ class At:
         del timezone, anchor
         if self.instant > after:
             yield self.instant
+
+    def older(
+        self, after: datetime, until: datetime, least: int, *, timezone: tzinfo, anchor: datetime
+    ) -> Tally | None:
+        del after, until, least, timezone, anchor  # there is one instant
+        return None
 
     def meaning(self, timezone: ZoneInfo) -> Hashable:
         del timezone

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from .cron import Pattern
+from .tally import Tally
 
 _DAY = timedelta(days=1)
 _TICK = timedelta(microseconds=1)
@@ -37,7 +38,30 @@ def matches_of(pattern: Pattern, after: datetime, zone: tzinfo) -> Iterator[date
     repeats it. All else goes on with elapsed time.
     """
     last = after.astimezone(UTC)
-    day = _midnight(last) - 2 * _DAY
+    for span, shown in _spans_after(pattern, last, zone):
+        for instant in _in_span(pattern, span, shown, last):
+            if instant > last:
+                last = instant
+                yield instant
+
+
+def tallies_of(pattern: Pattern, after: datetime, until: datetime, zone: tzinfo) -> Iterator[Tally]:
+    """Yield, in order and by at most a day each, how many of `matches_of` there are up to ``until``,
+    without enumerating them.
+    """
+    after, until = after.astimezone(UTC), until.astimezone(UTC)
+    for span, shown in _spans_after(pattern, after, zone):
+        if span.start > until:
+            return
+        found = _tally(pattern, span, shown, after, until)
+        if found is not None:
+            after = found.last
+            yield found
+
+
+def _spans_after(pattern: Pattern, after: datetime, zone: tzinfo) -> Iterator[tuple[Span, datetime]]:
+    """Yield the spans in which the pattern may be due, and the latest wall time shown before each."""
+    day = _midnight(after) - 2 * _DAY
     shown: datetime | None = None
     while day.year < _LAST_YEAR:
         matching = pattern.next_date((day - 2 * _DAY).date())
@@ -47,11 +71,8 @@ def matches_of(pattern: Pattern, after: datetime, zone: tzinfo) -> Iterator[date
             day = datetime(matching.year, matching.month, matching.day, tzinfo=UTC) - 3 * _DAY
             shown = None
         for span in spans(day, day + _DAY, zone):
-            for instant in _in_span(pattern, span, shown, last):
-                if instant > last:
-                    last = instant
-                    yield instant
-            end = span.wall(span.end)
+            start, end = span.wall(span.start), span.wall(span.end)
+            yield span, start if shown is None else shown
             shown = end if shown is None else max(shown, end)
         day += _DAY
 
@@ -75,9 +96,8 @@ def spans(start: datetime, end: datetime, zone: tzinfo) -> Iterator[Span]:
         yield Span(start, end, offset)
 
 
-def _in_span(pattern: Pattern, span: Span, shown: datetime | None, after: datetime) -> Iterator[datetime]:
+def _in_span(pattern: Pattern, span: Span, shown: datetime, after: datetime) -> Iterator[datetime]:
     start = span.wall(span.start)
-    shown = start if shown is None else shown
     if pattern.fixed:
         if next(_walls(pattern, shown, start), None) is not None:
             yield span.start
@@ -89,16 +109,44 @@ def _in_span(pattern: Pattern, span: Span, shown: datetime | None, after: dateti
 
 def _walls(pattern: Pattern, start: datetime, end: datetime) -> Iterator[datetime]:
     """Yield the wall times that match from ``start`` on, before ``end``."""
-    midnight = start.replace(hour=0, minute=0, second=0, microsecond=0)
+    for midnight in _midnights(pattern, start, end):
+        first = bisect_left(pattern.times, (start - midnight) / timedelta(seconds=1))
+        for index in range(first, len(pattern.times)):
+            wall = midnight + timedelta(seconds=pattern.times[index])
+            if wall >= end:
+                return
+            yield wall
+
+
+def _midnights(pattern: Pattern, start: datetime, end: datetime) -> Iterator[datetime]:
+    """Yield the beginning of each day from ``start`` to ``end`` that matches."""
+    midnight = _midnight(start)
     while midnight < end:
         if pattern.matches_date(midnight.date()):
-            first = bisect_left(pattern.times, (start - midnight) / timedelta(seconds=1))
-            for index in range(first, len(pattern.times)):
-                wall = midnight + timedelta(seconds=pattern.times[index])
-                if wall >= end:
-                    return
-                yield wall
+            yield midnight
         midnight += _DAY
+
+
+def _tally(pattern: Pattern, span: Span, shown: datetime, after: datetime, until: datetime) -> Tally | None:
+    """Count what `_in_span` yields after ``after`` and up to ``until``."""
+    start, end = span.wall(span.start), min(span.wall(span.end), span.wall(until) + _TICK)
+    skipped = pattern.fixed and span.start > after and next(_walls(pattern, shown, start), None) is not None
+    start = max(start, span.wall(after) + _TICK, shown if pattern.fixed else start)
+    days = [found for midnight in _midnights(pattern, start, end) if (found := _of_day(pattern, midnight, start, end))]
+    if not days:
+        return Tally(span.start, span.start, 1) if skipped else None
+    first, last = ((wall - span.offset).replace(tzinfo=UTC) for wall in (days[0].first, days[-1].last))
+    count = sum(day.count for day in days)
+    return Tally(span.start, last, count + (first != span.start)) if skipped else Tally(first, last, count)
+
+
+def _of_day(pattern: Pattern, midnight: datetime, start: datetime, end: datetime) -> Tally | None:
+    """Count the wall times of a day that match from ``start`` on, before ``end``."""
+    low, high = (bisect_left(pattern.times, (wall - midnight) / timedelta(seconds=1)) for wall in (start, end))
+    if low >= high:
+        return None
+    first, last = (midnight + timedelta(seconds=pattern.times[index]) for index in (low, high - 1))
+    return Tally(first, last, high - low)
 
 
 def _midnight(instant: datetime) -> datetime:

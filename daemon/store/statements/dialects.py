@@ -4,7 +4,7 @@ A state as a parameter would keep the databases from using the partial indexes.
 """
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -14,6 +14,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Dialect,
+    Integer,
     Text,
     and_,
     bindparam,
@@ -95,6 +96,40 @@ def _among_sqlite(element: _Among, compiler: SQLCompiler, **kw: Any) -> str:
 def among(of: ColumnElement[str], values: Collection[str]) -> ColumnElement[bool]:
     """Return the condition that a string is one of ``values``, which are a single parameter."""
     return _Among(of, bindparam(None, list(values), type_=_Strings(), unique=True))
+
+
+class _AmongKeys(FunctionElement[bool]):
+    """Whether columns are one of the keys in a JSON array, each an array itself. It has no type: no index finds
+    "… = 1" on SQLite.
+    """
+
+    inherit_cache = True
+
+
+@compiles(_AmongKeys, "postgresql")
+def _among_keys_postgresql(element: _AmongKeys, compiler: SQLCompiler, **kw: Any) -> str:
+    *columns, array = list(element.clauses)
+    types = ("bigint" if isinstance(column.type, Integer) else "text" for column in columns)
+    key = ", ".join(f"CAST(key ->> {number} AS {type_})" for number, type_ in enumerate(types))
+    of = ", ".join(compiler.process(column, **kw) for column in columns)
+    return f"(({of}) IN (SELECT {key} FROM json_array_elements(CAST({compiler.process(array, **kw)} AS json)) AS key))"
+
+
+@compiles(_AmongKeys, "sqlite")
+def _among_keys_sqlite(element: _AmongKeys, compiler: SQLCompiler, **kw: Any) -> str:
+    *columns, array = list(element.clauses)
+    key = ", ".join(f"json_extract(value, '$[{number}]')" for number in range(len(columns)))
+    of = ", ".join(compiler.process(column, **kw) for column in columns)
+    return f"(({of}) IN (SELECT {key} FROM json_each({compiler.process(array, **kw)})))"
+
+
+def among_keys(columns: Sequence[Column[Any]], keys: Iterable[Any]) -> ColumnElement[bool]:
+    """Return the condition that columns have one of ``keys``: tuples, or plain values of one column.
+
+    They are a single parameter, as those of `among`: a statement takes a limited number of them.
+    """
+    listed = [key if isinstance(key, tuple) else (key,) for key in keys]
+    return _AmongKeys(*columns, bindparam(None, json.dumps(listed), type_=Text(), unique=True))
 
 
 def number(value: Column[Any]) -> ColumnElement[str]:

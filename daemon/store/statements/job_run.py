@@ -12,7 +12,7 @@ from lease.schema import lease, of_grant
 from ...states import JobState
 from ..tables import job_run, run
 from .cancel import marked
-from .dialects import running
+from .dialects import among_keys, running
 
 
 def hold(connection: Connection, grant: Grant) -> bool:
@@ -134,7 +134,7 @@ def of_runs(connection: Connection, run_ids: Collection[int]) -> Iterable[Row[An
     """
     return connection.execute(
         select(job_run.c.run_id, job_run.c.job, job_run.c.position, job_run.c.attempt, job_run.c.state)
-        .where(job_run.c.run_id.in_(run_ids))
+        .where(among_keys((job_run.c.run_id,), run_ids))
         .order_by(job_run.c.run_id, job_run.c.attempt, job_run.c.position)
     )
 

@@ -54,7 +54,7 @@ def mark_dead(connection: Connection, holders: Collection[str]) -> None:
     """Mark replicas as dead."""
     connection.execute(
         update(replica)
-        .where(replica.c.holder.in_(holders), replica.c.state.in_(LIVE))
+        .where(among(replica.c.holder, holders), replica.c.state.in_(LIVE))
         .values(state="dead", stopped_at=now())
     )
 

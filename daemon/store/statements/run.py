@@ -1,5 +1,6 @@
 """The statements on `run`."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -13,7 +14,7 @@ from lease.schema import free_or_stale, lease
 from ...states import EndState
 from ..tables import run
 from .cancel import marked, unless_marked
-from .dialects import SCHEDULED, among, number, pending, running, unfinished
+from .dialects import SCHEDULED, among, among_keys, number, pending, running, unfinished
 
 
 def add(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> int:
@@ -95,7 +96,7 @@ def candidates(
 def waiting_for(connection: Connection, application: str, locks: Collection[str]) -> list[str]:
     """Return those of ``locks`` under which a run is to start by now."""
     query = select(run.c.lease_name).where(
-        run.c.application == application, pending(), run.c.available_at <= now(), run.c.lease_name.in_(locks)
+        run.c.application == application, pending(), run.c.available_at <= now(), among(run.c.lease_name, locks)
     )
     return list(connection.scalars(query.distinct()))
 
@@ -104,7 +105,7 @@ def start(connection: Connection, ids: Collection[int], holder: str) -> list[Row
     """Mark these pending runs as running under ``holder``'s grants of their leases; return them."""
     started = (
         update(run)
-        .where(run.c.id.in_(ids), pending(), lease.c.name == run.c.lease_name, lease.c.holder == holder)
+        .where(among_keys((run.c.id,), ids), pending(), lease.c.name == run.c.lease_name, lease.c.holder == holder)
         .values(
             state="running",
             token=lease.c.token,
@@ -187,23 +188,30 @@ def start_put_off(connection: Connection, application: str, longest_wait: float)
     return connection.execute(update(run).where(run.c.id.in_(free)).values(available_at=now())).rowcount
 
 
-def late(connection: Connection, application: str, names: Collection[str]) -> list[tuple[int, str]]:
-    """Return (id, schedule) of the runs that should have started by now but did not."""
-    query = select(run.c.id, run.c.schedule).where(
-        run.c.application == application, among(run.c.schedule, names), _late()
+def late(connection: Connection, application: str, names: Collection[str]) -> list[str]:
+    """Return the schedules with runs that should have started by now but did not."""
+    query = select(run.c.schedule).where(run.c.application == application, among(run.c.schedule, names), _late())
+    return list(connection.scalars(query.distinct()))
+
+
+def mark_missed(connection: Connection, application: str, names: Collection[str], limit: int) -> Counter[str]:
+    """Mark up to ``limit`` late runs of these schedules, which must be locked, as missed; return how many by
+    schedule.
+    """
+    longest = (
+        select(run.c.id)
+        .where(run.c.application == application, among(run.c.schedule, names), _late())
+        .order_by(run.c.start_by)
+        .limit(limit)
+        .scalar_subquery()
     )
-    return [(id_, name) for id_, name in connection.execute(query)]
-
-
-def mark_missed(connection: Connection, ids: Collection[int]) -> set[str]:
-    """Mark these runs as missed unless they have started; return the schedules of those marked."""
     missed = (
         update(run)
-        .where(run.c.id.in_(ids), _late())
+        .where(run.c.id.in_(longest), _late())
         .values(state="skipped", reason="missed", available_at=null(), finished_at=now())
         .returning(run.c.schedule)
     )
-    return set(connection.scalars(missed))
+    return Counter(connection.scalars(missed))
 
 
 def _change(connection: Connection, run_id: int, grant: Grant, values: Mapping[str, Any]) -> Row[Any] | None:

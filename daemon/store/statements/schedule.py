@@ -4,13 +4,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, exists, insert, null, select, tuple_, update
+from sqlalchemy import Connection, Row, exists, insert, null, select, update
 
 from lease.database.dialects import insert_missing, now
 from lease.schema import lease
 
 from ..tables import run, schedule
-from .dialects import among, may_idle, turn, unfinished
+from .dialects import among, among_keys, may_idle, turn, unfinished
 
 _SYNC_COMPUTES = 10.0
 """Seconds that a sync of thousands of schedules may take between two statements."""
@@ -64,7 +64,8 @@ def prepare_leases(connection: Connection, names: Iterable[str]) -> None:
 
 
 def due(connection: Connection, application: str, names: Collection[str], limit: int) -> list[Row[Any]]:
-    """Lock and return the schedules that are due, the longest due first; skip locked ones.
+    """Lock and return schedules that are due, the longest due first; skip locked ones. If there are more
+    than ``limit``, half of them are those that became due last.
 
     Each row has the database's time as ``now``.
     """
@@ -75,11 +76,16 @@ def due(connection: Connection, application: str, names: Collection[str], limit:
             schedule.c.next_due <= now(),
             among(schedule.c.name, names),
         )
-        .order_by(schedule.c.next_due, schedule.c.name)
-        .limit(limit)
         .with_for_update(skip_locked=True, key_share=True)
     )
-    return list(connection.execute(query))
+    oldest = query.order_by(schedule.c.next_due, schedule.c.name).limit(limit)
+    found = list(connection.execute(oldest))
+    if len(found) < limit:
+        return found
+    newest = query.order_by(schedule.c.next_due.desc(), schedule.c.name.desc()).limit(limit - limit // 2)
+    found = found[: limit // 2]
+    known = {row.name for row in found}
+    return found + [row for row in reversed(list(connection.execute(newest))) if row.name not in known]
 
 
 def still_running(connection: Connection, application: str, names: Collection[str]) -> set[str]:
@@ -106,7 +112,7 @@ def lock_free(connection: Connection, keys: Collection[tuple[str, str]]) -> set[
     """Lock and return those of the schedules (application, name) that are not locked."""
     query = (
         select(schedule.c.application, schedule.c.name)
-        .where(tuple_(schedule.c.application, schedule.c.name).in_(sorted(keys)))
+        .where(among_keys((schedule.c.application, schedule.c.name), sorted(keys)))
         .order_by(schedule.c.application, schedule.c.name)
         .with_for_update(skip_locked=True, key_share=True)
     )

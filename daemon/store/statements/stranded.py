@@ -16,7 +16,6 @@ from sqlalchemy import (
     null,
     or_,
     select,
-    tuple_,
     update,
 )
 
@@ -27,7 +26,7 @@ from lease.schema import lease, stale
 from ...states import RunState
 from ..tables import job_run, replica, run
 from .cancel import unless_marked
-from .dialects import running
+from .dialects import among_keys, running
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ def find(connection: Connection, application: str | None) -> list[StrandedRun]:
 
 def under(connection: Connection, grants: Collection[Grant]) -> list[StrandedRun]:
     """Return the running runs under these grants, whose holders are known to be dead."""
-    query = _runs(_ended(), false()).where(tuple_(run.c.lease_name, run.c.token, run.c.holder).in_(_keys(grants)))
+    query = _runs(_ended(), false()).where(among_keys((run.c.lease_name, run.c.token, run.c.holder), _keys(grants)))
     return [_stranded(row) for row in connection.execute(query)]
 
 
@@ -118,7 +117,7 @@ def end_jobs(connection: Connection, runs: Collection[StrandedRun], state: Liter
     keys = [(stranded.run_id, stranded.grant.token, stranded.grant.holder) for stranded in runs]
     connection.execute(
         update(job_run)
-        .where(tuple_(job_run.c.run_id, job_run.c.token, job_run.c.holder).in_(keys), job_run.c.state == "running")
+        .where(among_keys((job_run.c.run_id, job_run.c.token, job_run.c.holder), keys), job_run.c.state == "running")
         .values(state=state, finished_at=now())
     )
 
@@ -168,7 +167,7 @@ def _of_attempt() -> ColumnElement[bool]:
 
 def _these(runs: Collection[StrandedRun]) -> ColumnElement[bool]:
     keys = [(stranded.run_id, stranded.grant.token, stranded.grant.holder) for stranded in runs]
-    return and_(tuple_(run.c.id, run.c.token, run.c.holder).in_(keys), running())
+    return and_(among_keys((run.c.id, run.c.token, run.c.holder), keys), running())
 
 
 def _keys(grants: Collection[Grant]) -> list[tuple[str, int, str]]:

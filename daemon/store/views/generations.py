@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, case, func, null, or_, select
 from lease.database.dialects import now, seconds_between
 
 from ...states import LIVE, SEEN_WITHIN, UNSEEN_IS_DEAD
+from ..statements.dialects import among_keys
 from ..tables import generation, replica
 
 
@@ -62,7 +63,7 @@ def read_generations(
     seen = _replicas(connection, application)
     living = {key: [row for row in rows if _lives(row, dead)] for key, rows in seen.items()}
     digests = {digest for (_, digest), rows in living.items() if rows}
-    known = or_(generation.c.rules, generation.c.digest.in_(digests))
+    known = or_(generation.c.rules, among_keys((generation.c.digest,), sorted(digests)))
     place = func.row_number().over(partition_by=generation.c.application, order_by=generation.c.number.desc())
     all_ = select(
         generation,

@@ -4,10 +4,11 @@ from collections import defaultdict
 from collections.abc import Collection
 from statistics import median
 
-from sqlalchemy import Connection, and_, func, select, tuple_
+from sqlalchemy import Connection, and_, func, select
 
 from lease.database.dialects import seconds_between
 
+from ..statements.dialects import among_keys
 from ..tables import run, schedule
 
 _LATEST = 100
@@ -39,7 +40,7 @@ def usual_seconds(connection: Connection, schedules: Collection[Named]) -> dict[
         )
         .select_from(schedule.join(run, same))
         .where(
-            tuple_(schedule.c.application, schedule.c.name).in_(sorted(schedules)),
+            among_keys((schedule.c.application, schedule.c.name), sorted(schedules)),
             run.c.state == "succeeded",
             run.c.id >= oldest,
         )

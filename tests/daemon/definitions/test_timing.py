@@ -65,6 +65,20 @@ def test_cron_expressions_of_two_meanings_are_two_timings(one: str, other: str) 
     assert timing(cron=one) != timing(cron=other)
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("Europe/Kiev", "Europe/Kyiv"), ("US/Eastern", "America/New_York"), ("Asia/Calcutta", "Asia/Kolkata")],
+)
+def test_two_names_of_a_time_zone_are_the_same_timing(one: str, other: str) -> None:
+    assert timing(cron="0 2 * * *", timezone=one) == timing(cron="0 2 * * *", timezone=other)
+
+
+def test_two_time_zones_that_differ_today_or_only_in_summer_are_two_timings() -> None:
+    zones = ("Europe/Berlin", "Europe/London", "Africa/Lagos", "Europe/Kyiv")
+    found = [timing(cron="0 2 * * *", timezone=zone) for zone in zones]
+    assert all(one != other for number, one in enumerate(found) for other in found[:number])
+
+
 def test_how_it_is_written_counts_where_the_clock_repeats_an_hour_and_the_star_has_a_meaning() -> None:
     star, listed = "*/30 2 * * *", "0,30 2 * * *"
     assert timing(cron=star, timezone="Europe/Berlin") != timing(cron=listed, timezone="Europe/Berlin")

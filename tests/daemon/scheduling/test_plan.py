@@ -206,19 +206,19 @@ def test_a_changed_definition_counts_from_the_change_and_never_backwards() -> No
     assert changed_state(state, NOON - HOUR).planned_until == NOON
 
 
-def test_beyond_a_thousand_in_one_stretch_one_counted_row_stands_for_the_rest() -> None:
+def test_beyond_the_newest_thousand_of_a_stretch_one_counted_row_stands_for_the_rest() -> None:
     """Rule 13."""
     store = Store(Schedule(name="often", cron="* * * * *"), PlanState(NOON, NOON))
     now = NOON + 5_000 * MINUTE + timedelta(seconds=90)
     store.until_planned(now)
-    runs = list(store.rows.values())
-    assert [run.reason for run in runs[:1000]] == ["missed"] * 1000
-    counted = [run for run in runs if run.last_scheduled_for]
-    assert [(run.count, run.scheduled_for, run.last_scheduled_for) for run in counted] == [
-        (4_000, NOON + 1_001 * MINUTE, NOON + 5_000 * MINUTE)
-    ]
-    assert runs[-1].state == "pending"
-    assert len(runs) == 1002
+    counted, *own, last = store.rows.values()
+    assert (counted.count, counted.scheduled_for, counted.last_scheduled_for, counted.reason) == (
+        *(4_000, NOON + MINUTE, NOON + 4_000 * MINUTE),
+        "missed",
+    )
+    assert [run.reason for run in own] == ["missed"] * 1000
+    assert last.state == "pending"
+    assert store.calls == 2
     store.assert_each_has_one_run(NOON, now)
 
 
@@ -246,15 +246,27 @@ def test_at_most_a_thousand_missed_instants_are_caught_up_and_the_older_ones_are
 
 
 @pytest.mark.usefixtures("passing_seconds")
-def test_ten_days_of_missed_seconds_are_planned_in_bounded_steps() -> None:
-    store = Store(Schedule(name="second", cron="* * * * * *"), PlanState(NOON, NOON))
-    now = NOON + timedelta(days=10)
+@pytest.mark.parametrize("trigger", [{"cron": "* * * * *"}, {"cron": "* * * * * *"}, {"every": 0.1}])
+def test_a_year_of_missed_instants_is_planned_in_a_few_short_steps(trigger: dict[str, Any]) -> None:
+    schedule = Schedule(name="often", timezone="Europe/Berlin", **trigger)
+    store = Store(schedule, PlanState(NOON, NOON))
+    now = NOON + timedelta(days=365)
     began = time.process_time()
     store.until_planned(now)
     assert (time.process_time() - began) / store.calls < 1
-    assert store.calls == 19
-    assert sum(run.count for run in store.rows.values()) == 864_000
+    assert store.calls <= 3
+    period = timedelta(seconds=schedule.every or (60 if trigger["cron"] == "* * * * *" else 1))
+    assert sum(run.count for run in store.rows.values()) == timedelta(days=365) // period
     assert [run.scheduled_for for run in store.rows.values() if run.state == "pending"] == [now - MINUTE]
+
+
+def test_a_stretch_that_was_counted_goes_on_in_a_counted_row_of_its_own() -> None:
+    store = Store(Schedule(name="often", cron="* * * * *"), PlanState(NOON, NOON, paused=True))
+    for minutes in (5_000, 5_001, 5_002, 9_000):
+        store.until_planned(NOON + minutes * MINUTE)
+    counts = [(run.scheduled_for - NOON) // MINUTE for run in store.rows.values() if run.last_scheduled_for]
+    assert (counts, len(store.rows)) == ([1, 5_001], 1_002)
+    store.assert_each_has_one_run(NOON, NOON + 9_000 * MINUTE)
 
 
 def test_a_plan_never_makes_more_than_a_thousand_rows() -> None:
@@ -300,7 +312,7 @@ STEPS = st.tuples(st.sampled_from([1, 20, 61, 600, 2_400]), st.booleans(), st.bo
         }
     ),
     steps=st.lists(STEPS, min_size=1, max_size=8),
-    limits=st.sampled_from([(1_000, 1_000, 1_000), (7, 5, 50), (3, 2, 40), (5, 40, 60)]),
+    limits=st.sampled_from([(1_000, 1_000, 2_000), (7, 5, 50), (3, 2, 40), (5, 40, 60)]),
 )
 @pytest.mark.usefixtures("passing_seconds")
 def test_planning_in_any_number_of_calls_gives_each_instant_exactly_one_run(
@@ -309,9 +321,8 @@ def test_planning_in_any_number_of_calls_gives_each_instant_exactly_one_run(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plan_rows, "MOST_ROWS", limits[0])
         patch.setattr(plan_rows, "LONGEST_STRETCH", limits[1])
-        patch.setattr(planning, "MOST_EXAMINED", limits[2])
+        patch.setattr(planning, "UNDECIDED", limits[2])
         patch.setattr(planning, "MOST_CAUGHT_UP", limits[1])
-        patch.setattr(planning, "_HELD_BACK", limits[2] // 2)
         store = Store(a_schedule("any", trigger, **policies), PlanState(NOON, NOON))
         now = NOON
         for seconds, paused, unfinished in steps:

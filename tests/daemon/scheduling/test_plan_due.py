@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Row, insert, update
+from sqlalchemy import Row, delete, insert, update
 from sqlalchemy.exc import IntegrityError
 
 from daemon.definitions.schedule import Schedule
@@ -50,14 +50,31 @@ def count(row: Row[Any]) -> int:
     return number
 
 
-def reopen(store: Store, planned_until: datetime) -> None:
-    """As if the last five instants of a long stretch had not been planned yet."""
+PERIOD = timedelta(seconds=20)
+
+
+def reopen(store: Store, last: datetime, instants: int, *, of_stretch: int) -> None:
+    """As if so many instants, the last ones, had not been planned yet."""
     values = {
-        "planned_until": planned_until,
-        "next_due": planned_until + timedelta(seconds=1),
-        "stretch_count": schedule.c.stretch_count - 5,
+        "planned_until": last - instants * PERIOD,
+        "next_due": last - (instants - 1) * PERIOD,
+        "stretch_count": schedule.c.stretch_count - of_stretch,
     }
     store.do(lambda connection: connection.execute(update(schedule).values(**values)))
+
+
+def a_long_stretch(store: Store) -> tuple[Schedule, Row[Any]]:
+    """Plan a stretch of 1,010 instants that grew by the last eight of them; return the counted row of these."""
+    poll = a_schedule("poll", Every(20.0))
+    store.sync(poll)
+    overdue(store, "poll", 20.0 * 1_010 + 10)
+    store.shift(schedule, paused_at=-1.0)
+    assert planned_through(store, poll) == 1_010
+    last = store.runs()[-1].scheduled_for
+    store.do(lambda connection: connection.execute(delete(run).where(run.c.scheduled_for > last - 8 * PERIOD)))
+    reopen(store, last, 8, of_stretch=0)
+    assert planned_through(store, poll) == 8
+    return poll, store.runs()[-1]
 
 
 def test_each_instant_has_one_run_and_the_schedule_moves_on(store: Store) -> None:
@@ -94,37 +111,36 @@ def test_a_paused_schedule_records_its_instants(store: Store) -> None:
     assert store.planned(poll) == {"paused": 2}
 
 
-def test_a_long_stretch_ends_in_one_counted_row_that_grows(store: Store) -> None:
-    """Rule 13: beyond 1,000 in one stretch."""
-    poll = a_schedule("poll", Every(1.0))
+def test_beyond_the_newest_thousand_of_a_stretch_there_is_one_counted_row(store: Store) -> None:
+    """Rule 13."""
+    poll = a_schedule("poll", Every(20.0))
     store.sync(poll)
-    overdue(store, "poll", 1500.0)
-    store.shift(schedule, paused_at=-1500.0)
-    instants = planned_through(store, poll)
-    counted = store.runs()[-1]
-    number = count(counted)
-    assert len(store.runs()) == 1001
-    assert counted.last_scheduled_for - counted.scheduled_for == timedelta(seconds=number - 1)
-    assert instants == 1000 + number
+    overdue(store, "poll", 20.0 * 1_500 + 10)
+    store.shift(schedule, paused_at=-1.0)
+    assert planned_through(store, poll) == 1_500
+    counted, *own = store.runs()
+    assert (count(counted), counted.last_scheduled_for - counted.scheduled_for) == (500, 499 * PERIOD)
+    assert [count(row) for row in own] == [1] * 1_000
+    assert own[0].scheduled_for == counted.last_scheduled_for + PERIOD
 
-    reopen(store, counted.last_scheduled_for - timedelta(seconds=5))
-    shrunk = update(run).where(run.c.id == counted.id).values(count=number - 5)
+
+def test_a_stretch_that_grows_does_so_in_one_counted_row(store: Store) -> None:
+    """Rule 13."""
+    poll, counted = a_long_stretch(store)
+    rows = len(store.runs())
+    assert (count(counted), counted.last_scheduled_for - counted.scheduled_for) == (8, 7 * PERIOD)
+    reopen(store, counted.last_scheduled_for, 5, of_stretch=5)
+    shrunk = update(run).where(run.c.id == counted.id).values(count=3)
     store.do(lambda connection: connection.execute(shrunk))
-    again = planned_through(store, poll)
-    assert again >= 5
-    assert count(store.run(counted.id)) == number - 5 + again
-    assert len(store.runs()) == 1001
+    assert planned_through(store, poll) == 5
+    assert count(store.run(counted.id)) == 8
+    assert len(store.runs()) == rows
 
 
 def test_a_counted_row_that_is_gone_is_told_and_nothing_is_written(store: Store) -> None:
-    poll = a_schedule("poll", Every(1.0))
-    store.sync(poll)
-    overdue(store, "poll", 1500.0)
-    store.shift(schedule, paused_at=-1500.0)
-    planned_through(store, poll)
-    counted = store.runs()[-1]
+    poll, counted = a_long_stretch(store)
     store.do(lambda connection: connection.execute(update(run).where(run.c.id == counted.id).values(trigger="manual")))
-    reopen(store, counted.last_scheduled_for - timedelta(seconds=5))
+    reopen(store, counted.last_scheduled_for, 5, of_stretch=5)
     before = store.everything()
     with pytest.raises(PlanningFailed, match="expected one row that counts its skipped instants"):
         store.plan(poll)

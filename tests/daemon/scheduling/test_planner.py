@@ -1,6 +1,6 @@
 """The planner of a replica: transaction by transaction, and only by a clock that can be trusted (rule 13)."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -31,11 +31,11 @@ class Story:
         self.replica = replica
         self.store = store
         known = {schedule.name: schedule for schedule in replica.application.schedules}
-        self._planner = Planner(store, "shop", known, self.facts.append, wall_clock)
+        self.planner = Planner(store, "shop", known, self.facts.append, wall_clock)
         store.writes = 0
 
-    async def plan(self, stopping: Callable[[], bool] = lambda: False) -> bool:
-        return await self._planner.plan(self.store.clock.now, stopping=stopping)
+    async def plan(self) -> bool:
+        return await self.planner.plan(self.store.clock.now)
 
     async def planned(self) -> int:
         return len(await self.replica.runs())
@@ -54,21 +54,17 @@ def four_schedules() -> Schedules:
     return schedules
 
 
-async def test_all_that_is_due_is_planned_in_bounded_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(planning, "MOST_SCHEDULES", 1)
+async def test_each_call_plans_one_bounded_transaction_and_says_whether_there_is_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(planning, "MOST_SCHEDULES", 2)
     async with a_story(four_schedules()) as story:
         story.store.clock.set(TWO_O_CLOCK)
-        assert await story.plan() is True
-        assert await story.planned() == 4
-        assert story.store.writes == 5
-
-
-async def test_a_replica_that_stops_plans_no_further_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(planning, "MOST_SCHEDULES", 1)
-    async with a_story(four_schedules()) as story:
-        story.store.clock.set(TWO_O_CLOCK)
-        await story.plan(stopping=lambda: story.store.writes >= 2)
-        assert await story.planned() == 2
+        seen = []
+        for _ in range(3):
+            assert await story.plan() is True
+            seen.append((await story.planned(), story.planner.has_more, story.store.writes))
+        assert seen == [(2, True, 1), (4, True, 2), (4, False, 3)]
 
 
 async def test_each_unreadable_definition_is_reported_once_with_its_schedule_and_holds_up_no_other() -> None:
@@ -134,7 +130,7 @@ async def test_a_clock_that_jumps_between_the_look_and_the_transaction_is_seen_t
         await story.plan()
         looked_up = story.store.clock.now
         story.store.clock.set("2026-07-01T02:30:00Z")
-        assert await story._planner.plan(looked_up, stopping=lambda: False) is True
+        assert await story.planner.plan(looked_up) is True
         assert await story.planned() == 0
         assert len(story.facts) == 1
 

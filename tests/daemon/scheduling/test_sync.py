@@ -82,6 +82,7 @@ def test_a_change_of_anything_but_the_timing_leaves_the_instants_alone(store: St
     [
         ({"cron": "0 2 * * *"}, {"cron": "0 00  02 * JAN-DEC 0-7"}),
         ({"every": 90}, {"every": "1m 30s", "timezone": "Europe/Berlin"}),
+        ({"cron": "0 2 * * *", "timezone": "Europe/Kiev"}, {"cron": "00 2 * * *", "timezone": "Europe/Kyiv"}),
         ({"at": "2100-01-01T00:00:00Z"}, {"at": "2100-01-01T01:00:00+01:00"}),
         ({"every": 60, "starts": PAST}, {"every": 60.0, "starts": "2020-01-01T03:00:00+03:00"}),
     ],

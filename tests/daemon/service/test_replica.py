@@ -73,7 +73,7 @@ async def test_what_a_clock_that_had_jumped_put_off_starts_as_soon_as_the_time_c
         await store.write(lambda connection: connection.execute(update(run_table).values(available_at=now())))
         store.clock.set(ONE_O_CLOCK)
         with monkeypatch.context() as jumped:
-            jumped.setattr(replica.replica._planner, "trusts", lambda _: False)
+            jumped.setattr(replica.replica.planner, "trusts", lambda _: False)
             await replica.tick()
             (run,) = await replica.runs()
             assert run.state == "pending"
