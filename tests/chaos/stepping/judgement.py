@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, Engine, text
 
@@ -104,7 +104,8 @@ def _note_steps(site: SteppedSite, result: Result, early: int, misjudged: int) -
 
 def _endings(connection: Connection) -> dict[int, datetime]:
     """Return when each run ended."""
-    return dict(connection.execute(text("SELECT run, max(at) FROM ending GROUP BY run")))
+    rows = connection.execute(text("SELECT run, max(at) FROM ending GROUP BY run"))
+    return {run: at.astimezone(UTC) for run, at in rows}
 
 
 def problems(stepped: Stepped) -> list[str]:
