@@ -28,7 +28,7 @@ class RevisionTaken(DaemonError):
 
 
 class NotRecordable(DaemonError, ValueError):
-    """A name or a reason that cannot be recorded as it is."""
+    """A name, a reason or parameters that cannot be recorded as they are."""
 
 
 class SchemaNotReady(DaemonError):

@@ -14,6 +14,7 @@ from .job import Job
 from .schedule import Schedule
 from .values.names import check_name, refuse_twice
 from .values.refusal import refused_at
+from .values.tables import refuse_large
 
 _LONGEST_LEASE = 255 - len("run///") - len(str(2**63))
 """What an application's and a schedule's name may have together, so that the lease of a run fits
@@ -106,6 +107,7 @@ def make_application(name: object, schedules: Iterable[Schedule], place: Place, 
             raise DefinitionError(own, "it has no job", "add a function or a command")
         with refused_at(own):
             refuse_twice("job", [job.name for job in schedule.jobs])
+            refuse_large(schedule.params)
         if len(application) + len(schedule.name) > _LONGEST_LEASE:
             remedy = f"they name a lease, and may have {_LONGEST_LEASE} characters together"
             raise DefinitionError(own, f'its name and that of the application "{application}" are too long', remedy)

@@ -13,6 +13,8 @@ from ..instants import format_instant
 
 BRIEF_VARIABLE = "LEASED_BRIEF"
 """The environment variable that holds a function child's brief, as JSON."""
+PARAMS_VARIABLE, PARAMS_FILE_VARIABLE = "LEASED_PARAMS", "LEASED_PARAMS_FILE"
+"""The variables that hold the parameters as JSON, or the path of a file that does, where they are too long for one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,29 +40,29 @@ class Brief:
     """The digest of what execution reads of the schedule (rule 22)."""
 
     def to_json(self) -> str:
-        """Return the brief as JSON, for a function child."""
-        return json.dumps({**asdict(self), "scheduled_for": format_instant(self.scheduled_for)})
+        """Return the brief as JSON, for a function child, without the parameters."""
+        return json.dumps({**asdict(self), "params": None, "scheduled_for": format_instant(self.scheduled_for)})
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Return the brief that `to_json` wrote."""
+    def from_json(cls, text: str, params: Mapping[str, Any]) -> Self:
+        """Return the brief that `to_json` wrote, of a run with these parameters."""
         fields = json.loads(text)
         return cls(
             **{
                 **fields,
+                "params": params,
                 "scheduled_for": datetime.fromisoformat(fields["scheduled_for"]),
                 "grant": Grant(**fields["grant"]),
             }
         )
 
     def environment(self) -> dict[str, str]:
-        """Return the variables that describe the attempt to a command, and that a fence needs."""
+        """Return the variables that describe the attempt to a command, and that a fence needs, but for the parameters."""
         return {
             "LEASED_SCHEDULE": self.schedule,
             "LEASED_SCHEDULED_FOR": format_instant(self.scheduled_for),
             "LEASED_RUN": str(self.run_id),
             "LEASED_ATTEMPT": str(self.attempt),
-            "LEASED_PARAMS": json.dumps(dict(self.params)),
             "LEASED_IDEMPOTENCY_KEY": self.idempotency_key,
             "LEASE_NAME": self.grant.name,
             "LEASE_TOKEN": str(self.grant.token),

@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 from ..definitions.sources.load import load, stamp_of
 from ..errors import DaemonError, DefinitionError
 from .brief import BRIEF_VARIABLE, Brief
+from .params import received
 from .processes.trust_page import read_trust
 from .reports import Failure, FileChanged, ReportPipe
 from .run import LOGGER, AsyncRun, Run
@@ -39,7 +40,7 @@ def main() -> int:
     keeper = os.getppid()
     die_with(keeper)
     signal.signal(signal.SIGTERM, _exit_on_signal)
-    brief = Brief.from_json(os.environ.pop(BRIEF_VARIABLE))
+    brief = Brief.from_json(os.environ.pop(BRIEF_VARIABLE), received(os.environ))
     descriptor, _, page = os.environ.pop("LEASED_TRUST").partition(":")
     trust, pipe = _inherited(descriptor), ReportPipe(_inherited(os.environ.pop("LEASED_REPORT_FD")))
     place, number = map(int, page.split(":"))

@@ -16,6 +16,7 @@ from ..states import JobOutcome
 from .brief import BRIEF_VARIABLE, Brief
 from .outcome import Outcome
 from .output import Output
+from .params import hand_over
 from .processes.child import FUNCTION_CHILD, Child, ChildEnd
 from .processes.identity import ProcessIdentity
 from .processes.trust_page import TrustPage
@@ -70,8 +71,9 @@ class ChildAttempt:
     async def prepare(
         cls, job: Job, brief: Brief, *, trust: TrustPage, folder: str, listeners: Listeners
     ) -> "ChildAttempt":
-        """Start the keeper; the child itself waits for `go`. Raises `ChildNotStarted`."""
+        """Start the keeper; the child itself waits for `go`. Raises `ChildNotStarted`, `Shortage` or `OSError`."""
         environment = {**os.environ, **job.env, **brief.environment()}
+        params_file = hand_over(brief.params, environment)
         if job.function is not None:
             environment[BRIEF_VARIABLE] = brief.to_json()
         child = await Child.spawn(
@@ -80,6 +82,7 @@ class ChildAttempt:
             env=environment,
             trust=trust,
             report=True,
+            remove=params_file,
             on_output=listeners.output,
             on_progress=listeners.progress,
         )

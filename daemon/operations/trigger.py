@@ -7,7 +7,9 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from ..definitions.codec import read_schedule
-from ..errors import NotFound
+from ..definitions.values.refusal import Refusal
+from ..definitions.values.tables import refuse_large
+from ..errors import NotFound, NotRecordable
 from ..scheduling.lease_names import lease_name
 from ..scheduling.plan import waits_for_predecessor
 from ..store import statements
@@ -31,7 +33,7 @@ def trigger(
     """Write a run on request and return its id; it waits for an unfinished run, and is never
     dropped.
 
-    Raises `NoSuchSchedule`, and `NotRecordable` for a name or reason that cannot be kept.
+    Raises `NoSuchSchedule`, and `NotRecordable` for a name, a reason or parameters that cannot be kept.
     """
     recordable("requested_by", requested_by)
     if why is not None:
@@ -47,6 +49,7 @@ def _add(
 ) -> int:
     """Write a run of a schedule whose row is locked, and return its id."""
     application, name, schedule = row.application, row.name, read_schedule(row.definition)
+    params = _small_enough({**schedule.params, **params}) if params else schedule.params
     waits = waits_for_predecessor(schedule.overlap) and bool(
         statements.schedule.still_running(connection, application, [name])
     )
@@ -62,7 +65,7 @@ def _add(
             "state": "pending",
             "lease_name": lease.base,
             "available_at": None if waits else now,
-            "params": json.dumps({**schedule.params, **params}),
+            "params": json.dumps(params),
             "requested_by": requested_by,
             "requested_why": why,
             "digest": row.run_digest,
@@ -72,6 +75,14 @@ def _add(
     if lease.per_run:
         statements.run.name_leases(connection, application, name, lease.base, per_run=True, digest=row.run_digest)
     return run_id
+
+
+def _small_enough(params: Mapping[str, Any]) -> Mapping[str, Any]:
+    try:
+        refuse_large(params)
+    except Refusal as error:
+        raise NotRecordable(f"params: {'; '.join(map(str, error.args))}") from None
+    return params
 
 
 def trigger_now(connection: Connection, application: str, names: Iterable[str]) -> list[int]:

@@ -1,13 +1,13 @@
 """Variables that begin with LEASED_: settings, those that children get, and unknown ones."""
 
 from collections.abc import Iterable, Mapping, MutableMapping
-from typing import get_args
-
-from pydantic import SecretStr
-from pydantic.fields import FieldInfo
+from typing import TYPE_CHECKING, get_args
 
 from ..errors import DaemonError
 from ..text import suggestion
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
 
 PREFIX = "LEASED_"
 SUPERVISOR_FD = "LEASED_SUPERVISOR_FD"
@@ -25,6 +25,7 @@ _FOR_CHILDREN = frozenset(
         "IDEMPOTENCY_KEY",
         "KEEPER",
         "PARAMS",
+        "PARAMS_FILE",
         "REPORT_FD",
         "RUN",
         "SCHEDULE",
@@ -47,8 +48,10 @@ def variable_of(setting: str) -> str:
     return f"{PREFIX}{setting.upper()}"
 
 
-def withhold_secrets(environment: MutableMapping[str, str], settings: Mapping[str, FieldInfo]) -> None:
+def withhold_secrets(environment: MutableMapping[str, str], settings: "Mapping[str, FieldInfo]") -> None:
     """Take the secret settings, and what names files that hold them, out of ``environment``, which jobs inherit."""
+    from pydantic import SecretStr  # noqa: PLC0415 - `leased --help` comes here too, and loads little
+
     for name, field in settings.items():
         if SecretStr in (field.annotation, *get_args(field.annotation)):
             for variable in (variable_of(name), f"{variable_of(name)}_FILE"):

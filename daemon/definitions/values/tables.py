@@ -9,6 +9,8 @@ from pydantic import BeforeValidator, Field
 from .refusal import Refusal, shown
 
 DEEPEST_TABLE = 100
+MOST_BYTES = 1_000_000
+"""Of the parameters of a run, as JSON."""
 
 
 def read_table(value: object) -> dict[str, Any]:
@@ -26,6 +28,14 @@ def read_table(value: object) -> dict[str, Any]:
         remedy = "only strings, numbers, true and false, lists and tables are kept; write others as strings"
         raise Refusal(f"a value in it cannot be stored ({error})", remedy) from None
     return dict(json.loads(text))
+
+
+def refuse_large(params: Mapping[str, Any]) -> None:
+    """Raise `Refusal` if these parameters of a run are larger than a run may have."""
+    size = len(json.dumps(dict(params)))
+    if size > MOST_BYTES:
+        problem = f"the parameters have {size:,} bytes as JSON, but {MOST_BYTES:,} are the most"
+        raise Refusal(problem, "keep what is larger elsewhere, and pass its address", field="params")
 
 
 def _is_deeper(value: object, levels: int) -> bool:

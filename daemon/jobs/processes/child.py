@@ -15,7 +15,7 @@ from ..reports import Progress
 from ..shortage import Shortage, shortage, shortage_of
 from .child_pipes import ChildPipes, read_chunk
 from .identity import ProcessIdentity, end_leftovers, identity
-from .spawn import ChildNotStarted, KeeperProcess, Step, refusal, start_keeper
+from .spawn import ChildNotStarted, KeeperProcess, Step, never_started, refusal, start_keeper
 from .trust_page import TrustPage
 
 __all__ = ["FUNCTION_CHILD", "Child", "ChildEnd", "ChildNotStarted", "Why"]
@@ -90,6 +90,7 @@ class Child:
         env: Mapping[str, str],
         trust: TrustPage,
         report: bool = False,
+        remove: str | None = None,
         on_output: Callable[[str], None],
         on_progress: Callable[[Progress], None] | None = None,
     ) -> Self:
@@ -97,9 +98,9 @@ class Child:
 
         `env` is the whole environment. `on_output` gets each line that the child prints, in the
         event loop. With `report` (for function children) the child inherits the report pipe and the
-        trust page.
+        trust page. The file `remove` is gone when the child is, also if the replica dies before.
         """
-        kept = start_keeper(argv, cwd, env, trust, report=report)
+        kept = start_keeper(argv, cwd, env, trust, report=report, remove=remove)
         return cls(kept, lambda step, number: refusal(step, number, argv, cwd, env), on_output, on_progress)
 
     async def go(self) -> None:
@@ -188,28 +189,12 @@ class Child:
         result = {"status": None, "signal": None, "leftovers": 0, **self._result}
         output = self._pipes.output
         if not self._started.done():
-            self._started.set_result(self._never_started(str(result["why"]), output.tail))
+            self._started.set_result(never_started(result["why"], self._kept.process.returncode, output.tail))
         if result["leftovers"]:
             output.note(f"processes that the job left running were killed: {result['leftovers']}")
         output.feed(b"", last=True)
         error = self._refusal or self._pipes.failure
         return ChildEnd(tail=output.tail, error=error, file_changed=self._pipes.file_changed, **result)
-
-    def _never_started(self, why: str, printed: str) -> ChildNotStarted | Shortage:
-        """Return why the keeper never started the child: on request, or because it could not live itself."""
-        if why != "abandoned":
-            return ChildNotStarted(f"the child ended before it was started ({why})")
-        said = [line for line in printed.splitlines() if line.strip() and not line.startswith("leased: ")]
-        status = self._kept.process.returncode
-        how = f"was killed by signal {-status}" if status < 0 else f"exited with status {status}"
-        return Shortage(
-            f"the job's keeper {how} before the job could be started, so no attempt is used up; "
-            + (
-                f"it said: {said[-1].strip()}"
-                if said
-                else "see whether the machine is out of memory (`free -m`, `dmesg`)"
-            )
-        )
 
     async def _end_what_is_left(self) -> None:
         """End the tree of a keeper that died without an answer.

@@ -1,8 +1,8 @@
 """The keeper: the small process around each child that ends its tree when trust ends (rule 20).
 
-Run as `python -I -S keeper.py CONTROL TRUST REPORT LIMIT PARENT`: a socket to the replica, the address
+Run as `python -I -S keeper.py CONTROL TRUST REPORT LIMIT PARENT REMOVE`: a socket to the replica, the address
 of the trust page, the report pipe or -1, how many descriptors the child may open or -1 for as many as
-the keeper, and the replica's process id. The first three are inherited descriptors. It imports only
+the keeper, the replica's process id, and the path of a file to remove at the end or nothing. The first three are inherited descriptors. It imports only
 the standard library, and little of that. The replica sends `go <hex of cwd and argv, NUL between>`,
 `stop <kill_after>` or `kill`; the keeper answers with lines of JSON: `refused`, `started`,
 `ending`, `stuck`, `ended`.
@@ -210,6 +210,14 @@ class Keeper:
             self.closed = True
 
 
+def remove(path: str) -> None:
+    """Remove a file that is there for the child alone."""
+    try:
+        os.unlink(path)  # noqa: PTH108 (no pathlib here)
+    except OSError:
+        return
+
+
 def main() -> None:
     """Become a subreaper that ignores signals, then keep the child."""
     control, report, limit, parent = (int(sys.argv[place]) for place in (1, 3, 4, 5))
@@ -222,7 +230,11 @@ def main() -> None:
             os.set_inheritable(descriptor, False)
     if LINUX:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    Keeper(control, (trust, place, number), report, limit, parent).keep()
+    try:
+        Keeper(control, (trust, place, number), report, limit, parent).keep()
+    finally:
+        if sys.argv[6]:
+            remove(sys.argv[6])
 
 
 if __name__ == "__main__":

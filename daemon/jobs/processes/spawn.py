@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, assert_never
 
 from ...errors import DaemonError
-from ..shortage import shortage
+from ..shortage import Shortage, shortage
 from .descriptors import left_over, limit_of_children
 from .trust_page import TrustPage
 
@@ -37,9 +37,11 @@ class KeeperProcess:
     control: socket.socket
     printed: int
     reported: int | None
+    remove: str | None
 
     def close(self) -> None:
-        """Close our ends; a keeper that still runs ends its tree and itself."""
+        """Close our ends; a keeper that still runs ends its tree and itself. One that was killed has removed no file."""
+        _unlink(self.remove)
         self.control.close()
         os.close(self.printed)
         if self.reported is not None:
@@ -47,43 +49,75 @@ class KeeperProcess:
 
 
 def start_keeper(
-    argv: Sequence[str], cwd: str | None, env: Mapping[str, str], trust: TrustPage, *, report: bool
+    argv: Sequence[str],
+    cwd: str | None,
+    env: Mapping[str, str],
+    trust: TrustPage,
+    *,
+    report: bool,
+    remove: str | None = None,
 ) -> KeeperProcess:
     """Start a keeper in a session of its own; raises ChildNotStarted, or Shortage if the machine lacks
     what that takes. Takes a millisecond or two.
 
     With `report` the child inherits the report pipe and the trust page too; LEASED_REPORT_FD holds
-    the number of the descriptor, LEASED_TRUST the address of the page.
+    the number of the descriptor, LEASED_TRUST the address of the page. The keeper removes the file
+    `remove` at its end.
     """
+    try:
+        return _started(_order(argv, cwd), env, trust, report=report, remove=remove)
+    except ChildNotStarted:
+        _unlink(remove)
+        raise
+    except (OSError, ValueError, MemoryError) as error:
+        _unlink(remove)
+        raise shortage(error) or ChildNotStarted(f"could not start a keeper for {argv[0]}: {error}") from error
+
+
+def _started(
+    order: bytes, env: Mapping[str, str], trust: TrustPage, *, report: bool, remove: str | None
+) -> KeeperProcess:
+    with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
+        left_over(trust.fd)
+        control, keepers_control = socket.socketpair()
+        ours.callback(control.close)
+        theirs.callback(keepers_control.close)
+        printed, prints = _pipe(ours, theirs)
+        reported, reports = _pipe(ours, theirs) if report else (None, -1)
+        inherited = [keepers_control.fileno(), trust.fd, *([reports] if report else [])]
+        descriptors = {"LEASED_REPORT_FD": str(reports), "LEASED_TRUST": trust.address} if report else {}
+        told = (keepers_control.fileno(), trust.address, reports, limit_of_children(), os.getpid(), remove or "")
+        process = subprocess.Popen(  # noqa: S603 (running commands is what this program is for)
+            [sys.executable, "-I", "-S", KEEPER, *map(str, told)],
+            stdin=subprocess.DEVNULL,
+            stdout=prints,
+            stderr=prints,
+            env={**env, **descriptors},
+            pass_fds=inherited,
+            start_new_session=True,
+        )
+        control.setblocking(False)
+        ours.pop_all()
+    return KeeperProcess(process, order, control, printed, reported, remove)
+
+
+def _order(argv: Sequence[str], cwd: str | None) -> bytes:
     words = [os.fsencode(word) for word in (os.path.abspath(cwd or "."), *argv)]  # noqa: PTH100 (no link is resolved)
     if not argv or any(b"\0" in word for word in words):
         raise ChildNotStarted(f"not a command: {list(argv)!r} is empty or contains a NUL character")
-    order = b"go " + b"\0".join(words).hex().encode() + b"\n"
-    try:
-        with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
-            left_over(trust.fd)
-            control, keepers_control = socket.socketpair()
-            ours.callback(control.close)
-            theirs.callback(keepers_control.close)
-            printed, prints = _pipe(ours, theirs)
-            reported, reports = _pipe(ours, theirs) if report else (None, -1)
-            inherited = [keepers_control.fileno(), trust.fd, *([reports] if report else [])]
-            descriptors = {"LEASED_REPORT_FD": str(reports), "LEASED_TRUST": trust.address} if report else {}
-            told = (keepers_control.fileno(), trust.address, reports, limit_of_children(), os.getpid())
-            process = subprocess.Popen(  # noqa: S603 (running commands is what this program is for)
-                [sys.executable, "-I", "-S", KEEPER, *map(str, told)],
-                stdin=subprocess.DEVNULL,
-                stdout=prints,
-                stderr=prints,
-                env={**env, **descriptors},
-                pass_fds=inherited,
-                start_new_session=True,
-            )
-            control.setblocking(False)
-            ours.pop_all()
-    except (OSError, ValueError, MemoryError) as error:
-        raise shortage(error) or ChildNotStarted(f"could not start a keeper for {argv[0]}: {error}") from error
-    return KeeperProcess(process, order, control, printed, reported)
+    return b"go " + b"\0".join(words).hex().encode() + b"\n"
+
+
+def never_started(why: str, status: int, printed: str) -> ChildNotStarted | Shortage:
+    """Return why a keeper that has ended never started its child: on request, or because it could not live itself."""
+    if why != "abandoned":
+        return ChildNotStarted(f"the child ended before it was started ({why})")
+    said = [line for line in printed.splitlines() if line.strip() and not line.startswith("leased: ")]
+    how = f"was killed by signal {-status}" if status < 0 else f"exited with status {status}"
+    return Shortage(
+        f"the job's keeper {how} before the job could be started, so no attempt is used up; "
+        + (f"it said: {said[-1].strip()}" if said else "see whether the machine is out of memory (`free -m`, `dmesg`)")
+    )
 
 
 def refusal(step: Step, number: int, argv: Sequence[str], cwd: str | None, env: Mapping[str, str]) -> str:
@@ -110,6 +144,12 @@ def _command_refusal(command: str, number: int, env: Mapping[str, str]) -> str:
             return f'not a program: {command} (a script needs a first line like "#!/bin/sh")'
         case _:
             return f"can't run {command}: {os.strerror(number)}"
+
+
+def _unlink(path: str | None) -> None:
+    if path is not None:
+        with contextlib.suppress(OSError):
+            os.unlink(path)  # noqa: PTH108 - as it came
 
 
 def _pipe(ours: contextlib.ExitStack, theirs: contextlib.ExitStack) -> tuple[int, int]:

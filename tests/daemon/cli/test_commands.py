@@ -97,6 +97,15 @@ def test_trigger_records_who_and_why(leased: Leased) -> None:
     assert (shown["state"], shown["items"]) == ("pending", [])
 
 
+def test_trigger_takes_parameters_from_a_file_for_those_that_no_command_line_holds(
+    leased: Leased, folder: Path
+) -> None:
+    leased("sync", "shop.py")
+    (folder / "large.json").write_text(json.dumps({"rows": "x" * 900_000}))
+    leased("trigger", "nightly", "--params", "@large.json")
+    assert len(leased("show", "1", "--json").document["params"]["rows"]) == 900_000
+
+
 def test_trigger_asks_which_application_where_several_have_the_schedule(leased: Leased, folder: Path) -> None:
     (folder / "bank.py").write_text((folder / "shop.py").read_text().replace('"shop"', '"bank"'))
     leased("sync", "shop.py")

@@ -165,6 +165,10 @@ def test_a_lambda_with_a_name_is_a_job() -> None:
         (lambda s: one(tags="a"), 'tags: "a" is not a list of strings'),
         (lambda s: one(params={"when": NOON}), "params: a value in it cannot be stored"),
         (lambda s: one(params={"x": float("nan")}), "params: a value in it cannot be stored"),
+        (
+            lambda s: one(params={"rows": "x" * 1_000_000}),
+            'schedule "nightly", params: the parameters have 1,000,012 bytes as JSON, but 1,000,000 are the most',
+        ),
         (lambda s: one(lock="run/shop/x"), 'lock: "run/shop/x" begins with "run/", which belongs to the daemon'),
         (lambda s: one(lock="disk", overlap="allow"), "lock: under one lock its runs cannot overlap"),
         (lambda s: one(jitter="2m", start_within="1m"), "jitter: a run could come later than start_within allows"),

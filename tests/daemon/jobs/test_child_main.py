@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from daemon.definitions.sources.load import load
+from daemon.definitions.values.tables import MOST_BYTES
 from daemon.jobs.brief import BRIEF_VARIABLE, Brief
+from daemon.jobs.params import LONGEST_VARIABLE, hand_over
 from daemon.jobs.processes.child import FUNCTION_CHILD, Child, ChildEnd
 from daemon.jobs.processes.trust_page import TrustPage
 from daemon.jobs.reports import Progress
@@ -34,7 +36,7 @@ def good(run: Run) -> None:
     run.ensure(at_least="1s")
     run.progress(1, 2, run.schedule)
     run.log.info("token %d", run.token)
-    print(run.params, os.environ.get("LEASED_BRIEF"), os.environ.get("LEASED_REPORT_FD"))
+    print(len(run.params["large"]) if "large" in run.params else run.params, os.environ.get("LEASED_BRIEF"), os.environ.get("LEASED_REPORT_FD"))
 
 @nightly.job()
 def bad(run: Run) -> None:
@@ -98,12 +100,14 @@ class Story:
 
     async def begin(self, brief: Brief, page: TrustPage) -> Child:
         env = {**os.environ, "PYTHONPATH": str(ROOT), **brief.environment(), BRIEF_VARIABLE: brief.to_json()}
+        remove = hand_over(brief.params, env)
         child = await Child.spawn(
             FUNCTION_CHILD,
             cwd=str(self.folder),
             env=env,
             trust=page,
             report=True,
+            remove=remove,
             on_output=lambda _line: self.up.set(),
             on_progress=self.progress.append,
         )
@@ -233,3 +237,11 @@ async def test_a_function_dies_with_its_keeper(story: Story) -> None:
     os.kill(child.keeper.pid, signal.SIGKILL)
     assert (await child.wait()).why == "abandoned"
     page.close()
+
+
+@pytest.mark.parametrize("size", [LONGEST_VARIABLE - 30, LONGEST_VARIABLE, MOST_BYTES - 20])
+async def test_a_function_gets_parameters_of_up_to_a_million_bytes(story: Story, size: int) -> None:
+    story.brief = replace(story.brief, params={"large": "x" * size})
+    ended = await story.run("good")
+    assert (ended.status, ended.error) == (0, None), ended
+    assert f"{size} None None" in ended.tail

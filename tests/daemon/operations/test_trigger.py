@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from daemon.definitions.values.tables import MOST_BYTES
+from daemon.errors import NotRecordable
 from daemon.operations.trigger import NoSuchSchedule, trigger
 from tests.support.store import Store, a_schedule
 
@@ -25,6 +27,19 @@ def test_a_manual_run_is_due_at_once_and_says_who_asked_and_why(store: Store) ->
     assert (row.trigger, row.requested_by, row.requested_why) == ("manual", "ada", "a test")
     assert json.loads(row.params) == {"shop": 7, "deep": True}
     assert [one.run_id for one in store.claim("daily")] == [run_id]
+
+
+def test_parameters_of_up_to_a_million_bytes_are_taken_and_larger_ones_refused_with_their_size(store: Store) -> None:
+    store.sync(a_schedule("daily", params={"shop": 7}))
+    frame = len(json.dumps({"shop": 7, "rows": ""}))
+    run_id = store.do(trigger, "shop", "daily", requested_by="ada", params={"rows": "x" * (MOST_BYTES - frame)})
+    assert len(store.run(run_id).params) == MOST_BYTES
+    with pytest.raises(NotRecordable) as told:
+        store.do(trigger, "shop", "daily", requested_by="ada", params={"rows": "x" * (MOST_BYTES - frame + 1)})
+    assert str(told.value) == (
+        "params: the parameters have 1,000,001 bytes as JSON, but 1,000,000 are the most; keep what is larger "
+        "elsewhere, and pass its address"
+    )
 
 
 def test_a_manual_run_waits_behind_an_unfinished_one_and_is_never_dropped(store: Store) -> None:

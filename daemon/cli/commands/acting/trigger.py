@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -24,7 +25,9 @@ def trigger(
     by: Annotated[
         str | None, typer.Option(metavar="WHO", help="Who requests it; by default the user and the host.")
     ] = None,
-    params: Annotated[str | None, typer.Option(metavar="JSON", help="Parameters of the run: a JSON object.")] = None,
+    params: Annotated[
+        str | None, typer.Option(metavar="JSON", help="Parameters of the run: a JSON object, or @FILE that holds one.")
+    ] = None,
     database: Database = None,
     as_json: Json = False,
 ) -> None:
@@ -61,7 +64,9 @@ def _params(text: str | None) -> Mapping[str, Any] | None:
     if text is None:
         return None
     try:
-        given = json.loads(text)
+        given = json.loads(Path(text[1:]).read_text() if text.startswith("@") else text)
+    except OSError as error:
+        raise Misused(f"--params {text} cannot be read: {error.strerror}") from None
     except ValueError as error:
         raise Misused(f"--params is not valid JSON: {error}") from None
     if not isinstance(given, dict):

@@ -1,0 +1,115 @@
+"""The parameters of a run on their way to a child: in its environment, or in a file that is gone at the end."""
+
+import json
+import os
+import signal
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daemon.jobs.params import LONGEST_VARIABLE, hand_over, received
+from daemon.jobs.processes.child import Child, ChildEnd, ChildNotStarted
+from daemon.jobs.processes.spawn import start_keeper
+from lease.clock import boottime
+from tests.daemon.jobs.trust import a_page
+from tests.support.waiting import LIMIT
+
+pytestmark = pytest.mark.anyio
+
+LARGE = {"rows": "ä" * 100_000}
+SIZES = 'printf %s "${LEASED_PARAMS-}" | wc -c; cat "${LEASED_PARAMS_FILE-/dev/null}" | wc -c'
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder of temporary files, which is empty in the end."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    yield tmp_path
+    assert files(tmp_path) == 0
+
+
+def files(folder: Path) -> int:
+    return len(list(folder.iterdir()))
+
+
+async def spawned(params: Mapping[str, Any], *argv: str) -> Child:
+    environment = dict(os.environ)
+    path = hand_over(params, environment)
+    page = a_page(boottime() + 3600)
+    return await Child.spawn(argv, cwd=None, env=environment, trust=page, remove=path, on_output=print)
+
+
+async def run(params: Mapping[str, Any], *argv: str) -> ChildEnd:
+    child = await spawned(params, *argv)
+    await child.go()
+    return await child.wait()
+
+
+def test_where_they_fit_they_are_a_variable() -> None:
+    environment = {"LEASED_PARAMS_FILE": "of the job that runs leased"}
+    assert hand_over({"n": 1}, environment) is None
+    assert environment == {"LEASED_PARAMS": '{"n": 1}'}
+    assert received(environment) == {"n": 1}
+
+
+def test_beyond_what_a_variable_may_have_they_are_a_file_of_its_owner_alone() -> None:
+    environment = {"LEASED_PARAMS": "of the job that runs leased"}
+    path = hand_over(LARGE, environment)
+    assert environment == {"LEASED_PARAMS_FILE": path}
+    assert path is not None
+    assert Path(path).stat().st_mode & 0o777 == 0o600
+    assert received(environment) == LARGE
+    Path(path).unlink()
+
+
+@pytest.mark.usefixtures("processes")
+async def test_the_longest_variable_is_one_that_the_system_takes_and_one_more_byte_goes_into_the_file() -> None:
+    longest = LONGEST_VARIABLE - len("LEASED_PARAMS=")
+    fill = longest - len(json.dumps({"x": ""}))
+    assert (await run({"x": "y" * fill}, "sh", "-c", SIZES)).tail.split() == [str(longest), "0"]
+    assert (await run({"x": "y" * (fill + 1)}, "sh", "-c", SIZES)).tail.split() == ["0", str(longest + 1)]
+
+
+@pytest.mark.usefixtures("processes")
+async def test_the_file_goes_also_where_the_keeper_is_killed(folder: Path) -> None:
+    child = await spawned(LARGE, "sleep", "1000")
+    await child.go()
+    assert files(folder) == 1
+    os.kill(child.keeper.pid, signal.SIGKILL)
+    assert (await child.wait()).why == "abandoned"
+    assert files(folder) == 0
+
+
+@pytest.mark.usefixtures("processes")
+async def test_the_file_goes_also_where_the_command_is_never_run() -> None:
+    with pytest.raises(ChildNotStarted, match="not a command"):
+        await spawned(LARGE)
+    missing = await spawned(LARGE, "no-such-command")
+    with pytest.raises(ChildNotStarted, match="command not found"):
+        await missing.go()
+    killed = await spawned(LARGE, "true")
+    killed.kill()
+    for child in (missing, killed):
+        await child.wait()
+
+
+@pytest.mark.usefixtures("processes")
+def test_the_file_goes_also_where_the_replica_dies(folder: Path) -> None:
+    """Its keeper outlives it."""
+    path = hand_over(LARGE, {})
+    kept = start_keeper(["sleep", "1000"], None, dict(os.environ), a_page(boottime() + 3600), report=False, remove=path)
+    kept.control.setblocking(True)
+    kept.control.sendall(kept.order)
+    assert b"started" in kept.control.recv(100)
+    kept.control.close()
+    kept.process.wait(LIMIT)
+    assert files(folder) == 0
+    os.close(kept.printed)
