@@ -59,7 +59,7 @@ def test_where_little_was_missed_nothing_is_counted() -> None:
     change=st.sampled_from(CHANGES),
     fields=st.tuples(
         st.sampled_from(["0", "1", "30", "15,45", "*", "*/7", "*/30", "0-10"]),
-        st.sampled_from(["*", "*/2", "0", "1", "2", "0-3", "1,2,3", "22-1", "9", "*/1"]),
+        st.sampled_from(["*", "*/2", "0", "1", "2", "0-3", "1,2,3", "22-23,0-1", "9", "*/1"]),
         st.sampled_from(["*", "*/2", "29", "30", "1-7", "20-31"]),
     ),
     begin=st.integers(0, 3 * 1440),
