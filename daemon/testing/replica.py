@@ -109,8 +109,7 @@ class ManualReplica:
         return agenda
 
     async def work(self, limit: float = LIMIT) -> list[RunDetail]:
-        """Do all that can be done at the time of the store's clock; return the runs that it
-        executed.
+        """Do all that can be done at the time of the store's clock; return the runs that it executed.
 
         Retries and later instants wait until the test moves the clock. Raises TimeoutError after
         ``limit`` seconds.
@@ -123,8 +122,8 @@ class ManualReplica:
                 if runs.tally.total() == done and not (agenda.due and self.replica.planner.has_more):
                     break  # nothing was claimed: the rest is for later, or for another replica
                 done = runs.tally.total()
-        executed = runs.executed[len(runs.executed) - (done - before) :]
-        return [await self.read(run_id) for run_id in dict.fromkeys(run.run_id for run in executed)]
+        latest = runs.executed[len(runs.executed) - (done - before) :]
+        return [await self.read(run_id) for run_id in dict.fromkeys(run.run_id for run in latest)]
 
     async def wait_for(self, run_id: int, limit: float = LIMIT) -> RunDetail:
         """Wait until this replica has stopped executing a run (it is over, waits for a retry, or is

@@ -30,11 +30,11 @@ from ...telemetry.logs import LOGGER, flush_logs, set_up_logs
 from ...telemetry.notifier import Notifier
 from ..ask import ask_url, prepare
 from ..bring import put_on_top, trigger_all
-from ..confirm import confirm_superseding
 from ..failures import FAILED, INTERRUPTED, Misused, report
 from ..options import File
-from ..progress import PlainView, ProgressView
-from ..run_summary import print_summary
+from ..running.confirm import confirm_superseding
+from ..running.progress import PlainView, ProgressView
+from ..running.run_summary import print_summary
 from ..screen import screen
 from ..setting_flags import with_setting_flags
 

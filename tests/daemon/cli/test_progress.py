@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from daemon.cli.progress import PlainView, ProgressView
+from daemon.cli.running.progress import PlainView, ProgressView
 from daemon.telemetry.facts import JobProgressed, JobSubject, RunCancelled, RunEnded
 from tests.daemon.telemetry.told import JOB, RUN, told
 

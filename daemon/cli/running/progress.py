@@ -20,9 +20,9 @@ from rich.text import Text
 
 from lease.durations import format_duration
 
-from ..states import JobOutcome, RunOutcome
-from ..telemetry.fact_log import ended, introduced, log_fact, recovered
-from ..telemetry.facts import (
+from ...states import JobOutcome, RunOutcome
+from ...telemetry.fact_log import ended, introduced, log_fact, recovered
+from ...telemetry.facts import (
     DatabaseAway,
     DatabaseBack,
     Fact,
@@ -43,7 +43,7 @@ from ..telemetry.facts import (
     SubscriberFailed,
     WriteRefused,
 )
-from ..text import clean, last_line, number
+from ...text import clean, last_line, number
 
 MOST_REMEMBERED = 1_000
 LINE_EVERY = 2.0

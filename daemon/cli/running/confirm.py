@@ -4,15 +4,15 @@ import sys
 
 import structlog
 
-from ..definitions.application import Application
-from ..errors import DaemonError, SchemaNotReady
-from ..operations.foresee import foresee
-from ..operations.generations import who_runs
-from ..service.settings import Settings
-from ..telemetry.logs import LOGGER
-from ..text import clean
-from .ask import ask_url
-from .failures import NoDatabase
+from ...definitions.application import Application
+from ...errors import DaemonError, SchemaNotReady
+from ...operations.foresee import foresee
+from ...operations.generations import who_runs
+from ...service.settings import Settings
+from ...telemetry.logs import LOGGER
+from ...text import clean
+from ..ask import ask_url
+from ..failures import NoDatabase
 
 
 class NotConfirmed(DaemonError):

@@ -2,9 +2,9 @@
 
 from rich.console import Console
 
-from ..store.views import Summary
-from ..text import clean, last_line, lasted, number
-from .screen import add, state_cell, state_style, table
+from ...store.views import Summary
+from ...text import clean, last_line, lasted, number
+from ..screen import add, state_cell, state_style, table
 
 
 def print_summary(console: Console, summary: Summary) -> None:
