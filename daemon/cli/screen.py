@@ -1,13 +1,11 @@
 """The output of commands on stdout: tables for people, or one JSON object."""
 
-import json
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, assert_never
+from typing import TYPE_CHECKING, Literal, assert_never
 
 from ..states import JobState, ReplicaState, RunState
-from ..store.views import plain
 from ..text import clean
 
 if TYPE_CHECKING:
@@ -152,9 +150,3 @@ def print_sentences(console: "Console", sentences: Iterable[str], style: str = "
     """Print sentences, one a line, without control characters."""
     for sentence in sentences:
         console.print(clean(sentence), style=style, soft_wrap=True)
-
-
-def write_json(command: str, body: Mapping[str, Any]) -> None:
-    """Write the JSON object that `--json` asks for."""
-    document = {"schema": f"leased/{command}/1", **plain(body)}
-    sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")

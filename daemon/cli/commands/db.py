@@ -1,7 +1,7 @@
 """`leased db`: the migrations."""
 
 import sys
-from dataclasses import asdict
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -13,10 +13,11 @@ from ...recovery.restoring import Restored, prepare_restored
 from ...service.settings import read_settings
 from ...store import migrations
 from ...text import clean
+from ..answers import write_json
 from ..ask import ask_url
 from ..failures import USAGE
 from ..options import Database, Json
-from ..screen import screen, write_json
+from ..screen import screen
 
 _RESTORING = 3_600.0
 """Seconds that a restored database may take: every lease is changed, and each run that may overlap has left one."""
@@ -34,6 +35,14 @@ def without_a_command(context: typer.Context) -> None:
     if context.invoked_subcommand is None:
         sys.stderr.write(context.get_help() + "\n")
         raise typer.Exit(USAGE)
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentAnswer:
+    """What `leased db current --json` prints."""
+
+    database: str
+    revision: str | None
 
 
 @db.command()
@@ -54,7 +63,7 @@ def current(database: Database = None, as_json: Json = False) -> None:
     revision = migrations.current(url)
     shown = describe(parse_address(url))
     if as_json:
-        write_json("db-current", {"database": shown, "revision": revision})
+        write_json("db-current", CurrentAnswer(database=shown, revision=revision))
         return
     screen().print(f"{shown}: {revision or 'no tables yet; create them with: leased db upgrade'}", soft_wrap=True)
 
@@ -95,7 +104,7 @@ def restored(
         url, lambda connection: prepare_restored(connection, by=by, force=force), write=True, patience=_RESTORING
     )
     if as_json:
-        write_json("db-restored", asdict(done))
+        write_json("db-restored", done)
         return
     for line in _lines(done):
         screen().print(clean(line), soft_wrap=True)

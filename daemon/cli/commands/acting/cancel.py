@@ -1,6 +1,5 @@
 """`leased cancel`: the end of a run on request."""
 
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -11,9 +10,10 @@ from ....operations.cancel import Cancellation
 from ....operations.cancel import cancel as cancel_run
 from ....operations.requester import recordable, requester
 from ....text import clean
+from ...answers import write_json
 from ...ask import ask
 from ...options import Database, Json, RunNumber
-from ...screen import screen, write_json
+from ...screen import screen
 
 
 def cancel(
@@ -31,7 +31,7 @@ def cancel(
     who = recordable("--by", by) if by is not None else requester()
     done = ask(database, lambda connection: cancel_run(connection, run_id, requested_by=who, why=why), write=True)
     if as_json:
-        write_json("cancel", asdict(done))
+        write_json("cancel", done)
         return
     screen().print(clean(_sentence(done)), soft_wrap=True)
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,10 +13,20 @@ from ....operations.requester import recordable, requester
 from ....operations.trigger import trigger as trigger_run
 from ....store.views import NotFound, applications_with, require_application, schedule_names
 from ....text import suggestion
+from ...answers import write_json
 from ...ask import ask
 from ...failures import Misused
 from ...options import Application, Database, Json
-from ...screen import screen, write_json
+from ...screen import screen
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerAnswer:
+    """What `leased trigger --json` prints."""
+
+    run_id: int
+    application: str
+    schedule: str
 
 
 def trigger(
@@ -44,7 +55,7 @@ def trigger(
 
     found, run_id = ask(database, transaction, write=True)
     if as_json:
-        write_json("trigger", {"run_id": run_id, "application": found, "schedule": schedule})
+        write_json("trigger", TriggerAnswer(run_id=run_id, application=found, schedule=schedule))
         return
     screen().print(
         f"run {run_id} of {schedule} ({found}) is waiting for a replica; see: leased show {run_id}", soft_wrap=True

@@ -19,8 +19,9 @@ from ....errors import InvalidInstant, Place
 from ....instants import parse_instant
 from ....service.settings import read_settings
 from ....text import when
+from ...answers import write_json
 from ...options import File, Json
-from ...screen import add, screen, table, write_json
+from ...screen import add, screen, table
 from .second_load import SecondLoad
 
 _SHOWN = 3

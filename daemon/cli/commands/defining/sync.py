@@ -1,8 +1,8 @@
 """`leased sync`: the write of definitions to the database, or a list of what it would change."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Annotated, Any, assert_never
+from typing import Annotated, assert_never
 
 import typer
 from sqlalchemy import Connection
@@ -17,11 +17,54 @@ from ....scheduling.generations import State
 from ....scheduling.sync import SyncReport
 from ....scheduling.sync import sync as write_definitions
 from ....service.settings import Settings, read_settings
+from ....store.views import RunBy
 from ....text import number
+from ...answers import write_json
 from ...ask import ask_url, prepare
 from ...bring import plan_all_outgoing
 from ...options import Database, File, Json, Revision
-from ...screen import print_sentences, screen, write_json
+from ...screen import print_sentences, screen
+
+
+@dataclass(frozen=True, slots=True)
+class ThisGeneration:
+    """The generation that the definitions are, or would be."""
+
+    number: int
+    is_new: bool
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class OtherGeneration:
+    """A generation that living replicas run."""
+
+    number: int
+    digest: str
+    revision: int | None
+    state: State
+    replicas: Sequence[RunBy]
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleChange:
+    """A schedule, and what the sync does to it."""
+
+    schedule: str
+    change: str
+
+
+@dataclass(frozen=True, slots=True)
+class SyncAnswer:
+    """What `leased sync --json` prints."""
+
+    application: str
+    dry_run: bool
+    staged: bool
+    generation: ThisGeneration
+    others: list[OtherGeneration]
+    items: list[ScheduleChange]
+
 
 MOST_LINES = 100
 """How many changes are listed without --json."""
@@ -65,7 +108,7 @@ def sync(
     found = ask_url(settings.database, transaction, write=not dry_run)
     changes = [(field.name, name) for field in fields(found.report) for name in getattr(found.report, field.name)]
     if as_json:
-        write_json("sync", {"application": application.name, "dry_run": dry_run, **_facts(found, changes)})
+        write_json("sync", _answer(application.name, found, changes, dry_run=dry_run))
         return
     console = screen()
     print_sentences(console, _sentences(found, dry_run=dry_run), style="none")
@@ -93,24 +136,22 @@ def _synced(
     return _Synced(write_definitions(connection, application, dry_run=True, retire=retire), foreseen, written=False)
 
 
-def _facts(found: _Synced, changes: list[tuple[str, str]]) -> Mapping[str, Any]:
+def _answer(application: str, found: _Synced, changes: list[tuple[str, str]], *, dry_run: bool) -> SyncAnswer:
     generation = found.foreseen.forecast
     others = [
-        {
-            "number": one.number,
-            "digest": one.digest,
-            "revision": one.revision,
-            "state": one.state,
-            "replicas": one.replicas,
-        }
+        OtherGeneration(
+            number=one.number, digest=one.digest, revision=one.revision, state=one.state, replicas=one.replicas
+        )
         for one in found.foreseen.others
     ]
-    return {
-        "staged": generation.state == "staged",
-        "generation": {"number": generation.number, "is_new": generation.is_new, "state": generation.state},
-        "others": others,
-        "items": [{"schedule": name, "change": change} for change, name in changes],
-    }
+    return SyncAnswer(
+        application=application,
+        dry_run=dry_run,
+        staged=generation.state == "staged",
+        generation=ThisGeneration(number=generation.number, is_new=generation.is_new, state=generation.state),
+        others=others,
+        items=[ScheduleChange(schedule=name, change=change) for change, name in changes],
+    )
 
 
 def _sentences(found: _Synced, *, dry_run: bool) -> list[str]:

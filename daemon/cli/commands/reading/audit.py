@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 import typer
@@ -11,10 +12,11 @@ from ....audit import Promise, Violation, check
 from ....audit.history.tables import BOUNDS, History, Tables, history, read_tables
 from ....store.views import require_application
 from ....text import clean, number, when
+from ...answers import write_json
 from ...ask import ask
 from ...failures import FAILED
 from ...options import Application, Database, Json
-from ...screen import screen, write_json
+from ...screen import screen
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,6 +39,21 @@ class Finding:
     leases: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class AuditAnswer:
+    """What `leased audit --json` prints."""
+
+    database_time: datetime
+    ok: bool
+    since: datetime | None
+    schedules: int
+    runs: int
+    instants: int
+    grants: int
+    remarks: Sequence[str]
+    items: list[Finding]
+
+
 def audit(database: Database = None, application: Application = None, as_json: Json = False) -> None:
     """Check the history against what is promised; exit with status 1 if a promise is broken."""
 
@@ -48,20 +65,18 @@ def audit(database: Database = None, application: Application = None, as_json: J
     whole = history(tables)
     found = check(whole.facts, BOUNDS)
     if as_json:
-        write_json(
-            "audit",
-            {
-                "database_time": whole.at,
-                "ok": not found,
-                "since": whole.since,
-                "schedules": whole.schedules,
-                "runs": whole.runs,
-                "instants": whole.instants,
-                "grants": whole.grants,
-                "remarks": whole.remarks,
-                "items": [_finding(violation) for violation in found],
-            },
+        answer = AuditAnswer(
+            database_time=whole.at,
+            ok=not found,
+            since=whole.since,
+            schedules=whole.schedules,
+            runs=whole.runs,
+            instants=whole.instants,
+            grants=whole.grants,
+            remarks=whole.remarks,
+            items=[_finding(violation) for violation in found],
         )
+        write_json("audit", answer)
     else:
         _show(screen(), whole, found)
     if found:

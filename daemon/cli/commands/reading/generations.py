@@ -1,6 +1,7 @@
 """`leased generations`: the definitions that an application has had, and who runs which."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,13 +12,21 @@ from ....recovery.deaths import neighbours, proven_dead
 from ....service.settings import read_settings
 from ....store.views import require_application
 from ....text import when
+from ...answers import write_json
 from ...ask import ask
 from ...options import Application, Database, Json
-from ...screen import add, print_sentences, screen, table, write_json
+from ...screen import add, print_sentences, screen, table
 from .generation_table import DIGEST_SHOWN, run_by, sentences
 
 if TYPE_CHECKING:
     from ...screen import Sheet
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationsAnswer:
+    """What `leased generations --json` prints."""
+
+    items: list[GenerationStanding]
 
 
 def generations(
@@ -36,7 +45,7 @@ def generations(
 
     found = ask(database, read)
     if as_json:
-        write_json("generations", {"items": found})
+        write_json("generations", GenerationsAnswer(items=found))
         return
     console = screen()
     if not found:

@@ -10,9 +10,10 @@ from sqlalchemy import Connection
 
 from ....store.views import JobRunLine, RunDetail, RunLine, plain, read_run, read_runs, require_schedule
 from ....text import clean, lasted, number, when
+from ...answers import write_json
 from ...ask import ask
 from ...options import RUN_STATES, Application, Database, Json, RunNumber, run_state
-from ...screen import Sheet, add, screen, state_cell, table, write_json
+from ...screen import Sheet, add, screen, state_cell, table
 
 if TYPE_CHECKING:
     from rich.console import Console

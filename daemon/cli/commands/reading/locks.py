@@ -1,5 +1,6 @@
 """`leased locks`: the leases and their holders."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -7,9 +8,17 @@ from sqlalchemy import Connection
 
 from ....store.views import Lock, read_locks, require_lease
 from ....text import ago, clean, lasted
+from ...answers import write_json
 from ...ask import ask
 from ...options import Database, Json
-from ...screen import add, screen, table, write_json
+from ...screen import add, screen, table
+
+
+@dataclass(frozen=True, slots=True)
+class LocksAnswer:
+    """What `leased locks --json` prints."""
+
+    items: list[Lock]
 
 
 def locks(
@@ -26,7 +35,7 @@ def locks(
 
     found = ask(database, read)
     if as_json:
-        write_json("locks", {"items": found})
+        write_json("locks", LocksAnswer(items=found))
         return
     columns, right = ("name", "token", "holder", "held for", "expires", "run"), ("token", "held for", "run")
     shown = table(*columns, right=right, spare=("run", "held for"))

@@ -1,5 +1,6 @@
 """`leased replicas`: the replicas, living and past."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -9,9 +10,17 @@ from ....recovery.deaths import neighbours, proven_dead
 from ....states import LIVE
 from ....store.views import ReplicaLine, read_replicas, require_application
 from ....text import ago, when
+from ...answers import write_json
 from ...ask import ask
 from ...options import Application, Database, Json
-from ...screen import add, screen, state_cell, table, write_json
+from ...screen import add, screen, state_cell, table
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicasAnswer:
+    """What `leased replicas --json` prints."""
+
+    items: list[ReplicaLine]
 
 
 def replicas(
@@ -31,7 +40,7 @@ def replicas(
 
     found = ask(database, read)
     if as_json:
-        write_json("replicas", {"items": found})
+        write_json("replicas", ReplicasAnswer(items=found))
         return
     columns = ("replica", "application", "state", "generation", "version", "since", "last seen")
     shown = table(*columns, spare=("version", "since"), unless_one=("application",))

@@ -1,7 +1,9 @@
 """`leased status`: replicas, schedules, runs and problems on one screen."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
 
 import typer
 from sqlalchemy import Connection
@@ -12,17 +14,36 @@ from ....service.settings import read_settings
 from ....store.views import (
     Overview,
     Problem,
+    ReplicaLine,
+    RunningRun,
     ScheduleLine,
+    WaitingRun,
     problems,
     read_overview,
     require_application,
     schedules_tagged,
 )
+from ...answers import write_json
 from ...ask import ask
 from ...failures import FAILED
 from ...options import RUN_STATES, Application, Database, Json, run_state
-from ...screen import screen, write_json
+from ...screen import screen
 from .status_screen import MOST, needed, only, show_status
+
+
+@dataclass(frozen=True, slots=True)
+class StatusAnswer:
+    """What `leased status --json` prints."""
+
+    database_time: datetime
+    ok: bool
+    problems: Sequence[Problem]
+    replicas: Sequence[ReplicaLine]
+    generations: Sequence[GenerationStanding]
+    running: Sequence[RunningRun]
+    waiting: Sequence[WaitingRun]
+    waiting_count: int
+    items: Sequence[ScheduleLine]
 
 
 def status(
@@ -67,15 +88,15 @@ def _answer(
     wanted: Sequence[ScheduleLine],
     generations: Sequence[GenerationStanding],
     found: Sequence[Problem],
-) -> dict[str, Any]:
-    return {
-        "database_time": overview.database_time,
-        "ok": not found,
-        "problems": found,
-        "replicas": overview.replicas,
-        "generations": generations,
-        "running": overview.running,
-        "waiting": overview.waiting,
-        "waiting_count": overview.waiting_count,
-        "items": wanted,
-    }
+) -> StatusAnswer:
+    return StatusAnswer(
+        database_time=overview.database_time,
+        ok=not found,
+        problems=found,
+        replicas=overview.replicas,
+        generations=generations,
+        running=overview.running,
+        waiting=overview.waiting,
+        waiting_count=overview.waiting_count,
+        items=wanted,
+    )

@@ -1,0 +1,50 @@
+"""The answers of commands as JSON: where each is declared, its version, and its JSON Schema."""
+
+import json
+import sys
+from importlib import import_module
+from typing import Any
+
+from ..store.views import plain
+
+ANSWERS = {
+    "status": ("reading.status", "StatusAnswer", 2),
+    "runs": ("reading.history", "RunsAnswer", 2),
+    "show": ("reading.history", "ShowAnswer", 2),
+    "locks": ("reading.locks", "LocksAnswer", 1),
+    "replicas": ("reading.replicas", "ReplicasAnswer", 1),
+    "generations": ("reading.generations", "GenerationsAnswer", 1),
+    "audit": ("reading.audit", "AuditAnswer", 1),
+    "check": ("defining.check", "CheckAnswer", 2),
+    "preview": ("defining.check", "PreviewAnswer", 1),
+    "sync": ("defining.sync", "SyncAnswer", 1),
+    "trigger": ("acting.trigger", "TriggerAnswer", 1),
+    "cancel": ("acting.cancel", "Cancellation", 1),
+    "db-current": ("db", "CurrentAnswer", 1),
+    "db-restored": ("db", "Restored", 1),
+}
+"""By command: the module that declares its answer, the class there, and the answer's version."""
+
+
+def write_json(command: str, answer: object) -> None:
+    """Write the JSON object that `--json` asks for; ``answer`` is a dataclass."""
+    document = {"schema": name_of(command), **plain(answer)}
+    sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
+
+
+def name_of(command: str) -> str:
+    """Return the name of the answer of a command: ``leased/status/2``."""
+    return f"leased/{command}/{ANSWERS[command][2]}"
+
+
+def answer_schema(command: str) -> dict[str, Any]:
+    """Return the JSON Schema of the answer of a command."""
+    from pydantic import TypeAdapter  # noqa: PLC0415 - an answer itself needs none
+
+    module, declared, _ = ANSWERS[command]
+    answer = getattr(import_module(f".commands.{module}", __package__), declared)
+    made = TypeAdapter(answer).json_schema(mode="serialization")
+    name = name_of(command)
+    made["properties"] = {"schema": {"const": name, "type": "string"}, **made["properties"]}
+    made["required"] = ["schema", *made.get("required", ())]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made, "title": name}
