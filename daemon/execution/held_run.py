@@ -3,20 +3,24 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from math import inf
 from typing import Literal, TypeVar
 
 from sqlalchemy import Connection
 
 from lease.client import Lease
+from lease.clock import boottime
 from lease.errors import StoreUnavailable
+from lease.model import Loss, LossKind
 from lease.statements import notify as notify_waiters
 
+from ..definitions.job import Job
 from ..jobs.processes.identity import ProcessIdentity
 from ..jobs.reports import Progress
 from ..telemetry.facts import RunSubject, WriteRefused
 from . import completion
 from .claim import ClaimedRun
-from .context import ReplicaContext
+from .context import LossNote, ReplicaContext
 from .write_result import AlreadyDone, Done, EndedJob, Marked, NotOurs
 
 T = TypeVar("T")
@@ -120,6 +124,20 @@ class HeldRun:
                 answer = await self.context.database.write(lambda c: completion.hand_back(c, self.claimed, job=job))
         if self._is_ours(answer):
             await self._wake_waiters(answer)
+
+    def work_ended(self, job: Job) -> float:
+        """Return when the work of an attempt ended, by `boottime`, now that this replica has seen it: a keeper
+        ends a child with the trust in its lease, also while this process is suspended.
+        """
+        timing = self.context.client.timing
+        return min(boottime(), inf if job.isolation == "task" else self.lease.trusted_until + timing.kill_time)
+
+    async def note_loss(self, job_run_id: int, ended: float) -> None:
+        """Record why the lease was lost under an attempt, and when its work ended, by `boottime`."""
+        loss = self.lease.loss or Loss(self.claimed.grant, LossKind.ENDED, self.loss_cause())
+        self.context.losses.add(LossNote(job_run_id, self.claimed.grant, loss, ended))
+        with suppress(StoreUnavailable):  # otherwise with a later pulse
+            await self.context.losses.write(self.context.database)
 
     async def _end(
         self, transaction: Callable[[Connection], Done | AlreadyDone | NotOurs]

@@ -68,6 +68,8 @@ class RunExecution:
         self._trust = context.trust.take(lease.trusted_until)
         self._resumption = Resumption.of(schedule, claimed.jobs)
         self._job: JobExecution | None = None
+        self._attempted: tuple[int, float] | None = None
+        """The job run of the latest attempt, and when its work ended."""
         lease.watch(self._trust.extend)
 
     @property
@@ -101,6 +103,8 @@ class RunExecution:
             end = await self._run_jobs()
         finally:
             self._trust.close()
+        if end.outcome == "lost" and self._attempted is not None:
+            await self._held.note_loss(*self._attempted)
         self._notify(RunEnded(self._held.subject, end.outcome, end.reason))
         return end.outcome
 
@@ -118,6 +122,7 @@ class RunExecution:
             if isinstance(step, NextJob):
                 if ended is None or not await self._held.finish_job(ended):
                     return self._lost()
+                self._attempted = None
                 if outcome.state == "failed":
                     before = before.and_job(job.name)
         return await self._end(step, ended, rest)
@@ -127,6 +132,7 @@ class RunExecution:
         number = self._resumption.next_attempt(job.name)
         self._job = JobExecution(self._held, job, position=position, number=number, trust=self._trust, room=self.room)
         job_run_id, outcome = await self._job.execute()
+        self._attempted = None if job_run_id is None else (job_run_id, self._held.work_ended(job))
         if job.isolation == "process":
             self._note_file(outcome)
         return None if job_run_id is None else EndedJob(job_run_id, outcome), outcome

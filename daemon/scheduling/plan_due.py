@@ -72,7 +72,7 @@ def plan_due(
             continue
         state = _state(row, unfinished=row.name in busy)
         decided = plan(application, schedule, state, row.now, places)
-        doubled += write_plan(connection, application, schedule, row.run_digest, decided, row.now)
+        doubled += write_plan(connection, application, schedule, row.run_digest, decided, row.now, row.planned_until)
         made += len(decided.runs)
         planned += 1
         more = more or decided.more

@@ -24,13 +24,15 @@ def write_plan(  # noqa: PLR0917 - what is written of what, and when
     digest: str | None,
     decided: Plan,
     now: datetime,
+    since: datetime,
 ) -> int:
-    """Write the runs, each of the definition with this digest, and move the schedule on; return how many
-    of the runs already existed.
+    """Write the runs, each of the definition with this digest, and move the schedule on, which was planned
+    until ``since``; return how many of the runs already existed.
     """
     new = [planned for planned in decided.runs if not planned.extends]
+    whys = _away(connection, application, new, since)
     rows = [{**_row(application, schedule, planned, now), "digest": digest} for planned in new]
-    made = statements.run.add(connection, rows) if rows else 0
+    made = _add(connection, application, schedule.name, rows, whys)
     for planned in decided.runs:
         if planned.extends:
             _extend(connection, application, schedule, planned)
@@ -47,6 +49,28 @@ def write_plan(  # noqa: PLR0917 - what is written of what, and when
     }
     statements.schedule.change(connection, application, schedule.name, moved_on)
     return len(rows) - made
+
+
+def _away(connection: Connection, application: str, new: list[PlannedRun], since: datetime) -> dict[str, Any]:
+    """Return since when nothing was up that plans, if instants were missed."""
+    missed = next((planned.scheduled_for for planned in new if planned.reason == "missed"), None)
+    if missed is None:
+        return {}
+    seen = statements.replica.last_seen(connection, application, missed)
+    return {"away_from": since if seen is None else max(since, seen)}
+
+
+def _add(connection: Connection, application: str, name: str, rows: list[dict[str, Any]], away: dict[str, Any]) -> int:
+    """Insert the rows; those of instants that overlap a run come last, and name it."""
+    nothing = {"away_from": None, "overlapped": None, "overlapped_by": None}
+    overlapping = [row for row in rows if row["reason"] == "overlap"]
+    others = [row | nothing | (away if row["reason"] == "missed" else {}) for row in rows if row["reason"] != "overlap"]
+    made = statements.run.add(connection, others) if others else 0
+    if overlapping:
+        overlapped, by = statements.run.unfinished_of(connection, application, name) or (None, None)
+        named = {**nothing, "overlapped": overlapped, "overlapped_by": by}
+        made += statements.run.add(connection, [row | named for row in overlapping])
+    return made
 
 
 def _extend(connection: Connection, application: str, schedule: Schedule, planned: PlannedRun) -> None:
@@ -68,8 +92,10 @@ def _extend(connection: Connection, application: str, schedule: Schedule, planne
 def _row(application: str, schedule: Schedule, planned: PlannedRun, now: datetime) -> dict[str, Any]:
     runs = planned.state == "pending"
     start_by = None
-    if runs and schedule.start_within is not None:
+    if schedule.start_within is not None:
         start_by = planned.scheduled_for + timedelta(seconds=schedule.start_within)
+    if not runs and (planned.reason != "missed" or start_by is None or start_by >= now):
+        start_by = None
     return {
         "application": application,
         "schedule": schedule.name,

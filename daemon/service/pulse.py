@@ -52,7 +52,11 @@ class Pulse:
         """
         while True:
             await asyncio.sleep(_SAVE_EVERY)
-            for part in (self._show_life, self._save_progress):  # what keeps one off keeps the other off no time
+            for part in (
+                self._show_life,
+                self._save_progress,
+                self._record_losses,
+            ):  # what keeps one off keeps the other off no time
                 try:
                     await part()
                 except StoreUnavailable:
@@ -87,6 +91,9 @@ class Pulse:
 
     def _state(self) -> LiveReplicaState:
         return "draining" if self._draining() else "running"
+
+    async def _record_losses(self) -> None:
+        await self._context.losses.write(self._context.database)
 
     async def _save_progress(self) -> None:
         if unsaved := self._take_progress():

@@ -104,6 +104,9 @@ run = Table(
     Column("cancelled_at", Instant),  # it ends as soon as its work has
     Column("cancelled_by", Text),
     Column("cancelled_why", Text),
+    Column("overlapped", BigInteger),  # the run that was not over when this one was due, and so is skipped
+    Column("overlapped_by", Text),  # who had that run then
+    Column("away_from", Instant),  # of one that was missed: since when nothing was up, until it was planned
     Column("created_at", Instant, nullable=False),
     Column("started_at", Instant),
     Column("finished_at", Instant),
@@ -179,6 +182,9 @@ job_run = Table(
     Column("keeper_start", BigInteger),  # clock ticks since boot
     Column("exit_status", BigInteger),
     Column("exit_signal", Integer),
+    Column("lost_by", Text),  # its holder lost the lease: a LossKind
+    Column("lost_why", Text),
+    Column("work_ended_at", Instant),  # and its work ended then, whenever it was settled
     UniqueConstraint("run_id", "job", "attempt", name="job_run_attempt_key"),
     CheckConstraint(_one_of("state", JobState), name="job_run_state"),
     CheckConstraint("(finished_at IS NULL) = (state = 'running')", name="job_run_over"),

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, exists, func, insert, literal, select, update
 
-from lease.database.dialects import insert_missing, now
+from lease.database.dialects import insert_missing, later, now
 from lease.model import Grant
 from lease.schema import lease, of_grant
 
@@ -89,6 +89,15 @@ def end(connection: Connection, job_run_id: int, grant: Grant, state: JobState, 
     return connection.execute(
         update(job_run).where(_running_under(job_run_id, grant)).values(state=state, finished_at=now(), **values)
     ).rowcount
+
+
+def note_loss(  # noqa: PLR0917 - which attempt, and what of it
+    connection: Connection, job_run_id: int, grant: Grant, kind: str, why: str | None, ended_ago: float
+) -> None:
+    """Record why the holder of an attempt lost its lease, and when its work ended, also after it was settled."""
+    this = (job_run.c.id == job_run_id, job_run.c.token == grant.token, job_run.c.holder == grant.holder)
+    values = {"lost_by": kind, "lost_why": why, "work_ended_at": later(now(), -ended_ago)}
+    connection.execute(update(job_run).where(*this, job_run.c.state != "succeeded").values(**values))
 
 
 def stop_all(connection: Connection, run_id: int, grant: Grant) -> None:

@@ -88,6 +88,12 @@ def latest_of_boot(connection: Connection, boot_id: str) -> tuple[datetime, int]
     return None if found is None else (found.started_at, found.start_time)
 
 
+def last_seen(connection: Connection, application: str, before: datetime) -> datetime | None:
+    """Return the last sign of life of any replica of an application that had its last one by then."""
+    query = select(replica.c.seen_at).where(replica.c.application == application, replica.c.seen_at <= before)
+    return connection.scalar(query.order_by(replica.c.seen_at.desc()).limit(1))
+
+
 def _unseen(seconds: float) -> ColumnElement[bool]:
     return seconds_between(replica.c.seen_at, now()) > seconds
 

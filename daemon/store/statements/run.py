@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, insert, null, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, exists, func, insert, null, select, update
 
 from lease.database.dialects import insert_missing, later, now
 from lease.model import Grant
@@ -44,6 +44,20 @@ def extend(
         )
         .values(last_scheduled_for=last, count=count, finished_at=now())
     ).rowcount
+
+
+def unfinished_of(connection: Connection, application: str, name: str) -> tuple[int, str | None] | None:
+    """Return a schedule's run that is not over, and the label of who has it; the one at work, if there are several."""
+    holding = and_(lease.c.name == run.c.lease_name, lease.c.token == run.c.token, lease.c.holder == run.c.holder)
+    query = (
+        select(run.c.id, case((running(), lease.c.label), else_=null()))
+        .select_from(run.outerjoin(lease, holding))
+        .where(run.c.application == application, run.c.schedule == name, unfinished())
+        .order_by(case((running(), 0), else_=1), run.c.scheduled_for, run.c.id)
+        .limit(1)
+    )
+    found = connection.execute(query).one_or_none()
+    return None if found is None else (found[0], found[1])
 
 
 def name_leases(

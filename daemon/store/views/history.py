@@ -2,17 +2,19 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Row, Select, func, select
 
 from lease.database.dialects import now, seconds_between
 
 from ...errors import NotFound
 from ...states import Cause, JobState, RunState
 from ..tables import job_run, run
+from .causes import Why, sentence
+from .why import whys, with_why
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,15 @@ class RunLine:
     finished_at: datetime | None
     seconds: float | None
     """From its start to its end, or until now."""
+    why: Why | None
+    """Why it did not run, or waits."""
+    why_text: str | None
+    """The same in words."""
+
+    @property
+    def in_words(self) -> str | None:
+        """Why it did not run, waits, or ended as it did; the reason of a cancelled run says more than its cause."""
+        return self.reason if self.state == "cancelled" and self.reason != "retired" else self.why_text or self.reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +59,12 @@ class JobRunLine:
     holder: str
     started_at: datetime
     finished_at: datetime | None
+    """Of one whose holder lost its lease: when its work ended, if the holder has said so."""
     seconds: float
+    lost_by: str | None
+    """Its holder lost the lease: ended, broken, unreachable, suspended or closed."""
+    lost_why: str | None
+    """The same in words: ``stolen by web-2:17 with token 8``."""
     done: float | None
     total: float | None
     message: str | None
@@ -96,7 +112,8 @@ def read_runs(
         query = query.where(run.c.schedule == schedule)
     if state is not None:
         query = query.where(run.c.state == state)
-    return [RunLine(*row) for row in connection.execute(query)]
+    rows = connection.execute(query).all()
+    return [_line(row, why) for row, why in zip(rows, whys(connection, rows), strict=True)]
 
 
 def read_run(connection: Connection, run_id: int) -> RunDetail:
@@ -107,13 +124,19 @@ def read_run(connection: Connection, run_id: int) -> RunDetail:
     row = connection.execute(_runs().add_columns(*extra).where(run.c.id == run_id)).one_or_none()
     if row is None:
         raise NotFound(f"run {run_id} does not exist; `leased runs` lists all runs")
-    ours, params, more = row[: -len(extra)], json.loads(row.params), row[1 - len(extra) :]
+    (why,) = whys(connection, [row])
+    params, more = json.loads(row.params), row[1 - len(extra) :]
     jobs = connection.execute(_job_runs().where(job_run.c.run_id == run_id).order_by(job_run.c.id))
-    return RunDetail(RunLine(*ours), params, tuple(JobRunLine(*job) for job in jobs), *more)
+    return RunDetail(_line(row, why), params, tuple(JobRunLine(*job) for job in jobs), *more)
+
+
+def _line(row: Row[Any], why: Why | None) -> RunLine:
+    read = len(fields(RunLine)) - 2
+    return RunLine(*(*row[:read], why, None if why is None else sentence(why)))
 
 
 def _runs() -> Select[Any]:
-    return select(
+    query = select(
         run.c.id,
         run.c.application,
         run.c.schedule,
@@ -130,10 +153,12 @@ def _runs() -> Select[Any]:
         run.c.finished_at,
         seconds_between(run.c.started_at, func.coalesce(run.c.finished_at, now(), type_=now.type)).label("seconds"),
     )
+    return with_why(query)
 
 
 def _job_runs() -> Select[Any]:
-    ended = func.coalesce(job_run.c.finished_at, now(), type_=now.type)
+    finished_at = func.coalesce(job_run.c.work_ended_at, job_run.c.finished_at, type_=now.type)
+    ended = func.coalesce(finished_at, now(), type_=now.type)
     return select(
         job_run.c.job,
         job_run.c.attempt,
@@ -141,8 +166,10 @@ def _job_runs() -> Select[Any]:
         job_run.c.token,
         job_run.c.holder,
         job_run.c.started_at,
-        job_run.c.finished_at,
+        finished_at,
         seconds_between(job_run.c.started_at, ended).label("seconds"),
+        job_run.c.lost_by,
+        job_run.c.lost_why,
         job_run.c.done,
         job_run.c.total,
         job_run.c.message,

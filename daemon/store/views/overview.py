@@ -13,8 +13,10 @@ from lease.schema import lease, stale
 
 from ...states import RunState
 from ..tables import job_run, replica, run, schedule
+from .causes import Why, sentence
 from .replicas import ReplicaLine, read_replicas
 from .usual import usual_seconds
+from .why import whys, with_why
 
 MOST_WAITING = 100
 MOST_DEAD = 10
@@ -92,6 +94,9 @@ class WaitingRun:
     """None while it waits for its predecessor."""
     waiting_for: float | None
     """Seconds since it could have started; negative if that is still to come."""
+    why: Why | None
+    why_text: str | None
+    """The same in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,18 +214,18 @@ def _pending(application: str | None) -> ColumnElement[bool]:
 
 
 def _waiting(connection: Connection, which: ColumnElement[bool]) -> list[WaitingRun]:
-    rows = connection.execute(
-        select(
-            run.c.id,
-            run.c.application,
-            run.c.schedule,
-            run.c.scheduled_for,
-            run.c.attempt,
-            run.c.available_at,
-            seconds_between(run.c.available_at, now()),
-        )
-        .where(which)
-        .order_by(run.c.available_at.is_(None), run.c.available_at, run.c.id)
-        .limit(MOST_WAITING)
+    query = select(
+        run.c.id,
+        run.c.application,
+        run.c.schedule,
+        run.c.scheduled_for,
+        run.c.attempt,
+        run.c.available_at,
+        seconds_between(run.c.available_at, now()),
     )
-    return [WaitingRun(*row) for row in rows]
+    order = (run.c.available_at.is_(None), run.c.available_at, run.c.id)
+    rows = connection.execute(with_why(query).where(which).order_by(*order).limit(MOST_WAITING)).all()
+    return [
+        WaitingRun(*(*row[:7], why, None if why is None else sentence(why)))
+        for row, why in zip(rows, whys(connection, rows), strict=True)
+    ]

@@ -120,6 +120,27 @@ def test_trigger_asks_which_application_where_several_have_the_schedule(leased: 
     assert (answer.status, answer.err) == (1, 'leased: there is no schedule "nighly"; did you mean "nightly"?\n')
 
 
+def test_runs_show_and_status_say_why_a_run_waits(leased: Leased) -> None:
+    leased("sync", "shop.py")
+    leased("trigger", "nightly")
+    leased("trigger", "nightly")
+    first = {"why": {"generation": 1, "kind": "replica"}, "why_text": "waits for a replica of generation 1"}
+    second = {"why": {"run_id": 1, "replica": None, "kind": "run"}, "why_text": "waits for run 1"}
+    assert [one | second for one in leased("runs", "--json").document["items"][:1]] == leased(
+        "runs", "--json"
+    ).document["items"][:1]
+    assert leased("show", "1", "--json").document.items() >= first.items()
+    assert [one["why_text"] for one in leased("status", "--json").document["waiting"]] == [
+        "waits for a replica of generation 1",
+        "waits for run 1",
+    ]
+    assert "waits for run 1" in leased("runs").out
+    assert "waits for a replica of generation 1" in leased("show", "1").out
+    assert (
+        "nightly (run 1 waits for a replica of generation 1), nightly (run 2 waits for run 1)" in leased("status").out
+    )
+
+
 def test_cancel_records_who_and_why_and_does_nothing_the_second_time(leased: Leased) -> None:
     leased("sync", "shop.py")
     leased("trigger", "nightly")

@@ -58,7 +58,7 @@ def runs(
     )
     for run in found:
         instants = f"{when(run.scheduled_for)} and {run.count - 1} more" if run.count > 1 else when(run.scheduled_for)
-        cells = (instants, state_cell(run.state), run.reason, when(run.started_at), lasted(run.seconds), run.token)
+        cells = (instants, state_cell(run.state), run.in_words, when(run.started_at), lasted(run.seconds), run.token)
         add(shown, run.id, run.schedule, *cells)
     console = screen()
     console.print(shown if found else "There are no such runs.")
@@ -90,7 +90,7 @@ def _show(console: "Console", detail: RunDetail) -> None:
         "requested by": ", ".join(filter(None, (detail.requested_by, detail.requested_why))),
         "cancelled by": ", ".join(filter(None, (detail.cancelled_by, detail.cancelled_why, when(detail.cancelled_at)))),
         "state": run.state,
-        "reason": run.reason,
+        "reason": run.in_words,
         "started": when(run.started_at),
         "ended": when(run.finished_at),
         "took": lasted(run.seconds),
@@ -122,7 +122,8 @@ def _attempts(jobs: Sequence[JobRunLine]) -> Sheet:
 
 
 def _texts(console: "Console", job: JobRunLine) -> None:
-    for what, text in (("error", job.error), ("log", job.log_tail)):
+    lost = None if job.lost_why is None else f"its lease was lost: {job.lost_why}"
+    for what, text in (("end", lost), ("error", job.error), ("log", job.log_tail)):
         if text and text.strip():
             console.print(f"{what} of {clean(job.job)}, attempt {job.attempt}:", style="bold")
             console.print(clean(text.rstrip(), lines=True), soft_wrap=True)

@@ -44,7 +44,7 @@ def show_status(
     _show_schedules(console, listed)
     _show_running(console, overview.running)
     if overview.waiting_count:
-        first = ", ".join(f"{run.schedule} (run {run.id})" for run in overview.waiting[:3])
+        first = ", ".join(f"{run.schedule} (run {run.id} {run.why_text})" for run in overview.waiting[:3])
         rest = f" and {overview.waiting_count - 3} more" if overview.waiting_count > 3 else ""
         console.print(clean(f"Waiting: {first}{rest}"), soft_wrap=True)
     _show_problems(console, found)

@@ -1,0 +1,174 @@
+"""Why a run did not run, or waits: a closed set of causes, each with its fields, and one sentence of each.
+
+Pure; `why` reads them.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, assert_never
+
+from ...text import when
+
+
+@dataclass(frozen=True, slots=True)
+class Overlapped:
+    """An earlier run of its schedule was not over when it was due (`overlap = "skip"`)."""
+
+    run_id: int | None
+    """None where an older version of leased recorded it."""
+    replica: str | None
+    """Who had that run then, as ``host:pid``; None: it waited itself."""
+    kind: Literal["overlap"] = "overlap"
+
+
+@dataclass(frozen=True, slots=True)
+class NothingUp:
+    """It was planned so late that it counts as missed, and `catch_up` left it out."""
+
+    since: datetime | None
+    """The last that was planned of this schedule, or the last sign of life of any replica, before it."""
+    until: datetime
+    """When it was planned."""
+    kind: Literal["nothing up"] = "nothing up"
+
+
+@dataclass(frozen=True, slots=True)
+class StartWithinOver:
+    """It had not started by then, which `start_within` asks."""
+
+    start_by: datetime
+    since: datetime | None
+    """As in `NothingUp`; None: it was planned in time, and waited."""
+    until: datetime
+    kind: Literal["start_within"] = "start_within"
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """Its schedule was paused."""
+
+    kind: Literal["paused"] = "paused"
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """A person or a program cancelled it; a run that is not over ends as soon as its work has."""
+
+    by: str | None
+    why: str | None
+    kind: Literal["cancelled"] = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Retired:
+    """Its schedule is retired, and no replica has it any more."""
+
+    kind: Literal["retired"] = "retired"
+
+
+@dataclass(frozen=True, slots=True)
+class WaitsForRun:
+    """An earlier run of its schedule is not over."""
+
+    run_id: int
+    replica: str | None
+    kind: Literal["run"] = "run"
+
+
+@dataclass(frozen=True, slots=True)
+class WaitsForRetry:
+    """An attempt failed; the next one may start then."""
+
+    at: datetime
+    kind: Literal["retry"] = "retry"
+
+
+@dataclass(frozen=True, slots=True)
+class WaitsForStart:
+    """It may not start before then: of its `jitter`, say."""
+
+    at: datetime
+    kind: Literal["start"] = "start"
+
+
+@dataclass(frozen=True, slots=True)
+class WaitsForLock:
+    """Another run or program holds the lease that it needs."""
+
+    lock: str
+    held_by: str | None
+    run_id: int | None
+    """The run under it, if it is one of the daemon's."""
+    kind: Literal["lock"] = "lock"
+
+
+@dataclass(frozen=True, slots=True)
+class WaitsForReplica:
+    """No living replica has its definition."""
+
+    generation: int | None
+    """The newest with this definition; None: none is known."""
+    kind: Literal["replica"] = "replica"
+
+
+@dataclass(frozen=True, slots=True)
+class WaitsForPlace:
+    """It may start, and has not yet: the replicas that have its definition are busy, or will see it soon."""
+
+    kind: Literal["place"] = "place"
+
+
+Why = (
+    Overlapped
+    | NothingUp
+    | StartWithinOver
+    | Paused
+    | Cancelled
+    | Retired
+    | WaitsForRun
+    | WaitsForRetry
+    | WaitsForStart
+    | WaitsForLock
+    | WaitsForReplica
+    | WaitsForPlace
+)
+
+
+def sentence(why: Why) -> str:
+    """Return a cause in words: ``overlap: run 12 was not over (web-1:4711 had it)``."""
+    match why:
+        case Overlapped():
+            which = "an earlier run" if why.run_id is None else f"run {why.run_id}"
+            return f"overlap: {which} was not over" + (f" ({why.replica} had it)" if why.replica else "")
+        case NothingUp():
+            return f"missed: {_away(why.since, why.until)}"
+        case StartWithinOver():
+            away = "" if why.since is None else f": {_away(why.since, why.until)}"
+            return f"missed: start_within was over at {when(why.start_by)}{away}"
+        case Paused():
+            return "paused"
+        case Cancelled():
+            return f"cancelled by {why.by or 'an unknown user'}" + (f": {why.why}" if why.why else "")
+        case Retired():
+            return "its schedule is retired, and no replica has it any more"
+        case WaitsForRun():
+            return f"waits for run {why.run_id}" + (f" ({why.replica} has it)" if why.replica else "")
+        case WaitsForRetry():
+            return f"waits for the retry at {when(why.at)}"
+        case WaitsForStart():
+            return f"waits for its start at {when(why.at)}"
+        case WaitsForLock():
+            run = "" if why.run_id is None else f" for run {why.run_id}"
+            return f'waits for the lock "{why.lock}", held by {why.held_by or "an unknown client"}{run}'
+        case WaitsForReplica():
+            of = "with its definition" if why.generation is None else f"of generation {why.generation}"
+            return f"waits for a replica {of}"
+        case WaitsForPlace():
+            return "waits for a free place on a replica"
+        case _:
+            assert_never(why)
+
+
+def _away(since: datetime | None, until: datetime) -> str:
+    start = "" if since is None else f"from {when(since)} "
+    return f"nothing was up {start}to {when(until)}"

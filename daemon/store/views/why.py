@@ -1,0 +1,170 @@
+"""What is read of a run to say why it did not run, or waits, in the same statement as the run itself."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Connection,
+    Row,
+    ScalarSelect,
+    Select,
+    and_,
+    case,
+    exists,
+    func,
+    null,
+    or_,
+    select,
+    type_coerce,
+)
+
+from lease.database.dialects import seconds_until
+from lease.schema import free_or_stale, lease
+
+from ...states import SEEN_WITHIN
+from ..statements.dialects import unfinished
+from ..statements.generation import read_run_digests
+from ..tables import generation, replica, run
+from .causes import (
+    Cancelled,
+    NothingUp,
+    Overlapped,
+    Paused,
+    Retired,
+    StartWithinOver,
+    WaitsForLock,
+    WaitsForPlace,
+    WaitsForReplica,
+    WaitsForRetry,
+    WaitsForRun,
+    WaitsForStart,
+    Why,
+)
+
+_LATEST = 50
+"""So many generations of an application are searched for the definition of a run that no living replica has."""
+
+Known = Mapping[str, tuple[int, bool]]
+"""By the digest of a definition, the newest generation that has it, and whether a living replica has it."""
+
+
+def with_why(query: Select[Any]) -> Select[Any]:
+    """Return a query of `run` with the columns that `whys` takes."""
+    waits = and_(run.c.state == "pending", run.c.available_at.is_(None))
+    held = and_(run.c.state == "pending", lease.c.holder.is_not(None), ~free_or_stale())
+    return query.select_from(run.outerjoin(lease, lease.c.name == run.c.lease_name)).add_columns(
+        run.c.application.label("why_application"),
+        run.c.state.label("why_state"),
+        run.c.reason.label("why_reason"),
+        run.c.attempt.label("why_attempt"),
+        run.c.finished_at.label("why_until"),
+        run.c.digest.label("why_digest"),
+        run.c.lease_name.label("why_lease"),
+        run.c.overlapped,
+        run.c.overlapped_by,
+        run.c.away_from,
+        run.c.start_by,
+        run.c.available_at.label("why_available_at"),
+        seconds_until(run.c.available_at).label("why_available_in"),
+        run.c.cancelled_at.label("why_cancelled_at"),
+        run.c.cancelled_by.label("why_cancelled_by"),
+        run.c.cancelled_why.label("why_cancelled_why"),
+        case((waits, _ahead(lambda ahead: ahead.c.id)), else_=null()).label("why_ahead"),
+        case((waits, _ahead(_holder_of)), else_=null()).label("why_ahead_by"),
+        case((held, func.coalesce(lease.c.label, lease.c.holder)), else_=null()).label("why_held_by"),
+        case((held, _run_under_lease()), else_=null()).label("why_run_under"),
+    )
+
+
+def whys(connection: Connection, rows: Sequence[Row[Any]]) -> list[Why | None]:
+    """Return why each of the runs of a query `with_why` did not run, or waits; None of all others."""
+    unclaimed = {row.why_application for row in rows if _may_start(row)}
+    known = {application: _known(connection, application) for application in sorted(unclaimed)}
+    return [_why(row, known.get(row.why_application, {})) for row in rows]
+
+
+def _why(row: Row[Any], known: Known) -> Why | None:
+    match row.why_state:
+        case "skipped":
+            return _skipped(row)
+        case "cancelled" | "pending" if row.why_cancelled_at is not None:
+            return Cancelled(row.why_cancelled_by, row.why_cancelled_why)
+        case "cancelled" if row.why_reason == "retired":
+            return Retired()
+        case "pending":
+            return _waiting(row, known)
+        case _:
+            return None
+
+
+def _skipped(row: Row[Any]) -> Why | None:
+    match row.why_reason:
+        case "overlap":
+            return Overlapped(row.overlapped, row.overlapped_by)
+        case "paused":
+            return Paused()
+        case "missed" if row.start_by is not None:
+            return StartWithinOver(row.start_by, row.away_from, row.why_until)
+        case "missed":
+            return NothingUp(row.away_from, row.why_until)
+        case _:
+            return None
+
+
+def _waiting(row: Row[Any], known: Known) -> Why:
+    if row.why_ahead is not None:
+        return WaitsForRun(row.why_ahead, row.why_ahead_by)
+    if row.why_available_at is not None and row.why_available_in > 0:
+        return WaitsForRetry(row.why_available_at) if row.why_attempt else WaitsForStart(row.why_available_at)
+    if row.why_held_by is not None:
+        return WaitsForLock(row.why_lease, row.why_held_by, row.why_run_under)
+    number, lives = known.get(row.why_digest, (None, False))
+    return WaitsForPlace() if lives or row.why_digest is None else WaitsForReplica(number)
+
+
+def _may_start(row: Row[Any]) -> bool:
+    return row.why_state == "pending" and row.why_held_by is None and row.why_ahead is None
+
+
+def _ahead(of: Callable[[Any], ColumnElement[Any]]) -> ScalarSelect[Any]:
+    """Return the query for the first unfinished run of the schedule that waits for no other."""
+    ahead = run.alias("ahead")
+    same = and_(ahead.c.application == run.c.application, ahead.c.schedule == run.c.schedule)
+    first = select(of(ahead)).where(same, unfinished(ahead), ahead.c.available_at.is_not(None))
+    return first.order_by(ahead.c.scheduled_for, ahead.c.id).limit(1).correlate(run).scalar_subquery()
+
+
+def _holder_of(of: Any) -> ColumnElement[Any]:
+    """Return the query for the label of who has a run."""
+    theirs = lease.alias("theirs")
+    grant = and_(theirs.c.name == of.c.lease_name, theirs.c.token == of.c.token, theirs.c.holder == of.c.holder)
+    return select(theirs.c.label).where(grant).correlate(of).scalar_subquery()
+
+
+def _run_under_lease() -> ScalarSelect[Any]:
+    under = run.alias("under")
+    grant = and_(under.c.lease_name == lease.c.name, under.c.token == lease.c.token, under.c.holder == lease.c.holder)
+    return select(under.c.id).where(under.c.state == "running", grant).limit(1).correlate(lease).scalar_subquery()
+
+
+def _known(connection: Connection, application: str) -> Known:
+    """Return the definitions of an application's latest generations, and of those that living replicas run."""
+    living = exists().where(
+        replica.c.application == generation.c.application,
+        replica.c.digest == generation.c.digest,
+        replica.c.state == "running",
+        -seconds_until(replica.c.seen_at) < SEEN_WITHIN,
+    )
+    numbers = select(func.max(generation.c.number) - _LATEST).where(generation.c.application == application)
+    rows = connection.execute(
+        select(generation.c.number, generation.c.run_digests, type_coerce(living, Boolean).label("lives"))
+        .where(generation.c.application == application, or_(generation.c.number > numbers.scalar_subquery(), living))
+        .order_by(generation.c.number)
+    )
+    found: dict[str, tuple[int, bool]] = {}
+    for number, stored, lives in rows:
+        for digest in read_run_digests(stored):
+            found[digest] = (number, bool(lives) or found.get(digest, (0, False))[1])
+    return found

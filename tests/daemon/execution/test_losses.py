@@ -1,0 +1,89 @@
+"""An attempt that lost its lease says why, and when its work ended, however late it was settled (rule 9)."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+from sqlalchemy import update
+
+import lease.statements
+from daemon.recovery.settle import settle
+from daemon.service.pulse import Pulse
+from daemon.store.tables import job_run
+from daemon.store.views import JobRunLine
+from daemon.testing import ManualReplica, ManualStore
+from lease.database.dialects import later, now
+from lease.model import Grant
+from tests.support.manual import ONE_O_CLOCK, Gate, a_shop, until
+
+pytestmark = pytest.mark.anyio
+
+
+@dataclass
+class Story:
+    """A run at work, whose replica loses its lease."""
+
+    store: ManualStore
+    replica: ManualReplica
+    run_id: int
+    taken: Grant | None = None
+
+    async def lose(self) -> None:
+        """Lose the lease to another replica; the work ends when it is told so."""
+        (claimed,) = self.replica.replica.runs.claimed
+        self.taken = await self.store.take_over(claimed.grant.name)
+
+    async def attempt(self) -> JobRunLine:
+        (first, *_) = (await self.replica.read(self.run_id)).jobs
+        return first
+
+
+@asynccontextmanager
+async def at_work() -> AsyncIterator[Story]:
+    gate = Gate()
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(gate.passed)) as replica:
+        run_id = await replica.trigger("nightly")
+        await replica.tick()
+        await gate.entered()
+        await store.write(lambda c: c.execute(update(job_run).values(started_at=later(now(), -60.0))))
+        yield Story(store, replica, run_id)
+
+
+async def test_an_attempt_whose_lease_was_stolen_says_by_whom_and_ends_with_its_work() -> None:
+    async with at_work() as story:
+        await story.lose()
+        await story.replica.wait_for(story.run_id)
+        story.store.clock.advance("1h")
+        await story.store.write(settle)
+        attempt = await story.attempt()
+        assert (attempt.state, attempt.lost_by) == ("stopped", "ended")
+        assert attempt.lost_why == "stolen by another replica with token 2"
+        assert attempt.seconds == pytest.approx(60, abs=20), "not an hour, after which it was settled"
+
+
+async def test_what_cannot_be_recorded_while_the_database_is_away_is_recorded_afterwards() -> None:
+    async with at_work() as story:
+        await story.lose()
+        story.store.available = False
+        runs = story.replica.replica.runs
+        await until(lambda: not runs.claimed, "its work has ended")
+        story.store.available = True
+        assert (await story.attempt()).lost_why is None
+        pulse = story.replica.replica._pulse
+        assert isinstance(pulse, Pulse)
+        await pulse._record_losses()
+        assert (await story.attempt()).lost_why == "stolen by another replica with token 2"
+        await pulse._record_losses()
+
+
+async def test_a_run_that_was_handed_back_after_a_loss_shows_the_loss_of_that_attempt_alone() -> None:
+    async with at_work() as story:
+        await story.lose()
+        await story.replica.wait_for(story.run_id)
+        assert story.taken is not None
+        taken = story.taken
+        await story.store.write(lambda connection: lease.statements.release(connection, taken))
+        await story.store.write(settle)
+        run = await story.replica.read(story.run_id)
+        assert (run.state, [job.lost_by for job in run.jobs]) == ("pending", ["ended"])

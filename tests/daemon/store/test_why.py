@@ -1,0 +1,207 @@
+"""Each run that did not run, or waits, says why: in fields, and in one sentence (rule 13)."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from sqlalchemy import update
+
+import lease.statements
+from daemon.definitions.application import Application
+from daemon.definitions.triggers.trigger import Every
+from daemon.operations.cancel import cancel
+from daemon.operations.trigger import trigger
+from daemon.recovery import registry
+from daemon.scheduling.bring import stage
+from daemon.store.tables import replica, run, schedule
+from daemon.store.views import read_overview, read_run, read_runs
+from daemon.store.views.causes import (
+    Cancelled,
+    NothingUp,
+    Overlapped,
+    Paused,
+    Retired,
+    StartWithinOver,
+    WaitsForLock,
+    WaitsForPlace,
+    WaitsForReplica,
+    WaitsForRetry,
+    WaitsForRun,
+    WaitsForStart,
+    Why,
+    sentence,
+)
+from tests.support.store import Store, a_schedule, an_application
+
+POLL = a_schedule("poll", Every(20.0))
+NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    with Store(database_url) as opened:
+        yield opened
+
+
+def whys(store: Store, name: str = "poll") -> list[Why | None]:
+    """Return why, the oldest run first."""
+    return [line.why for line in reversed(store.do(read_runs, limit=100, schedule=name))]
+
+
+def why(store: Store, run_id: int) -> Why | None:
+    return store.do(read_run, run_id).run.why
+
+
+def overdue(store: Store, seconds: float, name: str = "poll") -> None:
+    store.shift(schedule, schedule.c.name == name, planned_until=-seconds, anchor=-seconds, next_due=-seconds + 1)
+
+
+def lives(store: Store, application: Application, holder: str = "h1") -> None:
+    """Bring an application, and register a replica of it."""
+    store.do(stage, application, by="a test")
+    store.do(registry.register, registry.own_entry(holder, application.name, application.digest))
+
+
+def test_an_overlapping_instant_names_the_run_that_was_in_its_way_and_who_had_it(store: Store) -> None:
+    store.sync(POLL)
+    overdue(store, 30.0)
+    store.plan(POLL)
+    (claimed,) = store.claim("poll")
+    store.due_again("poll")
+    overdue(store, 50.0)
+    store.shift(run, scheduled_for=-500.0)
+    store.plan(POLL)
+    assert whys(store) == [None, *[Overlapped(claimed.run_id, "label of h1")] * 2]
+
+
+def test_an_instant_that_overlaps_one_of_the_same_moment_names_it_too(store: Store) -> None:
+    store.sync(POLL)
+    overdue(store, 50.0)
+    store.plan(POLL)
+    (first,) = store.runs(run.c.state == "pending")
+    assert whys(store)[1:] == [Overlapped(first.id, None)]
+
+
+@pytest.mark.parametrize(("seen_ago", "away_for"), [(430.0, 430.0), (600.0, 510.0), (20.0, 510.0)])
+def test_a_missed_instant_says_from_when_to_when_nothing_was_up(store: Store, seen_ago: float, away_for: float) -> None:
+    """Since the last sign of life of a replica before it, or since its schedule was planned, if that was later."""
+    skipping = a_schedule("poll", Every(100.0), catch_up="skip")
+    store.sync(skipping)
+    store.do(registry.register, registry.own_entry("gone", "shop"))
+    store.shift(replica, seen_at=-seen_ago)
+    overdue(store, 510.0)
+    store.plan(skipping)
+    found = [one for one in whys(store) if isinstance(one, NothingUp)]
+    assert len(found) >= 4
+    assert {round((one.until - one.since).total_seconds() / 10) for one in found if one.since} == {away_for / 10}
+
+
+def test_what_start_within_is_over_for_says_since_when(store: Store) -> None:
+    hurried = a_schedule("poll", Every(100.0), start_within=30.0, overlap="queue")
+    store.sync(hurried)
+    overdue(store, 150.0)
+    store.plan(hurried)
+    late = whys(store)[0]
+    assert isinstance(late, StartWithinOver)
+    assert late.start_by == store.runs()[0].scheduled_for + timedelta(seconds=30)
+    assert late.since is not None, "nothing was up"
+
+    store.do(lambda c: c.execute(run.delete()))
+    overdue(store, 110.0)
+    store.plan(hurried)
+    store.shift(run, start_by=-1.0)
+    store.plan(hurried)
+    waited = whys(store)[0]
+    assert isinstance(waited, StartWithinOver)
+    assert waited.since is None, "it was planned in time"
+
+
+def test_a_run_that_waits_says_for_what(store: Store) -> None:
+    queued = a_schedule("poll", Every(100.0), overlap="queue")
+    locked, jittery = a_schedule("locked", lock="warehouse"), a_schedule("jittery")
+    application = an_application(queued, locked, jittery)
+    lives(store, application)
+    first, second = (store.do(trigger, "shop", "poll", requested_by="ada") for _ in range(2))
+    other, later = (store.do(trigger, "shop", name, requested_by="ada") for name in ("locked", "jittery"))
+    assert [why(store, one) for one in (first, second)] == [WaitsForPlace(), WaitsForRun(first, None)]
+    store.claim("poll")
+    assert why(store, second) == WaitsForRun(first, "label of h1")
+
+    store.do(lease.statements.grant, ["warehouse"], "h9", 60.0, label="backup on db-1")
+    assert why(store, other) == WaitsForLock("warehouse", "backup on db-1", None)
+    store.shift(run, run.c.id == later, available_at=50.0)
+    assert why(store, later) == WaitsForStart(store.run(later).available_at)
+    store.do(lambda c: c.execute(update(run).where(run.c.id == later).values(attempt=1)))
+    assert why(store, later) == WaitsForRetry(store.run(later).available_at)
+    assert [one.why for one in store.do(read_overview).waiting if one.id == second] == [why(store, second)]
+
+    store.do(cancel, second, requested_by="ada", why="wrong file")
+    assert why(store, second) == Cancelled("ada", "wrong file")
+
+
+def test_a_run_behind_another_of_its_lock_names_that_run(store: Store) -> None:
+    one, two = a_schedule("one", lock="warehouse"), a_schedule("two", lock="warehouse")
+    lives(store, an_application(one, two))
+    ahead, behind = (store.do(trigger, "shop", name, requested_by="ada") for name in ("one", "two"))
+    store.claim("one")
+    assert why(store, behind) == WaitsForLock("warehouse", "label of h1", ahead)
+
+
+def test_a_run_whose_definition_no_living_replica_has_waits_for_a_replica_of_its_generation(store: Store) -> None:
+    old = an_application(a_schedule("poll"))
+    new = an_application(a_schedule("poll", jobs=("other",)))
+    lives(store, old, "h1")
+    run_id = store.do(trigger, "shop", "poll", requested_by="ada")
+    assert why(store, run_id) == WaitsForPlace()
+    store.do(stage, new, by="a test")
+    store.shift(replica, seen_at=-100.0)
+    lives(store, new, "h2")
+    assert why(store, run_id) == WaitsForReplica(1)
+    store.do(lambda c: c.execute(update(run).values(digest="?")))
+    assert why(store, run_id) == WaitsForReplica(None)
+
+
+SENTENCES: dict[Why, str] = {
+    Overlapped(12, "web-1:4711"): "overlap: run 12 was not over (web-1:4711 had it)",
+    Overlapped(None, None): "overlap: an earlier run was not over",
+    NothingUp(
+        NOON, NOON + timedelta(hours=1)
+    ): "missed: nothing was up from 2026-07-01 12:00:00Z to 2026-07-01 13:00:00Z",
+    NothingUp(None, NOON): "missed: nothing was up to 2026-07-01 12:00:00Z",
+    StartWithinOver(NOON, None, NOON): "missed: start_within was over at 2026-07-01 12:00:00Z",
+    StartWithinOver(NOON, NOON, NOON): "missed: start_within was over at 2026-07-01 12:00:00Z: nothing was up from "
+    "2026-07-01 12:00:00Z to 2026-07-01 12:00:00Z",
+    Paused(): "paused",
+    Cancelled("ada", "wrong file"): "cancelled by ada: wrong file",
+    Cancelled(None, None): "cancelled by an unknown user",
+    Retired(): "its schedule is retired, and no replica has it any more",
+    WaitsForRun(12, "web-1:4711"): "waits for run 12 (web-1:4711 has it)",
+    WaitsForRetry(NOON): "waits for the retry at 2026-07-01 12:00:00Z",
+    WaitsForStart(NOON): "waits for its start at 2026-07-01 12:00:00Z",
+    WaitsForLock("x", "web-1:4711", 12): 'waits for the lock "x", held by web-1:4711 for run 12',
+    WaitsForLock("x", None, None): 'waits for the lock "x", held by an unknown client',
+    WaitsForReplica(3): "waits for a replica of generation 3",
+    WaitsForReplica(None): "waits for a replica with its definition",
+    WaitsForPlace(): "waits for a free place on a replica",
+}
+
+
+def test_the_docs_list_each_cause_with_its_fields() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "command.md").read_text()
+    rows = [
+        line.split("|")[1:3]
+        for line in page.split("## leased runs")[1].split("## ")[0].splitlines()
+        if line.startswith("| `") and "`kind`" not in line
+    ]
+    listed = {kind.strip(" `"): tuple(re.findall(r"`(\w+)`", named)) for kind, named in rows}
+    assert listed == {one.kind: tuple(field.name for field in fields(one) if field.name != "kind") for one in SENTENCES}
+
+
+def test_each_cause_has_a_sentence_and_a_kind_of_its_own() -> None:
+    assert {cause: sentence(cause) for cause in SENTENCES} == SENTENCES
+    assert {type(cause) for cause in SENTENCES} == set(get_args(Why))
+    assert len({cause.kind for cause in SENTENCES}) == len(get_args(Why))
