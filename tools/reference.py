@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from daemon.definitions.defaults import DefaultSettings
 from daemon.definitions.definition import Definition
 from daemon.definitions.job import Job
 from daemon.definitions.schedule import TRIGGERS, Schedule
@@ -28,6 +29,7 @@ Schema = Mapping[str, Any]
 def made() -> dict[Path, str]:
     """Return the whole text of each file that has something made in it."""
     schedules = _filled(SCHEDULES.read_text(), "schedule", _table(_settings(Schedule)))
+    schedules = _filled(schedules, "default", _names(DefaultSettings))
     return {
         SCHEDULES: _filled(schedules, "job", _table(_settings(Job))),
         SETTINGS: _filled(
@@ -57,6 +59,14 @@ def _table(settings: Mapping[str, Schema], *, of_command: bool = False) -> str:
         given_by = [f"`{variable_of(name)}`", _code(flag_of(name))] if of_command else []
         rows.append([f"`{name}`", *given_by, _values(schema), _default(schema), _meaning(schema)])
     return "".join(f"| {' | '.join(row)} |\n".replace("|  |", "| |") for row in rows)
+
+
+def _names(model: type[Definition]) -> str:
+    rows = [
+        f"| {kind} | {', '.join(f'`{name}`' for name in model.settings() if name in of.settings())} |\n"
+        for kind, of in (("schedules", Schedule), ("jobs", Job))
+    ]
+    return "".join(["| of | settings |\n", "| --- | --- |\n", *rows])
 
 
 def _values(schema: Schema) -> str:
@@ -110,6 +120,7 @@ def _keywords() -> str:
             "from lease.durations import Duration\n",
             *_typed_dict("ScheduleKeywords", "The settings of a schedule apart from when it is due.", without_triggers),
             *_typed_dict("JobKeywords", "The settings of a job.", job),
+            *_typed_dict("DefaultKeywords", "The settings that may be given for all.", _settings(DefaultSettings)),
         ]
     )
 

@@ -35,6 +35,8 @@ class Application:
     """What the file system said of FILE when it was loaded; another stamp: it was written since."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """`[settings]` of a TOML file, as they were read."""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    """What was given for all schedules and jobs, fit for JSON. They have it; it is here to be shown."""
     revision: int | None = None
     """What orders these definitions among others of the application (rule 21). It is no part of them."""
 

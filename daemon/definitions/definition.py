@@ -17,6 +17,8 @@ class Mark(Enum):
     EXECUTION = auto()
     """Whoever executes a run goes by it: where it changes, runs made before are of another definition
     (rule 22)."""
+    DEFAULT = auto()
+    """It may be given once for all schedules and jobs of a file, in `[defaults]`."""
     PART = auto()
     """No setting: what the definition consists of, such as its name."""
 

@@ -26,17 +26,17 @@ class Job(Definition):
     isolation: ChosenIsolation = Field(default_factory=default_isolation)
     """`task`: inside the replica; `process`: in a child. By default async functions are tasks; a
     command never is."""
-    timeout: Annotated[float | None, duration(least=0.001)] = None
+    timeout: Annotated[float | None, duration(least=0.001), Mark.DEFAULT] = None
     """After it the job is stopped, and has failed. `leased check` names the jobs without one."""
-    retries: Annotated[int, Strict(), Field(ge=0, le=1_000_000)] = 0
+    retries: Annotated[int, Strict(), Field(ge=0, le=1_000_000), Mark.DEFAULT] = 0
     """How many further attempts a failed job gets; one that was abandoned, stopped or lost does
     not count."""
-    backoff: Annotated[float, duration()] = 10.0
+    backoff: Annotated[float, duration(), Mark.DEFAULT] = 10.0
     """The wait before the first retry; it doubles, to an hour at most, with up to a fifth more
     by chance. It holds no lease."""
-    cwd: Folder = None
+    cwd: Annotated[Folder, Mark.DEFAULT] = None
     """The folder of a child, by default that of FILE."""
-    env: Environment = {}  # noqa: RUF012 - pydantic copies it
+    env: Annotated[Environment, Mark.DEFAULT] = {}  # noqa: RUF012 - pydantic copies it
     """Variables for a child, besides the replica's own."""
 
     @model_validator(mode="after")

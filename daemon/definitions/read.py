@@ -41,7 +41,19 @@ def read(
     """
     with refused_at(place):
         named: dict[str, Any] = {model.kind: check_name(model.kind, name)}
-    place = replace(place, **named)
+    return read_settings(model, given, replace(place, **named), others=others, misplaced=misplaced, name=name, **parts)
+
+
+def read_settings(
+    model: type[D],
+    given: Mapping[str, object],
+    place: Place,
+    *,
+    others: Collection[str] = (),
+    misplaced: Mapping[str, Refusal] = _NOTHING,
+    **parts: Any,
+) -> D:
+    """Return what `read` returns, of a model whose name, if it has one, is among ``parts``."""
     known = model.settings()
     for setting, value in given.items():
         if setting in known or ((setting, None) in model.planned and value is None):
@@ -51,7 +63,7 @@ def read(
         raise refusal.at(replace(place, field=setting))
     settings = {setting: value for setting, value in given.items() if setting in known}
     try:
-        return model.model_validate({"name": name, **parts, **settings})
+        return model.model_validate({**parts, **settings})
     except ValidationError as error:
         raise translated(error, model, {**parts, **settings}, place) from None
 

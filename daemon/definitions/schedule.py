@@ -55,7 +55,7 @@ class Schedule(Definition):
     first seen or changed."""
     at: Annotated[Instant | None, Mark.TIMING] = None
     """Due once. One of `cron`, `every` and `at` is required."""
-    timezone: Annotated[TimeZone, Mark.TIMING] = "UTC"
+    timezone: Annotated[TimeZone, Mark.TIMING, Mark.DEFAULT] = "UTC"
     """Whose clock `cron` goes by."""
     starts: Annotated[Instant | None, Mark.TIMING] = None
     """Nothing is due before."""
@@ -63,19 +63,19 @@ class Schedule(Definition):
     """Nothing is due after."""
     enabled: Annotated[bool, Strict(), Mark.TIMING] = True
     """`false`: nothing is due."""
-    catch_up: CatchUp = "latest"
+    catch_up: Annotated[CatchUp, Mark.DEFAULT] = "latest"
     """Which instants run that were missed while nothing ran; of `all`, the newest 1,000."""
-    start_within: Annotated[float | None, duration()] = None
+    start_within: Annotated[float | None, duration(), Mark.DEFAULT] = None
     """An instant that is older is not started any more, but recorded as missed."""
-    overlap: Annotated[Overlap, Mark.EXECUTION] = "skip"
+    overlap: Annotated[Overlap, Mark.EXECUTION, Mark.DEFAULT] = "skip"
     """What becomes of an instant that is due while an earlier run is unfinished: with `skip` it
     is recorded as skipped, with `queue` it runs after that run, with `allow` beside it."""
     lock: Annotated[str | None, name_of("lock"), Mark.EXECUTION] = None
     """Shared by schedules that must not run at the same time. Without it each has its own."""
-    on_failure: Annotated[OnFailure, Mark.EXECUTION] = "stop"
+    on_failure: Annotated[OnFailure, Mark.EXECUTION, Mark.DEFAULT] = "stop"
     """What follows when a job fails for good: with `stop` the run ends, and the rest is "not
     started"; with `continue` the other jobs run, and the run ends as failed."""
-    jitter: Annotated[float, duration()] = 0.0
+    jitter: Annotated[float, duration(), Mark.DEFAULT] = 0.0
     """Each run starts up to that much later, by the same amount on every replica."""
     params: Table = {}  # noqa: RUF012 - pydantic copies it
     """A job finds them in `run.params`."""

@@ -38,3 +38,19 @@ class JobKeywords(TypedDict, total=False):
     backoff: Duration
     cwd: str | None
     env: Mapping[str, str]
+
+
+class DefaultKeywords(TypedDict, total=False):
+    """The settings that may be given for all."""
+
+    timezone: str | None
+    catch_up: Literal["skip", "latest", "all"] | None
+    start_within: Duration | None
+    overlap: Literal["skip", "queue", "allow"] | None
+    on_failure: Literal["stop", "continue"] | None
+    jitter: Duration | None
+    timeout: Duration | None
+    retries: int | None
+    backoff: Duration | None
+    cwd: str | None
+    env: Mapping[str, str] | None

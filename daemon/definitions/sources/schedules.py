@@ -8,13 +8,14 @@ from lease.durations import Duration
 
 from ...errors import DefinitionError, NotYet, Place
 from ..application import Application, make_application
+from ..defaults import Defaults, read_defaults
 from ..job import Job
 from ..read import read
 from ..schedule import Schedule
 from ..values.names import check_name, refuse_twice
 from ..values.refusal import Refusal, refused_at
 from ..values.revision import check_revision
-from .keywords import JobKeywords, ScheduleKeywords
+from .keywords import DefaultKeywords, JobKeywords, ScheduleKeywords
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -38,13 +39,21 @@ class Schedules:
     """The schedules of one application; what is wrong with one is a `DefinitionError` at once.
 
     ``revision`` orders these definitions among others of the application: a higher one supersedes.
+    Further settings are defaults of the schedules and their jobs; `env` is merged.
     """
 
-    def __init__(self, name: str, *, revision: int | None = None) -> None:
+    def __init__(self, name: str, *, revision: int | None = None, **defaults: Unpack[DefaultKeywords]) -> None:
         with refused_at(Place()):
             self.name = check_name("application", name)
         with refused_at(Place(field="revision")):
             self.revision = None if revision is None else check_revision(revision)
+        self._defaults = read_defaults(
+            defaults,
+            Place(),
+            of_schedule="give it to .cron(), .every(), .at() or .add()",
+            of_job="give it to .job() or .command() of a schedule",
+            others=("revision",),
+        )
         self._builders: list[ScheduleBuilder] = []
 
     def cron(self, expression: str, /, **settings: Unpack[SingleKeywords]) -> Callable[[Function], Function]:
@@ -70,14 +79,15 @@ class Schedules:
     ) -> "ScheduleBuilder":
         """Add a schedule, whose jobs are added to what this returns, in their order."""
         given = {"cron": cron, "every": every, "at": at, **settings}
-        builder = ScheduleBuilder(read(Schedule, name, given, Place(), misplaced=_OF_A_JOB))
+        given = self._defaults.of_schedule(given)
+        builder = ScheduleBuilder(read(Schedule, name, given, Place(), misplaced=_OF_A_JOB), self._defaults)
         self._append(builder)
         return builder
 
     def application(self, source: Path | None = None, spec: str = "") -> Application:
         """Return what has been defined; raises `DefinitionError` for a schedule without a job."""
         schedules = [builder.schedule() for builder in self._builders]
-        where = {"source": source or Path(), "spec": spec}
+        where = {"source": source or Path(), "spec": spec, "defaults": self._defaults.shown()}
         return make_application(self.name, schedules, Place(), revision=self.revision, **where)
 
     def replica(self, url: str, /, **settings: Any) -> NoReturn:
@@ -91,7 +101,9 @@ class Schedules:
             of_job = Job.settings()
             for_job = {setting: value for setting, value in settings.items() if setting in of_job}
             rest = {setting: value for setting, value in settings.items() if setting not in (*of_job, "name")}
-            builder = ScheduleBuilder(read(Schedule, name, {**trigger, **rest}, Place(), others=(*of_job, "name")))
+            given = self._defaults.of_schedule({**trigger, **rest})
+            bare = read(Schedule, name, given, Place(), others=(*of_job, "name"))
+            builder = ScheduleBuilder(bare, self._defaults)
             builder.add(name, for_job, function=function)
             self._append(builder)
             return function
@@ -107,9 +119,10 @@ class Schedules:
 class ScheduleBuilder:
     """A schedule whose jobs are being added."""
 
-    def __init__(self, bare: Schedule) -> None:
+    def __init__(self, bare: Schedule, defaults: Defaults) -> None:
         self.name = bare.name
         self._bare = bare
+        self._defaults = defaults
         self._jobs: list[Job] = []
 
     @overload
@@ -139,6 +152,7 @@ class ScheduleBuilder:
     def add(self, name: str, settings: Mapping[str, Any], *, others: Sequence[str] = (), **work: Any) -> None:
         """Add the next job, whose ``work`` is a function or a command; raises `DefinitionError`."""
         place = Place(schedule=self.name)
+        settings = self._defaults.of_job(settings, work.get("function"))
         job = read(Job, name, settings, place, others=others, **work)
         with refused_at(place):
             refuse_twice("job", [*(known.name for known in self._jobs), job.name])

@@ -10,6 +10,7 @@ from typing import Any
 from ...errors import DefinitionError, Place
 from ...text import suggestion
 from ..application import Application, make_application
+from ..defaults import Defaults, DefaultSettings, read_defaults
 from ..job import Job
 from ..read import read
 from ..schedule import Schedule
@@ -17,18 +18,23 @@ from ..values.refusal import Refusal, refused_at, shown
 from ..values.revision import check_revision
 from .user_code import imported, member
 
-FILE_KEYS = ("application", "revision", "schedules", "settings")
+FILE_KEYS = ("application", "revision", "defaults", "schedules", "settings")
 WORK = ("call", "command")
 JOB_KEYS = ("name", *WORK, *Job.settings())
 
 _OF_A_JOB = {key: Refusal("this is a setting of a job", "write it in jobs = [{ … }]") for key in JOB_KEYS}
+_FOR_ALL = {
+    key: Refusal("this is a setting of schedules and jobs", "write it under [defaults] to give it to all")
+    for key in DefaultSettings.settings()
+}
+_NOTHING: Mapping[str, Refusal] = {}
 
 
 def read_toml(path: Path, source: str) -> Application:
     """Return what the file defines; ``source`` is how errors name it. Raises `DefinitionError`."""
     place = Place(source=source)
     document = _parsed(path, source)
-    _refuse_unknown(document, FILE_KEYS, place)
+    _refuse_unknown(document, FILE_KEYS, place, _FOR_ALL)
     if "application" not in document:
         problem, remedy = "the file does not name its application", 'write application = "shop"'
         raise DefinitionError(replace(place, field="application"), problem, remedy)
@@ -37,15 +43,17 @@ def read_toml(path: Path, source: str) -> Application:
         raise DefinitionError(replace(place, field="schedules"), "it is not a table", "write [schedules.NAME]")
     if not isinstance(settings, dict):
         raise DefinitionError(replace(place, field="settings"), "it is not a table", "write [settings]")
+    defaults = _defaults(document.get("defaults", {}), place)
     with refused_at(replace(place, field="revision")):
         revision = check_revision(document["revision"]) if "revision" in document else None
     return make_application(
         document["application"],
-        [_schedule(name, given, place) for name, given in schedules.items()],
+        [_schedule(name, given, place, defaults) for name, given in schedules.items()],
         place,
         source=path,
         spec=str(path),
         settings=settings,
+        defaults=defaults.shown(),
         revision=revision,
     )
 
@@ -68,7 +76,19 @@ def _parsed(path: Path, source: str) -> dict[str, Any]:
         raise DefinitionError(Place(source=source), f"TOML cannot be read: {said}", "correct that place") from None
 
 
-def _schedule(name: str, given: object, place: Place) -> Schedule:
+def _defaults(given: object, place: Place) -> Defaults:
+    if not isinstance(given, dict):
+        raise DefinitionError(replace(place, field="defaults"), "it is not a table", "write [defaults]")
+    of_schedule, of_job = "write it in [schedules.NAME]", _OF_A_JOB["timeout"].remedy
+    try:
+        return read_defaults(given, place, of_schedule=of_schedule, of_job=of_job)
+    except DefinitionError as error:
+        raise type(error)(
+            replace(error.place, field=f"defaults.{error.place.field}"), error.problem, error.remedy
+        ) from None
+
+
+def _schedule(name: str, given: object, place: Place, defaults: Defaults) -> Schedule:
     own = replace(place, schedule=name)
     if not isinstance(given, dict):
         raise DefinitionError(own, f"{shown(given)} is not a table", f"write [schedules.{name}]")
@@ -77,12 +97,12 @@ def _schedule(name: str, given: object, place: Place) -> Schedule:
         raise DefinitionError(
             replace(own, field="jobs"), "it is not a list of tables", 'write jobs = [{ command = "…" }]'
         )
-    made = tuple(_job(number, job, own) for number, job in enumerate(jobs, start=1))
-    settings = {key: value for key, value in given.items() if key != "jobs"}
+    made = tuple(_job(number, job, own, defaults) for number, job in enumerate(jobs, start=1))
+    settings = defaults.of_schedule({key: value for key, value in given.items() if key != "jobs"})
     return read(Schedule, name, settings, place, others=("jobs",), misplaced=_OF_A_JOB, jobs=made)
 
 
-def _job(number: int, given: Mapping[str, Any], place: Place) -> Job:
+def _job(number: int, given: Mapping[str, Any], place: Place, defaults: Defaults) -> Job:
     label = given["name"] if isinstance(given.get("name"), str) else f"number {number}"
     own = replace(place, job=label)
     _refuse_unknown(given, JOB_KEYS, own)
@@ -94,10 +114,10 @@ def _job(number: int, given: Mapping[str, Any], place: Place) -> Job:
     if work == ["command"]:
         if "name" not in given:
             raise DefinitionError(own, "it has no name", 'write name = "…"')
-        return read(Job, given["name"], settings, place, command=given["command"])
+        return read(Job, given["name"], defaults.of_job(settings), place, command=given["command"])
     function = _function(given["call"], replace(own, field="call"))
     name = given.get("name", getattr(function, "__name__", "").replace("_", "-"))
-    return read(Job, name, settings, place, function=function)
+    return read(Job, name, defaults.of_job(settings, function), place, function=function)
 
 
 def _function(call: object, place: Place) -> object:
@@ -114,7 +134,10 @@ def _function(call: object, place: Place) -> object:
     return function
 
 
-def _refuse_unknown(given: Mapping[str, object], known: tuple[str, ...], place: Place) -> None:
+def _refuse_unknown(
+    given: Mapping[str, object], known: tuple[str, ...], place: Place, misplaced: Mapping[str, Refusal] = _NOTHING
+) -> None:
     for key in given:
         if key not in known:
-            raise DefinitionError(replace(place, field=key), "there is no such setting", suggestion(key, known))
+            missing = Refusal("there is no such setting", suggestion(key, known))
+            raise misplaced.get(key, missing).at(replace(place, field=key))

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import TypeAdapter
 
+from ..defaults import DefaultSettings
 from ..schedule import TRIGGERS, Schedule
 from ..schema import json_schema_of
 from ..values.names import name_of
@@ -31,6 +32,10 @@ def json_schema(settings: Mapping[str, Any]) -> dict[str, Any]:
                 "minimum": 0,
                 "maximum": GREATEST,
                 "description": "Orders these definitions among others of the application: a higher one supersedes.",
+            },
+            "defaults": {
+                **json_schema_of(DefaultSettings),
+                "description": "What each schedule and job has that does not say otherwise. `env` is merged.",
             },
             "settings": {
                 **settings,

@@ -32,10 +32,32 @@ def test_check_shows_the_next_occurrences_and_what_is_worth_a_remark(leased: Lea
     assert len(item["remarks"]) == 1
 
 
+DEFAULTS = """
+application = "shop"
+[defaults]
+timezone = "Europe/Berlin"
+timeout = "1h"
+env = { LEVEL = "1", TOKEN = "s3cret" }
+[schedules.nightly]
+cron = "30 2 1 1 *"
+jobs = [{ name = "zones", command = "true" }]
+"""
+
+
+@pytest.mark.usefixtures("processes")
+def test_check_shows_the_defaults_of_a_file_and_no_value_of_a_variable(leased: Leased, folder: Path) -> None:
+    (folder / "shop.toml").write_text(DEFAULTS)
+    answer = leased("check", "shop.toml")
+    assert "defaults: timezone Europe/Berlin, timeout 1h, env LEVEL TOKEN\n" in answer.out
+    document = leased("check", "shop.toml", "--json").document
+    assert document["defaults"] == {"timezone": "Europe/Berlin", "timeout": 3600.0, "env": ["LEVEL", "TOKEN"]}
+    assert document["items"][0]["remarks"] == []
+
+
 def test_schema_is_that_of_a_toml_file(leased: Leased) -> None:
     document = leased("schema").document
     assert document["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    assert set(document["properties"]) == {"application", "revision", "schedules", "settings"}
+    assert set(document["properties"]) == {"application", "revision", "defaults", "schedules", "settings"}
     assert "revision" not in document["properties"]["settings"]["properties"]
 
 

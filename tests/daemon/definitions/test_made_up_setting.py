@@ -30,7 +30,7 @@ OF_THE_COMMAND = '''\
 '''
 DECLARATIONS = {
     "daemon/definitions/schedule.py": ("    tags: Strings = ()\n", OF_A_SCHEDULE),
-    "daemon/definitions/job.py": ("    cwd: Folder = None\n", OF_A_JOB),
+    "daemon/definitions/job.py": ("    cwd: Annotated[Folder, Mark.DEFAULT] = None\n", OF_A_JOB),
     "daemon/service/settings.py": ("    grace: Seconds = 20.0\n", OF_THE_COMMAND),
 }
 """Per file, the line before which the field goes, and the field. Nothing else is changed."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from daemon.definitions.defaults import DefaultSettings
 from daemon.definitions.schedule import Schedule
 from daemon.definitions.schema import json_schema_of
 from daemon.definitions.sources.toml_file import FILE_KEYS, JOB_KEYS
@@ -26,6 +27,7 @@ def said_of(text: str) -> list[str]:
 def test_it_has_every_key_that_a_file_may_have() -> None:
     assert set(DOCUMENT["properties"]) == set(FILE_KEYS)
     assert set(DOCUMENT["properties"]["settings"]["properties"]) == set(Settings.model_fields)
+    assert set(DOCUMENT["properties"]["defaults"]["properties"]) == set(DefaultSettings.settings())
     assert set(SCHEDULE["properties"]) == {*Schedule.settings(), "jobs"}
     assert set(SCHEDULE["properties"]["jobs"]["items"]["properties"]) == set(JOB_KEYS)
 
@@ -59,6 +61,9 @@ def test_it_takes_a_file_with_every_setting_in_every_spelling() -> None:
             'application = "shop"\n[schedules."a/b"]\nevery = 1\n' + JOB,
             ["the name file.schedules.a/b does not match"],
         ),
+        (HEAD + JOB + '[defaults]\ntimezone = "UTC"\nenv = { A = "1" }\ntimeout = "1h"', []),
+        (HEAD + JOB + "[defaults]\ntimezon = 1", ["file.defaults.timezon is unknown"]),
+        (HEAD + JOB + "[defaults]\nretries = -1", ["file.defaults.retries is out of bounds"]),
         (HEAD + JOB + "[settings]\nlease_tl = 1", ["file.settings.lease_tl is unknown"]),
     ],
 )

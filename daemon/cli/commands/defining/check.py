@@ -1,13 +1,15 @@
 """`leased check` and `leased preview`: definitions and expressions, with the instants they give."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from lease.durations import format_duration
 from lease.errors import InvalidDuration
 
+from ....definitions.application import Application
 from ....definitions.preview import Preview, preview, preview_schedule
 from ....definitions.schedule import SHORTEST_INTERVAL, Schedule
 from ....definitions.sources.load import load
@@ -51,9 +53,10 @@ def check(file: File, as_json: Json = False) -> None:
             }
             for schedule, coming, remarks in found
         ]
-        write_json("check", {"application": application.name, "file": str(application.source), "items": items})
+        body = {"application": application.name, "file": str(application.source), "defaults": application.defaults}
+        write_json("check", {**body, "items": items})
         return
-    _print(application.name, found)
+    _print(application, found)
 
 
 def preview_command(
@@ -86,7 +89,7 @@ def preview_command(
     screen().print(shown)
 
 
-def _print(application: str, found: Sequence[tuple[Schedule, Sequence[Preview], list[str]]]) -> None:
+def _print(application: Application, found: Sequence[tuple[Schedule, Sequence[Preview], list[str]]]) -> None:
     shown = table("schedule", "when", "time zone", "jobs", "next", wraps=("jobs",), spare=("jobs", "time zone"))
     for schedule, coming, _ in found:
         jobs = ", ".join(job.name for job in schedule.jobs)
@@ -105,7 +108,20 @@ def _print(application: str, found: Sequence[tuple[Schedule, Sequence[Preview], 
     for schedule, _, remarks in found:
         for remark in remarks:
             console.print(f"{schedule.name}: {remark}", style="yellow", soft_wrap=True)
-    console.print(f"{application}: {len(found)} {'schedule' if len(found) == 1 else 'schedules'}, all valid")
+    if application.defaults:
+        console.print(f"defaults: {_said(application.defaults)}", soft_wrap=True)
+    console.print(f"{application.name}: {len(found)} {'schedule' if len(found) == 1 else 'schedules'}, all valid")
+
+
+def _said(defaults: Mapping[str, Any]) -> str:
+    """Return the defaults of a file as people write them; of `env` the names."""
+    return ", ".join(f"{name} {_as_written(value)}" for name, value in defaults.items())
+
+
+def _as_written(value: Any) -> str:
+    if isinstance(value, float):
+        return format_duration(value)
+    return " ".join(value) if isinstance(value, list) else str(value)
 
 
 def _trigger(expression: str) -> Trigger:
