@@ -58,6 +58,10 @@ class Definition(BaseModel):
             if Mark.PART not in info.metadata and (mark is None or mark in info.metadata)
         }
 
+    def says(self, setting: str) -> bool:
+        """Return whether a setting was given, here or as a default of the file."""
+        return setting in self.model_fields_set
+
     def stored(self) -> dict[str, Any]:
         """Return the settings as they are stored, fit for JSON."""
         settings = self.settings()

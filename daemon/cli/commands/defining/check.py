@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -37,7 +38,7 @@ def check(file: File, as_json: Json = False) -> None:
         again.refuse_different(application)
     now = datetime.now(UTC)
     found = [
-        (schedule, preview_schedule(schedule, now, _SHOWN), _remarks(schedule, now))
+        (schedule, preview_schedule(schedule, now, _SHOWN), _remarks(schedule, now, application.source.parent))
         for schedule in application.schedules
     ]
     if as_json:
@@ -83,9 +84,11 @@ def preview_command(
         }
         write_json("preview", body)
         return
-    shown = table("UTC", zone, "remark")
+    in_zone = zone != "UTC"
+    shown = table("UTC", *([zone] if in_zone else []), "remark")
     for occurrence in found:
-        add(shown, when(occurrence.instant), occurrence.local.isoformat(sep=" "), occurrence.note)
+        local = [occurrence.local.isoformat(sep=" ")] if in_zone else []
+        add(shown, when(occurrence.instant), *local, occurrence.note)
     screen().print(shown)
 
 
@@ -136,11 +139,17 @@ def _trigger(expression: str) -> Trigger:
         return Cron(expression)
 
 
-def _remarks(schedule: Schedule, now: datetime) -> list[str]:
-    remarks = [
+def _remarks(schedule: Schedule, now: datetime, folder: Path) -> list[str]:
+    remarks = ["no timezone: UTC"] if schedule.cron is not None and not schedule.says("timezone") else []
+    remarks += [
         f"job {job.name} has no timeout: if it hangs, it blocks the schedule until it is stopped by hand"
         for job in schedule.jobs
         if job.timeout is None
+    ]
+    remarks += [
+        f"job {job.name} is to run in {job.cwd}, but there is no such folder on this machine"
+        for job in schedule.jobs
+        if job.cwd is not None and not (folder / job.cwd).is_dir()
     ]
     if not schedule.enabled:
         remarks.append("it is disabled, so it is never due")

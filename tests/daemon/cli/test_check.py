@@ -1,0 +1,54 @@
+"""What `leased check` remarks, and what `leased preview` prints, without a run."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daemon import Schedules
+from daemon.cli.commands.defining.check import _remarks
+from daemon.definitions.schedule import Schedule
+
+from .conftest import Leased
+
+NOW = datetime(2026, 7, 1, tzinfo=UTC)
+
+
+def remarks(folder: Path = Path("/"), defaults: dict[str, Any] | None = None, **settings: Any) -> list[str]:
+    schedules = Schedules("shop", **(defaults or {}))
+    schedules.add("nightly", **({"cron": "0 2 * * *"} | settings)).command("sync", "true", timeout="1m")
+    return _remarks(schedules.application().schedule("nightly"), NOW, folder)
+
+
+def test_utc_is_named_where_a_cron_schedule_has_no_time_zone() -> None:
+    assert remarks() == ["no timezone: UTC"]
+    assert remarks(timezone="UTC") == []
+    assert remarks(defaults={"timezone": "UTC"}) == []
+    assert remarks(cron=None, every="1h") == []
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "file").touch()
+
+    def of(cwd: str) -> list[str]:
+        return remarks(tmp_path, {"timezone": "UTC", "cwd": cwd})
+
+    assert of("there") == of(str(tmp_path)) == []
+    for missing in ("none", "file", "/no/such/folder"):
+        assert of(missing) == [f"job sync is to run in {missing}, but there is no such folder on this machine"]
+
+
+def test_what_was_given_is_known_of_a_schedule() -> None:
+    assert Schedule(name="n", every=60.0, timezone="UTC").says("timezone")
+    assert not Schedule(name="n", every=60.0).says("timezone")
+
+
+@pytest.mark.parametrize(
+    ("asked", "columns"), [(["--timezone", "Europe/Berlin"], 2), (["--timezone", "UTC"], 1), ([], 1)]
+)
+def test_preview_prints_utc_once(leased: Leased, asked: list[str], columns: int) -> None:
+    answer = leased("preview", "30 2 1 7 *", "--from", "2026-01-01T00:00:00Z", "--count", "1", *asked)
+    assert answer.out.count("2026-07-01") == columns
+    assert answer.out.count("UTC") == 1
