@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 
+from ..jobs.shortage import shortage
 from .app import app
 from .failures import DONE, EXPECTED, FAILED, INTERRUPTED, failure, report, report_defect
 
@@ -25,6 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         report(found.message, found.kind, as_json=as_json)
         return found.status
     except Exception as error:  # noqa: BLE001 - a bug in leased, reported with its traceback
-        report_defect(error)
+        if (short := shortage(error, "this command cannot go on")) is None:
+            report_defect(error)
+        else:
+            report(str(short), "failed", as_json=as_json)
         return FAILED
     return status if isinstance(status, int) else DONE

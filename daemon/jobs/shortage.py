@@ -26,25 +26,28 @@ _LACKS = {
 
 
 class Shortage(DaemonError):
-    """The machine lacks what it takes to begin an attempt. Nothing of it ran, and it uses up nothing."""
+    """The machine lacks what something takes; of an attempt, nothing ran, and it uses up nothing."""
 
 
-def shortage(error: BaseException) -> Shortage | None:
-    """Return what the machine is short of by this error; None if it says something else."""
+_NOT_BEGUN = "nothing was run and no attempt is used up"
+
+
+def shortage(error: BaseException, so: str = _NOT_BEGUN) -> Shortage | None:
+    """Return what the machine is short of by this error, and what comes of it; None if it says something else."""
     match error:
         case OSError(errno=int() as number):
-            return shortage_of(number)
+            return shortage_of(number, so)
         case MemoryError():
-            return shortage_of(errno.ENOMEM)
+            return shortage_of(errno.ENOMEM, so)
         case RuntimeError(args=(str() as said,)) if said.startswith(_NO_THREAD):
-            return shortage_of(errno.EAGAIN)
+            return shortage_of(errno.EAGAIN, so)
         case _:
             return None
 
 
-def shortage_of(number: int) -> Shortage | None:
+def shortage_of(number: int, so: str = _NOT_BEGUN) -> Shortage | None:
     """Return what the machine is short of by this number of an error; None if that says something else."""
     if number not in _LACKS:
         return None
     lack, remedy = _LACKS[number]
-    return Shortage(f"{lack}, so nothing was run and no attempt is used up; {remedy.format(pid=os.getpid())}")
+    return Shortage(f"{lack}, so {so}; {remedy.format(pid=os.getpid())}")

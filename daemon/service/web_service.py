@@ -32,7 +32,8 @@ async def served(
     if web is None:
         yield
         return
-    server = WebServer(web_app(readiness.loops, readiness.problems, token, readiness.counts, standing), web)
+    app = web_app(readiness.loops, readiness.problems, token, readiness.counts, standing)
+    server = WebServer(app, web, lambda said: notify(Note(said, is_warning=True)))
     waiting = None
     if web.port and link.replaces_a_living_one():
         waiting = asyncio.create_task(_start_later(server, link, notify))

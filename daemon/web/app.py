@@ -1,11 +1,15 @@
 """The web server, which serves `/livez` and `/readyz` on its own thread: a stalled loop shows."""
 
+import asyncio
 import errno
 import hmac
+import math
 import socket
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from time import monotonic
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -16,11 +20,14 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..errors import DaemonError
+from ..jobs.shortage import shortage
 from .address import WebAddress
 from .health import Counts, Loops, Problems, Standing
 
 _START_LIMIT = 10.0
 _STOP_LIMIT = 5.0
+_BACKLOG = 128
+_WARN_EVERY = 60.0
 _PROBES = ("/livez", "/readyz")
 _DETAILS = "leased.details"
 """In the scope of a request: whether its answer may tell more than a yes or no."""
@@ -111,13 +118,19 @@ class _Guard:
 class WebServer:
     """An application at an address: `start` returns once it answers, `stop` once it has ended."""
 
-    def __init__(self, app: ASGIApp, address: WebAddress) -> None:
+    def __init__(self, app: ASGIApp, address: WebAddress, warn: Callable[[str], object] = str) -> None:
         self._asked = address
         self._socket: socket.socket | None = None
         config = uvicorn.Config(
-            app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1, server_header=False
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=1,
+            server_header=False,
+            backlog=_BACKLOG,
         )
-        self._server = _Server(config)
+        self._server = _Server(config, warn)
         self._thread = threading.Thread(target=self._serve, name="web", daemon=True)
 
     def start(self) -> WebAddress:
@@ -127,7 +140,10 @@ class WebServer:
         """
         self._socket = _bind(self._asked)
         bound = replace(self._asked, port=self._socket.getsockname()[1])
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            raise WebNotStarted(str(shortage(error, "the web server cannot start") or error)) from None
         if not self._server.up.wait(_START_LIMIT):
             raise WebNotStarted(f"the web server on {bound} did not start within {_START_LIMIT:g}s")
         return bound
@@ -146,13 +162,29 @@ class WebServer:
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, warn: Callable[[str], object]) -> None:
         super().__init__(config)
         self.up = threading.Event()
+        self._warn = warn
+        self._warned_at = -math.inf
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().set_exception_handler(self._complain)
         await super().startup(sockets)
         self.up.set()
+
+    def _complain(self, loop: asyncio.AbstractEventLoop, about: dict[str, Any]) -> None:
+        """Say once a minute, and in one sentence, that connections cannot be accepted; the loop tries again each second,
+        and would say it for each that waits.
+        """
+        error = about.get("exception")
+        refused = str(about.get("message")).startswith("socket.accept()")
+        short = shortage(error, "the web server takes no request for now") if refused and error else None
+        if short is None:
+            loop.default_exception_handler(about)
+        elif monotonic() - self._warned_at >= _WARN_EVERY:
+            self._warned_at = monotonic()
+            self._warn(str(short))
 
 
 def _bind(address: WebAddress) -> socket.socket:
@@ -163,6 +195,8 @@ def _bind(address: WebAddress) -> socket.socket:
             return _listen(replace(address, port=0))
         if error.errno == errno.EADDRINUSE:
             raise WebNotStarted(f"{address} is already in use; choose another --web HOST:PORT") from None
+        if (short := shortage(error, "the web server cannot start")) is not None:
+            raise WebNotStarted(str(short)) from None
         raise WebNotStarted(f"{address} cannot be used: {error.strerror}; choose another --web HOST:PORT") from None
 
 
@@ -174,7 +208,7 @@ def _listen(address: WebAddress) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(place)
-        listener.listen(128)
+        listener.listen(_BACKLOG)
     except BaseException:
         listener.close()
         raise

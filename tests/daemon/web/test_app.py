@@ -1,12 +1,16 @@
 """`/livez` and `/readyz`, over real sockets."""
 
 import json
+import os
 import socket
+import subprocess
+import sys
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -153,6 +157,51 @@ def test_a_taken_address_that_was_asked_for_is_one_sentence(taken: int) -> None:
 def test_an_address_that_is_not_this_machines_is_one_sentence() -> None:
     server = WebServer(web_app(no_loops, no_problems), WebAddress("192.0.2.1", 8520, asked=True))
     with pytest.raises(WebNotStarted, match=r"^192\.0\.2\.1:8520 cannot be used: .*; choose another --web"):
+        server.start()
+    server.stop()
+
+
+FULL = """
+import json, os, resource, socket, urllib.request
+from daemon.web.address import WebAddress
+from daemon.web.app import WebServer, web_app
+from tests.support.waiting import wait_until
+
+said = []
+server = WebServer(web_app(dict, dict), WebAddress("127.0.0.1", 0), said.append)
+url = f"http://{server.start()}/livez"
+own = socket.socket()
+waiting = [own, *(socket.socket() for _ in range(3))]
+resource.setrlimit(resource.RLIMIT_NOFILE, (max(map(int, os.listdir("/dev/fd"))), 1_024))
+for one in waiting:
+    one.connect((server._asked.host, server._socket.getsockname()[1]))
+wait_until(lambda: said, "it says so")
+resource.setrlimit(resource.RLIMIT_NOFILE, (1_024, 1_024))
+print(urllib.request.urlopen(url, timeout=30).status)
+for one in waiting:
+    one.close()
+server.stop()
+print(*said, sep="\\n")
+"""
+
+
+@pytest.mark.usefixtures("processes")
+@pytest.mark.skipif(sys.platform != "linux", reason="the descriptors of a process")
+def test_without_a_descriptor_for_a_connection_it_says_so_once_and_answers_when_there_is_one() -> None:
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    done = subprocess.run([sys.executable, "-c", FULL], env=environment, capture_output=True, text=True, check=True)
+    status, sentence = done.stdout.splitlines()
+    assert (status, done.stderr) == ("200", "")
+    assert "no file descriptor left, so the web server takes no request for now; count them" in sentence
+
+
+def test_without_a_thread_it_does_not_start_and_one_sentence_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    server = WebServer(web_app(no_loops, no_problems), ANY)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(WebNotStarted, match="so the web server cannot start; see `ulimit -u`"):
         server.start()
     server.stop()
 
