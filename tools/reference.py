@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from daemon.cli.answers import ANSWERS, answer_schema
 from daemon.definitions.defaults import DefaultSettings
 from daemon.definitions.definition import Definition
 from daemon.definitions.job import Job
@@ -21,6 +22,7 @@ from lease.durations import format_duration
 ROOT = Path(__file__).parent.parent
 SCHEDULES = ROOT / "docs" / "reference" / "schedules.md"
 SETTINGS = ROOT / "docs" / "reference" / "settings.md"
+SCHEMAS = ROOT / "docs" / "reference" / "schemas"
 KEYWORDS = ROOT / "daemon" / "definitions" / "sources" / "keywords.py"
 
 Schema = Mapping[str, Any]
@@ -36,6 +38,10 @@ def made() -> dict[Path, str]:
             SETTINGS.read_text(), "command", _table(json_schema_of(Settings)["properties"], of_command=True)
         ),
         KEYWORDS: _keywords(),
+        **{
+            SCHEMAS / f"{command}.json": json.dumps(answer_schema(command), ensure_ascii=False, indent=2) + "\n"
+            for command in ANSWERS
+        },
     }
 
 

@@ -16,7 +16,7 @@ ANSWERS = {
     "generations": ("reading.generations", "GenerationsAnswer", 1),
     "audit": ("reading.audit", "AuditAnswer", 1),
     "check": ("defining.check", "CheckAnswer", 2),
-    "preview": ("defining.check", "PreviewAnswer", 1),
+    "preview": ("defining.check", "PreviewAnswer", 2),
     "sync": ("defining.sync", "SyncAnswer", 1),
     "trigger": ("acting.trigger", "TriggerAnswer", 1),
     "cancel": ("acting.cancel", "Cancellation", 1),

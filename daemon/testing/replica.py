@@ -194,7 +194,7 @@ class ManualReplica:
                 f'"{self.application.name}" has no schedule "{schedule}"; there are {", ".join(names)}'
             )
         lines = await self.store.read(lambda c: read_runs(c, limit=_MOST_RUNS, schedule=schedule))
-        return [await self.read(line.id) for line in reversed(lines)]
+        return [await self.read(line.run_id) for line in reversed(lines)]
 
     async def read(self, run_id: int) -> RunDetail:
         """Return a run with its attempts."""

@@ -21,13 +21,13 @@ from .why import whys, with_why
 class RunLine:
     """A run; a counted one stands for ``count`` instants up to ``last_scheduled_for``."""
 
-    id: int
+    run_id: int
     application: str
     schedule: str
     scheduled_for: datetime
     last_scheduled_for: datetime | None
     count: int
-    trigger: Cause
+    cause: Cause
     state: RunState
     reason: str | None
     attempt: int

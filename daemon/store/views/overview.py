@@ -29,8 +29,9 @@ class ScheduleLine:
     """A schedule, its next due instant, and its last run that was not skipped."""
 
     application: str
-    name: str
-    trigger: str
+    schedule: str
+    timing: str
+    """For people: ``cron 0 2 * * *``."""
     enabled: bool
     paused_at: datetime | None
     paused_by: str | None
@@ -61,7 +62,7 @@ class RunningJob:
 class RunningRun:
     """A run that a replica has claimed."""
 
-    id: int
+    run_id: int
     application: str
     schedule: str
     scheduled_for: datetime
@@ -85,7 +86,7 @@ class RunningRun:
 class WaitingRun:
     """A pending run, which no replica executes at the moment."""
 
-    id: int
+    run_id: int
     application: str
     schedule: str
     scheduled_for: datetime

@@ -56,25 +56,25 @@ def _stuck(overview: Overview) -> Iterator[Problem]:
     for run in overview.running:
         if not run.held:
             text = (
-                f"run {run.id} of {run.schedule} is recorded as running, "
+                f"run {run.run_id} of {run.schedule} is recorded as running, "
                 f"but its lease (token {run.token}) is no longer held"
             )
-            yield Problem("stuck", text, run.application, run.schedule, run.id)
+            yield Problem("stuck", text, run.application, run.schedule, run.run_id)
 
 
 def _late(overview: Overview) -> Iterator[Problem]:
     for schedule in overview.schedules:
         if schedule.due_in is not None and -schedule.due_in > LATE_AFTER and schedule.enabled:
-            text = f"{schedule.name} was due {format_duration(-schedule.due_in)} ago but has not been planned"
-            yield Problem("late", text, schedule.application, schedule.name)
+            text = f"{schedule.schedule} was due {format_duration(-schedule.due_in)} ago but has not been planned"
+            yield Problem("late", text, schedule.application, schedule.schedule)
     for run in overview.waiting:
         if run.waiting_for is not None and run.waiting_for > LATE_AFTER:
-            text = f"run {run.id} of {run.schedule} could have started {format_duration(run.waiting_for)} ago"
-            yield Problem("late", text, run.application, run.schedule, run.id)
+            text = f"run {run.run_id} of {run.schedule} could have started {format_duration(run.waiting_for)} ago"
+            yield Problem("late", text, run.application, run.schedule, run.run_id)
 
 
 def _failing(overview: Overview) -> Iterator[Problem]:
     for schedule in overview.schedules:
         if schedule.last_state == "failed":
-            text = f"the last run of {schedule.name} failed (run {schedule.last_run_id}: {schedule.last_reason})"
-            yield Problem("failing", text, schedule.application, schedule.name, schedule.last_run_id)
+            text = f"the last run of {schedule.schedule} failed (run {schedule.last_run_id}: {schedule.last_reason})"
+            yield Problem("failing", text, schedule.application, schedule.schedule, schedule.last_run_id)

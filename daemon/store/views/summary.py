@@ -46,7 +46,7 @@ def summary(connection: Connection, run_id: int) -> Summary:
     last = detail.jobs[-1] if detail.jobs else None
     run = detail.run
     return Summary(
-        run_id=run.id,
+        run_id=run.run_id,
         application=run.application,
         schedule=run.schedule,
         state=run.state,

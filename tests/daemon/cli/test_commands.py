@@ -27,7 +27,7 @@ def test_check_shows_the_next_occurrences_and_what_is_worth_a_remark(leased: Lea
     document = leased("check", "shop.py", "--json").document
     (item,) = document["items"]
     assert (document["schema"], document["application"]) == ("leased/check/1", "shop")
-    assert (item["name"], item["cron"], item["jobs"]) == ("nightly", "30 2 1 1 *", ["zones", "orders"])
+    assert (item["schedule"], item["timing"], item["jobs"]) == ("nightly", "cron 30 2 1 1 *", ["zones", "orders"])
     assert len(item["next"]) == 3
     assert len(item["remarks"]) == 2
     assert "nightly: no timezone: UTC" in answer.out

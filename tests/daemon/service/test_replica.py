@@ -56,7 +56,7 @@ async def test_a_tick_settles_then_plans_then_claims() -> None:
         await left_behind(store, abandoned=2)
         store.clock.set(TWO_O_CLOCK)
         await replica.tick()
-        assert [(run.state, run.run.trigger) for run in await replica.runs()] == [
+        assert [(run.state, run.run.cause) for run in await replica.runs()] == [
             ("failed", "manual"),
             ("running", "schedule"),
         ]
@@ -132,7 +132,7 @@ async def test_a_replica_that_drains_plans_and_claims_nothing() -> None:
         agenda = await replica.tick()
         assert agenda is not None
         assert (agenda.due, agenda.available) == (1, 1)
-        assert [run.run.id for run in await replica.runs()] == [run_id]
+        assert [run.run.run_id for run in await replica.runs()] == [run_id]
 
 
 async def test_startup_cleanup_touches_only_what_is_stale() -> None:

@@ -145,8 +145,8 @@ def test_a_retired_schedule_and_those_of_other_applications_are_left_out(rows: R
     rows.schedule("old", next_due=None, retired_at=rows.now)
     rows.schedule("theirs", application="bank")
     rows.schedule("ours")
-    assert [line.name for line in read_overview(rows.connection, "shop").schedules] == ["ours"]
-    assert [line.name for line in read_overview(rows.connection).schedules] == ["theirs", "ours"]
+    assert [line.schedule for line in read_overview(rows.connection, "shop").schedules] == ["ours"]
+    assert [line.schedule for line in read_overview(rows.connection).schedules] == ["theirs", "ours"]
 
 
 def test_what_runs_shows_its_job_its_holder_and_its_token(rows: Rows) -> None:
@@ -156,7 +156,7 @@ def test_what_runs_shows_its_job_its_holder_and_its_token(rows: Rows) -> None:
     rows.job(run_id, "customers", "succeeded")
     rows.job(run_id, "orders", "running", attempt=2, position=1, done=30, total=100, message="page 3")
     (found,) = read_overview(rows.connection).running
-    assert (found.id, found.token, found.host, found.pid, found.held) == (run_id, 1, "web-1", 4711, True)
+    assert (found.run_id, found.token, found.host, found.pid, found.held) == (run_id, 1, "web-1", 4711, True)
     assert found.job is not None
     assert (found.job.job, found.job.attempt, found.job.done, found.job.message) == ("orders", 2, 30, "page 3")
     assert found.job.running_for == pytest.approx(60, abs=10)
@@ -185,7 +185,7 @@ def test_a_run_of_a_draining_replica_shows_when_it_usually_ends(rows: Rows) -> N
     assert run.draining
     assert run.usually_ends_in == pytest.approx(3 * 60, abs=10)
     (line,) = drains([run])
-    assert re.fullmatch(rf"web-1:4711 drains: run {run.id} of nightly \(usually ends in (3m|2m5\ds)\)", line)
+    assert re.fullmatch(rf"web-1:4711 drains: run {run.run_id} of nightly \(usually ends in (3m|2m5\ds)\)", line)
     assert drains([replace(run, usually_ends_in=-120.0)])[0].endswith(" (would usually have ended 2m ago)")
 
 
@@ -198,7 +198,7 @@ def test_a_run_without_history_or_of_a_replica_that_works_on_or_is_dead_shows_no
         rows.running(schedule=name, holder=holder)
     found = read_overview(rows.connection, dead=["three"]).running
     assert [(run.draining, run.usually_ends_in) for run in found] == [(True, None), (False, None), (False, None)]
-    assert drains(found) == [f"web-1:4711 drains: run {found[0].id} of new"]
+    assert drains(found) == [f"web-1:4711 drains: run {found[0].run_id} of new"]
 
 
 def test_only_the_latest_hundred_say_what_is_usual(rows: Rows) -> None:
@@ -250,7 +250,7 @@ def test_what_waits_is_counted_in_full_and_listed_from_the_first(rows: Rows) -> 
     first = rows.run("pending", 9)
     overview = read_overview(rows.connection)
     assert overview.waiting_count == 2
-    assert [found.id for found in overview.waiting] == [first, later]
+    assert [found.run_id for found in overview.waiting] == [first, later]
 
 
 def test_the_overview_takes_as_many_statements_with_a_long_history(rows: Rows) -> None:
@@ -271,10 +271,10 @@ def test_runs_come_the_latest_first_and_can_be_chosen(rows: Rows) -> None:
     second = rows.run("succeeded", 20)
     other = rows.run("succeeded", 10, schedule="hourly")
     connection = rows.connection
-    assert [found.id for found in read_runs(connection, limit=10)] == [other, second, first]
-    assert [found.id for found in read_runs(connection, limit=1)] == [other]
-    assert [found.id for found in read_runs(connection, limit=10, schedule="nightly")] == [second, first]
-    assert [found.id for found in read_runs(connection, limit=10, state="failed")] == [first]
+    assert [found.run_id for found in read_runs(connection, limit=10)] == [other, second, first]
+    assert [found.run_id for found in read_runs(connection, limit=1)] == [other]
+    assert [found.run_id for found in read_runs(connection, limit=10, schedule="nightly")] == [second, first]
+    assert [found.run_id for found in read_runs(connection, limit=10, state="failed")] == [first]
     assert read_runs(connection, limit=10, application="bank") == []
 
 

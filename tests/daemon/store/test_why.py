@@ -137,7 +137,7 @@ def test_a_run_that_waits_says_for_what(store: Store) -> None:
     assert why(store, later) == WaitsForStart(store.run(later).available_at)
     store.do(lambda c: c.execute(update(run).where(run.c.id == later).values(attempt=1)))
     assert why(store, later) == WaitsForRetry(store.run(later).available_at)
-    assert [one.why for one in store.do(read_overview).waiting if one.id == second] == [why(store, second)]
+    assert [one.why for one in store.do(read_overview).waiting if one.run_id == second] == [why(store, second)]
 
     store.do(cancel, second, requested_by="ada", why="wrong file")
     assert why(store, second) == Cancelled("ada", "wrong file")

@@ -1,9 +1,10 @@
 """`leased check` and `leased preview`: definitions and expressions, with the instants they give."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import typer
 
@@ -30,6 +31,57 @@ from .second_load import SecondLoad
 _SHOWN = 3
 
 
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """An instant at which a schedule is due; ``note`` says what daylight saving time changes about it."""
+
+    instant: datetime
+    local: str
+    note: str | None
+
+    @classmethod
+    def of(cls, coming: Preview) -> Self:
+        return cls(coming.instant, coming.local.isoformat(), coming.note)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedSchedule:
+    """A schedule, when it is due next, and what may surprise in it."""
+
+    schedule: str
+    timing: str
+    timezone: str
+    enabled: bool
+    jobs: list[str]
+    next: list[Occurrence]
+    remarks: list[str]
+
+    @classmethod
+    def of(cls, found: Schedule, coming: Sequence[Preview], remarks: list[str]) -> Self:
+        jobs, due = [job.name for job in found.jobs], [Occurrence.of(one) for one in coming]
+        return cls(found.name, str(found.trigger), found.timezone, found.enabled, jobs, due, remarks)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckAnswer:
+    """What `leased check --json` prints."""
+
+    application: str
+    file: str
+    defaults: Mapping[str, Any]
+    items: list[CheckedSchedule]
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewAnswer:
+    """What `leased preview --json` prints."""
+
+    expression: str
+    timezone: str
+    after: datetime
+    items: list[Occurrence]
+
+
 def check(file: File, as_json: Json = False) -> None:
     """Check the definitions in FILE and show the next occurrences of each schedule."""
     with SecondLoad(file) as again:
@@ -42,20 +94,8 @@ def check(file: File, as_json: Json = False) -> None:
         for schedule in application.schedules
     ]
     if as_json:
-        items = [
-            {
-                "name": schedule.name,
-                schedule.trigger.kind: schedule.trigger.text,
-                "timezone": schedule.timezone,
-                "enabled": schedule.enabled,
-                "jobs": [job.name for job in schedule.jobs],
-                "next": [_item(occurrence) for occurrence in coming],
-                "remarks": remarks,
-            }
-            for schedule, coming, remarks in found
-        ]
-        body = {"application": application.name, "file": str(application.source), "defaults": application.defaults}
-        write_json("check", {**body, "items": items})
+        items = [CheckedSchedule.of(schedule, coming, remarks) for schedule, coming, remarks in found]
+        write_json("check", CheckAnswer(application.name, str(application.source), application.defaults, items))
         return
     _print(application, found)
 
@@ -76,13 +116,7 @@ def preview_command(
     after = datetime.now(UTC) if start is None else parse_instant(start)
     found = preview(_trigger(expression), zone, after, count)
     if as_json:
-        body = {
-            "expression": expression,
-            "timezone": zone,
-            "from": after,
-            "items": [_item(occurrence) for occurrence in found],
-        }
-        write_json("preview", body)
+        write_json("preview", PreviewAnswer(expression, zone, after, [Occurrence.of(one) for one in found]))
         return
     in_zone = zone != "UTC"
     shown = table("UTC", *([zone] if in_zone else []), "remark")
@@ -156,10 +190,6 @@ def _remarks(schedule: Schedule, now: datetime, folder: Path) -> list[str]:
     elif next(schedule.instants(now, now), None) is None:
         remarks.append("it is never due again")
     return remarks
-
-
-def _item(occurrence: Preview) -> dict[str, object]:
-    return {"instant": occurrence.instant, "local": occurrence.local.isoformat(), "note": occurrence.note}
 
 
 def _local(occurrence: Preview) -> str:

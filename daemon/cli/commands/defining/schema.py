@@ -1,15 +1,44 @@
-"""`leased schema`: the JSON Schema of TOML files."""
+"""`leased schema`: the JSON Schema of TOML files, and of what commands answer."""
 
 import json
 import sys
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
 
 from ....definitions.schema import json_schema_of
 from ....definitions.sources.toml_schema import json_schema
 from ....service.settings import Settings
+from ....text import suggestion
+from ...answers import ANSWERS, answer_schema
+from ...failures import Misused
 
 
-def schema() -> None:
+def schema(
+    answer: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[COMMAND]",
+            help="Print the schema of what this command answers with --json: status, db-current, …",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
     """Print the JSON Schema of TOML files, which lets an editor check and complete them."""
+    if answer is not None:
+        _write(_of_answer(answer))
+        return
     settings = json_schema_of(Settings)
     del settings["properties"]["revision"]  # in a file it is no setting: it stands at the top
-    sys.stdout.write(json.dumps(json_schema(settings), ensure_ascii=False, indent=2) + "\n")
+    _write(json_schema(settings))
+
+
+def _of_answer(command: str) -> Mapping[str, Any]:
+    if command not in ANSWERS:
+        raise Misused(f'no command "{command}" answers with --json; {suggestion(command, ANSWERS)}')
+    return answer_schema(command)
+
+
+def _write(document: Mapping[str, Any]) -> None:
+    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")

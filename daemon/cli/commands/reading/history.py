@@ -1,14 +1,15 @@
 """`leased runs` and `leased show`: the history of runs."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import fields
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from sqlalchemy import Connection
 
-from ....store.views import JobRunLine, RunDetail, RunLine, plain, read_run, read_runs, require_schedule
+from ....store.views import JobRunLine, RunDetail, RunLine, read_run, read_runs, require_schedule
 from ....text import clean, lasted, number, when
 from ...answers import write_json
 from ...ask import ask
@@ -20,6 +21,28 @@ if TYPE_CHECKING:
 
 _HOLDER_SHOWN = 8
 """How many characters of a holder's id are shown in a table; --json has all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunsAnswer:
+    """What `leased runs --json` prints."""
+
+    items: Sequence[RunLine]
+
+
+@dataclass(frozen=True, slots=True)
+class ShowAnswer(RunLine):
+    """What `leased show --json` prints: a run, more about it, and its attempts."""
+
+    params: Mapping[str, Any]
+    abandoned: int
+    available_at: datetime | None
+    requested_by: str | None
+    requested_why: str | None
+    cancelled_at: datetime | None
+    cancelled_by: str | None
+    cancelled_why: str | None
+    items: Sequence[JobRunLine]
 
 
 def runs(
@@ -41,7 +64,7 @@ def runs(
 
     found = ask(database, read)
     if as_json:
-        write_json("runs", {"items": found})
+        write_json("runs", RunsAnswer(found))
         return
     shown = table(
         "run",
@@ -59,7 +82,7 @@ def runs(
     for run in found:
         instants = f"{when(run.scheduled_for)} and {run.count - 1} more" if run.count > 1 else when(run.scheduled_for)
         cells = (instants, state_cell(run.state), run.in_words, when(run.started_at), lasted(run.seconds), run.token)
-        add(shown, run.id, run.schedule, *cells)
+        add(shown, run.run_id, run.schedule, *cells)
     console = screen()
     console.print(shown if found else "There are no such runs.")
 
@@ -72,21 +95,24 @@ def show(
     """Show one run with its attempts, tokens, holders and log tails."""
     detail = ask(database, lambda connection: read_run(connection, run_id))
     if as_json:
-        ours = {
-            field.name: getattr(detail, field.name) for field in fields(detail) if field.name not in ("run", "jobs")
-        }
-        write_json("show", {**plain(detail.run), **ours, "items": detail.jobs})
+        write_json("show", _answer(detail))
         return
     _show(screen(), detail)
+
+
+def _answer(detail: RunDetail) -> ShowAnswer:
+    run = {field.name: getattr(detail.run, field.name) for field in fields(RunLine)}
+    more = {field.name: getattr(detail, field.name) for field in fields(RunDetail) if field.name not in ("run", "jobs")}
+    return ShowAnswer(**run, **more, items=detail.jobs)
 
 
 def _show(console: "Console", detail: RunDetail) -> None:
     run = detail.run
     instants = f"{when(run.scheduled_for)} to {when(run.last_scheduled_for)}, {run.count} instants"
     facts = {
-        "run": f"{run.id} of {run.schedule} ({run.application})",
+        "run": f"{run.run_id} of {run.schedule} ({run.application})",
         "scheduled for": instants if run.count > 1 else when(run.scheduled_for),
-        "trigger": run.trigger,
+        "cause": run.cause,
         "requested by": ", ".join(filter(None, (detail.requested_by, detail.requested_why))),
         "cancelled by": ", ".join(filter(None, (detail.cancelled_by, detail.cancelled_why, when(detail.cancelled_at)))),
         "state": run.state,

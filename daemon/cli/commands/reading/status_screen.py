@@ -44,7 +44,7 @@ def show_status(
     _show_schedules(console, listed)
     _show_running(console, overview.running)
     if overview.waiting_count:
-        first = ", ".join(f"{run.schedule} (run {run.id} {run.why_text})" for run in overview.waiting[:3])
+        first = ", ".join(f"{run.schedule} (run {run.run_id} {run.why_text})" for run in overview.waiting[:3])
         rest = f" and {overview.waiting_count - 3} more" if overview.waiting_count > 3 else ""
         console.print(clean(f"Waiting: {first}{rest}"), soft_wrap=True)
     _show_problems(console, found)
@@ -65,7 +65,7 @@ def needed(overview: Overview, found: Sequence[Problem]) -> Sequence[ScheduleLin
         return overview.schedules
     concerned = {(problem.application, problem.schedule) for problem in found}
     concerned |= {(run.application, run.schedule) for run in overview.running}
-    return [line for line in overview.schedules if (line.application, line.name) in concerned][:MOST]
+    return [line for line in overview.schedules if (line.application, line.schedule) in concerned][:MOST]
 
 
 def only(
@@ -75,7 +75,8 @@ def only(
     return [
         line
         for line in schedules
-        if (state is None or line.last_state == state) and (tagged is None or (line.application, line.name) in tagged)
+        if (state is None or line.last_state == state)
+        and (tagged is None or (line.application, line.schedule) in tagged)
     ]
 
 
@@ -93,9 +94,9 @@ def _show_schedules(console: "Console", found: Sequence[ScheduleLine]) -> None:
             last = ", ".join(filter(None, (str(line.last_run_id or ""), when(line.last_started_at))))
             add(
                 schedules,
-                line.name,
+                line.schedule,
                 line.application,
-                line.trigger,
+                line.timing,
                 _next(line),
                 last,
                 state_cell(line.last_state),
@@ -113,7 +114,7 @@ def _show_running(console: "Console", found: Sequence[RunningRun]) -> None:
         for run in found:
             job = f"{run.job.job} (attempt {run.job.attempt})" if run.job else "between jobs"
             job += f", cancelled by {run.cancelled_by}" if run.cancelled_by else ""
-            add(shown, run.id, run.schedule, job, _progress(run), lasted(run.running_for), run.token, _holder(run))
+            add(shown, run.run_id, run.schedule, job, _progress(run), lasted(run.running_for), run.token, _holder(run))
         console.print(shown)
     print_sentences(console, drains(found))
 
@@ -128,7 +129,7 @@ def drains(running: Iterable[RunningRun]) -> list[str]:
 
 
 def _usual_end(run: RunningRun) -> str:
-    named, left = f"run {run.id} of {run.schedule}", run.usually_ends_in
+    named, left = f"run {run.run_id} of {run.schedule}", run.usually_ends_in
     if left is None:
         return named
     return f"{named} ({'usually ends' if left > 0 else 'would usually have ended'} {ago(-left)})"

@@ -1,0 +1,114 @@
+"""What commands answer as JSON: in the published schema, and with one name for one thing."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from daemon.cli.answers import ANSWERS, answer_schema, name_of
+from tests.daemon.cli.conftest import Leased
+
+ROOT = Path(__file__).parents[3]
+PUBLISHED = ROOT / "docs" / "reference" / "schemas"
+MANY = """
+from daemon import Schedules
+
+schedules = Schedules("many")
+for number in range(COUNT):
+    schedules.add(f"s{number}", cron="0 2 * * *", tags=["all"]).command("a", "true", timeout="1m")
+"""
+READING = {
+    "status": ["status"],
+    "runs": ["runs"],
+    "locks": ["locks", "--all"],
+    "replicas": ["replicas"],
+    "generations": ["generations"],
+    "audit": ["audit"],
+    "preview": ["preview", "0 2 * * *"],
+    "db-current": ["db", "current"],
+}
+
+
+def closed(schema: Any) -> Any:
+    """Return the schema with nothing allowed in an answer that it does not name."""
+    if isinstance(schema, list):
+        return [closed(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    more = {"additionalProperties": False} if "properties" in schema else {}
+    return {**{key: closed(each) for key, each in schema.items()}, **more}
+
+
+def valid(answer: Any, command: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(answer.out)
+    jsonschema.validate(document, closed(json.loads((PUBLISHED / f"{command}.json").read_text())))
+    assert document["schema"] == name_of(command)
+    return document
+
+
+def test_the_validator_sees_what_is_missing_and_what_is_too_much() -> None:
+    schema = closed(answer_schema("trigger"))
+    right = {"schema": "leased/trigger/1", "run_id": 1, "application": "shop", "schedule": "nightly"}
+    jsonschema.validate(right, schema)
+    for wrong in ({**right, "more": 1}, {**right, "run_id": "1"}, {"schema": right["schema"]}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(wrong, schema)
+
+
+def test_every_answer_that_reads_or_acts_keeps_to_its_schema(leased: Leased, folder: Path) -> None:
+    seen = set()
+
+    def answer(command: str, *arguments: str, status: int = 0) -> dict[str, Any]:
+        given = leased(*arguments, "--json")
+        assert given.status == status, given.err
+        seen.add(command)
+        return valid(given, command)
+
+    answer("check", "check", "shop.py")
+    answer("sync", "sync", "shop.py")
+    answer("trigger", "trigger", "nightly", "--why", "to see")
+    answer("cancel", "cancel", "1")
+    assert answer("show", "show", "1")["run_id"] == 1
+    leased("trigger", "nightly")
+    for command, arguments in READING.items():
+        answer(command, *arguments)
+    answer("db-restored", "db", "restored", "--force")
+    assert seen == set(ANSWERS)
+
+
+@pytest.mark.parametrize("count", [0, 1, 5000])
+def test_with_any_number_of_schedules(leased: Leased, folder: Path, count: int) -> None:
+    (folder / "many.py").write_text(MANY.replace("COUNT", str(count)))
+    if count:
+        valid(leased("sync", "many.py", "--json"), "sync")
+    else:
+        leased("db", "upgrade")
+    for command, arguments in READING.items():
+        valid(leased(*arguments, "--json"), command)
+
+
+def test_one_thing_has_one_name_everywhere() -> None:
+    """INTERFACE's: run_id, schedule, application, timing, cause."""
+    others = {"id", "name", "trigger", "cron", "every", "at", "app"}
+
+    def names(schema: Any) -> set[str]:
+        if isinstance(schema, list):
+            return set().union(*map(names, schema))
+        if not isinstance(schema, dict):
+            return set()
+        return set(schema.get("properties", ())).union(*(names(each) for each in schema.values()))
+
+    for command in ANSWERS:
+        found = names(answer_schema(command)) & others
+        assert found <= ({"name"} if command == "locks" else {"at"}), (command, found)
+
+
+def test_a_schema_can_be_printed_and_an_unknown_one_is_a_sentence(leased: Leased) -> None:
+    assert json.loads(leased("schema", "status").out) == answer_schema("status")
+    refused = leased("schema", "statsu")
+    assert (refused.status, refused.err) == (
+        2,
+        'leased: no command "statsu" answers with --json; did you mean "status"?\n',
+    )
