@@ -10,6 +10,7 @@ from tests.mutants.of_heartbeats import HEARTBEATS
 from tests.mutants.of_reloads import RELOADS
 from tests.mutants.of_revisions import OF_REVISIONS
 from tests.mutants.of_runs import RUNS
+from tests.mutants.of_shortages import SHORTAGES
 from tests.mutants.of_trust import TRUST
 from tests.mutants.of_upgrades import UPGRADES
 from tests.mutants.of_waiting import WAITING
@@ -27,4 +28,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *OF_REVISIONS,
     *RELOADS,
     *TRUST,
+    *SHORTAGES,
 )

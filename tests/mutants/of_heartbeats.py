@@ -121,10 +121,10 @@ HEARTBEATS = (
         (
             Edit(
                 KEEPER,
-                "self.listen(min(TICK, self.deadline - boottime(), trusted_until(self.trust) - boottime()))",
+                "self.listen(min(TICK, self.deadline - boottime(), trusted_until(*self.trust) - boottime()))",
                 "self.listen(min(TICK, self.deadline - boottime()))",
             ),
-            Edit(KEEPER, '        if now >= trusted_until(self.trust):\n            return "trust"\n', ""),
+            Edit(KEEPER, '        if now >= trusted_until(*self.trust):\n            return "trust"\n', ""),
         ),
         on_either(
             "tests/daemon/jobs/test_keeper.py::test_the_tree_is_killed_at_the_end_of_trust_while_the_replica_is_stopped"

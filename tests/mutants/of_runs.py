@@ -93,8 +93,8 @@ RUNS = (
         (
             Edit(
                 "daemon/service/replica.py",
-                "if not agenda.put_off or not self._planner",
-                "if True or not self._planner",
+                "if not agenda.put_off or not self.planner",
+                "if True or not self.planner",
             ),
         ),
         on_each(

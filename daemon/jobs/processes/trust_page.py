@@ -45,18 +45,25 @@ class TrustPages:
 
     def write(self, page: "TrustPage", until: float) -> None:
         """Write the end of trust of a page."""
-        os.pwrite(self._write, _PAGE.pack(page.number, until), page.place)
+        self._put(page.place, _PAGE.pack(page.number, until))
 
     def give_back(self, page: "TrustPage") -> None:
         """Free a page: whoever still reads it has no trust any more."""
-        os.pwrite(self._write, _FREE, page.place)
+        self._put(page.place, _FREE)
         with self._lock:
             self._free.append(page.place)
 
     def close(self) -> None:
-        """Free the memory. Keepers that have it open go by the last ends of trust."""
-        os.close(self._write)
-        os.close(self._read)
+        """Free the memory. Keepers that have it open go by the last ends of trust; a late renewal changes nothing."""
+        with self._lock:
+            os.close(self._write)
+            os.close(self._read)
+            self._write = self._read = -1
+
+    def _put(self, place: int, page: bytes) -> None:
+        with self._lock:
+            if self._write >= 0:
+                os.pwrite(self._write, page, place)
 
 
 class TrustPage:

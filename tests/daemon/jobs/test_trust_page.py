@@ -1,6 +1,7 @@
 import os
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -68,6 +69,16 @@ def test_who_still_reads_a_page_that_was_given_back_has_no_trust_whoever_has_it_
     assert read_trust(*page_of(pages.take(200.0))) == 200.0
     assert read_trust(*known) == 0.0
     pages.close()
+
+
+def test_a_renewal_after_the_memory_is_freed_is_written_nowhere(tmp_path: Path) -> None:
+    pages = TrustPages(1)
+    page = pages.take(1.0)
+    pages.close()
+    with (tmp_path / "another").open("wb") as first, (tmp_path / "file").open("wb") as second:
+        page.extend(2.0)  # its descriptors may be theirs now
+        page.close()
+        assert (os.fstat(first.fileno()).st_size, os.fstat(second.fileno()).st_size) == (0, 0)
 
 
 def test_threads_extend_and_a_reader_only_sees_it_grow() -> None:
