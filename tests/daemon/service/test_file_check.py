@@ -131,6 +131,13 @@ async def test_what_no_replica_could_start_with_is_wrong_too(line: CommandLine, 
         assert "of a newer version of leased" in found.problem
 
 
+async def test_a_concurrency_that_cannot_fit_is_wrong_too(line: CommandLine) -> None:
+    """Rule 25: a replica that is told to load FILE anew goes on with the one that fits."""
+    found = await check_file(replace(line, flags={"concurrency": "1000000000"}))
+    assert isinstance(found, WrongFile)
+    assert "1,000,000,000 runs at once need 3 * 1,000,000,000 + " in found.problem
+
+
 async def test_a_database_that_is_away_is_no_moment_for_a_start(line: CommandLine) -> None:
     away = {**line.environment, "LEASED_DATABASE_URL": "postgresql://127.0.0.1:1/shop"}
     found = await check_file(replace(line, environment=away))
