@@ -15,11 +15,13 @@ from tests.chaos import mischief
 from tests.chaos.diary import Diary
 from tests.chaos.effect import Grant, write
 from tests.chaos.releases import CHANGING, ONLY, RELEASE, RETIMED
-from tests.chaos.worker import ENDS, STARTS, URL, write_effect
+from tests.chaos.worker import ENDS, START_WITHIN, STARTS, URL, write_effect
 
 WORKER = Path(__file__).with_name("worker.py")
 
 between: dict[str, Any] = {"starts": os.environ[STARTS], "ends": os.environ[ENDS]}
+if os.environ.get(START_WITHIN):
+    between["start_within"] = os.environ[START_WITHIN]
 # A killed child is a failed attempt, and what a job of a campaign must survive again and again.
 often: dict[str, Any] = {"retries": 1_000, "backoff": "0.1s"}
 

@@ -102,7 +102,7 @@ def make_slots(site: Site, names: Sequence[str], starts: datetime, ends: datetim
         "--log-format=json",
         "--no-web",
     )
-    told = {STARTS: starts.isoformat(), ENDS: ends.isoformat(), URL: site.jobs_address}
+    told = {STARTS: starts.isoformat(), ENDS: ends.isoformat(), URL: site.jobs_address, **site.environment}
     slots = []
     for number, name in enumerate(names):
         # Where the database's clock steps, no other does: that replica would be slow to start for nothing.

@@ -137,6 +137,7 @@ def releases(site: Site, starts: datetime, ends: datetime) -> history.Releases:
     found = {}
     for release in RELEASES:
         given = {STARTS: starts.isoformat(), ENDS: ends.isoformat(), URL: site.jobs_address, RELEASE: str(release)}
+        given |= site.environment
         with _environment(given):
             found[release] = load(str(APPLICATION))
     return found

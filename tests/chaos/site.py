@@ -4,7 +4,7 @@ import shutil
 import sqlite3
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from types import TracebackType
@@ -34,6 +34,8 @@ class Site(Protocol):
     kind: str
     folder: Path
     """A folder for the campaign's files, apart from the database's."""
+    environment: Mapping[str, str]
+    """What the application is given besides."""
 
     def __enter__(self) -> Self: ...
 
@@ -67,6 +69,7 @@ class PostgresSite:
 
     def __init__(self, slots: Sequence[str], folder: Path, version: str = "18") -> None:
         self.folder = folder
+        self.environment: Mapping[str, str] = {}
         self._slots = slots
         self._version = version
         self._stack = ExitStack()
@@ -139,6 +142,7 @@ class SqliteSite:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.environment: Mapping[str, str] = {}
         self.place = Path()
         self.mounted = False
 

@@ -19,7 +19,8 @@ _PATIENCE = 30.0
 """Seconds for which it keeps trying to write while the database is away."""
 URL = "CHAOS_JOBS_URL"
 STARTS, ENDS = "CHAOS_STARTS", "CHAOS_ENDS"
-"""Environment variables: the database URL of jobs, and the span in which schedules are due."""
+START_WITHIN = "CHAOS_START_WITHIN"
+"""Environment variables: the database URL of jobs, and the span in which schedules are due, how late a run may start."""
 
 
 def main(job: str, seconds: float, release: int | None) -> int:

@@ -18,8 +18,12 @@ from ..diary import boottime
 from ..faults.fault import SiteFault
 from ..judgement import TTL
 from ..site import CONFIG, WITNESS, PostgresSite
+from ..worker import START_WITHIN
 from .steps import Step, Steps
 from .walk import Kind, Planned, gain, walk
+
+# After a step forward, each end of a replication would take the other for dead.
+_STEADY = ("wal_sender_timeout = 0", "wal_receiver_timeout = 0")
 
 
 class SteppedSite(PostgresSite):
@@ -28,6 +32,8 @@ class SteppedSite(PostgresSite):
     def __init__(self, slots: Sequence[str], folder: Path, kind: Kind, seed: int, version: str = "18") -> None:
         super().__init__(slots, folder, version)
         self.steps_are = kind
+        if kind == "broken":  # of what a step passes over, ten minutes count as late, and all of it would queue up
+            self.environment = {START_WITHIN: "10s"}
         self.done: list[Step] = []
         self.walk = walk(kind, seed)
         self.next: Planned | None = None
@@ -62,7 +68,7 @@ class SteppedSite(PostgresSite):
         return Steps(self.done)
 
     def _pair(self, programs: Binaries) -> Pair:
-        return Pair(programs, config=CONFIG, server=partial(ClockedServer, clock=self.clock))
+        return Pair(programs, config=(*CONFIG, *_STEADY), server=partial(ClockedServer, clock=self.clock))
 
 
 def witness(clock: MovedClock) -> bytes:

@@ -69,7 +69,8 @@ class Crowd:
                 replica.kill()
                 self.ends.append(Ended(slot.name, None, replica.output[-2_000:]))
             else:
-                self._note(slot, replica)
+                if replica.status != -signal.SIGTERM:  # it had only just been started, and not begun
+                    self._note(slot, replica)
 
     def close(self) -> None:
         """Kill what is left."""
