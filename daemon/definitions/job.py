@@ -6,10 +6,11 @@ from pydantic import Field, Strict, model_validator
 
 from .definition import Definition, Mark
 from .values.durations import duration
+from .values.functions import Function, function_name
 from .values.names import name_of
 from .values.refusal import Refusal
 from .values.strings import Folder
-from .values.work import ChosenIsolation, Command, Environment, Function, default_isolation, function_name
+from .values.work import ChosenIsolation, Command, Environment, default_isolation
 
 
 class Job(Definition):

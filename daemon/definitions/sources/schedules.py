@@ -12,6 +12,7 @@ from ..defaults import Defaults, read_defaults
 from ..job import Job
 from ..read import read
 from ..schedule import Schedule
+from ..values.functions import plain
 from ..values.names import check_name, refuse_twice
 from ..values.refusal import Refusal, refused_at
 from ..values.revision import check_revision
@@ -23,6 +24,7 @@ _OF_A_JOB = {
     key: Refusal("this is a setting of a job", "give it to .job() or .command() of the schedule")
     for key in Job.settings()
 }
+_EXAMPLES = {"cron": '.cron("*/5 * * * *")', "every": '.every("10m")', "at": '.at("2026-07-01T02:00:00Z")'}
 
 
 class NamedJobKeywords(JobKeywords, total=False):
@@ -96,6 +98,11 @@ class Schedules:
         raise NotYet("schedules.replica() does not exist yet; run the file with: leased run FILE")
 
     def _single(self, trigger: Mapping[str, object], settings: Mapping[str, Any]) -> Callable[[Function], Function]:
+        [(kind, when)] = trigger.items()
+        if callable(when):
+            problem = f"the decorator .{kind} does not say when {_name_of(when, {}, Place())} is due"
+            raise DefinitionError(Place(), problem, f"write it with parentheses: {_EXAMPLES[kind]}")
+
         def register(function: Function) -> Function:
             name = _name_of(function, settings, Place())
             of_job = Job.settings()
@@ -162,7 +169,7 @@ class ScheduleBuilder:
 def _name_of(function: object, settings: Mapping[str, Any], place: Place) -> str:
     if settings.get("name") is not None:
         return str(settings["name"])
-    name = getattr(function, "__name__", "")
-    if not callable(function) or not name or name == "<lambda>":
+    name = getattr(plain(function), "__name__", "")
+    if not name or name == "<lambda>":
         raise DefinitionError(place, f"{function!r} has no name of its own", 'give one: name="…"')
     return str(name).replace("_", "-")

@@ -1,45 +1,18 @@
-"""The work of a job: a function or a command, where it runs, and the environment of a child."""
+"""A command, where a job runs, and the environment of a child."""
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo
 
+from .functions import plain
 from .refusal import Refusal, no_choice, shown
 from .strings import check_text, is_storable
 from .tables import read_table
 
 Isolation = Literal["task", "process", "command"]
 """Where a job runs. A command always runs in a process of its own, and that is no choice."""
-
-
-def check_function(function: object) -> object:
-    """Return ``function``; raises `Refusal` for what cannot be called with a run, or would do
-    nothing when called.
-    """
-    if not callable(function):
-        raise Refusal(f"{shown(function)} is not a function", "give a function")
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise Refusal("the function has a `yield`, so calling it would do nothing", "take it out")
-    if not inspect.isroutine(function) and inspect.iscoroutinefunction(type(function).__call__):
-        raise Refusal("it is an object that is called like an async function", "give an async function")
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):
-        return function
-    try:
-        signature.bind(object())
-    except TypeError:
-        problem = f"the function takes {signature}, but a job is called with its run alone"
-        raise Refusal(problem, "let it take one: (run)") from None
-    return function
-
-
-def function_name(function: Callable[..., Any]) -> str:
-    """Return what is stored of a function: its own module and qualified name."""
-    named = function if hasattr(function, "__qualname__") else type(function)
-    return f"{named.__module__}:{named.__qualname__}"
 
 
 def read_command(work: object) -> str | tuple[str, ...]:
@@ -50,12 +23,12 @@ def read_command(work: object) -> str | tuple[str, ...]:
     if words and words[0] and all(isinstance(word, str) for word in words):
         return tuple(map(check_text, words))
     remedy = 'write a string for /bin/sh, or a list like ["python", "sync.py"]'
-    raise Refusal(f"{shown(work)} is not a command", remedy)
+    raise Refusal("the command is empty" if work in ("", [], ()) else f"{shown(work)} is not a command", remedy)
 
 
 def default_isolation(job: Mapping[str, Any]) -> Isolation:
     """Return where a job runs unless it says so itself; ``job`` has its function."""
-    function = job.get("function")
+    function = plain(job.get("function"))
     if function is None:
         return "command"
     return "task" if inspect.iscoroutinefunction(function) else "process"
@@ -89,11 +62,6 @@ def read_environment(given: object) -> dict[str, str]:
     return variables
 
 
-Function = Annotated[
-    Callable[..., Any],
-    BeforeValidator(check_function, json_schema_input_type=Annotated[str, Field(pattern="^[^:]+:[^:]+$")]),
-    Field(title="package.module:function"),
-]
 Command = Annotated[
     str | tuple[str, ...],
     BeforeValidator(

@@ -205,8 +205,11 @@ def test_a_lambda_with_a_name_is_a_job() -> None:
         ),
         (lambda s: s.every(60, name="n")(lambda run: (yield)), "has a `yield`, so calling it would do nothing"),
         (lambda s: s.every(60, name="n")(Called()), "called like an async function; give an async function"),
-        (lambda s: s.add("n", every=60).command("c", ""), 'job "c", command: "" is not a command'),
-        (lambda s: s.add("n", every=60).command("c", []), "command: [] is not a command"),
+        (lambda s: s.add("n", every=60).command("c", ""), 'job "c", command: the command is empty; write a string'),
+        (
+            lambda s: s.add("n", every=60).command("c", []),
+            "command: the command is empty; write a string for /bin/sh, or a list like",
+        ),
         (lambda s: s.add("n", every=60).command("c", ["ls", 1]), "command: ['ls', 1] is not a command"),
         (lambda s: s.add("n", every=60).command("c", "ls", env={"A": 1}), 'env: the value of "A" is not a string'),
         (lambda s: s.add("n", every=60).command("c", "ls", env={"LEASE_NAME": "x"}), "is set by the daemon itself"),
