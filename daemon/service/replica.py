@@ -173,7 +173,7 @@ class Replica:
 
     async def _plan(self, agenda: Agenda) -> Agenda:
         """Plan instants that are due, in one transaction, so that what may start is claimed soon (rule 13)."""
-        if not agenda.due:
+        if not agenda.due or self.draining:
             return agenda
         planned = await self.planner.plan(agenda.database_time)
         return await self._look() if planned else agenda

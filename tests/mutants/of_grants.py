@@ -14,7 +14,7 @@ GRANTS = (
         "row-deleted-on-release",
         "a release deletes the row, and with it the token that the next one must exceed",
         (
-            Edit(ENDING, "select, tuple_, update\n", "select, tuple_, update, delete\n"),
+            Edit(ENDING, "null, select, update\n", "null, select, update, delete\n"),
             Edit(ENDING, "_RELEASE = Statement(\n    update(lease)\n", "_RELEASE = Statement(\n    delete(lease)\n"),
             Edit(
                 ENDING,
@@ -140,9 +140,8 @@ GRANTS = (
         (
             Edit(
                 ENDING,
-                "    ended = {(name, token, holder) for name, token, holder in connection.execute(locked)}\n",
-                "    names = {name for name, _, _ in connection.execute(locked)}\n"
-                "    ended = {key for key in keys if key[0] in names}\n",
+                "    ended = [grant for grant in wanted if grant in found]\n",
+                "    names_ = {grant.name for grant in found}\n    ended = [grant for grant in wanted if grant.name in names_]\n",
             ),
         ),
         on_each(
