@@ -1,5 +1,6 @@
 """Values formatted for people who read them, in a sentence or on a terminal."""
 
+import signal
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -19,6 +20,31 @@ def clean(text: str, *, lines: bool = False) -> str:
 def number(value: float) -> str:
     """Return a count with thousands separators: ``12,345``; two decimals unless it is whole."""
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
+
+
+def size(count: int) -> str:
+    """Return a number of bytes rounded for reading: ``999 bytes``, ``56 KiB``, ``1.4 GiB``."""
+    if count < 1024:
+        return f"{count} byte{'' if count == 1 else 's'}"
+    value, units = count / 1024, ["KiB", "MiB", "GiB", "TiB"]
+    while value >= 999.5 and len(units) > 1:
+        value /= 1024
+        units.pop(0)
+    return f"{value:.1f} {units[0]}" if value < 9.95 else f"{value:,.0f} {units[0]}"
+
+
+def cut_here(lines: int, count: int) -> str:
+    """Return the mark that stands for output that was not kept: ``… 1,234 lines, 56 KiB cut here``."""
+    ended = f"{lines:,} line{'' if lines == 1 else 's'}, " if lines else ""
+    return f"… {ended}{size(count)} cut here"
+
+
+def signal_name(number: int) -> str:
+    """Return the name of a signal, such as ``SIGKILL``."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal
+        return f"signal {number}"
 
 
 def when(instant: datetime | None) -> str:

@@ -20,6 +20,7 @@ from ..jobs.reports import Progress
 from ..jobs.room import Room
 from ..jobs.runners import Attempt, ChildAttempt, Listeners, TaskAttempt, timed_out
 from ..jobs.shortage import Shortage, shortage
+from ..jobs.transcript import Transcript
 from ..telemetry.facts import JobEnded, JobPrinted, JobProgressed, JobStarted, JobSubject
 from .held_run import HeldRun
 
@@ -43,6 +44,7 @@ class JobExecution:
         self._room = room
         self._id: int | None = None
         self._progress: Progress | None = None
+        self._transcript = Transcript()
 
     async def execute(self) -> tuple[int | None, Outcome]:
         """Run the attempt; return the id of its job run and its outcome.
@@ -54,7 +56,7 @@ class JobExecution:
             return None, Outcome("stopped" if self._held.cancelled else "lost")
         began = time.monotonic()
         self._context.notify(JobStarted(self._subject))
-        outcome = await self._attempt()
+        outcome = replace(await self._attempt(), tail=self._transcript.close())
         if last := self.take_progress():  # in its own transaction, so that locks are taken in order (rule 15)
             await self._held.save_progress(last)
         self._context.notify(JobEnded(self._subject, outcome.state, time.monotonic() - began, outcome.error))
@@ -64,6 +66,10 @@ class JobExecution:
         """Return the progress that is not saved yet, by job run id; the caller saves it."""
         progress, self._progress = self._progress, None
         return {} if progress is None or self._id is None else {self._id: progress}
+
+    def transcripts(self) -> dict[int, Transcript]:
+        """Return what it prints, by job run id; the caller saves it. What is left at its end is in the outcome."""
+        return {} if self._id is None else {self._id: self._transcript}
 
     async def _attempt(self) -> Outcome:
         try:
@@ -98,7 +104,7 @@ class JobExecution:
 
     async def _prepare(self) -> Attempt:
         job, brief = self._job, self._brief()
-        listeners = Listeners(output=self._printed, progress=self._progressed)
+        listeners = Listeners(self._printed, self._progressed, self._transcript)
         match job.isolation:
             case "task":
                 tasks = self._context.tasks

@@ -15,6 +15,7 @@ import lease.statements
 from ..jobs.outcome import Outcome
 from ..jobs.processes.identity import ProcessIdentity
 from ..jobs.reports import LONGEST_ERROR, LONGEST_MESSAGE, Progress
+from ..jobs.transcript import Piece
 from ..states import UNFINISHED, EndState, RunState
 from ..store import statements
 from .claim import ClaimedRun
@@ -45,6 +46,7 @@ __all__ = [
     "hand_back",
     "record_keeper",
     "retry_run",
+    "save_output",
     "save_progress",
     "start_job",
 ]
@@ -94,6 +96,22 @@ def save_progress(connection: Connection, holder: str, progress: Mapping[int, Pr
         if not statements.job_run.set_progress(connection, job_run_id, holder, values):
             refused.add(job_run_id)
     return frozenset(refused)
+
+
+def save_output(connection: Connection, holder: str, pieces: Mapping[int, Piece]) -> frozenset[int]:
+    """Save what jobs printed, all of it in one statement; return the job runs that are over or no longer
+    the holder's.
+    """
+    if not pieces:
+        return frozenset()
+    rows = [
+        {"number": job_run_id, "begins": piece.start, "lines_before": piece.line, "printed": piece.text}
+        for job_run_id, piece in sorted(pieces.items())
+    ]
+    refused = statements.job_run.save_output(connection, holder, rows)
+    surplus = {number: piece.keep_from for number, piece in pieces.items() if number not in refused}
+    statements.job_run.delete_output(connection, {n: start for n, start in surplus.items() if start is not None})
+    return refused
 
 
 def finish_job(

@@ -13,6 +13,7 @@ from ..definitions.schedule import Schedule
 from ..jobs.outcome import Outcome
 from ..jobs.reports import Progress
 from ..jobs.room import Room
+from ..jobs.transcript import Transcript
 from ..states import RunOutcome
 from ..telemetry.facts import RunCancelled, RunEnded, RunStarted, RunSubject
 from .attempt import JobExecution
@@ -95,6 +96,10 @@ class RunExecution:
     def take_progress(self) -> dict[int, Progress]:
         """Return the progress that is not saved yet, by job run id; the caller saves it."""
         return self._job.take_progress() if self._job is not None else {}
+
+    def transcripts(self) -> dict[int, Transcript]:
+        """Return what its job prints, by job run id; the caller saves it."""
+        return self._job.transcripts() if self._job is not None else {}
 
     async def execute(self) -> RunOutcome:
         """Run the jobs that are not done, in order, and return the outcome of the run."""

@@ -14,7 +14,6 @@ from lease.waiters import Waiters
 
 from ..errors import DaemonError
 from ..jobs.outcome import Outcome
-from ..jobs.output import TAIL_BYTES
 from ..jobs.reports import LONGEST_ERROR
 from ..states import JobState, RunState
 from ..store import statements
@@ -105,11 +104,15 @@ def job_run_state(outcome: Outcome) -> JobState:
 
 def job_run_values(outcome: Outcome) -> dict[str, Any]:
     """Return the columns of `job_run` that an outcome sets, beside the state."""
+    tail = outcome.tail
     return {
         "error": truncate_for_db(outcome.error, LONGEST_ERROR),
-        "log_tail": truncate_for_db(outcome.tail, TAIL_BYTES) or None,
+        "log_tail": None if tail is None else tail.text,
+        "tail_start": None if tail is None else tail.start,
+        "tail_line": None if tail is None else tail.line,
         "exit_status": outcome.status,
         "exit_signal": outcome.signal,
+        "peak_memory": outcome.peak_memory,
     }
 
 

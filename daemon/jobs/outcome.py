@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ..states import JobOutcome
+from .transcript import Piece
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,8 +12,10 @@ class Outcome:
 
     state: JobOutcome
     error: str | None = None
-    tail: str = ""
-    """The last of what it printed."""
+    tail: Piece | None = None
+    """What it printed and is not known to be saved."""
     status: int | None = None
     """The exit status of a child; None if a signal ended it, or for a task."""
     signal: int | None = None
+    peak_memory: int | None = None
+    """The bytes that the largest process of a child's tree had in memory at its peak."""

@@ -69,7 +69,7 @@ class _BaseRun:
 
     @property
     def log(self) -> logging.LoggerAdapter[logging.Logger]:
-        """A logger whose lines are kept in the job's log tail."""
+        """A logger whose lines are part of the job's output."""
         return self._log
 
     def ensure(self, at_least: str | float = 0) -> None:

@@ -5,7 +5,7 @@ import logging
 import os
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, assert_never
 
 from lease.client import Lease
@@ -13,6 +13,7 @@ from lease.durations import format_duration
 
 from ..definitions.job import Job
 from ..states import JobOutcome
+from ..text import signal_name
 from .brief import BRIEF_VARIABLE, Brief
 from .outcome import Outcome
 from .output import Output
@@ -23,6 +24,7 @@ from .processes.trust_page import TrustPage
 from .reports import Progress
 from .run import LOGGER, AsyncRun
 from .task_thread import StartedTask, TaskThread
+from .transcript import Transcript
 
 _FRAMES = 12
 """How many frames of a traceback are kept, the last ones."""
@@ -30,10 +32,11 @@ _FRAMES = 12
 
 @dataclass(frozen=True, slots=True)
 class Listeners:
-    """The callbacks of an attempt, called in the replica's event loop."""
+    """What hears of an attempt: the callbacks, in the replica's event loop, and its transcript."""
 
     output: Callable[[str], None]
     progress: Callable[[Progress], None]
+    transcript: Transcript
 
 
 class Attempt(Protocol):
@@ -85,6 +88,7 @@ class ChildAttempt:
             remove=params_file,
             on_output=listeners.output,
             on_progress=listeners.progress,
+            transcript=listeners.transcript,
         )
         return cls(child)
 
@@ -129,11 +133,16 @@ def child_outcome(ended: ChildEnd) -> Outcome:
         case "exited" if ended.status == 0 and error is None:
             state = "succeeded"
         case "exited" | "refused":
-            if error is None:
-                error = f"killed by signal {ended.signal}" if ended.signal else f"exited with status {ended.status}"
+            error = error or _how_it_ended(ended)
         case _:
             assert_never(ended.why)
-    return Outcome(state, error, ended.tail, ended.status, ended.signal)
+    return Outcome(state, error, status=ended.status, signal=ended.signal, peak_memory=ended.peak_memory)
+
+
+def _how_it_ended(ended: ChildEnd) -> str:
+    """Return how a child ended that failed without saying why."""
+    how = f"killed by {signal_name(ended.signal)}" if ended.signal else f"exited with status {ended.status}"
+    return f"{how}, probably out of memory" if ended.out_of_memory else how
 
 
 class TaskAttempt:
@@ -144,9 +153,9 @@ class TaskAttempt:
     def __init__(self, job: Job, brief: Brief, *, held: Lease, thread: TaskThread, listeners: Listeners) -> None:
         self._job = job
         self._thread = thread
-        self._output = Output(listeners.output)
+        self._output = Output(listeners.output, listeners.transcript)
         self._loop = asyncio.get_running_loop()
-        self._logger = _tail_logger(self._note)
+        self._logger = _own_logger(self._note)
         self._task: StartedTask | None = None
         self._cancelled = False
         self._run = AsyncRun(
@@ -166,11 +175,11 @@ class TaskAttempt:
         await asyncio.wait({ended})
         error = ended.result()
         if error is None:
-            return Outcome("succeeded", None, self._output.tail)
+            return Outcome("succeeded")
         state: JobOutcome = "stopped" if self._cancelled else "failed"
         if isinstance(error, asyncio.CancelledError):
-            return Outcome(state, "the job was cancelled", self._output.tail)
-        return Outcome(state, "".join(traceback.format_exception(error, limit=-_FRAMES)), self._output.tail)
+            return Outcome(state, "the job was cancelled")
+        return Outcome(state, "".join(traceback.format_exception(error, limit=-_FRAMES)))
 
     def stop(self, kill_after: float) -> None:
         del kill_after  # there is nothing to force at its end
@@ -191,7 +200,7 @@ class TaskAttempt:
             return
 
 
-class _TailHandler(logging.Handler):
+class _OutputHandler(logging.Handler):
     def __init__(self, note: Callable[[str], None]) -> None:
         super().__init__()
         self._note = note
@@ -200,10 +209,10 @@ class _TailHandler(logging.Handler):
         self._note(self.format(record))
 
 
-def _tail_logger(note: Callable[[str], None]) -> logging.Logger:
-    """Return a logger whose lines go into the attempt's tail only."""
+def _own_logger(note: Callable[[str], None]) -> logging.Logger:
+    """Return a logger whose lines go into the attempt's output only."""
     logger = logging.Logger(LOGGER, logging.INFO)  # noqa: LOG001 - its own, so that no other handler gets the job's lines
-    logger.addHandler(_TailHandler(note))
+    logger.addHandler(_OutputHandler(note))
     return logger
 
 
@@ -211,5 +220,4 @@ def timed_out(outcome: Outcome, timeout: float) -> Outcome:
     """Return the outcome of an attempt that was ended at its timeout: failed, unless done."""
     if outcome.state == "succeeded":
         return outcome
-    error = f"the job exceeded its timeout of {format_duration(timeout)}"
-    return Outcome("failed", error, outcome.tail, outcome.status, outcome.signal)
+    return replace(outcome, state="failed", error=f"the job exceeded its timeout of {format_duration(timeout)}")

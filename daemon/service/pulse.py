@@ -1,16 +1,18 @@
-"""The pulse of a replica: beside its runs, it saves their progress and shows that it is alive."""
+"""The pulse of a replica: beside its runs, it saves what they report and print, and shows that it is alive."""
 
 import asyncio
 from collections.abc import Callable, Mapping
 from time import monotonic
+from typing import Protocol
 
 from sqlalchemy import Connection
 
 from lease.errors import StoreUnavailable
 
-from ..execution.completion import save_progress
+from ..execution.completion import save_output, save_progress
 from ..execution.context import ReplicaContext
 from ..jobs.reports import Progress
+from ..jobs.transcript import Piece, Transcript
 from ..recovery import registry
 from ..recovery.deaths import Neighbour, neighbours, proven_dead
 from ..scheduling.rollout import Rollout
@@ -20,26 +22,41 @@ from ..telemetry.facts import Note
 _SAVE_EVERY = 1.0
 TOUCH_EVERY = 5.0
 """Seconds between two signs of life."""
+_MOST_OUTPUT = 512 * 1024
+"""The characters of output that one transaction saves; that of the jobs beyond it comes with the next."""
+
+
+class JobsAtWork(Protocol):
+    """The jobs at work, as far as they have something to save, by job run id."""
+
+    def take_progress(self) -> Mapping[int, Progress]:
+        """Return the progress since the last call."""
+        ...
+
+    def transcripts(self) -> Mapping[int, Transcript]:
+        """Return what they print."""
+        ...
 
 
 class Pulse:
     """The pulse, which runs until it is cancelled.
 
-    ``take_progress`` returns the progress that is not saved yet, by job run id; ``draining``
-    returns whether the replica is draining; ``rollout`` looks which definitions rule.
+    ``draining`` returns whether the replica is draining; ``rollout`` looks which definitions rule.
     """
 
     def __init__(
         self,
         context: ReplicaContext,
         entry: registry.ReplicaEntry,
-        take_progress: Callable[[], Mapping[int, Progress]],
+        jobs: JobsAtWork,
         draining: Callable[[], bool],
         rollout: Rollout,
     ) -> None:
         self._context = context
         self._entry = entry
-        self._take_progress = take_progress
+        self._jobs = jobs
+        self._served = 0
+        self._without_output = False
         self._draining = draining
         self._rollout = rollout
         self._touch_every = min(TOUCH_EVERY, rollout.look_every)
@@ -47,14 +64,14 @@ class Pulse:
         self._shown: LiveReplicaState = "running"
 
     async def beat(self) -> None:
-        """Save progress every second; every five seconds (more often if `takeover_after` is short),
+        """Save progress and output every second; every five seconds (more often if `takeover_after` is short),
         or when its state changes, touch the replica's entry, and look which definitions rule.
         """
         while True:
             await asyncio.sleep(_SAVE_EVERY)
             for part in (
                 self._show_life,
-                self._save_progress,
+                self._save,
                 self._record_losses,
             ):  # what keeps one off keeps the other off no time
                 try:
@@ -95,7 +112,42 @@ class Pulse:
     async def _record_losses(self) -> None:
         await self._context.losses.write(self._context.database)
 
-    async def _save_progress(self) -> None:
-        if unsaved := self._take_progress():
-            holder = self._context.client.holder
-            await self._context.database.write(lambda connection: save_progress(connection, holder, unsaved))
+    async def _save(self) -> None:
+        """Save what is new in one transaction. Where that failed, the next one is without output: a link
+        that is too slow for it must not keep the progress off.
+        """
+        progress, transcripts = self._jobs.take_progress(), self._jobs.transcripts()
+        output = {} if self._without_output else self._next_set(transcripts)
+        self._without_output = False
+        if not (progress or output):
+            return
+        holder = self._context.client.holder
+
+        def transaction(connection: Connection) -> None:
+            save_progress(connection, holder, progress)
+            save_output(connection, holder, output)
+
+        try:
+            await self._context.database.write(transaction)
+        except StoreUnavailable:
+            self._without_output = bool(output)
+            raise
+        finally:
+            if not self._without_output:  # saved, refused, or such that it will never be taken
+                for job_run_id, piece in output.items():
+                    transcripts[job_run_id].saved(piece)
+
+    def _next_set(self, transcripts: Mapping[int, Transcript]) -> dict[int, Piece]:
+        """Return the output to save next, as much as a transaction may take; each job comes round."""
+        chosen: dict[int, Piece] = {}
+        size = 0
+        for job_run_id in sorted(transcripts, key=lambda one: (one <= self._served, one)):
+            piece = transcripts[job_run_id].unsaved()
+            if piece is None:
+                continue
+            size += len(piece.text)
+            if chosen and size > _MOST_OUTPUT:
+                break
+            chosen[job_run_id] = piece
+            self._served = job_run_id
+        return chosen

@@ -68,7 +68,7 @@ class Replica:
             takeover_after=settings.takeover_after,
             trusts=None if wall_clock is None else self.planner.trusts,
         )
-        self._pulse = Pulse(context, entry, self.runs.take_progress, lambda: self.draining, self.rollout)
+        self._pulse = Pulse(context, entry, self.runs, lambda: self.draining, self.rollout)
         self._cancels = CancelWatch(context, lambda: [run.run_id for run in self.runs.claimed], self.runs.cancel)
 
     def drain(self) -> None:

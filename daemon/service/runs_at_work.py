@@ -17,6 +17,7 @@ from ..execution.run_execution import RunExecution
 from ..execution.set_aside import SetAside
 from ..jobs.reports import Progress
 from ..jobs.room import Room
+from ..jobs.transcript import Transcript
 from ..recovery.settle import settle_dead
 from ..states import RunOutcome
 from ..telemetry.facts import Note, RunEnded
@@ -130,6 +131,14 @@ class RunsAtWork:
             job_run_id: progress
             for execution in self._executions.values()
             for job_run_id, progress in execution.take_progress().items()
+        }
+
+    def transcripts(self) -> dict[int, Transcript]:
+        """Return what the jobs at work print, by job run id."""
+        return {
+            job_run_id: transcript
+            for execution in self._executions.values()
+            for job_run_id, transcript in execution.transcripts().items()
         }
 
     def fail(self, error: BaseException) -> None:

@@ -174,7 +174,9 @@ job_run = Table(
     Column("started_at", Instant, nullable=False),
     Column("finished_at", Instant),
     Column("error", Text),
-    Column("log_tail", Text),
+    Column("log_tail", Text),  # what is not in job_output; of 0.1.0 the last 8 KiB
+    Column("tail_start", BigInteger),  # the bytes that were printed before it
+    Column("tail_line", BigInteger),  # the ends of lines before it
     Column("done", Double),
     Column("total", Double),
     Column("message", Text),
@@ -182,6 +184,7 @@ job_run = Table(
     Column("keeper_start", BigInteger),  # clock ticks since boot
     Column("exit_status", BigInteger),
     Column("exit_signal", Integer),
+    Column("peak_memory", BigInteger),  # bytes
     Column("lost_by", Text),  # its holder lost the lease: a LossKind
     Column("lost_why", Text),
     Column("work_ended_at", Instant),  # and its work ended then, whenever it was settled
@@ -191,6 +194,16 @@ job_run = Table(
     CheckConstraint("(keeper_pid IS NULL) = (keeper_start IS NULL)", name="job_run_keeper"),
     # Progress changes no indexed column, so its updates stay heap-only.
     postgresql_with={"fillfactor": "70"},
+)
+
+job_output = Table(
+    "job_output",
+    metadata,
+    Column("job_run_id", _Id, ForeignKey("job_run.id", name="job_output_job_run_fkey"), nullable=False),
+    Column("start", BigInteger, nullable=False),  # the bytes that were printed before it
+    Column("line", BigInteger, nullable=False),  # the ends of lines before it
+    Column("text", Text, nullable=False),
+    PrimaryKeyConstraint("job_run_id", "start", name="job_output_pkey"),
 )
 
 generation = Table(

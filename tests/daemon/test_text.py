@@ -2,7 +2,7 @@
 
 import pytest
 
-from daemon.text import MOST_NAMES, nearest, suggestion
+from daemon.text import MOST_NAMES, cut_here, nearest, signal_name, size, suggestion
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,30 @@ def test_a_long_list_is_cut_off() -> None:
 def test_a_name_may_have_to_be_more_alike() -> None:
     assert nearest("Berln", ["Berlin"], 0.75) == "Berlin"
     assert nearest("Bern", ["Lima"], 0.75) is None
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"),
+    [
+        (0, "0 bytes"),
+        (1, "1 byte"),
+        (1023, "1023 bytes"),
+        (1024, "1.0 KiB"),
+        (57_344, "56 KiB"),
+        (1024 * 1024 - 1, "1.0 MiB"),
+        (1_500_000_000, "1.4 GiB"),
+        (2**50, "1,024 TiB"),
+    ],
+)
+def test_a_number_of_bytes_is_rounded(count: int, shown: str) -> None:
+    assert size(count) == shown
+
+
+def test_the_mark_of_a_cut_counts_lines_and_bytes() -> None:
+    assert cut_here(1_234, 57_344) == "… 1,234 lines, 56 KiB cut here"
+    assert cut_here(1, 80) == "… 1 line, 80 bytes cut here"
+    assert cut_here(0, 10_000_000) == "… 9.5 MiB cut here"
+
+
+def test_a_signal_is_named() -> None:
+    assert (signal_name(9), signal_name(40)) == ("SIGKILL", "signal 40")

@@ -9,10 +9,12 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, Self
 
 from ..reports import Progress
 from ..shortage import Shortage, shortage, shortage_of
+from ..transcript import Transcript
 from .child_pipes import ChildPipes, read_chunk
 from .identity import ProcessIdentity, end_leftovers, identity
 from .spawn import ChildNotStarted, KeeperProcess, Step, never_started, refusal, start_keeper
@@ -44,12 +46,14 @@ class ChildEnd:
     """The exit status of its main process; None if a signal ended it, or if it is unknown."""
     signal: int | None
     why: Why
-    tail: str
-    """The last 8 KiB of its output."""
     error: str | None = None
     """The traceback or sentence that a function child reported; why a command was refused."""
     file_changed: str | None = None
     """Why a function child ran nothing: FILE has changed."""
+    peak_memory: int | None = None
+    """The bytes that the largest process of its tree had in memory at its peak, from the exit of each."""
+    out_of_memory: bool = False
+    """It was killed, and the kernel counts more processes killed for want of memory than before it started."""
     leftovers: int = 0
     """How many processes of its tree were killed after its main process had exited."""
 
@@ -63,6 +67,7 @@ class Child:
         refused: Callable[[Step, int], str],
         on_output: Callable[[str], None],
         on_progress: Callable[[Progress], None] | None,
+        transcript: Transcript,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._kept, self._refused = kept, refused
@@ -76,9 +81,10 @@ class Child:
         """The keeper; record it before `go`, so that a cleaner can end what is left (rule 18)."""
         self.pid: int | None = None
         """The child's main process, once it has started."""
+        self.transcript = transcript
         self._closed = asyncio.Event()
         self._loop.add_reader(kept.control, self._read_answers)
-        self._pipes = ChildPipes(kept, on_output, on_progress)
+        self._pipes = ChildPipes(kept, on_output, on_progress, transcript)
         self._ended = self._loop.create_task(self._finish())
 
     @classmethod
@@ -93,15 +99,18 @@ class Child:
         remove: str | None = None,
         on_output: Callable[[str], None],
         on_progress: Callable[[Progress], None] | None = None,
+        transcript: Transcript | None = None,
     ) -> Self:
         """Start the keeper; the child itself waits for `go`. Raises ChildNotStarted or Shortage.
 
         `env` is the whole environment. `on_output` gets each line that the child prints, in the
-        event loop. With `report` (for function children) the child inherits the report pipe and the
-        trust page. The file `remove` is gone when the child is, also if the replica dies before.
+        event loop, and `transcript` all of it. With `report` (for function children) the child inherits
+        the report pipe and the trust page. The file `remove` is gone when the child is, also if the
+        replica dies before.
         """
         kept = start_keeper(argv, cwd, env, trust, report=report, remove=remove)
-        return cls(kept, lambda step, number: refusal(step, number, argv, cwd, env), on_output, on_progress)
+        refused = partial(refusal, argv=argv, cwd=cwd, env=env)
+        return cls(kept, refused, on_output, on_progress, transcript or Transcript())
 
     async def go(self) -> None:
         """Start the child and return once it runs; raises ChildNotStarted or Shortage with the reason."""
@@ -194,7 +203,7 @@ class Child:
             output.note(f"processes that the job left running were killed: {result['leftovers']}")
         output.feed(b"", last=True)
         error = self._refusal or self._pipes.failure
-        return ChildEnd(tail=output.tail, error=error, file_changed=self._pipes.file_changed, **result)
+        return ChildEnd(error=error, file_changed=self._pipes.file_changed, **result)
 
     async def _end_what_is_left(self) -> None:
         """End the tree of a keeper that died without an answer.

@@ -7,6 +7,7 @@ from typing import assert_never
 
 from ..output import Output
 from ..reports import LONGEST_ERROR, Failure, FileChanged, Progress, parse_report
+from ..transcript import Transcript
 from .spawn import KeeperProcess
 
 CHUNK = 32 * 1024
@@ -22,12 +23,13 @@ class ChildPipes:
         kept: KeeperProcess,
         on_output: Callable[[str], None],
         on_progress: Callable[[Progress], None] | None,
+        transcript: Transcript,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._printed, self._reported = kept.printed, kept.reported
         self._on_progress = on_progress
         self._report = b""
-        self.output = Output(on_output)
+        self.output = Output(on_output, transcript)
         self.failure: str | None = None
         """The error that a function child reported."""
         self.file_changed: str | None = None

@@ -22,9 +22,11 @@ import time
 
 TYPE_CHECKING = False  # typing takes longer to import than all of this
 if TYPE_CHECKING or __package__:
+    from .out_of_memory import KillCount
     from .process_tree import MARK, START_TIME, descendants, freeze, send, stat
 else:  # run as an isolated script: this folder is not on the path
     sys.path.append(os.path.dirname(__file__))  # noqa: PTH120 (pathlib takes longer than the rest)
+    from out_of_memory import KillCount
     from process_tree import MARK, START_TIME, descendants, freeze, send, stat
 
 LINUX = sys.platform == "linux"
@@ -33,6 +35,8 @@ TICK = 0.5
 LINGER = 0.2
 """Seconds that the rest of a tree has to end by itself once the child's main process has exited."""
 STUCK = 2.0
+KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
+"""The exit codes of a process that was killed, and of a shell whose command was."""
 IGNORED = ("INT", "TERM", "HUP", "QUIT", "USR1", "USR2", "ALRM", "PIPE", "TSTP", "TTIN", "TTOU", "XFSZ")
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -55,8 +59,7 @@ class Keeper:
     """The keeper of one child, from the order `go` until nothing of its tree is left."""
 
     def __init__(self, control: int, trust: tuple[int, int, int], report: int, limit: int, parent: int) -> None:
-        self.control, self.trust, self.report, self.parent = control, trust, report, parent
-        self.limit = limit
+        self.control, self.trust, self.report, self.limit, self.parent = control, trust, report, limit, parent
         self.heard = b""
         self.child: int | None = None
         self.status: int | None = None
@@ -64,6 +67,8 @@ class Keeper:
         self.reason_after_deadline: str | None = None
         self.deadline = math.inf
         self.leftovers = 0
+        self.memory = 0
+        self.kills: KillCount | None = None
         self.wake, wake = os.pipe()
         os.set_blocking(self.wake, False)
         os.set_blocking(wake, False)
@@ -87,8 +92,10 @@ class Keeper:
         code = None if self.status is None else os.waitstatus_to_exitcode(self.status)
         status = "null" if code is None or code < 0 else code
         number = "null" if code is None or code >= 0 else -code
-        ended = f'{{"status": {status}, "signal": {number}, "why": "{why}", "leftovers": {self.leftovers}}}'
-        self.answer(f'{{"ended": {ended}}}')
+        starved = why == "exited" and code in KILLED and self.kills is not None and self.kills.has_grown()
+        memory = f'"peak_memory": {self.memory or "null"}, "out_of_memory": {"true" if starved else "false"}'
+        ended = f'"status": {status}, "signal": {number}, "why": "{why}", "leftovers": {self.leftovers}, {memory}'
+        self.answer(f'{{"ended": {{{ended}}}}}')
 
     def reason_to_end(self) -> str | None:
         """Return why the tree must end now; None if it may go on."""
@@ -148,6 +155,7 @@ class Keeper:
         try:
             os.chdir(cwd)
             step = "command"
+            self.kills = KillCount()
             self.limit_descriptors()
             usual = [getattr(signal, f"SIG{name}") for name in IGNORED]
             self.child = os.posix_spawnp(argv[0], argv, environment, setpgroup=0, setsigmask=[], setsigdef=usual)
@@ -171,7 +179,8 @@ class Keeper:
     def reap(self) -> None:
         """Collect the children that have ended; set `empty` once none is left."""
         try:
-            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            while (ended := os.wait4(-1, os.WNOHANG))[0]:
+                self.memory = max(self.memory, ended[2].ru_maxrss * (1024 if LINUX else 1))
                 if ended[0] == self.child:
                     self.status = ended[1]
                     if self.reason_after_deadline is None:

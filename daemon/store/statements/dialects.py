@@ -5,6 +5,7 @@ A state as a parameter would keep the databases from using the partial indexes.
 
 import json
 from collections.abc import Collection, Iterable, Sequence
+from importlib import import_module
 from typing import Any
 
 from sqlalchemy import (
@@ -13,8 +14,10 @@ from sqlalchemy import (
     Boolean,
     Column,
     ColumnElement,
+    Connection,
     Dialect,
     Integer,
+    Table,
     Text,
     and_,
     bindparam,
@@ -27,6 +30,8 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ClauseElement
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from lease.database.backend import backend_of
 
 from ..tables import run
 
@@ -130,6 +135,12 @@ def among_keys(columns: Sequence[Column[Any]], keys: Iterable[Any]) -> ColumnEle
     """
     listed = [key if isinstance(key, tuple) else (key,) for key in keys]
     return _AmongKeys(*columns, bindparam(None, json.dumps(listed), type_=Text(), unique=True))
+
+
+def insert_or_replace(connection: Connection, table: Table, column: str) -> Any:
+    """Return an INSERT that only sets one column of rows that are there."""
+    made = import_module(f"sqlalchemy.dialects.{backend_of(connection).name}").insert(table)
+    return made.on_conflict_do_update(index_elements=list(table.primary_key), set_={column: made.excluded[column]})
 
 
 def number(value: Column[Any]) -> ColumnElement[str]:

@@ -3,16 +3,31 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, exists, func, insert, literal, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Row,
+    Text,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 
 from lease.database.dialects import insert_missing, later, now
 from lease.model import Grant
 from lease.schema import lease, of_grant
 
 from ...states import JobState
-from ..tables import job_run, run
+from ..tables import job_output, job_run, run
 from .cancel import marked
-from .dialects import among_keys, running
+from .dialects import among_keys, insert_or_replace, running
 
 
 def hold(connection: Connection, grant: Grant) -> bool:
@@ -71,17 +86,37 @@ def set_keeper(connection: Connection, job_run_id: int, grant: Grant, pid: int, 
 
 def set_progress(connection: Connection, job_run_id: int, holder: str, values: Mapping[str, Any]) -> int:
     """Record the progress of a job whose grant is in force; return the number of rows changed."""
-    in_force = exists().where(
-        run.c.id == job_run.c.run_id,
-        lease.c.name == run.c.lease_name,
-        lease.c.token == job_run.c.token,
-        lease.c.holder == job_run.c.holder,
-    )
     return connection.execute(
-        update(job_run)
-        .where(job_run.c.id == job_run_id, job_run.c.state == "running", job_run.c.holder == holder, in_force)
-        .values(**values)
+        update(job_run).where(job_run.c.id == job_run_id, *_in_force(holder)).values(**values)
     ).rowcount
+
+
+def save_output(connection: Connection, holder: str, pieces: Sequence[Mapping[str, Any]]) -> frozenset[int]:
+    """Add pieces of output (``number`` is of the job run, ``begins``, ``lines_before``, ``printed``), or write
+    one that is there anew; return the job runs that are over or whose grant is not in force.
+    """
+    ours = select(
+        job_run.c.id,
+        bindparam("begins", type_=BigInteger),
+        bindparam("lines_before", type_=BigInteger),
+        bindparam("printed", type_=Text),
+    ).where(job_run.c.id == bindparam("number"), *_in_force(holder))
+    added = insert_or_replace(connection, job_output, "text").from_select(["job_run_id", "start", "line", "text"], ours)
+    counted = added.execution_options(preserve_rowcount=True)
+    if connection.execute(counted, list(pieces)).rowcount == len(pieces):
+        return frozenset()
+    numbers = [piece["number"] for piece in pieces]
+    held = connection.scalars(select(job_run.c.id).where(job_run.c.id.in_(numbers), *_in_force(holder)))
+    return frozenset(numbers).difference(held)
+
+
+def delete_output(connection: Connection, starts: Mapping[int, int]) -> None:
+    """Delete the output of job runs before a place, of each its own; call it after `save_output` has accepted them."""
+    if starts:
+        earlier = delete(job_output).where(
+            job_output.c.job_run_id == bindparam("number"), job_output.c.start < bindparam("place")
+        )
+        connection.execute(earlier, [{"number": number, "place": start} for number, start in starts.items()])
 
 
 def end(connection: Connection, job_run_id: int, grant: Grant, state: JobState, values: Mapping[str, Any]) -> int:
@@ -146,6 +181,17 @@ def of_runs(connection: Connection, run_ids: Collection[int]) -> Iterable[Row[An
         .where(among_keys((job_run.c.run_id,), run_ids))
         .order_by(job_run.c.run_id, job_run.c.attempt, job_run.c.position)
     )
+
+
+def _in_force(holder: str) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions that a job run is at work under a grant of the holder that is in force."""
+    granted = exists().where(
+        run.c.id == job_run.c.run_id,
+        lease.c.name == run.c.lease_name,
+        lease.c.token == job_run.c.token,
+        lease.c.holder == job_run.c.holder,
+    )
+    return job_run.c.state == "running", job_run.c.holder == holder, granted
 
 
 def _running_under(job_run_id: int, grant: Grant) -> ColumnElement[bool]:

@@ -12,6 +12,7 @@ from .names import (
     schedule_names,
     schedules_tagged,
 )
+from .output import OutputOfRun, OutputPart, OutputReader
 from .overview import Overview, RunningJob, RunningRun, ScheduleLine, WaitingRun, read_overview
 from .problems import Problem, problems
 from .replicas import ReplicaLine, read_replicas
@@ -24,6 +25,9 @@ __all__ = [
     "JobSummary",
     "Lock",
     "NotFound",
+    "OutputOfRun",
+    "OutputPart",
+    "OutputReader",
     "Overview",
     "Problem",
     "ReplicaLine",

@@ -10,10 +10,11 @@ from sqlalchemy import Connection, Row, Select, func, select
 
 from lease.database.dialects import now, seconds_between
 
-from ...errors import NotFound
 from ...states import Cause, JobState, RunState
 from ..tables import job_run, run
 from .causes import Why, sentence
+from .names import missing_run
+from .output import tails
 from .why import whys, with_why
 
 
@@ -70,8 +71,11 @@ class JobRunLine:
     message: str | None
     exit_status: int | None
     exit_signal: int | None
+    peak_memory: int | None
+    """Bytes: the most that one process of a child's tree had in memory at once."""
     error: str | None
     log_tail: str | None
+    """The last 8 KiB of what it printed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +127,13 @@ def read_run(connection: Connection, run_id: int) -> RunDetail:
     extra = (run.c.params, run.c.abandoned, run.c.available_at, *asked, *cancelled)
     row = connection.execute(_runs().add_columns(*extra).where(run.c.id == run_id)).one_or_none()
     if row is None:
-        raise NotFound(f"run {run_id} does not exist; `leased runs` lists all runs")
+        raise missing_run(connection, run_id)
     (why,) = whys(connection, [row])
     params, more = json.loads(row.params), row[1 - len(extra) :]
     jobs = connection.execute(_job_runs().where(job_run.c.run_id == run_id).order_by(job_run.c.id))
-    return RunDetail(_line(row, why), params, tuple(JobRunLine(*job) for job in jobs), *more)
+    printed = tails(connection, run_id)
+    lines = ([*job, printed.get(number)] for number, *job in jobs)
+    return RunDetail(_line(row, why), params, tuple(JobRunLine(*line) for line in lines), *more)
 
 
 def _line(row: Row[Any], why: Why | None) -> RunLine:
@@ -160,6 +166,7 @@ def _job_runs() -> Select[Any]:
     finished_at = func.coalesce(job_run.c.work_ended_at, job_run.c.finished_at, type_=now.type)
     ended = func.coalesce(finished_at, now(), type_=now.type)
     return select(
+        job_run.c.id,
         job_run.c.job,
         job_run.c.attempt,
         job_run.c.state,
@@ -175,6 +182,6 @@ def _job_runs() -> Select[Any]:
         job_run.c.message,
         job_run.c.exit_status,
         job_run.c.exit_signal,
+        job_run.c.peak_memory,
         job_run.c.error,
-        job_run.c.log_tail,
     )

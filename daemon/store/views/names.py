@@ -2,11 +2,11 @@
 
 import json
 
-from sqlalchemy import Connection, select, union
+from sqlalchemy import Connection, func, select, union
 
 from ...errors import NotFound
 from ...text import suggestion
-from ..tables import generation, replica, schedule
+from ..tables import generation, replica, run, schedule
 
 
 def applications_with(connection: Connection, name: str) -> list[str]:
@@ -54,3 +54,19 @@ def require_schedule(connection: Connection, name: str | None, application: str 
     if name is not None and name not in (known := schedule_names(connection, application, retired=True)):
         of = "" if application is None else f' of "{application}"'
         raise NotFound(f'there is no schedule "{name}"{of}; {suggestion(name, known)}')
+
+
+def missing_run(connection: Connection, run_id: int) -> NotFound:
+    """Return the error about a run that does not exist, which names the nearest ones."""
+    before = connection.scalar(select(func.max(run.c.id)).where(run.c.id < run_id))
+    after = connection.scalar(select(func.min(run.c.id)).where(run.c.id > run_id))
+    match before, after:
+        case None, None:
+            there = "there are no runs yet"
+        case int(), None:
+            there = f"the newest is {before}"
+        case None, int():
+            there = f"the oldest is {after}"
+        case _:
+            there = f"the nearest are {before} and {after}"
+    return NotFound(f"run {run_id} does not exist; {there} (`leased runs` lists them)")

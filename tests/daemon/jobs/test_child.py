@@ -18,6 +18,7 @@ from daemon.jobs.processes.identity import is_alive
 from daemon.jobs.processes.spawn import start_keeper
 from daemon.jobs.processes.trust_page import TrustPage
 from daemon.jobs.reports import Progress
+from daemon.jobs.transcript import KEPT_BYTES, MOST_BYTES
 from lease.clock import boottime
 from tests.daemon.jobs.family import FAMILY, linux, living, pids
 from tests.daemon.jobs.trust import a_page, end_trust
@@ -43,6 +44,11 @@ async def trust() -> AsyncIterator[TrustPage]:
 
 def open_descriptors() -> int:
     return sum(1 for _ in Path("/dev/fd").iterdir())
+
+
+def printed(child: Child) -> str:
+    """Return the last of what it has printed."""
+    return child.transcript.tail
 
 
 class Lines:
@@ -96,7 +102,7 @@ async def test_status_and_output_come_back(start: Start) -> None:
     ended = await child.wait()
     assert (ended.status, ended.signal, ended.why) == (3, None, "exited")
     assert lines.all == ["one", "two", "three"]
-    assert ended.tail == "one\ntwo\nthree"
+    assert printed(child) == "one\ntwo\nthree"
 
 
 async def test_the_keeper_is_known_before_the_child_runs(start: Start, tmp_path: Path) -> None:
@@ -157,8 +163,8 @@ async def test_folder_environment_and_arguments_reach_the_command(trust: TrustPa
     argv = ["/bin/sh", "-c", 'pwd; echo "$GREETING"; printf "%s|" "$@"', "sh", "ä b", "", "two\nlines", "-x"]
     child = await Child.spawn(argv, cwd=str(tmp_path), env={"GREETING": "grüß"}, trust=trust, on_output=lines)
     await child.go()
-    ended = await child.wait()
-    assert ended.tail == f"{tmp_path}\ngrüß\nä b||two\nlines|-x|"
+    await child.wait()
+    assert printed(child) == f"{tmp_path}\ngrüß\nä b||two\nlines|-x|"
 
 
 async def test_stop_lets_a_child_end_by_itself(start: Start) -> None:
@@ -245,8 +251,11 @@ async def test_fifty_megabytes_block_nothing_and_take_no_memory(start: Start) ->
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * unit < 10_000_000
     assert seen == 50_000_000 + 4
     assert ended.status == 0
-    assert ended.tail.endswith("x\nend\n")
-    assert len(ended.tail) == 8192
+    kept = child.transcript.close()
+    assert kept is not None
+    assert kept.text.endswith("x\nend\n")
+    assert (kept.start + kept.size, kept.line + kept.lines) == (50_000_004, 500_001)
+    assert KEPT_BYTES <= kept.size < MOST_BYTES
 
 
 async def test_an_escaped_process_that_keeps_the_output_open_holds_up_nothing(start: Start) -> None:
@@ -255,7 +264,8 @@ async def test_an_escaped_process_that_keeps_the_output_open_holds_up_nothing(st
     writing = os.open(f"/proc/{child.keeper.pid}/fd/1", os.O_WRONLY) if sys.platform == "linux" else None
     await child.go()
     with anyio.fail_after(LIMIT):
-        assert (await child.wait()).tail == "done\n"
+        await child.wait()
+    assert printed(child) == "done\n"
     if writing is not None:
         os.close(writing)
 
@@ -268,7 +278,7 @@ async def test_what_the_job_left_running_is_killed_and_said(start: Start) -> Non
     ended = await child.wait()
     assert (ended.status, ended.leftovers) == (0, 1)
     assert living(pids(lines.all[0])) == []
-    assert "left running were killed" in ended.tail
+    assert "left running were killed" in printed(child)
 
 
 async def test_a_function_child_reports_progress_and_its_error(start: Start) -> None:
@@ -285,7 +295,7 @@ pipe.send(Failure("x" * 100_000 + "last line"))
     child = await start(sys.executable, "-c", program, report=True, on_progress=progress.append)
     await child.go()
     ended = await child.wait()
-    assert ended.status == 0, ended.tail
+    assert ended.status == 0, printed(child)
     assert progress == [Progress(1, 3, "ä\n" * 250), Progress(2.5)]
     assert ended.error is not None
     assert ended.error.endswith("xlast line")
@@ -321,7 +331,8 @@ async def test_a_listener_that_fails_stops_nothing(start: Start) -> None:
 
     child = await start("sh", "-c", "echo a; echo b", lines=fail)
     await child.go()
-    assert (await child.wait()).tail == "a\nb\n"
+    await child.wait()
+    assert printed(child) == "a\nb\n"
     assert [str(problem) for problem in problems] == ["a", "b"]
 
 
@@ -331,7 +342,9 @@ async def test_many_children_at_once_leave_nothing_behind(start: Start) -> None:
     async with anyio.create_task_group() as group:
         for child in some:
             group.start_soon(child.go)
-    assert [(await child.wait()).tail for child in some] == [f"{n}\n" for n in range(20)]
+    for child in some:
+        await child.wait()
+    assert [printed(child) for child in some] == [f"{n}\n" for n in range(20)]
     assert open_descriptors() <= descriptors
     assert threading.active_count() <= threads
 

@@ -17,6 +17,7 @@ from daemon.jobs.processes.child import FUNCTION_CHILD, Child, ChildEnd
 from daemon.jobs.processes.trust_page import TrustPage
 from daemon.jobs.reports import Progress
 from daemon.jobs.runners import child_outcome
+from daemon.jobs.transcript import Transcript
 from lease.clock import boottime
 from tests.daemon.jobs.family import ROOT, linux
 from tests.daemon.jobs.test_run import BRIEF
@@ -86,6 +87,7 @@ class Story:
     folder: Path
     progress: list[Progress] = field(default_factory=list)
     up: asyncio.Event = field(default_factory=asyncio.Event)
+    transcript: Transcript = field(default_factory=Transcript)
 
     @property
     def file(self) -> Path:
@@ -110,9 +112,14 @@ class Story:
             remove=remove,
             on_output=lambda _line: self.up.set(),
             on_progress=self.progress.append,
+            transcript=self.transcript,
         )
         await child.go()
         return child
+
+    @property
+    def printed(self) -> str:
+        return self.transcript.tail
 
     async def run(self, job: str, schedule: str = "nightly") -> ChildEnd:
         page = a_page(boottime() + 3600)
@@ -133,13 +140,13 @@ async def test_a_function_gets_its_run(story: Story) -> None:
     ended = await story.run("good")
     assert (ended.status, ended.error) == (0, None), ended
     assert story.progress == [Progress(1, 2, "nightly")]
-    assert "INFO token 41\n" in ended.tail
-    assert "{'region': 'ä', 'n': [1, 2]} None None\n" in ended.tail
+    assert "INFO token 41\n" in story.printed
+    assert "{'region': 'ä', 'n': [1, 2]} None None\n" in story.printed
 
 
 async def test_a_function_starts_without_a_database_and_loads_one_for_its_first_fence(story: Story) -> None:
-    ended = await story.run("looks")
-    before, refused, after = ended.tail.splitlines()
+    await story.run("looks")
+    before, refused, after = story.printed.splitlines()
     assert before == "[]"
     assert refused.startswith("fence takes a connection")
     assert after == "True"
@@ -158,7 +165,7 @@ async def test_an_error_is_reported_from_the_jobs_own_first_frame_on(story: Stor
 async def test_an_async_function_runs_in_a_loop_of_its_own(story: Story) -> None:
     ended = await story.run("waits")
     assert ended.status == 0, ended
-    assert "WARNING in a loop: AsyncRun" in ended.tail
+    assert "WARNING in a loop: AsyncRun" in story.printed
 
 
 async def test_system_exit_is_respected(story: Story) -> None:
@@ -176,7 +183,7 @@ def assert_nothing_was_run(story: Story, ended: ChildEnd) -> None:
     outcome = child_outcome(ended)
     assert (outcome.state, outcome.status, story.progress) == ("not run", 1, [])
     assert "send SIGHUP to `leased run`" in (outcome.error or "")
-    assert "Traceback" not in (outcome.error or "") + ended.tail
+    assert "Traceback" not in (outcome.error or "") + story.printed
 
 
 @pytest.mark.parametrize(("job", "schedule"), [("gone", "nightly"), ("good", "weekly")])
@@ -225,7 +232,7 @@ async def test_a_stopped_function_leaves_through_its_finally(story: Story) -> No
     await story.up.wait()
     ended = await child.stop(10)
     assert (ended.status, ended.why) == (128 + signal.SIGTERM, "stopped")
-    assert ended.tail == "up\ntidied\n"
+    assert story.printed == "up\ntidied\n"
     page.close()
 
 
@@ -244,4 +251,4 @@ async def test_a_function_gets_parameters_of_up_to_a_million_bytes(story: Story,
     story.brief = replace(story.brief, params={"large": "x" * size})
     ended = await story.run("good")
     assert (ended.status, ended.error) == (0, None), ended
-    assert f"{size} None None" in ended.tail
+    assert f"{size} None None" in story.printed

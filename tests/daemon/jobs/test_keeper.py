@@ -20,6 +20,7 @@ from daemon.jobs.processes.spawn import KeeperProcess, start_keeper
 from lease.clock import boottime
 from tests.daemon.jobs.family import FAMILY, STORM, linux, living, pids, stand_in
 from tests.daemon.jobs.trust import a_page, end_trust
+from tests.support.memory_cgroup import MemoryCgroup
 from tests.support.starvation import Starvation
 from tests.support.waiting import LIMIT, wait_until
 
@@ -66,6 +67,7 @@ class Kept:
             told = json.loads(self.said.readline())
         ended = told["ended"]
         assert isinstance(ended, dict)
+        self.memory, self.out_of_memory = ended.pop("peak_memory"), ended.pop("out_of_memory")
         return ended
 
     def close(self) -> None:
@@ -74,6 +76,12 @@ class Kept:
         self.keeper.close()
         self.page.close()
         self.keeper.process.wait(LIMIT)
+
+
+@pytest.fixture
+def memory_cgroup() -> Iterator[MemoryCgroup]:
+    with MemoryCgroup.made(50_000_000) as made:
+        yield made
 
 
 @pytest.fixture
@@ -92,6 +100,42 @@ def test_exit_statuses_and_signals_are_told(kept: list[Kept], command: str, stat
     kept.append(one := Kept(["sh", "-c", command]))
     one.go()
     assert one.ended() == {"status": status, "signal": number, "why": "exited", "leftovers": 0}
+
+
+HUNGRY = "print('begun', flush=True); text = bytearray(80_000_000); text[::4096] = bytes(len(text[::4096]))"
+
+
+def test_the_memory_of_the_largest_process_of_the_tree_is_told(kept: list[Kept]) -> None:
+    kept.append(small := Kept(["true"]))
+    kept.append(large := Kept(["sh", "-c", '"$0" -c "$1" & wait', sys.executable, HUNGRY]))
+    for one in (small, large):
+        one.go()
+        assert one.ended()["status"] == 0
+        assert not one.out_of_memory
+    assert 0 < small.memory < 80_000_000 < large.memory < 200_000_000
+
+
+@linux
+@pytest.mark.parametrize("command", ['exec "$0" -c "$1"', '"$0" -c "$1"; exit $?'])
+def test_a_child_that_the_kernel_kills_for_memory_is_told_as_such(
+    kept: list[Kept], memory_cgroup: MemoryCgroup, command: str
+) -> None:
+    """Itself, or as the command of a shell."""
+    kept.append(one := Kept(["sh", "-c", command, sys.executable, HUNGRY]))
+    memory_cgroup.add(one.keeper.process.pid)
+    one.go()
+    assert one.line() == "begun\n"
+    ended = one.ended()
+    assert (ended["signal"], ended["status"]) in ((9, None), (None, 137))
+    assert one.out_of_memory
+
+
+@linux
+def test_a_child_that_is_killed_otherwise_is_not(kept: list[Kept], memory_cgroup: MemoryCgroup) -> None:
+    kept.append(one := Kept(["sh", "-c", "kill -KILL $$"]))
+    memory_cgroup.add(one.keeper.process.pid)
+    one.go()
+    assert (one.ended()["signal"], one.out_of_memory) == (9, False)
 
 
 def test_the_child_does_not_run_before_the_word(kept: list[Kept], tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from daemon.jobs.params import LONGEST_VARIABLE, hand_over, received
-from daemon.jobs.processes.child import Child, ChildEnd, ChildNotStarted
+from daemon.jobs.processes.child import Child, ChildNotStarted
 from daemon.jobs.processes.spawn import start_keeper
 from lease.clock import boottime
 from tests.daemon.jobs.trust import a_page
@@ -47,10 +47,11 @@ async def spawned(params: Mapping[str, Any], *argv: str) -> Child:
     return await Child.spawn(argv, cwd=None, env=environment, trust=page, remove=path, on_output=print)
 
 
-async def run(params: Mapping[str, Any], *argv: str) -> ChildEnd:
+async def printed(params: Mapping[str, Any], *argv: str) -> list[str]:
     child = await spawned(params, *argv)
     await child.go()
-    return await child.wait()
+    await child.wait()
+    return child.transcript.tail.split()
 
 
 def test_where_they_fit_they_are_a_variable() -> None:
@@ -74,8 +75,8 @@ def test_beyond_what_a_variable_may_have_they_are_a_file_of_its_owner_alone() ->
 async def test_the_longest_variable_is_one_that_the_system_takes_and_one_more_byte_goes_into_the_file() -> None:
     longest = LONGEST_VARIABLE - len("LEASED_PARAMS=")
     fill = longest - len(json.dumps({"x": ""}))
-    assert (await run({"x": "y" * fill}, "sh", "-c", SIZES)).tail.split() == [str(longest), "0"]
-    assert (await run({"x": "y" * (fill + 1)}, "sh", "-c", SIZES)).tail.split() == ["0", str(longest + 1)]
+    assert await printed({"x": "y" * fill}, "sh", "-c", SIZES) == [str(longest), "0"]
+    assert await printed({"x": "y" * (fill + 1)}, "sh", "-c", SIZES) == ["0", str(longest + 1)]
 
 
 @pytest.mark.usefixtures("processes")

@@ -11,12 +11,13 @@ import pytest
 from sqlalchemy import Connection, Row, delete, select
 
 from daemon.jobs.reports import Progress
+from daemon.jobs.transcript import Transcript
 from daemon.recovery import registry
 from daemon.scheduling.rollout import Rollout
 from daemon.service import pulse
 from daemon.service.pulse import Pulse
 from daemon.store.tables import replica as replicas
-from daemon.telemetry.facts import JobProgressed
+from daemon.telemetry.facts import JobPrinted, JobProgressed
 from daemon.testing import ManualReplica, ManualStore
 from lease.errors import StoreUnavailable
 from tests.support.manual import ONE_O_CLOCK, CountingStore, Gate, a_shop, facts_of, job_runs, told, until
@@ -49,9 +50,13 @@ class Beating:
         self.looked = 0
         entry = registry.own_entry(replica.context.client.holder, "shop")
         self.rollout = LooksOnly()
-        self.pulse = Pulse(replica.context, entry, self._take, lambda: self.draining, self.rollout)
+        self.printed: dict[int, Transcript] = {}
+        self.pulse = Pulse(replica.context, entry, self, lambda: self.draining, self.rollout)
 
-    def _take(self) -> Mapping[int, Progress]:
+    def transcripts(self) -> Mapping[int, Transcript]:
+        return self.printed
+
+    def take_progress(self) -> Mapping[int, Progress]:
         self.looked += 1
         taken, self.progress = self.progress, {}
         return taken
@@ -171,7 +176,7 @@ async def test_progress_that_cannot_be_saved_holds_up_no_sign_of_life(monkeypatc
 
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
         given = Beating(replica)
-        monkeypatch.setattr(given.pulse, "_save_progress", unavailable)
+        monkeypatch.setattr(given.pulse, "_save", unavailable)
         going_on = asyncio.create_task(given.pulse.beat())
         await until(lambda: given.rollout.looks > 2, "it touches its entry, and looks")
         going_on.cancel()
@@ -197,3 +202,72 @@ async def test_neither_an_outage_nor_an_error_of_ours_ends_it(monkeypatch: pytes
             await until(lambda: told(replica.facts, FAULT), "the error is reported")
         store.writes = 0
         await until(lambda: store.writes > 2, "it has touched its entry")
+
+
+# What jobs print
+
+
+async def printing(replica: ManualReplica, gate: Gate) -> None:
+    await replica.trigger("nightly")
+    await replica.tick()
+    await gate.entered()
+
+
+@pytest.mark.usefixtures("fast")
+async def test_what_jobs_print_is_saved_while_they_run_and_only_if_there_is_something_new() -> None:
+    gate = Gate()
+
+    async def work(run: Any) -> None:
+        run.log.info("on its way")
+        await gate.passed()
+
+    async with CountingStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(work)) as replica:
+        await printing(replica, gate)
+        await until(lambda: facts_of(replica, JobPrinted), "its line has come")
+        async with beating(replica) as given:
+            store.writes = 0
+            given.printed = replica.replica.runs.transcripts()
+            before = given.looked
+            await until(lambda: given.looked > before + 3, "it has come round")
+        assert store.writes == 1
+        (run,) = await replica.runs()
+        assert run.jobs[0].log_tail == "on its way\n", "although the job is at work"
+        gate.open()
+        run = await replica.wait_for(run.run.run_id)
+        assert run.jobs[0].log_tail == "on its way\n"
+
+
+async def test_a_set_of_output_is_bounded_and_each_job_comes_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pulse, "_MOST_OUTPUT", 250)
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
+        given = Beating(replica)
+        given.printed = {number: Transcript() for number in range(1, 6)}
+        sets = []
+        for _ in range(5):
+            for transcript in given.printed.values():
+                transcript.add("x" * 99 + "\n")
+            chosen = given.pulse._next_set(given.printed)
+            for number, piece in chosen.items():
+                given.printed[number].saved(piece)
+            sets.append(list(chosen))
+        assert sets[:3] == [[1, 2], [3], [4]], "what has waited is longer by then"
+        assert {number for chosen in sets for number in chosen} == {1, 2, 3, 4, 5}
+
+
+async def test_output_that_cannot_be_saved_is_tried_again_and_keeps_no_progress_off() -> None:
+    """Over a link that is too slow for it, say."""
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
+        given = Beating(replica)
+        transcript = Transcript()
+        given.printed, given.progress = {1: transcript}, {1: Progress(1)}
+        transcript.add("a line\n")
+        piece = transcript.unsaved()
+        store.available = False
+        with pytest.raises(StoreUnavailable):
+            await given.pulse._save()
+        store.available = True
+        given.progress = {1: Progress(2)}
+        await given.pulse._save()
+        assert transcript.unsaved() is piece, "this time without it"
+        await given.pulse._save()
+        assert transcript.unsaved() is None, "job run 1 is not there: refused, and not tried for ever"

@@ -22,6 +22,7 @@ from daemon.store.migrations import opening, upgrading
 from daemon.store.migrations.opening import TablesInUse
 from daemon.store.migrations.state import REVISIONS, VERSION_TABLE
 from daemon.store.tables import run, schedule
+from daemon.store.views import OutputReader, read_run
 from lease.database.dialects import clock, later
 from lease.schema import lease as leases
 from tests.support.postgres import plain
@@ -151,6 +152,18 @@ def test_what_an_old_replica_plans_beside_gets_the_digest_of_its_definition(olde
         store.do(lambda connection: connection.execute(named))
         assert replayed(store, made["statements"], keep=True) is None
         assert [row.digest for row in store.runs(run.c.schedule == "waiting")] == [None, "as it is now"]
+
+
+def test_what_jobs_printed_under_an_old_replica_is_read_before_and_beside(older: str, old_url: str) -> None:
+    migrations.upgrade(old_url)
+    kind = make_url(old_url).get_backend_name()
+    with Store(old_url) as store:
+        for made in json.loads((FOLDER / older / f"{kind}.json").read_text()):
+            replayed(store, made["statements"], keep=made["does"] not in NOT_KEPT)
+        for name, text in (("retrying", "half of it\n"), ("to-be-retried", "some of it\n")):
+            (row,) = store.runs(run.c.schedule == name)
+            assert [part.text for part in store.do(OutputReader(row.id).read).parts] == [text]
+            assert [job.log_tail for job in store.do(read_run, row.id).jobs if job.state == "failed"] == [text]
 
 
 @pytest.mark.usefixtures("processes")

@@ -10,7 +10,7 @@ import typer
 from sqlalchemy import Connection
 
 from ....store.views import JobRunLine, RunDetail, RunLine, read_run, read_runs, require_schedule
-from ....text import clean, lasted, number, when
+from ....text import clean, lasted, number, signal_name, size, when
 from ...answers import write_json
 from ...ask import ask
 from ...options import RUN_STATES, Application, Database, Json, RunNumber, run_state
@@ -137,12 +137,13 @@ def _show(console: "Console", detail: RunDetail) -> None:
 
 
 def _attempts(jobs: Sequence[JobRunLine]) -> Sheet:
-    columns = ("job", "attempt", "state", "token", "holder", "started", "took", "progress", "exit")
+    columns = ("job", "attempt", "state", "token", "holder", "started", "took", "progress", "exit", "memory")
     spare = ("holder", "token", "started")
-    shown = table(*columns, right=("attempt", "token", "took"), wraps=("progress",), spare=spare)
+    shown = table(*columns, right=("attempt", "token", "took", "memory"), wraps=("progress",), spare=spare)
     for job in jobs:
         holder, started, took = job.holder[:_HOLDER_SHOWN], when(job.started_at), lasted(job.seconds)
-        cells = (state_cell(job.state), job.token, holder, started, took, _progress(job), _exit(job))
+        memory = "" if job.peak_memory is None else size(job.peak_memory)
+        cells = (state_cell(job.state), job.token, holder, started, took, _progress(job), _exit(job), memory)
         add(shown, job.job, job.attempt, *cells)
     return shown
 
@@ -164,5 +165,5 @@ def _progress(job: JobRunLine) -> str:
 
 def _exit(job: JobRunLine) -> str:
     if job.exit_signal is not None:
-        return f"signal {job.exit_signal}"
+        return signal_name(job.exit_signal)
     return "" if job.exit_status is None else f"status {job.exit_status}"

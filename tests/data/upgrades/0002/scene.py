@@ -127,7 +127,7 @@ def set_up(scene: Scene) -> dict[str, Any]:
     for name, position in (("at-work", 1), ("stays-at-work", 0), ("to-be-retried", 0), ("retrying", 1), ("queued", 0)):
         job = ("first", "second")[position] if name not in ("stays-at-work", "queued") else "work"
         runs[name, "job"] = scene.do(start_job, runs[name], job, position, 1)
-    failed = EndedJob(runs.pop(("retrying", "job")), Outcome("failed", "exit status 1", status=1))
+    failed = EndedJob(runs.pop(("retrying", "job")), Outcome("failed", "exit status 1", "half of it\n", status=1))
     scene.do(retry_run, runs.pop("retrying"), 0.0, job=failed)
     number = scene.do(start_job, runs["done"], "work", 0, 1)
     scene.do(finish_run, runs.pop("done"), "succeeded", job=EndedJob(number, Outcome("succeeded")))
@@ -150,7 +150,7 @@ def go_on(scene: Scene, runs: dict[str, Any]) -> Iterator[tuple[str, list[Any]]]
         "finish a run",
         scene.recorded(finish_run, at_work, "succeeded", job=EndedJob(number, Outcome("succeeded")))[1],
     )
-    failed = EndedJob(runs["to-be-retried", "job"], Outcome("failed", "exit status 1", status=1))
+    failed = EndedJob(runs["to-be-retried", "job"], Outcome("failed", "exit status 1", "some of it\n", status=1))
     yield "put a run back", scene.recorded(retry_run, retried, 0.0, job=failed)[1]
     number = EndedJob(runs["queued", "job"], Outcome("succeeded"))
     yield "finish a run that others wait for", scene.recorded(finish_run, runs["queued"], "succeeded", job=number)[1]

@@ -1,0 +1,141 @@
+"""The output of a run's jobs: all that is kept of it, and what has come since."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import BigInteger, Connection, func, literal, select, union_all
+
+from ....errors import NotFound
+from ....states import RunState
+from ....text import cut_here, suggestion
+from ...tables import job_output, job_run, run
+from ..names import missing_run
+from .fragments import Pieces, Position, fragments
+
+TAIL_BYTES = 8 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class OutputPart:
+    """A stretch of what an attempt of a job printed, without a gap in it."""
+
+    job: str
+    attempt: int
+    cut_bytes: int
+    """How much is missing before it."""
+    cut_lines: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutputOfRun:
+    """A run, and what its jobs have printed since the last look."""
+
+    run_id: int
+    application: str
+    schedule: str
+    state: RunState
+    parts: tuple[OutputPart, ...]
+
+
+class OutputReader:
+    """Reads the output of a run, of one job or one attempt if asked: all there is, then what has come since.
+
+    With ``waits``, a job or an attempt that is not there yet may still come until the run is over.
+    """
+
+    def __init__(self, run_id: int, job: str | None = None, attempt: int | None = None, *, waits: bool = False) -> None:
+        self._run_id, self._job, self._attempt = run_id, job, attempt
+        self._waits = waits
+        self._positions: dict[int, Position] = {}
+        self._newest: dict[int, int] = {}
+        self._over: set[int] = set()
+
+    def read(self, connection: Connection) -> OutputOfRun:
+        """Return what has come since the last call; raises `NotFound`."""
+        of_run = select(run.c.application, run.c.schedule, run.c.state).where(run.c.id == self._run_id)
+        row = connection.execute(of_run).one_or_none()  # first: what a run that is over printed is all there
+        if row is None:
+            raise missing_run(connection, self._run_id)
+        attempts = self._attempts(connection, is_over=row.state not in ("pending", "running"))
+        pieces = self._pieces(connection, [one.id for one in attempts])
+        parts = []
+        for one in attempts:
+            found, self._positions[one.id] = fragments(pieces.get(one.id, ()), self._positions.get(one.id, Position()))
+            parts += [OutputPart(one.job, one.attempt, each.cut_bytes, each.cut_lines, each.text) for each in found]
+            if one.state != "running":
+                self._over.add(one.id)
+        return OutputOfRun(self._run_id, row.application, row.schedule, row.state, tuple(parts))
+
+    def _attempts(self, connection: Connection, *, is_over: bool) -> list[Any]:
+        """Return the attempts that may have printed something since."""
+        query = select(job_run.c.id, job_run.c.job, job_run.c.attempt, job_run.c.state).order_by(job_run.c.id)
+        found = list(connection.execute(query.where(job_run.c.run_id == self._run_id)))
+        of_job = [one for one in found if self._job in (None, one.job)]
+        asked = [one for one in of_job if self._attempt in (None, one.attempt)]
+        if not asked and (is_over or not self._waits):
+            self._require(of_job, {one.job for one in found})
+        return [one for one in asked if one.id not in self._over]
+
+    def _require(self, of_job: list[Any], jobs: set[str]) -> None:
+        """Raise `NotFound` if a job or an attempt was asked for; there is none."""
+        if self._job is not None and not of_job:
+            near = suggestion(self._job, jobs) if jobs else "none of its jobs was started"
+            raise NotFound(f'run {self._run_id} has no job "{self._job}" so far; {near}')
+        if self._attempt is not None:
+            of = f' of "{self._job}"' if self._job is not None else ""
+            last = max((one.attempt for one in of_job), default=0)
+            raise NotFound(f"run {self._run_id} has no attempt {self._attempt}{of} so far; the last one is {last}")
+
+    def _pieces(self, connection: Connection, ids: list[int]) -> dict[int, list[tuple[int, int, str]]]:
+        """Return what is stored of attempts: in pieces, and with its end."""
+        if not ids:
+            return {}
+        newest = min(
+            self._newest.get(one, 0) for one in ids
+        )  # this piece may have grown; earlier ones are as they were
+        query = union_all(
+            select(job_output).where(job_output.c.job_run_id.in_(ids), job_output.c.start >= newest),
+            _ends().where(job_run.c.id.in_(ids)),
+        )
+        found = _by_attempt(connection, query)
+        self._newest |= {one: max(start for start, _, _ in pieces) for one, pieces in found.items()}
+        return found
+
+
+def tails(connection: Connection, run_id: int) -> Mapping[int, str]:
+    """Return the last 8 KiB of what each attempt of a run printed, by its id."""
+    newest, first = job_output.alias(), job_output.alias()
+    of_same = newest.c.job_run_id == job_output.c.job_run_id
+    enough = select(func.max(newest.c.start) - TAIL_BYTES).where(of_same).scalar_subquery()
+    reaching = first.c.job_run_id == job_output.c.job_run_id, first.c.start <= enough
+    begin = select(func.max(first.c.start)).where(*reaching).correlate(job_output).scalar_subquery()
+    pieces = select(job_output).join(job_run, job_run.c.id == job_output.c.job_run_id)
+    query = union_all(
+        pieces.where(job_run.c.run_id == run_id, job_output.c.start >= func.coalesce(begin, 0)),
+        _ends().where(job_run.c.run_id == run_id),
+    )
+    return {one: _tail(pieces) for one, pieces in _by_attempt(connection, query).items()}
+
+
+def _tail(pieces: Pieces) -> str:
+    (text, *_), *rest = ((one.text, one) for one in fragments(pieces)[0])
+    for more, after in rest:
+        text += ("" if text.endswith("\n") else "\n") + cut_here(after.cut_lines, after.cut_bytes) + f"\n{more}"
+    return text.encode()[-TAIL_BYTES:].decode(errors="ignore")
+
+
+def _ends() -> Any:
+    """Return a query for what is stored with the ends of attempts, as pieces (0.1.0 does not say where it starts)."""
+    start, line = (
+        func.coalesce(column, literal(0, BigInteger)) for column in (job_run.c.tail_start, job_run.c.tail_line)
+    )
+    return select(job_run.c.id, start, line, job_run.c.log_tail).where(job_run.c.log_tail != "")
+
+
+def _by_attempt(connection: Connection, query: Any) -> dict[int, list[tuple[int, int, str]]]:
+    found: dict[int, list[tuple[int, int, str]]] = {}
+    for job_run_id, start, line, text in connection.execute(query):
+        found.setdefault(job_run_id, []).append((start, line, text))
+    return found

@@ -1,0 +1,41 @@
+"""Mutants of the output of jobs (rule 10, and what bounds it)."""
+
+from tests.mutants.mutant import Edit, Mutant, on_each, on_either
+
+OUTPUT = (
+    Mutant(
+        "output-by-id",
+        "what a job prints is saved by the id of its job run, whoever has the run now",
+        (
+            Edit(
+                "daemon/store/statements/job_run.py",
+                '.where(job_run.c.id == bindparam("number"), *_in_force(holder))',
+                '.where(job_run.c.id == bindparam("number"))',
+            ),
+        ),
+        on_each(
+            "tests/daemon/execution/test_saved_output.py::"
+            "test_output_under_a_grant_that_has_ended_is_refused_and_holds_up_no_other[{}]"
+        ),
+    ),
+    Mutant(
+        "output-sent-once",
+        "output whose saving failed is not saved again: an outage of the database loses it without a word",
+        (Edit("daemon/service/pulse.py", "            if not self._without_output:  #", "            if output:  #"),),
+        on_either(
+            "tests/daemon/service/test_pulse.py::test_output_that_cannot_be_saved_is_tried_again_and_keeps_no_progress_off"
+        ),
+    ),
+    Mutant(
+        "output-without-bounds",
+        "all that a job prints is kept in memory until it can be saved, and in the database for good",
+        (
+            Edit(
+                "daemon/jobs/transcript.py",
+                "            if not enough and self.size <= MOST_BYTES:\n",
+                "            if enough or self.size:\n",
+            ),
+        ),
+        on_either("tests/daemon/jobs/test_transcript.py::test_a_gigabyte_costs_bounded_memory_and_bounded_space"),
+    ),
+)
