@@ -111,13 +111,11 @@ class Settings(BaseModel):
     ] = SecretStr(DEFAULT_DATABASE)
     """Where the tables are: `postgresql://`, `postgres://` or `sqlite:///`."""
     database_url_file: Annotated[str | None, NO_FLAG, Field(title="a file")] = None
-    """A file that holds the URL, for the secrets of containers; not together with
-    `database_url`."""
+    """A file that holds the URL, for the secrets of containers; not together with `database_url`."""
     schema: Annotated[str | None, Flag(value="NAME"), _by_default("public")] = None  # type: ignore[assignment]
     """The schema of the tables on PostgreSQL."""
     lease_ttl: Annotated[Seconds | None, Flag("--ttl"), _in_proportion("ttl")] = None
-    """How long a lease lasts after its last renewal; what is not set of the next five follows it
-    in proportion."""
+    """How long a lease lasts after its last renewal; what is not set of the next five follows it in proportion."""
     renew_every: Annotated[Seconds | None, _in_proportion("renew_every")] = None
     """How often leases are renewed."""
     give_up: Annotated[Seconds | None, _in_proportion("give_up")] = None
@@ -148,6 +146,8 @@ class Settings(BaseModel):
     """Where it answers over HTTP. Any but the loopback interface needs a token."""
     web_token: Annotated[SecretStr | None, NO_FLAG, Field(title="a token")] = None
     """What each request must carry: `Authorization: Bearer …`; a probe hears yes or no without it."""
+    job_output: Annotated[Literal["store", "log"], Word] = "store"
+    """Where what jobs print goes: into the database, or with `log` also into the replica's log, line by line."""
     log_format: Annotated[Literal["text", "json"], Word] = "text"
     """What log lines look like."""
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Word] = "info"

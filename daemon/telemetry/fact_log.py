@@ -111,6 +111,15 @@ def ended(fact: ReplicaEnded) -> str:
     return f"{fact.replica} has ended after {format_duration(round(fact.seconds, 1))}; runs: {counts or 'none'}"
 
 
+def log_fact_or_output(fact: Fact) -> None:
+    """Write a fact as one log line, and so each line of output."""
+    match fact:
+        case JobPrinted(job, line):
+            _log(logging.INFO, "output", **_job(job), line=line)
+        case _:
+            log_fact(fact)
+
+
 def recovered(fact: RunRecovered) -> str:
     """Return a sentence about a run that was settled."""
     run = fact.run

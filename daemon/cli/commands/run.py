@@ -25,7 +25,7 @@ from ...service.service import serve
 from ...service.settings import Settings, read_settings
 from ...service.supervision.supervisor import Supervisor
 from ...store.views import summary
-from ...telemetry.fact_log import log_fact
+from ...telemetry.fact_log import log_fact, log_fact_or_output
 from ...telemetry.logs import LOGGER, flush_logs, set_up_logs
 from ...telemetry.notifier import Notifier
 from ..ask import ask_url, prepare
@@ -130,7 +130,8 @@ def _one(
         serve, application, settings, now=now, until_idle=idle, web=web, take_over=take_over, outside=outside
     )
     if not idle:
-        status = _reported(Notifier(log_fact), work, _LOG_PATIENCE, outside)
+        log = log_fact_or_output if settings.job_output == "log" else log_fact
+        status = _reported(Notifier(log), work, _LOG_PATIENCE, outside)
         return status if outside.to_start_anew is None else _start_anew(line, outside, outside.to_start_anew)
     console = screen()
     with (ProgressView if console.is_terminal else PlainView)(console) as view:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from daemon.states import Settlement
-from daemon.telemetry.fact_log import log_fact, log_lease_event, recovered
+from daemon.telemetry.fact_log import log_fact, log_fact_or_output, log_lease_event, recovered
 from daemon.telemetry.facts import RunCancelled, RunEnded, RunRecovered, RunSubject
 from daemon.telemetry.logs import flush_logs, set_up_logs
 from daemon.text import ago, clean, lasted, number
@@ -60,6 +60,19 @@ def test_each_line_names_the_replica_that_is_given(capsys: pytest.CaptureFixture
     log_fact(told()[0])
     flush_logs()
     assert "replica" not in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("logged")
+def test_lines_of_output_are_log_lines_of_their_own_on_request(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logs("json", "info")
+    for fact in told():
+        log_fact_or_output(fact)
+    flush_logs()
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [line["message"] for line in lines][:4] == ["run started", "job started", "output", "job failed"]
+    shown = {name: lines[2][name] for name in ("level", "run", "schedule", "job", "attempt")}
+    assert shown == {"level": "info", "run": 7, "schedule": "nightly", "job": "zones", "attempt": 2}
+    assert lines[2]["line"]
 
 
 @pytest.mark.parametrize(
