@@ -37,6 +37,9 @@ COMMANDS = {
     ),
     "runs": LazyCommand("reading.history", "runs", "List the runs, latest first."),
     "show": LazyCommand("reading.history", "show", "Show one run with its attempts, tokens, holders and log tails."),
+    "logs": LazyCommand(
+        "reading.logs", "logs", "Print what the jobs of a run have printed; with --follow, as it comes."
+    ),
     "locks": LazyCommand(
         "reading.locks", "locks", "Show who holds which lease, under which token, and when it expires."
     ),

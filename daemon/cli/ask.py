@@ -1,23 +1,28 @@
 """The database of a command: one question to it, and the preparation of its tables."""
 
 import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import URL, Connection
 
 from lease.database.address import parse_address
 from lease.database.backend import backend_of
-from lease.database.database import Unit
+from lease.database.database import OwnDatabase, Unit
 from lease.database.opening import open_database
+from lease.errors import StoreUnavailable
 
 from ..service.settings import read_settings
 from ..store import migrations
-from .failures import NoDatabase
+from .failures import NoDatabase, report
 
 T = TypeVar("T")
 PATIENCE = 10.0
 """How many seconds a command waits for the database."""
+_EVERY = 1.0
+"""The seconds after which a command that goes on looks again."""
 
 
 def ask(database: str | None, unit: Unit[T], *, write: bool = False, patience: float = PATIENCE) -> T:
@@ -31,6 +36,40 @@ def ask(database: str | None, unit: Unit[T], *, write: bool = False, patience: f
 
 def ask_url(url: str, unit: Unit[T], *, write: bool = False, patience: float = PATIENCE) -> T:
     """Run ``unit`` on the database at ``url`` and return its result; see `ask`."""
+    address = _existing(url)
+
+    async def asked() -> T:
+        async with _opened(address) as database:
+            do = database.write if write else database.read
+            return await do(_checked(unit), timeout=patience)
+
+    return asyncio.run(asked())
+
+
+def ask_again(database: str | None, unit: Unit[T], goes_on: Callable[[T], bool]) -> None:
+    """Run ``unit``, which reads, once a second as long as ``goes_on`` says so of its result.
+
+    An outage after the first time is waited for, and reported once.
+    """
+    address = _existing(read_settings({"database_url": database}).database)
+
+    async def asked() -> None:
+        async with _opened(address) as opened:
+            is_away, more = False, goes_on(await opened.read(_checked(unit)))
+            while more:
+                await asyncio.sleep(_EVERY)
+                try:
+                    more, is_away = goes_on(await opened.read(unit)), False
+                except StoreUnavailable as error:
+                    if not is_away:
+                        report(f"{error}; trying again", "database", as_json=False, what="warning")
+                    is_away = True
+
+    asyncio.run(asked())
+
+
+def _existing(url: str) -> URL:
+    """Return the address of a database; raises `NoDatabase` rather than let a file be created."""
     address = parse_address(url)
     file = backend_of(address).file(address)
     if file is not None and not Path(file).exists():
@@ -38,20 +77,24 @@ def ask_url(url: str, unit: Unit[T], *, write: bool = False, patience: float = P
             f'there is no database file "{file}"; create it with `leased run FILE`, or name another '
             "with --database or LEASED_DATABASE_URL"
         )
+    return address
 
+
+@asynccontextmanager
+async def _opened(address: URL) -> AsyncIterator[OwnDatabase]:
+    opened = open_database(address, timeout=PATIENCE, application="leased command")
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
+def _checked(unit: Unit[T]) -> Unit[T]:
     def checked(connection: Connection) -> T:
         migrations.check(connection)
         return unit(connection)
 
-    async def asked() -> T:
-        opened = open_database(address, timeout=PATIENCE, application="leased command")
-        try:
-            do = opened.write if write else opened.read
-            return await do(checked, timeout=patience)
-        finally:
-            await opened.close()
-
-    return asyncio.run(asked())
+    return checked
 
 
 def prepare(url: str) -> None:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import select, update
 
+from daemon.store.tables import job_output
 from daemon.store.tables import replica as replicas
 from lease.schema import lease
 from tests.support.replicas import Event, Story
@@ -81,6 +82,32 @@ def test_after_kill_9_its_work_is_gone_and_another_resumes_at_job_3_within_2_sec
     starvation.assert_within(1.0, killed, gone_at, "its processes are gone")
     starvation.assert_within(2.0, killed, resumed_at, "job 3 is begun again")
     assert_show_tells_both_attempts(story, began["run"])
+
+
+PRINTING = """
+application = "printing"
+[schedules.printing]
+cron = "0 3 1 1 *"
+jobs = [{ name = "work", command = "seq 3; printf half; sleep 3600" }]
+"""
+
+
+def test_what_a_job_had_printed_is_there_after_its_replica_was_killed(story: Story) -> None:
+    """The lines; and each is in the replica's own log too, where that is asked for."""
+    file = story.write_file("printing.toml", PRINTING)
+    doomed = story.start(file, "--now=printing", "--job-output=log", ttl=f"{TTL}s")
+    wait_until(lambda: story.rows(select(job_output.c.text)), "what it printed is saved")
+    (first,) = story.told("logs", "1")["items"]
+    assert (first["text"], first["cut_lines"]) == ("1\n2\n3\n", 0)
+    doomed.kill()
+    lines = [
+        (line["run"], line["schedule"], line["job"], line["attempt"], line["line"]) for line in doomed.said("output")
+    ]
+    assert lines == [(1, "printing", "work", 1, str(number)) for number in (1, 2, 3)]
+    story.start(file, ttl=f"{TTL}s")
+    wait_until(lambda: ("work", 1, "abandoned") in story.attempts(), "another has settled it")
+    assert story.told("logs", "1", "--attempt=1")["items"] == [first]
+    assert story.shown(1)["items"][0]["log_tail"] == first["text"]
 
 
 def test_a_replica_that_was_killed_is_shown_as_dead_at_once_and_recorded_by_its_neighbour(story: Story) -> None:

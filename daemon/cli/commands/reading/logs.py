@@ -1,0 +1,105 @@
+"""`leased logs`: what the jobs of a run print, as it comes."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ....states import UNFINISHED
+from ....store.views import OutputOfRun, OutputPart, OutputReader
+from ....text import clean, cut_here
+from ...ask import ask, ask_again
+from ...options import Database
+from ...screen import screen, state_style, write_json
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def logs(
+    run_id: Annotated[int, typer.Argument(metavar="RUN", min=1, help="The number of the run.", show_default=False)],
+    job: Annotated[str | None, typer.Option("--job", metavar="NAME", help="Only this job.", show_default=False)] = None,
+    attempt: Annotated[
+        int | None, typer.Option("--attempt", metavar="N", min=1, help="Only this attempt.", show_default=False)
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until the run is over; wait for one that has not started.")
+    ] = False,
+    database: Database = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object; with --follow one a line.")] = False,
+) -> None:
+    """Print what the jobs of a run have printed; with --follow, as it comes."""
+    reader = OutputReader(run_id, job, attempt, waits=follow)
+    shown = _Objects() if as_json else _Text(screen(), titled=job is None or attempt is None)
+    if follow:
+        ask_again(database, reader.read, shown.more)
+    else:
+        shown.more(ask(database, reader.read))
+    shown.end(follow=follow)
+
+
+class _Objects:
+    """Output as objects, one for all that came at once."""
+
+    def __init__(self) -> None:
+        self._state: str | None = None
+
+    def more(self, found: OutputOfRun) -> bool:
+        """Write what has come, or how the run stands now; return whether more may come."""
+        if found.parts or found.state != self._state:
+            body = {"run_id": found.run_id, "application": found.application, "schedule": found.schedule}
+            write_json("logs", {**body, "state": found.state, "items": found.parts})
+            sys.stdout.flush()
+        self._state = found.state
+        return found.state in UNFINISHED
+
+    def end(self, *, follow: bool) -> None:
+        """Write nothing: the last object says it."""
+
+
+class _Text:
+    """Output as text, each attempt under its name if it is ``titled``."""
+
+    def __init__(self, console: "Console", *, titled: bool) -> None:
+        self._console = console
+        self._titled = titled
+        self._of: tuple[str, int] | None = None
+        self._in_line = False
+        self._last: OutputOfRun | None = None
+
+    def more(self, found: OutputOfRun) -> bool:
+        """Write what has come; return whether more may come."""
+        for part in found.parts:
+            self._write(part)
+        self._last = found
+        return found.state in UNFINISHED
+
+    def end(self, *, follow: bool) -> None:
+        """End the last line; write that there was none, and how a run ended that was followed."""
+        self._end_line()
+        assert self._last is not None  # noqa: S101 - it has been asked for
+        named, state = f"Run {self._last.run_id} of {clean(self._last.schedule)}", self._last.state
+        if self._of is None:
+            far = " so far" if state in UNFINISHED else ""
+            hint = "; --follow waits for it" if state == "pending" else ""
+            self._console.print(f"{named} has printed nothing{far} ({state}{hint}).", style="dim", soft_wrap=True)
+        elif follow and self._titled:
+            self._console.print(f"{named}: {state}", style=state_style(state), soft_wrap=True)
+
+    def _write(self, part: OutputPart) -> None:
+        if self._of != (part.job, part.attempt):
+            self._of = part.job, part.attempt
+            self._end_line()
+            if self._titled:
+                self._console.print(f"{clean(part.job)}, attempt {part.attempt}:", style="bold", soft_wrap=True)
+        if part.cut_bytes:
+            self._end_line()
+            self._console.print(cut_here(part.cut_lines, part.cut_bytes), style="dim", soft_wrap=True)
+        sys.stdout.write(clean(part.text, lines=True))  # as it is: rich would make spaces of tabs
+        sys.stdout.flush()
+        self._in_line = not part.text.endswith("\n")
+
+    def _end_line(self) -> None:
+        if self._in_line:
+            self._console.print()
+        self._in_line = False
