@@ -95,7 +95,7 @@ def _note_steps(site: SteppedSite, result: Result, early: int, misjudged: int) -
         site.steps_are,
         steps,
         told,
-        list(unreported(far, told, result.facts, clocks)),
+        list(unreported(far, told, result.facts, result.holders, clocks)),
         list(false_reports(told, steps)),
         early,
         misjudged,

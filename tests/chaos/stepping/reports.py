@@ -1,7 +1,7 @@
 """The steps of the database's clock that replicas reported. Pure, besides the reading of their logs."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate
@@ -51,13 +51,17 @@ def false_reports(found: Iterable[Report], steps: Sequence[Step]) -> Iterator[st
 
 
 def unreported(
-    steps: Sequence[Step], found: Iterable[Report], facts: Iterable[Fact], clocks: SteppedClocks
+    steps: Sequence[Step],
+    found: Iterable[Report],
+    facts: Iterable[Fact],
+    replicas: Container[str],
+    clocks: SteppedClocks,
 ) -> Iterator[Step]:
-    """Yield the steps that nobody reported, although two holders or more renewed on both sides of them."""
+    """Yield the steps that nobody reported, although two replicas or more renewed on both sides of them."""
     found = list(found)
     renewals: dict[str, list[float]] = {}
     for fact in facts:
-        if isinstance(fact, GrantRenewed):
+        if isinstance(fact, GrantRenewed) and fact.grant.holder in replicas:
             renewals.setdefault(fact.grant.holder, []).append(clocks.boot(fact.at))
     for step in steps:
         saw = sum(

@@ -35,6 +35,10 @@ class Steps:
         """
         return max(min(until, end) + ahead for start, end, ahead in self._spans() if start <= until and end > since)
 
+    def least_ahead(self, since: float, until: float) -> float:
+        """Return by how much it was ahead at the least in that span."""
+        return min(ahead for start, end, ahead in self._spans() if start <= until and end > since)
+
     def first(self, shown: float, since: float) -> float:
         """Return the first moment from ``since`` on at which the clock showed this, or more."""
         return next(
@@ -62,6 +66,11 @@ class SteppedClocks(Clocks):
         looked at it before that.
         """
         return self.steps.latest(boot - DECIDED.total_seconds(), boot) + self.offset
+
+    def is_past(self, instant: datetime, boot: float) -> bool:
+        """A clock that stepped back may have shown less: the database then does not know since when."""
+        ahead = self.steps.least_ahead(boot - DECIDED.total_seconds(), boot)
+        return boot + ahead + self.offset >= instant.timestamp()
 
     def when_shown(self, instant: datetime, since: float) -> float:
         return self.steps.first(instant.timestamp() - self.offset, since)

@@ -43,6 +43,9 @@ def test_a_reading_may_be_from_just_before_a_step_back() -> None:
     clocks = SteppedClocks.of(Clocks(0.0, 0.0), FORWARD_AND_BACK)
     assert clocks.reading(20.4) == 80
     assert clocks.reading(20.6) == pytest.approx(-9.4)
+    just_before = datetime.fromtimestamp(79.9, UTC)
+    assert clocks.is_past(just_before, 19.95)
+    assert not clocks.is_past(just_before, 20.2)
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -106,7 +106,8 @@ def hand_overs(connection: Connection, clocks: Clocks) -> Iterator[HandOver]:
         moment = _wall(connection, at, clocks)
         now = moment if _sqlite(connection) else clocks.reading(moment)  # the clock that places are kept by
         waiting = tuple(waiter.holder for waiter in parse_waiters(queue, now))
-        free = None if free_since is None else moment - (now - _seconds(free_since))
+        is_known = free_since is not None and (_sqlite(connection) or clocks.is_past(free_since, moment))
+        free = moment - (now - _seconds(free_since)) if is_known else None
         yield HandOver(Grant(name, token, holder), moment, waiting, free)
 
 
