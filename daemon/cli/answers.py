@@ -11,6 +11,7 @@ ANSWERS = {
     "status": ("reading.status", "StatusAnswer", 2),
     "runs": ("reading.history", "RunsAnswer", 2),
     "show": ("reading.history", "ShowAnswer", 2),
+    "logs": ("reading.logs", "LogsAnswer", 1),
     "locks": ("reading.locks", "LocksAnswer", 1),
     "replicas": ("reading.replicas", "ReplicasAnswer", 1),
     "generations": ("reading.generations", "GenerationsAnswer", 1),

@@ -71,6 +71,7 @@ def test_every_answer_that_reads_or_acts_keeps_to_its_schema(leased: Leased, fol
     answer("trigger", "trigger", "nightly", "--why", "to see")
     answer("cancel", "cancel", "1")
     assert answer("show", "show", "1")["run_id"] == 1
+    assert answer("logs", "logs", "1")["items"] == []
     leased("trigger", "nightly")
     for command, arguments in READING.items():
         answer(command, *arguments)

@@ -1,23 +1,26 @@
 """`leased logs`: what the jobs of a run print, as it comes."""
 
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ....states import UNFINISHED
+from ....states import UNFINISHED, RunState
 from ....store.views import OutputOfRun, OutputPart, OutputReader
 from ....text import clean, cut_here
+from ...answers import write_json
 from ...ask import ask, ask_again
-from ...options import Database
-from ...screen import screen, state_style, write_json
+from ...options import Database, RunNumber
+from ...screen import screen, state_style
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 
 def logs(
-    run_id: Annotated[int, typer.Argument(metavar="RUN", min=1, help="The number of the run.", show_default=False)],
+    run_id: RunNumber,
     job: Annotated[str | None, typer.Option("--job", metavar="NAME", help="Only this job.", show_default=False)] = None,
     attempt: Annotated[
         int | None, typer.Option("--attempt", metavar="N", min=1, help="Only this attempt.", show_default=False)
@@ -38,6 +41,17 @@ def logs(
     shown.end(follow=follow)
 
 
+@dataclass(frozen=True, slots=True)
+class LogsAnswer:
+    """What `leased logs --json` prints; with --follow, one for all that came at once."""
+
+    run_id: int
+    application: str
+    schedule: str
+    state: RunState
+    items: Sequence[OutputPart]
+
+
 class _Objects:
     """Output as objects, one for all that came at once."""
 
@@ -47,8 +61,7 @@ class _Objects:
     def more(self, found: OutputOfRun) -> bool:
         """Write what has come, or how the run stands now; return whether more may come."""
         if found.parts or found.state != self._state:
-            body = {"run_id": found.run_id, "application": found.application, "schedule": found.schedule}
-            write_json("logs", {**body, "state": found.state, "items": found.parts})
+            write_json("logs", LogsAnswer(found.run_id, found.application, found.schedule, found.state, found.parts))
             sys.stdout.flush()
         self._state = found.state
         return found.state in UNFINISHED

@@ -25,7 +25,7 @@ def upgrade() -> None:
     for column in (sa.Column("lost_by", sa.Text), sa.Column("lost_why", sa.Text)):
         op.add_column("job_run", column, schema=schema)
     op.add_column("job_run", sa.Column("work_ended_at", INSTANT), schema=schema)
-    if op.get_context().dialect.name == "sqlite":
+    if schema is None:
         _put_unfinished_first()
 
 
