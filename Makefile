@@ -79,7 +79,7 @@ backlog: $(VENV)/.dev ## a year of missed instants of 12 schedules, and 70,000 r
 rollouts: $(VENV)/.dev ## releases that come and go, and faults between them, with more replicas and longer faults than in the suite
 	@LEASED_TEST_ROLLOUTS=long $(BIN)/python -m pytest -q -n $(WORKERS) tests/stories/weeks $(PYTEST_ARGS)
 
-dst: $(VENV)/.dev ## cron against cronsim: 200 expressions by each change of a clock from 2020 to 2030; a quarter of an hour
+dst: $(VENV)/.dev ## cron against cronsim: 200 expressions by each change of a clock from 2020 to 2030; a few minutes
 	@$(BIN)/python -m tests.daemon.definitions.other_crons
 
 rolling: $(VENV)/.dev ## rolling restarts of 3 replicas with 50 schedules due each second, by SIGHUP and by SIGTERM; a quarter of an hour

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
-from itertools import islice, takewhile
+from itertools import takewhile
 
 from cronsim import CronSim
 
@@ -18,6 +18,8 @@ from daemon.definitions.triggers.wall_time import matches_of
 from .transitions import AROUND, Change, Transition, zone_of
 
 _HOUR = timedelta(hours=1)
+_MOST_TICKS = 10_000
+"""Hours, minutes and seconds that cronsim steps over on its way to an instant: a few hundred."""
 
 
 class Explanation(Enum):
@@ -30,8 +32,30 @@ class Explanation(Enum):
     BROKEN_HOUR = "a change within an hour, or by a part of one"
     """cronsim looks for an hour in steps of whole hours of elapsed time: after such a change it comes into
     the middle of one, and passes over what is due at its beginning."""
+    ENDLESS = "an endless search"
+    """After such a change cronsim may step back before it again and again, and never returns."""
     NO_MIDNIGHT = "a day without a midnight"
     """cronsim begins each day at 0:00, also one whose clock goes from 24:00 to 1:00."""
+
+
+class _EndlessError(Exception):
+    """cronsim looks for its next instant for ever."""
+
+
+class _Bounded(CronSim):
+    """cronsim, which says so instead of looking for ever."""
+
+    ticks = 0
+
+    def tick(self, seconds: int = 1) -> None:
+        self.ticks += 1
+        if self.ticks > _MOST_TICKS:
+            raise _EndlessError
+        super().tick(seconds)
+
+    def __next__(self) -> datetime:
+        self.ticks = 0
+        return super().__next__()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +70,8 @@ class Difference:
 
 def compare(expression: str, change: Change, counts: Counter[Explanation]) -> Difference | None:
     """Return what differs and is not explained; count by its explanation what is."""
-    ours, theirs = _ours(parse(expression), change), _cronsims(expression, change)
+    ours, (theirs, is_endless) = _ours(parse(expression), change), _cronsims(expression, change)
+    counts[Explanation.ENDLESS] += is_endless
     for explanation, pattern in _other_readings(expression):
         as_they_read_it = _ours(pattern, change)
         counts[explanation] += as_they_read_it != ours
@@ -82,8 +107,7 @@ def _explanation(pattern: Pattern, transition: Transition, instant: datetime, *,
     midnight = start.replace(hour=0, minute=0, second=0) + timedelta(days=start > start.replace(hour=0, minute=0))
     if extra and start <= midnight < end:
         return Explanation.NO_MIDNIGHT if timedelta(0) <= since < _HOUR else None
-    is_broken = transition.by % _HOUR or start.minute
-    if is_broken and not extra and -_HOUR < since < AROUND:
+    if (transition.by % _HOUR or start.minute) and not extra and -_HOUR < since < AROUND:
         return Explanation.BROKEN_HOUR
     return None
 
@@ -93,7 +117,15 @@ def _ours(pattern: Pattern, change: Change) -> Counter[datetime]:
     return Counter(takewhile(lambda instant: instant < end, matches_of(pattern, start, zone_of(change.zone))))
 
 
-def _cronsims(expression: str, change: Change) -> Counter[datetime]:
+def _cronsims(expression: str, change: Change) -> tuple[Counter[datetime], bool]:
+    """Return what cronsim finds, and whether it then looks for more for ever."""
     start, end = change.transition.at - AROUND, change.transition.at + AROUND
-    found = (one.astimezone(UTC) for one in CronSim(expression, start.astimezone(zone_of(change.zone))))
-    return Counter(islice(takewhile(lambda instant: instant < end, found), 200_000))
+    found: Counter[datetime] = Counter()
+    try:
+        for one in _Bounded(expression, start.astimezone(zone_of(change.zone))):
+            if one >= end:
+                break
+            found[one.astimezone(UTC)] += 1
+    except _EndlessError:
+        return found, True
+    return found, False
