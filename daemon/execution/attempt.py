@@ -7,7 +7,7 @@ import asyncio
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import assert_never
+from typing import Any, assert_never
 
 from lease.clock import boottime
 
@@ -26,7 +26,14 @@ from .held_run import HeldRun
 
 
 class WorkOutlivesLease(BaseException):
-    """A task outlived its lease's ttl: only the end of the process ends it (rule 9)."""
+    """A task outlived its lease's ttl: only the end of the process ends it (rule 9).
+
+    ``outcome`` is that of its attempt, if its own timeout was over: it is no fault of the process.
+    """
+
+    def __init__(self, sentence: str, outcome: Outcome | None = None) -> None:
+        super().__init__(sentence)
+        self.outcome = outcome
 
 
 class JobExecution:
@@ -42,7 +49,8 @@ class JobExecution:
         self._number = number
         self._trust = trust
         self._room = room
-        self._id: int | None = None
+        self.id: int | None = None
+        """That of its job run, once it is recorded."""
         self._progress: Progress | None = None
         self._transcript = Transcript()
 
@@ -51,8 +59,8 @@ class JobExecution:
 
         The id is None if the run is not ours, or is marked as cancelled; nothing ran then.
         """
-        self._id = await self._held.start_job(self._job.name, self._position, self._number)
-        if self._id is None:
+        self.id = await self._held.start_job(self._job.name, self._position, self._number)
+        if self.id is None:
             return None, Outcome("stopped" if self._held.cancelled else "lost")
         began = time.monotonic()
         self._context.notify(JobStarted(self._subject))
@@ -60,12 +68,12 @@ class JobExecution:
         if last := self.take_progress():  # in its own transaction, so that locks are taken in order (rule 15)
             await self._held.save_progress(last)
         self._context.notify(JobEnded(self._subject, outcome.state, time.monotonic() - began, outcome.error))
-        return self._id, outcome
+        return self.id, outcome
 
     def take_progress(self) -> dict[int, Progress]:
         """Return the progress that is not saved yet, by job run id; the caller saves it."""
         progress, self._progress = self._progress, None
-        return {} if progress is None or self._id is None else {self._id: progress}
+        return {} if progress is None or self.id is None else {self.id: progress}
 
     def transcripts(self) -> dict[int, Transcript]:
         """Return what it prints, by job run id; the caller saves it. What is left at its end is in the outcome."""
@@ -108,7 +116,7 @@ class JobExecution:
         match job.isolation:
             case "task":
                 tasks = self._context.tasks
-                return TaskAttempt(job, brief, held=self._held.lease, thread=tasks, listeners=listeners)
+                return TaskAttempt(job, brief, self._subject, held=self._held.lease, thread=tasks, listeners=listeners)
             case "process" | "command":
                 folder = str(Path(self._context.application.source.parent, job.cwd or ""))
                 return await ChildAttempt.prepare(job, brief, trust=self._trust, folder=folder, listeners=listeners)
@@ -136,9 +144,9 @@ class JobExecution:
 
     async def _keeper_recorded(self, attempt: Attempt) -> bool:
         """Record a child's keeper before the child runs, for the cleanup of a crash (rule 18)."""
-        if attempt.keeper is None or self._id is None:
+        if attempt.keeper is None or self.id is None:
             return True
-        return await self._held.record_keeper(self._id, attempt.keeper)
+        return await self._held.record_keeper(self.id, attempt.keeper)
 
     async def _watch(self, attempt: Attempt) -> Outcome:
         """Wait for the work to end; end it at its timeout, on a stop, or when its lease is lost."""
@@ -146,18 +154,15 @@ class JobExecution:
         lost, stop = asyncio.create_task(self._held.lost.wait()), asyncio.create_task(self._held.stop.wait())
         kill_after, timeout = self._context.client.timing.kill_time, self._job.timeout
         try:
-            await asyncio.wait({work, lost, stop}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-            in_time = work.done() or lost.done() or stop.done()
+            in_time = await _own_time(attempt, {work, lost, stop}, timeout)
             if not work.done() and not lost.done():
                 attempt.stop(kill_after)
                 # A keeper ends its child; a task that ignores its cancellation may run for ever. A replica that
                 # stops has a limit of its own.
-                stopping = in_time and not self._held.cancelled
-                limit = None if attempt.keeper or stopping else self._context.client.timing.ttl
-                await asyncio.wait({work, lost}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
-                if not work.done() and not lost.done():
-                    after = "it was cancelled" if self._held.cancelled else "its timeout"
-                    raise WorkOutlivesLease(f'job "{self._job.name}" did not end after {after}: ending this process')
+                if attempt.keeper or (in_time and not self._held.cancelled):
+                    await asyncio.wait({work, lost}, return_when=asyncio.FIRST_COMPLETED)
+                else:
+                    await self._ends_in_time(attempt, {work, lost})
             if not work.done():
                 attempt.kill()
                 await self._gone_by_ttl(work)
@@ -168,6 +173,20 @@ class JobExecution:
         if self._held.lost.is_set() and outcome.state != "succeeded":
             return replace(outcome, state="lost", error=self._held.loss_cause())
         return outcome if in_time or timeout is None else timed_out(outcome, timeout)
+
+    async def _ends_in_time(self, attempt: Attempt, events: set[asyncio.Task[Any]]) -> None:
+        """Wait for a task that was told to end; raise `WorkOutlivesLease` when the ttl has passed, or
+        `kill_time` if it blocks all other async jobs (rule 25).
+        """
+        timing = self._context.client.timing
+        if await _own_time(attempt, events, timing.kill_time):
+            return
+        if not attempt.blocks() and await _own_time(attempt, events, timing.ttl - timing.kill_time):
+            return
+        after, outcome = "it was cancelled", None
+        if not self._held.cancelled:
+            after, outcome = "its timeout", timed_out(Outcome("failed"), self._job.timeout or 0.0)
+        raise WorkOutlivesLease(f'job "{self._job.name}" did not end after {after}: ending this process', outcome)
 
     async def _gone_by_ttl(self, work: "asyncio.Task[Outcome]") -> None:
         """Wait for work without a lease to end; raise `WorkOutlivesLease` when the ttl is over
@@ -191,3 +210,17 @@ class JobExecution:
     def _progressed(self, progress: Progress) -> None:
         self._progress = progress
         self._context.notify(JobProgressed(self._subject, progress.done, progress.total, progress.message))
+
+
+async def _own_time(attempt: Attempt, events: set[asyncio.Task[Any]], seconds: float | None) -> bool:
+    """Wait for one of ``events``, at most ``seconds`` of which other jobs took none (rule 25); return
+    whether one of them is done.
+    """
+    began, before, left = time.monotonic(), attempt.lost_to_others(), seconds
+    while True:
+        done, _ = await asyncio.wait(events, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        if done or seconds is None:
+            return True
+        left = began + seconds + attempt.lost_to_others() - before - time.monotonic()
+        if left <= 0:
+            return False

@@ -44,6 +44,7 @@ __all__ = [
     "finish_job",
     "finish_run",
     "hand_back",
+    "leave_word",
     "record_keeper",
     "retry_run",
     "save_output",
@@ -128,6 +129,30 @@ def finish_job(
         if before is not None and (before.token, before.holder) == (grant.token, grant.holder):
             return AlreadyDone(before.state)
         raise NothingWritten(f"run {claimed.run_id} has no job run {job_run_id} under token {grant.token}")
+    return Done()
+
+
+def leave_word(
+    connection: Connection,
+    claimed: ClaimedRun,
+    job: EndedJob,
+    *,
+    wait: float,
+    reason: str | None,
+    not_started: Sequence[tuple[str, int]],
+) -> Done | NotOurs:
+    """Record how an attempt must end that only the end of this process can end (rules 9 and 25).
+
+    Whoever settles the run then ends the attempt as failed, and the run too if there is a ``reason``.
+    """
+    grant = claimed.grant
+    if not statements.job_run.hold(connection, grant):
+        return not_ours(connection, claimed.run_id, grant)
+    statements.run.leave_word(connection, claimed.run_id, grant, wait, truncate_for_db(reason, LONGEST_ERROR))
+    changed = statements.job_run.leave_word(connection, job.job_run_id, grant, job_run_values(job.outcome))
+    require_one_row(changed, claimed.run_id, f"the word about job run {job.job_run_id}")
+    if not_started:
+        statements.job_run.add_not_started(connection, claimed.run_id, grant, not_started)
     return Done()
 
 

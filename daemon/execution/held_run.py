@@ -93,6 +93,18 @@ class HeldRun:
             await self._write(lambda c: completion.finish_job(c, self.claimed, job.job_run_id, job.outcome))
         )
 
+    async def leave_word(
+        self, job: EndedJob, *, wait: float, reason: str | None, not_started: Sequence[tuple[str, int]]
+    ) -> None:
+        """Record what is to follow when this process has ended, if that can be done in `kill_time`."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.context.client.timing.kill_time):
+                await self._write(
+                    lambda c: completion.leave_word(
+                        c, self.claimed, job, wait=wait, reason=reason, not_started=not_started
+                    )
+                )
+
     # Writes that end the run; each returns what was written, None if the run is not ours
 
     async def finish(

@@ -16,7 +16,7 @@ from ..jobs.room import Room
 from ..jobs.transcript import Transcript
 from ..states import RunOutcome
 from ..telemetry.facts import RunCancelled, RunEnded, RunStarted, RunSubject
-from .attempt import JobExecution
+from .attempt import JobExecution, WorkOutlivesLease
 from .claim import ClaimedRun
 from .context import ReplicaContext
 from .held_run import HeldRun
@@ -122,7 +122,13 @@ class RunExecution:
             if self._held.stop.is_set():
                 return await self._end(HandBack(DRAINED), None, [])
             (position, job), *rest = rest
-            ended, outcome = await self._attempt(position, job)
+            try:
+                ended, outcome = await self._attempt(position, job)
+            except WorkOutlivesLease as error:
+                if error.outcome is not None and self._job is not None and self._job.id is not None:
+                    step = self._next_step(job, error.outcome, before, more=bool(rest))
+                    await self._leave_word(step, EndedJob(self._job.id, error.outcome), rest)
+                raise
             step = self._next_step(job, outcome, before, more=bool(rest))
             if isinstance(step, NextJob):
                 if ended is None or not await self._held.finish_job(ended):
@@ -141,6 +147,13 @@ class RunExecution:
         if job.isolation == "process":
             self._note_file(outcome)
         return None if job_run_id is None else EndedJob(job_run_id, outcome), outcome
+
+    async def _leave_word(self, step: Step, job: EndedJob, rest: Rest) -> None:
+        """Record what follows, for whoever settles this run when this process has ended (rule 25)."""
+        wait = step.wait if isinstance(step, RetryLater) else 0.0
+        reason, rest = (step.reason, rest) if isinstance(step, FinishRun) else (None, ())
+        not_started = [(job.name, position) for position, job in rest]
+        await self._held.leave_word(job, wait=wait, reason=reason, not_started=not_started)
 
     def _note_file(self, outcome: Outcome) -> None:
         """Leave the runs of a schedule that FILE has no longer to others, before this run can be claimed again (rule 22)."""

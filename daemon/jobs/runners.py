@@ -13,6 +13,7 @@ from lease.durations import format_duration
 
 from ..definitions.job import Job
 from ..states import JobOutcome
+from ..telemetry.facts import JobSubject
 from ..text import signal_name
 from .brief import BRIEF_VARIABLE, Brief
 from .outcome import Outcome
@@ -63,6 +64,14 @@ class Attempt(Protocol):
         """End it at once; cancel a task, which cannot be forced to end."""
         ...
 
+    def lost_to_others(self) -> float:
+        """Return the seconds that other jobs have cost it, which count against none of its limits (rule 25)."""
+        ...
+
+    def blocks(self) -> bool:
+        """Return whether it blocks the event loop of async jobs now."""
+        ...
+
 
 class ChildAttempt:
     """An attempt in a child process: a command, or a function in a process of its own."""
@@ -108,6 +117,12 @@ class ChildAttempt:
     def kill(self) -> None:
         self._child.kill()
 
+    def lost_to_others(self) -> float:
+        return 0.0
+
+    def blocks(self) -> bool:
+        return False
+
 
 def _command(job: Job) -> tuple[str, ...]:
     if job.function is not None:
@@ -150,8 +165,11 @@ class TaskAttempt:
 
     keeper: ProcessIdentity | None = None
 
-    def __init__(self, job: Job, brief: Brief, *, held: Lease, thread: TaskThread, listeners: Listeners) -> None:
+    def __init__(
+        self, job: Job, brief: Brief, subject: JobSubject, *, held: Lease, thread: TaskThread, listeners: Listeners
+    ) -> None:
         self._job = job
+        self._subject = subject
         self._thread = thread
         self._output = Output(listeners.output, listeners.transcript)
         self._loop = asyncio.get_running_loop()
@@ -167,7 +185,7 @@ class TaskAttempt:
 
     async def go(self) -> None:
         assert self._job.function is not None  # noqa: S101 - tasks are functions
-        self._task = self._thread.start(self._job.function, self._run)
+        self._task = self._thread.start(self._job.function, self._run, self._subject)
 
     async def wait(self) -> Outcome:
         assert self._task is not None  # noqa: S101 - go comes first
@@ -189,6 +207,12 @@ class TaskAttempt:
         self._cancelled = True
         if self._task is not None:
             self._task.cancel()
+
+    def lost_to_others(self) -> float:
+        return self._task.lost_to_others() if self._task is not None else 0.0
+
+    def blocks(self) -> bool:
+        return self._task is not None and self._task.blocks()
 
     def _note(self, line: str) -> None:
         self._here(self._output.feed, f"{line}\n".encode(errors="replace"))

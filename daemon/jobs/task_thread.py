@@ -1,80 +1,119 @@
 """The event loop of async jobs, on a thread of its own (rule 8).
 
-A job that blocks it holds up neither the heartbeat nor the replica.
+A job that blocks it holds up neither the heartbeat nor the replica, and is named by the watch over
+the loop (rule 25).
 """
 
 import asyncio
 import threading
-import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from typing import Any
 
 from lease.background import BackgroundLoop
 
-_PULSE = 1.0
+from ..telemetry.facts import JobSubject, LoopBlocked, Notify
+from .loop_watch import CURRENT, LoopWatch, Watched
+
+_LAST_WAIT = 1.0
+"""Seconds that the loop has to answer in when it is to end."""
 
 
 class TaskThread:
     """A thread that runs async functions; it is started with the first of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, notify: Notify = lambda _: None) -> None:
         self._loop: BackgroundLoop | None = None
-        self._seen = 0.0
+        self._watch = LoopWatch(notify)
+        self._at_work = 0
         self._lock = threading.Lock()
 
-    def start(self, function: Callable[[Any], Awaitable[Any]], argument: Any) -> "StartedTask":
-        """Start ``function(argument)`` in the thread."""
+    def start(
+        self, function: Callable[[Any], Awaitable[Any]], argument: Any, subject: JobSubject | None = None
+    ) -> "StartedTask":
+        """Start ``function(argument)`` in the thread; ``subject`` says which job it is."""
         with self._lock:
             if self._loop is None:
                 self._loop = BackgroundLoop("leased-tasks")
-                self._seen = time.monotonic()
-                self._loop.submit(self._pulse)
-        return StartedTask(self._loop, function, argument)
+                self._loop.submit(self._watch.begin)
+        self._count(1)
+        started = StartedTask(self._loop, self._watch, Watched(function, subject), argument)
+        started.ended.add_done_callback(lambda _: self._count(-1))
+        return started
 
     def age(self) -> float:
-        """Return for how many seconds the loop has been blocked; 0 while there is no loop."""
-        return max(0.0, time.monotonic() - self._seen - _PULSE) if self._loop is not None else 0.0
+        """Return for how many seconds the loop has been blocked."""
+        return self._watch.age()
+
+    def blocked(self) -> LoopBlocked | None:
+        """Return what blocks the loop now, once it has been named. For any thread."""
+        return self._watch.named()
 
     def stop(self) -> None:
         """End the thread; one that a task blocks ends with the process."""
-        if self._loop is not None and self.age() < _PULSE:
-            self._loop.stop()
+        if self._loop is not None and not self._loop.is_over:
+            answers = self._answers(self._loop)
+            self._watch.end()
+            if answers:
+                self._loop.stop()
 
-    async def _pulse(self) -> None:
-        while True:
-            self._seen = time.monotonic()
-            await asyncio.sleep(_PULSE)
+    def _answers(self, loop: BackgroundLoop) -> bool:
+        async def answer() -> None:
+            pass
+
+        try:
+            loop.submit(answer).result(_LAST_WAIT)
+        except TimeoutError:
+            return False
+        return True
+
+    def _count(self, change: int) -> None:
+        with self._lock:
+            self._at_work += change
+            self._watch.set_at_work(self._at_work)
 
 
 class StartedTask:
     """An async function at work in the thread."""
 
-    def __init__(self, loop: BackgroundLoop, function: Callable[[Any], Awaitable[Any]], argument: Any) -> None:
+    def __init__(self, loop: BackgroundLoop, watch: LoopWatch, job: Watched, argument: Any) -> None:
         self.ended: Future[BaseException | None] = Future()
         """Its error or None, set when the function has really ended: a cancelled one may go on."""
         self._task: asyncio.Task[BaseException | None] | None = None
         self._loop = loop
-        loop.submit(lambda: self._run(function, argument))
+        self._watch = watch
+        self._job = job
+        self._held_up_before = watch.held_up
+        loop.submit(lambda: self._run(argument))
 
     def cancel(self) -> None:
-        """Ask the function to end."""
+        """Ask the function to end; where it blocks the loop, it is interrupted."""
+        self._job.must_end = True
         self._loop.submit(self._cancel)
+
+    def blocks(self) -> bool:
+        """Return whether it blocks the loop now."""
+        return self._watch.blocked_by(self._job)
+
+    def lost_to_others(self) -> float:
+        """Return for how many seconds of its life others have held up the loop."""
+        return max(0.0, self._watch.held_up - self._held_up_before - self._job.held_up)
 
     async def _cancel(self) -> None:
         if self._task is not None:
             self._task.cancel()
 
-    async def _run(self, function: Callable[[Any], Awaitable[Any]], argument: Any) -> None:
+    async def _run(self, argument: Any) -> None:
         async def whole() -> BaseException | None:
             try:
-                await function(argument)
+                await self._job.function(argument)
             except SystemExit as error:  # out of a task it would end the loop and every job in it
                 return error if error.code else None
             except KeyboardInterrupt as error:
                 return error
             return None
 
+        CURRENT.set(self._job)
         self._task = asyncio.get_running_loop().create_task(whole())
         await asyncio.wait({self._task})
         cancelled = asyncio.CancelledError() if self._task.cancelled() else None

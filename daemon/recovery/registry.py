@@ -82,13 +82,15 @@ def wall_clock_offset(connection: Connection, boot_id: str, ticks: int) -> float
     return started_at.timestamp() - start_time / ticks
 
 
-def touch(connection: Connection, holder: str, state: LiveReplicaState = "running") -> bool:
+def touch(connection: Connection, holder: str, state: LiveReplicaState = "running", blocked: str | None = None) -> bool:
     """Record that a replica is alive; return False if its entry is gone and it must register again.
+
+    ``blocked`` is a sentence about the job that blocks its async jobs now, if one does (rule 25).
 
     Do this before settling: it distinguishes a replica that lost its leases from one that died
     (rule 16).
     """
-    return statements.replica.touch(connection, holder, state) == 1
+    return statements.replica.touch(connection, holder, state, blocked) == 1
 
 
 def mark_ready(connection: Connection, holder: str) -> None:

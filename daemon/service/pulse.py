@@ -17,6 +17,7 @@ from ..recovery import registry
 from ..recovery.deaths import Neighbour, neighbours, proven_dead
 from ..scheduling.rollout import Rollout
 from ..states import LiveReplicaState
+from ..telemetry.fact_log import blocked
 from ..telemetry.facts import Note
 
 _SAVE_EVERY = 1.0
@@ -41,7 +42,8 @@ class JobsAtWork(Protocol):
 class Pulse:
     """The pulse, which runs until it is cancelled.
 
-    ``draining`` returns whether the replica is draining; ``rollout`` looks which definitions rule.
+    ``draining`` returns whether the replica is draining; ``rollout`` looks which definitions rule. What
+    blocks the async jobs is shown too (rule 25).
     """
 
     def __init__(
@@ -61,7 +63,7 @@ class Pulse:
         self._rollout = rollout
         self._touch_every = min(TOUCH_EVERY, rollout.look_every)
         self._touched = monotonic()
-        self._shown: LiveReplicaState = "running"
+        self._shown: tuple[LiveReplicaState, str | None] = ("running", None)
 
     async def beat(self) -> None:
         """Save progress and output every second; every five seconds (more often if `takeover_after` is short),
@@ -92,22 +94,23 @@ class Pulse:
 
         Record of others on this machine that they are dead, once their processes are gone.
         """
-        entry, state = self._entry, self._state()
+        entry, shown = self._entry, self._state()
 
         def transaction(connection: Connection) -> list[Neighbour]:
-            if not registry.touch(connection, entry.holder, state):  # deleted after a long absence
+            if not registry.touch(connection, entry.holder, *shown):  # deleted after a long absence
                 registry.register(connection, entry)
                 registry.mark_ready(connection, entry.holder)
-                registry.touch(connection, entry.holder, state)
+                registry.touch(connection, entry.holder, *shown)
             return neighbours(connection)
 
         found = await self._context.database.write(transaction)
-        self._touched, self._shown = monotonic(), state
+        self._touched, self._shown = monotonic(), shown
         if dead := proven_dead(found):
             await self._context.database.write(lambda connection: registry.mark_dead(connection, dead))
 
-    def _state(self) -> LiveReplicaState:
-        return "draining" if self._draining() else "running"
+    def _state(self) -> tuple[LiveReplicaState, str | None]:
+        named = self._context.tasks.blocked()
+        return "draining" if self._draining() else "running", None if named is None else blocked(named)
 
     async def _record_losses(self) -> None:
         await self._context.losses.write(self._context.database)

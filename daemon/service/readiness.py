@@ -5,6 +5,7 @@ from time import monotonic
 from lease.client import LeaseClient
 
 from ..jobs.task_thread import TaskThread
+from ..telemetry.fact_log import blocked
 from ..web.health import Beat
 from .replica import Replica
 
@@ -40,9 +41,14 @@ class Readiness:
             found["database"] = f"the database has been unreachable for {away:.0f}s"
         if (silent := self._client.heartbeat_age()) > self._client.timing.renew_every * 2:
             found["heartbeat"] = f"the heartbeat has not run for {silent:.0f}s"
-        if (blocked := self._tasks.age()) > LOOP_LIMIT:
-            found["tasks"] = f"an async job has blocked the event loop of async jobs for {blocked:.0f}s"
+        if (age := self._tasks.age()) > LOOP_LIMIT:
+            found["tasks"] = f"an async job has blocked the event loop of async jobs for {age:.0f}s"
         return found
+
+    def blocked(self) -> str | None:
+        """Return a sentence about the job that blocks all async jobs, if one does (rule 25)."""
+        named = self._tasks.blocked()
+        return None if named is None else blocked(named)
 
     def counts(self) -> dict[str, int]:
         """Return the number of runs lost with their leases, and of writes that were refused."""

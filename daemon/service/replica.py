@@ -229,7 +229,7 @@ class Replica:
     async def _stop_runs(self) -> None:
         self.runs.stop()
         await self._wait_for_runs(self._context.client.timing.kill_time + _STOP_LIMIT)
-        self.runs.fail_if_any()
+        await self.runs.fail_if_any()
 
     async def _wait_for_runs(self, seconds: float) -> None:
         """Wait up to ``seconds`` until no run is at work; less if `stop_at_once` was called."""

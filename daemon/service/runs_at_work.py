@@ -18,6 +18,7 @@ from ..execution.set_aside import SetAside
 from ..jobs.reports import Progress
 from ..jobs.room import Room
 from ..jobs.transcript import Transcript
+from ..recovery import registry
 from ..recovery.settle import settle_dead
 from ..states import RunOutcome
 from ..telemetry.facts import Note, RunEnded
@@ -141,28 +142,39 @@ class RunsAtWork:
             for job_run_id, transcript in execution.transcripts().items()
         }
 
-    def fail(self, error: BaseException) -> None:
-        """Signal that this process must end."""
+    async def fail(self, error: BaseException) -> None:
+        """Signal that this process must end.
+
+        It is recorded as stopped first, if that can be done in `kill_time`: none of the runs at work
+        here uses up an attempt by it (rule 25).
+        """
+        if self.failure is not None:
+            return
+        client, database = self._context.client, self._context.database
+        with suppress(LeaseError, TimeoutError):
+            async with asyncio.timeout(client.timing.kill_time):
+                await database.write(lambda connection: registry.mark_stopped(connection, client.holder))
         self.failure = error
         self.failed.set()
         self._changed()
 
-    def fail_if_any(self) -> None:
+    async def fail_if_any(self) -> None:
         """Signal that this process must end if runs are still at work."""
         if self._executions and self.failure is None:
             names = ", ".join(sorted(f'"{run.schedule}"' for run in self.claimed))
-            self.fail(
+            await self.fail(
                 WorkOutlivesLease(f"runs of {names} did not end: ending this process; their leases will go stale")
             )
 
     async def _execute(self, execution: RunExecution, lease: Lease) -> None:
-        run_id = execution.claimed.run_id
+        run_id, is_over = execution.claimed.run_id, True
         try:
             outcome = await execution.execute()
             self._remember(run_id, outcome)
             self.lost += outcome == "lost"
         except WorkOutlivesLease as error:
-            self.fail(error)
+            is_over = False  # its lease is held until the process has ended
+            await self.fail(error)
         except Exception as error:  # noqa: BLE001 - a bug in leased must not keep the lease alive for ever
             self._context.notify(Note(f"internal error in leased ended run {run_id}: {error!r}", is_warning=True))
             await self._abandon(lease)
@@ -170,8 +182,9 @@ class RunsAtWork:
             self._context.notify(RunEnded(execution.subject, "failed", "internal error in leased"))
         finally:
             self.refused += execution.refused
-            with suppress(LeaseError):
-                await lease.release()
+            if is_over:
+                with suppress(LeaseError):
+                    await lease.release()
             self._executions.pop(asyncio.current_task(), None)  # type: ignore[arg-type]
             self._changed()
 

@@ -104,7 +104,7 @@ class Service:
         self._facts = facts
         self._take_over = take_over
         self._outside = outside or Outside()
-        self._tasks = TaskThread()
+        self._tasks = TaskThread(facts.notify)
         self._stopping: threading.Timer | None = None
 
     async def serve(self, now: Sequence[str], *, until_idle: bool, web: WebAddress | None) -> int:

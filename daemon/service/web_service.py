@@ -32,7 +32,9 @@ async def served(
     if web is None:
         yield
         return
-    app = web_app(readiness.loops, readiness.problems, token, readiness.counts, standing)
+    app = web_app(
+        readiness.loops, readiness.problems, token, readiness.counts, standing=standing, blocked=readiness.blocked
+    )
     server = WebServer(app, web, lambda said: notify(Note(said, is_warning=True)))
     waiting = None
     if web.port and link.replaces_a_living_one():

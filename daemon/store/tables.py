@@ -64,6 +64,7 @@ schedule = Table(
     Column("changed_at", Instant, nullable=False),
     Column("synced_at", Instant),  # the same; a sync of an older version leaves it behind, and is refused
     Column("created_at", Instant, nullable=False),
+    Column("abandoned", Integer, nullable=False, server_default="0"),  # attempts of its runs since one last succeeded
     PrimaryKeyConstraint("application", "name", name="schedule_pkey"),
     CheckConstraint("retired_at IS NULL OR next_due IS NULL", name="schedule_retired_has_no_instants"),
     CheckConstraint("(stretch_reason IS NULL) = (stretch_count IS NULL)", name="schedule_stretch"),
@@ -245,6 +246,7 @@ replica = Table(
     Column("started_at", Instant, nullable=False),
     Column("seen_at", Instant, nullable=False),
     Column("stopped_at", Instant),
+    Column("blocked", Text),  # a sentence about the job that blocks its async jobs, while one does
     CheckConstraint(_one_of("state", ReplicaState), name="replica_state"),
     postgresql_with={"fillfactor": "70"},
 )

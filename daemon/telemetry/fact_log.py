@@ -39,6 +39,8 @@ from .facts import (
     JobStarted,
     JobSubject,
     LeaseChanged,
+    LoopBlocked,
+    LoopFreed,
     Note,
     ReplicaEnded,
     ReplicaStarted,
@@ -66,8 +68,6 @@ def log_fact(fact: Fact) -> None:
             _log(
                 logging.INFO, "run is cancelled: stopping its job", **_run(run), by=by, **({"why": why} if why else {})
             )
-        case RunRecovered():
-            _log(logging.INFO, recovered(fact))
         case WriteRefused(run, who):
             _log(logging.WARNING, "write refused", **_run(run), who=who)
         case JobStarted(job):
@@ -80,8 +80,11 @@ def log_fact(fact: Fact) -> None:
             shown = last_line(error)
             more = {"took": format_duration(seconds), **({"error": shown} if shown else {})}
             _log(_level(outcome), f"job {outcome}", **_job(job), **more)
-        case ReplicaStarted() | ReplicaEnded():
-            _log(logging.INFO, introduced(fact) if isinstance(fact, ReplicaStarted) else ended(fact))
+        case RunRecovered() | ReplicaStarted() | ReplicaEnded():
+            _log(logging.INFO, sentence(fact))
+        case LoopBlocked(job) | LoopFreed(job):
+            level = logging.WARNING if isinstance(fact, LoopBlocked) else logging.INFO
+            _log(level, sentence(fact), **(_job(job) if job else {}))
         case LeaseChanged(event):
             log_lease_event(event)
         case DatabaseAway(error):
@@ -92,6 +95,23 @@ def log_fact(fact: Fact) -> None:
             _log(logging.ERROR, "a subscriber of facts failed", subscriber=subscriber, problem=problem)
         case Note(text, is_warning):
             _log(logging.WARNING if is_warning else logging.INFO, text)
+        case _:
+            assert_never(fact)
+
+
+def sentence(fact: RunRecovered | ReplicaStarted | ReplicaEnded | LoopBlocked | LoopFreed) -> str:
+    """Return the sentence that a fact is, in a log as on a terminal."""
+    match fact:
+        case RunRecovered():
+            return recovered(fact)
+        case ReplicaStarted():
+            return introduced(fact)
+        case ReplicaEnded():
+            return ended(fact)
+        case LoopBlocked():
+            return blocked(fact)
+        case LoopFreed(job, seconds):
+            return f"{_blocker(job)} blocks the event loop no longer; it did for {seconds:.1f}s"
         case _:
             assert_never(fact)
 
@@ -134,6 +154,18 @@ def _left(fact: RunRecovered) -> str:
     if fact.gone:
         return "is gone"
     return "lives but had lost its lease" if fact.settlement == "stopped" else "was not seen since its lease had ended"
+
+
+def blocked(fact: LoopBlocked) -> str:
+    """Return a sentence about what blocks the event loop of async jobs, and what to do."""
+    return (
+        f"{_blocker(fact.job)} blocks the event loop, and with it all async jobs, at {fact.where}: "
+        "let it await there, or make the job a function that is not async"
+    )
+
+
+def _blocker(job: JobSubject | None) -> str:
+    return f'job "{job.name}" of "{job.run.schedule}" (run {job.run.run_id})' if job else "a callback"
 
 
 def log_lease_event(event: Event) -> None:

@@ -151,6 +151,24 @@ class ReplicaEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class LoopBlocked:
+    """An async job blocks the event loop of all async jobs (rule 25)."""
+
+    job: JobSubject | None
+    """None: a callback whose job is not known."""
+    where: str
+    """The file, line and function where it stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoopFreed:
+    """The event loop of async jobs goes on, after it was blocked for ``seconds``."""
+
+    job: JobSubject | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class LeaseChanged:
     """A fact about a lease of this replica."""
 
@@ -200,6 +218,8 @@ Fact = (
     | JobEnded
     | ReplicaStarted
     | ReplicaEnded
+    | LoopBlocked
+    | LoopFreed
     | LeaseChanged
     | DatabaseAway
     | DatabaseBack

@@ -63,7 +63,7 @@ class ManualReplica:
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            tasks = TaskThread()
+            tasks = TaskThread(self.facts.append)
             stack.callback(tasks.stop)
             trust = TrustPages(self._settings.concurrency)
             stack.callback(trust.close)

@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ..errors import DaemonError
 from ..jobs.shortage import shortage
 from .address import WebAddress
-from .health import Counts, Loops, Problems, Standing
+from .health import Blocked, Counts, Loops, Problems, Standing
 
 _START_LIMIT = 10.0
 _STOP_LIMIT = 5.0
@@ -42,7 +42,9 @@ def web_app(
     problems: Problems,
     token: str | None = None,
     counts: Counts = dict,
+    *,
     standing: Standing = lambda: None,
+    blocked: Blocked = lambda: None,
 ) -> ASGIApp:
     """Return the application; with ``token``, requests must carry ``Authorization: Bearer …``.
 
@@ -64,6 +66,8 @@ def web_app(
         details: dict[str, object] = {"problems": found} if _sees_details(request) else {}
         if _sees_details(request) and (said := standing()) is not None:
             details["generation"] = said
+        if _sees_details(request) and (said := blocked()) is not None:
+            details["blocked"] = said
         return JSONResponse({"ready": not found, **details}, 503 if found else 200)
 
     app = Starlette(

@@ -32,6 +32,9 @@ Counts = Callable[[], Mapping[str, int]]
 
 Called on the web server's thread; must not wait.
 """
+Blocked = Callable[[], str | None]
+"""Returns what blocks the replica's async jobs. Called on the web server's thread; must not wait."""
+
 Standing = Callable[[], str | None]
 """Returns how the replica's definitions stand and what comes next, unless they are current.
 

@@ -21,7 +21,7 @@ from rich.text import Text
 from lease.durations import format_duration
 
 from ...states import JobOutcome, RunOutcome
-from ...telemetry.fact_log import ended, introduced, log_fact, recovered
+from ...telemetry.fact_log import log_fact, sentence
 from ...telemetry.facts import (
     DatabaseAway,
     DatabaseBack,
@@ -32,6 +32,8 @@ from ...telemetry.facts import (
     JobStarted,
     JobSubject,
     LeaseChanged,
+    LoopBlocked,
+    LoopFreed,
     Note,
     ReplicaEnded,
     ReplicaStarted,
@@ -88,18 +90,16 @@ class PlainView:
             case RunCancelled(run, by, why):
                 because = f": {why}" if why else ""
                 self.line(f"{run.schedule}: run {run.run_id} is cancelled by {by}{because}; stopping its job", "yellow")
-            case RunRecovered():
-                self.line(recovered(fact), "dim")
+            case RunRecovered() | LoopFreed() | ReplicaStarted() | ReplicaEnded():
+                self.line(sentence(fact), "dim")
+            case LoopBlocked():
+                self.line(sentence(fact), "yellow")
             case DatabaseAway(error):
                 self.line(f"{error}; retrying", "dim")
             case DatabaseBack(seconds):
                 self.line(f"the database is back after {seconds:.1f}s", "dim")
             case Note(text, is_warning):
                 self.line(text, "yellow" if is_warning else "dim")
-            case ReplicaStarted():
-                self.line(introduced(fact), "dim")
-            case ReplicaEnded():
-                self.line(ended(fact), "dim")
             case WriteRefused() | LeaseChanged() | SubscriberFailed():
                 log_fact(fact)
             case _:

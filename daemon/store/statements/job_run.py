@@ -135,6 +135,11 @@ def note_loss(  # noqa: PLR0917 - which attempt, and what of it
     connection.execute(update(job_run).where(*this, job_run.c.state != "succeeded").values(**values))
 
 
+def leave_word(connection: Connection, job_run_id: int, grant: Grant, values: Mapping[str, Any]) -> int:
+    """Record what is known of an attempt that is still at work; return the number of rows changed."""
+    return connection.execute(update(job_run).where(_running_under(job_run_id, grant)).values(**values)).rowcount
+
+
 def stop_all(connection: Connection, run_id: int, grant: Grant) -> None:
     """Record that attempts still running under a grant were stopped."""
     connection.execute(

@@ -28,12 +28,11 @@ def living_of(connection: Connection, boot_id: str, pid_namespace: str) -> list[
     return list(connection.execute(query))
 
 
-def touch(connection: Connection, holder: str, state: ReplicaState) -> int:
+def touch(connection: Connection, holder: str, state: ReplicaState, blocked: str | None = None) -> int:
     """Record that a replica was seen just now; return the number of rows changed."""
-    stopped_at = now() if state == "stopped" else null()
-    return connection.execute(
-        update(replica).where(replica.c.holder == holder).values(state=state, seen_at=now(), stopped_at=stopped_at)
-    ).rowcount
+    values = {"state": state, "seen_at": now(), "stopped_at": now() if state == "stopped" else null()}
+    touched = update(replica).where(replica.c.holder == holder).values(**values, blocked=blocked)
+    return connection.execute(touched).rowcount
 
 
 def mark_stopped_if_alive(connection: Connection, holder: str) -> None:

@@ -157,6 +157,14 @@ def put_back(connection: Connection, run_id: int, grant: Grant, wait: float, rea
     return _change(connection, run_id, grant, values)
 
 
+def leave_word(connection: Connection, run_id: int, grant: Grant, wait: float, reason: str | None) -> None:
+    """Record what becomes of a run once it is settled: it has failed, if there is a ``reason``;
+    otherwise it may start again in ``wait`` seconds.
+    """
+    values = {"reason": reason, "available_at": later(now(), wait)}
+    connection.execute(update(run).where(_runs_under(run_id, grant)).values(**values))
+
+
 def reset_abandoned(connection: Connection, run_id: int, grant: Grant) -> None:
     """Reset the count of abandoned attempts, now that one of the run's jobs has succeeded."""
     connection.execute(update(run).where(_runs_under(run_id, grant), run.c.abandoned > 0).values(abandoned=0))

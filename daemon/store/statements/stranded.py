@@ -40,13 +40,14 @@ class StrandedRun:
     ended: bool
     """The lease shows another grant, or none; otherwise this grant must still be ended."""
     lived: bool
-    """Its holder was seen after the grant had ended, or released it: it did not die (rule 16)."""
+    """Its holder was seen after the grant had ended, released it, or ended in good order: it did not die
+    (rule 16)."""
 
 
 def find(connection: Connection, application: str | None) -> list[StrandedRun]:
     """Return the running runs whose grant is stale or has ended."""
     ended = _ended()
-    query = _runs(ended, _lived(ended)).where(or_(ended, stale()))
+    query = _runs(ended, or_(_ended_itself(), _lived(ended))).where(or_(ended, stale()))
     if application is not None:
         query = query.where(run.c.application == application)
     return [_stranded(row) for row in connection.execute(query)]
@@ -54,7 +55,9 @@ def find(connection: Connection, application: str | None) -> list[StrandedRun]:
 
 def under(connection: Connection, grants: Collection[Grant]) -> list[StrandedRun]:
     """Return the running runs under these grants, whose holders are known to be dead."""
-    query = _runs(_ended(), false()).where(among_keys((run.c.lease_name, run.c.token, run.c.holder), _keys(grants)))
+    query = _runs(_ended(), _ended_itself()).where(
+        among_keys((run.c.lease_name, run.c.token, run.c.holder), _keys(grants))
+    )
     return [_stranded(row) for row in connection.execute(query)]
 
 
@@ -85,11 +88,19 @@ def suspects(connection: Connection, application: str, boot_id: str, pid_namespa
 
 
 def stop_runs(connection: Connection, runs: Collection[StrandedRun]) -> dict[int, RunState]:
-    """Put these runs back to pending, or end those marked as cancelled; return states by id.
+    """Put these runs back to pending, or end those marked as cancelled, and those of which their holder
+    has recorded that they have failed; return states by id.
 
     Since when each may start is left as it is: on SQLite, the wall clock may be a day ahead just now.
     """
-    values = unless_marked({"state": "pending", "token": null(), "holder": null()})
+    values = unless_marked(
+        {
+            "state": case((_has_failed(), "failed"), else_="pending"),
+            "finished_at": case((_has_failed(), now()), else_=null()),
+            "token": null(),
+            "holder": null(),
+        }
+    )
     stopped = update(run).where(_these(runs)).values(**values).returning(run.c.id, run.c.state)
     return {row.id: row.state for row in connection.execute(stopped)}
 
@@ -99,10 +110,10 @@ def abandon_runs(connection: Connection, runs: Collection[StrandedRun], most: in
 
     Those marked end as cancelled.
     """
-    over = run.c.abandoned + 1 >= most
+    over = or_(_has_failed(), run.c.abandoned + 1 >= most)
     values = {
         "state": case((over, "failed"), else_="pending"),
-        "reason": case((over, reason), else_=null()),
+        "reason": case((_has_failed(), run.c.reason), (over, reason), else_=null()),
         "finished_at": case((over, now()), else_=null()),
         "abandoned": run.c.abandoned + 1,
         "token": null(),
@@ -113,13 +124,25 @@ def abandon_runs(connection: Connection, runs: Collection[StrandedRun], most: in
 
 
 def end_jobs(connection: Connection, runs: Collection[StrandedRun], state: Literal["abandoned", "stopped"]) -> None:
-    """Record the state in which the jobs that were running in these attempts ended."""
+    """Record the state in which the jobs that were running in these attempts ended: as failed where
+    their holder has recorded an error.
+    """
     keys = [(stranded.run_id, stranded.grant.token, stranded.grant.holder) for stranded in runs]
     connection.execute(
         update(job_run)
         .where(among_keys((job_run.c.run_id, job_run.c.token, job_run.c.holder), keys), job_run.c.state == "running")
-        .values(state=state, finished_at=now())
+        .values(state=case((job_run.c.error.is_not(None), "failed"), else_=state), finished_at=now())
     )
+
+
+def _has_failed() -> ColumnElement[bool]:
+    """Return the condition that its holder has recorded why a running run has failed (`leave_word`)."""
+    return run.c.reason.is_not(None)
+
+
+def _ended_itself() -> ColumnElement[bool]:
+    """Return the condition that the holder has recorded that it ends: no attempt of it is used up."""
+    return func.coalesce(replica.c.state == "stopped", false())
 
 
 def _runs(ended: ColumnElement[bool], lived: ColumnElement[bool]) -> Any:

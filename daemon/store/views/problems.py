@@ -14,7 +14,7 @@ LATE_AFTER = 60.0
 SILENT_AFTER = 60.0
 """Seconds. A replica recorded as alive that was not seen for longer is probably gone."""
 
-Kind = Literal["late", "stuck", "failing", "no replica", "silent replica", "no schedules"]
+Kind = Literal["late", "stuck", "failing", "no replica", "silent replica", "no schedules", "blocked"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,8 @@ def _replicas(overview: Overview) -> Iterator[Problem]:
         if replica.seen_ago > SILENT_AFTER:
             text = f"{replica.host} (process {replica.pid}) was last seen {format_duration(replica.seen_ago)} ago"
             yield Problem("silent replica", text, replica.application)
+        elif replica.blocked is not None:
+            yield Problem("blocked", f"{replica.host}:{replica.pid}: {replica.blocked}", replica.application)
 
 
 def _stuck(overview: Overview) -> Iterator[Problem]:

@@ -30,6 +30,8 @@ class ReplicaLine:
     """That of its definitions (rule 21); None until they are known."""
     rules: bool
     """Its definitions are those in the database."""
+    blocked: str | None = None
+    """What blocks its async jobs, in a sentence."""
 
 
 def read_replicas(
@@ -59,6 +61,7 @@ def read_replicas(
         replica.c.stopped_at,
         _generation(generation.c.number),
         type_coerce(func.coalesce(_generation(number_if_it_rules), 0) > 0, Boolean),
+        replica.c.blocked,
     )
     if application is not None:
         query = query.where(replica.c.application == application)

@@ -281,6 +281,12 @@ class StandIn:
         self.asked.append(("stop", kill_after))
         self.ended.set_result(Outcome("stopped"))
 
+    def lost_to_others(self) -> float:
+        return 0.0
+
+    def blocks(self) -> bool:
+        return False
+
     def kill(self) -> None:
         self.asked.append("kill")
         if not self.ended.done():

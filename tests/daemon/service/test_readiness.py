@@ -9,6 +9,7 @@ import pytest
 
 from daemon.service.contact import DatabaseContact
 from daemon.service.readiness import LOOP_LIMIT, Readiness
+from daemon.telemetry.facts import LoopBlocked
 from lease.testing import ManualClock
 from lease.timing import LeaseTiming
 
@@ -25,6 +26,7 @@ class Parts:
     loop: float = 0.0
     heartbeat: float = 0.0
     tasks: float = 0.0
+    blocked: LoopBlocked | None = None
 
     def age(self) -> float:
         return self.loop
@@ -33,7 +35,7 @@ class Parts:
         return self.heartbeat
 
     def readiness(self) -> Readiness:
-        tasks = SimpleNamespace(age=lambda: self.tasks)
+        tasks = SimpleNamespace(age=lambda: self.tasks, blocked=lambda: self.blocked)
         return Readiness(cast("Any", self), cast("Any", self), cast("Any", tasks))
 
 

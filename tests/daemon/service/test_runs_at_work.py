@@ -108,11 +108,11 @@ async def test_runs_that_cannot_be_stopped_are_named_and_the_process_must_end() 
     gate = Gate()
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(gate.passed)) as replica:
         runs = replica.replica.runs
-        runs.fail_if_any()
+        await runs.fail_if_any()
         assert runs.failure is None, "nothing is at work"
         await replica.trigger("nightly")
         await replica.tick()
-        runs.fail_if_any()
+        await runs.fail_if_any()
         assert runs.failed.is_set()
         assert 'runs of "nightly" did not end: ending this process' in str(runs.failure)
 

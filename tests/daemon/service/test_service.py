@@ -262,7 +262,7 @@ async def test_where_work_cannot_be_ended_the_process_is_whatever_else_it_waits_
     ended = asyncio.Event()
 
     async def stuck(replica: Replica, *, until_idle: bool) -> None:
-        replica.runs.fail(WorkOutlivesLease("a task that nothing ends"))
+        await replica.runs.fail(WorkOutlivesLease("a task that nothing ends"))
         await asyncio.Event().wait()
 
     def end(status: int) -> NoReturn:

@@ -1,0 +1,226 @@
+"""The watch over the event loop of async jobs, from a thread of its own (rule 25).
+
+It asks the loop for an answer again and again. While none comes, a callback holds the loop up: the
+stack of its thread shows whose it is, and the line where it stands.
+"""
+
+import asyncio
+import ctypes
+import os
+import sys
+import threading
+from asyncio.events import Handle
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from types import FrameType
+from typing import Any
+
+from ..telemetry.facts import JobSubject, LoopBlocked, LoopFreed, Notify
+
+LOOK_EVERY = 0.25
+"""Seconds between two questions, and between two looks at what holds the answer up."""
+NAMED_AFTER = 2.0
+"""Seconds for which one callback holds the loop up before its job is named."""
+_INTERRUPT_EVERY = 4
+"""Looks between two attempts to end a job that must end."""
+_OVERSLEPT = 4 * LOOK_EVERY
+"""A look that is this late shows that the process was suspended or starved, which is no job's fault."""
+_OURS = ("daemon", "lease")
+_INSTALLED = (str(Path(os.__file__).parent), "<frozen")
+"""What the file names of the standard library begin with."""
+_PACKAGES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+
+
+@dataclass(eq=False, slots=True)
+class Watched:
+    """A job in the loop, as the watch sees it."""
+
+    function: Callable[..., Any]
+    subject: JobSubject | None = None
+    must_end: bool = False
+    """It was asked to end: where it blocks, it is interrupted."""
+    held_up: float = 0.0
+    """The seconds for which it has held the loop up."""
+
+
+CURRENT: ContextVar[Watched] = ContextVar("leased_job")
+"""The job whose code runs; what a job starts in the loop inherits it."""
+
+
+@dataclass(eq=False, slots=True)
+class _Stall:
+    """A callback that holds the loop up, and since when."""
+
+    handle: Handle
+    job: Watched | None
+    since: float
+    fact: LoopBlocked | None = None
+    looks: int = 0
+
+
+class LoopWatch:
+    """The watch; it costs nothing while no job is at work."""
+
+    def __init__(self, notify: Notify) -> None:
+        self.held_up = 0.0
+        """The seconds for which callbacks have held the loop up."""
+        self._notify = notify
+        self._at_work = threading.Event()
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._ident = 0
+        self._asked: float | None = None
+        self._stall: _Stall | None = None
+
+    async def begin(self) -> None:
+        """Start the watch over the loop in which this runs."""
+        self._ident = threading.get_ident()
+        loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._watch, args=[loop], name="leased-tasks-watch", daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        """End the watch, before its loop ends."""
+        self._ended.set()
+        self._at_work.set()
+        if self._thread is not None:
+            self._thread.join(_OVERSLEPT)
+
+    def set_at_work(self, count: int) -> None:
+        """Watch while ``count`` jobs are at work."""
+        if count:
+            self._at_work.set()
+        else:
+            self._at_work.clear()
+
+    # For any thread
+
+    def age(self) -> float:
+        """Return for how many seconds the loop has not answered."""
+        asked = self._asked
+        return 0.0 if asked is None else monotonic() - asked
+
+    def named(self) -> LoopBlocked | None:
+        """Return what blocks the loop now, once it has been named."""
+        stall = self._stall
+        return None if stall is None else stall.fact
+
+    def blocked_by(self, job: Watched) -> bool:
+        """Return whether this job holds the loop up now."""
+        stall = self._stall
+        return stall is not None and stall.job is job
+
+    # In its own thread
+
+    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        while self._at_work.wait() and not self._ended.is_set():
+            answered = threading.Event()
+            loop.call_soon_threadsafe(answered.set)
+            self._wait_for(answered)
+            self._ended.wait(LOOK_EVERY)
+
+    def _wait_for(self, answered: threading.Event) -> None:
+        looked = self._asked = monotonic()
+        while not answered.wait(LOOK_EVERY) and not self._ended.is_set():
+            before, looked = looked, monotonic()
+            if looked - before > _OVERSLEPT:
+                self._asked = looked
+            else:
+                self._look(looked, looked - before)
+        self._asked = None
+        self._over()
+
+    def _look(self, now: float, seconds: float) -> None:
+        """Take note of what has held the loop up for the last ``seconds``; of nothing, if the machine is slow."""
+        found = _callback(self._ident)
+        if found is None:
+            return
+        handle, frames = found
+        stall = self._stall
+        if stall is None or stall.handle is not handle:
+            self._over()
+            stall = self._stall = _Stall(handle, _job_of(handle), now - seconds)
+        self.held_up += seconds
+        if stall.job is not None:
+            stall.job.held_up += seconds
+        if stall.fact is None and now - stall.since >= NAMED_AFTER:
+            subject, function = (stall.job.subject, stall.job.function) if stall.job else (None, None)
+            stall.fact = LoopBlocked(subject, where(frames, function))
+            self._notify(stall.fact)
+        if stall.job is not None and stall.job.must_end:
+            if stall.looks % _INTERRUPT_EVERY == 0:
+                self._interrupt(handle)
+            stall.looks += 1
+
+    def _over(self) -> None:
+        stall, self._stall = self._stall, None
+        if stall is not None and stall.fact is not None:
+            self._notify(LoopFreed(stall.fact.job, monotonic() - stall.since))
+
+    def _interrupt(self, handle: Handle) -> None:
+        """Cancel a callback where it stands, if that is in Python; a call into C must return first.
+
+        The exception would go to whatever the thread runs next, so it is taken back if the callback has
+        ended meanwhile.
+        """
+        if self._runs(handle):
+            _raise_in(self._ident, asyncio.CancelledError)
+            if not self._runs(handle):
+                _raise_in(self._ident, None)
+
+    def _runs(self, handle: Handle) -> bool:
+        found = _callback(self._ident)
+        return found is not None and found[0] is handle
+
+
+def _raise_in(ident: int, error: type[BaseException] | None) -> None:
+    """Raise an error in a thread as soon as it runs Python, or take it back with None."""
+    given = None if error is None else ctypes.py_object(error)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), given)
+
+
+def _callback(ident: int) -> tuple[Handle, list[FrameType]] | None:
+    """Return the callback that a thread's event loop runs and its frames, the innermost first; None
+    while it runs none.
+    """
+    frames = list(_stack(sys._current_frames().get(ident)))  # noqa: SLF001 - documented for this use
+    for depth, frame in enumerate(frames):
+        if frame.f_code is Handle._run.__code__:  # noqa: SLF001 - all that a loop runs is called by it
+            return (frame.f_locals["self"], frames[:depth]) if depth else None
+    return None
+
+
+def _stack(frame: FrameType | None) -> Iterator[FrameType]:
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def _job_of(handle: Handle) -> Watched | None:
+    job: Watched | None = handle._context.get(CURRENT)  # type: ignore[attr-defined]  # noqa: SLF001 - it has no other
+    return job
+
+
+def where(frames: Sequence[FrameType], function: Callable[..., Any] | None) -> str:
+    """Return file, line and function of the innermost frame that is the user's, or else of the innermost.
+
+    The user's is what belongs to the top package of the job's ``function``, and what is neither ours
+    nor installed.
+    """
+    package = _top(getattr(function, "__module__", None))
+    found = next((frame for frame in frames if _is_users(frame, package)), frames[0])
+    return f"{found.f_code.co_filename}:{found.f_lineno}, in {found.f_code.co_qualname}"
+
+
+def _is_users(frame: FrameType, package: str | None) -> bool:
+    file, top = frame.f_code.co_filename, _top(frame.f_globals.get("__name__"))
+    if top == package is not None:
+        return True
+    return top not in _OURS and not file.startswith(_INSTALLED) and not any(part in file for part in _PACKAGES)
+
+
+def _top(module: str | None) -> str | None:
+    return module.partition(".")[0] if isinstance(module, str) else None

@@ -1,0 +1,144 @@
+"""An async job that blocks the event loop fails alone; its neighbours lose no time by it (rule 25)."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from daemon import Schedules
+from daemon.execution.attempt import WorkOutlivesLease
+from daemon.jobs import loop_watch
+from daemon.recovery.settle import settle_dead
+from daemon.service.readiness import Readiness
+from daemon.store.tables import job_run, run
+from daemon.store.tables import replica as replicas
+from daemon.store.views import problems, read_overview
+from daemon.telemetry.facts import LoopBlocked
+from daemon.testing import ManualReplica, ManualStore
+from lease.timing import LeaseTiming
+from tests.support.manual import ONE_O_CLOCK, facts_of, nothing, until
+from tests.support.waiting import LIMIT
+
+pytestmark = pytest.mark.anyio
+
+SHORT = LeaseTiming("15s", renew_every="0.1s", kill_time="0.1s")
+"""A job that was told to end gets little time for it."""
+
+
+class Fault:
+    """A job that blocks, in a call that only the test ends."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Event()
+        self.gate = threading.Event()
+
+    async def block(self, _run: object) -> None:
+        self.entered.set()
+        self.gate.wait(LIMIT)
+
+
+@pytest.fixture
+def fault(monkeypatch: pytest.MonkeyPatch) -> Iterator[Fault]:
+    monkeypatch.setattr(loop_watch, "LOOK_EVERY", 0.01)
+    monkeypatch.setattr(loop_watch, "NAMED_AFTER", 0.05)
+    made = Fault()
+    yield made
+    made.gate.set()
+
+
+async def spin(_run: object) -> None:
+    while True:
+        pass
+
+
+def a_shop(**jobs: tuple[Callable[..., Any], str]) -> Schedules:
+    """Return an application with a schedule per job, which is a function and its timeout."""
+    schedules = Schedules("shop")
+    for name, (function, timeout) in jobs.items():
+        schedules.add(name, cron="0 2 * * *").job(name=name, timeout=timeout)(function)
+    return schedules
+
+
+async def test_a_job_that_blocks_in_python_fails_at_its_timeout(fault: Fault) -> None:
+    shop = a_shop(spinning=(spin, "0.1s"), innocent=(nothing, "1m"))
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, shop) as replica:
+        failed = await replica.run_once("spinning")
+        assert (failed.state, failed.jobs[0].error) == ("failed", "the job exceeded its timeout of 0.1s")
+        assert (await replica.run_once("innocent")).state == "succeeded"
+
+
+async def test_the_time_for_which_another_blocks_counts_against_no_timeout(fault: Fault) -> None:
+    done = threading.Event()
+
+    async def innocent(_run: object) -> None:
+        while not done.is_set():  # noqa: ASYNC110 - the test is in another loop
+            await asyncio.sleep(0.001)
+
+    shop = a_shop(blocking=(fault.block, "1m"), innocent=(innocent, "0.5s"))
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, shop) as replica:
+        run_id = await replica.trigger("innocent")
+        await replica.trigger("blocking")
+        await replica.tick()
+        watch = replica.context.tasks._watch
+        await until(lambda: watch.held_up > 0.6, "its timeout has passed")
+        done.set()
+        fault.gate.set()
+        assert (await replica.wait_for(run_id)).state == "succeeded"
+
+
+async def test_who_blocks_is_in_readyz_and_in_status_until_it_goes_on(fault: Fault) -> None:
+    shop = a_shop(blocking=(fault.block, "1m"))
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, shop) as replica:
+        context = replica.context
+        run_id = await replica.trigger("blocking")
+        await replica.tick()
+        await until(lambda: facts_of(replica, LoopBlocked), "it is named")
+        said = Readiness(replica.replica, context.client, context.tasks).blocked()
+        assert said is not None
+        assert said.startswith('job "blocking" of "blocking" (run 1) blocks the event loop')
+        assert f"{__file__}:{Fault.block.__code__.co_firstlineno + 2}, in Fault.block" in said
+        await replica.replica._pulse.touch()
+        found = problems(await store.read(read_overview))
+        assert [(one.kind, one.text.partition(": ")[2]) for one in found] == [("blocked", said)]
+        fault.gate.set()
+        await replica.wait_for(run_id)
+        await until(lambda: context.tasks.blocked() is None, "the loop goes on")
+        await replica.replica._pulse.touch()
+        assert problems(await store.read(read_overview)) == ()
+
+
+async def test_where_only_the_end_of_the_process_ends_it_the_others_use_up_nothing(fault: Fault) -> None:
+    """Rules 9 and 16; whoever settles them ends the blocker as its timeout would have."""
+
+    async def innocent(_run: object) -> None:
+        await asyncio.sleep(LIMIT)
+
+    shop = a_shop(blocking=(fault.block, "0.2s"), innocent=(innocent, "1m"))
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, shop, timing=SHORT) as replica:
+        for name in ("blocking", "innocent"):
+            await replica.trigger(name)
+        await replica.tick()
+        runs = replica.replica.runs
+        grants = [one.grant for one in runs.claimed]
+        await asyncio.wait_for(runs.failed.wait(), LIMIT)
+        assert isinstance(runs.failure, WorkOutlivesLease)
+        assert str(runs.failure) == 'job "blocking" did not end after its timeout: ending this process'
+        (state,) = await store.read(lambda c: list(c.scalars(select(replicas.c.state))))
+        assert state == "stopped"
+        await store.write(lambda c: settle_dead(c, grants))
+        rows = await store.read(lambda c: c.execute(select(run).order_by(run.c.schedule)).all())
+        assert [(row.schedule, row.state, row.abandoned) for row in rows] == [
+            ("blocking", "failed", 0),
+            ("innocent", "pending", 0),
+        ]
+        assert rows[0].reason == 'job "blocking" failed: the job exceeded its timeout of 0.2s'
+        jobs = await store.read(lambda c: c.execute(select(job_run.c.job, job_run.c.state, job_run.c.error)).all())
+        assert sorted(map(tuple, jobs)) == [
+            ("blocking", "failed", "the job exceeded its timeout of 0.2s"),
+            ("innocent", "stopped", None),
+        ]
+        runs.failure = None
+        fault.gate.set()

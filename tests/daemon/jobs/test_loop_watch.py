@@ -1,0 +1,269 @@
+"""An async job that blocks the loop of all async jobs is named, charged for the time, and ended (rule 25)."""
+
+import asyncio
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from daemon.jobs import loop_watch
+from daemon.jobs.loop_watch import where
+from daemon.jobs.task_thread import StartedTask, TaskThread
+from daemon.telemetry.fact_log import sentence
+from daemon.telemetry.facts import Fact, JobSubject, LoopBlocked, LoopFreed, RunSubject
+from tests.support.waiting import LIMIT, wait_until
+
+HERE = __file__
+JOB = JobSubject(RunSubject("shop", "prices", 7, 3, "a replica"), "refresh", 1)
+OTHER = JobSubject(RunSubject("shop", "others", 8, 1, "a replica"), "other", 1)
+
+
+class Blocker:
+    """A job that holds its loop up until the test lets it go."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Event()
+        self.gate = threading.Event()
+
+    def block(self) -> None:
+        self.entered.set()
+        self.gate.wait(LIMIT)
+
+    async def job(self, _: object) -> None:
+        self.block()
+
+
+LINE = Blocker.block.__code__.co_firstlineno + 2
+
+
+@pytest.fixture
+def facts() -> list[Fact]:
+    return []
+
+
+@pytest.fixture
+def thread(facts: list[Fact], monkeypatch: pytest.MonkeyPatch) -> Iterator[TaskThread]:
+    """A thread of async jobs whose watch looks often."""
+    monkeypatch.setattr(loop_watch, "LOOK_EVERY", 0.01)
+    monkeypatch.setattr(loop_watch, "NAMED_AFTER", 0.05)
+    made = TaskThread(facts.append)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def blocker() -> Iterator[Blocker]:
+    made = Blocker()
+    yield made
+    made.gate.set()
+
+
+async def as_a_job_of_its_own(blocker: Blocker, _: object) -> None:
+    await asyncio.create_task(blocker.job(None))
+
+
+async def as_a_callback(blocker: Blocker, _: object) -> None:
+    asyncio.get_running_loop().call_soon(blocker.block)
+    while not blocker.gate.is_set():  # noqa: ASYNC110 - it is the test's
+        await asyncio.sleep(0)
+
+
+WAYS: list[Callable[[Blocker], Callable[[object], Any]]] = [
+    lambda blocker: blocker.job,
+    lambda blocker: lambda run: as_a_job_of_its_own(blocker, run),
+    lambda blocker: lambda run: as_a_callback(blocker, run),
+]
+
+
+@pytest.mark.parametrize("way", WAYS, ids=["itself", "in a task of its own", "in a callback"])
+def test_a_job_that_blocks_the_loop_is_named_with_the_line_where_it_stands(
+    way: Callable[[Blocker], Callable[[object], Any]], thread: TaskThread, facts: list[Fact], blocker: Blocker
+) -> None:
+    started = thread.start(way(blocker), None, JOB)
+    wait_until(lambda: facts, "it is named")
+    assert facts == [LoopBlocked(JOB, f"{HERE}:{LINE}, in Blocker.block")]
+    assert thread.blocked() == facts[0]
+    assert thread.age() > 0
+    assert started.blocks()
+    blocker.gate.set()
+    assert started.ended.result(LIMIT) is None
+    wait_until(lambda: len(facts) == 2, "it is said that the loop goes on")
+    assert isinstance(facts[1], LoopFreed)
+    assert facts[1].job == JOB
+    assert (thread.blocked(), started.blocks()) == (None, False)
+
+
+def test_the_sentences_name_job_schedule_run_and_line() -> None:
+    assert sentence(LoopBlocked(JOB, "prices.py:12, in refresh")) == (
+        'job "refresh" of "prices" (run 7) blocks the event loop, and with it all async jobs, at prices.py:12, in '
+        "refresh: let it await there, or make the job a function that is not async"
+    )
+    assert sentence(LoopFreed(JOB, 3.21)) == (
+        'job "refresh" of "prices" (run 7) blocks the event loop no longer; it did for 3.2s'
+    )
+
+
+def test_the_time_is_charged_to_the_one_that_took_it(thread: TaskThread, facts: list[Fact], blocker: Blocker) -> None:
+    async def innocent(_: object) -> None:
+        while not blocker.gate.is_set():  # noqa: ASYNC110 - it is the test's
+            await asyncio.sleep(0.001)
+
+    other = thread.start(innocent, None, OTHER)
+    culprit = thread.start(blocker.job, None, JOB)
+    wait_until(lambda: facts, "it is named")
+    assert facts[0] == LoopBlocked(JOB, f"{HERE}:{LINE}, in Blocker.block")
+    assert other.lost_to_others() >= 0.04
+    assert culprit.lost_to_others() == 0.0
+    assert not other.blocks()
+    blocker.gate.set()
+    later = thread.start(innocent, None, OTHER)
+    assert later.ended.result(LIMIT) is None
+    assert later.lost_to_others() == 0.0
+
+
+def test_a_loop_that_is_not_answering_while_it_runs_nothing_accuses_nobody(
+    thread: TaskThread, facts: list[Fact], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine is slow then."""
+    looked = threading.Event()
+
+    def nothing_runs(_ident: int) -> None:
+        looked.set()
+
+    monkeypatch.setattr(loop_watch, "_callback", nothing_runs)
+    blocker = Blocker()
+    started = thread.start(blocker.job, None, JOB)
+    assert looked.wait(LIMIT)
+    blocker.gate.set()
+    assert started.ended.result(LIMIT) is None
+    assert (facts, started.lost_to_others()) == ([], 0.0)
+
+
+def spinning(entered: threading.Event, over: threading.Event) -> Callable[[object], Any]:
+    async def spin(_: object) -> None:
+        entered.set()
+        while not over.is_set():
+            pass
+
+    return spin
+
+
+def test_a_job_that_blocks_in_python_is_cancelled_where_it_stands(thread: TaskThread) -> None:
+    entered, over = threading.Event(), threading.Event()
+    started = thread.start(spinning(entered, over), None, JOB)
+    assert entered.wait(LIMIT)
+    started.cancel()
+    try:
+        assert isinstance(started.ended.result(LIMIT), asyncio.CancelledError)
+    finally:
+        over.set()
+
+    async def well(_: object) -> None:
+        await asyncio.sleep(0)
+
+    assert thread.start(well, None, OTHER).ended.result(LIMIT) is None
+
+
+def test_a_job_that_takes_no_notice_of_that_is_cancelled_again(thread: TaskThread) -> None:
+    entered, caught = threading.Event(), list[object]()
+
+    async def stubborn(_: object) -> None:
+        entered.set()
+        for _again in range(2):
+            with suppress(asyncio.CancelledError):
+                while True:
+                    time.sleep(0.001)  # noqa: ASYNC251 - that is the fault
+            caught.append("once")
+
+    started = thread.start(stubborn, None, JOB)
+    assert entered.wait(LIMIT)
+    started.cancel()
+    assert started.ended.result(LIMIT) is None
+    assert caught == ["once"] * 2
+
+
+def test_only_who_must_end_is_interrupted(thread: TaskThread, facts: list[Fact], blocker: Blocker) -> None:
+    """A neighbour that must end waits until the loop goes on."""
+    entered = threading.Event()
+
+    async def neighbour(_: object) -> None:
+        entered.set()
+        await asyncio.sleep(LIMIT)
+
+    other = thread.start(neighbour, None, OTHER)
+    assert entered.wait(LIMIT)
+    culprit = thread.start(blocker.job, None, JOB)
+    wait_until(lambda: facts, "it is named")
+    other.cancel()
+    blocker.gate.set()
+    assert culprit.ended.result(LIMIT) is None
+    assert isinstance(other.ended.result(LIMIT), asyncio.CancelledError)
+
+
+def frames_of(*stack: Callable[..., Any]) -> list[FrameType]:
+    """Return the frames of a call of each function by the next."""
+    found: list[FrameType] = []
+
+    def innermost() -> None:
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None and frame.f_code is not frames_of.__code__:
+            found.append(frame)
+            frame = frame.f_back
+
+    def call(functions: tuple[Callable[..., Any], ...]) -> None:
+        if functions:
+            functions[-1](lambda: call(functions[:-1]))
+        else:
+            innermost()
+
+    call(stack)
+    return [frame for frame in found if frame.f_code is not call.__code__ and frame.f_code.co_name != "<lambda>"]
+
+
+def users(go_on: Callable[[], None]) -> None:
+    go_on()
+
+
+def installed(module: str, file: str) -> Callable[..., Any]:
+    """Return a function of a module in this file."""
+    names: dict[str, Any] = {"__name__": module}
+    exec(compile("def of_a_package(go_on):\n    go_on()\n", file, "exec"), names)  # noqa: S102 - a module in a file of the test's choice
+    function: Callable[..., Any] = names["of_a_package"]
+    return function
+
+
+def test_the_line_is_the_innermost_of_the_users_own() -> None:
+    """Not that of a package or of Python itself, in which it stands."""
+    requests = installed("requests.api", "/venv/lib/python3/site-packages/requests/api.py")
+    stdlib = installed("socket", threading.__file__)
+    ours = installed("daemon.jobs.run", "/src/daemon/jobs/run.py")
+    frames = frames_of(stdlib, requests, users, ours)
+    assert where(frames, None) == f"{HERE}:{users.__code__.co_firstlineno + 1}, in users"
+
+
+def test_of_a_job_that_is_installed_the_line_is_in_its_own_package() -> None:
+    shop = installed("shop.jobs", "/venv/lib/python3/site-packages/shop/jobs.py")
+    requests = installed("requests.api", "/venv/lib/python3/site-packages/requests/api.py")
+    frames = frames_of(requests, shop)
+    assert where(frames, shop) == f"{shop.__code__.co_filename}:2, in of_a_package"
+    assert where(frames_of(requests), shop) == f"{requests.__code__.co_filename}:2, in of_a_package"
+
+
+def test_the_watch_ends_with_its_thread(thread: TaskThread) -> None:
+    async def well(_: object) -> None:
+        return
+
+    def watches() -> list[str]:
+        return [one.name for one in threading.enumerate() if one.name == "leased-tasks-watch"]
+
+    before = len(watches())
+    started: StartedTask = thread.start(well, None)
+    assert started.ended.result(LIMIT) is None
+    assert len(watches()) == before + 1
+    thread.stop()
+    assert len(watches()) == before
