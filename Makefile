@@ -12,6 +12,7 @@ MINUTES ?= 5
 HOURS ?= 2
 TIMES ?= 200
 COUNT ?= 100
+NEIGHBOURS ?= 50
 
 # Without compiled files each process of the tests, and there are thousands, would compile all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -24,7 +25,7 @@ $(shell rm -f $(VENV)/.made)
 endif
 endif
 
-.PHONY: help venv demo fast test stories test-matrix mutants random-mutants chaos clock-steps shortages dst backlog soak outages cancels rollouts rolling check format reference lock bench bench-locks clean
+.PHONY: help venv demo fast test stories test-matrix mutants random-mutants chaos clock-steps shortages dst backlog soak outages cancels killers rollouts rolling check format reference lock bench bench-locks clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -75,6 +76,9 @@ shortages: $(VENV)/.dev ## 250 children at once under a limit of 1,024 descripto
 
 backlog: $(VENV)/.dev ## a year of missed instants of 12 schedules, and 70,000 runs that did not start in time, on both databases
 	@LEASED_TEST_BEHIND=12 LEASED_TEST_LATE_RUNS=70000 $(BIN)/python -m pytest -q --durations=10 tests/daemon/scheduling/test_catching_up.py
+
+killers: $(VENV)/.dev ## a job that kills its replica each time, beside NEIGHBOURS= (50) neighbours of each kind
+	@LEASED_NEIGHBOURS=$(NEIGHBOURS) LEASED_TEST_LIMIT=600 $(BIN)/python -m pytest -q -o timeout=3600 -o faulthandler_timeout=3600 tests/stories/test_failing_jobs.py -k neighbours
 
 rollouts: $(VENV)/.dev ## releases that come and go, and faults between them, with more replicas and longer faults than in the suite
 	@LEASED_TEST_ROLLOUTS=long $(BIN)/python -m pytest -q -n $(WORKERS) tests/stories/weeks $(PYTEST_ARGS)

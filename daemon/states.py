@@ -29,6 +29,9 @@ ReplicaState = Literal["running", "draining", "stopped", "dead"]
 LiveReplicaState = Literal["running", "draining"]
 """The states that a replica reports of itself while it lives."""
 
+MOST_ABANDONED = 3
+"""A run fails after so many abandoned attempts without a job that succeeded between them (rule 16)."""
+
 SEEN_WITHIN = 15.0
 """Seconds for which a replica counts as living after its last sign of life, of which there is one each
 5 s (rules 21 and 22)."""

@@ -6,7 +6,7 @@ transaction, and cannot deadlock.
 """
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -60,16 +60,18 @@ def claim(  # noqa: PLR0917 - who claims what, for whom
     limit: int,
 ) -> list[ClaimedRun]:
     """Claim up to ``limit`` runs of the definitions with these digests (rule 22), the longest due first,
-    one per lease.
+    one per lease, and one in all at work here that is on its last chance (rule 16).
     """
     started: list[Row[Any]] = []
     grants: dict[str, Grant] = {}
     tried: set[str] = set()
+    last_chances = True
     while (places := limit - len(started)) > 0:
-        found = statements.run.candidates(connection, application, digests, tried, places)
-        first: dict[str, int] = {}
-        for run_id, name in found:
-            first.setdefault(name, run_id)
+        found = statements.run.candidates(
+            connection, application, digests, holder, tried, places, last_chances=last_chances
+        )
+        first = first_of_each(found)
+        last_chances = last_chances and not any(last_chance for _, _, last_chance in found)
         granted = lease.statements.grant(connection, list(first), holder, ttl, label=label) if first else []
         if granted:
             grants |= {grant.name: grant for grant in granted}
@@ -79,6 +81,20 @@ def claim(  # noqa: PLR0917 - who claims what, for whom
         tried |= first.keys()
     _release_unused(connection, grants, started)
     return _claimed(connection, started, grants)
+
+
+def first_of_each(found: Iterable[tuple[int, str, bool]]) -> dict[str, int]:
+    """Return the first run of each lease, by the lease, and of runs on their last chance one in all (rule 16).
+
+    Runs are (id, lease, on its last chance).
+    """
+    first: dict[str, int] = {}
+    taken = False
+    for run_id, name, last_chance in found:
+        if name not in first and not (last_chance and taken):
+            first[name] = run_id
+            taken = taken or last_chance
+    return first
 
 
 def _release_unused(connection: Connection, grants: Mapping[str, Grant], started: list[Row[Any]]) -> None:

@@ -173,12 +173,15 @@ def finish_run(
     ``not_started`` are the jobs (name, position) that are left out. A state other than succeeded
     needs a reason. A run that is marked ends as cancelled instead.
     """
+    locked = statements.schedule.lock(connection, claimed.application, claimed.schedule)
     released = _release(connection, claimed, (state,))
     if not isinstance(released, lease.statements.Release):
         return released
     shown = truncate_for_db(reason, LONGEST_ERROR)
     written = _written(statements.run.end(connection, claimed.run_id, claimed.grant, state, shown), claimed)
     _end_job(connection, claimed, job)
+    if written.state == "succeeded" and locked is not None and locked.abandoned:
+        statements.schedule.reset_abandoned(connection, claimed.application, claimed.schedule)
     if not_started:
         statements.job_run.add_not_started(connection, claimed.run_id, claimed.grant, not_started)
     statements.run.promote(connection, claimed.application, claimed.schedule)
@@ -192,6 +195,7 @@ def retry_run(
 
     A run that is marked ends as cancelled instead (rule 23).
     """
+    statements.schedule.lock(connection, claimed.application, claimed.schedule)
     released = _release(connection, claimed, ("pending",))
     if not isinstance(released, lease.statements.Release):
         return released
@@ -212,11 +216,10 @@ def hand_back(
 def _release(
     connection: Connection, claimed: ClaimedRun, ends: tuple[RunState, ...]
 ) -> lease.statements.Release | AlreadyDone | NotOurs:
-    """Lock the schedule, then end the grant; or return why the grant had ended before.
+    """End the grant, or return why it had ended before.
 
-    The schedule's other runs depend on this one.
+    The schedule must be locked: its other runs depend on this one.
     """
-    statements.schedule.lock(connection, claimed.application, claimed.schedule)
     released = lease.statements.release(connection, claimed.grant, lock_wait=LOCK_WAIT)
     if released.released:
         return released

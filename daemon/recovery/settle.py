@@ -5,7 +5,7 @@ Settling waits for no lock: what another transaction has locked is left to the n
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
@@ -13,17 +13,17 @@ import lease.statements
 from lease.model import Grant
 
 from ..jobs.processes.identity import ProcessIdentity
-from ..states import RunState, Settlement
+from ..states import MOST_ABANDONED, RunState, Settlement
 from ..store import statements
 from ..store.statements.stranded import StrandedRun
-
-MOST_ABANDONED = 3
-"""The run fails after this many abandoned attempts without a finished job between them."""
-
 
 _REASON = (
     f"{MOST_ABANDONED} attempts in a row were abandoned: "
     "each time the process died, or leased itself failed, before the job was done"
+)
+_LAST_CHANCE = (
+    f"{MOST_ABANDONED - 1} attempts in a row were abandoned: "
+    "it starts where no other such run is at work, so that the one that ends its replica is found"
 )
 
 
@@ -35,6 +35,8 @@ class SettledRun:
     schedule: str
     grant: Grant
     outcome: Settlement
+    lived: bool = False
+    """Its holder did not die, but had lost the lease, or gave it up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +60,18 @@ def settle(connection: Connection, application: str | None = None) -> list[Settl
     return _settle(connection, [run for run in free if run.ended or run.grant in ended])
 
 
-def settle_dead(connection: Connection, grants: Collection[Grant]) -> list[SettledRun]:
-    """Settle the runs under these grants, stale or not, whose holders and work are proven dead."""
+def settle_dead(connection: Connection, grants: Collection[Grant], *, by_bug: bool = False) -> list[SettledRun]:
+    """Settle the runs under these grants, stale or not, whose holders and work are proven dead.
+
+    With ``by_bug`` an error of leased itself has ended them: it counts also before any work was begun,
+    or it would come again without end.
+    """
     if not grants:
         return []
     free = _of_free_schedules(connection, statements.stranded.under(connection, grants))
     ended = set(lease.statements.end_dead(connection, [run.grant for run in free]))
-    return _settle(connection, [run for run in free if run.grant in ended])
+    runs = [run for run in free if run.grant in ended]
+    return _settle(connection, [replace(run, begun=True) for run in runs] if by_bug else runs)
 
 
 def suspects(connection: Connection, application: str, boot_id: str, pid_namespace: str) -> list[Suspect]:
@@ -91,22 +98,26 @@ def _of_free_schedules(connection: Connection, found: list[StrandedRun]) -> list
 
 
 def _settle(connection: Connection, runs: list[StrandedRun]) -> list[SettledRun]:
-    lived = [run for run in runs if run.lived]
-    died = [run for run in runs if not run.lived]
+    lived = [run for run in runs if run.lived or not run.begun]
+    died = [run for run in runs if run.begun and not run.lived]
     outcomes: dict[int, Settlement] = {}
     if lived:
         for run_id, state in statements.stranded.stop_runs(connection, lived).items():
             outcomes[run_id] = _settlement(state, "stopped")
         statements.stranded.end_jobs(connection, lived, "stopped")
     if died:
-        for run_id, state in statements.stranded.abandon_runs(connection, died, MOST_ABANDONED, _REASON).items():
+        for run_id, state in _abandoned(connection, died).items():
             outcomes[run_id] = _settlement(state, "abandoned")
         statements.stranded.end_jobs(connection, died, "abandoned")
     settled = [run for run in runs if run.run_id in outcomes]
     over = {(run.application, run.schedule) for run in settled if outcomes[run.run_id] in {"failed", "cancelled"}}
     for application, schedule in sorted(over):
         statements.run.promote(connection, application, schedule)
-    return [SettledRun(run.run_id, run.schedule, run.grant, outcomes[run.run_id]) for run in settled]
+    return [SettledRun(run.run_id, run.schedule, run.grant, outcomes[run.run_id], run.lived) for run in settled]
+
+
+def _abandoned(connection: Connection, runs: list[StrandedRun]) -> dict[int, RunState]:
+    return statements.stranded.abandon_runs(connection, runs, MOST_ABANDONED, _REASON, _LAST_CHANCE)
 
 
 def _settlement(state: RunState, otherwise: Settlement) -> Settlement:

@@ -61,7 +61,7 @@ class Settler:
     def _report(self, settled: Iterable[SettledRun], *, at_startup: bool = False, gone: bool = False) -> None:
         for run in settled:
             subject = RunSubject(self._application, run.schedule, run.run_id, run.grant.token, self._label)
-            self._notify(RunRecovered(subject, run.outcome, at_startup, gone))
+            self._notify(RunRecovered(subject, run.outcome, at_startup, gone, run.lived))
 
 
 def _work_is_gone(keepers: Sequence[ProcessIdentity]) -> bool:

@@ -197,7 +197,7 @@ class RunsAtWork:
         """Settle an attempt that a bug in leased ended as abandoned, or it may repeat for ever."""
         try:
             async with lease.ending():
-                await self._context.database.write(lambda c: settle_dead(c, [lease.grant]))
+                await self._context.database.write(lambda c: settle_dead(c, [lease.grant], by_bug=True))
         except Exception as error:  # noqa: BLE001 - it is settled later, as an attempt that lost its lease
             self._context.notify(
                 Note(f"the attempt under {lease.grant.name} could not be settled: {error!r}", is_warning=True)

@@ -153,7 +153,7 @@ def _left(fact: RunRecovered) -> str:
     """Return what is known of the replica that left a run behind."""
     if fact.gone:
         return "is gone"
-    return "lives but had lost its lease" if fact.settlement == "stopped" else "was not seen since its lease had ended"
+    return "lives but had lost its lease" if fact.lived else "was not seen since its lease had ended"
 
 
 def blocked(fact: LoopBlocked) -> str:

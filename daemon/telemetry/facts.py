@@ -71,6 +71,8 @@ class RunRecovered:
     at_startup: bool = False
     gone: bool = False
     """The death of that replica was proven, and its lease did not have to go stale first."""
+    lived: bool = False
+    """That replica did not die, but had lost its lease."""
 
 
 @dataclass(frozen=True, slots=True)

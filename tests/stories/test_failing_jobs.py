@@ -1,5 +1,7 @@
 """Jobs that fail, hang, or take their replica with them (rules 16 and 20)."""
 
+import os
+
 from tests.support.replicas import Story
 from tests.support.telling import is_alive
 
@@ -59,3 +61,26 @@ def test_a_job_that_kills_its_replica_each_time_fails_after_3_abandoned_attempts
     assert story.attempts() == [("deadly", number, "abandoned") for number in (1, 2, 3)]
     assert [one["token"] for one in story.events("began")] == [1, 2, 3]
     assert sorted(str(replica.status) for replica in story.replicas) == ["-9", "-9", "-9", "None"]
+
+
+def test_a_job_that_kills_its_replica_each_time_fails_alone_among_neighbours_that_were_at_work_each_time(
+    postgres_story: Story,
+) -> None:
+    """Rule 16. `make killers` has fifty neighbours of each kind."""
+    story, neighbours = postgres_story, int(os.environ.get("LEASED_NEIGHBOURS", "2"))
+    names = [f"{kind}-{number}" for kind in ("task", "process", "command") for number in range(neighbours)]
+    environment = {"STORY_NEIGHBOURS": str(neighbours)}
+    places = f"--concurrency={len(names) + 1}"
+    now = [f"--now={name}" for name in ("killer", *names)]
+    for options in (now, []):
+        assert story.start("killer.py", places, *options, environment=environment).wait() == -9
+    story.open("gate")  # some of them may have their turn before the killer
+    assert story.start("killer.py", places, environment=environment).wait() == -9
+    story.start("killer.py", places, environment=environment)
+    run = story.over("killer")
+    assert (run.state, run.abandoned) == ("failed", 3)
+    for name in names:
+        run = story.over(name)
+        assert (run.state, run.abandoned) == ("succeeded", 2), name
+    attempts = {one.schedule for one in story.job_runs() if one.attempt == 2 and one.state == "abandoned"}
+    assert attempts == {"killer", *names}, "all were at work when the replica died again"

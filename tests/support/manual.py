@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, select, update
 
 from daemon import Schedules
 from daemon.execution.claim import claim
+from daemon.execution.completion import start_job
 from daemon.execution.held_run import HeldRun
 from daemon.operations.trigger import trigger
 from daemon.recovery import registry
@@ -138,12 +139,13 @@ async def a_held_run(replica: ManualReplica, schedule: str = "nightly") -> HeldR
 async def left_behind(
     store: ManualStore, schedule: str = "nightly", *, abandoned: int = 0, stale: bool = True
 ) -> Grant:
-    """Leave a run running under the lease of an unregistered, dead replica; return its grant."""
+    """Leave a run at work under the lease of an unregistered, dead replica; return its grant."""
 
     def transaction(connection: Connection) -> Grant:
         run_id = trigger(connection, "shop", schedule, requested_by="a test")
         digest = connection.execute(select(run.c.digest).where(run.c.id == run_id)).scalar_one()
         (claimed,) = claim(connection, "shop", [digest], "gone", "a replica that is gone", 60.0, 1)
+        start_job(connection, claimed, "job1", 0, 1)
         connection.execute(update(run).where(run.c.id == run_id).values(abandoned=abandoned))
         if stale:
             this = leases.c.name == claimed.grant.name

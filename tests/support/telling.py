@@ -80,8 +80,13 @@ def wait_for(gate: str) -> None:
 
 async def opens(gate: str) -> None:
     """Wait as `wait` does, in an async job."""
+    await waits_for(lambda: is_open(gate))
+
+
+async def waits_for(condition: Callable[[], object]) -> None:
+    """Wait until `condition()` is true, in an async job."""
     async with asyncio.timeout(LONGEST_WAIT):
-        while not is_open(gate):  # noqa: ASYNC110 - a file has no event
+        while not condition():  # noqa: ASYNC110 - a file has no event
             await asyncio.sleep(_POLL)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from ...states import MOST_ABANDONED
 from ..facts import Fact, Outage, RunClaimed, RunSettled, RunStranded
 from ..tenures import Tenure, Tenures
 from ..violations import Promise, Violation
@@ -22,6 +23,8 @@ class Recovery:
     """The outages meanwhile, in order."""
     other_grants: tuple[Tenure, ...] = ()
     """The grants of its lease that other runs had meanwhile: schedules may share a lock."""
+    times: int = 1
+    """How often the run had been settled by then."""
 
     @property
     def took(self) -> timedelta:
@@ -48,11 +51,14 @@ def recovered_in_time(
 ) -> Iterator[Violation]:
     """Yield runs that did not resume ``within`` this time after their grant was stale (rule 18).
 
-    A run that goes by a definition that is not ``everywhere`` may have to wait for who has it.
+    A run that goes by a definition that is not ``everywhere`` may have to wait for who has it, and one on
+    its last chance for others of its kind (rule 16).
     """
     facts = list(history)
     for recovery in recoveries(facts, tenures):
         if everywhere is not None and recovery.settled.digest not in everywhere:
+            continue
+        if recovery.times >= MOST_ABANDONED - 1:
             continue
         late = recovery.claimed.at - recovery.possible_from(within)
         if late > within:
@@ -82,14 +88,16 @@ def recoveries(history: Iterable[Fact], tenures: Tenures) -> Iterator[Recovery]:
             by_run[fact.run].append(fact)
     for of_run in by_run.values():
         settled: RunSettled | None = None
+        times = 0
         for fact in sorted(of_run, key=lambda fact: fact.at):
             if isinstance(fact, RunSettled):
                 settled = None if fact.over else fact
+                times += 1
                 continue
             tenure = tenures.of(settled.grant) if settled is not None else None
             if settled is not None and tenure is not None:
                 meanwhile = _during(outages, tenure.last_sign, fact.at)
-                yield Recovery(tenure, settled, fact, meanwhile, tenures.between(settled.grant, fact.grant))
+                yield Recovery(tenure, settled, fact, meanwhile, tenures.between(settled.grant, fact.grant), times)
             settled = None
 
 

@@ -10,7 +10,7 @@ from lease.schema import free_or_stale, lease
 
 from ..tables import run, schedule
 from .cancel import marked
-from .dialects import among, pending, running, unfinished
+from .dialects import among, at_last_chance, on_last_chance, pending, running, unfinished
 
 
 def read(
@@ -34,6 +34,14 @@ def read(
             runs.c.put_off,
         ).select_from(due.join(late, literal(True)).join(runs, literal(True)))
     ).one()
+
+
+def waiting_for(connection: Connection, application: str, locks: Collection[str]) -> list[str]:
+    """Return those of ``locks`` under which a run is to start by now."""
+    query = select(run.c.lease_name).where(
+        run.c.application == application, pending(), run.c.available_at <= now(), among(run.c.lease_name, locks)
+    )
+    return list(connection.scalars(query.distinct()))
 
 
 def _due(application: str, names: Collection[str]) -> Any:
@@ -75,7 +83,8 @@ def _runs(application: str, digests: Collection[str], holder: str | None, longes
     until_start = seconds_until(run.c.available_at)
     until_free = seconds_between(clock(), lease.c.expires_at)
     live = and_(lease.c.holder.is_not(None), ~free_or_stale())
-    may_start = and_(pending(), run.c.available_at.is_not(None), ~marked())
+    apart = and_(at_last_chance(holder or ""), on_last_chance())  # the end of that run wakes this replica
+    may_start = and_(pending(), run.c.available_at.is_not(None), ~marked(), ~apart)
     blocked = and_(live, until_free > until_start)
     ours = and_(lease.c.holder == run.c.holder, lease.c.token == run.c.token)
     known = among(run.c.digest, digests)

@@ -22,7 +22,9 @@ from sqlalchemy import (
     and_,
     bindparam,
     cast,
+    exists,
     literal_column,
+    or_,
 )
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.base import Executable
@@ -33,7 +35,8 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from lease.database.backend import backend_of
 
-from ..tables import run
+from ...states import MOST_ABANDONED
+from ..tables import run, schedule
 
 PENDING: ColumnElement[str] = literal_column("'pending'", Text)
 RUNNING: ColumnElement[str] = literal_column("'running'", Text)
@@ -46,6 +49,21 @@ def pending() -> ColumnElement[bool]:
 
 def running() -> ColumnElement[bool]:
     return run.c.state == RUNNING
+
+
+def on_last_chance(of: Any = run) -> ColumnElement[bool]:
+    """Return the condition that one more abandoned attempt fails a run, or that runs of its schedule before
+    were abandoned as often: what took a replica with it again and again runs apart from its like (rule 16).
+    """
+    own = and_(schedule.c.application == of.c.application, schedule.c.name == of.c.schedule)
+    before = exists().where(own, schedule.c.abandoned >= MOST_ABANDONED - 1)
+    return or_(of.c.abandoned >= MOST_ABANDONED - 1, before)
+
+
+def at_last_chance(holder: str) -> ColumnElement[bool]:
+    """Return the condition that a holder has a run on its last chance at work."""
+    at_work = run.alias("at_work")
+    return exists().where(at_work.c.state == RUNNING, at_work.c.holder == holder, on_last_chance(at_work))
 
 
 def unfinished(of: Any = run) -> ColumnElement[bool]:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, case, exists, func, insert, null, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, exists, func, insert, null, or_, select, update
 
 from lease.database.dialects import insert_missing, later, now
 from lease.model import Grant
@@ -14,7 +14,7 @@ from lease.schema import free_or_stale, lease
 from ...states import EndState
 from ..tables import run
 from .cancel import marked, unless_marked
-from .dialects import SCHEDULED, among, among_keys, number, pending, running, unfinished
+from .dialects import SCHEDULED, among, among_keys, at_last_chance, number, on_last_chance, pending, running, unfinished
 
 
 def add(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> int:
@@ -78,17 +78,26 @@ def name_leases(
     )
 
 
-def candidates(
-    connection: Connection, application: str, digests: Collection[str], tried: Collection[str], limit: int
-) -> list[tuple[int, str]]:
-    """Lock runs that may start and return (id, lease), the longest due first; skip locked ones.
+def candidates(  # noqa: PLR0917 - who claims what, beside what
+    connection: Connection,
+    application: str,
+    digests: Collection[str],
+    holder: str,
+    tried: Collection[str],
+    limit: int,
+    *,
+    last_chances: bool = True,
+) -> list[tuple[int, str, bool]]:
+    """Lock runs that may start and return (id, lease, on its last chance), the longest due first; skip
+    locked ones.
 
     Runs whose lease is visibly live, or was ``tried``, are left out: they would take the place of
-    others.
+    others. So are runs on their last chance, if ``holder`` has one at work, or without ``last_chances``.
     """
     live = exists().where(lease.c.name == run.c.lease_name, ~free_or_stale())
+    apart = or_(~at_last_chance(holder), ~on_last_chance()) if last_chances else ~on_last_chance()
     query = (
-        select(run.c.id, run.c.lease_name)
+        select(run.c.id, run.c.lease_name, on_last_chance())
         .where(
             run.c.application == application,
             pending(),
@@ -97,6 +106,7 @@ def candidates(
             ~_late(),
             ~live,
             ~marked(),
+            apart,
         )
         .order_by(run.c.available_at, run.c.id)
         .limit(limit)
@@ -104,15 +114,7 @@ def candidates(
     )
     if tried:
         query = query.where(~among(run.c.lease_name, tried))
-    return [(id_, name) for id_, name in connection.execute(query)]
-
-
-def waiting_for(connection: Connection, application: str, locks: Collection[str]) -> list[str]:
-    """Return those of ``locks`` under which a run is to start by now."""
-    query = select(run.c.lease_name).where(
-        run.c.application == application, pending(), run.c.available_at <= now(), among(run.c.lease_name, locks)
-    )
-    return list(connection.scalars(query.distinct()))
+    return [(id_, name, bool(last_chance)) for id_, name, last_chance in connection.execute(query)]
 
 
 def start(connection: Connection, ids: Collection[int], holder: str) -> list[Row[Any]]:
@@ -158,9 +160,7 @@ def put_back(connection: Connection, run_id: int, grant: Grant, wait: float, rea
 
 
 def leave_word(connection: Connection, run_id: int, grant: Grant, wait: float, reason: str | None) -> None:
-    """Record what becomes of a run once it is settled: it has failed, if there is a ``reason``;
-    otherwise it may start again in ``wait`` seconds.
-    """
+    """Record what becomes of a run once it is settled: with a ``reason`` it has failed; else it waits."""
     values = {"reason": reason, "available_at": later(now(), wait)}
     connection.execute(update(run).where(_runs_under(run_id, grant)).values(**values))
 

@@ -108,6 +108,11 @@ def lock(connection: Connection, application: str, name: str) -> Row[Any] | None
     return connection.execute(query).one_or_none()
 
 
+def reset_abandoned(connection: Connection, application: str, name: str) -> None:
+    """Reset the count of abandoned attempts of a locked schedule, now that a run of it has succeeded."""
+    change(connection, application, name, {"abandoned": 0})
+
+
 def lock_free(connection: Connection, keys: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
     """Lock and return those of the schedules (application, name) that are not locked."""
     query = (

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Row,
     and_,
     case,
+    exists,
     false,
     func,
     literal,
@@ -24,7 +25,7 @@ from lease.model import Grant
 from lease.schema import lease, stale
 
 from ...states import RunState
-from ..tables import job_run, replica, run
+from ..tables import job_run, replica, run, schedule
 from .cancel import unless_marked
 from .dialects import among_keys, running
 
@@ -42,6 +43,8 @@ class StrandedRun:
     lived: bool
     """Its holder was seen after the grant had ended, released it, or ended in good order: it did not die
     (rule 16)."""
+    begun: bool = False
+    """A job was at work."""
 
 
 def find(connection: Connection, application: str | None) -> list[StrandedRun]:
@@ -105,22 +108,32 @@ def stop_runs(connection: Connection, runs: Collection[StrandedRun]) -> dict[int
     return {row.id: row.state for row in connection.execute(stopped)}
 
 
-def abandon_runs(connection: Connection, runs: Collection[StrandedRun], most: int, reason: str) -> dict[int, RunState]:
-    """Record an abandoned attempt of each run, which the ``most``-th fails; return states by id.
+def abandon_runs(
+    connection: Connection, runs: Collection[StrandedRun], most: int, reason: str, last_chance: str
+) -> dict[int, RunState]:
+    """Record an abandoned attempt of each run, which the ``most``-th fails for this ``reason``; before
+    that it waits for that of its ``last_chance``. Return states by id.
 
-    Those marked end as cancelled.
+    Those marked end as cancelled. The schedules' rows must be locked.
     """
     over = or_(_has_failed(), run.c.abandoned + 1 >= most)
     values = {
         "state": case((over, "failed"), else_="pending"),
-        "reason": case((_has_failed(), run.c.reason), (over, reason), else_=null()),
+        "reason": case(
+            (_has_failed(), run.c.reason), (over, reason), (run.c.abandoned + 2 >= most, last_chance), else_=null()
+        ),
         "finished_at": case((over, now()), else_=null()),
         "abandoned": run.c.abandoned + 1,
         "token": null(),
         "holder": null(),
     }
-    abandoned = update(run).where(_these(runs)).values(**unless_marked(values)).returning(run.c.id, run.c.state)
-    return {row.id: row.state for row in connection.execute(abandoned)}
+    abandoned = update(run).where(_these(runs)).values(**unless_marked(values))
+    ended = connection.execute(abandoned.returning(run.c.id, run.c.state, run.c.application, run.c.schedule)).all()
+    keys = {(row.application, row.schedule) for row in ended}
+    if keys:
+        these = among_keys((schedule.c.application, schedule.c.name), sorted(keys))
+        connection.execute(update(schedule).where(these).values(abandoned=schedule.c.abandoned + 1))
+    return {row.id: row.state for row in ended}
 
 
 def end_jobs(connection: Connection, runs: Collection[StrandedRun], state: Literal["abandoned", "stopped"]) -> None:
@@ -156,6 +169,7 @@ def _runs(ended: ColumnElement[bool], lived: ColumnElement[bool]) -> Any:
             run.c.holder,
             ended.label("ended"),
             lived.label("lived"),
+            exists().where(job_run.c.run_id == run.c.id, _of_attempt()).label("begun"),
         )
         .outerjoin(lease, lease.c.name == run.c.lease_name)
         .outerjoin(replica, replica.c.holder == run.c.holder)
@@ -199,4 +213,4 @@ def _keys(grants: Collection[Grant]) -> list[tuple[str, int, str]]:
 
 def _stranded(row: Row[Any]) -> StrandedRun:
     grant = Grant(row.lease_name, row.token, row.holder)
-    return StrandedRun(row.id, row.application, row.schedule, grant, bool(row.ended), bool(row.lived))
+    return StrandedRun(row.id, row.application, row.schedule, grant, bool(row.ended), bool(row.lived), bool(row.begun))

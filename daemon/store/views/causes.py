@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, assert_never
 
+from ...states import MOST_ABANDONED
 from ...text import when
 
 
@@ -118,6 +119,13 @@ class WaitsForPlace:
     kind: Literal["place"] = "place"
 
 
+@dataclass(frozen=True, slots=True)
+class WaitsForTurn:
+    """It, or its schedule, was abandoned twice in a row: a replica has one such run at work (rule 16)."""
+
+    kind: Literal["turn"] = "turn"
+
+
 Why = (
     Overlapped
     | NothingUp
@@ -131,6 +139,7 @@ Why = (
     | WaitsForLock
     | WaitsForReplica
     | WaitsForPlace
+    | WaitsForTurn
 )
 
 
@@ -165,6 +174,8 @@ def sentence(why: Why) -> str:
             return f"waits for a replica {of}"
         case WaitsForPlace():
             return "waits for a free place on a replica"
+        case WaitsForTurn():
+            return f"was abandoned {MOST_ABANDONED - 1} times in a row: waits where no other such run is at work"
         case _:
             assert_never(why)
 

@@ -24,7 +24,7 @@ from lease.database.dialects import seconds_until
 from lease.schema import free_or_stale, lease
 
 from ...states import SEEN_WITHIN
-from ..statements.dialects import unfinished
+from ..statements.dialects import on_last_chance, pending, unfinished
 from ..statements.generation import read_run_digests
 from ..tables import generation, replica, run
 from .causes import (
@@ -40,6 +40,7 @@ from .causes import (
     WaitsForRetry,
     WaitsForRun,
     WaitsForStart,
+    WaitsForTurn,
     Why,
 )
 
@@ -75,6 +76,7 @@ def with_why(query: Select[Any]) -> Select[Any]:
         case((waits, _ahead(_holder_of)), else_=null()).label("why_ahead_by"),
         case((held, func.coalesce(lease.c.label, lease.c.holder)), else_=null()).label("why_held_by"),
         case((held, _run_under_lease()), else_=null()).label("why_run_under"),
+        type_coerce(and_(pending(), on_last_chance()), Boolean).label("why_last_chance"),
     )
 
 
@@ -121,7 +123,9 @@ def _waiting(row: Row[Any], known: Known) -> Why:
     if row.why_held_by is not None:
         return WaitsForLock(row.why_lease, row.why_held_by, row.why_run_under)
     number, lives = known.get(row.why_digest, (None, False))
-    return WaitsForPlace() if lives or row.why_digest is None else WaitsForReplica(number)
+    if not lives and row.why_digest is not None:
+        return WaitsForReplica(number)
+    return WaitsForTurn() if row.why_last_chance else WaitsForPlace()
 
 
 def _may_start(row: Row[Any]) -> bool:

@@ -9,12 +9,14 @@ import pytest
 from sqlalchemy import Connection, text, update
 
 import lease.statements
-from daemon.execution.claim import ClaimedRun, claim
-from daemon.execution.completion import EndedJob, finish_job, retry_run, start_job
+from daemon.execution.claim import ClaimedRun, claim, first_of_each
+from daemon.execution.completion import EndedJob, finish_job, finish_run, retry_run, start_job
 from daemon.jobs.outcome import Outcome
 from daemon.operations.trigger import trigger
+from daemon.service.agenda import read_agenda
+from daemon.states import MOST_ABANDONED
 from daemon.store import statements
-from daemon.store.tables import run
+from daemon.store.tables import run, schedule
 from tests.support.store import TTL, Store, a_schedule, pending_runs
 
 pytestmark = pytest.mark.conformance
@@ -128,11 +130,11 @@ def test_runs_under_live_leases_are_not_even_looked_at(store: Store, monkeypatch
         pending_runs(store, one, 1)
     pending_runs(store, a_schedule("free"), 1)
     store.do(lease.statements.grant, [f"lock{number}" for number in range(50)], "somebody", TTL)
-    looks: list[list[tuple[int, str]]] = []
+    looks: list[list[tuple[int, str, bool]]] = []
     candidates = statements.run.candidates
 
-    def counted(*args: Any) -> list[tuple[int, str]]:
-        looks.append(candidates(*args))
+    def counted(*args: Any, **kwargs: Any) -> list[tuple[int, str, bool]]:
+        looks.append(candidates(*args, **kwargs))
         return looks[-1]
 
     monkeypatch.setattr(statements.run, "candidates", counted)
@@ -303,7 +305,7 @@ def test_the_claim_uses_its_partial_index_however_long_the_history(postgres: Sto
             return execute(statement, *args)  # type: ignore[call-overload]
 
         connection.execute = explain  # type: ignore[method-assign,assignment]
-        statements.run.candidates(connection, "shop", ["daily"], [], 10)
+        statements.run.candidates(connection, "shop", ["daily"], "h1", [], 10)
 
     postgres.do(explained)
     (plan,) = seen
@@ -320,3 +322,85 @@ def test_a_claimed_run_that_nobody_can_know_waits(store: Store) -> None:
     store.do(lambda connection: connection.execute(update(run).values(available_at=None)))
     assert store.claim("daily") == []
     assert store.claim() == []
+
+
+# Runs on their last chance (rule 16)
+
+
+def abandoned_before(store: Store, times: int, *names: str) -> None:
+    """Let there be a pending run of each of these schedules, whose attempts were abandoned so many times."""
+    schedules = [a_schedule(name) for name in names]
+    store.sync(*schedules)
+    for one in schedules:
+        pending_runs(store, one, 1)
+    store.do(lambda c: c.execute(update(run).where(run.c.schedule.in_(names)).values(abandoned=times)))
+
+
+def test_runs_abandoned_once_go_on_beside_each_other(store: Store) -> None:
+    """A replica that was killed costs its hundred runs no time."""
+    abandoned_before(store, 1, "one", "two", "three")
+    assert len(store.claim("one", "two", "three")) == 3
+
+
+def test_of_runs_abandoned_twice_one_is_at_work_in_a_replica(store: Store) -> None:
+    names = ("one", "two", "three")
+    abandoned_before(store, MOST_ABANDONED - 1, *names)
+    (first,) = store.claim(*names)
+    assert store.claim(*names) == []
+    (elsewhere,) = store.claim(*names, holder="h2")
+    assert store.claim(*names, holder="h2") == []
+    store.do(finish_run, first, "succeeded")
+    (last,) = store.claim(*names)
+    assert {first.schedule, elsewhere.schedule, last.schedule} == set(names)
+
+
+def test_runs_on_their_last_chance_take_no_place_of_others(store: Store) -> None:
+    names = [f"twice{number}" for number in range(20)]
+    abandoned_before(store, MOST_ABANDONED - 1, *names)
+    store.sync(*(a_schedule(name) for name in [*names, "fresh", "once"]))
+    for name in ("fresh", "once"):
+        pending_runs(store, a_schedule(name), 1)
+    store.do(lambda c: c.execute(update(run).where(run.c.schedule == "once").values(abandoned=1)))
+    for limit, expected in ((2, {"fresh"}), (10, {"once"})):
+        claimed = {one.schedule for one in store.claim(*names, "fresh", "once", limit=limit)}
+        assert claimed - set(names) == expected
+        assert len(claimed & set(names)) == (limit == 2)
+
+
+def test_a_new_run_of_a_schedule_that_ended_replicas_is_on_its_last_chance_too(store: Store) -> None:
+    """Otherwise each of its runs would take innocent ones with it."""
+    store.sync(a_schedule("killer"), a_schedule("other"))
+    for name in ("killer", "other"):
+        pending_runs(store, a_schedule(name), 1)
+    ended = {"abandoned": MOST_ABANDONED - 1}
+    store.do(lambda c: c.execute(update(schedule).where(schedule.c.name == "killer").values(**ended)))
+    store.do(lambda c: c.execute(update(run).where(run.c.schedule == "other").values(**ended)))
+    first, second = store.claim("killer", "other"), store.claim("killer", "other", holder="h2")
+    assert {one.schedule for one in (*first, *second)} == {"killer", "other"}
+    assert len(first) == len(second) == 1
+
+
+def test_what_must_wait_for_its_like_is_not_available_here(store: Store) -> None:
+    """So that a replica rests meanwhile."""
+    abandoned_before(store, MOST_ABANDONED - 1, "one", "two")
+    known = store.known("one", "two")
+    before = store.do(read_agenda, "shop", known, "h1")
+    store.claim(*known)
+    here, there = (store.do(read_agenda, "shop", known, holder) for holder in ("h1", "h2"))
+    assert (before.available, here.available, there.available) == (2, 0, 1)
+    assert (here.waiting, here.until_available) == (1, None)
+
+
+@pytest.mark.parametrize(
+    ("found", "first"),
+    [
+        ([], {}),
+        ([(1, "a", False), (2, "b", False), (3, "a", False)], {"a": 1, "b": 2}),
+        ([(1, "a", True), (2, "b", True), (3, "c", False)], {"a": 1, "c": 3}),
+        ([(1, "a", False), (2, "a", True), (3, "b", True)], {"a": 1, "b": 3}),
+    ],
+)
+def test_the_first_run_of_each_lease_and_one_on_its_last_chance(
+    found: list[tuple[int, str, bool]], first: dict[str, int]
+) -> None:
+    assert first_of_each(found) == first

@@ -9,13 +9,22 @@ from sqlalchemy import select
 
 import lease.statements
 from daemon.execution.claim import ClaimedRun
-from daemon.execution.completion import EndedJob, NotOurs, finish_job, finish_run, record_keeper, start_job
+from daemon.execution.completion import (
+    EndedJob,
+    NotOurs,
+    finish_job,
+    finish_run,
+    leave_word,
+    record_keeper,
+    start_job,
+)
 from daemon.jobs.outcome import Outcome
 from daemon.jobs.processes.identity import ProcessIdentity
 from daemon.operations.trigger import trigger
 from daemon.recovery import registry
 from daemon.recovery.registry import ReplicaEntry
-from daemon.recovery.settle import MOST_ABANDONED, SettledRun, Suspect, settle, settle_dead, suspects
+from daemon.recovery.settle import SettledRun, Suspect, settle, settle_dead, suspects
+from daemon.states import MOST_ABANDONED
 from daemon.store import statements
 from daemon.store.tables import replica, run
 from lease.model import Grant
@@ -89,6 +98,7 @@ def test_a_live_lease_is_never_settled(store: Store) -> None:
 
 def test_settling_twice_settles_once(store: Store) -> None:
     claimed = claimed_run(store)
+    started(store, claimed)
     store.go_stale(claimed.grant)
     assert len(store.do(settle, "shop")) == 1
     assert store.do(settle, "shop") == []
@@ -99,7 +109,9 @@ def test_replicas_that_settle_at_once_settle_each_run_once(store: Store) -> None
     schedules = [a_schedule(f"s{number}") for number in range(20)]
     store.sync(*schedules)
     for one in schedules:
-        store.go_stale(claimed_run(store, one.name).grant)
+        claimed = claimed_run(store, one.name)
+        started(store, claimed)
+        store.go_stale(claimed.grant)
     with ThreadPoolExecutor(4) as pool:
         settled = [one for each in pool.map(lambda _: store.do(settle, "shop"), range(4)) for one in each]
     settled += store.do(settle, "shop")
@@ -167,6 +179,92 @@ def test_a_job_that_succeeds_in_between_starts_the_count_anew(store: Store) -> N
         store.go_stale(claimed.grant)
         assert [one.outcome for one in store.do(settle, "shop")] == ["abandoned"]
         (claimed,) = store.claim("daily", holder=f"h{number + 2}")
+
+
+@pytest.mark.parametrize("after_a_job", [False, True])
+def test_an_attempt_whose_work_was_not_begun_uses_up_nothing(store: Store, after_a_job: bool) -> None:
+    """Rule 16: it cannot have ended its replica."""
+    claimed = claimed_run(store)
+    if after_a_job:
+        store.do(finish_job, claimed, started(store, claimed), SUCCEEDED)
+    store.go_stale(claimed.grant)
+    assert [one.outcome for one in store.do(settle, "shop")] == ["stopped"]
+    assert (store.run(claimed.run_id).state, store.run(claimed.run_id).abandoned) == ("pending", 0)
+    assert store.schedules()["daily"].abandoned == 0
+
+
+def test_an_error_of_leased_itself_counts_before_any_work_was_begun(store: Store) -> None:
+    """It would come again without end."""
+    claimed = claimed_run(store)
+    assert [one.outcome for one in store.do(settle_dead, [claimed.grant], by_bug=True)] == ["abandoned"]
+
+
+def test_abandoned_attempts_are_counted_for_the_schedule_until_a_run_of_it_succeeds(store: Store) -> None:
+    """Rule 16: its next run is as likely to end its replica."""
+    for number in range(2):
+        claimed = claimed_run(store)
+        started(store, claimed)
+        store.go_stale(claimed.grant)
+        store.do(settle, "shop")
+        assert store.schedules()["daily"].abandoned == number + 1
+        assert store.run(claimed.run_id).abandoned == 1
+        (claimed,) = store.claim("daily", holder="h2")
+        if number == 0:
+            store.do(finish_run, claimed, "failed", "an error of its own")
+        else:
+            store.do(finish_run, claimed, "succeeded")
+    assert {name: row.abandoned for name, row in store.schedules().items()} == {"daily": 0, "other": 0}
+
+
+def test_a_replica_that_recorded_that_it_ends_uses_up_nothing_and_its_word_is_kept(store: Store) -> None:
+    """Rules 9 and 25: of the one that it could not end it has said how it has failed."""
+    registered(store)
+    for stale in (False, True):
+        words = {"daily": None, "other": "it failed for good"}
+        claimed = {name: claimed_run(store, name) for name in words}
+        jobs = {name: started(store, one) for name, one in claimed.items()}
+        ended = EndedJob(jobs["other"], Outcome("failed", "its time was over"))
+        store.do(leave_word, claimed["other"], ended, wait=0.0, reason=words["other"], not_started=[("two", 1)])
+        store.do(registry.mark_stopped, "h1")
+        grants = [one.grant for one in claimed.values()]
+        if stale:
+            for grant in grants:
+                store.go_stale(grant)
+        settled = store.do(settle, "shop") if stale else store.do(settle_dead, grants)
+        assert sorted((one.schedule, one.outcome) for one in settled) == [("daily", "stopped"), ("other", "failed")]
+        row = store.run(claimed["other"].run_id)
+        assert (row.state, row.reason, row.abandoned) == ("failed", "it failed for good", 0)
+        assert [(row.job, row.state, row.error) for row in store.job_runs()[-3:]] == [
+            ("one", "stopped", None),
+            ("one", "failed", "its time was over"),
+            ("two", "not started", None),
+        ]
+        (again,) = store.claim("daily", holder="h2")
+        store.do(finish_run, again, "succeeded")
+
+
+def test_of_one_that_may_be_tried_again_the_word_is_when(store: Store) -> None:
+    registered(store)
+    claimed = claimed_run(store)
+    ended = EndedJob(started(store, claimed), Outcome("failed", "its time was over"))
+    store.do(leave_word, claimed, ended, wait=60.0, reason=None, not_started=[])
+    store.do(registry.mark_stopped, "h1")
+    assert [one.outcome for one in store.do(settle_dead, [claimed.grant])] == ["stopped"]
+    assert store.claim("daily", holder="h2") == []
+    store.shift(run, available_at=-1.0)
+    (again,) = store.claim("daily", holder="h2")
+    assert [(job.state, job.failures) for job in again.jobs] == [("failed", 1)]
+
+
+def test_a_word_under_a_grant_that_has_ended_changes_nothing(store: Store) -> None:
+    """Rule 10."""
+    claimed = claimed_run(store)
+    ended = EndedJob(started(store, claimed), Outcome("failed", "its time was over"))
+    store.go_stale(claimed.grant)
+    store.do(settle, "shop")
+    before = store.everything()
+    assert isinstance(store.do(leave_word, claimed, ended, wait=0.0, reason="why", not_started=[]), NotOurs)
+    assert store.everything() == before
 
 
 def test_a_holder_that_was_seen_after_its_lease_had_gone_stale_uses_up_nothing(store: Store) -> None:
@@ -313,7 +411,7 @@ def test_a_finding_that_is_out_of_date_ends_no_later_attempt(store: Store) -> No
     (second,) = store.claim("daily", holder="h2")
     started(store, second)
     before = store.everything()
-    assert store.do(statements.stranded.abandon_runs, found, 3, "why") == {}
+    assert store.do(statements.stranded.abandon_runs, found, 3, "why", "wait") == {}
     assert store.do(statements.stranded.stop_runs, found) == {}
     store.do(statements.stranded.end_jobs, found, "abandoned")
     assert store.everything() == before

@@ -32,6 +32,7 @@ from daemon.store.views.causes import (
     WaitsForRetry,
     WaitsForRun,
     WaitsForStart,
+    WaitsForTurn,
     Why,
     sentence,
 )
@@ -143,6 +144,14 @@ def test_a_run_that_waits_says_for_what(store: Store) -> None:
     assert why(store, second) == Cancelled("ada", "wrong file")
 
 
+def test_a_run_on_its_last_chance_waits_for_its_turn(store: Store) -> None:
+    """Rule 16."""
+    lives(store, an_application(a_schedule("poll")))
+    run_id = store.do(trigger, "shop", "poll", requested_by="ada")
+    store.do(lambda c: c.execute(update(run).where(run.c.id == run_id).values(abandoned=2)))
+    assert why(store, run_id) == WaitsForTurn()
+
+
 def test_a_run_behind_another_of_its_lock_names_that_run(store: Store) -> None:
     one, two = a_schedule("one", lock="warehouse"), a_schedule("two", lock="warehouse")
     lives(store, an_application(one, two))
@@ -187,6 +196,7 @@ SENTENCES: dict[Why, str] = {
     WaitsForReplica(3): "waits for a replica of generation 3",
     WaitsForReplica(None): "waits for a replica with its definition",
     WaitsForPlace(): "waits for a free place on a replica",
+    WaitsForTurn(): "was abandoned 2 times in a row: waits where no other such run is at work",
 }
 
 
