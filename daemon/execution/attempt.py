@@ -77,7 +77,7 @@ class JobExecution:
 
     def transcripts(self) -> dict[int, Transcript]:
         """Return what it prints, by job run id; the caller saves it. What is left at its end is in the outcome."""
-        return {} if self.id is None else {self._id: self._transcript}
+        return {} if self.id is None else {self.id: self._transcript}
 
     async def _attempt(self) -> Outcome:
         try:
