@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from ..jobs.shortage import shortage
+from ..jobs.room.shortage import shortage
 from .app import app
 from .failures import DONE, EXPECTED, FAILED, INTERRUPTED, failure, report, report_defect
 

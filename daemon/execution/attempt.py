@@ -14,13 +14,13 @@ from lease.clock import boottime
 from ..definitions.job import Job
 from ..jobs.brief import Brief, idempotency_key
 from ..jobs.outcome import Outcome
+from ..jobs.output.transcript import Transcript
 from ..jobs.processes.child import ChildNotStarted
 from ..jobs.processes.trust_page import TrustPage
 from ..jobs.reports import Progress
-from ..jobs.room import Room
+from ..jobs.room.room import Room
+from ..jobs.room.shortage import Shortage, shortage
 from ..jobs.runners import Attempt, ChildAttempt, Listeners, TaskAttempt, timed_out
-from ..jobs.shortage import Shortage, shortage
-from ..jobs.transcript import Transcript
 from ..telemetry.facts import JobEnded, JobPrinted, JobProgressed, JobStarted, JobSubject
 from .held_run import HeldRun
 

@@ -13,9 +13,9 @@ from sqlalchemy import Connection, Row
 import lease.statements
 
 from ..jobs.outcome import Outcome
+from ..jobs.output.transcript import Piece
 from ..jobs.processes.identity import ProcessIdentity
 from ..jobs.reports import LONGEST_ERROR, LONGEST_MESSAGE, Progress
-from ..jobs.transcript import Piece
 from ..states import UNFINISHED, EndState, RunState
 from ..store import statements
 from .claim import ClaimedRun

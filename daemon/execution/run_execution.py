@@ -11,9 +11,9 @@ from lease.durations import format_duration
 from ..definitions.job import Job
 from ..definitions.schedule import Schedule
 from ..jobs.outcome import Outcome
+from ..jobs.output.transcript import Transcript
 from ..jobs.reports import Progress
-from ..jobs.room import Room
-from ..jobs.transcript import Transcript
+from ..jobs.room.room import Room
 from ..states import RunOutcome
 from ..telemetry.facts import RunCancelled, RunEnded, RunStarted, RunSubject
 from .attempt import JobExecution, WorkOutlivesLease

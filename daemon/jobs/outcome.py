@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ..states import JobOutcome
-from .transcript import Piece
+from .output.transcript import Piece
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ from ..telemetry.facts import JobSubject
 from ..text import signal_name
 from .brief import BRIEF_VARIABLE, Brief
 from .outcome import Outcome
-from .output import Output
+from .output.output import Output
+from .output.transcript import Transcript
 from .params import hand_over
 from .processes.child import FUNCTION_CHILD, Child, ChildEnd
 from .processes.identity import ProcessIdentity
@@ -25,7 +26,6 @@ from .processes.trust_page import TrustPage
 from .reports import Progress
 from .run import LOGGER, AsyncRun
 from .task_thread import StartedTask, TaskThread
-from .transcript import Transcript
 
 _FRAMES = 12
 """How many frames of a traceback are kept, the last ones."""

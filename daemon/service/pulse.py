@@ -11,14 +11,14 @@ from lease.errors import StoreUnavailable
 
 from ..execution.completion import save_output, save_progress
 from ..execution.context import ReplicaContext
+from ..jobs.output.transcript import Piece, Transcript
 from ..jobs.reports import Progress
-from ..jobs.transcript import Piece, Transcript
 from ..recovery import registry
 from ..recovery.deaths import Neighbour, neighbours, proven_dead
 from ..scheduling.rollout import Rollout
 from ..states import LiveReplicaState
-from ..telemetry.fact_log import blocked
 from ..telemetry.facts import Note
+from ..telemetry.sentences import blocked
 
 _SAVE_EVERY = 1.0
 TOUCH_EVERY = 5.0

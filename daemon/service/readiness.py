@@ -5,7 +5,7 @@ from time import monotonic
 from lease.client import LeaseClient
 
 from ..jobs.task_thread import TaskThread
-from ..telemetry.fact_log import blocked
+from ..telemetry.sentences import blocked
 from ..web.health import Beat
 from .replica import Replica
 

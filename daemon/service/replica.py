@@ -16,7 +16,7 @@ from ..execution.context import ReplicaContext
 from ..execution.next_step import LONGEST_WAIT
 from ..execution.places import keep_places, sought
 from ..execution.set_aside import SetAside
-from ..jobs.shortage import shortage
+from ..jobs.room.shortage import shortage
 from ..recovery.registry import ReplicaEntry
 from ..recovery.settler import Settler
 from ..scheduling.planner import Planner

@@ -129,17 +129,8 @@ run = Table(
         "id",
         **_where("state = 'pending' AND available_at IS NOT NULL"),
     ),
-    Index(
-        "run_start_by_idx",
-        "application",
-        "start_by",
-        **_where("state = 'pending' AND start_by IS NOT NULL"),
-    ),
-    Index(
-        "run_running_idx",
-        "application",
-        **_where("state = 'running'"),
-    ),
+    Index("run_start_by_idx", "application", "start_by", **_where("state = 'pending' AND start_by IS NOT NULL")),
+    Index("run_running_idx", "application", **_where("state = 'running'")),
     # Each due instant has one run (rule 13).
     Index(
         "run_instant_key",

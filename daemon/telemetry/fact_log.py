@@ -28,7 +28,7 @@ from lease.events import (
 from lease.model import Grant, LeaseRecord, Loss
 
 from ..states import JobOutcome, RunOutcome
-from ..text import last_line, number
+from ..text import last_line
 from .facts import (
     DatabaseAway,
     DatabaseBack,
@@ -53,6 +53,7 @@ from .facts import (
     WriteRefused,
 )
 from .logs import LOGGER
+from .sentences import sentence
 
 _MOST_NAMES = 10
 
@@ -99,38 +100,6 @@ def log_fact(fact: Fact) -> None:
             assert_never(fact)
 
 
-def sentence(fact: RunRecovered | ReplicaStarted | ReplicaEnded | LoopBlocked | LoopFreed) -> str:
-    """Return the sentence that a fact is, in a log as on a terminal."""
-    match fact:
-        case RunRecovered():
-            return recovered(fact)
-        case ReplicaStarted():
-            return introduced(fact)
-        case ReplicaEnded():
-            return ended(fact)
-        case LoopBlocked():
-            return blocked(fact)
-        case LoopFreed(job, seconds):
-            return f"{_blocker(job)} blocks the event loop no longer; it did for {seconds:.1f}s"
-        case _:
-            assert_never(fact)
-
-
-def introduced(fact: ReplicaStarted) -> str:
-    """Return the first line of a replica."""
-    generation = "a new generation" if fact.generation is None else f"generation {fact.generation}"
-    return (
-        f'leased {fact.version}: "{fact.application}", {generation}, on {fact.database}, as {fact.replica}, '
-        f"ttl {format_duration(fact.ttl)}"
-    )
-
-
-def ended(fact: ReplicaEnded) -> str:
-    """Return the last line of a replica."""
-    counts = ", ".join(f"{number(count)} {outcome}" for outcome, count in fact.runs.items())
-    return f"{fact.replica} has ended after {format_duration(round(fact.seconds, 1))}; runs: {counts or 'none'}"
-
-
 def log_fact_or_output(fact: Fact) -> None:
     """Write a fact as one log line, and so each line of output."""
     match fact:
@@ -138,34 +107,6 @@ def log_fact_or_output(fact: Fact) -> None:
             _log(logging.INFO, "output", **_job(job), line=line)
         case _:
             log_fact(fact)
-
-
-def recovered(fact: RunRecovered) -> str:
-    """Return a sentence about a run that was settled."""
-    run = fact.run
-    shown = f'run {run.run_id} of "{run.schedule}"'
-    if fact.at_startup:
-        return f"startup cleanup: {shown} was left behind (token {run.token}): {fact.settlement}"
-    return f"{shown} was taken from a replica that {_left(fact)} (token {run.token}): {fact.settlement}"
-
-
-def _left(fact: RunRecovered) -> str:
-    """Return what is known of the replica that left a run behind."""
-    if fact.gone:
-        return "is gone"
-    return "lives but had lost its lease" if fact.lived else "was not seen since its lease had ended"
-
-
-def blocked(fact: LoopBlocked) -> str:
-    """Return a sentence about what blocks the event loop of async jobs, and what to do."""
-    return (
-        f"{_blocker(fact.job)} blocks the event loop, and with it all async jobs, at {fact.where}: "
-        "let it await there, or make the job a function that is not async"
-    )
-
-
-def _blocker(job: JobSubject | None) -> str:
-    return f'job "{job.name}" of "{job.run.schedule}" (run {job.run.run_id})' if job else "a callback"
 
 
 def log_lease_event(event: Event) -> None:

@@ -20,7 +20,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..errors import DaemonError
-from ..jobs.shortage import shortage
+from ..jobs.room.shortage import shortage
 from .address import WebAddress
 from .health import Blocked, Counts, Loops, Problems, Standing
 

@@ -21,7 +21,7 @@ from rich.text import Text
 from lease.durations import format_duration
 
 from ...states import JobOutcome, RunOutcome
-from ...telemetry.fact_log import log_fact, sentence
+from ...telemetry.fact_log import log_fact
 from ...telemetry.facts import (
     DatabaseAway,
     DatabaseBack,
@@ -45,6 +45,7 @@ from ...telemetry.facts import (
     SubscriberFailed,
     WriteRefused,
 )
+from ...telemetry.sentences import sentence
 from ...text import clean, last_line, number
 
 MOST_REMEMBERED = 1_000

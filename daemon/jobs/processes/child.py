@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, Self
 
+from ..output.transcript import Transcript
 from ..reports import Progress
-from ..shortage import Shortage, shortage, shortage_of
-from ..transcript import Transcript
+from ..room.shortage import Shortage, shortage, shortage_of
 from .child_pipes import ChildPipes, read_chunk
 from .identity import ProcessIdentity, end_leftovers, identity
 from .spawn import ChildNotStarted, KeeperProcess, Step, never_started, refusal, start_keeper

@@ -5,9 +5,9 @@ import os
 from collections.abc import Callable
 from typing import assert_never
 
-from ..output import Output
+from ..output.output import Output
+from ..output.transcript import Transcript
 from ..reports import LONGEST_ERROR, Failure, FileChanged, Progress, parse_report
-from ..transcript import Transcript
 from .spawn import KeeperProcess
 
 CHUNK = 32 * 1024

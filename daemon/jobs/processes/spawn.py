@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, assert_never
 
 from ...errors import DaemonError
-from ..shortage import Shortage, shortage
+from ..room.shortage import Shortage, shortage
 from .descriptors import left_over, limit_of_children
 from .trust_page import TrustPage
 

@@ -12,7 +12,7 @@ from daemon.cli import ask
 from daemon.execution.claim import ClaimedRun
 from daemon.execution.completion import EndedJob, finish_run, retry_run, save_output, start_job
 from daemon.jobs.outcome import Outcome
-from daemon.jobs.transcript import Piece
+from daemon.jobs.output.transcript import Piece
 from daemon.operations.cancel import cancel
 from daemon.operations.trigger import trigger
 from daemon.store import migrations

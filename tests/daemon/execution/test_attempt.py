@@ -17,9 +17,9 @@ from daemon.execution.write_result import job_run_state
 from daemon.jobs.outcome import Outcome
 from daemon.jobs.processes.child import ChildNotStarted
 from daemon.jobs.processes.identity import ProcessIdentity
-from daemon.jobs.room import Room
+from daemon.jobs.room.room import Room
+from daemon.jobs.room.shortage import Shortage, shortage
 from daemon.jobs.runners import ChildAttempt
-from daemon.jobs.shortage import Shortage, shortage
 from daemon.operations.cancel import cancel
 from daemon.telemetry.facts import JobEnded, JobProgressed, JobStarted
 from daemon.testing import ManualReplica, ManualStore

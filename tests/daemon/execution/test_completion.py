@@ -26,9 +26,9 @@ from daemon.execution.completion import (
     start_job,
 )
 from daemon.jobs.outcome import Outcome
+from daemon.jobs.output.transcript import Piece
 from daemon.jobs.processes.identity import ProcessIdentity
 from daemon.jobs.reports import Progress
-from daemon.jobs.transcript import Piece
 from daemon.operations.trigger import trigger
 from daemon.recovery.settle import settle
 from daemon.store import statements

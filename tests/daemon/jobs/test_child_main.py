@@ -12,12 +12,12 @@ import pytest
 from daemon.definitions.sources.load import load
 from daemon.definitions.values.tables import MOST_BYTES
 from daemon.jobs.brief import BRIEF_VARIABLE, Brief
+from daemon.jobs.output.transcript import Transcript
 from daemon.jobs.params import LONGEST_VARIABLE, hand_over
 from daemon.jobs.processes.child import FUNCTION_CHILD, Child, ChildEnd
 from daemon.jobs.processes.trust_page import TrustPage
 from daemon.jobs.reports import Progress
 from daemon.jobs.runners import child_outcome
-from daemon.jobs.transcript import Transcript
 from lease.clock import boottime
 from tests.daemon.jobs.family import ROOT, linux
 from tests.daemon.jobs.test_run import BRIEF

@@ -14,8 +14,8 @@ import pytest
 from daemon.jobs import loop_watch
 from daemon.jobs.loop_watch import where
 from daemon.jobs.task_thread import StartedTask, TaskThread
-from daemon.telemetry.fact_log import sentence
 from daemon.telemetry.facts import Fact, JobSubject, LoopBlocked, LoopFreed, RunSubject
+from daemon.telemetry.sentences import sentence
 from tests.support.waiting import LIMIT, wait_until
 
 HERE = __file__

@@ -1,7 +1,7 @@
 import pytest
 
-from daemon.jobs.output import LONGEST_LINE, Output
-from daemon.jobs.transcript import MOST_BYTES, Transcript
+from daemon.jobs.output.output import LONGEST_LINE, Output
+from daemon.jobs.output.transcript import MOST_BYTES, Transcript
 
 
 def fed(*pieces: bytes) -> tuple[list[str], str]:

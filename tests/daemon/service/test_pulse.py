@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Row, delete, select
 
+from daemon.jobs.output.transcript import Transcript
 from daemon.jobs.reports import Progress
-from daemon.jobs.transcript import Transcript
 from daemon.recovery import registry
 from daemon.scheduling.rollout import Rollout
 from daemon.service import pulse

@@ -26,9 +26,9 @@ from daemon.service.service import FAILED, Service, serve
 from daemon.service.settings import Settings
 from daemon.store.tables import replica as replicas
 from daemon.store.tables import run
-from daemon.telemetry.fact_log import ended, introduced
 from daemon.telemetry.facts import Fact, ReplicaEnded, ReplicaStarted, RunRecovered
 from daemon.telemetry.notifier import Notifier
+from daemon.telemetry.sentences import ended, introduced
 from daemon.testing.in_process import in_process
 from daemon.version import package_version
 from lease.errors import SchemaMissing

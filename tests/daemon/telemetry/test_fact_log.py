@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from daemon.states import Settlement
-from daemon.telemetry.fact_log import log_fact, log_fact_or_output, log_lease_event, recovered
+from daemon.telemetry.fact_log import log_fact, log_fact_or_output, log_lease_event
 from daemon.telemetry.facts import RunCancelled, RunEnded, RunRecovered, RunSubject
 from daemon.telemetry.logs import flush_logs, set_up_logs
+from daemon.telemetry.sentences import recovered
 from daemon.text import ago, clean, lasted, number
 from lease.events import AtRisk, Lost, Renewed
 from lease.model import Grant, Loss, LossKind

@@ -3,7 +3,7 @@
 import errno
 import os
 
-from ..errors import DaemonError
+from ...errors import DaemonError
 
 _NO_THREAD = "can't start new thread"
 """What Python says where the system refuses a thread, without a number."""
