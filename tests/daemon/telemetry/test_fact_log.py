@@ -91,7 +91,7 @@ def test_only_of_a_replica_that_is_gone_it_is_said_that_it_is_gone(
 ) -> None:
     run = RunSubject("shop", "nightly", 7, 3, "web1:4711")
     sentence = f'run 7 of "nightly" was taken from a replica that {said} (token 3): {settlement}'
-    assert recovered(RunRecovered(run, settlement, gone=gone)) == sentence
+    assert recovered(RunRecovered(run, settlement, gone=gone, lived=said.startswith("lives"))) == sentence
 
 
 @pytest.mark.usefixtures("logged")
