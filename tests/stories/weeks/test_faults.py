@@ -145,12 +145,12 @@ def test_a_clock_of_the_database_that_steps_by_a_minute(
     with ClockedServer(postgres_programs) as server:
         migrations.upgrade(server.url())
         with Story(story_folder, server.url(), starter) as story:
-            options = "--takeover-after=8s"
-            old = start(story, "A", options)
+            options = ("--takeover-after=8s", "--ttl=2m")  # so long that no lease is lost by a step
+            old = start(story, "A", *options)
             runs = [story.trigger(name) for name in ("slowly", "leaves") for _ in range(2)]
             story.event("began", schedule="slowly")
             story.event("began", schedule="leaves", job="fails-once", attempt=2)
-            new = start(story, "B", options)
+            new = start(story, "B", *options)
             go_on(story, "comes", "B")
             server.step(-minute)
             assert_nothing_changes_hands(story, old, new)
