@@ -59,7 +59,7 @@ def resumed(story: Story) -> datetime:
 def assert_show_tells_both_attempts(story: Story, run_id: int) -> None:
     shown = story.shown(run_id)
     assert (shown["schema"], shown["state"], shown["attempt"], shown["token"]) == (
-        "leased/show/1",
+        "leased/show/2",
         "succeeded",
         2,
         2,

@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("processes")]
 
 FILE = """
 import os, sys, time
-from daemon import Run, Schedules
+from daemon import AsyncRun, Run, Schedules
 
 schedules = Schedules("shop")
 nightly = schedules.add("nightly", cron="0 2 * * *")
@@ -47,7 +47,7 @@ def inner() -> None:
     raise RuntimeError("no rows")
 
 @nightly.job(isolation="process")
-async def waits(run: Run) -> None:
+async def waits(run: AsyncRun) -> None:
     run.log.warning("in a loop: %s", type(run).__name__)
 
 @nightly.job()
