@@ -1,6 +1,6 @@
 """A job: one step of a schedule, which is a function or a command."""
 
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, Strict, model_validator
 
@@ -17,7 +17,6 @@ class Job(Definition):
     """One step of a schedule: a function or a command. Durations are in seconds."""
 
     kind = "job"
-    planned: ClassVar = {("isolation", "thread"): 'leave it out, or use "process", which can be killed'}
     always_stored = frozenset(["isolation", "timeout", "retries", "backoff", "cwd", "env"])
 
     name: Annotated[str, name_of("job"), Mark.PART]
@@ -25,8 +24,9 @@ class Job(Definition):
     command: Annotated[Command | None, Mark.PART] = None
 
     isolation: ChosenIsolation = Field(default_factory=default_isolation)
-    """`task`: inside the replica; `process`: in a child. By default async functions are tasks; a
-    command never is."""
+    """`task`: inside the replica; `process`: in a child; `thread`: inside the replica, for a
+    function that is not async, on request only: it can't be killed. By default async functions are
+    tasks, and all else runs in a process."""
     timeout: Annotated[float | None, duration(least=0.001), Mark.DEFAULT] = None
     """After it the job is stopped, and has failed. `leased check` names the jobs without one."""
     retries: Annotated[int, Strict(), Field(ge=0, le=1_000_000), Mark.DEFAULT] = 0
@@ -44,9 +44,9 @@ class Job(Definition):
     def _settings_fit_the_work(self) -> Self:
         if (self.function is None) == (self.command is None):
             raise Refusal("it must have either a function or a command", "give one of them")
-        if self.isolation == "task" and (self.env or self.cwd):
+        if self.isolation in {"task", "thread"} and (self.env or self.cwd):
             raise Refusal(
-                "a task runs inside the replica and has no folder or environment of its own",
+                f"a {self.isolation} runs inside the replica and has no folder or environment of its own",
                 'set isolation = "process", or leave this out',
                 field="env" if self.env else "cwd",
             )

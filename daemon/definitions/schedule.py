@@ -75,6 +75,13 @@ class Schedule(Definition):
     on_failure: Annotated[OnFailure, Mark.EXECUTION, Mark.DEFAULT] = "stop"
     """What follows when a job fails for good: with `stop` the run ends, and the rest is "not
     started"; with `continue` the other jobs run, and the run ends as failed."""
+    run_timeout: Annotated[float | None, duration(least=0.001), Mark.EXECUTION, Mark.DEFAULT] = None
+    """For a whole run, beside its jobs' timeouts: from its first start, with all attempts and the
+    waits between them. After it the job at work is stopped, nothing more is started, and the run
+    has failed."""
+    stall_after: Annotated[float | None, duration(least=0.001), Mark.EXECUTION, Mark.DEFAULT] = None
+    """A job that shows no progress for so long is stopped as hung, and the attempt has failed. A
+    function shows it with `run.progress`, a command with each line of its output."""
     jitter: Annotated[float, duration(), Mark.DEFAULT] = 0.0
     """Each run starts up to that much later, by the same amount on every replica."""
     params: Table = {}  # noqa: RUF012 - pydantic copies it

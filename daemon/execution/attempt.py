@@ -13,6 +13,8 @@ from lease.clock import boottime
 
 from ..definitions.job import Job
 from ..jobs.brief import Brief, idempotency_key
+from ..jobs.inside import TaskAttempt, ThreadAttempt
+from ..jobs.limits import Limit, Limits, OwnTime, over_limit, wait_own_time
 from ..jobs.outcome import Outcome
 from ..jobs.output.transcript import Transcript
 from ..jobs.processes.child import ChildNotStarted
@@ -20,7 +22,7 @@ from ..jobs.processes.trust_page import TrustPage
 from ..jobs.reports import Progress
 from ..jobs.room.room import Room
 from ..jobs.room.shortage import Shortage, shortage
-from ..jobs.runners import Attempt, ChildAttempt, Listeners, TaskAttempt, timed_out
+from ..jobs.runners import Attempt, ChildAttempt, Listeners
 from ..telemetry.facts import JobEnded, JobPrinted, JobProgressed, JobStarted, JobSubject
 from .held_run import HeldRun
 
@@ -39,7 +41,17 @@ class WorkOutlivesLease(BaseException):
 class JobExecution:
     """Attempt ``number`` of a job, from 1."""
 
-    def __init__(self, held: HeldRun, job: Job, *, position: int, number: int, trust: TrustPage, room: Room) -> None:
+    def __init__(
+        self,
+        held: HeldRun,
+        job: Job,
+        *,
+        position: int,
+        number: int,
+        trust: TrustPage,
+        room: Room,
+        limits: Limits | None = None,
+    ) -> None:
         self._held = held
         self._context = held.context
         self._claimed = held.claimed
@@ -53,6 +65,10 @@ class JobExecution:
         """That of its job run, once it is recorded."""
         self._progress: Progress | None = None
         self._transcript = Transcript()
+        self._limits = limits or Limits(job.timeout)
+        self._time: OwnTime | None = None
+        self._shown = 0.0
+        """When it showed progress last, by its own time."""
 
     async def execute(self) -> tuple[int | None, Outcome]:
         """Run the attempt; return the id of its job run and its outcome.
@@ -117,6 +133,8 @@ class JobExecution:
             case "task":
                 tasks = self._context.tasks
                 return TaskAttempt(job, brief, self._subject, held=self._held.lease, thread=tasks, listeners=listeners)
+            case "thread":
+                return ThreadAttempt(job, brief, held=self._held.lease, listeners=listeners)
             case "process" | "command":
                 folder = str(Path(self._context.application.source.parent, job.cwd or ""))
                 return await ChildAttempt.prepare(job, brief, trust=self._trust, folder=folder, listeners=listeners)
@@ -152,17 +170,17 @@ class JobExecution:
         """Wait for the work to end; end it at its timeout, on a stop, or when its lease is lost."""
         work = asyncio.create_task(attempt.wait())
         lost, stop = asyncio.create_task(self._held.lost.wait()), asyncio.create_task(self._held.stop.wait())
-        kill_after, timeout = self._context.client.timing.kill_time, self._job.timeout
+        limit = None
         try:
-            in_time = await _own_time(attempt, {work, lost, stop}, timeout)
+            limit = await self._until_limit(attempt, {work, lost, stop})
             if not work.done() and not lost.done():
-                attempt.stop(kill_after)
+                attempt.stop(self._context.client.timing.kill_time)
                 # A keeper ends its child; a task that ignores its cancellation may run for ever. A replica that
                 # stops has a limit of its own.
-                if attempt.keeper or (in_time and not self._held.cancelled):
+                if attempt.keeper or (limit is None and not self._held.cancelled):
                     await asyncio.wait({work, lost}, return_when=asyncio.FIRST_COMPLETED)
                 else:
-                    await self._ends_in_time(attempt, {work, lost})
+                    await self._ends_in_time(attempt, {work, lost}, limit)
             if not work.done():
                 attempt.kill()
                 await self._gone_by_ttl(work)
@@ -172,20 +190,31 @@ class JobExecution:
         outcome = work.result()
         if self._held.lost.is_set() and outcome.state != "succeeded":
             return replace(outcome, state="lost", error=self._held.loss_cause())
-        return outcome if in_time or timeout is None else timed_out(outcome, timeout)
+        return outcome if limit is None else over_limit(outcome, limit)
 
-    async def _ends_in_time(self, attempt: Attempt, events: set[asyncio.Task[Any]]) -> None:
+    async def _until_limit(self, attempt: Attempt, events: set[asyncio.Task[Any]]) -> Limit | None:
+        """Wait for one of ``events``, or for the first limit, which is returned."""
+        own = self._time = OwnTime(attempt)
+        while True:
+            worked = own.passed()
+            limit = self._limits.next(worked, worked - self._shown)
+            if limit is not None and limit.left <= 0:
+                return limit
+            left = None if limit is None else limit.left
+            if (await asyncio.wait(events, timeout=left, return_when=asyncio.FIRST_COMPLETED))[0]:
+                return None
+
+    async def _ends_in_time(self, attempt: Attempt, events: set[asyncio.Task[Any]], limit: Limit | None) -> None:
         """Wait for a task that was told to end; raise `WorkOutlivesLease` when the ttl has passed, or
         `kill_time` if it blocks all other async jobs (rule 25).
         """
         timing = self._context.client.timing
-        if await _own_time(attempt, events, timing.kill_time):
+        if await wait_own_time(attempt, events, timing.kill_time):
             return
-        if not attempt.blocks() and await _own_time(attempt, events, timing.ttl - timing.kill_time):
+        if not attempt.blocks() and await wait_own_time(attempt, events, timing.ttl - timing.kill_time):
             return
-        after, outcome = "it was cancelled", None
-        if not self._held.cancelled:
-            after, outcome = "its timeout", timed_out(Outcome("failed"), self._job.timeout or 0.0)
+        after = "it was cancelled" if limit is None else "its timeout"
+        outcome = None if limit is None else over_limit(Outcome("failed"), limit)
         raise WorkOutlivesLease(f'job "{self._job.name}" did not end after {after}: ending this process', outcome)
 
     async def _gone_by_ttl(self, work: "asyncio.Task[Outcome]") -> None:
@@ -205,22 +234,15 @@ class JobExecution:
             )
 
     def _printed(self, line: str) -> None:
+        if self._job.command is not None:  # it has no other way to show progress
+            self._show_progress()
         self._context.notify(JobPrinted(self._subject, line))
 
     def _progressed(self, progress: Progress) -> None:
         self._progress = progress
+        self._show_progress()
         self._context.notify(JobProgressed(self._subject, progress.done, progress.total, progress.message))
 
-
-async def _own_time(attempt: Attempt, events: set[asyncio.Task[Any]], seconds: float | None) -> bool:
-    """Wait for one of ``events``, at most ``seconds`` of which other jobs took none (rule 25); return
-    whether one of them is done.
-    """
-    began, before, left = time.monotonic(), attempt.lost_to_others(), seconds
-    while True:
-        done, _ = await asyncio.wait(events, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-        if done or seconds is None:
-            return True
-        left = began + seconds + attempt.lost_to_others() - before - time.monotonic()
-        if left <= 0:
-            return False
+    def _show_progress(self) -> None:
+        if self._time is not None:
+            self._shown = self._time.passed()

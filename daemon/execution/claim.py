@@ -7,7 +7,7 @@ transaction, and cannot deadlock.
 
 import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -48,6 +48,8 @@ class ClaimedRun:
     params: Mapping[str, Any]
     jobs: tuple[EarlierAttempts, ...]
     """The jobs with earlier attempts, in order."""
+    started_ago: float = field(default=0.0, compare=False)
+    """The seconds since its first start, by the database's clock; its retries' waits are included."""
 
 
 def claim(  # noqa: PLR0917 - who claims what, for whom
@@ -121,6 +123,7 @@ def _claimed(connection: Connection, started: list[Row[Any]], grants: Mapping[st
             attempt=row.attempt,
             params=json.loads(row.params),
             jobs=tuple(jobs.get(row.id, {}).values()),
+            started_ago=row.started_ago,
         )
         for row in started
     ]

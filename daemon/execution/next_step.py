@@ -99,12 +99,13 @@ def after_job(
     before: Failures,
     on_failure: OnFailure,
     chance: float,
+    run_left: float | None = None,
 ) -> Step:
     """Return the step that follows ``outcome``.
 
     ``failures`` counts the earlier attempts of this job that failed, ``before`` are the jobs that
     did, ``more`` is whether another job follows, ``chance`` is a random number from 0 to 1 that
-    spreads retries.
+    spreads retries, ``run_left`` what is left of the run's own time.
     """
     match outcome.state:
         case "lost":
@@ -113,10 +114,10 @@ def after_job(
             return HandBack(DRAINED)
         case "not run" | "no room":
             return HandBack(_error_line(outcome))
+        case "failed" if outcome.ends_run:
+            return FinishRun("failed", _error_line(outcome))
         case "failed" if failures < job.retries:
-            return RetryLater(
-                backoff(job.backoff, failures, chance), f'job "{job.name}" failed: {_error_line(outcome)}'
-            )
+            return _retry(outcome, job, backoff(job.backoff, failures, chance), before, run_left)
         case "failed" if stops_run(on_failure) or not more:
             return FinishRun("failed", _reason(before.and_job(job.name), outcome))
         case "succeeded" if not more:
@@ -125,6 +126,13 @@ def after_job(
             return NextJob()
         case _:
             assert_never(outcome.state)
+
+
+def _retry(outcome: Outcome, job: Job, wait: float, before: Failures, run_left: float | None) -> RetryLater | FinishRun:
+    """Return the retry, or the end of the run if that would come after its `run_timeout`."""
+    if run_left is None or wait < run_left:
+        return RetryLater(wait, f'job "{job.name}" failed: {_error_line(outcome)}')
+    return FinishRun("failed", f"{_reason(before.and_job(job.name), outcome)}; a retry would exceed its run_timeout")
 
 
 def stops_run(on_failure: OnFailure) -> bool:

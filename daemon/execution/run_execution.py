@@ -3,6 +3,7 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from time import monotonic
 from typing import assert_never
 
 from lease.client import Lease
@@ -10,6 +11,7 @@ from lease.durations import format_duration
 
 from ..definitions.job import Job
 from ..definitions.schedule import Schedule
+from ..jobs.limits import Limits, run_is_over
 from ..jobs.outcome import Outcome
 from ..jobs.output.transcript import Transcript
 from ..jobs.reports import Progress
@@ -71,6 +73,7 @@ class RunExecution:
         self._job: JobExecution | None = None
         self._attempted: tuple[int, float] | None = None
         """The job run of the latest attempt, and when its work ended."""
+        self._began = monotonic()
         lease.watch(self._trust.extend)
 
     @property
@@ -121,6 +124,8 @@ class RunExecution:
         while isinstance(step, NextJob):
             if self._held.stop.is_set():
                 return await self._end(HandBack(DRAINED), None, [])
+            if (left := self._run_left()) is not None and left <= 0:
+                return await self._end(FinishRun("failed", run_is_over(self._schedule.run_timeout or 0.0)), None, rest)
             (position, job), *rest = rest
             try:
                 ended, outcome = await self._attempt(position, job)
@@ -141,7 +146,10 @@ class RunExecution:
     async def _attempt(self, position: int, job: Job) -> tuple[EndedJob | None, Outcome]:
         """Make the next attempt of a job; None and a loss if the run is not ours."""
         number = self._resumption.next_attempt(job.name)
-        self._job = JobExecution(self._held, job, position=position, number=number, trust=self._trust, room=self.room)
+        limits = Limits(job.timeout, self._schedule.stall_after, self._schedule.run_timeout, self._run_left())
+        self._job = JobExecution(
+            self._held, job, position=position, number=number, trust=self._trust, room=self.room, limits=limits
+        )
         job_run_id, outcome = await self._job.execute()
         self._attempted = None if job_run_id is None else (job_run_id, self._held.work_ended(job))
         if job.isolation == "process":
@@ -171,7 +179,14 @@ class RunExecution:
             before=before,
             on_failure=self._schedule.on_failure,
             chance=random.random(),  # noqa: S311 - it only spreads retries
+            run_left=self._run_left(),
         )
+
+    def _run_left(self) -> float | None:
+        """Return the seconds that are left of `run_timeout`, which counts from the first start of the run."""
+        if self._schedule.run_timeout is None:
+            return None
+        return self._schedule.run_timeout - self.claimed.started_ago - (monotonic() - self._began)
 
     async def _end(self, step: EndStep, job: EndedJob | None, rest: Rest) -> EndOfRun:
         """Carry out the decision: one transaction for job run, run and lease (rule 15)."""

@@ -17,5 +17,7 @@ class Outcome:
     status: int | None = None
     """The exit status of a child; None if a signal ended it, or for a task."""
     signal: int | None = None
+    ends_run: bool = False
+    """The time of the whole run is over, so nothing more of it is started."""
     peak_memory: int | None = None
     """The bytes that the largest process of a child's tree had in memory at its peak."""

@@ -21,7 +21,8 @@ LOGGER = "leased.job"
 class _BaseRun:
     """What both kinds have in common.
 
-    `trusted_until` returns the end of trust; `report` takes each progress report, on any thread.
+    `trusted_until` returns the end of trust; `report` takes each progress report, on any thread;
+    `told_to_end` returns whether the attempt was asked to end, where nothing else tells it.
     """
 
     def __init__(
@@ -30,10 +31,13 @@ class _BaseRun:
         trusted_until: Callable[[], float],
         report: Callable[[Progress], None],
         logger: logging.Logger | None = None,
+        *,
+        told_to_end: Callable[[], bool] = lambda: False,
     ) -> None:
         self._brief = brief
         self._trusted_until = trusted_until
         self._report = report
+        self._told_to_end = told_to_end
         known = {"schedule": brief.schedule, "job": brief.job, "run_id": brief.run_id, "attempt": brief.attempt}
         self._log = logging.LoggerAdapter(logger or logging.getLogger(LOGGER), known)
 
@@ -73,7 +77,11 @@ class _BaseRun:
         return self._log
 
     def ensure(self, at_least: str | float = 0) -> None:
-        """Raise LeaseLost unless the lease can be trusted for `at_least`, a duration (rule 2)."""
+        """Raise LeaseLost unless the lease can be trusted for `at_least`, a duration (rule 2), and if
+        the attempt was asked to end.
+        """
+        if self._told_to_end():
+            raise LeaseLost("this job must end: its time is over, its replica stops, or its run is cancelled")
         needed = parse_duration(at_least) if at_least else 0.0
         left = self._trusted_until() - boottime()
         if left <= 0 or left < needed:
@@ -129,7 +137,7 @@ class AsyncRun(_BaseRun):
 
 def run_of_function(run: AsyncRun) -> Run:
     """Return the attempt of ``run`` as a function that is not async gets it."""
-    return Run(run._brief, run._trusted_until, run._report, run._log.logger)  # noqa: SLF001 - both kinds are of this module
+    return Run(run._brief, run._trusted_until, run._report, run._log.logger, told_to_end=run._told_to_end)  # noqa: SLF001 - both kinds are of this module
 
 
 class _Done:

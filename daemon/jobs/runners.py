@@ -1,34 +1,22 @@
-"""The two ways to run an attempt: a task in the replica, or a child process under its keeper."""
+"""An attempt as those who watch it see it, and the kind in a child process under its keeper."""
 
 import asyncio
-import logging
 import os
-import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol, assert_never
-
-from lease.client import Lease
-from lease.durations import format_duration
 
 from ..definitions.job import Job
 from ..states import JobOutcome
-from ..telemetry.facts import JobSubject
 from ..text import signal_name
 from .brief import BRIEF_VARIABLE, Brief
 from .outcome import Outcome
-from .output.output import Output
 from .output.transcript import Transcript
 from .params import hand_over
 from .processes.child import FUNCTION_CHILD, Child, ChildEnd
 from .processes.identity import ProcessIdentity
 from .processes.trust_page import TrustPage
 from .reports import Progress
-from .run import LOGGER, AsyncRun
-from .task_thread import StartedTask, TaskThread
-
-_FRAMES = 12
-"""How many frames of a traceback are kept, the last ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,90 +146,3 @@ def _how_it_ended(ended: ChildEnd) -> str:
     """Return how a child ended that failed without saying why."""
     how = f"killed by {signal_name(ended.signal)}" if ended.signal else f"exited with status {ended.status}"
     return f"{how}, probably out of memory" if ended.out_of_memory else how
-
-
-class TaskAttempt:
-    """An async function in the replica's thread for tasks; it can be cancelled, but not killed."""
-
-    keeper: ProcessIdentity | None = None
-
-    def __init__(
-        self, job: Job, brief: Brief, subject: JobSubject, *, held: Lease, thread: TaskThread, listeners: Listeners
-    ) -> None:
-        self._job = job
-        self._subject = subject
-        self._thread = thread
-        self._output = Output(listeners.output, listeners.transcript)
-        self._loop = asyncio.get_running_loop()
-        self._logger = _own_logger(self._note)
-        self._task: StartedTask | None = None
-        self._cancelled = False
-        self._run = AsyncRun(
-            brief,
-            lambda: held.trusted_until if held.loss is None else 0.0,
-            lambda progress: self._here(listeners.progress, progress),
-            self._logger,
-        )
-
-    async def go(self) -> None:
-        assert self._job.function is not None  # noqa: S101 - tasks are functions
-        self._task = self._thread.start(self._job.function, self._run, self._subject)
-
-    async def wait(self) -> Outcome:
-        assert self._task is not None  # noqa: S101 - go comes first
-        ended = asyncio.wrap_future(self._task.ended)
-        await asyncio.wait({ended})
-        error = ended.result()
-        if error is None:
-            return Outcome("succeeded")
-        state: JobOutcome = "stopped" if self._cancelled else "failed"
-        if isinstance(error, asyncio.CancelledError):
-            return Outcome(state, "the job was cancelled")
-        return Outcome(state, "".join(traceback.format_exception(error, limit=-_FRAMES)))
-
-    def stop(self, kill_after: float) -> None:
-        del kill_after  # there is nothing to force at its end
-        self.kill()
-
-    def kill(self) -> None:
-        self._cancelled = True
-        if self._task is not None:
-            self._task.cancel()
-
-    def lost_to_others(self) -> float:
-        return self._task.lost_to_others() if self._task is not None else 0.0
-
-    def blocks(self) -> bool:
-        return self._task is not None and self._task.blocks()
-
-    def _note(self, line: str) -> None:
-        self._here(self._output.feed, f"{line}\n".encode(errors="replace"))
-
-    def _here(self, call: Callable[..., None], argument: object) -> None:
-        try:
-            self._loop.call_soon_threadsafe(call, argument)
-        except RuntimeError:  # the replica's loop has ended
-            return
-
-
-class _OutputHandler(logging.Handler):
-    def __init__(self, note: Callable[[str], None]) -> None:
-        super().__init__()
-        self._note = note
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._note(self.format(record))
-
-
-def _own_logger(note: Callable[[str], None]) -> logging.Logger:
-    """Return a logger whose lines go into the attempt's output only."""
-    logger = logging.Logger(LOGGER, logging.INFO)  # noqa: LOG001 - its own, so that no other handler gets the job's lines
-    logger.addHandler(_OutputHandler(note))
-    return logger
-
-
-def timed_out(outcome: Outcome, timeout: float) -> Outcome:
-    """Return the outcome of an attempt that was ended at its timeout: failed, unless done."""
-    if outcome.state == "succeeded":
-        return outcome
-    return replace(outcome, state="failed", error=f"the job exceeded its timeout of {format_duration(timeout)}")

@@ -23,6 +23,8 @@ class ScheduleKeywords(TypedDict, total=False):
     overlap: Literal["skip", "queue", "allow"]
     lock: str | None
     on_failure: Literal["stop", "continue"]
+    run_timeout: Duration | None
+    stall_after: Duration | None
     jitter: Duration
     params: Mapping[str, Any]
     description: str
@@ -32,7 +34,7 @@ class ScheduleKeywords(TypedDict, total=False):
 class JobKeywords(TypedDict, total=False):
     """The settings of a job."""
 
-    isolation: Literal["task", "process"] | None
+    isolation: Literal["task", "process", "thread"] | None
     timeout: Duration | None
     retries: int
     backoff: Duration
@@ -48,6 +50,8 @@ class DefaultKeywords(TypedDict, total=False):
     start_within: Duration | None
     overlap: Literal["skip", "queue", "allow"] | None
     on_failure: Literal["stop", "continue"] | None
+    run_timeout: Duration | None
+    stall_after: Duration | None
     jitter: Duration | None
     timeout: Duration | None
     retries: int | None

@@ -11,7 +11,7 @@ from .refusal import Refusal, no_choice, shown
 from .strings import check_text, is_storable
 from .tables import read_table
 
-Isolation = Literal["task", "process", "command"]
+Isolation = Literal["task", "thread", "process", "command"]
 """Where a job runs. A command always runs in a process of its own, and that is no choice."""
 
 
@@ -37,11 +37,15 @@ def default_isolation(job: Mapping[str, Any]) -> Isolation:
 def read_isolation(value: object, job: ValidationInfo) -> Isolation:
     """Return where a job is to run; raises `Refusal` for what its function or command cannot do."""
     default = default_isolation(job.data)
-    choices = ("process",) if default == "command" else ("task", "process")
+    choices = ("process",) if default == "command" else ("task", "process", "thread")
     if value not in choices:
         raise no_choice(value, choices)
     if value == "process":
         return "command" if default == "command" else "process"
+    if value == "thread":
+        if default == "task":
+            raise Refusal("an async function cannot run in a thread of its own", 'use "task" or "process"')
+        return "thread"
     if default != "task":
         raise Refusal("only an async function can be a task", 'make it `async def`, or use "process"')
     return "task"
@@ -71,7 +75,7 @@ Command = Annotated[
     Field(title="a string for /bin/sh, or a list of words"),
 ]
 ChosenIsolation = Annotated[
-    Isolation, BeforeValidator(read_isolation, json_schema_input_type=Literal["task", "process"])
+    Isolation, BeforeValidator(read_isolation, json_schema_input_type=Literal["task", "process", "thread"])
 ]
 Environment = Annotated[
     dict[str, str],

@@ -34,7 +34,7 @@ def refuse_more_than_fit(application: Application, concurrency: int) -> None:
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     jobs = (job for schedule in application.schedules for job in schedule.jobs)
     needed = OF_CHILD * concurrency + OF_REPLICA
-    if limit == resource.RLIM_INFINITY or needed <= limit or all(job.isolation == "task" for job in jobs):
+    if limit == resource.RLIM_INFINITY or needed <= limit or all(job.isolation in {"task", "thread"} for job in jobs):
         return
     fit = (limit - OF_REPLICA) // OF_CHILD
     lower = f"set LEASED_CONCURRENCY to {fit} at most, or " if fit > 0 else ""

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, case, exists, func, insert, null, or_, select, update
 
-from lease.database.dialects import insert_missing, later, now
+from lease.database.dialects import insert_missing, later, now, seconds_between
 from lease.model import Grant
 from lease.schema import free_or_stale, lease
 
@@ -131,7 +131,7 @@ def start(connection: Connection, ids: Collection[int], holder: str) -> list[Row
             started_at=func.coalesce(run.c.started_at, now()),
             reason=null(),
         )
-        .returning(*run.c)
+        .returning(*run.c, seconds_between(run.c.started_at, now()).label("started_ago"))
     )
     return list(connection.execute(started))
 

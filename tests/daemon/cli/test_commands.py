@@ -55,6 +55,21 @@ def test_check_shows_the_defaults_of_a_file_and_no_value_of_a_variable(leased: L
     assert document["items"][0]["remarks"] == []
 
 
+@pytest.mark.usefixtures("processes")
+def test_check_says_what_a_thread_gives_up_and_which_timeout_is_never_reached(leased: Leased, folder: Path) -> None:
+    (folder / "limits.toml").write_text(
+        'application = "limits"\n[schedules.nightly]\ncron = "0 2 * * *"\ntimezone = "UTC"\nrun_timeout = "1m"\njobs = [\n'
+        '  { name = "long", command = "true", timeout = "2m" },\n'
+        '  { name = "open", command = "true" },\n'
+        '  { name = "thread", call = "textwrap:dedent", isolation = "thread" },\n]\n'
+    )
+    (item,) = leased("check", "limits.toml", "--json").document["items"]
+    long, thread = item["remarks"]
+    assert long.startswith("job long never reaches its timeout: run_timeout")
+    assert thread.startswith("job thread runs in a thread of the replica: it cannot be killed, shares its memory")
+    assert "run.ensure()" in thread
+
+
 def test_schema_is_that_of_a_toml_file(leased: Leased) -> None:
     document = leased("schema").document
     assert document["$schema"] == "https://json-schema.org/draft/2020-12/schema"

@@ -190,8 +190,8 @@ def test_a_lambda_with_a_name_is_a_job() -> None:
             'retrys: there is no such setting; did you mean "retries"?',
         ),
         (
-            lambda s: s.every(60, isolation="thread")(job),
-            'isolation: the value "thread" does not exist yet; leave it out',
+            lambda s: s.every(60, isolation="thread")(task),
+            'isolation: an async function cannot run in a thread of its own; use "task" or "process"',
         ),
         (
             lambda s: s.every(60, isolation="task")(job),
@@ -213,7 +213,13 @@ def test_a_lambda_with_a_name_is_a_job() -> None:
         (lambda s: s.add("n", every=60).command("c", ["ls", 1]), "command: ['ls', 1] is not a command"),
         (lambda s: s.add("n", every=60).command("c", "ls", env={"A": 1}), 'env: the value of "A" is not a string'),
         (lambda s: s.add("n", every=60).command("c", "ls", env={"LEASE_NAME": "x"}), "is set by the daemon itself"),
-        (lambda s: s.add("n", every=60).command("c", "ls", isolation="thread"), '"thread" does not exist yet'),
+        (lambda s: s.add("n", every=60).command("c", "ls", isolation="thread"), 'no choice "thread"; use "process"'),
+        (
+            lambda s: s.every(60, isolation="thread", cwd="/tmp")(job),  # noqa: S108
+            'job "job", cwd: a thread runs inside the replica',
+        ),
+        (lambda s: one(run_timeout=0), "run_timeout: 0 is too short"),
+        (lambda s: one(stall_after="soon"), "stall_after: "),
     ],
 )
 def test_a_definition_that_cannot_be_used_is_refused_with_a_sentence(

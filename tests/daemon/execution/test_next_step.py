@@ -125,3 +125,17 @@ def test_a_lost_attempt_writes_nothing_more() -> None:
 def test_a_wait_is_capped_and_spread_by_a_fifth_at_most(failures: int) -> None:
     assert backoff(10.0, failures, 0.0) <= backoff(10.0, failures, 1.0) <= LONGEST_WAIT
     assert backoff(10.0, 0, 1.0) == pytest.approx(12.0)
+
+
+def test_a_run_whose_time_is_over_ends_with_that_reason_whatever_is_left_of_it() -> None:
+    outcome = Outcome("failed", "the run exceeded its run_timeout of 1h", ends_run=True)
+    for on_failure in get_args(OnFailure):
+        ended = _after(outcome, retries=5, on_failure=on_failure)
+        assert ended == FinishRun("failed", "the run exceeded its run_timeout of 1h")
+
+
+def test_a_retry_that_would_come_after_the_time_of_the_run_ends_it() -> None:
+    assert isinstance(_after(FAILED, retries=5, run_left=10.1), RetryLater)
+    ended = _after(FAILED, retries=5, run_left=10.0)
+    reason = 'job "orders" failed: ValueError: no such order; a retry would exceed its run_timeout'
+    assert ended == FinishRun("failed", reason)

@@ -1,6 +1,6 @@
 """`leased check` and `leased preview`: definitions and expressions, with the instants they give."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +12,7 @@ from lease.durations import format_duration
 from lease.errors import InvalidDuration
 
 from ....definitions.application import Application
+from ....definitions.job import Job
 from ....definitions.preview import Preview, preview, preview_schedule
 from ....definitions.schedule import SHORTEST_INTERVAL, Schedule
 from ....definitions.sources.load import load
@@ -175,11 +176,7 @@ def _trigger(expression: str) -> Trigger:
 
 def _remarks(schedule: Schedule, now: datetime, folder: Path) -> list[str]:
     remarks = ["no timezone: UTC"] if schedule.cron is not None and not schedule.says("timezone") else []
-    remarks += [
-        f"job {job.name} has no timeout: if it hangs, it blocks the schedule until it is stopped by hand"
-        for job in schedule.jobs
-        if job.timeout is None
-    ]
+    remarks += [remark for job in schedule.jobs for remark in _job_remarks(schedule, job)]
     remarks += [
         f"job {job.name} is to run in {job.cwd}, but there is no such folder on this machine"
         for job in schedule.jobs
@@ -190,6 +187,20 @@ def _remarks(schedule: Schedule, now: datetime, folder: Path) -> list[str]:
     elif next(schedule.instants(now, now), None) is None:
         remarks.append("it is never due again")
     return remarks
+
+
+def _job_remarks(schedule: Schedule, job: Job) -> Iterator[str]:
+    limit = schedule.run_timeout
+    if job.timeout is None and limit is None and schedule.stall_after is None:
+        yield f"job {job.name} has no timeout: if it hangs, it blocks the schedule until it is stopped by hand"
+    if job.timeout is not None and limit is not None and job.timeout > limit:
+        yield f"job {job.name} never reaches its timeout: run_timeout, which is for all jobs together, is shorter"
+    if job.isolation == "thread":
+        yield (
+            f"job {job.name} runs in a thread of the replica: it cannot be killed, shares its memory, and takes the "
+            "replica with it if it crashes; it must call run.ensure() now and then, or the replica ends itself "
+            "when the job does not end in time"
+        )
 
 
 def _local(occurrence: Preview) -> str:

@@ -1,0 +1,161 @@
+"""The attempts inside the replica, which can be told to end, but not killed: a task, or a thread."""
+
+import asyncio
+import logging
+import threading
+import traceback
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+from lease.client import Lease
+
+from ..definitions.job import Job
+from ..states import JobOutcome
+from ..telemetry.facts import JobSubject
+from .brief import Brief
+from .outcome import Outcome
+from .output.output import Output
+from .processes.identity import ProcessIdentity
+from .run import LOGGER, AsyncRun, Run
+from .runners import Listeners
+from .task_thread import StartedTask, TaskThread
+
+_FRAMES = 12
+"""How many frames of a traceback are kept, the last ones."""
+
+
+class _InsideAttempt:
+    """What both kinds have in common: a function of a job, with a log that is kept as the attempt's output."""
+
+    keeper: ProcessIdentity | None = None
+
+    def __init__(self, job: Job, *, held: Lease, listeners: Listeners) -> None:
+        assert job.function is not None  # noqa: S101 - commands run in processes
+        self._function: Callable[..., Any] = job.function
+        self._held = held
+        self._listeners = listeners
+        self._output = Output(listeners.output, listeners.transcript)
+        self._loop = asyncio.get_running_loop()
+        self._told = False
+
+    def _given(self, kind: type[AsyncRun] | type[Run], brief: Brief) -> Any:
+        """Return the argument of the function."""
+        return kind(
+            brief,
+            lambda: self._held.trusted_until if self._held.loss is None else 0.0,
+            lambda progress: self._here(self._listeners.progress, progress),
+            _own_logger(self._note),
+            told_to_end=lambda: self._told,
+        )
+
+    async def _outcome(self, ended: "Future[BaseException | None]") -> Outcome:
+        """Wait until the function has ended, and return how."""
+        waited = asyncio.wrap_future(ended)
+        await asyncio.wait({waited})
+        error = waited.result()
+        if error is None:
+            return Outcome("succeeded")
+        state: JobOutcome = "stopped" if self._told else "failed"
+        if isinstance(error, asyncio.CancelledError):
+            return Outcome(state, "the job was cancelled")
+        return Outcome(state, "".join(traceback.format_exception(error, limit=-_FRAMES)))
+
+    def _note(self, line: str) -> None:
+        self._here(self._output.feed, f"{line}\n".encode(errors="replace"))
+
+    def _here(self, call: Callable[..., None], argument: object) -> None:
+        try:
+            self._loop.call_soon_threadsafe(call, argument)
+        except RuntimeError:  # the replica's loop has ended
+            return
+
+
+class TaskAttempt(_InsideAttempt):
+    """An async function in the replica's thread for tasks; it is cancelled when it must end."""
+
+    def __init__(
+        self, job: Job, brief: Brief, subject: JobSubject, *, held: Lease, thread: TaskThread, listeners: Listeners
+    ) -> None:
+        super().__init__(job, held=held, listeners=listeners)
+        self._run = self._given(AsyncRun, brief)
+        self._subject = subject
+        self._thread = thread
+        self._task: StartedTask | None = None
+
+    async def go(self) -> None:
+        self._task = self._thread.start(self._function, self._run, self._subject)
+
+    async def wait(self) -> Outcome:
+        assert self._task is not None  # noqa: S101 - go comes first
+        return await self._outcome(self._task.ended)
+
+    def stop(self, kill_after: float) -> None:
+        del kill_after  # there is nothing to force at its end
+        self.kill()
+
+    def kill(self) -> None:
+        self._told = True
+        if self._task is not None:
+            self._task.cancel()
+
+    def lost_to_others(self) -> float:
+        return self._task.lost_to_others() if self._task is not None else 0.0
+
+    def blocks(self) -> bool:
+        return self._task is not None and self._task.blocks()
+
+
+class ThreadAttempt(_InsideAttempt):
+    """A function in a thread of its own; it hears from `run.ensure` that it must end."""
+
+    def __init__(self, job: Job, brief: Brief, *, held: Lease, listeners: Listeners) -> None:
+        super().__init__(job, held=held, listeners=listeners)
+        self._run = self._given(Run, brief)
+        self._name = f"leased-job-{job.name}"
+        self._ended: Future[BaseException | None] = Future()
+
+    async def go(self) -> None:
+        threading.Thread(target=self._call, name=self._name, daemon=True).start()
+
+    async def wait(self) -> Outcome:
+        return await self._outcome(self._ended)
+
+    def stop(self, kill_after: float) -> None:
+        del kill_after  # there is nothing to force at its end
+        self.kill()
+
+    def kill(self) -> None:
+        self._told = True
+
+    def lost_to_others(self) -> float:
+        return 0.0
+
+    def blocks(self) -> bool:
+        return False
+
+    def _call(self) -> None:
+        error: BaseException | None = None
+        try:
+            self._function(self._run)
+        except SystemExit as left:
+            error = left if left.code else None
+        except BaseException as raised:  # noqa: BLE001 - whatever ends it belongs to the attempt
+            error = raised
+        self._ended.set_result(error)
+
+
+class _OutputHandler(logging.Handler):
+    def __init__(self, note: Callable[[str], None]) -> None:
+        super().__init__()
+        self._note = note
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._note(self.format(record))
+
+
+def _own_logger(note: Callable[[str], None]) -> logging.Logger:
+    """Return a logger whose lines go into the attempt's output only."""
+    logger = logging.Logger(LOGGER, logging.INFO)  # noqa: LOG001 - its own, so that no other handler gets the job's lines
+    logger.addHandler(_OutputHandler(note))
+    return logger
