@@ -56,8 +56,8 @@ CANCELS = (
         (
             Edit(
                 STRANDED,
-                'unless_marked({"state": "pending", "token": null(), "holder": null()})',
-                '{"state": "pending", "token": null(), "holder": null()}',
+                "    values = unless_marked(\n",
+                "    values = dict(\n",
             ),
         ),
         on_each(MARKED.format(SETTLED, "-lost its lease")),
