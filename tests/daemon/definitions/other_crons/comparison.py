@@ -70,14 +70,14 @@ class Difference:
 
 def compare(expression: str, change: Change, counts: Counter[Explanation]) -> Difference | None:
     """Return what differs and is not explained; count by its explanation what is."""
-    ours, (theirs, is_endless) = _ours(parse(expression), change), _cronsims(expression, change)
+    pattern = parse(expression)
+    ours, (theirs, is_endless) = _ours(pattern, change), _cronsims(expression, change)
     counts[Explanation.ENDLESS] += is_endless
-    for explanation, pattern in _other_readings(expression):
+    for explanation, pattern in _other_readings(parse(expression), expression):
         as_they_read_it = _ours(pattern, change)
         counts[explanation] += as_they_read_it != ours
         ours = as_they_read_it
     only_theirs, only_ours = (list((one - other).elements()) for one, other in ((theirs, ours), (ours, theirs)))
-    pattern = parse(expression)
     for instant in [*only_theirs, *only_ours]:
         why = _explanation(pattern, change.transition, instant, extra=instant in only_theirs)
         if why is None:
@@ -86,10 +86,9 @@ def compare(expression: str, change: Change, counts: Counter[Explanation]) -> Di
     return None
 
 
-def _other_readings(expression: str) -> Iterator[tuple[Explanation, Pattern]]:
+def _other_readings(pattern: Pattern, expression: str) -> Iterator[tuple[Explanation, Pattern]]:
     """Yield the pattern that cronsim takes the expression for, where that is another."""
     fields = expression.split()
-    pattern = parse(expression)
     if len(fields) == 6 and pattern.fixed:
         pattern = replace(pattern, fixed=False)
         yield Explanation.SIX_FIELDS, pattern
