@@ -150,22 +150,22 @@ def test_a_method_that_was_taken_from_its_class_is_told() -> None:
         Schedules("shop").every(60)(Shop.lone)
 
 
+def durations(model: type[Schedule | Job]) -> list[str]:
+    return [name for name, info in model.settings().items() if info.annotation in (float, float | None)]
+
+
 def test_a_timedelta_is_taken_wherever_a_duration_is() -> None:
-    minute = timedelta(minutes=1)
-    schedules = Schedules("shop", backoff=minute)
-    nightly = schedules.add("nightly", every=minute, start_within=2 * minute, jitter=minute / 2)
-    nightly.job(timeout=minute)(job)
+    schedules = Schedules("shop", timeout=timedelta(hours=1))
+    half, minute = timedelta(seconds=30), timedelta(minutes=1)
+    settings: dict[str, Any] = {name: half if name == "jitter" else minute for name in durations(Schedule)}
+    of_job: dict[str, Any] = dict.fromkeys([name for name in durations(Job) if name != "timeout"], minute)
+    schedules.add("nightly", **settings).job(**of_job)(job)
     made = schedules.application().schedule("nightly")
-    assert (made.every, made.start_within, made.jitter) == (60.0, 120.0, 30.0)
-    assert (made.jobs[0].timeout, made.jobs[0].backoff) == (60.0, 60.0)
-    durations = {"every", "start_within", "jitter", "timeout", "backoff"}
-    written = {
-        name
-        for model in (Schedule, Job)
-        for name, info in model.settings().items()
-        if info.annotation in (float, float | None)
-    }
-    assert written == durations
+    assert {name: getattr(made, name) for name in settings} == {**dict.fromkeys(settings, 60.0), "jitter": 30.0}
+    assert {name: getattr(made.jobs[0], name) for name in of_job} == dict.fromkeys(of_job, 60.0)
+    assert made.jobs[0].timeout == 3600.0
+    assert {"every", "start_within", "jitter"} <= settings.keys()
+    assert {"backoff"} <= of_job.keys()
 
 
 def test_the_two_kinds_of_a_run_are_those_that_jobs_get() -> None:
