@@ -31,11 +31,13 @@ class WorkOutlivesLease(BaseException):
     """A task outlived its lease's ttl: only the end of the process ends it (rule 9).
 
     ``outcome`` is that of its attempt, if its own timeout was over: it is no fault of the process.
+    ``patience`` is how long the end of the process may still take, in seconds; by default `kill_time`.
     """
 
-    def __init__(self, sentence: str, outcome: Outcome | None = None) -> None:
+    def __init__(self, sentence: str, outcome: Outcome | None = None, patience: float | None = None) -> None:
         super().__init__(sentence)
         self.outcome = outcome
+        self.patience = patience
 
 
 class JobExecution:
@@ -218,19 +220,18 @@ class JobExecution:
         raise WorkOutlivesLease(f'job "{self._job.name}" did not end after {after}: ending this process', outcome)
 
     async def _gone_by_ttl(self, work: "asyncio.Task[Outcome]") -> None:
-        """Wait for work without a lease to end; raise `WorkOutlivesLease` when the ttl is over
-        (rule 9).
-
-        A process that was suspended for longer than that could not end its work before: the work
-        gets `kill_time`.
+        """Wait for work without a lease to end; raise `WorkOutlivesLease` in time for the process to end with the ttl
+        (rule 9). A process that was suspended for longer could not end its work before: the work gets `kill_time`.
         """
         timing = self._context.client.timing
-        left = self._held.lease.trusted_until - timing.give_up + timing.ttl - boottime()
+        patience = timing.ttl - timing.give_up - timing.kill_time
+        left = self._held.lease.trusted_until - timing.give_up + timing.ttl - patience - boottime()
         await asyncio.wait({work}, timeout=max(timing.kill_time, left))
         if not work.done():
             raise WorkOutlivesLease(
                 f'job "{self._job.name}" of "{self._claimed.schedule}" did not end although its lease was lost: '
-                "ending this process"
+                "ending this process",
+                patience=patience,
             )
 
     def _printed(self, line: str) -> None:

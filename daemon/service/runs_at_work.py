@@ -142,17 +142,17 @@ class RunsAtWork:
             for job_run_id, transcript in execution.transcripts().items()
         }
 
-    async def fail(self, error: BaseException) -> None:
+    async def fail(self, error: WorkOutlivesLease) -> None:
         """Signal that this process must end.
 
-        It is recorded as stopped first, if that can be done in `kill_time`: none of the runs at work
-        here uses up an attempt by it (rule 25).
+        It is recorded as stopped first, if the error leaves time for that: none of the runs at work here
+        uses up an attempt by it (rule 25).
         """
         if self.failure is not None:
             return
         client, database = self._context.client, self._context.database
         with suppress(LeaseError, TimeoutError):
-            async with asyncio.timeout(client.timing.kill_time):
+            async with asyncio.timeout(client.timing.kill_time if error.patience is None else error.patience):
                 await database.write(lambda connection: registry.mark_stopped(connection, client.holder))
         self.failure = error
         self.failed.set()

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+from typing import Any
 
 import pytest
 
@@ -102,6 +103,24 @@ async def test_a_task_that_does_not_end_although_its_lease_is_lost_ends_the_proc
         with pytest.raises(RuntimeError, match="the replica would end here"):
             await replica.work()
         gate.open()
+
+
+async def test_a_database_that_does_not_answer_keeps_no_process_alive_longer_than_its_lease(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Rule 9: that it ends is recorded only as long as there is time for it."""
+    asked = asyncio.Event()
+
+    async def silent(*_: Any, **__: Any) -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
+        with monkeypatch.context() as patched:
+            patched.setattr(replica.replica._context.database, "write", silent)
+            await asyncio.wait_for(replica.replica.runs.fail(WorkOutlivesLease("stuck", patience=0.01)), LIMIT)
+        assert asked.is_set()
+        assert replica.replica.runs.failed.is_set()
 
 
 async def test_runs_that_cannot_be_stopped_are_named_and_the_process_must_end() -> None:
