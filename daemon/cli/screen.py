@@ -76,7 +76,7 @@ class Sheet:
 
     def _drawn(self, places: Sequence[int]) -> "Table":
         from rich import box  # noqa: PLC0415 - not for JSON
-        from rich.table import Table  # noqa: PLC0415
+        from rich.table import Table  # noqa: PLC0415 - not for JSON
 
         drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
         for name in (self.columns[at] for at in places):

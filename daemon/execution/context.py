@@ -1,56 +1,15 @@
 """The context that all runs of a replica share."""
 
-from collections import deque
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection
-
 from lease.client import LeaseClient
-from lease.clock import boottime
 from lease.database.database import Database
-from lease.model import Grant, Loss
 
 from ..definitions.application import Application
 from ..jobs.processes.trust_page import TrustPages
-from ..jobs.reports import LONGEST_MESSAGE
 from ..jobs.task_thread import TaskThread
-from ..store import statements
 from ..telemetry.facts import Notify
-from .write_result import truncate_for_db
-
-MOST_KEPT = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class LossNote:
-    """An attempt whose lease was lost, and whose work ended at ``ended``, by `lease.clock.boottime`."""
-
-    job_run_id: int
-    grant: Grant
-    loss: Loss
-    ended: float
-
-
-class LossNotes:
-    """The notes that are not written yet, the latest `MOST_KEPT`.
-
-    Mostly the database cannot be reached when a lease is lost, and later another replica has settled
-    the attempt, and did not know. A note names the holder's own attempt, and leaves what a settler wrote.
-    """
-
-    def __init__(self) -> None:
-        self._notes: deque[LossNote] = deque(maxlen=MOST_KEPT)
-
-    def add(self, note: LossNote) -> None:
-        """Keep a note until it is written."""
-        self._notes.append(note)
-
-    async def write(self, database: Database) -> None:
-        """Write the notes; those that could not be written are kept."""
-        notes = list(self._notes)
-        if notes:
-            await database.write(lambda connection: _write(connection, notes))
-            self._notes = deque((note for note in self._notes if note not in notes), maxlen=MOST_KEPT)
+from .loss_notes import LossNotes
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +27,3 @@ class ReplicaContext:
     trust: TrustPages
     notify: Notify
     losses: LossNotes = field(default_factory=LossNotes)
-
-
-def _write(connection: Connection, notes: list[LossNote]) -> None:
-    for note in sorted(notes, key=lambda note: note.job_run_id):
-        why = truncate_for_db(note.loss.cause, LONGEST_MESSAGE)
-        ago = boottime() - note.ended
-        statements.job_run.note_loss(connection, note.job_run_id, note.grant, str(note.loss.kind), why, ago)

@@ -20,7 +20,8 @@ from ..jobs.reports import Progress
 from ..telemetry.facts import RunSubject, WriteRefused
 from . import completion
 from .claim import ClaimedRun
-from .context import LossNote, ReplicaContext
+from .context import ReplicaContext
+from .loss_notes import LossNote
 from .write_result import AlreadyDone, Done, EndedJob, Marked, NotOurs
 
 T = TypeVar("T")

@@ -16,6 +16,7 @@ from ..jobs.outcome import Outcome
 from ..jobs.output.transcript import Transcript
 from ..jobs.reports import Progress
 from ..jobs.room.room import Room
+from ..jobs.room.set_aside import SetAside
 from ..states import RunOutcome
 from ..telemetry.facts import RunCancelled, RunEnded, RunStarted, RunSubject
 from .attempt import JobExecution, WorkOutlivesLease
@@ -36,7 +37,6 @@ from .next_step import (
     before_jobs,
 )
 from .resumption import Resumption
-from .set_aside import SetAside
 from .write_result import AlreadyDone, Done, EndedJob
 
 Rest = Sequence[tuple[int, Job]]

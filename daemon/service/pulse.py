@@ -71,11 +71,7 @@ class Pulse:
         """
         while True:
             await asyncio.sleep(_SAVE_EVERY)
-            for part in (
-                self._show_life,
-                self._save,
-                self._record_losses,
-            ):  # what keeps one off keeps the other off no time
+            for part in (self._show_life, self._save, self._record_losses):  # one that fails keeps no other off
                 try:
                     await part()
                 except StoreUnavailable:

@@ -15,7 +15,7 @@ from ..execution.claim import claim
 from ..execution.context import ReplicaContext
 from ..execution.next_step import LONGEST_WAIT
 from ..execution.places import keep_places, sought
-from ..execution.set_aside import SetAside
+from ..jobs.room.set_aside import SetAside
 from ..jobs.room.shortage import shortage
 from ..recovery.registry import ReplicaEntry
 from ..recovery.settler import Settler

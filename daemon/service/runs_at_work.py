@@ -14,10 +14,10 @@ from ..execution.attempt import WorkOutlivesLease
 from ..execution.claim import ClaimedRun
 from ..execution.context import ReplicaContext
 from ..execution.run_execution import RunExecution
-from ..execution.set_aside import SetAside
 from ..jobs.output.transcript import Transcript
 from ..jobs.reports import Progress
 from ..jobs.room.room import Room
+from ..jobs.room.set_aside import SetAside
 from ..recovery import registry
 from ..recovery.settle import settle_dead
 from ..states import RunOutcome

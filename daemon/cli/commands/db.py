@@ -39,7 +39,7 @@ def without_a_command(context: typer.Context) -> None:
 
 @dataclass(frozen=True, slots=True)
 class CurrentAnswer:
-    """What `leased db current --json` prints."""
+    """The answer of `leased db current --json`."""
 
     database: str
     revision: str | None

@@ -1,1 +1,1 @@
-"""Whether the machine has room for an attempt, and what it lacks if not (rule 25)."""
+"""What keeps attempts off this replica for a while: a shortage of the machine, or a FILE that has changed."""

@@ -83,11 +83,11 @@ async def test_a_job_that_shows_no_progress_is_hung_and_tried_again() -> None:
 
 async def test_a_job_that_shows_progress_is_not_hung() -> None:
     async def work(run: AsyncRun) -> None:
-        while len(facts_of(replica, JobProgressed)) < 60:
+        while len(facts_of(replica, JobProgressed)) < 120:
             run.progress(1)
             await asyncio.sleep(0.01)
 
-    shop = a_shop(work, stall_after="0.5s")
+    shop = a_shop(work, stall_after="1s")
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, shop) as replica:
         assert (await replica.run_once("nightly")).state == "succeeded"
 
@@ -105,7 +105,7 @@ class Printing:
         pass
 
     async def wait(self) -> Outcome:
-        for _ in range(60):
+        for _ in range(120):
             self._listeners.output("a line")
             await asyncio.sleep(0.01)
         await self._stopped.wait()
@@ -131,11 +131,11 @@ async def test_each_line_of_its_output_is_progress_of_a_command(monkeypatch: pyt
 
     monkeypatch.setattr(ChildAttempt, "prepare", prepared)
     schedules = Schedules("shop")
-    schedules.add("nightly", cron="0 2 * * *", stall_after="0.5s").command("job", "true")
+    schedules.add("nightly", cron="0 2 * * *", stall_after="1s").command("job", "true")
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, schedules) as replica:
         run = await replica.run_once("nightly")
-        assert len(facts_of(replica, JobPrinted)) == 60
-        assert run.jobs[0].error == "the job hung: it showed no progress for 0.5s (stall_after)"
+        assert len(facts_of(replica, JobPrinted)) == 120
+        assert run.jobs[0].error == "the job hung: it showed no progress for 1s (stall_after)"
 
 
 # A thread of its own

@@ -22,7 +22,7 @@ from ...screen import screen
 
 @dataclass(frozen=True, slots=True)
 class TriggerAnswer:
-    """What `leased trigger --json` prints."""
+    """The answer of `leased trigger --json`."""
 
     run_id: int
     application: str

@@ -65,7 +65,7 @@ class CheckedSchedule:
 
 @dataclass(frozen=True, slots=True)
 class CheckAnswer:
-    """What `leased check --json` prints."""
+    """The answer of `leased check --json`."""
 
     application: str
     file: str
@@ -75,7 +75,7 @@ class CheckAnswer:
 
 @dataclass(frozen=True, slots=True)
 class PreviewAnswer:
-    """What `leased preview --json` prints."""
+    """The answer of `leased preview --json`."""
 
     expression: str
     timezone: str

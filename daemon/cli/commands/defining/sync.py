@@ -56,7 +56,7 @@ class ScheduleChange:
 
 @dataclass(frozen=True, slots=True)
 class SyncAnswer:
-    """What `leased sync --json` prints."""
+    """The answer of `leased sync --json`."""
 
     application: str
     dry_run: bool

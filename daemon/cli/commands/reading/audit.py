@@ -41,7 +41,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class AuditAnswer:
-    """What `leased audit --json` prints."""
+    """The answer of `leased audit --json`."""
 
     database_time: datetime
     ok: bool

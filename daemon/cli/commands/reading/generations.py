@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class GenerationsAnswer:
-    """What `leased generations --json` prints."""
+    """The answer of `leased generations --json`."""
 
     items: list[GenerationStanding]
 

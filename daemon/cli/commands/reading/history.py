@@ -25,14 +25,14 @@ _HOLDER_SHOWN = 8
 
 @dataclass(frozen=True, slots=True)
 class RunsAnswer:
-    """What `leased runs --json` prints."""
+    """The answer of `leased runs --json`."""
 
     items: Sequence[RunLine]
 
 
 @dataclass(frozen=True, slots=True)
 class ShowAnswer(RunLine):
-    """What `leased show --json` prints: a run, more about it, and its attempts."""
+    """The answer of `leased show --json`: a run, more about it, and its attempts."""
 
     params: Mapping[str, Any]
     abandoned: int

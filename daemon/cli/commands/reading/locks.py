@@ -16,7 +16,7 @@ from ...screen import add, screen, table
 
 @dataclass(frozen=True, slots=True)
 class LocksAnswer:
-    """What `leased locks --json` prints."""
+    """The answer of `leased locks --json`."""
 
     items: list[Lock]
 

@@ -43,7 +43,7 @@ def logs(
 
 @dataclass(frozen=True, slots=True)
 class LogsAnswer:
-    """What `leased logs --json` prints; with --follow, one for all that came at once."""
+    """The answer of `leased logs --json`; with --follow, one for all that came at once."""
 
     run_id: int
     application: str

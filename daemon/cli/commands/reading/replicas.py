@@ -18,7 +18,7 @@ from ...screen import add, screen, state_cell, table
 
 @dataclass(frozen=True, slots=True)
 class ReplicasAnswer:
-    """What `leased replicas --json` prints."""
+    """The answer of `leased replicas --json`."""
 
     items: list[ReplicaLine]
 

@@ -33,7 +33,7 @@ from .status_screen import MOST, needed, only, show_status
 
 @dataclass(frozen=True, slots=True)
 class StatusAnswer:
-    """What `leased status --json` prints."""
+    """The answer of `leased status --json`."""
 
     database_time: datetime
     ok: bool

@@ -1,6 +1,6 @@
 """Runs that a replica leaves to others because its FILE has changed (rule 22)."""
 
-from daemon.execution.set_aside import FIRST_PAUSE, LONGEST_PAUSE, SetAside
+from daemon.jobs.room.set_aside import FIRST_PAUSE, LONGEST_PAUSE, SetAside
 
 KNOWN = {"nightly": "digest-1", "hourly": "digest-2"}
 
