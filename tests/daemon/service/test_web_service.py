@@ -31,6 +31,9 @@ class Ready:
 
     problems = counts = loops
 
+    def blocked(self) -> None:
+        return None
+
 
 class Replaced:
     """The replica that is replaced: its process, and the address that it holds."""
