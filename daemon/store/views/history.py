@@ -15,6 +15,7 @@ from ..tables import job_run, run
 from .causes import Why, sentence
 from .names import missing_run
 from .output import tails
+from .replicas import names_of
 from .why import whys, with_why
 
 
@@ -76,6 +77,8 @@ class JobRunLine:
     error: str | None
     log_tail: str | None
     """The last 8 KiB of what it printed."""
+    replica: str | None
+    """Its holder for people, ``host:pid``; None if that is not known any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,8 @@ class RunDetail:
     """When it was marked; it ends as soon as its work has."""
     cancelled_by: str | None
     cancelled_why: str | None
+    replica: str | None
+    """The holder of the run for people, ``host:pid``."""
 
     @property
     def state(self) -> RunState:
@@ -130,10 +135,12 @@ def read_run(connection: Connection, run_id: int) -> RunDetail:
         raise missing_run(connection, run_id)
     (why,) = whys(connection, [row])
     params, more = json.loads(row.params), row[1 - len(extra) :]
-    jobs = connection.execute(_job_runs().where(job_run.c.run_id == run_id).order_by(job_run.c.id))
+    jobs = connection.execute(_job_runs().where(job_run.c.run_id == run_id).order_by(job_run.c.id)).all()
+    names = names_of(connection, {job.holder for job in jobs} | ({row.holder} if row.holder else set()))
     printed = tails(connection, run_id)
-    lines = ([*job, printed.get(number)] for number, *job in jobs)
-    return RunDetail(_line(row, why), params, tuple(JobRunLine(*line) for line in lines), *more)
+    lines = ([*job[1:], printed.get(job.id), names.get(job.holder)] for job in jobs)
+    read = [*more, names.get(row.holder)]
+    return RunDetail(_line(row, why), params, tuple(JobRunLine(*line) for line in lines), *read)
 
 
 def _line(row: Row[Any], why: Why | None) -> RunLine:

@@ -9,6 +9,7 @@ from sqlalchemy import Boolean, ColumnElement, Connection, ScalarSelect, case, f
 from lease.database.dialects import now, seconds_between
 
 from ...states import LIVE, ReplicaState
+from ..statements.dialects import among
 from ..tables import generation, replica
 
 
@@ -32,6 +33,12 @@ class ReplicaLine:
     """Its definitions are those in the database."""
     blocked: str | None = None
     """What blocks its async jobs, in a sentence."""
+
+
+def names_of(connection: Connection, holders: Collection[str]) -> dict[str, str]:
+    """Return the name of each replica for people, ``host:pid``, by its holder; those long gone are not known any more."""
+    query = select(replica.c.holder, replica.c.host, replica.c.pid).where(among(replica.c.holder, holders))
+    return {holder: f"{host}:{pid}" for holder, host, pid in connection.execute(query)}
 
 
 def read_replicas(

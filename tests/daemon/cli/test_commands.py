@@ -329,6 +329,9 @@ def test_every_reading_command_writes_one_object(process: Leased, leased: Leased
         assert document["items"]
     shown = leased("show", "1", "--json").document
     assert (shown["state"], shown["token"], len(shown["holder"])) == ("succeeded", 1, 32)
+    (line,) = leased("replicas", "--json").document["items"]
+    assert shown["replica"] == shown["items"][0]["replica"] == f"{line['host']}:{line['pid']}"
+    assert f"holder  {shown['replica']}\n" in leased("show", "1").out, "as status and replicas name it"
     assert [(item["job"], item["state"], item["done"]) for item in shown["items"]] == [
         ("zones", "succeeded", 598),
         ("orders", "succeeded", None),

@@ -19,8 +19,8 @@ from ...screen import Sheet, add, screen, state_cell, table
 if TYPE_CHECKING:
     from rich.console import Console
 
-_HOLDER_SHOWN = 8
-"""How many characters of a holder's id are shown in a table; --json has all of them."""
+_SHOWN = 8
+"""How many characters of the id of a holder are shown whose name is not known any more; --json has all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,7 @@ class ShowAnswer(RunLine):
     cancelled_at: datetime | None
     cancelled_by: str | None
     cancelled_why: str | None
+    replica: str | None
     items: Sequence[JobRunLine]
 
 
@@ -121,7 +122,7 @@ def _show(console: "Console", detail: RunDetail) -> None:
         "ended": when(run.finished_at),
         "took": lasted(run.seconds),
         "token": run.token,
-        "holder": run.holder,
+        "holder": detail.replica or run.holder,
         "claimed": f"{run.attempt} times, {detail.abandoned} abandoned" if detail.abandoned else None,
         "not before": when(detail.available_at) if run.state == "pending" else None,
         "params": json.dumps(detail.params, ensure_ascii=False) if detail.params else None,
@@ -141,7 +142,7 @@ def _attempts(jobs: Sequence[JobRunLine]) -> Sheet:
     spare = ("holder", "token", "started")
     shown = table(*columns, right=("attempt", "token", "took", "memory"), wraps=("progress",), spare=spare)
     for job in jobs:
-        holder, started, took = job.holder[:_HOLDER_SHOWN], when(job.started_at), lasted(job.seconds)
+        holder, started, took = job.replica or job.holder[:_SHOWN], when(job.started_at), lasted(job.seconds)
         memory = "" if job.peak_memory is None else size(job.peak_memory)
         cells = (state_cell(job.state), job.token, holder, started, took, _progress(job), _exit(job), memory)
         add(shown, job.job, job.attempt, *cells)
