@@ -19,10 +19,17 @@ AT_ONCE = 1.0
 SCHEDULES = ("child", "writer", "deaf")
 
 
+LOSS = (job_run.c.lost_by, job_run.c.lost_why, job_run.c.work_ended_at)
+"""What a holder notes of its own attempt, after its end too; nobody decides anything by it."""
+
+
 def everything(story: Story) -> list[list[Row[Any]]]:
-    """The three tables that a completion writes to."""
+    """The three tables that a completion writes to, but for `LOSS`."""
     keys = ((lease, lease.c.name), (run, run.c.id), (job_run, job_run.c.id))
-    return [story.rows(select(table).order_by(key)) for table, key in keys]
+    return [
+        story.rows(select(*(column for column in table.c if column not in set(LOSS))).order_by(key))
+        for table, key in keys
+    ]
 
 
 def counted(replica: ReplicaProcess) -> dict[str, int]:
@@ -79,6 +86,10 @@ def test_a_holder_paused_for_longer_than_the_ttl_can_write_and_finish_nothing_wh
     # Nothing was written: neither by the job, nor by its completion.
     assert story.rows(select(text("token")).select_from(text("written"))) == [(2,)]
     assert everything(story) == before
+    noted = select(job_run.c.lost_by).where(job_run.c.token == 1, job_run.c.lost_by.is_not(None))
+    wait_until(lambda: len(story.rows(noted)) == 3, "it has noted why its attempts lost their leases")
+    assert {kind for (kind,) in story.rows(noted)} == {"suspended"}
+    assert everything(story) == before, "and nothing else"
     # Both are visible as facts.
     losses = zombie.said("lease lost")
     assert {(loss["lease"], loss["token"]) for loss in losses} == {(f"run/zombie/{name}", 1) for name in SCHEDULES}
