@@ -15,7 +15,7 @@ from .values.refusal import Refusal
 from .values.work import default_isolation
 
 _OF_A_CHILD = frozenset(["cwd", "env"])
-"""What only a child has: defaults of it are none of a task."""
+"""What only a child has: defaults of it are none of a task or a thread."""
 
 
 class _DefaultSettings(Definition):
@@ -49,7 +49,7 @@ class Defaults:
         """Return the settings of a job: its own, and what it does not say itself. `env` is merged."""
         isolation = own.get("isolation") or default_isolation({"function": function})
         names = Job.settings(Mark.DEFAULT).keys()
-        if isolation == "task":
+        if isolation in {"task", "thread"}:
             return self._with(own, names - _OF_A_CHILD)
         settings = self._with(own, names)
         if isinstance(env := own.get("env"), Mapping) and "env" in self.given:

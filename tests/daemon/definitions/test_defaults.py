@@ -91,6 +91,16 @@ def test_a_task_goes_without_what_only_a_child_has() -> None:
         schedules.every(60, name="other", env={"B": "1"})(task)
 
 
+def test_so_does_a_thread() -> None:
+    def work(run: Any) -> None:
+        """A job in a thread."""
+
+    schedules = Schedules("shop", cwd="/srv", env={"A": "1"}, timeout="1m")
+    schedules.every(60, isolation="thread")(work)
+    job = schedules.application().job("work", "work")
+    assert (job.isolation, job.env, job.cwd, job.timeout) == ("thread", {}, None, 60.0)
+
+
 def test_definitions_that_mean_the_same_are_the_same_with_defaults_and_without(tmp_path: Path) -> None:
     written_out = TAIL.replace(
         "jobs = [{ ", f"{DEFAULTS.split('timeout', maxsplit=1)[0].split('[defaults]')[1]}jobs = [{{ "
