@@ -123,6 +123,7 @@ def test_every_definition_that_is_shown_is_a_right_one(
 ) -> None:
     suffix, _, text = block.partition("\n")
     (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "__init__.py").touch()  # without it, a shop.py anywhere on the path would come first
     (tmp_path / "shop" / "sync.py").write_text("def customers(run): ...\n")
     monkeypatch.syspath_prepend(tmp_path)
     for name in _modules_of_shop():
