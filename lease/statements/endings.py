@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, bindparam, null, select, update
+from sqlalchemy import ColumnElement, Connection, Text, bindparam, cast, null, select, update
 
 from ..database.contention import lock_timeout
 from ..database.dialects import any_of, clock, seconds_of
@@ -102,16 +102,20 @@ def _end(connection: Connection, grants: Iterable[Grant], *where: ColumnElement[
     wanted = list(grants)
     if not wanted:
         return []
-    ours = any_of(lease.c.name, _json(grant.name for grant in wanted))
-    holders = any_of(lease.c.holder, _json(grant.holder for grant in wanted))
-    named = select(lease.c.name, lease.c.token, lease.c.holder).where(ours, holders, *where)
-    locked = connection.execute(named.order_by(lease.c.name).with_for_update(skip_locked=True))
+    names = any_of(lease.c.name, _json(grant.name for grant in wanted))
+    exactly = any_of(_KEY, _json(f"{grant.name}/{grant.token}/{grant.holder}" for grant in wanted))
+    ours = select(lease.c.name, lease.c.token, lease.c.holder).where(names, exactly, *where)
+    locked = connection.execute(ours.order_by(lease.c.name).with_for_update(skip_locked=True))
     found = {Grant(name, token, holder) for name, token, holder in locked}
     ended = [grant for grant in wanted if grant in found]
     if ended:
-        names = _json(grant.name for grant in ended)
-        connection.execute(update(lease).where(any_of(lease.c.name, names)).values(_ENDED))
+        locked_names = any_of(lease.c.name, _json(grant.name for grant in ended))
+        connection.execute(update(lease).where(locked_names).values(_ENDED))
     return ended
+
+
+_KEY = lease.c.name + "/" + cast(lease.c.token, Text) + "/" + lease.c.holder
+"""A row of another grant is not even locked: its holder would have to wait."""
 
 
 def _json(values: Iterable[str]) -> str:

@@ -57,6 +57,19 @@ def test_settling_passes_over_a_row_that_is_fenced(tables: Tables) -> None:
     assert tables.settle(fenced) == [fenced]
 
 
+def test_settling_and_ending_the_dead_lock_no_row_of_another_grant(tables: Tables) -> None:
+    """Rule 18: whatever of it is as it was, its name, its token or its holder."""
+    lives = [tables.one("a"), tables.one("b", holder="ben")]
+    others = [Grant("a", 2, "anna"), Grant("b", 2, "ben"), Grant("a", 1, "ben"), Grant("b", 1, "anna")]
+    tables.make_stale("a", "b")
+    for end in (statements.settle, statements.end_dead):
+        with tables.transaction() as ending:
+            assert end(ending, others) == []
+            with in_thread(lambda: [*tables.renew("anna"), *tables.renew("ben")]) as renewed:
+                assert renewed() == [(grant.name, grant.token) for grant in lives]
+        tables.make_stale("a", "b")
+
+
 def test_batches_in_opposite_order_do_not_deadlock(tables: Tables) -> None:
     names = [f"name-{number:02}" for number in range(20)]
     granted: list[list[Grant]] = []

@@ -131,7 +131,7 @@ class Leases:
         if not seen.is_of(grant):
             return Answer.LOST if grant.name in self.rows and seen.token >= grant.token else Answer.NEVER_GRANTED
         if not self.rows[grant.name].is_of(grant):
-            return Answer.TOO_OLD
+            return Answer.LOST  # PostgreSQL tells it by a serialization failure
         if self._barred(mine, grant.name, Lock.KEY_SHARE):
             return Answer.BLOCKED
         mine.fenced, mine.writes = grant, True

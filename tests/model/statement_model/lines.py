@@ -18,6 +18,8 @@ T = TypeVar("T")
 
 LOCK_WAIT = 0.03
 """Seconds that a statement waits for a row: each one that is blocked costs them."""
+TOO_LONG = 5
+"""Seconds after which what the model says is free to be changed is not: this thread would wait for itself."""
 
 
 class Line:
@@ -65,6 +67,8 @@ class Lines:
         self._reading = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         if self.sqlite:
             self._reading.exec_driver_sql("PRAGMA journal_mode = WAL")
+        else:
+            self._reading.exec_driver_sql(f"SET lock_timeout = '{TOO_LONG}s'")
         self._reading.exec_driver_sql("CREATE TABLE written (name text, token bigint, holder text)")
 
     def line(self) -> Line:
