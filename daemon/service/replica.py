@@ -42,7 +42,7 @@ class Replica:
     def __init__(
         self, context: ReplicaContext, settings: Settings, entry: ReplicaEntry, wall_clock: WallClock | None = None
     ) -> None:
-        application, database = context.application, context.database
+        application, database, client = context.application, context.database, context.client
         self.running = False
         self.draining = False
         self.contact = DatabaseContact(context.notify)
@@ -57,7 +57,6 @@ class Replica:
         self._ticked_at = monotonic()
         self.runs = RunsAtWork(context, self._schedules, settings.concurrency, self.set_aside, self._wake.set)
         self.planner = Planner(database, application.name, self._schedules, context.notify, wall_clock)
-        client = context.client
         self._settler = Settler(database, application.name, client.holder, client.label, context.notify)
         self.rollout = Rollout(
             database,
@@ -75,6 +74,8 @@ class Replica:
         """Claim no more runs, and let running jobs finish (rule 19); `grace` counts from here."""
         if self._drained_at is None:
             self._drained_at = monotonic()
+            # However long the tick takes that is under way: the database may be silent.
+            asyncio.get_running_loop().call_later(self._settings.grace, self.runs.stop)
         self.draining = True
         self._wake.set()
 
@@ -148,10 +149,8 @@ class Replica:
             await self._wait_for_runs(self._settings.grace - waited)
         await self._stop_runs()
         if self.runs.lost or self.runs.refused:
-            counts = (
-                f"runs lost with their leases: {self.runs.lost}; "
-                f"writes refused because the grant had ended: {self.runs.refused}"
-            )
+            lost, refused = self.runs.lost, self.runs.refused
+            counts = f"runs lost with their leases: {lost}; writes refused because the grant had ended: {refused}"
             self._context.notify(Note(counts))
 
     # The steps of a tick; each returns the agenda after it

@@ -11,10 +11,13 @@ from tests.support.replicas import ReplicaProcess, Story
 from tests.support.starter import Starter
 from tests.support.starvation import Starvation
 from tests.support.telling import boottime, is_alive
+from tests.support.waiting import wait_until
 
 GRACE = KILL_TIME = 1.0
 LONGEST = GRACE + KILL_TIME + STOP_MARGIN
 LAST_WORDS = 0.5
+LOOK = "SELECT CAST(EXTRACT(epoch FROM clock_timestamp()) AS double precision) AS database_time"
+"""What each tick of a replica's loop begins with."""
 
 
 def at_work(story: Story, *jobs: str) -> tuple[ReplicaProcess, list[int]]:
@@ -25,10 +28,12 @@ def at_work(story: Story, *jobs: str) -> tuple[ReplicaProcess, list[int]]:
     return replica, [story.event("began", job=job)["pid"] for job in jobs]
 
 
-def stopped(replica: ReplicaProcess) -> tuple[float, float, int]:
-    """Return when SIGTERM was sent to a replica, when it had ended, and its exit status."""
+def stopped(replica: ReplicaProcess, jobs: list[int]) -> tuple[float, float, int]:
+    """Return when SIGTERM was sent to a replica, when it had ended, and its exit status; it ends its jobs before."""
     sent = boottime()
     replica.send(signal.SIGTERM)
+    wait_until(lambda: not any(map(is_alive, jobs)), "the jobs have ended")
+    assert replica.status is None
     status = replica.wait()
     return sent, boottime(), status
 
@@ -37,10 +42,9 @@ def test_a_job_that_ignores_sigterm_and_one_that_runs_for_long_do_not_hold_up_th
     story: Story, starvation: Starvation
 ) -> None:
     replica, jobs = at_work(story, "deaf", "long")
-    sent, ended, status = stopped(replica)
+    sent, ended, status = stopped(replica, jobs)
     assert status == 143
     starvation.assert_within(LONGEST, sent, ended, "the replica has ended")
-    assert not any(map(is_alive, jobs))
     assert sorted(story.attempts()) == [("deaf", 1, "stopped"), ("long", 1, "stopped")]
     assert [(run.state, run.reason, run.abandoned) for run in story.runs()] == [("pending", "drained", 0)] * 2
 
@@ -49,15 +53,16 @@ def test_a_job_that_ignores_sigterm_and_one_that_runs_for_long_do_not_hold_up_th
 def test_a_database_that_does_not_answer_does_not_hold_up_the_end_either(
     at_work_on: tuple[str, ...], postgres_url: str, story_folder: Path, starter: Starter, starvation: Starvation
 ) -> None:
-    """Its runs could not be handed back: they go on once their leases are stale."""
+    """Its runs could not be handed back: they go on once their leases are stale. Its loop waits for an answer then."""
     port = postgres_url.rpartition(":")[2].partition("/")[0]
     with Proxy(int(port)) as proxy:
         url = postgres_url.replace(f":{port}/", f":{proxy.port}/")
         with Story(story_folder, url, starter) as story:
             replica, jobs = at_work(story, *at_work_on)
+            proxy.swallow_answer_to(LOOK)
+            wait_until(lambda: proxy.deaf, "its loop waits for an answer")
             proxy.blackhole()
-            sent, ended, status = stopped(replica)
+            sent, ended, status = stopped(replica, jobs)
             assert status == 1
             starvation.assert_within(LONGEST + LAST_WORDS, sent, ended, "the replica has ended")
-            assert not any(map(is_alive, jobs))
             proxy.heal()
