@@ -18,6 +18,7 @@ escapee       work that cannot be killed, held off by the fence alone
 history       all that was recorded, as facts for `daemon.audit`
 campaign      the main line
 judgement     what the checker finds in it
+trouble       jobs that kill their replica, or block it, and what that must not cost others
 summary       its numbers
 report        its table, and its problems
 stepping      campaigns in which PostgreSQL's own clock steps

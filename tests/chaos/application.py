@@ -4,6 +4,7 @@ from one release to the next.
 
 import asyncio
 import os
+import signal
 import sys
 import time
 from contextlib import closing
@@ -15,6 +16,7 @@ from tests.chaos import mischief
 from tests.chaos.diary import Diary
 from tests.chaos.effect import Grant, write
 from tests.chaos.releases import CHANGING, ONLY, RELEASE, RETIMED
+from tests.chaos.trouble import BLOCKS, LIMIT, NEVER
 from tests.chaos.worker import ENDS, START_WITHIN, STARTS, URL, write_effect
 
 WORKER = Path(__file__).with_name("worker.py")
@@ -85,6 +87,16 @@ def function(run: Run) -> None:
     time.sleep(0.2)
     if write_effect(diary, grant, run_id, "function"):
         raise RuntimeError("the grant had ended")
+
+
+@schedules.cron(NEVER)
+async def killer(_: AsyncRun) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@schedules.cron(NEVER, timeout=LIMIT)
+async def blocker(_: AsyncRun) -> None:
+    time.sleep(BLOCKS)  # noqa: ASYNC251 - that is the fault
 
 
 def _begin(run: Run | AsyncRun, job: str) -> tuple[int, Grant, Diary]:

@@ -25,6 +25,7 @@ from .fleet import APPLICATION, End, Told
 from .lanes import Done
 from .releases import ONLY, RELEASE, RELEASES
 from .site import Site
+from .trouble import Ended, ended
 from .users.inquiry import kept_for_others
 from .users.records import Users
 from .witness.rulings import due, rulings
@@ -74,6 +75,8 @@ class Result:
     """The skipped instants, by reason."""
     missed: int = 0
     """The missed instants of schedules that every release has."""
+    attempts: list[Ended] = field(default_factory=list)
+    """All attempts of jobs."""
     cancels: list[tuple[Told, Told]] = field(default_factory=list)
     """What each cancel of a run said, and the second one of the same run."""
     users: Users = field(default_factory=Users)
@@ -118,6 +121,7 @@ def judge(site: Site, engine: Engine, starts: datetime, ends: datetime, result: 
 
 def count(connection: Connection, result: Result) -> None:
     """Read the numbers of a campaign."""
+    result.attempts = ended(connection)
     query = "SELECT reason, sum(count) FROM run WHERE state = 'skipped' GROUP BY reason"
     result.skipped = {reason: int(times) for reason, times in connection.execute(text(query))}
     missed = text("SELECT count(*) FROM run WHERE reason = 'missed' AND NOT schedule IN :some")

@@ -1,4 +1,4 @@
-"""The mischief of user code in its process: a blocked event loop, or a held interpreter lock.
+"""The mischief of user code in its process: a blocked event loop, a held interpreter lock, or no descriptor left.
 
 A file `mischief/PID` orders it with two words, what and for how many seconds, and is removed when
 it is over.
@@ -7,6 +7,7 @@ it is over.
 import asyncio
 import ctypes
 import os
+import resource
 import threading
 import time
 from contextlib import suppress
@@ -52,6 +53,11 @@ def _do(what: str, seconds: float, loop: asyncio.AbstractEventLoop) -> None:
         loop.call_soon_threadsafe(time.sleep, seconds)
         loop.call_soon_threadsafe(done.set)
         done.wait(seconds + 60)
+    elif what == "fill":
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path("/proc/self/fd").iterdir())), hard))
+        time.sleep(seconds)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     else:
         # PyDLL calls with the interpreter lock held.
         ctypes.PyDLL(None).usleep(int(seconds * 1_000_000))

@@ -13,6 +13,7 @@ from .releases import ONLY
 from .site import WORDS
 from .stepping import judgement as stepping
 from .summary import Summary, false_losses, taken_alive
+from .trouble import BLOCKER, KILLER, made, paid_for_others
 from .users.promises import broken_promises
 
 _MOST = 20
@@ -36,6 +37,7 @@ def problems(result: Result) -> list[str]:
     ]
     found += [f"a replica says: {line}" for line in result.bad_lines]
     found += broken_promises(result.users)
+    found += paid_for_others(result.attempts)
     if result.strays:
         found.append(f"{len(result.strays)} processes outlived their replicas")
     # No fault lasts until an instant counts as missed that every release has, and no schedule is paused.
@@ -71,7 +73,7 @@ def _too_little(result: Result) -> list[str]:
     recorded = [fact for fact in result.facts if isinstance(fact, Recorded)]
     due = sum(isinstance(fact, Due) for fact in result.facts)
     idle = {fact.schedule for fact in recorded} - {fact.schedule for fact in recorded if fact.state == "succeeded"}
-    idle -= ONLY.keys()
+    idle -= {*ONLY, KILLER, BLOCKER}
     found = [f'no run of "{name}" has succeeded' for name in sorted(idle)]
     done = sum(fact.state == "succeeded" for fact in recorded)
     if done < due / 2 and not (result.stepped is not None and result.stepped.kind == "broken"):
@@ -123,6 +125,8 @@ def table(result: Result, summary: Summary) -> Iterator[str]:
         yield from stepping.lines(result.stepped)
     yield f"  all runs over              {summary.settled_after:>6.1f} s after the last fault"
     yield f"  visits of lock users       {summary.users['visits']:>6}   {', '.join(f'{what} {times}' for what, times in summary.users.items() if what != 'visits')}"
+    kills, blocks = made(result.attempts, KILLER), made(result.attempts, BLOCKER)
+    yield f"  attempts that made trouble {kills + blocks:>6}   {kills} killed their replica, {blocks} blocked its event loop"
     yield f"  leased audit               {summary.audit_violations:>6} violations"
     yield ""
     found = problems(result)

@@ -1,12 +1,12 @@
 """The promise that an interrupted run resumes in time."""
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ...states import MOST_ABANDONED
-from ..facts import Fact, Outage, RunClaimed, RunSettled, RunStranded
+from ..facts import Fact, Outage, Recorded, RunClaimed, RunLeft, RunSettled, RunStranded
 from ..tenures import Tenure, Tenures
 from ..violations import Promise, Violation
 
@@ -23,8 +23,8 @@ class Recovery:
     """The outages meanwhile, in order."""
     other_grants: tuple[Tenure, ...] = ()
     """The grants of its lease that other runs had meanwhile: schedules may share a lock."""
-    times: int = 1
-    """How often the run had been settled by then."""
+    last_chance: bool = False
+    """It, or runs of its schedule, had been settled so often that it may have to wait for others of its kind (rule 16)."""
 
     @property
     def took(self) -> timedelta:
@@ -58,7 +58,7 @@ def recovered_in_time(
     for recovery in recoveries(facts, tenures):
         if everywhere is not None and recovery.settled.digest not in everywhere:
             continue
-        if recovery.times >= MOST_ABANDONED - 1:
+        if recovery.last_chance:
             continue
         late = recovery.claimed.at - recovery.possible_from(within)
         if late > within:
@@ -82,23 +82,44 @@ def recoveries(history: Iterable[Fact], tenures: Tenures) -> Iterator[Recovery]:
     """Yield each run that was settled and claimed again."""
     facts = list(history)
     outages = sorted((fact for fact in facts if isinstance(fact, Outage)), key=lambda outage: outage.began)
-    by_run: dict[int, list[RunClaimed | RunSettled]] = defaultdict(list)
-    for fact in facts:
-        if isinstance(fact, RunClaimed | RunSettled):
-            by_run[fact.run].append(fact)
-    for of_run in by_run.values():
-        settled: RunSettled | None = None
-        times = 0
-        for fact in sorted(of_run, key=lambda fact: fact.at):
-            if isinstance(fact, RunSettled):
-                settled = None if fact.over else fact
-                times += 1
-                continue
-            tenure = tenures.of(settled.grant) if settled is not None else None
-            if settled is not None and tenure is not None:
-                meanwhile = _during(outages, tenure.last_sign, fact.at)
-                yield Recovery(tenure, settled, fact, meanwhile, tenures.between(settled.grant, fact.grant), times)
-            settled = None
+    settlements = _Settlements({fact.run: fact.schedule for fact in facts if isinstance(fact, Recorded)})
+    left: dict[int, RunSettled] = {}
+    moves = [fact for fact in facts if isinstance(fact, RunClaimed | RunSettled | RunLeft)]
+    for fact in sorted(moves, key=lambda fact: fact.at):
+        match fact:
+            case RunSettled():
+                settlements.add(fact)
+                left[fact.run] = fact
+            case RunLeft(state="succeeded"):
+                settlements.forgive(fact)
+            case RunClaimed() if settled := left.pop(fact.run, None):
+                tenure = None if settled.over else tenures.of(settled.grant)
+                if tenure is not None:
+                    meanwhile = _during(outages, tenure.last_sign, fact.at)
+                    between = tenures.between(settled.grant, fact.grant)
+                    yield Recovery(tenure, settled, fact, meanwhile, between, settlements.last_chance(fact.run))
+
+
+class _Settlements:
+    """How often each run was settled so far, and by how many deaths runs of each schedule since one succeeded."""
+
+    def __init__(self, schedules: Mapping[int, str]) -> None:
+        self._schedules = schedules
+        self._runs: dict[int, int] = defaultdict(int)
+        self._deaths: dict[str | None, set[str]] = defaultdict(set)
+
+    def add(self, settled: RunSettled) -> None:
+        self._runs[settled.run] += 1
+        self._deaths[self._schedules.get(settled.run)].add(settled.grant.holder)
+
+    def forgive(self, left: RunLeft) -> None:
+        self._deaths.pop(self._schedules.get(left.run), None)
+
+    def last_chance(self, run: int) -> bool:
+        """Return whether a run goes on only where no other of its kind does (ADR 29)."""
+        schedule = self._schedules.get(run)
+        deaths = 0 if schedule is None else len(self._deaths[schedule])
+        return max(self._runs[run], deaths) >= MOST_ABANDONED - 1
 
 
 def _during(outages: Iterable[Outage], since: datetime, until: datetime) -> tuple[Outage, ...]:

@@ -4,7 +4,8 @@ from .clocks import MoveWallClock
 from .deploys import CancelTwice, LoadAnew, NewerFile, OlderFile, SyncFile, TakeOver
 from .fault import SiteFault, SlotFault
 from .file import FillDisk, HoldWriteLock, HoldWriteLockBriefly, LongRead
-from .interpreter import BlockLoop, HoldInterpreter
+from .interpreter import BlockLoop, FillDescriptors, HoldInterpreter
+from .jobs import TriggerBlocker, TriggerKiller
 from .network import Cut, CutJobs, Deaf, DeafJobs, Reset, Silence, Slow
 from .processes import (
     KillAfar,
@@ -52,6 +53,7 @@ SLOT_FAULTS: dict[type[SlotFault], int] = {
     Deaf: 3,
     BlockLoop: 2,
     HoldInterpreter: 2,
+    FillDescriptors: 3,
     MoveWallClock: 3,
     OlderFile: 3,
     NewerFile: 3,
@@ -90,4 +92,6 @@ SITE_FAULTS: dict[type[SiteFault], int] = {
     SyncFile: 2,
     TakeOver: 1,
     CancelTwice: 5,
+    TriggerKiller: 2,
+    TriggerBlocker: 2,
 }

@@ -45,3 +45,11 @@ class HoldInterpreter(_Mischief):
     kind = "interpreter lock held"
     words = "hold 0.6"
     longest = 0.2
+
+
+class FillDescriptors(_Mischief):
+    """The replica has no file descriptor left, for a while: what it begins then is stopped, and uses up nothing."""
+
+    kind = "descriptors full"
+    words = "fill 2"
+    longest = 0.2

@@ -22,7 +22,7 @@ class Ruling:
     since: datetime
     """From when on it counts."""
     timing: tuple[datetime, float] | None
-    """The first instant, and the seconds from one to the next; None: there are none, it was retired."""
+    """The first instant, and the seconds from one to the next; None: there are none, or it was retired."""
 
 
 def rulings(connection: Connection, clocks: Clocks) -> dict[str, list[Ruling]]:
@@ -62,8 +62,9 @@ def _changes(ruled: Iterable[Ruling]) -> Sequence[Ruling]:
     return found
 
 
-def _timing(definition: str) -> tuple[datetime, float]:
+def _timing(definition: str) -> tuple[datetime, float] | None:
     schedule = read_schedule(definition)
-    assert isinstance(schedule.trigger, Every)
+    if not isinstance(schedule.trigger, Every):
+        return None  # its runs are triggered by faults
     assert schedule.starts is not None
     return schedule.starts, schedule.trigger.interval

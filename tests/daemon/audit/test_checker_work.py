@@ -12,7 +12,9 @@ from daemon.audit.facts import (
     GrantEnded,
     GrantRenewed,
     Outage,
+    Recorded,
     RunClaimed,
+    RunLeft,
     RunSettled,
     RunStranded,
     Worked,
@@ -178,6 +180,22 @@ def test_a_run_that_not_every_replica_can_execute_may_wait_for_one_that_can() ->
     assert broken(by("rare"), everywhere) == []
     assert broken(by("known"), everywhere) == [Promise.RECOVERY]
     assert broken(by("rare"), WITHIN) == [Promise.RECOVERY]
+
+
+def test_a_run_on_its_last_chance_may_wait_for_others_of_its_kind() -> None:
+    """It was settled twice, or runs of its schedule were, by two deaths since one last succeeded (rule 16)."""
+    rows = [Recorded(run, "nightly", at(0), at(0), 1, "failed", over=True) for run in (5, 6, 7)]
+    dead, dead_too = RunSettled(6, a_grant(1, "ben"), at(-9)), RunSettled(7, a_grant(1, "cleo"), at(-9))
+    forgiven = RunLeft(5, a_grant(1), at(-1), "succeeded")
+
+    def too_late(*before: Fact) -> bool:
+        return Promise.RECOVERY in broken([*rows, *before, *cut_off(400)], WITHIN)
+
+    assert not too_late(dead_too)
+    assert not too_late(dead)
+    assert too_late()
+    assert too_late(dead, forgiven)
+    assert too_late(replace(dead, run=4))
 
 
 def test_without_a_bound_no_recovery_is_too_late() -> None:
