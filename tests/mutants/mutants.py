@@ -7,6 +7,7 @@ from tests.mutants.of_endings import ENDINGS
 from tests.mutants.of_fences import FENCES
 from tests.mutants.of_grants import GRANTS
 from tests.mutants.of_heartbeats import HEARTBEATS
+from tests.mutants.of_neighbours import NEIGHBOURS
 from tests.mutants.of_output import OUTPUT
 from tests.mutants.of_reloads import RELOADS
 from tests.mutants.of_revisions import OF_REVISIONS
@@ -31,4 +32,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *RELOADS,
     *TRUST,
     *SHORTAGES,
+    *NEIGHBOURS,
 )
