@@ -45,6 +45,12 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
         assert not anchor or target.suffix != ".md" or anchor in anchors(target), f"{name_of(page)}: {found['target']}"
 
 
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "CHANGELOG.md"], ids=name_of)
+def test_no_section_is_on_a_page_twice(page: Path) -> None:
+    headings = re.findall(r"^#+ .+$", BLOCK.sub("", page.read_text()), re.MULTILINE)
+    assert [heading for heading in headings if headings.count(heading) > 1] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_prose_is_no_wider_than_a_hundred_columns(page: Path) -> None:
     """Tables, pictures, code and words that cannot be broken are as wide as they are."""
