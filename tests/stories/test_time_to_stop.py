@@ -28,23 +28,22 @@ def at_work(story: Story, *jobs: str) -> tuple[ReplicaProcess, list[int]]:
     return replica, [story.event("began", job=job)["pid"] for job in jobs]
 
 
-def stopped(replica: ReplicaProcess, jobs: list[int]) -> tuple[float, float, int]:
-    """Return when SIGTERM was sent to a replica, when it had ended, and its exit status; it ends its jobs before."""
+def stop(replica: ReplicaProcess, jobs: list[int], starvation: Starvation, longest: float) -> int:
+    """Send a replica SIGTERM and return its exit status; its jobs end in their time, and it in ``longest``."""
     sent = boottime()
     replica.send(signal.SIGTERM)
     wait_until(lambda: not any(map(is_alive, jobs)), "the jobs have ended")
-    assert replica.status is None
+    starvation.assert_within(GRACE + KILL_TIME + LAST_WORDS, sent, boottime(), "the jobs have ended")
     status = replica.wait()
-    return sent, boottime(), status
+    starvation.assert_within(longest, sent, boottime(), "the replica has ended")
+    return status
 
 
 def test_a_job_that_ignores_sigterm_and_one_that_runs_for_long_do_not_hold_up_the_end(
     story: Story, starvation: Starvation
 ) -> None:
     replica, jobs = at_work(story, "deaf", "long")
-    sent, ended, status = stopped(replica, jobs)
-    assert status == 143
-    starvation.assert_within(LONGEST, sent, ended, "the replica has ended")
+    assert stop(replica, jobs, starvation, LONGEST) == 143
     assert sorted(story.attempts()) == [("deaf", 1, "stopped"), ("long", 1, "stopped")]
     assert [(run.state, run.reason, run.abandoned) for run in story.runs()] == [("pending", "drained", 0)] * 2
 
@@ -62,7 +61,5 @@ def test_a_database_that_does_not_answer_does_not_hold_up_the_end_either(
             proxy.swallow_answer_to(LOOK)
             wait_until(lambda: proxy.deaf, "its loop waits for an answer")
             proxy.blackhole()
-            sent, ended, status = stopped(replica, jobs)
-            assert status == 1
-            starvation.assert_within(LONGEST + LAST_WORDS, sent, ended, "the replica has ended")
+            assert stop(replica, jobs, starvation, LONGEST + LAST_WORDS) == 1
             proxy.heal()
