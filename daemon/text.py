@@ -1,7 +1,8 @@
 """Values formatted for people who read them, in a sentence or on a terminal."""
 
+import re
 import signal
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from difflib import get_close_matches
 
@@ -15,6 +16,26 @@ def clean(text: str, *, lines: bool = False) -> str:
     """Return ``text`` without control characters; with ``lines``, keep newlines and tabs."""
     kept = "\n\t" if lines else ""
     return "".join(letter if letter.isprintable() or letter in kept else " " for letter in text)
+
+
+_UNBROKEN = re.compile(r"(?:\d{4}-\d\d-\d\d (?=\d\d:\d\d)|`[^`]*`|[^\s`])+|`")
+"""A word, an instant, or what is to be typed: no line ends within it."""
+
+
+def units(text: str) -> list[str]:
+    """Return the parts of a sentence in which no line may end."""
+    return _UNBROKEN.findall(text)
+
+
+def wrapped(text: str, width: int, *, measure: Callable[[str], int] = len) -> list[str]:
+    """Return ``text`` in lines of at most ``width``; only a unit that is longer makes one longer."""
+    lines: list[str] = []
+    for unit in units(text):
+        if lines and measure(lines[-1]) + 1 + measure(unit) <= width:
+            lines[-1] += f" {unit}"
+        else:
+            lines.append(unit)
+    return lines
 
 
 def number(value: float) -> str:

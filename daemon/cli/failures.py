@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sys
 import traceback
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from ..errors import (
     escaped,
 )
 from ..service.environment import SettingsError
+from ..text import wrapped
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -86,7 +88,10 @@ def report(message: str, kind: str, *, as_json: bool, what: str = "error") -> No
     """Write an error or a warning to stderr: a sentence, or an object with ``--json``."""
     document = {what: {"message": message, "kind": kind}}
     line = json.dumps(document, ensure_ascii=False) if as_json else f"leased: {escaped(message)}"
-    sys.stderr.write(f"{line}\n")
+    lines = [line]
+    if not as_json and sys.stderr.isatty():
+        lines = wrapped(line, shutil.get_terminal_size().columns)
+    sys.stderr.write("".join(f"{each}\n" for each in lines))
 
 
 def report_defect(error: Exception) -> None:

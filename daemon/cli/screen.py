@@ -1,22 +1,24 @@
 """The output of commands on stdout: tables for people, or one JSON object."""
 
 import sys
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from ..states import JobState, ReplicaState, RunState
-from ..text import clean
+from ..text import clean, units, wrapped
 
 if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions, RenderableType
-    from rich.table import Table
+    from rich.console import Console, ConsoleOptions
+    from rich.segment import Segment
     from rich.text import Text
 
 _WIDTH_OF_A_FILE = 100_000
 """Columns of what is not a terminal: each row is one line there, for tools that read lines."""
 _LEAST = 20
 """The least width of a column whose text may be wrapped."""
+_LONGEST_UNIT = 40
+"""The longest name, instant or word that is never broken there."""
 _BETWEEN = 3
 """Columns of space between two columns of a table."""
 State = RunState | JobState | ReplicaState
@@ -37,9 +39,10 @@ def screen() -> "Console":
 class Sheet:
     """A table that fits its screen without breaking a name or an instant.
 
-    Where it is too wide, the columns in ``spare`` are left out, the first of them first; what is still
-    too wide is shown as one record after the other. ``wraps`` are the columns of text that may be
-    wrapped. Those in ``unless_one`` are left out where all their cells are the same.
+    Where it is too wide, columns without any text are left out, and then those in ``spare``, the first
+    of them first; what is still too wide is shown as one record after the other. ``wraps`` are the
+    columns of text that may be wrapped. Those in ``unless_one`` are left out where all their cells are
+    the same.
     """
 
     columns: tuple[str, ...]
@@ -49,55 +52,105 @@ class Sheet:
     unless_one: Collection[str] = ()
     rows: list[list["Text"]] = field(default_factory=list)
 
-    def shown_in(self, width: int) -> list[int] | None:
-        """Return the places of the columns that fit into ``width``; None if too few do."""
-        places = [
-            at
-            for at, name in enumerate(self.columns)
-            if name not in self.unless_one or len({row[at].plain for row in self.rows}) > 1
-        ]
-        for spare in (*self.spare, None):
-            if sum(map(self._least, places)) + _BETWEEN * (len(places) - 1) <= width:
-                return places
-            places = [at for at in places if self.columns[at] != spare]
+    def shown_in(self, width: int) -> dict[int, int] | None:
+        """Return the places of the columns that fit into ``width``, and how wide each is; None if too few do."""
+        least = [self._least(at) for at in range(len(self.columns))]
+        places = [at for at, name in enumerate(self.columns) if name not in self.unless_one or self._differs(at)]
+        empty = [name for at, name in enumerate(self.columns) if not any(row[at].plain for row in self.rows)]
+        for left_out in ((), empty, *((name,) for name in self.spare)):
+            places = [at for at in places if self.columns[at] not in left_out]
+            more = width - sum(least[at] for at in places) - _BETWEEN * (len(places) - 1)
+            if more >= 0:
+                return self._widened({at: least[at] for at in places}, more)
         return None
 
+    def _differs(self, at: int) -> bool:
+        return len({row[at].plain for row in self.rows}) > 1
+
     def _least(self, at: int) -> int:
-        widest = max((row[at].cell_len for row in self.rows), default=0)
-        least = min(widest, _LEAST) if self.columns[at] in self.wraps else widest
-        return max(least, len(self.columns[at]))
+        widest = self._widest(at)
+        if self.columns[at] in self.wraps:
+            longest = max((_cells(unit) for row in self.rows for unit in units(row[at].plain)), default=0)
+            widest = min(widest, max(_LEAST, min(longest, _LONGEST_UNIT)))
+        return max(widest, len(self.columns[at]))
 
-    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> Iterator["RenderableType"]:
-        places = self.shown_in(options.max_width)
-        if places is None:
-            yield from self._records()
-        else:
-            yield self._drawn(places)
+    def _widest(self, at: int) -> int:
+        return max((row[at].cell_len for row in self.rows), default=0)
 
-    def _drawn(self, places: Sequence[int]) -> "Table":
-        from rich import box  # noqa: PLC0415 - not for JSON
-        from rich.table import Table  # noqa: PLC0415 - not for JSON
+    def _widened(self, widths: dict[int, int], more: int) -> dict[int, int]:
+        """Return the widths with ``more`` shared out among the columns that can use it, evenly."""
+        wanting = {at: missing for at, width in widths.items() if (missing := self._widest(at) - width) > 0}
+        for left, at in zip(range(len(wanting), 0, -1), sorted(wanting, key=lambda at: wanting[at]), strict=True):
+            given = min(wanting[at], more // left)
+            widths[at] += given
+            more -= given
+        return widths
 
-        drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-        for name in (self.columns[at] for at in places):
-            justify: Literal["left", "right"] = "right" if name in self.right else "left"
-            drawn.add_column(name, justify=justify, overflow="fold", no_wrap=name not in self.wraps)
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> Iterator["Segment"]:
+        from rich.segment import Segment  # noqa: PLC0415 - not for JSON
+
+        widths = self.shown_in(options.max_width)
+        for line in self._records(options.max_width) if widths is None else self._drawn(widths):
+            text = "".join(part for part, _ in line)
+            kept = len(text.rstrip())
+            for part, style in line:
+                if kept > 0:
+                    yield Segment(part[:kept], console.get_style(style) if style else None)
+                kept -= len(part)
+            yield Segment.line()
+
+    def _drawn(self, widths: Mapping[int, int]) -> Iterator["_Line"]:
+        aligned = [(width, self.columns[at] in self.right) for at, width in widths.items()]
+        yield from _side_by_side([([self.columns[at]], "bold") for at in widths], aligned)
+        yield [("─" * (sum(widths.values()) + _BETWEEN * (len(widths) - 1)), "")]
         for row in self.rows:
-            drawn.add_row(*(row[at] for at in places))
-        return drawn
+            yield from _side_by_side([_in_lines(row[at], width) for at, width in widths.items()], aligned)
 
-    def _records(self) -> Iterator["Table"]:
-        from rich.table import Table  # noqa: PLC0415 - not for JSON
-
+    def _records(self, width: int) -> Iterator["_Line"]:
+        names = max(map(len, self.columns))
+        places = [at for at, name in enumerate(self.columns) if name not in self.unless_one or self._differs(at)]
         for row in self.rows:
-            record = Table.grid(padding=(0, 2))
-            record.add_column(justify="right", no_wrap=True, style="bold", min_width=max(map(len, self.columns)))
-            record.add_column(overflow="fold")
-            for name, cell in zip(self.columns, row, strict=True):
-                if cell.plain:
-                    record.add_row(name, cell)
-            record.add_row()
-            yield record
+            for at in places:
+                lines, style = _in_lines(row[at], max(1, width - names - 2))
+                for name, line in zip((self.columns[at], *[""] * len(lines)), lines, strict=False):
+                    if line:
+                        yield [(f"{name:>{names}}", "bold"), ("  ", ""), (line, style)]
+            yield []
+
+
+_Line = list[tuple[str, str]]
+"""The parts of a line, each with its style."""
+_Cell = tuple[list[str], str]
+"""The lines of a cell, and their style."""
+
+
+def _in_lines(cell: "Text", width: int) -> _Cell:
+    """Return the lines of a cell, in which no name and no instant is broken unless it is too long for any."""
+    from rich.cells import chop_cells  # noqa: PLC0415 - not for JSON
+
+    if cell.cell_len <= width:
+        return [cell.plain], str(cell.style)
+    lines = wrapped(cell.plain, width, measure=_cells)
+    return [part for line in lines for part in chop_cells(line, width)], str(cell.style)
+
+
+def _side_by_side(cells: Sequence[_Cell], aligned: Sequence[tuple[int, bool]]) -> Iterator[_Line]:
+    """Return the lines of cells that stand beside each other, each in its width, to the right if asked."""
+    for at in range(max(len(lines) for lines, _ in cells)):
+        line: _Line = []
+        for (lines, style), (width, right) in zip(cells, aligned, strict=True):
+            text = lines[at] if at < len(lines) else ""
+            blanks = " " * (width - _cells(text))
+            between = " " * _BETWEEN if line else ""
+            line += [(between + blanks, ""), (text, style)] if right else [(between, ""), (text, style), (blanks, "")]
+        yield line
+
+
+def _cells(text: str) -> int:
+    """Return how wide ``text`` is on a screen."""
+    from rich.cells import cell_len  # noqa: PLC0415 - not for JSON
+
+    return cell_len(text)
 
 
 def table(
@@ -146,7 +199,19 @@ def state_style(state: State) -> str:
             assert_never(state)
 
 
+def say(console: "Console", sentence: str, style: str = "none", *, lead: str = "", hang: int = 0) -> None:
+    """Print a sentence without control characters: at a terminal in lines that fit it, in a pipe in one.
+
+    ``lead`` stands before it, and further lines begin below its end, or are indented by ``hang``.
+    """
+    text = clean(sentence)
+    lines, indent = [text], " " * (len(lead) or hang)
+    if console.is_terminal:
+        lines = wrapped(text, max(_LEAST, console.width - len(indent)), measure=_cells)
+    console.print(lead + f"\n{indent}".join(lines), style=style, soft_wrap=True)
+
+
 def print_sentences(console: "Console", sentences: Iterable[str], style: str = "yellow") -> None:
-    """Print sentences, one a line, without control characters."""
+    """Print sentences, each on a line of its own."""
     for sentence in sentences:
-        console.print(clean(sentence), style=style, soft_wrap=True)
+        say(console, sentence, style, hang=2)

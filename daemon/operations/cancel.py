@@ -10,6 +10,7 @@ import lease.statements
 from ..errors import DaemonError, NotFound
 from ..states import UNFINISHED, RunState
 from ..store import statements
+from ..store.views import missing_run
 from ..text import when
 from .requester import recordable
 
@@ -98,7 +99,7 @@ def _locked(connection: Connection, run_id: int) -> Row[Any]:
         statements.schedule.lock(connection, row.application, row.schedule)
         row = statements.cancel.lock(connection, run_id)
     if row is None:
-        raise NoSuchRun(f"run {run_id} does not exist; `leased runs` lists all runs")
+        raise NoSuchRun(str(missing_run(connection, run_id)))
     return row
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from daemon.text import MOST_NAMES, cut_here, nearest, signal_name, size, suggestion
+from daemon.text import MOST_NAMES, cut_here, nearest, signal_name, size, suggestion, wrapped
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,22 @@ def test_an_unknown_name_is_answered_with_the_nearest_or_with_what_there_is(
     name: str, known: list[str], sentence: str
 ) -> None:
     assert suggestion(name, known) == sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "lines"),
+    [
+        ("", 10, []),
+        ("one two three", 7, ["one two", "three"]),
+        ("since 2026-07-01 02:00:00Z", 22, ["since", "2026-07-01 02:00:00Z"]),
+        ("until (2026-07-01 02:00:00Z), and on", 24, ["until", "(2026-07-01 02:00:00Z),", "and on"]),
+        ("use `leased run FILE`", 18, ["use", "`leased run FILE`"]),
+        ("a ` alone", 3, ["a `", "alone"]),
+        ("a name-that-is-longer b", 10, ["a", "name-that-is-longer", "b"]),
+    ],
+)
+def test_no_line_ends_within_a_name_an_instant_or_what_is_to_be_typed(text: str, width: int, lines: list[str]) -> None:
+    assert wrapped(text, width) == lines
 
 
 def test_a_long_list_is_cut_off() -> None:

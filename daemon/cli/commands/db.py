@@ -12,12 +12,11 @@ from lease.database.backend import backend_of
 from ...recovery.restoring import Restored, prepare_restored
 from ...service.settings import read_settings
 from ...store import migrations
-from ...text import clean
 from ..answers import write_json
 from ..ask import ask_url
 from ..failures import USAGE
 from ..options import Database, Json
-from ..screen import screen
+from ..screen import print_sentences, say, screen
 
 _RESTORING = 3_600.0
 """Seconds that a restored database may take: every lease is changed, and each run that may overlap has left one."""
@@ -51,9 +50,7 @@ def upgrade(database: Database = None) -> None:
     url = read_settings({"database_url": database}).database
     applied = migrations.upgrade(url)
     shown = describe(parse_address(url))
-    screen().print(
-        f"{shown}: applied {', '.join(applied)}" if applied else f"{shown}: already up to date", soft_wrap=True
-    )
+    say(screen(), f"{shown}: applied {', '.join(applied)}" if applied else f"{shown}: already up to date")
 
 
 @db.command()
@@ -65,7 +62,7 @@ def current(database: Database = None, as_json: Json = False) -> None:
     if as_json:
         write_json("db-current", CurrentAnswer(database=shown, revision=revision))
         return
-    screen().print(f"{shown}: {revision or 'no tables yet; create them with: leased db upgrade'}", soft_wrap=True)
+    say(screen(), f"{shown}: {revision or 'no tables yet; create them with `leased db upgrade`'}")
 
 
 @db.command()
@@ -106,8 +103,7 @@ def restored(
     if as_json:
         write_json("db-restored", done)
         return
-    for line in _lines(done):
-        screen().print(clean(line), soft_wrap=True)
+    print_sentences(screen(), _lines(done), style="none")
 
 
 def _lines(done: Restored) -> list[str]:

@@ -7,6 +7,8 @@ from .locks import Lock, read_locks, require_lease
 from .names import (
     applications,
     applications_with,
+    missing_run,
+    nearest_of,
     require_application,
     require_schedule,
     schedule_names,
@@ -14,7 +16,7 @@ from .names import (
 )
 from .output import OutputOfRun, OutputPart, OutputReader
 from .overview import Overview, RunningJob, RunningRun, ScheduleLine, WaitingRun, read_overview
-from .problems import Problem, problems
+from .problems import Problem, naming, problems
 from .replicas import ReplicaLine, read_replicas
 from .summary import JobSummary, Summary, summary
 from .values import plain
@@ -41,6 +43,9 @@ __all__ = [
     "WaitingRun",
     "applications",
     "applications_with",
+    "missing_run",
+    "naming",
+    "nearest_of",
     "plain",
     "problems",
     "read_generations",

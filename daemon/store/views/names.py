@@ -1,6 +1,7 @@
 """The names of schedules, and the applications that have them."""
 
 import json
+from collections.abc import Collection
 
 from sqlalchemy import Connection, func, select, union
 
@@ -45,7 +46,12 @@ def applications(connection: Connection) -> list[str]:
 def require_application(connection: Connection, name: str | None) -> None:
     """Raise `NotFound` unless there is an application of this name; None is any."""
     if name is not None and name not in (known := applications(connection)):
-        raise NotFound(f'there is no application "{name}"; {suggestion(name, known)}')
+        raise NotFound(f'there is no application "{name}"; {nearest_of(name, known)}')
+
+
+def nearest_of(name: str, known: Collection[str]) -> str:
+    """Return the remedy for the name of a schedule or an application that is not there."""
+    return suggestion(name, known) if known else "there are none yet: `leased run FILE` or `leased sync FILE` adds them"
 
 
 def require_schedule(connection: Connection, name: str | None, application: str | None) -> None:
@@ -53,7 +59,7 @@ def require_schedule(connection: Connection, name: str | None, application: str 
     require_application(connection, application)
     if name is not None and name not in (known := schedule_names(connection, application, retired=True)):
         of = "" if application is None else f' of "{application}"'
-        raise NotFound(f'there is no schedule "{name}"{of}; {suggestion(name, known)}')
+        raise NotFound(f'there is no schedule "{name}"{of}; {nearest_of(name, known)}')
 
 
 def missing_run(connection: Connection, run_id: int) -> NotFound:
@@ -62,7 +68,9 @@ def missing_run(connection: Connection, run_id: int) -> NotFound:
     after = connection.scalar(select(func.min(run.c.id)).where(run.c.id > run_id))
     match before, after:
         case None, None:
-            there = "there are no runs yet"
+            return NotFound(
+                f"run {run_id} does not exist; there are no runs yet (`leased trigger SCHEDULE` requests one)"
+            )
         case int(), None:
             there = f"the newest is {before}"
         case None, int():

@@ -1,13 +1,13 @@
 """The problems in an overview: what is late, stuck or failing. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from lease.durations import format_duration
 
 from ...states import LIVE
-from .overview import Overview
+from .overview import Overview, RunningRun, ScheduleLine, WaitingRun
 
 LATE_AFTER = 60.0
 """Seconds. A run or schedule that is overdue for longer than this is late."""
@@ -33,6 +33,13 @@ def problems(overview: Overview) -> tuple[Problem, ...]:
     return (*_nothing(overview), *_replicas(overview), *_stuck(overview), *_late(overview), *_failing(overview))
 
 
+def naming(overview: Overview) -> Callable[[ScheduleLine | RunningRun | WaitingRun], str]:
+    """Return a function that names the schedule of a line: where there are several applications, with its own."""
+    if len({schedule.application for schedule in overview.schedules}) < 2:
+        return lambda line: line.schedule
+    return lambda line: f"{line.schedule} ({line.application})"
+
+
 def _nothing(overview: Overview) -> Iterator[Problem]:
     if not overview.schedules:
         yield Problem("no schedules", "there are no schedules yet; `leased run FILE` or `leased sync FILE` adds them")
@@ -48,35 +55,38 @@ def _replicas(overview: Overview) -> Iterator[Problem]:
         yield Problem("no replica", f"no replica of {application} is running, so no runs start", application)
     for replica in alive:
         if replica.seen_ago > SILENT_AFTER:
-            text = f"{replica.host} (process {replica.pid}) was last seen {format_duration(replica.seen_ago)} ago"
+            text = f"{replica.host}:{replica.pid} was last seen {format_duration(replica.seen_ago)} ago"
             yield Problem("silent replica", text, replica.application)
         elif replica.blocked is not None:
             yield Problem("blocked", f"{replica.host}:{replica.pid}: {replica.blocked}", replica.application)
 
 
 def _stuck(overview: Overview) -> Iterator[Problem]:
+    named = naming(overview)
     for run in overview.running:
         if not run.held:
             text = (
-                f"run {run.run_id} of {run.schedule} is recorded as running, "
+                f"run {run.run_id} of {named(run)} is recorded as running, "
                 f"but its lease (token {run.token}) is no longer held"
             )
             yield Problem("stuck", text, run.application, run.schedule, run.run_id)
 
 
 def _late(overview: Overview) -> Iterator[Problem]:
+    named = naming(overview)
     for schedule in overview.schedules:
         if schedule.due_in is not None and -schedule.due_in > LATE_AFTER and schedule.enabled:
-            text = f"{schedule.schedule} was due {format_duration(-schedule.due_in)} ago but has not been planned"
+            text = f"{named(schedule)} was due {format_duration(-schedule.due_in)} ago but has not been planned"
             yield Problem("late", text, schedule.application, schedule.schedule)
     for run in overview.waiting:
         if run.waiting_for is not None and run.waiting_for > LATE_AFTER:
-            text = f"run {run.run_id} of {run.schedule} could have started {format_duration(run.waiting_for)} ago"
+            text = f"run {run.run_id} of {named(run)} could have started {format_duration(run.waiting_for)} ago"
             yield Problem("late", text, run.application, run.schedule, run.run_id)
 
 
 def _failing(overview: Overview) -> Iterator[Problem]:
+    named = naming(overview)
     for schedule in overview.schedules:
         if schedule.last_state == "failed":
-            text = f"the last run of {schedule.schedule} failed (run {schedule.last_run_id}: {schedule.last_reason})"
+            text = f"the last run of {named(schedule)} failed (run {schedule.last_run_id}: {schedule.last_reason})"
             yield Problem("failing", text, schedule.application, schedule.schedule, schedule.last_run_id)

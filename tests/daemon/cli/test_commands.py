@@ -175,7 +175,8 @@ def test_runs_show_and_status_say_why_a_run_waits(leased: Leased) -> None:
     assert "waits for run 1" in leased("runs").out
     assert "waits for a replica of generation 1" in leased("show", "1").out
     assert (
-        "nightly (run 1 waits for a replica of generation 1), nightly (run 2 waits for run 1)" in leased("status").out
+        "Waiting: run 1 of nightly waits for a replica of generation 1; run 2 of nightly waits for run 1"
+        in leased("status").out
     )
 
 
@@ -217,7 +218,10 @@ def test_cancel_says_by_default_which_user_of_which_host_it_was(leased: Leased) 
 def test_cancel_of_a_run_that_is_not_there_is_one_sentence(leased: Leased) -> None:
     leased("db", "upgrade")
     answer = leased("cancel", "7")
-    assert (answer.status, answer.err) == (1, "leased: run 7 does not exist; `leased runs` lists all runs\n")
+    assert (answer.status, answer.err) == (
+        1,
+        "leased: run 7 does not exist; there are no runs yet (`leased trigger SCHEDULE` requests one)\n",
+    )
 
 
 def test_db_tells_where_it_is_and_prints_the_script(leased: Leased, folder: Path) -> None:
@@ -359,7 +363,12 @@ def test_several_replicas_trigger_once_and_end_together(process: Leased, leased:
 
 def test_locks_says_of_which_there_is_none(leased: Leased) -> None:
     leased("db", "upgrade")
-    assert leased("locks").out == "No lease is held.\n"
-    assert leased("locks", "--all").out == "There is no lease.\n"
+    assert leased("locks").out == "No lease is held; --all lists those that nobody holds.\n"
+    assert (
+        leased("locks", "--all").out == "There is no lease yet; schedules, and programs that take locks, make them.\n"
+    )
     leased("sync", "shop.py")
-    assert leased("locks", "run/shop").out == 'No lease whose name begins with "run/shop" is held.\n'
+    assert (
+        leased("locks", "run/shop").out
+        == 'No lease whose name begins with "run/shop" is held; --all lists those that nobody holds.\n'
+    )

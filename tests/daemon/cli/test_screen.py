@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 from rich.console import Console
 
-from daemon.cli.screen import Sheet, State, add, screen, state_cell, state_style, table
+from daemon.cli.screen import Sheet, State, add, say, screen, state_cell, state_style, table
 from daemon.states import JobState, ReplicaState, RunState
 
 STATES = {state for states in (RunState, JobState, ReplicaState) for state in get_args(states)}
@@ -82,10 +82,47 @@ def test_a_narrow_one_breaks_no_name_and_no_instant_and_leaves_out_what_can_be_s
     assert " ".join(line[at : at + len(REASON)].partition("   ")[0].strip() for line in lines[2:]) == REASON
 
 
+@pytest.mark.parametrize("width", [100, 80, 70, 62])
+def test_what_may_be_wrapped_is_wrapped_between_names_and_instants(width: int) -> None:
+    shown = table("run", "changed", "reason", wraps=("changed", "reason"))
+    add(shown, 1, f"1 added ({NAME})", f"missed: nothing was up from {INSTANT} to {INSTANT}")
+    heads, rule, *lines = on(width, shown)
+    assert (heads.split(), len(rule) <= width) == (["run", "changed", "reason"], True)
+    assert ("\n".join(lines).count(NAME), "\n".join(lines).count(INSTANT)) == (1, 2)
+
+
+def test_a_word_that_is_longer_than_any_name_is_broken_rather_than_the_table() -> None:
+    shown = table("run", "reason", wraps=("reason",))
+    add(shown, 1, "x" * 100)
+    assert [len(line) for line in on(80, shown)[2:]] == [80, 6 + 26]
+
+
+def test_a_column_without_any_text_is_left_out_before_one_that_says_something() -> None:
+    shown = table("run", "holder", "progress of it", spare=("holder",))
+    add(shown, 1, "web-1:4711", "")
+    assert [on(width, shown)[0].split()[1:] for width in (40, 20)] == [["holder", "progress", "of", "it"], ["holder"]]
+
+
+def test_wide_letters_take_their_place() -> None:
+    shown = table("job", "state")
+    for job in ("東京", "zones"):
+        add(shown, job, "failed")
+    assert on(80, shown)[2:] == ["東京    failed", "zones   failed"]
+
+
+@pytest.mark.parametrize(("is_terminal", "lines"), [(True, 3), (False, 1)])
+def test_a_sentence_is_in_lines_that_fit_the_terminal_and_in_one_line_of_a_pipe(is_terminal: bool, lines: int) -> None:
+    written = io.StringIO()
+    console = Console(file=written, width=40, force_terminal=is_terminal, color_system=None)
+    say(console, f"nothing was up from {INSTANT} on; `leased run FILE` starts a replica", hang=2)
+    shown = written.getvalue().splitlines()
+    assert (len(shown), max(map(len, shown)) <= 40) == (lines, is_terminal)
+    assert all(unit in written.getvalue() for unit in (INSTANT, "`leased run FILE`"))
+
+
 def test_one_that_is_too_narrow_for_any_row_has_a_record_for_each() -> None:
-    assert [line.split(maxsplit=1) for line in on(50, a_table())[:4]] == [
+    assert [line.split(maxsplit=1) for line in on(50, a_table())[:3]] == [
         ["run", "1"],
-        ["application", "shop"],
         ["schedule", NAME],
         ["started", INSTANT],
     ]

@@ -136,7 +136,7 @@ def test_a_run_that_does_not_exist_is_named_with_the_nearest(store: Store) -> No
             store.do(OutputReader(run_id).read)
         return str(refused.value)
 
-    assert refusal(7) == "run 7 does not exist; there are no runs yet (`leased runs` lists them)"
+    assert refusal(7) == "run 7 does not exist; there are no runs yet (`leased trigger SCHEDULE` requests one)"
     for _ in range(2):
         store.do(trigger, "shop", "daily", requested_by="ada")
     assert refusal(7) == "run 7 does not exist; the newest is 2 (`leased runs` lists them)"

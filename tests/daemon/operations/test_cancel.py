@@ -123,7 +123,9 @@ def test_a_run_that_is_over_says_how_and_when_it_ended(store: Store) -> None:
 
 
 def test_a_run_that_does_not_exist_is_one_sentence(store: Store) -> None:
-    with pytest.raises(NoSuchRun, match="run 4711 does not exist; `leased runs` lists all runs"):
+    with pytest.raises(
+        NoSuchRun, match=r"run 4711 does not exist; there are no runs yet \(`leased trigger SCHEDULE` requests one\)"
+    ):
         store.do(cancel, 4711, requested_by="bob")
 
 

@@ -9,11 +9,10 @@ from lease.durations import format_duration
 from ....operations.cancel import Cancellation
 from ....operations.cancel import cancel as cancel_run
 from ....operations.requester import recordable, requester
-from ....text import clean
 from ...answers import write_json
 from ...ask import ask
 from ...options import Database, Json, RunNumber
-from ...screen import screen
+from ...screen import say, screen
 
 
 def cancel(
@@ -33,7 +32,7 @@ def cancel(
     if as_json:
         write_json("cancel", done)
         return
-    screen().print(clean(_sentence(done)), soft_wrap=True)
+    say(screen(), _sentence(done))
 
 
 def _sentence(done: Cancellation) -> str:

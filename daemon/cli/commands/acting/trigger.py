@@ -11,13 +11,12 @@ from sqlalchemy import Connection
 
 from ....operations.requester import recordable, requester
 from ....operations.trigger import trigger as trigger_run
-from ....store.views import NotFound, applications_with, require_application, schedule_names
-from ....text import suggestion
+from ....store.views import NotFound, applications_with, nearest_of, require_application, schedule_names
 from ...answers import write_json
 from ...ask import ask
 from ...failures import Misused
 from ...options import Application, Database, Json
-from ...screen import screen
+from ...screen import say, screen
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +56,7 @@ def trigger(
     if as_json:
         write_json("trigger", TriggerAnswer(run_id=run_id, application=found, schedule=schedule))
         return
-    screen().print(
-        f"run {run_id} of {schedule} ({found}) is waiting for a replica; see: leased show {run_id}", soft_wrap=True
-    )
+    say(screen(), f"run {run_id} of {schedule} ({found}) is waiting for a replica; see `leased show {run_id}`")
 
 
 def _infer(connection: Connection, schedule: str) -> str:
@@ -68,7 +65,7 @@ def _infer(connection: Connection, schedule: str) -> str:
         return found[0]
     if found:
         raise Misused(f'several applications have a schedule "{schedule}": add --application {" or ".join(found)}')
-    raise NotFound(f'there is no schedule "{schedule}"; {suggestion(schedule, schedule_names(connection))}')
+    raise NotFound(f'there is no schedule "{schedule}"; {nearest_of(schedule, schedule_names(connection))}')
 
 
 def _params(text: str | None) -> Mapping[str, Any] | None:

@@ -23,10 +23,10 @@ from ....definitions.values.times import check_timezone
 from ....errors import InvalidInstant, Place
 from ....instants import parse_instant
 from ....service.settings import read_settings
-from ....text import when
+from ....text import number, when
 from ...answers import write_json
 from ...options import File, Json
-from ...screen import add, screen, table
+from ...screen import add, print_sentences, say, screen, table
 from .second_load import SecondLoad
 
 _SHOWN = 3
@@ -120,7 +120,7 @@ def preview_command(
         write_json("preview", PreviewAnswer(expression, zone, after, [Occurrence.of(one) for one in found]))
         return
     in_zone = zone != "UTC"
-    shown = table("UTC", *([zone] if in_zone else []), "remark")
+    shown = table("UTC", *([zone] if in_zone else []), "remark", wraps=("remark",))
     for occurrence in found:
         local = [occurrence.local.isoformat(sep=" ")] if in_zone else []
         add(shown, when(occurrence.instant), *local, occurrence.note)
@@ -144,11 +144,12 @@ def _print(application: Application, found: Sequence[tuple[Schedule, Sequence[Pr
     console = screen()
     console.print(shown)
     for schedule, _, remarks in found:
-        for remark in remarks:
-            console.print(f"{schedule.name}: {remark}", style="yellow", soft_wrap=True)
+        print_sentences(console, (f"{schedule.name}: {remark}" for remark in remarks))
     if application.defaults:
-        console.print(f"defaults: {_said(application.defaults)}", soft_wrap=True)
-    console.print(f"{application.name}: {len(found)} {'schedule' if len(found) == 1 else 'schedules'}, all valid")
+        say(console, f"defaults: {_said(application.defaults)}")
+    say(
+        console, f"{application.name}: {number(len(found))} {'schedule' if len(found) == 1 else 'schedules'}, all valid"
+    )
 
 
 def _said(defaults: Mapping[str, Any]) -> str:

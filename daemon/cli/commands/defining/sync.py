@@ -23,7 +23,7 @@ from ...answers import write_json
 from ...ask import ask_url, prepare
 from ...bring import plan_all_outgoing
 from ...options import Database, File, Json, Revision
-from ...screen import print_sentences, screen
+from ...screen import print_sentences, say, screen
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +116,10 @@ def sync(
     lines = [_line(change, name, would_be) for change, name in changes if change != "unchanged"]
     print_sentences(console, lines[:MOST_LINES], style="none")
     if len(lines) > MOST_LINES:
-        console.print(f"and {number(len(lines) - MOST_LINES)} more changes; --json has them all")
+        say(console, f"and {number(len(lines) - MOST_LINES)} more changes; --json has them all")
     left = len(found.report.unchanged)
     if left:
-        console.print(f"unchanged: {number(left)} {'schedule' if left == 1 else 'schedules'}")
+        say(console, f"unchanged: {number(left)} {'schedule' if left == 1 else 'schedules'}")
 
 
 def _synced(

@@ -11,12 +11,12 @@ from sqlalchemy import Connection
 from ....audit import Promise, Violation, check
 from ....audit.history.tables import BOUNDS, History, Tables, history, read_tables
 from ....store.views import require_application
-from ....text import clean, number, when
+from ....text import number, when
 from ...answers import write_json
 from ...ask import ask
 from ...failures import FAILED
 from ...options import Application, Database, Json
-from ...screen import screen
+from ...screen import print_sentences, say, screen
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -84,13 +84,11 @@ def audit(database: Database = None, application: Application = None, as_json: J
 
 
 def _show(console: "Console", whole: History, found: Sequence[Violation]) -> None:
-    console.print(f"{_checked(whole)}: {_verdict(len(found))}", soft_wrap=True)
-    for violation in found[:SHOWN]:
-        console.print(clean(str(violation)), soft_wrap=True)
+    say(console, f"{_checked(whole)}: {_verdict(len(found))}")
+    print_sentences(console, map(str, found[:SHOWN]), style="none")
     if len(found) > SHOWN:
-        console.print(f"and {number(len(found) - SHOWN)} more; --json has them all")
-    for remark in whole.remarks:
-        console.print(clean(remark), style="dim", soft_wrap=True)
+        say(console, f"and {number(len(found) - SHOWN)} more; --json has them all")
+    print_sentences(console, whole.remarks, style="dim")
 
 
 def _checked(whole: History) -> str:

@@ -15,7 +15,7 @@ from ....text import when
 from ...answers import write_json
 from ...ask import ask
 from ...options import Application, Database, Json
-from ...screen import add, print_sentences, screen, table
+from ...screen import add, print_sentences, say, screen, table
 from .generation_table import DIGEST_SHOWN, run_by, sentences
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def generations(
         return
     console = screen()
     if not found:
-        console.print("There are no generations.")
+        say(console, "There are no generations yet; `leased run FILE` or `leased sync FILE` makes the first.")
         return
     console.print(_table(found))
     print_sentences(console, sentences(beside_each_other(found)))

@@ -14,7 +14,7 @@ from ....text import clean, lasted, number, signal_name, size, when
 from ...answers import write_json
 from ...ask import ask
 from ...options import RUN_STATES, Application, Database, Json, RunNumber, run_state
-from ...screen import Sheet, add, screen, state_cell, table
+from ...screen import Sheet, add, say, screen, state_cell, table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -67,8 +67,22 @@ def runs(
     if as_json:
         write_json("runs", RunsAnswer(found))
         return
+    console = screen()
+    if found:
+        console.print(_table(found))
+    elif schedule or of_state or application:
+        say(console, "There are no such runs; `leased runs` lists those of every schedule, in any state.")
+    else:
+        say(
+            console,
+            "There are no runs yet; one is made when a schedule is due, and `leased trigger SCHEDULE` requests one.",
+        )
+
+
+def _table(found: Sequence[RunLine]) -> Sheet:
     shown = table(
         "run",
+        "application",
         "schedule",
         "scheduled for",
         "state",
@@ -79,13 +93,15 @@ def runs(
         right=("run", "took", "token"),
         wraps=("reason",),
         spare=("token", "took", "started"),
+        unless_one=("application",),
     )
     for run in found:
-        instants = f"{when(run.scheduled_for)} and {run.count - 1} more" if run.count > 1 else when(run.scheduled_for)
+        instants = (
+            f"{when(run.scheduled_for)} and {number(run.count - 1)} more" if run.count > 1 else when(run.scheduled_for)
+        )
         cells = (instants, state_cell(run.state), run.in_words, when(run.started_at), lasted(run.seconds), run.token)
-        add(shown, run.run_id, run.schedule, *cells)
-    console = screen()
-    console.print(shown if found else "There are no such runs.")
+        add(shown, run.run_id, run.application, run.schedule, *cells)
+    return shown
 
 
 def show(
@@ -109,7 +125,7 @@ def _answer(detail: RunDetail) -> ShowAnswer:
 
 def _show(console: "Console", detail: RunDetail) -> None:
     run = detail.run
-    instants = f"{when(run.scheduled_for)} to {when(run.last_scheduled_for)}, {run.count} instants"
+    instants = f"{when(run.scheduled_for)} to {when(run.last_scheduled_for)}, {number(run.count)} instants"
     facts = {
         "run": f"{run.run_id} of {run.schedule} ({run.application})",
         "scheduled for": instants if run.count > 1 else when(run.scheduled_for),
@@ -129,7 +145,7 @@ def _show(console: "Console", detail: RunDetail) -> None:
     }
     for name, value in facts.items():
         if value not in (None, ""):
-            console.print(f"{name:>14}  {clean(str(value))}", soft_wrap=True)
+            say(console, str(value), lead=f"{name:>14}  ")
     if not detail.jobs:
         return
     console.print(_attempts(detail.jobs))

@@ -7,11 +7,11 @@ import typer
 from sqlalchemy import Connection
 
 from ....store.views import Lock, read_locks, require_lease
-from ....text import ago, clean, lasted
+from ....text import ago, lasted
 from ...answers import write_json
 from ...ask import ask
 from ...options import Database, Json
-from ...screen import add, screen, table
+from ...screen import add, say, screen, table
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +44,15 @@ def locks(
         stale = "" if lock.live or lock.holder is None else " (stale)"
         expires = ago(-lock.expires_in) if lock.expires_in is not None else ""
         add(shown, lock.name, lock.token, holder, lasted(lock.held_for), f"{expires}{stale}", lock.run_id)
-    screen().print(shown if found else _none(prefix, free=free), soft_wrap=not found)
+    console = screen()
+    if found:
+        console.print(shown)
+    else:
+        say(console, _none(prefix, free=free))
 
 
 def _none(prefix: str, *, free: bool) -> str:
-    named = f' whose name begins with "{clean(prefix)}"' if prefix else ""
-    return f"There is no lease{named}." if free else f"No lease{named} is held."
+    named = f' whose name begins with "{prefix}"' if prefix else ""
+    if free:
+        return "There is no lease yet; schedules, and programs that take locks, make them."
+    return f"No lease{named} is held; --all lists those that nobody holds."

@@ -13,7 +13,7 @@ from ....text import clean, cut_here
 from ...answers import write_json
 from ...ask import ask, ask_again
 from ...options import Database, RunNumber
-from ...screen import screen, state_style
+from ...screen import say, screen, state_style
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -95,19 +95,19 @@ class _Text:
         if self._of is None:
             far = " so far" if state in UNFINISHED else ""
             hint = "; --follow waits for it" if state == "pending" else ""
-            self._console.print(f"{named} has printed nothing{far} ({state}{hint}).", style="dim", soft_wrap=True)
+            say(self._console, f"{named} has printed nothing{far} ({state}{hint}).", "dim")
         elif follow and self._titled:
-            self._console.print(f"{named}: {state}", style=state_style(state), soft_wrap=True)
+            say(self._console, f"{named}: {state}", state_style(state))
 
     def _write(self, part: OutputPart) -> None:
         if self._of != (part.job, part.attempt):
             self._of = part.job, part.attempt
             self._end_line()
             if self._titled:
-                self._console.print(f"{clean(part.job)}, attempt {part.attempt}:", style="bold", soft_wrap=True)
+                say(self._console, f"{part.job}, attempt {part.attempt}:", "bold")
         if part.cut_bytes:
             self._end_line()
-            self._console.print(cut_here(part.cut_lines, part.cut_bytes), style="dim", soft_wrap=True)
+            say(self._console, cut_here(part.cut_lines, part.cut_bytes), "dim")
         sys.stdout.write(clean(part.text, lines=True))  # as it is: rich would make spaces of tabs
         sys.stdout.flush()
         self._in_line = not part.text.endswith("\n")

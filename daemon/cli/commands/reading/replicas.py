@@ -13,7 +13,7 @@ from ....text import ago, when
 from ...answers import write_json
 from ...ask import ask
 from ...options import Application, Database, Json
-from ...screen import add, screen, state_cell, table
+from ...screen import add, say, screen, state_cell, table
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,11 @@ def replicas(
     for one in found:
         cells = (state_cell(one.state), generation(one), one.version, when(one.started_at), ago(one.seen_ago))
         add(shown, f"{one.host}:{one.pid}", one.application, *cells)
-    screen().print(shown if found else "There are no replicas.")
+    console = screen()
+    if found:
+        console.print(shown)
+    else:
+        say(console, "There are no replicas; `leased run FILE` starts one.")
 
 
 def generation(replica: ReplicaLine) -> str:

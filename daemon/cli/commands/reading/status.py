@@ -78,7 +78,7 @@ def status(
         write_json("status", _answer(overview, wanted, generations, found))
     else:
         listed = wanted if whole or tag or state else needed(overview, found)
-        show_status(screen(), overview, listed, generations, found)
+        show_status(screen(), overview, listed, generations, found, narrowed=bool(tag or state))
     if check and found:
         raise typer.Exit(FAILED)
 

@@ -5,9 +5,9 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from ....operations.generations import GenerationStanding
-from ....store.views import Overview, Problem, RunningRun, ScheduleLine
-from ....text import ago, clean, lasted, number, when
-from ...screen import add, print_sentences, state_cell, table
+from ....store.views import Overview, Problem, ReplicaLine, RunningRun, ScheduleLine, naming
+from ....text import ago, lasted, number, when
+from ...screen import add, print_sentences, say, state_cell, table
 from .generation_table import generation_table, sentences
 
 if TYPE_CHECKING:
@@ -23,40 +23,53 @@ def show_status(
     listed: Sequence[ScheduleLine],
     generations: Sequence[GenerationStanding],
     found: Sequence[Problem],
+    *,
+    narrowed: bool,
 ) -> None:
     """Write the screen; of many schedules first the problems, and then those that are ``listed``."""
     console.print(f"{when(overview.database_time)} by the database's clock", style="dim")
-    if overview.replicas:
-        replicas = table("replica", "application", "state", "since", "last seen", unless_one=("application",))
-        for one in overview.replicas:
-            cells = (state_cell(one.state), when(one.started_at), ago(one.seen_ago))
-            add(replicas, f"{one.host}:{one.pid}", one.application, *cells)
-        console.print(replicas)
+    are_many = len(overview.schedules) > MOST
+    if are_many:
+        _show_problems(console, found)
+    _show_replicas(console, overview.replicas)
     if generations:
         console.print(generation_table(generations))
         print_sentences(console, sentences(generations))
-    if len(overview.schedules) > MOST:
-        _show_problems(console, found)
-        _show_schedules(console, listed)
-        _show_running(console, overview.running)
-        console.print(f"{_counts(overview.schedules)}; --all lists them, --tag and --state some", soft_wrap=True)
-        return
+    if narrowed and not listed:
+        say(console, "There are no such schedules.")
     _show_schedules(console, listed)
     _show_running(console, overview.running)
+    _show_waiting(console, overview)
+    if are_many:
+        say(console, f"{_counts(overview.schedules)}; --all lists them, --tag and --state some")
+    else:
+        _show_problems(console, found)
+
+
+def _show_replicas(console: "Console", found: Sequence[ReplicaLine]) -> None:
+    if found:
+        columns = ("replica", "application", "state", "since", "last seen")
+        replicas = table(*columns, spare=("since",), unless_one=("application",))
+        for one in found:
+            cells = (state_cell(one.state), when(one.started_at), ago(one.seen_ago))
+            add(replicas, f"{one.host}:{one.pid}", one.application, *cells)
+        console.print(replicas)
+
+
+def _show_waiting(console: "Console", overview: Overview) -> None:
     if overview.waiting_count:
-        first = ", ".join(f"{run.schedule} (run {run.run_id} {run.why_text})" for run in overview.waiting[:3])
-        rest = f" and {overview.waiting_count - 3} more" if overview.waiting_count > 3 else ""
-        console.print(clean(f"Waiting: {first}{rest}"), soft_wrap=True)
-    _show_problems(console, found)
+        named = naming(overview)
+        said = [f"run {run.run_id} of {named(run)} {run.why_text or ''}".rstrip() for run in overview.waiting[:3]]
+        said += [f"{number(overview.waiting_count - 3)} more"] if overview.waiting_count > 3 else []
+        say(console, f"Waiting: {'; '.join(said)}", hang=2)
 
 
 def _show_problems(console: "Console", found: Sequence[Problem]) -> None:
-    for problem in found[:MOST]:
-        console.print(clean(f"{problem.kind}: {problem.text}"), style="red", soft_wrap=True)
-    if len(found) > MOST:
-        console.print(f"and {len(found) - MOST:,} more problems; --json has them all", style="red")
+    print_sentences(console, (f"{problem.kind}: {problem.text}" for problem in found[:MOST]), style="red")
+    if left := len(found[MOST:]):
+        say(console, f"and {number(left)} more problem{'' if left == 1 else 's'}; --json has them all", "red")
     if not found:
-        console.print("Nothing is late, stuck or failing.", style="green")
+        say(console, "Nothing is late, stuck or failing.", "green")
 
 
 def needed(overview: Overview, found: Sequence[Problem]) -> Sequence[ScheduleLine]:
@@ -107,14 +120,18 @@ def _show_schedules(console: "Console", found: Sequence[ScheduleLine]) -> None:
 
 def _show_running(console: "Console", found: Sequence[RunningRun]) -> None:
     if found:
-        columns = ("run", "schedule", "job", "progress", "for", "token", "holder")
         shown = table(
-            *columns, right=("run", "for", "token"), wraps=("job", "progress"), spare=("token", "progress", "for")
+            *("run", "application", "schedule", "job", "progress", "for", "token", "holder"),
+            right=("run", "for", "token"),
+            wraps=("job", "progress"),
+            spare=("token", "progress", "for"),
+            unless_one=("application",),
         )
         for run in found:
             job = f"{run.job.job} (attempt {run.job.attempt})" if run.job else "between jobs"
             job += f", cancelled by {run.cancelled_by}" if run.cancelled_by else ""
-            add(shown, run.run_id, run.schedule, job, _progress(run), lasted(run.running_for), run.token, _holder(run))
+            cells = (job, _progress(run), lasted(run.running_for), run.token, _holder(run))
+            add(shown, run.run_id, run.application, run.schedule, *cells)
         console.print(shown)
     print_sentences(console, drains(found))
 
