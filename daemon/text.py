@@ -27,11 +27,14 @@ def units(text: str) -> list[str]:
     return _UNBROKEN.findall(text)
 
 
-def wrapped(text: str, width: int, *, measure: Callable[[str], int] = len) -> list[str]:
-    """Return ``text`` in lines of at most ``width``; only a unit that is longer makes one longer."""
+def wrapped(text: str, width: int, *, hang: int = 0, measure: Callable[[str], int] = len) -> list[str]:
+    """Return ``text`` in lines of at most ``width``, those after the first shorter by ``hang``; only a
+    unit that is longer makes one longer.
+    """
     lines: list[str] = []
     for unit in units(text):
-        if lines and measure(lines[-1]) + 1 + measure(unit) <= width:
+        limit = width if len(lines) == 1 else width - hang
+        if lines and measure(lines[-1]) + 1 + measure(unit) <= limit:
             lines[-1] += f" {unit}"
         else:
             lines.append(unit)

@@ -207,7 +207,7 @@ def say(console: "Console", sentence: str, style: str = "none", *, lead: str = "
     text = clean(sentence)
     lines, indent = [text], " " * (len(lead) or hang)
     if console.is_terminal:
-        lines = wrapped(text, max(_LEAST, console.width - len(indent)), measure=_cells)
+        lines = wrapped(text, max(_LEAST, console.width - len(lead)), hang=hang, measure=_cells)
     console.print(lead + f"\n{indent}".join(lines), style=style, soft_wrap=True)
 
 

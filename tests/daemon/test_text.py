@@ -38,6 +38,12 @@ def test_no_line_ends_within_a_name_an_instant_or_what_is_to_be_typed(text: str,
     assert wrapped(text, width) == lines
 
 
+def test_lines_after_the_first_can_leave_room_for_an_indent() -> None:
+    assert wrapped("one two three four", 7, hang=2) == ["one two", "three", "four"]
+    assert wrapped("one two six", 7, hang=2) == ["one two", "six"]
+    assert wrapped("seven one two", 7, hang=1) == ["seven", "one", "two"]
+
+
 def test_a_long_list_is_cut_off() -> None:
     said = suggestion("colour", [f"schedule-{number:02}" for number in range(50)])
     assert said.startswith("there are schedule-00, schedule-01, ")
