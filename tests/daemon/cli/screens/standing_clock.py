@@ -1,0 +1,52 @@
+"""A clock that stands still where a test has put it, for every statement on SQLite and for every command."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, tzinfo
+from typing import Any, Self
+
+import pytest
+from sqlalchemy import Engine, event
+
+from daemon.instants import parse_instant
+from lease.database.dialects import SQLITE_NOW
+
+STARTED = parse_instant("2026-06-01T00:00:00Z").timestamp()
+"""When the machine of the test was started."""
+
+
+class StandingClock:
+    """The wall clock and the clock since boot, which only the test moves."""
+
+    def __init__(self, instant: str) -> None:
+        self.now = parse_instant(instant)
+
+    def set(self, instant: str) -> None:
+        self.now = parse_instant(instant)
+
+    def boottime(self) -> float:
+        return self.now.timestamp() - STARTED
+
+    def in_statement(self, *call: Any) -> tuple[str, Any]:
+        """Put the time into a statement, in place of SQLite's own."""
+        _connection, _cursor, statement, parameters, *_ = call
+        return statement.replace(SQLITE_NOW, repr(self.now.timestamp())), parameters
+
+
+@contextmanager
+def standing(clock: StandingClock) -> Iterator[None]:
+    """Let everything go by ``clock``."""
+
+    class Told(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return cls.fromtimestamp(clock.now.timestamp(), tz)
+
+    event.listen(Engine, "before_cursor_execute", clock.in_statement, retval=True)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("lease.database.dialects.boottime", clock.boottime)
+            patch.setattr("daemon.cli.commands.defining.check.datetime", Told)
+            yield
+    finally:
+        event.remove(Engine, "before_cursor_execute", clock.in_statement)

@@ -1,0 +1,205 @@
+"""Every command at 80 columns, with NO_COLOR, in a pipe and as JSON; of no schedule, of one and of thousands."""
+
+import fcntl
+import json
+import os
+import pty
+import shutil
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Self
+
+import jsonschema
+import pytest
+
+from daemon.cli.answers import name_of
+from daemon.cli.app import COMMANDS
+from daemon.store.migrations.state import REVISIONS
+from tests.daemon.cli.test_answers import closed
+from tests.support.waiting import LIMIT
+
+from . import worlds
+from .kept import compare, kept_as, keys, shortened, without_the_number
+from .standing_clock import StandingClock, standing
+from .ways import COLOURS, COLUMNS, WAYS, Shown, Way, call, named, plain
+
+pytestmark = pytest.mark.usefixtures("passing_seconds")
+COUNT = int(os.environ.get("LEASED_TEST_SCHEDULES", "1000")) + 100
+"""So that what is a few less has as many digits."""
+ROOT = Path(__file__).parents[4]
+PUBLISHED = ROOT / "docs" / "reference" / "schemas"
+NONE, ONE, MANY = "no schedule", "one schedule", "thousands"
+WORLDS: dict[str, Callable[[worlds.World], None]] = {
+    NONE: worlds.nothing,
+    ONE: worlds.one,
+    MANY: lambda world: worlds.many(world, COUNT),
+}
+NIGHT = ("--timezone", "Europe/Berlin", "--from", "2026-03-27T12:00:00Z", "--count", "3")
+SCREENS: dict[str, tuple[str, ...]] = {
+    "status": ("status",),
+    "status-all": ("status", "--all"),
+    "status-of-state": ("status", "--state", "pending"),
+    "status-of-tag": ("status", "--tag", "money"),
+    "runs": ("runs",),
+    "runs-of-state": ("runs", "--state", "failed", "--limit", "5"),
+    "runs-of-schedule": ("runs", "refresh-exchange-rates", "--limit", "2"),
+    "show-failed": ("show", "2"),
+    "show-running": ("show", "8"),
+    "show-pending": ("show", "9"),
+    "logs": ("logs", "1"),
+    "logs-of-nothing": ("logs", "9"),
+    "locks": ("locks",),
+    "locks-all": ("locks", "--all"),
+    "locks-of-prefix": ("locks", "run/office"),
+    "replicas": ("replicas",),
+    "generations": ("generations",),
+    "audit": ("audit",),
+    "preview": ("preview", "30 2 * * *", *NIGHT),
+    "check": ("check", "FILE"),
+    "sync-dry-run": ("sync", "FILE", "--dry-run"),
+    "sync": ("sync", "new.py"),
+    "trigger": ("trigger", "refresh-exchange-rates", "--by", "ada@laptop"),
+    "cancel-running": ("cancel", "8", "--by", "ada@laptop"),
+    "cancel-pending": ("cancel", "9", "--by", "ada@laptop", "--why", "not needed any more"),
+    "db-current": ("db", "current"),
+    "db-upgrade": ("db", "upgrade"),
+    "db-restored": ("db", "restored"),
+    "db-restored-force": ("db", "restored", "--force"),
+}
+LONG = {"schema": ("schema",), "schema-of-answer": ("schema", "status"), "db-sql": ("db", "sql")}
+"""What is no screen but a document, and is kept elsewhere."""
+FILES = {NONE: "empty.py", ONE: "one.py", MANY: "many.py"}
+WITHOUT_JSON = {"db-upgrade"}
+
+
+class OneLoad:
+    """What `leased check` has instead of a second load, which takes a process."""
+
+    def __init__(self, _file: str) -> None: ...
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None: ...
+
+    def refuse_different(self, _application: object) -> None: ...
+
+
+class Database:
+    """A database of a world, in a folder of its own; each call finds it as it was made."""
+
+    def __init__(self, name: str, folder: Path, clock: StandingClock) -> None:
+        self.name = name
+        self._clock = clock
+        self._folder = folder
+        (folder / "made").mkdir(parents=True)
+        os.chdir(folder / "made")
+        Path("empty.py").write_text('from daemon import Schedules\nschedules = Schedules("shop")\n')
+        Path("new.py").write_text(worlds.ONE.replace("refresh", "load"))
+        world = worlds.World(clock)
+        WORLDS[name](world)
+        world.store.engine.dispose()
+        self._at = clock.now
+
+    def call(self, way: Way, arguments: tuple[str, ...]) -> Shown:
+        self._clock.now = self._at
+        again = self._folder / "again"
+        shutil.rmtree(again, ignore_errors=True)
+        shutil.copytree(self._folder / "made", again)
+        os.chdir(again)
+        return call(way, [FILES[self.name] if each == "FILE" else each for each in arguments])
+
+
+@pytest.fixture(scope="module")
+def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Database]]:
+    before, path = Path.cwd(), list(sys.path)
+    clock = StandingClock(worlds.NOON)
+    folder = tmp_path_factory.mktemp("screens")
+    with pytest.MonkeyPatch.context() as patch, standing(clock):
+        patch.setattr("daemon.cli.commands.db.describe", lambda _: worlds.URL)
+        patch.setattr("daemon.cli.commands.defining.check.SecondLoad", OneLoad)
+        for variable in [name for name in os.environ if name.startswith("LEASED_")]:
+            patch.delenv(variable)
+        yield [Database(name, folder / name.replace(" ", "-"), clock) for name in WORLDS]
+    os.chdir(before)
+    sys.path[:] = path
+
+
+def without_the_revision(text: str) -> str:
+    return text.replace(f"leased.db: {REVISIONS[-1]}", "leased.db: {revision}")
+
+
+@pytest.mark.parametrize("name", SCREENS)
+def test_a_screen_is_as_it_is_kept(name: str, databases: list[Database]) -> None:
+    parts: dict[tuple[str, Way], str] = {}
+    for database in databases:
+        shown = {way: database.call(way, SCREENS[name]) for way in WAYS}
+        coloured, no_color, piped = (shown[way].text for way in WAYS)
+        assert plain(coloured) == no_color, "with NO_COLOR there is the same text, and nothing else"
+        assert "\x1b" not in no_color + piped
+        assert max(map(len, no_color.splitlines())) <= COLUMNS
+        assert [line for line in no_color.splitlines() if line != line.rstrip()] == []
+        for way, screen in shown.items():
+            text = shortened(without_the_revision(named(screen.text)))
+            parts[database.name, way] = without_the_number(text, COUNT) if database.name == MANY else text
+    compare(name, kept_as(SCREENS[name], parts))
+
+
+@pytest.mark.parametrize("name", sorted(SCREENS.keys() - WITHOUT_JSON))
+def test_as_json_it_is_in_the_published_schema_and_its_keys_are_kept(name: str, databases: list[Database]) -> None:
+    parts: dict[tuple[str, Way], str] = {}
+    for database in databases:
+        piped = database.call("in a pipe", (*SCREENS[name], "--json"))
+        if database.name == ONE:
+            assert piped == database.call("at a terminal", (*SCREENS[name], "--json")), "it is the same document"
+        if piped.out:
+            document = json.loads(piped.out)
+            answer = "db-" + SCREENS[name][1] if SCREENS[name][0] == "db" else SCREENS[name][0]
+            jsonschema.validate(document, closed(json.loads((PUBLISHED / f"{answer}.json").read_text())))
+            assert document["schema"] == name_of(answer)
+        else:
+            document = json.loads(piped.err)
+        parts[database.name, "in a pipe"] = "".join(f"{key}\n" for key in keys(document))
+    compare(f"{name}.json", kept_as((*SCREENS[name], "--json"), parts))
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_a_document_is_the_same_in_every_way(name: str, databases: list[Database]) -> None:
+    shown = [databases[0].call(way, LONG[name]) for way in WAYS]
+    assert shown[0] == shown[1] == shown[2]
+    assert "\x1b" not in shown[0].text
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_help_is_wider_than_the_terminal(command: str) -> None:
+    shown = call("at a terminal", (command, "--help"))
+    assert max(map(len, shown.text.splitlines())) <= COLUMNS
+
+
+@pytest.mark.usefixtures("processes")
+def test_at_a_real_terminal_it_is_the_same() -> None:
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, COLUMNS, 0, 0))
+    environment = {name: value for name, value in os.environ.items() if name not in {*COLOURS, "COLUMNS"}}
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "leased", *SCREENS["preview"]],
+        env={**environment, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color"},
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=theirs,
+        timeout=LIMIT,
+        check=False,
+    )
+    os.close(theirs)
+    with os.fdopen(ours, "rb", buffering=0) as terminal:
+        written = terminal.read(65_536).decode()
+    assert (done.returncode, written.replace("\r\n", "\n")) == (0, call("at a terminal", SCREENS["preview"]).out)
+
+
+def test_every_command_is_shown() -> None:
+    of_screens = {arguments[0] for arguments in (*SCREENS.values(), *LONG.values())}
+    assert of_screens == set(COMMANDS) - {"run"}, "what `leased run` shows is in test_progress.py"
