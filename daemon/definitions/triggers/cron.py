@@ -12,6 +12,7 @@ from croniter import CroniterError, croniter
 from ...errors import InvalidCron
 from .days import Day, DaysOfMonth, DaysOfWeek
 from .fields import FIELDS, SECOND, FieldText, read_field
+from .lines import belongs_elsewhere
 
 ALIASES = {
     "@hourly": "0 * * * *",
@@ -24,7 +25,8 @@ ALIASES = {
 }
 _LONGEST_PAUSE = 60
 """Years. 29 February falls on a given day of the week at least once in 40."""
-_LENGTHS = ((31,), (28, 29), (31,), (30,), (31,), (30,), (31,), (31,), (30,), (31,), (30,), (31,))
+LENGTHS = ((31,), (28, 29), (31,), (30,), (31,), (30,), (31,), (31,), (30,), (31,), (30,), (31,))
+"""How many days each month may have."""
 
 Times = tuple[int, ...]
 """Seconds of a day, in order."""
@@ -72,7 +74,7 @@ class Pattern:
         dates = frozenset(
             (month, day)
             for month in self.months
-            for length in _LENGTHS[month - 1]
+            for length in LENGTHS[month - 1]
             for number in range(1, length + 1)
             for weekday in range(7)
             if self._matches_day(day := Day(number, weekday, length))
@@ -111,13 +113,10 @@ def parse(expression: str) -> Pattern:
 
 def _split(expression: str) -> list[str]:
     """Return the six fields, seconds first."""
-    text = expression.strip()
-    if text.startswith("@"):
-        if text.lower() not in ALIASES:
-            why = " is an event, not a time" if text.lower() == "@reboot" else " is not known"
-            raise InvalidCron(f'"{expression}"{why}; use one of {", ".join(ALIASES)}')
-        text = ALIASES[text.lower()]
-    fields = text.split()
+    if remedy := belongs_elsewhere(expression, tuple(ALIASES)):
+        raise InvalidCron(f'"{expression}": {remedy}')
+    text = expression.strip().lower()
+    fields = ALIASES[text].split() if text in ALIASES else expression.split()
     if len(fields) == len(FIELDS):
         return ["0", *fields]
     if len(fields) == len(FIELDS) + 1:

@@ -9,6 +9,7 @@ from .days import LAST
 _PART = re.compile(r"(?:\*|(?P<low>\d+|[a-z]{3})(?:-(?P<high>\d+|[a-z]{3}))?)(?:/(?P<step>\d+))?", re.ASCII)
 _DAY_OF_MONTH = re.compile(r"l|lw|(?P<nearest>\d+)w", re.ASCII)
 _DAY_OF_WEEK = re.compile(r"(?P<day>\d+|[a-z]{3})(?:l|#(?P<number>\d+))", re.ASCII)
+_WORD = re.compile("[a-z]+")
 _WEEKS = (1, 5)
 _SUNDAY = 7
 _SUPPORTED = "numbers, names, *, ranges, steps and lists are supported"
@@ -95,12 +96,13 @@ def _plain(expression: str, of: Field, part: str) -> str:
     """Return a number, a range, a step or a star as croniter reads it as we mean it."""
     match = _PART.fullmatch(part.lower())
     if match is None:
-        raise InvalidCron(f'"{expression}": "{part}" is not supported in the field {of.name}; {_SUPPORTED}{of.also}')
+        known = _written_out(of, part) or f"{_SUPPORTED}{of.also}"
+        raise InvalidCron(f'"{expression}": "{part}" is not supported in the field {of.name}; {known}')
     low, high, step = match.group("low", "high", "step")
     if step is not None and not 0 < int(step) <= of.last - of.first:
+        remedy = "write 1 or more" if int(step) == 0 else "a longer interval is written with `every`"
         raise InvalidCron(
-            f'"{expression}": the step {step} does not fit into the field {of.name} ({of.first} to {of.last}); '
-            "a longer interval is written with `every`"
+            f'"{expression}": the step {step} does not fit into the field {of.name} ({of.first} to {of.last}); {remedy}'
         )
     bounds = [_number(expression, of, value) for value in (low, high) if value is not None]
     if len(bounds) < 2:
@@ -116,6 +118,14 @@ def _plain(expression: str, of: Field, part: str) -> str:
             f'if it is to go on from {of.last} to {of.first}, write "{over}"'
         )
     return f"{start}-{end}{f'/{step}' if step else ''}"
+
+
+def _written_out(of: Field, part: str) -> str | None:
+    """Return what to write for a part with names that are not cut to three letters."""
+    short = _WORD.sub(lambda word: word[0][:3], part.lower())
+    if short == part.lower() or not any(word in of.names for word in _WORD.findall(short)):
+        return None
+    return f'names have three letters: write "{short}"' if _PART.fullmatch(short) else None
 
 
 def _range(of: Field, start: int, end: int) -> tuple[int, int]:
