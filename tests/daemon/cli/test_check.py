@@ -1,5 +1,6 @@
 """What `leased check` remarks, and what `leased preview` prints, without a run."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,34 @@ def test_utc_is_named_where_a_cron_schedule_has_no_time_zone() -> None:
     assert remarks(timezone="UTC") == []
     assert remarks(defaults={"timezone": "UTC"}) == []
     assert remarks(cron=None, every="1h") == []
+
+
+EITHER = "day of month and day of week are both set, so it is due when either matches"
+
+
+@pytest.mark.parametrize(
+    ("cron", "remark"),
+    [
+        ("0 9 1-7 * mon", EITHER),
+        ("0 0 13 * 5", EITHER),
+        ("0 0 */2 * 5", None),
+        ("0 0 * * mon#1", None),
+        ("0 0 31 * *", "a month without a day 31 is passed over; the last day of each month is written as L"),
+        ("0 0 30,31 1,2 *", "a month without a day 30 is passed over"),
+        ("0 0 29,L * *", None),
+        ("0 0 28-31 * *", None),
+        ("0 0 31 1,3,12 *", None),
+        ("0 0 29 2 *", None),
+        ("0 0 31W 2-4 *", None),
+    ],
+)
+def test_days_that_may_mean_something_else_are_remarked_on(leased: Leased, cron: str, remark: str | None) -> None:
+    found = remarks(cron=cron, timezone="UTC")
+    assert len(found) == (remark is not None)
+    assert all(one.startswith(str(remark)) for one in found)
+    answer = leased("preview", cron, "--count", "1")
+    assert answer.out.splitlines()[3:] == found
+    assert json.loads(leased("preview", cron, "--json").out)["remarks"] == found
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from ....definitions.job import Job
 from ....definitions.preview import Preview, preview, preview_schedule
 from ....definitions.schedule import SHORTEST_INTERVAL, Schedule
 from ....definitions.sources.load import load
+from ....definitions.triggers.surprises import surprises
 from ....definitions.triggers.trigger import At, Cron, Every, Trigger
 from ....definitions.values.durations import check_duration
 from ....definitions.values.refusal import refused_at
@@ -81,6 +82,7 @@ class PreviewAnswer:
     timezone: str
     after: datetime
     items: list[Occurrence]
+    remarks: list[str]
 
 
 def check(file: File, as_json: Json = False) -> None:
@@ -115,16 +117,21 @@ def preview_command(
     with refused_at(Place(field="--timezone")):
         zone = check_timezone(timezone)
     after = datetime.now(UTC) if start is None else parse_instant(start)
-    found = preview(_trigger(expression), zone, after, count)
+    trigger = _trigger(expression)
+    found = preview(trigger, zone, after, count)
+    remarks = list(surprises(trigger.expression)) if isinstance(trigger, Cron) else []
     if as_json:
-        write_json("preview", PreviewAnswer(expression, zone, after, [Occurrence.of(one) for one in found]))
+        write_json("preview", PreviewAnswer(expression, zone, after, [Occurrence.of(one) for one in found], remarks))
         return
     in_zone = zone != "UTC"
     shown = table("UTC", *([zone] if in_zone else []), "remark", wraps=("remark",))
     for occurrence in found:
         local = [occurrence.local.isoformat(sep=" ")] if in_zone else []
         add(shown, when(occurrence.instant), *local, occurrence.note)
-    screen().print(shown)
+    console = screen()
+    console.print(shown)
+    for remark in remarks:
+        console.print(remark, style="yellow", soft_wrap=True)
 
 
 def _print(application: Application, found: Sequence[tuple[Schedule, Sequence[Preview], list[str]]]) -> None:
@@ -177,6 +184,7 @@ def _trigger(expression: str) -> Trigger:
 
 def _remarks(schedule: Schedule, now: datetime, folder: Path) -> list[str]:
     remarks = ["no timezone: UTC"] if schedule.cron is not None and not schedule.says("timezone") else []
+    remarks += surprises(schedule.cron) if schedule.cron is not None else []
     remarks += [remark for job in schedule.jobs for remark in _job_remarks(schedule, job)]
     remarks += [
         f"job {job.name} is to run in {job.cwd}, but there is no such folder on this machine"
