@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from sqlalchemy import URL
 
@@ -16,6 +17,19 @@ _GRANTS = {
     "schema": "GRANT USAGE ON SCHEMA {schema}",
 }
 """The statement that grants what this library needs, by the kind of thing that PostgreSQL says it lacks."""
+
+
+_AT_FIRST_CONTACT = (
+    (
+        r"password authentication failed|no password supplied|role \".*\" does not exist",
+        "check the user and the password in its URL, where an @ is written as %40",
+    ),
+    (r"database \".*\" does not exist", "create it, or correct its name in the URL"),
+    (r"Connection refused|Connect call failed", "start its server, or correct host and port in the URL"),
+    (r"failed to resolve host|could not translate host name", "correct the host in its URL"),
+    ("^file is not a database", "it is another file; name one of leased's, or one that is not there yet"),
+)
+"""What a driver says whose server or file was never reached, and what helps; psycopg has no code for it."""
 
 
 def sqlstate(error: BaseException) -> str | None:
@@ -63,7 +77,9 @@ def explain(error: BaseException, url: URL) -> LeaseError:
 
 
 def _remedy(error: BaseException, said: str, url: URL) -> str:
-    """Return what helps against a missing right, or a database that takes no writes; mostly nothing."""
+    """Return what helps where that is known: at first contact, against a missing right, or where a
+    database takes no writes.
+    """
     if sqlstate(error) == "42501":  # insufficient_privilege
         kind = next((kind for kind in _GRANTS if f"for {kind} " in said), None)
         schema = url.query.get("schema", SCHEMA)
@@ -73,7 +89,17 @@ def _remedy(error: BaseException, said: str, url: URL) -> str:
         return "; it is a standby, or set to be read-only: use the URL of the primary"
     if said.startswith("attempt to write a readonly database"):
         return "; this user may not write to the file, or not to its folder"
-    return ""
+    if said.startswith("unable to open database file") and url.database:
+        return f"; {_why_not_opened(Path(url.database))}"
+    return next((f"; {remedy}" for pattern, remedy in _AT_FIRST_CONTACT if re.search(pattern, said)), "")
+
+
+def _why_not_opened(file: Path) -> str:
+    if file.is_dir():
+        return "it is a folder; name a file in it"
+    if not file.absolute().parent.is_dir():
+        return f"there is no folder {file.absolute().parent}; create it, or correct the path"
+    return "this user may not open the file, or not write to its folder"
 
 
 def _quoted(name: str | None) -> str:

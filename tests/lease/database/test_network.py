@@ -8,12 +8,13 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 import lease
 from lease import LeaseLost, LeaseNotAcquired, LeaseTiming, LossKind, StoreUnavailable, events
 from lease.clock import boottime
 from lease.database.connections import route_to
+from lease.database.driver_errors import explain
 from lease.database.listener import ReleaseListener
 from lease.database.opening import open_database
 from tests.lease.stores import SHORT, Recorder, Tables, until
@@ -254,8 +255,12 @@ def test_a_client_on_an_unreachable_database_says_so_in_one_sentence(postgres_ur
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda url: url.replace("a-secret-of-the-tests", "wrong"), "password authentication failed"),
-        (lambda url: url.rpartition("/")[0] + "/missing", 'database "missing" does not exist'),
+        (lambda url: url.replace("a-secret-of-the-tests", "wrong"), "; check the user and the password in its URL"),
+        (lambda url: url.rpartition("/")[0] + "/missing", 'database "missing" does not exist; create it'),
+        (
+            lambda url: re.sub(r"@[^/]+/", "@127.0.0.1:1/", url),
+            "; start its server, or correct host and port in the URL",
+        ),
     ],
 )
 def test_an_address_that_is_wrong_is_told_in_one_sentence(
@@ -269,6 +274,14 @@ def test_an_address_that_is_wrong_is_told_in_one_sentence(
     assert "\n" not in str(refused.value)
     assert "a-secret-of-the-tests" not in str(refused.value)
     assert "wrong@" not in str(refused.value)
+
+
+def test_a_host_that_has_no_address_is_told_with_the_remedy() -> None:
+    refused = explain(
+        OSError("failed to resolve host 'nowhere': [Errno -2] Name or service not known"),
+        make_url("postgresql://nowhere/a"),
+    )
+    assert str(refused).endswith("Name or service not known; correct the host in its URL")
 
 
 def test_a_role_without_rights_on_the_table_is_told_so_in_one_sentence(tables: Tables, postgres_url: str) -> None:

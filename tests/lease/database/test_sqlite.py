@@ -407,18 +407,21 @@ def refusal(url: str) -> str:
 
 
 def test_a_file_in_a_missing_folder_is_told_in_one_sentence(tmp_path: Path) -> None:
-    assert "unable to open database file" in refusal(f"sqlite:///{tmp_path}/missing/leased.db")
+    said = refusal(f"sqlite:///{tmp_path}/missing/leased.db")
+    assert said.endswith(
+        f"unable to open database file; there is no folder {tmp_path}/missing; create it, or correct the path"
+    )
 
 
 def test_a_file_that_is_no_database_is_told_in_one_sentence_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("dear diary " * 1_000)
-    assert "file is not a database" in refusal(f"sqlite:///{path}")
+    assert "file is not a database; it is another file; name one of leased's" in refusal(f"sqlite:///{path}")
     assert path.read_text() == "dear diary " * 1_000
 
 
 def test_a_folder_is_told_in_one_sentence(tmp_path: Path) -> None:
-    assert "unable to open database file" in refusal(f"sqlite:///{tmp_path}")
+    assert refusal(f"sqlite:///{tmp_path}").endswith("unable to open database file; it is a folder; name a file in it")
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
@@ -435,6 +438,9 @@ def test_a_file_that_may_not_be_written_is_told_in_one_sentence(sqlite_url: str)
         folder.chmod(0o755)
         shutil.rmtree(folder)
     assert "readonly" in said or "unable to open" in said
+    assert (
+        said.endswith("; this user may not write to the file, or not to its folder") or "may not open the file" in said
+    )
 
 
 def in_child(work: Callable[[], str]) -> str:
