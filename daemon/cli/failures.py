@@ -32,6 +32,14 @@ DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 
 _NEGATIVE = re.compile(r"No such option: (-\d+)")
+_WORDS = (
+    (re.compile(r"Input should be a valid integer.*"), "it is not a whole number"),
+    (re.compile(r"Input should be greater than or equal to (\d+)"), r"write \1 or more"),
+    (re.compile(r"Input should be less than or equal to (\d+)"), r"write \1 or less"),
+    (re.compile(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)"), r"there is no place for: \1"),
+)
+"""What the framework says, and how we say it."""
+_WITH_A_REMEDY = ("Did you mean", "Possible options", "write ")
 
 
 class Misused(DaemonError):
@@ -75,13 +83,24 @@ class ErrorReport:
 
 def failure(error: Exception) -> ErrorReport:
     """Return the report of an error that is `EXPECTED`."""
-    message = error.format_message() if isinstance(error, typer.TyperException) else str(error)
+    message = _usage(error) if isinstance(error, typer.TyperException) else str(error)
     if number := _NEGATIVE.fullmatch(message):
         message = f'"{number[1]}" begins like an option, and no number here is less than 0'
     for type_, kind, status in _KINDS:
         if isinstance(error, type_):
             return ErrorReport(" ".join(message.split()), kind, status)
     return ErrorReport(" ".join(message.split()), "failed", FAILED)
+
+
+def _usage(error: typer.TyperException) -> str:
+    """Return the framework's sentence about a mistake of usage, with a remedy."""
+    message = error.format_message()
+    for theirs, ours in _WORDS:
+        message = theirs.sub(ours, message)
+    command = getattr(getattr(error, "ctx", None), "command_path", None)
+    if command is None or _NEGATIVE.fullmatch(message) or any(known in message for known in _WITH_A_REMEDY):
+        return message
+    return f"{message.rstrip('.')}; see `{command} --help`"
 
 
 def report(message: str, kind: str, *, as_json: bool, what: str = "error") -> None:

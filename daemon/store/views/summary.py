@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from ...states import JobState, RunState
-from .history import JobRunLine, read_run
+from .history import JobRunLine, RunDetail, read_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class Summary:
     seconds: float | None
     token: int | None
     holder: str | None
+    """For people, ``host:pid``; its id where that is not known any more."""
 
 
 def summary(connection: Connection, run_id: int) -> Summary:
@@ -54,8 +55,15 @@ def summary(connection: Connection, run_id: int) -> Summary:
         jobs=tuple(_job(attempts) for attempts in by_job.values()),
         seconds=run.seconds,
         token=run.token if run.token is not None or last is None else last.token,
-        holder=run.holder if run.holder is not None or last is None else last.holder,
+        holder=_holder(detail),
     )
+
+
+def _holder(detail: RunDetail) -> str | None:
+    """Return who had the run last."""
+    if detail.run.holder is not None or not detail.jobs:
+        return detail.replica or detail.run.holder
+    return detail.jobs[-1].replica or detail.jobs[-1].holder
 
 
 def _job(attempts: list[JobRunLine]) -> JobSummary:

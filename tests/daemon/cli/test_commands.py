@@ -308,12 +308,16 @@ def test_of_many_schedules_status_shows_the_problems_and_counts(leased: Leased, 
     assert len(leased("status", "--json").document["items"]) == 60
 
 
+def leased_name(process: Leased, run: int) -> str:
+    return str(process("show", str(run), "--json").document["replica"])
+
+
 def test_a_run_until_idle_ends_with_a_summary(process: Leased) -> None:
     answer = process("run", "shop.py", "--now", "nightly", "--until-idle", "--no-web")
     assert answer.status == 0, answer.err
     lines = answer.out.splitlines()
     assert lines[-1].startswith("nightly: succeeded in ")
-    assert ", run 1, token 1, holder " in lines[-1]
+    assert lines[-1].endswith(f", run 1, token 1, holder {leased_name(process, 1)}"), "as leased show names it"
     zones = next(line for line in lines if line.startswith("zones ") and "succeeded" in line)
     assert zones.split()[:3] == ["zones", "succeeded", "598"]
     assert zones.endswith("all zones")

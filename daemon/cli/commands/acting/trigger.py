@@ -18,6 +18,11 @@ from ...failures import Misused
 from ...options import Application, Database, Json
 from ...screen import say, screen
 
+_EXAMPLE = "an example of a JSON object: '{\"customer\": 7}'"
+_PARAMS_HELP = (
+    "Parameters of the run, put over those of the schedule by their names: a JSON object, or @FILE that holds one."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class TriggerAnswer:
@@ -35,9 +40,7 @@ def trigger(
     by: Annotated[
         str | None, typer.Option(metavar="WHO", help="Who requests it; by default the user and the host.")
     ] = None,
-    params: Annotated[
-        str | None, typer.Option(metavar="JSON", help="Parameters of the run: a JSON object, or @FILE that holds one.")
-    ] = None,
+    params: Annotated[str | None, typer.Option(metavar="JSON", help=_PARAMS_HELP)] = None,
     database: Database = None,
     as_json: Json = False,
 ) -> None:
@@ -74,9 +77,9 @@ def _params(text: str | None) -> Mapping[str, Any] | None:
     try:
         given = json.loads(Path(text[1:]).read_text() if text.startswith("@") else text)
     except OSError as error:
-        raise Misused(f"--params {text} cannot be read: {error.strerror}") from None
+        raise Misused(f"--params {text} cannot be read: {error.strerror}; write @ and the path of a file") from None
     except ValueError as error:
-        raise Misused(f"--params is not valid JSON: {error}") from None
+        raise Misused(f"--params is not valid JSON: {error}; {_EXAMPLE}") from None
     if not isinstance(given, dict):
-        raise Misused("--params is not a JSON object; an example of one: '{\"customer\": 7}'")
+        raise Misused(f"--params is not a JSON object; {_EXAMPLE}")
     return given
