@@ -90,9 +90,12 @@ class KillAll(SiteFault):
         return True
 
     def stop(self) -> None:
-        for slot in self._slots:
-            self.scene.fleet.relaunch(slot)
-            slot.busy.release()
+        try:
+            for slot in self._slots:
+                self.scene.fleet.relaunch(slot)
+        finally:  # or an error here would let the other lanes wait for ever
+            for slot in self._slots:
+                slot.busy.release()
 
 
 class KillSupervisor(SlotFault):
