@@ -19,6 +19,8 @@ from .processes import Spawned
 from .releases import LAST, RELEASE
 
 APPLICATION = Path(__file__).with_name("application.py")
+LONGEST_START = 240.0
+"""Seconds within which a replica is up: each start that finds no database takes some, and faults of that go on meanwhile."""
 
 
 @dataclass
@@ -114,7 +116,11 @@ class Fleet:
 
     def up(self, slot: Slot) -> None:
         """Wait until its replica claims; restart one that ends because the database is away."""
-        wait_until(lambda: slot.replica is not None and slot.replica.said(": generation "), f"{slot.name} is up")
+
+        def is_up() -> bool:
+            return slot.replica is not None and bool(slot.replica.said(": generation "))
+
+        wait_until(is_up, f"{slot.name} is up", limit=LONGEST_START)
 
     def command(self, *arguments: str, release: int = LAST) -> Told:
         """Run a command of `leased`, which may name the application's file, to its end."""
