@@ -51,13 +51,24 @@ class BackgroundLoop:
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         try:
-            self._loop.run_forever()
+            self._run_until_stopped()
             with self._guard:
                 self._over = True
             self._loop.run_until_complete(_end_tasks(self._loop))
         finally:
             self._loop.close()
             self._refuse_what_is_open()
+
+    def _run_until_stopped(self) -> None:
+        """Run the loop until `stop`, also when what runs in it stops it, or raises out of it what asyncio lets
+        pass: of an exit in one task, all others would never end, and a lease be renewed for ever.
+        """
+        while not self._stopping:
+            try:
+                self._loop.run_forever()
+            except BaseException as error:
+                if isinstance(error, Exception):  # the loop itself is broken
+                    raise
 
     def submit(self, work: Callable[[], Coroutine[Any, Any, T]], patience: float | None = 0.0) -> "Future[T]":
         """Begin ``work()`` in this loop. Cancelling the future cancels it; if the loop ends before, the

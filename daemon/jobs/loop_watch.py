@@ -79,8 +79,9 @@ class LoopWatch:
         """Start the watch over the loop in which this runs."""
         self._ident = threading.get_ident()
         loop = asyncio.get_running_loop()
-        self._thread = threading.Thread(target=self._watch, args=[loop], name="leased-tasks-watch", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._watch, args=[loop], name="leased-tasks-watch", daemon=True)
+        thread.start()
+        self._thread = thread
 
     def end(self) -> None:
         """End the watch, before its loop ends."""

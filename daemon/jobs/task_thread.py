@@ -34,12 +34,21 @@ class TaskThread:
         """Start ``function(argument)`` in the thread; ``subject`` says which job it is."""
         with self._lock:
             if self._loop is None:
-                self._loop = BackgroundLoop("leased-tasks")
-                self._loop.submit(self._watch.begin)
+                self._loop = self._watched_loop()
         self._count(1)
         started = StartedTask(self._loop, self._watch, Watched(function, subject), argument)
         started.ended.add_done_callback(lambda _: self._count(-1))
         return started
+
+    def _watched_loop(self) -> BackgroundLoop:
+        """Return a loop with its watch; raises `RuntimeError` where the system has no thread left for either."""
+        loop = BackgroundLoop("leased-tasks")
+        try:
+            loop.submit(self._watch.begin).result()
+        except RuntimeError:
+            loop.stop()
+            raise
+        return loop
 
     def age(self) -> float:
         """Return for how many seconds the loop has been blocked."""
@@ -116,5 +125,5 @@ class StartedTask:
         CURRENT.set(self._job)
         self._task = asyncio.get_running_loop().create_task(whole())
         await asyncio.wait({self._task})
-        cancelled = asyncio.CancelledError() if self._task.cancelled() else None
-        self.ended.set_result(cancelled or self._task.exception() or self._task.result())
+        error = asyncio.CancelledError() if self._task.cancelled() else self._task.exception()
+        self.ended.set_result(self._task.result() if error is None else error)  # an error may be false
