@@ -23,6 +23,12 @@ from .task_thread import StartedTask, TaskThread
 
 _FRAMES = 12
 """How many frames of a traceback are kept, the last ones."""
+_MOST_WAITING = 200
+"""How much of what a thread logs and reports may wait for the replica's event loop. Then the thread waits
+too, as a process does for its pipe: threads in a hurry would keep the loop from all else.
+"""
+_LONGEST_WAIT = 1.0
+"""Seconds. A loop that is away for longer holds up no job."""
 
 
 class _InsideAttempt:
@@ -114,6 +120,7 @@ class ThreadAttempt(_InsideAttempt):
         self._run = self._given(Run, brief)
         self._name = f"leased-job-{job.name}"
         self._ended: Future[BaseException | None] = Future()
+        self._room = threading.Semaphore(_MOST_WAITING)
 
     async def go(self) -> None:
         threading.Thread(target=self._call, name=self._name, daemon=True).start()
@@ -133,6 +140,16 @@ class ThreadAttempt(_InsideAttempt):
 
     def blocks(self) -> bool:
         return False
+
+    def _here(self, call: Callable[..., None], argument: object) -> None:
+        took = self._room.acquire(timeout=_LONGEST_WAIT)
+        super()._here(self._taken, (call, argument, took))
+
+    def _taken(self, what: tuple[Callable[[object], None], object, bool]) -> None:
+        call, argument, took = what
+        if took:
+            self._room.release()
+        call(argument)
 
     def _call(self) -> None:
         error: BaseException | None = None
