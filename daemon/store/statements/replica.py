@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, null, select, update
+from sqlalchemy import ColumnElement, Connection, Row, case, delete, null, select, update
 
 from lease.database.dialects import insert_missing, later, now, seconds_between
 
@@ -29,8 +29,15 @@ def living_of(connection: Connection, boot_id: str, pid_namespace: str) -> list[
 
 
 def touch(connection: Connection, holder: str, state: ReplicaState, blocked: str | None = None) -> int:
-    """Record that a replica was seen just now; return the number of rows changed."""
-    values = {"state": state, "seen_at": now(), "stopped_at": now() if state == "stopped" else null()}
+    """Record that a replica was seen just now; return the number of rows changed. One that has stopped
+    remains so: a sign of life that was on its way would make its end look like a death.
+    """
+    has_stopped = replica.c.state == "stopped"
+    values = {
+        "state": case((has_stopped, replica.c.state), else_=state),
+        "seen_at": now(),
+        "stopped_at": now() if state == "stopped" else case((has_stopped, replica.c.stopped_at), else_=null()),
+    }
     touched = update(replica).where(replica.c.holder == holder).values(**values, blocked=blocked)
     return connection.execute(touched).rowcount
 

@@ -24,7 +24,7 @@ from daemon.operations.trigger import trigger
 from daemon.recovery import registry
 from daemon.recovery.registry import ReplicaEntry
 from daemon.recovery.settle import SettledRun, Suspect, settle, settle_dead, suspects
-from daemon.states import MOST_ABANDONED
+from daemon.states import MOST_ABANDONED, LiveReplicaState
 from daemon.store import statements
 from daemon.store.tables import replica, run
 from lease.model import Grant
@@ -241,6 +241,20 @@ def test_a_replica_that_recorded_that_it_ends_uses_up_nothing_and_its_word_is_ke
         ]
         (again,) = store.claim("daily", holder="h2")
         store.do(finish_run, again, "succeeded")
+
+
+@pytest.mark.parametrize("late", ["running", "draining"])
+def test_a_sign_of_life_that_comes_late_does_not_take_back_that_a_replica_has_stopped(
+    store: Store, late: LiveReplicaState
+) -> None:
+    """Rule 16: it would be taken for dead, and each run at work there use up an attempt."""
+    registered(store)
+    claimed = claimed_run(store)
+    started(store, claimed)
+    store.do(registry.mark_stopped, "h1")
+    assert store.do(registry.touch, "h1", late) is True
+    assert states(store) == {"h1": "stopped"}
+    assert [one.outcome for one in store.do(settle_dead, [claimed.grant])] == ["stopped"]
 
 
 def test_of_one_that_may_be_tried_again_the_word_is_when(store: Store) -> None:
