@@ -2,6 +2,7 @@
 
 from collections import deque
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy import Connection
 
@@ -35,17 +36,26 @@ class LossNotes:
 
     def __init__(self) -> None:
         self._notes: deque[LossNote] = deque(maxlen=MOST_KEPT)
+        self._writing = False
 
     def add(self, note: LossNote) -> None:
         """Keep a note until it is written."""
         self._notes.append(note)
 
     async def write(self, database: Database) -> None:
-        """Write the notes; those that could not be written are kept."""
-        notes = list(self._notes)
-        if notes:
-            await database.write(lambda connection: _write(connection, notes))
-            self._notes = deque((note for note in self._notes if note not in notes), maxlen=MOST_KEPT)
+        """Write the notes; those that could not be written are kept. One call writes for all that come
+        meanwhile: mostly all runs of a replica lose their leases at once.
+        """
+        if self._writing:
+            return
+        self._writing = True
+        try:
+            while notes := list(self._notes):
+                await database.write(partial(_write, notes=notes))
+                written = set(map(id, notes))
+                self._notes = deque((note for note in self._notes if id(note) not in written), maxlen=MOST_KEPT)
+        finally:
+            self._writing = False
 
 
 def _write(connection: Connection, notes: list[LossNote]) -> None:

@@ -1,20 +1,24 @@
 """An attempt that lost its lease says why, and when its work ended, however late it was settled (rule 9)."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import cast
 
 import pytest
 from sqlalchemy import update
 
 import lease.statements
+from daemon.execution.loss_notes import LossNote, LossNotes
 from daemon.recovery.settle import settle
 from daemon.service.pulse import Pulse
 from daemon.store.tables import job_run
 from daemon.store.views import JobRunLine
 from daemon.testing import ManualReplica, ManualStore
+from lease.database.database import Database
 from lease.database.dialects import later, now
-from lease.model import Grant
+from lease.model import Grant, Loss, LossKind
 from tests.support.manual import ONE_O_CLOCK, Gate, a_shop, until
 
 pytestmark = pytest.mark.anyio
@@ -75,6 +79,28 @@ async def test_what_cannot_be_recorded_while_the_database_is_away_is_recorded_af
         await pulse._record_losses()
         assert (await story.attempt()).lost_why == "stolen by another replica with token 2"
         await pulse._record_losses()
+
+
+async def test_losses_at_one_moment_are_written_together() -> None:
+    """A replica loses all that it has when its database is away, and each write is a transaction."""
+    written: list[int] = []
+
+    class SlowDatabase:
+        async def write(self, _: object) -> None:
+            written.append(1)
+            await asyncio.sleep(0)
+
+    notes, database = LossNotes(), cast("Database", SlowDatabase())
+
+    async def lose(number: int) -> None:
+        grant = Grant(f"run/shop/{number}", 1, "h1")
+        notes.add(LossNote(number, grant, Loss(grant, LossKind.UNREACHABLE, "database unreachable"), 0.0))
+        await notes.write(database)
+
+    await asyncio.gather(*(lose(number) for number in range(100)))
+    assert len(written) <= 2
+    await notes.write(database)
+    assert len(written) <= 2, "nothing is left"
 
 
 async def test_a_run_that_was_handed_back_after_a_loss_shows_the_loss_of_that_attempt_alone() -> None:
