@@ -139,11 +139,15 @@ def abandon_runs(
 def end_jobs(connection: Connection, runs: Collection[StrandedRun], state: Literal["abandoned", "stopped"]) -> None:
     """Record the state in which the jobs that were running in these attempts ended: as failed where
     their holder has recorded an error.
+
+    They are locked in their order, as their holder does, which may write just now what it knows of them.
     """
     keys = [(stranded.run_id, stranded.grant.token, stranded.grant.holder) for stranded in runs]
+    these = among_keys((job_run.c.run_id, job_run.c.token, job_run.c.holder), keys)
+    at_work = select(job_run.c.id).where(these, job_run.c.state == "running").order_by(job_run.c.id)
     connection.execute(
         update(job_run)
-        .where(among_keys((job_run.c.run_id, job_run.c.token, job_run.c.holder), keys), job_run.c.state == "running")
+        .where(job_run.c.id.in_(at_work.with_for_update(key_share=True).scalar_subquery()))
         .values(state=case((job_run.c.error.is_not(None), "failed"), else_=state), finished_at=now())
     )
 

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, select, text
 
 import lease.statements
 from daemon.execution.claim import ClaimedRun
@@ -26,9 +26,10 @@ from daemon.recovery.registry import ReplicaEntry
 from daemon.recovery.settle import SettledRun, Suspect, settle, settle_dead, suspects
 from daemon.states import MOST_ABANDONED, LiveReplicaState
 from daemon.store import statements
-from daemon.store.tables import replica, run
+from daemon.store.tables import job_run, replica, run
 from lease.model import Grant
 from tests.support.store import Store, a_schedule, pending_runs
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.conformance
 
@@ -350,6 +351,35 @@ def test_of_a_settlement_and_a_completion_at_once_one_wins_whole(postgres_url: s
             assert store.job_runs()[-1].state == ("abandoned" if lost else "succeeded")
             for one in store.claim("daily"):
                 store.do(finish_run, one, "succeeded")
+
+
+def test_attempts_are_locked_in_their_order_however_they_are_found(postgres_url: str) -> None:
+    """Rule 15: their holder saves progress, and why it lost them, of all at once; one of both would be refused."""
+    names = [f"s{number}" for number in range(20)]
+    with Store(postgres_url) as store:
+        store.sync(*(a_schedule(name) for name in names))
+        held = [claimed_run(store, name) for name in names]
+        jobs = [started(store, claimed) for claimed in reversed(held)]
+        for claimed in held:
+            store.go_stale(claimed.grant)
+
+        def settled(connection: Connection) -> list[SettledRun]:
+            for way in ("seqscan", "hashjoin", "mergejoin"):  # as with a long history
+                connection.execute(text(f"SET LOCAL enable_{way} = off"))
+            return settle(connection)
+
+        def waiting() -> bool:
+            blocked = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid()")
+            return bool(store.do(lambda connection: connection.execute(blocked).scalar_one()))
+
+        with ThreadPoolExecutor(1) as pool:
+            with store.begin() as connection:
+                connection.execute(select(job_run.c.id).where(job_run.c.id == jobs[0]).with_for_update())
+                settling = pool.submit(store.do, settled)
+                wait_until(waiting, "the settlement waits for the first attempt")
+                free = select(job_run.c.id).where(job_run.c.id != jobs[0]).with_for_update(skip_locked=True)
+                assert len(store.rows(free)) == len(jobs) - 1
+            assert len(settling.result()) == len(jobs)
 
 
 def test_suspects_are_replicas_of_this_boot_and_namespace_with_what_they_hold(store: Store) -> None:
