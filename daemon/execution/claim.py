@@ -73,12 +73,13 @@ def claim(  # noqa: PLR0917 - who claims what, for whom
             connection, application, digests, holder, tried, places, last_chances=last_chances
         )
         first = first_of_each(found)
-        last_chances = last_chances and not any(last_chance for _, _, last_chance in found)
         granted = lease.statements.grant(connection, list(first), holder, ttl, label=label) if first else []
+        apart = {run_id for run_id, _, last_chance in found if last_chance}
+        last_chances = last_chances and apart.isdisjoint(first[grant.name] for grant in granted)
         if granted:
             grants |= {grant.name: grant for grant in granted}
             started += statements.run.start(connection, [first[grant.name] for grant in granted], holder)
-        if len(found) < places:
+        if len(found) < places and not (last_chances and apart.difference(first.values())):
             break
         tried |= first.keys()
     _release_unused(connection, grants, started)

@@ -354,6 +354,19 @@ def test_of_runs_abandoned_twice_one_is_at_work_in_a_replica(store: Store) -> No
     assert {first.schedule, elsewhere.schedule, last.schedule} == set(names)
 
 
+def test_a_run_on_its_last_chance_whose_lease_is_fenced_keeps_no_other_waiting(postgres: Store) -> None:
+    """An open transaction of whoever had the lease holds off its successor, and only that one (rule 11)."""
+    names = ("one", "two", "three")
+    abandoned_before(postgres, MOST_ABANDONED - 1, *names)
+    (grant,) = postgres.do(lease.statements.grant, ["run/shop/one"], "somebody", TTL)
+    postgres.go_stale(grant)
+    with postgres.begin() as connection:
+        lease.statements.fence(connection, grant)
+        assert [one.schedule for one in postgres.claim(*names)] == ["two"]
+        assert [one.schedule for one in postgres.claim(*names, holder="h2")] == ["three"]
+    assert [one.schedule for one in postgres.claim(*names, holder="h3")] == ["one"]
+
+
 def test_runs_on_their_last_chance_take_no_place_of_others(store: Store) -> None:
     names = [f"twice{number}" for number in range(20)]
     abandoned_before(store, MOST_ABANDONED - 1, *names)
