@@ -226,7 +226,10 @@ class Service:
             )
             self._stopping = threading.Timer(longest, self._end_process, [late])
             self._stopping.daemon = True
-            self._stopping.start()
+            try:
+                self._stopping.start()
+            except RuntimeError:  # the system has no thread left
+                asyncio.get_running_loop().call_later(longest, self._end_process, late)
 
     def _end_process(self, failure: BaseException) -> None:
         self._facts.notify(Note(str(failure), is_warning=True))

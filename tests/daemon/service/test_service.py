@@ -278,6 +278,28 @@ async def test_where_work_cannot_be_ended_the_process_is_whatever_else_it_waits_
         await asyncio.wait_for(ended.wait(), LIMIT)
 
 
+async def test_its_stop_is_heard_and_bounded_where_the_system_has_no_thread_left(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rules 19 and 25."""
+    gate, ended = Gate(), asyncio.Event()
+
+    def short(_: threading.Timer) -> NoReturn:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Timer, "start", short)
+    monkeypatch.setattr(Settings, "longest_stop", 0.05)
+    monkeypatch.setattr(os, "_exit", lambda _: ended.set())
+    served = Served(a_shop(gate.passed), sqlite_url)
+    async with at_work(served, "nightly"):
+        await gate.entered()
+        signal.raise_signal(signal.SIGTERM)
+        await asyncio.wait_for(ended.wait(), LIMIT)
+        assert told(served.facts, "SIGTERM: draining")
+        assert told(served.facts, "stopping has taken 0.05s")
+        gate.open()
+
+
 async def test_a_database_without_tables_is_an_error_and_nothing_is_left_of_the_replica(empty_sqlite_url: str) -> None:
     before = set(threading.enumerate())  # of other tests
     with pytest.raises(SchemaMissing, match="leased db upgrade"):
