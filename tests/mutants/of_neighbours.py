@@ -3,7 +3,6 @@
 from tests.mutants.mutant import Edit, Mutant, on_each, on_either, on_postgres
 
 CLAIM = "tests/daemon/execution/test_claim.py::{}[{{}}]"
-SETTLE = "tests/daemon/recovery/test_settle.py::{}[{{}}]"
 BLOCKING = "tests/daemon/execution/test_blocking.py::{}"
 
 NEIGHBOURS = (
@@ -137,6 +136,63 @@ NEIGHBOURS = (
         ),
         on_each(
             "tests/daemon/store/test_why.py::test_a_missed_instant_says_from_when_to_when_nothing_was_up[{}-430.0-430.0]"
+        ),
+    ),
+    Mutant(
+        "exit-ends-the-loop",
+        "an exit in a task or a callback of an async job ends the event loop that it shares",
+        (
+            Edit(
+                "lease/background.py",
+                "        while not self._stopping:\n            try:\n                self._loop.run_forever()\n",
+                "        if not self._stopping:\n            try:\n                self._loop.run_forever()\n",
+            ),
+        ),
+        on_either(
+            "tests/daemon/jobs/test_task_thread.py::test_what_asyncio_lets_end_its_loop_ends_no_other_job[exit_in_a_task]"
+        ),
+    ),
+    Mutant(
+        "threads-in-a-hurry",
+        "what threads log waits for the replica's event loop without a bound",
+        (
+            Edit(
+                "daemon/jobs/inside.py",
+                "self._room.acquire(timeout=_LONGEST_WAIT)",
+                "self._room.acquire(blocking=False)",
+            ),
+        ),
+        on_either(
+            "tests/daemon/jobs/test_inside.py::test_a_thread_waits_while_the_loop_is_behind_with_what_it_logs_and_reports"
+        ),
+    ),
+    Mutant(
+        "stopped-and-alive-again",
+        "a sign of life that comes late takes back that a replica has recorded its end",
+        (
+            Edit(
+                "daemon/store/statements/replica.py",
+                '        "state": case((has_stopped, replica.c.state), else_=state),\n',
+                '        "state": state,\n',
+            ),
+        ),
+        on_each(
+            "tests/daemon/recovery/test_settle.py::"
+            "test_a_sign_of_life_that_comes_late_does_not_take_back_that_a_replica_has_stopped[{}-running]"
+        ),
+    ),
+    Mutant(
+        "last-chance-for-nothing",
+        "a claim that found a run on its last chance takes no other, though it did not get that one's lease",
+        (
+            Edit(
+                "daemon/execution/claim.py",
+                "apart.isdisjoint(first[grant.name] for grant in granted)",
+                "not apart",
+            ),
+        ),
+        on_postgres(
+            "tests/daemon/execution/test_claim.py::test_a_run_on_its_last_chance_whose_lease_is_fenced_keeps_no_other_waiting"
         ),
     ),
 )
