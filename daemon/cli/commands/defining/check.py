@@ -130,8 +130,7 @@ def preview_command(
         add(shown, when(occurrence.instant), *local, occurrence.note)
     console = screen()
     console.print(shown)
-    for remark in remarks:
-        console.print(remark, style="yellow", soft_wrap=True)
+    print_sentences(console, remarks)
 
 
 def _print(application: Application, found: Sequence[tuple[Schedule, Sequence[Preview], list[str]]]) -> None:

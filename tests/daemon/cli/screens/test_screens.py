@@ -59,6 +59,7 @@ SCREENS: dict[str, tuple[str, ...]] = {
     "generations": ("generations",),
     "audit": ("audit",),
     "preview": ("preview", "30 2 * * *", *NIGHT),
+    "preview-remark": ("preview", "0 9 1-7 * mon", *NIGHT),
     "check": ("check", "FILE"),
     "sync-dry-run": ("sync", "FILE", "--dry-run"),
     "sync": ("sync", "new.py"),
