@@ -83,21 +83,23 @@ def recoveries(history: Iterable[Fact], tenures: Tenures) -> Iterator[Recovery]:
     facts = list(history)
     outages = sorted((fact for fact in facts if isinstance(fact, Outage)), key=lambda outage: outage.began)
     settlements = _Settlements({fact.run: fact.schedule for fact in facts if isinstance(fact, Recorded)})
-    left: dict[int, RunSettled] = {}
+    left: dict[int, tuple[RunSettled, bool]] = {}
     moves = [fact for fact in facts if isinstance(fact, RunClaimed | RunSettled | RunLeft)]
     for fact in sorted(moves, key=lambda fact: fact.at):
         match fact:
             case RunSettled():
                 settlements.add(fact)
-                left[fact.run] = fact
+                left[fact.run] = fact, settlements.last_chance(fact.run)
             case RunLeft(state="succeeded"):
                 settlements.forgive(fact)
-            case RunClaimed() if settled := left.pop(fact.run, None):
+            case RunClaimed() if fact.run in left:
+                settled, waited = left.pop(fact.run)
                 tenure = None if settled.over else tenures.of(settled.grant)
                 if tenure is not None:
                     meanwhile = _during(outages, tenure.last_sign, fact.at)
                     between = tenures.between(settled.grant, fact.grant)
-                    yield Recovery(tenure, settled, fact, meanwhile, between, settlements.last_chance(fact.run))
+                    last_chance = waited or settlements.last_chance(fact.run)
+                    yield Recovery(tenure, settled, fact, meanwhile, between, last_chance)
 
 
 class _Settlements:

@@ -195,6 +195,7 @@ def test_a_run_on_its_last_chance_may_wait_for_others_of_its_kind() -> None:
     assert not too_late(dead)
     assert too_late()
     assert too_late(dead, forgiven)
+    assert not too_late(dead, replace(forgiven, at=at(399))), "it waited until then"
     assert too_late(replace(dead, run=4))
 
 
