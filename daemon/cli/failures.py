@@ -38,7 +38,7 @@ _WORDS = (
     (re.compile(r"Input should be less than or equal to (\d+)"), r"write \1 or less"),
     (re.compile(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)"), r"there is no place for: \1"),
 )
-"""What the framework says, and how we say it."""
+"""The framework's sentences, each with ours."""
 _WITH_A_REMEDY = ("Did you mean", "Possible options", "write ")
 
 

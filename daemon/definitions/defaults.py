@@ -15,7 +15,7 @@ from .values.refusal import Refusal
 from .values.work import default_isolation
 
 _OF_A_CHILD = frozenset(["cwd", "env"])
-"""What only a child has: defaults of it are none of a task or a thread."""
+"""The settings that only a child has: defaults of them are none of a task or a thread."""
 
 
 class _DefaultSettings(Definition):

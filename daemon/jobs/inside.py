@@ -24,11 +24,11 @@ from .task_thread import StartedTask, TaskThread
 _FRAMES = 12
 """How many frames of a traceback are kept, the last ones."""
 _MOST_WAITING = 200
-"""How much of what a thread logs and reports may wait for the replica's event loop. Then the thread waits
-too, as a process does for its pipe: threads in a hurry would keep the loop from all else.
+"""How many lines and reports of a thread may wait for the replica's event loop. Then the thread waits too,
+as a process does for its pipe: threads in a hurry would keep the loop from everything else.
 """
 _LONGEST_WAIT = 1.0
-"""Seconds. A loop that is away for longer holds up no job."""
+"""Seconds that a call waits at most: also where the loop is blocked, the job goes on."""
 
 
 class _InsideAttempt:

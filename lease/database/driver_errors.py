@@ -29,7 +29,7 @@ _AT_FIRST_CONTACT = (
     (r"failed to resolve host|could not translate host name", "correct the host in its URL"),
     ("^file is not a database", "it is another file; name one of leased's, or one that is not there yet"),
 )
-"""What a driver says whose server or file was never reached, and what helps; psycopg has no code for it."""
+"""A driver's words where a server or a file was not reached, each with its remedy; psycopg has no code for it."""
 
 
 def sqlstate(error: BaseException) -> str | None:
@@ -77,7 +77,7 @@ def explain(error: BaseException, url: URL) -> LeaseError:
 
 
 def _remedy(error: BaseException, said: str, url: URL) -> str:
-    """Return what helps where that is known: at first contact, against a missing right, or where a
+    """Return the remedy where one is known: at first contact, against a missing right, or where a
     database takes no writes.
     """
     if sqlstate(error) == "42501":  # insufficient_privilege

@@ -115,7 +115,7 @@ def _end(connection: Connection, grants: Iterable[Grant], *where: ColumnElement[
 
 
 _KEY = lease.c.name + "/" + cast(lease.c.token, Text) + "/" + lease.c.holder
-"""A row of another grant is not even locked: its holder would have to wait."""
+"""The whole grant of a row, as a string: the row of another one must not even be locked, as its holder would wait."""
 
 
 def _json(values: Iterable[str]) -> str:

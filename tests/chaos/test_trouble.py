@@ -1,4 +1,4 @@
-"""What trouble costs others is named."""
+"""The checks of what trouble costs others."""
 
 import pytest
 

@@ -17,7 +17,7 @@ BLOCKS = 20.0
 LAST_CHANCE = 2
 """How often a run was abandoned that runs apart from its like (ADR 29)."""
 SHORT = "descriptor"
-"""What the error of an attempt says that failed for want of them: they are short of for two seconds only."""
+"""A word in the error of an attempt that failed for want of one."""
 
 
 @dataclass(frozen=True, slots=True)

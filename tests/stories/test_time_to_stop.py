@@ -17,7 +17,7 @@ GRACE = KILL_TIME = 1.0
 LONGEST = GRACE + KILL_TIME + STOP_MARGIN
 LAST_WORDS = 0.5
 LOOK = "SELECT CAST(EXTRACT(epoch FROM clock_timestamp()) AS double precision) AS database_time"
-"""What each tick of a replica's loop begins with."""
+"""The beginning of each tick of a replica's loop."""
 
 
 def at_work(story: Story, *jobs: str) -> tuple[ReplicaProcess, list[int]]:

@@ -1,4 +1,4 @@
-"""What people bring from a crontab that is more than its five fields, and where it belongs instead."""
+"""The parts of a crontab besides its five fields, and where each belongs instead."""
 
 import re
 from collections.abc import Sequence

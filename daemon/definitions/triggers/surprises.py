@@ -1,4 +1,4 @@
-"""What is valid in a cron expression, and may mean something else than was meant."""
+"""Valid cron expressions that may not mean what was meant."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ _IN_EVERY_MONTH = 28
 
 
 def surprises(expression: str) -> Iterator[str]:
-    """Yield a sentence for each."""
+    """Yield a sentence for each part of an expression that may surprise."""
     pattern = parse(expression)
     if not pattern.both_days:
         yield (

@@ -1,1 +1,1 @@
-"""What keeps attempts off this replica for a while: a shortage of the machine, or a FILE that has changed."""
+"""The reasons that keep attempts off this replica for a while: a shortage of the machine, or a FILE that has changed."""

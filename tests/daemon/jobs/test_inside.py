@@ -1,4 +1,4 @@
-"""What jobs inside the replica print and report comes to its event loop, and does not flood it (rule 25)."""
+"""The lines and reports of jobs inside the replica come to its event loop, and do not flood it (rule 25)."""
 
 import asyncio
 import threading

@@ -72,13 +72,13 @@ SCREENS: dict[str, tuple[str, ...]] = {
     "db-restored-force": ("db", "restored", "--force"),
 }
 LONG = {"schema": ("schema",), "schema-of-answer": ("schema", "status"), "db-sql": ("db", "sql")}
-"""What is no screen but a document, and is kept elsewhere."""
+"""Documents, which are no screens, and are kept elsewhere."""
 FILES = {NONE: "empty.py", ONE: "one.py", MANY: "many.py"}
 WITHOUT_JSON = {"db-upgrade"}
 
 
 class OneLoad:
-    """What `leased check` has instead of a second load, which takes a process."""
+    """The stand-in for the second load of `leased check`, which takes a process."""
 
     def __init__(self, _file: str) -> None: ...
 

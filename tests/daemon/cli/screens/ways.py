@@ -16,7 +16,7 @@ COLUMNS = 80
 STYLE = re.compile("\x1b\\[([0-9;]*)m")
 NAMES = {"0": "/", "1": "bold", "2": "dim", "31": "red", "32": "green", "33": "yellow", "34": "blue", "36": "cyan"}
 COLOURS = ("COLORTERM", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "LINES")
-"""What may be set where the tests run, and would change a screen."""
+"""Variables that may be set where the tests run, and would change a screen."""
 
 
 class Stream(io.StringIO):
@@ -32,7 +32,7 @@ class Stream(io.StringIO):
 
 @dataclass(frozen=True)
 class Shown:
-    """What a command wrote, and its exit status."""
+    """The output of a command, and its exit status."""
 
     status: int
     out: str
