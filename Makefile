@@ -36,7 +36,7 @@ demo: $(VENV)/.run ## the main job: a full sync of the time zone database, on SQ
 	@$(BIN)/leased run examples/timezones.py --now daily-full-sync --until-idle
 
 # In memory where that can be (/dev/shm): SQLite waits for the disk longer than for all else. The simulation tries less than usual.
-fast: $(VENV)/.dev ## the tests that start no process and need no server: about a minute
+fast: $(VENV)/.dev ## the tests that start no process and need no server: about half a minute
 	@PYTEST_DEBUG_TEMPROOT=$(firstword $(wildcard /dev/shm)) LEASED_MODEL_SEEDS=8 \
 		$(BIN)/python -m pytest --fast -q -n $(WORKERS) -o tmp_path_retention_policy=failed -o faulthandler_timeout=0 $(PYTEST_ARGS)
 

@@ -7,10 +7,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime, timedelta
+from functools import cache, partial
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, update
+from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, update
 from sqlalchemy.pool import StaticPool
 
 import lease
@@ -30,6 +31,8 @@ T = TypeVar("T")
 _TAKEN_TTL = 60.0
 _MEMORY = Path("/dev/shm")  # noqa: S108 - the folder in it has a name of its own, and is for this user only
 _MOMENT = timedelta(seconds=1)
+_COMPILED: dict[Any, Any] = {}
+"""What SQLAlchemy has compiled, which takes longer than most tests."""
 
 
 class ManualStore:
@@ -52,11 +55,9 @@ class ManualStore:
         with ExitStack() as stack:
             temporary = tempfile.TemporaryDirectory(prefix="leased-test-", dir=_in_memory(), ignore_cleanup_errors=True)
             folder = stack.enter_context(temporary)
-            self._opened = self._open(URL.create("sqlite", database=str(Path(folder) / "leased.db")))
+            self._opened = self._open(Path(folder) / "leased.db")
             stack.callback(self._opened.dispose)
             stack.enter_context(_variable("LEASED_DATABASE_URL", self.url.render_as_string(hide_password=False)))
-            await self.write(lease.create_tables)
-            await self.write(metadata.create_all)
             self._stack = stack.pop_all()
         return self
 
@@ -120,10 +121,17 @@ class ManualStore:
         with self._engine.connect() as connection:
             yield connection
 
-    def _open(self, url: URL) -> Engine:
-        # AUTOCOMMIT: the driver begins no transaction by itself; we send BEGIN IMMEDIATE.
-        options = {"check_same_thread": False, "timeout": 10.0}
-        engine = create_engine(url, poolclass=StaticPool, isolation_level="AUTOCOMMIT", connect_args=options)
+    def _open(self, file: Path) -> Engine:
+        dialect, tables = _template()
+        file.write_bytes(tables)
+        # No isolation level: the driver begins no transaction by itself; we send BEGIN IMMEDIATE.
+        connect: Any = partial(sqlite3.connect, file, isolation_level=None, check_same_thread=False, timeout=10.0)
+        engine = Engine(
+            StaticPool(connect, dialect=dialect),
+            dialect,
+            URL.create("sqlite", database=str(file)),
+            execution_options={"compiled_cache": _COMPILED},
+        )
 
         @event.listens_for(engine, "connect")
         def prepare(connection: Any, _record: Any) -> None:
@@ -141,6 +149,20 @@ class ManualStore:
 
     def _timestamp(self) -> float:
         return self.clock.now.timestamp()
+
+
+@cache
+def _template() -> tuple[Dialect, bytes]:
+    """Return what all stores of this process share: the dialect, by which SQLAlchemy finds again what it has compiled,
+    and a database with all tables.
+    """
+    engine = create_engine("sqlite://", poolclass=StaticPool, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        lease.create_tables(connection)
+        metadata.create_all(connection)
+        tables = cast("sqlite3.Connection", connection.connection.driver_connection).serialize()
+    engine.dispose()
+    return engine.dialect, tables
 
 
 def _in_memory() -> Path | None:

@@ -267,6 +267,7 @@ async def test_an_exception_in_the_store_does_not_end_the_heartbeat(beating: Bea
     assert state.loss is None
 
 
+@pytest.mark.usefixtures("passing_seconds")
 async def test_nothing_held_costs_nothing(beating: Beating) -> None:
     """Rule 8."""
     async with beating.running():
@@ -284,6 +285,7 @@ async def test_nothing_held_costs_nothing(beating: Beating) -> None:
         await until(lambda: beating.store.renewals == 2)
 
 
+@pytest.mark.usefixtures("passing_seconds")
 async def test_its_age_counts_from_when_it_was_last_seen_at_work(beating: Beating) -> None:
     await beating.hold()
     beating.clock.advance(0.4)
@@ -306,6 +308,7 @@ async def test_a_grant_that_the_client_does_not_know_is_released_at_once(beating
     assert state.loss is None
 
 
+@pytest.mark.usefixtures("passing_seconds")
 async def test_a_grant_that_is_being_acquired_is_no_orphan(beating: Beating) -> None:
     """Rule 6."""
     await beating.hold("known")
@@ -321,6 +324,7 @@ async def test_a_grant_that_is_being_acquired_is_no_orphan(beating: Beating) -> 
         await until(lambda: beating.store.releases)
 
 
+@pytest.mark.usefixtures("passing_seconds")
 async def test_a_grant_whose_reply_was_lost_is_released_though_acquisitions_overlap_without_end(
     beating: Beating,
 ) -> None:
@@ -339,6 +343,7 @@ async def test_a_grant_whose_reply_was_lost_is_released_though_acquisitions_over
     assert beating.store.releases == [Grant("orphan", 1, "anna")]
 
 
+@pytest.mark.usefixtures("passing_seconds")
 async def test_what_a_later_acquisition_is_granted_is_no_orphan_beside_one(beating: Beating) -> None:
     await beating.hold("known")
     await beating.store.grant("orphan", "anna", "", 60.0)
@@ -355,6 +360,7 @@ async def test_what_a_later_acquisition_is_granted_is_no_orphan_beside_one(beati
     assert beating.store.releases == [Grant("orphan", 1, "anna")]
 
 
+@pytest.mark.usefixtures("passing_seconds")
 async def test_an_acquisition_that_ended_in_doubt_is_looked_after_though_nothing_is_held(beating: Beating) -> None:
     async with beating.running():
         flight = beating.heartbeat.begin_flight("flying")
@@ -382,6 +388,7 @@ async def test_a_grant_declared_lost_is_released_when_the_database_is_back(beati
     assert told.index(events.Lost) < told.index(events.OrphanReleased)
 
 
+@pytest.mark.usefixtures("passing_seconds")
 async def test_a_release_that_hangs_delays_no_renewal(beating: Beating) -> None:
     """Rule 7: a row that somebody has locked (here: an orphan's, by a fenced transaction) delays no other."""
     state = await beating.hold("known")
@@ -403,6 +410,7 @@ async def test_a_release_that_hangs_delays_no_renewal(beating: Beating) -> None:
     assert state.loss is None
 
 
+@pytest.mark.usefixtures("passing_seconds")
 async def test_an_orphan_whose_release_failed_is_released_after_a_later_renewal(beating: Beating) -> None:
     """Rule 6."""
     await beating.hold("known")
@@ -421,6 +429,7 @@ async def test_an_orphan_whose_release_failed_is_released_after_a_later_renewal(
         await until(lambda: beating.told.of(events.OrphanReleased))
 
 
+@pytest.mark.usefixtures("passing_seconds")
 async def test_a_lost_grant_that_cannot_be_released_is_renewed_no_more(beating: Beating) -> None:
     """Rule 6: it goes stale, though the other leases of this client are renewed again."""
     lost, kept = await beating.hold("lost"), await beating.hold("kept")

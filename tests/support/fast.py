@@ -5,6 +5,7 @@ A pytest plugin. There is no list of them: a test that starts a process asks for
 asks for `passing_seconds`; all others are fast, and fail if they start a process.
 """
 
+import os
 import sys
 from collections.abc import Generator
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 STARTS = ("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.exec", "os.system")
 SLOW = {"processes", "passing_seconds"}
 SENTENCE = "it starts a process, and is no fast test: let it ask for the fixture `processes`"
+MEMORY = "/dev/shm"  # noqa: S108 - pytest makes a folder of its own in it, for this user only
 AT_WORK = pytest.StashKey[list[pytest.Item]]()
 
 
@@ -57,6 +59,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
     config.stash[AT_WORK] = at_work
     if config.getoption("fast"):
+        if os.access(MEMORY, os.W_OK | os.X_OK):
+            os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY)  # or they wait for the disk
         sys.addaudithook(refuse)
 
 

@@ -1,14 +1,27 @@
 """The daemon's tables in a test, where time passes by changing the stored times."""
 
+import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, create_engine, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Dialect,
+    Engine,
+    Row,
+    Select,
+    create_engine,
+    make_url,
+    select,
+    update,
+)
 from sqlalchemy.pool import NullPool
 
 import lease.statements
@@ -34,16 +47,37 @@ PAST = datetime(2020, 1, 1, tzinfo=UTC)
 TTL = 15.0
 
 
+_COMPILED: dict[Any, Any] = {}
+
+
+@cache
+def _dialect() -> Dialect:
+    """Return the dialect that all stores on SQLite share: by it SQLAlchemy finds again what it has compiled, which takes
+    longer than most tests.
+    """
+    engine = create_engine("sqlite://", isolation_level="AUTOCOMMIT")
+    with engine.connect():
+        pass  # it has asked what the database can do
+    engine.dispose()
+    return engine.dialect
+
+
+def _sqlite_engine(url: str) -> Engine:
+    connect: Any = partial(sqlite3.connect, make_url(url).database or "", isolation_level=None, check_same_thread=False)
+    pool = NullPool(connect, dialect=_dialect())
+    return Engine(pool, _dialect(), make_url(url), execution_options={"compiled_cache": _COMPILED})
+
+
 class Store:
     """A database, and what tests do with it."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.sqlite = url.startswith("sqlite")
-        options: dict[str, Any] = {"isolation_level": "AUTOCOMMIT"} if self.sqlite else {}
-        self.engine = create_engine(url, poolclass=NullPool, **options)
-        if not self.sqlite:
-            self.engine = self.engine.execution_options(schema_translate_map={None: SCHEMA})
+        if self.sqlite:
+            self.engine = _sqlite_engine(url)
+        else:
+            self.engine = create_engine(url, poolclass=NullPool).execution_options(schema_translate_map={None: SCHEMA})
 
     def __enter__(self) -> Self:
         return self

@@ -70,6 +70,7 @@ async def test_a_job_that_blocks_in_python_fails_at_its_timeout(fault: Fault) ->
         assert (await replica.run_once("innocent")).state == "succeeded"
 
 
+@pytest.mark.usefixtures("passing_seconds")
 async def test_the_time_for_which_another_blocks_counts_against_no_timeout(fault: Fault) -> None:
     done = threading.Event()
 
@@ -111,6 +112,7 @@ async def test_who_blocks_is_in_readyz_and_in_status_until_it_goes_on(fault: Fau
         assert problems(await store.read(read_overview)) == ()
 
 
+@pytest.mark.usefixtures("passing_seconds")
 async def test_where_only_the_end_of_the_process_ends_it_the_others_use_up_nothing(fault: Fault) -> None:
     """Rules 9 and 16; whoever settles them ends the blocker as its timeout would have."""
 

@@ -81,6 +81,7 @@ async def test_a_job_that_shows_no_progress_is_hung_and_tried_again() -> None:
         assert [job.error for job in run.jobs] == ["the job hung: it showed no progress for 0.1s (stall_after)", None]
 
 
+@pytest.mark.usefixtures("passing_seconds")
 async def test_a_job_that_shows_progress_is_not_hung() -> None:
     async def work(run: AsyncRun) -> None:
         while len(facts_of(replica, JobProgressed)) < 120:
@@ -125,6 +126,7 @@ class Printing:
         return False
 
 
+@pytest.mark.usefixtures("passing_seconds")
 async def test_each_line_of_its_output_is_progress_of_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
     async def prepared(*_: object, listeners: Any, **__: object) -> Printing:
         return Printing(listeners)

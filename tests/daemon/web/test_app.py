@@ -19,6 +19,8 @@ from daemon.web.app import WebNotStarted, WebServer, web_app
 from daemon.web.health import Beat, Loops, Problems, Standing
 from tests.support.waiting import LIMIT
 
+pytestmark = pytest.mark.usefixtures("passing_seconds")  # a server looks only now and then if it is to stop
+
 ANY = WebAddress("127.0.0.1", 0)
 Serve = Callable[..., str]
 

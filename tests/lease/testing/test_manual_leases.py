@@ -90,6 +90,7 @@ def test_a_holder_that_is_gone_is_succeeded_after_its_ttl(leases: ManualLeases) 
         assert client.acquire("a").token == 2
 
 
+@pytest.mark.usefixtures("passing_seconds")
 def test_a_wait_of_the_test_itself_lets_time_pass(leases: ManualLeases) -> None:
     begun = time.monotonic()
     with leases.client() as client, leases.client() as other, client.hold("a"):
