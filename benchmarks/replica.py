@@ -10,13 +10,13 @@ from typing import TypeVar
 from sqlalchemy import Connection, func, select
 
 from daemon.execution.claim import ClaimedRun, claim
-from daemon.execution.completion import AlreadyDone, Done, EndedJob, finish_run, start_job
 from daemon.jobs.outcome import Outcome
 from daemon.store.tables import run
 from lease.client import Lease, LeaseClient
 from lease.database.database import Database
 from lease.errors import StoreUnavailable
 from lease.events import AtRisk, Event
+from tests.support.completion import AlreadyDone, Done, EndedJob, finish_run, start_job
 
 from .counting import Counter
 from .errors import BenchmarkError

@@ -14,7 +14,7 @@ import each other, and each says in its first line what belongs in it:
 
 The path of a run: `scheduling.plan` decides what is due and `scheduling.plan_due` writes it;
 `execution.claim` claims it under a lease, `execution.run_execution` runs its jobs,
-`execution.next_step` decides what follows and `execution.completion` writes it; `recovery.settle`
+`execution.next_step` decides what follows and `execution.writes` writes it; `recovery.settle`
 settles runs that dead replicas left behind. The lease itself is in the package `lease`.
 
 Which definitions rule, while several are at work: `scheduling.generations` decides it,

@@ -10,17 +10,17 @@ The states of a run, and the function that writes each change (rules 13 to 16 an
     │     └────┬────┘   passed before it started    └─────────┘
     │          │ claim: run and lease, in one transaction
     │          ▼
-    │     ┌─────────┐   finish_run: every job is done          ┌───────────┐
+    │     ┌─────────┐   finish: every job is done              ┌───────────┐
     └─────┤ running ├─────────────────────────────────────────▶│ succeeded │
           └────┬────┘                                          └───────────┘
-               │        finish_run: a job failed for good      ┌────────┐
+               │        finish: a job failed for good          ┌────────┐
                └──────────────────────────────────────────────▶│ failed │
                         settle, settle_dead: abandoned for     └────────┘
                         the third time, with no job that
                         succeeded in between
 
     From running back to pending:
-        retry_run            a job failed and has retries left; the run waits, and holds no lease
+        retry                a job failed and has retries left; the run waits, and holds no lease
         hand_back            the replica stops, or its lease was lost and the work has ended
         settle, settle_dead  the holder died (abandoned), or lost the lease and did not say so
                              (stopped)
@@ -28,22 +28,23 @@ The states of a run, and the function that writes each change (rules 13 to 16 an
     To cancelled (rule 23):
         cancel               a run that is pending; one at work is marked, and its replica stops the
                              job as soon as it hears of it (cancel_watch)
-        finish_run, retry_run, hand_back, settle, settle_dead
+        finish, retry, hand_back, settle, settle_dead
                              a run that is marked, whatever else they would have written
 
     `promote` makes a pending run due when the predecessor that it waited for ends.
 
 The states of a job run, which is one attempt of one job:
 
-    start_job ──▶ running ──┬──▶ succeeded     finish_job, or finish_run for the last job
-                            ├──▶ failed        finish_job, retry_run, finish_run: error or timeout
+    start_job ──▶ running ──┬──▶ succeeded     finish_job, or finish for the last job
+                            ├──▶ failed        finish_job, retry, finish: error or timeout
                             ├──▶ stopped       hand_back, settle: its replica stops or lost a lease,
                             │                  or the run was cancelled;
-                            │                  finish_run, retry_run without a job: it never ran
+                            │                  finish, retry without a job: it never ran
                             └──▶ abandoned     settle, settle_dead: its holder died
-    finish_run ───────────────▶ not started   an earlier job failed for good
+    finish ───────────────────▶ not started   an earlier job failed for good
 
-`completion` has what a holder writes, `recovery.settle` what is written for a holder that is gone.
+A claim records the first attempt of a run too. The verbs are those of `held_run`; `writes` carries them
+out, for many runs in one transaction, and `recovery.settle` writes for a holder that is gone.
 What follows a job is decided in `next_step`, without a database. A drawing of both is in
 docs/images/states.svg.
 """

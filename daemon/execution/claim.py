@@ -9,15 +9,17 @@ import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 import lease.statements
 from lease.model import Grant
 
 from ..states import JobState
 from ..store import statements
+from ..store.statements.sets.claims import StartedRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ class ClaimedRun:
     """The jobs with earlier attempts, in order."""
     started_ago: float = field(default=0.0, compare=False)
     """The seconds since its first start, by the database's clock; its retries' waits are included."""
+    begun: int | None = field(default=None, compare=False)
+    """The job run of the first attempt of its first job, if that was recorded with the claim."""
 
 
 def claim(  # noqa: PLR0917 - who claims what, for whom
@@ -60,16 +64,20 @@ def claim(  # noqa: PLR0917 - who claims what, for whom
     label: str | None,
     ttl: float,
     limit: int,
+    first_jobs: Mapping[str, str] = MappingProxyType({}),
 ) -> list[ClaimedRun]:
     """Claim up to ``limit`` runs of the definitions with these digests (rule 22), the longest due first,
     one per lease, and one in all at work here that is on its last chance (rule 16).
+
+    Of runs that were never claimed before, the first attempt is recorded too, where ``first_jobs`` has the
+    first job of the schedule.
     """
-    started: list[Row[Any]] = []
+    started: list[StartedRun] = []
     grants: dict[str, Grant] = {}
     tried: set[str] = set()
     last_chances = True
     while (places := limit - len(started)) > 0:
-        found = statements.run.candidates(
+        found = statements.claims.candidates(
             connection, application, digests, holder, tried, places, last_chances=last_chances
         )
         first = first_of_each(found)
@@ -78,12 +86,12 @@ def claim(  # noqa: PLR0917 - who claims what, for whom
         last_chances = last_chances and apart.isdisjoint(first[grant.name] for grant in granted)
         if granted:
             grants |= {grant.name: grant for grant in granted}
-            started += statements.run.start(connection, [first[grant.name] for grant in granted], holder)
+            started += statements.claims.start(connection, [first[grant.name] for grant in granted], holder)
         if len(found) < places and not (last_chances and apart.difference(first.values())):
             break
         tried |= first.keys()
     _release_unused(connection, grants, started)
-    return _claimed(connection, started, grants)
+    return _claimed(connection, started, grants, first_jobs)
 
 
 def first_of_each(found: Iterable[tuple[int, str, bool]]) -> dict[str, int]:
@@ -100,7 +108,7 @@ def first_of_each(found: Iterable[tuple[int, str, bool]]) -> dict[str, int]:
     return first
 
 
-def _release_unused(connection: Connection, grants: Mapping[str, Grant], started: list[Row[Any]]) -> None:
+def _release_unused(connection: Connection, grants: Mapping[str, Grant], started: list[StartedRun]) -> None:
     """End the grants whose runs were no longer pending: nothing else would end them."""
     used = {row.lease_name for row in started}
     for name, grant in grants.items():
@@ -108,10 +116,12 @@ def _release_unused(connection: Connection, grants: Mapping[str, Grant], started
             lease.statements.release(connection, grant)
 
 
-def _claimed(connection: Connection, started: list[Row[Any]], grants: Mapping[str, Grant]) -> list[ClaimedRun]:
-    if not started:
-        return []
-    jobs = _jobs(connection, [row.id for row in started])
+def _claimed(
+    connection: Connection, started: list[StartedRun], grants: Mapping[str, Grant], first_jobs: Mapping[str, str]
+) -> list[ClaimedRun]:
+    resumed = [row.id for row in started if row.attempt > 1]
+    jobs = _jobs(connection, resumed) if resumed else {}
+    begun = _begin(connection, [row for row in started if row.attempt == 1], grants, first_jobs)
     started = sorted(started, key=lambda row: (row.available_at, row.id))
     return [
         ClaimedRun(
@@ -125,9 +135,22 @@ def _claimed(connection: Connection, started: list[Row[Any]], grants: Mapping[st
             params=json.loads(row.params),
             jobs=tuple(jobs.get(row.id, {}).values()),
             started_ago=row.started_ago,
+            begun=begun.get(row.id),
         )
         for row in started
     ]
+
+
+def _begin(
+    connection: Connection, fresh: list[StartedRun], grants: Mapping[str, Grant], first_jobs: Mapping[str, str]
+) -> dict[int, int]:
+    """Record the first attempts of fresh runs; return the ids of their job runs by those of the runs."""
+    rows = [
+        (row.id, grants[row.lease_name].token, grants[row.lease_name].holder, first_jobs[row.schedule], 0, 1)
+        for row in fresh
+        if row.schedule in first_jobs
+    ]
+    return statements.starts.start_jobs(connection, rows) if rows else {}
 
 
 def _jobs(connection: Connection, run_ids: list[int]) -> dict[int, dict[str, EarlierAttempts]]:

@@ -10,6 +10,7 @@ from ..jobs.processes.trust_page import TrustPages
 from ..jobs.task_thread import TaskThread
 from ..telemetry.facts import Notify
 from .loss_notes import LossNotes
+from .writes.lane import Lane
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,8 @@ class ReplicaContext:
     """The parts of a replica that its runs work with.
 
     The application, its database, the lease client with the heartbeat, the thread of async jobs, the
-    trust pages of its runs, the callback for facts, and the losses that are to be recorded.
+    trust pages of its runs, the callback for facts, the lane of their writes, and the losses that are to
+    be recorded.
     """
 
     application: Application
@@ -26,4 +28,8 @@ class ReplicaContext:
     tasks: TaskThread
     trust: TrustPages
     notify: Notify
+    lane: Lane = field(init=False)
     losses: LossNotes = field(default_factory=LossNotes)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "lane", Lane(self.database))

@@ -1,7 +1,7 @@
 """A run held by this replica, and all that it may write of it (rules 9, 10 and 15)."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from math import inf
 from typing import Literal, TypeVar
@@ -18,11 +18,14 @@ from ..definitions.job import Job
 from ..jobs.processes.identity import ProcessIdentity
 from ..jobs.reports import Progress
 from ..telemetry.facts import RunSubject, WriteRefused
-from . import completion
 from .claim import ClaimedRun
 from .context import ReplicaContext
 from .loss_notes import LossNote
-from .write_result import AlreadyDone, Done, EndedJob, Marked, NotOurs
+from .writes import beside
+from .writes.job_ends import FinishJob
+from .writes.job_starts import StartJob
+from .writes.result import AlreadyDone, Done, EndedJob, Marked, NotOurs
+from .writes.run_ends import EndRun
 
 T = TypeVar("T")
 
@@ -50,6 +53,8 @@ class HeldRun:
         """The run is marked: handed back, it ends as cancelled (rule 23)."""
         self.refused = 0
         """The number of writes that changed no row because the grant had ended."""
+        self.given_back = False
+        """The end of the grant is written: there is nothing left to release."""
         loop = asyncio.get_running_loop()
         lease.on_lost(lambda _: _soon(loop, self.lost.set))
 
@@ -70,7 +75,10 @@ class HeldRun:
 
         None if the run is not ours, or is marked as cancelled.
         """
-        started = await self._write(lambda c: completion.start_job(c, self.claimed, job, position, attempt))
+        if (position, attempt) == (0, 1) and self.claimed.begun is not None:
+            return self.claimed.begun  # recorded with the claim
+        start = StartJob(self.claimed, job, position, attempt)
+        started = await self._until_known(lambda: self.context.lane.start_job(start))
         if isinstance(started, int):
             return started
         if isinstance(started, Marked):
@@ -81,18 +89,17 @@ class HeldRun:
 
     async def record_keeper(self, job_run_id: int, keeper: ProcessIdentity) -> bool:
         """Record the keeper of a child, before the child runs (rule 18)."""
-        return self._is_ours(await self._write(lambda c: completion.record_keeper(c, self.claimed, job_run_id, keeper)))
+        return self._is_ours(await self._write(lambda c: beside.record_keeper(c, self.claimed, job_run_id, keeper)))
 
     async def save_progress(self, progress: Mapping[int, Progress]) -> None:
         """Record how far jobs have come, by the id of the job run."""
         holder = self.claimed.grant.holder
-        await self._write(lambda c: completion.save_progress(c, holder, progress))
+        await self._write(lambda c: beside.save_progress(c, holder, progress))
 
     async def finish_job(self, job: EndedJob) -> bool:
         """Record the end of a job after which the run goes on."""
-        return self._is_ours(
-            await self._write(lambda c: completion.finish_job(c, self.claimed, job.job_run_id, job.outcome))
-        )
+        end = FinishJob(self.claimed, job)
+        return self._is_ours(await self._until_known(lambda: self.context.lane.finish_job(end)))
 
     async def leave_word(
         self, job: EndedJob, *, wait: float, reason: str | None, not_started: Sequence[tuple[str, int]]
@@ -101,9 +108,7 @@ class HeldRun:
         with suppress(TimeoutError):
             async with asyncio.timeout(self.context.client.timing.kill_time):
                 await self._write(
-                    lambda c: completion.leave_word(
-                        c, self.claimed, job, wait=wait, reason=reason, not_started=not_started
-                    )
+                    lambda c: beside.leave_word(c, self.claimed, job, wait=wait, reason=reason, not_started=not_started)
                 )
 
     # Writes that end the run; each returns what was written, None if the run is not ours
@@ -116,25 +121,23 @@ class HeldRun:
         job: EndedJob | None,
         not_started: Sequence[tuple[str, int]],
     ) -> Done | AlreadyDone | None:
-        """Write the end of the run, its last job and its lease; see `completion.finish_run`."""
-        return await self._end(
-            lambda c: completion.finish_run(c, self.claimed, state, reason, job=job, not_started=not_started)
-        )
+        """Write the end of the run, its last job and its lease."""
+        return await self._end(EndRun(self.claimed, state, reason, job, not_started))
 
     async def retry(self, wait: float, *, job: EndedJob | None) -> Done | AlreadyDone | None:
         """Put the run back to pending for ``wait`` seconds, in which it holds no lease."""
-        return await self._end(lambda c: completion.retry_run(c, self.claimed, wait, job=job))
+        return await self._end(EndRun(self.claimed, "pending", None, job, wait=wait))
 
     async def hand_back(self, reason: str, *, job: EndedJob | None) -> Done | AlreadyDone | None:
         """Put the run back to pending, for any replica to claim at once."""
-        return await self._end(lambda c: completion.hand_back(c, self.claimed, reason, job=job))
+        return await self._end(EndRun(self.claimed, "pending", reason, job))
 
     async def let_go(self, *, job: EndedJob | None) -> None:
         """Hand back a run whose lease is lost and whose work has ended, unless another holds it."""
-        answer = None
+        answer: Done | AlreadyDone | NotOurs | None = None
         async with self.lease.ending():
             with suppress(StoreUnavailable):
-                answer = await self.context.database.write(lambda c: completion.hand_back(c, self.claimed, job=job))
+                answer = await self.context.lane.end_run(EndRun(self.claimed, "pending", None, job))
         if self._is_ours(answer):
             await self._wake_waiters(answer)
 
@@ -154,13 +157,12 @@ class HeldRun:
         with suppress(StoreUnavailable):  # otherwise with a later pulse
             await self.context.losses.write(self.context.database)
 
-    async def _end(
-        self, transaction: Callable[[Connection], Done | AlreadyDone | NotOurs]
-    ) -> Done | AlreadyDone | None:
+    async def _end(self, end: EndRun) -> Done | AlreadyDone | None:
         async with self.lease.ending():
-            answer = await self._write(transaction)
+            answer = await self._until_known(lambda: self.context.lane.end_run(end))
         await self._wake_waiters(answer)
         if isinstance(answer, Done | AlreadyDone):
+            self.given_back = True
             return answer
         self._refuse(answer)
         return None
@@ -174,10 +176,13 @@ class HeldRun:
     # One write
 
     async def _write(self, transaction: Callable[[Connection], T]) -> T | None:
-        """Run ``transaction``, again while the database is away; None once the lease is lost."""
+        return await self._until_known(lambda: self.context.database.write(transaction))
+
+    async def _until_known(self, attempt: Callable[[], Awaitable[T]]) -> T | None:
+        """Attempt a write, again while the database is away; None once the lease is lost."""
         while not self.lost.is_set():
             try:
-                return await self.context.database.write(transaction)
+                return await attempt()
             except StoreUnavailable:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self.context.client.timing.retry_wait):

@@ -12,7 +12,7 @@ from lease.model import Grant, Loss
 
 from ..jobs.reports import LONGEST_MESSAGE
 from ..store import statements
-from .write_result import truncate_for_db
+from .writes.result import truncate_for_db
 
 MOST_KEPT = 1_000
 

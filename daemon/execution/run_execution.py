@@ -37,7 +37,7 @@ from .next_step import (
     before_jobs,
 )
 from .resumption import Resumption
-from .write_result import AlreadyDone, Done, EndedJob
+from .writes.result import AlreadyDone, Done, EndedJob
 
 Rest = Sequence[tuple[int, Job]]
 
@@ -85,6 +85,11 @@ class RunExecution:
     def refused(self) -> int:
         """The number of writes that changed no row because the grant had ended."""
         return self._held.refused
+
+    @property
+    def given_back(self) -> bool:
+        """Whether the end of its grant is written: there is nothing left to release."""
+        return self._held.given_back
 
     def stop(self) -> None:
         """End the current job and hand the run back."""

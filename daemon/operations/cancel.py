@@ -66,7 +66,7 @@ def cancel(connection: Connection, run_id: int, *, requested_by: str, why: str |
             statements.cancel.mark(connection, run_id, requested_by, why)
             if act == "end":
                 statements.cancel.end_pending(connection, [run_id])
-                statements.run.promote(connection, row.application, row.schedule)
+                statements.ends.promote(connection, {(row.application, row.schedule)})
         case "nothing":
             pass
         case _:

@@ -86,6 +86,5 @@ def _put_back(connection: Connection) -> dict[int, str]:
     states = statements.stranded.stop_runs(connection, running)
     statements.stranded.end_jobs(connection, running, "stopped")
     over = {(run.application, run.schedule) for run in running if states.get(run.run_id) != "pending"}
-    for application, schedule in sorted(over):
-        statements.run.promote(connection, application, schedule)
+    statements.ends.promote(connection, over)
     return dict(sorted(states.items()))

@@ -111,8 +111,7 @@ def _settle(connection: Connection, runs: list[StrandedRun]) -> list[SettledRun]
         statements.stranded.end_jobs(connection, died, "abandoned")
     settled = [run for run in runs if run.run_id in outcomes]
     over = {(run.application, run.schedule) for run in settled if outcomes[run.run_id] in {"failed", "cancelled"}}
-    for application, schedule in sorted(over):
-        statements.run.promote(connection, application, schedule)
+    statements.ends.promote(connection, over)
     return [SettledRun(run.run_id, run.schedule, run.grant, outcomes[run.run_id], run.lived) for run in settled]
 
 
@@ -134,5 +133,4 @@ def _end_marked(connection: Connection, application: str | None) -> None:
         return
     free = statements.schedule.lock_free(connection, {(row.application, row.schedule) for row in found})
     statements.cancel.end_pending(connection, [row.id for row in found if (row.application, row.schedule) in free])
-    for of, schedule in sorted(free):
-        statements.run.promote(connection, of, schedule)
+    statements.ends.promote(connection, free)

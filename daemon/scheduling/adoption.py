@@ -107,8 +107,7 @@ def adopt(
                 connection, application.name, row.name, lease.base, per_run=lease.per_run, digest=row.run_digest
             )
     cancelled = statements.adoption.cancel_retired(connection, application.name, strange)
-    for name in sorted(cancelled):
-        statements.run.promote(connection, application.name, name)
+    statements.ends.promote(connection, {(application.name, name) for name in cancelled})
     return Adopted(adopted, cancelled)
 
 

@@ -86,8 +86,7 @@ def _skip_late_runs(connection: Connection, application: str, known: Mapping[str
     if not free:
         return False
     marked = statements.run.mark_missed(connection, application, [name for _, name in free], MOST_LATE)
-    for name in sorted(marked):
-        statements.run.promote(connection, application, name)
+    statements.ends.promote(connection, {(application, name) for name in marked})
     return sum(marked.values()) == MOST_LATE
 
 

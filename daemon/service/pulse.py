@@ -9,8 +9,8 @@ from sqlalchemy import Connection
 
 from lease.errors import StoreUnavailable
 
-from ..execution.completion import save_output, save_progress
 from ..execution.context import ReplicaContext
+from ..execution.writes.beside import save_output, save_progress
 from ..jobs.output.transcript import Piece, Transcript
 from ..jobs.reports import Progress
 from ..recovery import registry

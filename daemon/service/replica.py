@@ -5,13 +5,14 @@ them apart. A tick with nothing to do costs one query.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from time import monotonic
+from typing import TypeVar
 
 from lease.errors import StoreUnavailable
 
 from ..execution.cancel_watch import CancelWatch
-from ..execution.claim import claim
 from ..execution.context import ReplicaContext
 from ..execution.next_step import LONGEST_WAIT
 from ..execution.places import keep_places, sought
@@ -24,16 +25,18 @@ from ..scheduling.rollout import Rollout
 from ..scheduling.wall_clock import WallClock
 from ..store import statements
 from ..telemetry.facts import Note
-from .agenda import Agenda, read_agenda
-from .contact import DatabaseContact
+from .loop.agenda import Agenda, read_agenda
+from .loop.alarm import Alarm
+from .loop.claimer import Claimer
+from .loop.contact import DatabaseContact
+from .loop.runs_at_work import RunsAtWork
 from .pulse import Pulse
-from .runs_at_work import RunsAtWork
 from .settings import STOP_MARGIN, Settings
+
+T = TypeVar("T")
 
 _STOP_LIMIT = STOP_MARGIN - 2.0
 """Seconds beyond kill_time that stopped runs may take to be handed back; the rest is for closing."""
-_SHOW_EVERY = 5.0
-"""Seconds of a rest after which the loop shows that it is alive."""
 
 
 class Replica:
@@ -51,11 +54,12 @@ class Replica:
         self._schedules = {schedule.name: schedule for schedule in application.schedules}
         self.set_aside = SetAside(application.run_digests)
         self._locks = {schedule.lock for schedule in application.schedules if schedule.lock is not None}
-        self._wake = asyncio.Event()
+        self._alarm = Alarm()
         self._at_once = False
+        self._refills = False
         self._drained_at: float | None = None
-        self._ticked_at = monotonic()
-        self.runs = RunsAtWork(context, self._schedules, settings.concurrency, self.set_aside, self._wake.set)
+        self.runs = RunsAtWork(context, self._schedules, settings.concurrency, self.set_aside, self._alarm.ring)
+        self._claimer = Claimer(context, self.runs, lambda: not self.draining)
         self.planner = Planner(database, application.name, self._schedules, context.notify, wall_clock)
         self._settler = Settler(database, application.name, client.holder, client.label, context.notify)
         self.rollout = Rollout(
@@ -77,7 +81,7 @@ class Replica:
             # However long the tick takes that is under way: the database may be silent.
             asyncio.get_running_loop().call_later(self._settings.grace, self.runs.stop)
         self.draining = True
-        self._wake.set()
+        self._alarm.ring()
 
     def stop_at_once(self) -> None:
         """Stop the jobs at once and hand their runs back."""
@@ -87,7 +91,7 @@ class Replica:
 
     def age(self) -> float:
         """Return the seconds since the loop was last seen at work or at rest. For any thread."""
-        return monotonic() - self._ticked_at
+        return self._alarm.age()
 
     # The loop
 
@@ -124,21 +128,28 @@ class Replica:
 
     async def tick(self) -> Agenda | None:
         """Do what can be done now and return what is left; None while the database is away."""
-        self._ticked_at = monotonic()
-        self._wake.clear()
+        return await self._in_contact(self._work_off)
+
+    async def _in_contact(self, work: Callable[[], Awaitable[T]]) -> T | None:
+        """Return what ``work`` does; None while the database is away."""
+        self._alarm.begin_work()
         try:
-            agenda = await self._look()
-            agenda = await self._settle(agenda)
-            agenda = await self._plan(agenda)
-            agenda = await self._start_put_off(agenda)
-            agenda = await self._claim(agenda)
-            await self._keep_places(agenda)
+            done = await work()
         except (StoreUnavailable, OSError, MemoryError, RuntimeError) as error:
             if not isinstance(error, StoreUnavailable) and shortage(error) is None:
                 raise
             self.contact.lost(str(error))  # of no use for now, also where only a thread was missing to use it
             return None
         self.contact.kept()
+        return done
+
+    async def _work_off(self) -> Agenda:
+        agenda = await self._look()
+        agenda = await self._settle(agenda)
+        agenda = await self._plan(agenda)
+        agenda = await self._start_put_off(agenda)
+        agenda = await self._claim(agenda)
+        await self._keep_places(agenda)
         return agenda
 
     async def finish(self) -> None:
@@ -187,19 +198,10 @@ class Replica:
 
     async def _claim(self, agenda: Agenda) -> Agenda:
         """Claim as many runs as there are places, in one transaction (rules 2 and 4)."""
-        places = self.runs.free_places
-        if not agenda.available or places <= 0 or self.draining:
+        if not agenda.available or self.runs.free_places <= 0 or self.draining:
             return agenda
-        client, application = self._context.client, self._context.application.name
-        known = tuple(self.runs.claimable().values())
-        async with client.acquiring() as acquisition:
-            claimed = await self._context.database.write(
-                lambda c: claim(c, application, known, client.holder, client.label, client.timing.ttl, places)
-            )
-            leases = await acquisition.adopt([run.grant for run in claimed])
-        for run, lease in zip(claimed, leases, strict=True):
-            self.runs.start(run, lease)
-        return await self._look()
+        self._refills = await self._claimer.fill()
+        return agenda if self._refills else await self._look()
 
     async def _keep_places(self, agenda: Agenda) -> None:
         """Queue up for shared locks that other programs hold or wait for, if there is room to run what then may start."""
@@ -214,14 +216,19 @@ class Replica:
         """Sleep until something is due, at most for one poll, or until a run has ended."""
         again = self._context.client.timing.retry_wait
         if agenda is None:
-            await self._sleep(again)
+            await self._alarm.sleep(again)
             return
         if agenda.due and self.planner.has_more:
             return
         moments = [*agenda.moments(has_room=self.runs.free_places > 0), self.runs.until_claimable()]
         # Anything still overdue is being handled, or locked, by another replica.
         waits = (until if until > 0 else again for until in moments if until is not None)
-        await self._sleep(min([self._settings.poll, *waits]))
+        until = monotonic() + min([self._settings.poll, *waits])
+        await self._alarm.sleep(until - monotonic())
+        while self._refills and monotonic() < until and not self.draining and self.runs.failure is None:
+            self._refills = await self._in_contact(self._claimer.fill) or False
+            if self._refills:  # else there is an agenda to be read
+                await self._alarm.sleep(until - monotonic())
 
     # Stopping the runs
 
@@ -234,16 +241,7 @@ class Replica:
         """Wait up to ``seconds`` until no run is at work; less if `stop_at_once` was called."""
         deadline = monotonic() + seconds
         while self.runs and (left := deadline - monotonic()) > 0 and self.runs.failure is None:
-            self._wake.clear()
-            await self._sleep(min(left, self._settings.poll))
+            self._alarm.begin_work()
+            await self._alarm.sleep(min(left, self._settings.poll))
             if self._at_once:
                 deadline = min(deadline, monotonic() + self._context.client.timing.kill_time + _STOP_LIMIT)
-
-    async def _sleep(self, seconds: float) -> None:
-        """Rest until woken, and show now and then that this loop is alive."""
-        end = monotonic() + seconds
-        while not self._wake.is_set() and (left := end - monotonic()) > 0:
-            self._ticked_at = monotonic()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(min(left, _SHOW_EVERY)):
-                    await self._wake.wait()

@@ -15,7 +15,7 @@ from ..jobs.processes.trust_page import TrustPages
 from ..jobs.task_thread import TaskThread
 from ..operations.trigger import NoSuchSchedule, trigger
 from ..recovery import registry
-from ..service.agenda import Agenda, read_agenda
+from ..service.loop.agenda import Agenda, read_agenda
 from ..service.replica import Replica
 from ..service.settings import Settings
 from ..store.views.history import RunDetail, read_run, read_runs

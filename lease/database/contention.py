@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, ColumnElement, Dialect, Text, bindparam
+from sqlalchemy import BigInteger, Boolean, ColumnElement, Dialect, Insert, Text, bindparam
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -126,3 +126,21 @@ def with_last(array: ColumnElement[str], *values: ColumnElement[Any]) -> ColumnE
     number.
     """
     return _WithLast(array, *values)
+
+
+class _DoNothing(FunctionElement[Any]):
+    """What an INSERT does with a row that is there: nothing."""
+
+    inherit_cache = True
+
+
+@compiles(_DoNothing)
+def _do_nothing(_element: _DoNothing, _compiler: SQLCompiler, **_kw: Any) -> str:
+    return "ON CONFLICT DO NOTHING"
+
+
+class insert_missing(Insert):  # noqa: N801 - reads as the statement that it is
+    """An INSERT that passes over rows that are there."""
+
+    inherit_cache = True
+    _post_values_clause = _DoNothing()

@@ -3,10 +3,9 @@ statements are written once.
 """
 
 from datetime import UTC, datetime
-from importlib import import_module
 from typing import Any
 
-from sqlalchemy import TIMESTAMP, Boolean, ColumnElement, Connection, Dialect, Double, Float, Table, Text
+from sqlalchemy import TIMESTAMP, Boolean, ColumnElement, Dialect, Double, Float, Text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import bindparam, literal
@@ -14,7 +13,6 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from ..clock import boot_id, boottime
-from .backend import backend_of
 
 Name = Text().with_variant(Text(collation="C"), "postgresql")
 """A name; names sort the same on every database."""
@@ -200,12 +198,19 @@ def _any_of_sqlite(element: any_of, compiler: SQLCompiler, **kw: Any) -> str:
     return f"({text} IN (SELECT value FROM json_each({array})))"
 
 
+_MEANWHILE = 2.5
+"""Seconds between the moment at which a statement is given the time and the one at which it reads: an attempt takes
+no longer.
+"""
+
+
 class other_boot(FunctionElement[bool]):  # noqa: N801
     """Whether a grant was made before the machine's last start; never so where the database's clock
     goes on.
 
     Of its boot, its uptime when last renewed, and its expiry. Where a platform has no id of the boot,
-    an uptime still to come tells; one beyond the expiry is of an older grant (0.1.0 writes none).
+    an uptime still to come tells (by more than a renewal takes that is committed while this statement
+    begins); one beyond the expiry is of an older grant (0.1.0 writes none).
     """
 
     type = Boolean()
@@ -221,7 +226,7 @@ def _other_boot_postgresql(element: other_boot, compiler: SQLCompiler, **kw: Any
 def _other_boot_sqlite(element: other_boot, compiler: SQLCompiler, **kw: Any) -> str:
     boot, renewed, expiry = (compiler.process(clause, **kw) for clause in element.clauses)
     here, now_ = compiler.process(this_boot(), **kw), compiler.process(uptime(), **kw)
-    return f"({boot} IS NOT {here} OR COALESCE({renewed} > {now_} AND {renewed} < {expiry}, 0))"
+    return f"({boot} IS NOT {here} OR COALESCE({renewed} > {now_} + {_MEANWHILE} AND {renewed} < {expiry}, 0))"
 
 
 class this_boot(FunctionElement[str]):  # noqa: N801
@@ -240,9 +245,3 @@ def _this_boot_postgresql(element: this_boot, compiler: SQLCompiler, **kw: Any) 
 @compiles(this_boot, "sqlite")
 def _this_boot_sqlite(element: this_boot, compiler: SQLCompiler, **kw: Any) -> str:
     return compiler.process(bindparam(None, callable_=boot_id, type_=Text(), unique=True), **kw)
-
-
-def insert_missing(connection: Connection, table: Table) -> Any:
-    """Return an INSERT that passes over rows that are there."""
-    dialect = import_module(f"sqlalchemy.dialects.{backend_of(connection).name}")
-    return dialect.insert(table).on_conflict_do_nothing()

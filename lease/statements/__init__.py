@@ -10,7 +10,7 @@ database that was set back.
 """
 
 from .breaks import break_grant
-from .endings import Release, end_dead, release, release_all, releasing, settle
+from .endings import Release, end, end_dead, hold, in_force, lock, release, release_all, releasing, settle
 from .fences import FENCED_OFF, IN_SAVEPOINT, fence, fence_call, fence_values, fenced_off, refusal
 from .grants import grant, granting
 from .queueing import Queued, queueing
@@ -29,6 +29,7 @@ __all__ = [
     "Release",
     "RenewedPairs",
     "break_grant",
+    "end",
     "end_dead",
     "fence",
     "fence_call",
@@ -37,9 +38,12 @@ __all__ = [
     "grant",
     "granting",
     "held_now",
+    "hold",
+    "in_force",
     "leave_queue",
     "lift",
     "list_prefix",
+    "lock",
     "lock_queues",
     "notify",
     "notifying",

@@ -3,8 +3,9 @@
 """
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Text, bindparam, cast, null, select, update
 
@@ -86,38 +87,91 @@ def release_all(connection: Connection, holder: str, besides: Collection[str] = 
     return {Grant(name, token, holder): parse_waiters(waiters, at) for name, token, waiters, at in rows}
 
 
+def lock(connection: Connection, grants: Collection[Grant], *, lock_wait: float | None = None) -> set[Grant]:
+    """Lock those of ``grants`` that have not ended, and return them: `end` is to end them.
+
+    Passes over rows that another transaction has locked; with ``lock_wait`` it waits so many seconds
+    for them, for transactions that are fenced with these grants, say.
+    """
+    statement, values = (_LOCK, {}) if lock_wait is None else (_LOCK_WAITING, {"lock_wait": lock_wait})
+    return _locked(statement, connection, grants, values)
+
+
+def hold(connection: Connection, grants: Collection[Grant], *, lock_wait: float | None = None) -> set[Grant]:
+    """Keep those of ``grants`` that have not ended in force until this transaction ends, and return them (rule 11).
+
+    As `lock`, it passes over rows that another transaction has locked, or waits. Only in a transaction
+    that writes: on SQLite, its turn to write is what keeps them.
+    """
+    statement, values = (_HOLD, {}) if lock_wait is None else (_HOLD_WAITING, {"lock_wait": lock_wait})
+    return _locked(statement, connection, grants, values)
+
+
+def in_force(connection: Connection, grant: Grant) -> bool:
+    """Return whether a grant has not ended, also while another transaction has its row locked."""
+    keys = _json([f"{grant.name}/{grant.token}/{grant.holder}"])
+    return bool(_FIND(connection, {"names": _json([grant.name]), "keys": keys}))
+
+
+def end(connection: Connection, grants: Collection[Grant]) -> dict[Grant, Waiters]:
+    """End grants that this transaction has locked; return who waits for each."""
+    by_name = {grant.name: grant for grant in grants}
+    rows = _END(connection, {"names": _json(by_name)}) if by_name else []
+    return {by_name[name]: parse_waiters(waiters, at) for name, waiters, at in rows}
+
+
 def settle(connection: Connection, grants: Iterable[Grant]) -> list[Grant]:
     """End those of ``grants`` that are stale, and return them; waits for no row (rule 18)."""
-    return _end(connection, grants, stale())
+    return _end(connection, grants, _LOCK_STALE)
 
 
 def end_dead(connection: Connection, grants: Iterable[Grant]) -> list[Grant]:
     """End those of ``grants`` that are still in force, stale or not: only for holders that are
     proven dead, and their work with them (rule 18).
     """
-    return _end(connection, grants)
+    return _end(connection, grants, _LOCK)
 
 
-def _end(connection: Connection, grants: Iterable[Grant], *where: ColumnElement[bool]) -> list[Grant]:
+def _end(connection: Connection, grants: Iterable[Grant], locking: Statement) -> list[Grant]:
     wanted = list(grants)
-    if not wanted:
-        return []
-    names = any_of(lease.c.name, _json(grant.name for grant in wanted))
-    exactly = any_of(_KEY, _json(f"{grant.name}/{grant.token}/{grant.holder}" for grant in wanted))
-    ours = select(lease.c.name, lease.c.token, lease.c.holder).where(names, exactly, *where)
-    locked = connection.execute(ours.order_by(lease.c.name).with_for_update(skip_locked=True))
-    found = {Grant(name, token, holder) for name, token, holder in locked}
+    found = _locked(locking, connection, wanted, {})
     ended = [grant for grant in wanted if grant in found]
-    if ended:
-        locked_names = any_of(lease.c.name, _json(grant.name for grant in ended))
-        connection.execute(update(lease).where(locked_names).values(_ENDED))
+    end(connection, ended)
     return ended
 
 
-_KEY = lease.c.name + "/" + cast(lease.c.token, Text) + "/" + lease.c.holder
-"""The whole grant of a row, as a string: the row of another one must not even be locked, as its holder would wait."""
+def _locked(
+    statement: Statement, connection: Connection, grants: Collection[Grant], values: Mapping[str, Any]
+) -> set[Grant]:
+    if not grants:
+        return set()
+    keys = _json(f"{grant.name}/{grant.token}/{grant.holder}" for grant in grants)
+    rows = statement(connection, {"names": _json(grant.name for grant in grants), "keys": keys, **values})
+    return {Grant(name, token, holder) for name, token, holder in rows}
 
 
 def _json(values: Iterable[str]) -> str:
     """Return strings as one parameter: a statement takes a limited number of them."""
     return json.dumps(sorted(set(values)))
+
+
+def _locking(*where: ColumnElement[bool], waits: bool = False, shared: bool = False) -> Statement:
+    ours = _ours.where(*where).order_by(lease.c.name)
+    return Statement(ours.with_for_update(skip_locked=not waits, read=shared, key_share=shared))
+
+
+_NAMED = any_of(lease.c.name, bindparam("names", type_=Text()))
+# The whole grant as a string: the row of another one must not even be locked, as its holder would wait.
+_exactly = any_of(
+    lease.c.name + "/" + cast(lease.c.token, Text) + "/" + lease.c.holder, bindparam("keys", type_=Text())
+)
+_ours = select(lease.c.name, lease.c.token, lease.c.holder).where(_NAMED, _exactly)
+_FIND = Statement(_ours)
+_LOCK = _locking()
+_LOCK_STALE = _locking(stale())
+_LOCK_WAITING = _locking(lock_timeout("lock_wait"), waits=True)
+_HOLD = _locking(shared=True)
+_HOLD_WAITING = _locking(lock_timeout("lock_wait"), waits=True, shared=True)
+_END = Statement(
+    update(lease).where(_NAMED).values(_ENDED).returning(lease.c.name, lease.c.waiters, seconds_of(clock()))
+)

@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Double, Text, bindparam, func, null, or_, select, text, update
 
 from ..database.backend import backend_of
-from ..database.contention import without_first
-from ..database.dialects import any_of, clock, insert_missing, later, now, this_boot, uptime
+from ..database.contention import insert_missing, without_first
+from ..database.dialects import any_of, clock, later, now, this_boot, uptime
 from ..database.held.statement import Call, Rows, Statement
 from ..model import Grant
 from ..schema import free_or_stale, lease
@@ -124,7 +124,7 @@ def _grant_in_turn(
 
 def _insert_missing(connection: Connection, names: Sequence[str]) -> None:
     if rows := [{"name": name} for name in _unclaimed(connection, names)]:
-        connection.execute(insert_missing(connection, lease), rows)
+        connection.execute(insert_missing(lease), rows)
 
 
 def _unclaimed(connection: Connection, names: Sequence[str]) -> Sequence[str]:

@@ -9,7 +9,7 @@ NEIGHBOURS = (
     Mutant(
         "last-chances-together",
         "runs that were abandoned twice are at work beside each other: who kills its replica takes them with it",
-        (Edit("daemon/store/statements/run.py", "            apart,\n", ""),),
+        (Edit("daemon/store/statements/sets/claims.py", "            apart,\n", ""),),
         on_each(CLAIM.format("test_of_runs_abandoned_twice_one_is_at_work_in_a_replica")),
     ),
     Mutant(
@@ -61,7 +61,7 @@ NEIGHBOURS = (
         "a replica that ends itself for a job that blocks does not record that first: its neighbours count as abandoned",
         (
             Edit(
-                "daemon/service/runs_at_work.py",
+                "daemon/service/loop/runs_at_work.py",
                 "await database.write(lambda connection: registry.mark_stopped(connection, client.holder))",
                 "await database.write(lambda _: None)",
             ),
@@ -85,7 +85,7 @@ NEIGHBOURS = (
     Mutant(
         "settlement-locks-others",
         "who settles a grant, or ends the dead, locks rows in which only the name is that of one of them",
-        (Edit("lease/statements/endings.py", ".where(names, exactly, *where)", ".where(names, *where)"),),
+        (Edit("lease/statements/endings.py", ".where(_NAMED, _exactly)", ".where(_NAMED)"),),
         on_postgres(
             "tests/lease/test_granting_postgres.py::test_settling_and_ending_the_dead_lock_no_row_of_another_grant"
         ),

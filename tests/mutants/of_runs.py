@@ -1,30 +1,27 @@
 """Mutants of the daemon: completion, planning and stopping (rules 10, 13, 15 and 19)."""
 
-from tests.mutants.mutant import Edit, Mutant, on_each
+from tests.mutants.mutant import Edit, Mutant, on_each, on_either, on_postgres
 
-COMPLETION = "daemon/execution/completion.py"
+LANE = "daemon/execution/writes/lane.py"
+RUN_ENDS = "daemon/execution/writes/run_ends.py"
 ENDS = "tests/daemon/execution/test_completion.py::{}[{{}}-finish]"
 
-_RUN_BY_ID = Edit(
-    "daemon/store/statements/run.py",
-    "return and_(run.c.id == run_id, running(), run.c.token == grant.token, run.c.holder == grant.holder)",
-    "return and_(run.c.id == run_id, running())",
+_ROWS_BY_ID = Edit(
+    "daemon/store/statements/sets/ends.py",
+    "return table.c.id == rows.c.number, table.c.state == RUNNING, *same_grant",
+    "return table.c.id == rows.c.number, table.c.state == RUNNING",
 )
-_JOB_RUN_BY_ID = Edit(
-    "daemon/store/statements/job_run.py",
-    "        job_run.c.id == job_run_id,\n"
-    '        job_run.c.state == "running",\n'
-    "        job_run.c.token == grant.token,\n"
-    "        job_run.c.holder == grant.holder,\n",
-    '        job_run.c.id == job_run_id,\n        job_run.c.state == "running",\n',
+_ANY_RELEASE = Edit(
+    RUN_ENDS,
+    "    granted = lease.statements.lock(connection, [end.grant for end in free], lock_wait=patience)\n",
+    "    granted = {end.grant for end in free}\n",
 )
-_ANY_RELEASE = Edit(COMPLETION, "    if released.released:\n        return released\n", "    return released\n")
 
 RUNS = (
     Mutant(
         "completion-by-id",
         "a run and its job run are ended by their ids, whoever holds them now",
-        (_RUN_BY_ID, _JOB_RUN_BY_ID, _ANY_RELEASE),
+        (_ROWS_BY_ID, _ANY_RELEASE),
         on_each(ENDS.format("test_a_zombie_finishes_nothing")),
     ),
     Mutant(
@@ -36,8 +33,62 @@ RUNS = (
     Mutant(
         "rows-by-id",
         "the lease is released by its grant, but run and job run are ended by their ids",
-        (_RUN_BY_ID, _JOB_RUN_BY_ID),
+        (_ROWS_BY_ID,),
         on_each(ENDS.format("test_a_run_that_shows_another_grant_than_the_lease_is_not_ended")),
+    ),
+    Mutant(
+        "set-that-fails-its-neighbours",
+        "a write that the database refuses fails all that are written with it",
+        (
+            Edit(
+                LANE,
+                "            if len(all_) == 1:\n                all_[0].fail(error)\n                return\n",
+                "            for one in all_:\n                one.fail(error)\n            return\n",
+            ),
+        ),
+        on_either(
+            "tests/daemon/execution/writes/test_lane.py::"
+            "test_a_database_that_is_away_is_told_to_each_and_a_mistake_of_one_only_to_that_one"
+        ),
+    ),
+    Mutant(
+        "set-that-waits-for-a-row",
+        "a set waits for a run or an attempt that another transaction has locked, and with it all its neighbours",
+        (
+            Edit(
+                "daemon/store/statements/sets/ends.py",
+                "with_for_update(of=table, key_share=True, skip_locked=not waits)",
+                "with_for_update(of=table, key_share=True)",
+            ),
+        ),
+        on_postgres("tests/daemon/execution/writes/test_sets.py::test_a_set_waits_for_no_row[its attempt]"),
+    ),
+    Mutant(
+        "end-without-the-schedules-lock",
+        "runs end without a lock on their schedules: a successor that is planned meanwhile waits for ever",
+        (
+            Edit(
+                RUN_ENDS,
+                "    schedules = statements.ends.lock_schedules(connection, {end.schedule for end in ends}, waits=waits)\n",
+                "    schedules = dict.fromkeys([end.schedule for end in ends], 0)\n",
+            ),
+        ),
+        on_postgres(
+            "tests/daemon/execution/writes/test_sets.py::"
+            "test_of_a_set_that_waits_for_its_schedule_the_successor_becomes_due"
+        ),
+    ),
+    Mutant(
+        "claim-beside-a-drain",
+        "a claim that waits for its set is made though its replica was told to drain meanwhile",
+        (
+            Edit(
+                "daemon/service/loop/claimer.py",
+                " if self._may_claim() else 0\n",
+                "\n",
+            ),
+        ),
+        on_either("tests/daemon/service/test_replica.py::test_a_drain_while_a_claim_waits_for_its_set_claims_nothing"),
     ),
     Mutant(
         "schedule-moved-on-first",

@@ -10,7 +10,6 @@ from sqlalchemy import Connection, Row, select, update
 
 from daemon import Schedules
 from daemon.execution.claim import claim
-from daemon.execution.completion import start_job
 from daemon.execution.held_run import HeldRun
 from daemon.operations.trigger import trigger
 from daemon.recovery import registry
@@ -25,6 +24,7 @@ from lease.database.dialects import clock, later
 from lease.model import Grant
 from lease.schema import lease as leases
 from lease.timing import LeaseTiming
+from tests.support.completion import start_job
 from tests.support.waiting import LIMIT
 
 T = TypeVar("T")

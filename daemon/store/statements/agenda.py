@@ -16,7 +16,7 @@ from .dialects import among, at_last_chance, on_last_chance, pending, running, u
 def read(
     connection: Connection, application: str, known: Mapping[str, str], holder: str | None, longest_wait: float
 ) -> Row[Any]:
-    """Return the fields of `daemon.service.agenda.Agenda`; no run waits longer than ``longest_wait`` seconds."""
+    """Return the fields of `daemon.service.loop.agenda.Agenda`; no run waits longer than ``longest_wait`` seconds."""
     due, late = _due(application, known.keys()), _late(application, known.keys())
     runs = _runs(application, known.values(), holder, longest_wait)
     earlier = case((due.c.until.is_(None), late.c.until), (late.c.until < due.c.until, late.c.until), else_=due.c.until)

@@ -19,7 +19,7 @@ def marked() -> ColumnElement[bool]:
     return run.c.cancelled_at.is_not(None)
 
 
-def unless_marked(values: Mapping[str, Any], remark: str = "") -> dict[str, Any]:
+def unless_marked(values: Mapping[str, Any], remark: str | ColumnElement[str] = "") -> dict[str, Any]:
     """Return ``values`` for an unmarked run, and for a marked one those of its end as cancelled.
 
     ``remark`` is added to the reason then.

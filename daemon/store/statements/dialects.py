@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    BindParameter,
     Boolean,
     Column,
     ColumnElement,
@@ -60,7 +61,7 @@ def on_last_chance(of: Any = run) -> ColumnElement[bool]:
     return or_(of.c.abandoned >= MOST_ABANDONED - 1, before)
 
 
-def at_last_chance(holder: str) -> ColumnElement[bool]:
+def at_last_chance(holder: str | ColumnElement[str]) -> ColumnElement[bool]:
     """Return the condition that a holder has a run on its last chance at work."""
     at_work = run.alias("at_work")
     return exists().where(at_work.c.state == RUNNING, at_work.c.holder == holder, on_last_chance(at_work))
@@ -116,9 +117,17 @@ def _among_sqlite(element: _Among, compiler: SQLCompiler, **kw: Any) -> str:
     return f"({of} IN (SELECT value FROM json_each({strings})))"
 
 
+STRINGS = _Strings()
+
+
 def among(of: ColumnElement[str], values: Collection[str]) -> ColumnElement[bool]:
     """Return the condition that a string is one of ``values``, which are a single parameter."""
-    return _Among(of, bindparam(None, list(values), type_=_Strings(), unique=True))
+    return among_these(of, bindparam(None, list(values), type_=STRINGS, unique=True))
+
+
+def among_these(of: ColumnElement[str], values: BindParameter[list[str]]) -> ColumnElement[bool]:
+    """Return the condition that a string is one of those of a parameter."""
+    return _Among(of, values)
 
 
 class _AmongKeys(FunctionElement[bool]):

@@ -1,4 +1,4 @@
-"""The statements on `job_run`, and the fence before each of them."""
+"""The statements on `job_run`."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
@@ -20,47 +20,12 @@ from sqlalchemy import (
     update,
 )
 
-from lease.database.dialects import insert_missing, later, now
+from lease.database.dialects import later, now
 from lease.model import Grant
-from lease.schema import lease, of_grant
+from lease.schema import lease
 
-from ...states import JobState
 from ..tables import job_output, job_run, run
-from .cancel import marked
-from .dialects import among_keys, insert_or_replace, running
-
-
-def hold(connection: Connection, grant: Grant) -> bool:
-    """Return whether a grant is in force, and keep it in force until this transaction ends (rule
-    11).
-
-    Unlike `lease.statements.fence` it answers instead of raising: the caller then says who has the
-    run (rule 10). Only in a transaction that writes: on SQLite, its write lock is what keeps the
-    grant.
-    """
-    query = select(literal(1)).select_from(lease).where(of_grant(grant))
-    return connection.execute(query.with_for_update(read=True, key_share=True)).one_or_none() is not None
-
-
-def start(connection: Connection, run_id: int, grant: Grant, *, job: str, position: int, attempt: int) -> int | None:
-    """Record the start of an attempt; return its id.
-
-    None if the attempt is recorded already, or the run is not ours, or marked as cancelled.
-    """
-    ours = select(
-        run.c.id,
-        literal(job),
-        literal(position),
-        literal(attempt),
-        literal("running"),
-        run.c.token,
-        run.c.holder,
-        now(),
-    ).where(run.c.id == run_id, running(), run.c.token == grant.token, run.c.holder == grant.holder, ~marked())
-    names = ["run_id", "job", "position", "attempt", "state", "token", "holder", "started_at"]
-    begun = insert_missing(connection, job_run).from_select(names, ours).returning(job_run.c.id)
-    number: int | None = connection.execute(begun).scalar_one_or_none()
-    return number
+from .dialects import among_keys, insert_or_replace
 
 
 def find_started(connection: Connection, run_id: int, grant: Grant, job: str, attempt: int) -> int | None:
@@ -75,6 +40,12 @@ def find_started(connection: Connection, run_id: int, grant: Grant, job: str, at
             job_run.c.state == "running",
         )
     ).scalar_one_or_none()
+
+
+def is_recorded(connection: Connection, run_id: int, job: str, attempt: int) -> bool:
+    """Return whether an attempt of a job is recorded, under whatever grant."""
+    key = (job_run.c.run_id == run_id, job_run.c.job == job, job_run.c.attempt == attempt)
+    return connection.execute(select(literal(1)).where(*key)).one_or_none() is not None
 
 
 def set_keeper(connection: Connection, job_run_id: int, grant: Grant, pid: int, start_time: int) -> int:
@@ -119,13 +90,6 @@ def delete_output(connection: Connection, starts: Mapping[int, int]) -> None:
         connection.execute(earlier, [{"number": number, "place": start} for number, start in starts.items()])
 
 
-def end(connection: Connection, job_run_id: int, grant: Grant, state: JobState, values: Mapping[str, Any]) -> int:
-    """Record how an attempt ended; return the number of rows changed."""
-    return connection.execute(
-        update(job_run).where(_running_under(job_run_id, grant)).values(state=state, finished_at=now(), **values)
-    ).rowcount
-
-
 def note_loss(  # noqa: PLR0917 - which attempt, and what of it
     connection: Connection, job_run_id: int, grant: Grant, kind: str, why: str | None, ended_ago: float
 ) -> None:
@@ -138,20 +102,6 @@ def note_loss(  # noqa: PLR0917 - which attempt, and what of it
 def leave_word(connection: Connection, job_run_id: int, grant: Grant, values: Mapping[str, Any]) -> int:
     """Record what is known of an attempt that is still at work; return the number of rows changed."""
     return connection.execute(update(job_run).where(_running_under(job_run_id, grant)).values(**values)).rowcount
-
-
-def stop_all(connection: Connection, run_id: int, grant: Grant) -> None:
-    """Record that attempts still running under a grant were stopped."""
-    connection.execute(
-        update(job_run)
-        .where(
-            job_run.c.run_id == run_id,
-            job_run.c.token == grant.token,
-            job_run.c.holder == grant.holder,
-            job_run.c.state == "running",
-        )
-        .values(state="stopped", finished_at=now())
-    )
 
 
 def add_not_started(connection: Connection, run_id: int, grant: Grant, jobs: Sequence[tuple[str, int]]) -> None:

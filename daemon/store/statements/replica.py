@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, case, delete, null, select, update
 
-from lease.database.dialects import insert_missing, later, now, seconds_between
+from lease.database.contention import insert_missing
+from lease.database.dialects import later, now, seconds_between
 
 from ...states import LIVE, ReplicaState
 from ..tables import replica
@@ -16,9 +17,7 @@ from .dialects import among
 def add(connection: Connection, values: Mapping[str, Any], age: float = 0.0) -> None:
     """Record a replica that started ``age`` seconds ago; an existing row is kept."""
     started_at = later(now(), -age) if age else now()
-    connection.execute(
-        insert_missing(connection, replica).values(**values, state="running", started_at=started_at, seen_at=now())
-    )
+    connection.execute(insert_missing(replica).values(**values, state="running", started_at=started_at, seen_at=now()))
 
 
 def living_of(connection: Connection, boot_id: str, pid_namespace: str) -> list[Row[Any]]:

@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, exists, insert, null, select, update
 
-from lease.database.dialects import insert_missing, now
+from lease.database.contention import insert_missing
+from lease.database.dialects import now
 from lease.schema import lease
 
 from ..tables import run, schedule
@@ -60,7 +61,7 @@ def retire(connection: Connection, application: str, names: Collection[str], at:
 
 def prepare_leases(connection: Connection, names: Iterable[str]) -> None:
     """Insert missing lease rows, so that no claim need do it; always in the same order."""
-    connection.execute(insert_missing(connection, lease), [{"name": name} for name in sorted(set(names))])
+    connection.execute(insert_missing(lease), [{"name": name} for name in sorted(set(names))])
 
 
 def due(connection: Connection, application: str, names: Collection[str], limit: int) -> list[Row[Any]]:
@@ -106,11 +107,6 @@ def lock(connection: Connection, application: str, name: str) -> Row[Any] | None
         .with_for_update(key_share=True)
     )
     return connection.execute(query).one_or_none()
-
-
-def reset_abandoned(connection: Connection, application: str, name: str) -> None:
-    """Reset the count of abandoned attempts of a locked schedule, now that a run of it has succeeded."""
-    change(connection, application, name, {"abandoned": 0})
 
 
 def lock_free(connection: Connection, keys: Collection[tuple[str, str]]) -> set[tuple[str, str]]:

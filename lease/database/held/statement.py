@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-from sqlalchemy import BindParameter, Connection, Dialect, Select, Update
+from sqlalchemy import BindParameter, Connection, Dialect, Insert, Select, Update
 from sqlalchemy.exc import DBAPIError
 
 OWN = "lease_own"
@@ -32,7 +32,7 @@ class Described(Protocol):
 class Statement:
     """One statement. Call it with a connection and its parameters; it returns all rows."""
 
-    def __init__(self, construct: Select[Any] | Update) -> None:
+    def __init__(self, construct: Select[Any] | Update | Insert) -> None:
         self._construct = construct
 
     def __call__(self, connection: Connection, values: Mapping[str, Any]) -> Rows:
@@ -86,7 +86,7 @@ class Compiled:
     """The text of a statement for one kind of database, and what its driver takes and gives."""
 
     def __init__(
-        self, construct: Select[Any] | Update, dialect: Dialect, schemas: Mapping[str | None, str | None]
+        self, construct: Select[Any] | Update | Insert, dialect: Dialect, schemas: Mapping[str | None, str | None]
     ) -> None:
         compiled = dialect.statement_compiler(
             dialect, construct, schema_translate_map=schemas, render_schema_translate=bool(schemas)

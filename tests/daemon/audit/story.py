@@ -12,8 +12,7 @@ from daemon.cli.ask import ask_url
 from daemon.definitions.schedule import Schedule
 from daemon.definitions.triggers.trigger import Every
 from daemon.execution.claim import ClaimedRun
-from daemon.execution.completion import finish_job, finish_run, hand_back, retry_run, start_job
-from daemon.execution.write_result import Done, EndedJob
+from daemon.execution.writes.result import Done, EndedJob
 from daemon.jobs.outcome import Outcome
 from daemon.operations.cancel import cancel
 from daemon.operations.trigger import trigger
@@ -23,6 +22,7 @@ from daemon.scheduling.adoption import adopt
 from daemon.scheduling.plan import first_state
 from daemon.store.statements.schedule import database_time
 from daemon.store.tables import job_run, replica, schedule
+from tests.support.completion import finish_job, finish_run, hand_back, retry_run, start_job
 from tests.support.store import Store, a_schedule, an_application, an_at
 
 HOURLY = a_schedule("hourly", jobs=("zones", "orders"), catch_up="all", overlap="queue")

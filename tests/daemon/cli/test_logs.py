@@ -10,7 +10,6 @@ from sqlalchemy import Connection
 
 from daemon.cli import ask
 from daemon.execution.claim import ClaimedRun
-from daemon.execution.completion import EndedJob, finish_run, retry_run, save_output, start_job
 from daemon.jobs.outcome import Outcome
 from daemon.jobs.output.transcript import Piece
 from daemon.operations.cancel import cancel
@@ -18,6 +17,7 @@ from daemon.operations.trigger import trigger
 from daemon.store import migrations
 from daemon.store.views import OutputReader
 from lease.errors import StoreUnavailable
+from tests.support.completion import EndedJob, finish_run, retry_run, save_output, start_job
 from tests.support.store import Store, a_schedule
 
 from .conftest import Leased

@@ -10,13 +10,13 @@ from sqlalchemy import Connection, text, update
 
 import lease.statements
 from daemon.execution.claim import ClaimedRun, claim, first_of_each
-from daemon.execution.completion import EndedJob, finish_job, finish_run, retry_run, start_job
 from daemon.jobs.outcome import Outcome
 from daemon.operations.trigger import trigger
-from daemon.service.agenda import read_agenda
+from daemon.service.loop.agenda import read_agenda
 from daemon.states import MOST_ABANDONED
 from daemon.store import statements
 from daemon.store.tables import run, schedule
+from tests.support.completion import EndedJob, finish_job, finish_run, retry_run, start_job
 from tests.support.store import TTL, Store, a_schedule, pending_runs
 
 pytestmark = pytest.mark.conformance
@@ -131,13 +131,13 @@ def test_runs_under_live_leases_are_not_even_looked_at(store: Store, monkeypatch
     pending_runs(store, a_schedule("free"), 1)
     store.do(lease.statements.grant, [f"lock{number}" for number in range(50)], "somebody", TTL)
     looks: list[list[tuple[int, str, bool]]] = []
-    candidates = statements.run.candidates
+    candidates = statements.claims.candidates
 
     def counted(*args: Any, **kwargs: Any) -> list[tuple[int, str, bool]]:
         looks.append(candidates(*args, **kwargs))
         return looks[-1]
 
-    monkeypatch.setattr(statements.run, "candidates", counted)
+    monkeypatch.setattr(statements.claims, "candidates", counted)
     assert [one.schedule for one in store.claim("free", *(one.name for one in locked), limit=1)] == ["free"]
     assert len(looks) == 1
 
@@ -236,7 +236,7 @@ def test_a_grant_whose_run_was_gone_is_let_go(store: Store, monkeypatch: pytest.
     store.sync(a_schedule("daily"))
     pending_runs(store, a_schedule("daily"), 1)
     with monkeypatch.context() as patched:
-        patched.setattr(statements.run, "start", lambda *_: [])
+        patched.setattr(statements.claims, "start", lambda *_: [])
         assert store.claim("daily") == []
     held = store.lease("run/shop/daily")
     assert (held.holder, held.token) == (None, 1)
@@ -298,14 +298,15 @@ def test_the_claim_uses_its_partial_index_however_long_the_history(postgres: Sto
     def explained(connection: Connection) -> None:
         execute = connection.execute
 
-        def explain(statement: object, *args: object) -> object:
+        def explain(statement: object, *args: Any) -> object:
             compiled = statement.compile(connection, compile_kwargs={"render_postcompile": True})  # type: ignore[attr-defined]
-            plan = connection.exec_driver_sql(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {compiled}", compiled.params)
+            values = compiled.construct_params(args[0])
+            plan = connection.exec_driver_sql(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {compiled}", values)
             seen.append(json.dumps(plan.scalar_one()))
             return execute(statement, *args)  # type: ignore[call-overload]
 
         connection.execute = explain  # type: ignore[method-assign,assignment]
-        statements.run.candidates(connection, "shop", ["daily"], "h1", [], 10)
+        statements.claims.candidates(connection, "shop", ["daily"], "h1", [], 10)
 
     postgres.do(explained)
     (plan,) = seen

@@ -11,7 +11,15 @@ from sqlalchemy.exc import OperationalError
 
 import lease.statements
 from daemon.execution.claim import ClaimedRun
-from daemon.execution.completion import (
+from daemon.jobs.outcome import Outcome
+from daemon.jobs.output.transcript import Piece
+from daemon.jobs.processes.identity import ProcessIdentity
+from daemon.jobs.reports import Progress
+from daemon.operations.trigger import trigger
+from daemon.recovery.settle import settle
+from daemon.store import statements
+from daemon.store.tables import run
+from tests.support.completion import (
     AlreadyDone,
     Done,
     EndedJob,
@@ -25,14 +33,6 @@ from daemon.execution.completion import (
     save_progress,
     start_job,
 )
-from daemon.jobs.outcome import Outcome
-from daemon.jobs.output.transcript import Piece
-from daemon.jobs.processes.identity import ProcessIdentity
-from daemon.jobs.reports import Progress
-from daemon.operations.trigger import trigger
-from daemon.recovery.settle import settle
-from daemon.store import statements
-from daemon.store.tables import run
 from tests.support.store import Store, a_schedule
 
 pytestmark = pytest.mark.conformance

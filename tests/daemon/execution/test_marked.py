@@ -8,7 +8,13 @@ from sqlalchemy import update
 
 import lease.statements
 from daemon.execution.claim import ClaimedRun
-from daemon.execution.completion import (
+from daemon.jobs.outcome import Outcome
+from daemon.operations.cancel import cancel
+from daemon.operations.trigger import trigger
+from daemon.recovery.settle import settle, settle_dead
+from daemon.service.loop.agenda import read_agenda
+from daemon.store.tables import run
+from tests.support.completion import (
     AlreadyDone,
     Done,
     EndedJob,
@@ -19,12 +25,6 @@ from daemon.execution.completion import (
     retry_run,
     start_job,
 )
-from daemon.jobs.outcome import Outcome
-from daemon.operations.cancel import cancel
-from daemon.operations.trigger import trigger
-from daemon.recovery.settle import settle, settle_dead
-from daemon.service.agenda import read_agenda
-from daemon.store.tables import run
 from tests.support.store import Store, a_schedule
 
 pytestmark = pytest.mark.conformance

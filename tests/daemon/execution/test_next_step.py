@@ -20,7 +20,7 @@ from daemon.execution.next_step import (
     backoff,
     before_jobs,
 )
-from daemon.execution.write_result import job_run_state
+from daemon.execution.writes.result import job_run_state
 from daemon.jobs.outcome import Outcome
 
 

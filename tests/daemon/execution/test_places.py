@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 import lease.statements
-from daemon.execution.completion import finish_run
 from daemon.execution.places import keep_places, sought
 from daemon.testing import ManualReplica, ManualStore
 from lease import Grant
+from tests.support.completion import finish_run
 from tests.support.manual import ONE_O_CLOCK, Gate, a_shop, add_schedule
 from tests.support.store import TTL, Store, a_schedule, pending_runs
 

@@ -8,11 +8,11 @@ from sqlalchemy import event
 
 from daemon.errors import NotFound
 from daemon.execution.claim import ClaimedRun
-from daemon.execution.completion import EndedJob, finish_run, retry_run, save_output, start_job
 from daemon.jobs.outcome import Outcome
 from daemon.jobs.output.transcript import Piece
 from daemon.operations.trigger import trigger
 from daemon.store.views import OutputPart, OutputReader, read_run
+from tests.support.completion import EndedJob, finish_run, retry_run, save_output, start_job
 from tests.support.store import Store, a_schedule
 
 pytestmark = pytest.mark.conformance

@@ -8,12 +8,12 @@ import pytest
 
 from daemon.errors import NotRecordable
 from daemon.execution.claim import ClaimedRun
-from daemon.execution.completion import finish_run, retry_run
 from daemon.operations.cancel import NoSuchRun, RunIsOver, cancel, decide
 from daemon.operations.requester import LONGEST
 from daemon.operations.trigger import trigger
 from daemon.states import RunState
 from daemon.store.tables import run
+from tests.support.completion import finish_run, retry_run
 from tests.support.store import Store, a_schedule
 
 pytestmark = pytest.mark.conformance

@@ -15,7 +15,6 @@ from daemon.audit import check
 from daemon.audit.history.tables import BOUNDS, history, read_tables
 from daemon.cli.ask import ask_url
 from daemon.execution.claim import ClaimedRun
-from daemon.execution.completion import EndedJob, NotOurs, finish_run, start_job
 from daemon.jobs.outcome import Outcome
 from daemon.operations.cancel import cancel
 from daemon.operations.trigger import trigger
@@ -28,6 +27,7 @@ from lease.database.dialects import clock, later, now
 from lease.errors import LeaseError
 from lease.schema import lease as leases
 from tests.support.binaries import Binaries
+from tests.support.completion import EndedJob, NotOurs, finish_run, start_job
 from tests.support.postgres import plain
 from tests.support.store import Store, a_schedule
 from tests.support.waiting import wait_until

@@ -9,15 +9,6 @@ from sqlalchemy import Connection, select, text
 
 import lease.statements
 from daemon.execution.claim import ClaimedRun
-from daemon.execution.completion import (
-    EndedJob,
-    NotOurs,
-    finish_job,
-    finish_run,
-    leave_word,
-    record_keeper,
-    start_job,
-)
 from daemon.jobs.outcome import Outcome
 from daemon.jobs.processes.identity import ProcessIdentity
 from daemon.operations.trigger import trigger
@@ -28,6 +19,15 @@ from daemon.states import MOST_ABANDONED, LiveReplicaState
 from daemon.store import statements
 from daemon.store.tables import job_run, replica, run
 from lease.model import Grant
+from tests.support.completion import (
+    EndedJob,
+    NotOurs,
+    finish_job,
+    finish_run,
+    leave_word,
+    record_keeper,
+    start_job,
+)
 from tests.support.store import Store, a_schedule, pending_runs
 from tests.support.waiting import wait_until
 

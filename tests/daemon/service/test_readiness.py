@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from daemon.service.contact import DatabaseContact
+from daemon.service.loop.contact import DatabaseContact
 from daemon.service.readiness import LOOP_LIMIT, Readiness
 from daemon.telemetry.facts import LoopBlocked
 from lease.testing import ManualClock
@@ -42,7 +42,7 @@ class Parts:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> ManualClock:
     clock = ManualClock()
-    for module in ("readiness", "contact"):
+    for module in ("readiness", "loop.contact"):
         monkeypatch.setattr(f"daemon.service.{module}.monotonic", clock)
     return clock
 

@@ -1,12 +1,15 @@
 """The loop of one replica, tick by tick, and its end."""
 
 import asyncio
+from collections.abc import Callable
 from time import monotonic
 
 import pytest
 from sqlalchemy import update
 
 from daemon import AsyncRun, Schedules
+from daemon.execution.claim import ClaimedRun
+from daemon.execution.writes.lane import Claim
 from daemon.store.tables import run as run_table
 from daemon.telemetry.facts import DatabaseAway, DatabaseBack, Note, RunEnded, RunRecovered
 from daemon.testing import ManualReplica, ManualStore
@@ -21,6 +24,7 @@ from tests.support.manual import (
     add_schedule,
     facts_of,
     left_behind,
+    nothing,
     told,
     until,
 )
@@ -179,6 +183,18 @@ async def test_until_idle_it_ends_when_nothing_is_due_running_or_waiting_and_the
         assert [run.outcome for run in loop.runs.executed] == ["succeeded"] * 3
 
 
+async def test_while_there_is_more_it_claims_with_the_ends_and_does_not_look_in_between() -> None:
+    """Rule 15: a transaction for each set, and no query beside it."""
+    async with CountingStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(nothing, overlap="allow")) as replica:
+        for _ in range(100):
+            await replica.trigger("nightly")
+        loop = a_loop(replica, concurrency=2)
+        store.reads = 0
+        await asyncio.wait_for(loop.run(until_idle=True), LIMIT)
+        assert loop.runs.tally["succeeded"] == 100
+        assert store.reads < 25, "and not two for each of fifty sets"
+
+
 async def test_at_its_end_it_claims_nothing_more_and_is_not_ready_though_nobody_asked_it_to_stop() -> None:
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
         loop = a_loop(replica)
@@ -224,6 +240,21 @@ async def test_a_drain_wakes_it_and_lets_jobs_finish() -> None:
         await asyncio.wait_for(working, LIMIT)
         assert [run.state for run in await replica.runs()] == ["succeeded", "pending"]
         assert (await replica.read(run_id)).jobs[0].state == "succeeded"
+
+
+async def test_a_drain_while_a_claim_waits_for_its_set_claims_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
+        run_id = await replica.trigger("nightly")
+        loop, lane = a_loop(replica), replica.context.lane
+        claim = lane.claim
+
+        async def drained_meanwhile(unit: Claim, places: Callable[[int], int]) -> list[ClaimedRun]:
+            loop.drain()
+            return await claim(unit, places)
+
+        monkeypatch.setattr(lane, "claim", drained_meanwhile)
+        await asyncio.wait_for(loop.run(), LIMIT)
+        assert (await replica.read(run_id)).state == "pending"
 
 
 async def test_a_job_that_does_not_finish_within_grace_is_stopped_and_its_run_handed_back() -> None:
@@ -288,7 +319,7 @@ async def test_what_was_lost_and_refused_is_summed_up_at_the_end() -> None:
 
 async def test_however_long_it_rests_it_does_not_pass_for_dead(monkeypatch: pytest.MonkeyPatch) -> None:
     """A loop that has not shown itself for half a minute does, and `poll` may be an hour."""
-    monkeypatch.setattr("daemon.service.replica._SHOW_EVERY", 0.01)
+    monkeypatch.setattr("daemon.service.loop.alarm._SHOW_EVERY", 0.01)
     async with CountingStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
         loop = a_loop(replica)
         working = asyncio.create_task(loop.run())
@@ -306,7 +337,7 @@ async def test_its_age_is_the_time_since_it_last_came_round(monkeypatch: pytest.
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
         await replica.tick()
         before = replica.replica.age()
-        monkeypatch.setattr("daemon.service.replica.monotonic", lambda: before + 1e9)
+        monkeypatch.setattr("daemon.service.loop.alarm.monotonic", lambda: before + 1e9)
         assert replica.replica.age() > 1e6
         await replica.tick()
         assert replica.replica.age() == 0

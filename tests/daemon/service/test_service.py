@@ -16,8 +16,7 @@ from sqlalchemy import select, update
 
 from daemon import AsyncRun, Schedules
 from daemon.execution.attempt import WorkOutlivesLease
-from daemon.execution.completion import retry_run, start_job
-from daemon.execution.write_result import EndedJob
+from daemon.execution.writes.result import EndedJob
 from daemon.jobs.outcome import Outcome
 from daemon.operations.trigger import NoSuchSchedule, trigger
 from daemon.service.environment import withhold_secrets
@@ -32,6 +31,7 @@ from daemon.telemetry.sentences import ended, introduced
 from daemon.testing.in_process import in_process
 from daemon.version import package_version
 from lease.errors import SchemaMissing
+from tests.support.completion import retry_run, start_job
 from tests.support.manual import Gate, a_shop, add_schedule, failing, nothing, told, until
 from tests.support.store import PAST, Store, a_schedule, pending_runs
 from tests.support.waiting import LIMIT

@@ -3,7 +3,21 @@
 import pytest
 
 from daemon.execution.claim import ClaimedRun, claim
-from daemon.execution.completion import (
+from daemon.jobs.outcome import Outcome
+from daemon.jobs.processes.identity import ProcessIdentity
+from daemon.jobs.reports import Progress
+from daemon.operations.trigger import trigger
+from daemon.recovery.registry import ReplicaEntry, mark_stopped, register, touch
+from daemon.recovery.settle import settle, settle_dead, suspects
+from daemon.scheduling.plan_due import plan_due
+from daemon.scheduling.sync import sync
+from daemon.service.loop.agenda import read_agenda
+from daemon.store.migrations import check
+from daemon.store.views.history import read_runs
+from daemon.store.views.replicas import read_replicas
+from lease.database.database import Database
+from lease.database.opening import open_database
+from tests.support.completion import (
     Done,
     EndedJob,
     finish_job,
@@ -13,20 +27,6 @@ from daemon.execution.completion import (
     save_progress,
     start_job,
 )
-from daemon.jobs.outcome import Outcome
-from daemon.jobs.processes.identity import ProcessIdentity
-from daemon.jobs.reports import Progress
-from daemon.operations.trigger import trigger
-from daemon.recovery.registry import ReplicaEntry, mark_stopped, register, touch
-from daemon.recovery.settle import settle, settle_dead, suspects
-from daemon.scheduling.plan_due import plan_due
-from daemon.scheduling.sync import sync
-from daemon.service.agenda import read_agenda
-from daemon.store.migrations import check
-from daemon.store.views.history import read_runs
-from daemon.store.views.replicas import read_replicas
-from lease.database.database import Database
-from lease.database.opening import open_database
 from tests.support.store import TTL, a_schedule, an_application, an_at
 from tests.support.waiting import LIMIT
 

@@ -121,7 +121,7 @@ def test_a_grant_of_an_earlier_boot_is_stale_however_far_its_clock_was(
     assert tables.one("a", holder="ben").token == 2
 
 
-@pytest.mark.parametrize("up", [0.0, 59.0, 3_600.0, 2_591_999.0])
+@pytest.mark.parametrize("up", [0.0, 59.0, 3_600.0, 2_591_990.0])
 def test_where_the_platform_has_no_id_of_the_boot_a_lease_of_an_earlier_one_is_stale_all_the_same(
     tables: Tables, monkeypatch: pytest.MonkeyPatch, up: float
 ) -> None:
@@ -140,6 +140,15 @@ def test_where_the_platform_has_no_id_of_the_boot_a_lease_of_an_earlier_one_is_s
     assert tables.settle(dead) == [dead]
     assert tables.one("a", holder="ben").token == 2
     assert tables.record("a").live
+
+
+def test_a_renewal_that_is_committed_while_a_statement_begins_makes_no_lease_stale(tables: Tables) -> None:
+    """Its uptime is later than the moment that the statement was given."""
+    tables.one("a")
+    with tables.transaction() as connection:
+        connection.execute(text("UPDATE lease SET uptime = uptime + 1.0"))
+    assert tables.record("a").live
+    assert tables.grant("a", holder="ben") == []
 
 
 def test_a_grant_that_was_not_made_with_its_uptime_lives_by_its_expiry(

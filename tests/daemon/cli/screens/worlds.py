@@ -11,7 +11,6 @@ import lease.statements
 from daemon.definitions.application import Application
 from daemon.definitions.sources.load import load
 from daemon.execution.claim import ClaimedRun, claim
-from daemon.execution.completion import EndedJob, finish_job, finish_run, retry_run, save_progress, start_job
 from daemon.jobs.outcome import Outcome
 from daemon.jobs.output.transcript import Piece
 from daemon.jobs.reports import Progress
@@ -20,6 +19,7 @@ from daemon.operations.trigger import trigger
 from daemon.recovery import registry
 from daemon.scheduling.bring import bring, stage
 from daemon.store import migrations
+from tests.support.completion import EndedJob, finish_job, finish_run, retry_run, save_progress, start_job
 from tests.support.store import TTL, Store
 
 from .standing_clock import StandingClock

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from ..execution.next_step import LONGEST_WAIT
-from ..store import statements
+from ...execution.next_step import LONGEST_WAIT
+from ...store import statements
 
 
 @dataclass(frozen=True, slots=True)

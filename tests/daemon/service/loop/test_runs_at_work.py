@@ -12,8 +12,8 @@ from daemon.execution.attempt import WorkOutlivesLease
 from daemon.jobs.processes.child import ChildNotStarted
 from daemon.jobs.room import room
 from daemon.jobs.runners import ChildAttempt
-from daemon.service import runs_at_work
-from daemon.service.runs_at_work import ExecutedRun
+from daemon.service.loop import runs_at_work
+from daemon.service.loop.runs_at_work import ExecutedRun
 from daemon.telemetry.facts import JobProgressed, Note, RunStarted
 from daemon.testing import ManualReplica, ManualStore
 from tests.support.manual import (
@@ -144,7 +144,8 @@ async def test_a_run_that_is_started_after_the_stop_is_handed_back_before_any_of
         replica.replica.runs.stop()
         await replica.tick()
         run = await replica.wait_for(run_id)
-        assert (run.state, run.run.reason, run.jobs) == ("pending", "drained", ())
+        assert (run.state, run.run.reason) == ("pending", "drained")
+        assert [job.state for job in run.jobs] == ["stopped"], "it was recorded with the claim"
 
 
 async def test_progress_is_taken_once_for_all_runs() -> None:

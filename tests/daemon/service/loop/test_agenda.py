@@ -8,7 +8,7 @@ from sqlalchemy import event
 from daemon.definitions.triggers.trigger import Every
 from daemon.execution.next_step import LONGEST_WAIT
 from daemon.operations.trigger import trigger
-from daemon.service.agenda import Agenda, read_agenda
+from daemon.service.loop.agenda import Agenda, read_agenda
 from daemon.store import statements
 from daemon.store.tables import run, schedule
 from tests.support.store import TTL, Store, a_schedule, an_at, pending_runs

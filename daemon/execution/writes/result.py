@@ -6,17 +6,17 @@ Rule 10.
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 import lease.statements
 from lease.model import Grant
 from lease.waiters import Waiters
 
-from ..errors import DaemonError
-from ..jobs.outcome import Outcome
-from ..jobs.reports import LONGEST_ERROR
-from ..states import JobState, RunState
-from ..store import statements
+from ...errors import DaemonError
+from ...jobs.outcome import Outcome
+from ...jobs.reports import LONGEST_ERROR
+from ...states import JobState, RunState
+from ...store import statements
 
 
 class NothingWritten(DaemonError):
@@ -48,6 +48,11 @@ class Marked:
 
 
 @dataclass(frozen=True, slots=True)
+class PassedOver:
+    """A row of it is locked by another transaction, and nothing was written; try again."""
+
+
+@dataclass(frozen=True, slots=True)
 class NotOurs:
     """The grant has ended, and nothing was written."""
 
@@ -63,9 +68,9 @@ class EndedJob:
     outcome: Outcome
 
 
-def cancelled(written: Row[Any]) -> str | None:
+def cancelled(state: str, reason: str | None) -> str | None:
     """Return the reason of a run that was ended as cancelled; None of any other."""
-    return written.reason if written.state == "cancelled" else None
+    return reason if state == "cancelled" else None
 
 
 def require_one_row(changed: int, run_id: int, what: str) -> None:
@@ -100,6 +105,18 @@ def job_run_state(outcome: Outcome) -> JobState:
             return "stopped"
         case state:
             return state
+
+
+def job_run_row(job: EndedJob, grant: Grant) -> tuple[Any, ...]:
+    """Return the end of an attempt under a grant, as `statements.ends.end_jobs` takes it."""
+    values = {
+        "number": job.job_run_id,
+        "token": grant.token,
+        "holder": grant.holder,
+        "state": job_run_state(job.outcome),
+        **job_run_values(job.outcome),
+    }
+    return tuple(values[name] for name in statements.ends.ENDED_JOB)
 
 
 def job_run_values(outcome: Outcome) -> dict[str, Any]:

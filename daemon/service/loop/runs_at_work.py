@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from lease.client import Lease
 from lease.errors import LeaseError
 
-from ..definitions.schedule import Schedule
-from ..execution.attempt import WorkOutlivesLease
-from ..execution.claim import ClaimedRun
-from ..execution.context import ReplicaContext
-from ..execution.run_execution import RunExecution
-from ..jobs.output.transcript import Transcript
-from ..jobs.reports import Progress
-from ..jobs.room.room import Room
-from ..jobs.room.set_aside import SetAside
-from ..recovery import registry
-from ..recovery.settle import settle_dead
-from ..states import RunOutcome
-from ..telemetry.facts import Note, RunEnded
+from ...definitions.schedule import Schedule
+from ...execution.attempt import WorkOutlivesLease
+from ...execution.claim import ClaimedRun
+from ...execution.context import ReplicaContext
+from ...execution.run_execution import RunExecution
+from ...jobs.output.transcript import Transcript
+from ...jobs.reports import Progress
+from ...jobs.room.room import Room
+from ...jobs.room.set_aside import SetAside
+from ...recovery import registry
+from ...recovery.settle import settle_dead
+from ...states import RunOutcome
+from ...telemetry.facts import Note, RunEnded
 
 MOST_REMEMBERED = 10_000
 
@@ -182,7 +182,7 @@ class RunsAtWork:
             self._context.notify(RunEnded(execution.subject, "failed", "internal error in leased"))
         finally:
             self.refused += execution.refused
-            if is_over:
+            if is_over and not execution.given_back:
                 with suppress(LeaseError):
                     await lease.release()
             self._executions.pop(asyncio.current_task(), None)  # type: ignore[arg-type]

@@ -2,7 +2,7 @@
 
 from time import monotonic
 
-from ..telemetry.facts import DatabaseAway, DatabaseBack, Notify
+from ...telemetry.facts import DatabaseAway, DatabaseBack, Notify
 
 
 class DatabaseContact:

@@ -1,0 +1,184 @@
+"""The lane: what runs need to have written at one moment, in one transaction (rule 15)."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection
+
+from lease.database.database import Database
+from lease.errors import StoreUnavailable
+
+from ..claim import ClaimedRun
+from .beside import PATIENCE
+from .job_ends import FinishJob, finish_jobs
+from .job_starts import StartJob, start_jobs
+from .result import AlreadyDone, Done, Marked, NothingWritten, NotOurs, PassedOver
+from .run_ends import EndRun, end_runs
+
+Write = StartJob | FinishJob | EndRun
+Claim = Callable[[Connection, int], list[ClaimedRun]]
+"""Claims up to so many runs in a transaction."""
+
+MOST = 100
+"""The writes of one set."""
+_IN_SETS = 3
+"""How often a write whose rows are locked is passed over before it waits by itself."""
+_ALONE = 2
+"""How many wait by themselves at a time: others need connections too."""
+
+
+class Lane:
+    """Writes what is asked for set by set: what comes while one is under way goes with the next.
+
+    A write that is refused, or whose row is locked, neither fails nor delays the others. Each method
+    raises `StoreUnavailable` if it is not known whether the write took effect; it may be repeated. Use it
+    in one event loop.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._next: list[_Waiting] = []
+        self._claims: list[_Claiming] = []
+        self._writer: asyncio.Task[None] | None = None
+        self._alone: set[asyncio.Task[None]] = set()
+        self._places = asyncio.Semaphore(_ALONE)
+
+    async def start_job(self, start: StartJob) -> int | NotOurs | Marked:
+        """Record the start of an attempt; return the id of its job run."""
+        started: int | NotOurs | Marked = await self._written(start)
+        return started
+
+    async def finish_job(self, end: FinishJob) -> Done | AlreadyDone | NotOurs:
+        """Record the end of an attempt after which its run goes on."""
+        finished: Done | AlreadyDone | NotOurs = await self._written(end)
+        return finished
+
+    async def end_run(self, end: EndRun) -> Done | AlreadyDone | NotOurs:
+        """Write the end of a run, of its last attempt and of its lease."""
+        ended: Done | AlreadyDone | NotOurs = await self._written(end)
+        return ended
+
+    async def claim(self, claim: Claim, places: "Callable[[int], int]") -> list[ClaimedRun]:
+        """Claim runs with the next set; ``places`` is asked then for how many there is room once so many
+        others have ended with it.
+        """
+        claiming = _Claiming(claim, places)
+        self._claims.append(claiming)
+        self._go()
+        claimed: list[ClaimedRun] = await claiming.answer
+        return claimed
+
+    async def _written(self, write: Write) -> Any:
+        waiting = _Waiting(write)
+        self._next.append(waiting)
+        self._go()
+        return await waiting.answer
+
+    def _go(self) -> None:
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write_sets())
+
+    async def _write_sets(self) -> None:
+        while self._next or self._claims:
+            these, self._next = self._next[:MOST], self._next[MOST:]
+            claims, self._claims = self._claims, []
+            await self._write_set(these, claims)
+
+    async def _write_set(self, these: "Sequence[_Waiting]", claims: "Sequence[_Claiming]" = ()) -> None:
+        all_ = [*these, *claims]
+        ending = sum(isinstance(waiting.write, EndRun) for waiting in these)
+
+        def transaction(connection: Connection) -> tuple[list[Any], list[list[ClaimedRun]]]:
+            written = write_set(connection, [waiting.write for waiting in these])
+            return written, [claiming.claim(connection, claiming.places(ending)) for claiming in claims]
+
+        try:
+            answers, claimed = await self._database.write(transaction)
+        except StoreUnavailable as error:
+            for one in all_:
+                one.fail(error)
+        except Exception as error:  # noqa: BLE001 - one of them is at fault, and the others are not
+            if len(all_) == 1:
+                all_[0].fail(error)
+                return
+            for waiting in these:
+                await self._write_set([waiting])
+            for claiming in claims:
+                await self._write_set([], [claiming])
+        else:
+            for waiting, answer in zip(these, answers, strict=True):
+                self._answer(waiting, answer)
+            for claiming, runs in zip(claims, claimed, strict=True):
+                claiming.give(runs)
+
+    def _answer(self, waiting: "_Waiting", answer: Any) -> None:
+        if not isinstance(answer, PassedOver):
+            waiting.give(answer)
+            return
+        waiting.passed_over += 1
+        if waiting.passed_over < _IN_SETS:
+            self._next.append(waiting)
+            return
+        task = asyncio.create_task(self._write_alone(waiting))
+        self._alone.add(task)
+        task.add_done_callback(self._alone.discard)
+
+    async def _write_alone(self, waiting: "_Waiting") -> None:
+        async with self._places:
+            try:
+                answers = await self._database.write(lambda c: write_set(c, [waiting.write], patience=PATIENCE))
+            except Exception as error:  # noqa: BLE001 - for who asked
+                waiting.fail(error)
+            else:
+                self._answer(waiting, *answers)
+
+
+def write_set(connection: Connection, writes: Sequence[Write], *, patience: float | None = None) -> list[Any]:
+    """Write these, of which no two are of one run, in this transaction; return what became of each.
+
+    Waits for no row that another transaction has locked, and answers `PassedOver`; with ``patience`` it
+    waits, up to so many seconds for transactions that are fenced with these grants.
+    """
+    answers: dict[int, Any] = {}
+    for kind, written in ((EndRun, end_runs), (FinishJob, finish_jobs), (StartJob, start_jobs)):
+        these = [(place, write) for place, write in enumerate(writes) if isinstance(write, kind)]
+        if these:
+            of_kind: Any = written
+            became = of_kind(connection, [write for _, write in these], patience=patience)
+            answers |= {place: answer for (place, _), answer in zip(these, became, strict=True)}
+    return [answers[place] for place in range(len(writes))]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Asked:
+    """Who waits for an answer."""
+
+    answer: "asyncio.Future[Any]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    def give(self, answer: Any) -> None:
+        if isinstance(answer, NothingWritten):
+            self.fail(answer)
+        elif not self.answer.done():
+            self.answer.set_result(answer)
+
+    def fail(self, error: Exception) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(error)
+
+
+@dataclass(slots=True)
+class _Waiting(_Asked):
+    """A write that is asked for."""
+
+    write: Write
+    passed_over: int = 0
+
+
+@dataclass(slots=True)
+class _Claiming(_Asked):
+    """A claim that is asked for."""
+
+    claim: Claim
+    places: Callable[[int], int]

@@ -1,0 +1,142 @@
+"""The ends of runs: of lease, run and last attempt together, and the successor becomes due (rules 14 and 15)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import Connection
+
+import lease.statements
+from lease.model import Grant
+from lease.waiters import Waiters
+
+from ...jobs.reports import LONGEST_ERROR
+from ...states import UNFINISHED, EndState
+from ...store import statements
+from ..claim import ClaimedRun
+from .result import (
+    AlreadyDone,
+    Done,
+    EndedJob,
+    NothingWritten,
+    NotOurs,
+    PassedOver,
+    cancelled,
+    job_run_row,
+    not_ours,
+    truncate_for_db,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class EndRun:
+    """The end of a run under its grant, and of its last attempt, if there is one.
+
+    A state other than succeeded needs a reason. A ``pending`` one is put back for ``wait`` seconds, in
+    which it holds no lease. A run that is marked ends as cancelled instead (rule 23).
+    """
+
+    claimed: ClaimedRun
+    state: EndState | Literal["pending"]
+    reason: str | None = None
+    job: EndedJob | None = None
+    not_started: Sequence[tuple[str, int]] = ()
+    """The jobs (name, position) that are left out."""
+    wait: float = 0.0
+
+    @property
+    def grant(self) -> Grant:
+        return self.claimed.grant
+
+    @property
+    def schedule(self) -> tuple[str, str]:
+        """The application and the schedule."""
+        return self.claimed.application, self.claimed.schedule
+
+
+Ended = Done | AlreadyDone | NotOurs | PassedOver | NothingWritten
+
+
+def end_runs(connection: Connection, ends: Sequence[EndRun], *, patience: float | None) -> list[Ended]:
+    """Write the ends of runs; return what became of each.
+
+    Waits for no row; with ``patience`` it waits for all but no longer than so many seconds for
+    transactions that are fenced with these grants.
+    """
+    waits = patience is not None
+    schedules = statements.ends.lock_schedules(connection, {end.schedule for end in ends}, waits=waits)
+    free = [end for end in ends if end.schedule in schedules]
+    granted = lease.statements.lock(connection, [end.grant for end in free], lock_wait=patience)
+    proven = _proven(connection, [end for end in free if end.grant in granted], waits=waits)
+    done = _write(connection, proven)
+    abandoned = {key for key, number in schedules.items() if number}
+    if done_well := abandoned.intersection(end.schedule for end in proven if end.state == "succeeded"):
+        statements.ends.reset_abandoned_of(connection, done_well)
+    statements.ends.promote(connection, {end.schedule for end in proven})
+    return [
+        done.get(end.grant)
+        or (_unwritten(connection, end, locked=end.grant in granted) if end.schedule in schedules else PassedOver())
+        for end in ends
+    ]
+
+
+def _proven(connection: Connection, held: Sequence[EndRun], *, waits: bool) -> list[EndRun]:
+    """Return those whose run and attempt are at work under the grant, and locked now."""
+    if not held:
+        return []
+    runs = statements.ends.lock_runs(connection, [(end.claimed.run_id, end.grant) for end in held], waits=waits)
+    of_job = [(end.job.job_run_id, end.grant) for end in held if end.job is not None and end.claimed.run_id in runs]
+    jobs = statements.ends.lock_jobs(connection, of_job, waits=waits) if of_job else set()
+    return [end for end in held if end.claimed.run_id in runs and (end.job is None or end.job.job_run_id in jobs)]
+
+
+def _write(connection: Connection, proven: Sequence[EndRun]) -> dict[Grant, Done]:
+    """Write all of them: leases, runs and attempts, each of exactly these."""
+    if not proven:
+        return {}
+    released = lease.statements.end(connection, [end.grant for end in proven])
+    written = statements.ends.end_runs(connection, [_row(end) for end in proven])
+    jobs = [job_run_row(end.job, end.grant) for end in proven if end.job is not None]
+    ended = statements.ends.end_jobs(connection, jobs) if jobs else set()
+    if (len(released), len(written), len(ended)) != (len(proven), len(proven), len(jobs)):
+        numbers = ", ".join(str(end.claimed.run_id) for end in proven)
+        raise NothingWritten(f"the ends of runs {numbers} changed other rows than those that had been locked for them")
+    if without := [(end.claimed.run_id, end.grant) for end in proven if end.job is None]:
+        # An attempt that never ran may be recorded as running: the answer to its start was lost.
+        statements.ends.stop_jobs(connection, without)
+    for end in proven:
+        if end.not_started:
+            statements.job_run.add_not_started(connection, end.claimed.run_id, end.grant, end.not_started)
+    return {end.grant: _done(released[end.grant], *written[end.claimed.run_id]) for end in proven}
+
+
+def _row(end: EndRun) -> tuple[int, int, str, str, str | None, float]:
+    reason = truncate_for_db(end.reason, LONGEST_ERROR)
+    return end.claimed.run_id, end.grant.token, end.grant.holder, end.state, reason, end.wait
+
+
+def _done(waiting: Waiters, state: str, reason: str | None) -> Done:
+    return Done(waiting, cancelled(state, reason))
+
+
+def _unwritten(connection: Connection, end: EndRun, *, locked: bool) -> Ended:
+    """Return why nothing was written. The schedule is locked: its other runs depend on this one."""
+    claimed, grant = end.claimed, end.grant
+    if not locked and lease.statements.in_force(connection, grant):
+        return PassedOver()
+    row = statements.run.read(connection, claimed.run_id)
+    ours = row is not None and (row.token, row.holder) == (grant.token, grant.holder)
+    if not locked:
+        if row is not None and ours and (row.state == end.state or row.state not in UNFINISHED):
+            return AlreadyDone(row.state, cancelled(row.state, row.reason))
+        return not_ours(connection, claimed.run_id, grant)
+    if row is None or not ours or row.state != "running":
+        return NothingWritten(f"run {claimed.run_id} is not running under token {grant.token} of its lease")
+    job = statements.job_run.read(connection, end.job.job_run_id) if end.job is not None else None
+    if end.job is not None and (
+        job is None or (job.state, job.token, job.holder) != ("running", grant.token, grant.holder)
+    ):
+        return NothingWritten(
+            f"run {claimed.run_id}: job run {end.job.job_run_id} is not running under token {grant.token}"
+        )
+    return PassedOver()

@@ -1,0 +1,42 @@
+"""The claims of a replica: as many runs as there are places for, with the ends of others (rules 2, 4 and 15)."""
+
+from collections.abc import Callable
+
+from sqlalchemy import Connection
+
+from ...execution.claim import ClaimedRun, claim
+from ...execution.context import ReplicaContext
+from ...execution.writes.lane import MOST
+from .runs_at_work import RunsAtWork
+
+
+class Claimer:
+    """Claims runs while ``may_claim``, and starts them."""
+
+    def __init__(self, context: ReplicaContext, runs: RunsAtWork, may_claim: Callable[[], bool]) -> None:
+        self._context = context
+        self._runs = runs
+        self._may_claim = may_claim
+        schedules = context.application.schedules
+        self._first_jobs = {schedule.name: schedule.jobs[0].name for schedule in schedules if schedule.jobs}
+
+    async def fill(self) -> bool:
+        """Claim as many runs as there are places; return whether all were filled: there may be more then."""
+        client, application = self._context.client, self._context.application.name
+        known, asked = tuple(self._runs.claimable().values()), 0
+
+        def places(ending: int) -> int:
+            nonlocal asked
+            asked = min(MOST, self._runs.free_places + ending) if self._may_claim() else 0
+            return asked
+
+        def unit(connection: Connection, limit: int) -> list[ClaimedRun]:
+            who = (client.holder, client.label, client.timing.ttl)
+            return claim(connection, application, known, *who, limit, self._first_jobs) if limit > 0 else []
+
+        async with client.acquiring() as acquisition:
+            claimed = await self._context.lane.claim(unit, places)
+            leases = await acquisition.adopt([run.grant for run in claimed])
+        for run, lease in zip(claimed, leases, strict=True):
+            self._runs.start(run, lease)
+        return 0 < asked == len(claimed)

@@ -1,0 +1,113 @@
+"""The claims of runs: which may start, and that they run now under the grants of their leases."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, ColumnElement, Connection, Text, bindparam, exists, func, null, or_, select, update
+
+from lease.database.dialects import now, seconds_between
+from lease.database.held.statement import Statement
+from lease.schema import free_or_stale, lease
+
+from ...tables import run
+from ..cancel import marked
+from ..dialects import STRINGS, among_these, at_last_chance, on_last_chance, pending
+from ..run import is_late
+from .given import as_rows, given
+
+
+@dataclass(frozen=True, slots=True)
+class StartedRun:
+    """The row of a run that has just been started."""
+
+    id: int
+    application: str
+    schedule: str
+    scheduled_for: datetime
+    trigger: str
+    lease_name: str
+    available_at: datetime
+    attempt: int
+    params: str
+    started_ago: float
+
+
+def candidates(  # noqa: PLR0917 - who claims what, beside what
+    connection: Connection,
+    application: str,
+    digests: Collection[str],
+    holder: str,
+    tried: Collection[str],
+    limit: int,
+    *,
+    last_chances: bool = True,
+) -> list[tuple[int, str, bool]]:
+    """Lock runs that may start and return (id, lease, on its last chance), the longest due first; skip
+    locked ones.
+
+    Runs whose lease is visibly live, or was ``tried``, are left out: they would take the place of
+    others. So are runs on their last chance, if ``holder`` has one at work, or without ``last_chances``.
+    """
+    values = {"application": application, "digests": list(digests), "tried": list(tried), "limit": limit}
+    rows = (_CANDIDATES if last_chances else _CANDIDATES_BESIDE)(connection, {**values, "of_holder": holder})
+    return [(number, name, bool(last_chance)) for number, name, last_chance in rows]
+
+
+def start(connection: Connection, ids: Collection[int], holder: str) -> list[StartedRun]:
+    """Mark these pending runs as running under ``holder``'s grants of their leases; return them."""
+    rows = _START(connection, {"ids": as_rows((number,) for number in ids), "of_holder": holder})
+    return [StartedRun(*row) for row in rows]
+
+
+def _finding(apart: ColumnElement[bool]) -> Statement:
+    live = exists().where(lease.c.name == run.c.lease_name, ~free_or_stale())
+    return Statement(
+        select(run.c.id, run.c.lease_name, on_last_chance())
+        .where(
+            run.c.application == bindparam("application", type_=Text()),
+            pending(),
+            run.c.available_at <= now(),
+            among_these(run.c.digest, bindparam("digests", type_=STRINGS)),
+            ~is_late(),
+            ~live,
+            ~marked(),
+            apart,
+            ~among_these(run.c.lease_name, bindparam("tried", type_=STRINGS)),
+        )
+        .order_by(run.c.available_at, run.c.id)
+        .limit(bindparam("limit"))
+        .with_for_update(of=run, skip_locked=True, key_share=True)
+    )
+
+
+_of_holder: Any = bindparam("of_holder", type_=Text())
+_CANDIDATES = _finding(or_(~at_last_chance(_of_holder), ~on_last_chance()))
+_CANDIDATES_BESIDE = _finding(~on_last_chance())
+_ids = given("ids", number=BigInteger)
+_START = Statement(
+    update(run)
+    .where(run.c.id == _ids.c.number, pending(), lease.c.name == run.c.lease_name, lease.c.holder == _of_holder)
+    .values(
+        state="running",
+        token=lease.c.token,
+        holder=lease.c.holder,
+        attempt=run.c.attempt + 1,
+        claimed_attempt=run.c.attempt + 1,
+        started_at=func.coalesce(run.c.started_at, now()),
+        reason=null(),
+    )
+    .returning(
+        run.c.id,
+        run.c.application,
+        run.c.schedule,
+        run.c.scheduled_for,
+        run.c.trigger,
+        run.c.lease_name,
+        run.c.available_at,
+        run.c.attempt,
+        run.c.params,
+        seconds_between(run.c.started_at, now()),
+    )
+)

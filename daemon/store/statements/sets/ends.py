@@ -1,0 +1,221 @@
+"""The ends of attempts and runs.
+
+Their locks come first, in the order schedule, lease, run, job run; what another transaction has locked
+is passed over, unless one ``waits`` for it.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Double,
+    Integer,
+    Subquery,
+    Text,
+    case,
+    exists,
+    func,
+    literal_column,
+    null,
+    select,
+    update,
+)
+
+from lease.database.dialects import later, now
+from lease.database.held.statement import Statement
+from lease.model import Grant
+
+from ...tables import job_run, run, schedule
+from ..cancel import unless_marked
+from ..dialects import PENDING, RUNNING, unfinished
+from .given import as_rows, chosen, given
+
+Key = tuple[str, str]
+"""An application and the name of a schedule of it."""
+
+
+def lock_schedules(connection: Connection, keys: Collection[Key], *, waits: bool) -> dict[Key, int]:
+    """Lock schedules, on which the other runs of these depend; return how many attempts of each were abandoned."""
+    statement = _LOCK_SCHEDULES_WAITING if waits else _LOCK_SCHEDULES
+    rows = statement(connection, {"schedules": as_rows(sorted(keys))})
+    return {(application, name): abandoned for application, name, abandoned in rows}
+
+
+def lock_runs(connection: Connection, runs: Iterable[tuple[int, Grant]], *, waits: bool) -> set[int]:
+    """Lock the runs (id, grant) that are running under their grants; return their ids."""
+    statement = _LOCK_RUNS_WAITING if waits else _LOCK_RUNS
+    return _ids(statement(connection, {"runs": _proofs(runs)}))
+
+
+def lock_jobs(connection: Connection, jobs: Iterable[tuple[int, Grant]], *, waits: bool) -> set[int]:
+    """Lock the job runs (id, grant) that are running under their grants; return their ids."""
+    statement = _LOCK_JOBS_WAITING if waits else _LOCK_JOBS
+    return _ids(statement(connection, {"jobs": _proofs(jobs)}))
+
+
+def end_runs(connection: Connection, rows: Iterable[Sequence[Any]]) -> dict[int, tuple[str, str | None]]:
+    """Record the ends of running runs, or put them back; return the state and the reason of each that was changed.
+
+    Rows are (id, token, holder, state, reason, seconds until one that is put back may start). A marked run
+    ends as cancelled, whatever its jobs did meanwhile: a mark that has been acknowledged is never taken
+    back. The reason says if all of its work was done by then.
+    """
+    changed = _END_RUNS(connection, {"ends": as_rows(rows)})
+    return {run_id: (state, reason) for run_id, state, reason in changed}
+
+
+def end_jobs(connection: Connection, rows: Iterable[Sequence[Any]]) -> set[int]:
+    """Record how running attempts ended; return the ids of those that were changed. Rows are `ENDED_JOB`."""
+    return _ids(_END_JOBS(connection, {"jobs": as_rows(rows)}))
+
+
+def stop_jobs(connection: Connection, runs: Iterable[tuple[int, Grant]]) -> None:
+    """Record that attempts still running under the grants of runs were stopped."""
+    _STOP_JOBS(connection, {"runs": _proofs(runs)})
+
+
+def reset_abandoned(connection: Connection, runs: Iterable[tuple[int, Grant]]) -> None:
+    """Reset the counts of abandoned attempts, now that a job of each of these runs has succeeded."""
+    _RESET_ABANDONED(connection, {"runs": _proofs(runs)})
+
+
+def reset_abandoned_of(connection: Connection, schedules: Collection[Key]) -> None:
+    """Reset the counts of abandoned attempts of locked schedules, now that a run of each has succeeded."""
+    _RESET_ABANDONED_OF(connection, {"schedules": as_rows(sorted(schedules))})
+
+
+def promote(connection: Connection, schedules: Collection[Key]) -> None:
+    """Make the first run of each schedule that waits for its predecessor due, if no other is unfinished (rule 14).
+
+    The schedules must be locked, by an earlier statement: this one must see what those did who had them
+    locked before.
+    """
+    if schedules:
+        _PROMOTE(connection, {"schedules": as_rows(sorted(schedules))})
+
+
+def _proofs(rows: Iterable[tuple[int, Grant]]) -> str:
+    return as_rows((number, grant.token, grant.holder) for number, grant in rows)
+
+
+def _ids(rows: Iterable[Sequence[Any]]) -> set[int]:
+    return {number for (number,) in rows}
+
+
+ENDED_JOB = {
+    "number": BigInteger,
+    "token": BigInteger,
+    "holder": Text,
+    "state": Text,
+    "error": Text,
+    "log_tail": Text,
+    "tail_start": BigInteger,
+    "tail_line": BigInteger,
+    "exit_status": BigInteger,
+    "exit_signal": Integer,
+    "peak_memory": BigInteger,
+}
+"""The columns of an ended attempt, in their order: first what proves it."""
+
+_schedules = given("schedules", application=Text, name=Text)
+_runs = given("runs", number=BigInteger, token=BigInteger, holder=Text)
+_jobs = given("jobs", number=BigInteger, token=BigInteger, holder=Text)
+_ends = given("ends", number=BigInteger, token=BigInteger, holder=Text, state=Text, reason=Text, wait=Double)
+_ended = given("jobs", **ENDED_JOB)
+
+
+def _proven(table: Any, rows: Subquery) -> tuple[ColumnElement[bool], ...]:
+    same_grant = (table.c.token == rows.c.token, table.c.holder == rows.c.holder)
+    return table.c.id == rows.c.number, table.c.state == RUNNING, *same_grant
+
+
+def _locking(table: Any, rows: Subquery, *, waits: bool) -> Statement:
+    query = select(table.c.id).where(*_proven(table, rows)).order_by(table.c.id)
+    return Statement(query.with_for_update(of=table, key_share=True, skip_locked=not waits))
+
+
+def _locking_schedules(*, waits: bool) -> Statement:
+    query = (
+        select(schedule.c.application, schedule.c.name, schedule.c.abandoned)
+        .where(schedule.c.application == _schedules.c.application, schedule.c.name == _schedules.c.name)
+        .order_by(schedule.c.application, schedule.c.name)
+    )
+    return Statement(query.with_for_update(of=schedule, key_share=True, skip_locked=not waits))
+
+
+def _ending_runs() -> Statement:
+    put_back = _ends.c.state == PENDING
+    all_done = literal_column("'; by then all of its jobs had succeeded'", Text)
+    values = {
+        "state": _ends.c.state,
+        "reason": _ends.c.reason,
+        "finished_at": case((put_back, null()), else_=now()),
+        "available_at": case((put_back, later(now(), func.coalesce(_ends.c.wait, 0.0))), else_=run.c.available_at),
+    }
+    remark = case((_ends.c.state == literal_column("'succeeded'", Text), all_done), else_=literal_column("''", Text))
+    changed = update(run).where(*_proven(run, _ends)).values(unless_marked(values, remark))
+    return Statement(changed.returning(run.c.id, run.c.state, run.c.reason))
+
+
+def _promoting() -> Statement:
+    waiting, other = run.alias("waiting"), run.alias("other")
+    first = (
+        select(waiting.c.id)
+        .where(
+            waiting.c.application == _schedules.c.application,
+            waiting.c.schedule == _schedules.c.name,
+            unfinished(waiting),
+            waiting.c.available_at.is_(None),
+        )
+        .order_by(waiting.c.scheduled_for, waiting.c.id)
+        .limit(1)
+        .scalar_subquery()
+    )
+    # `available_at` is set in all runs that do not wait, also in running ones.
+    ahead = exists().where(
+        other.c.application == _schedules.c.application,
+        other.c.schedule == _schedules.c.name,
+        unfinished(other),
+        other.c.available_at.is_not(None),
+    )
+    firsts = select(first).select_from(_schedules).where(~ahead).scalar_subquery()
+    return Statement(update(run).where(chosen(run.c.id, firsts)).values(available_at=now()).returning(run.c.id))
+
+
+_LOCK_SCHEDULES = _locking_schedules(waits=False)
+_LOCK_SCHEDULES_WAITING = _locking_schedules(waits=True)
+_LOCK_RUNS = _locking(run, _runs, waits=False)
+_LOCK_RUNS_WAITING = _locking(run, _runs, waits=True)
+_LOCK_JOBS = _locking(job_run, _jobs, waits=False)
+_LOCK_JOBS_WAITING = _locking(job_run, _jobs, waits=True)
+_END_RUNS = _ending_runs()
+_END_JOBS = Statement(
+    update(job_run)
+    .where(*_proven(job_run, _ended))
+    .values(finished_at=now(), **{name: _ended.c[name] for name in list(ENDED_JOB)[3:]})
+    .returning(job_run.c.id)
+)
+_STOP_JOBS = Statement(
+    update(job_run)
+    .where(
+        job_run.c.run_id == _runs.c.number,
+        job_run.c.state == RUNNING,
+        job_run.c.token == _runs.c.token,
+        job_run.c.holder == _runs.c.holder,
+    )
+    .values(state="stopped", finished_at=now())
+    .returning(job_run.c.id)
+)
+_RESET_ABANDONED = Statement(
+    update(run).where(*_proven(run, _runs), run.c.abandoned > 0).values(abandoned=0).returning(run.c.id)
+)
+_RESET_ABANDONED_OF = Statement(
+    update(schedule)
+    .where(schedule.c.application == _schedules.c.application, schedule.c.name == _schedules.c.name)
+    .values(abandoned=0)
+    .returning(schedule.c.name)
+)
+_PROMOTE = _promoting()

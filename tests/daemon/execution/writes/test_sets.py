@@ -1,0 +1,198 @@
+"""A set writes for many runs in one transaction: each proves its own grant, and fails or delays no other (rule 15)."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, event, select, update
+
+import lease.statements
+from daemon.execution.claim import ClaimedRun, claim
+from daemon.execution.writes.job_ends import FinishJob
+from daemon.execution.writes.job_starts import StartJob
+from daemon.execution.writes.lane import Write, write_set
+from daemon.execution.writes.result import AlreadyDone, Done, EndedJob, NothingWritten, NotOurs, PassedOver
+from daemon.execution.writes.run_ends import EndRun
+from daemon.jobs.outcome import Outcome
+from daemon.operations.trigger import trigger
+from daemon.store.tables import job_run, run, schedule
+from lease.schema import lease as leases
+from tests.support.store import TTL, Store, a_schedule
+
+NAMES = ("a", "b", "c", "d")
+WELL = Outcome("succeeded")
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    with Store(database_url) as opened:
+        opened.sync(*(a_schedule(name) for name in NAMES))
+        yield opened
+
+
+@pytest.fixture
+def postgres(postgres_url: str) -> Iterator[Store]:
+    with Store(postgres_url) as opened:
+        opened.sync(*(a_schedule(name) for name in NAMES))
+        yield opened
+
+
+def at_work(store: Store) -> list[tuple[ClaimedRun, int]]:
+    """Return a claimed run of each schedule, in order, with the job run that was begun with the claim."""
+    for name in NAMES:
+        store.do(trigger, "shop", name, requested_by="ada")
+    digests = list(store.known(*NAMES).values())
+    first_jobs = dict.fromkeys(NAMES, "work")
+    claimed = store.do(claim, "shop", digests, "h1", "label of h1", TTL, 10, first_jobs)
+    return [(one, one.begun) for one in sorted(claimed, key=lambda one: one.schedule) if one.begun is not None]
+
+
+def ends(runs: Sequence[tuple[ClaimedRun, int]]) -> list[Write]:
+    return [EndRun(claimed, "succeeded", job=EndedJob(number, WELL)) for claimed, number in runs]
+
+
+def written(store: Store, writes: Sequence[Write]) -> list[Any]:
+    with store.begin() as connection:
+        if not store.sqlite:  # a set that waits fails, and soon
+            connection.exec_driver_sql("SET LOCAL lock_timeout = 2000")
+        return write_set(connection, writes)
+
+
+def states(store: Store) -> dict[str, tuple[str, str]]:
+    """Return the states of the runs and of their attempts, by schedule."""
+    query = select(run.c.schedule, run.c.state, job_run.c.state).join(job_run, job_run.c.run_id == run.c.id)
+    return {row[0]: (row[1], row[2]) for row in map(tuple, store.rows(query))}
+
+
+def test_the_first_attempts_are_recorded_with_the_claim_and_all_ends_in_one_set(store: Store) -> None:
+    runs = at_work(store)
+    assert states(store) == dict.fromkeys(NAMES, ("running", "running"))
+    assert written(store, ends(runs)) == [Done()] * 4
+    assert states(store) == dict.fromkeys(NAMES, ("succeeded", "succeeded"))
+    assert [store.lease(f"run/shop/{name}").holder for name in NAMES] == [None] * 4
+
+
+def test_a_zombie_in_a_set_ends_nothing_and_its_neighbours_end(store: Store) -> None:
+    """Rule 10."""
+    runs = at_work(store)
+    store.steal(runs[1][0].grant)
+    answers = written(store, ends(runs))
+    assert [type(answer) for answer in answers] == [Done, NotOurs, Done, Done]
+    assert states(store)["b"] == ("running", "running")
+
+
+def test_a_set_whose_answer_was_lost_is_known_again(store: Store) -> None:
+    runs = at_work(store)
+    written(store, ends(runs[:2]))
+    assert written(store, ends(runs)) == [AlreadyDone("succeeded"), AlreadyDone("succeeded"), Done(), Done()]
+
+
+def test_a_run_that_shows_another_grant_than_its_lease_fails_alone(store: Store) -> None:
+    runs = at_work(store)
+    other = update(run).where(run.c.schedule == "c").values(token=99)
+    store.do(lambda connection: connection.execute(other))
+    answers = written(store, ends(runs))
+    assert [type(answer) for answer in answers] == [Done, Done, NothingWritten, Done]
+    assert store.lease("run/shop/c").holder == "h1"
+
+
+def test_starts_and_ends_of_attempts_go_together(store: Store) -> None:
+    store.sync(*(a_schedule(name, jobs=("work", "more")) for name in NAMES))
+    runs = at_work(store)
+    ended: list[Write] = [FinishJob(claimed, EndedJob(number, WELL)) for claimed, number in runs[:2]]
+    store.steal(runs[1][0].grant)
+    assert [type(answer) for answer in written(store, ended)] == [Done, NotOurs]
+    starts: list[Write] = [StartJob(claimed, "more", 1, 1) for claimed, _ in runs[:2]]
+    begun, refused, done = written(store, [*starts, *ends(runs[2:3])])
+    assert (isinstance(begun, int), type(refused), type(done)) == (True, NotOurs, Done)
+    assert written(store, starts[:1]) == [begun], "whose answer was lost"
+
+
+def test_each_successor_becomes_due_in_the_set_that_ends_its_predecessor(store: Store) -> None:
+    """Rule 14."""
+    store.sync(*(a_schedule(name, overlap="queue") for name in NAMES))
+    runs = at_work(store)
+    for name in NAMES:
+        store.do(trigger, "shop", name, requested_by="ada")
+    waiting = [row.id for row in store.runs(run.c.state == "pending")]
+    store.do(lambda c: c.execute(update(run).where(run.c.id.in_(waiting)).values(available_at=None)))
+    written(store, ends(runs[:3]))
+    due = {row.schedule for row in store.runs(run.c.state == "pending", run.c.available_at.is_not(None))}
+    assert due == {"a", "b", "c"}
+
+
+def _fence(connection: Connection, _runs: Sequence[tuple[ClaimedRun, int]]) -> None:
+    name = "run/shop/b"
+    connection.execute(select(leases.c.name).where(leases.c.name == name).with_for_update(read=True, key_share=True))
+
+
+def _lock(table: Any, column: Any) -> Any:
+    def lock(connection: Connection, runs: Sequence[tuple[ClaimedRun, int]]) -> None:
+        claimed, number = runs[1]
+        key = {"schedule": "b", "run": claimed.run_id, "job_run": number}[table.name]
+        connection.execute(select(column).where(column == key).with_for_update(key_share=True))
+
+    return lock
+
+
+LOCKS = {
+    "a fence": _fence,
+    "its schedule": _lock(schedule, schedule.c.name),
+    "its run": _lock(run, run.c.id),
+    "its attempt": _lock(job_run, job_run.c.id),
+}
+
+
+@pytest.mark.parametrize("lock", LOCKS.values(), ids=LOCKS)
+def test_a_set_waits_for_no_row(postgres: Store, lock: Any) -> None:
+    """Its neighbours end though one row is locked, and nothing of that one is written."""
+    runs = at_work(postgres)
+    with postgres.begin() as other:
+        lock(other, runs)
+        answers = written(postgres, ends(runs))
+        assert answers == [Done(), PassedOver(), Done(), Done()]
+        assert states(postgres)["b"] == ("running", "running")
+    assert written(postgres, ends(runs[1:2])) == [Done()]
+
+
+def test_of_a_set_that_waits_for_its_schedule_the_successor_becomes_due(postgres: Store) -> None:
+    """The promotion sees what was committed by who had the schedule locked before."""
+    postgres.sync(*(a_schedule(name, overlap="queue") for name in NAMES))
+    runs = at_work(postgres)[:1]
+    with postgres.begin() as planner:
+        planner.execute(select(schedule).where(schedule.c.name == "a").with_for_update(key_share=True))
+        assert written(postgres, ends(runs)) == [PassedOver()]
+        waiting = trigger(planner, "shop", "a", requested_by="ada")
+        planner.execute(update(run).where(run.c.id == waiting).values(available_at=None))
+    assert written(postgres, ends(runs)) == [Done()]
+    assert postgres.run(waiting).available_at is not None
+
+
+def test_a_set_takes_as_many_statements_as_a_single_end(postgres: Store) -> None:
+    """Claim with first attempts: four. Ends: eight. However many runs there are."""
+    counted: list[str] = []
+
+    def count(_connection: object, _cursor: object, sql: str, *_: object) -> None:
+        counted.append(sql)
+
+    event.listen(postgres.engine, "after_cursor_execute", count)
+    for name in NAMES:
+        postgres.do(trigger, "shop", name, requested_by="ada")
+    digests = list(postgres.known(*NAMES).values())
+    counted.clear()
+    claimed = postgres.do(claim, "shop", digests, "h1", None, TTL, 4, dict.fromkeys(NAMES, "work"))
+    assert (len(claimed), len(counted)) == (4, 4)
+    counted.clear()
+    assert written(postgres, ends([(one, one.begun or 0) for one in claimed])) == [Done()] * 4
+    assert len(counted) == 1 + 8, "with the limit of this test"
+
+
+def test_a_zombie_that_holds_a_lease_no_more_keeps_no_first_attempt_from_being_recorded(store: Store) -> None:
+    runs = at_work(store)
+    written(store, ends(runs))
+    for name in NAMES[:2]:
+        store.do(trigger, "shop", name, requested_by="ada")
+    store.do(lease.statements.grant, ["run/shop/a"], "another", TTL)
+    digests = list(store.known(*NAMES).values())
+    claimed = store.do(claim, "shop", digests, "h1", None, TTL, 10, dict.fromkeys(NAMES, "work"))
+    assert [(one.schedule, one.begun is not None) for one in claimed] == [("b", True)]

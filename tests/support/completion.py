@@ -1,0 +1,84 @@
+"""The writes of a holder, each by itself, as a test makes them: a set of one that waits."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+
+from daemon.execution.claim import ClaimedRun
+from daemon.execution.writes.beside import PATIENCE, leave_word, record_keeper, save_output, save_progress
+from daemon.execution.writes.job_ends import FinishJob
+from daemon.execution.writes.job_starts import StartJob
+from daemon.execution.writes.lane import Write, write_set
+from daemon.execution.writes.result import AlreadyDone, Done, EndedJob, Marked, NothingWritten, NotOurs
+from daemon.execution.writes.run_ends import EndRun
+from daemon.jobs.outcome import Outcome
+from daemon.states import EndState
+
+__all__ = [
+    "AlreadyDone",
+    "Done",
+    "EndedJob",
+    "Marked",
+    "NotOurs",
+    "NothingWritten",
+    "finish_job",
+    "finish_run",
+    "hand_back",
+    "leave_word",
+    "record_keeper",
+    "retry_run",
+    "save_output",
+    "save_progress",
+    "start_job",
+]
+
+
+def start_job(
+    connection: Connection, claimed: ClaimedRun, job: str, position: int, attempt: int
+) -> int | NotOurs | Marked:
+    started: int | NotOurs | Marked = _written(connection, StartJob(claimed, job, position, attempt))
+    return started
+
+
+def finish_job(
+    connection: Connection, claimed: ClaimedRun, job_run_id: int, outcome: Outcome
+) -> Done | AlreadyDone | NotOurs:
+    finished: Done | AlreadyDone | NotOurs = _written(connection, FinishJob(claimed, EndedJob(job_run_id, outcome)))
+    return finished
+
+
+def finish_run(
+    connection: Connection,
+    claimed: ClaimedRun,
+    state: EndState,
+    reason: str | None = None,
+    *,
+    job: EndedJob | None = None,
+    not_started: Sequence[tuple[str, int]] = (),
+) -> Done | AlreadyDone | NotOurs:
+    return _ended(connection, EndRun(claimed, state, reason, job, not_started))
+
+
+def retry_run(
+    connection: Connection, claimed: ClaimedRun, wait: float, reason: str | None = None, *, job: EndedJob | None = None
+) -> Done | AlreadyDone | NotOurs:
+    return _ended(connection, EndRun(claimed, "pending", reason, job, wait=wait))
+
+
+def hand_back(
+    connection: Connection, claimed: ClaimedRun, reason: str | None = None, *, job: EndedJob | None = None
+) -> Done | AlreadyDone | NotOurs:
+    return retry_run(connection, claimed, 0.0, reason, job=job)
+
+
+def _ended(connection: Connection, end: EndRun) -> Done | AlreadyDone | NotOurs:
+    ended: Done | AlreadyDone | NotOurs = _written(connection, end)
+    return ended
+
+
+def _written(connection: Connection, write: Write) -> Any:
+    (answer,) = write_set(connection, [write], patience=PATIENCE)
+    if isinstance(answer, NothingWritten):
+        raise answer
+    return answer
