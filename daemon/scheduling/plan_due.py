@@ -17,9 +17,9 @@ from ..definitions.schedule import Schedule
 from ..store import statements
 from .plan import PlanState, plan
 from .plan_rows import Stretch
-from .write_plan import write_plan
+from .write_plan import Decision, write_plans
 
-MOST_SCHEDULES = 50
+MOST_SCHEDULES = 500
 """The most schedules that one transaction plans."""
 ENOUGH_ROWS = 1_000
 """The most rows that one transaction makes."""
@@ -60,7 +60,8 @@ def plan_due(
     rows = statements.schedule.due(connection, application, list(known), MOST_SCHEDULES)
     busy = statements.schedule.still_running(connection, application, [row.name for row in rows]) if rows else set()
     unreadable: dict[str, str] = {}
-    made = doubled = planned = 0
+    decisions: list[Decision] = []
+    made = 0
     more = len(rows) >= MOST_SCHEDULES
     while rows and made < ENOUGH_ROWS:
         half = ENOUGH_ROWS // 2
@@ -72,11 +73,11 @@ def plan_due(
             continue
         state = _state(row, unfinished=row.name in busy)
         decided = plan(application, schedule, state, row.now, places)
-        doubled += write_plan(connection, application, schedule, row.run_digest, decided, row.now, row.planned_until)
+        decisions.append(Decision(schedule, row.run_digest, decided, row.now, row.planned_until))
         made += len(decided.runs)
-        planned += 1
         more = more or decided.more
-    return PlanReport(late or ((more or bool(rows)) and planned > 0), doubled, unreadable)
+    doubled = write_plans(connection, application, decisions) if decisions else 0
+    return PlanReport(late or ((more or bool(rows)) and bool(decisions)), doubled, unreadable)
 
 
 def _skip_late_runs(connection: Connection, application: str, known: Mapping[str, Schedule]) -> bool:

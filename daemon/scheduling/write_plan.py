@@ -1,6 +1,8 @@
-"""The writing of a plan: its rows and the schedule's new state, in one transaction (rule 13)."""
+"""The writing of plans: their rows and the new state of their schedules, in one transaction (rule 13)."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,38 +19,77 @@ class PlanningFailed(DaemonError):
     """The plan does not match the database; nothing was written."""
 
 
-def write_plan(  # noqa: PLR0917 - what is written of what, and when
-    connection: Connection,
-    application: str,
-    schedule: Schedule,
-    digest: str | None,
-    decided: Plan,
-    now: datetime,
-    since: datetime,
-) -> int:
-    """Write the runs, each of the definition with this digest, and move the schedule on, which was planned
-    until ``since``; return how many of the runs already existed.
-    """
-    new = [planned for planned in decided.runs if not planned.extends]
-    whys = _away(connection, application, new, since)
-    rows = [{**_row(application, schedule, planned, now), "digest": digest} for planned in new]
-    made = _add(connection, application, schedule.name, rows, whys)
-    for planned in decided.runs:
-        if planned.extends:
-            _extend(connection, application, schedule, planned)
-    lease = lease_name(application, schedule)
-    if lease.per_run and made:
-        statements.run.name_leases(connection, application, schedule.name, lease.base, per_run=True, digest=digest)
-    stretch = decided.stretch
-    moved_on = {
-        "next_due": decided.next_due,
-        "planned_until": decided.planned_until,
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The plan of one schedule."""
+
+    schedule: Schedule
+    digest: str | None
+    """That of the definition which its runs are of."""
+    plan: Plan
+    now: datetime
+    """The database's time for which it was decided."""
+    since: datetime
+    """Until then the schedule had been planned."""
+
+
+def write_plans(connection: Connection, application: str, decisions: Sequence[Decision]) -> int:
+    """Write the runs of all plans, and move their schedules on; return how many of the runs already existed."""
+    rows = [row for decision in decisions for row in _new_rows(connection, application, decision)]
+    overlapping = [row for row in rows if row["reason"] == "overlap"]
+    others = [row for row in rows if row["reason"] != "overlap"]
+    made = statements.plans.add(connection, application, others) if others else 0
+    if overlapping:  # with the runs that they overlap, which may have been made just now
+        made += statements.plans.add(connection, application, _named(connection, application, overlapping))
+    for decision in decisions:
+        for planned in decision.plan.runs:
+            if planned.extends:
+                _extend(connection, application, decision.schedule, planned)
+    if apart := [named for decision in decisions if (named := _names_apart(application, decision)) is not None]:
+        statements.plans.name_leases(connection, application, apart)
+    statements.plans.move_on(connection, application, [_moved_on(decision) for decision in decisions])
+    return len(rows) - made
+
+
+def _names_apart(application: str, decision: Decision) -> tuple[str, str, str | None] | None:
+    """Return how the leases of its runs are named, if each has one of its own."""
+    lease = lease_name(application, decision.schedule)
+    if not lease.per_run or all(planned.extends for planned in decision.plan.runs):
+        return None
+    return decision.schedule.name, lease.base, decision.digest
+
+
+def _moved_on(decision: Decision) -> dict[str, Any]:
+    stretch = decision.plan.stretch
+    return {
+        "name": decision.schedule.name,
+        "next_due": decision.plan.next_due,
+        "planned_until": decision.plan.planned_until,
         "stretch_reason": stretch.reason if stretch else None,
         "stretch_count": stretch.count if stretch else None,
         "stretch_from": stretch.counted_from if stretch else None,
     }
-    statements.schedule.change(connection, application, schedule.name, moved_on)
-    return len(rows) - made
+
+
+def _new_rows(connection: Connection, application: str, decision: Decision) -> list[dict[str, Any]]:
+    """Return the rows of its new runs; those that were missed say since when nothing was up."""
+    new = [planned for planned in decision.plan.runs if not planned.extends]
+    away = _away(connection, application, new, decision.since)
+    nothing = {"away_from": None, "overlapped": None, "overlapped_by": None}
+    return [
+        {**_row(application, decision, planned), **nothing, **(away if planned.reason == "missed" else {})}
+        for planned in new
+    ]
+
+
+def _named(connection: Connection, application: str, overlapping: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows with the runs that were not over, and who had them."""
+    names = {row["schedule"] for row in overlapping}
+    found = statements.plans.unfinished(connection, application, names)
+    return [
+        row | dict(zip(("overlapped", "overlapped_by"), found.get(row["schedule"], (None, None)), strict=True))
+        for row in overlapping
+    ]
 
 
 def _away(connection: Connection, application: str, new: list[PlannedRun], since: datetime) -> dict[str, Any]:
@@ -58,19 +99,6 @@ def _away(connection: Connection, application: str, new: list[PlannedRun], since
         return {}
     seen = statements.replica.last_seen(connection, application, missed)
     return {"away_from": since if seen is None else max(since, seen)}
-
-
-def _add(connection: Connection, application: str, name: str, rows: list[dict[str, Any]], away: dict[str, Any]) -> int:
-    """Insert the rows; those of instants that overlap a run come last, and name it."""
-    nothing = {"away_from": None, "overlapped": None, "overlapped_by": None}
-    overlapping = [row for row in rows if row["reason"] == "overlap"]
-    others = [row | nothing | (away if row["reason"] == "missed" else {}) for row in rows if row["reason"] != "overlap"]
-    made = statements.run.add(connection, others) if others else 0
-    if overlapping:
-        overlapped, by = statements.run.unfinished_of(connection, application, name) or (None, None)
-        named = {**nothing, "overlapped": overlapped, "overlapped_by": by}
-        made += statements.run.add(connection, [row | named for row in overlapping])
-    return made
 
 
 def _extend(connection: Connection, application: str, schedule: Schedule, planned: PlannedRun) -> None:
@@ -89,7 +117,8 @@ def _extend(connection: Connection, application: str, schedule: Schedule, planne
         )
 
 
-def _row(application: str, schedule: Schedule, planned: PlannedRun, now: datetime) -> dict[str, Any]:
+def _row(application: str, decision: Decision, planned: PlannedRun) -> dict[str, Any]:
+    schedule, now = decision.schedule, decision.now
     runs = planned.state == "pending"
     start_by = None
     if schedule.start_within is not None:
@@ -97,18 +126,17 @@ def _row(application: str, schedule: Schedule, planned: PlannedRun, now: datetim
     if not runs and (planned.reason != "missed" or start_by is None or start_by >= now):
         start_by = None
     return {
-        "application": application,
         "schedule": schedule.name,
         "scheduled_for": planned.scheduled_for,
         "last_scheduled_for": planned.last_scheduled_for,
         "count": planned.count,
-        "trigger": "schedule",
         "state": planned.state,
         "reason": planned.reason,
         "lease_name": lease_name(application, schedule).base,
         "available_at": planned.available_at if runs and not planned.waits else None,
         "start_by": start_by,
         "params": json.dumps(dict(schedule.params)),
+        "digest": decision.digest,
         "created_at": now,
         "finished_at": None if runs else now,
     }

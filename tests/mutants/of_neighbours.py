@@ -116,8 +116,8 @@ NEIGHBOURS = (
         (
             Edit(
                 "daemon/scheduling/write_plan.py",
-                '        named = {**nothing, "overlapped": overlapped, "overlapped_by": by}\n',
-                "        named = nothing\n",
+                "_named(connection, application, overlapping))\n",
+                "overlapping)\n",
             ),
         ),
         on_each(

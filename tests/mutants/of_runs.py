@@ -96,13 +96,12 @@ RUNS = (
         (
             Edit(
                 "daemon/scheduling/write_plan.py",
-                "    new = [planned for planned in decided.runs if not planned.extends]\n",
-                '    moved_on = {"next_due": decided.next_due, "planned_until": decided.planned_until}\n'
-                "    statements.schedule.change(connection, application, schedule.name, moved_on)\n"
+                '    overlapping = [row for row in rows if row["reason"] == "overlap"]\n',
+                "    statements.plans.move_on(connection, application, [_moved_on(decision) for decision in decisions])\n"
                 '    connection.exec_driver_sql("COMMIT")\n'
                 '    if connection.dialect.name == "sqlite":\n'
                 '        connection.exec_driver_sql("BEGIN IMMEDIATE")\n'
-                "    new = [planned for planned in decided.runs if not planned.extends]\n",
+                '    overlapping = [row for row in rows if row["reason"] == "overlap"]\n',
             ),
         ),
         on_each(

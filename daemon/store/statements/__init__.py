@@ -6,7 +6,7 @@ statement outside that order skips locked rows and waits for none.
 """
 
 from . import adoption, agenda, audit, cancel, generation, job_run, replica, restored, run, schedule, stranded
-from .sets import claims, ends, starts
+from .sets import claims, ends, plans, starts
 
 __all__ = [
     "adoption",
@@ -17,6 +17,7 @@ __all__ = [
     "ends",
     "generation",
     "job_run",
+    "plans",
     "replica",
     "restored",
     "run",

@@ -1,25 +1,17 @@
 """The statements on `run`."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, case, insert, null, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, insert, null, select, update
 
-from lease.database.contention import insert_missing
 from lease.database.dialects import later, now
 from lease.model import Grant
-from lease.schema import lease
 
 from ..tables import run
-from .dialects import SCHEDULED, among, number, pending, running, unfinished
-
-
-def add(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> int:
-    """Insert runs, except for instants that have one (rule 13); return how many were inserted."""
-    made = connection.execute(insert_missing(run).returning(run.c.id), list(rows))
-    return len(made.all())
+from .dialects import SCHEDULED, among, number, pending, running
 
 
 def add_manual(connection: Connection, values: Mapping[str, Any]) -> int:
@@ -43,20 +35,6 @@ def extend(
         )
         .values(last_scheduled_for=last, count=count, finished_at=now())
     ).rowcount
-
-
-def unfinished_of(connection: Connection, application: str, name: str) -> tuple[int, str | None] | None:
-    """Return a schedule's run that is not over, and the label of who has it; the one at work, if there are several."""
-    holding = and_(lease.c.name == run.c.lease_name, lease.c.token == run.c.token, lease.c.holder == run.c.holder)
-    query = (
-        select(run.c.id, case((running(), lease.c.label), else_=null()))
-        .select_from(run.outerjoin(lease, holding))
-        .where(run.c.application == application, run.c.schedule == name, unfinished())
-        .order_by(case((running(), 0), else_=1), run.c.scheduled_for, run.c.id)
-        .limit(1)
-    )
-    found = connection.execute(query).one_or_none()
-    return None if found is None else (found[0], found[1])
 
 
 def name_leases(

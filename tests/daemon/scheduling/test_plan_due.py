@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Row, delete, insert, update
+from sqlalchemy import Row, delete, event, insert, update
 from sqlalchemy.exc import IntegrityError
 
 from daemon.definitions.schedule import Schedule
@@ -147,6 +147,28 @@ def test_a_counted_row_that_is_gone_is_told_and_nothing_is_written(store: Store)
     assert store.everything() == before
 
 
+@pytest.mark.parametrize("overlap", ["skip", "queue", "allow"])
+def test_many_schedules_take_as_many_statements_as_a_few(store: Store, overlap: str) -> None:
+    """A thousand may be due in the same second."""
+    counted: list[str] = []
+
+    def count_statement(_connection: object, _cursor: object, sql: str, *_: object) -> None:
+        counted.append(sql)
+
+    def statements_for(number: int) -> int:
+        polls = [a_schedule(f"{number}-{n}", Every(20.0), overlap=overlap) for n in range(number)]
+        store.sync(*polls)
+        for poll in polls:
+            overdue(store, poll.name, 30.0)
+        counted.clear()
+        event.listen(store.engine, "after_cursor_execute", count_statement)
+        store.plan(*polls)
+        event.remove(store.engine, "after_cursor_execute", count_statement)
+        return len(counted)
+
+    assert statements_for(2) == statements_for(40)
+
+
 def test_making_the_run_and_moving_on_is_one_transaction(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rule 13: a crash in between loses and doubles nothing."""
     poll = a_schedule("poll", Every(20.0))
@@ -158,7 +180,7 @@ def test_making_the_run_and_moving_on_is_one_transaction(store: Store, monkeypat
         raise ConnectionError("between the run and the schedule")
 
     with monkeypatch.context() as patched:
-        patched.setattr(statements.schedule, "change", crash)
+        patched.setattr(statements.plans, "move_on", crash)
         with pytest.raises(ConnectionError):
             store.plan(poll)
     assert store.everything() == before

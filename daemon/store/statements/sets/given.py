@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Integer, Subquery, Text, bindparam, cast, literal_column, select
@@ -9,6 +10,10 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeEngine
+
+from lease.database.dialects import Instant
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def given(parameter: str, **columns: type[TypeEngine[Any]]) -> Subquery:
@@ -19,8 +24,12 @@ def given(parameter: str, **columns: type[TypeEngine[Any]]) -> Subquery:
 
 
 def as_rows(rows: Iterable[Sequence[Any]]) -> str:
-    """Return the value of such a parameter."""
-    return json.dumps(list(rows))
+    """Return the value of such a parameter; moments are whole microseconds since 1970."""
+    return json.dumps(list(rows), default=_microseconds)
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 def chosen(of: ColumnElement[Any], ids: Any) -> ColumnElement[bool]:
@@ -66,8 +75,28 @@ def _element_sqlite(element: _Element, compiler: SQLCompiler, **kw: Any) -> str:
     return f"json_extract({array}, '$[{place}]')"
 
 
+class _Moment(FunctionElement[Any]):
+    """The moment that is so many microseconds after 1970, exactly."""
+
+    inherit_cache = True
+
+
+@compiles(_Moment, "postgresql")
+def _moment_postgresql(element: _Moment, compiler: SQLCompiler, **kw: Any) -> str:
+    (number,) = list(element.clauses)
+    return f"to_timestamp(CAST({compiler.process(number, **kw)} AS double precision) / 1000000.0)"
+
+
+@compiles(_Moment, "sqlite")
+def _moment_sqlite(element: _Moment, compiler: SQLCompiler, **kw: Any) -> str:
+    (number,) = list(element.clauses)
+    return f"(CAST({compiler.process(number, **kw)} AS REAL) / 1000000.0)"
+
+
 def _field(array: ColumnElement[Any], place: int, type_: TypeEngine[Any]) -> ColumnElement[Any]:
     element = _Element(array, literal_column(str(place), Integer))
+    if isinstance(type_, Instant):
+        return _Moment(element)
     element.type = Text() if isinstance(type_, Text) else type_
     return element if isinstance(type_, Text) else cast(element, type_)
 

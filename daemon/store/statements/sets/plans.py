@@ -1,0 +1,116 @@
+"""The plans of many schedules: the runs of their due instants, and that the schedules have moved on (rule 13)."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import BigInteger, Connection, Text, and_, bindparam, case, literal_column, null, select, true, update
+
+from lease.database.contention import insert_missing
+from lease.database.dialects import Instant
+from lease.database.held.statement import Statement
+from lease.schema import lease
+
+from ...tables import run, schedule
+from ..dialects import RUNNING, all_pending, number, running
+from ..dialects import unfinished as is_unfinished
+from .given import as_rows, given
+
+NEW_RUN = {
+    "schedule": Text,
+    "scheduled_for": Instant,
+    "last_scheduled_for": Instant,
+    "count": BigInteger,
+    "state": Text,
+    "reason": Text,
+    "lease_name": Text,
+    "available_at": Instant,
+    "start_by": Instant,
+    "params": Text,
+    "digest": Text,
+    "created_at": Instant,
+    "finished_at": Instant,
+    "away_from": Instant,
+    "overlapped": BigInteger,
+    "overlapped_by": Text,
+}
+"""The columns of the run of a due instant, in their order."""
+MOVED_ON = {
+    "name": Text,
+    "next_due": Instant,
+    "planned_until": Instant,
+    "stretch_reason": Text,
+    "stretch_count": BigInteger,
+    "stretch_from": Instant,
+}
+"""The columns of a schedule that has moved on, in their order."""
+
+
+def add(connection: Connection, application: str, rows: Iterable[Mapping[str, Any]]) -> int:
+    """Insert runs (`NEW_RUN`), except for instants that have one; return how many were inserted."""
+    given_ = as_rows([row[name] for name in NEW_RUN] for row in rows)
+    return len(_ADD(connection, {"of_application": application, "runs": given_}))
+
+
+def unfinished(connection: Connection, application: str, names: Collection[str]) -> dict[str, tuple[int, str | None]]:
+    """Return a run of each schedule that is not over, and the label of who has it; the one at work, if there are
+    several.
+    """
+    given_ = as_rows((name,) for name in sorted(names))
+    rows = _UNFINISHED(connection, {"of_application": application, "names": given_})
+    return {name: (run_id, label) for name, run_id, label in rows}
+
+
+def name_leases(connection: Connection, application: str, rows: Iterable[Sequence[Any]]) -> None:
+    """Name the leases of pending runs, which hold none: each of its own. Rows are (schedule, how the names begin,
+    digest).
+    """
+    _NAME_LEASES(connection, {"named": as_rows((application, *row) for row in rows)})
+
+
+def move_on(connection: Connection, application: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Move schedules (`MOVED_ON`) on, which must be locked."""
+    given_ = as_rows([application, *(row[name] for name in MOVED_ON)] for row in rows)
+    _MOVE_ON(connection, {"moved": given_})
+
+
+_of_application: Any = bindparam("of_application", type_=Text())
+_runs = given("runs", **NEW_RUN)
+# With the application: SQLite then takes these rows first, and looks up each.
+_named = given("named", application=Text, schedule=Text, base=Text, digest=Text)
+_moved = given("moved", application=Text, **MOVED_ON)
+_new = select(_of_application, literal_column("'schedule'", Text), *_runs.c).where(true())
+_ADD = Statement(insert_missing(run).from_select(["application", "trigger", *NEW_RUN], _new).returning(run.c.id))
+_names = given("names", name=Text)
+_each = run.alias("each")
+_first = (
+    select(_each.c.id)
+    .where(_each.c.application == _of_application, _each.c.schedule == _names.c.name, is_unfinished(_each))
+    .order_by(case((_each.c.state == RUNNING, 0), else_=1), _each.c.scheduled_for, _each.c.id)
+    .limit(1)
+    .scalar_subquery()
+)
+_holding = and_(lease.c.name == run.c.lease_name, lease.c.token == run.c.token, lease.c.holder == run.c.holder)
+_UNFINISHED = Statement(
+    select(_names.c.name, run.c.id, case((running(), lease.c.label), else_=null())).select_from(
+        _names.join(run, run.c.id == _first).outerjoin(lease, _holding)
+    )
+)
+_wanted = _named.c.base + "/" + number(run.c.id)
+_NAME_LEASES = Statement(
+    update(run)
+    .where(
+        run.c.application == _named.c.application,
+        run.c.schedule == _named.c.schedule,
+        all_pending(),
+        run.c.digest.is_not_distinct_from(_named.c.digest),
+        run.c.lease_name != _wanted,
+    )
+    .values(lease_name=_wanted)
+    .returning(run.c.id)
+)
+_MOVE_ON = Statement(
+    update(schedule)
+    .where(schedule.c.application == _moved.c.application, schedule.c.name == _moved.c.name)
+    .values({name: _moved.c[name] for name in list(MOVED_ON)[1:]})
+    .returning(schedule.c.name)
+)
