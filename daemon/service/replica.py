@@ -205,7 +205,7 @@ class Replica:
 
     async def _keep_places(self, agenda: Agenda) -> None:
         """Queue up for shared locks that other programs hold or wait for, if there is room to run what then may start."""
-        if not self._locks or not (agenda.waiting or agenda.available) or self.draining or self.runs.free_places <= 0:
+        if not self._locks or not agenda.pending or self.draining or self.runs.free_places <= 0:
             return
         client, database, application = self._context.client, self._context.database, self._context.application.name
         names = await database.read(lambda c: sought(c, application, self._locks, client.holder))

@@ -247,4 +247,4 @@ def _opened(part: T | None) -> T:
 
 
 def _something_due(agenda: Agenda) -> bool:
-    return agenda.due > 0 or agenda.available > 0
+    return agenda.due or agenda.available

@@ -21,21 +21,21 @@ class Agenda:
     until_due: float | None
     """Until there is something to plan: an instant, or a run that missed its `start_within`."""
     until_available: float | None
-    """Until a run may be claimed; if its lease is held, until that lease would go stale."""
+    """Until a run may be claimed; if its lease is held, until that lease would go stale. 0: now."""
     until_stale: float | None
     """Until the lease of a running run would go stale; 0 or less: there is something to settle."""
-    due: int
-    """Schedules with instants to plan, and runs that missed their `start_within`."""
-    available: int
-    """Runs that may be claimed now."""
-    waiting: int
-    """Runs that wait for a retry, for their predecessor, or for a live lease."""
-    running: int
-    """Running runs of all replicas."""
-    others_running: int
-    """Running runs of other holders."""
-    put_off: int
-    """Runs that are to start later than any wait is long: a clock that had jumped wrote when."""
+    due: bool
+    """There is an instant to plan, or a run has missed its `start_within`."""
+    available: bool
+    """A run may be claimed now."""
+    pending: bool
+    """A run is pending: it may be claimed, or waits for a retry, for its predecessor, or for a live lease."""
+    running: bool
+    """A run is running, in whatever replica."""
+    others_running: bool
+    """A run of another holder is running."""
+    put_off: bool
+    """A run is to start later than any wait is long: a clock that had jumped wrote when."""
 
     @property
     def stranded(self) -> bool:
@@ -45,8 +45,7 @@ class Agenda:
     @property
     def idle(self) -> bool:
         """Nothing is due, running or waiting."""
-        to_plan = self.due > 0 or (self.until_due is not None and self.until_due <= 0)
-        return not to_plan and self.available == self.waiting == self.running == 0
+        return not (self.due or self.pending or self.running)
 
     def moments(self, *, has_room: bool) -> list[float | None]:
         """Return the seconds until there may be something to do, by what it is."""
@@ -60,4 +59,20 @@ def read_agenda(
     ``holder`` is this replica.
     """
     row = statements.agenda.read(connection, application, known, holder, LONGEST_WAIT)
-    return Agenda(**row._asdict())
+    time, instant, late, available, start, free, stale, marked, pending, running, others, put_off = row
+    return Agenda(
+        database_time=time,
+        until_due=_earlier(instant, late),
+        until_available=0.0 if available else _earlier(start, free),
+        until_stale=0.0 if marked else stale,
+        due=(instant is not None and instant <= 0) or (late is not None and late < 0),
+        available=bool(available),
+        pending=bool(pending),
+        running=bool(running),
+        others_running=bool(others),
+        put_off=bool(put_off),
+    )
+
+
+def _earlier(one: float | None, other: float | None) -> float | None:
+    return min((seconds for seconds in (one, other) if seconds is not None), default=None)

@@ -401,8 +401,8 @@ def test_what_must_wait_for_its_like_is_not_available_here(store: Store) -> None
     before = store.do(read_agenda, "shop", known, "h1")
     store.claim(*known)
     here, there = (store.do(read_agenda, "shop", known, holder) for holder in ("h1", "h2"))
-    assert (before.available, here.available, there.available) == (2, 0, 1)
-    assert (here.waiting, here.until_available) == (1, None)
+    assert (before.available, here.available, there.available) == (True, False, True)
+    assert (here.pending, here.available, here.until_available) == (True, False, None)
 
 
 @pytest.mark.parametrize(

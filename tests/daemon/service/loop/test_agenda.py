@@ -1,9 +1,10 @@
 """One query tells a replica what there is to do, and how long it may sleep."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import Connection, event, text
 
 from daemon.definitions.triggers.trigger import Every
 from daemon.execution.next_step import LONGEST_WAIT
@@ -44,12 +45,12 @@ def test_what_is_due_is_told_before_it_is_planned(store: Store) -> None:
     once = an_at("once")
     store.sync(once)
     seen = look(store, "once")
-    assert (seen.due, seen.idle) == (1, False)
+    assert (seen.due, seen.idle) == (True, False)
     assert seen.until_due is not None
     assert seen.until_due < 0
     store.plan(once)
     seen = look(store, "once")
-    assert (seen.due, seen.available, seen.waiting, seen.running, seen.idle) == (0, 1, 0, 0, False)
+    assert (seen.due, seen.available, seen.pending, seen.running, seen.idle) == (False, True, True, False, False)
 
 
 def test_a_running_run_is_told_with_the_time_until_its_lease_is_stale(store: Store) -> None:
@@ -58,10 +59,11 @@ def test_a_running_run_is_told_with_the_time_until_its_lease_is_stale(store: Sto
     store.do(trigger, "shop", "daily", requested_by="ada")
     (claimed,) = store.claim("daily")
     seen = look(store, "daily")
-    assert (seen.available, seen.waiting, seen.running, seen.others_running, seen.idle) == (0, 1, 1, 0, False)
+    assert (seen.available, seen.pending, seen.running) == (False, True, True)
+    assert (seen.others_running, seen.idle) == (False, False)
     assert seen.until_stale is not None
     assert 0 < seen.until_stale <= TTL
-    assert look(store, "daily", holder="h2").others_running == 1
+    assert look(store, "daily", holder="h2").others_running
     store.go_stale(claimed.grant)
     assert (look(store, "daily").until_stale or 0) <= 0
     store.steal(claimed.grant)
@@ -75,7 +77,7 @@ def test_a_run_under_somebody_elses_lease_is_available_when_that_would_go_stale(
     store.claim("one")
     pending_runs(store, other, 1)
     seen = look(store, "other")
-    assert (seen.available, seen.waiting) == (0, 1)
+    assert (seen.available, seen.pending) == (False, True)
     assert seen.until_available is not None
     assert 0 < seen.until_available <= TTL
 
@@ -85,7 +87,7 @@ def test_a_retry_is_available_when_its_wait_is_over(store: Store) -> None:
     pending_runs(store, a_schedule("daily"), 1)
     store.shift(run, available_at=30.0)
     seen = look(store, "daily")
-    assert (seen.available, seen.waiting, seen.idle) == (0, 1, False)
+    assert (seen.available, seen.pending, seen.idle) == (False, True, False)
     assert seen.until_available is not None
     assert 20 < seen.until_available <= 30
 
@@ -94,15 +96,15 @@ def test_a_run_that_is_to_start_later_than_any_wait_was_put_off_by_a_clock(store
     store.sync(a_schedule("daily"))
     pending_runs(store, a_schedule("daily"), 2)
     store.shift(run, available_at=LONGEST_WAIT - 60.0)
-    assert look(store, "daily").put_off == 0
+    assert not look(store, "daily").put_off
     assert store.do(statements.run.start_put_off, "shop", LONGEST_WAIT) == 0
     (first, second) = store.runs()
     store.shift(run, run.c.id == second.id, available_at=LONGEST_WAIT + 60.0)
-    assert look(store, "daily").put_off == 1
+    assert look(store, "daily").put_off
     assert store.do(statements.run.start_put_off, "bank", LONGEST_WAIT) == 0, "those of another application"
     assert store.do(statements.run.start_put_off, "shop", LONGEST_WAIT) == 1
     seen = look(store, "daily")
-    assert (seen.put_off, seen.available, seen.waiting) == (0, 1, 1)
+    assert (seen.put_off, seen.available, seen.pending) == (False, True, True)
     assert store.run(first.id).available_at == first.available_at
 
 
@@ -113,9 +115,9 @@ def test_a_run_that_must_start_soon_is_a_reason_to_wake(store: Store) -> None:
     seen = look(store, "daily")
     assert seen.until_due is not None
     assert 10 < seen.until_due <= 20
-    assert seen.due == 0
+    assert not seen.due
     store.shift(run, start_by=-1.0)
-    assert look(store, "daily").due == 1
+    assert look(store, "daily").due
     store.plan(a_schedule("daily"))
     assert look(store, "daily").idle
 
@@ -135,9 +137,9 @@ def test_what_waits_of_a_retired_schedule_concerns_whoever_has_its_definition(st
     for one in (retired, changed):
         pending_runs(store, one, 1)
     store.sync(an_at("changed", jobs=("other",)))
-    assert look(store, "retired").available == 1
+    assert look(store, "retired").available
     changed_now = look(store, "changed")
-    assert (changed_now.available, changed_now.waiting) == (0, 0)
+    assert (changed_now.available, changed_now.pending) == (False, False)
 
 
 def test_it_is_one_round_trip(store: Store) -> None:
@@ -148,3 +150,70 @@ def test_it_is_one_round_trip(store: Store) -> None:
         read_agenda(connection, "shop", {"daily": a_schedule("daily").run_digest()})
     assert len(statements) == 1
     assert schedule.name in statements[0]
+
+
+def test_it_takes_as_long_with_many_runs_as_with_few(postgres_url: str) -> None:
+    """Of each kind it looks up the first, by an index: it reads as many pages with 40,000 runs that wait."""
+    with Store(postgres_url) as store:
+        store.sync(a_schedule("daily"))
+        few, many = (_pages_read(store, waiting) for waiting in (2_000, 40_000))
+        assert many <= 1.5 * few
+
+
+def _pages_read(store: Store, waiting: int) -> int:
+    known = store.known("daily")
+    (digest,) = known.values()
+    runs = text(
+        """INSERT INTO public.run (application, schedule, scheduled_for, trigger, state, lease_name, created_at, available_at,
+                                    digest, finished_at)
+           SELECT 'shop', 'daily', clock_timestamp(), 'manual', s, 'run/shop/daily/' || s || n, clock_timestamp(),
+                  clock_timestamp(), :digest, CASE s WHEN 'pending' THEN NULL ELSE clock_timestamp() END
+           FROM generate_series(1, :waiting) AS n, unnest(ARRAY['succeeded', 'pending']) AS s"""
+    )
+    store.do(lambda connection: connection.execute(runs, {"waiting": waiting, "digest": digest}))
+    with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE public.run"))
+    plans: list[Any] = []
+
+    def explain(connection: Connection) -> None:
+        execute = connection.execute
+
+        def explained(statement: Any, values: Any) -> Any:
+            compiled = statement.compile(connection, compile_kwargs={"render_postcompile": True})
+            plan = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {compiled}"
+            plans.append(connection.exec_driver_sql(plan, compiled.construct_params(values)).scalar_one())
+            return execute(statement, values)
+
+        connection.execute = explained  # type: ignore[method-assign,assignment]
+        read_agenda(connection, "shop", known, "h1")
+
+    store.do(explain)
+    (((top,),),) = (plans,)
+    of_runs = [node for node in _nodes(top["Plan"]) if node.get("Relation Name") == "run" and node["Actual Loops"]]
+    assert [(node["Alias"], node.get("Filter")) for node in of_runs if node["Node Type"] == "Seq Scan"] == []
+    return int(top["Plan"]["Shared Hit Blocks"] + top["Plan"]["Shared Read Blocks"])
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from _nodes(child)
+
+
+def test_on_sqlite_too_it_looks_at_no_run_that_is_over(sqlite_url: str) -> None:
+    plans: list[str] = []
+
+    def explain(connection: Connection, _cursor: object, sql: str, values: Any, *_: object) -> None:
+        if not sql.startswith("EXPLAIN"):
+            rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values)
+            plans.extend(str(row[3]) for row in rows)
+
+    with Store(sqlite_url) as store:
+        store.sync(a_schedule("daily"))
+        known = store.known("daily")
+        event.listen(store.engine, "before_cursor_execute", explain)
+        store.do(read_agenda, "shop", known, "h1")
+    partial = ("run_claim_idx", "run_start_by_idx", "run_running_idx", "run_unfinished_idx")
+    of_runs = [step for step in plans if step.startswith(("SCAN run", "SEARCH run", "SCAN at_work", "SEARCH at_work"))]
+    assert of_runs
+    assert [step for step in of_runs if not any(index in step for index in partial)] == []
