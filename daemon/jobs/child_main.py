@@ -20,7 +20,7 @@ from ..definitions.sources.load import load, stamp_of
 from ..errors import DaemonError, DefinitionError
 from .brief import BRIEF_VARIABLE, Brief
 from .params import received
-from .processes.trust_page import read_trust
+from .processes.end_of_trust import trusted_until
 from .reports import Failure, FileChanged, ReportPipe
 from .run import LOGGER, AsyncRun, Run
 
@@ -54,7 +54,7 @@ def main() -> int:
         pipe.send(Failure(str(error)))
         return 1
     kind = AsyncRun if inspect.iscoroutinefunction(function) else Run
-    run = kind(brief, lambda: read_trust(trust, place, number), pipe.send)
+    run = kind(brief, lambda: trusted_until(trust, place, number), pipe.send)
     try:
         _call(function, run)
     except Exception as error:  # noqa: BLE001 (anything that a job raises is its failure)

@@ -1,33 +1,32 @@
 """The keeper: the small process around each child that ends its tree when trust ends (rule 20).
 
-Run as `python -I -S keeper.py CONTROL TRUST REPORT LIMIT PARENT REMOVE`: a socket to the replica, the address
-of the trust page, the report pipe or -1, how many descriptors the child may open or -1 for as many as
-the keeper, the replica's process id, and the path of a file to remove at the end or nothing. The first three are inherited descriptors. It imports only
-the standard library, and little of that. The replica sends `go <hex of cwd and argv, NUL between>`,
-`stop <kill_after>` or `kill`; the keeper answers with lines of JSON: `refused`, `started`,
-`ending`, `stuck`, `ended`.
+`keeper_main.py` starts it. It imports only the standard library, and little of that. The replica sends
+`go <hex of cwd and argv, NUL between>`, `stop <kill_after>` or `kill`; the keeper answers with lines
+of JSON: `refused`, `started`, `ending`, `stuck`, `ended`.
 
 On Linux it is a child subreaper: processes that its descendants orphan become its own children, so
 "no child is left" proves that the tree is gone. Elsewhere only the child's process group is ended.
 """
 
-import ctypes
 import math
 import os
 import select
 import signal
-import struct
 import sys
-import time
 
 TYPE_CHECKING = False  # typing takes longer to import than all of this
 if TYPE_CHECKING or __package__:
+    from collections.abc import Callable, Mapping
+
+    from .end_of_trust import boottime, trusted_until
     from .out_of_memory import KillCount
-    from .process_tree import MARK, START_TIME, descendants, freeze, send, stat
-else:  # run as an isolated script: this folder is not on the path
-    sys.path.append(os.path.dirname(__file__))  # noqa: PTH120 (pathlib takes longer than the rest)
+    from .process_tree import MARK, START_TIME, adopt_orphans, descendants, freeze, send, stat
+    from .signals import IGNORED, ignore_signals
+else:  # an isolated script has put this folder on the path
+    from end_of_trust import boottime, trusted_until
     from out_of_memory import KillCount
-    from process_tree import MARK, START_TIME, descendants, freeze, send, stat
+    from process_tree import MARK, START_TIME, adopt_orphans, descendants, freeze, send, stat
+    from signals import IGNORED, ignore_signals
 
 LINUX = sys.platform == "linux"
 TICK = 0.5
@@ -37,29 +36,40 @@ LINGER = 0.2
 STUCK = 2.0
 KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
 """The exit codes of a process that was killed, and of a shell whose command was."""
-IGNORED = ("INT", "TERM", "HUP", "QUIT", "USR1", "USR2", "ALRM", "PIPE", "TSTP", "TTIN", "TTOU", "XFSZ")
-_PR_SET_CHILD_SUBREAPER = 36
 
 
-def boottime() -> float:
-    """Return the time on the clock of `lease.clock`, which counts suspended time."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME if sys.platform == "linux" else time.CLOCK_MONOTONIC_RAW)
+def become_keeper() -> None:
+    """Ignore signals, and adopt what descendants orphan."""
+    ignore_signals()
+    adopt_orphans(True)
 
 
-def trusted_until(trust: int, place: int, number: int) -> float:
-    """Return the end of trust from its page, as `trust_page.read_trust` does."""
-    page = os.pread(trust, 16, place)
-    while (again := os.pread(trust, 16, place)) != page:
-        page = again
-    found, until = struct.unpack("=Qd", page)
-    return float(until) if found == number else 0.0
+def spawn(argv: "tuple[bytes, ...]", environment: "Mapping[bytes, bytes]") -> int:
+    """Start a command in a process group of its own; return its process id."""
+    return os.posix_spawnp(argv[0], argv, environment, setpgroup=0, setsigmask=[], setsigdef=IGNORED)
 
 
 class Keeper:
-    """The keeper of one child, from the order `go` until nothing of its tree is left."""
+    """The keeper of one child, from the order `go` until nothing of its tree is left.
 
-    def __init__(self, control: int, trust: tuple[int, int, int], report: int, limit: int, parent: int) -> None:
-        self.control, self.trust, self.report, self.limit, self.parent = control, trust, report, limit, parent
+    ``control`` is a socket to the replica, ``report`` the report pipe or -1, ``limit`` how many descriptors the child
+    may open or -1 for as many as the keeper. The replica is gone when ``parent`` is not the parent any more, or
+    when the pidfd ``replica`` shows it. ``begin`` starts the child.
+    """
+
+    def __init__(
+        self,
+        control: int,
+        trust: tuple[int, int, int],
+        report: int,
+        limit: int,
+        *,
+        parent: int | None = None,
+        replica: int = -1,
+        begin: "Callable[[tuple[bytes, ...], Mapping[bytes, bytes]], int]" = spawn,
+    ) -> None:
+        self.control, self.trust, self.report, self.limit = control, trust, report, limit
+        self.parent, self.replica, self.begin = parent, replica, begin
         self.heard = b""
         self.child: int | None = None
         self.status: int | None = None
@@ -69,26 +79,33 @@ class Keeper:
         self.leftovers = 0
         self.memory = 0
         self.kills: KillCount | None = None
-        self.wake, wake = os.pipe()
+        self.wake, self.waker = os.pipe()
         os.set_blocking(self.wake, False)
-        os.set_blocking(wake, False)
+        os.set_blocking(self.waker, False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self.waker, warn_on_full_buffer=False)
         self.poll = select.poll()
-        self.poll.register(self.wake, select.POLLIN)
-        self.poll.register(control, select.POLLIN)
+        for descriptor in (self.wake, control, replica):
+            if descriptor >= 0:
+                self.poll.register(descriptor, select.POLLIN)
 
     def keep(self) -> None:
-        """Wait for the order to start, watch the child, and end its tree when it is time."""
+        """Wait for the order to start, watch the child, and end its tree when it is time.
+
+        Where ``begin`` forks, it returns in the child too, at once: ``child`` is 0 there.
+        """
         why = None
         try:
             while why is None and not (self.child is not None and self.empty):
                 self.listen(min(TICK, self.deadline - boottime(), trusted_until(*self.trust) - boottime()))
+                if self.child == 0:
+                    return
                 self.reap()
                 why = self.reason_to_end()
         finally:
-            why = why or self.reason_after_deadline or "exited"
-            self.end(why)
+            if self.child != 0:
+                why = why or self.reason_after_deadline or "exited"
+                self.end(why)
         code = None if self.status is None else os.waitstatus_to_exitcode(self.status)
         status = "null" if code is None or code < 0 else code
         number = "null" if code is None or code >= 0 else -code
@@ -101,7 +118,7 @@ class Keeper:
         """Return why the tree must end now; None if it may go on."""
         now = boottime()
         # A job that forked may have a copy of the replica's socket: check the parent too.
-        if self.closed or os.getppid() != self.parent:
+        if self.closed or self.parent not in {None, os.getppid()}:
             return "pipe"
         if now >= trusted_until(*self.trust):
             return "trust"
@@ -114,6 +131,9 @@ class Keeper:
         events = dict(self.poll.poll(max(0, math.ceil(seconds * 1000))))
         if self.wake in events:
             os.read(self.wake, 4096)
+        if self.replica in events:
+            self.closed = True
+            self.poll.unregister(self.replica)
         if self.control not in events:
             return
         try:
@@ -144,7 +164,7 @@ class Keeper:
                 send(group + others, signal.SIGCONT)
 
     def start(self, cwd: bytes, *argv: bytes) -> None:
-        """Start the child in a process group of its own."""
+        """Start the child."""
         if self.report >= 0:
             os.set_inheritable(self.trust[0], True)
             os.set_inheritable(self.report, True)
@@ -157,11 +177,12 @@ class Keeper:
             step = "command"
             self.kills = KillCount()
             self.limit_descriptors()
-            usual = [getattr(signal, f"SIG{name}") for name in IGNORED]
-            self.child = os.posix_spawnp(argv[0], argv, environment, setpgroup=0, setsigmask=[], setsigdef=usual)
+            self.child = self.begin(argv, environment)
         except OSError as error:
             self.answer(f'{{"refused": {{"step": "{step}", "errno": {error.errno}}}}}')
             raise SystemExit(1) from None
+        if self.child == 0:
+            return
         self.empty = False
         if self.report >= 0:
             os.close(self.report)
@@ -218,33 +239,8 @@ class Keeper:
         except OSError:
             self.closed = True
 
-
-def remove(path: str) -> None:
-    """Remove a file that is there for the child alone."""
-    try:
-        os.unlink(path)  # noqa: PTH108 (no pathlib here)
-    except OSError:
-        return
-
-
-def main() -> None:
-    """Become a subreaper that ignores signals, then keep the child."""
-    control, report, limit, parent = (int(sys.argv[place]) for place in (1, 3, 4, 5))
-    trust, place, number = map(int, sys.argv[2].split(":"))
-    for name in IGNORED:
-        signal.signal(getattr(signal, f"SIG{name}"), signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    for descriptor in (control, trust, report):
-        if descriptor >= 0:
-            os.set_inheritable(descriptor, False)
-    if LINUX:
-        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    try:
-        Keeper(control, (trust, place, number), report, limit, parent).keep()
-    finally:
-        if sys.argv[6]:
-            remove(sys.argv[6])
-
-
-if __name__ == "__main__":
-    main()
+    def let_go(self) -> None:
+        """Let go of what is the keeper's own, in a child that was forked."""
+        signal.set_wakeup_fd(-1)
+        for descriptor in (self.control, self.wake, self.waker, self.replica):
+            os.close(descriptor)

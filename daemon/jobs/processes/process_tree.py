@@ -4,6 +4,7 @@ Only the standard library, because the keeper runs this file too. Without /proc 
 empty, and only process groups can be ended.
 """
 
+import ctypes
 import os
 import signal
 import sys
@@ -15,6 +16,13 @@ STATE, PARENT, GROUP, SESSION, THREADS, START_TIME = 0, 1, 2, 3, 17, 19
 """The position of each field in what `stat` returns."""
 LISTS_CHILDREN = os.access(f"/proc/{os.getpid()}/task/{os.getpid()}/children", os.R_OK)
 """Whether the kernel lists the children of a thread; it is built with that nearly everywhere."""
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def adopt_orphans(adopts: bool) -> None:
+    """Let this process be the parent of whatever its descendants orphan, or no longer; only Linux can."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, int(adopts), 0, 0, 0)
 
 
 def stat(pid: int) -> list[bytes] | None:

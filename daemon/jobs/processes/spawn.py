@@ -17,7 +17,7 @@ from ..room.shortage import Shortage, shortage
 from .descriptors import left_over, limit_of_children
 from .trust_page import TrustPage
 
-KEEPER = Path(__file__).with_name("keeper.py")
+KEEPER = Path(__file__).with_name("keeper_main.py")
 
 
 Step = Literal["cwd", "command"]

@@ -1,14 +1,13 @@
 """The trust pages, on which keepers and children read each new end of trust (rules 9, 20)."""
 
 import os
-import struct
 import sys
 import tempfile
 import threading
 
-_PAGE = struct.Struct("=Qd")
-"""The number of the page that stands there now, and its end of trust."""
-_FREE = _PAGE.pack(0, 0.0)
+from .end_of_trust import PAGE
+
+_FREE = PAGE.pack(0, 0.0)
 
 
 class TrustPages:
@@ -32,7 +31,7 @@ class TrustPages:
         finally:
             if sys.platform != "linux":
                 os.unlink(path)  # noqa: PTH108
-        self._free = [place * _PAGE.size for place in reversed(range(most))]
+        self._free = [place * PAGE.size for place in reversed(range(most))]
         self._last = 0
 
     def take(self, until: float = 0.0) -> "TrustPage":
@@ -45,7 +44,7 @@ class TrustPages:
 
     def write(self, page: "TrustPage", until: float) -> None:
         """Write the end of trust of a page."""
-        self._put(page.place, _PAGE.pack(page.number, until))
+        self._put(page.place, PAGE.pack(page.number, until))
 
     def give_back(self, page: "TrustPage") -> None:
         """Free a page: whoever still reads it has no trust any more."""
@@ -80,7 +79,7 @@ class TrustPage:
 
     @property
     def address(self) -> str:
-        """Where it is, for `read_trust` in another process."""
+        """Where it is, for `trusted_until` in another process."""
         return f"{self.fd}:{self.place}:{self.number}"
 
     def extend(self, until: float) -> None:
@@ -103,15 +102,3 @@ class TrustPage:
             if self.fd >= 0:
                 self.fd = -1
                 self._pages.give_back(self)
-
-
-def read_trust(fd: int, place: int, number: int) -> float:
-    """Return the end of trust from a page; 0 if that has been given back.
-
-    It is read twice, since so many bytes may not be written atomically.
-    """
-    page = os.pread(fd, _PAGE.size, place)
-    while (again := os.pread(fd, _PAGE.size, place)) != page:
-        page = again
-    found, until = _PAGE.unpack(page)
-    return float(until) if found == number else 0.0

@@ -333,7 +333,7 @@ def test_a_command_or_folder_that_is_not_there_is_told(kept: list[Kept], step: s
 
 
 def test_the_keeper_runs_isolated_and_imports_little() -> None:
-    script = Path(__file__).parents[3] / "daemon" / "jobs" / "processes" / "keeper.py"
+    script = Path(__file__).parents[3] / "daemon" / "jobs" / "processes" / "keeper_main.py"
     program = f"import sys, runpy; sys.argv = ['keeper']; runpy.run_path({str(script)!r}); print(len(sys.modules))"
     environment = {**os.environ, "PYTHONPATH": "/nonexistent", "PYTHONSTARTUP": "/nonexistent"}
     answer = subprocess.run(

@@ -96,7 +96,7 @@ async def test_a_child_that_its_keeper_cannot_start_for_want_of_something_is_a_s
     number: int, step: str, trust: TrustPage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The keeper is a stand-in, which answers as a keeper does whose `posix_spawn` fails with this number."""
-    stand_in = tmp_path / "keeper.py"
+    stand_in = tmp_path / "keeper_main.py"
     answer = json.dumps({"refused": {"step": step, "errno": number}}) + "\n"
     stand_in.write_text(
         f"import os, sys\nfd = int(sys.argv[1])\nos.read(fd, 4096)\nos.write(fd, {answer.encode()!r})\n"
@@ -112,7 +112,7 @@ async def test_a_child_that_its_keeper_cannot_start_for_want_of_something_is_a_s
 async def test_a_keeper_that_cannot_live_itself_has_begun_nothing(
     trust: TrustPage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    stand_in = tmp_path / "keeper.py"
+    stand_in = tmp_path / "keeper_main.py"
     stand_in.write_text("raise SystemExit('libc.so.6: failed to map segment: Cannot allocate memory')")
     monkeypatch.setattr(spawn, "KEEPER", stand_in)
     child = await Child.spawn(["true"], cwd=None, env=dict(os.environ), trust=trust, on_output=print)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from daemon.jobs.processes.trust_page import TrustPage, TrustPages, read_trust
+from daemon.jobs.processes.end_of_trust import trusted_until
+from daemon.jobs.processes.trust_page import TrustPage, TrustPages
 from tests.daemon.jobs.trust import a_page
 
 
@@ -17,22 +18,22 @@ def page_of(page: TrustPage) -> tuple[int, int, int]:
 
 def test_what_is_written_is_read_through_the_descriptor() -> None:
     page = a_page(10.5)
-    assert (page.read(), read_trust(*page_of(page))) == (10.5, 10.5)
+    assert (page.read(), trusted_until(*page_of(page))) == (10.5, 10.5)
     page.extend(12.25)
-    assert (page.read(), read_trust(*page_of(page))) == (12.25, 12.25)
+    assert (page.read(), trusted_until(*page_of(page))) == (12.25, 12.25)
     page.close()
 
 
 def test_the_end_of_trust_never_moves_backwards() -> None:
     page = a_page(10.0)
     page.extend(9.0)
-    assert read_trust(*page_of(page)) == 10.0
+    assert trusted_until(*page_of(page)) == 10.0
     page.close()
 
 
 def test_nothing_is_trusted_before_the_first_renewal() -> None:
     page = a_page()
-    assert read_trust(*page_of(page)) == 0.0
+    assert trusted_until(*page_of(page)) == 0.0
     page.close()
 
 
@@ -55,7 +56,7 @@ def test_runs_have_pages_of_their_own_in_one_file() -> None:
     pages = TrustPages(2)
     one, other = pages.take(1.0), pages.take(2.0)
     one.extend(3.0)
-    assert (read_trust(*page_of(one)), read_trust(*page_of(other)), one.fd) == (3.0, 2.0, other.fd)
+    assert (trusted_until(*page_of(one)), trusted_until(*page_of(other)), one.fd) == (3.0, 2.0, other.fd)
     pages.close()
 
 
@@ -65,9 +66,9 @@ def test_who_still_reads_a_page_that_was_given_back_has_no_trust_whoever_has_it_
     left = pages.take(100.0)
     known = page_of(left)
     left.close()
-    assert read_trust(*known) == 0.0
-    assert read_trust(*page_of(pages.take(200.0))) == 200.0
-    assert read_trust(*known) == 0.0
+    assert trusted_until(*known) == 0.0
+    assert trusted_until(*page_of(pages.take(200.0))) == 200.0
+    assert trusted_until(*known) == 0.0
     pages.close()
 
 
@@ -93,9 +94,9 @@ def test_threads_extend_and_a_reader_only_sees_it_grow() -> None:
         thread.start()
     seen = [0.0]
     while any(thread.is_alive() for thread in threads):
-        seen.append(read_trust(*page_of(page)))
+        seen.append(trusted_until(*page_of(page)))
     assert seen == sorted(seen)
-    assert read_trust(*page_of(page)) == 2 + 1999 * 1.1
+    assert trusted_until(*page_of(page)) == 2 + 1999 * 1.1
     page.close()
 
 
@@ -105,5 +106,5 @@ def test_other_platforms_use_a_file_without_a_name(monkeypatch: pytest.MonkeyPat
     page = a_page(3.0)
     assert os.fstat(page.fd).st_nlink == 0
     page.extend(4.0)
-    assert read_trust(*page_of(page)) == 4.0
+    assert trusted_until(*page_of(page)) == 4.0
     page.close()
