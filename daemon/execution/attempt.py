@@ -6,7 +6,6 @@ Rules 9, 16, 18, 20 and 25.
 import asyncio
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, assert_never
 
 from lease.clock import boottime
@@ -138,8 +137,8 @@ class JobExecution:
             case "thread":
                 return ThreadAttempt(job, brief, held=self._held.lease, listeners=listeners)
             case "process" | "command":
-                folder = str(Path(self._context.application.source.parent, job.cwd or ""))
-                return await ChildAttempt.prepare(job, brief, trust=self._trust, folder=folder, listeners=listeners)
+                templates = self._context.templates
+                return await ChildAttempt.prepare(job, brief, templates, trust=self._trust, listeners=listeners)
             case _:
                 assert_never(job.isolation)
 

@@ -8,6 +8,7 @@ from lease.database.database import Database
 from ..definitions.application import Application
 from ..jobs.processes.trust_page import TrustPages
 from ..jobs.task_thread import TaskThread
+from ..jobs.templates.templates import Templates
 from ..telemetry.facts import Notify
 from .loss_notes import LossNotes
 from .writes.lane import Lane
@@ -18,8 +19,8 @@ class ReplicaContext:
     """The parts of a replica that its runs work with.
 
     The application, its database, the lease client with the heartbeat, the thread of async jobs, the
-    trust pages of its runs, the callback for facts, the lane of their writes, and the losses that are to
-    be recorded.
+    trust pages of its runs, the callback for facts, the lane of their writes, the templates of children,
+    and the losses that are to be recorded.
     """
 
     application: Application
@@ -29,6 +30,7 @@ class ReplicaContext:
     trust: TrustPages
     notify: Notify
     lane: Lane = field(init=False)
+    templates: Templates = field(default_factory=Templates)
     losses: LossNotes = field(default_factory=LossNotes)
 
     def __post_init__(self) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -13,6 +14,10 @@ from ..instants import format_instant
 
 BRIEF_VARIABLE = "LEASED_BRIEF"
 """The environment variable that holds a function child's brief, as JSON."""
+FUNCTION_CHILD = (sys.executable, "-P", "-m", "daemon.jobs.child_main")
+"""The command that runs a function in a child."""
+TEMPLATE_VARIABLE = "LEASED_TEMPLATE"
+"""The variable that makes it a template instead (`templates/loaded.py`)."""
 PARAMS_VARIABLE, PARAMS_FILE_VARIABLE = "LEASED_PARAMS", "LEASED_PARAMS_FILE"
 """The variables that hold the parameters as JSON, or the path of a file that does, where they are too long for one."""
 

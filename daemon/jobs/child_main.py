@@ -1,8 +1,8 @@
 """The entry point of a function child: `python -P -m daemon.jobs.child_main` (rule 20).
 
-Its brief is in the environment. It loads FILE again, finds the job by schedule and name, and calls
-its function. Exit status: that of the function's own SystemExit; 1 after an error, which is sent on
-the report pipe; otherwise 0.
+Its brief is in the environment. It loads FILE again, or is forked from a template that has loaded it;
+finds the job by schedule and name, and calls its function. Exit status: that of the function's own
+SystemExit; 1 after an error, which is sent on the report pipe; otherwise 0.
 """
 
 import ctypes
@@ -16,11 +16,13 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, NoReturn
 
+from ..definitions.application import Application
 from ..definitions.sources.load import load, stamp_of
 from ..errors import DaemonError, DefinitionError
-from .brief import BRIEF_VARIABLE, Brief
+from .brief import BRIEF_VARIABLE, TEMPLATE_VARIABLE, Brief
 from .params import received
 from .processes.end_of_trust import trusted_until
+from .processes.process_tree import MARK
 from .reports import Failure, FileChanged, ReportPipe
 from .run import LOGGER, AsyncRun, Run
 
@@ -37,16 +39,16 @@ class OtherDefinitions(DaemonError):
 
 def main() -> int:
     """Make the attempt that the brief describes; return the exit status."""
-    keeper = os.getppid()
-    die_with(keeper)
     signal.signal(signal.SIGTERM, _exit_on_signal)
+    _set_up_output()
+    application = _as_template() if TEMPLATE_VARIABLE in os.environ else None
+    die_with(int(os.environ[MARK].partition(".")[0]))
     brief = Brief.from_json(os.environ.pop(BRIEF_VARIABLE), received(os.environ))
     descriptor, _, page = os.environ.pop("LEASED_TRUST").partition(":")
     trust, pipe = _inherited(descriptor), ReportPipe(_inherited(os.environ.pop("LEASED_REPORT_FD")))
     place, number = map(int, page.split(":"))
-    _set_up_output()
     try:
-        function = find(brief)
+        function = find(brief, application)
     except OtherDefinitions as error:
         pipe.send(FileChanged(str(error)))
         return 1
@@ -63,14 +65,14 @@ def main() -> int:
     return 0
 
 
-def find(brief: Brief) -> Callable[..., Any]:
-    """Load FILE and return the job's function.
+def find(brief: Brief, application: Application | None = None) -> Callable[..., Any]:
+    """Return the job's function from what FILE defines; load it if that has not been done.
 
     Raises `OtherDefinitions` if FILE has changed since the replica loaded it, so that the job is
     another one or can't be loaded, and `DaemonError` if it can't be loaded although it is as it was.
     """
     try:
-        schedules = load(brief.source).schedules
+        schedules = (application or load(brief.source)).schedules
     except DefinitionError as error:
         if stamp_of(brief.file) == brief.stamp:
             raise
@@ -81,6 +83,13 @@ def find(brief: Brief) -> Callable[..., Any]:
                 if job.name == brief.job and job.function is not None:
                     return job.function
     raise OtherDefinitions(f'{brief.source}: "{brief.schedule}" is not what it was; {_REMEDY}')
+
+
+def _as_template() -> Application:
+    """Load FILE once for many children; return it in each of them."""
+    from .templates.loaded import loaded  # noqa: PLC0415 - a child that starts anew does without it
+
+    return loaded()
 
 
 def die_with(keeper: int) -> None:

@@ -4,19 +4,21 @@ import asyncio
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, assert_never
 
 from ..definitions.job import Job
 from ..states import JobOutcome
 from ..text import signal_name
-from .brief import BRIEF_VARIABLE, Brief
+from .brief import BRIEF_VARIABLE, FUNCTION_CHILD, Brief
 from .outcome import Outcome
 from .output.transcript import Transcript
 from .params import hand_over
-from .processes.child import FUNCTION_CHILD, Child, ChildEnd
+from .processes.child import Child, ChildEnd
 from .processes.identity import ProcessIdentity
 from .processes.trust_page import TrustPage
 from .reports import Progress
+from .templates.templates import Templates
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,20 +71,22 @@ class ChildAttempt:
 
     @classmethod
     async def prepare(
-        cls, job: Job, brief: Brief, *, trust: TrustPage, folder: str, listeners: Listeners
+        cls, job: Job, brief: Brief, templates: Templates, *, trust: TrustPage, listeners: Listeners
     ) -> "ChildAttempt":
         """Start the keeper; the child itself waits for `go`. Raises `ChildNotStarted`, `Shortage` or `OSError`."""
+        template = await templates.of(job)
         environment = {**os.environ, **job.env, **brief.environment()}
         params_file = hand_over(brief.params, environment)
         if job.function is not None:
             environment[BRIEF_VARIABLE] = brief.to_json()
         child = await Child.spawn(
             _command(job),
-            cwd=folder,
+            cwd=str(Path(brief.file).parent / (job.cwd or "")),
             env=environment,
             trust=trust,
             report=True,
             remove=params_file,
+            template=template,
             on_output=listeners.output,
             on_progress=listeners.progress,
             transcript=listeners.transcript,

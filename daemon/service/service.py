@@ -18,6 +18,7 @@ from ..errors import DaemonError
 from ..execution.context import ReplicaContext
 from ..jobs.processes.trust_page import TrustPages
 from ..jobs.task_thread import TaskThread
+from ..jobs.templates.templates import Templates
 from ..operations.trigger import trigger_now
 from ..store import statements
 from ..telemetry.facts import LeaseChanged, Note, ReplicaEnded
@@ -144,10 +145,12 @@ class Service:
         timeout = timing.attempt_timeout * _PATIENCE
         database = open_database(url, timeout=timeout, connections=_CONNECTIONS, application="leased daemon")
         notify, trust = self._facts.notify, TrustPages(self._settings.concurrency)
+        templates = Templates(self._application)
         try:
             async with LeaseClient(url, timing=timing, on_event=lambda event: notify(LeaseChanged(event))) as client:
-                yield ReplicaContext(self._application, database, client, self._tasks, trust, notify)
+                yield ReplicaContext(self._application, database, client, self._tasks, trust, notify, templates)
         finally:
+            templates.close()
             trust.close()
             self._tasks.stop()
             await database.close()
@@ -187,17 +190,16 @@ class Service:
         self, context: ReplicaContext, replica: Replica, now: Sequence[str], *, until_idle: bool
     ) -> list[int]:
         """Settle what a crash left (rule 18), bring the definitions, and trigger ``now``."""
-        application = self._application
         await replica.clean_up()
         rules = await replica.join(take_over=self._take_over)
         if rules is False and until_idle:
             raise Superseded(
-                f'these definitions of "{application.name}" are superseded by others, whose replicas are at work; '
+                f'these definitions of "{self._application.name}" are superseded by others, whose replicas are at work; '
                 "run those, or make these current with --take-over"
             )
         if not now or rules is None:
             return []
-        return await context.database.write(lambda connection: trigger_now(connection, application.name, now))
+        return await context.database.write(lambda connection: trigger_now(connection, self._application.name, now))
 
     async def _work(self, replica: Replica, *, until_idle: bool) -> None:
         """Run the loop; end the process at once if work cannot be stopped (rule 9)."""

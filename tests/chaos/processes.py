@@ -35,9 +35,15 @@ class Spawned:
         self._process.send_signal(number)
 
 
+def templates_of(replica: int) -> list[int]:
+    """Return the templates of a replica."""
+    return [pid for pid in children_of(replica) if any(word in _command(pid) for word in (b"bare_main", b"child_main"))]
+
+
 def keepers_of(replica: int) -> list[int]:
-    """Return the keepers that a replica has started."""
-    return [pid for pid in children_of(replica) if b"keeper" in _command(pid)]
+    """Return the keepers that a replica has started, or its templates have forked."""
+    started = [pid for pid in children_of(replica) if b"keeper_main" in _command(pid)]
+    return started + [pid for template in templates_of(replica) for pid in children_of(template)]
 
 
 def _command(pid: int) -> bytes:

@@ -13,6 +13,7 @@ from tests.mutants.of_reloads import RELOADS
 from tests.mutants.of_revisions import OF_REVISIONS
 from tests.mutants.of_runs import RUNS
 from tests.mutants.of_shortages import SHORTAGES
+from tests.mutants.of_templates import FORKS
 from tests.mutants.of_trust import TRUST
 from tests.mutants.of_upgrades import UPGRADES
 from tests.mutants.of_waiting import WAITING
@@ -30,6 +31,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *UPGRADES,
     *OF_REVISIONS,
     *RELOADS,
+    *FORKS,
     *TRUST,
     *SHORTAGES,
     *NEIGHBOURS,

@@ -5,6 +5,9 @@ from tests.mutants.mutant import Edit, Mutant, on_each, on_either
 HEARTBEAT = "lease/heartbeat/heartbeat.py"
 BACKGROUND = "lease/background.py"
 KEEPER = "daemon/jobs/processes/keeper.py"
+STOPPED = (
+    "tests/daemon/jobs/test_keeper.py::test_the_tree_is_killed_at_the_end_of_trust_while_the_replica_is_stopped[{}]"
+)
 
 HEARTBEATS = (
     Mutant(
@@ -130,9 +133,7 @@ HEARTBEATS = (
             ),
             Edit(KEEPER, '        if now >= trusted_until(*self.trust):\n            return "trust"\n', ""),
         ),
-        on_either(
-            "tests/daemon/jobs/test_keeper.py::test_the_tree_is_killed_at_the_end_of_trust_while_the_replica_is_stopped"
-        ),
+        on_either(STOPPED.format("anew"), STOPPED.format("forked")),
     ),
     Mutant(
         "fixed-lock-timeout",

@@ -142,8 +142,11 @@ def test_the_replicas_of_a_supervisor_are_replaced_while_one_is_killed_and_the_f
 
 
 FUNCTION = """
+import threading, time
 from daemon import Run, Schedules
 from tests.support.telling import tell
+
+threading.Thread(target=time.sleep, args=(3600,), daemon=True).start()  # so that each child loads it
 
 schedules = Schedules("edited")
 each = schedules.add("each", cron="0 3 1 1 *")

@@ -151,11 +151,16 @@ def spawn(what: str, known: Known) -> None:
 
 
 def kill(unless: str, _known: Known) -> None:
-    """Kill the replica: the parent of the keeper, which is our parent."""
+    """Kill the replica: the parent of the template that forked the keeper, which is our parent."""
     if not is_open(unless):
-        parent = Path(f"/proc/{os.getppid()}/stat").read_text().rpartition(")")[2].split()[1]
-        os.kill(int(parent), signal.SIGKILL)
+        template = _parent_of(os.getppid())
+        assert b"bare_main" in Path(f"/proc/{template}/cmdline").read_bytes()
+        os.kill(_parent_of(template), signal.SIGKILL)
         time.sleep(LONGEST_WAIT)
+
+
+def _parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def ignore(number: str, _known: Known) -> None:

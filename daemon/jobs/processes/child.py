@@ -17,13 +17,11 @@ from ..reports import Progress
 from ..room.shortage import Shortage, shortage, shortage_of
 from .child_pipes import ChildPipes, read_chunk
 from .identity import ProcessIdentity, end_leftovers, identity
-from .spawn import ChildNotStarted, KeeperProcess, Step, never_started, refusal, start_keeper
+from .spawn import ChildNotStarted, KeeperProcess, KeeperSource, Step, never_started, refusal, start_keeper
 from .trust_page import TrustPage
 
-__all__ = ["FUNCTION_CHILD", "Child", "ChildEnd", "ChildNotStarted", "Why"]
+__all__ = ["Child", "ChildEnd", "ChildNotStarted", "Why"]
 
-FUNCTION_CHILD = (sys.executable, "-P", "-m", "daemon.jobs.child_main")
-"""The command that runs a function in a child; `brief.BRIEF_VARIABLE` holds its brief."""
 _AGAIN = 0.1
 """Seconds until it is looked again for what a keeper left, where the machine was short of what that takes."""
 PATIENCE = 1.0
@@ -97,6 +95,7 @@ class Child:
         trust: TrustPage,
         report: bool = False,
         remove: str | None = None,
+        template: KeeperSource | None = None,
         on_output: Callable[[str], None],
         on_progress: Callable[[Progress], None] | None = None,
         transcript: Transcript | None = None,
@@ -106,9 +105,9 @@ class Child:
         `env` is the whole environment. `on_output` gets each line that the child prints, in the
         event loop, and `transcript` all of it. With `report` (for function children) the child inherits
         the report pipe and the trust page. The file `remove` is gone when the child is, also if the
-        replica dies before.
+        replica dies before. With a `template` its keeper is forked from that.
         """
-        kept = start_keeper(argv, cwd, env, trust, report=report, remove=remove)
+        kept = start_keeper(argv, cwd, env, trust, report=report, remove=remove, template=template)
         refused = partial(refusal, argv=argv, cwd=cwd, env=env)
         return cls(kept, refused, on_output, on_progress, transcript or Transcript())
 
@@ -198,7 +197,7 @@ class Child:
         result = {"status": None, "signal": None, "leftovers": 0, **self._result}
         output = self._pipes.output
         if not self._started.done():
-            self._started.set_result(never_started(result["why"], self._kept.process.returncode, output.tail))
+            self._started.set_result(never_started(result["why"], self._kept.process.returncode or 0, output.tail))
         if result["leftovers"]:
             output.note(f"processes that the job left running were killed: {result['leftovers']}")
         output.feed(b"", last=True)

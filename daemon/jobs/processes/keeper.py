@@ -1,8 +1,9 @@
 """The keeper: the small process around each child that ends its tree when trust ends (rule 20).
 
-`keeper_main.py` starts it. It imports only the standard library, and little of that. The replica sends
-`go <hex of cwd and argv, NUL between>`, `stop <kill_after>` or `kill`; the keeper answers with lines
-of JSON: `refused`, `started`, `ending`, `stuck`, `ended`.
+It is forked from a template (`templates/forks.py`), or started anew (`keeper_main.py`). It imports
+only the standard library, and little of that. The replica sends `go <hex of cwd and argv, NUL
+between>`, `stop <kill_after>` or `kill`; the keeper answers with lines of JSON: `refused`,
+`started`, `ending`, `stuck`, `ended`.
 
 On Linux it is a child subreaper: processes that its descendants orphan become its own children, so
 "no child is left" proves that the tree is gone. Elsewhere only the child's process group is ended.

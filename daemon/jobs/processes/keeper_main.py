@@ -1,4 +1,4 @@
-"""The entry point of a keeper, and what it is told.
+"""The entry point of a keeper that is started anew, and what it is told.
 
 `python -I -S keeper_main.py CONTROL TRUST REPORT LIMIT PARENT REMOVE`: a socket to the replica, the
 address of the trust page, the report pipe or -1, how many descriptors the child may open or -1 for

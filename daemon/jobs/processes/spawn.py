@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, assert_never
+from typing import Literal, Protocol, assert_never
 
 from ...errors import DaemonError
 from ..room.shortage import Shortage, shortage
@@ -28,11 +28,34 @@ class ChildNotStarted(DaemonError):
     """The child never ran: its command, folder or keeper is missing, or it was stopped first."""
 
 
+class StartedKeeper(Protocol):
+    """The process of a keeper, as `subprocess.Popen` shows one that was started."""
+
+    pid: int
+    returncode: int | None
+
+    def poll(self) -> int | None: ...
+    def kill(self) -> None: ...
+    def send_signal(self, number: int, /) -> None: ...
+
+
+class KeeperSource(Protocol):
+    """What starts the processes of keepers: a template (`templates/template.py`), or a new interpreter."""
+
+    def start(
+        self, env: Mapping[str, str], trust: TrustPage, *, control: int, printed: int, report: int, remove: str
+    ) -> StartedKeeper: ...
+
+
+class TemplateGone(DaemonError):
+    """A template has ended, or does not answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class KeeperProcess:
     """A keeper that waits for `order`, and our ends of the connections to it."""
 
-    process: subprocess.Popen[bytes]
+    process: StartedKeeper
     order: bytes
     control: socket.socket
     printed: int
@@ -56,16 +79,21 @@ def start_keeper(
     *,
     report: bool,
     remove: str | None = None,
+    template: KeeperSource | None = None,
 ) -> KeeperProcess:
     """Start a keeper in a session of its own; raises ChildNotStarted, or Shortage if the machine lacks
     what that takes. Takes a millisecond or two.
 
-    With `report` the child inherits the report pipe and the trust page too; LEASED_REPORT_FD holds
-    the number of the descriptor, LEASED_TRUST the address of the page. The keeper removes the file
-    `remove` at its end.
+    It is forked from the template, or started anew where there is none any more. With `report` the child inherits the
+    report pipe and the trust page too; LEASED_REPORT_FD holds the number of the descriptor, LEASED_TRUST the address
+    of the page. The keeper removes the file `remove` at its end.
     """
     try:
-        return _started(_order(argv, cwd), env, trust, report=report, remove=remove)
+        order = _order(argv, cwd)
+        if template is not None:
+            with contextlib.suppress(TemplateGone):
+                return _started(order, template, env, trust, report=report, remove=remove)
+        return _started(order, _NewInterpreter(), env, trust, report=report, remove=remove)
     except ChildNotStarted:
         _unlink(remove)
         raise
@@ -75,7 +103,7 @@ def start_keeper(
 
 
 def _started(
-    order: bytes, env: Mapping[str, str], trust: TrustPage, *, report: bool, remove: str | None
+    order: bytes, source: KeeperSource, env: Mapping[str, str], trust: TrustPage, *, report: bool, remove: str | None
 ) -> KeeperProcess:
     with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
         left_over(trust.fd)
@@ -84,21 +112,30 @@ def _started(
         theirs.callback(keepers_control.close)
         printed, prints = _pipe(ours, theirs)
         reported, reports = _pipe(ours, theirs) if report else (None, -1)
-        inherited = [keepers_control.fileno(), trust.fd, *([reports] if report else [])]
-        descriptors = {"LEASED_REPORT_FD": str(reports), "LEASED_TRUST": trust.address} if report else {}
-        told = (keepers_control.fileno(), trust.address, reports, limit_of_children(), os.getpid(), remove or "")
-        process = subprocess.Popen(  # noqa: S603 (running commands is what this program is for)
-            [sys.executable, "-I", "-S", KEEPER, *map(str, told)],
-            stdin=subprocess.DEVNULL,
-            stdout=prints,
-            stderr=prints,
-            env={**env, **descriptors},
-            pass_fds=inherited,
-            start_new_session=True,
+        process = source.start(
+            env, trust, control=keepers_control.fileno(), printed=prints, report=reports, remove=remove or ""
         )
         control.setblocking(False)
         ours.pop_all()
     return KeeperProcess(process, order, control, printed, reported, remove)
+
+
+class _NewInterpreter:
+    def start(
+        self, env: Mapping[str, str], trust: TrustPage, *, control: int, printed: int, report: int, remove: str
+    ) -> StartedKeeper:
+        """Start a keeper in a new interpreter."""
+        descriptors = {"LEASED_REPORT_FD": str(report), "LEASED_TRUST": trust.address} if report >= 0 else {}
+        told = (control, trust.address, report, limit_of_children(), os.getpid(), remove)
+        return subprocess.Popen(  # noqa: S603 (running commands is what this program is for)
+            [sys.executable, "-I", "-S", KEEPER, *map(str, told)],
+            stdin=subprocess.DEVNULL,
+            stdout=printed,
+            stderr=printed,
+            env={**env, **descriptors},
+            pass_fds=[control, trust.fd, *([report] if report >= 0 else [])],
+            start_new_session=True,
+        )
 
 
 def _order(argv: Sequence[str], cwd: str | None) -> bytes:

@@ -10,7 +10,7 @@ from tests.support.waiting import wait_until
 
 from ..diary import boottime
 from ..fleet import Slot
-from ..processes import keepers_of
+from ..processes import keepers_of, templates_of
 from .fault import Scene, SiteFault, SlotFault
 
 
@@ -200,6 +200,21 @@ class KillKeeper(SlotFault):
     def start(self) -> bool:
         keeper = _keeper(self)
         return keeper is not None and _signal(keeper, signal.SIGKILL)
+
+    def stop(self) -> None:
+        pass
+
+
+class KillTemplate(SlotFault):
+    """SIGKILL to a process from which a replica forks its children: none of them is any worse off."""
+
+    kind = "template killed"
+    longest = 0.2
+
+    def start(self) -> bool:
+        replica = self.scene.fleet.replica_pid(self.slot)
+        templates = templates_of(replica) if replica is not None else []
+        return bool(templates) and _signal(self.chance.choice(templates), signal.SIGKILL)
 
     def stop(self) -> None:
         pass

@@ -62,6 +62,8 @@ STAND_IN = """
 import asyncio, json, os, signal, sys, time
 from daemon.jobs.processes.child import Child
 from daemon.jobs.processes.trust_page import TrustPages
+from daemon.jobs.templates.template import Template
+from daemon.jobs.templates.templates import launch_bare
 from lease.clock import boottime
 from tests.daemon.jobs.trust import end_trust
 
@@ -69,12 +71,16 @@ async def main():
     order = json.loads(sys.argv[1])
     page = TrustPages(1).take(boottime() + 3600)
     said = asyncio.get_running_loop().create_future()
-    child = await Child.spawn(order["argv"], cwd=None, env=dict(os.environ), trust=page, on_output=said.set_result)
+    template = Template(launch_bare) if order["template"] else None
+    assert template is None or await template.is_ready()
+    child = await Child.spawn(
+        order["argv"], cwd=None, env=dict(os.environ), trust=page, template=template, on_output=said.set_result
+    )
     await child.go()
     fork = os.fork() if order["fork"] else None
     if fork == 0:
         time.sleep(1000)
-    told = {"keeper": child.keeper.pid, "line": await said, "fork": fork}
+    told = {"keeper": child.keeper.pid, "line": await said, "fork": fork, "template": template and template.pid}
     told["until"] = page.read() if order["trust"] is None else end_trust(page, order["trust"])
     print(json.dumps(told), flush=True)
     if order["stop"]:
@@ -86,13 +92,19 @@ asyncio.run(main())
 
 
 def stand_in(
-    argv: list[str], *, trust: float | None = None, stop: bool = False, fork: bool = False
+    argv: list[str],
+    *,
+    template: bool = False,
+    trust: float | None = None,
+    stop: bool = False,
+    fork: bool = False,
 ) -> tuple[subprocess.Popen[str], dict[str, Any]]:
     """Start a process that runs `argv` under a keeper; return it and what it tells once that has printed a line.
 
     Its trust ends `trust` seconds after that line, or in an hour. With `stop` it stops itself then (SIGSTOP).
+    With `template` the keeper is forked from one.
     """
-    order = json.dumps({"argv": argv, "trust": trust, "stop": stop, "fork": fork})
+    order = json.dumps({"argv": argv, "trust": trust, "stop": stop, "fork": fork, "template": template})
     replica = subprocess.Popen(
         [sys.executable, "-c", STAND_IN, order],
         stdout=subprocess.PIPE,

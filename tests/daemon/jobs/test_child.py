@@ -6,8 +6,9 @@ import resource
 import signal
 import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -19,9 +20,11 @@ from daemon.jobs.processes.identity import is_alive
 from daemon.jobs.processes.spawn import start_keeper
 from daemon.jobs.processes.trust_page import TrustPage
 from daemon.jobs.reports import Progress
+from daemon.jobs.templates.template import Template
 from lease.clock import boottime
 from tests.daemon.jobs.family import FAMILY, linux, living, pids
 from tests.daemon.jobs.trust import a_page, end_trust
+from tests.daemon.jobs.ways import WAYS, one_way, wait_until_ended
 from tests.support.starvation import Starvation
 from tests.support.waiting import LIMIT
 
@@ -40,6 +43,12 @@ async def trust() -> AsyncIterator[TrustPage]:
     page = a_page(boottime() + 3600)
     yield page
     page.close()
+
+
+@pytest.fixture(params=WAYS, autouse=True)
+def template(request: pytest.FixtureRequest) -> Iterator[Template | None]:
+    with one_way(request.param) as template:
+        yield template
 
 
 def open_descriptors() -> int:
@@ -71,7 +80,7 @@ class Lines:
 
 
 @pytest.fixture
-async def start(trust: TrustPage) -> AsyncIterator[Start]:
+async def start(trust: TrustPage, template: Template | None) -> AsyncIterator[Start]:
     started: list[Child] = []
 
     async def begin(
@@ -83,6 +92,7 @@ async def start(trust: TrustPage) -> AsyncIterator[Start]:
             env=dict(os.environ),
             trust=trust,
             report=report,
+            template=template,
             on_output=lines or Lines(),
             **more,  # type: ignore[arg-type]
         )
@@ -138,8 +148,12 @@ async def test_a_command_that_cannot_run_is_one_sentence(
     assert (ended.status, ended.why) == (None, "refused")
 
 
-async def test_a_folder_that_is_not_there_is_one_sentence(trust: TrustPage, tmp_path: Path) -> None:
-    child = await Child.spawn(["true"], cwd=f"{tmp_path}/none", env={}, trust=trust, on_output=Lines())
+async def test_a_folder_that_is_not_there_is_one_sentence(
+    trust: TrustPage, template: Template | None, tmp_path: Path
+) -> None:
+    child = await Child.spawn(
+        ["true"], cwd=f"{tmp_path}/none", env={}, trust=trust, template=template, on_output=Lines()
+    )
     with pytest.raises(ChildNotStarted, match=r"folder not found: .*/none"):
         await child.go()
     assert (await child.wait()).why == "refused"
@@ -151,17 +165,34 @@ async def test_no_command_at_all_is_one_sentence(start: Start, argv: list[str]) 
         await start(*argv)
 
 
-async def test_an_environment_that_is_too_large_is_one_sentence_and_leaks_nothing(trust: TrustPage) -> None:
+async def started_and_ended(argv: list[str], **more: Any) -> None:
+    child = await Child.spawn(argv, **more)
+    try:
+        await child.go()
+    finally:
+        await child.wait()
+
+
+async def test_an_environment_that_is_too_large_is_one_sentence_and_leaks_nothing(
+    trust: TrustPage, template: Template | None
+) -> None:
     before = open_descriptors()
-    with pytest.raises(ChildNotStarted, match="could not start a keeper for true"):
-        await Child.spawn(["true"], cwd=None, env={"X": "x" * 4_000_000}, trust=trust, on_output=Lines())
+    env = {"X": "x" * 4_000_000}
+    with pytest.raises(
+        ChildNotStarted, match=r"(could not start a keeper for|can't run) true: .*Argument list too long"
+    ):
+        await started_and_ended(["true"], cwd=None, env=env, trust=trust, template=template, on_output=Lines())
     assert open_descriptors() == before
 
 
-async def test_folder_environment_and_arguments_reach_the_command(trust: TrustPage, tmp_path: Path) -> None:
+async def test_folder_environment_and_arguments_reach_the_command(
+    trust: TrustPage, template: Template | None, tmp_path: Path
+) -> None:
     lines = Lines()
     argv = ["/bin/sh", "-c", 'pwd; echo "$GREETING"; printf "%s|" "$@"', "sh", "ä b", "", "two\nlines", "-x"]
-    child = await Child.spawn(argv, cwd=str(tmp_path), env={"GREETING": "grüß"}, trust=trust, on_output=lines)
+    child = await Child.spawn(
+        argv, cwd=str(tmp_path), env={"GREETING": "grüß"}, trust=trust, template=template, on_output=lines
+    )
     await child.go()
     await child.wait()
     assert printed(child) == f"{tmp_path}\ngrüß\nä b||two\nlines|-x|"
@@ -302,7 +333,7 @@ pipe.send(Failure("x" * 100_000 + "last line"))
     assert len(ended.error) == 16 * 1024
 
 
-async def test_a_replica_that_does_not_read_holds_up_no_progress() -> None:
+async def test_a_replica_that_does_not_read_holds_up_no_progress(template: Template | None) -> None:
     page = a_page(boottime() + 3600)
     program = """
 import os
@@ -312,13 +343,13 @@ for n in range(20_000):
     pipe.send(Progress(n))
 print("through", flush=True)
 """
-    kept = start_keeper([sys.executable, "-c", program], None, dict(os.environ), page, report=True)
+    kept = start_keeper([sys.executable, "-c", program], None, dict(os.environ), page, report=True, template=template)
     kept.control.setblocking(True)
     kept.control.sendall(kept.order)
     os.set_blocking(kept.printed, True)
     assert os.read(kept.printed, 100).startswith(b"through")
     kept.close()
-    kept.process.wait(LIMIT)
+    wait_until_ended(kept.process)
     page.close()
 
 
@@ -359,16 +390,17 @@ async def test_waiting_may_be_cancelled_and_the_child_goes_on(start: Start) -> N
     assert living([child.pid]) == [child.pid]
 
 
-def test_a_loop_that_ends_takes_its_children_along() -> None:
+def test_a_loop_that_ends_takes_its_children_along(template: Template | None) -> None:
     page = a_page(boottime() + 3600)
 
     async def leave() -> Child:
-        child = await Child.spawn(["sleep", "1000"], cwd=None, env=dict(os.environ), trust=page, on_output=print)
+        env = dict(os.environ)
+        child = await Child.spawn(["sleep", "1000"], cwd=None, env=env, trust=page, template=template, on_output=print)
         await child.go()
         return child
 
     child = asyncio.run(leave())
-    child._kept.process.wait(LIMIT)
+    wait_until_ended(child._kept.process)
     assert child.pid is not None
     assert living([child.pid]) == []
     page.close()

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,17 +12,19 @@ import pytest
 
 from daemon.definitions.sources.load import load
 from daemon.definitions.values.tables import MOST_BYTES
-from daemon.jobs.brief import BRIEF_VARIABLE, Brief
+from daemon.jobs.brief import BRIEF_VARIABLE, FUNCTION_CHILD, Brief
 from daemon.jobs.output.transcript import Transcript
 from daemon.jobs.params import LONGEST_VARIABLE, hand_over
-from daemon.jobs.processes.child import FUNCTION_CHILD, Child, ChildEnd
+from daemon.jobs.processes.child import Child, ChildEnd
 from daemon.jobs.processes.trust_page import TrustPage
 from daemon.jobs.reports import Progress
 from daemon.jobs.runners import child_outcome
+from daemon.jobs.templates.template import Template
 from lease.clock import boottime
 from tests.daemon.jobs.family import ROOT, linux
 from tests.daemon.jobs.test_run import BRIEF
 from tests.daemon.jobs.trust import a_page
+from tests.daemon.jobs.ways import WAYS, a_template, loaded_template
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("processes")]
 
@@ -85,6 +88,7 @@ def anyio_backend() -> str:
 @dataclass
 class Story:
     folder: Path
+    template: Template | None = None
     progress: list[Progress] = field(default_factory=list)
     up: asyncio.Event = field(default_factory=asyncio.Event)
     transcript: Transcript = field(default_factory=Transcript)
@@ -110,6 +114,7 @@ class Story:
             trust=page,
             report=True,
             remove=remove,
+            template=self.template,
             on_output=lambda _line: self.up.set(),
             on_progress=self.progress.append,
             transcript=self.transcript,
@@ -129,11 +134,23 @@ class Story:
 
 
 @pytest.fixture
-async def story(tmp_path: Path) -> Story:
+def story_anew(tmp_path: Path) -> Story:
+    """That of a child that loads FILE again."""
     story = Story(tmp_path)
     story.file.write_text(FILE)
     assert story.brief.stamp
     return story
+
+
+@pytest.fixture(params=WAYS)
+def story(request: pytest.FixtureRequest, story_anew: Story) -> Iterator[Story]:
+    if request.param == "anew":
+        yield story_anew
+        return
+    with a_template(*loaded_template(story_anew.file)) as template:
+        assert template.was_ready, template.unfit
+        story_anew.template = template
+        yield story_anew
 
 
 async def test_a_function_gets_its_run(story: Story) -> None:
@@ -147,7 +164,7 @@ async def test_a_function_gets_its_run(story: Story) -> None:
 async def test_a_function_starts_without_a_database_and_loads_one_for_its_first_fence(story: Story) -> None:
     await story.run("looks")
     before, refused, after = story.printed.splitlines()
-    assert before == "[]"
+    assert before == ("[]" if story.template is None else "['asyncio']"), "one of FILE's functions is async"
     assert refused.startswith("fence takes a connection")
     assert after == "True"
 
@@ -193,24 +210,24 @@ async def test_a_function_that_is_not_there_any_more_is_not_run(story: Story, jo
     assert f'schedules.py: "{schedule}" is not what it was' in (ended.file_changed or "")
 
 
-async def test_a_function_of_a_schedule_that_is_another_now_is_not_run(story: Story) -> None:
+async def test_a_function_of_a_schedule_that_is_another_now_is_not_run(story_anew: Story) -> None:
     """Rule 22: what execution reads of it has changed, if only for another of its jobs."""
-    story.file.write_text(FILE.replace("def leaves(", "def left("))
-    assert_nothing_was_run(story, await story.run("good"))
+    story_anew.file.write_text(FILE.replace("def leaves(", "def left("))
+    assert_nothing_was_run(story_anew, await story_anew.run("good"))
 
 
-async def test_a_function_is_run_as_long_as_its_own_schedule_is_what_it_was(story: Story) -> None:
+async def test_a_function_is_run_as_long_as_its_own_schedule_is_what_it_was(story_anew: Story) -> None:
     more = 'schedules.add("hourly", cron="0 * * * *").command("true", "true")'
-    story.file.write_text(FILE.replace("0 2 * * *", "0 3 * * *") + more)
-    assert (await story.run("good")).status == 0
+    story_anew.file.write_text(FILE.replace("0 2 * * *", "0 3 * * *") + more)
+    assert (await story_anew.run("good")).status == 0
 
 
 @pytest.mark.parametrize("text", [None, "half a li"])
-async def test_a_file_that_was_written_and_cannot_be_loaded_runs_nothing(story: Story, text: str | None) -> None:
-    story.file.unlink()
+async def test_a_file_that_was_written_and_cannot_be_loaded_runs_nothing(story_anew: Story, text: str | None) -> None:
+    story_anew.file.unlink()
     if text is not None:
-        story.file.write_text(text)
-    assert_nothing_was_run(story, await story.run("good"))
+        story_anew.file.write_text(text)
+    assert_nothing_was_run(story_anew, await story_anew.run("good"))
 
 
 async def test_a_file_that_cannot_be_loaded_although_it_is_as_it_was_fails_the_job(

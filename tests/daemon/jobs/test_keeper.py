@@ -14,12 +14,14 @@ from typing import Any
 
 import pytest
 
-from daemon.jobs.processes import spawn
+from daemon.jobs.processes import descriptors
 from daemon.jobs.processes.process_tree import STATE, processes, stat
 from daemon.jobs.processes.spawn import KeeperProcess, start_keeper
+from daemon.jobs.templates.template import Template
 from lease.clock import boottime
 from tests.daemon.jobs.family import FAMILY, STORM, linux, living, pids, stand_in
 from tests.daemon.jobs.trust import a_page, end_trust
+from tests.daemon.jobs.ways import WAYS, one_way, wait_until_ended
 from tests.support.memory_cgroup import MemoryCgroup
 from tests.support.starvation import Starvation
 from tests.support.waiting import LIMIT, wait_until
@@ -29,12 +31,23 @@ pytestmark = pytest.mark.usefixtures("processes")
 LONG = 3600.0
 
 
+@pytest.fixture(params=WAYS, autouse=True)
+def template(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Template | None]:
+    with one_way(request.param) as template:
+        monkeypatch.setattr(Kept, "template", template)
+        yield template
+
+
 class Kept:
     """A keeper spoken to directly."""
 
+    template: Template | None = None
+
     def __init__(self, argv: list[str], *, trust: float = LONG, env: dict[str, str] | None = None) -> None:
         self.page = a_page(boottime() + trust)
-        self.keeper: KeeperProcess = start_keeper(argv, None, env or dict(os.environ), self.page, report=False)
+        self.keeper: KeeperProcess = start_keeper(
+            argv, None, env or dict(os.environ), self.page, report=False, template=self.template
+        )
         self.keeper.control.setblocking(True)
         self.said = self.keeper.control.makefile("rb")
         self.printed = os.fdopen(os.dup(self.keeper.printed), "rb", buffering=0)
@@ -75,7 +88,7 @@ class Kept:
         self.printed.close()
         self.keeper.close()
         self.page.close()
-        self.keeper.process.wait(LIMIT)
+        wait_until_ended(self.keeper.process)
 
 
 @pytest.fixture
@@ -179,8 +192,10 @@ def test_trust_that_is_extended_keeps_it_running(kept: list[Kept]) -> None:
 
 
 @linux
-def test_the_tree_is_killed_at_the_end_of_trust_while_the_replica_is_stopped(starvation: Starvation) -> None:
-    replica, told = stand_in(FAMILY, trust=1.0, stop=True)
+def test_the_tree_is_killed_at_the_end_of_trust_while_the_replica_is_stopped(
+    template: Template | None, starvation: Starvation
+) -> None:
+    replica, told = stand_in(FAMILY, template=template is not None, trust=1.0, stop=True)
     members = pids(told["line"])
     wait_until(lambda: not living(members), "the tree is gone")
     gone = boottime()
@@ -193,14 +208,19 @@ def test_the_tree_is_killed_at_the_end_of_trust_while_the_replica_is_stopped(sta
 
 @linux
 @pytest.mark.parametrize("fork", [False, True], ids=["alone", "a fork of it holds the socket"])
-def test_the_tree_is_killed_within_a_second_when_the_replica_is_killed(fork: bool, starvation: Starvation) -> None:
-    replica, told = stand_in(FAMILY, fork=fork)
+def test_the_tree_is_killed_within_a_second_when_the_replica_is_killed(
+    fork: bool, template: Template | None, starvation: Starvation
+) -> None:
+    replica, told = stand_in(FAMILY, template=template is not None, fork=fork)
     members = pids(told["line"])
     assert len(living(members)) == 3
     killed = boottime()
     replica.kill()
-    wait_until(lambda: not living([*members, told["keeper"]]), "tree and keeper are gone")
-    starvation.assert_within(1.0, killed, boottime(), "tree and keeper are gone")
+    wait_until(
+        lambda: not living([*members, told["keeper"], *([told["template"]] if template else [])]),
+        "tree, keeper and template are gone",
+    )
+    starvation.assert_within(1.0, killed, boottime(), "tree, keeper and template are gone")
     if told["fork"]:
         os.kill(told["fork"], signal.SIGKILL)
     replica.wait()
@@ -312,22 +332,22 @@ print(deaf, sorted(fd for fd in range(64) if os.path.exists(f"/dev/fd/{fd}")), o
 def test_the_child_gets_the_limit_of_descriptors_back_that_the_replica_has_raised_for_itself(
     kept: list[Kept], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spawn, "limit_of_children", lambda: 99)
+    monkeypatch.setattr(descriptors, "_limit_of_children", 99)
     kept.append(one := Kept(["sh", "-c", "ulimit -Sn; ulimit -Hn"]))
     one.go()
     assert (one.line(), one.line()) == ("99\n", f"{resource.getrlimit(resource.RLIMIT_NOFILE)[1]}\n")
 
 
 @pytest.mark.parametrize("step", ["command", "cwd"])
-def test_a_command_or_folder_that_is_not_there_is_told(kept: list[Kept], step: str, tmp_path: Path) -> None:
+def test_a_command_or_folder_that_is_not_there_is_told(step: str, template: Template | None, tmp_path: Path) -> None:
     page = a_page(boottime() + LONG)
     argv, cwd = (["no-such-command"], None) if step == "command" else (["true"], str(tmp_path / "none"))
-    keeper = start_keeper(argv, cwd, dict(os.environ), page, report=False)
+    keeper = start_keeper(argv, cwd, dict(os.environ), page, report=False, template=template)
     keeper.control.setblocking(True)
     keeper.control.sendall(keeper.order)
     with keeper.control.makefile("rb") as said:
         assert json.loads(said.readline()) == {"refused": {"step": step, "errno": 2}}
-    keeper.process.wait(LIMIT)
+    wait_until_ended(keeper.process)
     keeper.close()
     page.close()
 

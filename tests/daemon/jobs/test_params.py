@@ -13,9 +13,10 @@ import pytest
 from daemon.jobs.params import LONGEST_VARIABLE, hand_over, received
 from daemon.jobs.processes.child import Child, ChildNotStarted
 from daemon.jobs.processes.spawn import start_keeper
+from daemon.jobs.templates.template import Template
 from lease.clock import boottime
 from tests.daemon.jobs.trust import a_page
-from tests.support.waiting import LIMIT
+from tests.daemon.jobs.ways import WAYS, one_way, wait_until_ended
 
 pytestmark = pytest.mark.anyio
 
@@ -26,6 +27,12 @@ SIZES = 'printf %s "${LEASED_PARAMS-}" | wc -c; cat "${LEASED_PARAMS_FILE-/dev/n
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(params=WAYS)
+def template(request: pytest.FixtureRequest, processes: None) -> Iterator[Template | None]:
+    with one_way(request.param) as template:
+        yield template
 
 
 @pytest.fixture(autouse=True)
@@ -40,15 +47,17 @@ def files(folder: Path) -> int:
     return len(list(folder.iterdir()))
 
 
-async def spawned(params: Mapping[str, Any], *argv: str) -> Child:
+async def spawned(template: Template | None, params: Mapping[str, Any], *argv: str) -> Child:
     environment = dict(os.environ)
     path = hand_over(params, environment)
     page = a_page(boottime() + 3600)
-    return await Child.spawn(argv, cwd=None, env=environment, trust=page, remove=path, on_output=print)
+    return await Child.spawn(
+        argv, cwd=None, env=environment, trust=page, remove=path, template=template, on_output=print
+    )
 
 
-async def printed(params: Mapping[str, Any], *argv: str) -> list[str]:
-    child = await spawned(params, *argv)
+async def printed(template: Template | None, params: Mapping[str, Any], *argv: str) -> list[str]:
+    child = await spawned(template, params, *argv)
     await child.go()
     await child.wait()
     return child.transcript.tail.split()
@@ -72,16 +81,18 @@ def test_beyond_what_a_variable_may_have_they_are_a_file_of_its_owner_alone() ->
 
 
 @pytest.mark.usefixtures("processes")
-async def test_the_longest_variable_is_one_that_the_system_takes_and_one_more_byte_goes_into_the_file() -> None:
+async def test_the_longest_variable_is_one_that_the_system_takes_and_one_more_byte_goes_into_the_file(
+    template: Template | None,
+) -> None:
     longest = LONGEST_VARIABLE - len("LEASED_PARAMS=")
     fill = longest - len(json.dumps({"x": ""}))
-    assert await printed({"x": "y" * fill}, "sh", "-c", SIZES) == [str(longest), "0"]
-    assert await printed({"x": "y" * (fill + 1)}, "sh", "-c", SIZES) == ["0", str(longest + 1)]
+    assert await printed(template, {"x": "y" * fill}, "sh", "-c", SIZES) == [str(longest), "0"]
+    assert await printed(template, {"x": "y" * (fill + 1)}, "sh", "-c", SIZES) == ["0", str(longest + 1)]
 
 
 @pytest.mark.usefixtures("processes")
-async def test_the_file_goes_also_where_the_keeper_is_killed(folder: Path) -> None:
-    child = await spawned(LARGE, "sleep", "1000")
+async def test_the_file_goes_also_where_the_keeper_is_killed(template: Template | None, folder: Path) -> None:
+    child = await spawned(template, LARGE, "sleep", "1000")
     await child.go()
     assert files(folder) == 1
     os.kill(child.keeper.pid, signal.SIGKILL)
@@ -90,27 +101,35 @@ async def test_the_file_goes_also_where_the_keeper_is_killed(folder: Path) -> No
 
 
 @pytest.mark.usefixtures("processes")
-async def test_the_file_goes_also_where_the_command_is_never_run() -> None:
+async def test_the_file_goes_also_where_the_command_is_never_run(template: Template | None) -> None:
     with pytest.raises(ChildNotStarted, match="not a command"):
-        await spawned(LARGE)
-    missing = await spawned(LARGE, "no-such-command")
+        await spawned(template, LARGE)
+    missing = await spawned(template, LARGE, "no-such-command")
     with pytest.raises(ChildNotStarted, match="command not found"):
         await missing.go()
-    killed = await spawned(LARGE, "true")
+    killed = await spawned(template, LARGE, "true")
     killed.kill()
     for child in (missing, killed):
         await child.wait()
 
 
 @pytest.mark.usefixtures("processes")
-def test_the_file_goes_also_where_the_replica_dies(folder: Path) -> None:
+def test_the_file_goes_also_where_the_replica_dies(template: Template | None, folder: Path) -> None:
     """Its keeper outlives it."""
     path = hand_over(LARGE, {})
-    kept = start_keeper(["sleep", "1000"], None, dict(os.environ), a_page(boottime() + 3600), report=False, remove=path)
+    kept = start_keeper(
+        ["sleep", "1000"],
+        None,
+        dict(os.environ),
+        a_page(boottime() + 3600),
+        report=False,
+        remove=path,
+        template=template,
+    )
     kept.control.setblocking(True)
     kept.control.sendall(kept.order)
     assert b"started" in kept.control.recv(100)
     kept.control.close()
-    kept.process.wait(LIMIT)
+    wait_until_ended(kept.process)
     assert files(folder) == 0
     os.close(kept.printed)

@@ -19,6 +19,7 @@ from daemon.jobs.room.shortage import Shortage, shortage
 from lease.clock import boottime
 from tests.daemon.jobs.family import ROOT, linux
 from tests.daemon.jobs.trust import a_page
+from tests.daemon.jobs.ways import WAYS, one_way, wait_until_ended
 
 pytestmark = pytest.mark.anyio
 
@@ -81,12 +82,14 @@ async def test_a_keeper_that_cannot_be_started_for_want_of_something_is_a_shorta
 
 
 @pytest.mark.usefixtures("processes")
-async def test_a_child_takes_as_many_descriptors_as_the_arithmetic_says(trust: TrustPage) -> None:
-    before = descriptors()
-    kept = start_keeper(["true"], None, dict(os.environ), trust, report=True)
-    assert descriptors() == before + OF_CHILD
-    kept.close()
-    kept.process.wait()
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_child_takes_as_many_descriptors_as_the_arithmetic_says(trust: TrustPage, way: str) -> None:
+    with one_way(way) as template:
+        before = descriptors()
+        kept = start_keeper(["true"], None, dict(os.environ), trust, report=True, template=template)
+        assert descriptors() == before + OF_CHILD
+        kept.close()
+        wait_until_ended(kept.process)
 
 
 @pytest.mark.usefixtures("processes")

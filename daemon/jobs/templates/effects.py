@@ -1,0 +1,54 @@
+"""The effects that loading FILE has on its own process: a keeper undoes them, and the child gets them back."""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from ..processes.signals import IGNORED
+
+
+class Effects:
+    """Signal handlers, variables and the folder, as FILE has left them; those from before are noted here."""
+
+    def __init__(self) -> None:
+        _expect_signals()
+        self._before = dict(os.environb)
+        self._folder: Path | None = Path.cwd()
+        self._handlers = _handlers()
+        self._set: dict[bytes, bytes] = {}
+        self._unset: set[bytes] = set()
+
+    def note(self) -> None:
+        """Note them, once FILE is loaded."""
+        self._set = {name: value for name, value in os.environb.items() if self._before.get(name) != value}
+        self._unset = self._before.keys() - os.environb.keys()
+        self._folder = None if self._folder == Path.cwd() else Path.cwd()
+        self._handlers = _handlers()
+
+    def restore(self) -> None:
+        """Have them in this process, and let signals in."""
+        os.environb.update(self._set)
+        for name in self._unset:
+            os.environb.pop(name, None)
+        if self._folder is not None:
+            os.chdir(self._folder)
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _expect_signals() -> None:
+    """Undo what the replica ignores, as a keeper does for a command; Python itself ignores two."""
+    for number in set(IGNORED) - {signal.SIGPIPE, signal.SIGXFSZ}:
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _handlers() -> dict[signal.Signals, Callable[[int, FrameType | None], Any] | int]:
+    """Return what follows from each signal that a keeper handles itself; a handler that is not Python's is not kept."""
+    found = {number: signal.getsignal(number) for number in (*IGNORED, signal.SIGCHLD)}
+    return {number: signal.SIG_DFL if handler is None else handler for number, handler in found.items()}

@@ -1,0 +1,148 @@
+"""The work of a template: a fork for each request of its replica, which becomes a keeper (rule 20).
+
+Only the standard library, because the bare template runs this file too. A request is `fork` with the
+descriptors of a keeper's brief, its socket, the trust page, the output, and the report pipe if there
+is one; or `reap <pid>`. Each gets one answer: `forked <pid>`, `failed <errno>`, `ended <pid>
+<status>`, or `alive <pid>`.
+"""
+
+import os
+import select
+import socket
+import sys
+
+TYPE_CHECKING = False  # typing takes longer to import than all of this
+if TYPE_CHECKING or __package__:
+    from collections.abc import Callable, Mapping
+    from typing import NoReturn
+
+    from ..processes.keeper import Keeper, become_keeper, spawn
+    from ..processes.keeper_main import remove
+    from ..processes.signals import ignore_signals
+    from .keeper_brief import KeeperBrief
+else:  # an isolated script has put both folders on the path
+    from keeper import Keeper, become_keeper, spawn
+    from keeper_brief import KeeperBrief
+    from keeper_main import remove
+    from signals import ignore_signals
+
+_MOST_DESCRIPTORS = 5
+_LAST_MOMENT = 1000
+"""Milliseconds between the end of a process's sockets and its own, at most."""
+
+
+class Forks:
+    """Forks for the replica with the process id ``parent``, at the other end of ``requests``; raises OSError where the
+    kernel has no pidfd.
+    """
+
+    def __init__(self, requests: int, parent: int) -> None:
+        self._requests = socket.socket(fileno=requests)
+        self._replica = os.pidfd_open(parent)
+        if os.getppid() != parent:
+            raise ProcessLookupError("the replica has ended")
+
+    def give_up(self, why: str) -> "NoReturn":
+        """Tell the replica why there will be no forks, and end this process."""
+        self._say(f"unfit {why}"[:1000])
+        os._exit(1)
+
+    def _say(self, word: str) -> None:
+        self._requests.send(word.encode(errors="replace"))
+
+    def serve(self, begin: "Callable[[tuple[bytes, ...], Mapping[bytes, bytes]], int]" = spawn) -> None:
+        """Answer requests until the replica is gone, which ends this process.
+
+        Where ``begin`` forks, return in each child.
+        """
+        ignore_signals()
+        self._say("ready")
+        poll = select.poll()
+        poll.register(self._requests, select.POLLIN)
+        poll.register(self._replica, select.POLLIN)
+        try:
+            while self._replica not in dict(poll.poll()):
+                request, descriptors = self._receive()
+                if not request:
+                    break
+                if request != b"fork":
+                    self._say(_reaped(int(request.split()[1])))
+                elif self._fork() == 0:
+                    self._requests.close()
+                    _keep(descriptors, self._replica, begin)
+                    return
+                for descriptor in descriptors:
+                    os.close(descriptor)
+        except OSError:  # the replica has closed its end
+            pass
+        os._exit(0)
+
+    def _receive(self) -> tuple[bytes, list[int]]:
+        """Return the next request with its descriptors; nothing if there will be none."""
+        size = 4 * _MOST_DESCRIPTORS
+        request, others, _, _ = self._requests.recvmsg(64, socket.CMSG_SPACE(size), socket.MSG_CMSG_CLOEXEC)
+        raw = b"".join(data for _, _, data in others)
+        return request, [int.from_bytes(raw[at : at + 4], sys.byteorder) for at in range(0, len(raw), 4)]
+
+    def _fork(self) -> int:
+        """Fork; return 0 in the new process."""
+        try:
+            pid = os.fork()
+        except OSError as error:
+            self._say(f"failed {error.errno}")
+            return -1
+        if pid:
+            self._say(f"forked {pid}")
+        return pid
+
+
+def _reaped(pid: int) -> str:
+    """Collect a keeper, and return the answer."""
+    try:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return f"ended {pid} 0"
+    return f"ended {pid} {os.waitstatus_to_exitcode(status)}" if ended else f"alive {pid}"
+
+
+def _keep(
+    descriptors: list[int], replica: int, begin: "Callable[[tuple[bytes, ...], Mapping[bytes, bytes]], int]"
+) -> None:
+    """Be a keeper until this process ends; return in its child alone, where that is forked."""
+    brief, keeper, failed = None, None, True
+    try:
+        os.setsid()
+        control, trust, printed = descriptors[1:4]
+        report = descriptors[4] if len(descriptors) > 4 else -1
+        brief = KeeperBrief.read(descriptors[0])
+        for stream in (1, 2):
+            os.dup2(printed, stream)
+        os.close(printed)
+        os.environb.clear()
+        os.environb.update(brief.environment)
+        if report >= 0:
+            os.environ["LEASED_REPORT_FD"] = str(report)
+            os.environ["LEASED_TRUST"] = ":".join(map(str, (trust, *brief.page)))
+        become_keeper()
+        keeper = Keeper(control, (trust, *brief.page), report, brief.limit, replica=replica, begin=begin)
+        keeper.keep()
+        if keeper.child == 0:
+            keeper.let_go()
+            return
+        failed = False
+    except SystemExit:  # it has refused the command
+        pass
+    except BaseException:  # noqa: BLE001 - a forked process has nobody above it
+        sys.excepthook(*sys.exc_info())
+    if brief is not None and brief.remove and ((keeper is not None and keeper.child) or _ends(replica)):
+        remove(brief.remove)
+    os._exit(failed)
+
+
+def _ends(replica: int) -> bool:
+    """Return whether the replica is gone or on its way. One that lives may have given this keeper up for another one, to
+    whose child the file belongs; it removes that itself.
+    """
+    poll = select.poll()
+    poll.register(replica, select.POLLIN)
+    return bool(poll.poll(_LAST_MOMENT))

@@ -1,0 +1,110 @@
+"""The template that has loaded FILE: a function's child that waits, and goes on in each of its forks."""
+
+import atexit
+import contextlib
+import ctypes
+import gc
+import inspect
+import json
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ...definitions.application import Application
+from ...definitions.sources.load import load
+from ...errors import DaemonError
+from ..brief import FUNCTION_CHILD, TEMPLATE_VARIABLE
+from ..processes.process_tree import MARK, adopt_orphans, descendants, send
+from .effects import Effects
+from .forks import Forks
+from .remains import descriptors, remains
+
+_LEAST = 64
+"""Bytes that the variable has at least, so that there is room for the mark of a keeper."""
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateBrief:
+    """What it is told: FILE as `load` takes it, its stamp as the replica loaded it, and the `env` of its functions."""
+
+    source: str
+    stamp: str
+    variables: Mapping[str, str]
+
+    def launch(self, requests: int, parent: int) -> tuple[Sequence[str], Mapping[str, str]]:
+        """Return the command and the environment of the template."""
+        told = json.dumps({"source": self.source, "stamp": self.stamp, "requests": requests, "parent": parent})
+        return FUNCTION_CHILD, {**os.environ, **self.variables, TEMPLATE_VARIABLE: told.ljust(_LEAST)}
+
+
+def loaded() -> Application:
+    """Load FILE, and fork children for the replica until that is gone, which ends this process; return in each child what
+    was loaded. If FILE can't be forked, tell the replica why, and end.
+    """
+    mark = _ShownMark(TEMPLATE_VARIABLE)
+    told = json.loads(os.environ.pop(TEMPLATE_VARIABLE))
+    forks = Forks(told["requests"], told["parent"])
+    effects, before = Effects(), descriptors()
+    atexit.register(gc.unfreeze)  # before FILE, so that it comes last: what is frozen would not be finalized
+    adopt_orphans(True)
+    try:
+        application = load(told["source"])
+    except DaemonError as error:
+        forks.give_up(str(error))
+    if application.stamp != told["stamp"]:
+        forks.give_up("it has changed since the replica loaded it")
+    if (left := remains(before)) is not None:
+        send(descendants(os.getpid()), signal.SIGKILL)
+        forks.give_up(f"it leaves {left}")
+    adopt_orphans(False)
+    effects.note()
+    jobs = [job for schedule in application.schedules for job in schedule.jobs if job.isolation == "process"]
+    if any(inspect.iscoroutinefunction(job.function) for job in jobs):
+        import asyncio  # noqa: F401, PLC0415 - or each child of such a function would
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()  # or each child would
+    gc.collect()
+    gc.freeze()  # a collection would write to all memory, and take a copy of it
+    forks.serve(lambda _argv, environment: _fork(environment, mark))
+    effects.restore()
+    if (numpy := sys.modules.get("numpy.random")) is not None:  # `random` sees to itself
+        numpy.seed()
+    return application
+
+
+def _fork(environment: Mapping[bytes, bytes], mark: "_ShownMark") -> int:
+    """Fork the child of a keeper, in a process group of its own and with all signals blocked; return 0 there."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
+    try:
+        pid = os.fork()
+    except BaseException:
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        raise
+    with contextlib.suppress(OSError):  # both do it: neither may go on before it is done
+        os.setpgid(pid, 0)
+    if pid == 0:
+        mark.show(environment[MARK.encode()])
+        os.environb.update(environment)
+    else:
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    return pid
+
+
+class _ShownMark:
+    """The mark of a keeper in the environment that the kernel shows of this process, in place of ``variable``.
+
+    It shows what the program was started with, and a fork starts none; but a cleaner looks there (rule 18).
+    """
+
+    def __init__(self, variable: str) -> None:
+        libc = ctypes.CDLL(None)
+        libc.getenv.restype = ctypes.c_void_p
+        before = len(variable) + 1
+        self._address = libc.getenv(variable.encode()) - before
+        self._size = before + len(os.environb[variable.encode()])
+
+    def show(self, mark: bytes) -> None:
+        """Show this mark."""
+        ctypes.memmove(self._address, f"{MARK}=".encode() + mark.ljust(self._size, b"\0"), self._size)

@@ -1,0 +1,42 @@
+"""What FILE has left open or running when it was loaded, which no fork may share with others."""
+
+import os
+import threading
+from collections.abc import Collection
+from pathlib import Path
+
+from ..processes.process_tree import descendants
+
+_SQLITE = b"SQLite format 3\0"
+
+
+def descriptors() -> set[int]:
+    """Return the descriptors that this process has open."""
+    listed = [int(name) for name in os.listdir("/proc/self/fd")]  # noqa: PTH208 - names are enough
+    return {number for number in listed if Path(f"/proc/self/fd/{number}").is_symlink()}  # not that of the list itself
+
+
+def remains(before: Collection[int]) -> str | None:
+    """Return the first thing that a fork can't have or must not share, besides the descriptors from before; None if there
+    is nothing. Only on Linux.
+    """
+    names = [thread.name for thread in threading.enumerate() if thread is not threading.current_thread()]
+    if names:
+        return f"a thread ({names[0]})"
+    if len(list(Path("/proc/self/task").iterdir())) > 1:
+        return "a thread that is not Python's own"
+    if descendants(os.getpid()):
+        return "a process"
+    return next((found for number in sorted(descriptors() - set(before)) if (found := _connection(number))), None)
+
+
+def _connection(number: int) -> str | None:
+    try:
+        opened = os.readlink(f"/proc/self/fd/{number}")  # noqa: PTH115
+        if opened.startswith("socket:"):
+            return "an open connection (a socket)"
+        if os.pread(number, len(_SQLITE), 0) == _SQLITE:
+            return f"an open connection ({opened})"
+    except OSError:  # it has been closed, or can't be read so
+        pass
+    return None

@@ -1,0 +1,86 @@
+"""The templates of a replica: which of them starts a job's child."""
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from ...definitions.application import Application
+from ...definitions.job import Job
+from .loaded import TemplateBrief
+from .template import Template
+
+BARE = Path(__file__).with_name("bare_main.py")
+
+
+class Templates:
+    """Starts the templates that the jobs of an application need; ``Templates()`` are none, so that all starts anew.
+
+    A template that has ended is started again with the next child that needs it, unless it never was ready: FILE
+    can't be forked then, or the machine has no pidfd.
+    """
+
+    def __init__(self, application: Application | None = None) -> None:
+        schedules = () if application is None else application.schedules
+        jobs = [job for schedule in schedules for job in schedule.jobs if job.isolation in {"process", "command"}]
+        self._bare = self._loaded = None
+        self._variables = _most_common_variables(jobs)
+        if sys.platform == "linux" and jobs:
+            self._bare = _Renewed(partial(Template, launch_bare))
+        if sys.platform == "linux" and application is not None and self._variables is not None:
+            told = TemplateBrief(application.spec, application.stamp, self._variables)
+            self._loaded = _Renewed(partial(Template, told.launch, str(application.source.parent)))
+
+    async def of(self, job: Job) -> Template | None:
+        """Return the template that is to start the keeper of a job's child; None where there is none to be had."""
+        loaded = None
+        if self._loaded is not None and job.function is not None and job.env == self._variables:
+            loaded = await self._loaded.current()
+        return loaded or (None if self._bare is None else await self._bare.current())
+
+    def close(self) -> None:
+        """End them."""
+        for template in (self._bare, self._loaded):
+            if template is not None:
+                template.close()
+
+
+def _most_common_variables(jobs: Iterable[Job]) -> Mapping[str, str] | None:
+    """Return the `env` that most functions have; None if there are none. FILE and the interpreter may read variables as
+    they are loaded, so that a function with others starts anew.
+    """
+    counted = Counter(tuple(sorted(job.env.items())) for job in jobs if job.function is not None)
+    return dict(counted.most_common(1)[0][0]) if counted else None
+
+
+def launch_bare(requests: int, parent: int) -> tuple[Sequence[str | Path], Mapping[str, str]]:
+    """Return the command and the environment of a template whose keepers start commands."""
+    return [sys.executable, "-I", "-S", BARE, str(requests), str(parent)], os.environ
+
+
+class _Renewed:
+    """A template, and after its end another one."""
+
+    def __init__(self, make: Callable[[], Template]) -> None:
+        self._make = make
+        self._template = self._made()
+
+    async def current(self) -> Template | None:
+        """Return it once it is ready; None if that takes too long, or can't be."""
+        if self._template is not None:
+            self._template.hear()
+        if self._template is None or (self._template.was_ready and self._template.has_ended):
+            self._template = self._made()
+        return self._template if self._template is not None and await self._template.is_ready() else None
+
+    def close(self) -> None:
+        if self._template is not None:
+            self._template.close()
+
+    def _made(self) -> Template | None:
+        try:
+            return self._make()
+        except OSError:  # whoever starts a child anew will find out, and say it
+            return None

@@ -1,0 +1,173 @@
+"""A function that is forked from what has loaded FILE finds all as it does where its child loads FILE itself."""
+
+import json
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from daemon.definitions.sources.load import load
+from daemon.jobs.brief import BRIEF_VARIABLE, FUNCTION_CHILD
+from daemon.jobs.params import hand_over
+from daemon.jobs.processes.child import Child
+from daemon.jobs.processes.trust_page import TrustPage
+from daemon.jobs.templates.template import Template
+from lease.clock import boottime
+from tests.daemon.jobs.family import linux
+from tests.daemon.jobs.test_run import BRIEF
+from tests.daemon.jobs.trust import a_page
+from tests.daemon.jobs.ways import a_template, loaded_template
+from tests.support.waiting import LIMIT
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("processes"), linux]
+
+FILE = """
+import atexit, ctypes, gc, json, locale, logging, os, random, resource, signal, sys, threading, time, types, warnings
+from daemon import Run, Schedules
+
+schedules = Schedules("shop")
+nightly = schedules.add("nightly", cron="0 2 * * *")
+
+class Last:
+    def __del__(self):
+        print("finalized")
+
+def at_file(*_): pass
+
+if "pytest" not in sys.modules:
+    print("loading", end="")
+    last = Last()
+    atexit.register(print, "at exit")
+    os.environ["SET"] = "by FILE"
+    os.environ.pop("TAKEN", None)
+    os.umask(0o027)
+    signal.signal(signal.SIGUSR1, at_file)
+    signal.signal(signal.SIGCHLD, at_file)
+    logging.getLogger().setLevel("DEBUG")
+    sys.modules["numpy.random"] = types.SimpleNamespace(seed=lambda: os.environ.update(SEEDED=""))
+
+def name(handler):
+    return getattr(handler, "__qualname__", str(handler))
+
+def links():
+    for number in os.listdir("/proc/self/fd"):
+        try:
+            yield os.readlink(f"/proc/self/fd/{number}").partition(":[")[0]
+        except OSError:
+            pass
+
+@nightly.job()
+def looks(run: Run) -> None:
+    death = ctypes.c_int()
+    ctypes.CDLL(None).prctl(2, ctypes.byref(death))
+    threading.Thread(target=lambda: time.sleep(0.2) or print("thread")).start()
+    limits = [each for each in dir(resource) if each.startswith("RLIMIT")]
+    logger = logging.getLogger("leased.job")
+    print(json.dumps({
+        "environment": {k: v for k, v in os.environ.items() if k not in ("LEASED_KEEPER", "SEEDED")},
+        "folder": os.getcwd(), "umask": os.umask(0), "argv": sys.argv, "path": sys.path, "flags": str(sys.flags),
+        "main": [sys.modules["__main__"].__spec__.name, sys.modules["__main__"].__file__],
+        "handlers": {n.name: name(signal.getsignal(n)) for n in signal.Signals}, "wakes": signal.set_wakeup_fd(-1),
+        "blocked": sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])), "death": death.value,
+        "open": sorted(links()), "parent": os.getsid(0) == os.getppid(), "group": os.getpgrp() == os.getpid(),
+        "limits": {each: resource.getrlimit(getattr(resource, each)) for each in limits}, "nice": os.nice(0),
+        "processors": sorted(os.sched_getaffinity(0)), "main thread": threading.main_thread().name,
+        "streams": [[s.encoding, s.errors, s.line_buffering, s.fileno()] for s in (sys.stdin, sys.stdout, sys.stderr)],
+        "log": [logging.getLogger().level, len(logging.getLogger().handlers), logger.level, len(logger.handlers)],
+        "collects": [gc.isenabled(), gc.get_threshold()], "locale": locale.getlocale(), "filters": len(warnings.filters),
+        "recursion": sys.getrecursionlimit(), "params": dict(run.params), "token": run.token,
+    }))
+    print(random.random(), "SEEDED" in os.environ)
+
+@nightly.job()
+def sleeps(run: Run) -> None:
+    time.sleep(1000)
+"""
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+async def trust() -> AsyncIterator[TrustPage]:
+    page = a_page(boottime() + 3600)
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TAKEN", "by FILE")
+    file = tmp_path / "schedules.py"
+    file.write_text(FILE)
+    return file
+
+
+@pytest.fixture
+def template(file: Path) -> Iterator[Template]:
+    ignored = signal.signal(signal.SIGHUP, signal.SIG_IGN), signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with a_template(*loaded_template(file)) as template:
+            assert template.was_ready, template.unfit
+            yield template
+    finally:
+        signal.signal(signal.SIGHUP, ignored[0])
+        signal.signal(signal.SIGINT, ignored[1])
+
+
+async def begun(file: Path, job: str, trust: TrustPage, template: Template | None) -> Child:
+    made = load(file)
+    digest = made.run_digests["nightly"]
+    brief = replace(BRIEF, job=job, source=made.spec, file=str(file), stamp=made.stamp, digest=digest)
+    env = {**os.environ, "LATER": "than the template", **brief.environment(), BRIEF_VARIABLE: brief.to_json()}
+    assert hand_over(brief.params, env) is None
+    folder = file.parent / "folder"
+    folder.mkdir(exist_ok=True)
+    child = await Child.spawn(
+        FUNCTION_CHILD, cwd=str(folder), env=env, trust=trust, report=True, template=template, on_output=print
+    )
+    await child.go()
+    return child
+
+
+async def seen(file: Path, trust: TrustPage, template: Template | None) -> tuple[dict[str, Any], list[str]]:
+    """What the function finds around it, and what else it has printed."""
+    child = await begun(file, "looks", trust, template)
+    ended = await child.wait()
+    assert (ended.status, ended.error) == (0, None), child.transcript.tail
+    text = child.transcript.tail.removeprefix("loading")
+    found, *rest = text.splitlines()
+    return json.loads(found), rest
+
+
+async def test_all_that_a_function_finds_around_it_is_the_same(
+    file: Path, template: Template, trust: TrustPage
+) -> None:
+    anew, rest_anew = await seen(file, trust, None)
+    forked, rest_forked = await seen(file, trust, template)
+    assert forked == anew
+    assert (anew["environment"]["SET"], "TAKEN" in anew["environment"]) == ("by FILE", False)
+    assert anew["environment"]["LATER"] == "than the template"
+    assert (anew["handlers"]["SIGUSR1"], anew["handlers"]["SIGHUP"]) == ("at_file", "0")
+    assert rest_forked[1:] == rest_anew[1:] == ["thread", "at exit", "finalized"]
+
+
+async def test_no_two_forks_draw_the_same_random_numbers(file: Path, template: Template, trust: TrustPage) -> None:
+    drawn = [(await seen(file, trust, template))[1][0] for _ in range(2)]
+    assert len(set(drawn)) == 2
+    assert all(line.endswith(" True") for line in drawn), "numpy's too"
+
+
+async def test_a_stop_right_after_the_start_is_not_lost(file: Path, template: Template, trust: TrustPage) -> None:
+    for _ in range(20):
+        child = await begun(file, "sleeps", trust, template)
+        with anyio.fail_after(LIMIT / 2):
+            ended = await child.stop(kill_after=LIMIT)
+        assert (ended.why, ended.status) == ("stopped", 128 + signal.SIGTERM)
