@@ -1,6 +1,7 @@
 """What FILE has left open or running when it was loaded, which no fork may share with others."""
 
 import os
+import sys
 import threading
 from collections.abc import Collection
 from pathlib import Path
@@ -11,15 +12,19 @@ _SQLITE = b"SQLite format 3\0"
 
 
 def descriptors() -> set[int]:
-    """Return the descriptors that this process has open."""
+    """Return the descriptors that this process has open; none where there is no /proc."""
+    if sys.platform != "linux":
+        return set()
     listed = [int(name) for name in os.listdir("/proc/self/fd")]  # noqa: PTH208 - names are enough
     return {number for number in listed if Path(f"/proc/self/fd/{number}").is_symlink()}  # not that of the list itself
 
 
 def remains(before: Collection[int]) -> str | None:
     """Return the first thing that a fork can't have or must not share, besides the descriptors from before; None if there
-    is nothing. Only on Linux.
+    is nothing, and where nothing is forked.
     """
+    if sys.platform != "linux":
+        return None
     names = [thread.name for thread in threading.enumerate() if thread is not threading.current_thread()]
     if names:
         return f"a thread ({names[0]})"

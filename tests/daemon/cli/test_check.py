@@ -10,6 +10,7 @@ import pytest
 from daemon import Schedules
 from daemon.cli.commands.defining.check import _remarks
 from daemon.definitions.schedule import Schedule
+from tests.daemon.jobs.family import linux
 
 from .conftest import Leased
 
@@ -81,3 +82,33 @@ def test_preview_prints_utc_once(leased: Leased, asked: list[str], columns: int)
     answer = leased("preview", "30 2 1 7 *", "--from", "2026-01-01T00:00:00Z", "--count", "1", *asked)
     assert answer.out.count("2026-07-01") == columns
     assert answer.out.count("UTC") == 1
+
+
+LEFT = """
+import socket, sys
+from daemon import Run, Schedules
+schedules = Schedules("shop")
+nightly = schedules.add("nightly", cron="0 2 * * *", timezone="UTC")
+nightly.command("orders", "true", timeout="1m")
+FUNCTION
+left = None if "pytest" in sys.modules else socket.socket()
+"""
+FUNCTION = "@nightly.job(timeout='1m')\ndef customers(run: Run) -> None: ..."
+
+
+@linux
+@pytest.mark.usefixtures("processes")
+@pytest.mark.parametrize(
+    ("function", "left"), [(FUNCTION, "socket.socket()"), (FUNCTION, "None"), ("", "socket.socket()")]
+)
+def test_a_file_is_named_that_leaves_what_keeps_its_functions_from_being_forked(
+    leased: Leased, folder: Path, function: str, left: str
+) -> None:
+    (folder / "s.py").write_text(LEFT.replace("FUNCTION", function).replace("socket.socket()", left))
+    said = (
+        "s.py leaves an open connection (a socket) behind when it is loaded, so each child of a function loads it again"
+    )
+    found = json.loads(leased("check", "s.py", "--json").out)["remarks"]
+    expected = bool(function) and left != "None"
+    assert (len(found), all(remark.startswith(said) for remark in found)) == (expected, True)
+    assert (said in " ".join(leased("check", "s.py").out.split())) is expected

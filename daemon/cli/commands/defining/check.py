@@ -72,6 +72,7 @@ class CheckAnswer:
     file: str
     defaults: Mapping[str, Any]
     items: list[CheckedSchedule]
+    remarks: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +91,20 @@ def check(file: File, as_json: Json = False) -> None:
     with SecondLoad(file) as again:
         application = load(file)
         read_settings({}, application.settings)
-        again.refuse_different(application)
+        left = again.refuse_different(application)
     now = datetime.now(UTC)
     found = [
         (schedule, preview_schedule(schedule, now, _SHOWN), _remarks(schedule, now, application.source.parent))
         for schedule in application.schedules
     ]
+    remarks = list(_file_remarks(application, left))
     if as_json:
         items = [CheckedSchedule.of(schedule, coming, remarks) for schedule, coming, remarks in found]
-        write_json("check", CheckAnswer(application.name, str(application.source), application.defaults, items))
+        write_json(
+            "check", CheckAnswer(application.name, str(application.source), application.defaults, items, remarks)
+        )
         return
-    _print(application, found)
+    _print(application, found, remarks)
 
 
 def preview_command(
@@ -133,7 +137,9 @@ def preview_command(
     print_sentences(console, remarks)
 
 
-def _print(application: Application, found: Sequence[tuple[Schedule, Sequence[Preview], list[str]]]) -> None:
+def _print(
+    application: Application, found: Sequence[tuple[Schedule, Sequence[Preview], list[str]]], of_file: list[str]
+) -> None:
     shown = table("schedule", "when", "time zone", "jobs", "next", wraps=("jobs",), spare=("jobs", "time zone"))
     for schedule, coming, _ in found:
         jobs = ", ".join(job.name for job in schedule.jobs)
@@ -151,6 +157,7 @@ def _print(application: Application, found: Sequence[tuple[Schedule, Sequence[Pr
     console.print(shown)
     for schedule, _, remarks in found:
         print_sentences(console, (f"{schedule.name}: {remark}" for remark in remarks))
+    print_sentences(console, of_file)
     if application.defaults:
         say(console, f"defaults: {_said(application.defaults)}")
     say(
@@ -179,6 +186,14 @@ def _trigger(expression: str) -> Trigger:
         return At(parse_instant(expression))
     except InvalidInstant:
         return Cron(expression)
+
+
+def _file_remarks(application: Application, left: str | None) -> Iterator[str]:
+    if left is not None and any(job.isolation == "process" for each in application.schedules for job in each.jobs):
+        yield (
+            f"{application.source.name} leaves {left} behind when it is loaded, so each child of a function loads it again, "
+            "which takes longer and more memory; leave that to the jobs that need it"
+        )
 
 
 def _remarks(schedule: Schedule, now: datetime, folder: Path) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Any, Self
 from ....definitions.application import Application
 from ....definitions.sources.load import load
 from ....errors import DaemonError, DefinitionError, Place
+from ....jobs.templates.remains import descriptors, remains
 
 _REMEDY = "a file must define the same wherever and whenever it is loaded, or each replica of it is a deploy"
 
@@ -51,8 +52,10 @@ class SecondLoad:
         self._process.kill()
         self._process.wait()
 
-    def refuse_different(self, application: Application) -> None:
-        """Raise `DefinitionError` unless the second load gives what the first did; it names what differs."""
+    def refuse_different(self, application: Application) -> str | None:
+        """Raise `DefinitionError` unless the second load gives what the first did; it names what differs. Return what the
+        file leaves behind that keeps its functions from being forked, if there is something.
+        """
         place, text = Place(source=self._file), self._answer.read()
         self._process.wait()
         if not text:
@@ -63,13 +66,17 @@ class SecondLoad:
         found = difference(whole(application), again, place)
         if found is not None:
             raise found
+        left: str | None = again["left"]
+        return left
 
 
 def main() -> None:
     """Load the file of the first argument, and write what it defines to the descriptor of the second."""
     file, descriptor = sys.argv[1:]
+    before = descriptors()
     try:
         answer = whole(load(file))
+        answer["left"] = remains(before)
     except DaemonError as error:
         answer = {"error": str(error)}
     with os.fdopen(int(descriptor), "w", encoding="utf-8") as to:
