@@ -105,6 +105,7 @@ async def trust() -> AsyncIterator[TrustPage]:
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TAKEN", "by FILE")
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     file = tmp_path / "schedules.py"
     file.write_text(FILE)
     return file
@@ -142,8 +143,9 @@ async def seen(file: Path, trust: TrustPage, template: Template | None) -> tuple
     child = await begun(file, "looks", trust, template)
     ended = await child.wait()
     assert (ended.status, ended.error) == (0, None), child.transcript.tail
-    text = child.transcript.tail.removeprefix("loading")
-    found, *rest = text.splitlines()
+    text = child.transcript.tail
+    assert text.startswith("loading") is (template is None), "what FILE prints is that of whoever loads it"
+    found, *rest = text.removeprefix("loading").splitlines()
     return json.loads(found), rest
 
 

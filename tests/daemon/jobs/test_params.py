@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,8 +17,10 @@ from daemon.jobs.processes.child import Child, ChildNotStarted
 from daemon.jobs.processes.spawn import start_keeper
 from daemon.jobs.templates.template import Template
 from lease.clock import boottime
+from tests.daemon.jobs.family import ROOT
 from tests.daemon.jobs.trust import a_page
 from tests.daemon.jobs.ways import WAYS, one_way, wait_until_ended
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.anyio
 
@@ -133,3 +137,23 @@ def test_the_file_goes_also_where_the_replica_dies(template: Template | None, fo
     wait_until_ended(kept.process)
     assert files(folder) == 0
     os.close(kept.printed)
+
+
+DIES = """
+import os, sys
+from daemon.jobs.processes.spawn import start_keeper
+from tests.daemon.jobs.trust import a_page
+from tests.daemon.jobs.ways import one_way
+with one_way(sys.argv[1]) as template:
+    start_keeper(["true"], None, dict(os.environ), a_page(1e12), report=False, remove=sys.argv[2], template=template)
+    os._exit(0)
+"""
+
+
+@pytest.mark.usefixtures("processes")
+@pytest.mark.parametrize("way", WAYS)
+def test_the_file_goes_also_where_the_replica_dies_before_the_command_is_run(folder: Path, way: str) -> None:
+    path = hand_over(LARGE, {})
+    assert path is not None
+    subprocess.run([sys.executable, "-c", DIES, way, path], env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)
+    wait_until(lambda: files(folder) == 0, "the file is gone")
