@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import os
 import select
 import signal
@@ -18,7 +19,7 @@ from ..processes.trust_page import TrustPage
 from .keeper_brief import KeeperBrief
 
 PATIENCE = 1.0
-"""Seconds that a template has to fork."""
+"""Seconds that a template has to answer."""
 LOADING = 2.0
 """Seconds from its start for which children wait for a template: as long as they may take to start anew."""
 _LOOK_EVERY = 0.005
@@ -52,7 +53,7 @@ class Template:
         self._requests.setblocking(False)
         self._waited_until = monotonic() + LOADING
         self._forked: int | OSError | None = None
-        self._asked: set[int] = set()
+        self._asked: dict[int, float] = {}
         self._statuses: dict[int, int] = {}
         self.was_ready = False
         self.has_ended = False
@@ -109,10 +110,12 @@ class Template:
         known. Its process id stays its own until then.
         """
         if pid not in self._asked and not self.has_ended:
+            self._asked[pid] = monotonic()
             with contextlib.suppress(OSError):
                 self._requests.send(f"reap {pid}".encode())
-                self._asked.add(pid)
         self.hear()
+        if monotonic() > self._asked.get(pid, math.inf) + PATIENCE:
+            self.close()
         return self._statuses.pop(pid, None)
 
     def hear(self) -> None:
@@ -136,10 +139,10 @@ class Template:
                     self._forked = OSError(int(rest), os.strerror(int(rest)))
                 case "ended":
                     pid, status = map(int, rest.split())
-                    self._asked.discard(pid)
+                    self._asked.pop(pid, None)
                     self._statuses[pid] = status
                 case "alive":
-                    self._asked.discard(int(rest))
+                    self._asked.pop(int(rest), None)
                 case _:  # it has ended
                     self.close()
 
@@ -165,8 +168,13 @@ class ForkedKeeper:
         """Return its exit status, or minus the signal that ended it; None as long as it runs."""
         if self.returncode is None:
             self.returncode = self._template.reap(self.pid)
-        if self.returncode is None and self._template.has_ended and not self._lives():
-            self.returncode = -signal.SIGKILL  # nobody knows
+        if self.returncode is None and self._template.has_ended:
+            with contextlib.suppress(
+                ChildProcessError
+            ):  # it is ours now where this is the first process of a container
+                os.waitpid(self.pid, os.WNOHANG)
+            if not self._lives():
+                self.returncode = -signal.SIGKILL  # nobody knows
         return self.returncode
 
     def kill(self) -> None:

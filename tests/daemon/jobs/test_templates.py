@@ -222,6 +222,16 @@ async def test_a_template_that_does_not_answer_holds_up_nobody(story: Story, mon
     assert before.has_ended
 
 
+async def test_a_template_that_does_not_say_how_a_keeper_ended_holds_up_nobody(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempt, _ = await story.up("waits")
+    monkeypatch.setattr(daemon.jobs.templates.template, "PATIENCE", 0.1)
+    os.kill(loaded(story.templates).pid, signal.SIGSTOP)
+    story.end()
+    assert (await attempt.wait()).state == "succeeded"
+
+
 @pytest.mark.parametrize(
     ("left", "why"),
     [
