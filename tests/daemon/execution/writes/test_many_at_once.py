@@ -106,10 +106,13 @@ class World:
         return left
 
     def _fence(self, grants: Sequence[Grant], open_: threading.Event, close: threading.Event) -> None:
-        with Store(self.url) as store, store.begin() as connection:
-            lease.statements.hold(connection, grants)
+        try:
+            with Store(self.url) as store, store.begin() as connection:
+                lease.statements.hold(connection, grants)
+                open_.set()
+                close.wait()
+        finally:
             open_.set()
-            close.wait()
 
     def _steal(self, store: Store, grant: Grant) -> None:
         """Let the lease go stale under the work, and settle what it leaves; its holder then is a zombie."""
@@ -146,8 +149,9 @@ def lived_through(url: str) -> World:
     with Store(url) as store:
         store.sync(*(a_schedule(name, overlap="queue") for name in NAMES))
     with ThreadPoolExecutor(REPLICAS + 1) as pool:
-        for done in [pool.submit(world.planner), *(pool.submit(world.replica, number) for number in range(REPLICAS))]:
-            done.add_done_callback(lambda one: one.result())
+        parts = [pool.submit(world.planner), *(pool.submit(world.replica, number) for number in range(REPLICAS))]
+    for part in parts:
+        part.result()
     return world
 
 
