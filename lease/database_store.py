@@ -24,7 +24,7 @@ from .timing import LeaseTiming
 from .waiters import Waiters, ahead_of, may_take
 
 if TYPE_CHECKING:
-    from .database.listener import ReleaseListener, Subscription
+    from .database.listening.releases import ReleaseListener, Subscription
 
 _UNHEARD = 1.0
 """Seconds between two looks where notifications do not arrive."""
@@ -171,7 +171,7 @@ class DatabaseStore:
 
 
 def _listener(route: Route) -> "ReleaseListener":
-    from .database.listener import ReleaseListener  # noqa: PLC0415 - its driver is loaded only where there is one
+    from .database.listening.releases import ReleaseListener  # noqa: PLC0415 - its driver is loaded only where there is one
 
     return ReleaseListener(route, statements.CHANNEL)
 

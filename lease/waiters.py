@@ -8,7 +8,9 @@ had its turn, it comes back at the end. Who is first and does not take a free le
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 PATIENCE = 2.0
 """Seconds for which a free lease is kept for each waiter in turn."""
@@ -91,3 +93,29 @@ def without(waiters: Waiters, holder: str) -> Waiters:
 def behind(waiters: Waiters, holder: str) -> Waiters:
     """Return those behind ``holder``, which has taken the lease: those before it were passed over."""
     return waiters[ahead_of(holder, waiters) + 1 :]
+
+
+def format_release(name: str, waiting: Waiters) -> str:
+    """Return what the notification of a release says: of which name, and whose turn it is."""
+    return json.dumps({"name": name, "next": [waiter.holder for waiter in waiting[:TOLD]]})
+
+
+def parse_release(payload: str) -> tuple[str, list[str]]:
+    """Return the name and whose turn it is; nobody's, of no name, where that is not what a release says:
+    whoever may connect can notify the channel.
+    """
+    said: Any = None
+    with suppress(ValueError, RecursionError):
+        said = json.loads(payload)
+    match said:
+        case {"name": str() as name, "next": list() as turns}:
+            return name, turns
+        case _:
+            return "", []
+
+
+def seconds_until_turn(holder: str, turns: list[str]) -> float | None:
+    """Return how long those who are ahead of ``holder`` get to take the lease that was released; None if
+    it is none of those whose turn it is.
+    """
+    return turns.index(holder) * PATIENCE if holder in turns else None

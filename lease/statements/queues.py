@@ -14,7 +14,7 @@ from ..database.contention import lock_timeout
 from ..database.dialects import any_of, clock, seconds_of
 from ..database.held.statement import Call, Statement
 from ..schema import free_for, lease
-from ..waiters import PLACE, TOLD, Waiter, Waiters, format_waiters, joined, parse_waiters, without
+from ..waiters import PLACE, Waiter, Waiters, format_release, format_waiters, joined, parse_waiters, without
 
 CHANNEL = "lease_turn"
 """PostgreSQL's channel of names just released, and of those whose turn it is."""
@@ -105,9 +105,7 @@ def notify(connection: Connection, name: str, waiting: Waiters) -> None:
 
 def notifying(name: str, waiting: Waiters) -> Call[None]:
     """Return the call that is `notify`, for a database that can."""
-    told = [waiter.holder for waiter in waiting[:TOLD]]
-    payload = json.dumps({"name": name, "next": told})
-    return Call(_NOTIFY, {"payload": payload}, lambda _: None)
+    return Call(_NOTIFY, {"payload": format_release(name, waiting)}, lambda _: None)
 
 
 _NOTIFY = Statement(select(func.pg_notify(CHANNEL, bindparam("payload", type_=Text()))))

@@ -65,7 +65,7 @@ WAITING = (
         "a release wakes all who wait, not only the one whose turn it is",
         (
             Edit(
-                "lease/database/listener.py",
+                "lease/database/listening/releases.py",
                 "            subscription.told(turns)\n",
                 "            subscription.heard.set()\n",
             ),

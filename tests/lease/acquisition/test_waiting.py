@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from lease import Grant, LeaseRecord, LeaseTiming, statements
 from lease.clock import boottime
-from lease.database.listener import ReleaseListener
+from lease.database.listening.releases import ReleaseListener
 from lease.database_store import DatabaseStore
 from lease.sync import LeaseClient
 from tests.lease.stores import STEADY, Tables, in_thread

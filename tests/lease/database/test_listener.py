@@ -10,7 +10,7 @@ from sqlalchemy import URL, Engine, create_engine, func, make_url, select
 
 from lease.database.address import Address
 from lease.database.connections import route_to
-from lease.database.listener import ReleaseListener
+from lease.database.listening.releases import ReleaseListener
 from lease.statements import CHANNEL, notify
 from lease.waiters import Waiter
 from tests.lease.stores import Tables, until
@@ -98,7 +98,7 @@ async def test_of_those_who_wait_for_a_name_only_the_one_whose_turn_it_is_is_wok
 async def test_a_listener_that_cannot_connect_says_so_once(
     postgres_url: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lease.database.listener._PAUSE", 0.01)
+    monkeypatch.setattr("lease.database.listening.listener._PAUSE", 0.01)
     url = make_url(postgres_url).set(database="missing")
     listener = ReleaseListener(route_to(url), CHANNEL)
     with caplog.at_level(logging.WARNING, "lease"), listener.subscribed("a", "anna") as subscription:
@@ -119,7 +119,7 @@ async def test_a_listener_whose_notifications_are_swallowed_says_so_once(
     postgres_url: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As behind a pooler in transaction mode: here nothing listens when the notification is sent."""
-    monkeypatch.setattr("lease.database.listener._PAUSE", 0.2)
+    monkeypatch.setattr("lease.database.listening.listener._PAUSE", 0.2)
     listener = ReleaseListener(route_to(postgres_url), f"{CHANNEL}; UNLISTEN {CHANNEL}")
     with caplog.at_level(logging.WARNING, "lease"), listener.subscribed("a", "anna"):
         await listener.start(0.0)
@@ -148,7 +148,7 @@ async def test_it_goes_on_for_a_while_when_the_last_has_left(
     postgres_url: str, postgres_tables: Tables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who takes turns waits again in a moment; until it listened again, it would hear of no turn."""
-    monkeypatch.setattr("lease.database.listener._PAUSE", 0.02)
+    monkeypatch.setattr("lease.database.listening.listener._PAUSE", 0.02)
     listener = ReleaseListener(route_to(postgres_url), CHANNEL)
     is_needed, looks = listener._is_needed, []
 
@@ -173,8 +173,8 @@ async def test_it_ends_when_nobody_has_waited_for_long(
     postgres_url: str, postgres_tables: Tables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And costs no connection then."""
-    monkeypatch.setattr("lease.database.listener._PAUSE", 0.02)
-    monkeypatch.setattr("lease.database.listener._LINGER", 0.0)
+    monkeypatch.setattr("lease.database.listening.listener._PAUSE", 0.02)
+    monkeypatch.setattr("lease.database.listening.releases._LINGER", 0.0)
     listener = ReleaseListener(route_to(postgres_url), CHANNEL)
     with listener.subscribed("a", "anna"):
         await listener.start(LIMIT)

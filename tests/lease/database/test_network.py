@@ -15,7 +15,7 @@ from lease import LeaseLost, LeaseNotAcquired, LeaseTiming, LossKind, StoreUnava
 from lease.clock import boottime
 from lease.database.connections import route_to
 from lease.database.driver_errors import explain
-from lease.database.listener import ReleaseListener
+from lease.database.listening.releases import ReleaseListener
 from lease.database.opening import open_database
 from tests.lease.stores import SHORT, Recorder, Tables, until
 from tests.support.proxy import Proxy

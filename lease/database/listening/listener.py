@@ -1,0 +1,144 @@
+"""The listener for notifications of PostgreSQL.
+
+A notification only shortens a wait; nothing depends on it (a pooler in transaction mode swallows
+them all).
+"""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from contextlib import suppress
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from ...errors import LeaseError
+from ..backend import ConnectionSettings
+from ..connections import Route
+from ..held.line import forget
+
+_CHECK = "check"
+"""The listener's notification to itself when it begins."""
+_CONNECT = 2.0
+_PAUSE = 1.0
+"""Seconds between two attempts to listen, and between two looks whether that is needed."""
+
+
+class Listener(ABC):
+    """One connection that listens to ``channels``, while it is needed.
+
+    It counts as working only after a notification to itself has arrived. That it does not work is
+    reported once, until it has worked again.
+    """
+
+    def __init__(self, route: Route, channels: Sequence[str]) -> None:
+        self._route = route
+        self._channels = channels
+        self._task: asyncio.Task[None] | None = None
+        self._working = asyncio.Event()
+        self._reported = False
+
+    @property
+    def is_working(self) -> bool:
+        """Whether it hears."""
+        return self._working.is_set()
+
+    async def start(self, seconds: float) -> None:
+        """Begin to listen, and wait at most ``seconds`` until that works."""
+        self._ensure()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._working.wait()
+
+    def begin_anew(self) -> None:
+        """Listen over another connection: what should have been heard over this one was not."""
+        self._working.clear()
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+        self._ensure()
+
+    async def close(self) -> None:
+        """Stop listening."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task}, timeout=1.0)
+
+    # What it is for
+
+    @abstractmethod
+    def _is_needed(self) -> bool:
+        """Return whether anybody waits for what it may hear."""
+
+    @abstractmethod
+    def _hear(self, channel: str, payload: str) -> None:
+        """Take in a notification; whoever may connect can send one that means nothing."""
+
+    @abstractmethod
+    def _begun(self) -> None:
+        """Take in that it works from now on; what was said before was missed."""
+
+    @abstractmethod
+    def _lost(self) -> None:
+        """Take in that it hears nothing for now."""
+
+    @abstractmethod
+    def _report(self, cause: str) -> None:
+        """Report that it does not work."""
+
+    # The connection
+
+    def _ensure(self) -> None:
+        """Begin to listen, if it does not."""
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._listen())
+
+    async def _listen(self) -> None:
+        while self._is_needed():
+            try:
+                await self._listen_once()
+                self._working.clear()
+            except (psycopg.Error, OSError, LeaseError) as error:
+                if not self.is_working:  # where it worked, the next attempt says more
+                    self._say(str(error) or type(error).__name__)
+                self._working.clear()
+                self._lost()
+                await asyncio.sleep(_PAUSE)
+
+    async def _listen_once(self) -> None:
+        connecting = asyncio.ensure_future(self._connect())
+        connecting.add_done_callback(forget)
+        try:
+            async with asyncio.timeout(_CONNECT):
+                connection = await connecting
+        except TimeoutError:
+            raise TimeoutError(f"no connection within {_CONNECT:g}s") from None
+        try:
+            for channel in self._channels:
+                await connection.execute(f"LISTEN {channel}")
+            await connection.execute("SELECT pg_notify(%s, %s)", (self._channels[0], _CHECK))
+            while self._is_needed():
+                async for notification in connection.notifies(timeout=_PAUSE):
+                    self._take(notification.channel, notification.payload)
+                if not self.is_working:
+                    self._say("its notification to itself does not arrive, as behind a pooler in transaction mode")
+        finally:
+            # Not close(): on a silent network nothing is to be waited for.
+            connection.pgconn.finish()
+
+    async def _connect(self) -> psycopg.AsyncConnection[TupleRow]:
+        arguments = await self._route.arguments(ConnectionSettings("leased listener"))
+        return await psycopg.AsyncConnection.connect(autocommit=True, **arguments)
+
+    def _take(self, channel: str, payload: str) -> None:
+        if payload != _CHECK:
+            self._hear(channel, payload)
+        elif not self.is_working:
+            self._reported = False
+            self._working.set()
+            self._begun()
+
+    def _say(self, cause: str) -> None:
+        if not self._reported:
+            self._reported = True
+            self._report(cause)
