@@ -25,7 +25,7 @@ $(shell rm -f $(VENV)/.made)
 endif
 endif
 
-.PHONY: help venv demo fast test stories test-matrix mutants random-mutants chaos clock-steps shortages dst backlog soak outages cancels killers rollouts rolling check format reference lock bench bench-locks clean
+.PHONY: help venv demo fast test stories test-matrix mutants random-mutants chaos clock-steps shortages dst backlog soak outages cancels killers rollouts rolling check format reference lock bench bench-locks bench-waking clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -110,6 +110,9 @@ bench: $(VENV)/.dev ## claim contention: a table, and JSON
 
 bench-locks: $(VENV)/.dev ## the lock library against bare statements, and against other locks
 	@$(BIN)/python -m benchmarks.locks
+
+bench-waking: $(VENV)/.dev ## how long after a trigger an idle replica starts the run
+	@$(BIN)/python -m benchmarks.waking
 
 clean: ## remove the environments, caches and the demo's database
 	rm -rf .venv .venv-3.* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist leased.db leased.db-* leased.db.*

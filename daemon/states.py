@@ -32,9 +32,9 @@ LiveReplicaState = Literal["running", "draining"]
 MOST_ABANDONED = 3
 """A run fails after so many abandoned attempts without a job that succeeded between them (rule 16)."""
 
-SEEN_WITHIN = 15.0
+SEEN_WITHIN = 20.0
 """Seconds for which a replica counts as living after its last sign of life, of which there is one each
-5 s (rules 21 and 22)."""
+10 s (rules 21 and 22)."""
 UNSEEN_IS_DEAD = 60.0
 """Seconds after which a replica that was not seen counts as dead (rule 18). Leases do not depend on it."""
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Collection
+from contextlib import suppress
 
 from lease.errors import StoreUnavailable
 
@@ -13,9 +14,8 @@ from .context import ReplicaContext
 class CancelWatch:
     """The watch, which runs until it is cancelled, also while the replica drains.
 
-    It asks as often as leases are renewed, in one query by the keys of the runs ``at_work``, and
-    calls ``cancel(run id, by, why)`` for each that is marked. A notification could only shorten the
-    wait, and would need a connection that listens.
+    It asks as often as leases are renewed, and when it is told that one was marked, in one query by the
+    keys of the runs ``at_work``, and calls ``cancel(run id, by, why)`` for each that is marked.
     """
 
     def __init__(
@@ -27,11 +27,19 @@ class CancelWatch:
         self._context = context
         self._at_work = at_work
         self._cancel = cancel
+        self._told = asyncio.Event()
+
+    def wake(self) -> None:
+        """Ask at once."""
+        self._told.set()
 
     async def watch(self) -> None:
         """Ask every `renew_every` seconds; ask nothing while no run is at work."""
         while True:
-            await asyncio.sleep(self._context.client.timing.renew_every)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._context.client.timing.renew_every):
+                    await self._told.wait()
+            self._told.clear()
             try:
                 await self.look()
             except StoreUnavailable:  # asked again with the next renewal, or the lease is lost

@@ -9,6 +9,7 @@ from ..definitions.application import Application
 from ..jobs.processes.trust_page import TrustPages
 from ..jobs.task_thread import TaskThread
 from ..jobs.templates.templates import Templates
+from ..store.herald import Herald
 from ..telemetry.facts import Notify
 from .loss_notes import LossNotes
 from .writes.lane import Lane
@@ -19,8 +20,8 @@ class ReplicaContext:
     """The parts of a replica that its runs work with.
 
     The application, its database, the lease client with the heartbeat, the thread of async jobs, the
-    trust pages of its runs, the callback for facts, the lane of their writes, the templates of children,
-    and the losses that are to be recorded.
+    trust pages of its runs, the callback for facts, the templates of children, the losses that are to be
+    recorded, the lane of their writes, and the herald that tells other replicas what may start.
     """
 
     application: Application
@@ -29,9 +30,12 @@ class ReplicaContext:
     tasks: TaskThread
     trust: TrustPages
     notify: Notify
-    lane: Lane = field(init=False)
     templates: Templates = field(default_factory=Templates)
     losses: LossNotes = field(default_factory=LossNotes)
+    lane: Lane = field(init=False)
+    herald: Herald = field(init=False)
 
     def __post_init__(self) -> None:
+        """Give it its lane and its herald."""
         object.__setattr__(self, "lane", Lane(self.database))
+        object.__setattr__(self, "herald", Herald(self.database, self.application.name))

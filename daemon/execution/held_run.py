@@ -17,6 +17,7 @@ from lease.statements import notify as notify_waiters
 from ..definitions.job import Job
 from ..jobs.processes.identity import ProcessIdentity
 from ..jobs.reports import Progress
+from ..scheduling.lease_names import is_shared
 from ..telemetry.facts import RunSubject, WriteRefused
 from .claim import ClaimedRun
 from .context import ReplicaContext
@@ -139,6 +140,7 @@ class HeldRun:
             with suppress(StoreUnavailable):
                 answer = await self.context.lane.end_run(EndRun(self.claimed, "pending", None, job))
         if self._is_ours(answer):
+            self._wake_replicas(answer, goes_on=True)
             await self._wake_waiters(answer)
 
     def work_ended(self, job: Job) -> float:
@@ -160,12 +162,24 @@ class HeldRun:
     async def _end(self, end: EndRun) -> Done | AlreadyDone | None:
         async with self.lease.ending():
             answer = await self._until_known(lambda: self.context.lane.end_run(end))
+        self._wake_replicas(answer, goes_on=end.state == "pending")
         await self._wake_waiters(answer)
         if isinstance(answer, Done | AlreadyDone):
             self.given_back = True
             return answer
         self._refuse(answer)
         return None
+
+    def _wake_replicas(self, answer: Done | AlreadyDone | NotOurs | None, *, goes_on: bool) -> None:
+        """Notify other replicas after the commit of what they may start now, or sooner than they know (rule
+        24): this very run, which is pending again; its successor; or one that waits for the shared lock.
+        """
+        if not isinstance(answer, Done):
+            return
+        if goes_on or answer.promoted:
+            self.context.herald.say_work()
+        if is_shared(self.claimed.grant.name):
+            self.context.herald.say_released(self.claimed.grant.name)
 
     async def _wake_waiters(self, answer: Done | AlreadyDone | NotOurs | None) -> None:
         """Notify in a statement of its own after the commit, only if a client waits (rule 15)."""

@@ -15,6 +15,24 @@ from lease.statements import Queue
 from lease.waiters import LOOK
 
 from ..store import statements
+from .context import ReplicaContext
+
+
+class Places:
+    """The places of one replica."""
+
+    def __init__(self, context: ReplicaContext) -> None:
+        self._context = context
+        self._locks = {schedule.lock for schedule in context.application.schedules if schedule.lock is not None}
+
+    async def keep(self) -> None:
+        """Queue up where a run is due."""
+        if not self._locks:
+            return
+        client, database, application = self._context.client, self._context.database, self._context.application.name
+        names = await database.read(lambda c: sought(c, application, self._locks, client.holder))
+        if names:
+            await database.write(lambda c: keep_places(c, names, client.holder, client.label))
 
 
 def sought(connection: Connection, application: str, locks: Collection[str], holder: str) -> list[str]:

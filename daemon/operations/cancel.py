@@ -10,6 +10,7 @@ import lease.statements
 from ..errors import DaemonError, NotFound
 from ..states import UNFINISHED, RunState
 from ..store import statements
+from ..store.notices import WORK, Notice, notify
 from ..store.views import missing_run
 from ..text import when
 from .requester import recordable
@@ -49,8 +50,9 @@ def cancel(connection: Connection, run_id: int, *, requested_by: str, why: str |
 
     The mark wins: a marked run ends as cancelled even if its last job succeeds before the replica
     hears of the mark, because whoever was told "it is marked" must never find another end. What its
-    jobs did stands in their own rows, and in the reason. Nobody waits for the replica: it hears
-    within `renew_every`, and stops the job as for a loss. A second cancel writes nothing.
+    jobs did stands in their own rows, and in the reason. Nobody waits for the replica: it hears by a
+    notice, at the latest within `renew_every`, and stops the job as for a loss. A second cancel writes
+    nothing.
 
     Raises `NoSuchRun`, `RunIsOver`, and `NotRecordable` for a name or reason that cannot be kept.
     """
@@ -67,6 +69,7 @@ def cancel(connection: Connection, run_id: int, *, requested_by: str, why: str |
             if act == "end":
                 statements.cancel.end_pending(connection, [run_id])
                 statements.ends.promote(connection, {(row.application, row.schedule)})
+            notify(connection, row.application, WORK if act == "end" else Notice("cancel", run_id))
         case "nothing":
             pass
         case _:

@@ -13,6 +13,7 @@ from ..errors import NotFound, NotRecordable
 from ..scheduling.lease_names import lease_name
 from ..scheduling.plan import waits_for_predecessor
 from ..store import statements
+from ..store.notices import WORK, notify
 from ..text import suggestion
 from .requester import recordable, requester
 
@@ -31,7 +32,7 @@ def trigger(
     params: Mapping[str, Any] | None = None,
 ) -> int:
     """Write a run on request and return its id; it waits for an unfinished run, and is never
-    dropped.
+    dropped. Replicas hear of it with the commit.
 
     Raises `NoSuchSchedule`, and `NotRecordable` for a name, a reason or parameters that cannot be kept.
     """
@@ -74,6 +75,8 @@ def _add(
     )
     if lease.per_run:
         statements.run.name_leases(connection, application, name, lease.base, per_run=True, digest=row.run_digest)
+    if not waits:  # else the end of the run before it tells
+        notify(connection, application, WORK)
     return run_id
 
 

@@ -14,13 +14,18 @@ from lease.database.database import Database
 from ..jobs.processes.identity import ProcessIdentity, end_leftovers, is_alive, pid_namespace
 from ..telemetry.facts import Notify, RunRecovered, RunSubject
 from . import registry
+from .death_watch import DeathWatch
+from .deaths import Neighbour
 from .settle import SettledRun, settle, settle_dead, suspects
 
 
 class Settler:
     """Settles the runs of one application for the replica ``holder``, and reports each of them."""
 
-    def __init__(self, database: Database, application: str, holder: str, label: str, notify: Notify) -> None:
+    def __init__(  # noqa: PLR0917 - who settles what, for whom
+        self, database: Database, application: str, holder: str, label: str, notify: Notify, deaths: DeathWatch
+    ) -> None:
+        self._deaths = deaths
         self._database = database
         self._application = application
         self._holder = holder
@@ -44,6 +49,7 @@ class Settler:
         if namespace is None or not boot_id():
             return []
         found = await self._database.read(lambda c: suspects(c, self._application, boot_id(), namespace))
+        self._deaths.follow_too(Neighbour(suspect.holder, suspect.replica) for suspect in found)
         dead = [suspect for suspect in found if suspect.holder != self._holder and is_alive(suspect.replica) is False]
         gone = [suspect for suspect in dead if await asyncio.to_thread(_work_is_gone, suspect.keepers)]
         if not gone:

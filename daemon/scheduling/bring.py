@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from ..definitions.application import Application
 from ..states import SEEN_WITHIN
 from ..store import statements
+from ..store.notices import DEFINITIONS, notify
 from .generations import (
     TAKEOVER_AFTER,
     Add,
@@ -108,6 +109,7 @@ def take_on_top(connection: Connection, application: Application, *, by: str) ->
     own = order.latest(digest)
     if own is not None and own is order.ruler and order.is_newest(own):
         report = sync(connection, application, retire=True)  # what they changed as they came stays recorded
+        notify(connection, application.name, DEFINITIONS)
     else:
         report = _write(connection, application, own, in_lieu=False)
     return Brought(*look(connection, application, None), report, rules=True)
@@ -149,6 +151,7 @@ def _add(connection: Connection, application: Application, by: str, revision: in
         "run_digests": json.dumps(application.fingerprints),
     }
     statements.generation.add(connection, application.name, values)
+    notify(connection, application.name, DEFINITIONS)
 
 
 def _with_report(connection: Connection, application: Application, brought: Brought) -> Brought:
@@ -157,6 +160,7 @@ def _with_report(connection: Connection, application: Application, brought: Brou
         return brought
     ruler = brought.order.ruler
     retire = ruler is not None and brought.order.is_newest(ruler)
+    notify(connection, application.name, DEFINITIONS)
     return replace(brought, report=sync(connection, application, retire=retire))
 
 
@@ -166,10 +170,12 @@ def _set_revision(
     assert own is not None  # noqa: S101 - it is added first
     if own.revision != revision:
         statements.generation.set_revision(connection, application.name, own.number, revision)
+        notify(connection, application.name, DEFINITIONS)
 
 
 def _write(connection: Connection, application: Application, own: Generation | None, *, in_lieu: bool) -> SyncReport:
     assert own is not None  # noqa: S101 - it is added first
     report = sync(connection, application, retire=not in_lieu)
     statements.generation.let_rule(connection, application.name, own.number, in_lieu=in_lieu, changes=str(report))
+    notify(connection, application.name, DEFINITIONS)
     return report

@@ -5,6 +5,9 @@ from typing import assert_never
 
 from ..definitions.schedule import Schedule
 
+_OWN = "run/"
+"""How the names of leases begin that are no shared locks."""
+
 
 @dataclass(frozen=True, slots=True)
 class LeaseName:
@@ -26,7 +29,7 @@ def lease_name(application: str, schedule: Schedule) -> LeaseName:
     """Return the lease name for a schedule's runs. Under a shared lock, runs never overlap."""
     if schedule.lock is not None:
         return LeaseName(schedule.lock, per_run=False)
-    base = f"run/{application}/{schedule.name}"
+    base = f"{_OWN}{application}/{schedule.name}"
     match schedule.overlap:
         case "allow":
             return LeaseName(base, per_run=True)
@@ -34,3 +37,8 @@ def lease_name(application: str, schedule: Schedule) -> LeaseName:
             return LeaseName(base, per_run=False)
         case _:
             assert_never(schedule.overlap)
+
+
+def is_shared(name: str) -> bool:
+    """Return whether the lease of this name is a shared lock, which runs of any schedule may wait for."""
+    return not name.startswith(_OWN)

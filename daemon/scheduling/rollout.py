@@ -5,6 +5,7 @@ It looks with each sign of life, and moves in a transaction that decides anew (`
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
 
@@ -15,8 +16,9 @@ from lease.database.database import Database
 from ..definitions.application import Application
 from ..states import SEEN_WITHIN
 from ..store import statements
+from ..store.notices import DEFINITIONS, WORK, notify
 from ..telemetry.facts import Note, Notify
-from .adoption import Patience, adopt, strangers
+from .adoption import Adopted, Patience, Strangers, adopt, strangers
 from .bring import Brought, bring, carry_out, look
 from .generations import (
     FOR_GOOD_AFTER,
@@ -34,6 +36,16 @@ from .sync import plan_outgoing, sync
 
 _LOOK_AGAIN = 1.0
 """Seconds after which one that waits for a clock that can be trusted looks again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What a look found."""
+
+    database_time: datetime
+    order: Order
+    others: Others
+    strangers: Strangers
 
 
 class Rollout:
@@ -81,6 +93,7 @@ class Rollout:
                 takeover_after=self._takeover_after,
             )
             statements.replica.mark_ready(connection, self._holder)
+            notify(connection, self._application.name, DEFINITIONS)  # others see that this one has joined
             return brought
 
         while not await self._may_join():
@@ -94,7 +107,7 @@ class Rollout:
             self._notify(Note(f'application "{self._application.name}": {brought.report}'))
         self._tell(brought.order, brought.others)
         if brought.rules:
-            await self._adopt()
+            await self._adopt(await self._database.read(self._strangers))
         return brought
 
     @property
@@ -107,12 +120,17 @@ class Rollout:
         self._count = self._count.out_of_contact()
         self._patience.lose_contact()
 
-    async def look(self) -> None:
-        """Look who lives, and move if it is time to; not by a clock that has just jumped."""
-        if not await self._is_time_trusted():
+    def look(self, connection: Connection) -> Sight:
+        """Return who lives and which definitions there are, for `follow`; in any transaction."""
+        now = statements.schedule.database_time(connection)
+        return Sight(now, *look(connection, self._application, self._holder), self._strangers(connection))
+
+    async def follow(self, sight: Sight) -> None:
+        """Move if it is time to; not by a clock that has just jumped."""
+        if self._trusts is not None and not self._trusts(sight.database_time):
             self.lose_contact()
             return
-        order, others = await self._database.read(lambda c: look(c, self._application, self._holder))
+        order, others = sight.order, sight.others
         is_ready = is_newer_ready(order, self._digest, others)
         self._count = self._count.after(self._clock(), is_ready=is_ready, long_enough=self._takeover_after)
         if self._next(order, others) is not None:
@@ -122,7 +140,7 @@ class Rollout:
         self._tell(order, others)
         own = order.latest(self._digest)
         if own is not None and own.rules:
-            await self._adopt()
+            await self._adopt(sight.strangers)
 
     def standing(self) -> str | None:
         """Return how these definitions stand, and what comes next and when; None if they are current, or
@@ -143,14 +161,22 @@ class Rollout:
         changes = await self._database.read(lambda c: sync(c, self._application, dry_run=True))
         return not (changes.added or changes.changed or changes.revived or changes.retired)
 
-    async def _adopt(self) -> None:
+    def _strangers(self, connection: Connection) -> Strangers:
+        return strangers(connection, self._application, self._holder, SEEN_WITHIN)
+
+    async def _adopt(self, found: Strangers) -> None:
         """Let runs whose definition nobody has any more go by these."""
         name, holder = self._application.name, self._holder
-        found = await self._database.read(lambda c: strangers(c, self._application, holder, SEEN_WITHIN))
         given_up = self._patience.given_up(found, self._clock())
         if not given_up:
             return
-        adopted = await self._database.write(lambda c: adopt(c, self._application, holder, SEEN_WITHIN, given_up))
+
+        def transaction(connection: Connection) -> Adopted:
+            adopted = adopt(connection, self._application, holder, SEEN_WITHIN, given_up)
+            notify(connection, name, WORK)
+            return adopted
+
+        adopted = await self._database.write(transaction)
         if adopted.adopted or adopted.cancelled:
             self._notify(Note(f'application "{name}": {adopted}'))
 

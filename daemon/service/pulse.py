@@ -1,9 +1,14 @@
-"""The pulse of a replica: beside its runs, it saves what they report and print, and shows that it is alive."""
+"""The pulse of a replica: beside its runs, it saves what they report and print, and shows that it is alive.
+
+A sign of life is one transaction, which also looks what there is to do, and who lives: a replica that
+hears costs nothing else while it is idle (rule 24).
+"""
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from time import monotonic
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
 
@@ -17,12 +22,19 @@ from ..recovery import registry
 from ..recovery.deaths import Neighbour, neighbours, proven_dead
 from ..scheduling.rollout import Rollout
 from ..states import LiveReplicaState
+from ..store.notices import ALIVE, notify
 from ..telemetry.facts import Note
 from ..telemetry.sentences import blocked
+from .loop.agenda import Agenda
+from .waking.rest import Rest
+
+T = TypeVar("T")
 
 _SAVE_EVERY = 1.0
 TOUCH_EVERY = 5.0
 """Seconds between two signs of life."""
+TOUCH_WHEN_HEARING = 10.0
+"""The same of a replica that hears what happens meanwhile."""
 _MOST_OUTPUT = 512 * 1024
 """The characters of output that one transaction saves; that of the jobs beyond it comes with the next."""
 
@@ -39,11 +51,23 @@ class JobsAtWork(Protocol):
         ...
 
 
+class Loop(Protocol):
+    """The loop of the replica, for which a sign of life looks too."""
+
+    def look(self) -> Callable[[Connection], Agenda]:
+        """Return the query for what there is to do."""
+        ...
+
+    def looked(self, agenda: Agenda) -> None:
+        """Take that in."""
+        ...
+
+
 class Pulse:
     """The pulse, which runs until it is cancelled.
 
-    ``draining`` returns whether the replica is draining; ``rollout`` looks which definitions rule. What
-    blocks the async jobs is shown too (rule 25).
+    ``draining`` returns whether the replica is draining; ``rollout`` looks which definitions rule;
+    ``loop`` is told what there is to do. What blocks the async jobs is shown too (rule 25).
     """
 
     def __init__(
@@ -53,6 +77,9 @@ class Pulse:
         jobs: JobsAtWork,
         draining: Callable[[], bool],
         rollout: Rollout,
+        *,
+        rest: Rest,
+        loop: Loop,
     ) -> None:
         self._context = context
         self._entry = entry
@@ -61,16 +88,20 @@ class Pulse:
         self._without_output = False
         self._draining = draining
         self._rollout = rollout
-        self._touch_every = min(TOUCH_EVERY, rollout.look_every)
+        self._hearing, self._deaths = rest.hearing, rest.deaths
+        self._loop = loop
+        self._woken = asyncio.Event()
         self._touched = monotonic()
         self._shown: tuple[LiveReplicaState, str | None] = ("running", None)
 
     async def beat(self) -> None:
-        """Save progress and output every second; every five seconds (more often if `takeover_after` is short),
-        or when its state changes, touch the replica's entry, and look which definitions rule.
+        """Save progress and output every second; every five or ten seconds (more often if `takeover_after` is
+        short), or when its state changes, touch the replica's entry, and look.
         """
         while True:
-            await asyncio.sleep(_SAVE_EVERY)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_SAVE_EVERY):
+                    await self._woken.wait()
             for part in (self._show_life, self._save, self._record_losses):  # one that fails keeps no other off
                 try:
                     await part()
@@ -79,30 +110,53 @@ class Pulse:
                 except Exception as error:  # noqa: BLE001 - without a pulse, others would take this replica for dead
                     self._context.notify(Note(f"internal error in leased; runs continue: {error!r}", is_warning=True))
 
+    def wake(self) -> None:
+        """Show that it is alive, and look, now."""
+        self._woken.set()
+
     async def _show_life(self) -> None:
-        if self._state() != self._shown or monotonic() - self._touched > self._touch_every:
+        every = min(TOUCH_WHEN_HEARING if self._hearing.works else TOUCH_EVERY, self._rollout.look_every)
+        if not self._woken.is_set() and self._state() == self._shown and monotonic() - self._touched <= every:
+            return
+        self._woken.clear()
+        if self._draining():
             await self.touch()
-            if not self._draining():
-                await self._rollout.look()
+            return
+        look = self._loop.look()
+        sight, agenda = await self._touch(lambda c: (self._rollout.look(c), look(c)))
+        self._context.herald.has_audience = bool(sight.others.living)
+        self._loop.looked(agenda)
+        await self._rollout.follow(sight)
 
     async def touch(self) -> None:
         """Record that this replica is alive: then one that loses a lease has not died (rule 16).
 
         Record of others on this machine that they are dead, once their processes are gone.
         """
-        entry, shown = self._entry, self._state()
+        await self._touch(lambda _: None)
 
-        def transaction(connection: Connection) -> list[Neighbour]:
+    async def _touch(self, look: Callable[[Connection], T]) -> T:
+        """Record it, and return what ``look`` finds in the same transaction."""
+        entry, shown = self._entry, self._state()
+        sent, is_proof = monotonic(), self._hearing.needs_proof
+
+        def transaction(connection: Connection) -> tuple[list[Neighbour], T]:
             if not registry.touch(connection, entry.holder, *shown):  # deleted after a long absence
                 registry.register(connection, entry)
                 registry.mark_ready(connection, entry.holder)
                 registry.touch(connection, entry.holder, *shown)
-            return neighbours(connection)
+            if is_proof:
+                notify(connection, entry.application, ALIVE)
+            return neighbours(connection), look(connection)
 
-        found = await self._context.database.write(transaction)
+        found, seen = await self._context.database.write(transaction)
         self._touched, self._shown = monotonic(), shown
+        self._deaths.follow(found)
+        if is_proof:
+            self._hearing.expect(sent)
         if dead := proven_dead(found):
             await self._context.database.write(lambda connection: registry.mark_dead(connection, dead))
+        return seen
 
     def _state(self) -> tuple[LiveReplicaState, str | None]:
         named = self._context.tasks.blocked()

@@ -5,19 +5,18 @@ them apart. A tick with nothing to do costs one query.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
-from typing import TypeVar
 
-from lease.errors import StoreUnavailable
+from sqlalchemy import Connection
 
 from ..execution.cancel_watch import CancelWatch
 from ..execution.context import ReplicaContext
 from ..execution.next_step import LONGEST_WAIT
-from ..execution.places import keep_places, sought
+from ..execution.places import Places
 from ..jobs.room.set_aside import SetAside
-from ..jobs.room.shortage import shortage
+from ..recovery.death_watch import DeathWatch
 from ..recovery.registry import ReplicaEntry
 from ..recovery.settler import Settler
 from ..scheduling.planner import Planner
@@ -26,14 +25,15 @@ from ..scheduling.wall_clock import WallClock
 from ..store import statements
 from ..telemetry.facts import Note
 from .loop.agenda import Agenda, read_agenda
-from .loop.alarm import Alarm
 from .loop.claimer import Claimer
 from .loop.contact import DatabaseContact
 from .loop.runs_at_work import RunsAtWork
 from .pulse import Pulse
 from .settings import STOP_MARGIN, Settings
-
-T = TypeVar("T")
+from .waking.hearing import Deaf, Hearing
+from .waking.length import RoomLeft
+from .waking.rest import Rest
+from .waking.wakes import Wakes
 
 _STOP_LIMIT = STOP_MARGIN - 2.0
 """Seconds beyond kill_time that stopped runs may take to be handed back; the rest is for closing."""
@@ -43,7 +43,12 @@ class Replica:
     """Claims and executes the runs of one application."""
 
     def __init__(
-        self, context: ReplicaContext, settings: Settings, entry: ReplicaEntry, wall_clock: WallClock | None = None
+        self,
+        context: ReplicaContext,
+        settings: Settings,
+        entry: ReplicaEntry,
+        wall_clock: WallClock | None = None,
+        hearing: Hearing | None = None,
     ) -> None:
         application, database, client = context.application, context.database, context.client
         self.running = False
@@ -53,26 +58,26 @@ class Replica:
         self._settings = settings
         self._schedules = {schedule.name: schedule for schedule in application.schedules}
         self.set_aside = SetAside(application.run_digests)
-        self._locks = {schedule.lock for schedule in application.schedules if schedule.lock is not None}
-        self._alarm = Alarm()
+        self._places = Places(context)
+        self.hearing = hearing or Deaf()
+        self._deaths = DeathWatch(client.holder, client.timing)
+        self.rest = Rest(self.hearing, self._deaths, settings.poll, client.timing)
+        self.age = self.rest.age
         self._at_once = False
         self._refills = False
         self._drained_at: float | None = None
-        self.runs = RunsAtWork(context, self._schedules, settings.concurrency, self.set_aside, self._alarm.ring)
+        self.runs = RunsAtWork(
+            context, self._schedules, settings.concurrency, self.set_aside, self.rest.wake_for_places
+        )
         self._claimer = Claimer(context, self.runs, lambda: not self.draining)
         self.planner = Planner(database, application.name, self._schedules, context.notify, wall_clock)
-        self._settler = Settler(database, application.name, client.holder, client.label, context.notify)
+        self._settler = Settler(database, application.name, client.holder, client.label, context.notify, self._deaths)
+        trusts, within = None if wall_clock is None else self.planner.trusts, settings.takeover_after
         self.rollout = Rollout(
-            database,
-            application,
-            client.holder,
-            client.label,
-            context.notify,
-            takeover_after=settings.takeover_after,
-            trusts=None if wall_clock is None else self.planner.trusts,
+            database, application, client.holder, client.label, context.notify, takeover_after=within, trusts=trusts
         )
-        self._pulse = Pulse(context, entry, self.runs, lambda: self.draining, self.rollout)
-        self._cancels = CancelWatch(context, lambda: [run.run_id for run in self.runs.claimed], self.runs.cancel)
+        self._pulse = Pulse(context, entry, self.runs, lambda: self.draining, self.rollout, rest=self.rest, loop=self)
+        self._cancels = CancelWatch(context, self.runs.ids, self.runs.cancel)
 
     def drain(self) -> None:
         """Claim no more runs, and let running jobs finish (rule 19); `grace` counts from here."""
@@ -81,7 +86,7 @@ class Replica:
             # However long the tick takes that is under way: the database may be silent.
             asyncio.get_running_loop().call_later(self._settings.grace, self.runs.stop)
         self.draining = True
-        self._alarm.ring()
+        self.rest.wake()
 
     def stop_at_once(self) -> None:
         """Stop the jobs at once and hand their runs back."""
@@ -89,15 +94,12 @@ class Replica:
         self.drain()
         self.runs.stop()
 
-    def age(self) -> float:
-        """Return the seconds since the loop was last seen at work or at rest. For any thread."""
-        return self._alarm.age()
-
     # The loop
 
     async def run(self, *, until_idle: bool = False) -> None:
         """Work until `drain`, or ``until_idle``; then stop what is left (rule 19)."""
         self.running = True
+        self.hearing.begin(Wakes(self.rest, self._pulse.wake, self._cancels.wake, self._room, self.runs.ids))
         beside = [asyncio.create_task(self._pulse.beat()), asyncio.create_task(self._cancels.watch())]
         try:
             while not self.draining and self.runs.failure is None:
@@ -128,20 +130,8 @@ class Replica:
 
     async def tick(self) -> Agenda | None:
         """Do what can be done now and return what is left; None while the database is away."""
-        return await self._in_contact(self._work_off)
-
-    async def _in_contact(self, work: Callable[[], Awaitable[T]]) -> T | None:
-        """Return what ``work`` does; None while the database is away."""
-        self._alarm.begin_work()
-        try:
-            done = await work()
-        except (StoreUnavailable, OSError, MemoryError, RuntimeError) as error:
-            if not isinstance(error, StoreUnavailable) and shortage(error) is None:
-                raise
-            self.contact.lost(str(error))  # of no use for now, also where only a thread was missing to use it
-            return None
-        self.contact.kept()
-        return done
+        self.rest.begin_look()
+        return await self.contact.during(self._work_off)
 
     async def _work_off(self) -> Agenda:
         agenda = await self._look()
@@ -160,16 +150,13 @@ class Replica:
             await self._wait_for_runs(self._settings.grace - waited)
         await self._stop_runs()
         if self.runs.lost or self.runs.refused:
-            lost, refused = self.runs.lost, self.runs.refused
-            counts = f"runs lost with their leases: {lost}; writes refused because the grant had ended: {refused}"
-            self._context.notify(Note(counts))
+            lost = f"runs lost with their leases: {self.runs.lost}"
+            self._context.notify(Note(f"{lost}; writes refused because the grant had ended: {self.runs.refused}"))
 
     # The steps of a tick; each returns the agenda after it
 
     async def _look(self) -> Agenda:
-        application, holder = self._context.application.name, self._context.client.holder
-        claimable = self.runs.claimable()
-        return await self._context.database.read(lambda c: read_agenda(c, application, claimable, holder))
+        return await self._context.database.read(self.look())
 
     async def _settle(self, agenda: Agenda) -> Agenda:
         """End the attempts that other replicas left behind (rule 18)."""
@@ -179,6 +166,8 @@ class Replica:
         if agenda.stranded:
             await self._pulse.touch()  # so that others see that it lost its lease and did not die (rule 16)
             settled += await self._settler.settle_stale()
+        if settled:
+            self._context.herald.say_work()
         return await self._look() if settled else agenda
 
     async def _plan(self, agenda: Agenda) -> Agenda:
@@ -205,35 +194,44 @@ class Replica:
 
     async def _keep_places(self, agenda: Agenda) -> None:
         """Queue up for shared locks that other programs hold or wait for, if there is room to run what then may start."""
-        if not self._locks or not agenda.pending or self.draining or self.runs.free_places <= 0:
-            return
-        client, database, application = self._context.client, self._context.database, self._context.application.name
-        names = await database.read(lambda c: sought(c, application, self._locks, client.holder))
-        if names:
-            await database.write(lambda c: keep_places(c, names, client.holder, client.label))
+        if agenda.pending and self._room().is_left:
+            await self._places.keep()
+
+    # The rest between two ticks
 
     async def _rest(self, agenda: Agenda | None) -> None:
-        """Sleep until something is due, at most for one poll, or until a run has ended."""
-        again = self._context.client.timing.retry_wait
+        """Rest until something is due, or until woken."""
         if agenda is None:
-            await self._alarm.sleep(again)
-            return
-        if agenda.due and self.planner.has_more:
-            return
-        moments = [*agenda.moments(has_room=self.runs.free_places > 0), self.runs.until_claimable()]
-        # Anything still overdue is being handled, or locked, by another replica.
-        waits = (until if until > 0 else again for until in moments if until is not None)
-        until = monotonic() + min([self._settings.poll, *waits])
-        await self._alarm.sleep(until - monotonic())
-        while self._refills and monotonic() < until and not self.draining and self.runs.failure is None:
-            self._refills = await self._in_contact(self._claimer.fill) or False
+            await self.rest.rest(self._context.client.timing.retry_wait)
+        elif not (agenda.due and self.planner.has_more):
+            await self.rest.after(agenda, self._room())
+            await self._refill()
+
+    async def _refill(self) -> None:
+        """Claim with the ends of others as long as there is more, and nothing else to look after (rule 15)."""
+        while self._refills and self.rest.is_for_places and not self.draining and self.runs.failure is None:
+            self.rest.begin_claim()
+            self._refills = await self.contact.during(self._claimer.fill) or False
             if self._refills:  # else there is an agenda to be read
-                await self._alarm.sleep(until - monotonic())
+                await self.rest.go_on()
+
+    def look(self) -> Callable[[Connection], Agenda]:
+        """Return the query for what there is to do."""
+        name, holder, known = self._context.application.name, self._context.client.holder, self.runs.claimable()
+        return lambda connection: read_agenda(connection, name, known, holder)
+
+    def looked(self, agenda: Agenda) -> None:
+        """Take in what there is to do, which a sign of life has read meanwhile."""
+        self.rest.take_in(agenda, self._room())
+
+    def _room(self) -> RoomLeft:
+        return RoomLeft(not self.draining and self.runs.free_places > 0, self.runs.until_claimable())
 
     # Stopping the runs
 
     async def _stop_runs(self) -> None:
         self.runs.stop()
+        self._deaths.close()
         await self._wait_for_runs(self._context.client.timing.kill_time + _STOP_LIMIT)
         await self.runs.fail_if_any()
 
@@ -241,7 +239,7 @@ class Replica:
         """Wait up to ``seconds`` until no run is at work; less if `stop_at_once` was called."""
         deadline = monotonic() + seconds
         while self.runs and (left := deadline - monotonic()) > 0 and self.runs.failure is None:
-            self._alarm.begin_work()
-            await self._alarm.sleep(min(left, self._settings.poll))
+            self.rest.begin_look()
+            await self.rest.rest(min(left, self._settings.poll))
             if self._at_once:
                 deadline = min(deadline, monotonic() + self._context.client.timing.kill_time + _STOP_LIMIT)

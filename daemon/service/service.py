@@ -34,6 +34,8 @@ from .readiness import Readiness
 from .registration import entry_of, expected_wall_clock, registered
 from .replica import Replica
 from .settings import Settings
+from .waking.hearing import Hearing
+from .waking.opening import hearing_of
 from .web_service import served
 
 
@@ -118,8 +120,8 @@ class Service:
 
     async def _serve(self, now: Sequence[str], *, until_idle: bool, web: WebAddress | None) -> int:
         started = monotonic()
-        async with self._opened() as context:
-            replica, requests = await self._replica(context)
+        async with self._opened() as context, hearing_of(context) as hearing:
+            replica, requests = await self._replica(context, hearing)
             reload = Reload(self._outside, requests, context.notify, until_idle=until_idle)
             with requests.handled(), reload.handled():
                 async with (
@@ -134,16 +136,14 @@ class Service:
         self._facts.notify(ReplicaEnded(context.client.label, monotonic() - started, replica.runs.tally))
         if requests.starts_anew:
             self._outside.to_start_anew = context.client.holder
-        if requests.signal is not None:
-            return SIGNAL_BASE + requests.signal
-        return FAILED if until_idle and failed else 0
+        return (FAILED if until_idle and failed else 0) if requests.signal is None else SIGNAL_BASE + requests.signal
 
     @asynccontextmanager
     async def _opened(self) -> AsyncIterator[ReplicaContext]:
         """Open the database and start the heartbeat."""
         url, timing = self._settings.database, self._settings.timing
-        timeout = timing.attempt_timeout * _PATIENCE
-        database = open_database(url, timeout=timeout, connections=_CONNECTIONS, application="leased daemon")
+        patience = timing.attempt_timeout * _PATIENCE
+        database = open_database(url, timeout=patience, connections=_CONNECTIONS, application="leased daemon")
         notify, trust = self._facts.notify, TrustPages(self._settings.concurrency)
         templates = Templates(self._application)
         try:
@@ -155,9 +155,9 @@ class Service:
             self._tasks.stop()
             await database.close()
 
-    async def _replica(self, context: ReplicaContext) -> tuple[Replica, StopRequests]:
-        wall_clock = await expected_wall_clock(context.database)
-        replica = Replica(context, self._settings, entry_of(context), wall_clock)
+    async def _replica(self, context: ReplicaContext, hearing: Hearing) -> tuple[Replica, StopRequests]:
+        clock = await expected_wall_clock(context.database)
+        replica = Replica(context, self._settings, entry_of(context), clock, hearing)
 
         def begun() -> None:
             self._limit_stopping()

@@ -131,7 +131,7 @@ class Settings(BaseModel):
     grace: Seconds = 20.0
     """How long jobs may go on after the replica gets SIGTERM."""
     poll: Annotated[Seconds, AfterValidator(_longer_than_nothing)] = 1.0
-    """How often to look for what is due, at the least."""
+    """The longest time between two looks for what is due where nothing can be heard of it."""
     takeover_after: Annotated[Seconds, AfterValidator(_longer_than_nothing)] = TAKEOVER_AFTER
     """How long no replica of newer definitions must have been ready before older ones stand in."""
     revision: Annotated[Revision | None, Flag(value="N"), Field(title="a whole number of 0 or more")] = None

@@ -96,8 +96,8 @@ NEIGHBOURS = (
         (
             Edit(
                 "daemon/service/replica.py",
-                "        if agenda.due and self.planner.has_more:\n            return\n",
-                "",
+                "        elif not (agenda.due and self.planner.has_more):\n",
+                "        else:\n",
             ),
         ),
         on_either("tests/daemon/scheduling/test_catching_up.py::test_a_replica_that_has_more_to_plan_does_not_rest"),

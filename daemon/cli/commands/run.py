@@ -1,6 +1,7 @@
 """`leased run`: a replica, or several under a supervisor."""
 
 import asyncio
+import gc
 import os
 import socket
 from collections.abc import Callable, Sequence
@@ -130,6 +131,7 @@ def _one(
         serve, application, settings, now=now, until_idle=idle, web=web, take_over=take_over, outside=outside
     )
     if not idle:
+        _keep_what_is_loaded()
         log = log_fact_or_output if settings.job_output == "log" else log_fact
         status = _reported(Notifier(log), work, _LOG_PATIENCE, outside)
         return status if outside.to_start_anew is None else _start_anew(line, outside, outside.to_start_anew)
@@ -138,6 +140,14 @@ def _one(
         status = _reported(Notifier(view), work, None, outside)
     _summarize(settings, view)
     return status
+
+
+def _keep_what_is_loaded() -> None:
+    """Take what is loaded by now, which stays, out of garbage collection: to go through all of it again takes
+    a tenth of a second and more, in which no thread of this process does anything.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _start_anew(line: CommandLine, outside: Outside, holder: str) -> int:

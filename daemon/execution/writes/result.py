@@ -3,7 +3,7 @@
 Rule 10.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection
@@ -31,6 +31,8 @@ class Done:
     """The clients that wait for the lease: notify after the commit (rule 15)."""
     cancelled: str | None = None
     """The reason, if the run was marked: it has ended as cancelled instead (rule 23)."""
+    promoted: bool = field(default=False, compare=False)
+    """The run behind it may start: notify after the commit (rule 24)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The ends of runs: of lease, run and last attempt together, and the successor becomes due (rules 14 and 15)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from sqlalchemy import Connection
@@ -68,11 +68,12 @@ def end_runs(connection: Connection, ends: Sequence[EndRun], *, patience: float 
     free = [end for end in ends if end.schedule in schedules]
     granted = lease.statements.lock(connection, [end.grant for end in free], lock_wait=patience)
     proven = _proven(connection, [end for end in free if end.grant in granted], waits=waits)
-    done = _write(connection, proven)
+    written = _write(connection, proven)
     abandoned = {key for key, number in schedules.items() if number}
     if done_well := abandoned.intersection(end.schedule for end in proven if end.state == "succeeded"):
         statements.ends.reset_abandoned_of(connection, done_well)
-    statements.ends.promote(connection, {end.schedule for end in proven})
+    promoted = statements.ends.promote(connection, {end.schedule for end in proven})
+    done = {end.grant: replace(written[end.grant], promoted=end.schedule in promoted) for end in proven}
     return [
         done.get(end.grant)
         or (_unwritten(connection, end, locked=end.grant in granted) if end.schedule in schedules else PassedOver())

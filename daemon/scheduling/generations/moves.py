@@ -14,7 +14,7 @@ TAKEOVER_AFTER = 60.0
 """Seconds without a ready replica of a newer generation after which an older one stands in for it."""
 FOR_GOOD_AFTER = 900.0
 """Seconds after which it is put on top."""
-_LONGEST_STEP = 15.0
+_LONGEST_STEP = 20.0
 """Seconds between two looks beyond which the time does not count: there was no contact."""
 
 

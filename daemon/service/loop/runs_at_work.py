@@ -100,6 +100,10 @@ class RunsAtWork:
         """The runs at work, as they were claimed."""
         return [execution.claimed for execution in self._executions.values()]
 
+    def ids(self) -> list[int]:
+        """Return the ids of the runs at work."""
+        return [run.run_id for run in self.claimed]
+
     def start(self, claimed: ClaimedRun, lease: Lease) -> None:
         """Execute a run; after `stop`, only hand it back."""
         schedule = self._schedules[claimed.schedule]

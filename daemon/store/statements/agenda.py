@@ -58,6 +58,12 @@ def waiting_for(connection: Connection, application: str, locks: Collection[str]
     return list(connection.scalars(query.distinct()))
 
 
+def applications_waiting(connection: Connection, locks: Collection[str]) -> list[str]:
+    """Return the applications of which a run waits for one of these shared locks."""
+    query = select(run.c.application).where(pending(), run.c.available_at.is_not(None), among(run.c.lease_name, locks))
+    return list(connection.scalars(query.distinct()))
+
+
 _application: Any = bindparam("application", type_=Text())
 _holder: Any = bindparam("of_holder", type_=Text())
 _names: Any = bindparam("names", type_=STRINGS)

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select, update
 
 from daemon.jobs.processes.identity import ProcessIdentity
 from daemon.recovery import deaths, registry, settler
+from daemon.recovery.death_watch import DeathWatch
 from daemon.recovery.deaths import neighbours, proven_dead
 from daemon.recovery.settler import Settler
 from daemon.store.tables import job_run
@@ -18,6 +19,7 @@ from daemon.store.tables import run as runs
 from daemon.telemetry.facts import Fact, JobStarted, RunRecovered
 from daemon.testing import ManualReplica, ManualStore
 from lease.model import Grant
+from lease.timing import LeaseTiming
 from tests.support.manual import (
     ONE_O_CLOCK,
     CountingStore,
@@ -40,12 +42,15 @@ GONE: Mapping[str, Any] = {"start_time": 1}
 """Our process id with another start time: that process is dead for sure, and another has its id."""
 
 
+TIMING = LeaseTiming("15s")
+
+
 class Cleaner:
     """A settler of its own on the store of a test, and what it reports."""
 
     def __init__(self, store: ManualStore) -> None:
         self.facts: list[Fact] = []
-        self.settler = Settler(store, "shop", "me", "web1:4711", self.facts.append)
+        self.settler = Settler(store, "shop", "me", "web1:4711", self.facts.append, DeathWatch("me", TIMING))
 
     def recovered(self) -> list[tuple[str, int, str, bool]]:
         return [
@@ -131,7 +136,7 @@ async def test_a_replica_never_takes_itself_for_dead() -> None:
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()):
         grant = await a_run_of(store, **GONE)
         facts: list[Fact] = []
-        own = Settler(store, "shop", grant.holder, "web1:4711", facts.append)
+        own = Settler(store, "shop", grant.holder, "web1:4711", facts.append, DeathWatch(grant.holder, TIMING))
         assert await own.settle_proven_dead() == []
         assert await states(store) == {"run 1": "running", "gone": "running"}
 

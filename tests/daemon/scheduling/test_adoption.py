@@ -42,7 +42,7 @@ async def test_a_run_whose_definition_nobody_has_any_more_goes_by_the_current_on
 
 
 async def test_no_run_is_adopted_because_nobody_was_seen_in_an_outage(world: World) -> None:
-    """Nor because the database's clock was set: another replica has 15 s to give a sign of life."""
+    """Nor because the database's clock was set: another replica has 20 s to give a sign of life."""
     old = await world.start(OLD, "a1")
     run_id, retired = world.trigger("changes"), world.trigger("goes")
     new = await world.start(NEW, "b1")
@@ -77,7 +77,7 @@ async def test_the_runs_of_one_that_is_not_seen_any_more_are_adopted(world: Worl
     run_id = world.trigger("changes")
     new = await world.start(NEW, "b1")
     world.kill(old)
-    for _ in range(3):
+    for _ in range(4):
         await new.sign_of_life()
     assert world.store.run(run_id).adopted_from is None
     await new.sign_of_life()

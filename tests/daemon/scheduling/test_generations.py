@@ -47,7 +47,7 @@ def test_one_put_on_top_again_counts_by_its_latest_place() -> None:
 
 
 def test_time_without_contact_counts_neither_as_absence_nor_as_readiness() -> None:
-    for broken, at in ((Count(30.0, 50.0, 100.0), 116.0), (Count(30.0, 50.0, 100.0).out_of_contact(), 105.0)):
+    for broken, at in ((Count(30.0, 50.0, 100.0), 121.0), (Count(30.0, 50.0, 100.0).out_of_contact(), 105.0)):
         assert broken.after(at, is_ready=False, long_enough=T) == Count(30.0, 0.0, at)
         assert broken.after(at, is_ready=True, long_enough=T) == Count(30.0, 0.0, at), "it begins anew to be ready"
 

@@ -82,7 +82,7 @@ class Side:
         self._now += seconds
         self._world.store.do(registry.touch, self.holder)
         self._world.store.shift(replicas, replicas.c.holder == self.holder, ready_at=-self._now)
-        await self.rollout.look()
+        await self.rollout.follow(await self._world.database.read(self.rollout.look))
 
 
 class World:

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -13,9 +13,13 @@ from sqlalchemy import Connection, Row, delete, select
 from daemon.jobs.output.transcript import Transcript
 from daemon.jobs.reports import Progress
 from daemon.recovery import registry
-from daemon.scheduling.rollout import Rollout
+from daemon.recovery.death_watch import DeathWatch
+from daemon.scheduling.rollout import Rollout, Sight
 from daemon.service import pulse
+from daemon.service.loop.agenda import Agenda, read_agenda
 from daemon.service.pulse import Pulse
+from daemon.service.waking.hearing import Deaf
+from daemon.service.waking.rest import Rest
 from daemon.store.tables import replica as replicas
 from daemon.telemetry.facts import JobPrinted, JobProgressed
 from daemon.testing import ManualReplica, ManualStore
@@ -33,12 +37,24 @@ class LooksOnly(Rollout):
     def __init__(self) -> None:
         self.looks = self.losses = 0
         self._takeover_after = 60.0
+        self._application, self._holder = a_shop().application(), "h1"
 
-    async def look(self) -> None:
+    async def follow(self, sight: Sight) -> None:
         self.looks += 1
 
     def lose_contact(self) -> None:
         self.losses += 1
+
+
+class Looking:
+    """A loop that looks at nothing."""
+
+    def look(self) -> Callable[[Connection], Agenda]:
+        """Return the query for what there is to do."""
+        return lambda c: read_agenda(c, "shop", {})
+
+    def looked(self, agenda: Agenda) -> None:
+        """Take that in."""
 
 
 class Beating:
@@ -51,7 +67,9 @@ class Beating:
         entry = registry.own_entry(replica.context.client.holder, "shop")
         self.rollout = LooksOnly()
         self.printed: dict[int, Transcript] = {}
-        self.pulse = Pulse(replica.context, entry, self, lambda: self.draining, self.rollout)
+        client = replica.context.client
+        rest = Rest(Deaf(), DeathWatch(client.holder, client.timing), 1e6, client.timing)
+        self.pulse = Pulse(replica.context, entry, self, lambda: self.draining, self.rollout, rest=rest, loop=Looking())
 
     def transcripts(self) -> Mapping[int, Transcript]:
         return self.printed

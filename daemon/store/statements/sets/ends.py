@@ -87,14 +87,15 @@ def reset_abandoned_of(connection: Connection, schedules: Collection[Key]) -> No
     _RESET_ABANDONED_OF(connection, {"schedules": as_rows(sorted(schedules))})
 
 
-def promote(connection: Connection, schedules: Collection[Key]) -> None:
-    """Make the first run of each schedule that waits for its predecessor due, if no other is unfinished (rule 14).
+def promote(connection: Connection, schedules: Collection[Key]) -> set[Key]:
+    """Make the first run of each schedule that waits for its predecessor due, if no other is unfinished (rule 14);
+    return the schedules that have one.
 
     The schedules must be locked, by an earlier statement: this one must see what those did who had them
     locked before.
     """
-    if schedules:
-        _PROMOTE(connection, {"schedules": as_rows(sorted(schedules))})
+    rows = _PROMOTE(connection, {"schedules": as_rows(sorted(schedules))}) if schedules else ()
+    return {(application, name) for application, name in rows}
 
 
 def _proofs(rows: Iterable[tuple[int, Grant]]) -> str:
@@ -182,7 +183,12 @@ def _promoting() -> Statement:
         other.c.available_at.is_not(None),
     )
     firsts = select(first).select_from(_schedules).where(~ahead).scalar_subquery()
-    return Statement(update(run).where(chosen(run.c.id, firsts)).values(available_at=now()).returning(run.c.id))
+    return Statement(
+        update(run)
+        .where(chosen(run.c.id, firsts))
+        .values(available_at=now())
+        .returning(run.c.application, run.c.schedule)
+    )
 
 
 _LOCK_SCHEDULES = _locking_schedules(waits=False)

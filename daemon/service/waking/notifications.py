@@ -1,0 +1,84 @@
+"""The hearing of a replica on PostgreSQL: one connection, for the notices of its application and for the
+turns in the queues of shared locks.
+"""
+
+from lease.database.address import describe
+from lease.database.connections import Route
+from lease.database.driver_errors import one_line
+from lease.database.listening.listener import Listener
+from lease.statements import CHANNEL
+from lease.waiters import parse_release, seconds_until_turn
+
+from ...store.notices import channel_of, parse_notice
+from ...telemetry.facts import Note, Notify
+from .hearing import Echo, Hearer
+
+
+class Notifications(Listener):
+    """What a replica of ``application`` hears as ``holder``."""
+
+    def __init__(self, route: Route, application: str, holder: str, notify: Notify) -> None:
+        super().__init__(route, [channel_of(application), CHANNEL])
+        self._holder = holder
+        self._notify = notify
+        self._hearer: Hearer | None = None
+        self._echo = Echo()
+        self._has_worked = False
+
+    @property
+    def works(self) -> bool:
+        return self.is_working
+
+    @property
+    def needs_proof(self) -> bool:
+        return self._echo.is_needed
+
+    def begin(self, hearer: Hearer) -> None:
+        self._hearer = hearer
+        self._ensure()
+
+    def expect(self, since: float) -> None:
+        self._echo.expect(since, self._unheard)
+
+    async def close(self) -> None:
+        self._echo.forget()
+        await super().close()
+
+    def _unheard(self) -> None:
+        self._echo.forget()
+        self._say("its signs of life do not arrive, as behind a pooler in transaction mode")
+        self.begin_anew()
+        self._lost()
+
+    def _is_needed(self) -> bool:
+        return True
+
+    def _hear(self, channel: str, payload: str) -> None:
+        if self._hearer is None:
+            return
+        if channel == CHANNEL:
+            _, turns = parse_release(payload)
+            wait = seconds_until_turn(self._holder, turns)
+            if wait is not None:
+                self._hearer.has_turn(wait)
+            return
+        self._echo.heard()
+        notice = parse_notice(payload)
+        if notice is not None:
+            self._hearer.hear(notice)
+
+    def _begun(self) -> None:
+        self._echo.heard()
+        self._has_worked = True
+        if self._hearer is not None:
+            self._hearer.look_again()
+
+    def _lost(self) -> None:
+        self._echo.forget()
+        if self._has_worked and self._hearer is not None:  # once, and then as often as `poll` says
+            self._has_worked = False
+            self._hearer.look_again()
+
+    def _report(self, cause: str) -> None:
+        where, why = describe(self._route.url), one_line(cause, self._route.url)
+        self._notify(Note(f"cannot listen in {where}, so that this replica looks by itself, each `poll`: {why}"))

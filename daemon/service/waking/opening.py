@@ -1,0 +1,35 @@
+"""The opening of a replica's hearing, by the kind of its database."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from sqlalchemy import URL
+
+from lease.database.backend import backend_of
+from lease.database.connections import route_to
+
+from ...execution.context import ReplicaContext
+from .commits import Commits
+from .hearing import Deaf, Hearing
+
+
+@asynccontextmanager
+async def hearing_of(context: ReplicaContext) -> AsyncIterator[Hearing]:
+    """Let a replica hear during the block; at its end, what it has to say itself is sent."""
+    hearing = _open(context, context.database.url)
+    try:
+        yield hearing
+    finally:
+        await hearing.close()
+        await context.herald.finish()
+
+
+def _open(context: ReplicaContext, url: URL) -> Hearing:
+    backend = backend_of(url)
+    if (file := backend.file(url)) is not None:
+        return Commits(file, context.notify)
+    if not backend.listens:
+        return Deaf()
+    from .notifications import Notifications  # noqa: PLC0415 - its driver is loaded only where there is one
+
+    return Notifications(route_to(url), context.application.name, context.client.holder, context.notify)

@@ -1,0 +1,121 @@
+"""The changes of an SQLite file, whichever process commits them.
+
+SQLite counts the commits of others for each connection, which costs some microseconds to read. On
+Linux the kernel tells when the file's `-wal` is written to (inotify), and the count is read then; and
+again after that, as a commit can be seen only when all of it is written and on the disk. Elsewhere it
+is read all the time.
+"""
+
+import asyncio
+import ctypes
+import os
+import sqlite3
+import struct
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+
+_IN_MODIFY = 0x2
+_IN_Q_OVERFLOW = 0x4000
+_EVENT = struct.Struct("iIII")
+_BUFFER = 65_536
+_COUNT_EVERY = 0.02
+"""Seconds between two reads of the count where nothing tells when to."""
+_FIRST, _GROWTH, _LAST = 0.001, 1.5, 1.0
+"""Seconds after a write when the count is read again, by what factor that grows, and to how much."""
+
+
+class FileChanges:
+    """Calls ``changed`` after each commit, of this process too; several may make one call."""
+
+    def __init__(self, file: str, changed: Callable[[], None]) -> None:
+        self._file = Path(file).resolve()
+        self._changed = changed
+        self._inotify: int | None = None
+        self._written = asyncio.Event()
+        self._watching: asyncio.Task[None] | None = None
+
+    def open(self) -> None:
+        """Begin."""
+        loop = asyncio.get_running_loop()
+        self._inotify = _inotify_of(self._file.parent) if sys.platform == "linux" else None
+        if self._inotify is not None:
+            loop.add_reader(self._inotify, self._read)
+        self._watching = loop.create_task(self._watch(self._moments()))
+
+    def close(self) -> None:
+        """End; it may be opened again."""
+        if self._inotify is not None:
+            asyncio.get_running_loop().remove_reader(self._inotify)
+            os.close(self._inotify)
+            self._inotify = None
+        if self._watching is not None:
+            self._watching.cancel()
+            self._watching = None
+
+    def _read(self) -> None:
+        written = os.fsencode(f"{self._file.name}-wal")
+        with suppress(BlockingIOError):
+            assert self._inotify is not None  # noqa: S101 - otherwise nothing reads
+            if any(name == written or mask & _IN_Q_OVERFLOW for mask, name in _events(os.read(self._inotify, _BUFFER))):
+                self._written.set()
+
+    async def _watch(self, moments: AsyncIterator[None]) -> None:
+        while True:
+            with suppress(sqlite3.Error), closing(self._connect()) as connection:  # it is being replaced, say
+                before = _count(connection)
+                async for _ in moments:
+                    if (now := _count(connection)) != before:
+                        before = now
+                        self._changed()
+            await asyncio.sleep(_LAST)
+
+    def _connect(self) -> sqlite3.Connection:
+        return sqlite3.connect(f"{self._file.as_uri()}?mode=rw", uri=True)
+
+    async def _moments(self) -> AsyncIterator[None]:
+        """Yield when the count is to be read."""
+        wait = _COUNT_EVERY
+        while True:
+            if self._inotify is None:
+                await asyncio.sleep(_COUNT_EVERY)
+            elif wait > _LAST or self._written.is_set():
+                await self._written.wait()
+                self._written.clear()
+                wait = _FIRST
+            else:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(wait):
+                        await self._written.wait()
+                wait *= _GROWTH
+            yield
+
+
+def _count(connection: sqlite3.Connection) -> int:
+    (count,) = connection.execute("PRAGMA data_version").fetchone()
+    return int(count)
+
+
+def _inotify_of(folder: Path) -> int | None:
+    """Return a descriptor that tells what is written to files of a folder; None where there is none.
+
+    The folder, because the `-wal` comes and goes, and the whole database may be replaced.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    descriptor: int = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+    if descriptor < 0:
+        return None
+    if libc.inotify_add_watch(descriptor, os.fsencode(folder), _IN_MODIFY) < 0:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _events(read: bytes) -> Iterator[tuple[int, bytes]]:
+    """Return what happened, and to the file of which name."""
+    at = 0
+    while at < len(read):
+        _, mask, _, length = _EVENT.unpack_from(read, at)
+        at += _EVENT.size + length
+        yield mask, read[at - length : at].rstrip(b"\0")

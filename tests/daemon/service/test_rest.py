@@ -1,0 +1,69 @@
+"""How long a replica rests between two looks, and what changes that (rule 24)."""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from daemon.recovery.death_watch import DeathWatch
+from daemon.service.loop.agenda import Agenda
+from daemon.service.waking.hearing import Deaf
+from daemon.service.waking.length import LONGEST, RoomLeft, has_work, longest_rest, rest_length
+from daemon.service.waking.rest import Rest
+from lease.timing import LeaseTiming
+from tests.support.waiting import LIMIT
+
+IDLE = Agenda(datetime(2026, 7, 1, tzinfo=UTC), None, None, None, False, False, False, False, False, False)
+ROOM, FULL = RoomLeft(True), RoomLeft(False)
+
+
+def length(agenda: Agenda, room: RoomLeft = ROOM) -> float:
+    return rest_length(agenda, room, longest=10.0, again=0.25)
+
+
+def test_a_rest_lasts_until_the_first_moment_on_the_agenda() -> None:
+    assert length(IDLE) == 10.0
+    assert length(replace(IDLE, until_due=3.0, until_available=2.0, until_stale=4.0)) == 2.0
+    assert length(replace(IDLE, until_due=3.0, until_available=2.0), FULL) == 3.0
+    assert length(IDLE, RoomLeft(False, 1.0)) == 1.0
+    assert length(replace(IDLE, until_due=-5.0)) == 0.25, "another replica is at it"
+
+
+def test_who_does_not_hear_looks_each_poll() -> None:
+    assert longest_rest(IDLE, hears=False, watches=True, poll=1.0, ttl=15.0) == 1.0
+
+
+def test_who_hears_rests_longer_but_not_beyond_the_time_in_which_an_unseen_lease_goes_stale() -> None:
+    assert longest_rest(IDLE, hears=True, watches=True, poll=1.0, ttl=15.0) == LONGEST
+    assert longest_rest(IDLE, hears=True, watches=True, poll=1.0, ttl=6.0) == 6.0
+    assert longest_rest(IDLE, hears=True, watches=True, poll=60.0, ttl=15.0) == 60.0
+
+
+def test_where_nobody_tells_of_deaths_it_looks_each_poll_while_runs_of_others_are_at_work() -> None:
+    """Rule 18."""
+    at_work = replace(IDLE, others_running=True)
+    assert longest_rest(at_work, hears=True, watches=False, poll=1.0, ttl=15.0) == 1.0
+    assert longest_rest(at_work, hears=True, watches=True, poll=1.0, ttl=15.0) == LONGEST
+    assert longest_rest(IDLE, hears=True, watches=False, poll=1.0, ttl=15.0) == LONGEST
+
+
+def test_there_is_work_when_a_moment_has_come_for_which_there_is_room() -> None:
+    assert not has_work(replace(IDLE, until_due=1.0), ROOM)
+    assert has_work(replace(IDLE, until_due=-1.0), FULL)
+    assert has_work(replace(IDLE, until_available=-1.0), ROOM)
+    assert not has_work(replace(IDLE, until_available=-1.0), FULL)
+
+
+@pytest.mark.anyio
+async def test_a_later_look_wakes_or_sets_a_new_end() -> None:
+    rest = Rest(Deaf(), DeathWatch("h1", LeaseTiming("15s")), 1e6, LeaseTiming("15s"))
+    resting = asyncio.create_task(rest.after(IDLE, ROOM))
+    await asyncio.sleep(0)
+    rest.take_in(replace(IDLE, until_due=0.01), ROOM)
+    await asyncio.wait_for(resting, LIMIT)
+    rest.begin_look()
+    resting = asyncio.create_task(rest.after(replace(IDLE, until_due=1e5), ROOM))
+    await asyncio.sleep(0)
+    rest.take_in(replace(IDLE, until_due=-1.0), ROOM)
+    await asyncio.wait_for(resting, LIMIT)

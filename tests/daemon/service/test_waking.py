@@ -1,0 +1,324 @@
+"""An idle replica is woken by whatever it has to know, and costs nothing meanwhile (rule 24).
+
+Where nothing wakes it, a replica rests for days here.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import Connection, create_engine
+
+import lease.statements
+from daemon import Schedules
+from daemon.execution.claim import claim
+from daemon.jobs.processes.identity import identity
+from daemon.operations.cancel import cancel
+from daemon.operations.trigger import trigger
+from daemon.recovery import registry
+from daemon.scheduling.bring import take_on_top
+from daemon.service import pulse
+from daemon.service.waking import length
+from daemon.store.notices import ALIVE, notify
+from daemon.telemetry.facts import Note
+from daemon.testing.definitions import application_of
+from lease import LeaseClient
+from lease.database.listening.changes import FileChanges
+from tests.daemon.service.living import living
+from tests.support.manual import Gate, a_shop, add_schedule, told, until
+from tests.support.postgres import query
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def _no_sign_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sign of life looks too, and would start what nothing else has."""
+    monkeypatch.setattr(pulse, "TOUCH_EVERY", 1e9)
+    monkeypatch.setattr(pulse, "TOUCH_WHEN_HEARING", 1e9)
+
+
+async def test_a_trigger_wakes_a_replica(database_url: str) -> None:
+    async with living(database_url, a_shop()) as replica:
+        await replica.at_rest()
+        await replica.becomes(await replica.trigger(), "succeeded")
+
+
+async def test_a_trigger_in_a_callers_own_transaction_wakes_it_at_the_commit(database_url: str) -> None:
+    engine = create_engine(database_url)
+    async with living(database_url, a_shop()) as replica:
+        await replica.at_rest()
+        with engine.begin() as connection:
+            run_id = trigger(connection, "shop", "nightly", requested_by="ann")
+        await replica.becomes(run_id, "succeeded")
+    engine.dispose()
+
+
+async def test_a_cancel_wakes_the_replica_that_has_the_run(database_url: str) -> None:
+    gate = Gate()
+    async with living(database_url, a_shop(gate.passed)) as replica:
+        await replica.at_rest()
+        run_id = await replica.trigger()
+        await gate.entered()
+        await replica.do(cancel, run_id, requested_by="bob")
+        await replica.becomes(run_id, "cancelled")
+
+
+@pytest.mark.parametrize("is_handed_back", [False, True])
+async def test_what_a_draining_replica_leaves_starts_on_another(database_url: str, *, is_handed_back: bool) -> None:
+    """The successor of the run that it ends, or the run that it hands back."""
+    gates = Gate(), Gate()
+    async with living(database_url, a_shop(gates[0].passed)) as first:
+        await first.at_rest()
+        run_id = await first.trigger()
+        await gates[0].entered()
+        async with living(database_url, a_shop(gates[1].passed)) as second:
+            waiting = await second.trigger()
+            await second.at_rest()
+            if is_handed_back:
+                first.replica.stop_at_once()
+            else:
+                first.replica.drain()
+                gates[0].open()
+            await gates[1].entered()
+            assert await second.state(run_id if is_handed_back else waiting) == "running"
+
+
+async def test_the_end_of_a_run_wakes_a_replica_of_another_application_that_waits_for_its_lock(
+    database_url: str,
+) -> None:
+    gate = Gate()
+    mine, theirs = Schedules("shop"), Schedules("books")
+    add_schedule(mine, "stock", gate.passed, lock="warehouse")
+    add_schedule(theirs, "audit", lock="warehouse")
+    async with living(database_url, mine) as first, living(database_url, theirs) as second:
+        await first.at_rest()
+        await first.trigger("stock")
+        await gate.entered()
+        run_id = await second.trigger("audit")
+        await second.at_rest()
+        gate.open()
+        await second.becomes(run_id, "succeeded")
+
+
+async def test_a_release_by_another_program_wakes_it_when_its_turn_comes(database_url: str) -> None:
+    async with living(database_url, a_shop(lock="warehouse")) as replica, LeaseClient(database_url) as program:
+        held = await program.acquire("warehouse")
+        run_id = await replica.trigger()
+        await replica.sees(lambda: replica.do(has_place, replica.context.client.holder), "it has a place in the queue")
+        await replica.at_rest()
+        await held.release()
+        await replica.becomes(run_id, "succeeded")
+
+
+def has_place(connection: Connection, holder: str) -> bool:
+    (queue,) = lease.statements.read_queues(connection, ["warehouse"])
+    return holder in {waiter.holder for waiter in queue.waiting}
+
+
+async def test_new_definitions_wake_it(postgres_url: str) -> None:
+    newer = a_shop()
+    add_schedule(newer, "weekly")
+    async with living(postgres_url, a_shop()) as replica:
+        await replica.at_rest()
+        await replica.do(take_on_top, application_of(newer, in_children=False), by="ann")
+        await until(lambda: told(replica.facts, "superseded"), "it says that it is superseded")
+
+
+async def test_what_happens_in_another_application_wakes_nobody(postgres_url: str) -> None:
+    books = Schedules("books")
+    add_schedule(books, "audit")
+    async with living(postgres_url, a_shop()) as mine, living(postgres_url, books) as theirs:
+        await mine.at_rest()
+        await theirs.at_rest()
+        theirs.rest.notices.clear()
+        await mine.becomes(await mine.trigger(), "succeeded")
+        await theirs.do(notify, "books", ALIVE)
+        await until(lambda: theirs.rest.notices, "it has heard what was said last")
+        assert theirs.rest.notices == [ALIVE]
+        assert theirs.rest.is_sound
+
+
+async def test_a_full_replica_does_not_look(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("daemon.service.waking.rest._SPREAD", 0.0)
+    gate = Gate()
+    async with living(postgres_url, a_shop(gate.passed, overlap="allow"), concurrency=1) as replica:
+        await replica.at_rest()
+        await replica.trigger()
+        await gate.entered()
+        await replica.at_rest()
+        replica.rest.notices.clear()
+        reads = replica.counted.reads
+        second = await replica.trigger()
+        await until(lambda: replica.rest.notices, "it has heard")
+        await replica.state(second)
+        assert replica.rest.is_sound
+        assert replica.counted.reads == reads
+        gate.open()
+        await replica.becomes(second, "succeeded")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no death can be proven")
+async def test_the_death_of_a_replica_on_this_machine_wakes_it(
+    database_url: str, process: "subprocess.Popen[bytes]"
+) -> None:
+    """Rule 18: its run goes on at once, and nobody has looked for it meanwhile."""
+    async with living(database_url, a_shop()) as replica:
+        await replica.at_rest()
+        run_id = await replica.do(at_work_in, process.pid, replica.context.application.run_digests["nightly"])
+        replica.replica._pulse.wake()
+        await until(lambda: "gone" in replica.rest.deaths._watched, "it watches its neighbour")
+        await replica.at_rest()
+        assert await replica.state(run_id) == "running"
+        process.kill()
+        await replica.becomes(run_id, "succeeded")
+
+
+@pytest.fixture
+def process(processes: None) -> "Iterator[subprocess.Popen[bytes]]":
+    del processes
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as started:
+        yield started
+        started.kill()
+
+
+def at_work_in(connection: Connection, pid: int, digest: str) -> int:
+    """Write a run at work in a replica that is this process; return its id."""
+    process = identity(pid)
+    assert process is not None
+    entry = replace(registry.own_entry("gone", "shop"), pid=pid, start_time=process.start_time)
+    registry.register(connection, entry)
+    run_id = trigger(connection, "shop", "nightly", requested_by="a test")
+    claim(connection, "shop", [digest], "gone", "a replica", 600.0, 1)
+    return run_id
+
+
+# What is not heard
+
+
+async def test_a_notice_that_is_lost_costs_a_rest_and_no_more(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(length, "LONGEST", 0.05)
+    monkeypatch.setattr("daemon.operations.trigger.notify", lambda *_: None)
+    async with living(postgres_url, a_shop(), poll=0.01) as replica:
+        await replica.at_rest()
+        await replica.becomes(await replica.trigger(), "succeeded")
+        assert replica.rest.notices == []
+
+
+async def test_where_a_pooler_swallows_all_notices_it_looks_each_poll_and_says_so_once(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here nothing listens when it notifies itself."""
+    monkeypatch.setattr("lease.database.listening.listener._PAUSE", 0.05)
+    swallowed = "nowhere; UNLISTEN nowhere"
+    monkeypatch.setattr("daemon.service.waking.notifications.channel_of", lambda _: swallowed)
+    async with living(postgres_url, a_shop(), poll=0.02) as replica:
+        await replica.becomes(await replica.trigger(), "succeeded")
+        await until(lambda: told(replica.facts, "cannot listen"), "it says so")
+        assert not replica.hearing.works
+    (said,) = [fact.text for fact in replica.facts if isinstance(fact, Note) and "cannot listen" in fact.text]
+    assert "looks by itself, each `poll`" in said
+    assert "as behind a pooler" in said
+
+
+async def test_when_its_connection_is_ended_it_listens_over_another_and_looks_what_it_has_missed(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lease.database.listening.listener._PAUSE", 0.01)
+
+    async def refused(_: object) -> None:
+        raise OSError("no connection is left")
+
+    async with living(postgres_url, a_shop()) as replica:
+        await replica.at_rest()
+        with monkeypatch.context() as full:
+            full.setattr("lease.database.listening.listener.Listener._connect", refused)
+            ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'leased listener'"
+            query(postgres_url, ended)
+            await until(lambda: not replica.hearing.works, "it notices")
+            await replica.at_rest(hearing=False)
+            run_id = await replica.trigger()
+            assert await replica.state(run_id) == "pending"
+        await replica.becomes(run_id, "succeeded")
+        await replica.at_rest()
+        await replica.becomes(await replica.trigger(), "succeeded")
+
+
+async def test_where_its_sign_of_life_is_not_heard_it_listens_over_another_connection(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its connection has gone silent."""
+    monkeypatch.setattr("daemon.service.waking.hearing.ANSWERS_WITHIN", 0.05)
+    monkeypatch.setattr("daemon.service.waking.hearing._RECENTLY", 0.0)
+    async with living(postgres_url, a_shop()) as replica:
+        await replica.at_rest()
+        listening = "SELECT pid FROM pg_stat_activity WHERE application_name = 'leased listener'"
+        before = query(postgres_url, listening)
+        with monkeypatch.context() as unsaid:
+            unsaid.setattr(pulse, "notify", lambda *_: None)
+
+            def said() -> object:
+                replica.replica._pulse.wake()  # the first may still hear the one before
+                return told(replica.facts, "signs of life do not arrive")
+
+            await until(said, "it says so")
+        await replica.at_rest()
+        await until(lambda: query(postgres_url, listening) not in (before, []), "it has another connection")
+        await replica.becomes(await replica.trigger(), "succeeded")
+
+
+async def test_where_the_file_system_tells_of_no_change_it_looks_each_poll_and_says_so_once(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemon.service.waking.hearing.ANSWERS_WITHIN", 0.05)
+    monkeypatch.setattr(FileChanges, "open", lambda _: None)
+    async with living(sqlite_url, a_shop(), poll=0.02) as replica:
+        await replica.becomes(await replica.trigger(), "succeeded")
+        await until(lambda: told(replica.facts, "are not heard"), "it says so")
+        said = len(told(replica.facts, "are not heard"))
+        replica.replica._pulse.wake()
+        await replica.becomes(await replica.trigger(), "succeeded")
+        assert not replica.hearing.works
+        assert said == len(told(replica.facts, "are not heard")) == 1
+
+
+# What it costs
+
+
+async def test_an_idle_replica_that_hears_costs_one_transaction_per_sign_of_life(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemon.service.waking.hearing._RECENTLY", 0.0)
+    async with living(postgres_url, a_shop(), poll=0.01) as replica:
+        await replica.at_rest()
+        monkeypatch.setattr(length, "LONGEST", 1e6)
+        replica.rest.wake()
+        await replica.at_rest()
+        monkeypatch.setattr(pulse, "_SAVE_EVERY", 0.01)
+        monkeypatch.setattr(pulse, "TOUCH_WHEN_HEARING", 0.02)
+        replica.replica._pulse.wake()
+        replica.counted.reads = replica.counted.writes = 0
+        replica.rest.notices.clear()
+        await until(lambda: len(replica.rest.notices) >= 10, "it has heard itself ten times")
+        assert replica.counted.reads == 0
+        assert abs(replica.counted.writes - len(replica.rest.notices)) <= 1, "one may be under way"
+        assert set(replica.rest.notices) == {ALIVE}
+
+
+async def test_an_idle_replica_on_sqlite_looks_once_more_when_it_hears_its_own_sign_of_life(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It cannot tell its own commit from another at the same moment."""
+    monkeypatch.setattr("daemon.service.waking.hearing._RECENTLY", 0.0)
+    async with living(sqlite_url, a_shop()) as replica:
+        await replica.at_rest()
+        monkeypatch.setattr(pulse, "_SAVE_EVERY", 0.01)
+        monkeypatch.setattr(pulse, "TOUCH_WHEN_HEARING", 0.02)
+        replica.replica._pulse.wake()
+        replica.counted.reads = replica.counted.writes = 0
+        await until(lambda: replica.counted.writes >= 10, "ten signs of life")
+        assert replica.counted.reads <= replica.counted.writes + 1
