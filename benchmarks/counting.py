@@ -1,15 +1,16 @@
-"""Counting what a process asks of its databases through SQLAlchemy, as the daemon does, and what it
-commits to SQLite, whichever connection it goes over. The single statements that the lock library
-sends to PostgreSQL by itself (renewals above all) are not among them.
+"""Counting what a process asks of its databases, and what it commits, whichever connection it goes over: at the drivers,
+as the library sends statements past SQLAlchemy.
 """
 
 import sqlite3
 import threading
+from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Connection, Engine, event
+import psycopg
+from sqlalchemy import Engine, event
 
-_FRAME = ("BEGIN", "COMMIT", "ROLLBACK")
+_FRAME = ("BEGIN", "COMMIT", "ROLLBACK", "PRAGMA", "--")
 
 
 class Counter:
@@ -18,24 +19,29 @@ class Counter:
     def __init__(self) -> None:
         self.statements = 0
         self.commits = 0
+        self._latest = ""
         self._lock = threading.Lock()  # SQLite's units run on threads
-        event.listen(Engine, "before_cursor_execute", self._executed)
-        event.listen(Engine, "commit", self._committed)
         event.listen(Engine, "connect", self._connected)
+        psycopg.AsyncCursor.execute = self._counted(psycopg.AsyncCursor.execute)  # type: ignore[method-assign]
 
-    def _executed(self, _connection: Connection, _cursor: Any, statement: str, *_rest: Any) -> None:
-        with self._lock:
-            self.statements += not statement.startswith(_FRAME)
-            self.commits += statement == "COMMIT"  # PostgreSQL's transactions of ours end so
+    def _counted(self, execute: Callable[..., Any]) -> Any:
+        def counted(cursor: Any, query: Any, *args: Any, **kwargs: Any) -> Any:
+            self._sent(query.decode() if isinstance(query, bytes) else str(query))
+            return execute(cursor, query, *args, **kwargs)
+
+        return counted
 
     def _connected(self, connection: Any, _record: Any) -> None:
-        if isinstance(connection, sqlite3.Connection):  # its transactions end below SQLAlchemy
+        if isinstance(connection, sqlite3.Connection):
             connection.set_trace_callback(self._traced)
 
     def _traced(self, statement: str) -> None:
-        with self._lock:
-            self.commits += statement == "COMMIT"
+        """Count a statement of SQLite, which tells of one anew for each row whose references it checks."""
+        if statement != self._latest:
+            self._sent(statement)
+        self._latest = statement
 
-    def _committed(self, _connection: Connection) -> None:
+    def _sent(self, statement: str) -> None:
         with self._lock:
-            self.commits += 1
+            self.statements += not statement.startswith(_FRAME)
+            self.commits += statement == "COMMIT"

@@ -1,26 +1,27 @@
 """One replica: claims runs and ends them, until nothing is left. It does what `leased run` does, with empty work."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from functools import partial
 from time import monotonic
 from typing import TypeVar
 
 from sqlalchemy import Connection, func, select
 
 from daemon.execution.claim import ClaimedRun, claim
+from daemon.execution.writes.lane import Lane
+from daemon.execution.writes.result import AlreadyDone, Done, EndedJob
+from daemon.execution.writes.run_ends import EndRun
 from daemon.jobs.outcome import Outcome
 from daemon.store.tables import run
 from lease.client import Lease, LeaseClient
 from lease.database.database import Database
 from lease.errors import StoreUnavailable
 from lease.events import AtRisk, Event
-from tests.support.completion import AlreadyDone, Done, EndedJob, finish_run, start_job
 
 from .counting import Counter
 from .errors import BenchmarkError
-from .workload import JOB
+from .workload import JOB, names
 
 T = TypeVar("T")
 CONNECTIONS = 4
@@ -59,11 +60,17 @@ class Replica:
     places: int
     told: list[Event]
     """The events of its client, which go on to be added."""
+    lane: Lane = field(init=False)
+    first_jobs: dict[str, str] = field(init=False)
     runs: list[int] = field(default_factory=list)
     claims: list[float] = field(default_factory=list)
     empty: int = 0
     unavailable: int = 0
     ended: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.lane = Lane(self.database)
+        self.first_jobs = dict.fromkeys(names(len(self.digests)), JOB)
 
     async def work(self, counter: Counter) -> Part:
         """Claim as many runs as there are places, execute them at once, and again, until none is pending."""
@@ -93,14 +100,14 @@ class Replica:
 
     async def _claim(self) -> list[tuple[ClaimedRun, Lease]]:
         client, began = self.client, 0.0
+        who = (client.holder, client.label, client.timing.ttl)
 
-        def unit(connection: Connection) -> list[ClaimedRun]:
-            ttl = client.timing.ttl
-            return claim(connection, self.application, self.digests, client.holder, client.label, ttl, self.places)
+        def unit(connection: Connection, places: int) -> list[ClaimedRun]:
+            return claim(connection, self.application, self.digests, *who, places, self.first_jobs)
 
         async with client.acquiring() as acquisition:
             began = monotonic()
-            claimed = await self._write(unit)
+            claimed = await self._write(lambda: self.lane.claim(unit, lambda _: self.places))
             seconds = monotonic() - began
             leases = await acquisition.adopt([one.grant for one in claimed])
         if claimed:
@@ -108,20 +115,19 @@ class Replica:
         return list(zip(claimed, leases, strict=True))
 
     async def _execute(self, claimed: ClaimedRun, held: Lease) -> None:
-        number = await self._write(partial(start_job, claimed=claimed, job=JOB, position=0, attempt=1))
-        if not isinstance(number, int):
-            raise BenchmarkError(f"run {claimed.run_id}, just claimed, is not ours: {number}")
-        ended = EndedJob(number, Outcome("succeeded"))
+        if claimed.begun is None:
+            raise BenchmarkError(f"run {claimed.run_id} was claimed, but its first attempt was not recorded")
+        end = EndRun(claimed, "succeeded", job=EndedJob(claimed.begun, Outcome("succeeded")))
         async with held.ending():
-            answer = await self._write(partial(finish_run, claimed=claimed, state="succeeded", job=ended))
+            answer = await self._write(lambda: self.lane.end_run(end))
         if not isinstance(answer, Done | AlreadyDone):
             raise BenchmarkError(f"run {claimed.run_id}, which ran here, could not be ended: {answer}")
         self.runs.append(claimed.run_id)
 
-    async def _write(self, unit: Callable[[Connection], T]) -> T:
+    async def _write(self, write: Callable[[], Awaitable[T]]) -> T:
         for left in reversed(range(_ATTEMPTS)):
             try:
-                return await self.database.write(unit)
+                return await write()
             except StoreUnavailable:
                 self.unavailable += 1
                 if not left:

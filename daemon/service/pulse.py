@@ -156,6 +156,7 @@ class Pulse:
             self._hearing.expect(sent)
         if dead := proven_dead(found):
             await self._context.database.write(lambda connection: registry.mark_dead(connection, dead))
+            return await self._context.database.read(look)  # they did not count as living a moment longer
         return seen
 
     def _state(self) -> tuple[LiveReplicaState, str | None]:

@@ -46,7 +46,7 @@ def chosen(cases: Sequence[Case], turn: int) -> Sequence[Case]:
 
 
 TRY_ALL = os.environ.get("LEASED_MUTANTS") == "all"
-EVERY = 3
+EVERY = 5
 CASES = [case for turn, mutant in enumerate(MUTANTS) for case in chosen(cases_of(mutant), turn)]
 
 

@@ -3,9 +3,12 @@
 import signal
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from daemon.service.settings import STOP_MARGIN
+from daemon.store.notices import channel_of
+from tests.support.postgres import plain
 from tests.support.proxy import Proxy
 from tests.support.replicas import ReplicaProcess, Story
 from tests.support.starter import Starter
@@ -59,6 +62,8 @@ def test_a_database_that_does_not_answer_does_not_hold_up_the_end_either(
         with Story(story_folder, url, starter) as story:
             replica, jobs = at_work(story, *at_work_on)
             proxy.swallow_answer_to(LOOK)
+            with psycopg.connect(plain(postgres_url)) as connection:
+                connection.execute("SELECT pg_notify(%s, 'work')", [channel_of("lingering")])
             wait_until(lambda: proxy.deaf, "its loop waits for an answer")
             proxy.blackhole()
             assert stop(replica, jobs, starvation, LONGEST + LAST_WORDS) == 1

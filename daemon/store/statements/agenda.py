@@ -142,7 +142,7 @@ _available = _found(
 _in_application = run.c.application == _application
 _READ = Statement(
     select(
-        now(),
+        now().label("database_time"),
         _first(
             schedule.c.next_due,
             schedule.c.application == _application,
