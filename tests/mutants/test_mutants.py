@@ -1,6 +1,6 @@
 """Each wrong variant of the product is caught by its checks, which the product itself passes.
 
-In the suite every third is tried, on one kind of database, in turn; `make mutants` tries each on all of its kinds.
+In the suite every fifth is tried, on one kind of database, in turn; `make mutants` tries each on all of its kinds.
 """
 
 import os
