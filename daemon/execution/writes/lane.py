@@ -99,6 +99,11 @@ class Lane:
         except StoreUnavailable as error:
             for one in all_:
                 one.fail(error)
+        except asyncio.CancelledError:  # what is cut off can raise that too, and nobody must wait for ever
+            for one in all_:
+                one.fail(StoreUnavailable("the transaction was cut off"))
+            if (writer := asyncio.current_task()) is not None and writer.cancelling():
+                raise
         except Exception as error:  # noqa: BLE001 - one of them is at fault, and the others are not
             if len(all_) == 1:
                 all_[0].fail(error)

@@ -25,7 +25,7 @@ class FakeDatabase:
     def __init__(self) -> None:
         self.open = asyncio.Event()
         self.open.set()
-        self.failures: list[Exception] = []
+        self.failures: list[BaseException] = []
         self.began = 0
 
     async def write(self, unit: Callable[[Connection], Any], *, timeout: float | None = None) -> Any:
@@ -128,6 +128,13 @@ async def test_a_database_that_is_away_is_told_to_each_and_a_mistake_of_one_only
     assert await good == Done()
     with pytest.raises(ValueError, match="no database takes"):
         await bad
+
+
+async def test_a_transaction_that_is_cut_off_leaves_nobody_waiting(story: Story) -> None:
+    story.database.failures = [asyncio.CancelledError()]
+    with pytest.raises(StoreUnavailable):
+        await story.end("a")
+    assert await story.end("b") == Done()
 
 
 async def test_what_contradicts_the_tables_is_an_error_of_that_write_alone(story: Story) -> None:

@@ -1,7 +1,7 @@
 """Sets of four replicas beside a planner, renewals, zombies and open fences: each run is done once, its tokens have no gaps,
 and nobody waits for another in a circle (rules 4, 5, 10, 14 and 15).
 
-LEASED_TEST_RUNS says how many runs there are (600).
+LEASED_TEST_RUNS says how many runs there are; without it, this is left out. 600 take a quarter of a minute on an idle machine.
 """
 
 import os
@@ -155,6 +155,7 @@ def lived_through(url: str) -> World:
     return world
 
 
+@pytest.mark.skipif("LEASED_TEST_RUNS" not in os.environ, reason="LEASED_TEST_RUNS=600 runs it, best by itself")
 @pytest.mark.timeout(600)
 def test_each_run_is_done_once_and_its_tokens_have_no_gaps(postgres_url: str) -> None:
     world = lived_through(postgres_url)
