@@ -82,17 +82,20 @@ class Lane:
 
     async def _write_sets(self) -> None:
         while self._next or self._claims:
-            these, self._next = self._next[:MOST], self._next[MOST:]
+            wanted = [waiting for waiting in self._next if not waiting.answer.cancelled()]
+            these, self._next = wanted[:MOST], wanted[MOST:]
             claims, self._claims = self._claims, []
-            await self._write_set(these, claims)
+            if these or claims:
+                await self._write_set(these, claims)
 
     async def _write_set(self, these: "Sequence[_Waiting]", claims: "Sequence[_Claiming]" = ()) -> None:
         all_ = [*these, *claims]
         ending = sum(isinstance(waiting.write, EndRun) for waiting in these)
+        places = [claiming.places(ending) for claiming in claims]  # here: a transaction may run in another thread
 
         def transaction(connection: Connection) -> tuple[list[Any], list[list[ClaimedRun]]]:
             written = write_set(connection, [waiting.write for waiting in these])
-            return written, [claiming.claim(connection, claiming.places(ending)) for claiming in claims]
+            return written, [one.claim(connection, limit) for one, limit in zip(claims, places, strict=True)]
 
         try:
             answers, claimed = await self._database.write(transaction)
