@@ -11,6 +11,8 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import pytest
@@ -35,6 +37,7 @@ from tests.support.store import TTL, Store, a_schedule
 RUNS = int(os.environ.get("LEASED_TEST_RUNS", "300"))
 NAMES = [f"s{number}" for number in range(40)]
 REPLICAS = 4
+PLANNERS = 2
 SHARE = 0.06
 """Of the runs: so many lose their lease while they are at work, and so many are fenced when they end."""
 STANDSTILL = 15.0
@@ -45,6 +48,10 @@ class World:
     def __init__(self, url: str) -> None:
         self.url = url
         self.over = 0
+        self.to_plan: SimpleQueue[str] = SimpleQueue()
+        for name in NAMES:
+            self.to_plan.put(name)
+        self._left = RUNS - len(NAMES)
         self.granted: defaultdict[str, set[int]] = defaultdict(set)
         self.refused = self.passed_over = self.deadlocks = 0
         self._moved = time.monotonic()
@@ -54,6 +61,12 @@ class World:
     def goes_on(self) -> bool:
         return self.over < RUNS and time.monotonic() - self._moved < STANDSTILL
 
+    def began(self, claimed: Iterable[ClaimedRun]) -> None:
+        for one in claimed:
+            if one.attempt == 1 and self._left > 0:
+                self._left -= 1
+                self.to_plan.put(one.schedule)
+
     def ended(self, number: int) -> None:
         if number:
             with self._guard:
@@ -61,10 +74,13 @@ class World:
                 self._moved = time.monotonic()
 
     def planner(self) -> None:
+        """Plan a run of each schedule, and the next one while the one before it is at work."""
         with Store(self.url) as store:
-            for number in range(RUNS):
-                name = NAMES[number % len(NAMES)]
-                self._tried(store.do, trigger, "shop", name, requested_by="ada")
+            while self.goes_on:
+                with suppress(Empty):
+                    name = self.to_plan.get(timeout=0.1)
+                    if self._tried(store.do, trigger, "shop", name, requested_by="ada") is None:
+                        self.to_plan.put(name)
 
     def replica(self, number: int) -> None:
         chance = random.Random(number)
@@ -78,6 +94,7 @@ class World:
                     self._tried(store.do, claim, "shop", digests, holder, holder, TTL, 25, first) or ()
                 )
                 self._note(one.grant for one in claimed)
+                self.began(claimed)
                 for one in claimed:
                     if chance.random() < SHARE:
                         self._steal(store, one.grant)
@@ -95,13 +112,13 @@ class World:
             finally:
                 close.set()
             fence.result()
-        again = [write for write, answer in zip(writes, answers, strict=True) if isinstance(answer, PassedOver)]
-        self.passed_over += len(again)
         left = []
-        for write in again:
-            alone = self._tried(store.do, write_set, [write], patience=PATIENCE)
-            answers += alone or []
-            left += [] if alone else [write]
+        for write, answer in zip(writes, tuple(answers), strict=True):
+            if isinstance(answer, PassedOver):
+                self.passed_over += 1
+                became = self._tried(store.do, write_set, [write], patience=PATIENCE)
+                left += [] if became else [write]
+                answers += became or []
         self.refused += sum(isinstance(answer, NotOurs) for answer in answers)
         self.ended(sum(isinstance(answer, Done) for answer in answers))
         return left
@@ -150,8 +167,11 @@ def lived_through(url: str) -> World:
     world = World(url)
     with Store(url) as store:
         store.sync(*(a_schedule(name, overlap="queue") for name in NAMES))
-    with ThreadPoolExecutor(REPLICAS + 1) as pool:
-        parts = [pool.submit(world.planner), *(pool.submit(world.replica, number) for number in range(REPLICAS))]
+    with ThreadPoolExecutor(REPLICAS + PLANNERS) as pool:
+        parts = [
+            *(pool.submit(world.planner) for _ in range(PLANNERS)),
+            *(pool.submit(world.replica, number) for number in range(REPLICAS)),
+        ]
     for part in parts:
         part.result()
     return world
