@@ -1,27 +1,32 @@
 """The bringing of definitions by a command, before the replicas of its own start, or without any."""
 
 from collections.abc import Iterable
+from typing import TypeVar
 
 from sqlalchemy import Connection
+
+from lease.database.database import Unit
 
 from ..definitions.application import Application
 from ..operations.requester import requester
 from ..operations.trigger import trigger_now
 from ..scheduling.bring import bring, take_on_top
-from ..scheduling.sync import plan_outgoing
+from ..scheduling.sync import patience, plan_outgoing
 from .ask import ask_url
+
+T = TypeVar("T")
 
 
 def plan_all_outgoing(application: Application, url: str) -> None:
     """Plan what is due by the definitions that are to be replaced, a part in each transaction."""
-    while ask_url(url, lambda connection: plan_outgoing(connection, application), write=True):
+    while _write(application, url, lambda connection: plan_outgoing(connection, application)):
         pass
 
 
 def put_on_top(application: Application, url: str) -> None:
     """Make the definitions the newest, and let them rule (rule 21)."""
     plan_all_outgoing(application, url)
-    ask_url(url, lambda connection: take_on_top(connection, application, by=requester()), write=True)
+    _write(application, url, lambda connection: take_on_top(connection, application, by=requester()))
 
 
 def trigger_all(application: Application, url: str, names: Iterable[str]) -> None:
@@ -34,4 +39,8 @@ def trigger_all(application: Application, url: str, names: Iterable[str]) -> Non
         bring(connection, application, by=requester(), holder="")
         trigger_now(connection, application.name, names)
 
-    ask_url(url, transaction, write=True)
+    _write(application, url, transaction)
+
+
+def _write(application: Application, url: str, unit: Unit[T]) -> T:
+    return ask_url(url, unit, write=True, patience=patience(application))

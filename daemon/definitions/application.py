@@ -64,6 +64,11 @@ class Application:
         return {name: (self.run_digests[name], _sha256(whole)) for name, whole in self.shared.items()}
 
     @cached_property
+    def digests(self) -> Mapping[str, str]:
+        """The `Schedule.digest` of each schedule, by its name."""
+        return {schedule.name: schedule.digest() for schedule in self.schedules}
+
+    @cached_property
     def run_digests(self) -> Mapping[str, str]:
         """The `Schedule.run_digest` of each schedule, by its name."""
         return {schedule.name: schedule.run_digest() for schedule in self.schedules}

@@ -51,6 +51,17 @@ def read_timing(definition: str) -> dict[str, Any] | None:
         return None
 
 
+def is_timed_alike(definition: str, schedule: Schedule) -> bool:
+    """Return whether the settings of the timing are written the same in what was stored. Otherwise their
+    `read_timing` may still be the same.
+    """
+    try:
+        stored, own = json.loads(definition), schedule.stored()
+        return all(stored.get(name) == own.get(name) for name in Schedule.settings(Mark.TIMING))
+    except (AttributeError, ValueError):
+        return False
+
+
 def _known(stored: Mapping[str, Any], mark: Mark | None = None) -> dict[str, object]:
     """Return what is stored of the settings that this version knows, of those with ``mark`` if that is given."""
     known = {name: stored[name] for name in ("name", *Schedule.settings(mark)) if name in stored}

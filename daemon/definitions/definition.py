@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from enum import Enum, auto
+from functools import cache
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -50,7 +51,8 @@ class Definition(BaseModel):
         return {name: value for name, value in given.items() if value is not None}
 
     @classmethod
-    def settings(cls, mark: Mark | None = None) -> dict[str, FieldInfo]:
+    @cache
+    def settings(cls, mark: Mark | None = None) -> Mapping[str, FieldInfo]:
         """Return the settings by name; with ``mark`` those that have it."""
         return {
             name: info
@@ -64,11 +66,21 @@ class Definition(BaseModel):
 
     def stored(self) -> dict[str, Any]:
         """Return the settings as they are stored, fit for JSON."""
-        settings = self.settings()
-        written = self.model_dump(mode="json", include=set(settings))
+        defaults = self._later_defaults()
         return {
             name: value
-            for name, value in written.items()
-            if name in self.always_stored
-            or getattr(self, name) != settings[name].get_default(call_default_factory=True)
+            for name, value in self.model_dump(mode="json", exclude=self._parts()).items()
+            if name not in defaults or getattr(self, name) != defaults[name]
         }
+
+    @classmethod
+    @cache
+    def _parts(cls) -> set[str]:
+        return cls.model_fields.keys() - cls.settings().keys()
+
+    @classmethod
+    @cache
+    def _later_defaults(cls) -> Mapping[str, Any]:
+        """Return the defaults of the settings that are stored only where they differ from them."""
+        later = {name: info for name, info in cls.settings().items() if name not in cls.always_stored}
+        return {name: info.get_default(call_default_factory=True) for name, info in later.items()}

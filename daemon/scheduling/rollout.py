@@ -32,7 +32,7 @@ from .generations import (
     next_move,
     stand,
 )
-from .sync import plan_outgoing, sync
+from .sync import patience, plan_outgoing, sync
 
 _LOOK_AGAIN = 1.0
 """Seconds after which one that waits for a clock that can be trusted looks again."""
@@ -75,6 +75,7 @@ class Rollout:
         self._count = Count()
         self._stands: tuple[Standing, float] | None = None
         self._patience = Patience(SEEN_WITHIN)
+        self._timeout = patience(application)
 
     async def join(self, *, take_over: bool = False, stopping: Callable[[], bool] = lambda: False) -> Brought | None:
         """Bring the definitions, now that this replica is ready to work; ``take_over`` puts them on top.
@@ -101,7 +102,7 @@ class Rollout:
                 return None
             await asyncio.sleep(_LOOK_AGAIN)
         await self._plan_outgoing()
-        brought = await self._database.write(transaction)
+        brought = await self._database.write(transaction, timeout=self._timeout)
         self._count = Count(at=self._clock())
         if brought.report is not None:
             self._notify(Note(f'application "{self._application.name}": {brought.report}'))
@@ -135,7 +136,7 @@ class Rollout:
         self._count = self._count.after(self._clock(), is_ready=is_ready, long_enough=self._takeover_after)
         if self._next(order, others) is not None:
             await self._plan_outgoing()
-            moved = await self._database.write(self._move)
+            moved = await self._database.write(self._move, timeout=self._timeout)
             order, others = moved.order, moved.others
         self._tell(order, others)
         own = order.latest(self._digest)
@@ -182,7 +183,11 @@ class Rollout:
 
     async def _plan_outgoing(self) -> None:
         """Plan what is due by definitions that may be replaced now, so that this takes no time."""
-        while await self._database.write(lambda connection: plan_outgoing(connection, self._application)):
+
+        def part(connection: Connection) -> bool:
+            return plan_outgoing(connection, self._application)
+
+        while await self._database.write(part, timeout=self._timeout):
             pass
 
     def _next(self, order: Order, others: Others) -> Move | None:

@@ -11,7 +11,7 @@ transactions of bounded size, and the sync plans only what has become due since.
 definition that cannot be read any more has no run; the report names it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,7 +19,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from ..definitions.application import Application
-from ..definitions.codec import UnreadableDefinition, read_schedule, read_timing, write_schedule
+from ..definitions.codec import UnreadableDefinition, is_timed_alike, read_schedule, read_timing, write_schedule
 from ..definitions.schedule import Schedule
 from ..store import statements
 from .lease_names import lease_name
@@ -30,6 +30,9 @@ _MOMENT = timedelta(seconds=5)
 """What has been due for less is no backlog."""
 
 
+_PATIENCE = 10.0
+_PER_SECOND = 200
+"""Schedules that a sync compares and writes in a second on a slow machine, planning included."""
 MOST_NAMED = 10
 """How many schedules of a kind a report names."""
 
@@ -96,16 +99,15 @@ def sync(connection: Connection, application: Application, *, dry_run: bool = Fa
         more = plan_due(connection, application.name, outgoing).more
         draft = _draft(connection, application, lock=True, retire=retire)
         outgoing = _due_outgoing(draft, now)[0] if more else {}
-    _add(connection, application.name, draft.added, now)
-    for schedule, row in draft.changed:
-        _change(connection, application.name, schedule, row, now)
-    for schedule, row in draft.revived:
-        _revive(connection, application.name, schedule, row, now)
-    for schedule in draft.unnamed:
-        statements.schedule.change(connection, application.name, schedule.name, {"run_digest": schedule.run_digest()})
+    _write(connection, application, draft, now)
     if draft.retired:
         statements.schedule.retire(connection, application.name, [row.name for row in draft.retired], now)
     return draft.report(unreadable)
+
+
+def patience(application: Application) -> float:
+    """Return for how many seconds to wait for a transaction that may sync all schedules of an application."""
+    return _PATIENCE + len(application.schedules) / _PER_SECOND
 
 
 def plan_outgoing(connection: Connection, application: Application) -> bool:
@@ -135,11 +137,11 @@ def _compare(application: Application, stored: list[Row[Any]]) -> _Draft:
             draft.added.append(schedule)
         elif row.retired_at is not None:
             draft.revived.append((schedule, row))
-        elif row.digest != schedule.digest():
+        elif row.digest != application.digests[schedule.name]:
             draft.changed.append((schedule, row))
         else:
             draft.unchanged.append(schedule.name)
-            if row.run_digest != schedule.run_digest():
+            if row.run_digest != application.run_digests[schedule.name]:
                 draft.unnamed.append(schedule)
     draft.retired.extend(row for row in rows.values() if row.retired_at is None)
     return draft
@@ -162,61 +164,47 @@ def _due_outgoing(draft: _Draft, now: datetime) -> tuple[dict[str, Schedule], tu
 
 
 def _is_retimed(schedule: Schedule, row: Row[Any]) -> bool:
-    return read_timing(row.definition) != schedule.timing()
+    return not is_timed_alike(row.definition, schedule) and read_timing(row.definition) != schedule.timing()
 
 
-def _add(connection: Connection, application: str, schedules: list[Schedule], now: datetime) -> None:
-    if not schedules:
-        return
-    rows = [
-        {
-            "application": application,
+def _write(connection: Connection, application: Application, draft: _Draft, now: datetime) -> None:
+    """Write what is new, kind by kind: of each, one statement has all the rows."""
+
+    def definition(schedule: Schedule) -> dict[str, Any]:
+        return {
             "name": schedule.name,
-            "created_at": now,
-            **_definition(schedule, now),
-            **_plan_columns(schedule, first_state(schedule, now)),
+            "definition": write_schedule(schedule),
+            "digest": application.digests[schedule.name],
+            "run_digest": application.run_digests[schedule.name],
+            "trigger": str(schedule.trigger),
+            "enabled": schedule.enabled,
+            "changed_at": now,
+            "synced_at": now,
         }
-        for schedule in schedules
+
+    added = [
+        definition(schedule)
+        | _plan_columns(schedule, first_state(schedule, now))
+        | {"application": application.name, "created_at": now}
+        for schedule in draft.added
     ]
-    statements.schedule.add(connection, rows)
-    names = [lease_name(application, schedule) for schedule in schedules]
-    if shared := [name.base for name in names if not name.per_run]:
-        statements.schedule.prepare_leases(connection, shared)
-
-
-def _change(connection: Connection, application: str, schedule: Schedule, row: Row[Any], now: datetime) -> None:
-    values = _definition(schedule, now)
-    if _is_retimed(schedule, row):
-        values |= _plan_columns(schedule, changed_state(_state(row), now))
-    _write(connection, application, schedule, values)
-
-
-def _revive(connection: Connection, application: str, schedule: Schedule, row: Row[Any], now: datetime) -> None:
-    values = {
-        **_definition(schedule, now),
-        "retired_at": None,
-        **_plan_columns(schedule, changed_state(_state(row), now)),
-    }
-    _write(connection, application, schedule, values)
-
-
-def _write(connection: Connection, application: str, schedule: Schedule, values: Mapping[str, Any]) -> None:
-    statements.schedule.change(connection, application, schedule.name, values)
-    name = lease_name(application, schedule)
-    if not name.per_run:
-        statements.schedule.prepare_leases(connection, [name.base])
-
-
-def _definition(schedule: Schedule, now: datetime) -> dict[str, Any]:
-    return {
-        "definition": write_schedule(schedule),
-        "digest": schedule.digest(),
-        "run_digest": schedule.run_digest(),
-        "trigger": str(schedule.trigger),
-        "enabled": schedule.enabled,
-        "changed_at": now,
-        "synced_at": now,
-    }
+    changed, retimed = [], []
+    for schedule, row in draft.changed:
+        if _is_retimed(schedule, row):
+            retimed.append(definition(schedule) | _plan_columns(schedule, changed_state(_state(row), now)))
+        else:
+            changed.append(definition(schedule))
+    revived = [
+        definition(schedule) | {"retired_at": None} | _plan_columns(schedule, changed_state(_state(row), now))
+        for schedule, row in draft.revived
+    ]
+    unnamed = [{"name": one.name, "run_digest": application.run_digests[one.name]} for one in draft.unnamed]
+    statements.schedule.add(connection, added)
+    for rows in (changed, retimed, revived, unnamed):
+        statements.schedule.change(connection, application.name, rows)
+    written = [*draft.added, *(schedule for schedule, _ in (*draft.changed, *draft.revived))]
+    names = [lease_name(application.name, schedule) for schedule in written]
+    statements.schedule.prepare_leases(connection, [name.base for name in names if not name.per_run])
 
 
 def _plan_columns(schedule: Schedule, state: PlanState) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from ..job import Job
 from ..read import read
 from ..schedule import Schedule
 from ..values.functions import plain
-from ..values.names import check_name, refuse_twice
+from ..values.names import check_name, refuse_taken
 from ..values.refusal import Refusal, refused_at
 from ..values.revision import check_revision
 from .keywords import DefaultKeywords, JobKeywords, ScheduleKeywords
@@ -56,7 +56,7 @@ class Schedules:
             of_job="give it to .job() or .command() of a schedule",
             others=("revision",),
         )
-        self._builders: list[ScheduleBuilder] = []
+        self._builders: dict[str, ScheduleBuilder] = {}
 
     def cron(self, expression: str, /, **settings: Unpack[SingleKeywords]) -> Callable[[Function], Function]:
         """Run the decorated function by a cron expression of 5 fields, or 6 with seconds first."""
@@ -88,7 +88,7 @@ class Schedules:
 
     def application(self, source: Path | None = None, spec: str = "") -> Application:
         """Return what has been defined; raises `DefinitionError` for a schedule without a job."""
-        schedules = [builder.schedule() for builder in self._builders]
+        schedules = [builder.schedule() for builder in self._builders.values()]
         where = {"source": source or Path(), "spec": spec, "defaults": self._defaults.shown()}
         return make_application(self.name, schedules, Place(), revision=self.revision, **where)
 
@@ -119,8 +119,8 @@ class Schedules:
 
     def _append(self, builder: "ScheduleBuilder") -> None:
         with refused_at(Place()):
-            refuse_twice("schedule", [*(known.name for known in self._builders), builder.name])
-        self._builders.append(builder)
+            refuse_taken("schedule", builder.name, self._builders)
+        self._builders[builder.name] = builder
 
 
 class ScheduleBuilder:
@@ -130,7 +130,7 @@ class ScheduleBuilder:
         self.name = bare.name
         self._bare = bare
         self._defaults = defaults
-        self._jobs: list[Job] = []
+        self._jobs: dict[str, Job] = {}
 
     @overload
     def job(self, function: Function, /) -> Function: ...
@@ -154,7 +154,7 @@ class ScheduleBuilder:
 
     def schedule(self) -> Schedule:
         """Return the schedule with the jobs that it has so far."""
-        return self._bare.model_copy(update={"jobs": tuple(self._jobs)})
+        return self._bare.model_copy(update={"jobs": tuple(self._jobs.values())})
 
     def add(self, name: str, settings: Mapping[str, Any], *, others: Sequence[str] = (), **work: Any) -> None:
         """Add the next job, whose ``work`` is a function or a command; raises `DefinitionError`."""
@@ -162,8 +162,8 @@ class ScheduleBuilder:
         settings = self._defaults.of_job(settings, work.get("function"))
         job = read(Job, name, settings, place, others=others, **work)
         with refused_at(place):
-            refuse_twice("job", [*(known.name for known in self._jobs), job.name])
-        self._jobs.append(job)
+            refuse_taken("job", job.name, self._jobs)
+        self._jobs[job.name] = job
 
 
 def _name_of(function: object, settings: Mapping[str, Any], place: Place) -> str:

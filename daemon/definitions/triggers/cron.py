@@ -86,9 +86,13 @@ class Pattern:
         return (by_month and by_week) if self.both_days else (by_month or by_week)
 
 
-@lru_cache(maxsize=1_024)
+@lru_cache(maxsize=1 << 16)
 def parse(expression: str) -> Pattern:
-    """Return what ``expression`` allows; raises `InvalidCron` for all that is not supported."""
+    """Return what ``expression`` allows; raises `InvalidCron` for all that is not supported.
+
+    It is asked again each time that a schedule is planned, of all schedules in turn: so as many are
+    remembered as an application may have.
+    """
     fields = zip((SECOND, *FIELDS), _split(expression), strict=True)
     written = {field.name: read_field(expression, field, text) for field, text in fields}
     values = _values(expression, written)
@@ -100,15 +104,25 @@ def parse(expression: str) -> Pattern:
             for minute in values["minute"]
             for second in values["second"]
         ),
-        days=DaysOfMonth(frozenset(values[days.of.name]), days.last, days.last_weekday, frozenset(days.nearest)),
-        months=frozenset(values["month"]),
-        weekdays=DaysOfWeek(frozenset(day % 7 for day in values[weekdays.of.name]), frozenset(weekdays.numbered)),
+        days=DaysOfMonth(
+            _one_of_each(frozenset(values[days.of.name])), days.last, days.last_weekday, frozenset(days.nearest)
+        ),
+        months=_one_of_each(frozenset(values["month"])),
+        weekdays=DaysOfWeek(
+            _one_of_each(frozenset(day % 7 for day in values[weekdays.of.name])), frozenset(weekdays.numbered)
+        ),
         both_days=days.begins_with_star or weekdays.begins_with_star,
         fixed=not written["minute"].begins_with_star and not written["hour"].begins_with_star,
     )
     if pattern.next_date(date(2000, 1, 1)) is None:
         raise InvalidCron(f'"{expression}" never fires: {_why_never(written)}')
     return pattern
+
+
+@lru_cache(maxsize=1 << 10)
+def _one_of_each(values: frozenset[int]) -> frozenset[int]:
+    """Return an equal set: most patterns have those of a few others."""
+    return values
 
 
 def _split(expression: str) -> list[str]:

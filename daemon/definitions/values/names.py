@@ -1,7 +1,7 @@
 """Names that users give: of applications, schedules, jobs and locks."""
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from functools import partial
 from typing import Annotated, Literal
 
@@ -39,10 +39,15 @@ def name_of(kind: Named) -> BeforeValidator:
     return BeforeValidator(partial(check_name, kind), json_schema_input_type=written)
 
 
+def refuse_taken(what: str, name: str, taken: Container[str]) -> None:
+    """Raise `Refusal` if a name is one of those ``taken``."""
+    if name in taken:
+        raise Refusal(f'there are two {what}s named "{name}"', "rename one of them")
+
+
 def refuse_twice(what: str, names: Iterable[str]) -> None:
     """Raise `Refusal` if a name is given twice."""
     seen: set[str] = set()
     for name in names:
-        if name in seen:
-            raise Refusal(f'there are two {what}s named "{name}"', "rename one of them")
+        refuse_taken(what, name, seen)
         seen.add(name)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, exists, insert, null, select, update
+from sqlalchemy import Connection, Row, bindparam, exists, insert, null, select, update
 
 from lease.database.contention import insert_missing
 from lease.database.dialects import now
@@ -40,13 +40,20 @@ def of_application(
 
 def add(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert schedules."""
-    connection.execute(insert(schedule), list(rows))
+    if rows:
+        connection.execute(insert(schedule), list(rows))
 
 
-def change(connection: Connection, application: str, name: str, values: Mapping[str, Any]) -> None:
-    """Update columns of a schedule."""
+def change(connection: Connection, application: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Update columns of schedules, the same of each; ``name`` says which it is."""
+    if not rows:
+        return
+    key = {"name": "of_name"}
+    which = (schedule.c.application == application, schedule.c.name == bindparam("of_name"))
+    values: dict[str, Any] = {column: bindparam(column) for column in rows[0] if column not in key}
     connection.execute(
-        update(schedule).where(schedule.c.application == application, schedule.c.name == name).values(**values)
+        update(schedule).where(*which).values(values),
+        [{key.get(column, column): value for column, value in row.items()} for row in rows],
     )
 
 
@@ -61,7 +68,8 @@ def retire(connection: Connection, application: str, names: Collection[str], at:
 
 def prepare_leases(connection: Connection, names: Iterable[str]) -> None:
     """Insert missing lease rows, so that no claim need do it; always in the same order."""
-    connection.execute(insert_missing(lease), [{"name": name} for name in sorted(set(names))])
+    if rows := [{"name": name} for name in sorted(set(names))]:
+        connection.execute(insert_missing(lease), rows)
 
 
 def due(connection: Connection, application: str, names: Collection[str], limit: int) -> list[Row[Any]]:

@@ -6,11 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Row, select, text
+from sqlalchemy import Row, event, select, text
 
 from daemon.definitions.schedule import Schedule
 from daemon.definitions.triggers.trigger import At, Cron, Every
-from daemon.scheduling.sync import SyncReport, sync
+from daemon.scheduling.sync import SyncReport, patience, sync
 from daemon.store.tables import schedule
 from tests.support.store import PAST, Store, a_schedule, an_application, an_at, pending_runs
 
@@ -166,6 +166,36 @@ def test_replicas_that_sync_at_once_add_each_schedule_once(store: Store) -> None
         reports = list(pool.map(lambda _: store.do(sync, application), range(4)))
     assert sorted(len(report.added) for report in reports) == [0, 0, 0, 20]
     assert sorted(len(report.unchanged) for report in reports) == [0, 20, 20, 20]
+
+
+@pytest.mark.parametrize("timed", ["alike", "anew"])
+def test_a_release_that_changes_many_schedules_takes_as_many_statements_as_one_that_changes_two(
+    store: Store, timed: str
+) -> None:
+    def statements_of(number: int) -> int:
+        names = [f"s{one}" for one in range(number)]
+        store.sync(*(a_schedule(name) for name in names))
+        sent: list[str] = []
+        changed = [a_schedule(name, Every(3600.0), description="new") for name in names]
+        if timed == "anew":
+            changed = [a_schedule(name, Every(1800.0)) for name in names]
+
+        def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+            sent.append(statement)
+
+        event.listen(store.engine, "before_cursor_execute", note)
+        try:
+            assert len(store.sync(*changed).changed) == number
+        finally:
+            event.remove(store.engine, "before_cursor_execute", note)
+        return len(sent)
+
+    assert statements_of(2) == statements_of(40)
+
+
+def test_a_sync_of_thousands_is_given_more_time_than_one_of_a_few() -> None:
+    few, many = an_application(a_schedule()), an_application(*(a_schedule(f"s{number}") for number in range(2_000)))
+    assert patience(many) > patience(few) + 5.0
 
 
 def test_a_sync_may_compute_for_longer_than_other_transactions_are_idle(postgres_url: str) -> None:

@@ -1,14 +1,13 @@
 """What the database holds of a definition, byte for byte."""
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from daemon.definitions.codec import write_schedule
 from daemon.definitions.definition import Mark
 from daemon.definitions.schedule import Schedule
 from daemon.definitions.sources.load import load
-from daemon.scheduling.sync import _definition
 
 FOLDER = Path(__file__).parent
 FILES = ("everything.toml", "everything.py")
@@ -21,12 +20,11 @@ def schedules_of(file: str) -> dict[str, Schedule]:
 
 def stored_form(schedule: Schedule) -> dict[str, Any]:
     """Return what `sync` writes, and what of it is the timing."""
-    row = _definition(schedule, datetime.now(UTC))
     timing = schedule.settings(Mark.TIMING)
     return {
-        "stored": row["definition"],
-        "digest": row["digest"],
-        "trigger": row["trigger"],
+        "stored": write_schedule(schedule),
+        "digest": schedule.digest(),
+        "trigger": str(schedule.trigger),
         "timing": {name: value for name, value in schedule.stored().items() if name in timing},
     }
 

@@ -14,7 +14,7 @@ from ....operations.generations import processes, who_runs
 from ....operations.requester import requester
 from ....scheduling.bring import stage, take_on_top
 from ....scheduling.generations import State
-from ....scheduling.sync import SyncReport
+from ....scheduling.sync import SyncReport, patience
 from ....scheduling.sync import sync as write_definitions
 from ....service.settings import Settings, read_settings
 from ....store.views import RunBy
@@ -105,7 +105,7 @@ def sync(
     def transaction(connection: Connection) -> _Synced:
         return _synced(connection, application, settings, take_over=take_over, dry_run=dry_run)
 
-    found = ask_url(settings.database, transaction, write=not dry_run)
+    found = ask_url(settings.database, transaction, write=not dry_run, patience=patience(application))
     changes = [(field.name, name) for field in fields(found.report) for name in getattr(found.report, field.name)]
     if as_json:
         write_json("sync", _answer(application.name, found, changes, dry_run=dry_run))
