@@ -6,13 +6,14 @@ from functools import partial
 from statistics import median
 from time import perf_counter
 
+from daemon.definitions.known import Known
 from daemon.execution.claim import claim
 from lease.database.database import Database
 from lease.database.opening import open_database
 
 from .errors import BenchmarkError
 from .stores import Store
-from .workload import MEASURED, TIMEOUT, add_history, digests
+from .workload import MEASURED, TIMEOUT, add_history, known
 
 _LONG = 3600.0
 """Seconds that a grant lasts here, where nobody renews it."""
@@ -36,16 +37,16 @@ def measure_flatness(store: Store, template: str, *, schedules: int, finished: i
     with store.copy(template) as without, store.copy(template) as filled:
         asyncio.run(add_history(filled, each))
         store.settle(filled)
-        claims = asyncio.run(_claim_in_turn((without, filled), digests(MEASURED, schedules), places))
+        claims = asyncio.run(_claim_in_turn((without, filled), known(MEASURED, schedules), places))
     before, after = (median(seconds) for seconds in claims)
     return Flatness(each * schedules, len(claims[0]), before, after, after / before)
 
 
-async def _claim_in_turn(urls: tuple[str, str], known: tuple[str, ...], places: int) -> tuple[list[float], list[float]]:
+async def _claim_in_turn(urls: tuple[str, str], known: Known, places: int) -> tuple[list[float], list[float]]:
     databases = [open_database(url, timeout=TIMEOUT) for url in urls]
     seconds: tuple[list[float], list[float]] = ([], [])
     try:
-        for number in range(min(_MOST_CLAIMS, len(known) // places)):
+        for number in range(min(_MOST_CLAIMS, len(known.schedules) // places)):
             for index in (0, 1) if number % 2 else (1, 0):
                 seconds[index].append(await _claim(databases[index], known, f"holder-{number}", places))
     finally:
@@ -54,8 +55,8 @@ async def _claim_in_turn(urls: tuple[str, str], known: tuple[str, ...], places: 
     return seconds
 
 
-async def _claim(database: Database, known: tuple[str, ...], holder: str, places: int) -> float:
-    unit = partial(claim, application=MEASURED, digests=known, holder=holder, label=None, ttl=_LONG, limit=places)
+async def _claim(database: Database, known: Known, holder: str, places: int) -> float:
+    unit = partial(claim, application=MEASURED, known=known, holder=holder, label=None, ttl=_LONG, limit=places)
     began = perf_counter()
     claimed = await database.write(unit)
     seconds = perf_counter() - began

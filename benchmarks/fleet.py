@@ -17,7 +17,7 @@ from lease.timing import LeaseTiming
 from .counting import Counter
 from .errors import BenchmarkError
 from .replica import CONNECTIONS, Part, Replica
-from .workload import MEASURED, TIMEOUT, WARM_UP, digests
+from .workload import MEASURED, TIMEOUT, WARM_UP, known
 
 TRIAL_LIMIT = 90.0
 """Seconds after which a trial is given up."""
@@ -119,11 +119,11 @@ async def _take_part(order: Order, line: "Connection[Any, Any]", counter: Counte
     database = open_database(order.url, timeout=TIMEOUT, connections=CONNECTIONS, application="leased benchmark")
     try:
         async with LeaseClient(order.url, timing=LeaseTiming(), on_event=told.append) as client:
-            await Replica(database, client, WARM_UP, digests(WARM_UP, order.warm_up), CONNECTIONS, told).work(counter)
+            await Replica(database, client, WARM_UP, known(WARM_UP, order.warm_up), CONNECTIONS, told).work(counter)
             line.send(Ready())
             line.recv()
-            return await Replica(
-                database, client, MEASURED, digests(MEASURED, order.schedules), order.places, told
-            ).work(counter)
+            return await Replica(database, client, MEASURED, known(MEASURED, order.schedules), order.places, told).work(
+                counter
+            )
     finally:
         await database.close()

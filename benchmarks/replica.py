@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, func, select
 
+from daemon.definitions.known import Known
 from daemon.execution.claim import ClaimedRun, claim
 from daemon.execution.writes.lane import Lane
 from daemon.execution.writes.result import AlreadyDone, Done, EndedJob
@@ -21,7 +22,7 @@ from lease.events import AtRisk, Event
 
 from .counting import Counter
 from .errors import BenchmarkError
-from .workload import JOB, names
+from .workload import JOB
 
 T = TypeVar("T")
 CONNECTIONS = 4
@@ -56,7 +57,7 @@ class Replica:
     database: Database
     client: LeaseClient
     application: str
-    digests: tuple[str, ...]
+    known: Known
     places: int
     told: list[Event]
     """The events of its client, which go on to be added."""
@@ -70,7 +71,7 @@ class Replica:
 
     def __post_init__(self) -> None:
         self.lane = Lane(self.database)
-        self.first_jobs = dict.fromkeys(names(len(self.digests)), JOB)
+        self.first_jobs = dict.fromkeys(self.known.schedules, JOB)
 
     async def work(self, counter: Counter) -> Part:
         """Claim as many runs as there are places, execute them at once, and again, until none is pending."""
@@ -103,7 +104,7 @@ class Replica:
         who = (client.holder, client.label, client.timing.ttl)
 
         def unit(connection: Connection, places: int) -> list[ClaimedRun]:
-            return claim(connection, self.application, self.digests, *who, places, self.first_jobs)
+            return claim(connection, self.application, self.known, *who, places, self.first_jobs)
 
         async with client.acquiring() as acquisition:
             began = monotonic()

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, func, insert, literal, select
 
 from daemon.definitions.application import Application
 from daemon.definitions.job import Job
+from daemon.definitions.known import Known
 from daemon.definitions.schedule import Schedule
 from daemon.scheduling.plan_due import plan_due
 from daemon.scheduling.sync import sync
@@ -32,9 +33,9 @@ def names(schedules: int) -> tuple[str, ...]:
     return tuple(f"schedule-{number:05}" for number in range(schedules))
 
 
-def digests(application: str, schedules: int) -> tuple[str, ...]:
-    """Return what replicas know the schedules of either application by."""
-    return tuple(schedule.run_digest() for schedule in _application(application, schedules).schedules)
+def known(application: str, schedules: int) -> Known:
+    """Return what replicas know of either application."""
+    return Known(_application(application, schedules).run_digests)
 
 
 async def prepare(url: str, schedules: int, warm_up: int) -> None:

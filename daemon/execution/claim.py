@@ -6,7 +6,7 @@ transaction, and cannot deadlock.
 """
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
@@ -17,9 +17,10 @@ from sqlalchemy import Connection
 import lease.statements
 from lease.model import Grant
 
+from ..definitions.known import Known
 from ..states import JobState
 from ..store import statements
-from ..store.statements.sets.claims import StartedRun
+from ..store.statements.sets.claims import Candidate, StartedRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +60,14 @@ class ClaimedRun:
 def claim(  # noqa: PLR0917 - who claims what, for whom
     connection: Connection,
     application: str,
-    digests: Collection[str],
+    known: Known,
     holder: str,
     label: str | None,
     ttl: float,
     limit: int,
     first_jobs: Mapping[str, str] = MappingProxyType({}),
 ) -> list[ClaimedRun]:
-    """Claim up to ``limit`` runs of the definitions with these digests (rule 22), the longest due first,
+    """Claim up to ``limit`` runs of the definitions that are ``known`` (rule 22), the longest due first,
     one per lease, and one in all at work here that is on its last chance (rule 16).
 
     Of runs that were never claimed before, the first attempt is recorded too, where ``first_jobs`` has the
@@ -78,11 +79,14 @@ def claim(  # noqa: PLR0917 - who claims what, for whom
     last_chances = True
     while (places := limit - len(started)) > 0:
         found = statements.claims.candidates(
-            connection, application, digests, holder, tried, places, last_chances=last_chances
+            connection, application, known.other_digests, holder, tried, places, last_chances=last_chances
         )
+        if known.is_strange(one.digest for one in found):
+            known.meet(statements.agenda.digests(connection, application))
+            continue
         first = first_of_each(found)
         granted = lease.statements.grant(connection, list(first), holder, ttl, label=label) if first else []
-        apart = {run_id for run_id, _, last_chance in found if last_chance}
+        apart = {one.id for one in found if one.on_last_chance}
         last_chances = last_chances and apart.isdisjoint(first[grant.name] for grant in granted)
         if granted:
             grants |= {grant.name: grant for grant in granted}
@@ -94,17 +98,14 @@ def claim(  # noqa: PLR0917 - who claims what, for whom
     return _claimed(connection, started, grants, first_jobs)
 
 
-def first_of_each(found: Iterable[tuple[int, str, bool]]) -> dict[str, int]:
-    """Return the first run of each lease, by the lease, and of runs on their last chance one in all (rule 16).
-
-    Runs are (id, lease, on its last chance).
-    """
+def first_of_each(found: Iterable[Candidate]) -> dict[str, int]:
+    """Return the first run of each lease, by the lease, and of runs on their last chance one in all (rule 16)."""
     first: dict[str, int] = {}
     taken = False
-    for run_id, name, last_chance in found:
-        if name not in first and not (last_chance and taken):
-            first[name] = run_id
-            taken = taken or last_chance
+    for one in found:
+        if one.lease_name not in first and not (one.on_last_chance and taken):
+            first[one.lease_name] = one.id
+            taken = taken or one.on_last_chance
     return first
 
 

@@ -57,7 +57,7 @@ class Replica:
         self._context = context
         self._settings = settings
         self._schedules = {schedule.name: schedule for schedule in application.schedules}
-        self.set_aside = SetAside(application.run_digests)
+        self.set_aside = SetAside()
         self._places = Places(context)
         self.hearing = hearing or Deaf()
         self._deaths = DeathWatch(client.holder, client.timing)

@@ -15,7 +15,7 @@ from ..jobs.processes.trust_page import TrustPages
 from ..jobs.task_thread import TaskThread
 from ..operations.trigger import NoSuchSchedule, trigger
 from ..recovery import registry
-from ..service.loop.agenda import Agenda, read_agenda
+from ..service.loop.agenda import Agenda
 from ..service.replica import Replica
 from ..service.settings import Settings
 from ..store.views.history import RunDetail, read_run, read_runs
@@ -201,8 +201,7 @@ class ManualReplica:
         return await self.store.read(lambda connection: read_run(connection, run_id))
 
     async def _agenda(self) -> Agenda:
-        known, holder = self.application.run_digests, self.context.client.holder
-        return await self.store.read(lambda c: read_agenda(c, self.application.name, known, holder))
+        return await self.store.read(self.replica.look())
 
     async def _until_ended(self, run_id: int | None = None) -> None:
         """Wait until this run, or every run, has ended here."""

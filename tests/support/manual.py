@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Row, select, update
 
 from daemon import Schedules
+from daemon.definitions.known import Known
 from daemon.execution.claim import claim
 from daemon.execution.held_run import HeldRun
 from daemon.operations.trigger import trigger
@@ -127,10 +128,10 @@ async def a_held_run(replica: ManualReplica, schedule: str = "nightly") -> HeldR
     """Trigger a run and claim it, as a tick does, but do not execute it."""
     await replica.trigger(schedule)
     context, client = replica.context, replica.context.client
-    digest = replica.application.schedule(schedule).run_digest()
+    known = Known({schedule: replica.application.schedule(schedule).run_digest()})
     async with client.acquiring() as acquisition:
         (claimed,) = await context.database.write(
-            lambda c: claim(c, "shop", [digest], client.holder, client.label, client.timing.ttl, 1)
+            lambda c: claim(c, "shop", known, client.holder, client.label, client.timing.ttl, 1)
         )
         (held,) = await acquisition.adopt([claimed.grant])
     return HeldRun(context, claimed, held)
@@ -144,7 +145,7 @@ async def left_behind(
     def transaction(connection: Connection) -> Grant:
         run_id = trigger(connection, "shop", schedule, requested_by="a test")
         digest = connection.execute(select(run.c.digest).where(run.c.id == run_id)).scalar_one()
-        (claimed,) = claim(connection, "shop", [digest], "gone", "a replica that is gone", 60.0, 1)
+        (claimed,) = claim(connection, "shop", Known({schedule: digest}), "gone", "a replica that is gone", 60.0, 1)
         start_job(connection, claimed, "job1", 0, 1)
         connection.execute(update(run).where(run.c.id == run_id).values(abandoned=abandoned))
         if stale:

@@ -27,6 +27,7 @@ from sqlalchemy.pool import NullPool
 import lease.statements
 from daemon.definitions.application import Application
 from daemon.definitions.job import Job
+from daemon.definitions.known import Known
 from daemon.definitions.schedule import Schedule
 from daemon.definitions.triggers.trigger import At, Every, Trigger
 from daemon.execution.claim import ClaimedRun, claim
@@ -135,13 +136,13 @@ class Store:
         return counts
 
     def claim(self, *known: str, holder: str = "h1", limit: int = 10, application: str = "shop") -> list[ClaimedRun]:
-        digests = list(self.known(*known, application=application).values())
-        return self.do(claim, application, digests, holder, f"label of {holder}", TTL, limit)
+        own = self.known(*known, application=application)
+        return self.do(claim, application, own, holder, f"label of {holder}", TTL, limit)
 
-    def known(self, *names: str, application: str = "shop") -> dict[str, str]:
-        """Return what a replica with the current definitions of these schedules knows them by."""
+    def known(self, *names: str, application: str = "shop") -> Known:
+        """Return what a replica knows that has the current definitions of these schedules."""
         rows = self.rows(select(schedule).where(schedule.c.application == application, schedule.c.name.in_(names)))
-        return {row.name: row.run_digest for row in rows}
+        return Known({row.name: row.run_digest for row in rows})
 
     def shift(self, table: Any, *where: ColumnElement[bool], **seconds: float) -> None:
         """Set times to a number of seconds from now."""

@@ -1,6 +1,6 @@
 """The schedules that a replica leaves to others for a while, because its FILE has changed (rule 22)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 
@@ -15,14 +15,13 @@ class _Wait:
 
 
 class SetAside:
-    """Waits before the runs of a schedule are claimed here again; ``known`` are all run digests by schedule.
+    """Waits before the runs of a schedule are claimed here again.
 
     Children of this replica found that FILE has another schedule of that name, or none. A replica
     whose FILE is as it was claims those runs meanwhile.
     """
 
-    def __init__(self, known: Mapping[str, str], clock: Callable[[], float] = monotonic) -> None:
-        self._known = known
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
         self._waits: dict[str, _Wait] = {}
 
@@ -39,13 +38,10 @@ class SetAside:
         """Claim its runs again: a child has found it as it was."""
         self._waits.pop(schedule, None)
 
-    def claimable(self) -> Mapping[str, str]:
-        """Return the run digest of each schedule; where its runs may not be claimed now, one that no run has."""
-        if not self._waits:
-            return self._known
+    def names(self) -> frozenset[str]:
+        """Return the schedules whose runs may not be claimed now."""
         now = self._clock()
-        waiting = {name for name, wait in self._waits.items() if wait.ends > now}
-        return {name: "" if name in waiting else digest for name, digest in self._known.items()}
+        return frozenset(name for name, wait in self._waits.items() if wait.ends > now)
 
     def until_next(self) -> float | None:
         """Return the seconds until a wait ends; None if there is none."""

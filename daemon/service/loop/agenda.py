@@ -1,11 +1,11 @@
 """The agenda of a replica: what there is to do and when, read in one query."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection
 
+from ...definitions.known import Known
 from ...execution.next_step import LONGEST_WAIT
 from ...store import statements
 
@@ -52,25 +52,32 @@ class Agenda:
         return [self.until_due, self.until_stale, *([self.until_available] if has_room else [])]
 
 
-def read_agenda(
-    connection: Connection, application: str, known: Mapping[str, str], holder: str | None = None
-) -> Agenda:
-    """Return the agenda for the known schedules, given with the digests of what execution reads of them;
-    ``holder`` is this replica.
-    """
-    row = statements.agenda.read(connection, application, known, holder, LONGEST_WAIT)
-    time, instant, late, available, start, free, stale, marked, pending, running, others, put_off = row
+def read_agenda(connection: Connection, application: str, known: Known, holder: str | None = None) -> Agenda:
+    """Return the agenda for the known schedules; ``holder`` is this replica."""
+    while True:
+        others = (known.other_digests, known.other_schedules)
+        row = statements.agenda.read(connection, application, *others, holder, LONGEST_WAIT)
+        if not known.is_strange(row.digests, row.schedules):
+            break
+        known.meet(row.digests, row.schedules)
+        known.meet(
+            statements.agenda.digests(connection, application), statements.agenda.schedules(connection, application)
+        )
+    is_due, is_late = (
+        row.until_due is not None and row.until_due <= 0,
+        row.until_late is not None and row.until_late < 0,
+    )
     return Agenda(
-        database_time=time,
-        until_due=_earlier(instant, late),
-        until_available=0.0 if available else _earlier(start, free),
-        until_stale=0.0 if marked else stale,
-        due=(instant is not None and instant <= 0) or (late is not None and late < 0),
-        available=bool(available),
-        pending=bool(pending),
-        running=bool(running),
-        others_running=bool(others),
-        put_off=bool(put_off),
+        database_time=row.database_time,
+        until_due=_earlier(row.until_due, row.until_late),
+        until_available=0.0 if row.available else _earlier(row.until_start, row.until_free),
+        until_stale=0.0 if row.put_back else row.until_stale,
+        due=is_due or is_late,
+        available=row.available is not None,
+        pending=row.pending is not None,
+        running=row.running is not None,
+        others_running=bool(row.others_running),
+        put_off=row.put_off is not None,
     )
 
 

@@ -23,7 +23,7 @@ class Claimer:
     async def fill(self) -> bool:
         """Claim as many runs as there are places; return whether all were filled: there may be more then."""
         client, application = self._context.client, self._context.application.name
-        known, asked = tuple(self._runs.claimable().values()), 0
+        known, asked = self._runs.claimable(), 0
 
         def places(ending: int) -> int:
             nonlocal asked

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from lease.client import Lease
 from lease.errors import LeaseError
 
+from ...definitions.known import Known
 from ...definitions.schedule import Schedule
 from ...execution.attempt import WorkOutlivesLease
 from ...execution.claim import ClaimedRun
@@ -58,6 +59,7 @@ class RunsAtWork:
         """The number of writes that changed no row because the grant had ended."""
         self._context = context
         self._schedules = schedules
+        self._known = Known(context.application.run_digests)
         self._places = places
         self._room_for_tasks, self._room_for_children = Room(places), Room(places)
         self._set_aside = set_aside
@@ -74,13 +76,13 @@ class RunsAtWork:
         left = {room: self._left(room) for room in (self._room_for_tasks, self._room_for_children)}
         return min([self._places - len(self._executions), *(number for number in left.values() if number > 0)])
 
-    def claimable(self) -> Mapping[str, str]:
-        """Return the run digest of each schedule; where its runs may not be claimed now, one that no run has."""
-        known = self._set_aside.claimable()
+    def claimable(self) -> Known:
+        """Return the definitions whose runs may be claimed now."""
         full = [room for room in (self._room_for_tasks, self._room_for_children) if self._left(room) <= 0]
         if not full or self._places <= len(self._executions):
-            return known
-        return {name: "" if self._room_for(self._schedules[name]) in full else digest for name, digest in known.items()}
+            return self._known.but(self._set_aside.names())
+        without_room = {name for name, schedule in self._schedules.items() if self._room_for(schedule) in full}
+        return self._known.but(self._set_aside.names() | without_room)
 
     def until_claimable(self) -> float | None:
         """Return the seconds until more runs may become claimable; None if that is not a question of time."""

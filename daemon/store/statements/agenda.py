@@ -4,14 +4,14 @@ It looks up the first of each kind by an index, and counts nothing: it takes as 
 wait as with a hundred thousand.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Double,
-    Integer,
     Select,
     Text,
     and_,
@@ -35,19 +35,72 @@ _MOST_BLOCKED = 100
 """The runs behind live leases of which one is waited for; of more, others are looked at when these have gone on."""
 
 
-def read(
-    connection: Connection, application: str, known: Mapping[str, str], holder: str | None, longest_wait: float
-) -> Sequence[Any]:
-    """Return the fields of `daemon.service.loop.agenda.Agenda`; no run waits longer than ``longest_wait`` seconds."""
+class Found(NamedTuple):
+    """What a look finds: seconds until moments, and of what it is the first: a schedule, or a run's digest.
+
+    Either may be None: there is none.
+    """
+
+    database_time: datetime
+    until_due: float | None
+    until_late: float | None
+    until_start: float | None
+    until_free: float | None
+    until_stale: float | None
+    put_back: bool | None
+    others_running: bool
+    due_schedule: str | None
+    late_schedule: str | None
+    available: str | None
+    starting: str | None
+    pending: str | None
+    running: str | None
+    put_off: str | None
+
+    @property
+    def digests(self) -> Sequence[str | None]:
+        """Those of the runs."""
+        return self.available, self.starting, self.pending, self.running, self.put_off
+
+    @property
+    def schedules(self) -> Sequence[str | None]:
+        """The schedules."""
+        return self.due_schedule, self.late_schedule
+
+
+def read(  # noqa: PLR0917 - who looks for what
+    connection: Connection,
+    application: str,
+    other_digests: Sequence[str],
+    other_schedules: Sequence[str],
+    holder: str | None,
+    longest_wait: float,
+) -> Found:
+    """Look for what there is but for the runs of ``other_digests`` and the instants of ``other_schedules``.
+
+    No run waits longer than ``longest_wait`` seconds.
+    """
     values = {
         "application": application,
-        "names": list(known.keys()),
-        "digests": list(set(known.values())),
+        "other_schedules": other_schedules,
+        "other_digests": other_digests,
         "of_holder": holder or "",
         "longest_wait": longest_wait,
     }
     (row,) = _READ(connection, values)
-    return row
+    return Found(*row)
+
+
+def digests(connection: Connection, application: str) -> list[str | None]:
+    """Return the run digests of the definitions that unfinished runs were made from."""
+    return list(
+        connection.scalars(select(run.c.digest).where(run.c.application == application, unfinished()).distinct())
+    )
+
+
+def schedules(connection: Connection, application: str) -> list[str]:
+    """Return the names of all schedules of an application, of retired ones too."""
+    return list(connection.scalars(select(schedule.c.name).where(schedule.c.application == application)))
 
 
 def waiting_for(connection: Connection, application: str, locks: Collection[str]) -> list[str]:
@@ -66,15 +119,15 @@ def applications_waiting(connection: Connection, locks: Collection[str]) -> list
 
 _application: Any = bindparam("application", type_=Text())
 _holder: Any = bindparam("of_holder", type_=Text())
-_names: Any = bindparam("names", type_=STRINGS)
-_digests: Any = bindparam("digests", type_=STRINGS)
+_other_schedules: Any = bindparam("other_schedules", type_=STRINGS)
+_other_digests: Any = bindparam("other_digests", type_=STRINGS)
 _longest_wait: Any = bindparam("longest_wait", type_=Double())
 
 _live = and_(lease.c.holder.is_not(None), ~free_or_stale())
 _until_free = seconds_between(clock(), lease.c.expires_at)
 # One moment, where an index is to be searched by it: PostgreSQL would ask the clock for each row.
 _moment = select(now()).scalar_subquery()
-_known = among_these(run.c.digest, _digests)
+_known = and_(run.c.digest.is_not(None), ~among_these(run.c.digest, _other_digests))
 
 _by_start = (run.c.available_at, run.c.id)
 _by_schedule = (run.c.schedule, run.c.scheduled_for, run.c.id)
@@ -83,17 +136,19 @@ _all_pending = (run.c.application == _application, unfinished(), pending())
 _at_work = (run.c.application + literal_column("''", Text) == _application, running())
 
 
-def _first(moment: ColumnElement[Any], *where: ColumnElement[bool]) -> ColumnElement[Any]:
-    """Return the seconds until the earliest ``moment``; NULL if there is none."""
-    earliest = select(moment.label("moment")).where(*where).order_by(moment).limit(1).subquery()
-    return select(seconds_until(earliest.c.moment)).scalar_subquery()
+def _first(
+    moment: ColumnElement[Any], of: ColumnElement[str], *where: ColumnElement[bool]
+) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    """Return the seconds until the earliest ``moment`` and what it is ``of``; NULL if there is none."""
+    earliest = select(moment.label("moment"), of.label("of")).where(*where).order_by(moment).limit(1).cte()
+    return select(seconds_until(earliest.c.moment)).scalar_subquery(), select(earliest.c.of).scalar_subquery()
 
 
-def _found(*where: ColumnElement[bool], first_by: Sequence[ColumnElement[Any]]) -> ColumnElement[Any]:
-    """Return 1 if there is such a run, else NULL. In the order of an index: else PostgreSQL takes it that one is soon
-    found among all that ever were.
+def _found(*where: ColumnElement[bool], first_by: Sequence[ColumnElement[Any]] = ()) -> ColumnElement[Any]:
+    """Return the digest of the first such run, else NULL. In the order of an index: else PostgreSQL takes it that one
+    is soon found among all that ever were.
     """
-    return select(literal_column("1", Integer)).where(*where).order_by(*first_by).limit(1).scalar_subquery()
+    return select(run.c.digest).where(*where).order_by(*first_by).limit(1).scalar_subquery()
 
 
 def _runs_that_may_start(*where: ColumnElement[bool]) -> list[ColumnElement[bool]]:
@@ -131,7 +186,7 @@ def _put_back_though_marked() -> ColumnElement[Any]:
     """Return whether a marked run is pending; only a replica of 0.1.0, which names no digest, puts one back."""
     older = exists().where(replica.c.application == _application, replica.c.digest.is_(None))
     found = _found(*_all_pending, marked(), first_by=_by_schedule)
-    return case((older, found))
+    return case((older, found.is_not(None)))
 
 
 _available = _found(
@@ -140,31 +195,43 @@ _available = _found(
     first_by=_by_start,
 )
 _in_application = run.c.application == _application
+_until_due, _due_schedule = _first(
+    schedule.c.next_due,
+    schedule.c.name,
+    schedule.c.application == _application,
+    schedule.c.next_due.is_not(None),
+    ~among_these(schedule.c.name, _other_schedules),
+)
+_until_late, _late_schedule = _first(
+    run.c.start_by,
+    run.c.schedule,
+    _in_application,
+    pending(),
+    run.c.start_by.is_not(None),
+    run.c.started_at.is_(None),
+    ~among_these(run.c.schedule, _other_schedules),
+)
+_until_start, _starting = _first(
+    run.c.available_at, run.c.digest, *_runs_that_may_start(run.c.available_at > _moment, _known)
+)
+_put_off = _runs_that_may_start(run.c.available_at > later(_moment, _longest_wait), _known)
 _READ = Statement(
     select(
         now().label("database_time"),
-        _first(
-            schedule.c.next_due,
-            schedule.c.application == _application,
-            schedule.c.next_due.is_not(None),
-            among_these(schedule.c.name, _names),
-        ),
-        _first(
-            run.c.start_by,
-            _in_application,
-            pending(),
-            run.c.start_by.is_not(None),
-            run.c.started_at.is_(None),
-            among_these(run.c.schedule, _names),
-        ),
-        _available,
-        _first(run.c.available_at, *_runs_that_may_start(run.c.available_at > _moment, _known)),
-        case((_available.is_(None), _under_live_leases())),  # else it would look at all that may start
-        _until_stale(),
-        _put_back_though_marked(),
-        _found(*_all_pending, _known, first_by=_by_schedule),
-        exists().where(*_at_work, _known),
-        exists().where(*_at_work, run.c.holder != _holder),
-        _found(*_runs_that_may_start(run.c.available_at > later(_moment, _longest_wait), _known), first_by=_by_start),
+        _until_due.label("until_due"),
+        _until_late.label("until_late"),
+        _until_start.label("until_start"),
+        # Else it would look at all that may start.
+        case((_available.is_(None), _under_live_leases())).label("until_free"),
+        _until_stale().label("until_stale"),
+        _put_back_though_marked().label("put_back"),
+        exists().where(*_at_work, run.c.holder != _holder).label("others_running"),
+        _due_schedule.label("due_schedule"),
+        _late_schedule.label("late_schedule"),
+        _available.label("available"),
+        _starting.label("starting"),
+        _found(*_all_pending, _known, first_by=_by_schedule).label("pending"),
+        _found(*_at_work, _known).label("running"),
+        _found(*_put_off, first_by=_by_start).label("put_off"),
     )
 )

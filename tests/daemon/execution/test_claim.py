@@ -9,12 +9,14 @@ import pytest
 from sqlalchemy import Connection, text, update
 
 import lease.statements
+from daemon.definitions.known import Known
 from daemon.execution.claim import ClaimedRun, claim, first_of_each
 from daemon.jobs.outcome import Outcome
 from daemon.operations.trigger import trigger
 from daemon.service.loop.agenda import read_agenda
 from daemon.states import MOST_ABANDONED
 from daemon.store import statements
+from daemon.store.statements.sets.claims import Candidate
 from daemon.store.tables import run, schedule
 from tests.support.completion import EndedJob, finish_job, finish_run, retry_run, start_job
 from tests.support.store import TTL, Store, a_schedule, pending_runs
@@ -130,10 +132,10 @@ def test_runs_under_live_leases_are_not_even_looked_at(store: Store, monkeypatch
         pending_runs(store, one, 1)
     pending_runs(store, a_schedule("free"), 1)
     store.do(lease.statements.grant, [f"lock{number}" for number in range(50)], "somebody", TTL)
-    looks: list[list[tuple[int, str, bool]]] = []
+    looks: list[list[Candidate]] = []
     candidates = statements.claims.candidates
 
-    def counted(*args: Any, **kwargs: Any) -> list[tuple[int, str, bool]]:
+    def counted(*args: Any, **kwargs: Any) -> list[Candidate]:
         looks.append(candidates(*args, **kwargs))
         return looks[-1]
 
@@ -209,7 +211,7 @@ def test_a_claim_passes_over_a_run_and_a_lease_that_are_locked(postgres: Store) 
 
     def hurried(connection: Connection) -> list[ClaimedRun]:
         connection.execute(text("SET LOCAL lock_timeout = '1ms'"))
-        return claim(connection, "shop", [one.run_digest() for one in schedules], "h1", None, TTL, 1)
+        return claim(connection, "shop", Known({one.name: one.run_digest() for one in schedules}), "h1", None, TTL, 1)
 
     with postgres.begin() as connection:
         connection.execute(text("SELECT FROM public.run WHERE schedule = 'run-locked' FOR UPDATE"))
@@ -306,7 +308,7 @@ def test_the_claim_uses_its_partial_index_however_long_the_history(postgres: Sto
             return execute(statement, *args)  # type: ignore[call-overload]
 
         connection.execute = explain  # type: ignore[method-assign,assignment]
-        statements.claims.candidates(connection, "shop", ["daily"], "h1", [], 10)
+        statements.claims.candidates(connection, "shop", [], "h1", [], 10)
 
     postgres.do(explained)
     (plan,) = seen
@@ -394,12 +396,40 @@ def test_a_new_run_of_a_schedule_that_ended_replicas_is_on_its_last_chance_too(s
     assert len(first) == len(second) == 1
 
 
+def test_runs_of_definitions_that_are_strange_are_met_once_and_left_out_from_then_on(store: Store) -> None:
+    """Rule 22; of its own there may be thousands, so a claim does not name them."""
+    ours, theirs = [a_schedule(f"s{number}") for number in range(30)], [a_schedule("theirs"), a_schedule("changed")]
+    store.sync(*theirs, *ours)
+    for one in (*theirs, *ours):  # theirs are the first in the order of the index
+        pending_runs(store, one, 1)
+    known = Known({**{one.name: one.run_digest() for one in ours}, "changed": "as it is here"})
+
+    def claimed(limit: int) -> tuple[list[str], int]:
+        searches: list[str] = []
+        with pytest.MonkeyPatch.context() as patched:
+            candidates = statements.claims.candidates
+
+            def counted(*args: Any, **kwargs: Any) -> list[Candidate]:
+                searches.append("a search")
+                return candidates(*args, **kwargs)
+
+            patched.setattr(statements.claims, "candidates", counted)
+            runs = store.do(claim, "shop", known, "h1", None, TTL, limit)
+        return [one.schedule for one in runs], len(searches)
+
+    assert known.other_digests == []
+    assert claimed(2) == (["s0", "s1"], 2), "the first search met them"
+    assert sorted(known.other_digests) == sorted(one.run_digest() for one in theirs)
+    assert claimed(2) == (["s2", "s3"], 1)
+    assert {row.schedule for row in store.runs(run.c.state == "pending")} >= {"theirs", "changed"}
+
+
 def test_what_must_wait_for_its_like_is_not_available_here(store: Store) -> None:
     """So that a replica rests meanwhile."""
     abandoned_before(store, MOST_ABANDONED - 1, "one", "two")
     known = store.known("one", "two")
     before = store.do(read_agenda, "shop", known, "h1")
-    store.claim(*known)
+    store.claim("one", "two")
     here, there = (store.do(read_agenda, "shop", known, holder) for holder in ("h1", "h2"))
     assert (before.available, here.available, there.available) == (True, False, True)
     assert (here.pending, here.available, here.until_available) == (True, False, None)
@@ -417,4 +447,4 @@ def test_what_must_wait_for_its_like_is_not_available_here(store: Store) -> None
 def test_the_first_run_of_each_lease_and_one_on_its_last_chance(
     found: list[tuple[int, str, bool]], first: dict[str, int]
 ) -> None:
-    assert first_of_each(found) == first
+    assert first_of_each(Candidate(*one, "digest") for one in found) == first

@@ -2,8 +2,6 @@
 
 from daemon.jobs.room.set_aside import FIRST_PAUSE, LONGEST_PAUSE, SetAside
 
-KNOWN = {"nightly": "digest-1", "hourly": "digest-2"}
-
 
 class Clock:
     now = 100.0
@@ -14,18 +12,18 @@ class Clock:
 
 def test_its_runs_are_not_claimed_for_a_while_and_all_others_are() -> None:
     clock = Clock()
-    aside = SetAside(KNOWN, clock)
-    assert (aside.claimable(), aside.until_next(), bool(aside)) == (KNOWN, None, False)
+    aside = SetAside(clock)
+    assert (aside.names(), aside.until_next(), bool(aside)) == (frozenset(), None, False)
     aside.put("nightly")
-    assert aside.claimable() == {"nightly": "", "hourly": "digest-2"}
+    assert aside.names() == frozenset({"nightly"})
     assert (aside.until_next(), bool(aside)) == (FIRST_PAUSE, True)
     clock.now += FIRST_PAUSE
-    assert (aside.claimable(), aside.until_next()) == (KNOWN, None)
+    assert (aside.names(), aside.until_next()) == (frozenset(), None)
 
 
 def test_each_time_the_wait_doubles_up_to_a_limit_until_the_file_is_found_as_it_was() -> None:
     clock = Clock()
-    aside = SetAside(KNOWN, clock)
+    aside = SetAside(clock)
     waits = []
     for _ in range(8):
         aside.put("nightly")
@@ -33,6 +31,6 @@ def test_each_time_the_wait_doubles_up_to_a_limit_until_the_file_is_found_as_it_
     assert waits == [5, 10, 20, 40, 80, 160, LONGEST_PAUSE, LONGEST_PAUSE]
     aside.take_back("nightly")
     aside.take_back("hourly")
-    assert (aside.claimable(), bool(aside)) == (KNOWN, False)
+    assert (aside.names(), bool(aside)) == (frozenset(), False)
     aside.put("nightly")
     assert aside.until_next() == FIRST_PAUSE

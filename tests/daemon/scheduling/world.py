@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from daemon.definitions.application import Application
+from daemon.definitions.known import Known
 from daemon.execution.claim import claim
 from daemon.operations.foresee import foresee
 from daemon.operations.trigger import trigger
@@ -131,8 +132,8 @@ class World:
 
     def claimed_by(self, application: Application) -> list[str]:
         """Claim what a replica with these definitions may, and return the schedules."""
-        digests = [one.run_digest() for one in application.schedules]
-        return sorted(one.schedule for one in self.store.do(claim, "shop", digests, "h", "a replica", 60.0, 10))
+        known = Known(application.run_digests)
+        return sorted(one.schedule for one in self.store.do(claim, "shop", known, "h", "a replica", 60.0, 10))
 
     def numbers(self) -> list[int]:
         return [row.number for row in self.store.rows(select(generation).order_by(generation.c.number))]

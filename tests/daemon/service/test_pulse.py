@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Row, delete, select
 
+from daemon.definitions.known import Known
 from daemon.jobs.output.transcript import Transcript
 from daemon.jobs.reports import Progress
 from daemon.recovery import registry
@@ -51,7 +52,7 @@ class Looking:
 
     def look(self) -> Callable[[Connection], Agenda]:
         """Return the query for what there is to do."""
-        return lambda c: read_agenda(c, "shop", {})
+        return lambda c: read_agenda(c, "shop", Known({}))
 
     def looked(self, agenda: Agenda) -> None:
         """Take that in."""

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, create_engine
 
 import lease.statements
 from daemon import Schedules
+from daemon.definitions.known import Known
 from daemon.execution.claim import claim
 from daemon.jobs.processes.identity import identity
 from daemon.operations.cancel import cancel
@@ -191,7 +192,7 @@ def at_work_in(connection: Connection, pid: int, digest: str) -> int:
     entry = replace(registry.own_entry("gone", "shop"), pid=pid, start_time=process.start_time)
     registry.register(connection, entry)
     run_id = trigger(connection, "shop", "nightly", requested_by="a test")
-    claim(connection, "shop", [digest], "gone", "a replica", 600.0, 1)
+    claim(connection, "shop", Known({"nightly": digest}), "gone", "a replica", 600.0, 1)
     return run_id
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from daemon.definitions.known import Known
 from daemon.execution.claim import ClaimedRun, claim
 from daemon.jobs.outcome import Outcome
 from daemon.jobs.processes.identity import ProcessIdentity
@@ -50,19 +51,19 @@ async def _started(database: Database, claimed: ClaimedRun, job: str, position: 
 
 
 async def _told(database: Database) -> None:
-    known = {"nightly": SCHEDULE, "allowed": a_schedule("allowed", overlap="allow")}
+    schedules = {"nightly": SCHEDULE, "allowed": a_schedule("allowed", overlap="allow")}
     await database.read(check)
-    await database.write(lambda connection: sync(connection, an_application(*known.values())))
+    await database.write(lambda connection: sync(connection, an_application(*schedules.values())))
     entry = ReplicaEntry("h1", "shop", "a host", 1, 2, "boot", "pid:[1]", "0.1")
     await database.write(lambda connection: register(connection, entry))
-    digests = {name: schedule.run_digest() for name, schedule in known.items()}
-    look = await database.read(lambda connection: read_agenda(connection, "shop", digests, "h1"))
+    known = Known({name: schedule.run_digest() for name, schedule in schedules.items()})
+    look = await database.read(lambda connection: read_agenda(connection, "shop", known, "h1"))
     assert look.due == 1
-    await database.write(lambda connection: plan_due(connection, "shop", known))
+    await database.write(lambda connection: plan_due(connection, "shop", schedules))
     (planned,) = await database.read(lambda connection: read_runs(connection, limit=10))
     assert (planned.schedule, planned.state) == ("nightly", "pending")
 
-    (first,) = await database.write(lambda connection: claim(connection, "shop", digests.values(), "h1", "one", TTL, 5))
+    (first,) = await database.write(lambda connection: claim(connection, "shop", known, "h1", "one", TTL, 5))
     job = await _started(database, first, "one", 0, 1)
     await database.write(lambda connection: record_keeper(connection, first, job, ProcessIdentity(3, 4)))
     (suspect,) = await database.read(lambda connection: suspects(connection, "shop", "boot", "pid:[1]"))
@@ -73,9 +74,7 @@ async def _told(database: Database) -> None:
     ended = EndedJob(stopped, Outcome("stopped"))
     assert isinstance(await database.write(lambda connection: hand_back(connection, first, job=ended)), Done)
 
-    (second,) = await database.write(
-        lambda connection: claim(connection, "shop", digests.values(), "h2", "two", TTL, 5)
-    )
+    (second,) = await database.write(lambda connection: claim(connection, "shop", known, "h2", "two", TTL, 5))
     assert [(done.job, done.state, done.next_attempt) for done in second.jobs] == [
         ("one", "succeeded", 2),
         ("two", "stopped", 2),
@@ -85,7 +84,7 @@ async def _told(database: Database) -> None:
     assert await database.write(settle) == []
 
     asked = await database.write(lambda connection: trigger(connection, "shop", "nightly", requested_by="ada"))
-    (third,) = await database.write(lambda connection: claim(connection, "shop", digests.values(), "h1", "one", TTL, 5))
+    (third,) = await database.write(lambda connection: claim(connection, "shop", known, "h1", "one", TTL, 5))
     assert (third.run_id, third.attempt, third.grant.token) == (first.run_id, 3, 3)
     job = await _started(database, third, "two", 1, 2)
     failed = EndedJob(job, Outcome("failed", "no", status=1))
@@ -93,9 +92,7 @@ async def _told(database: Database) -> None:
         lambda connection: finish_run(connection, third, "failed", "two failed", job=failed, not_started=[("three", 2)])
     )
     assert done == Done()
-    (fourth,) = await database.write(
-        lambda connection: claim(connection, "shop", digests.values(), "h2", "two", TTL, 5)
-    )
+    (fourth,) = await database.write(lambda connection: claim(connection, "shop", known, "h2", "two", TTL, 5))
     assert fourth.run_id == asked, "it waited for the one that ended"
     assert await database.write(lambda connection: touch(connection, "h1", "draining"))
     assert await database.write(lambda connection: mark_stopped(connection, "h1"))

@@ -1,6 +1,6 @@
 """The claims of runs: which may start, and that they run now under the grants of their leases."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,6 +16,16 @@ from ..cancel import marked
 from ..dialects import STRINGS, among_these, at_last_chance, on_last_chance, pending
 from ..run import is_late
 from .given import as_rows, given
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A run that may start, as its row says."""
+
+    id: int
+    lease_name: str
+    on_last_chance: bool
+    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +47,27 @@ class StartedRun:
 def candidates(  # noqa: PLR0917 - who claims what, beside what
     connection: Connection,
     application: str,
-    digests: Collection[str],
+    other_digests: Sequence[str],
     holder: str,
     tried: Collection[str],
     limit: int,
     *,
     last_chances: bool = True,
-) -> list[tuple[int, str, bool]]:
-    """Lock runs that may start and return (id, lease, on its last chance), the longest due first; skip
-    locked ones.
+) -> list[Candidate]:
+    """Lock runs that may start, but for those of ``other_digests``, and return them, the longest due first;
+    skip locked ones.
 
     Runs whose lease is visibly live, or was ``tried``, are left out: they would take the place of
     others. So are runs on their last chance, if ``holder`` has one at work, or without ``last_chances``.
     """
-    values = {"application": application, "digests": list(digests), "tried": list(tried), "limit": limit}
-    rows = (_CANDIDATES if last_chances else _CANDIDATES_BESIDE)(connection, {**values, "of_holder": holder})
-    return [(number, name, bool(last_chance)) for number, name, last_chance in rows]
+    values = {
+        "application": application,
+        "other_digests": other_digests,
+        "tried": list(tried),
+        "limit": limit,
+        "of_holder": holder,
+    }
+    return [Candidate(*row) for row in (_CANDIDATES if last_chances else _CANDIDATES_BESIDE)(connection, values)]
 
 
 def start(connection: Connection, ids: Collection[int], holder: str) -> list[StartedRun]:
@@ -64,12 +79,13 @@ def start(connection: Connection, ids: Collection[int], holder: str) -> list[Sta
 def _finding(apart: ColumnElement[bool]) -> Statement:
     live = exists().where(lease.c.name == run.c.lease_name, ~free_or_stale())
     return Statement(
-        select(run.c.id, run.c.lease_name, on_last_chance())
+        select(run.c.id, run.c.lease_name, on_last_chance(), run.c.digest)
         .where(
             run.c.application == bindparam("application", type_=Text()),
             pending(),
             run.c.available_at <= now(),
-            among_these(run.c.digest, bindparam("digests", type_=STRINGS)),
+            run.c.digest.is_not(None),
+            ~among_these(run.c.digest, bindparam("other_digests", type_=STRINGS)),
             ~is_late(),
             ~live,
             ~marked(),

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 import lease.statements
 from daemon.definitions.application import Application
+from daemon.definitions.known import Known
 from daemon.definitions.sources.load import load
 from daemon.execution.claim import ClaimedRun, claim
 from daemon.jobs.outcome import Outcome
@@ -89,10 +90,10 @@ class World:
 
     def claim(self, application: Application, host: str, *schedules: str) -> list[ClaimedRun]:
         """Plan what is due, and let a replica claim of it what may start."""
-        known = [one for one in application.schedules if one.name in schedules]
-        self.store.plan(*known, application=application.name)
-        digests, label = [one.run_digest() for one in known], f"{host}:{self.pids[host]}"
-        return self.store.do(claim, application.name, digests, host, label, TTL, 100)
+        own = [one for one in application.schedules if one.name in schedules]
+        self.store.plan(*own, application=application.name)
+        known, label = Known({one.name: one.run_digest() for one in own}), f"{host}:{self.pids[host]}"
+        return self.store.do(claim, application.name, known, host, label, TTL, 100)
 
     def begin(self, run: ClaimedRun, job: str, position: int = 0, attempt: int = 1) -> int:
         number = self.store.do(start_job, run, job, position, attempt)

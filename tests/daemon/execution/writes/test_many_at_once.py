@@ -85,13 +85,13 @@ class World:
     def replica(self, number: int) -> None:
         chance = random.Random(number)
         with Store(self.url) as store:
-            digests, holder = list(store.known(*NAMES).values()), f"h{number}"
+            known, holder = store.known(*NAMES), f"h{number}"
             first = dict.fromkeys(NAMES, "work")
             left: list[Write] = []
             while self.goes_on:
                 self._tried(store.do, lease.statements.renew, holder, TTL, lock_wait=0.5)
                 claimed: Sequence[ClaimedRun] = (
-                    self._tried(store.do, claim, "shop", digests, holder, holder, TTL, 25, first) or ()
+                    self._tried(store.do, claim, "shop", known, holder, holder, TTL, 25, first) or ()
                 )
                 self._note(one.grant for one in claimed)
                 self.began(claimed)

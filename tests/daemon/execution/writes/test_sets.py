@@ -41,9 +41,9 @@ def at_work(store: Store) -> list[tuple[ClaimedRun, int]]:
     """Return a claimed run of each schedule, in order, with the job run that was begun with the claim."""
     for name in NAMES:
         store.do(trigger, "shop", name, requested_by="ada")
-    digests = list(store.known(*NAMES).values())
+    known = store.known(*NAMES)
     first_jobs = dict.fromkeys(NAMES, "work")
-    claimed = store.do(claim, "shop", digests, "h1", "label of h1", TTL, 10, first_jobs)
+    claimed = store.do(claim, "shop", known, "h1", "label of h1", TTL, 10, first_jobs)
     return [(one, one.begun) for one in sorted(claimed, key=lambda one: one.schedule) if one.begun is not None]
 
 
@@ -178,9 +178,9 @@ def test_a_set_takes_as_many_statements_as_a_single_end(postgres: Store) -> None
     event.listen(postgres.engine, "after_cursor_execute", count)
     for name in NAMES:
         postgres.do(trigger, "shop", name, requested_by="ada")
-    digests = list(postgres.known(*NAMES).values())
+    known = postgres.known(*NAMES)
     counted.clear()
-    claimed = postgres.do(claim, "shop", digests, "h1", None, TTL, 4, dict.fromkeys(NAMES, "work"))
+    claimed = postgres.do(claim, "shop", known, "h1", None, TTL, 4, dict.fromkeys(NAMES, "work"))
     assert (len(claimed), len(counted)) == (4, 4)
     counted.clear()
     assert written(postgres, ends([(one, one.begun or 0) for one in claimed])) == [Done()] * 4
@@ -193,6 +193,6 @@ def test_a_zombie_that_holds_a_lease_no_more_keeps_no_first_attempt_from_being_r
     for name in NAMES[:2]:
         store.do(trigger, "shop", name, requested_by="ada")
     store.do(lease.statements.grant, ["run/shop/a"], "another", TTL)
-    digests = list(store.known(*NAMES).values())
-    claimed = store.do(claim, "shop", digests, "h1", None, TTL, 10, dict.fromkeys(NAMES, "work"))
+    known = store.known(*NAMES)
+    claimed = store.do(claim, "shop", known, "h1", None, TTL, 10, dict.fromkeys(NAMES, "work"))
     assert [(one.schedule, one.begun is not None) for one in claimed] == [("b", True)]

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event, text
 
+from daemon.definitions.known import Known
 from daemon.definitions.triggers.trigger import Every
 from daemon.execution.next_step import LONGEST_WAIT
 from daemon.operations.trigger import trigger
@@ -142,12 +143,30 @@ def test_what_waits_of_a_retired_schedule_concerns_whoever_has_its_definition(st
     assert (changed_now.available, changed_now.pending) == (False, False)
 
 
+def test_what_is_strange_is_nothing_to_do_for_this_replica(store: Store) -> None:
+    """Whether it is due, waits for its time, may start, or is at work (rule 22)."""
+    store.sync(*(a_schedule(name) for name in ("may-start", "starts-later", "at-work")), an_at("due"))
+    for name in ("may-start", "starts-later", "at-work"):
+        pending_runs(store, a_schedule(name), 1)
+    store.shift(run, run.c.schedule == "starts-later", available_at=60.0)
+    store.claim("at-work")
+    nobody, everybody = Known({}), store.known("may-start", "starts-later", "at-work", "due")
+    assert store.do(read_agenda, "shop", everybody).available
+    before = store.do(read_agenda, "shop", nobody)
+    assert (before.idle, before.until_due, before.until_available, before.put_off) == (True, None, None, False)
+    assert len(nobody.other_schedules) == 4
+    assert sorted(nobody.other_digests) == sorted(
+        a_schedule(name).run_digest() for name in ("may-start", "starts-later", "at-work")
+    )
+    assert everybody.other_digests == []
+
+
 def test_it_is_one_round_trip(store: Store) -> None:
     store.sync(a_schedule("daily"))
     statements: list[str] = []
     with store.engine.connect() as connection:
         event.listen(connection, "before_cursor_execute", lambda *args: statements.append(args[2]))
-        read_agenda(connection, "shop", {"daily": a_schedule("daily").run_digest()})
+        read_agenda(connection, "shop", Known({"daily": a_schedule("daily").run_digest()}))
     assert len(statements) == 1
     assert schedule.name in statements[0]
 
@@ -162,7 +181,7 @@ def test_it_takes_as_long_with_many_runs_as_with_few(postgres_url: str) -> None:
 
 def _pages_read(store: Store, waiting: int) -> int:
     known = store.known("daily")
-    (digest,) = known.values()
+    digest = a_schedule("daily").run_digest()
     runs = text(
         """INSERT INTO public.run (application, schedule, scheduled_for, trigger, state, lease_name, created_at, available_at,
                                     digest, finished_at)

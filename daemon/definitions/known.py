@@ -1,0 +1,62 @@
+"""What a replica has to execute, told by what it has not: the definitions of others that it has met (rule 22)."""
+
+from collections.abc import Collection, Iterable, Mapping
+from copy import copy
+
+
+class Known:
+    """The definitions that a replica has, given as the `Schedule.run_digest` of each schedule.
+
+    There may be twenty thousand of them, and of others there are usually none. So a search for work
+    leaves out the others, looks whether what it finds is strange all the same, lets `meet` take in
+    what there is of that kind, and searches again. For any thread.
+    """
+
+    def __init__(self, run_digests: Mapping[str, str]) -> None:
+        self.left: frozenset[str] = frozenset()
+        """The digests of its own whose runs are left to others for now."""
+        self._run_digests = run_digests
+        self._own = frozenset(run_digests.values())
+        self._others = _Others()
+
+    @property
+    def schedules(self) -> Collection[str]:
+        """The names of its schedules."""
+        return self._run_digests.keys()
+
+    @property
+    def other_digests(self) -> list[str]:
+        """The run digests to leave out."""
+        return [*self._others.digests, *self.left]
+
+    @property
+    def other_schedules(self) -> list[str]:
+        """The names of the schedules to leave out."""
+        return [*self._others.schedules]
+
+    def but(self, schedules: Collection[str]) -> "Known":
+        """Return it without these schedules, whose runs are left to others for now; what is met is met by both."""
+        if not schedules:
+            return self
+        known = copy(self)
+        known.left = frozenset(self._run_digests[name] for name in schedules)
+        return known
+
+    def is_strange(self, digests: Iterable[str | None] = (), schedules: Iterable[str | None] = ()) -> bool:
+        """Return whether one of these, but for None, is not of its own."""
+        return not (self._own.issuperset(_given(digests)) and self._run_digests.keys() >= _given(schedules))
+
+    def meet(self, digests: Iterable[str | None] = (), schedules: Iterable[str | None] = ()) -> None:
+        """Leave out from now on which of these are not of its own."""
+        self._others.digests |= _given(digests) - self._own
+        self._others.schedules |= _given(schedules) - self._run_digests.keys()
+
+
+class _Others:
+    def __init__(self) -> None:
+        self.digests: frozenset[str] = frozenset()
+        self.schedules: frozenset[str] = frozenset()
+
+
+def _given(names: Iterable[str | None]) -> frozenset[str]:
+    return frozenset(name for name in names if name is not None)
