@@ -14,6 +14,8 @@ MOST_NAMES = 30
 
 def clean(text: str, *, lines: bool = False) -> str:
     """Return ``text`` without control characters; with ``lines``, keep newlines and tabs."""
+    if text.isprintable():
+        return text
     kept = "\n\t" if lines else ""
     return "".join(letter if letter.isprintable() or letter in kept else " " for letter in text)
 

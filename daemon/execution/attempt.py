@@ -5,6 +5,7 @@ Rules 9, 16, 18, 20 and 25.
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, assert_never
 
@@ -233,10 +234,10 @@ class JobExecution:
                 patience=patience,
             )
 
-    def _printed(self, line: str) -> None:
+    def _printed(self, lines: Sequence[str]) -> None:
         if self._job.command is not None:  # it has no other way to show progress
             self._show_progress()
-        self._context.notify(JobPrinted(self._subject, line))
+        self._context.notify(JobPrinted(self._subject, tuple(lines)))
 
     def _progressed(self, progress: Progress) -> None:
         self._progress = progress

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, assert_never
@@ -25,7 +25,7 @@ from .templates.templates import Templates
 class Listeners:
     """What hears of an attempt: the callbacks, in the replica's event loop, and its transcript."""
 
-    output: Callable[[str], None]
+    output: Callable[[Sequence[str]], None]
     progress: Callable[[Progress], None]
     transcript: Transcript
 

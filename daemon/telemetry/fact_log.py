@@ -73,8 +73,8 @@ def log_fact(fact: Fact) -> None:
             _log(logging.WARNING, "write refused", **_run(run), who=who)
         case JobStarted(job):
             _log(logging.INFO, "job started", **_job(job))
-        case JobPrinted(job, line):
-            _log(logging.DEBUG, "output", **_job(job), line=line)
+        case JobPrinted():
+            _log_output(logging.DEBUG, fact)
         case JobProgressed():
             pass
         case JobEnded(job, outcome, seconds, error):
@@ -103,10 +103,16 @@ def log_fact(fact: Fact) -> None:
 def log_fact_or_output(fact: Fact) -> None:
     """Write a fact as one log line, and so each line of output."""
     match fact:
-        case JobPrinted(job, line):
-            _log(logging.INFO, "output", **_job(job), line=line)
+        case JobPrinted():
+            _log_output(logging.INFO, fact)
         case _:
             log_fact(fact)
+
+
+def _log_output(level: int, fact: JobPrinted) -> None:
+    if logging.getLogger(LOGGER).isEnabledFor(level):
+        for line in fact.lines:
+            _log(level, "output", **_job(fact.job), line=line)
 
 
 def log_lease_event(event: Event) -> None:

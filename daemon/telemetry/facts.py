@@ -106,10 +106,10 @@ class JobProgressed:
 
 @dataclass(frozen=True, slots=True)
 class JobPrinted:
-    """A job printed or logged a line."""
+    """A job printed or logged lines: all that were read at once."""
 
     job: JobSubject
-    line: str
+    lines: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

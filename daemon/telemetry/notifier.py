@@ -85,7 +85,7 @@ class _Lane:
             cost = _chatter(fact)
             full = self._chatter + cost > MOST_CHATTER if cost else len(self._queue) >= MOST_FACTS
             if full:
-                self._dropped += 1
+                self._dropped += len(fact.lines) if isinstance(fact, JobPrinted) else 1
             else:
                 self._say_what_was_dropped()
                 self._chatter += cost
@@ -154,8 +154,8 @@ class _Lane:
 def _chatter(fact: Fact) -> int:
     """Return the bytes of a fact that may come in floods and be dropped first; 0 for all others."""
     match fact:
-        case JobPrinted(line=line):
-            return _COST + len(line)
+        case JobPrinted(lines=lines):
+            return sum(map(len, lines), _COST * len(lines))
         case JobProgressed(message=message):
             return _COST + len(message or "")
         case LeaseChanged(Renewed(grants=grants)):

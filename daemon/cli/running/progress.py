@@ -84,8 +84,8 @@ class PlainView:
                 self.job_started(job)
             case JobProgressed(job):
                 self.job_progressed(job, fact)
-            case JobPrinted(job, line):
-                self.line(f"  {job.name} | {line}", "dim")
+            case JobPrinted(job, lines):
+                self.line("\n".join(f"  {job.name} | {clean(line)}" for line in lines), "dim")
             case JobEnded(job):
                 self.job_ended(job, fact)
             case RunCancelled(run, by, why):
@@ -127,8 +127,8 @@ class PlainView:
         self.line(f"  {job.name}: {fact.outcome} in {format_duration(fact.seconds)}{said}", _style(fact.outcome))
 
     def line(self, text: str, style: str = "") -> None:
-        """Write one line."""
-        self._console.print(Text(clean(text), style), soft_wrap=True)
+        """Write a line, or several."""
+        self._console.print(Text(clean(text, lines=True), style), soft_wrap=True)
 
     def _remember(self, run_id: int, outcome: RunOutcome) -> None:
         self.ended.pop(run_id, None)

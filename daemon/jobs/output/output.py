@@ -3,7 +3,7 @@
 import asyncio
 import codecs
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from .transcript import Transcript
 
@@ -26,8 +26,8 @@ class Output:
     pieces; in the transcript it is whole.
     """
 
-    def __init__(self, on_line: Callable[[str], None], transcript: Transcript) -> None:
-        self._on_line = on_line
+    def __init__(self, on_lines: Callable[[Sequence[str]], None], transcript: Transcript) -> None:
+        self._on_lines = on_lines
         self._transcript = transcript
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._rest = ""
@@ -41,14 +41,17 @@ class Output:
     def feed(self, data: bytes, *, last: bool = False) -> None:
         """Add bytes that were read; with `last`, an unfinished line counts as a line."""
         *lines, self._rest = (self._rest + self._decoder.decode(data, last)).split("\n")
-        kept = [self._passed_on(line) + "\n" for line in lines]
+        lines = plain_lines(lines)
+        text = "\n".join([*lines, ""])
         self._in_line = self._in_line and not lines
         self._rest = self._rest[self._rest.rfind("\r", 0, -1) + 1 :]
         while len(self._rest) > LONGEST_LINE or (last and self._rest):
-            part, self._rest = self._rest[:LONGEST_LINE], self._rest[LONGEST_LINE:]
-            kept.append(self._passed_on(part))
+            part, self._rest = plain_line(self._rest[:LONGEST_LINE]), self._rest[LONGEST_LINE:]
+            lines.append(part)
+            text += part
             self._in_line = True
-        if text := "".join(kept):
+        if lines:
+            self._pass_on(lines)
             self._transcript.add(text)
 
     def note(self, sentence: str) -> None:
@@ -56,15 +59,23 @@ class Output:
         self.feed(b"\n" if self._rest or self._in_line else b"")
         self.feed(f"leased: {sentence}\n".encode(errors="replace"))
 
-    def _passed_on(self, line: str) -> str:
-        text = plain_line(line)
-        for start in range(0, max(1, len(text)), LONGEST_LINE):
-            try:
-                self._on_line(text[start : start + LONGEST_LINE])
-            except Exception as error:  # noqa: BLE001 (a listener that fails must not stop the reading)
-                about = {"message": "the listener to a job's output failed", "exception": error}
-                asyncio.get_running_loop().call_exception_handler(about)
-        return text
+    def _pass_on(self, lines: list[str]) -> None:
+        try:
+            self._on_lines(_in_pieces(lines))
+        except Exception as error:  # noqa: BLE001 (a listener that fails must not stop the reading)
+            about = {"message": "the listener to a job's output failed", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(about)
+
+
+def _in_pieces(lines: list[str]) -> list[str]:
+    if max(map(len, lines)) <= LONGEST_LINE:
+        return lines
+    return [line[start : start + LONGEST_LINE] for line in lines for start in range(0, max(1, len(line)), LONGEST_LINE)]
+
+
+def plain_lines(lines: list[str]) -> list[str]:
+    """Return lines as a terminal would leave them, without colours; all at once where there is nothing to do."""
+    return lines if "".join(lines).isprintable() else [plain_line(line) for line in lines]
 
 
 def plain_line(line: str) -> str:

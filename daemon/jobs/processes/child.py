@@ -63,7 +63,7 @@ class Child:
         self,
         kept: KeeperProcess,
         refused: Callable[[Step, int], str],
-        on_output: Callable[[str], None],
+        on_output: Callable[[Sequence[str]], None],
         on_progress: Callable[[Progress], None] | None,
         transcript: Transcript,
     ) -> None:
@@ -96,13 +96,13 @@ class Child:
         report: bool = False,
         remove: str | None = None,
         template: KeeperSource | None = None,
-        on_output: Callable[[str], None],
+        on_output: Callable[[Sequence[str]], None],
         on_progress: Callable[[Progress], None] | None = None,
         transcript: Transcript | None = None,
     ) -> Self:
         """Start the keeper; the child itself waits for `go`. Raises ChildNotStarted or Shortage.
 
-        `env` is the whole environment. `on_output` gets each line that the child prints, in the
+        `env` is the whole environment. `on_output` gets the lines that the child prints, in the
         event loop, and `transcript` all of it. With `report` (for function children) the child inherits
         the report pipe and the trust page. The file `remove` is gone when the child is, also if the
         replica dies before. With a `template` its keeper is forked from that.

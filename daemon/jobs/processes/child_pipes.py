@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import assert_never
 
 from ..output.output import Output
@@ -21,7 +21,7 @@ class ChildPipes:
     def __init__(
         self,
         kept: KeeperProcess,
-        on_output: Callable[[str], None],
+        on_output: Callable[[Sequence[str]], None],
         on_progress: Callable[[Progress], None] | None,
         transcript: Transcript,
     ) -> None:

@@ -107,7 +107,7 @@ class Printing:
 
     async def wait(self) -> Outcome:
         for _ in range(120):
-            self._listeners.output("a line")
+            self._listeners.output(["a line"])
             await asyncio.sleep(0.01)
         await self._stopped.wait()
         return Outcome("stopped")

@@ -74,7 +74,7 @@ async def main():
     template = Template(launch_bare) if order["template"] else None
     assert template is None or await template.is_ready()
     child = await Child.spawn(
-        order["argv"], cwd=None, env=dict(os.environ), trust=page, template=template, on_output=said.set_result
+        order["argv"], cwd=None, env=dict(os.environ), trust=page, template=template, on_output=lambda lines: said.set_result(lines[0])
     )
     await child.go()
     fork = os.fork() if order["fork"] else None

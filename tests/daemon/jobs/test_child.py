@@ -6,7 +6,7 @@ import resource
 import signal
 import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +67,8 @@ class Lines:
         self.all: list[str] = []
         self._new = asyncio.Event()
 
-    def __call__(self, line: str) -> None:
-        self.all.append(line)
+    def __call__(self, lines: Sequence[str]) -> None:
+        self.all.extend(lines)
         self._new.set()
 
     async def first(self) -> str:
@@ -84,7 +84,7 @@ async def start(trust: TrustPage, template: Template | None) -> AsyncIterator[St
     started: list[Child] = []
 
     async def begin(
-        *argv: str, report: bool = False, lines: Callable[[str], None] | None = None, **more: object
+        *argv: str, report: bool = False, lines: Callable[[Sequence[str]], None] | None = None, **more: object
     ) -> Child:
         child = await Child.spawn(
             argv,
@@ -268,9 +268,9 @@ async def test_a_keeper_that_is_stopped_does_not_save_its_tree(start: Start, mon
 async def test_fifty_megabytes_block_nothing_and_take_no_memory(start: Start) -> None:
     seen = 0
 
-    def count(line: str) -> None:
+    def count(lines: Sequence[str]) -> None:
         nonlocal seen
-        seen += len(line) + 1
+        seen += sum(len(line) + 1 for line in lines)
 
     program = "import sys\nfor _ in range(50): sys.stdout.write(('x' * 99 + '\\n') * 10_000)\nprint('end')"
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -357,14 +357,15 @@ async def test_a_listener_that_fails_stops_nothing(start: Start) -> None:
     problems: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, about: problems.append(about["exception"]))
 
-    def fail(line: str) -> None:
-        raise RuntimeError(line)
+    def fail(lines: Sequence[str]) -> None:
+        raise RuntimeError(*lines)
 
     child = await start("sh", "-c", "echo a; echo b", lines=fail)
     await child.go()
     await child.wait()
     assert printed(child) == "a\nb\n"
-    assert [str(problem) for problem in problems] == ["a", "b"]
+    told = [problem.args for problem in problems if isinstance(problem, RuntimeError)]
+    assert [line for lines in told for line in lines] == ["a", "b"]
 
 
 async def test_many_children_at_once_leave_nothing_behind(start: Start) -> None:

@@ -57,7 +57,7 @@ async def test_a_thread_waits_while_the_loop_is_behind_with_what_it_logs_and_rep
             if len(done) * 2 > inside._MOST_WAITING:
                 beyond.set()
 
-    listeners = Listeners(lines.append, reports.append, Transcript())
+    listeners = Listeners(lines.extend, reports.append, Transcript())
     attempt = ThreadAttempt(Job(name="job", function=work), BRIEF, held=the_lease(), listeners=listeners)
     await attempt.go()
     assert full.wait(LIMIT), "the loop is held up here"
@@ -76,7 +76,7 @@ async def test_a_loop_that_is_away_holds_up_no_thread_for_long(monkeypatch: pyte
             run.log.info("line %s", number)
         ended.set()
 
-    listeners = Listeners(lines.append, lambda _: None, Transcript())
+    listeners = Listeners(lines.extend, lambda _: None, Transcript())
     attempt = ThreadAttempt(Job(name="job", function=work), BRIEF, held=the_lease(), listeners=listeners)
     await attempt.go()
     assert ended.wait(LIMIT)

@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 import pytest
 
 from daemon.jobs.output.output import LONGEST_LINE, Output
@@ -7,7 +9,7 @@ from daemon.jobs.output.transcript import MOST_BYTES, Transcript
 def fed(*pieces: bytes) -> tuple[list[str], str]:
     lines: list[str] = []
     transcript = Transcript()
-    output = Output(lines.append, transcript)
+    output = Output(lines.extend, transcript)
     for piece in pieces:
         output.feed(piece)
     output.feed(b"", last=True)
@@ -72,7 +74,7 @@ def test_of_a_line_of_ten_megabytes_the_end_is_kept() -> None:
 def test_a_note_begins_a_line() -> None:
     lines: list[str] = []
     transcript = Transcript()
-    output = Output(lines.append, transcript)
+    output = Output(lines.extend, transcript)
     output.feed(b"half")
     output.note("done")
     output.feed(b"x" * (LONGEST_LINE + 1))
@@ -83,3 +85,12 @@ def test_a_note_begins_a_line() -> None:
     kept = transcript.close()
     assert kept is not None
     assert kept.text == f"half\nleased: done\n{'x' * (LONGEST_LINE + 1)}\nleased: again\nleased: and again\n"
+
+
+def test_what_was_read_at_once_is_passed_on_at_once() -> None:
+    """Or a flood of short lines would cost more than reading it."""
+    passed_on: list[Sequence[str]] = []
+    output = Output(passed_on.append, Transcript())
+    output.feed(b"one\ntwo\nthr")
+    output.feed(b"ee\n" + 2_000 * b"short\n")
+    assert [len(lines) for lines in passed_on] == [2, 2_001]

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -88,7 +88,7 @@ class Story:
         return self.application.source.parent
 
     async def begin(
-        self, job: str, on_output: Callable[[str], None] = lambda _: None
+        self, job: str, on_output: Callable[[Sequence[str]], None] = lambda _: None
     ) -> tuple[ChildAttempt, Transcript]:
         brief = replace(
             BRIEF,

@@ -54,7 +54,7 @@ def test_one_that_does_not_keep_up_loses_chatter_alone_and_is_told_how_much(monk
     facts.notify(Note("first"))
     assert blocked.entered.wait(LIMIT)
     for number in range(5):
-        facts.notify(JobPrinted(JOB, str(number)))
+        facts.notify(JobPrinted(JOB, (str(number),)))
     facts.notify(Note("last"))
     blocked.go_on.set()
     assert facts.close(LIMIT)
@@ -73,7 +73,7 @@ def test_one_that_does_not_keep_up_is_reported_to_the_others_once(monkeypatch: p
     blocked, other = Blocked(), list[Fact]()
     facts = Notifier(blocked, other.append)
     for number in range(5):
-        facts.notify(JobPrinted(JOB, str(number)))
+        facts.notify(JobPrinted(JOB, (str(number),)))
     blocked.go_on.set()
     assert facts.close(LIMIT)
     (failed,) = [fact for fact in other if isinstance(fact, SubscriberFailed) and fact.subscriber == "Blocked"]
@@ -82,7 +82,7 @@ def test_one_that_does_not_keep_up_is_reported_to_the_others_once(monkeypatch: p
 
 def _words(fact: Fact) -> str:
     match fact:
-        case JobPrinted(line=text) | Note(text):
+        case JobPrinted(lines=(text,)) | Note(text):
             return text
         case _:
             return type(fact).__name__

@@ -23,7 +23,7 @@ def told() -> list[Fact]:
         RunStarted(RUN),
         JobStarted(JOB),
         JobProgressed(JOB, 1200, 5000, "Europe/Berlin"),
-        JobPrinted(JOB, "\x1b[31mred\x1b]0;title\x07"),
+        JobPrinted(JOB, ("\x1b[31mred\x1b]0;title\x07",)),
         JobEnded(JOB, "failed", 1.5, "Traceback\nValueError: oh"),
         RunEnded(RUN, "failed", "zones failed"),
         Note("bye", is_warning=True),

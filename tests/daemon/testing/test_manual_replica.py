@@ -140,8 +140,8 @@ async def test_what_a_replica_reports_is_there_as_facts() -> None:
         await replica.work()
         runs = [fact.run.run_id for fact in replica.facts if isinstance(fact, RunStarted | RunEnded)]
         assert runs == [run_id, run_id]
-        assert [fact.line for fact in replica.facts if isinstance(fact, JobPrinted)] == [
-            "as of 2026-07-01 02:00:00+00:00"
+        assert [fact.lines for fact in replica.facts if isinstance(fact, JobPrinted)] == [
+            ("as of 2026-07-01 02:00:00+00:00",)
         ]
 
 
