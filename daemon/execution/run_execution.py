@@ -194,7 +194,12 @@ class RunExecution:
         return self._schedule.run_timeout - self.claimed.started_ago - (monotonic() - self._began)
 
     async def _end(self, step: EndStep, job: EndedJob | None, rest: Rest) -> EndOfRun:
-        """Carry out the decision: one transaction for job run, run and lease (rule 15)."""
+        """Carry out the decision: one transaction for job run, run and lease (rule 15).
+
+        No job is at work any more. The page is given back first, since the run that takes this one's place may be
+        claimed in the same transaction, and start before this one has heard of it, or although it was passed over.
+        """
+        self._trust.close()
         match step:
             case FinishRun(state, reason):
                 not_started = [(job.name, position) for position, job in rest]
