@@ -6,8 +6,9 @@ them all).
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from uuid import uuid4
 
 import psycopg
 from psycopg.rows import TupleRow
@@ -17,8 +18,6 @@ from ..backend import ConnectionSettings
 from ..connections import Route
 from ..held.line import forget
 
-_CHECK = "check"
-"""The listener's notification to itself when it begins."""
 _CONNECT = 2.0
 _PAUSE = 1.0
 """Seconds between two attempts to listen, and between two looks whether that is needed."""
@@ -27,7 +26,7 @@ _PAUSE = 1.0
 class Listener(ABC):
     """One connection that listens to ``channels``, while it is needed.
 
-    It counts as working only after a notification to itself has arrived. That it does not work is
+    It counts as working only after a notification that it sent to itself over another one has arrived. That it does not work is
     reported once, until it has worked again.
     """
 
@@ -106,6 +105,21 @@ class Listener(ABC):
                 await asyncio.sleep(_PAUSE)
 
     async def _listen_once(self) -> None:
+        async with self._connected() as connection:
+            for channel in self._channels:
+                await connection.execute(f"LISTEN {channel}")
+            check = f"check {uuid4().hex}"
+            async with self._connected() as other:
+                # What it said itself would arrive through a pooler too, which takes the server away only then.
+                await other.execute("SELECT pg_notify(%s, %s)", (self._channels[0], check))
+            while self._is_needed():
+                async for notification in connection.notifies(timeout=_PAUSE):
+                    self._take(notification.channel, notification.payload, check)
+                if not self.is_working:
+                    self._say("its notification to itself does not arrive, as behind a pooler in transaction mode")
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[psycopg.AsyncConnection[TupleRow]]:
         connecting = asyncio.ensure_future(self._connect())
         connecting.add_done_callback(forget)
         try:
@@ -114,14 +128,7 @@ class Listener(ABC):
         except TimeoutError:
             raise TimeoutError(f"no connection within {_CONNECT:g}s") from None
         try:
-            for channel in self._channels:
-                await connection.execute(f"LISTEN {channel}")
-            await connection.execute("SELECT pg_notify(%s, %s)", (self._channels[0], _CHECK))
-            while self._is_needed():
-                async for notification in connection.notifies(timeout=_PAUSE):
-                    self._take(notification.channel, notification.payload)
-                if not self.is_working:
-                    self._say("its notification to itself does not arrive, as behind a pooler in transaction mode")
+            yield connection
         finally:
             # Not close(): on a silent network nothing is to be waited for.
             connection.pgconn.finish()
@@ -130,8 +137,8 @@ class Listener(ABC):
         arguments = await self._route.arguments(ConnectionSettings("leased listener"))
         return await psycopg.AsyncConnection.connect(autocommit=True, **arguments)
 
-    def _take(self, channel: str, payload: str) -> None:
-        if payload != _CHECK:
+    def _take(self, channel: str, payload: str, check: str) -> None:
+        if payload != check:
             self._hear(channel, payload)
         elif not self.is_working:
             self._reported = False

@@ -2,14 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any, LiteralString
 from uuid import uuid4
 
+import psycopg
 import pytest
 from sqlalchemy import URL, Engine, create_engine, func, make_url, select
 
 from lease.database.address import Address
 from lease.database.connections import route_to
+from lease.database.listening.listener import Listener
 from lease.database.listening.releases import ReleaseListener
 from lease.statements import CHANNEL, notify
 from lease.waiters import Waiter
@@ -127,6 +130,43 @@ async def test_a_listener_whose_notifications_are_swallowed_says_so_once(
     await listener.close()
     (said,) = caplog.messages
     assert "does not arrive" in said
+
+
+class Pooled:
+    """A connection through a pooler in transaction mode: what its server says arrives as long as it has one."""
+
+    def __init__(self, connection: "psycopg.AsyncConnection[Any]") -> None:
+        self._connection = connection
+        self._listens: list[LiteralString] = []
+        self.pgconn, self.notifies = connection.pgconn, connection.notifies
+
+    async def execute(self, statement: LiteralString, values: Sequence[str] = ()) -> None:
+        if statement.startswith("LISTEN"):
+            self._listens.append(statement)
+        for each in self._listens:
+            await self._connection.execute(each)
+        await self._connection.execute(statement, values)
+        await self._connection.execute("UNLISTEN *")
+
+
+@pytest.mark.anyio
+async def test_a_pooler_that_lets_through_what_it_says_itself_is_not_taken_for_a_line(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = Listener._connect
+
+    async def through_a_pooler(listener: Listener) -> Pooled:
+        return Pooled(await connect(listener))
+
+    monkeypatch.setattr(Listener, "_connect", through_a_pooler)
+    said = asyncio.Event()
+    monkeypatch.setattr(ReleaseListener, "_report", lambda *_: said.set())
+    listener = ReleaseListener(route_to(postgres_url), CHANNEL)
+    with listener.subscribed("a", "anna"):
+        await listener.start(0.0)
+        await asyncio.wait_for(said.wait(), LIMIT)
+        assert not listener.is_working
+    await listener.close()
 
 
 @pytest.mark.anyio
