@@ -1,6 +1,8 @@
 """What FILE has left open or running when it was loaded, which no fork may share with others."""
 
+import gc
 import os
+import random
 import sys
 import threading
 from collections.abc import Collection
@@ -32,7 +34,30 @@ def remains(before: Collection[int]) -> str | None:
         return "a thread that is not Python's own"
     if descendants(os.getpid()):
         return "a process"
+    if _shares_memory():
+        return "memory that processes share (a lock or a queue of multiprocessing, say)"
+    if _has_a_generator():
+        return "a random generator of its own"
     return next((found for number in sorted(descriptors() - set(before)) if (found := _connection(number))), None)
+
+
+def _shares_memory() -> bool:
+    """Return whether there is memory that only forks can share: a job that is killed would leave a lock there held for
+    ever. What a file has a name for is shared by those that load FILE anew too.
+    """
+    maps = Path("/proc/self/maps").read_text(errors="replace").splitlines()
+    return any(line.endswith(" (deleted)") and line.split(maxsplit=2)[1].startswith("rw-s") for line in maps)
+
+
+def _has_a_generator() -> bool:
+    """Return whether there is a generator of random numbers that is not seeded anew: all forks would draw the same."""
+    numpy = sys.modules.get("numpy.random")
+    kinds = [random.Random, *(getattr(numpy, name, random.Random) for name in ("Generator", "RandomState"))]
+    anew = {id(random._inst), id(getattr(getattr(numpy, "mtrand", None), "_rand", None))}  # noqa: SLF001
+    return any(
+        issubclass(type(each), tuple(kinds)) and not isinstance(each, random.SystemRandom) and id(each) not in anew
+        for each in gc.get_objects()
+    )
 
 
 def _connection(number: int) -> str | None:
@@ -40,6 +65,8 @@ def _connection(number: int) -> str | None:
         opened = os.readlink(f"/proc/self/fd/{number}")  # noqa: PTH115
         if opened.startswith("socket:"):
             return "an open connection (a socket)"
+        if opened.startswith(("pipe:", "anon_inode:")):
+            return f"an open connection ({opened.partition(':[')[0]})"
         if os.pread(number, len(_SQLITE), 0) == _SQLITE:
             return f"an open connection ({opened})"
     except OSError:  # it has been closed, or can't be read so

@@ -245,8 +245,12 @@ async def test_a_template_that_does_not_say_how_a_keeper_ended_holds_up_nobody(
             "store",
         ),
         ("import subprocess; subprocess.run(['setsid', '-f', 'sleep', '1001'])", "a process"),
+        ("import multiprocessing; lock = multiprocessing.get_context('fork').Lock()", "memory"),
+        ("pipe = os.pipe()", "pipe"),
+        ("import select; events = select.epoll()", "anon_inode"),
+        ("generator = random.Random()", "a random generator"),
     ],
-    ids=["thread", "socket", "sqlite", "process"],
+    ids=["thread", "socket", "sqlite", "process", "lock", "pipe", "epoll", "generator"],
 )
 async def test_a_file_that_leaves_what_no_fork_can_have_is_loaded_by_each_child(
     tmp_path: Path, left: str, why: str
