@@ -26,17 +26,18 @@ class Templates:
         schedules = () if application is None else application.schedules
         jobs = [job for schedule in schedules for job in schedule.jobs if job.isolation in {"process", "command"}]
         self._bare = self._loaded = None
-        self._variables = _most_common_variables(jobs)
+        self._surroundings = _most_common_surroundings(jobs)
         if sys.platform == "linux" and jobs:
             self._bare = _Renewed(partial(Template, launch_bare))
-        if sys.platform == "linux" and application is not None and self._variables is not None:
-            told = TemplateBrief(application.spec, application.stamp, self._variables)
-            self._loaded = _Renewed(partial(Template, told.launch, str(application.source.parent)))
+        if sys.platform == "linux" and application is not None and self._surroundings is not None:
+            variables, folder = self._surroundings
+            told = TemplateBrief(application.spec, application.stamp, variables)
+            self._loaded = _Renewed(partial(Template, told.launch, str(application.source.parent / (folder or ""))))
 
     async def of(self, job: Job) -> Template | None:
         """Return the template that is to start the keeper of a job's child; None where there is none to be had."""
         loaded = None
-        if self._loaded is not None and job.function is not None and job.env == self._variables:
+        if self._loaded is not None and job.function is not None and _surroundings(job) == self._surroundings:
             loaded = await self._loaded.current()
         return loaded or (None if self._bare is None else await self._bare.current())
 
@@ -47,12 +48,16 @@ class Templates:
                 template.close()
 
 
-def _most_common_variables(jobs: Iterable[Job]) -> Mapping[str, str] | None:
-    """Return the `env` that most functions have; None if there are none. FILE and the interpreter may read variables as
-    they are loaded, so that a function with others starts anew.
+def _surroundings(job: Job) -> tuple[dict[str, str], str | None]:
+    return dict(job.env), job.cwd
+
+
+def _most_common_surroundings(jobs: Iterable[Job]) -> tuple[dict[str, str], str | None] | None:
+    """Return the `env` and `cwd` that most functions have; None if there are none. FILE and the interpreter may read
+    variables, and files of the folder, as they are loaded, so that a function with others starts anew.
     """
-    counted = Counter(tuple(sorted(job.env.items())) for job in jobs if job.function is not None)
-    return dict(counted.most_common(1)[0][0]) if counted else None
+    counted = Counter((tuple(sorted(job.env.items())), job.cwd) for job in jobs if job.function is not None)
+    return next(((dict(variables), folder) for (variables, folder), _ in counted.most_common(1)), None)
 
 
 def launch_bare(requests: int, parent: int) -> tuple[Sequence[str | Path], Mapping[str, str]]:

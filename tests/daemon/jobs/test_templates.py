@@ -42,8 +42,9 @@ from daemon import Run, Schedules
 
 schedules = Schedules("shop", env={"REGION": "us"})
 REGION = os.environ.get("REGION")
+FOLDER = os.getcwd()
 nightly = schedules.add("nightly", cron="0 2 * * *")
-with open("loads", "a") as loads:
+with open(os.path.join(os.path.dirname(__file__), "loads"), "a") as loads:
     loads.write(f"{os.getpid()}\\n")
 if "pytest" not in sys.modules:  # where only the application is made
     LEFT
@@ -61,6 +62,10 @@ def waits(run: Run) -> None:
 @nightly.job(env={"REGION": "eu"})
 def abroad(run: Run) -> None:
     print("abroad", os.getpid(), os.environ["REGION"], REGION)
+
+@nightly.job(cwd="away")
+def away(run: Run) -> None:
+    print("away", os.getpid(), os.getcwd(), FOLDER)
 
 nightly.command("command", "echo worked $$")
 nightly.command("sleeps", "echo up $$; exec sleep 1000")
@@ -287,6 +292,17 @@ async def test_a_function_has_its_variables_as_file_is_loaded_and_with_others_th
     assert [outcome.state for outcome, _ in outcomes] == ["succeeded"] * 2
     (_, *here), (pid, *abroad) = (printed.split()[1:] for _, printed in outcomes)
     assert (here, abroad) == (["us", "us"], ["eu", "eu"])
+    assert story.loads == [str(loaded(story.templates).pid), pid]
+
+
+async def test_a_function_has_its_folder_as_file_is_loaded_and_with_another_than_most_starts_anew(story: Story) -> None:
+    """FILE may read what is there."""
+    folder = story.folder / "away"
+    folder.mkdir()
+    outcome, printed = await story.run("away")
+    assert outcome.state == "succeeded", outcome.error
+    pid, *folders = printed.split()[1:]
+    assert folders == [str(folder)] * 2
     assert story.loads == [str(loaded(story.templates).pid), pid]
 
 
