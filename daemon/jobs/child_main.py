@@ -5,7 +5,6 @@ finds the job by schedule and name, and calls its function. Exit status: that of
 SystemExit; 1 after an error, which is sent on the report pipe; otherwise 0.
 """
 
-import ctypes
 import inspect
 import logging
 import os
@@ -22,11 +21,10 @@ from ..errors import DaemonError, DefinitionError
 from .brief import BRIEF_VARIABLE, TEMPLATE_VARIABLE, Brief
 from .params import received
 from .processes.end_of_trust import trusted_until
-from .processes.process_tree import MARK
+from .processes.process_tree import MARK, die_with
 from .reports import Failure, FileChanged, ReportPipe
 from .run import LOGGER, AsyncRun, Run
 
-_PR_SET_PDEATHSIG = 1
 _REMEDY = (
     "FILE has changed since the replica loaded it, so nothing was run and no attempt is used up: "
     "send SIGHUP to `leased run` to go on with FILE as it is now"
@@ -42,7 +40,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _exit_on_signal)
     _set_up_output()
     application = _as_template() if TEMPLATE_VARIABLE in os.environ else None
-    die_with(int(os.environ[MARK].partition(".")[0]))
+    die_with(int(os.environ[MARK].partition(".")[0]))  # a safety net below the keeper itself
     brief = Brief.from_json(os.environ.pop(BRIEF_VARIABLE), received(os.environ))
     descriptor, _, page = os.environ.pop("LEASED_TRUST").partition(":")
     trust, pipe = _inherited(descriptor), ReportPipe(_inherited(os.environ.pop("LEASED_REPORT_FD")))
@@ -90,14 +88,6 @@ def _as_template() -> Application:
     from .templates.loaded import loaded  # noqa: PLC0415 - a child that starts anew does without it
 
     return loaded()
-
-
-def die_with(keeper: int) -> None:
-    """Ask Linux to kill this process when its keeper dies: a safety net below the keeper itself."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-        if os.getppid() != keeper:
-            sys.exit(1)
 
 
 def _call(function: Callable[..., Any], run: Run | AsyncRun) -> None:

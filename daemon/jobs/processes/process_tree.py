@@ -16,13 +16,21 @@ STATE, PARENT, GROUP, SESSION, THREADS, START_TIME = 0, 1, 2, 3, 17, 19
 """The position of each field in what `stat` returns."""
 LISTS_CHILDREN = os.access(f"/proc/{os.getpid()}/task/{os.getpid()}/children", os.R_OK)
 """Whether the kernel lists the children of a thread; it is built with that nearly everywhere."""
-_PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 
 
 def adopt_orphans(adopts: bool) -> None:
     """Let this process be the parent of whatever its descendants orphan, or no longer; only Linux can."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, int(adopts), 0, 0, 0)
+
+
+def die_with(parent: int) -> None:
+    """Ask Linux to kill this process when its parent dies, or rather the thread that started it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+        if os.getppid() != parent:
+            sys.exit(1)
 
 
 def stat(pid: int) -> list[bytes] | None:

@@ -8,6 +8,7 @@ is one; or `reap <pid>`. Each gets one answer: `forked <pid>`, `failed <errno>`,
 
 import os
 import select
+import signal
 import socket
 import sys
 
@@ -18,12 +19,14 @@ if TYPE_CHECKING or __package__:
 
     from ..processes.keeper import Keeper, become_keeper, spawn
     from ..processes.keeper_main import remove
+    from ..processes.process_tree import die_with
     from ..processes.signals import ignore_signals
     from .keeper_brief import KeeperBrief
 else:  # an isolated script has put both folders on the path
     from keeper import Keeper, become_keeper, spawn
     from keeper_brief import KeeperBrief
     from keeper_main import remove
+    from process_tree import die_with
     from signals import ignore_signals
 
 _MOST_DESCRIPTORS = 5
@@ -39,8 +42,7 @@ class Forks:
     def __init__(self, requests: int, parent: int) -> None:
         self._requests = socket.socket(fileno=requests)
         self._replica = os.pidfd_open(parent)
-        if os.getppid() != parent:
-            raise ProcessLookupError("the replica has ended")
+        die_with(parent)  # also while FILE is being loaded, or this process is stopped
 
     def give_up(self, why: str) -> "NoReturn":
         """Tell the replica why there will be no forks, and end this process."""
@@ -56,6 +58,7 @@ class Forks:
         Where ``begin`` forks, return in each child.
         """
         ignore_signals()
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # FILE may ignore it, or collect what ends
         self._say("ready")
         poll = select.poll()
         poll.register(self._requests, select.POLLIN)

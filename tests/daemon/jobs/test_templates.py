@@ -238,6 +238,19 @@ async def test_a_template_that_does_not_say_how_a_keeper_ended_holds_up_nobody(
     assert (await attempt.wait()).state == "succeeded"
 
 
+@pytest.mark.parametrize("handler", ["signal.SIG_IGN", "lambda *_: time.no_such_name"])
+async def test_what_file_does_at_the_end_of_a_child_is_not_done_in_its_template(tmp_path: Path, handler: str) -> None:
+    async with told(written(tmp_path, f"import signal; signal.signal(signal.SIGCHLD, {handler})")) as story:
+        template = loaded(story.templates)
+        attempt, _ = await story.begin("waits")
+        assert attempt.keeper is not None
+        os.kill(attempt.keeper.pid, signal.SIGKILL)
+        assert (await attempt.wait()).state == "failed"
+        assert attempt._child._kept.process.returncode == -signal.SIGKILL
+        assert (await story.run("works"))[0].state == "succeeded"
+        assert loaded(story.templates) is template
+
+
 @pytest.mark.parametrize(
     ("left", "why"),
     [
@@ -333,6 +346,33 @@ async def main():
 
 asyncio.run(main())
 """
+
+
+LOADING = """
+import sys, time
+from pathlib import Path
+from daemon.jobs.templates.template import Template
+from daemon.jobs.templates.loaded import TemplateBrief
+
+template = Template(TemplateBrief("schedules.py", "", {}).launch)
+while not Path("loads").exists():
+    time.sleep(0.01)
+print(template.pid, flush=True)
+time.sleep(1000)
+"""
+
+
+def test_a_template_that_still_loads_file_is_gone_with_its_replica_too(tmp_path: Path) -> None:
+    (tmp_path / "schedules.py").write_text(FILE.replace("LEFT", "time.sleep(1000)"))
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    replica = subprocess.Popen(
+        [sys.executable, "-c", LOADING], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True
+    )
+    assert replica.stdout is not None
+    template = int(replica.stdout.readline())
+    replica.kill()
+    replica.communicate()
+    wait_until(lambda: not living([template]), "the template is gone")
 
 
 def test_with_a_replica_that_is_killed_its_templates_and_their_children_are_gone_within_a_second(
