@@ -58,8 +58,8 @@ class Loop(Protocol):
         """Return the query for what there is to do."""
         ...
 
-    def looked(self, agenda: Agenda) -> None:
-        """Take that in."""
+    def looked(self, agenda: Agenda, began: float) -> None:
+        """Take that in, from a look that began at this monotonic time."""
         ...
 
 
@@ -122,10 +122,10 @@ class Pulse:
         if self._draining():
             await self.touch()
             return
-        look = self._loop.look()
+        look, began = self._loop.look(), monotonic()
         sight, agenda = await self._touch(lambda c: (self._rollout.look(c), look(c)))
         self._context.herald.has_audience = bool(sight.others.living)
-        self._loop.looked(agenda)
+        self._loop.looked(agenda, began)
         await self._rollout.follow(sight)
 
     async def touch(self) -> None:

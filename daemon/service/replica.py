@@ -220,9 +220,9 @@ class Replica:
         name, holder, known = self._context.application.name, self._context.client.holder, self.runs.claimable()
         return lambda connection: read_agenda(connection, name, known, holder)
 
-    def looked(self, agenda: Agenda) -> None:
+    def looked(self, agenda: Agenda, began: float) -> None:
         """Take in what there is to do, which a sign of life has read meanwhile."""
-        self.rest.take_in(agenda, self._room())
+        self.rest.take_in(agenda, self._room(), began)
 
     def _room(self) -> RoomLeft:
         return RoomLeft(not self.draining and self.runs.free_places > 0, self.runs.until_claimable())

@@ -29,7 +29,7 @@ class Rest:
         self._timing = timing
         self._woken = asyncio.Event()
         self._wants_look = False
-        self._end = 0.0
+        self._began = self._end = 0.0
         self._shown_at = monotonic()
 
     def begin_look(self) -> None:
@@ -72,12 +72,16 @@ class Rest:
         """Rest after a look until there may be something to do."""
         await self.rest(self._length(agenda, room))
 
-    def take_in(self, agenda: Agenda, room: RoomLeft) -> None:
-        """Take in a later look: if there is something to do, wake the loop; otherwise rest by that one."""
+    def take_in(self, agenda: Agenda, room: RoomLeft, began: float) -> None:
+        """Take in another look, which began at this monotonic time: if there is something to do, wake the loop; otherwise
+        rest by that one. One from before the rest may not know what the loop has seen since, so it only shortens it.
+        """
         if has_work(agenda, room):
             self.wake()
-        else:
-            self._last(self._length(agenda, room))
+            return
+        seconds = self._length(agenda, room)
+        if began >= self._began or monotonic() + seconds < self._end:
+            self._last(seconds)
 
     def _length(self, agenda: Agenda, room: RoomLeft) -> float:
         hears, watches = self.hearing.works, self.deaths.suffices
@@ -93,7 +97,8 @@ class Rest:
 
     async def rest(self, seconds: float) -> None:
         """Rest until woken, and show now and then that this loop is alive."""
-        self._end = monotonic() + seconds
+        self._began = monotonic()
+        self._end = self._began + seconds
         while not self._woken.is_set() and (left := self._end - monotonic()) > 0:
             self._shown_at = monotonic()
             with suppress(TimeoutError):

@@ -54,7 +54,7 @@ class Looking:
         """Return the query for what there is to do."""
         return lambda c: read_agenda(c, "shop", Known({}))
 
-    def looked(self, agenda: Agenda) -> None:
+    def looked(self, agenda: Agenda, began: float) -> None:
         """Take that in."""
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
+from time import monotonic
 
 import pytest
 
@@ -60,10 +61,25 @@ async def test_a_later_look_wakes_or_sets_a_new_end() -> None:
     rest = Rest(Deaf(), DeathWatch("h1", LeaseTiming("15s")), 1e6, LeaseTiming("15s"))
     resting = asyncio.create_task(rest.after(IDLE, ROOM))
     await asyncio.sleep(0)
-    rest.take_in(replace(IDLE, until_due=0.01), ROOM)
+    rest.take_in(replace(IDLE, until_due=0.01), ROOM, monotonic())
     await asyncio.wait_for(resting, LIMIT)
     rest.begin_look()
     resting = asyncio.create_task(rest.after(replace(IDLE, until_due=1e5), ROOM))
     await asyncio.sleep(0)
-    rest.take_in(replace(IDLE, until_due=-1.0), ROOM)
+    rest.take_in(replace(IDLE, until_due=-1.0), ROOM, monotonic())
+    await asyncio.wait_for(resting, LIMIT)
+
+
+@pytest.mark.anyio
+async def test_a_look_from_before_the_rest_that_is_answered_late_makes_it_no_longer() -> None:
+    """The loop has seen since that something is due soon."""
+    rest = Rest(Deaf(), DeathWatch("h1", LeaseTiming("15s")), 1e6, LeaseTiming("15s"))
+    before = monotonic()
+    resting = asyncio.create_task(rest.after(replace(IDLE, until_due=0.05), ROOM))
+    await asyncio.sleep(0)
+    rest.take_in(IDLE, ROOM, before)
+    await asyncio.wait_for(resting, LIMIT)
+    resting = asyncio.create_task(rest.after(replace(IDLE, until_due=1e5), ROOM))
+    await asyncio.sleep(0)
+    rest.take_in(replace(IDLE, until_due=0.01), ROOM, before)
     await asyncio.wait_for(resting, LIMIT)
