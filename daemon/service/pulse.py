@@ -85,7 +85,7 @@ class Pulse:
         self._entry = entry
         self._jobs = jobs
         self._served = 0
-        self._without_output = False
+        self._without_output = self._without_proof = False
         self._draining = draining
         self._rollout = rollout
         self._hearing, self._deaths = rest.hearing, rest.deaths
@@ -136,9 +136,12 @@ class Pulse:
         await self._touch(lambda _: None)
 
     async def _touch(self, look: Callable[[Connection], T]) -> T:
-        """Record it, and return what ``look`` finds in the same transaction."""
+        """Record it, and return what ``look`` finds in the same transaction. Where that failed with a notice, the next one
+        is without: where the server's queue of notices is full, nothing that has one is committed.
+        """
         entry, shown = self._entry, self._state()
-        sent, is_proof = monotonic(), self._hearing.needs_proof
+        sent, needs_proof = monotonic(), self._hearing.needs_proof
+        is_proof = self._without_proof = needs_proof and not self._without_proof
 
         def transaction(connection: Connection) -> tuple[list[Neighbour], T]:
             if not registry.touch(connection, entry.holder, *shown):  # deleted after a long absence
@@ -150,9 +153,9 @@ class Pulse:
             return neighbours(connection), look(connection)
 
         found, seen = await self._context.database.write(transaction)
-        self._touched, self._shown = monotonic(), shown
+        self._touched, self._shown, self._without_proof = monotonic(), shown, False
         self._deaths.follow(found)
-        if is_proof:
+        if needs_proof:
             self._hearing.expect(sent)
         if dead := proven_dead(found):
             await self._context.database.write(lambda connection: registry.mark_dead(connection, dead))

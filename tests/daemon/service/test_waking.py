@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from time import monotonic
 
 import pytest
 from sqlalchemy import Connection, create_engine
@@ -27,6 +28,7 @@ from daemon.telemetry.facts import Note
 from daemon.testing.definitions import application_of
 from lease import LeaseClient
 from lease.database.listening.changes import FileChanges
+from lease.errors import StoreUnavailable
 from tests.daemon.service.living import living
 from tests.support.manual import Gate, a_shop, add_schedule, told, until
 from tests.support.postgres import query
@@ -270,6 +272,33 @@ async def test_where_its_sign_of_life_is_not_heard_it_listens_over_another_conne
         await replica.at_rest()
         await until(lambda: query(postgres_url, listening) not in (before, []), "it has another connection")
         await replica.becomes(await replica.trigger(), "succeeded")
+
+
+async def test_a_sign_of_life_is_given_though_no_notice_can_be_sent(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server's queue of notices is full, because a session that listens is in a transaction for hours."""
+    monkeypatch.setattr("daemon.service.waking.hearing.ANSWERS_WITHIN", 0.05)
+    monkeypatch.setattr("daemon.service.waking.hearing._RECENTLY", 0.0)
+    tried = []
+
+    def full(*_: object) -> None:
+        tried.append(monotonic())
+        raise StoreUnavailable("too many notifications in the NOTIFY queue")
+
+    async with living(postgres_url, a_shop()) as replica:
+        await replica.at_rest()
+        monkeypatch.setattr(pulse, "notify", full)
+        for _ in range(2):
+            seen = query(postgres_url, "SELECT seen_at FROM replica")
+
+            def is_seen(seen: object = seen) -> bool:
+                replica.replica._pulse.wake()
+                return query(postgres_url, "SELECT seen_at FROM replica") != seen
+
+            await until(is_seen, "it is seen to live")
+        assert len(tried) > 1, "it tries again"
+        await until(lambda: told(replica.facts, "signs of life do not arrive"), "it says so")
 
 
 async def test_where_the_file_system_tells_of_no_change_it_looks_each_poll_and_says_so_once(
