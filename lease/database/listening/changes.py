@@ -62,17 +62,22 @@ class FileChanges:
                 self._written.set()
 
     async def _watch(self, moments: AsyncIterator[None]) -> None:
+        missed = False
         while True:
             with suppress(sqlite3.Error), closing(self._connect()) as connection:  # it is being replaced, say
                 before = _count(connection)
+                if missed:
+                    self._changed()
                 async for _ in moments:
                     if (now := _count(connection)) != before:
                         before = now
                         self._changed()
+            missed = True
             await asyncio.sleep(_LAST)
 
     def _connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(f"{self._file.as_uri()}?mode=rw", uri=True)
+        # Without patience: whoever waits here is the event loop.
+        return sqlite3.connect(f"{self._file.as_uri()}?mode=rw", uri=True, timeout=0.0)
 
     async def _moments(self) -> AsyncIterator[None]:
         """Yield when the count is to be read."""

@@ -72,6 +72,42 @@ async def test_a_commit_is_told_that_can_be_seen_only_some_time_after_it_was_wri
     watch.close()
 
 
+async def test_what_is_committed_while_the_count_cannot_be_read_is_told_as_soon_as_it_can(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes, "_LAST", 0.01)
+    count, fails, failed = changes._count, asyncio.Event(), asyncio.Event()
+
+    def short_of_space(connection: sqlite3.Connection) -> int:
+        if fails.is_set():
+            failed.set()
+            raise sqlite3.OperationalError("database or disk is full")
+        return count(connection)
+
+    monkeypatch.setattr(changes, "_count", short_of_space)
+    async with watched(file) as heard:
+        fails.set()
+        sell(file)
+        await asyncio.wait_for(failed.wait(), LIMIT)
+        assert not heard.is_set()
+        fails.clear()
+        await asyncio.wait_for(heard.wait(), LIMIT)
+
+
+async def test_a_file_that_is_locked_holds_up_nobody(tmp_path: Path) -> None:
+    """By a program that has it for itself; the event loop has other things to do."""
+    file = tmp_path / "shop.db"
+    with closing(sqlite3.connect(file)) as alone:
+        alone.execute("PRAGMA locking_mode = EXCLUSIVE")
+        alone.execute("PRAGMA journal_mode = WAL")
+        alone.execute("CREATE TABLE sale (number INTEGER)")
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        async with watched(file):
+            await asyncio.sleep(0)
+        assert loop.time() - begun < 1.0
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing tells of writes")
 async def test_other_files_in_the_folder_tell_nothing(file: Path) -> None:
     watch = FileChanges(str(file), lambda: None)
