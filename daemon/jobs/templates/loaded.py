@@ -19,7 +19,7 @@ from ..brief import FUNCTION_CHILD, TEMPLATE_VARIABLE
 from ..processes.process_tree import MARK, adopt_orphans, descendants, send
 from .effects import Effects
 from .forks import Forks
-from .remains import descriptors, remains
+from .remains import Before, remains
 
 _LEAST = 64
 """Bytes that the variable has at least, so that there is room for the mark of a keeper."""
@@ -46,7 +46,7 @@ def loaded() -> Application:
     mark = _ShownMark(TEMPLATE_VARIABLE)
     told = json.loads(os.environ.pop(TEMPLATE_VARIABLE))
     forks = Forks(told["requests"], told["parent"])
-    effects, before = Effects(), descriptors()
+    effects, before = Effects(), Before()
     atexit.register(gc.unfreeze)  # before FILE, so that it comes last: what is frozen would not be finalized
     adopt_orphans(True)
     try:

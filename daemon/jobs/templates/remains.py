@@ -5,7 +5,6 @@ import os
 import random
 import sys
 import threading
-from collections.abc import Collection
 from pathlib import Path
 
 from ..processes.process_tree import descendants
@@ -13,7 +12,15 @@ from ..processes.process_tree import descendants
 _SQLITE = b"SQLite format 3\0"
 
 
-def descriptors() -> set[int]:
+class Before:
+    """What this process has before FILE is loaded."""
+
+    def __init__(self) -> None:
+        self.descriptors = _descriptors()
+        self.random = random.getstate()
+
+
+def _descriptors() -> set[int]:
     """Return the descriptors that this process has open; none where there is no /proc."""
     if sys.platform != "linux":
         return set()
@@ -21,9 +28,9 @@ def descriptors() -> set[int]:
     return {number for number in listed if Path(f"/proc/self/fd/{number}").is_symlink()}  # not that of the list itself
 
 
-def remains(before: Collection[int]) -> str | None:
-    """Return the first thing that a fork can't have or must not share, besides the descriptors from before; None if there
-    is nothing, and where nothing is forked.
+def remains(before: Before) -> str | None:
+    """Return the first thing that a fork can't have or must not share, besides what was there before; None if there is
+    nothing, and where nothing is forked.
     """
     if sys.platform != "linux":
         return None
@@ -38,7 +45,11 @@ def remains(before: Collection[int]) -> str | None:
         return "memory that processes share (a lock or a queue of multiprocessing, say)"
     if _has_a_generator():
         return "a random generator of its own"
-    return next((found for number in sorted(descriptors() - set(before)) if (found := _connection(number))), None)
+    if random.getstate() != before.random:
+        return "a seed of random"  # or it has drawn a number, which looks the same
+    return next(
+        (found for number in sorted(_descriptors() - before.descriptors) if (found := _connection(number))), None
+    )
 
 
 def _shares_memory() -> bool:

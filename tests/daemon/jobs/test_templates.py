@@ -268,8 +268,9 @@ async def test_what_file_does_at_the_end_of_a_child_is_not_done_in_its_template(
         ("pipe = os.pipe()", "pipe"),
         ("import select; events = select.epoll()", "anon_inode"),
         ("generator = random.Random()", "a random generator"),
+        ("random.seed(42)", "a seed"),
     ],
-    ids=["thread", "socket", "sqlite", "process", "lock", "pipe", "epoll", "generator"],
+    ids=["thread", "socket", "sqlite", "process", "lock", "pipe", "epoll", "generator", "seed"],
 )
 async def test_a_file_that_leaves_what_no_fork_can_have_is_loaded_by_each_child(
     tmp_path: Path, left: str, why: str

@@ -14,7 +14,7 @@ from typing import Any, Self
 from ....definitions.application import Application
 from ....definitions.sources.load import load
 from ....errors import DaemonError, DefinitionError, Place
-from ....jobs.templates.remains import descriptors, remains
+from ....jobs.templates.remains import Before, remains
 
 _REMEDY = "a file must define the same wherever and whenever it is loaded, or each replica of it is a deploy"
 
@@ -73,7 +73,7 @@ class SecondLoad:
 def main() -> None:
     """Load the file of the first argument, and write what it defines to the descriptor of the second."""
     file, descriptor = sys.argv[1:]
-    before = descriptors()
+    before = Before()
     try:
         answer = whole(load(file))
         answer["left"] = remains(before)
