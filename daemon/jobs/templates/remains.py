@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..processes.process_tree import descendants
 
-_SQLITE = b"SQLite format 3\0"
+_HARMLESS = ("/dev/null", "/dev/random", "/dev/urandom")
 
 
 class Before:
@@ -47,9 +47,7 @@ def remains(before: Before) -> str | None:
         return "a random generator of its own"
     if random.getstate() != before.random:
         return "a seed of random"  # or it has drawn a number, which looks the same
-    return next(
-        (found for number in sorted(_descriptors() - before.descriptors) if (found := _connection(number))), None
-    )
+    return next((found for number in sorted(_descriptors() - before.descriptors) if (found := _open(number))), None)
 
 
 def _shares_memory() -> bool:
@@ -71,15 +69,15 @@ def _has_a_generator() -> bool:
     )
 
 
-def _connection(number: int) -> str | None:
+def _open(number: int) -> str | None:
+    """Return what a descriptor is open for, unless it may be shared: of a file, forks would share the place at which they
+    read, and go on writing to a log that has been rotated away.
+    """
     try:
         opened = os.readlink(f"/proc/self/fd/{number}")  # noqa: PTH115
-        if opened.startswith("socket:"):
-            return "an open connection (a socket)"
-        if opened.startswith(("pipe:", "anon_inode:")):
-            return f"an open connection ({opened.partition(':[')[0]})"
-        if os.pread(number, len(_SQLITE), 0) == _SQLITE:
-            return f"an open connection ({opened})"
-    except OSError:  # it has been closed, or can't be read so
-        pass
-    return None
+    except OSError:  # it has been closed
+        return None
+    if opened in _HARMLESS:
+        return None
+    kind, _, _ = opened.partition(":[")
+    return "an open connection (a socket)" if kind == "socket" else f"an open file ({kind})"
