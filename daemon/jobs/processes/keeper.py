@@ -50,6 +50,16 @@ def spawn(argv: "tuple[bytes, ...]", environment: "Mapping[bytes, bytes]") -> in
     return os.posix_spawnp(argv[0], argv, environment, setpgroup=0, setsigmask=[], setsigdef=IGNORED)
 
 
+def limit_descriptors(limit: int) -> None:
+    """Give a child the limit that it would have had if the replica had not raised its own; -1: that has not."""
+    if limit >= 0:
+        import resource  # noqa: PLC0415 - few keepers need it
+
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        soft = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 class Keeper:
     """The keeper of one child, from the order `go` until nothing of its tree is left.
 
@@ -177,7 +187,7 @@ class Keeper:
             os.chdir(cwd)
             step = "command"
             self.kills = KillCount()
-            self.limit_descriptors()
+            limit_descriptors(self.limit)
             self.child = self.begin(argv, environment)
         except OSError as error:
             self.answer(f'{{"refused": {{"step": "{step}", "errno": {error.errno}}}}}')
@@ -188,15 +198,6 @@ class Keeper:
         if self.report >= 0:
             os.close(self.report)
         self.answer(f'{{"started": {self.child}}}')
-
-    def limit_descriptors(self) -> None:
-        """Give the child the limit that it would have had if the replica had not raised its own."""
-        if self.limit >= 0:
-            import resource  # noqa: PLC0415 - few keepers need it
-
-            hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-            soft = self.limit if hard == resource.RLIM_INFINITY else min(self.limit, hard)
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
     def reap(self) -> None:
         """Collect the children that have ended; set `empty` once none is left."""

@@ -1,20 +1,26 @@
 """The effects that loading FILE has on its own process: a keeper undoes them, and the child gets them back."""
 
 import os
+import resource
 import signal
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from ..processes.keeper import limit_descriptors
 from ..processes.signals import IGNORED
 
 
 class Effects:
-    """Signal handlers, variables and the folder, as FILE has left them; those from before are noted here."""
+    """Signal handlers, variables, the folder and the limit of descriptors, as FILE has left them; those from before are
+    noted here. That limit is ``limit`` then, as for a child.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int) -> None:
         _expect_signals()
+        limit_descriptors(limit)
+        self._limits: tuple[int, int] | None = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._before = dict(os.environb)
         self._folder: Path | None = Path.cwd()
         self._handlers = _handlers()
@@ -27,6 +33,8 @@ class Effects:
         self._unset = self._before.keys() - os.environb.keys()
         self._folder = None if self._folder == Path.cwd() else Path.cwd()
         self._handlers = _handlers()
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self._limits = None if self._limits == limits else limits
 
     def restore(self) -> None:
         """Have them in this process, and let signals in."""
@@ -35,6 +43,8 @@ class Effects:
             os.environb.pop(name, None)
         if self._folder is not None:
             os.chdir(self._folder)
+        if self._limits is not None:
+            resource.setrlimit(resource.RLIMIT_NOFILE, self._limits)
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())

@@ -16,6 +16,7 @@ from ...definitions.application import Application
 from ...definitions.sources.load import load
 from ...errors import DaemonError
 from ..brief import FUNCTION_CHILD, TEMPLATE_VARIABLE
+from ..processes.descriptors import limit_of_children
 from ..processes.process_tree import MARK, adopt_orphans, descendants, send
 from .effects import Effects
 from .forks import Forks
@@ -35,7 +36,10 @@ class TemplateBrief:
 
     def launch(self, requests: int, parent: int) -> tuple[Sequence[str], Mapping[str, str]]:
         """Return the command and the environment of the template."""
-        told = json.dumps({"source": self.source, "stamp": self.stamp, "requests": requests, "parent": parent})
+        limit = limit_of_children()
+        told = json.dumps(
+            {"source": self.source, "stamp": self.stamp, "requests": requests, "parent": parent, "limit": limit}
+        )
         return FUNCTION_CHILD, {**os.environ, **self.variables, TEMPLATE_VARIABLE: told.ljust(_LEAST)}
 
 
@@ -46,7 +50,7 @@ def loaded() -> Application:
     mark = _ShownMark(TEMPLATE_VARIABLE)
     told = json.loads(os.environ.pop(TEMPLATE_VARIABLE))
     forks = Forks(told["requests"], told["parent"])
-    effects, before = Effects(), Before()
+    effects, before = Effects(told["limit"]), Before()
     atexit.register(gc.unfreeze)  # before FILE, so that it comes last: what is frozen would not be finalized
     adopt_orphans(True)
     try:

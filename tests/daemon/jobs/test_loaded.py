@@ -14,6 +14,7 @@ import pytest
 from daemon.definitions.sources.load import load
 from daemon.jobs.brief import BRIEF_VARIABLE, FUNCTION_CHILD
 from daemon.jobs.params import hand_over
+from daemon.jobs.processes import descriptors
 from daemon.jobs.processes.child import Child
 from daemon.jobs.processes.trust_page import TrustPage
 from daemon.jobs.templates.template import Template
@@ -49,6 +50,8 @@ if "pytest" not in sys.modules:
     signal.signal(signal.SIGUSR1, at_file)
     signal.signal(signal.SIGCHLD, at_file)
     logging.getLogger().setLevel("DEBUG")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft - 10, hard))
     sys.modules["numpy.random"] = types.SimpleNamespace(seed=lambda: os.environ.update(SEEDED=""))
 
 def name(handler):
@@ -106,6 +109,7 @@ async def trust() -> AsyncIterator[TrustPage]:
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TAKEN", "by FILE")
     monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    monkeypatch.setattr(descriptors, "_limit_of_children", 500)
     file = tmp_path / "schedules.py"
     file.write_text(FILE)
     return file
@@ -157,6 +161,7 @@ async def test_all_that_a_function_finds_around_it_is_the_same(
     assert forked == anew
     assert (anew["environment"]["SET"], "TAKEN" in anew["environment"]) == ("by FILE", False)
     assert anew["environment"]["LATER"] == "than the template"
+    assert anew["limits"]["RLIMIT_NOFILE"][0] == 490, "FILE lowers that of children"
     assert (anew["handlers"]["SIGUSR1"], anew["handlers"]["SIGHUP"]) == ("at_file", "0")
     assert rest_forked[1:] == rest_anew[1:] == ["thread", "at exit", "finalized"]
 
