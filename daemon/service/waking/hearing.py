@@ -101,10 +101,13 @@ class Echo:
 
     def expect(self, since: float, unheard: Callable[[], None]) -> None:
         """Call ``unheard`` if nothing is heard in time; it may have been, while the answer to the commit was
-        on its way.
+        on its way. In two steps, since a loop that has stood still has yet to read what came meanwhile.
         """
         if self._heard_at < since and self._expecting is None:
-            self._expecting = asyncio.get_running_loop().call_later(ANSWERS_WITHIN, unheard)
+            self._wait(lambda: self._wait(unheard))
+
+    def _wait(self, then: Callable[[], None]) -> None:
+        self._expecting = asyncio.get_running_loop().call_later(ANSWERS_WITHIN / 2, then)
 
     def forget(self) -> None:
         """Expect nothing any more."""

@@ -1,0 +1,42 @@
+"""Whether a replica hears its own signs of life (rule 24)."""
+
+import asyncio
+import socket
+import time
+from time import monotonic
+
+import pytest
+
+from daemon.service.waking import hearing
+from daemon.service.waking.hearing import Echo
+from tests.support.manual import until
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hearing, "ANSWERS_WITHIN", 0.1)
+
+
+async def test_a_loop_that_stood_still_reads_what_came_meanwhile_before_it_is_taken_for_deaf() -> None:
+    loop, echo = asyncio.get_running_loop(), Echo()
+    unheard: list[bool] = []
+    reading, writing = socket.socketpair()
+    loop.add_reader(reading, lambda: loop.remove_reader(reading) and loop.call_soon(echo.heard))
+    echo.expect(monotonic(), lambda: unheard.append(True))
+    writing.send(b"a sign of life")
+    time.sleep(0.2)  # noqa: ASYNC251 - it is what stands still
+    await until(lambda: not echo.is_needed, "it is read")
+    reading.close()
+    writing.close()
+    assert not unheard
+
+
+async def test_what_is_not_heard_in_time_is_told_once() -> None:
+    echo = Echo()
+    unheard: list[bool] = []
+    for _ in range(2):
+        echo.expect(monotonic(), lambda: unheard.append(True))
+    await until(lambda: unheard, "it is told")
+    assert unheard == [True]
