@@ -10,6 +10,9 @@ from lease.timing import LeaseTiming
 from ..jobs.processes.identity import is_alive
 from .deaths import Neighbour
 
+MOST = 64
+"""The neighbours that are watched, at most: each takes a descriptor, and jobs and connections need them more."""
+
 
 class DeathWatch:
     """Tells when a neighbour of the replica ``holder`` has died, and once more when the last that it sent
@@ -62,6 +65,9 @@ class DeathWatch:
 
     def _watch(self, one: Neighbour) -> None:
         self._unwatched.discard(one.holder)
+        if len(self._watched) >= MOST:
+            self._unwatched.add(one.holder)
+            return
         try:
             descriptor = os.pidfd_open(one.process.pid)
         except ProcessLookupError:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from daemon.jobs.processes.identity import ProcessIdentity, identity
-from daemon.recovery.death_watch import DeathWatch
+from daemon.recovery.death_watch import MOST, DeathWatch
 from daemon.recovery.deaths import Neighbour
 from lease.timing import LeaseTiming
 from tests.support.waiting import LIMIT
@@ -119,4 +119,18 @@ async def test_where_one_cannot_be_watched_deaths_have_to_be_looked_for(
         assert not watch.is_sufficient()
     watch.follow([neighbour(process)])
     assert watch.is_sufficient(), "it is tried again"
+    watch.close()
+
+
+async def test_of_many_neighbours_some_are_watched_and_the_deaths_of_the_others_have_to_be_looked_for(
+    process: subprocess.Popen[bytes],
+) -> None:
+    """Each takes a descriptor, which jobs and connections need more."""
+    before, watch = descriptors(), Watching()
+    many = [replace(neighbour(process), holder=f"h{number}") for number in range(MOST + 1)]
+    watch.follow(many)
+    assert descriptors() == before + MOST
+    assert not watch.is_sufficient()
+    watch.follow(many[1:])
+    assert watch.is_sufficient()
     watch.close()
