@@ -49,12 +49,16 @@ def test_a_campaign_has_more_than_eight_kinds_of_faults(scene: Scene) -> None:
     assert len(kinds) >= 8
     if scene.site.kind == "postgres":
         assert {"network cut", "network silent", "network reset", "network slow", "replies swallowed"} <= kinds
+        assert {"answer in mid-set lost", "replica killed in mid-set"} <= kinds
+    else:
+        assert "replica killed in a write" in kinds
 
 
 def test_a_fault_is_only_done_to_what_it_fits(scene: Scene) -> None:
     told = first(scene, 7, 1)
     assert {slot for kind, slot, *_ in told if kind == "wall clock moved"} == {"east"}
     assert {slot for kind, slot, *_ in told if kind == "supervisor killed"} == {"south"}
+    assert {slot for kind, slot, *_ in told if kind == "replica killed in mid-set"} <= {"north", "east"}
     of_the_database = {one.fault.kind for one in islice(site_faults(7, scene), MANY)}
     assert ("PostgreSQL killed" in of_the_database) == (scene.site.kind == "postgres")
     assert ("write lock held" in of_the_database) == (scene.site.kind == "sqlite")

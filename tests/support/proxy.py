@@ -6,6 +6,7 @@ import socket
 import struct
 import threading
 import time
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -30,15 +31,17 @@ class Proxy:
         self.silent_after: int | None = None
         """The number of server packets after which each new connection falls silent."""
         self.prepared: list[str] = []
-        """The names of all statements that were prepared under one."""
+        """The names under which statements were prepared."""
         self.pooling = False
         """Tell each new connection another process than the server's, as a pooler does."""
-        self._open: set[socket.socket] = set()
-        self._rude: set[socket.socket] = set()
+        self._open, self._rude = set[socket.socket](), set[socket.socket]()
         self._lock = threading.Lock()
         self._asking = threading.Event()  # bytes of the client pass
         self._answering = threading.Event()  # bytes of the server pass
         self._refusing = False
+        self.struck = threading.Event()  # when `hold_answer` has found its statement
+        self._aim: Callable[[Sequence[str]], bool] | None = None
+        self._held: list[threading.Event] = []
         self._swallowing = ""
         self._delay = 0.0
         self._gone = False
@@ -74,9 +77,11 @@ class Proxy:
         with self._lock:
             self._refusing = False
             self._swallowing = ""
+            self._aim = None
             self._delay = 0.0
-            self._asking.set()
-            self._answering.set()
+            for gate in (self._asking, self._answering, *self._held):
+                gate.set()
+            self._held.clear()
 
     def drop(self) -> None:
         """Break all connections; accept new ones."""
@@ -118,12 +123,25 @@ class Proxy:
         """Deliver statements to the server; hold back its answers from the next matching one on."""
         self._swallowing = statement
 
-    def asked(self, statement: str) -> None:
-        """Record a statement before the server gets it."""
-        self.statements.append(statement)
+    def hold_answer(self, to: Callable[[Sequence[str]], bool]) -> None:
+        """Deliver statements to the server; hold back its answers to one connection, from the first
+        statement on of which this is true. It is given what the transaction has asked, that one last.
+        """
         with self._lock:
-            if self._swallowing and statement.startswith(self._swallowing):
+            self._aim = to
+            self.struck.clear()
+
+    def asked(self, transaction: Sequence[str], answering: threading.Event) -> None:
+        """Record the last statement of a transaction before the server gets it."""
+        self.statements.append(transaction[-1])
+        with self._lock:
+            if self._swallowing and transaction[-1].startswith(self._swallowing):
                 self._answering.clear()
+            if self._aim is not None and self._aim(transaction):
+                self._aim = None
+                answering.clear()
+                self._held.append(answering)
+                self.struck.set()
 
     def _accept(self) -> None:
         while not self._gone:
@@ -142,11 +160,14 @@ class Proxy:
                 continue
             with self._lock:
                 self._open |= {near, far}
-            threading.Thread(target=self._pump, args=(near, far, self._asking, Reader(self)), daemon=True).start()
-            threading.Thread(target=self._pump, args=(far, near, self._answering, None), daemon=True).start()
+            answering = threading.Event()  # bytes of the server pass to this client
+            answering.set()
+            there = near, far, (self._asking,), Reader(self, answering)
+            for way in (there, (far, near, (self._answering, answering), None)):
+                threading.Thread(target=self._pump, args=way, daemon=True).start()
 
     def _pump(
-        self, source: socket.socket, target: socket.socket, gate: threading.Event, reader: "Reader | None"
+        self, source: socket.socket, target: socket.socket, gates: Sequence[threading.Event], reader: "Reader | None"
     ) -> None:
         silent_after = self.silent_after if reader is None else None
         packets = 0
@@ -155,7 +176,8 @@ class Proxy:
                 packets += 1
                 if silent_after is not None and packets > silent_after:
                     continue
-                gate.wait()
+                for gate in gates:
+                    gate.wait()
                 if source in self._rude:
                     break  # what was held back is gone with its connection
                 if self._delay:
@@ -178,8 +200,10 @@ class Proxy:
 class Reader:
     """A reader of a client's messages (PostgreSQL's documentation, "Message Formats")."""
 
-    def __init__(self, proxy: Proxy) -> None:
+    def __init__(self, proxy: Proxy, answering: threading.Event) -> None:
         self._proxy = proxy
+        self._answering = answering
+        self._transaction: list[str] = []
         self._rest = b""
         self._prepared: dict[bytes, str] = {}
         self._started = False
@@ -208,11 +232,19 @@ class Reader:
     def _note(self, message: bytes) -> None:
         kind, body = message[:1], message[5:]
         if kind == b"Q":
-            self._proxy.asked(body.rstrip(b"\0").decode())
+            self._ask(body.rstrip(b"\0").decode())
         elif kind == b"P":
             name, statement = body.split(b"\0")[:2]
             self._prepared[name] = statement.decode()
             if name:
                 self._proxy.prepared.append(name.decode())
         elif kind == b"B":
-            self._proxy.asked(self._prepared[body.split(b"\0")[1]])
+            self._ask(self._prepared[body.split(b"\0")[1]])
+
+    def _ask(self, statement: str) -> None:
+        if not (self._transaction and self._transaction[0].startswith("BEGIN")):
+            self._transaction.clear()  # the one before was a transaction by itself
+        self._transaction.append(statement)
+        self._proxy.asked(self._transaction, self._answering)
+        if statement.startswith(("COMMIT", "ROLLBACK")):
+            self._transaction.clear()

@@ -1,9 +1,13 @@
-"""A check of whether a SQLite file can be written now."""
+"""Checks of whether a SQLite file can be written now, and of who writes it."""
 
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 from lease.database.turnstile import Turnstile, TurnstileBusy
+
+_WRITING = "120"
+"""The byte of the index of the write-ahead log that its one writer locks (SQLite's "WAL-mode file format")."""
 
 
 def can_write(path: str) -> bool:
@@ -18,3 +22,16 @@ def can_write(path: str) -> bool:
         except (TurnstileBusy, sqlite3.OperationalError):
             return False
     return True
+
+
+def writer(path: str) -> int | None:
+    """Return the process that has the file locked for a write transaction, if any (on Linux)."""
+    try:
+        index = Path(f"{path}-shm").stat().st_ino
+    except FileNotFoundError:  # nobody has it open
+        return None
+    for line in Path("/proc/locks").read_text().splitlines():
+        fields = line.split()  # 1: POSIX ADVISORY WRITE pid device:inode first last; with "->" one that waits
+        if fields[1] == "POSIX" and fields[3] == "WRITE" and fields[6] == _WRITING and fields[5].endswith(f":{index}"):
+            return int(fields[4])
+    return None

@@ -34,11 +34,15 @@ from .server import (
     RestartServer,
     TakeConnections,
 )
+from .sets import KillInSet, KillInWrite, LoseAnswerInSet
 from .users import KillUser, PauseUser
 
 SLOT_FAULTS: dict[type[SlotFault], int] = {
     KillReplica: 3,
     KillAfar: 1,
+    KillInSet: 3,
+    KillInWrite: 3,
+    LoseAnswerInSet: 3,
     RestartReplica: 2,
     KillSupervisor: 2,
     PauseReplica: 3,

@@ -28,7 +28,10 @@ class KillReplica(SlotFault):
     longest = 2.0
 
     def start(self) -> bool:
-        pid = self.scene.fleet.replica_pid(self.slot)
+        return self.kill(self.scene.fleet.replica_pid(self.slot))
+
+    def kill(self, pid: int | None) -> bool:
+        """Kill this process of the slot; return False if it is gone."""
         self.slot.down = not self.slot.supervised
         return pid is not None and _signal(pid, signal.SIGKILL)
 

@@ -1,0 +1,196 @@
+"""Faults in the middle of a set strike there, also where the statements of sets are prepared."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from sqlalchemy import make_url, text
+
+from daemon.execution.claim import ClaimedRun, claim
+from daemon.execution.writes.lane import Lane
+from daemon.execution.writes.result import Done, EndedJob
+from daemon.execution.writes.run_ends import EndRun
+from daemon.jobs.outcome import Outcome
+from daemon.operations.trigger import trigger
+from lease.database.opening import open_database
+from lease.errors import StoreUnavailable
+from tests.chaos.faults import sets
+from tests.chaos.faults.fault import Scene
+from tests.chaos.faults.sets import MOMENTS, KillInSet, KillInWrite, LoseAnswerInSet
+from tests.chaos.fleet import Fleet, Slot
+from tests.chaos.site import PostgresSite, SqliteSite
+from tests.support.manual import until
+from tests.support.proxy import Proxy
+from tests.support.store import TTL, Store, a_schedule
+from tests.support.waiting import LIMIT, wait_until
+
+NAMES = ("a", "b", "c")
+BEFORE = {"runs are claimed": "pending", "attempts begin": "pending"}
+"""What a set leaves as it was when it is cut off there; later moments come after the claim was committed."""
+
+
+class At(Random):
+    """The chance that always draws the same moment."""
+
+    def __init__(self, moment: str) -> None:
+        super().__init__(1)
+        self._moment = moment
+
+    def choice(self, seq: Any) -> Any:
+        assert self._moment in seq
+        return self._moment
+
+
+class OneProcess(Fleet):
+    """A fleet whose one replica is this process, which is not started again."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self._process = process
+
+    def replica_pid(self, slot: Slot) -> int | None:
+        del slot
+        return self._process.pid
+
+    def relaunch(self, slot: Slot) -> None:
+        slot.down = False
+
+
+class Sets:
+    """A lane over a proxy, and runs that live in it."""
+
+    def __init__(self, store: Store, proxy: Proxy) -> None:
+        self.store = store
+        self.proxy = proxy
+        url = make_url(store.url).set(port=proxy.port).render_as_string(hide_password=False)
+        self.database = open_database(url, timeout=LIMIT, connections=2)
+        self._lane = Lane(self.database)
+
+    async def live(self) -> None:
+        """Claim runs in one set, and end them in others."""
+        for name in NAMES:
+            self.store.do(trigger, "shop", name, requested_by="ada")
+        known = self.store.known(*NAMES)
+        first_jobs = dict.fromkeys(NAMES, "work")
+
+        def claims(connection: Any, limit: int) -> list[ClaimedRun]:
+            return claim(connection, "shop", known, "h1", None, TTL, limit, first_jobs)
+
+        claimed = await self._lane.claim(claims, lambda _: len(NAMES))
+        assert len(claimed) == len(NAMES)
+        ended = [EndRun(one, "succeeded", job=EndedJob(one.begun or 0, Outcome("succeeded"))) for one in claimed]
+        answers = await asyncio.gather(*map(self._lane.end_run, ended), return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+        assert answers == [Done()] * len(NAMES)
+
+    def states(self) -> set[str]:
+        return {row.state for row in self.store.runs()[-len(NAMES) :]}
+
+    def scene(self, fleet: Fleet) -> Scene:
+        site = PostgresSite(["north"], Path())
+        site.proxies = {"north": self.proxy}
+        return Scene(site, fleet)
+
+
+@pytest.fixture
+async def running(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sets]:
+    monkeypatch.setattr(sets, "_PATIENCE", LIMIT)
+    with Store(postgres_url) as store, Proxy(make_url(postgres_url).port or 5432) as proxy:
+        store.sync(*(a_schedule(name) for name in NAMES))
+        made = Sets(store, proxy)
+        for _ in range(8):
+            await made.live()
+        assert proxy.prepared, "their text passes no more"
+        yield made
+        await made.database.close()
+
+
+@contextmanager
+def a_process(program: str, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
+    """Run a program that says when it is ready, and kill it at the end."""
+    process = subprocess.Popen([sys.executable, "-c", program, *arguments], stdin=-1, stdout=-1, text=True)
+    with process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("moment", MOMENTS)
+async def test_a_set_loses_its_answer_at_that_moment_and_no_other_connection_does(running: Sets, moment: str) -> None:
+    fault = LoseAnswerInSet(running.scene(Fleet.__new__(Fleet)), At(moment), Slot("north", (), {}))
+    struck = asyncio.create_task(asyncio.to_thread(fault.start))
+    await until(lambda: running.proxy._aim is not None, "the fault waits for a set")
+    assert await running.database.read(lambda connection: connection.scalar(text("SELECT 1"))) == 1
+    assert not struck.done()
+    life = asyncio.create_task(running.live())
+    assert await struck
+    assert await running.database.read(lambda connection: connection.scalar(text("SELECT 1"))) == 1
+    assert not life.done()
+    fault.stop()
+    with pytest.raises(StoreUnavailable):
+        await life
+    await until(lambda: running.states() == {BEFORE.get(moment, "running")}, "the set is undone, or was committed")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("moment", MOMENTS)
+async def test_a_replica_is_killed_at_that_moment_of_a_set(running: Sets, moment: str) -> None:
+    with a_process("print('ready', flush=True); input()") as process:
+        fault = KillInSet(running.scene(OneProcess(process)), At(moment), Slot("north", (), {}))
+        struck = asyncio.create_task(asyncio.to_thread(fault.start))
+        await until(lambda: running.proxy._aim is not None, "the fault waits for a set")
+        assert process.poll() is None
+        life = asyncio.create_task(running.live())
+        assert await struck
+        assert await asyncio.to_thread(process.wait) == -signal.SIGKILL
+        assert not life.done()
+        fault.stop()
+        with pytest.raises(StoreUnavailable):
+            await life
+
+
+WRITES = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+print("ready", flush=True)
+while input():
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("UPDATE schedule SET name = 'half'")
+    print("writes", flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc says who has a file locked")
+@pytest.mark.usefixtures("processes")
+def test_a_replica_is_killed_in_a_write_and_in_nothing_else(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Store(sqlite_url) as store:
+        store.sync(a_schedule("whole"))
+        site = SqliteSite(Path())
+        monkeypatch.setattr(SqliteSite, "url", sqlite_url)
+        with a_process(WRITES, sqlite_url.partition("///")[2]) as process:
+            scene, slot = Scene(site, OneProcess(process)), Slot("north", (), {})
+            with monkeypatch.context() as patched:
+                patched.setattr(sets, "_PATIENCE", 0.1)
+                assert not KillInWrite(scene, Random(1), slot).start()
+            assert process.poll() is None
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
+            assert process.stdout.readline() == "writes\n"
+            monkeypatch.setattr(sets, "_PATIENCE", LIMIT)
+            assert KillInWrite(scene, Random(1), slot).start()
+            wait_until(lambda: process.poll() == -signal.SIGKILL, "it is dead")
+        assert set(store.schedules()) == {"whole"}
