@@ -13,7 +13,7 @@ from typing import Any
 
 from daemon import AsyncRun, Run, Schedules
 from tests.chaos import mischief
-from tests.chaos.diary import Diary
+from tests.chaos.diary import Diary, boottime
 from tests.chaos.effect import Grant, write
 from tests.chaos.releases import CHANGING, ONLY, RELEASE, RETIMED
 from tests.chaos.trouble import BLOCKS, LIMIT, NEVER
@@ -26,6 +26,10 @@ if os.environ.get(START_WITHIN):
     between["start_within"] = os.environ[START_WITHIN]
 # A killed child is a failed attempt, and what a job of a campaign must survive again and again.
 often: dict[str, Any] = {"retries": 1_000, "backoff": "0.1s"}
+TOGETHER = 12
+"""How many schedules are due at the same instants, so that their runs are claimed and ended in sets."""
+STROKE = 0.5
+"""Seconds from one moment at which their runs end to the next."""
 
 schedules = Schedules("chaos")
 release = int(os.environ[RELEASE])
@@ -67,18 +71,16 @@ retimed.command("retimed", command("retimed", 0.3), **often)
 @schedules.every("2s", overlap="skip", **between, **often)
 async def inside(run: AsyncRun) -> None:
     mischief.arm(asyncio.get_running_loop())
-    run_id, grant, diary = _begin(run, "inside")
-    with closing(diary):
-        await asyncio.sleep(0.3)
-        while True:
-            diary.note("attempt")
-            answer, why = await asyncio.to_thread(write, os.environ[URL], grant, run_id, "inside")
-            diary.note(answer, why=why)
-            if answer == "refused":
-                raise RuntimeError(why)
-            if answer == "written":
-                return
-            await asyncio.sleep(0.1)
+    await _have_an_effect(run, "inside", 0.3)
+
+
+async def together(run: AsyncRun) -> None:
+    await _have_an_effect(run, "together", 0.0)
+    await asyncio.sleep(STROKE - boottime() % STROKE)
+
+
+for number in range(TOGETHER):
+    schedules.add(f"together-{number}", every="3s", overlap="skip", **between).job(**often)(together)
 
 
 @schedules.every("15s", overlap="skip", **between, **often)
@@ -97,6 +99,21 @@ async def killer(_: AsyncRun) -> None:
 @schedules.cron(NEVER, timeout=LIMIT)
 async def blocker(_: AsyncRun) -> None:
     time.sleep(BLOCKS)  # noqa: ASYNC251 - that is the fault
+
+
+async def _have_an_effect(run: AsyncRun, job: str, seconds: float) -> None:
+    run_id, grant, diary = _begin(run, job)
+    with closing(diary):
+        await asyncio.sleep(seconds)
+        while True:
+            diary.note("attempt")
+            answer, why = await asyncio.to_thread(write, os.environ[URL], grant, run_id, job)
+            diary.note(answer, why=why)
+            if answer == "refused":
+                raise RuntimeError(why)
+            if answer == "written":
+                return
+            await asyncio.sleep(0.1)
 
 
 def _begin(run: Run | AsyncRun, job: str) -> tuple[int, Grant, Diary]:

@@ -29,6 +29,7 @@ from .trouble import Ended, ended
 from .users.inquiry import kept_for_others
 from .users.records import Users
 from .witness.rulings import due, rulings
+from .witness.sets import Sets, sets
 from .worker import ENDS, STARTS, URL
 
 if TYPE_CHECKING:
@@ -77,6 +78,8 @@ class Result:
     """The missed instants of schedules that every release has."""
     attempts: list[Ended] = field(default_factory=list)
     """All attempts of jobs."""
+    sets: Sets = field(default_factory=Sets)
+    """The sets in which runs were claimed and ended."""
     cancels: list[tuple[Told, Told]] = field(default_factory=list)
     """What each cancel of a run said, and the second one of the same run."""
     users: Users = field(default_factory=Users)
@@ -122,6 +125,7 @@ def judge(site: Site, engine: Engine, starts: datetime, ends: datetime, result: 
 def count(connection: Connection, result: Result) -> None:
     """Read the numbers of a campaign."""
     result.attempts = ended(connection)
+    result.sets = sets(connection)
     query = "SELECT reason, sum(count) FROM run WHERE state = 'skipped' GROUP BY reason"
     result.skipped = {reason: int(times) for reason, times in connection.execute(text(query))}
     missed = text("SELECT count(*) FROM run WHERE reason = 'missed' AND NOT schedule IN :some")

@@ -17,6 +17,8 @@ from .trouble import BLOCKER, KILLER, made, paid_for_others
 from .users.promises import broken_promises
 
 _MOST = 20
+_LONG = 60.0
+"""Seconds after which there must have been sets of several runs."""
 DRAINED = 143
 """The exit status of a replica that ended on SIGTERM."""
 
@@ -78,6 +80,9 @@ def _too_little(result: Result) -> list[str]:
     done = sum(fact.state == "succeeded" for fact in recorded)
     if done < due / 2 and not (result.stepped is not None and result.stepped.kind == "broken"):
         found.append(f"only {done} of {due} occurrences ran")
+    if result.seconds > _LONG:
+        together = {"claimed": result.sets.claims, "ended": result.sets.ends}
+        found += [f"no two runs were {what} in one set" for what, sizes in together.items() if not sizes.together]
     return found
 
 
@@ -102,6 +107,8 @@ def table(result: Result, summary: Summary) -> Iterator[str]:
     yield ""
     skipped = ", ".join(f"{times} ({reason})" for reason, times in summary.skipped.items()) or "none"
     yield f"  occurrences due            {summary.due:>6}   runs done {summary.done}, failed {summary.failed}, skipped {skipped}"
+    yield f"  claimed together           {summary.claimed_together:>6}   {result.sets.claims}"
+    yield f"  ended together             {summary.ended_together:>6}   {result.sets.ends}"
     yield f"  lost, doubled, not over    {summary.instants_wrong:>6}"
     yield f"  effects doubled or missing {summary.effects_wrong:>6}   of {summary.effects}"
     yield f"  runs at work twice at once {summary.at_once:>6}"

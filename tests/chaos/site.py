@@ -138,7 +138,7 @@ class SqliteSite:
     """A SQLite file, in a small file system of its own (to be filled up) if one can be mounted."""
 
     kind = "sqlite"
-    SIZE = "48m"
+    SIZE = "128m"
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -58,6 +58,9 @@ class Summary:
     """The violations of each promise."""
     audit_violations: int
     settled_after: float
+    claimed_together: int
+    """The runs that were claimed in a set of several."""
+    ended_together: int
     users: dict[str, int]
     """What the users of locks did, and how often."""
 
@@ -108,6 +111,8 @@ def summarize(result: Result) -> Summary:
         violations={str(promise): times for promise, times in broken.items()},
         audit_violations=len(result.audit["items"]),
         settled_after=result.settled_after,
+        claimed_together=result.sets.claims.together,
+        ended_together=result.sets.ends.together,
         users=numbers(result.users),
     )
 

@@ -1,5 +1,6 @@
 """Problems of a campaign are named, and so is a campaign in which too little happened."""
 
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,6 +20,7 @@ from tests.chaos.report import problems
 from tests.chaos.summary import false_losses, taken_alive
 from tests.chaos.users.plans import PEOPLE
 from tests.chaos.users.records import Broken, Users, Visit
+from tests.chaos.witness.sets import Sets, Sizes
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 CLOCKS = Clocks(START.timestamp(), START.timestamp())
@@ -75,6 +77,8 @@ def test_a_good_campaign_has_no_problem() -> None:
         ({"statuses": {SLOTS[0]: 143, SLOTS[1]: 1, SLOTS[2]: 143}}, f"replica {SLOTS[1]} ended its drain with status 1"),
         ({"statuses": {SLOTS[0]: 143, SLOTS[1]: 143}}, f"replica {SLOTS[2]} ended its drain with status None"),
         ({"ends": [End("north", -11, 1.0, "boom", starting=False)]}, "replica north ended by itself with status -11: boom"),
+        ({"seconds": 61.0, "sets": Sets(Sizes(Counter({1: 9})), Sizes(Counter({2: 1})))}, "no two runs were claimed in one set"),
+        ({"seconds": 61.0, "sets": Sets(Sizes(Counter({2: 1})), Sizes())}, "no two runs were ended in one set"),
         ({"acknowledged": {(1, "long"), (2, "long")}}, "the effect of job long of run 2 is gone, which was committed"),
         ({"bad_lines": ["north: Traceback"]}, "a replica says: north: Traceback"),
         ({"users": replace(good().users, stuck=["users/door"])}, "nobody could be granted 'users/door' when all its users had ended"),
