@@ -11,6 +11,8 @@ from tests.support.binaries import readable_temporary_folder, server_user
 from tests.support.datafolder import PASSWORD, USER
 from tests.support.waiting import wait_until
 
+MISSING = "PgBouncer is not installed (Debian: pgbouncer)"
+
 
 def pooler_program() -> str | None:
     """Return PgBouncer's program; None if it is not installed."""

@@ -135,6 +135,32 @@ GRANTS = (
         ),
     ),
     Mutant(
+        "claim-without-a-second-look",
+        "a claim is granted each lease that was free when it looked, also one that another has been granted meanwhile",
+        (
+            Edit(
+                GRANTING,
+                "_GRANT_FREE = _granting(\n    free_or_stale()\n    & or_(",
+                "_GRANT_FREE = _granting(\n    or_(",
+            ),
+        ),
+        {
+            "postgres": (
+                "tests/daemon/execution/test_claim.py::test_a_lease_that_was_granted_since_the_claim_looked_is_not_granted_again",
+            ),
+            "sqlite": (
+                STORE.format("test_a_live_lease_is_not_granted_and_what_stands_in_the_way_is_told").format("sqlite"),
+            ),
+        },
+    ),
+    Mutant(
+        "prepared-through-a-pooler",
+        "statements are prepared over any connection, also over one that a pooler hands to another client next",
+        (Edit("lease/database/postgresql.py", "            if is_direct:\n", "            if is_direct or True:\n"),),
+        on_postgres("tests/lease/database/test_pooler.py::test_each_client_is_answered_what_it_asked"),
+        needs_pooler=True,
+    ),
+    Mutant(
         "ended-by-name",
         "settling ends whichever grant a name has, and reports each grant that it was asked to end",
         (

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.chaos.pooler import MISSING, pooler_program
 from tests.mutants.copies import ROOT, copy_mutated, copy_product
 from tests.mutants.mutant import Checks, Edit, Kind, Mutant, MutantOutdatedError
 from tests.mutants.mutants import MUTANTS
@@ -45,6 +46,10 @@ def chosen(cases: Sequence[Case], turn: int) -> Sequence[Case]:
     return [] if turn % EVERY else [cases[turn // EVERY % len(cases)]]
 
 
+def lacks_pooler(case: Case) -> bool:
+    return case.mutant.needs_pooler and pooler_program() is None
+
+
 TRY_ALL = os.environ.get("LEASED_MUTANTS") == "all"
 EVERY = 5
 CASES = [case for turn, mutant in enumerate(MUTANTS) for case in chosen(cases_of(mutant), turn)]
@@ -56,6 +61,7 @@ def controls() -> dict[str, Checks]:
         (node.split("/")[1], "postgres" if case.kinds == ("postgres",) else "sqlite", node)
         for case in CASES
         for node in case.checks
+        if not lacks_pooler(case)
     }
     return {
         f"{room}-{kind}": tuple(node for *_, node in group)
@@ -78,6 +84,8 @@ def server_for(kinds: tuple[str, ...], request: pytest.FixtureRequest) -> str | 
 @pytest.mark.parametrize("case", CASES, ids=str)
 @pytest.mark.usefixtures("processes")
 def test_a_mutant_is_caught(case: Case, product: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    if lacks_pooler(case):
+        pytest.skip(MISSING)
     server = server_for(case.kinds, request)
     mutated = copy_mutated(product, tmp_path / "product", case.mutant.edits)
     outcome = run_tests(mutated, case.checks, server, limit=10.0)

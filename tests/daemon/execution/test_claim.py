@@ -233,6 +233,28 @@ def test_a_claim_passes_over_a_stale_lease_that_is_fenced(postgres: Store) -> No
     assert [one.schedule for one in postgres.claim("fenced", "free", limit=1)] == ["fenced"]
 
 
+def test_a_lease_that_was_granted_since_the_claim_looked_is_not_granted_again(
+    postgres: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rule 4: it is looked at again under its lock."""
+    left, right = (a_schedule(name, lock="shared") for name in ("left", "right"))
+    postgres.sync(left, right)
+    look = statements.claims.candidates
+    others: list[ClaimedRun] = []
+
+    def looks(*args: Any, **kwargs: Any) -> list[Candidate]:
+        found = look(*args, **kwargs)
+        monkeypatch.setattr(statements.claims, "candidates", look)
+        others.extend(postgres.claim("left", "right", holder="h2", limit=1))
+        return found
+
+    for one in (left, right):
+        pending_runs(postgres, one, 1)
+    monkeypatch.setattr(statements.claims, "candidates", looks)
+    assert postgres.claim("left", "right", holder="h1", limit=1) == []
+    assert [one.grant.token for one in others] == [1]
+
+
 def test_a_grant_whose_run_was_gone_is_let_go(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing else would ever end it."""
     store.sync(a_schedule("daily"))

@@ -4,7 +4,7 @@ connection (rule 11).
 
 import re
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, closing
 from pathlib import Path
 
@@ -13,7 +13,6 @@ from sqlalchemy import make_url
 
 from lease import LeaseError, LeaseLost
 from lease.sync import LeaseClient
-from tests.chaos.pooler import Pooler, pooler_program
 from tests.lease.fences import connections
 from tests.lease.stores import SELDOM, Tables
 from tests.support.databases import Server, ensure_template, fresh_database
@@ -36,14 +35,6 @@ TABLE = {
 CELLS = [(before, level, end) for before, row in TABLE.items() for level, end in zip(LEVELS, row, strict=True)]
 SQLITE = {before: row[-1] for before, row in TABLE.items() if "pooler" not in before and "text" not in before}
 """All is serializable there."""
-
-
-@pytest.fixture(scope="module")
-def pooled_url(postgres_of_the_module: str) -> Iterator[str]:
-    if pooler_program() is None:
-        pytest.skip("PgBouncer is not installed (Debian: pgbouncer)")
-    with Pooler(make_url(postgres_of_the_module).port or 5432) as pooler:
-        yield make_url(postgres_of_the_module).set(port=pooler.port).render_as_string(hide_password=False)
 
 
 @pytest.mark.anyio
