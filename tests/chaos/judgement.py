@@ -124,7 +124,7 @@ def judge(site: Site, engine: Engine, starts: datetime, ends: datetime, result: 
 
 def count(connection: Connection, result: Result) -> None:
     """Read the numbers of a campaign."""
-    result.attempts = ended(connection)
+    result.attempts = ended(connection, lambda moment: history.unmoved(moment, result.clocks))
     result.sets = sets(connection)
     query = "SELECT reason, sum(count) FROM run WHERE state = 'skipped' GROUP BY reason"
     result.skipped = {reason: int(times) for reason, times in connection.execute(text(query))}

@@ -1,8 +1,10 @@
 """The jobs that make trouble for whoever is at work beside them, and what that must not cost (rules 16 and 25)."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, text
 
@@ -22,19 +24,31 @@ SHORT = "descriptor"
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """An attempt that has ended: of which run, where, and how."""
+    """An attempt that has ended: of which run, where, how, and from when to when it was recorded as at work."""
 
     run: int
     job: str
     holder: str
     state: str
+    began: datetime
+    over: datetime
     error: str | None = None
 
+    def was_beside(self, other: "Ended") -> bool:
+        """Return whether the other was at work in the same replica when this one was."""
+        return self is not other and self.holder == other.holder and self.began < other.over and other.began < self.over
 
-def ended(connection: Connection) -> list[Ended]:
-    """Return all attempts of jobs, in the order in which they began."""
-    rows = connection.execute(text("SELECT run_id, job, holder, state, error FROM job_run ORDER BY id"))
-    return [Ended(*row) for row in rows]
+
+def ended(connection: Connection, instant: Callable[[Any], datetime]) -> list[Ended]:
+    """Return all attempts of jobs that have ended, in the order in which they began; ``instant`` reads a moment."""
+    query = (
+        "SELECT run_id, job, holder, state, started_at, finished_at, error FROM job_run"
+        " WHERE finished_at IS NOT NULL ORDER BY id"
+    )
+    return [
+        Ended(run, job, holder, state, instant(began), instant(over), error)
+        for run, job, holder, state, began, over, error in connection.execute(text(query))
+    ]
 
 
 def made(attempts: Iterable[Ended], job: str) -> int:
@@ -43,9 +57,13 @@ def made(attempts: Iterable[Ended], job: str) -> int:
 
 
 def paid_for_others(attempts: Iterable[Ended]) -> list[str]:
-    """Return what trouble has cost those that did not make it, in words."""
+    """Return what trouble has cost those that did not make it, in words.
+
+    A replica that was cut off for longer than its leases last is taken for dead: it may cost one run its
+    last chance, live on, and cost another one the same later. Its one death costs those that are at work.
+    """
     found, times = [], defaultdict[int, int](int)
-    last_chances = defaultdict[str, list[int]](list)
+    last_chances: list[Ended] = []
     for one in attempts:
         if one.job in {KILLER, BLOCKER} and one.state == "succeeded":
             found.append(f"an attempt of {one.job} succeeded in run {one.run}")
@@ -55,10 +73,13 @@ def paid_for_others(attempts: Iterable[Ended]) -> list[str]:
             times[one.run] = 0
         if one.state == "abandoned":
             if times[one.run] == LAST_CHANCE:
-                last_chances[one.holder].append(one.run)
+                last_chances.append(one)
             times[one.run] += 1
+    together = defaultdict[str, list[int]](list)
+    for one in last_chances:
+        if any(one.was_beside(other) for other in last_chances):
+            together[one.holder].append(one.run)
     return found + [
         f"runs {', '.join(map(str, runs))} lost their last chance by one death of {holder}"
-        for holder, runs in last_chances.items()
-        if len(runs) > 1
+        for holder, runs in together.items()
     ]
