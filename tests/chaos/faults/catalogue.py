@@ -40,9 +40,9 @@ from .users import KillUser, PauseUser
 SLOT_FAULTS: dict[type[SlotFault], int] = {
     KillReplica: 3,
     KillAfar: 1,
-    KillInSet: 3,
-    KillInWrite: 3,
-    LoseAnswerInSet: 3,
+    KillInSet: 5,
+    KillInWrite: 4,
+    LoseAnswerInSet: 4,
     RestartReplica: 2,
     KillSupervisor: 2,
     PauseReplica: 3,
