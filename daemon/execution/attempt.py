@@ -63,8 +63,7 @@ class JobExecution:
         self._number = number
         self._trust = trust
         self._room = room
-        self.id: int | None = None
-        """That of its job run, once it is recorded."""
+        self.id: int | None = None  # that of its job run, once it is recorded
         self._progress: Progress | None = None
         self._transcript = Transcript()
         self._limits = limits or Limits(job.timeout)
@@ -100,7 +99,7 @@ class JobExecution:
     async def _attempt(self) -> Outcome:
         try:
             attempt = await self._prepare()
-            if not await self._keeper_recorded(attempt):
+            if not await self._keeper_recorded(attempt) or self._is_late():
                 attempt.kill()
                 return Outcome("lost")
             await attempt.go()
@@ -116,8 +115,7 @@ class JobExecution:
         """Return what it comes to that the work could not be begun: where the machine was short of something, the attempt
         was only stopped (rule 25).
         """
-        # A replica that was paused before `go` is too late, which is not a failure of the job.
-        lost = boottime() >= self._held.lease.trusted_until
+        lost = self._is_late()
         short = error if isinstance(error, Shortage) else shortage(error)
         if short is not None and not lost:
             self._room.run_short()
@@ -127,6 +125,10 @@ class JobExecution:
         if not isinstance(error, OSError):
             raise error
         return Outcome("failed", f"the job could not be started: {error}")
+
+    def _is_late(self) -> bool:
+        """Return whether trust has ended: the replica was paused, which is no failure of the job."""
+        return boottime() >= self._held.lease.trusted_until
 
     async def _prepare(self) -> Attempt:
         job, brief = self._job, self._brief()
