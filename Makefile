@@ -25,7 +25,7 @@ $(shell rm -f $(VENV)/.made)
 endif
 endif
 
-.PHONY: help venv demo fast test stories test-matrix mutants random-mutants chaos clock-steps shortages dst backlog soak outages cancels killers rollouts rolling check format reference lock bench bench-locks bench-waking clean
+.PHONY: help venv demo fast test stories test-matrix mutants random-mutants chaos clock-steps shortages sleepers dst backlog soak outages cancels killers rollouts rolling check format reference lock bench bench-locks bench-waking clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -73,6 +73,9 @@ cancels: $(VENV)/.dev ## runs at work of each kind, cancelled at once; COUNT= (1
 
 shortages: $(VENV)/.dev ## 250 children at once under a limit of 1,024 descriptors, and before that under one for half of them, on both databases
 	@LEASED_TEST_CHILDREN=250 $(BIN)/python -m pytest -q -o faulthandler_timeout=600 tests/stories/test_short_of_descriptors.py $(PYTEST_ARGS)
+
+sleepers: $(VENV)/.dev ## 500 jobs of each kind at once that only wait: memory, descriptors, renewals, and what is late, on both databases
+	@LEASED_TEST_SLEEPERS=500 $(BIN)/python -m pytest -q -o timeout=3600 -o faulthandler_timeout=3600 tests/stories/test_many_at_rest.py $(PYTEST_ARGS)
 
 backlog: $(VENV)/.dev ## a year of missed instants of 12 schedules, and 70,000 runs that did not start in time, on both databases
 	@LEASED_TEST_BEHIND=12 LEASED_TEST_LATE_RUNS=70000 $(BIN)/python -m pytest -q --durations=10 tests/daemon/scheduling/test_catching_up.py

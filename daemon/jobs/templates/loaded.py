@@ -1,6 +1,5 @@
 """The template that has loaded FILE: a function's child that waits, and goes on in each of its forks."""
 
-import atexit
 import contextlib
 import ctypes
 import gc
@@ -51,7 +50,6 @@ def loaded() -> Application:
     told = json.loads(os.environ.pop(TEMPLATE_VARIABLE))
     forks = Forks(told["requests"], told["parent"])
     effects, before = Effects(told["limit"]), Before()
-    atexit.register(gc.unfreeze)  # before FILE, so that it comes last: what is frozen would not be finalized
     adopt_orphans(True)
     try:
         application = load(told["source"])

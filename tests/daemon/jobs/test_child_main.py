@@ -29,7 +29,7 @@ from tests.daemon.jobs.ways import WAYS, a_template, loaded_template
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("processes")]
 
 FILE = """
-import os, sys, time
+import atexit, os, sys, threading, time
 from daemon import AsyncRun, Run, Schedules
 
 schedules = Schedules("shop")
@@ -56,6 +56,18 @@ async def waits(run: AsyncRun) -> None:
 @nightly.job()
 def leaves(run: Run) -> None:
     sys.exit(5)
+
+@nightly.job()
+def complains(run: Run) -> None:
+    sys.exit("no rows")
+
+@nightly.job()
+def lingers(run: Run) -> None:
+    global kept
+    kept = open("kept", "w")
+    kept.write("written to a file that is still open")
+    threading.Thread(target=lambda: time.sleep(0.1) or print("a thread has ended")).start()
+    atexit.register(print, "at the exit")
 
 @nightly.job()
 def distrusted(run: Run) -> None:
@@ -188,6 +200,20 @@ async def test_an_async_function_runs_in_a_loop_of_its_own(story: Story) -> None
 async def test_system_exit_is_respected(story: Story) -> None:
     ended = await story.run("leaves")
     assert (ended.status, ended.error) == (5, None)
+
+
+async def test_a_sentence_as_the_exit_status_is_printed_and_means_1(story: Story) -> None:
+    ended = await story.run("complains")
+    assert (ended.status, ended.error) == (1, None)
+    assert story.printed == "no rows\n"
+
+
+async def test_a_function_leaves_as_an_interpreter_does(story: Story) -> None:
+    """It waits for threads, calls what is registered with `atexit`, and writes what is left in a buffer."""
+    ended = await story.run("lingers")
+    assert (ended.status, ended.error) == (0, None)
+    assert story.printed == "a thread has ended\nat the exit\n"
+    assert (story.folder / "kept").read_text() == "written to a file that is still open"
 
 
 async def test_lost_trust_is_an_error_of_the_job(story: Story) -> None:
