@@ -63,7 +63,8 @@ class JobExecution:
         self._number = number
         self._trust = trust
         self._room = room
-        self.id: int | None = None  # that of its job run, once it is recorded
+        self.id: int | None = None
+        """That of its job run, once it is recorded."""
         self._progress: Progress | None = None
         self._transcript = Transcript()
         self._limits = limits or Limits(job.timeout)
@@ -112,9 +113,7 @@ class JobExecution:
             self._room.end()
 
     def _not_begun(self, error: Exception) -> Outcome:
-        """Return what it comes to that the work could not be begun: where the machine was short of something, the attempt
-        was only stopped (rule 25).
-        """
+        """Return the outcome of work that could not be begun; a shortage only stops it (rule 25)."""
         lost = self._is_late()
         short = error if isinstance(error, Shortage) else shortage(error)
         if short is not None and not lost:
