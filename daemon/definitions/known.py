@@ -1,4 +1,4 @@
-"""What a replica has to execute, told by what it has not: the definitions of others that it has met (rule 22)."""
+"""The definitions that a replica has, and those of others that it has met (rule 22)."""
 
 from collections.abc import Collection, Iterable, Mapping
 from copy import copy
@@ -8,8 +8,8 @@ class Known:
     """The definitions that a replica has, given as the `Schedule.run_digest` of each schedule.
 
     There may be twenty thousand of them, and of others there are usually none. So a search for work
-    leaves out the others, looks whether what it finds is strange all the same, lets `meet` take in
-    what there is of that kind, and searches again. For any thread.
+    does not name its own: it leaves out the others, asks `is_strange` of what it finds all the same,
+    lets `meet` take in what there is of that kind, and searches again. For any thread.
     """
 
     def __init__(self, run_digests: Mapping[str, str]) -> None:
@@ -35,7 +35,9 @@ class Known:
         return [*self._others.schedules]
 
     def but(self, schedules: Collection[str]) -> "Known":
-        """Return it without these schedules, whose runs are left to others for now; what is met is met by both."""
+        """Return it without these schedules, whose runs are left to others for now. What one of the two
+        meets, the other has met.
+        """
         if not schedules:
             return self
         known = copy(self)
@@ -53,6 +55,8 @@ class Known:
 
 
 class _Others:
+    """What was met, shared by a `Known` and all that `but` makes of it."""
+
     def __init__(self) -> None:
         self.digests: frozenset[str] = frozenset()
         self.schedules: frozenset[str] = frozenset()

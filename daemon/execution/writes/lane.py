@@ -22,7 +22,7 @@ Claim = Callable[[Connection, int], list[ClaimedRun]]
 """Claims up to so many runs in a transaction."""
 
 MOST = 100
-"""The writes of one set."""
+"""The writes of one set, and the runs of one claim with it, at most."""
 _IN_SETS = 3
 """How often a write whose rows are locked is passed over before it waits by itself."""
 _ALONE = 2
@@ -60,7 +60,7 @@ class Lane:
         ended: Done | AlreadyDone | NotOurs = await self._written(end)
         return ended
 
-    async def claim(self, claim: Claim, places: "Callable[[int], int]") -> list[ClaimedRun]:
+    async def claim(self, claim: Claim, places: Callable[[int], int]) -> list[ClaimedRun]:
         """Claim runs with the next set; ``places`` is asked then for how many there is room once so many
         others have ended with it.
         """

@@ -30,12 +30,12 @@ class Claimer:
             asked = min(MOST, self._runs.free_places + ending) if self._may_claim() else 0
             return asked
 
-        def unit(connection: Connection, limit: int) -> list[ClaimedRun]:
+        def transaction(connection: Connection, limit: int) -> list[ClaimedRun]:
             who = (client.holder, client.label, client.timing.ttl)
             return claim(connection, application, known, *who, limit, self._first_jobs) if limit > 0 else []
 
         async with client.acquiring() as acquisition:
-            claimed = await self._context.lane.claim(unit, places)
+            claimed = await self._context.lane.claim(transaction, places)
             leases = await acquisition.adopt([run.grant for run in claimed])
         for run, lease in zip(claimed, leases, strict=True):
             self._runs.start(run, lease)

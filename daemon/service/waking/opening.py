@@ -3,8 +3,6 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from sqlalchemy import URL
-
 from lease.database.backend import backend_of
 from lease.database.connections import route_to
 
@@ -16,7 +14,7 @@ from .hearing import Deaf, Hearing
 @asynccontextmanager
 async def hearing_of(context: ReplicaContext) -> AsyncIterator[Hearing]:
     """Let a replica hear during the block; at its end, what it has to say itself is sent."""
-    hearing = _open(context, context.database.url)
+    hearing = _open(context)
     try:
         yield hearing
     finally:
@@ -24,7 +22,8 @@ async def hearing_of(context: ReplicaContext) -> AsyncIterator[Hearing]:
         await context.herald.finish()
 
 
-def _open(context: ReplicaContext, url: URL) -> Hearing:
+def _open(context: ReplicaContext) -> Hearing:
+    url = context.database.url
     backend = backend_of(url)
     if (file := backend.file(url)) is not None:
         return Commits(file, context.notify)
