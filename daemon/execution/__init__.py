@@ -21,14 +21,15 @@ The states of a run, and the function that writes each change (rules 13 to 16 an
 
     From running back to pending:
         retry                a job failed and has retries left; the run waits, and holds no lease
-        hand_back            the replica stops, or its lease was lost and the work has ended
+        hand_back            the replica stops
+        let_go               its lease was lost, the work has ended, and nobody has it since
         settle, settle_dead  the holder died (abandoned), or lost the lease and did not say so
                              (stopped)
 
     To cancelled (rule 23):
         cancel               a run that is pending; one at work is marked, and its replica stops the
                              job as soon as it hears of it (cancel_watch)
-        finish, retry, hand_back, settle, settle_dead
+        finish, retry, hand_back, let_go, settle, settle_dead
                              a run that is marked, whatever else they would have written
 
     `promote` makes a pending run due when the predecessor that it waited for ends.
@@ -37,8 +38,8 @@ The states of a job run, which is one attempt of one job:
 
     start_job ──▶ running ──┬──▶ succeeded     finish_job, or finish for the last job
                             ├──▶ failed        finish_job, retry, finish: error or timeout
-                            ├──▶ stopped       hand_back, settle: its replica stops or lost a lease,
-                            │                  or the run was cancelled;
+                            ├──▶ stopped       hand_back, let_go, settle: its replica stops or lost
+                            │                  the lease, or the run was cancelled;
                             │                  finish, retry without a job: it never ran
                             └──▶ abandoned     settle, settle_dead: its holder died
     finish ───────────────────▶ not started   an earlier job failed for good

@@ -28,9 +28,8 @@ from .plan_due import plan_due
 
 _MOMENT = timedelta(seconds=5)
 """What has been due for less is no backlog."""
-
-
 _PATIENCE = 10.0
+"""Seconds that a sync may take, however few its schedules are."""
 _PER_SECOND = 200
 """Schedules that a sync compares and writes in a second on a slow machine, planning included."""
 MOST_NAMED = 10

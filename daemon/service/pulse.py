@@ -136,8 +136,10 @@ class Pulse:
         await self._touch(lambda _: None)
 
     async def _touch(self, look: Callable[[Connection], T]) -> T:
-        """Record it, and return what ``look`` finds in the same transaction. Where that failed with a notice, the next one
-        is without: where the server's queue of notices is full, nothing that has one is committed.
+        """Record that this replica is alive, and return what ``look`` finds in the same transaction.
+
+        After one that failed with a notice in it, the next one is without: where the server's queue of
+        notices is full, nothing that has one is committed.
         """
         entry, shown = self._entry, self._state()
         sent, needs_proof = monotonic(), self._hearing.needs_proof

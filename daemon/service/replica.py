@@ -215,6 +215,11 @@ class Replica:
             if self._refills:  # else there is an agenda to be read
                 await self.rest.go_on()
 
+    def _room(self) -> RoomLeft:
+        return RoomLeft(not self.draining and self.runs.free_places > 0, self.runs.until_claimable())
+
+    # What a sign of life looks for
+
     def look(self) -> Callable[[Connection], Agenda]:
         """Return the query for what there is to do."""
         name, holder, known = self._context.application.name, self._context.client.holder, self.runs.claimable()
@@ -223,9 +228,6 @@ class Replica:
     def looked(self, agenda: Agenda, began: float) -> None:
         """Take in what there is to do, which a sign of life has read meanwhile."""
         self.rest.take_in(agenda, self._room(), began)
-
-    def _room(self) -> RoomLeft:
-        return RoomLeft(not self.draining and self.runs.free_places > 0, self.runs.until_claimable())
 
     # Stopping the runs
 

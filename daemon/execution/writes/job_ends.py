@@ -38,9 +38,9 @@ Finished = Done | AlreadyDone | NotOurs | PassedOver | NothingWritten
 
 
 def finish_jobs(connection: Connection, ends: Sequence[FinishJob], *, patience: float | None) -> list[Finished]:
-    """Record the ends of attempts, of one a run; return what became of each.
+    """Record the ends of attempts, at most one of each run; return what became of each, in their order.
 
-    Waits for no row; with ``patience`` up to so many seconds for each lease.
+    Waits for no row; with ``patience`` it waits, up to so many seconds for each lease.
     """
     held = lease.statements.hold(connection, [end.grant for end in ends], lock_wait=patience)
     ours = [end for end in ends if end.grant in held]

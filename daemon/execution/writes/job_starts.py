@@ -27,9 +27,9 @@ Started = int | NotOurs | Marked | PassedOver | NothingWritten
 
 
 def start_jobs(connection: Connection, starts: Sequence[StartJob], *, patience: float | None) -> list[Started]:
-    """Record the starts of attempts, of one a run; return what became of each.
+    """Record the starts of attempts, at most one of each run; return what became of each, in their order.
 
-    Waits for no row; with ``patience`` up to so many seconds for each lease.
+    Waits for no row; with ``patience`` it waits for the leases, up to so many seconds for each.
     """
     if patience is not None:
         lease.statements.hold(connection, [start.claimed.grant for start in starts], lock_wait=patience)

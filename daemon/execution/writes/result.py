@@ -1,6 +1,5 @@
-"""The results of a holder's write: done, already done, or not ours; and the values of an ended job.
-
-Rule 10.
+"""The results of a holder's write: done, already done, marked, passed over, or not ours (rule 10); and
+the values of an ended job.
 """
 
 from dataclasses import dataclass, field
@@ -20,7 +19,10 @@ from ...store import statements
 
 
 class NothingWritten(DaemonError):
-    """The grant is in force, but the rows are not as it left them; roll the transaction back."""
+    """The grant is in force, but the rows are not as it left them.
+
+    Raised, it rolls the transaction back. As the answer to one write of a set it fails that one alone.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,9 +58,9 @@ Ended = Done | AlreadyDone | NotOurs | PassedOver | NothingWritten
 
 
 def end_runs(connection: Connection, ends: Sequence[EndRun], *, patience: float | None) -> list[Ended]:
-    """Write the ends of runs; return what became of each.
+    """Write the ends of runs; return what became of each, in their order.
 
-    Waits for no row; with ``patience`` it waits for all but no longer than so many seconds for
+    Waits for no row; with ``patience`` it waits for all of them, but no longer than so many seconds for
     transactions that are fenced with these grants.
     """
     waits = patience is not None

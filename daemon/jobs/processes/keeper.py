@@ -51,7 +51,7 @@ def spawn(argv: "tuple[bytes, ...]", environment: "Mapping[bytes, bytes]") -> in
 
 
 def limit_descriptors(limit: int) -> None:
-    """Give a child the limit that it would have had if the replica had not raised its own; -1: that has not."""
+    """Give a child the limit that it would have if the replica had not raised its own; -1: it has not."""
     if limit >= 0:
         import resource  # noqa: PLC0415 - few keepers need it
 

@@ -13,8 +13,10 @@ from ..processes.signals import IGNORED
 
 
 class Effects:
-    """Signal handlers, variables, the folder and the limit of descriptors, as FILE has left them; those from before are
-    noted here. That limit is ``limit`` then, as for a child.
+    """The signal handlers, variables, folder and limit of descriptors that FILE has left.
+
+    Make it before FILE is loaded: it keeps what there is then, to compare with, and sets the limit of
+    descriptors to ``limit``, as for a child.
     """
 
     def __init__(self, limit: int) -> None:

@@ -17,7 +17,7 @@ class Wakes:
     pulse: Callable[[], None]
     cancels: Callable[[], None]
     room: Callable[[], RoomLeft]
-    """A full replica looks anyway when one of its runs has ended."""
+    """Whether it may start another run: a full one is not woken, as it looks when one of its own has ended."""
     at_work: Callable[[], Collection[int]]
     """The runs at work in it."""
 

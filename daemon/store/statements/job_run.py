@@ -29,7 +29,7 @@ from .dialects import among_keys, insert_or_replace
 
 
 def find_started(connection: Connection, run_id: int, grant: Grant, job: str, attempt: int) -> int | None:
-    """Return the id of the job run that an earlier `start` recorded whose answer was lost."""
+    """Return the id of the job run that an earlier `starts.start_jobs` recorded, whose answer was lost."""
     return connection.execute(
         select(job_run.c.id).where(
             job_run.c.run_id == run_id,

@@ -23,7 +23,8 @@ _BUFFER = 65_536
 _COUNT_EVERY = 0.02
 """Seconds between two reads of the count where nothing tells when to."""
 _FIRST, _GROWTH, _LAST = 0.001, 1.5, 1.0
-"""Seconds after a write when the count is read again, by what factor that grows, and to how much."""
+"""Seconds from a write to the next read of the count, the factor by which the wait for each later one
+grows, and the longest wait."""
 
 
 class FileChanges:

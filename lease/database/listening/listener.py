@@ -26,8 +26,8 @@ _PAUSE = 1.0
 class Listener(ABC):
     """One connection that listens to ``channels``, while it is needed.
 
-    It counts as working only after a notification that it sent to itself over another one has arrived. That it does not work is
-    reported once, until it has worked again.
+    It counts as working only once a notification has arrived that was sent to it over another
+    connection. That it does not work is reported once, until it has worked again.
     """
 
     def __init__(self, route: Route, channels: Sequence[str]) -> None:
