@@ -13,9 +13,9 @@ SkipReason = Literal["missed", "overlap", "paused"]
 """Why an instant is skipped. missed: planned too late; overlap: an earlier run was not over."""
 JobState = Literal["running", "succeeded", "failed", "abandoned", "stopped", "not started"]
 JobOutcome = Literal["succeeded", "failed", "stopped", "lost", "not run", "no room"]
-"""How an attempt ended in its replica. stopped: on request (a drain); lost: with its lease; not run:
-its child found that FILE has changed, and ran nothing (rule 22); no room: it could not be begun, because
-the machine was short of something (rule 25).
+"""How an attempt ended in its replica. stopped: on request (a drain); lost: with its lease; not
+run: its child found that FILE has changed, and ran nothing (rule 22); no room: it could not be
+begun, because the machine was short of something (rule 25).
 
 Only one that failed uses up an attempt.
 """
@@ -33,8 +33,8 @@ MOST_ABANDONED = 3
 """A run fails after so many abandoned attempts without a job that succeeded between them (rule 16)."""
 
 SEEN_WITHIN = 20.0
-"""Seconds for which a replica counts as living after its last sign of life, of which there is one each
-10 s (rules 21 and 22)."""
+"""Seconds for which a replica counts as living after its last sign of life, of which there is one
+each 10 s (rules 21 and 22)."""
 UNSEEN_IS_DEAD = 60.0
 """Seconds after which a replica that was not seen counts as dead (rule 18). Leases do not depend on it."""
 

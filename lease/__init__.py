@@ -5,8 +5,8 @@ Where to read on: `lease.statements` is the protocol (grant, renew, release, fen
 docs/explanation/rules.md has the rules by number.
 
 A call passes `client` or `sync`, `runtime` (the library's thread), `core` (and `acquisition`) and
-`database_store`, and ends in a statement. `grant_state` is what all know of a grant that is held; those who
-wait for one stand in a queue (`waiters`), and `lease.database.listening` wakes them.
+`database_store`, and ends in a statement. `grant_state` is what all know of a grant that is held;
+those who wait for one stand in a queue (`waiters`), and `lease.database.listening` wakes them.
 `lease.database` is what lies below: addresses, connections, and where PostgreSQL and SQLite differ.
 
 Each name is imported when it is first asked for, so that whoever needs a duration, an error or a

@@ -101,8 +101,8 @@ def format_release(name: str, waiting: Waiters) -> str:
 
 
 def parse_release(payload: str) -> tuple[str, list[str]]:
-    """Return the name and whose turn it is; nobody's, of no name, where that is not what a release says:
-    whoever may connect can notify the channel.
+    """Return the name and whose turn it is; nobody's, of no name, where that is not what a release
+    says: whoever may connect can notify the channel.
     """
     said: Any = None
     with suppress(ValueError, RecursionError):
@@ -115,7 +115,7 @@ def parse_release(payload: str) -> tuple[str, list[str]]:
 
 
 def seconds_until_turn(holder: str, turns: list[str]) -> float | None:
-    """Return how long those who are ahead of ``holder`` get to take the lease that was released; None if
-    it is none of those whose turn it is.
+    """Return how long those who are ahead of ``holder`` get to take the lease that was released;
+    None if it is none of those whose turn it is.
     """
     return turns.index(holder) * PATIENCE if holder in turns else None

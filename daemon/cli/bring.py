@@ -30,8 +30,8 @@ def put_on_top(application: Application, url: str) -> None:
 
 
 def trigger_all(application: Application, url: str, names: Iterable[str]) -> None:
-    """Bring the definitions, as the first of the replicas that are about to start does, and request a run
-    of each schedule in ``names``, in one transaction.
+    """Bring the definitions, as the first of the replicas that are about to start does, and request
+    a run of each schedule in ``names``, in one transaction.
     """
     plan_all_outgoing(application, url)
 

@@ -52,8 +52,8 @@ def read_timing(definition: str) -> dict[str, Any] | None:
 
 
 def is_timed_alike(definition: str, schedule: Schedule) -> bool:
-    """Return whether the settings of the timing are written the same in what was stored. Otherwise their
-    `read_timing` may still be the same.
+    """Return whether the settings of the timing are written the same in what was stored. Otherwise
+    their `read_timing` may still be the same.
     """
     try:
         stored, own = json.loads(definition), schedule.stored()

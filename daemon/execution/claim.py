@@ -67,11 +67,11 @@ def claim(  # noqa: PLR0917 - who claims what, for whom
     limit: int,
     first_jobs: Mapping[str, str] = MappingProxyType({}),
 ) -> list[ClaimedRun]:
-    """Claim up to ``limit`` runs of the definitions that are ``known`` (rule 22), the longest due first,
-    one per lease, and one in all at work here that is on its last chance (rule 16).
+    """Claim up to ``limit`` runs of the definitions that are ``known`` (rule 22), the longest due
+    first, one per lease, and one in all at work here that is on its last chance (rule 16).
 
-    Of runs that were never claimed before, the first attempt is recorded too, where ``first_jobs`` has the
-    first job of the schedule.
+    Of runs that were never claimed before, the first attempt is recorded too, where ``first_jobs``
+    has the first job of the schedule.
     """
     started: list[StartedRun] = []
     grants: dict[str, Grant] = {}

@@ -144,8 +144,8 @@ class HeldRun:
             await self._wake_waiters(answer)
 
     def work_ended(self, job: Job) -> float:
-        """Return when the work of an attempt ended, by `boottime`, now that this replica has seen it: a keeper
-        ends a child with the trust in its lease, also while this process is suspended.
+        """Return when the work of an attempt ended, by `boottime`, now that this replica has seen
+        it: a keeper ends a child with the trust in its lease, also while this process is suspended.
         """
         timing = self.context.client.timing
         return min(

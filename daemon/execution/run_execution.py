@@ -196,8 +196,9 @@ class RunExecution:
     async def _end(self, step: EndStep, job: EndedJob | None, rest: Rest) -> EndOfRun:
         """Carry out the decision: one transaction for job run, run and lease (rule 15).
 
-        No job is at work any more. The page is given back first, since the run that takes this one's place may be
-        claimed in the same transaction, and start before this one has heard of it, or although it was passed over.
+        No job is at work any more. The page is given back first, since the run that takes this
+        one's place may be claimed in the same transaction, and start before this one has heard of
+        it, or although it was passed over.
         """
         self._trust.close()
         match step:

@@ -1,8 +1,8 @@
 """The entry point of a function child: `python -P -m daemon.jobs.child_main` (rule 20).
 
-Its brief is in the environment. It loads FILE again, or is forked from a template that has loaded it;
-finds the job by schedule and name, and calls its function. Exit status: that of the function's own
-SystemExit; 1 after an error, which is sent on the report pipe; otherwise 0.
+Its brief is in the environment. It loads FILE again, or is forked from a template that has loaded
+it; finds the job by schedule and name, and calls its function. Exit status: that of the function's
+own SystemExit; 1 after an error, which is sent on the report pipe; otherwise 0.
 """
 
 import atexit

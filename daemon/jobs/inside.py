@@ -24,8 +24,9 @@ from .task_thread import StartedTask, TaskThread
 _FRAMES = 12
 """How many frames of a traceback are kept, the last ones."""
 _MOST_WAITING = 200
-"""How many lines and reports of a thread may wait for the replica's event loop. Then the thread waits too,
-as a process does for its pipe: threads in a hurry would keep the loop from everything else.
+"""How many lines and reports of a thread may wait for the replica's event loop. Then the thread
+waits too, as a process does for its pipe: threads in a hurry would keep the loop from everything
+else.
 """
 _LONGEST_WAIT = 1.0
 """Seconds that a call waits at most: also where the loop is blocked, the job goes on."""

@@ -15,8 +15,8 @@ MOST = 64
 
 
 class DeathWatch:
-    """Tells when a neighbour of the replica ``holder`` has died, and once more when the last that it sent
-    must have arrived; at no cost to the database.
+    """Tells when a neighbour of the replica ``holder`` has died, and once more when the last that
+    it sent must have arrived; at no cost to the database.
     """
 
     def __init__(self, holder: str, timing: LeaseTiming) -> None:

@@ -1,8 +1,8 @@
-"""The preparation of a database that was restored from a backup, before it is worked on (rules 5, 12 and 16).
+"""The preparation of a database restored from a backup, before it is worked on (rules 5, 12, 16).
 
 Its tokens are those of the backup, and would be granted again; its replicas and their grants are of
-a history that did not happen. So tokens are lifted above whatever was granted since, grants end, and
-the runs that were at work go on, with nothing used up: how far they came, nobody here knows.
+a history that did not happen. So tokens are lifted above whatever was granted since, grants end,
+and the runs that were at work go on, with nothing used up: how far they came, nobody here knows.
 """
 
 from dataclasses import dataclass

@@ -32,8 +32,8 @@ class Adopted:
 
 @dataclass(frozen=True, slots=True)
 class Strangers:
-    """The digests of definitions by which runs wait, and which neither this replica nor another has that
-    was seen lately.
+    """The digests of definitions by which runs wait, and which neither this replica nor another has
+    that was seen lately.
     """
 
     gone: frozenset[str | None]

@@ -1,4 +1,4 @@
-"""The bringing of definitions to the database: by a replica that is ready, or by a command (rule 21).
+"""The bringing of definitions to the database, by a replica that is ready or a command (rule 21).
 
 Each function is a transaction, under the turn of the application; so what it decides still holds
 when it writes.

@@ -1,8 +1,8 @@
 """The planning of due instants: a run row for each, written as the schedule moves on (rule 13).
 
-One transaction is bounded, however much was missed, and a replica claims between two of them. Half of
-it is for the schedules that became due last, which may start at once; so nothing waits behind those
-that have missed a year, and these move on too.
+One transaction is bounded, however much was missed, and a replica claims between two of them. Half
+of it is for the schedules that became due last, which may start at once; so nothing waits behind
+those that have missed a year, and these move on too.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,6 +1,7 @@
 """The rollout: a replica's part in which definitions rule (rule 21).
 
-It looks with each sign of life, and moves in a transaction that decides anew (`daemon.scheduling.bring`).
+It looks with each sign of life, and moves in a transaction that decides anew
+(`daemon.scheduling.bring`).
 """
 
 import asyncio

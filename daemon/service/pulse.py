@@ -1,7 +1,7 @@
-"""The pulse of a replica: beside its runs, it saves what they report and print, and shows that it is alive.
+"""The pulse of a replica: it saves what its runs report and print, and shows that it is alive.
 
-A sign of life is one transaction, which also looks what there is to do, and who lives: a replica that
-hears costs nothing else while it is idle (rule 24).
+A sign of life is one transaction, which also looks what there is to do, and who lives: a replica
+that hears costs nothing else while it is idle (rule 24).
 """
 
 import asyncio
@@ -95,8 +95,8 @@ class Pulse:
         self._shown: tuple[LiveReplicaState, str | None] = ("running", None)
 
     async def beat(self) -> None:
-        """Save progress and output every second; every five or ten seconds (more often if `takeover_after` is
-        short), or when its state changes, touch the replica's entry, and look.
+        """Save progress and output every second; every five or ten seconds (more often if
+        `takeover_after` is short), or when its state changes, touch the replica's entry, and look.
         """
         while True:
             with suppress(TimeoutError):

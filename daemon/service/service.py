@@ -79,8 +79,8 @@ def serve(
 
 
 def _make_environment_of_jobs(settings: Settings) -> None:
-    """Let jobs find the database of their lease, in any working directory, however it was named to this process, and
-    give them no other secret of it.
+    """Let jobs find the database of their lease, in any working directory, however it was named to
+    this process, and give them no other secret of it.
     """
     withhold_secrets(os.environ, Settings.model_fields)
     os.environ.pop(SOFT_LIMIT, None)

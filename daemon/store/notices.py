@@ -19,8 +19,8 @@ from lease.database.backend import backend_of
 
 Subject = Literal["work", "definitions", "cancel", "alive"]
 """What a notice is about. work: a run may start, or will sooner than was known; definitions: others
-may rule, or a replica has joined; cancel: a run at work was marked; alive: nothing, it is the sender's
-proof that it hears."""
+may rule, or a replica has joined; cancel: a run at work was marked; alive: nothing, it is the
+sender's proof that it hears."""
 
 
 _MOST_DIGITS = 19

@@ -153,8 +153,8 @@ class ManualStore:
 
 @cache
 def _template() -> tuple[Dialect, bytes]:
-    """Return what all stores of this process share: the dialect, by which SQLAlchemy finds again what it has compiled,
-    and a database with all tables.
+    """Return what all stores of this process share: the dialect, by which SQLAlchemy finds again
+    what it has compiled, and a database with all tables.
     """
     engine = create_engine("sqlite://", poolclass=StaticPool, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:

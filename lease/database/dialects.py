@@ -199,8 +199,8 @@ def _any_of_sqlite(element: any_of, compiler: SQLCompiler, **kw: Any) -> str:
 
 
 _MEANWHILE = 2.5
-"""Seconds between the moment at which a statement is given the time and the one at which it reads: an attempt takes
-no longer.
+"""Seconds between the moment at which a statement is given the time and the one at which it reads:
+an attempt takes no longer.
 """
 
 

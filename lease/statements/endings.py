@@ -1,5 +1,5 @@
-"""The ends of grants: by release, by settlement of what is stale, and for holders whose death is proven
-(rules 5, 6 and 18).
+"""The ends of grants: by release, by settlement of what is stale, and for holders whose death is
+proven (rules 5, 6 and 18).
 """
 
 import json
@@ -98,7 +98,8 @@ def lock(connection: Connection, grants: Collection[Grant], *, lock_wait: float 
 
 
 def hold(connection: Connection, grants: Collection[Grant], *, lock_wait: float | None = None) -> set[Grant]:
-    """Keep those of ``grants`` that have not ended in force until this transaction ends, and return them (rule 11).
+    """Keep those of ``grants`` that have not ended in force until this transaction ends, and return
+    them (rule 11).
 
     As `lock`, it passes over rows that another transaction has locked, or waits. Only in a transaction
     that writes: on SQLite, its turn to write is what keeps them.

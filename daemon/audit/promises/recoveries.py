@@ -51,8 +51,8 @@ def recovered_in_time(
 ) -> Iterator[Violation]:
     """Yield runs that did not resume ``within`` this time after their grant was stale (rule 18).
 
-    A run that goes by a definition that is not ``everywhere`` may have to wait for who has it, and one on
-    its last chance for others of its kind (rule 16).
+    A run that goes by a definition that is not ``everywhere`` may have to wait for who has it, and
+    one on its last chance for others of its kind (rule 16).
     """
     facts = list(history)
     for recovery in recoveries(facts, tenures):

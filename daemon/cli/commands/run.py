@@ -143,8 +143,8 @@ def _one(
 
 
 def _keep_what_is_loaded() -> None:
-    """Take what is loaded by now, which stays, out of garbage collection: to go through all of it again takes
-    a tenth of a second and more, in which no thread of this process does anything.
+    """Take what is loaded by now, which stays, out of garbage collection: to go through all of it
+    again takes a tenth of a second and more, in which no thread of this process does anything.
     """
     gc.collect()
     gc.freeze()

@@ -41,8 +41,8 @@ def save_progress(connection: Connection, holder: str, progress: Mapping[int, Pr
 
 
 def save_output(connection: Connection, holder: str, pieces: Mapping[int, Piece]) -> frozenset[int]:
-    """Save what jobs printed, all of it in one statement; return the job runs that are over or no longer
-    the holder's.
+    """Save what jobs printed, all of it in one statement; return the job runs that are over or no
+    longer the holder's.
     """
     if not pieces:
         return frozenset()

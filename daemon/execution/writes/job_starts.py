@@ -27,7 +27,8 @@ Started = int | NotOurs | Marked | PassedOver | NothingWritten
 
 
 def start_jobs(connection: Connection, starts: Sequence[StartJob], *, patience: float | None) -> list[Started]:
-    """Record the starts of attempts, at most one of each run; return what became of each, in their order.
+    """Record the starts of attempts, at most one of each run; return what became of each, in their
+    order.
 
     Waits for no row; with ``patience`` it waits for the leases, up to so many seconds for each.
     """

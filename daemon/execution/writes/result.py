@@ -1,5 +1,5 @@
-"""The results of a holder's write: done, already done, marked, passed over, or not ours (rule 10); and
-the values of an ended job.
+"""The results of a holder's write: done, already done, marked, passed over, or not ours (rule 10);
+and the values of an ended job.
 """
 
 from dataclasses import dataclass, field

@@ -63,9 +63,10 @@ def limit_descriptors(limit: int) -> None:
 class Keeper:
     """The keeper of one child, from the order `go` until nothing of its tree is left.
 
-    ``control`` is a socket to the replica, ``report`` the report pipe or -1, ``limit`` how many descriptors the child
-    may open or -1 for as many as the keeper. The replica is gone when ``parent`` is not the parent any more, or
-    when the pidfd ``replica`` shows it. ``begin`` starts the child.
+    ``control`` is a socket to the replica, ``report`` the report pipe or -1, ``limit`` how many
+    descriptors the child may open or -1 for as many as the keeper. The replica is gone when
+    ``parent`` is not the parent any more, or when the pidfd ``replica`` shows it. ``begin`` starts
+    the child.
     """
 
     def __init__(

@@ -11,8 +11,8 @@ _FREE = PAGE.pack(0, 0.0)
 
 
 class TrustPages:
-    """Shared memory with a page for each of ``most`` runs at once. All of it is taken here, so that a page costs neither
-    a descriptor nor memory that could be missing later.
+    """Shared memory with a page for each of ``most`` runs at once. All of it is taken here, so that
+    a page costs neither a descriptor nor memory that could be missing later.
     """
 
     def __init__(self, most: int) -> None:

@@ -1,4 +1,4 @@
-"""The processes from which children and their keepers are forked, because starting Python takes long.
+"""The processes that children and their keepers are forked from, as starting Python takes long.
 
 A *template* has a single thread, waits, and forks a keeper for each request (`forks`). The bare one
 knows nothing but the keeper, which starts a command as ever (`bare_main`); the other has loaded

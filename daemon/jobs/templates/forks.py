@@ -1,8 +1,8 @@
 """The work of a template: a fork for each request of its replica, which becomes a keeper (rule 20).
 
-Only the standard library, because the bare template runs this file too. A request is `fork` with the
-descriptors of a keeper's brief, its socket, the trust page, the output, and the report pipe if there
-is one; or `reap <pid>`. Each gets one answer: `forked <pid>`, `failed <errno>`, `ended <pid>
+Only the standard library, because the bare template runs this file too. A request is `fork` with
+the descriptors of a keeper's brief, its socket, the trust page, the output, and the report pipe if
+there is one; or `reap <pid>`. Each gets one answer: `forked <pid>`, `failed <errno>`, `ended <pid>
 <status>`, or `alive <pid>`.
 """
 
@@ -35,8 +35,8 @@ _LAST_MOMENT = 1000
 
 
 class Forks:
-    """Forks for the replica with the process id ``parent``, at the other end of ``requests``; raises OSError where the
-    kernel has no pidfd.
+    """Forks for the replica with the process id ``parent``, at the other end of ``requests``;
+    raises OSError where the kernel has no pidfd.
     """
 
     def __init__(self, requests: int, parent: int) -> None:
@@ -143,8 +143,8 @@ def _keep(
 
 
 def _ends(replica: int) -> bool:
-    """Return whether the replica is gone or on its way. One that lives may have given this keeper up for another one, to
-    whose child the file belongs; it removes that itself.
+    """Return whether the replica is gone or on its way. One that lives may have given this keeper
+    up for another one, to whose child the file belongs; it removes that itself.
     """
     poll = select.poll()
     poll.register(replica, select.POLLIN)

@@ -43,8 +43,8 @@ class TemplateBrief:
 
 
 def loaded() -> Application:
-    """Load FILE, and fork children for the replica until that is gone, which ends this process; return in each child what
-    was loaded. If FILE can't be forked, tell the replica why, and end.
+    """Load FILE, and fork children for the replica until that is gone, which ends this process;
+    return in each child what was loaded. If FILE can't be forked, tell the replica why, and end.
     """
     mark = _ShownMark(TEMPLATE_VARIABLE)
     told = json.loads(os.environ.pop(TEMPLATE_VARIABLE))
@@ -95,9 +95,11 @@ def _fork(environment: Mapping[bytes, bytes], mark: "_ShownMark") -> int:
 
 
 class _ShownMark:
-    """The mark of a keeper in the environment that the kernel shows of this process, in place of ``variable``.
+    """The mark of a keeper in the environment that the kernel shows of this process, in place of
+    ``variable``.
 
-    It shows what the program was started with, and a fork starts none; but a cleaner looks there (rule 18).
+    It shows what the program was started with, and a fork starts none; but a cleaner looks there
+    (rule 18).
     """
 
     def __init__(self, variable: str) -> None:

@@ -29,8 +29,8 @@ def _descriptors() -> set[int]:
 
 
 def remains(before: Before) -> str | None:
-    """Return the first thing that a fork can't have or must not share, besides what was there before; None if there is
-    nothing, and where nothing is forked.
+    """Return the first thing that a fork can't have or must not share, besides what was there
+    before; None if there is nothing, and where nothing is forked.
     """
     if sys.platform != "linux":
         return None
@@ -51,8 +51,8 @@ def remains(before: Before) -> str | None:
 
 
 def _shares_memory() -> bool:
-    """Return whether there is memory that only forks can share: a job that is killed would leave a lock there held for
-    ever. What a file has a name for is shared by those that load FILE anew too.
+    """Return whether there is memory that only forks can share: a job that is killed would leave a
+    lock there held for ever. What a file has a name for is shared by those that load FILE anew too.
     """
     maps = Path("/proc/self/maps").read_text(errors="replace").splitlines()
     return any(line.endswith(" (deleted)") and line.split(maxsplit=2)[1].startswith("rw-s") for line in maps)
@@ -70,8 +70,8 @@ def _has_a_generator() -> bool:
 
 
 def _open(number: int) -> str | None:
-    """Return what a descriptor is open for, unless it may be shared: of a file, forks would share the place at which they
-    read, and go on writing to a log that has been rotated away.
+    """Return what a descriptor is open for, unless it may be shared: of a file, forks would share
+    the place at which they read, and go on writing to a log that has been rotated away.
     """
     try:
         opened = os.readlink(f"/proc/self/fd/{number}")  # noqa: PTH115

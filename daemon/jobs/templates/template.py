@@ -106,8 +106,8 @@ class Template:
         return self._forked
 
     def reap(self, pid: int) -> int | None:
-        """Return how a keeper has ended that it forked: its exit status, or minus a signal; None as long as it is not
-        known. Its process id stays its own until then.
+        """Return how a keeper has ended that it forked: its exit status, or minus a signal; None as
+        long as it is not known. Its process id stays its own until then.
         """
         if pid not in self._asked and not self.has_ended:
             self._asked[pid] = monotonic()

@@ -16,10 +16,11 @@ BARE = Path(__file__).with_name("bare_main.py")
 
 
 class Templates:
-    """Starts the templates that the jobs of an application need; ``Templates()`` are none, so that all starts anew.
+    """Starts the templates that the jobs of an application need; ``Templates()`` are none, so that
+    all starts anew.
 
-    A template that has ended is started again with the next child that needs it, unless it never was ready: FILE
-    can't be forked then, or the machine has no pidfd.
+    A template that has ended is started again with the next child that needs it, unless it never
+    was ready: FILE can't be forked then, or the machine has no pidfd.
     """
 
     def __init__(self, application: Application | None = None) -> None:
@@ -53,8 +54,9 @@ def _surroundings(job: Job) -> tuple[dict[str, str], str | None]:
 
 
 def _most_common_surroundings(jobs: Iterable[Job]) -> tuple[dict[str, str], str | None] | None:
-    """Return the `env` and `cwd` that most functions have; None if there are none. FILE and the interpreter may read
-    variables, and files of the folder, as they are loaded, so that a function with others starts anew.
+    """Return the `env` and `cwd` that most functions have; None if there are none. FILE and the
+    interpreter may read variables, and files of the folder, as they are loaded, so that a function
+    with others starts anew.
     """
     counted = Counter((tuple(sorted(job.env.items())), job.cwd) for job in jobs if job.function is not None)
     return next(((dict(variables), folder) for (variables, folder), _ in counted.most_common(1)), None)

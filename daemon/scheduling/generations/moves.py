@@ -1,4 +1,4 @@
-"""The moves of a replica and of a sync: what each does about which definitions rule. Pure (rule 21).
+"""The moves of a replica and of a sync about which definitions rule; pure decisions (rule 21).
 
 The newest generation rules, whose definitions are those in the database. An older one stands in for
 it when no replica of the newer ones has been ready for a while, so that nothing stays undone; that
@@ -89,8 +89,8 @@ def sync_move(order: Order, digest: str, others: Others, *, revision: int | None
 def _to_record(order: Order, digest: str, revision: int | None) -> Add | Raise | None:
     """Return what must be recorded first: definitions that are unknown, or a higher revision.
 
-    A revision that only says more of those that rule, or wait for their first replica, is raised where it
-    stands. Others come anew with it, and so rule at once if they are the newest now.
+    A revision that only says more of those that rule, or wait for their first replica, is raised
+    where it stands. Others come anew with it, and so rule at once if they are the newest now.
     """
     own = order.latest(digest)
     if own is None:

@@ -1,8 +1,8 @@
-"""The hearing of a replica: how it learns, without asking, that there may be something to do (rule 24).
+"""The hearing of a replica: it learns, without asking, that there may be something to do (rule 24).
 
 What is heard is a hint. Hearing counts as working only after the replica has heard itself, and a
-sign of life proves it again and again: a pooler swallows notifications, a network may be silent, and
-a file system may tell nothing.
+sign of life proves it again and again: a pooler swallows notifications, a network may be silent,
+and a file system may tell nothing.
 """
 
 import asyncio
@@ -100,8 +100,9 @@ class Echo:
         self.forget()
 
     def expect(self, since: float, unheard: Callable[[], None]) -> None:
-        """Call ``unheard`` if nothing is heard in time; it may have been, while the answer to the commit was
-        on its way. In two steps, since a loop that has stood still has yet to read what came meanwhile.
+        """Call ``unheard`` if nothing is heard in time; it may have been, while the answer to the
+        commit was on its way. In two steps, since a loop that has stood still has yet to read what
+        came meanwhile.
         """
         if self._heard_at < since and self._expecting is None:
             self._wait(lambda: self._wait(unheard))

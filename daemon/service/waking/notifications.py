@@ -1,5 +1,5 @@
-"""The hearing of a replica on PostgreSQL: one connection, for the notices of its application and for the
-turns in the queues of shared locks.
+"""The hearing of a replica on PostgreSQL: one connection, for the notices of its application and
+for the turns in the queues of shared locks.
 """
 
 from lease.database.address import describe

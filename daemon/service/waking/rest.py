@@ -73,8 +73,9 @@ class Rest:
         await self.rest(self._length(agenda, room))
 
     def take_in(self, agenda: Agenda, room: RoomLeft, began: float) -> None:
-        """Take in another look, which began at this monotonic time: if there is something to do, wake the loop; otherwise
-        rest by that one. One from before the rest may not know what the loop has seen since, so it only shortens it.
+        """Take in another look, which began at this monotonic time: if there is something to do,
+        wake the loop; otherwise rest by that one. One from before the rest may not know what the
+        loop has seen since, so it only shortens it.
         """
         if has_work(agenda, room):
             self.wake()

@@ -1,8 +1,9 @@
 """The SQL statements of replicas and of the audit, one function each.
 
-There is a module per table, one for each question to several tables, and `sets` for what many runs need at once. A statement runs in the
-caller's transaction. Row locks are taken in the order schedule, lease, run, job run (rule 15); a
-statement outside that order skips locked rows and waits for none.
+There is a module per table, one for each question to several tables, and `sets` for what many runs
+need at once. A statement runs in the caller's transaction. Row locks are taken in the order
+schedule, lease, run, job run (rule 15); a statement outside that order skips locked rows and waits
+for none.
 """
 
 from . import adoption, agenda, audit, cancel, generation, job_run, replica, restored, run, schedule, stranded

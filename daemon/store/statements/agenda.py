@@ -1,7 +1,7 @@
 """The query by which a replica learns what there is to do.
 
-It looks up the first of each kind by an index, and counts nothing: it takes as long with ten runs that
-wait as with a hundred thousand.
+It looks up the first of each kind by an index, and counts nothing: it takes as long with ten runs
+that wait as with a hundred thousand.
 """
 
 from collections.abc import Collection, Sequence
@@ -36,7 +36,8 @@ _MOST_BLOCKED = 100
 
 
 class Found(NamedTuple):
-    """What a look finds: seconds until moments, and of what it is the first: a schedule, or a run's digest.
+    """What a look finds: seconds until moments, and of what it is the first: a schedule, or a run's
+    digest.
 
     Either may be None: there is none.
     """
@@ -76,7 +77,8 @@ def read(  # noqa: PLR0917 - who looks for what
     holder: str | None,
     longest_wait: float,
 ) -> Found:
-    """Look for what there is but for the runs of ``other_digests`` and the instants of ``other_schedules``.
+    """Look for what there is but for the runs of ``other_digests`` and the instants of
+    ``other_schedules``.
 
     No run waits longer than ``longest_wait`` seconds.
     """
@@ -145,8 +147,8 @@ def _first(
 
 
 def _found(*where: ColumnElement[bool], first_by: Sequence[ColumnElement[Any]] = ()) -> ColumnElement[Any]:
-    """Return the digest of the first such run, else NULL. In the order of an index: else PostgreSQL takes it that one
-    is soon found among all that ever were.
+    """Return the digest of the first such run, else NULL. In the order of an index: else PostgreSQL
+    takes it that one is soon found among all that ever were.
     """
     return select(run.c.digest).where(*where).order_by(*first_by).limit(1).scalar_subquery()
 

@@ -53,8 +53,9 @@ def running() -> ColumnElement[bool]:
 
 
 def on_last_chance(of: Any = run) -> ColumnElement[bool]:
-    """Return the condition that one more abandoned attempt fails a run, or that runs of its schedule before
-    were abandoned as often: what took a replica with it again and again runs apart from its like (rule 16).
+    """Return the condition that one more abandoned attempt fails a run, or that runs of its
+    schedule before were abandoned as often: what took a replica with it again and again runs apart
+    from its like (rule 16).
     """
     own = and_(schedule.c.application == of.c.application, schedule.c.name == of.c.schedule)
     before = exists().where(own, schedule.c.abandoned >= MOST_ABANDONED - 1)
@@ -74,8 +75,8 @@ def unfinished(of: Any = run) -> ColumnElement[bool]:
 
 
 def all_pending() -> ColumnElement[bool]:
-    """Return the condition that a run is pending, for a search of all runs: SQLite takes a partial index only
-    for the condition that the index has.
+    """Return the condition that a run is pending, for a search of all runs: SQLite takes a partial
+    index only for the condition that the index has.
     """
     return and_(unfinished(), pending())
 
@@ -131,8 +132,8 @@ def among_these(of: ColumnElement[str], values: BindParameter[list[str]]) -> Col
 
 
 class _AmongKeys(FunctionElement[bool]):
-    """Whether columns are one of the keys in a JSON array, each an array itself. It has no type: no index finds
-    "… = 1" on SQLite.
+    """Whether columns are one of the keys in a JSON array, each an array itself. It has no type: no
+    index finds "… = 1" on SQLite.
     """
 
     inherit_cache = True
@@ -218,8 +219,8 @@ def _may_idle_sqlite(_element: _MayIdle, _compiler: SQLCompiler, **_kw: Any) -> 
 
 
 def may_idle(seconds: float) -> ColumnElement[bool]:
-    """Return a condition that is always true, and lets this transaction wait for its next statement for so
-    many seconds, longer than others (`lease.database.postgresql`). Compare
+    """Return a condition that is always true, and lets this transaction wait for its next statement
+    for so many seconds, longer than others (`lease.database.postgresql`). Compare
     `lease.database.contention.lock_timeout`.
     """
     return _MayIdle(literal_column(f"'{round(seconds * 1000)}'", Text))

@@ -63,8 +63,9 @@ def set_progress(connection: Connection, job_run_id: int, holder: str, values: M
 
 
 def save_output(connection: Connection, holder: str, pieces: Sequence[Mapping[str, Any]]) -> frozenset[int]:
-    """Add pieces of output (``number`` is of the job run, ``begins``, ``lines_before``, ``printed``), or write
-    one that is there anew; return the job runs that are over or whose grant is not in force.
+    """Add pieces of output (``number`` is of the job run, ``begins``, ``lines_before``,
+    ``printed``), or write one that is there anew; return the job runs that are over or whose grant
+    is not in force.
     """
     ours = select(
         job_run.c.id,

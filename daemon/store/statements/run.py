@@ -66,8 +66,8 @@ def leave_word(connection: Connection, run_id: int, grant: Grant, wait: float, r
 
 
 def start_put_off(connection: Connection, application: str, longest_wait: float) -> int:
-    """Let the runs that are to start in more than ``longest_wait`` seconds start now, but for those that
-    another transaction has locked; return how many.
+    """Let the runs that are to start in more than ``longest_wait`` seconds start now, but for those
+    that another transaction has locked; return how many.
     """
     put_off = select(run.c.id).where(
         run.c.application == application, pending(), run.c.available_at > later(now(), longest_wait)
@@ -83,8 +83,8 @@ def late(connection: Connection, application: str, names: Collection[str]) -> li
 
 
 def mark_missed(connection: Connection, application: str, names: Collection[str], limit: int) -> Counter[str]:
-    """Mark up to ``limit`` late runs of these schedules, which must be locked, as missed; return how many by
-    schedule.
+    """Mark up to ``limit`` late runs of these schedules, which must be locked, as missed; return
+    how many by schedule.
     """
     longest = (
         select(run.c.id)

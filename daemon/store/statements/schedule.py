@@ -73,8 +73,8 @@ def prepare_leases(connection: Connection, names: Iterable[str]) -> None:
 
 
 def due(connection: Connection, application: str, names: Collection[str], limit: int) -> list[Row[Any]]:
-    """Lock and return schedules that are due, the longest due first; skip locked ones. If there are more
-    than ``limit``, half of them are those that became due last.
+    """Lock and return schedules that are due, the longest due first; skip locked ones. If there are
+    more than ``limit``, half of them are those that became due last.
 
     Each row has the database's time as ``now``.
     """

@@ -1,9 +1,9 @@
 """The changes of an SQLite file, whichever process commits them.
 
 SQLite counts the commits of others for each connection, which costs some microseconds to read. On
-Linux the kernel tells when the file's `-wal` is written to (inotify), and the count is read then; and
-again after that, as a commit can be seen only when all of it is written and on the disk. Elsewhere it
-is read all the time.
+Linux the kernel tells when the file's `-wal` is written to (inotify), and the count is read then;
+and again after that, as a commit can be seen only when all of it is written and on the disk.
+Elsewhere it is read all the time.
 """
 
 import asyncio
@@ -23,8 +23,8 @@ _BUFFER = 65_536
 _COUNT_EVERY = 0.02
 """Seconds between two reads of the count where nothing tells when to."""
 _FIRST, _GROWTH, _LAST = 0.001, 1.5, 1.0
-"""Seconds from a write to the next read of the count, the factor by which the wait for each later one
-grows, and the longest wait."""
+"""Seconds from a write to the next read of the count, the factor by which the wait for each later
+one grows, and the longest wait."""
 
 
 class FileChanges:

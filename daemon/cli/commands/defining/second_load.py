@@ -1,4 +1,4 @@
-"""The second load of FILE: in a fresh interpreter with another hash seed, to see whether it reads the same.
+"""The second load of FILE, in a fresh interpreter with another hash seed: does it read the same?
 
 A file that reads differently at each load would be another generation with each replica (rule 22).
 """
@@ -53,8 +53,9 @@ class SecondLoad:
         self._process.wait()
 
     def refuse_different(self, application: Application) -> str | None:
-        """Raise `DefinitionError` unless the second load gives what the first did; it names what differs. Return what the
-        file leaves behind that keeps its functions from being forked, if there is something.
+        """Raise `DefinitionError` unless the second load gives what the first did; it names what
+        differs. Return what the file leaves behind that keeps its functions from being forked, if
+        there is something.
         """
         place, text = Place(source=self._file), self._answer.read()
         self._process.wait()

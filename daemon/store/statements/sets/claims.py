@@ -54,11 +54,12 @@ def candidates(  # noqa: PLR0917 - who claims what, beside what
     *,
     last_chances: bool = True,
 ) -> list[Candidate]:
-    """Lock runs that may start, but for those of ``other_digests``, and return them, the longest due first;
-    skip locked ones.
+    """Lock runs that may start, but for those of ``other_digests``, and return them, the longest
+    due first; skip locked ones.
 
     Runs whose lease is visibly live, or was ``tried``, are left out: they would take the place of
-    others. So are runs on their last chance, if ``holder`` has one at work, or without ``last_chances``.
+    others. So are runs on their last chance, if ``holder`` has one at work, or without
+    ``last_chances``.
     """
     values = {
         "application": application,

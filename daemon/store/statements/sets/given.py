@@ -33,8 +33,8 @@ def _microseconds(moment: datetime) -> int:
 
 
 def chosen(of: ColumnElement[Any], ids: Any) -> ColumnElement[bool]:
-    """Return the condition that a key is one of those that a query finds; PostgreSQL looks each up by its index, also
-    before it has statistics.
+    """Return the condition that a key is one of those that a query finds; PostgreSQL looks each up
+    by its index, also before it has statistics.
     """
     return _Chosen(of, ids)
 

@@ -17,12 +17,12 @@ from .given import as_rows, given
 
 
 def start_jobs(connection: Connection, rows: Iterable[Sequence[Any]]) -> dict[int, int]:
-    """Record the starts of attempts, each under the grant of its run, which is kept in force until this transaction
-    ends (rule 11); return the ids of the job runs by those of their runs.
+    """Record the starts of attempts, each under the grant of its run, which is kept in force until
+    this transaction ends (rule 11); return the ids of the job runs by those of their runs.
 
-    Rows are (id of the run, token, holder, job, position, attempt). Left out are those that are recorded
-    already, whose run is not under that grant or is marked as cancelled, and whose lease another
-    transaction has locked.
+    Rows are (id of the run, token, holder, job, position, attempt). Left out are those that are
+    recorded already, whose run is not under that grant or is marked as cancelled, or whose lease
+    another transaction has locked.
     """
     return dict(tuple(row) for row in _START(connection, {"starts": as_rows(rows)}))
 
