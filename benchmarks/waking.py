@@ -25,7 +25,7 @@ from tests.support.binaries import binaries
 from tests.support.databases import DEFAULT_VERSION, make_tables
 from tests.support.postgres import PostgresServer
 
-from .options import DATABASES
+from .opening import DATABASES
 
 _FILE = """
 from daemon import Schedules

@@ -13,12 +13,11 @@ from lease.database.backend import ConnectionSettings
 from lease.database.connections import connected, use_wal, write_transaction
 from lease.schema import create_tables
 from lease.schema import lease as leases
-from tests.support.binaries import binaries
-from tests.support.databases import DEFAULT_VERSION
-from tests.support.postgres import PostgresServer, query
+from tests.support.postgres import query
 
 from ..machine import this_machine
-from ..series import tell
+from ..opening import own_server
+from ..progress import tell
 from ..stores import PostgresqlStore, SqliteStore, Store
 from . import contenders, peers
 from .alternation import Measured, alternate
@@ -57,7 +56,7 @@ def run(size: Size, parts: Sequence[str], url: str | None) -> Report:
         with_peers = bool({"postgresql", "waiters"}.intersection(parts))
         left_out = peers.missing() if with_peers else None
         redis = stack.enter_context(peers.redis_server()) if with_peers and left_out is None else None
-        server = None if set(parts) == {"sqlite"} else PostgresqlStore(url or _own_server(stack))
+        server = None if set(parts) == {"sqlite"} else PostgresqlStore(url or own_server(stack))
         if server is not None and "postgresql" in parts:
             others = () if redis is None else peers.contenders(redis)
             pairs[_title(server)] = _pairs(server, (*contenders.POSTGRESQL, *others), size.pairs)
@@ -82,12 +81,6 @@ def _title(store: Store) -> str:
     facts = store.facts
     durable = "" if facts.durable else ", NOT DURABLE: a commit may be lost in a crash"
     return f"acquire and release, {facts.database} {facts.version}{durable}"
-
-
-def _own_server(stack: ExitStack) -> str:
-    programs = binaries(DEFAULT_VERSION)
-    stack.callback(programs.remove)
-    return stack.enter_context(PostgresServer(programs, durable=True)).url()
 
 
 @contextmanager

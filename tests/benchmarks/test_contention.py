@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks.contention import main
+from benchmarks.contention.__main__ import main
+from benchmarks.contention.proof import Proof
 from benchmarks.errors import BenchmarkError
-from benchmarks.proof import Proof
 from tests.support.databases import Server
 from tests.support.waiting import LIMIT
 

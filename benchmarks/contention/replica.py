@@ -20,8 +20,8 @@ from lease.database.database import Database
 from lease.errors import StoreUnavailable
 from lease.events import AtRisk, Event
 
-from .counting import Counter
-from .errors import BenchmarkError
+from ..counting import Counter
+from ..errors import BenchmarkError
 from .workload import JOB
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, and_, case, distinct, func, select
 from daemon.store.tables import job_run, run
 from lease.schema import lease
 
-from .errors import BenchmarkError
+from ..errors import BenchmarkError
 from .workload import MEASURED
 
 

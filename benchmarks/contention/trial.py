@@ -8,10 +8,10 @@ from statistics import quantiles
 
 from lease.database.opening import open_database
 
+from ..stores import Store
 from .fleet import Fleet, Order
 from .proof import Proof, read_proof
 from .replica import Part
-from .stores import Store
 from .workload import TIMEOUT
 
 

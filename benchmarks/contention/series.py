@@ -1,17 +1,17 @@
 """All that is measured on one database: flatness, and rounds of trials. Each round has every number of replicas, so that it has its own yardstick."""
 
 import asyncio
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import monotonic
 
 from tests.support.databases import make_tables
 
+from ..progress import tell
+from ..stores import Facts, Store
 from .flatness import Flatness, measure_flatness
 from .fleet import Fleet, Order
 from .options import Size
-from .stores import Facts, Store
 from .trial import Trial, hold_trial
 from .workload import prepare
 
@@ -53,11 +53,6 @@ def measure(store: Store, size: Size, fleet: Fleet, deadline: float) -> Series:
     if len(rounds) < size.rounds:
         tell(f"{name}: {len(rounds)} of {size.rounds} rounds, more would take too long (--rounds N does them all)")
     return Series(store.facts, tuple(rounds), flatness)
-
-
-def tell(progress: str) -> None:
-    """Say how far it has come."""
-    print(progress, file=sys.stderr, flush=True)
 
 
 def _round(store: Store, template: str, fleet: Fleet, order: Order, replicas: Sequence[int]) -> Round:

@@ -9,7 +9,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from .machine import Machine
+from ..machine import Machine
 from .options import Options
 from .series import Series
 from .summary import Summary, summaries

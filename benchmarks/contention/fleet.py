@@ -14,8 +14,8 @@ from lease.database.opening import open_database
 from lease.events import Event
 from lease.timing import LeaseTiming
 
-from .counting import Counter
-from .errors import BenchmarkError
+from ..counting import Counter
+from ..errors import BenchmarkError
 from .replica import CONNECTIONS, Part, Replica
 from .workload import MEASURED, TIMEOUT, WARM_UP, known
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-DATABASES = ("sqlite", "postgresql")
+from ..opening import DATABASES
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,17 +17,16 @@ import psycopg
 
 from daemon.errors import DaemonError
 from lease.errors import LeaseError
-from tests.support.binaries import NoPostgresError, binaries
-from tests.support.databases import DEFAULT_VERSION
-from tests.support.postgres import PostgresServer
+from tests.support.binaries import NoPostgresError
 
-from .errors import BenchmarkError
+from ..errors import BenchmarkError
+from ..machine import this_machine
+from ..opening import open_stores
+from ..progress import tell
 from .fleet import Fleet
-from .machine import this_machine
 from .options import Options, read_options
 from .report import Report, as_json, show
-from .series import Series, measure, tell
-from .stores import PostgresqlStore, SqliteStore, Store
+from .series import Series, measure
 
 _INTERRUPTED = 130
 
@@ -56,35 +55,17 @@ def run(options: Options) -> Report:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="leased-bench-")))
         machine = this_machine(folder)
-        places = [_open(name, options, folder, stack) for name in options.databases]
-        stores = [place for place in places if not isinstance(place, str)]
+        opened = open_stores(options.databases, options.postgresql, folder, stack)
         tell(f"starting {max(options.size.replicas)} replicas")
         fleet = stack.enter_context(Fleet(max(options.size.replicas)))
-        for number, store in enumerate(stores):
-            share = _time_left(options, began) / (len(stores) - number)
+        for number, store in enumerate(opened.stores):
+            share = _time_left(options, began) / (len(opened.stores) - number)
             measured.append(measure(store, options.size, fleet, monotonic() + share))
-    left_out = [place for place in places if isinstance(place, str)]
-    return Report(machine, options, measured, left_out, monotonic() - began)
+    return Report(machine, options, measured, opened.left_out, monotonic() - began)
 
 
 def _time_left(options: Options, began: float) -> float:
     return math.inf if options.size.seconds is None else options.size.seconds - (monotonic() - began)
-
-
-def _open(name: str, options: Options, folder: Path, stack: ExitStack) -> Store | str:
-    """Return the place for databases of this kind, or why there is none, unless it was asked for."""
-    if name == "sqlite":
-        return SqliteStore(folder)
-    if options.postgresql is not None:
-        return PostgresqlStore(options.postgresql)
-    try:
-        programs = binaries(DEFAULT_VERSION)
-    except NoPostgresError as missing:
-        if len(options.databases) == 1:
-            raise
-        return str(missing)
-    stack.callback(programs.remove)
-    return PostgresqlStore(stack.enter_context(PostgresServer(programs, durable=True)).url())
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ from daemon.execution.claim import claim
 from lease.database.database import Database
 from lease.database.opening import open_database
 
-from .errors import BenchmarkError
-from .stores import Store
+from ..errors import BenchmarkError
+from ..stores import Store
 from .workload import MEASURED, TIMEOUT, add_history, known
 
 _LONG = 3600.0

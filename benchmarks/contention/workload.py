@@ -15,7 +15,7 @@ from daemon.scheduling.sync import sync
 from daemon.store.tables import job_run, run, schedule
 from lease.database.opening import open_database
 
-from .errors import BenchmarkError
+from ..errors import BenchmarkError
 
 MEASURED = "bench"
 WARM_UP = "warm-up"
