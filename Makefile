@@ -25,7 +25,7 @@ $(shell rm -f $(VENV)/.made)
 endif
 endif
 
-.PHONY: help venv demo fast test stories test-matrix mutants random-mutants chaos clock-steps shortages sleepers dst backlog soak outages cancels killers rollouts rolling check format reference lock bench bench-locks bench-waking clean
+.PHONY: help venv demo fast test stories test-matrix mutants random-mutants chaos clock-steps shortages sleepers dst backlog soak outages cancels killers rollouts rolling check format reference lock bench bench-peers clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -108,14 +108,11 @@ reference: $(VENV)/.dev ## write what follows from the declarations of settings:
 lock: ## write requirements/*.lock anew (needs uv)
 	@tools/lock
 
-bench: $(VENV)/.dev ## claim contention: a table, and JSON
-	@$(BIN)/python -m benchmarks.contention
+bench: $(VENV)/.dev ## measures everything and writes docs/benchmarks.md; a quarter of an hour; ONLY=claims,trigger LARGE=yes
+	@$(BIN)/python -m benchmarks --page $(if $(ONLY),--only $(ONLY)) $(if $(LARGE),--large)
 
-bench-locks: $(VENV)/.dev ## the lock library against bare statements, and against other locks
-	@$(BIN)/python -m benchmarks.locks
-
-bench-waking: $(VENV)/.dev ## how long after a trigger an idle replica starts the run
-	@$(BIN)/python -m benchmarks.waking
+bench-peers: $(VENV)/.dev ## installs what `make bench` compares leased with
+	@tools/install $(VENV) peers
 
 clean: ## remove the environments, caches and the demo's database
 	rm -rf .venv .venv-3.* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist leased.db leased.db-* leased.db.*

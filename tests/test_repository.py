@@ -22,7 +22,7 @@ def requirement_name(requirement: str) -> str:
 
 
 def test_there_are_locks() -> None:
-    assert [lock.stem for lock in LOCKS] == ["build", "dev", "postgres", "run"]
+    assert [lock.stem for lock in LOCKS] == ["build", "dev", "peers", "postgres", "run"]
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)

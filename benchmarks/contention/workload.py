@@ -59,7 +59,7 @@ async def add_history(url: str, runs_each: int) -> None:
     """Give each schedule that is measured so many runs that have succeeded, with their job runs."""
     database = open_database(url, timeout=TIMEOUT * 6)
     try:
-        await database.write(partial(_add_history, runs_each=runs_each))
+        await database.write(partial(write_history, runs_each=runs_each))
     finally:
         await database.close()
 
@@ -76,7 +76,8 @@ def _pending(connection: Connection, application: str) -> int:
     return connection.execute(due).scalar_one()
 
 
-def _add_history(connection: Connection, runs_each: int) -> None:
+def write_history(connection: Connection, runs_each: int) -> None:
+    """Write what `add_history` adds, however long that takes."""
     for number in range(1, runs_each + 1):
         at = _DUE - timedelta(minutes=number)
         finished = {

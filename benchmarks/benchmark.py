@@ -1,0 +1,20 @@
+"""A benchmark, as the registry lists it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from .figures import Figure
+from .site import Site
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """What is measured, said for people, and the function that does it."""
+
+    key: str
+    title: str
+    how: str
+    """The prose above its table: what is done and what the figures are."""
+    measure: Callable[[Site], Sequence[Figure]]
+    beside: tuple[str, ...] = ()
+    """The distributions whose versions matter too."""

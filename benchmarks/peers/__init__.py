@@ -1,0 +1,1 @@
+"""Floors and peers: the same work without leased, or with another."""
