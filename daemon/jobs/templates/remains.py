@@ -46,7 +46,7 @@ def remains(before: Before) -> str | None:
     if _has_a_generator():
         return "a random generator of its own"
     if random.getstate() != before.random:
-        return "a seed of random"  # or it has drawn a number, which looks the same
+        return "a seed of random (set, or used up by a number that was drawn)"  # which look the same
     return next((found for number in sorted(_descriptors() - before.descriptors) if (found := _open(number))), None)
 
 

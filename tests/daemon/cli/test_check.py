@@ -106,7 +106,8 @@ def test_a_file_is_named_that_leaves_what_keeps_its_functions_from_being_forked(
 ) -> None:
     (folder / "s.py").write_text(LEFT.replace("FUNCTION", function).replace("socket.socket()", left))
     said = (
-        "s.py leaves an open connection (a socket) behind when it is loaded, so each child of a function loads it again"
+        "s.py leaves an open connection (a socket) behind when it is loaded, so each child of a function loads it again, "
+        "which takes longer and more memory; do that in the job that needs it, or undo it at the end of the file"
     )
     found = json.loads(leased("check", "s.py", "--json").out)["remarks"]
     expected = bool(function) and left != "None"

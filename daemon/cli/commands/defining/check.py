@@ -192,7 +192,8 @@ def _file_remarks(application: Application, left: str | None) -> Iterator[str]:
     if left is not None and any(job.isolation == "process" for each in application.schedules for job in each.jobs):
         yield (
             f"{application.source.name} leaves {left} behind when it is loaded, so each child of a function loads it again, "
-            "which takes longer and more memory; leave that to the jobs that need it"
+            "which takes longer and more memory; do that in the job that needs it, or undo it at the end of the file "
+            "(close a connection, dispose of an engine)"
         )
 
 
