@@ -50,6 +50,6 @@ def _and_now(done: Cancellation) -> str:
     if done.lease_expires_in is None:
         return "nobody holds its lease, and the next replica that looks ends it"
     return (
-        f"{done.replica or 'its replica'} stops its job with one of its next renewals and ends it; if that replica is "
+        f"{done.replica or 'its replica'} stops its job, with its next renewal at the latest, and ends it; if that replica is "
         f"gone, another ends it when its lease is stale, in {format_duration(max(0.0, round(done.lease_expires_in, 1)))}"
     )
