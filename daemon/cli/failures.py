@@ -36,7 +36,10 @@ _WORDS = (
     (re.compile(r"Input should be a valid integer.*"), "it is not a whole number"),
     (re.compile(r"Input should be greater than or equal to (\d+)"), r"write \1 or more"),
     (re.compile(r"Input should be less than or equal to (\d+)"), r"write \1 or less"),
-    (re.compile(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)"), r"there is no place for: \1"),
+    (
+        re.compile(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)"),
+        r"there is no place for: \1 (what has spaces needs quotes)",
+    ),
 )
 """The framework's sentences, each with ours."""
 _WITH_A_REMEDY = ("Did you mean", "Possible options", "write ")
