@@ -1,7 +1,8 @@
 """The lock library alone, without the daemon.
 
 Run `python examples/lock_only.py` in two terminals at once: the second waits for the first and gets
-a higher token.
+a higher token. On SQLite it takes `pip install aiosqlite`, which leased needs nowhere else: the
+engine here is SQLAlchemy's asynchronous one.
 """
 
 import asyncio
