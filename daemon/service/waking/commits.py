@@ -54,6 +54,8 @@ class Commits:
 
     def _changed(self) -> None:
         self._echo.heard()
+        if self._reported:
+            self._notify(Note(f"now hears of changes of {self._file}, which wake this replica"))
         self._works, self._reported = True, False
         if self._telling is None:
             wait = max(0.0, self._told_at + _APART - monotonic())

@@ -23,7 +23,7 @@ class Notifications(Listener):
         self._notify = notify
         self._hearer: Hearer | None = None
         self._echo = Echo()
-        self._has_worked = False
+        self._has_worked = self._has_reported = False
 
     @property
     def works(self) -> bool:
@@ -70,6 +70,11 @@ class Notifications(Listener):
     def _begun(self) -> None:
         self._echo.heard()
         self._has_worked = True
+        if self._has_reported:
+            self._has_reported = False
+            self._notify(
+                Note(f"now listens in {describe(self._route.url)}, so that what happens there wakes this replica")
+            )
         if self._hearer is not None:
             self._hearer.look_again()
 
@@ -80,5 +85,6 @@ class Notifications(Listener):
             self._hearer.look_again()
 
     def _report(self, cause: str) -> None:
+        self._has_reported = True
         where, why = describe(self._route.url), one_line(cause, self._route.url)
         self._notify(Note(f"cannot listen in {where}, so that this replica looks by itself, each `poll`: {why}"))

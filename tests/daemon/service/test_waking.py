@@ -271,6 +271,7 @@ async def test_where_its_sign_of_life_is_not_heard_it_listens_over_another_conne
             await until(said, "it says so")
         await replica.at_rest()
         await until(lambda: query(postgres_url, listening) not in (before, []), "it has another connection")
+        await until(lambda: told(replica.facts, "now listens in"), "it says so")
         await replica.becomes(await replica.trigger(), "succeeded")
 
 
@@ -314,6 +315,21 @@ async def test_where_the_file_system_tells_of_no_change_it_looks_each_poll_and_s
         await replica.becomes(await replica.trigger(), "succeeded")
         assert not replica.hearing.works
         assert said == len(told(replica.facts, "are not heard")) == 1
+
+
+async def test_where_it_hears_of_changes_again_it_says_so(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("daemon.service.waking.hearing.ANSWERS_WITHIN", 0.05)
+    with monkeypatch.context() as silent:
+        silent.setattr(FileChanges, "open", lambda _: None)
+        async with living(sqlite_url, a_shop(), poll=0.02) as replica:
+            await until(lambda: told(replica.facts, "are not heard"), "it says so")
+            silent.undo()
+
+            def said() -> object:
+                replica.replica._pulse.wake()  # the first is not heard yet
+                return told(replica.facts, "now hears of changes")
+
+            await until(said, "it says so")
 
 
 # What it costs
