@@ -145,7 +145,7 @@ class Service:
         patience = timing.attempt_timeout * _PATIENCE
         database = open_database(url, timeout=patience, connections=_CONNECTIONS, application="leased daemon")
         notify, trust = self._facts.notify, TrustPages(self._settings.concurrency)
-        templates = Templates(self._application)
+        templates = Templates(self._application, lambda said: notify(Note(said)))
         try:
             async with LeaseClient(url, timing=timing, on_event=lambda event: notify(LeaseChanged(event))) as client:
                 yield ReplicaContext(self._application, database, client, self._tasks, trust, notify, templates)

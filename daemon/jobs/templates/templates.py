@@ -20,10 +20,13 @@ class Templates:
     all starts anew.
 
     A template that has ended is started again with the next child that needs it, unless it never
-    was ready: FILE can't be forked then, or the machine has no pidfd.
+    was ready: FILE can't be forked then, or the machine has no pidfd. ``say`` gets a sentence once
+    if it is FILE that can't.
     """
 
-    def __init__(self, application: Application | None = None) -> None:
+    def __init__(self, application: Application | None = None, say: Callable[[str], None] = lambda _: None) -> None:
+        self._say: Callable[[str], None] | None = say
+        self._file = None if application is None else application.source.name
         schedules = () if application is None else application.schedules
         jobs = [job for schedule in schedules for job in schedule.jobs if job.isolation in {"process", "command"}]
         self._bare = self._loaded = None
@@ -40,7 +43,13 @@ class Templates:
         loaded = None
         if self._loaded is not None and job.function is not None and _surroundings(job) == self._surroundings:
             loaded = await self._loaded.current()
+            self._report(self._loaded.unfit)
         return loaded or (None if self._bare is None else await self._bare.current())
+
+    def _report(self, unfit: str | None) -> None:
+        if unfit is not None and self._say is not None:
+            self._say(f"each child of a function loads {self._file} again, which takes longer and more memory: {unfit}")
+            self._say = None
 
     def close(self) -> None:
         """End them."""
@@ -73,6 +82,11 @@ class _Renewed:
     def __init__(self, make: Callable[[], Template]) -> None:
         self._make = make
         self._template = self._made()
+
+    @property
+    def unfit(self) -> str | None:
+        """Why the template can't be forked from, as far as it has said so."""
+        return None if self._template is None else self._template.unfit
 
     async def current(self) -> Template | None:
         """Return it once it is ready; None if that takes too long, or can't be."""

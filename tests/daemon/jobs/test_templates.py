@@ -82,6 +82,7 @@ class Story:
     application: Application
     templates: Templates
     page: TrustPage
+    said: list[str]
 
     @property
     def loads(self) -> list[str]:
@@ -138,10 +139,11 @@ def written(folder: Path, left: str = "pass") -> Application:
 
 @asynccontextmanager
 async def told(application: Application) -> AsyncIterator[Story]:
-    page, templates = a_page(boottime() + 3600), Templates(application)
+    said: list[str] = []
+    page, templates = a_page(boottime() + 3600), Templates(application, said.append)
     try:
         wait_until(lambda: has_settled(bare(templates)) and has_settled(loaded(templates)), "the templates are ready")
-        yield Story(application, templates, page)
+        yield Story(application, templates, page, said)
     finally:
         templates.close()
         page.close()
@@ -286,6 +288,9 @@ async def test_a_file_that_leaves_what_no_fork_can_have_is_loaded_by_each_child(
             assert story.loads[-1] == printed.split()[1]
         assert len(set(story.loads)) == 3
         assert loaded(story.templates) is template
+        (said,) = story.said
+        assert said.startswith("each child of a function loads schedules.py again")
+        assert why in said
 
 
 async def test_a_function_runs_as_it_was_loaded_whatever_file_says_by_now(story: Story) -> None:
