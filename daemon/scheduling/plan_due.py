@@ -33,6 +33,8 @@ class PlanReport:
 
     more: bool = False
     """There is more to plan at once."""
+    made: int = 0
+    """How many runs were planned, those that are skipped included."""
     doubled: int = 0
     """Instants that already had a run. Always 0: anything else is a bug to be reported."""
     unreadable: Mapping[str, str] = field(default_factory=dict)
@@ -77,7 +79,7 @@ def plan_due(
         made += len(decided.runs)
         more = more or decided.more
     doubled = write_plans(connection, application, decisions) if decisions else 0
-    return PlanReport(late or ((more or bool(rows)) and bool(decisions)), doubled, unreadable)
+    return PlanReport(late or ((more or bool(rows)) and bool(decisions)), made, doubled, unreadable)
 
 
 def _skip_late_runs(connection: Connection, application: str, known: Mapping[str, Schedule]) -> bool:

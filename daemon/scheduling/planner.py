@@ -34,20 +34,22 @@ class Planner:
         self._reported: set[str] = set()
         self.has_more = False
         """The last call has not planned all that was due."""
+        self.made = 0
+        """How many runs it has planned."""
 
     async def plan(self, database_time: datetime) -> bool:
         """Plan what is due, as much as one transaction may; return whether planning was attempted.
 
         On SQLite ``database_time`` is the machine's clock, and a jump pauses planning.
         """
-        self.has_more = False
+        self.has_more, self.made = False, 0
         if not self.trusts(database_time):
             return False
         report = await self._database.write(
             lambda c: plan_due(c, self._application, self._schedules, trusts=self.trusts)
         )
         self._report_faults(report)
-        self.has_more = report.more
+        self.has_more, self.made = report.more, report.made
         return True
 
     def trusts(self, database_time: datetime) -> bool:

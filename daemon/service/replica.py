@@ -175,6 +175,8 @@ class Replica:
         if not agenda.due or self.draining:
             return agenda
         planned = await self.planner.plan(agenda.database_time)
+        if self.planner.made > self.runs.free_places:
+            self._context.herald.say_work()  # others looked as well, and found it locked
         return await self._look() if planned else agenda
 
     async def _start_put_off(self, agenda: Agenda) -> Agenda:

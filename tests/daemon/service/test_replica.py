@@ -127,6 +127,23 @@ async def test_no_more_runs_are_claimed_than_there_are_places() -> None:
         assert [run.state for run in await replica.runs()] == ["succeeded"] * 3
 
 
+@pytest.mark.parametrize(("places", "notices"), [(2, ["work"]), (3, [])])
+async def test_what_it_plans_beyond_its_places_it_notifies_the_others_of(
+    monkeypatch: pytest.MonkeyPatch, places: int, notices: list[str]
+) -> None:
+    """They woke at the same instant, and found the schedules locked."""
+    schedules = a_shop()
+    for name in ("one", "two"):
+        add_schedule(schedules, name)
+    said: list[str] = []
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, schedules, concurrency=places) as replica:
+        monkeypatch.setattr(replica.context.herald, "say_work", lambda: said.append("work"))
+        store.clock.advance("1h")
+        await replica.tick()
+        assert said == notices
+        await replica.work()
+
+
 async def test_a_replica_that_drains_plans_and_claims_nothing() -> None:
     """Rule 19."""
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(overlap="allow")) as replica:

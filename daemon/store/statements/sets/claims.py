@@ -15,7 +15,7 @@ from ...tables import run
 from ..cancel import marked
 from ..dialects import STRINGS, among_these, at_last_chance, on_last_chance, pending
 from ..run import is_late
-from .given import as_rows, given
+from .given import agrees, as_rows, given
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ _CANDIDATES_BESIDE = _finding(~on_last_chance())
 _ids = given("ids", number=BigInteger)
 _START = Statement(
     update(run)
-    .where(run.c.id == _ids.c.number, pending(), lease.c.name == run.c.lease_name, lease.c.holder == _of_holder)
+    .where(run.c.id == _ids.c.number, pending(), lease.c.name == run.c.lease_name, agrees(lease.c.holder, _of_holder))
     .values(
         state="running",
         token=lease.c.token,

@@ -31,7 +31,7 @@ from lease.model import Grant
 from ...tables import job_run, run, schedule
 from ..cancel import unless_marked
 from ..dialects import PENDING, RUNNING, unfinished
-from .given import as_rows, chosen, given
+from .given import agrees, as_rows, chosen, given
 
 Key = tuple[str, str]
 """An application and the name of a schedule of it."""
@@ -130,7 +130,7 @@ _ended = given("jobs", **ENDED_JOB)
 
 
 def _proven(table: Any, rows: Subquery) -> tuple[ColumnElement[bool], ...]:
-    same_grant = (table.c.token == rows.c.token, table.c.holder == rows.c.holder)
+    same_grant = (agrees(table.c.token, rows.c.token), agrees(table.c.holder, rows.c.holder))
     return table.c.id == rows.c.number, table.c.state == RUNNING, *same_grant
 
 
@@ -210,8 +210,8 @@ _STOP_JOBS = Statement(
     .where(
         job_run.c.run_id == _runs.c.number,
         job_run.c.state == RUNNING,
-        job_run.c.token == _runs.c.token,
-        job_run.c.holder == _runs.c.holder,
+        agrees(job_run.c.token, _runs.c.token),
+        agrees(job_run.c.holder, _runs.c.holder),
     )
     .values(state="stopped", finished_at=now())
     .returning(job_run.c.id)

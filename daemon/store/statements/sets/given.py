@@ -39,6 +39,14 @@ def chosen(of: ColumnElement[Any], ids: Any) -> ColumnElement[bool]:
     return _Chosen(of, ids)
 
 
+def agrees(one: ColumnElement[Any], other: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Return the condition that two values are equal, for rows that are found by their keys:
+    PostgreSQL looks none up by it. Of a hundred grants of one holder, all under their first token, it
+    would pair each with each.
+    """
+    return one.is_not_distinct_from(other)
+
+
 class _Elements(FunctionElement[Any]):
     """The elements of a JSON array, as rows."""
 

@@ -13,7 +13,7 @@ from lease.schema import lease
 from ...tables import job_run, run
 from ..cancel import marked
 from ..dialects import RUNNING, running
-from .given import as_rows, given
+from .given import agrees, as_rows, given
 
 
 def start_jobs(connection: Connection, rows: Iterable[Sequence[Any]]) -> dict[int, int]:
@@ -42,12 +42,12 @@ _ours = (
     .where(
         run.c.id == _starts.c.number,
         running(),
-        run.c.token == _starts.c.token,
-        run.c.holder == _starts.c.holder,
+        agrees(run.c.token, _starts.c.token),
+        agrees(run.c.holder, _starts.c.holder),
         ~marked(),
         lease.c.name == run.c.lease_name,
-        lease.c.token == _starts.c.token,
-        lease.c.holder == _starts.c.holder,
+        agrees(lease.c.token, _starts.c.token),
+        agrees(lease.c.holder, _starts.c.holder),
     )
     .with_for_update(of=lease, read=True, key_share=True, skip_locked=True)
 )

@@ -1,0 +1,82 @@
+"""The statements of a set look each row up by its key, also as PostgreSQL has no statistics of their tables yet, or those
+of other days.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection
+
+from daemon.execution.claim import claim
+from daemon.execution.writes.lane import write_set
+from daemon.execution.writes.result import EndedJob
+from daemon.execution.writes.run_ends import EndRun
+from daemon.jobs.outcome import Outcome
+from daemon.operations.trigger import trigger
+from tests.support.store import TTL, Store, a_schedule
+
+SIZE = 100
+NAMES = [f"s{number:03}" for number in range(2 * SIZE)]
+MOST = 40
+"""Pages that a statement reads or writes for each row of the set, at most, the checks of foreign keys included."""
+
+
+_HISTORY = """
+    INSERT INTO run (application, schedule, scheduled_for, trigger, state, lease_name, digest, created_at, finished_at)
+    SELECT 'shop', 's000', clock_timestamp(), 'manual', 'succeeded', 'run/shop/s000', 'a digest', clock_timestamp(),
+           clock_timestamp()
+    FROM generate_series(1, 3000)
+"""
+
+
+@contextmanager
+def explained(connection: Connection) -> Iterator[dict[str, int]]:
+    """Note how many pages each statement reads and writes at most, by its beginning."""
+    execute, most = connection.execute, defaultdict[str, int](int)
+
+    def explain(statement: Any, *args: Any, **kwargs: Any) -> Any:
+        compiled = statement.compile(connection, compile_kwargs={"render_postcompile": True})
+        connection.exec_driver_sql("SAVEPOINT tried")
+        explained = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {compiled}"
+        (plan,) = connection.exec_driver_sql(explained, compiled.construct_params(*args)).scalar_one()
+        connection.exec_driver_sql("ROLLBACK TO SAVEPOINT tried")
+        sql = " ".join(str(compiled).split())[:60]
+        most[sql] = max(most[sql], plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"])
+        return execute(statement, *args, **kwargs)
+
+    connection.execute = explain  # type: ignore[method-assign]
+    try:
+        yield most
+    finally:
+        connection.execute = execute  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("is_analyzed", [False, True])
+def test_no_statement_of_a_set_pairs_each_row_with_each(postgres_url: str, *, is_analyzed: bool) -> None:
+    """With the grants of one holder, all under their first token, as after a start: these two say nothing of a row."""
+    with Store(postgres_url) as store:
+        store.sync(*(a_schedule(name) for name in NAMES))
+        known, first_jobs = store.known(*NAMES), dict.fromkeys(NAMES, "work")
+        store.do(lambda connection: connection.exec_driver_sql(_HISTORY))
+        for _ in range(2):
+            store.do(lambda connection: [trigger(connection, "shop", name, requested_by="ada") for name in NAMES])
+            for _ in range(2):
+                with store.begin() as connection, explained(connection) as of_claim:
+                    claimed = claim(connection, "shop", known, "h1", None, TTL, SIZE, first_jobs)
+                assert len(claimed) == SIZE
+                with store.begin() as connection, explained(connection) as of_ends:
+                    write_set(
+                        connection,
+                        [
+                            EndRun(one, "succeeded", job=EndedJob(one.begun or 0, Outcome("succeeded")))
+                            for one in claimed
+                        ],
+                    )
+                wide = {sql: pages for sql, pages in {**of_claim, **of_ends}.items() if pages > MOST * SIZE}
+                assert wide == {}
+            if is_analyzed:
+                with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                    connection.exec_driver_sql("ANALYZE")
