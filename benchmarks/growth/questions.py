@@ -46,7 +46,7 @@ def questions(definitions: Definitions) -> Mapping[str, Question]:
         _expect("due and available", int(agenda.due) + int(agenda.available), 2)
 
     def plans(connection: Connection) -> None:
-        if unreadable := plan_due(connection, MEASURED, schedules).unreadable:
+        if unreadable := plan_due(connection, MEASURED, schedules, others=[]).unreadable:
             raise BenchmarkError(f"schedules could not be planned: {unreadable}")
 
     def renews(connection: Connection) -> None:

@@ -5,7 +5,7 @@ of it is for the schedules that became due last, which may start at once; so not
 those that have missed a year, and these move on too.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -47,9 +47,11 @@ def plan_due(
     known: Mapping[str, Schedule],
     *,
     trusts: Callable[[datetime], bool] | None = None,
+    others: Collection[str] | None = None,
 ) -> PlanReport:
     """Write a run for each due instant of the known schedules; call it again while it returns
-    ``more``.
+    ``more``. If these are all that the application has but for some ``others``, the database is not
+    told their names.
 
     Schedules that another replica is planning are skipped. The definition in the database decides,
     so that replicas with an older file plan the same. Runs that should have started by now
@@ -59,7 +61,7 @@ def plan_due(
     if trusts is not None and not trusts(statements.schedule.database_time(connection)):
         return PlanReport()
     late = _skip_late_runs(connection, application, known)
-    rows = statements.schedule.due(connection, application, list(known), MOST_SCHEDULES)
+    rows = _due(connection, application, known, others)
     busy = statements.schedule.still_running(connection, application, [row.name for row in rows]) if rows else set()
     unreadable: dict[str, str] = {}
     decisions: list[Decision] = []
@@ -73,18 +75,26 @@ def plan_due(
         except UnreadableDefinition as error:
             unreadable[row.name] = str(error)
             continue
-        state = _state(row, unfinished=row.name in busy)
-        decided = plan(application, schedule, state, row.now, places)
+        decided = plan(application, schedule, _state(row, unfinished=row.name in busy), row.now, places)
         decisions.append(Decision(schedule, row.run_digest, decided, row.now, row.planned_until))
-        made += len(decided.runs)
-        more = more or decided.more
+        made, more = made + len(decided.runs), more or decided.more
     doubled = write_plans(connection, application, decisions) if decisions else 0
     return PlanReport(late or ((more or bool(rows)) and bool(decisions)), made, doubled, unreadable)
 
 
+def _due(
+    connection: Connection, application: str, known: Mapping[str, Schedule], others: Collection[str] | None
+) -> list[Row[Any]]:
+    """Lock and return the known schedules that are due."""
+    if others is None:
+        return statements.schedule.due(connection, application, MOST_SCHEDULES, names=list(known))
+    rows = statements.schedule.due(connection, application, MOST_SCHEDULES, but=others)
+    return [row for row in rows if row.name in known]
+
+
 def _skip_late_runs(connection: Connection, application: str, known: Mapping[str, Schedule]) -> bool:
     """Record late runs as missed; return whether there are more."""
-    late = statements.run.late(connection, application, list(known))
+    late = [name for name in statements.run.late(connection, application) if name in known]
     free = statements.schedule.lock_free(connection, {(application, name) for name in late}) if late else ()
     if not free:
         return False

@@ -1,6 +1,6 @@
 """The planner of a replica: it plans what is due while the clock can be trusted (rule 13)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 
 from lease.clock import boottime
@@ -15,7 +15,8 @@ from .wall_clock import WallClock
 class Planner:
     """Plans the schedules of one application.
 
-    ``wall_clock`` is given if the database has no clock of its own.
+    ``others`` returns the names of schedules of the application that are not among them, as far as
+    they were met. ``wall_clock`` is given if the database has no clock of its own.
     """
 
     def __init__(
@@ -25,10 +26,13 @@ class Planner:
         schedules: Mapping[str, Schedule],
         notify: Notify,
         wall_clock: WallClock | None = None,
+        *,
+        others: Callable[[], Collection[str]] = tuple,
     ) -> None:
         self._database = database
         self._application = application
         self._schedules = schedules
+        self._others = others
         self._notify = notify
         self._wall_clock = wall_clock
         self._reported: set[str] = set()
@@ -46,7 +50,7 @@ class Planner:
         if not self.trusts(database_time):
             return False
         report = await self._database.write(
-            lambda c: plan_due(c, self._application, self._schedules, trusts=self.trusts)
+            lambda c: plan_due(c, self._application, self._schedules, trusts=self.trusts, others=self._others())
         )
         self._report_faults(report)
         self.has_more, self.made = report.more, report.made

@@ -70,7 +70,8 @@ class Replica:
             context, self._schedules, settings.concurrency, self.set_aside, self.rest.wake_for_places
         )
         self._claimer = Claimer(context, self.runs, lambda: not self.draining)
-        self.planner = Planner(database, application.name, self._schedules, context.notify, wall_clock)
+        clock, others = wall_clock, self.runs.other_schedules
+        self.planner = Planner(database, application.name, self._schedules, context.notify, clock, others=others)
         self._settler = Settler(database, application.name, client.holder, client.label, context.notify, self._deaths)
         trusts, within = None if wall_clock is None else self.planner.trusts, settings.takeover_after
         self.rollout = Rollout(

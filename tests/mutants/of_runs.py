@@ -8,8 +8,8 @@ ENDS = "tests/daemon/execution/test_completion.py::{}[{{}}-finish]"
 
 _ROWS_BY_ID = Edit(
     "daemon/store/statements/sets/ends.py",
-    "return table.c.id == rows.c.number, table.c.state == RUNNING, *same_grant",
-    "return table.c.id == rows.c.number, table.c.state == RUNNING",
+    "return table.c.id == rows.c.number, agrees(table.c.state, RUNNING), *same_grant",
+    "return table.c.id == rows.c.number, agrees(table.c.state, RUNNING)",
 )
 _ANY_RELEASE = Edit(
     RUN_ENDS,

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -83,6 +83,10 @@ class RunsAtWork:
             return self._known.but(self._set_aside.names())
         without_room = {name for name, schedule in self._schedules.items() if self._room_for(schedule) in full}
         return self._known.but(self._set_aside.names() | without_room)
+
+    def other_schedules(self) -> Collection[str]:
+        """Return the names of the application's schedules that this replica does not have, as far as it has met them."""
+        return self._known.other_schedules
 
     def until_claimable(self) -> float | None:
         """Return the seconds until more runs may become claimable; None if that is not a question of time."""

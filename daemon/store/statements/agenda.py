@@ -29,7 +29,7 @@ from lease.schema import free_or_stale, lease
 
 from ..tables import replica, run, schedule
 from .cancel import marked
-from .dialects import STRINGS, among, among_these, at_last_chance, on_last_chance, pending, running, unfinished
+from .dialects import MOMENT, STRINGS, among, among_these, at_last_chance, on_last_chance, pending, running, unfinished
 
 _MOST_BLOCKED = 100
 """The runs behind live leases of which one is waited for; of more, others are looked at when these have gone on."""
@@ -108,7 +108,7 @@ def schedules(connection: Connection, application: str) -> list[str]:
 def waiting_for(connection: Connection, application: str, locks: Collection[str]) -> list[str]:
     """Return those of ``locks`` under which a run is to start by now."""
     query = select(run.c.lease_name).where(
-        run.c.application == application, pending(), run.c.available_at <= now(), among(run.c.lease_name, locks)
+        run.c.application == application, pending(), run.c.available_at <= MOMENT, among(run.c.lease_name, locks)
     )
     return list(connection.scalars(query.distinct()))
 
@@ -127,8 +127,6 @@ _longest_wait: Any = bindparam("longest_wait", type_=Double())
 
 _live = and_(lease.c.holder.is_not(None), ~free_or_stale())
 _until_free = seconds_between(clock(), lease.c.expires_at)
-# One moment, where an index is to be searched by it: PostgreSQL would ask the clock for each row.
-_moment = select(now()).scalar_subquery()
 _known = and_(run.c.digest.is_not(None), ~among_these(run.c.digest, _other_digests))
 
 _by_start = (run.c.available_at, run.c.id)
@@ -161,7 +159,7 @@ def _runs_that_may_start(*where: ColumnElement[bool]) -> list[ColumnElement[bool
 
 def _under_live_leases() -> ColumnElement[Any]:
     """Return the seconds until the first of the leases is free for which runs wait that may start by now."""
-    due = _runs_that_may_start(run.c.available_at <= now(), _known)
+    due = _runs_that_may_start(run.c.available_at <= MOMENT, _known)
     blocked = (
         select(_until_free.label("until_free"))
         .select_from(run.join(lease, lease.c.name == run.c.lease_name))
@@ -192,7 +190,7 @@ def _put_back_though_marked() -> ColumnElement[Any]:
 
 
 _available = _found(
-    *_runs_that_may_start(run.c.available_at <= now(), _known),
+    *_runs_that_may_start(run.c.available_at <= MOMENT, _known),
     ~exists().where(lease.c.name == run.c.lease_name, _live),
     first_by=_by_start,
 )
@@ -214,9 +212,9 @@ _until_late, _late_schedule = _first(
     ~among_these(run.c.schedule, _other_schedules),
 )
 _until_start, _starting = _first(
-    run.c.available_at, run.c.digest, *_runs_that_may_start(run.c.available_at > _moment, _known)
+    run.c.available_at, run.c.digest, *_runs_that_may_start(run.c.available_at > MOMENT, _known)
 )
-_put_off = _runs_that_may_start(run.c.available_at > later(_moment, _longest_wait), _known)
+_put_off = _runs_that_may_start(run.c.available_at > later(MOMENT, _longest_wait), _known)
 _READ = Statement(
     select(
         now().label("database_time"),

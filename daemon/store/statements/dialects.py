@@ -24,8 +24,10 @@ from sqlalchemy import (
     bindparam,
     cast,
     exists,
+    func,
     literal_column,
     or_,
+    select,
 )
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.base import Executable
@@ -35,6 +37,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from lease.database.backend import backend_of
+from lease.database.dialects import now
 
 from ...states import MOST_ABANDONED
 from ..tables import run, schedule
@@ -42,6 +45,10 @@ from ..tables import run, schedule
 PENDING: ColumnElement[str] = literal_column("'pending'", Text)
 RUNNING: ColumnElement[str] = literal_column("'running'", Text)
 SCHEDULED: ColumnElement[str] = literal_column("'schedule'", Text)
+
+
+MOMENT: ColumnElement[Any] = select(now()).scalar_subquery()
+"""The database's time, asked once, where an index is to be searched by it: PostgreSQL would ask its clock for each row."""
 
 
 def pending() -> ColumnElement[bool]:
@@ -58,8 +65,9 @@ def on_last_chance(of: Any = run) -> ColumnElement[bool]:
     from its like (rule 16).
     """
     own = and_(schedule.c.application == of.c.application, schedule.c.name == of.c.schedule)
-    before = exists().where(own, schedule.c.abandoned >= MOST_ABANDONED - 1)
-    return or_(of.c.abandoned >= MOST_ABANDONED - 1, before)
+    # No EXISTS: PostgreSQL would first go through all schedules.
+    before = func.coalesce(select(schedule.c.abandoned).where(own).scalar_subquery(), 0)
+    return or_(of.c.abandoned >= MOST_ABANDONED - 1, before >= MOST_ABANDONED - 1)
 
 
 def at_last_chance(holder: str | ColumnElement[str]) -> ColumnElement[bool]:

@@ -11,7 +11,7 @@ from lease.database.dialects import later, now
 from lease.model import Grant
 
 from ..tables import run
-from .dialects import SCHEDULED, among, number, pending, running
+from .dialects import MOMENT, SCHEDULED, among, number, pending, running
 
 
 def add_manual(connection: Connection, values: Mapping[str, Any]) -> int:
@@ -76,9 +76,9 @@ def start_put_off(connection: Connection, application: str, longest_wait: float)
     return connection.execute(update(run).where(run.c.id.in_(free)).values(available_at=now())).rowcount
 
 
-def late(connection: Connection, application: str, names: Collection[str]) -> list[str]:
+def late(connection: Connection, application: str) -> list[str]:
     """Return the schedules with runs that should have started by now but did not."""
-    query = select(run.c.schedule).where(run.c.application == application, among(run.c.schedule, names), is_late())
+    query = select(run.c.schedule).where(run.c.application == application, is_late())
     return list(connection.scalars(query.distinct()))
 
 
@@ -108,4 +108,4 @@ def _runs_under(run_id: int, grant: Grant) -> ColumnElement[bool]:
 
 def is_late() -> ColumnElement[bool]:
     """Return the condition that a run should have started by now but did not."""
-    return and_(pending(), run.c.start_by.is_not(None), run.c.start_by < now(), run.c.started_at.is_(None))
+    return and_(pending(), run.c.start_by.is_not(None), run.c.start_by < MOMENT, run.c.started_at.is_(None))

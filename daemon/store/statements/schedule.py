@@ -11,7 +11,7 @@ from lease.database.dialects import now
 from lease.schema import lease
 
 from ..tables import run, schedule
-from .dialects import among, among_keys, may_idle, turn, unfinished
+from .dialects import MOMENT, among, among_keys, may_idle, turn, unfinished
 
 _SYNC_COMPUTES = 10.0
 """Seconds that a sync of thousands of schedules may take between two statements."""
@@ -72,9 +72,17 @@ def prepare_leases(connection: Connection, names: Iterable[str]) -> None:
         connection.execute(insert_missing(lease), rows)
 
 
-def due(connection: Connection, application: str, names: Collection[str], limit: int) -> list[Row[Any]]:
-    """Lock and return schedules that are due, the longest due first; skip locked ones. If there are
-    more than ``limit``, half of them are those that became due last.
+def due(
+    connection: Connection,
+    application: str,
+    limit: int,
+    *,
+    names: Collection[str] | None = None,
+    but: Collection[str] = (),
+) -> list[Row[Any]]:
+    """Lock and return schedules that are due, all or those of ``names``, ``but`` for some; the longest
+    due first; skip locked ones. If there are more than ``limit``, half of them are those that became
+    due last.
 
     Each row has the database's time as ``now``.
     """
@@ -82,8 +90,8 @@ def due(connection: Connection, application: str, names: Collection[str], limit:
         select(schedule, now().label("now"))
         .where(
             schedule.c.application == application,
-            schedule.c.next_due <= now(),
-            among(schedule.c.name, names),
+            schedule.c.next_due <= MOMENT,
+            ~among(schedule.c.name, but) if names is None else among(schedule.c.name, names),
         )
         .with_for_update(skip_locked=True, key_share=True)
     )

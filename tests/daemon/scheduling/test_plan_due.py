@@ -81,7 +81,7 @@ def test_each_instant_has_one_run_and_the_schedule_moves_on(store: Store) -> Non
     poll = a_schedule("poll", Every(20.0), catch_up="all", overlap="queue", params={"shop": 7})
     store.sync(poll)
     overdue(store, "poll", 70.0)
-    assert store.plan(poll) == PlanReport()
+    assert store.plan(poll) == PlanReport(made=3)
     rows = store.runs()
     assert [row.state for row in rows] == ["pending"] * 3
     assert [row.available_at is not None for row in rows] == [True, False, False], "the first is due, the others wait"
@@ -340,3 +340,14 @@ def test_a_schedule_named_like_another_ones_lease_shares_no_lease(store: Store) 
 def test_planning_an_application_without_due_schedules_is_cheap_and_empty(store: Store) -> None:
     assert store.do(plan_due, "nothing", {}) == PlanReport()
     assert store.runs() == []
+
+
+def test_all_but_others_are_planned_without_naming_them(store: Store) -> None:
+    """There may be thousands; and what was not met yet is left to those who have it."""
+    schedules = {name: a_schedule(name, Every(20.0)) for name in ("ours", "theirs", "new")}
+    store.sync(*schedules.values())
+    for name in schedules:
+        overdue(store, name, 30.0)
+    ours = {"ours": schedules["ours"]}
+    report = store.do(lambda connection: plan_due(connection, "shop", ours, others=["theirs"]))
+    assert (report.made, {row.schedule for row in store.runs()}) == (1, {"ours"})

@@ -13,7 +13,7 @@ from lease.schema import free_or_stale, lease
 
 from ...tables import run
 from ..cancel import marked
-from ..dialects import STRINGS, among_these, at_last_chance, on_last_chance, pending
+from ..dialects import MOMENT, PENDING, STRINGS, among_these, at_last_chance, on_last_chance, pending
 from ..run import is_late
 from .given import agrees, as_rows, given
 
@@ -84,7 +84,7 @@ def _finding(apart: ColumnElement[bool]) -> Statement:
         .where(
             run.c.application == bindparam("application", type_=Text()),
             pending(),
-            run.c.available_at <= now(),
+            run.c.available_at <= MOMENT,
             run.c.digest.is_not(None),
             ~among_these(run.c.digest, bindparam("other_digests", type_=STRINGS)),
             ~is_late(),
@@ -105,7 +105,12 @@ _CANDIDATES_BESIDE = _finding(~on_last_chance())
 _ids = given("ids", number=BigInteger)
 _START = Statement(
     update(run)
-    .where(run.c.id == _ids.c.number, pending(), lease.c.name == run.c.lease_name, agrees(lease.c.holder, _of_holder))
+    .where(
+        run.c.id == _ids.c.number,
+        agrees(run.c.state, PENDING),
+        lease.c.name == run.c.lease_name,
+        agrees(lease.c.holder, _of_holder),
+    )
     .values(
         state="running",
         token=lease.c.token,

@@ -131,7 +131,7 @@ _ended = given("jobs", **ENDED_JOB)
 
 def _proven(table: Any, rows: Subquery) -> tuple[ColumnElement[bool], ...]:
     same_grant = (agrees(table.c.token, rows.c.token), agrees(table.c.holder, rows.c.holder))
-    return table.c.id == rows.c.number, table.c.state == RUNNING, *same_grant
+    return table.c.id == rows.c.number, agrees(table.c.state, RUNNING), *same_grant
 
 
 def _locking(table: Any, rows: Subquery, *, waits: bool) -> Statement:

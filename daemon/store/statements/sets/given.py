@@ -42,7 +42,7 @@ def chosen(of: ColumnElement[Any], ids: Any) -> ColumnElement[bool]:
 def agrees(one: ColumnElement[Any], other: ColumnElement[Any]) -> ColumnElement[bool]:
     """Return the condition that two values are equal, for rows that are found by their keys:
     PostgreSQL looks none up by it. Of a hundred grants of one holder, all under their first token, it
-    would pair each with each.
+    would pair each with each, and for ten runs go through all that are pending.
     """
     return one.is_not_distinct_from(other)
 

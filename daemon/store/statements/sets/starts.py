@@ -12,7 +12,7 @@ from lease.schema import lease
 
 from ...tables import job_run, run
 from ..cancel import marked
-from ..dialects import RUNNING, running
+from ..dialects import RUNNING
 from .given import agrees, as_rows, given
 
 
@@ -41,7 +41,7 @@ _ours = (
     )
     .where(
         run.c.id == _starts.c.number,
-        running(),
+        agrees(run.c.state, RUNNING),
         agrees(run.c.token, _starts.c.token),
         agrees(run.c.holder, _starts.c.holder),
         ~marked(),
