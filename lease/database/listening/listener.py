@@ -113,9 +113,9 @@ class Listener(ABC):
                 # What it said itself would arrive through a pooler too, which takes the server away only then.
                 await other.execute("SELECT pg_notify(%s, %s)", (self._channels[0], check))
             while self._is_needed():
-                async for notification in connection.notifies(timeout=_PAUSE):
+                async for notification in connection.notifies(timeout=0.0):
                     self._take(notification.channel, notification.payload, check)
-                if not self.is_working:
+                if not await _readable(connection.pgconn.socket, _PAUSE) and not self.is_working:
                     self._say("its notification to itself does not arrive, as behind a pooler in transaction mode")
 
     @asynccontextmanager
@@ -149,3 +149,19 @@ class Listener(ABC):
         if not self._reported:
             self._reported = True
             self._report(cause)
+
+
+async def _readable(descriptor: int, seconds: float) -> bool:
+    """Wait until there is something to read, or so many seconds; return whether there is. psycopg itself
+    would look ten times a second.
+    """
+    loop, arrived = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(descriptor, arrived.set)
+    try:
+        async with asyncio.timeout(seconds):
+            await arrived.wait()
+    except TimeoutError:
+        return False
+    finally:
+        loop.remove_reader(descriptor)
+    return True
