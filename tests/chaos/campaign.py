@@ -80,6 +80,7 @@ def run(site: Site, seconds: float, seed: int, tell: Callable[[str], None]) -> R
         if stepped is not None:
             result.clocks = SteppedClocks.of(result.clocks, stepped.steps)
         result.losses = list(history.losses(fleet.logs, result.clocks))
+        result.given_back = set(history.given_back(fleet.logs))
         result.bad_lines = list(history.bad_lines(fleet.logs))
         result.seen_alive = fleet.seen_alive
         out_of_reach = stuck(site.url, TTL)

@@ -241,6 +241,17 @@ def losses(logs: Iterable[tuple[str, Path]], clocks: Clocks) -> Iterator[Loss]:
                 yield Loss(slot, said["lease"], said["token"], said["cause"], at)
 
 
+def given_back(logs: Iterable[tuple[str, Path]]) -> Iterator[tuple[str, int]]:
+    """Return the leases, with their tokens, that replicas logged to have released as grants without work: that of a run
+    whose work was killed as trust ended too, if it could not be released then.
+    """
+    for _, log in logs:
+        for line in log.read_text(errors="replace").splitlines():
+            if '"a grant whose reply was lost was released"' in line:
+                said: dict[str, Any] = json.loads(line)
+                yield said["lease"], said["token"]
+
+
 def bad_lines(logs: Iterable[tuple[str, Path]]) -> Iterator[str]:
     """Return the log lines that no replica should ever write, under any fault."""
     for slot, log in logs:

@@ -52,6 +52,8 @@ class Result:
     facts: list[Fact] = field(default_factory=list)
     violations: list[Violation] = field(default_factory=list)
     losses: list[history.Loss] = field(default_factory=list)
+    given_back: set[tuple[str, int]] = field(default_factory=set)
+    """The leases, with their tokens, that replicas released as grants without work."""
     ends: list[End] = field(default_factory=list)
     statuses: dict[str, int] = field(default_factory=dict)
     strays: list[int] = field(default_factory=list)

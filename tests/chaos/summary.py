@@ -154,12 +154,12 @@ def _boottime(result: Result, instant: datetime) -> float:
 
 
 def taken_alive(result: Result) -> list[str]:
-    """Return live leases that were settled while their holder was alive, had not lost them, and nobody
-    had broken them.
+    """Return live leases that were settled while their holder was alive, had neither lost nor released them,
+    and nobody had broken them.
     """
     tenures = Tenures(result.facts)
     lost = {(loss.lease, loss.token) for loss in result.losses}
-    lost |= {(one.grant.name, one.grant.token) for one in result.users.broken}
+    lost |= {(one.grant.name, one.grant.token) for one in result.users.broken} | result.given_back
     # A grant without work is one whose reply was lost: its holder releases it itself (rule 6).
     worked = {fact.grant for fact in result.facts if isinstance(fact, Worked)}
     found = []

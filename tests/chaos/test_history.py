@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.history import Clocks, Loss, losses
+from tests.chaos.history import Clocks, Loss, given_back, losses
 
 
 @pytest.mark.parametrize("moved", [0, 3, -26], ids="{:+} h".format)
@@ -18,3 +18,10 @@ def test_a_loss_is_read_with_its_true_time_however_the_wall_clock_was_moved(move
     log.write_text(f"ready\n{json.dumps({**said, 'lease': 'a', 'token': 7, 'cause': 'cut off'})}\n")
 
     assert list(losses([("north", log)], Clocks.now())) == [Loss("north", "a", 7, "cut off", now)]
+
+
+def test_what_a_replica_gave_back_as_a_grant_without_work_is_read_from_its_log(tmp_path: Path) -> None:
+    said = {"lease": "run/chaos/steps", "token": 36, "message": "a grant whose reply was lost was released"}
+    log = tmp_path / "north-1.log"
+    log.write_text(f"ready\n{json.dumps(said)}\n{json.dumps({**said, 'message': 'lease granted'})}\n")
+    assert list(given_back([("north", log)])) == [("run/chaos/steps", 36)]

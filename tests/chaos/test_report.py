@@ -174,6 +174,11 @@ def test_a_lease_may_be_settled_once_its_replica_is_dead_or_it_is_stale_or_lost(
     assert taken_alive(settled(seen=15.0, ended=11.0, losses=[a_loss(13.0)])) == []
 
 
+def test_a_lease_that_its_holder_has_given_back_may_be_settled() -> None:
+    assert taken_alive(settled(seen=15.0, ended=11.0, given_back={(GRANT.name, GRANT.token)})) == []
+    assert taken_alive(settled(seen=15.0, ended=11.0, given_back={(GRANT.name, GRANT.token + 1)})) != []
+
+
 def test_a_lease_that_was_broken_may_be_settled() -> None:
     broken = Broken(GRANT, 11.0, 13.0, 11.0)
     assert taken_alive(settled(seen=15.0, ended=11.0, users=replace(good().users, broken=[broken]))) == []
