@@ -55,7 +55,7 @@ def _write_sqlite(path: str, grant: Grant, run: int | None, job: str, park: floa
             _add(connection.execute, "?", grant, run, job)
             time.sleep(park)
             connection.execute("COMMIT")
-    except (sqlite3.OperationalError, TimeoutError) as error:
+    except (sqlite3.OperationalError, OSError) as error:  # where the table of descriptors is full, too
         return "away", str(error)
     return "written", ""
 
