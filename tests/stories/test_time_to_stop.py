@@ -19,7 +19,7 @@ from tests.support.waiting import wait_until
 GRACE = KILL_TIME = 1.0
 LONGEST = GRACE + KILL_TIME + STOP_MARGIN
 LAST_WORDS = 0.5
-LOOK = "SELECT CAST(EXTRACT(epoch FROM clock_timestamp()) AS double precision) AS database_time"
+LOOK = "WITH due AS"
 """The beginning of each tick of a replica's loop."""
 
 

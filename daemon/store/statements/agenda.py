@@ -137,10 +137,12 @@ _at_work = (run.c.application + literal_column("''", Text) == _application, runn
 
 
 def _first(
-    moment: ColumnElement[Any], of: ColumnElement[str], *where: ColumnElement[bool]
+    name: str, moment: ColumnElement[Any], of: ColumnElement[str], *where: ColumnElement[bool]
 ) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
-    """Return the seconds until the earliest ``moment`` and what it is ``of``; NULL if there is none."""
-    earliest = select(moment.label("moment"), of.label("of")).where(*where).order_by(moment).limit(1).cte()
+    """Return the seconds until the earliest ``moment`` and what it is ``of``; NULL if there is none. In the query it has a
+    ``name``.
+    """
+    earliest = select(moment.label("moment"), of.label("of")).where(*where).order_by(moment).limit(1).cte(name)
     return select(seconds_until(earliest.c.moment)).scalar_subquery(), select(earliest.c.of).scalar_subquery()
 
 
@@ -196,6 +198,7 @@ _available = _found(
 )
 _in_application = run.c.application == _application
 _until_due, _due_schedule = _first(
+    "due",
     schedule.c.next_due,
     schedule.c.name,
     schedule.c.application == _application,
@@ -203,6 +206,7 @@ _until_due, _due_schedule = _first(
     ~among_these(schedule.c.name, _other_schedules),
 )
 _until_late, _late_schedule = _first(
+    "late",
     run.c.start_by,
     run.c.schedule,
     _in_application,
@@ -212,7 +216,7 @@ _until_late, _late_schedule = _first(
     ~among_these(run.c.schedule, _other_schedules),
 )
 _until_start, _starting = _first(
-    run.c.available_at, run.c.digest, *_runs_that_may_start(run.c.available_at > MOMENT, _known)
+    "starting", run.c.available_at, run.c.digest, *_runs_that_may_start(run.c.available_at > MOMENT, _known)
 )
 _put_off = _runs_that_may_start(run.c.available_at > later(MOMENT, _longest_wait), _known)
 _READ = Statement(
