@@ -1,7 +1,7 @@
 """The progress of `leased run --until-idle`: bars on a terminal, lines elsewhere."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Self, assert_never
 
@@ -85,7 +85,7 @@ class PlainView:
             case JobProgressed(job):
                 self.job_progressed(job, fact)
             case JobPrinted(job, lines):
-                self.line("\n".join(f"  {job.name} | {clean(line)}" for line in lines), "dim")
+                self.lines([f"  {job.name} | {line}" for line in lines], "dim")
             case JobEnded(job):
                 self.job_ended(job, fact)
             case RunCancelled(run, by, why):
@@ -127,8 +127,12 @@ class PlainView:
         self.line(f"  {job.name}: {fact.outcome} in {format_duration(fact.seconds)}{said}", _style(fact.outcome))
 
     def line(self, text: str, style: str = "") -> None:
-        """Write a line, or several."""
-        self._console.print(Text(clean(text, lines=True), style), soft_wrap=True)
+        """Write one line."""
+        self.lines([text], style)
+
+    def lines(self, texts: Iterable[str], style: str = "") -> None:
+        """Write lines, at once."""
+        self._console.print(Text("\n".join(map(clean, texts)), style), soft_wrap=True)
 
     def _remember(self, run_id: int, outcome: RunOutcome) -> None:
         self.ended.pop(run_id, None)

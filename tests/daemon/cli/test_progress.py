@@ -5,7 +5,7 @@ import io
 from rich.console import Console
 
 from daemon.cli.running.progress import PlainView, ProgressView
-from daemon.telemetry.facts import JobProgressed, JobSubject, RunCancelled, RunEnded
+from daemon.telemetry.facts import JobPrinted, JobProgressed, JobSubject, RunCancelled, RunEnded
 from tests.daemon.telemetry.told import JOB, RUN, told
 
 
@@ -43,6 +43,19 @@ def test_a_run_that_is_cancelled_says_by_whom_and_how_it_ends() -> None:
         "nightly: run 7 is cancelled by bob: it hangs; stopping its job",
         "nightly: run 7 is cancelled by bob; stopping its job",
         "nightly: run 7 cancelled (cancelled by bob: it hangs)",
+    ]
+
+
+def test_no_text_of_a_fact_begins_a_line_of_its_own() -> None:
+    """Or a reason could pass for what the replica says; lines of output are lines."""
+    written = io.StringIO()
+    with PlainView(Console(file=written, highlight=False)) as view:
+        view(RunEnded(RUN, "failed", "oh\nnightly: run 8 succeeded"))
+        view(JobPrinted(JOB, ("one", "two\nthree")))
+    assert written.getvalue().splitlines() == [
+        "nightly: run 7 failed (oh nightly: run 8 succeeded)",
+        "  zones | one",
+        "  zones | two three",
     ]
 
 
