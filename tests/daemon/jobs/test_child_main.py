@@ -1,6 +1,7 @@
 """A function in a child: FILE is loaded again there, and the job found by schedule and name."""
 
 import asyncio
+import gzip
 import os
 import signal
 from collections.abc import Iterator
@@ -29,7 +30,7 @@ from tests.daemon.jobs.ways import WAYS, a_template, loaded_template
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("processes")]
 
 FILE = """
-import atexit, os, sys, threading, time
+import atexit, gzip, os, sys, threading, time
 from daemon import AsyncRun, Run, Schedules
 
 schedules = Schedules("shop")
@@ -61,11 +62,20 @@ def leaves(run: Run) -> None:
 def complains(run: Run) -> None:
     sys.exit("no rows")
 
+class Circle:
+    def __init__(self):
+        self.own = self
+
+    def __del__(self):
+        print("collected")
+
 @nightly.job()
 def lingers(run: Run) -> None:
-    global kept
-    kept = open("kept", "w")
+    global kept, packed
+    kept, packed = open("kept", "w"), gzip.open("packed", "wt")
     kept.write("written to a file that is still open")
+    packed.write("and to one that is packed")
+    Circle()
     threading.Thread(target=lambda: time.sleep(0.1) or print("a thread has ended")).start()
     atexit.register(print, "at the exit")
 
@@ -212,8 +222,10 @@ async def test_a_function_leaves_as_an_interpreter_does(story: Story) -> None:
     """It waits for threads, calls what is registered with `atexit`, and writes what is left in a buffer."""
     ended = await story.run("lingers")
     assert (ended.status, ended.error) == (0, None)
-    assert story.printed == "a thread has ended\nat the exit\n"
+    assert story.printed == "a thread has ended\nat the exit\ncollected\n"
     assert (story.folder / "kept").read_text() == "written to a file that is still open"
+    with gzip.open(story.folder / "packed", "rt") as packed:
+        assert packed.read() == "and to one that is packed"
 
 
 async def test_lost_trust_is_an_error_of_the_job(story: Story) -> None:
