@@ -82,7 +82,7 @@ def claim(  # noqa: PLR0917 - who claims what, for whom
             connection, application, known.other_digests, holder, tried, places, last_chances=last_chances
         )
         if known.is_strange(one.digest for one in found):
-            known.meet(statements.agenda.digests(connection, application))
+            known.meet([*(one.digest for one in found), *statements.agenda.digests(connection, application)])
             continue
         first = first_of_each(found)
         granted = lease.statements.grant(connection, list(first), holder, ttl, label=label) if first else []

@@ -59,14 +59,12 @@ def read_agenda(connection: Connection, application: str, known: Known, holder: 
         row = statements.agenda.read(connection, application, *others, holder, LONGEST_WAIT)
         if not known.is_strange(row.digests, row.schedules):
             break
-        known.meet(row.digests, row.schedules)
         known.meet(
-            statements.agenda.digests(connection, application), statements.agenda.schedules(connection, application)
+            [*row.digests, *statements.agenda.digests(connection, application)],
+            [*row.schedules, *statements.agenda.schedules(connection, application)],
         )
-    is_due, is_late = (
-        row.until_due is not None and row.until_due <= 0,
-        row.until_late is not None and row.until_late < 0,
-    )
+    is_due = row.until_due is not None and row.until_due <= 0
+    is_late = row.until_late is not None and row.until_late < 0
     return Agenda(
         database_time=row.database_time,
         until_due=_earlier(row.until_due, row.until_late),

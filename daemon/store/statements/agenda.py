@@ -36,10 +36,8 @@ _MOST_BLOCKED = 100
 
 
 class Found(NamedTuple):
-    """What a look finds: seconds until moments, and of what it is the first: a schedule, or a run's
-    digest.
-
-    Either may be None: there is none.
+    """The finds of a look: the seconds until moments, and of each kind the first, as the name of a
+    schedule or the digest of a run. None: there is none.
     """
 
     database_time: datetime
@@ -60,12 +58,12 @@ class Found(NamedTuple):
 
     @property
     def digests(self) -> Sequence[str | None]:
-        """Those of the runs."""
+        """The digests of all runs that were found."""
         return self.available, self.starting, self.pending, self.running, self.put_off
 
     @property
     def schedules(self) -> Sequence[str | None]:
-        """The schedules."""
+        """The names of all schedules that were found."""
         return self.due_schedule, self.late_schedule
 
 
@@ -139,8 +137,8 @@ _at_work = (run.c.application + literal_column("''", Text) == _application, runn
 def _first(
     name: str, moment: ColumnElement[Any], of: ColumnElement[str], *where: ColumnElement[bool]
 ) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
-    """Return the seconds until the earliest ``moment`` and what it is ``of``; NULL if there is none. In the query it has a
-    ``name``.
+    """Return the seconds until the earliest ``moment``, and what it is ``of``; NULL if there is none.
+    In the query it has a ``name``.
     """
     earliest = select(moment.label("moment"), of.label("of")).where(*where).order_by(moment).limit(1).cte(name)
     return select(seconds_until(earliest.c.moment)).scalar_subquery(), select(earliest.c.of).scalar_subquery()

@@ -68,7 +68,8 @@ def candidates(  # noqa: PLR0917 - who claims what, beside what
         "limit": limit,
         "of_holder": holder,
     }
-    return [Candidate(*row) for row in (_CANDIDATES if last_chances else _CANDIDATES_BESIDE)(connection, values)]
+    rows = (_CANDIDATES if last_chances else _CANDIDATES_BESIDE)(connection, values)
+    return [Candidate(number, name, bool(last_chance), digest) for number, name, last_chance, digest in rows]
 
 
 def start(connection: Connection, ids: Collection[int], holder: str) -> list[StartedRun]:
