@@ -7,7 +7,9 @@ from ..site import JOBS, PostgresSite
 from .fault import Scene, SiteFault, SlotFault
 
 
-class _Network(SlotFault):
+class NetworkFault(SlotFault):
+    """A fault of the way of one slot to PostgreSQL."""
+
     costs_leases = True
 
     @classmethod
@@ -23,7 +25,7 @@ class _Network(SlotFault):
         self.proxy.heal()
 
 
-class Cut(_Network):
+class Cut(NetworkFault):
     """Every connection is refused."""
 
     kind = "network cut"
@@ -33,7 +35,7 @@ class Cut(_Network):
         return True
 
 
-class Silence(_Network):
+class Silence(NetworkFault):
     """Connections stay open but nothing arrives; what was held back arrives at the end."""
 
     kind = "network silent"
@@ -43,7 +45,7 @@ class Silence(_Network):
         return True
 
 
-class Reset(_Network):
+class Reset(NetworkFault):
     """All connections are reset once."""
 
     kind = "network reset"
@@ -55,7 +57,7 @@ class Reset(_Network):
         return True
 
 
-class Slow(_Network):
+class Slow(NetworkFault):
     """Each packet takes longer."""
 
     kind = "network slow"
@@ -66,7 +68,7 @@ class Slow(_Network):
         return True
 
 
-class Deaf(_Network):
+class Deaf(NetworkFault):
     """From the next commit on no answer arrives: a commit is not acknowledged."""
 
     kind = "replies swallowed"

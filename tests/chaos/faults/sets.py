@@ -5,13 +5,13 @@ import signal
 import time
 from collections.abc import Sequence
 
-from tests.support.proxy import Proxy
 from tests.support.sqlite import writer
 
 from ..diary import boottime
 from ..fleet import Slot
-from ..site import PostgresSite, SqliteSite
-from .fault import Scene, SlotFault
+from ..site import SqliteSite
+from .fault import Scene
+from .network import NetworkFault
 from .processes import KillReplica
 
 MOMENTS = {
@@ -34,16 +34,7 @@ def is_at(moment: str, transaction: Sequence[str]) -> bool:
     return of_a_set and MOMENTS[moment] in transaction[-1]
 
 
-class _InSet(SlotFault):
-    @classmethod
-    def fits(cls, scene: Scene, slot: Slot) -> bool:
-        return isinstance(scene.site, PostgresSite)
-
-    @property
-    def proxy(self) -> Proxy:
-        assert isinstance(self.scene.site, PostgresSite)
-        return self.scene.site.proxies[self.slot.name]
-
+class _InSet(NetworkFault):
     def is_struck(self) -> bool:
         """Wait until a set is at a drawn moment, and hold its answers back; return False if none comes."""
         moment = self.chance.choice(list(MOMENTS))
@@ -57,7 +48,7 @@ class _InSet(SlotFault):
     def stop(self) -> None:
         if self.proxy.struck.is_set():
             self.proxy.reset()  # that answer is gone for good
-        self.proxy.heal()
+        super().stop()
 
 
 class LoseAnswerInSet(_InSet):
@@ -65,7 +56,6 @@ class LoseAnswerInSet(_InSet):
 
     kind = "answer in mid-set lost"
     longest = 3.0
-    costs_leases = True
 
     def start(self) -> bool:
         return self.is_struck()
@@ -75,6 +65,7 @@ class KillInSet(_InSet, KillReplica):
     """SIGKILL to a replica between two statements of a set, or before it hears that the set was committed."""
 
     kind = "replica killed in mid-set"
+    costs_leases = False
 
     @classmethod
     def fits(cls, scene: Scene, slot: Slot) -> bool:
@@ -84,7 +75,7 @@ class KillInSet(_InSet, KillReplica):
         return self.is_struck() and self.kill(self.scene.fleet.replica_pid(self.slot))
 
     def stop(self) -> None:
-        super().stop()
+        _InSet.stop(self)
         KillReplica.stop(self)
 
 
