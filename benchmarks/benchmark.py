@@ -9,7 +9,7 @@ from .site import Site
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """What is measured, said for people, and the function that does it."""
+    """A benchmark: its name and description for people, and the function that measures."""
 
     key: str
     title: str

@@ -14,13 +14,13 @@ SCHEMA = "leased/bench/1"
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one benchmark measured, when, and on what."""
+    """The results of one benchmark, with their day and their machine."""
 
     day: str
     quick: bool
     """With less of everything: no figures to go by."""
     seconds: float
-    """How long it took."""
+    """Its duration."""
     machine: Mapping[str, Any]
     versions: Mapping[str, str]
     figures: tuple[Figure, ...]

@@ -45,7 +45,7 @@ def at_most(limit: float) -> Must:
 
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """What the same takes without leased, or with another, measured in the same rounds."""
+    """The same without leased, or with another program, measured in the same rounds."""
 
     name: str
     rounds: tuple[float, ...]

@@ -15,7 +15,7 @@ DATABASES = ("sqlite", "postgresql")
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What could be opened."""
+    """The databases that could be opened."""
 
     stores: tuple[Store, ...]
     left_out: tuple[str, ...]

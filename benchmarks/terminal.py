@@ -1,4 +1,4 @@
-"""What is shown of a part at the terminal, as soon as it is measured."""
+"""The table of a part, shown at the terminal as soon as it is measured."""
 
 from rich import box
 from rich.console import Console

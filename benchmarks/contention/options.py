@@ -11,13 +11,13 @@ from ..opening import DATABASES
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much is measured."""
+    """The amount that is measured."""
 
     schedules: int
     replicas: tuple[int, ...]
     rounds: int
     places: int
-    """How many runs a replica claims at once, and executes at the same time."""
+    """The runs that a replica claims at once, and executes at the same time."""
     finished: int
     """Finished runs in the table, for flatness."""
     seconds: float | None
@@ -30,7 +30,7 @@ QUICK = Size(schedules=100, replicas=(1, 2, 4), rounds=1, places=10, finished=10
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What was asked for."""
+    """The options that were given."""
 
     size: Size
     quick: bool

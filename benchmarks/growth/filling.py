@@ -30,7 +30,7 @@ _LEASE = f"run/{MEASURED}/"
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much there is."""
+    """The size of a database."""
 
     schedules: int
     runs: int
@@ -44,7 +44,7 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Definitions:
-    """What a replica has of its schedules."""
+    """The schedules of a replica."""
 
     schedules: Mapping[str, Schedule]
     known: Known

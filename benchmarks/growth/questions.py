@@ -29,7 +29,7 @@ Question = Callable[[Connection], object]
 
 
 class _Undone(Exception):
-    """What was done is to be undone."""
+    """Raised to roll back what a question has changed."""
 
 
 def questions(definitions: Definitions) -> Mapping[str, Question]:

@@ -44,7 +44,7 @@ _MUST: dict[tuple[str, int], Must] = {
 
 @dataclass(slots=True)
 class _Measured:
-    """What the rounds at one number of places gave."""
+    """The results of all rounds at one concurrency."""
 
     speed: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)

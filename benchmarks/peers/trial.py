@@ -16,12 +16,12 @@ _LIMIT = 180.0
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a worker is to do: its arguments."""
+    """The order to a worker: its arguments."""
 
     url: str
     jobs: int
     places: int
-    """How many jobs it takes at once."""
+    """The jobs that it takes at once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ class Running:
 
     process: subprocess.Popen[bytes]
     counts: Counts
-    """What it has asked of its database so far; zero of several."""
+    """The statements and commits that it has sent so far; zero of several replicas."""
     log: Path
 
     @property

@@ -1,4 +1,4 @@
-"""What processes use: CPU time and memory (Linux)."""
+"""The CPU time and the memory of processes (Linux)."""
 
 import time
 from contextlib import suppress

@@ -55,7 +55,7 @@ class Known:
 
 
 class _Others:
-    """What was met, shared by a `Known` and all that `but` makes of it."""
+    """The definitions of others that were met, shared by a `Known` and all that `but` makes of it."""
 
     def __init__(self) -> None:
         self.digests: frozenset[str] = frozenset()

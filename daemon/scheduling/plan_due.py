@@ -34,7 +34,7 @@ class PlanReport:
     more: bool = False
     """There is more to plan at once."""
     made: int = 0
-    """How many runs were planned, those that are skipped included."""
+    """The number of runs that were planned, those that are skipped included."""
     doubled: int = 0
     """Instants that already had a run. Always 0: anything else is a bug to be reported."""
     unreadable: Mapping[str, str] = field(default_factory=dict)

@@ -39,7 +39,7 @@ class Planner:
         self.has_more = False
         """The last call has not planned all that was due."""
         self.made = 0
-        """How many runs it has planned."""
+        """The number of runs that it has planned."""
 
     async def plan(self, database_time: datetime) -> bool:
         """Plan what is due, as much as one transaction may; return whether planning was attempted.

@@ -1,4 +1,4 @@
-"""What was measured becomes figures; and the cheapest benchmark runs from beginning to end."""
+"""Measurements become figures; and the cheapest benchmark runs from beginning to end."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

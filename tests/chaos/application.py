@@ -27,7 +27,7 @@ if os.environ.get(START_WITHIN):
 # A killed child is a failed attempt, and what a job of a campaign must survive again and again.
 often: dict[str, Any] = {"retries": 1_000, "backoff": "0.1s"}
 TOGETHER = 12
-"""How many schedules are due at the same instants, so that their runs are claimed and ended in sets."""
+"""The number of schedules that are due at the same instants, so that their runs are claimed and ended in sets."""
 STROKE = 0.5
 """Seconds from one moment at which their runs end to the next."""
 

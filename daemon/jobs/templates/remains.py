@@ -13,7 +13,7 @@ _HARMLESS = ("/dev/null", "/dev/random", "/dev/urandom")
 
 
 class Before:
-    """What this process has before FILE is loaded."""
+    """The state of this process before FILE is loaded."""
 
     def __init__(self) -> None:
         self.descriptors = _descriptors()

@@ -33,7 +33,7 @@ from tests.support.waiting import LIMIT, wait_until
 
 NAMES = ("a", "b", "c")
 BEFORE = {"runs are claimed": "pending", "attempts begin": "pending"}
-"""What a set leaves as it was when it is cut off there; later moments come after the claim was committed."""
+"""A set that is cut off leaves all as it was before; later moments come after the claim was committed."""
 
 
 class At(Random):

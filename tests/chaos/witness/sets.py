@@ -1,4 +1,4 @@
-"""How many runs were claimed, and ended, by how large sets: what the witness wrote down in one transaction (rule 15)."""
+"""The sizes of the sets in which runs were claimed and ended: the rows that the witness wrote in one transaction (rule 15)."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -8,12 +8,12 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 _TRANSACTION = {"postgresql": "xmin::text", "sqlite": "at"}
-"""What the witness's rows of one set have in common: on SQLite the clock, which stands still in a statement."""
+"""The mark that the witness's rows of one set share: on SQLite the clock, which stands still in a statement."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How many sets there were of each size."""
+    """The number of sets of each size."""
 
     of: Counter[int] = field(default_factory=Counter)
 

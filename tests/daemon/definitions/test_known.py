@@ -1,4 +1,4 @@
-"""What a search for work leaves out: the definitions of others that a replica has met, and its own for now."""
+"""A search for work leaves out the definitions of others that a replica has met, and its own for now."""
 
 from daemon.definitions.known import Known
 
