@@ -35,6 +35,9 @@ from tests.support.postgres import query
 
 pytestmark = pytest.mark.anyio
 
+ITS_LISTENER = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'leased listener'"
+"""Of this test's own database: others listen on the same server."""
+
 
 @pytest.fixture(autouse=True)
 def _no_sign_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,8 +243,7 @@ async def test_when_its_connection_is_ended_it_listens_over_another_and_looks_wh
         await replica.at_rest()
         with monkeypatch.context() as full:
             full.setattr("lease.database.listening.listener.Listener._connect", refused)
-            ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'leased listener'"
-            query(postgres_url, ended)
+            query(postgres_url, f"SELECT pg_terminate_backend(pid) {ITS_LISTENER}")
             await until(lambda: not replica.hearing.works, "it notices")
             await replica.at_rest(hearing=False)
             run_id = await replica.trigger()
@@ -259,7 +261,7 @@ async def test_where_its_sign_of_life_is_not_heard_it_listens_over_another_conne
     monkeypatch.setattr("daemon.service.waking.hearing._RECENTLY", 0.0)
     async with living(postgres_url, a_shop()) as replica:
         await replica.at_rest()
-        listening = "SELECT pid FROM pg_stat_activity WHERE application_name = 'leased listener'"
+        listening = f"SELECT pid {ITS_LISTENER}"
         before = query(postgres_url, listening)
         with monkeypatch.context() as unsaid:
             unsaid.setattr(pulse, "notify", lambda *_: None)

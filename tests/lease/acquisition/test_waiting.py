@@ -97,7 +97,8 @@ def test_a_waiter_that_got_no_place_looks_again_by_itself(postgres_url: str, pos
         other.execute(text("SELECT FROM lease WHERE name = 'a' FOR UPDATE"))
         with in_thread(lambda: token(waiter, "a")) as acquired:
             blocked = (
-                "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'leased' AND wait_event_type = 'Lock'"
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+                " AND application_name = 'leased' AND wait_event_type = 'Lock'"
             )
             wait_until(lambda: postgres_tables.value(blocked), "the waiter finds the row locked")
             statements.release(other, grant)

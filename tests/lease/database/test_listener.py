@@ -218,7 +218,10 @@ async def test_it_ends_when_nobody_has_waited_for_long(
     listener = ReleaseListener(route_to(postgres_url), CHANNEL)
     with listener.subscribed("a", "anna"):
         await listener.start(LIMIT)
-    listening = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'leased listener'"
+    listening = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND application_name = 'leased listener'"
+    )
     await until(lambda: postgres_tables.value(listening) == 0)
     with listener.subscribed("a", "anna"):
         await listener.start(LIMIT)
