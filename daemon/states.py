@@ -11,6 +11,8 @@ Cause = Literal["schedule", "manual"]
 """Why a run exists: its instant was due, or a person or a program requested it."""
 SkipReason = Literal["missed", "overlap", "paused"]
 """Why an instant is skipped. missed: planned too late; overlap: an earlier run was not over."""
+Act = Literal["trigger", "pause", "resume", "cancel", "retry", "backfill", "forget"]
+"""What people do to schedules and runs (rule 23)."""
 JobState = Literal["running", "succeeded", "failed", "abandoned", "stopped", "not started"]
 JobOutcome = Literal["succeeded", "failed", "stopped", "lost", "not run", "no room"]
 """How an attempt ended in its replica. stopped: on request (a drain); lost: with its lease; not

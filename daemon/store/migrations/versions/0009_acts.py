@@ -1,0 +1,131 @@
+"""What people did, and what they requested: pauses with an end and a reason, runs for a later moment, runs that try
+another one again or fill in an instant; deadlines; and up to where the history was pruned.
+"""
+
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects.postgresql import TIMESTAMP
+
+from daemon.store.migrations.state import schema_name
+
+revision = "0009"
+down_revision = "0008"
+branch_labels = None
+depends_on = None
+
+INSTANT: sa.types.TypeEngine[Any] = sa.Double().with_variant(TIMESTAMP(timezone=True), "postgresql")
+NAME = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+ACTS = ("trigger", "pause", "resume", "cancel", "retry", "backfill", "forget")
+
+
+def upgrade() -> None:
+    """Add the columns and tables, on PostgreSQL or SQLite; an older version leaves them empty."""
+    schema = schema_name(op.get_context())
+    for column in (
+        sa.Column("paused_why", sa.Text),
+        sa.Column("paused_until", INSTANT),
+        sa.Column("pruned_until", INSTANT),
+    ):
+        op.add_column("schedule", column, schema=schema)
+    for column in (
+        sa.Column("place_at", INSTANT),
+        sa.Column("finish_by", INSTANT),
+        sa.Column("retry_of", ID),
+        sa.Column("backfill", ID),
+    ):
+        op.add_column("run", column, schema=schema)
+    op.add_column("job_run", sa.Column("carried_from", ID), schema=schema)
+    _create_act(schema)
+    _create_trigger_key(schema)
+    _create_backfill(schema)
+    _create_indexes(schema)
+
+
+def _create_act(schema: str | None) -> None:
+    op.create_table(
+        "act",
+        sa.Column("id", ID, sa.Identity(), primary_key=True),
+        sa.Column("acted_at", INSTANT, nullable=False),
+        sa.Column("acted_by", sa.Text, nullable=False),
+        sa.Column("act", sa.Text, nullable=False),
+        sa.Column("application", NAME, nullable=False),
+        sa.Column("schedule", NAME),
+        sa.Column("run_id", ID),
+        sa.Column("why", sa.Text),
+        sa.Column("effect", sa.Text),
+        sa.CheckConstraint(f"act IN ({', '.join(map(repr, ACTS))})", name="act_act"),
+        schema=schema,
+    )
+
+
+def _create_trigger_key(schema: str | None) -> None:
+    op.create_table(
+        "trigger_key",
+        sa.Column("application", NAME, nullable=False),
+        sa.Column("schedule", NAME, nullable=False),
+        sa.Column("key", sa.Text, nullable=False),
+        sa.Column("run_id", ID, nullable=False),
+        sa.Column("created_at", INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("application", "schedule", "key", name="trigger_key_pkey"),
+        schema=schema,
+    )
+
+
+def _create_backfill(schema: str | None) -> None:
+    of_schedule = [
+        f"{schema}.schedule.{column}" if schema else f"schedule.{column}" for column in ("application", "name")
+    ]
+    op.create_table(
+        "backfill",
+        sa.Column("id", ID, sa.Identity(), primary_key=True),
+        sa.Column("application", NAME, nullable=False),
+        sa.Column("schedule", NAME, nullable=False),
+        sa.Column("first", INSTANT, nullable=False),
+        sa.Column("last", INSTANT, nullable=False),
+        sa.Column("at_most", sa.Integer, nullable=False),
+        sa.Column("instants", sa.BigInteger, nullable=False),
+        sa.Column("requested_by", sa.Text, nullable=False),
+        sa.Column("requested_why", sa.Text),
+        sa.Column("created_at", INSTANT, nullable=False),
+        sa.Column("paused_at", INSTANT),
+        sa.Column("cancelled_at", INSTANT),
+        sa.ForeignKeyConstraint(["application", "schedule"], of_schedule, name="backfill_schedule_fkey"),
+        sa.CheckConstraint("at_most >= 1", name="backfill_at_most"),
+        schema=schema,
+    )
+
+
+def _create_indexes(schema: str | None) -> None:
+    _index("act_recent_idx", "act", ["acted_at"], schema)
+    _index("act_schedule_idx", "act", ["application", "schedule", "acted_at"], schema)
+    _index("backfill_schedule_idx", "backfill", ["application", "schedule", "id"], schema)
+    _index("run_place_idx", "run", ["application", "place_at"], schema, where="place_at IS NOT NULL")
+    _index("run_retry_key", "run", ["retry_of"], schema, where="retry_of IS NOT NULL", unique=True)
+    _index("run_backfill_idx", "run", ["backfill", "state"], schema, where="backfill IS NOT NULL")
+    if schema is None:
+        _put_unfinished_last()
+
+
+def _put_unfinished_last() -> None:
+    """Make the index of the runs that are not over anew: of two that begin alike, SQLite, which has no statistics
+    here, takes the newer one.
+    """
+    op.drop_index("run_unfinished_idx")
+    columns = ["application", "schedule", "scheduled_for", "id"]
+    _index("run_unfinished_idx", "run", columns, None, where="state IN ('pending', 'running')")
+
+
+def _index(
+    name: str, table: str, columns: list[str], schema: str | None, *, where: str | None = None, unique: bool = False
+) -> None:
+    condition = sa.text(where) if where else None
+    op.create_index(
+        name, table, columns, schema=schema, unique=unique, postgresql_where=condition, sqlite_where=condition
+    )
+
+
+def downgrade() -> None:
+    raise NotImplementedError("downgrading is not supported; restore a backup")
