@@ -69,6 +69,15 @@ def cancel(connection: Connection, run_id: int, *, requested_by: str, why: str |
             if act == "end":
                 statements.cancel.end_pending(connection, [run_id])
                 statements.ends.promote(connection, {(row.application, row.schedule)})
+            statements.acts.record(
+                connection,
+                "cancel",
+                by=requested_by,
+                application=row.application,
+                schedule=row.schedule,
+                run_id=run_id,
+                why=why,
+            )
             notify(connection, row.application, WORK if act == "end" else Notice("cancel", run_id))
         case "nothing":
             pass

@@ -75,6 +75,9 @@ def _add(
     )
     if lease.per_run:
         statements.run.name_leases(connection, application, name, lease.base, per_run=True, digest=row.run_digest)
+    statements.acts.record(
+        connection, "trigger", by=requested_by, application=application, schedule=name, run_id=run_id, why=why
+    )
     if not waits:  # else the end of the run before it tells
         notify(connection, application, WORK)
     return run_id

@@ -6,10 +6,11 @@ schedule, lease, run, job run (rule 15); a statement outside that order skips lo
 for none.
 """
 
-from . import adoption, agenda, audit, cancel, generation, job_run, replica, restored, run, schedule, stranded
+from . import acts, adoption, agenda, audit, cancel, generation, job_run, replica, restored, run, schedule, stranded
 from .sets import claims, ends, plans, starts
 
 __all__ = [
+    "acts",
     "adoption",
     "agenda",
     "audit",

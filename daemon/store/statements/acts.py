@@ -1,0 +1,37 @@
+"""The statements on `act`: what people did, and why (rule 23)."""
+
+from sqlalchemy import Connection, insert
+
+from lease.database.dialects import now
+
+from ...states import Act
+from ..tables import act
+
+
+def record(
+    connection: Connection,
+    what: Act,
+    *,
+    by: str,
+    application: str,
+    schedule: str | None = None,
+    run_id: int | None = None,
+    why: str | None = None,
+    effect: str | None = None,
+) -> None:
+    """Record what somebody did, in the transaction that does it; an act without effect is none.
+
+    ``effect`` is a sentence, where what came of it is not plain from the rest.
+    """
+    connection.execute(
+        insert(act).values(
+            acted_at=now(),
+            acted_by=by,
+            act=what,
+            application=application,
+            schedule=schedule,
+            run_id=run_id,
+            why=why,
+            effect=effect,
+        )
+    )
