@@ -25,7 +25,7 @@ $(shell rm -f $(VENV)/.made)
 endif
 endif
 
-.PHONY: help venv demo fast test stories test-matrix mutants random-mutants chaos clock-steps shortages sleepers dst backlog soak outages cancels killers rollouts rolling check format reference lock bench bench-peers clean
+.PHONY: help venv demo fast test stories test-matrix mutants random-mutants chaos clock-steps shortages sleepers dst backlog soak outages failover cancels killers rollouts rolling check format reference lock bench bench-peers clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -67,6 +67,9 @@ soak: $(VENV)/.dev ## hours of work: does anything grow? HOURS= (2)
 
 outages: $(VENV)/.dev ## a database away for less than the tolerated outage; TIMES= (200)
 	@LEASED_TEST_OUTAGES=$(TIMES) $(BIN)/python -m pytest -q -o faulthandler_timeout=7200 tests/stories/test_tolerated_outages.py
+
+failover: $(VENV)/.dev ## a failover by Patroni (Debian: patroni, python3-etcd, etcd-server) in the middle of 50 runs; two minutes
+	@$(BIN)/python -m pytest -q -o faulthandler_timeout=600 --log-cli-level=INFO tests/stories/patroni $(PYTEST_ARGS)
 
 cancels: $(VENV)/.dev ## runs at work of each kind, cancelled at once; COUNT= (100), on both databases
 	@LEASED_TEST_CANCELS=$(COUNT) $(BIN)/python -m pytest -q -s -o faulthandler_timeout=7200 tests/stories/test_many_cancels.py

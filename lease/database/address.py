@@ -132,8 +132,17 @@ def describe(url: URL) -> str:
     if file is not None:
         return f"{name}:///{file}"
     schema = {_SCHEMA: url.query[_SCHEMA]} if url.query.get(_SCHEMA, SCHEMA) != SCHEMA else {}
-    plain = url.set(drivername=name, query=schema)
-    return plain.render_as_string(hide_password=True)
+    plain = url.set(drivername=name, query=schema).render_as_string(hide_password=True)
+    if hosts := _several_hosts(url):
+        return plain.replace("@/" if url.username else ":///", f"{'@' if url.username else '://'}{hosts}/", 1)
+    return plain
+
+
+def _several_hosts(url: URL) -> str:
+    """Return the hosts that the query has, as libpq writes them; none of them is a socket's folder."""
+    given = url.query.get("host", ())
+    hosts = (given,) if isinstance(given, str) else given
+    return "" if url.host or any(host.startswith("/") for host in hosts) else ",".join(hosts)
 
 
 def plain_url(address: Address) -> str:

@@ -44,7 +44,7 @@ class PostgresServer:
         standby_of: "PostgresServer | None" = None,
     ) -> None:
         self.binaries = binaries
-        self.port = _free_port()
+        self.port = free_port()
         self.folder = readable_temporary_folder("leased-postgres-")
         self._uid = server_user()
         self._process: subprocess.Popen[bytes] | None = None
@@ -190,7 +190,7 @@ def plain(url: str) -> str:
     return url.replace("postgresql+psycopg://", "postgresql://", 1)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """Return a port below those of outgoing connections: it stays free while the server is down."""
     while True:
         port = random.randint(20_000, 32_000)

@@ -88,6 +88,18 @@ def test_a_password_in_the_query_is_not_told() -> None:
     assert "secret" not in describe(parse_address("postgresql://db/shop?user=anna&password=secret"))
 
 
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("postgresql://anna:secret@/shop?host=a:5432&host=b:5433", "postgresql://anna:***@a:5432,b:5433/shop"),
+        ("postgresql:///shop?host=a&host=b", "postgresql://a,b/shop"),
+        ("postgresql://anna@/shop?host=/run/postgresql", "postgresql://anna@/shop"),
+    ],
+)
+def test_several_hosts_are_shown_as_libpq_writes_them(given: str, shown: str) -> None:
+    assert describe(parse_address(given)) == shown
+
+
 def test_no_representation_shows_a_password() -> None:
     client = LeaseClient("postgresql://anna:secret@db/shop")
     assert "secret" not in repr(client)

@@ -1,0 +1,1 @@
+"""Stories on a database that Patroni manages: programs that few machines have."""
