@@ -1,12 +1,14 @@
 """The SQL statements of replicas and of the audit, one function each.
 
-There is a module per table, one for each question to several tables, and `sets` for what many runs
+There is a module per table, one for each question to several tables, `acting` for what people do, and
+`sets` for what many runs
 need at once. A statement runs in the caller's transaction. Row locks are taken in the order
 schedule, lease, run, job run (rule 15); a statement outside that order skips locked rows and waits
 for none.
 """
 
-from . import acts, adoption, agenda, audit, cancel, generation, job_run, replica, restored, run, schedule, stranded
+from . import adoption, agenda, audit, generation, job_run, replica, restored, run, schedule, stranded
+from .acting import acts, cancel
 from .sets import claims, ends, plans, starts
 
 __all__ = [

@@ -28,7 +28,7 @@ from lease.database.held.statement import Statement
 from lease.schema import free_or_stale, lease
 
 from ..tables import replica, run, schedule
-from .cancel import marked
+from .acting.cancel import marked
 from .dialects import MOMENT, STRINGS, among, among_these, at_last_chance, on_last_chance, pending, running, unfinished
 
 _MOST_BLOCKED = 100

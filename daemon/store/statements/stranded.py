@@ -26,7 +26,7 @@ from lease.schema import lease, stale
 
 from ...states import RunState
 from ..tables import job_run, replica, run, schedule
-from .cancel import unless_marked
+from .acting.cancel import unless_marked
 from .dialects import among_keys, running
 
 

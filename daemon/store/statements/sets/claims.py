@@ -12,7 +12,7 @@ from lease.database.held.statement import Statement
 from lease.schema import free_or_stale, lease
 
 from ...tables import run
-from ..cancel import marked
+from ..acting.cancel import marked
 from ..dialects import MOMENT, PENDING, STRINGS, among_these, at_last_chance, on_last_chance, pending
 from ..run import is_late
 from .given import agrees, as_rows, given

@@ -29,7 +29,7 @@ from lease.database.held.statement import Statement
 from lease.model import Grant
 
 from ...tables import job_run, run, schedule
-from ..cancel import unless_marked
+from ..acting.cancel import unless_marked
 from ..dialects import PENDING, RUNNING, unfinished
 from .given import agrees, as_rows, chosen, given
 

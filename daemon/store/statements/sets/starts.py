@@ -11,7 +11,7 @@ from lease.database.held.statement import Statement
 from lease.schema import lease
 
 from ...tables import job_run, run
-from ..cancel import marked
+from ..acting.cancel import marked
 from ..dialects import RUNNING
 from .given import agrees, as_rows, given
 

@@ -4,8 +4,8 @@ from sqlalchemy import Connection, insert
 
 from lease.database.dialects import now
 
-from ...states import Act
-from ..tables import act
+from ....states import Act
+from ...tables import act
 
 
 def record(

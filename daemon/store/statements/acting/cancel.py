@@ -11,8 +11,8 @@ from sqlalchemy import ColumnElement, Connection, Row, Text, case, func, literal
 
 from lease.database.dialects import now
 
-from ..tables import run
-from .dialects import all_pending, among_keys, pending, unfinished
+from ...tables import run
+from ..dialects import all_pending, among_keys, pending, unfinished
 
 
 def marked() -> ColumnElement[bool]:
