@@ -18,3 +18,5 @@ class Benchmark:
     measure: Callable[[Site], Sequence[Figure]]
     beside: tuple[str, ...] = ()
     """The distributions whose versions matter too."""
+    why_not_more: str = ""
+    """Where the time or the memory goes, for as long as some bound is not kept."""

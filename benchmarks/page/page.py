@@ -57,7 +57,10 @@ def page(document: Document, drawn: tuple[str, ...] = ()) -> str:
         if part is None:
             lines += [f"Not measured yet: `make bench ONLY={benchmark.key}`.", ""]
             continue
-        lines += [*_picture(f"benchmarks-{benchmark.key}", drawn), *table(part.figures), "", *_of_part(part), ""]
+        lines += [*_picture(f"benchmarks-{benchmark.key}", drawn), *table(part.figures), ""]
+        if benchmark.why_not_more and any(figure.must is not None and not figure.met for figure in part.figures):
+            lines += [*_prose(f"**Why not more.** {benchmark.why_not_more}"), ""]
+        lines += [*_of_part(part), ""]
     lines += ["## What they don't say", "", *_prose(_NOT_SAID), ""]
     return "\n".join(lines)
 
