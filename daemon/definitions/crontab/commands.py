@@ -1,0 +1,52 @@
+"""The command of a line: what of it is the command, what its input, and what may surprise in it."""
+
+import re
+import shlex
+from collections.abc import Iterator
+
+_SH = frozenset(["sh", "/bin/sh", "/usr/bin/sh"])
+_SIMPLE = re.compile(r"[^;&|<>(){}#`\n]*")
+"""A command of which a pipe feeds the whole."""
+_GUARD = re.compile(r"(?:!\s+)?(?:\[\[? |test |command -v |which |type |pgrep )")
+_SLEEP = re.compile(r"sleep\b.*(?:rand|RANDOM|\$\(\()|rand\b.*sleep|RANDOM.*sleep", re.DOTALL)
+
+
+def split_input(written: str) -> tuple[str, str | None]:
+    r"""Return the command, and what cron writes to its input; ``\%`` is a ``%``, and each other one ends a line."""
+    parts = [""]
+    escaped = False
+    for letter in written:
+        if letter == "%" and escaped:
+            parts[-1] = parts[-1][:-1] + "%"
+        elif letter == "%":
+            parts.append("")
+        else:
+            parts[-1] += letter
+        escaped = letter == "\\" and (not escaped or len(parts) > 1)
+    command, *lines = parts
+    if not any(lines) and len(lines) < 2:
+        return command.rstrip(), None
+    text = "\n".join(lines)
+    return command.rstrip(), text if text.endswith("\n") else f"{text}\n"
+
+
+def as_work(written: str, shell: str) -> str | list[str]:
+    """Return the command of a job: a string for ``/bin/sh``, or the words of another shell's call."""
+    command, given = split_input(written)
+    if given is None:
+        return command if shell in _SH else [shell, "-c", command]
+    feed = "printf '%s\\n' " + " ".join(map(shlex.quote, given.removesuffix("\n").split("\n")))
+    if shell in _SH and _SIMPLE.fullmatch(command):
+        return f"{feed} | {command}"
+    return f"{feed} | {shlex.quote(shell)} -c {shlex.quote(command)}"
+
+
+def surprises_of(command: str) -> Iterator[str]:
+    """Yield what a command does here that it did not do under cron."""
+    if _GUARD.match(command) and "&&" in command and "||" not in command:
+        yield (
+            "where its test says no, it ends with a status other than 0, which is a failed run here; "
+            "write if …; then …; fi, which ends with 0"
+        )
+    if _SLEEP.search(command):
+        yield "it sleeps by chance before it works; jitter does that without a job that waits"
