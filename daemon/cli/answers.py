@@ -18,6 +18,8 @@ ANSWERS = {
     "audit": ("reading.audit", "AuditAnswer", 1),
     "check": ("defining.check", "CheckAnswer", 2),
     "preview": ("defining.check", "PreviewAnswer", 2),
+    "init": ("defining.init", "InitAnswer", 1),
+    "import-crontab": ("defining.imports", "ImportAnswer", 1),
     "sync": ("defining.sync", "SyncAnswer", 1),
     "trigger": ("acting.trigger", "TriggerAnswer", 1),
     "cancel": ("acting.cancel", "Cancellation", 1),

@@ -29,6 +29,14 @@ COMMANDS = {
         "schema",
         "Print the JSON Schema of TOML files, which lets an editor check and complete them.",
     ),
+    "init": LazyCommand(
+        "defining.init", "init", "Write a first FILE of schedules, in Python or TOML, that runs as it is."
+    ),
+    "import": LazyCommand(
+        "defining.imports",
+        "imports",
+        "Turn schedules from elsewhere, such as a crontab, into a TOML file of definitions.",
+    ),
     "sync": LazyCommand(
         "defining.sync", "sync", "Write the definitions in FILE to the database; other applications are not touched."
     ),

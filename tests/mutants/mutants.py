@@ -1,5 +1,6 @@
 """All mutants, by what they break."""
 
+from tests.mutants.definitions.of_imports import IMPORTS
 from tests.mutants.mutant import Mutant
 from tests.mutants.of_cancels import CANCELS
 from tests.mutants.of_deploys import DEPLOYS
@@ -35,4 +36,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *TRUST,
     *SHORTAGES,
     *NEIGHBOURS,
+    *IMPORTS,
 )

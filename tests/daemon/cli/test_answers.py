@@ -68,6 +68,9 @@ def test_every_answer_that_reads_or_acts_keeps_to_its_schema(leased: Leased, fol
         seen.add(command)
         return valid(given, command)
 
+    (folder / "crontab").write_text("0 3 * * * backup\n")
+    answer("init", "init", "first.py")
+    answer("import-crontab", "import", "crontab", "crontab", "--timezone", "UTC")
     answer("check", "check", "shop.py")
     answer("sync", "sync", "shop.py")
     answer("trigger", "trigger", "nightly", "--why", "to see")

@@ -39,6 +39,7 @@ WORLDS: dict[str, Callable[[worlds.World], None]] = {
     MANY: lambda world: worlds.many(world, COUNT),
 }
 NIGHT = ("--timezone", "Europe/Berlin", "--from", "2026-03-27T12:00:00Z", "--count", "3")
+IMPORTED = ("--timezone", "Europe/Berlin", "--application", "web1")
 SCREENS: dict[str, tuple[str, ...]] = {
     "status": ("status",),
     "status-all": ("status", "--all"),
@@ -61,6 +62,9 @@ SCREENS: dict[str, tuple[str, ...]] = {
     "preview": ("preview", "30 2 * * *", *NIGHT),
     "preview-remark": ("preview", "0 9 1-7 * mon", *NIGHT),
     "check": ("check", "FILE"),
+    "init": ("init", "first.py"),
+    "import-crontab": ("import", "crontab", "web1.cron", *IMPORTED),
+    "import-crontab-output": ("import", "crontab", "web1.cron", *IMPORTED, "--output", "web1.toml"),
     "sync-dry-run": ("sync", "FILE", "--dry-run"),
     "sync": ("sync", "new.py"),
     "trigger": ("trigger", "refresh-exchange-rates", "--by", "ada@laptop"),
@@ -100,6 +104,7 @@ class Database:
         (folder / "made").mkdir(parents=True)
         os.chdir(folder / "made")
         Path("empty.py").write_text('from daemon import Schedules\nschedules = Schedules("shop")\n')
+        Path("web1.cron").write_text(worlds.CRONTAB)
         Path("new.py").write_text(worlds.ONE.replace("refresh", "load"))
         world = worlds.World(clock)
         WORLDS[name](world)
@@ -123,6 +128,7 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Databas
     with pytest.MonkeyPatch.context() as patch, standing(clock):
         patch.setattr("daemon.cli.commands.db.describe", lambda _: worlds.URL)
         patch.setattr("daemon.cli.commands.defining.check.SecondLoad", OneLoad)
+        patch.setattr("daemon.cli.commands.defining.init.local_timezone", lambda: "Europe/Berlin")
         for variable in [name for name in os.environ if name.startswith("LEASED_")]:
             patch.delenv(variable)
         yield [Database(name, folder / name.replace(" ", "-"), clock) for name in WORLDS]
@@ -159,7 +165,7 @@ def test_as_json_it_is_in_the_published_schema_and_its_keys_are_kept(name: str, 
             assert piped == database.call("at a terminal", (*SCREENS[name], "--json")), "it is the same document"
         if piped.out:
             document = json.loads(piped.out)
-            answer = "db-" + SCREENS[name][1] if SCREENS[name][0] == "db" else SCREENS[name][0]
+            answer = "-".join(SCREENS[name][: 1 + (SCREENS[name][0] in {"db", "import"})])
             jsonschema.validate(document, closed(json.loads((PUBLISHED / f"{answer}.json").read_text())))
             assert document["schema"] == name_of(answer)
         else:

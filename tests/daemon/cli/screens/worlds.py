@@ -52,6 +52,13 @@ from daemon import Schedules
 schedules = Schedules("office")
 schedules.add("export-01", cron="0 2 * * *").command("export", "export")
 """
+CRONTAB = """HOME=/srv/shop
+MAILTO=ops@example.org
+
+# Copy all tables
+0 3 * * * ./backup >> /var/log/backup.log 2>&1
+@reboot ./warm-up
+"""
 FILES = {"one.py": ONE, "office.py": OFFICE}
 
 

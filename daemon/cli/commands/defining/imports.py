@@ -1,0 +1,138 @@
+"""`leased import`: schedules that come from elsewhere."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ....definitions.crontab.imported import LineRemark
+from ....definitions.values.names import check_name
+from ....definitions.values.refusal import refused_at
+from ....definitions.values.times import check_timezone
+from ....errors import Place
+from ....operations.import_crontab import CrontabFile, Import, import_crontab
+from ....text import listed, number
+from ...answers import write_json
+from ...failures import DONE, FAILED, USAGE, report
+from ...options import Json
+from ...screen import say, screen
+from .new_file import write_new
+
+imports = typer.Typer(
+    help="Turn schedules from elsewhere, such as a crontab, into a TOML file of definitions.",
+    invoke_without_command=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+
+@imports.callback()
+def without_a_command(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        sys.stderr.write(context.get_help() + "\n")
+        raise typer.Exit(USAGE)
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedLine:
+    """A line of a crontab, and the schedule that it became."""
+
+    line: int
+    schedule: str
+    timing: str
+    timezone: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImportAnswer:
+    """The answer of `leased import crontab --json`; without ``output``, the document is in ``toml`` alone."""
+
+    file: str
+    application: str
+    timezone: str
+    with_users: bool
+    output: str | None
+    toml: str
+    items: list[ImportedLine]
+    remarks: list[LineRemark]
+    lost: list[int]
+
+
+@imports.command()
+def crontab(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A crontab; - reads standard input.", show_default=False)],
+    with_users: Annotated[
+        bool | None,
+        typer.Option(
+            "--system/--user",
+            help="A user stands before each command, as in /etc/crontab, or none. By default it is found out.",
+            show_default=False,
+        ),
+    ] = None,
+    timezone: Annotated[
+        str | None, typer.Option(metavar="TZ", help="The time zone of its times; by default that of this machine.")
+    ] = None,
+    application: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The application; by default named after host and file.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write this file, which must not exist; by default stdout.")
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Write a crontab as TOML, and say line by line what could not be carried over.
+
+    Exits with status 1 if a line became no schedule; the rest is written all the same.
+    """
+    if timezone is not None:
+        with refused_at(Place(field="--timezone")):
+            check_timezone(timezone)
+    if application is not None:
+        with refused_at(Place(field="--application")):
+            check_name("application", application)
+    done = import_crontab(CrontabFile.read(file), with_users=with_users, timezone=timezone, application=application)
+    if output is not None:
+        write_new(output, done.document)
+    if as_json:
+        write_json("import-crontab", _answer(file, done, output))
+    else:
+        _print(file, done, output)
+    return FAILED if done.crontab.lost else DONE
+
+
+def _answer(file: str, done: Import, output: Path | None) -> ImportAnswer:
+    return ImportAnswer(
+        file=file,
+        application=done.application,
+        timezone=done.timezone,
+        with_users=done.with_users,
+        output=None if output is None else str(output),
+        toml=done.document,
+        items=[ImportedLine(one.line, one.schedule, one.timing, one.timezone) for one in done.crontab.schedules],
+        remarks=list(done.crontab.remarks),
+        lost=done.crontab.lost,
+    )
+
+
+def _print(file: str, done: Import, output: Path | None) -> None:
+    if output is None:
+        sys.stdout.write(done.document)
+    for remark in done.crontab.remarks:
+        _report(f"{file}, {_where(remark)}: {'not carried over: ' if remark.lost else ''}{remark.text}")
+    count, lost = len(done.crontab.schedules), len(done.crontab.lost)
+    found = f"{number(count)} {'schedule' if count == 1 else 'schedules'}"
+    missing = f"; {number(lost)} {'line is' if lost == 1 else 'lines are'} not carried over" if lost else ""
+    as_read = "read as one with a user in each line" if done.with_users else "read as that of one user"
+    _report(f"{file}: {found}, by the clock of {done.timezone}, {as_read}{missing}")
+    if output is not None:
+        say(screen(), f"{output}: {found}; next: `leased check {output}`")
+
+
+def _where(remark: LineRemark) -> str:
+    return f"line {remark.lines[0]}" if len(remark.lines) == 1 else f"lines {listed([*map(str, remark.lines)])}"
+
+
+def _report(sentence: str) -> None:
+    report(sentence, "crontab", as_json=False, what="warning")

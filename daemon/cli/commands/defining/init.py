@@ -1,0 +1,85 @@
+"""`leased init`: a first FILE."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from ....operations.import_crontab import NoLocalZone, local_timezone
+from ...answers import write_json
+from ...failures import Misused
+from ...options import Json
+from ...screen import say, screen
+from .first_files import PYTHON, TOML
+from .new_file import write_new
+
+Form = Literal["python", "toml"]
+_SUFFIXES: dict[str, Form] = {".py": "python", ".toml": "toml"}
+_FIRST = "hello"
+"""The schedule to begin with."""
+
+
+@dataclass(frozen=True, slots=True)
+class InitAnswer:
+    """The answer of `leased init --json`."""
+
+    file: str
+    form: Form
+    application: str
+    timezone: str
+
+
+def init(
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FILE]", help="A name that ends with .py or .toml.", show_default="schedules.py"),
+    ] = None,
+    python: Annotated[bool, typer.Option("--python", help="Write Python: functions and commands.")] = False,
+    toml: Annotated[bool, typer.Option("--toml", help="Write TOML: commands alone need no more.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write a first FILE of schedules, in Python or TOML, that runs as it is."""
+    path, form = _chosen(file, python=python, toml=toml)
+    name, zone = _application(Path.cwd().name), _timezone()
+    text = PYTHON if form == "python" else TOML
+    write_new(path, text.replace("FILE", str(path)).replace("APPLICATION", name).replace("TIMEZONE", zone))
+    if as_json:
+        write_json("init", InitAnswer(str(path), form, name, zone))
+        return
+    console = screen()
+    say(console, f"{path} is written: two schedules of {name}, by the clock of {zone}")
+    for what, command in (
+        ("is it right?", f"leased check {path}"),
+        ("run one now:", f"leased run {path} --now {_FIRST} --until-idle"),
+        ("run until Ctrl-C:", f"leased run {path}"),
+        ("once more, then:", f"leased trigger {_FIRST}"),
+    ):
+        say(console, command, lead=f"  {what:20}")
+
+
+def _chosen(file: Path | None, *, python: bool, toml: bool) -> tuple[Path, Form]:
+    """Return which file to write, and in which form; raises `Misused`."""
+    if python and toml:
+        raise Misused("--python and --toml are both given; leave one of them out")
+    asked: Form | None = "toml" if toml else "python" if python else None
+    if file is None:
+        return Path("schedules.toml" if asked == "toml" else "schedules.py"), asked or "python"
+    form = _SUFFIXES.get(file.suffix)
+    if form is None:
+        raise Misused(f'"{file}" ends with neither .py nor .toml; name a file that does')
+    if asked is not None and form != asked:
+        raise Misused(f'--{asked} contradicts the name "{file}"; leave one of them out')
+    return file, form
+
+
+def _application(folder: str) -> str:
+    return re.sub(r"[^\w.-]+", "-", folder).strip("-") or "app"
+
+
+def _timezone() -> str:
+    try:
+        return local_timezone()
+    except NoLocalZone:
+        return "UTC"

@@ -1,0 +1,81 @@
+"""`leased init`: a first FILE that is right, and runs."""
+
+from pathlib import Path
+
+import pytest
+
+from .conftest import Leased
+from .test_answers import valid
+
+
+@pytest.mark.parametrize(
+    ("arguments", "file", "form"),
+    [
+        ((), "schedules.py", "python"),
+        (("--python",), "schedules.py", "python"),
+        (("--toml",), "schedules.toml", "toml"),
+        (("mine.py",), "mine.py", "python"),
+        (("mine.toml",), "mine.toml", "toml"),
+        (("mine.toml", "--toml"), "mine.toml", "toml"),
+    ],
+)
+def test_the_name_or_the_flag_says_which_form(leased: Leased, arguments: tuple[str, ...], file: str, form: str) -> None:
+    document = valid(leased("init", *arguments, "--json"), "init")
+    assert (document["file"], document["form"], document["application"]) == (file, form, "home")
+    assert f"leased check {file}" in Path(file).read_text()
+
+
+@pytest.mark.parametrize("form", ["--python", "--toml"])
+def test_what_it_writes_is_right_and_runs(process: Leased, form: str) -> None:
+    written = process("init", form)
+    assert written.status == 0
+    file = "schedules.py" if form == "--python" else "schedules.toml"
+    assert f"leased run {file} --now hello --until-idle" in written.out
+    checked = process("check", file)
+    assert (checked.status, checked.err) == (0, "")
+    assert "home: 2 schedules, all valid" in checked.out
+    assert "timeout: if it hangs" not in checked.out
+    ran = process("run", file, "--until-idle", "--now", "hello")
+    assert ran.status == 0, ran.err
+    assert "succeeded" in ran.out
+    logs = process("logs", "1")
+    assert "hello, this is" in logs.out
+    assert "Filesystem" in logs.out
+
+
+def test_nothing_is_overwritten(leased: Leased, folder: Path) -> None:
+    (folder / "schedules.py").write_text("mine")
+    answer = leased("init")
+    assert (answer.status, answer.out) == (2, "")
+    assert (
+        answer.err == "leased: schedules.py exists already, and is left as it is; name another file, or move it away\n"
+    )
+    assert (folder / "schedules.py").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--python", "--toml"), "--python and --toml are both given; leave one of them out"),
+        (("mine.py", "--toml"), '--toml contradicts the name "mine.py"; leave one of them out'),
+        (("mine.txt",), '"mine.txt" ends with neither .py nor .toml; name a file that does'),
+        (("mine",), '"mine" ends with neither .py nor .toml; name a file that does'),
+    ],
+)
+def test_bad_input_is_one_sentence_and_writes_nothing(
+    leased: Leased, folder: Path, arguments: tuple[str, ...], sentence: str
+) -> None:
+    before = sorted(folder.iterdir())
+    answer = leased("init", *arguments)
+    assert (answer.status, answer.out, answer.err) == (2, "", f"leased: {sentence}\n")
+    assert sorted(folder.iterdir()) == before
+
+
+def test_any_folder_gives_a_name_that_is_taken(leased: Leased, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("mit Leerzeichen", 'quo"te\\s', "größe"):
+        (folder / name).mkdir()
+        monkeypatch.chdir(folder / name)
+        assert leased("init", "--toml").status == 0
+        assert leased("check", "schedules.toml").status == 0
+        assert leased("init").status == 0
+        assert leased("check", "schedules.py").status == 0
