@@ -5,12 +5,12 @@ import pwd
 import re
 import socket
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..definitions.crontab.document import write_document
-from ..definitions.crontab.imported import ImportedCrontab
+from ..definitions.crontab.imported import ImportedCrontab, LineRemark
 from ..definitions.crontab.lines import has_users
 from ..definitions.crontab.translate import LocalFacts, translate
 from ..definitions.values.names import LONGEST
@@ -20,7 +20,11 @@ from ..errors import DaemonError
 
 _LOCALTIME = Path("/etc/localtime")
 _TIMEZONE = Path("/etc/timezone")
-_WITH_USERS = (Path("/etc/crontab"), Path("/etc/cron.d"))
+_CRON_D = Path("/etc/cron.d")
+_WITH_USERS = (Path("/etc/crontab"), _CRON_D)
+_SPOOLS = (Path("/var/spool/cron/crontabs"), Path("/var/spool/cron"), Path("/var/cron/tabs"))
+"""Where the crontabs of users are, each under the name of its user."""
+_OF_CRON_D = re.compile(r"[A-Za-z0-9_-]+")
 _STDIN = "-"
 STDIN_NAME = "standard input"
 
@@ -49,7 +53,7 @@ class CrontabFile:
         except OSError as error:
             raise NoCrontab(f"{name} cannot be read: {error.strerror}; `crontab -l` prints your own crontab") from None
         try:
-            text = written.decode()
+            text = written.decode("utf-8-sig")
         except UnicodeDecodeError:
             raise NoCrontab(f"{name} is not UTF-8; save it as UTF-8") from None
         if "\0" in text:
@@ -58,8 +62,22 @@ class CrontabFile:
 
     def with_users(self) -> bool:
         """Return whether a user stands before each command: by where the file is, otherwise by what it says."""
-        path = Path(self.name).absolute()
-        return path in _WITH_USERS or path.parent in _WITH_USERS or has_users(self.text, _users())
+        if self.owner() is not None:
+            return False
+        return bool({self._path, self._path.parent} & {*_WITH_USERS}) or has_users(self.text, _users())
+
+    def owner(self) -> str | None:
+        """Return whose crontab it is by where it is; None if that does not say it."""
+        return self._path.name if self._path.parent in _SPOOLS else None
+
+    def remarks(self) -> Iterator[LineRemark]:
+        """Yield what is to be said of the file as a whole."""
+        if self._path.parent == _CRON_D and not _OF_CRON_D.fullmatch(self._path.name):
+            yield LineRemark((), "Debian's cron reads no file with such a name, so it may have been switched off")
+
+    @property
+    def _path(self) -> Path:
+        return Path(self.name).absolute()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +88,7 @@ class Import:
     timezone: str
     with_users: bool
     document: str
+    """The file; empty if no line became a schedule, as there is no file without any."""
     crontab: ImportedCrontab
 
 
@@ -83,8 +102,11 @@ def import_crontab(
     zone = timezone or local_timezone()
     has_them = file.with_users() if with_users is None else with_users
     name = application or _application(file.name)
-    imported = translate(file.text, LocalFacts(_user(), zone, _home_of), with_users=has_them)
-    return Import(name, zone, has_them, write_document(imported, name, file.name), imported)
+    local = LocalFacts(_user(), zone, _home_of, file.owner())
+    imported = translate(file.text, local, with_users=has_them)
+    imported = replace(imported, remarks=(*file.remarks(), *imported.remarks))
+    document = write_document(imported, name, file.name) if imported.schedules else ""
+    return Import(name, zone, has_them, document, imported)
 
 
 def local_timezone(environment: Mapping[str, str] = os.environ) -> str:

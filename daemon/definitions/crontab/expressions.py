@@ -18,7 +18,7 @@ _OTHER_NAMES = {
 """Names that some crons have besides those of Debian's, each with what it means."""
 _RANDOM = re.compile(r"(\d*)~(\d*)", re.ASCII)
 _STEP_OF_A_NUMBER = re.compile(r"(?:^|,)\w+/\d", re.ASCII)
-_OVER_THE_WEEKEND = re.compile(r"[a-z]{3}-sun|\b[1-6]-sun|[a-z]{3}-0|7-\d", re.ASCII)
+_OVER_THE_WEEKEND = re.compile(r"(?:mon|tue|wed|thu|fri|sat|[1-6])-(?:sun|0)|7-[0-6]", re.ASCII)
 _OURS_ALONE = re.compile(r"(?:^|,)(?:l|lw|\d+w|\w+l)(?:,|$)", re.ASCII)
 _DRAWN = ((0, 59, 1, "minute"), (0, 23, 60, "hour"))
 """Of the fields that may be drawn: the first value, the last, how many minutes each is, and the name."""

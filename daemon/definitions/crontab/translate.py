@@ -26,10 +26,12 @@ class LocalFacts:
     """What a crontab leaves to the machine that it is on."""
 
     user: str
-    """Who imports it: whose crontab it is, if it does not say otherwise."""
+    """Who imports it, and probably runs leased."""
     timezone: str
     home_of: Callable[[str], str | None]
     """The home folder of a user; None if there is no such user."""
+    owner: str | None = None
+    """Whose crontab it is, if it is somebody else's."""
 
 
 def translate(text: str, local: LocalFacts, *, with_users: bool) -> ImportedCrontab:
@@ -44,6 +46,7 @@ class _Translation:
     _parts: list[ImportedSchedule | KeptComment] = field(default_factory=list)
     _above: list[CommentLine] = field(default_factory=list)
     """The comments that stand right above the next line."""
+    _names: set[str] = field(default_factory=set)
     _remarks: dict[tuple[str, bool], list[int]] = field(default_factory=dict)
 
     def translated(self, text: str) -> ImportedCrontab:
@@ -89,34 +92,34 @@ class _Translation:
         description, comments = self._described()
         for sentence in (*timing.remarks, *surprises_of(command), *_of_quiet(line)):
             self._say(line.number, sentence)
-        if line.user is not None and line.user != self._local.user:
-            comments = (*comments, f"cron ran this as {line.user}")
-            self._say(line.number, _of_another_user(line.user, self._local.user))
+        user = line.user or self._local.owner or self._local.user
+        if user != self._local.user:
+            comments = (*comments, f"cron ran this as {user}")
+            self._say(line.number, _of_another_user(user, self._local.user))
         self._parts.append(
             ImportedSchedule(
                 line=line.number,
-                schedule=unique(name_for(command), {part.schedule for part in self._schedules()}),
+                schedule=self._named(command),
                 timing=timing.expression,
                 timezone=variables.timezone,
                 command=as_work(line.command, variables.shell),
                 description=description,
                 comments=comments,
                 jitter=timing.jitter + variables.delay,
-                cwd=variables.home or self._home(line),
+                cwd=variables.home or self._home(line.number, user),
                 env=dict(variables.env),
             )
         )
 
-    def _schedules(self) -> list[ImportedSchedule]:
-        return [part for part in self._parts if isinstance(part, ImportedSchedule)]
+    def _named(self, command: str) -> str:
+        name = unique(name_for(command), self._names)
+        self._names.add(name)
+        return name
 
-    def _home(self, line: JobLine) -> str | None:
-        user = line.user or self._local.user
+    def _home(self, number: int, user: str) -> str | None:
         home = self._local.home_of(user)
         if home is None:
-            self._say(
-                line.number, f"there is no user {user} on this machine, so cwd is left out: cron runs it in its home"
-            )
+            self._say(number, f"there is no user {user} on this machine, so cwd is left out: cron runs it in its home")
         return "/" if home == _NOWHERE else home
 
     def _described(self) -> tuple[str, tuple[str, ...]]:
@@ -175,6 +178,6 @@ def _of_quiet(line: JobLine) -> tuple[str, ...]:
 def _of_another_user(user: str, own: str) -> str:
     wrapped = f'["runuser", "-u", "{user}", "--", …]' if own == "root" else f'["sudo", "-n", "-u", "{user}", …]'
     return (
-        f"cron runs it as {user}, and here it runs as whoever leased runs as: "
+        f"cron runs it as {user}, and leased as the user that it runs as itself: "
         f"run leased as {user}, or write command = {wrapped}"
     )

@@ -9,7 +9,7 @@ from ..values.work import read_environment
 from .lines import VariableLine
 
 _MAIL = frozenset(["MAILTO", "MAILFROM", "CONTENT_TYPE", "CONTENT_TRANSFER_ENCODING"])
-_OF_THE_USER = frozenset(["LOGNAME", "USER"])
+_OF_THE_USER = "LOGNAME"
 _LONGEST_DELAY = 60 * 24 * 7
 """Minutes."""
 
@@ -31,7 +31,7 @@ class Variables:
         if name in _MAIL:
             if value:
                 yield f"nobody gets mail, so {name} is left out; `leased status --check` says whether there is a problem"
-        elif name in _OF_THE_USER:
+        elif name == _OF_THE_USER:
             yield f"cron sets {name} itself, whatever the crontab says, so it is left out"
         elif name == "SHELL":
             self.shell = value or "/bin/sh"

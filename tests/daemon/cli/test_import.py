@@ -138,12 +138,29 @@ def test_bad_input_is_one_sentence(
     assert json.loads(as_json.err)["error"]["message"].startswith(sentence)
 
 
-def test_without_a_job_it_says_so(leased: Leased, folder: Path) -> None:
-    (folder / "c").write_text("# nothing yet\n")
-    answer = leased("import", "crontab", "c", *ASKED)
-    assert answer.status == 0
-    assert answer.err == "leased: c: 0 schedules, by the clock of Europe/Berlin, read as that of one user\n"
-    assert tomllib.loads(answer.out)["defaults"]["timezone"] == "Europe/Berlin"
+def test_the_place_of_a_file_says_whose_it_is(leased: Leased, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_crontab, "_SPOOLS", (folder / "spool",))
+    monkeypatch.setattr(import_crontab, "_CRON_D", folder / "cron.d")
+    monkeypatch.setattr(import_crontab, "_WITH_USERS", (folder / "cron.d",))
+    for file in ("spool/daemon", "cron.d/shop.dpkg-old"):
+        (folder / file).parent.mkdir()
+        (folder / file).write_text("0 1 * * * daemon a\n")
+    own = leased("import", "crontab", "spool/daemon", *ASKED)
+    assert "# cron ran this as daemon\n[schedules.daemon]" in own.out
+    assert "line 1: cron runs it as daemon" in own.err
+    of_all = leased("import", "crontab", "cron.d/shop.dpkg-old", *ASKED)
+    assert "[schedules.a]" in of_all.out
+    assert "leased: cron.d/shop.dpkg-old: Debian's cron reads no file with such a name" in of_all.err
+
+
+def test_without_a_job_nothing_is_written(leased: Leased, folder: Path) -> None:
+    (folder / "c").write_text("# nothing yet\n@reboot a\n")
+    answer = leased("import", "crontab", "c", *ASKED, "--output", "new.toml")
+    assert (answer.status, answer.out) == (1, "")
+    assert answer.err.endswith("; 1 line is not carried over; nothing is written\n")
+    document = leased("import", "crontab", "c", *ASKED, "--output", "new.toml", "--json").document
+    assert (document["items"], document["toml"], document["output"], document["lost"]) == ([], "", None, [2])
+    assert not (folder / "new.toml").exists()
 
 
 def test_import_without_a_kind_shows_its_help(leased: Leased) -> None:

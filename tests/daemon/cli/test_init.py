@@ -59,6 +59,7 @@ def test_nothing_is_overwritten(leased: Leased, folder: Path) -> None:
         (("--python", "--toml"), "--python and --toml are both given; leave one of them out"),
         (("mine.py", "--toml"), '--toml contradicts the name "mine.py"; leave one of them out'),
         (("mine.txt",), '"mine.txt" ends with neither .py nor .toml; name a file that does'),
+        (('mi"ne.py',), '"mi"ne.py" has quotes, backslashes or control characters; choose a plainer name'),
         (("mine",), '"mine" ends with neither .py nor .toml; name a file that does'),
     ],
 )
@@ -71,11 +72,14 @@ def test_bad_input_is_one_sentence_and_writes_nothing(
     assert sorted(folder.iterdir()) == before
 
 
+@pytest.mark.usefixtures("processes")
 def test_any_folder_gives_a_name_that_is_taken(leased: Leased, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("mit Leerzeichen", 'quo"te\\s', "größe"):
+    for name in ("mit Leerzeichen", 'quo"te\\s', "größe", "FILE-TIMEZONE", "n" * 255):
         (folder / name).mkdir()
         monkeypatch.chdir(folder / name)
         assert leased("init", "--toml").status == 0
         assert leased("check", "schedules.toml").status == 0
         assert leased("init").status == 0
         assert leased("check", "schedules.py").status == 0
+        assert leased("init", "TIMEZONE of me.toml").status == 0
+        assert "leased check 'TIMEZONE of me.toml'" in Path("TIMEZONE of me.toml").read_text()

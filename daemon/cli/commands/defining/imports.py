@@ -3,6 +3,7 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -84,7 +85,7 @@ def crontab(
 ) -> int:
     """Write a crontab as TOML, and say line by line what could not be carried over.
 
-    Exits with status 1 if a line became no schedule; the rest is written all the same.
+    Exits with status 1 if a line became nothing; the rest is written all the same.
     """
     if timezone is not None:
         with refused_at(Place(field="--timezone")):
@@ -93,13 +94,15 @@ def crontab(
         with refused_at(Place(field="--application")):
             check_name("application", application)
     done = import_crontab(CrontabFile.read(file), with_users=with_users, timezone=timezone, application=application)
+    if not done.document:
+        output = None
     if output is not None:
         write_new(output, done.document)
     if as_json:
         write_json("import-crontab", _answer(file, done, output))
     else:
         _print(file, done, output)
-    return FAILED if done.crontab.lost else DONE
+    return FAILED if done.crontab.lost or not done.document else DONE
 
 
 def _answer(file: str, done: Import, output: Path | None) -> ImportAnswer:
@@ -120,18 +123,20 @@ def _print(file: str, done: Import, output: Path | None) -> None:
     if output is None:
         sys.stdout.write(done.document)
     for remark in done.crontab.remarks:
-        _report(f"{file}, {_where(remark)}: {'not carried over: ' if remark.lost else ''}{remark.text}")
+        _report(f"{file}{_where(remark)}: {'not carried over: ' if remark.lost else ''}{remark.text}")
     count, lost = len(done.crontab.schedules), len(done.crontab.lost)
     found = f"{number(count)} {'schedule' if count == 1 else 'schedules'}"
+    nothing = "" if done.document else "; nothing is written"
     missing = f"; {number(lost)} {'line is' if lost == 1 else 'lines are'} not carried over" if lost else ""
     as_read = "read as one with a user in each line" if done.with_users else "read as that of one user"
-    _report(f"{file}: {found}, by the clock of {done.timezone}, {as_read}{missing}")
+    _report(f"{file}: {found}, by the clock of {done.timezone}, {as_read}{missing}{nothing}")
     if output is not None:
-        say(screen(), f"{output}: {found}; next: `leased check {output}`")
+        say(screen(), f"{output}: {found}; next: `leased check {quote(str(output))}`")
 
 
 def _where(remark: LineRemark) -> str:
-    return f"line {remark.lines[0]}" if len(remark.lines) == 1 else f"lines {listed([*map(str, remark.lines)])}"
+    lines = listed([*map(str, remark.lines)])
+    return f", {'line' if len(remark.lines) == 1 else 'lines'} {lines}" if lines else ""
 
 
 def _report(sentence: str) -> None:

@@ -3,10 +3,12 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Literal
 
 import typer
 
+from ....definitions.values.names import LONGEST
 from ....operations.import_crontab import NoLocalZone, local_timezone
 from ...answers import write_json
 from ...failures import Misused
@@ -17,6 +19,7 @@ from .new_file import write_new
 
 Form = Literal["python", "toml"]
 _SUFFIXES: dict[str, Form] = {".py": "python", ".toml": "toml"}
+_PLAIN = re.compile(r"[^\x00-\x1f\x7f'\"\\]+")
 _FIRST = "hello"
 """The schedule to begin with."""
 
@@ -43,17 +46,19 @@ def init(
     """Write a first FILE of schedules, in Python or TOML, that runs as it is."""
     path, form = _chosen(file, python=python, toml=toml)
     name, zone = _application(Path.cwd().name), _timezone()
+    file_shown = quote(str(path))
+    put_in = {"FILE": file_shown, "APPLICATION": name, "TIMEZONE": zone}
     text = PYTHON if form == "python" else TOML
-    write_new(path, text.replace("FILE", str(path)).replace("APPLICATION", name).replace("TIMEZONE", zone))
+    write_new(path, re.sub("|".join(put_in), lambda mark: put_in[mark[0]], text))
     if as_json:
         write_json("init", InitAnswer(str(path), form, name, zone))
         return
     console = screen()
     say(console, f"{path} is written: two schedules of {name}, by the clock of {zone}")
     for what, command in (
-        ("is it right?", f"leased check {path}"),
-        ("run one now:", f"leased run {path} --now {_FIRST} --until-idle"),
-        ("run until Ctrl-C:", f"leased run {path}"),
+        ("is it right?", f"leased check {file_shown}"),
+        ("run one now:", f"leased run {file_shown} --now {_FIRST} --until-idle"),
+        ("run until Ctrl-C:", f"leased run {file_shown}"),
         ("once more, then:", f"leased trigger {_FIRST}"),
     ):
         say(console, command, lead=f"  {what:20}")
@@ -69,13 +74,15 @@ def _chosen(file: Path | None, *, python: bool, toml: bool) -> tuple[Path, Form]
     form = _SUFFIXES.get(file.suffix)
     if form is None:
         raise Misused(f'"{file}" ends with neither .py nor .toml; name a file that does')
+    if not _PLAIN.fullmatch(str(file)):
+        raise Misused(f'"{file}" has quotes, backslashes or control characters; choose a plainer name')
     if asked is not None and form != asked:
         raise Misused(f'--{asked} contradicts the name "{file}"; leave one of them out')
     return file, form
 
 
 def _application(folder: str) -> str:
-    return re.sub(r"[^\w.-]+", "-", folder).strip("-") or "app"
+    return re.sub(r"[^\w.-]+", "-", folder).strip("-")[: LONGEST["application"]] or "app"
 
 
 def _timezone() -> str:

@@ -151,6 +151,8 @@ def test_windows_lines_and_a_missing_newline_are_told() -> None:
         ("0 1 * * * perl -e 'sleep int(rand(9))' && a", "it sleeps by chance"),
         ("0 1 * * * sleep 9; a", None),
         ("PATH=$HOME/bin", "cron takes the $ in PATH as it is"),
+        ("0 9 * * 5-0 a", "Debian's cron never runs a range"),
+        ("0 9 * * 7-2 a", "Debian's cron never runs a range"),
         ("0 9 * * sun-mon a", None),
         ("0 9 * * sat-7 a", None),
     ],
