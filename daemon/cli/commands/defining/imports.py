@@ -87,12 +87,7 @@ def crontab(
 
     Exits with status 1 if a line became nothing; the rest is written all the same.
     """
-    if timezone is not None:
-        with refused_at(Place(field="--timezone")):
-            check_timezone(timezone)
-    if application is not None:
-        with refused_at(Place(field="--application")):
-            check_name("application", application)
+    _check(timezone, application)
     done = import_crontab(CrontabFile.read(file), with_users=with_users, timezone=timezone, application=application)
     if not done.document:
         output = None
@@ -103,6 +98,15 @@ def crontab(
     else:
         _print(file, done, output)
     return FAILED if done.crontab.lost or not done.document else DONE
+
+
+def _check(timezone: str | None, application: str | None) -> None:
+    if timezone is not None:
+        with refused_at(Place(field="--timezone")):
+            check_timezone(timezone)
+    if application is not None:
+        with refused_at(Place(field="--application")):
+            check_name("application", application)
 
 
 def _answer(file: str, done: Import, output: Path | None) -> ImportAnswer:

@@ -10,7 +10,7 @@ DATA = Path(__file__).parents[3] / "data" / "crontabs"
 DEBIAN = sorted((DATA / "debian").iterdir())
 ODDITIES = DATA / "oddities"
 ZONE = "Europe/Berlin"
-HOMES = {"ada": "/home/ada", "root": "/root", "nobody": "/nonexistent"}
+HOMES = {"ada": "/people/ada", "root": "/root", "nobody": "/nonexistent"}
 HERE = LocalFacts("ada", ZONE, HOMES.get)
 
 

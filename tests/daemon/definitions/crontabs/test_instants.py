@@ -68,8 +68,10 @@ def compare(crontab: ImportedCrontab, text: str, folder: Path) -> None:
     assert [schedule.name for schedule in application.schedules] == [one.schedule for one in crontab.schedules]
     for one in crontab.schedules:
         schedule, timing = application.schedule(one.schedule), written_timing(lines[one.line - 1])
+        [job] = schedule.jobs
+        assert (schedule.timezone, dict(job.env), job.cwd) == (one.timezone, dict(one.env), one.cwd)
         for start in STARTS:
-            theirs = CronSim(timing, start.astimezone(ZoneInfo(schedule.timezone)))
+            theirs = CronSim(timing, start.astimezone(ZoneInfo(one.timezone)))
             expected = [instant.astimezone(UTC) for instant in islice(theirs, COUNT)]
             assert list(islice(schedule.instants(start, start), COUNT)) == expected, (one.line, timing)
 

@@ -85,7 +85,7 @@ def test_a_user_is_told_and_kept_as_a_comment() -> None:
     lines = ("0 1 * * * ada a", "0 2 * * * root b", "0 3 *\t* *\troot\tc", "0 4 * * * nobody d", "0 5 * * * gone e")
     found = imported(*lines, with_users=True)
     assert [(one.command, one.cwd, one.comments) for one in found.schedules] == [
-        ("a", "/home/ada", ()),
+        ("a", "/people/ada", ()),
         ("b", "/root", ("cron ran this as root",)),
         ("c", "/root", ("cron ran this as root",)),
         ("d", "/", ("cron ran this as nobody",)),
