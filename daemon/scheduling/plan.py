@@ -16,6 +16,7 @@ from ..definitions.schedule import Overlap, Schedule
 from ..definitions.triggers.tally import Tally
 from ..definitions.triggers.trigger import At
 from ..states import SkipReason
+from .pause import Pause, spans
 from .plan_rows import Entry, Ledger, Stretch, Verdict, fold
 
 MISSED_AFTER = 60.0
@@ -42,7 +43,7 @@ class PlanState:
     anchor: datetime
     unfinished: bool = False
     """A run is not over: running, to be resumed, waiting for a retry or its turn (rule 14)."""
-    paused: bool = False
+    pause: Pause | None = None
     stretch: Stretch | None = None
     """The latest instants, if they did not run; from `Plan.stretch`."""
 
@@ -74,6 +75,8 @@ class Plan:
     planned_until: datetime
     stretch: Stretch | None
     more: bool
+    ends_pause: bool = False
+    """All that the pause kept from running is accounted for: with this plan it is over."""
 
 
 def first_state(schedule: Schedule, now: datetime) -> PlanState:
@@ -89,33 +92,37 @@ def first_state(schedule: Schedule, now: datetime) -> PlanState:
 def changed_state(state: PlanState, now: datetime) -> PlanState:
     """Return the state of a schedule whose `timing` changed: it counts from now on (rule 13)."""
     return PlanState(
-        planned_until=max(state.planned_until, now), anchor=now, unfinished=state.unfinished, paused=state.paused
+        planned_until=max(state.planned_until, now), anchor=now, unfinished=state.unfinished, pause=state.pause
     )
 
 
 def plan(application: str, schedule: Schedule, state: PlanState, now: datetime, most_rows: int | None = None) -> Plan:
     """Decide what becomes of the instants that are due at ``now``, the database's time (rule 1)."""
-    older, due = _due(schedule, state, now)
-    older, verdicts = fold(older, list(_verdicts(schedule, due, state, now)))
     ledger = Ledger(state.stretch, most_rows)
-    planned_until = state.planned_until
-    if older is not None:
-        ledger.count(older, "paused" if state.paused else "missed")
-        planned_until = older.last
-    truncated = False
-    for verdict in verdicts:
-        if not ledger.enter(verdict):
-            truncated = True
+    planned_until, unfinished = state.planned_until, state.unfinished
+    for span in spans(state.pause, planned_until, now):
+        older, due = _due(schedule, planned_until, state.anchor, span.end)
+        decided = list(_verdicts(schedule, due, now, is_paused=span.is_paused, unfinished=unfinished))
+        older, verdicts = fold(older, decided)
+        if older is not None:
+            ledger.count(older, "paused" if span.is_paused else "missed")
+            planned_until = older.last
+        entered = list(takewhile(ledger.enter, verdicts))
+        if len(entered) < len(verdicts):
+            planned_until = entered[-1].instant if entered else planned_until
             break
-        planned_until = verdict.instant
-    if not truncated:
-        planned_until = max(planned_until, now)
+        planned_until = span.end
+        if ledger.is_full:
+            break
+        unfinished = unfinished or any(verdict.skip is None for verdict in verdicts)
+    next_due = next(schedule.instants(planned_until, state.anchor), None)
     return Plan(
         runs=tuple(_planned(application, schedule, entry) for entry in ledger.entries()),
-        next_due=next(schedule.instants(planned_until, state.anchor), None),
+        next_due=next_due,
         planned_until=planned_until,
         stretch=ledger.stretch,
-        more=truncated,
+        more=next_due is not None and next_due <= now,
+        ends_pause=state.pause is not None and state.pause.is_over(planned_until),
     )
 
 
@@ -137,26 +144,30 @@ def jitter(application: str, schedule: Schedule, instant: datetime) -> timedelta
     return timedelta(milliseconds=int(schedule.jitter * share * 1_000))
 
 
-def _due(schedule: Schedule, state: PlanState, now: datetime) -> tuple[Tally | None, list[datetime]]:
+def _due(schedule: Schedule, after: datetime, anchor: datetime, until: datetime) -> tuple[Tally | None, list[datetime]]:
     """Return the due instants; the older of very many as a count, because to enumerate a year takes too long."""
-    found = _until(schedule, state.planned_until, state.anchor, now, UNDECIDED + 1)
+    found = _until(schedule, after, anchor, until, UNDECIDED + 1)
     if len(found) <= UNDECIDED:
         return None, found
-    older = schedule.older(state.planned_until, now, UNDECIDED, state.anchor)
-    return older, _until(schedule, state.planned_until if older is None else older.last, state.anchor, now)
+    older = schedule.older(after, until, UNDECIDED, anchor)
+    return older, _until(schedule, after if older is None else older.last, anchor, until)
 
 
 def _until(
-    schedule: Schedule, after: datetime, anchor: datetime, now: datetime, most: int | None = None
+    schedule: Schedule, after: datetime, anchor: datetime, until: datetime, most: int | None = None
 ) -> list[datetime]:
-    return list(islice(takewhile(lambda instant: instant <= now, schedule.instants(after, anchor)), most))
+    return list(islice(takewhile(lambda instant: instant <= until, schedule.instants(after, anchor)), most))
 
 
-def _verdicts(schedule: Schedule, due: list[datetime], state: PlanState, now: datetime) -> Iterator[Verdict]:
+def _verdicts(
+    schedule: Schedule, due: list[datetime], now: datetime, *, is_paused: bool, unfinished: bool
+) -> Iterator[Verdict]:
+    if is_paused:
+        yield from (Verdict(instant, "paused") for instant in due)
+        return
     caught_up = _caught_up(schedule, due, now)
-    unfinished = state.unfinished
     for instant in due:
-        skip = _skip(schedule, instant, now, caught_up, paused=state.paused, unfinished=unfinished)
+        skip = _skip(schedule, instant, now, caught_up, unfinished=unfinished)
         yield Verdict(instant, skip, skip is None and unfinished and waits_for_predecessor(schedule.overlap))
         unfinished = unfinished or skip is None
 
@@ -189,17 +200,9 @@ def _skips_overlapping(overlap: Overlap) -> bool:
 
 
 def _skip(
-    schedule: Schedule,
-    instant: datetime,
-    now: datetime,
-    caught_up: Container[datetime],
-    *,
-    paused: bool,
-    unfinished: bool,
+    schedule: Schedule, instant: datetime, now: datetime, caught_up: Container[datetime], *, unfinished: bool
 ) -> SkipReason | None:
-    """Return why an instant does not run; None if it runs."""
-    if paused:
-        return "paused"
+    """Return why an instant that is not paused does not run; None if it runs."""
     missed = _late(instant, now) > MISSED_AFTER
     if _too_late(schedule, instant, now) or (missed and instant not in caught_up):
         return "missed"

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Row
 from ..definitions.codec import UnreadableDefinition, read_schedule
 from ..definitions.schedule import Schedule
 from ..store import statements
+from .pause import Pause
 from .plan import PlanState, plan
 from .plan_rows import Stretch
 from .write_plan import Decision, write_plans
@@ -113,6 +114,6 @@ def _state(row: Row[Any], *, unfinished: bool) -> PlanState:
         planned_until=row.planned_until,
         anchor=row.anchor,
         unfinished=unfinished,
-        paused=row.paused_at is not None,
+        pause=None if row.paused_at is None else Pause(row.paused_at, row.paused_until),
         stretch=stretch,
     )

@@ -96,7 +96,7 @@ class Ledger:
         goes_on = skip is not None and skip == self._reason
         beyond = goes_on and self._length >= LONGEST_STRETCH
         needs_row = not beyond or self._counted_to is None
-        if needs_row and self._rows() >= self._most_rows:
+        if needs_row and self.is_full:
             return False
         if not goes_on:
             self._end_stretch()
@@ -109,6 +109,11 @@ class Ledger:
         else:
             self._entries.append(Entry(instant, instant, skip, waits=verdict.waits))
         return True
+
+    @property
+    def is_full(self) -> bool:
+        """No instant has a place any more that needs a row."""
+        return self._rows() >= self._most_rows
 
     @property
     def stretch(self) -> Stretch | None:

@@ -23,6 +23,7 @@ from ..definitions.codec import UnreadableDefinition, is_timed_alike, read_sched
 from ..definitions.schedule import Schedule
 from ..store import statements
 from .lease_names import lease_name
+from .pause import Pause
 from .plan import PlanState, changed_state, first_state
 from .plan_due import plan_due
 
@@ -190,11 +191,11 @@ def _write(connection: Connection, application: Application, draft: _Draft, now:
     changed, retimed = [], []
     for schedule, row in draft.changed:
         if _is_retimed(schedule, row):
-            retimed.append(definition(schedule) | _plan_columns(schedule, changed_state(_state(row), now)))
+            retimed.append(definition(schedule) | _changed_columns(schedule, row, now))
         else:
             changed.append(definition(schedule))
     revived = [
-        definition(schedule) | {"retired_at": None} | _plan_columns(schedule, changed_state(_state(row), now))
+        definition(schedule) | {"retired_at": None} | _changed_columns(schedule, row, now)
         for schedule, row in draft.revived
     ]
     unnamed = [{"name": one.name, "run_digest": application.run_digests[one.name]} for one in draft.unnamed]
@@ -215,6 +216,14 @@ def _plan_columns(schedule: Schedule, state: PlanState) -> dict[str, Any]:
         "stretch_count": None,
         "stretch_from": None,
     }
+
+
+def _changed_columns(schedule: Schedule, row: Row[Any], now: datetime) -> dict[str, Any]:
+    """Return the columns of a schedule that counts from now on; a pause stays, unless it has ended by itself."""
+    state = changed_state(_state(row), now)
+    is_over = row.paused_at is not None and Pause(row.paused_at, row.paused_until).is_over(state.planned_until)
+    pause = {column: None if is_over else getattr(row, column) for column in statements.pauses.COLUMNS}
+    return _plan_columns(schedule, state) | pause
 
 
 def _state(row: Row[Any]) -> PlanState:

@@ -8,7 +8,7 @@ for none.
 """
 
 from . import adoption, agenda, audit, generation, job_run, replica, restored, run, schedule, stranded
-from .acting import acts, cancel
+from .acting import acts, cancel, pauses
 from .sets import claims, ends, plans, starts
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "ends",
     "generation",
     "job_run",
+    "pauses",
     "plans",
     "replica",
     "restored",

@@ -29,6 +29,7 @@ act = Table(
     Column("schedule", Name),
     Column("run_id", Id),  # which may have been pruned
     Column("why", Text),
+    Column("until", Instant),  # of a pause: it ends by itself then
     Column("effect", Text),  # a sentence, where that is not plain from the rest
     CheckConstraint(one_of("act", Act), name="act_act"),
     Index("act_recent_idx", "acted_at"),

@@ -35,10 +35,10 @@ schedule = Table(
     Column("stretch_reason", Text),  # why the latest instants did not run
     Column("stretch_count", BigInteger),
     Column("stretch_from", Instant),  # the first instant of the counted row of this stretch
-    Column("paused_at", Instant),
+    Column("paused_at", Instant),  # with the three below; all are cleared when what was due until the end is planned
     Column("paused_by", Text),
     Column("paused_why", Text),
-    Column("paused_until", Instant),  # NULL: until it is resumed
+    Column("paused_until", Instant),  # it ends by itself then; NULL: until it is resumed
     Column("retired_at", Instant),
     Column("changed_at", Instant, nullable=False),
     Column("synced_at", Instant),  # the same; a sync of an older version leaves it behind, and is refused

@@ -14,6 +14,7 @@ from daemon.definitions.schedule import Schedule
 from daemon.definitions.triggers.trigger import At, Cron, Every, Trigger
 from daemon.scheduling import plan as planning
 from daemon.scheduling import plan_rows
+from daemon.scheduling.pause import Pause
 from daemon.scheduling.plan import Plan, PlannedRun, PlanState, changed_state, first_state, jitter, plan
 from daemon.scheduling.plan_rows import Stretch
 from tests.support.store import a_schedule
@@ -21,6 +22,7 @@ from tests.support.store import a_schedule
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
+PAUSED = Pause(NOON)
 
 
 def hourly(**policies: Any) -> Schedule:
@@ -171,7 +173,7 @@ def test_what_comes_due_after_caught_up_instants_overlaps_them() -> None:
 
 
 def test_a_paused_schedule_records_what_it_does_not_run() -> None:
-    found = planned(hourly(catch_up="all"), NOON + 2 * HOUR, paused=True)
+    found = planned(hourly(catch_up="all"), NOON + 2 * HOUR, pause=PAUSED)
     assert told(found) == ["13:00 paused", "14:00 paused"]
     assert found.next_due == NOON + 3 * HOUR
 
@@ -200,9 +202,9 @@ def test_a_single_instant_in_the_past_that_never_ran_is_one_missed_instant(catch
 
 def test_a_changed_definition_counts_from_the_change_and_never_backwards() -> None:
     """Rule 13."""
-    state = PlanState(NOON, NOON, unfinished=True, paused=True, stretch=Stretch("paused", 3))
+    state = PlanState(NOON, NOON, unfinished=True, pause=PAUSED, stretch=Stretch("paused", 3))
     changed = changed_state(state, NOON + 5 * HOUR)
-    assert changed == PlanState(NOON + 5 * HOUR, NOON + 5 * HOUR, unfinished=True, paused=True)
+    assert changed == PlanState(NOON + 5 * HOUR, NOON + 5 * HOUR, unfinished=True, pause=PAUSED)
     assert changed_state(state, NOON - HOUR).planned_until == NOON
 
 
@@ -223,15 +225,15 @@ def test_beyond_the_newest_thousand_of_a_stretch_one_counted_row_stands_for_the_
 
 
 def test_a_stretch_goes_on_over_many_plans_and_ends_with_a_run() -> None:
-    store = Store(Schedule(name="often", cron="* * * * *"), PlanState(NOON, NOON, paused=True))
+    store = Store(Schedule(name="often", cron="* * * * *"), PlanState(NOON, NOON, pause=PAUSED))
     for number in range(1, 1_201):
         store.until_planned(NOON + number * MINUTE)
     assert len(store.rows) == 1_001
     assert store.state.stretch == Stretch("paused", 1_200, NOON + 1_001 * MINUTE)
-    store.state = replace(store.state, paused=False)
+    store.state = replace(store.state, pause=None)
     store.until_planned(NOON + 1_201 * MINUTE)
     assert store.state.stretch is None
-    store.state = replace(store.state, paused=True)
+    store.state = replace(store.state, pause=PAUSED)
     store.until_planned(NOON + 1_202 * MINUTE)
     assert store.state.stretch == Stretch("paused", 1)
     store.assert_each_has_one_run(NOON, NOON + 1_202 * MINUTE)
@@ -261,7 +263,7 @@ def test_a_year_of_missed_instants_is_planned_in_a_few_short_steps(trigger: dict
 
 
 def test_a_stretch_that_was_counted_goes_on_in_a_counted_row_of_its_own() -> None:
-    store = Store(Schedule(name="often", cron="* * * * *"), PlanState(NOON, NOON, paused=True))
+    store = Store(Schedule(name="often", cron="* * * * *"), PlanState(NOON, NOON, pause=PAUSED))
     for minutes in (5_000, 5_001, 5_002, 9_000):
         store.until_planned(NOON + minutes * MINUTE)
     counts = [(run.scheduled_for - NOON) // MINUTE for run in store.rows.values() if run.last_scheduled_for]
@@ -327,6 +329,6 @@ def test_planning_in_any_number_of_calls_gives_each_instant_exactly_one_run(
         now = NOON
         for seconds, paused, unfinished in steps:
             now += timedelta(seconds=seconds)
-            store.state = replace(store.state, paused=paused, unfinished=unfinished)
+            store.state = replace(store.state, pause=PAUSED if paused else None, unfinished=unfinished)
             store.until_planned(now)
         store.assert_each_has_one_run(NOON, now)

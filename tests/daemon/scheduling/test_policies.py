@@ -96,6 +96,13 @@ async def paused(story: Story) -> None:
     await story.pass_hours(5)
 
 
+async def paused_at_first(story: Story) -> None:
+    now = story.store.clock.now
+    pause = update(schedule).values(paused_at=now, paused_until=now + timedelta(hours=3))
+    await story.store.write(lambda c: c.execute(pause))
+    await story.pass_hours(5)
+
+
 async def disabled(story: Story) -> None:
     await story.restart(shop(**story.settings, enabled=False))
     await story.pass_hours(5)
@@ -152,6 +159,7 @@ SITUATIONS: dict[str, Play] = {
     "1,000,000 are missed": missed(1_000_000),
     "one is due while a run is at work": due_during_a_run,
     "5 are due while it is paused": paused,
+    "5 are due, of which 3 while it was paused": paused_at_first,
     "5 pass while it is disabled": disabled,
     "5 are missed, then it is retired": retired,
     "5 are missed, then its timing changes": retimed,

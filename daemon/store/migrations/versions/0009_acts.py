@@ -1,5 +1,8 @@
 """What people did, and what they requested: pauses with an end and a reason, runs for a later moment, runs that try
 another one again or fill in an instant; deadlines; and up to where the history was pruned.
+
+A version that knows no end of a pause would record as paused what is due after it, too. The database
+refuses that (as in 0005): one that knows it ends the pause with the plan that gets beyond it.
 """
 
 from typing import Any
@@ -9,6 +12,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 
 from daemon.store.migrations.state import schema_name
+from lease.database.backend import quoted
 
 revision = "0009"
 down_revision = "0008"
@@ -18,6 +22,11 @@ depends_on = None
 INSTANT: sa.types.TypeEngine[Any] = sa.Double().with_variant(TIMESTAMP(timezone=True), "postgresql")
 NAME = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+PAUSE_HAS_ENDED = "NEW.paused_until IS NOT NULL AND NEW.planned_until >= NEW.paused_until"
+REFUSAL = (
+    "this replica is of an older version of leased than the tables of the database, which knows no end of a pause, "
+    "so it may not plan what is due after one; restart it with the newer version, or `leased resume --all`"
+)
 ACTS = ("trigger", "pause", "resume", "cancel", "retry", "backfill", "forget")
 
 
@@ -42,6 +51,21 @@ def upgrade() -> None:
     _create_trigger_key(schema)
     _create_backfill(schema)
     _create_indexes(schema)
+    _refuse_to_plan_past_a_pause(schema)
+
+
+def _refuse_to_plan_past_a_pause(schema: str | None) -> None:
+    begin = "CREATE TRIGGER schedule_refuses_older_plan BEFORE UPDATE OF planned_until ON"
+    if schema is None:
+        op.execute(
+            f"{begin} schedule WHEN {PAUSE_HAS_ENDED} BEGIN SELECT json_extract('{{}}', '{REFUSAL}'); END"
+        )  # not RAISE, for the reason in 0005
+    else:
+        prefix = quoted(schema)
+        op.execute(
+            f"{begin} {prefix}schedule FOR EACH ROW WHEN ({PAUSE_HAS_ENDED}) "
+            f"EXECUTE FUNCTION {prefix}leased_refuse('{REFUSAL}')"
+        )
 
 
 def _create_act(schema: str | None) -> None:
@@ -55,6 +79,7 @@ def _create_act(schema: str | None) -> None:
         sa.Column("schedule", NAME),
         sa.Column("run_id", ID),
         sa.Column("why", sa.Text),
+        sa.Column("until", INSTANT),
         sa.Column("effect", sa.Text),
         sa.CheckConstraint(f"act IN ({', '.join(map(repr, ACTS))})", name="act_act"),
         schema=schema,

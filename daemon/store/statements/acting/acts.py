@@ -1,5 +1,8 @@
 """The statements on `act`: what people did, and why (rule 23)."""
 
+from collections.abc import Iterable
+from datetime import datetime
+
 from sqlalchemy import Connection, insert
 
 from lease.database.dialects import now
@@ -35,3 +38,20 @@ def record(
             effect=effect,
         )
     )
+
+
+def record_of_each(
+    connection: Connection,
+    what: Act,
+    schedules: Iterable[tuple[str, str, str | None]],
+    *,
+    at: datetime,
+    by: str,
+    why: str | None,
+    until: datetime | None = None,
+) -> None:
+    """Record what somebody did to each of these schedules (application, name, effect) at one moment."""
+    rows = [{"application": application, "schedule": name, "effect": effect} for application, name, effect in schedules]
+    if rows:
+        same = {"acted_at": at, "acted_by": by, "act": what, "why": why, "until": until}
+        connection.execute(insert(act), [{**same, **row} for row in rows])
