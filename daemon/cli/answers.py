@@ -23,6 +23,9 @@ ANSWERS = {
     "sync": ("defining.sync", "SyncAnswer", 1),
     "trigger": ("acting.trigger", "TriggerAnswer", 1),
     "cancel": ("acting.cancel", "Cancellation", 1),
+    "pause": ("acting.pause", "PauseAnswer", 1),
+    "resume": ("acting.pause", "ResumeAnswer", 1),
+    "activity": ("reading.activity", "ActivityAnswer", 1),
     "db-current": ("db", "CurrentAnswer", 1),
     "db-restored": ("db", "Restored", 1),
 }

@@ -63,6 +63,15 @@ COMMANDS = {
     "cancel": LazyCommand(
         "acting.cancel", "cancel", "Cancel a run: one that waits ends at once, the job of one at work is stopped first."
     ),
+    "pause": LazyCommand(
+        "acting.pause",
+        "pause",
+        "Pause schedules: what is due meanwhile is recorded as skipped; requested runs and runs at work go on.",
+    ),
+    "resume": LazyCommand(
+        "acting.pause", "resume", "End the pause of schedules, and say what passed meanwhile; none of that runs."
+    ),
+    "activity": LazyCommand("reading.activity", "activity", "List who did what, when and why, the latest first."),
     "audit": LazyCommand(
         "reading.audit",
         "audit",

@@ -8,8 +8,6 @@ from ..errors import NotYet
 
 COMMANDS = {
     "why": "`leased status` and `leased show RUN` show what is known",
-    "pause": "set enabled = false for the schedule and sync",
-    "resume": "set enabled = true for the schedule and sync",
     "retry": "`leased trigger SCHEDULE` requests a new run",
     "backfill": "`leased trigger SCHEDULE` requests a run now",
     "lock": "use the library: lease.sync.LeaseClient(url).hold(name)",

@@ -1,6 +1,8 @@
 """The views of the tables for people and programs: frozen values, each read in a few statements."""
 
 from ...errors import NotFound
+from .acting import ActLine, read_activity
+from .causes import paused_text
 from .generations import GenerationLine, RunBy, read_generations
 from .history import JobRunLine, RunDetail, RunLine, read_run, read_runs
 from .locks import Lock, read_locks, require_lease
@@ -22,6 +24,7 @@ from .summary import JobSummary, Summary, summary
 from .values import plain
 
 __all__ = [
+    "ActLine",
     "GenerationLine",
     "JobRunLine",
     "JobSummary",
@@ -46,8 +49,10 @@ __all__ = [
     "missing_run",
     "naming",
     "nearest_of",
+    "paused_text",
     "plain",
     "problems",
+    "read_activity",
     "read_generations",
     "read_locks",
     "read_overview",

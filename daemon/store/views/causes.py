@@ -46,8 +46,13 @@ class StartWithinOver:
 
 @dataclass(frozen=True, slots=True)
 class Paused:
-    """Its schedule was paused."""
+    """Its schedule was paused; without more, where that is not known any more."""
 
+    by: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    """When the pause was to end by itself; None: when it is resumed."""
+    why: str | None = None
     kind: Literal["paused"] = "paused"
 
 
@@ -155,7 +160,7 @@ def sentence(why: Why) -> str:
             away = "" if why.since is None else f": {_away(why.since, why.until)}"
             return f"missed: start_within was over at {when(why.start_by)}{away}"
         case Paused():
-            return "paused"
+            return paused_text(why.by, why.since, why.until, why.why)
         case Cancelled():
             return f"cancelled by {why.by or 'an unknown user'}" + (f": {why.why}" if why.why else "")
         case Retired():
@@ -178,6 +183,14 @@ def sentence(why: Why) -> str:
             return f"was abandoned {MOST_ABANDONED - 1} times in a row: waits where no other such run is at work"
         case _:
             assert_never(why)
+
+
+def paused_text(by: str | None, since: datetime | None, until: datetime | None, why: str | None) -> str:
+    """Return a pause in words: ``paused by ann@web-1 since … until …: why``."""
+    who = f" by {by}" if by else ""
+    start = f" since {when(since)}" if since else ""
+    end = f" until {when(until)}" if until else ""
+    return f"paused{who}{start}{end}" + (f": {why}" if why else "")
 
 
 def _away(since: datetime | None, until: datetime) -> str:

@@ -10,9 +10,10 @@ from ...text import suggestion
 from ..tables import generation, replica, run, schedule
 
 
-def applications_with(connection: Connection, name: str) -> list[str]:
-    """Return the applications with a schedule of this name that is not retired."""
-    query = select(schedule.c.application).where(schedule.c.name == name, schedule.c.retired_at.is_(None))
+def applications_with(connection: Connection, name: str, *, retired: bool = False) -> list[str]:
+    """Return the applications with a schedule of this name that is not retired; with ``retired``, one that is."""
+    is_retired = schedule.c.retired_at.is_not(None) if retired else schedule.c.retired_at.is_(None)
+    query = select(schedule.c.application).where(schedule.c.name == name, is_retired)
     return list(connection.scalars(query.order_by(schedule.c.application)))
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, literal, select, type_coerce
+from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, null, select, type_coerce
 from sqlalchemy.sql.sqltypes import Boolean
 
 from lease.database.dialects import now, seconds_between
@@ -13,6 +13,7 @@ from lease.schema import lease, stale
 
 from ...states import RunState
 from ..tables import job_run, replica, run, schedule
+from .acting import in_force
 from .causes import Why, sentence
 from .replicas import ReplicaLine, read_replicas
 from .usual import usual_seconds
@@ -35,6 +36,9 @@ class ScheduleLine:
     enabled: bool
     paused_at: datetime | None
     paused_by: str | None
+    paused_why: str | None
+    paused_until: datetime | None
+    """When it goes on by itself; None: when it is resumed."""
     next_due: datetime | None
     due_in: float | None
     """Seconds; negative if it is overdue."""
@@ -145,8 +149,10 @@ def _schedules(connection: Connection, application: str | None) -> list[Schedule
             schedule.c.name,
             schedule.c.trigger,
             schedule.c.enabled,
-            schedule.c.paused_at,
-            schedule.c.paused_by,
+            _if_paused(schedule.c.paused_at),
+            _if_paused(schedule.c.paused_by),
+            _if_paused(schedule.c.paused_why),
+            _if_paused(schedule.c.paused_until),
             schedule.c.next_due,
             seconds_between(now(), schedule.c.next_due),
             run.c.id,
@@ -161,6 +167,10 @@ def _schedules(connection: Connection, application: str | None) -> list[Schedule
         .order_by(schedule.c.application, schedule.c.name)
     )
     return [ScheduleLine(*row) for row in rows]
+
+
+def _if_paused(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    return case((in_force(), column), else_=null())
 
 
 def _running(connection: Connection, application: str | None, dead: Collection[str]) -> list[RunningRun]:

@@ -27,6 +27,7 @@ from ...states import SEEN_WITHIN
 from ..statements.dialects import on_last_chance, pending, unfinished
 from ..statements.generation import read_run_digests
 from ..tables import generation, replica, run
+from .acting import pause_of, pauses_by_act
 from .causes import (
     Cancelled,
     NothingUp,
@@ -77,6 +78,7 @@ def with_why(query: Select[Any]) -> Select[Any]:
         case((held, func.coalesce(lease.c.label, lease.c.holder)), else_=null()).label("why_held_by"),
         case((held, _run_under_lease()), else_=null()).label("why_run_under"),
         type_coerce(and_(pending(), on_last_chance()), Boolean).label("why_last_chance"),
+        case((run.c.reason == "paused", pause_of()), else_=null()).label("why_pause"),
     )
 
 
@@ -84,13 +86,14 @@ def whys(connection: Connection, rows: Sequence[Row[Any]]) -> list[Why | None]:
     """Return why each of the runs of a query `with_why` did not run, or waits; None of all others."""
     unclaimed = {row.why_application for row in rows if _may_start(row)}
     known = {application: _known(connection, application) for application in sorted(unclaimed)}
-    return [_why(row, known.get(row.why_application, {})) for row in rows]
+    pauses = pauses_by_act(connection, {row.why_pause for row in rows if row.why_pause is not None})
+    return [_why(row, known.get(row.why_application, {}), pauses) for row in rows]
 
 
-def _why(row: Row[Any], known: Known) -> Why | None:
+def _why(row: Row[Any], known: Known, pauses: Mapping[int, Row[Any]]) -> Why | None:
     match row.why_state:
         case "skipped":
-            return _skipped(row)
+            return _skipped(row, pauses)
         case "cancelled" | "pending" if row.why_cancelled_at is not None:
             return Cancelled(row.why_cancelled_by, row.why_cancelled_why)
         case "cancelled" if row.why_reason == "retired":
@@ -101,12 +104,13 @@ def _why(row: Row[Any], known: Known) -> Why | None:
             return None
 
 
-def _skipped(row: Row[Any]) -> Why | None:
+def _skipped(row: Row[Any], pauses: Mapping[int, Row[Any]]) -> Why | None:
     match row.why_reason:
         case "overlap":
             return Overlapped(row.overlapped, row.overlapped_by)
         case "paused":
-            return Paused()
+            _, *pause = pauses.get(row.why_pause, (None,))
+            return Paused(*pause)
         case "missed" if row.start_by is not None:
             return StartWithinOver(row.start_by, row.away_from, row.why_until)
         case "missed":

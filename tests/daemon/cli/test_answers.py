@@ -27,6 +27,7 @@ READING = {
     "replicas": ["replicas"],
     "generations": ["generations"],
     "audit": ["audit"],
+    "activity": ["activity"],
     "preview": ["preview", "0 2 * * *"],
     "db-current": ["db", "current"],
 }
@@ -75,6 +76,8 @@ def test_every_answer_that_reads_or_acts_keeps_to_its_schema(leased: Leased, fol
     answer("sync", "sync", "shop.py")
     answer("trigger", "trigger", "nightly", "--why", "to see")
     answer("cancel", "cancel", "1")
+    answer("pause", "pause", "nightly", "--until", "1h")
+    answer("resume", "resume", "--all")
     assert answer("show", "show", "1")["run_id"] == 1
     assert answer("logs", "logs", "1")["items"] == []
     leased("trigger", "nightly")

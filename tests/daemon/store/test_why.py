@@ -184,6 +184,10 @@ SENTENCES: dict[Why, str] = {
     StartWithinOver(NOON, None, NOON): "missed: start_within was over at 2026-07-01 12:00:00Z",
     StartWithinOver(NOON, NOON, NOON): "missed: start_within was over at 2026-07-01 12:00:00Z: nothing was up from "
     "2026-07-01 12:00:00Z to 2026-07-01 12:00:00Z",
+    Paused("ann@web-1", NOON, NOON + timedelta(hours=2), "the bank is closed"): (
+        "paused by ann@web-1 since 2026-07-01 12:00:00Z until 2026-07-01 14:00:00Z: the bank is closed"
+    ),
+    Paused("ann@web-1", NOON): "paused by ann@web-1 since 2026-07-01 12:00:00Z",
     Paused(): "paused",
     Cancelled("ada", "wrong file"): "cancelled by ada: wrong file",
     Cancelled(None, None): "cancelled by an unknown user",

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ....operations.generations import GenerationStanding
@@ -13,6 +14,7 @@ from .generation_table import generation_table, sentences
 if TYPE_CHECKING:
     from rich.console import Console
 
+_DAYS_BY_NAME = timedelta(days=6)
 MOST = 50
 """How many schedules are listed by themselves."""
 
@@ -37,7 +39,7 @@ def show_status(
         print_sentences(console, sentences(generations))
     if narrowed and not listed:
         say(console, "There are no such schedules.")
-    _show_schedules(console, listed)
+    _show_schedules(console, listed, overview.database_time)
     _show_running(console, overview.running)
     _show_waiting(console, overview)
     if are_many:
@@ -73,11 +75,12 @@ def _show_problems(console: "Console", found: Sequence[Problem]) -> None:
 
 
 def needed(overview: Overview, found: Sequence[Problem]) -> Sequence[ScheduleLine]:
-    """Return the schedules to list: all, or if they are many, those with problems and those at work."""
+    """Return the schedules to list: all, or if they are many, those with problems, those at work and those paused."""
     if len(overview.schedules) <= MOST:
         return overview.schedules
     concerned = {(problem.application, problem.schedule) for problem in found}
     concerned |= {(run.application, run.schedule) for run in overview.running}
+    concerned |= {(line.application, line.schedule) for line in overview.schedules if line.paused_at is not None}
     return [line for line in overview.schedules if (line.application, line.schedule) in concerned][:MOST]
 
 
@@ -99,10 +102,12 @@ def _counts(schedules: Sequence[ScheduleLine]) -> str:
     return f"{number(len(schedules))} schedules in all (last runs: {states})"
 
 
-def _show_schedules(console: "Console", found: Sequence[ScheduleLine]) -> None:
+def _show_schedules(console: "Console", found: Sequence[ScheduleLine], now: datetime) -> None:
     if found:
         columns = ("schedule", "application", "when", "next due", "last run", "state", "took")
-        schedules = table(*columns, right=("took",), spare=("took", "when"), unless_one=("application",))
+        schedules = table(
+            *columns, right=("took",), wraps=("next due",), spare=("took", "when"), unless_one=("application",)
+        )
         for line in found:
             last = ", ".join(filter(None, (str(line.last_run_id or ""), when(line.last_started_at))))
             add(
@@ -110,7 +115,7 @@ def _show_schedules(console: "Console", found: Sequence[ScheduleLine]) -> None:
                 line.schedule,
                 line.application,
                 line.timing,
-                _next(line),
+                _next(line, now),
                 last,
                 state_cell(line.last_state),
                 lasted(line.last_seconds),
@@ -152,12 +157,19 @@ def _usual_end(run: RunningRun) -> str:
     return f"{named} ({'usually ends' if left > 0 else 'would usually have ended'} {ago(-left)})"
 
 
-def _next(line: ScheduleLine) -> str:
+def _next(line: ScheduleLine, now: datetime) -> str:
     if line.paused_at is not None:
-        return f"paused by {line.paused_by}" if line.paused_by else "paused"
+        by = f" by {line.paused_by}" if line.paused_by else ""
+        until = f" until {_soon(line.paused_until, now)}" if line.paused_until else ""
+        return f"paused{by}{until}" + (f": {line.paused_why}" if line.paused_why else "")
     if not line.enabled:
         return "disabled"
     return "never" if line.due_in is None else ago(-line.due_in)
+
+
+def _soon(instant: datetime, now: datetime) -> str:
+    """Return an instant in UTC, by its day of the week where that is enough: ``Mon 08:00Z``."""
+    return f"{instant.astimezone(UTC):%a %H:%M}Z" if instant - now < _DAYS_BY_NAME else when(instant)
 
 
 def _progress(run: RunningRun) -> str:

@@ -1,0 +1,167 @@
+"""`leased pause` and `leased resume`: schedules whose instants do not run for a while."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, TypeVar, assert_never
+
+import typer
+from sqlalchemy import Connection
+
+from lease.database.database import Unit
+
+from ....operations.pause import PausedSchedule, ResumedSchedule, passed_text
+from ....operations.pause import pause as pause_schedules
+from ....operations.pause import resume as resume_schedules
+from ....operations.requester import recordable, requester
+from ....operations.selection import Selection, plan_some
+from ....store.views import NotFound, applications_with, nearest_of, paused_text, schedule_names
+from ....text import number, when
+from ...answers import write_json
+from ...ask import ask
+from ...failures import Misused
+from ...options import Application, Database, Json, moment
+from ...screen import say, screen
+
+T = TypeVar("T")
+
+_PATIENCE_WITH_MANY = 60.0
+"""How many seconds a command waits for the database that locks all schedules, and plans what is due of them."""
+
+Name = Annotated[str | None, typer.Argument(metavar="[NAME]", help="The name of the schedule.", show_default=False)]
+Tag = Annotated[str | None, typer.Option(metavar="TAG", help="All schedules with this tag.")]
+All = Annotated[bool, typer.Option("--all", help="All schedules, of the application if one is given.")]
+Reason = Annotated[str | None, typer.Option(metavar="TEXT", help="The reason, recorded and shown.")]
+By = Annotated[str | None, typer.Option(metavar="WHO", help="Who does it; by default the user and the host.")]
+_UNTIL_HELP = "When it ends by itself: an instant, or a duration from now. By default when it is resumed."
+
+
+@dataclass(frozen=True, slots=True)
+class PauseAnswer:
+    """The answer of `leased pause --json`."""
+
+    items: Sequence[PausedSchedule]
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeAnswer:
+    """The answer of `leased resume --json`."""
+
+    items: Sequence[ResumedSchedule]
+
+
+def pause(
+    name: Name = None,
+    tag: Tag = None,
+    everything: All = False,
+    application: Application = None,
+    until: Annotated[str | None, typer.Option(metavar="INSTANT|DURATION", help=_UNTIL_HELP)] = None,
+    why: Reason = None,
+    by: By = None,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """Pause schedules: what is due meanwhile is recorded as skipped; requested runs and runs at work go on."""
+    which, who = _which(name, tag, application, everything=everything), _who(by, why)
+    end = None if until is None else moment("--until", until)
+
+    def transaction(connection: Connection) -> list[PausedSchedule]:
+        return pause_schedules(connection, _known(connection, which), requested_by=who, why=why, until=end)
+
+    done = _prepared(database, which, transaction)
+    if as_json:
+        write_json("pause", PauseAnswer(done))
+        return
+    console = screen()
+    for one in done:
+        say(console, _paused(one), hang=2)
+
+
+def resume(
+    name: Name = None,
+    tag: Tag = None,
+    everything: All = False,
+    application: Application = None,
+    why: Reason = None,
+    by: By = None,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """End the pause of schedules, and say what passed meanwhile; none of that runs."""
+    which, who = _which(name, tag, application, everything=everything), _who(by, why)
+
+    def transaction(connection: Connection) -> list[ResumedSchedule]:
+        return resume_schedules(connection, _known(connection, which), requested_by=who, why=why)
+
+    done = _prepared(database, which, transaction)
+    if as_json:
+        write_json("resume", ResumeAnswer(done))
+        return
+    console = screen()
+    for one in done:
+        if one.resumed or len(done) == 1:
+            say(console, _resumed(one), hang=2)
+    if len(done) > 1 and (others := sum(not one.resumed for one in done)):
+        said = (
+            "1 schedule was not paused, and is"
+            if others == 1
+            else f"{number(others)} schedules were not paused, and are"
+        )
+        say(console, f"{said} as before", hang=2)
+
+
+def _which(name: str | None, tag: str | None, application: str | None, *, everything: bool) -> Selection:
+    if sum((name is not None, tag is not None, everything)) != 1:
+        raise Misused("say which schedules: the NAME of one, --tag TAG or --all")
+    return Selection(application, name, tag)
+
+
+def _who(by: str | None, why: str | None) -> str:
+    if why is not None:
+        recordable("--why", why)
+    return recordable("--by", by) if by is not None else requester()
+
+
+def _known(connection: Connection, which: Selection) -> Selection:
+    """Return the selection with the application of a schedule that is given by its name only."""
+    if which.name is None or which.application is not None:
+        return which
+    found = applications_with(connection, which.name) or applications_with(connection, which.name, retired=True)
+    if not found:
+        raise NotFound(f'there is no schedule "{which.name}"; {nearest_of(which.name, schedule_names(connection))}')
+    if len(found) > 1:
+        those = " or ".join(found)
+        raise Misused(f'several applications have a schedule "{which.name}": add --application {those}')
+    return Selection(found[0], which.name)
+
+
+def _prepared(database: str | None, which: Selection, unit: Unit[T]) -> T:
+    """Run ``unit``. If it is to lock many schedules, plan first what is due of them, so that it takes no time."""
+    if which.name is not None:
+        return ask(database, unit, write=True)
+    while ask(database, lambda connection: plan_some(connection, which), write=True, patience=_PATIENCE_WITH_MANY):
+        pass
+    return ask(database, unit, write=True, patience=_PATIENCE_WITH_MANY)
+
+
+def _paused(one: PausedSchedule) -> str:
+    named = f"{one.schedule} ({one.application})"
+    pause_ = paused_text(one.paused_by, one.paused_at, one.paused_until, one.paused_why)
+    match one.done:
+        case "paused" if one.paused_until is None:
+            return f"{named} is paused until `leased resume {one.schedule}`; what is due meanwhile does not run"
+        case "paused":
+            return f"{named} is paused until {when(one.paused_until)}; what is due before does not run"
+        case "changed":
+            return f"{named} was paused already, and is now {pause_}"
+        case "already paused":
+            return f"{named} was already {pause_}; nothing has changed, and another --until or --why would change it"
+        case _:
+            assert_never(one.done)
+
+
+def _resumed(one: ResumedSchedule) -> str:
+    named = f"{one.schedule} ({one.application})"
+    following = "nothing of it is due any more" if one.next_due is None else f"it is due next at {when(one.next_due)}"
+    if not one.resumed:
+        return f"{named} is not paused, so nothing has changed; {following}"
+    return f"{named} is resumed: {passed_text(one.passed)}; {following}"

@@ -1,0 +1,90 @@
+"""`leased activity`: who did what, when and why."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Annotated, get_args
+
+import typer
+from sqlalchemy import Connection
+
+from ....states import Act
+from ....store.views import ActLine, read_activity, require_schedule
+from ....text import number, when
+from ...answers import write_json
+from ...ask import ask
+from ...failures import Misused
+from ...options import Application, Database, Json, moment
+from ...screen import Sheet, add, say, screen, table
+
+_ACTS: tuple[Act, ...] = get_args(Act)
+_NOTHING = "Nobody has done anything yet; what `leased trigger`, `cancel`, `pause` and `resume` do is listed here."
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityAnswer:
+    """The answer of `leased activity --json`."""
+
+    items: Sequence[ActLine]
+
+
+def activity(
+    schedule: Annotated[str | None, typer.Option(metavar="NAME", help="Only acts on this schedule.")] = None,
+    by: Annotated[
+        str | None, typer.Option(metavar="WHO", help="Only what they did: ann@web-1, or ann on any host.")
+    ] = None,
+    act: Annotated[str | None, typer.Option(metavar="ACT", help=f"Only these acts: {', '.join(_ACTS)}.")] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="DURATION|INSTANT", help="Only what was done so long ago at the most, or since then."),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="How many to list.")] = 20,
+    database: Database = None,
+    application: Application = None,
+    as_json: Json = False,
+) -> None:
+    """List who did what, when and why, the latest first."""
+    what, start = _act(act), None if since is None else moment("--since", since)
+
+    def read(connection: Connection) -> list[ActLine]:
+        require_schedule(connection, schedule, application)
+        which = {"application": application, "schedule": schedule, "by": by}
+        return read_activity(connection, limit=limit, what=what, since=start, **which)
+
+    found = ask(database, read)
+    if as_json:
+        write_json("activity", ActivityAnswer(found))
+        return
+    console = screen()
+    if found:
+        console.print(_table(found))
+    elif any(each is not None for each in (schedule, by, act, since, application)):
+        say(console, "There are no such acts; `leased activity` lists those of everybody.")
+    else:
+        say(console, _NOTHING)
+
+
+def _act(text: str | None) -> Act | None:
+    for known in _ACTS:
+        if text == known:
+            return known
+    if text is not None:
+        raise Misused(f'there is no act "{text}"; use one of {", ".join(_ACTS)}')
+    return None
+
+
+def _table(found: Sequence[ActLine]) -> Sheet:
+    """Return a row for each act; what was done to many schedules at one moment is one."""
+    columns = ("when", "who", "act", "application", "schedule", "run", "why", "effect")
+    shown = table(*columns, right=("run",), wraps=("why", "effect"), spare=("effect",), unless_one=("application",))
+    for _, alike in groupby(
+        found, key=lambda one: (one.acted_at, one.acted_by, one.act, one.application, one.why, one.run_id)
+    ):
+        one, *more = alike
+        schedules = one.schedule or ""
+        if more:
+            schedules = f"{more[-1].schedule} and {number(len(more))} more"
+        until = f"until {when(one.until)}" if one.until else None
+        effect = "; ".join(filter(None, (until, None if more else one.effect)))
+        add(shown, when(one.acted_at), one.acted_by, one.act, one.application, schedules, one.run_id, one.why, effect)
+    return shown

@@ -1,0 +1,187 @@
+"""The pause of schedules, until they are resumed or a moment comes; what is due meanwhile does not run (rule 23)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Row
+
+from ..errors import InvalidInstant
+from ..instants import parse_instant
+from ..store import statements
+from ..store.notices import WORK, notify
+from ..store.views import paused_text
+from ..text import when
+from .requester import recordable
+from .selection import Selection, lock_planned
+
+Done = Literal["paused", "changed", "already paused"]
+
+
+@dataclass(frozen=True, slots=True)
+class PausedSchedule:
+    """A schedule that is paused, and whether this act did it."""
+
+    application: str
+    schedule: str
+    done: Done
+    """``changed``: it was paused, and has another end or reason now."""
+    paused_by: str | None
+    """Who paused it, or gave it another end or reason."""
+    paused_at: datetime
+    paused_until: datetime | None
+    """None: until it is resumed."""
+    paused_why: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ResumedSchedule:
+    """A schedule that is not paused, and what the pause was that this act ended."""
+
+    application: str
+    schedule: str
+    resumed: bool
+    """False: it was not paused, and nothing was written."""
+    passed: int
+    """How many instants passed while it was paused; none of them runs."""
+    next_due: datetime | None
+    paused_by: str | None
+    paused_at: datetime | None
+    paused_until: datetime | None
+    paused_why: str | None
+
+
+def pause(
+    connection: Connection,
+    selected: Selection,
+    *,
+    requested_by: str,
+    why: str | None = None,
+    until: datetime | timedelta | None = None,
+) -> list[PausedSchedule]:
+    """Pause schedules: what is due from now on, and before ``until``, is skipped. Return each of them.
+
+    What was due until now is planned first, by the rules of a schedule that is not paused. Requested
+    runs, runs that wait, retries and runs at work go on. With ``until``, what is due from then on runs
+    again, whoever is up at that moment; a `timedelta` counts from now, by the database's clock. A
+    schedule that is paused stays so, since when it was; another ``until`` or ``why`` replaces its own.
+
+    Raises `InvalidInstant` for an ``until`` that has passed, `NotRecordable`, and what `lock_planned` does.
+    """
+    _refuse_unrecordable(requested_by, why)
+    rows = lock_planned(connection, selected)
+    now = statements.schedule.database_time(connection)
+    end = _moment(until, now)
+    done = {_key(row): decide(row, now, why=why, until=end) for row in rows}
+    begun = {key for key, act in done.items() if act == "paused"}
+    changed = {key for key, act in done.items() if act == "changed"}
+    if begun:
+        statements.pauses.begin(connection, begun, at=now, by=requested_by, why=why, until=end)
+    if changed:
+        statements.pauses.change(connection, changed, by=requested_by, why=why, until=end)
+    _record_pauses(connection, rows, done, now)
+    for application in sorted({application for application, _ in begun | changed}):
+        notify(connection, application, WORK)  # of what was planned, some may start
+    return [_paused(row, done[_key(row)]) for row in statements.pauses.lock(connection, done.keys())]
+
+
+def resume(
+    connection: Connection, selected: Selection, *, requested_by: str, why: str | None = None
+) -> list[ResumedSchedule]:
+    """End the pauses of schedules: what is due from now on runs again. Return each schedule.
+
+    What was due until now is planned first, as paused, and does not run later. For a schedule that is
+    not paused nothing is written.
+
+    Raises `NotRecordable`, and what `lock_planned` does.
+    """
+    _refuse_unrecordable(requested_by, why)
+    rows = lock_planned(connection, selected)
+    now = statements.schedule.database_time(connection)
+    paused = {_key(row) for row in rows if is_paused(row, now)}
+    passed = statements.pauses.passed(connection, paused) if paused else {}
+    if paused:
+        statements.pauses.end(connection, paused)
+        effects = (
+            (application, name, passed_text(passed.get((application, name), 0))) for application, name in sorted(paused)
+        )
+        statements.acts.record_of_each(connection, "resume", effects, at=now, by=requested_by, why=why)
+    for application in sorted({application for application, _ in paused}):
+        notify(connection, application, WORK)
+    return [_resumed(row, resumed=_key(row) in paused, passed=passed.get(_key(row), 0)) for row in rows]
+
+
+def is_paused(row: Any, now: datetime) -> bool:
+    """Return whether a schedule is paused; one whose pause has ended by itself is not, although its row
+    has it until it is planned. Pure.
+    """
+    return row.paused_at is not None and (row.paused_until is None or row.paused_until > now)
+
+
+def decide(row: Any, now: datetime, *, why: str | None, until: datetime | None) -> Done:
+    """Return what a pause with this reason and end does to a schedule. Pure."""
+    if not is_paused(row, now):
+        return "paused"
+    is_other = (why is not None and why != row.paused_why) or (until is not None and until != row.paused_until)
+    return "changed" if is_other else "already paused"
+
+
+def _moment(until: datetime | timedelta | None, now: datetime) -> datetime | None:
+    try:
+        end = now + until if isinstance(until, timedelta) else until and parse_instant(until)
+    except OverflowError:
+        raise InvalidInstant("until is too far away; leave it out for a pause until it is resumed") from None
+    if end is not None and end <= now:
+        raise InvalidInstant(
+            f"until must be in the future, but {when(end)} is not: the database's time is {when(now)}; give a later one, "
+            "or leave it out for a pause until it is resumed"
+        )
+    return end
+
+
+def _refuse_unrecordable(requested_by: str, why: str | None) -> None:
+    recordable("requested_by", requested_by)
+    if why is not None:
+        recordable("why", why)
+
+
+def _record_pauses(
+    connection: Connection, before: Sequence[Row[Any]], done: dict[tuple[str, str], Done], now: datetime
+) -> None:
+    """Record each pause as it is now: those that were made together, together."""
+    was = {_key(row): row for row in before}
+    alike: dict[tuple[Any, ...], list[tuple[str, str, str | None]]] = {}
+    for row in statements.pauses.lock(connection, {key for key, act in done.items() if act != "already paused"}):
+        old = was[_key(row)]
+        effect = None if done[_key(row)] == "paused" else f"changed: it was {paused_text(*_pause_of(old))}"
+        same = (row.paused_by, row.paused_why, row.paused_until)
+        alike.setdefault(same, []).append((row.application, row.name, effect))
+    for (by, why, until), schedules in alike.items():
+        statements.acts.record_of_each(connection, "pause", schedules, at=now, by=by, why=why, until=until)
+
+
+def passed_text(passed: int) -> str:
+    """Return what a pause kept from running: ``4 instants passed while it was paused; none of them will run``."""
+    if passed == 0:
+        return "no instant passed while it was paused"
+    if passed == 1:
+        return "1 instant passed while it was paused, and will not run"
+    return f"{passed:,} instants passed while it was paused; none of them will run"
+
+
+def _key(row: Row[Any]) -> tuple[str, str]:
+    return row.application, row.name
+
+
+def _paused(row: Row[Any], done: Done) -> PausedSchedule:
+    return PausedSchedule(row.application, row.name, done, *_pause_of(row))
+
+
+def _resumed(row: Row[Any], *, resumed: bool, passed: int) -> ResumedSchedule:
+    pause = _pause_of(row) if resumed else (None,) * 4
+    return ResumedSchedule(row.application, row.name, resumed, passed, row.next_due, *pause)
+
+
+def _pause_of(row: Row[Any]) -> tuple[str | None, datetime, datetime | None, str | None]:
+    return row.paused_by, row.paused_at, row.paused_until, row.paused_why

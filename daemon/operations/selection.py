@@ -1,0 +1,108 @@
+"""The schedules that an act is about: one, those with a tag, or all of an application."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from ..definitions.codec import UnreadableDefinition, read_schedule
+from ..definitions.schedule import Schedule
+from ..errors import NotFound
+from ..scheduling.plan_due import plan_due
+from ..store import statements
+from ..store.views import nearest_of, require_application, schedule_names, schedules_tagged
+from .trigger import NoSuchSchedule
+
+_MOMENT = timedelta(seconds=5)
+"""What has been due for less is no backlog: of many short intervals, some are always due."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """A schedule by its ``name``, for which ``application`` is required; or all of an application, or of all
+    applications, with a ``tag`` if one is given.
+    """
+
+    application: str | None = None
+    name: str | None = None
+    tag: str | None = None
+
+
+def lock_planned(connection: Connection, selected: Selection) -> Sequence[Row[Any]]:
+    """Lock the schedules, plan what is due of them, and return their rows.
+
+    Raises `NoSuchSchedule` for a name that is not there or is retired, `NotFound` for a tag that no
+    schedule has, an application that is not there, and where there are no schedules.
+    """
+    keys = _keys(connection, selected)
+    rows = _locked(connection, selected, keys)
+    now = statements.schedule.database_time(connection)
+    while due := [row for row in rows if row.next_due is not None and row.next_due <= now]:
+        more = [
+            plan_due(connection, application, known).more
+            for application in sorted({row.application for row in due})
+            if (known := _readable([row for row in due if row.application == application]))
+        ]
+        rows = statements.pauses.lock(connection, keys)
+        if not any(more):
+            break
+    return [row for row in rows if row.retired_at is None]
+
+
+def plan_some(connection: Connection, selected: Selection) -> bool:
+    """Plan what is due of the schedules, as much as one transaction may; call it until it returns False.
+
+    It leaves little to `lock_planned`, which plans all of it while it holds the schedules.
+    """
+    names: dict[str, list[str]] = {}
+    for application, name in _keys(connection, selected):
+        names.setdefault(application, []).append(name)
+    more = []
+    for application in sorted(names):
+        rows = statements.schedule.of_application(connection, application, lock=False, names=names[application])
+        long_due = statements.schedule.database_time(connection) - _MOMENT
+        if known := _readable([row for row in rows if row.next_due is not None and row.next_due <= long_due]):
+            more.append(plan_due(connection, application, known).more)
+    return any(more)
+
+
+def _keys(connection: Connection, selected: Selection) -> set[tuple[str, str]]:
+    application = selected.application
+    if selected.name is not None:
+        if application is None:
+            raise ValueError("a schedule is named by its application and its name")
+        return {(application, selected.name)}
+    require_application(connection, application)
+    if selected.tag is not None:
+        return schedules_tagged(connection, application, selected.tag)
+    keys = statements.pauses.keys(connection, application)
+    if not keys:
+        of = "there are no schedules" if application is None else f'"{application}" has no schedules'
+        raise NotFound(f"{of}; `leased run FILE` or `leased sync FILE` adds them")
+    return keys
+
+
+def _locked(connection: Connection, selected: Selection, keys: set[tuple[str, str]]) -> Sequence[Row[Any]]:
+    rows = statements.pauses.lock(connection, keys)
+    if selected.name is None:
+        return rows
+    of = f'"{selected.name}" of "{selected.application}"'
+    if not rows:
+        require_application(connection, selected.application)
+        names = schedule_names(connection, selected.application)
+        raise NoSuchSchedule(f"there is no schedule {of}; {nearest_of(selected.name, names)}")
+    if rows[0].retired_at is not None:
+        raise NoSuchSchedule(f"the schedule {of} is retired, so nothing of it is due; define it again to run it")
+    return rows
+
+
+def _readable(rows: Sequence[Row[Any]]) -> dict[str, Schedule]:
+    found = {}
+    for row in rows:
+        try:
+            found[row.name] = read_schedule(row.definition)
+        except UnreadableDefinition:
+            continue  # replicas say so; what is due of it stays so
+    return found

@@ -1,0 +1,68 @@
+"""The activity: who did what, when and why (rule 23)."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Connection, literal, or_, select
+
+from lease.database.dialects import later, now
+
+from ....states import Act
+from ...tables import act
+
+_EVER = timedelta(days=36_500)
+"""A hundred years: the databases cannot reckon with just any time."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActLine:
+    """An act of a person or a program."""
+
+    acted_at: datetime
+    acted_by: str
+    act: Act
+    application: str
+    schedule: str | None
+    run_id: int | None
+    """A run that may have been pruned since."""
+    why: str | None
+    until: datetime | None
+    """Of a pause: it ends by itself then."""
+    effect: str | None
+    """What came of it, where that is not plain from the rest."""
+
+
+def read_activity(
+    connection: Connection,
+    *,
+    limit: int,
+    application: str | None = None,
+    schedule: str | None = None,
+    by: str | None = None,
+    what: Act | None = None,
+    since: datetime | timedelta | None = None,
+) -> list[ActLine]:
+    """Return the latest acts, the newest first.
+
+    ``by`` is who is recorded, with or without the host; ``since`` a moment, or how long before now.
+    """
+    query = select(*(act.c[name] for name in ActLine.__dataclass_fields__)).order_by(
+        act.c.acted_at.desc(), act.c.id.desc()
+    )
+    if application is not None:
+        query = query.where(act.c.application == application)
+    if schedule is not None:
+        query = query.where(act.c.schedule == schedule)
+    if by is not None:
+        query = query.where(or_(act.c.acted_by == by, act.c.acted_by.startswith(f"{by}@", autoescape=True)))
+    if what is not None:
+        query = query.where(act.c.act == what)
+    if since is not None:
+        moment = literal(since, act.c.acted_at.type) if isinstance(since, datetime) else _before(since)
+        query = query.where(act.c.acted_at >= moment)
+    return [ActLine(*row) for row in connection.execute(query.limit(limit))]
+
+
+def _before(ago: timedelta) -> ColumnElement[datetime]:
+    moment: ColumnElement[datetime] = later(now(), -min(ago, _EVER).total_seconds())
+    return moment

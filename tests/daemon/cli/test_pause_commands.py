@@ -1,0 +1,182 @@
+"""`leased pause`, `resume` and `activity`: what they say, and what they refuse."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.daemon.cli.conftest import Answer, Leased
+
+TWO = """
+from daemon import Schedules
+
+schedules = Schedules("office")
+for name in ["nightly", "weekly"]:
+    schedules.add(name, cron="30 2 1 1 *", tags=["money"]).command("work", "true", timeout="1m")
+"""
+ANN = ("--by", "ann@web-1")
+pytestmark = pytest.mark.usefixtures("synced")
+
+
+@pytest.fixture
+def synced(leased: Leased, folder: Path) -> None:
+    assert leased("db", "upgrade").status == 0
+    (folder / "two.py").write_text(TWO)
+    assert leased("sync", "two.py").status == 0
+
+
+def lines(answer: Answer) -> list[str]:
+    assert answer.status == 0, answer.err
+    return answer.out.splitlines()
+
+
+def test_a_pause_and_its_end_are_told_where_people_look(leased: Leased) -> None:
+    leased("pause", "weekly", "--until", "2099-01-05T08:00:00Z", "--why", "the bank is closed", *ANN)
+    pause = "paused by ann@web-1 until 2099-01-05 08:00:00Z: the bank is closed"
+    assert [pause in line for line in lines(leased("status")) if line.startswith("weekly")] == [True]
+    (line,) = [item for item in leased("status", "--json").document["items"] if item["schedule"] == "weekly"]
+    assert (line["paused_by"], line["paused_why"]) == ("ann@web-1", "the bank is closed")
+    assert line["paused_until"] == "2099-01-05T08:00:00Z"
+    (told,) = lines(leased("resume", "weekly"))
+    assert told.startswith("weekly (office) is resumed: no instant passed while it was paused; it is due next at ")
+    assert "paused" not in leased("status").out
+
+
+def test_a_pause_that_ends_within_days_names_the_day(leased: Leased) -> None:
+    leased("pause", "weekly", "--until", "2h", *ANN)
+    (shown,) = [line for line in lines(leased("status")) if line.startswith("weekly")]
+    assert any(
+        f"paused by ann@web-1 until {day} " in shown for day in ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+    )
+
+
+def test_the_second_pause_and_another_one_say_what_is_so_now(leased: Leased) -> None:
+    leased("pause", "weekly", "--why", "closed", *ANN)
+    (again,) = lines(leased("pause", "weekly", "--by", "eve"))
+    assert again.startswith("weekly (office) was already paused by ann@web-1 since 2")
+    assert again.endswith("Z: closed; nothing has changed, and another --until or --why would change it")
+    (other,) = lines(leased("pause", "weekly", "--by", "eve", "--why", "still closed"))
+    assert other.startswith("weekly (office) was paused already, and is now paused by eve since 2")
+    assert other.endswith("Z: still closed")
+
+
+def test_all_with_a_tag_are_listed_and_those_that_were_not_paused_are_counted(leased: Leased) -> None:
+    assert len(lines(leased("pause", "--tag", "money"))) == 2
+    leased("resume", "nightly")
+    assert lines(leased("resume", "--all", "--application", "office"))[1:] == [
+        "1 schedule was not paused, and is as before"
+    ]
+    assert lines(leased("resume", "--all")) == ["2 schedules were not paused, and are as before"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ((), "say which schedules: the NAME of one, --tag TAG or --all"),
+        (("weekly", "--all"), "say which schedules: the NAME of one, --tag TAG or --all"),
+        (("weekly", "--tag", "money"), "say which schedules: the NAME of one, --tag TAG or --all"),
+        (("wekly",), 'there is no schedule "wekly"; did you mean "weekly"?'),
+        (("wekly", "--application", "office"), 'there is no schedule "wekly" of "office"; did you mean "weekly"?'),
+        (("--all", "--application", "offise"), 'there is no application "offise"; did you mean "office"?'),
+        (("--tag", "mony"), 'no schedule has the tag "mony"; did you mean "money"?'),
+        (("weekly", "--why", ""), "--why is empty; leave it out, or say something"),
+        (("weekly", "--by", "a\nb"), "--by has line breaks or control characters; write it in one line"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_changes_nothing(
+    leased: Leased, arguments: tuple[str, ...], sentence: str
+) -> None:
+    for command in ("pause", "resume"):
+        refused = leased(command, *arguments)
+        assert (refused.status > 0, refused.out, refused.err) == (True, "", f"leased: {sentence}\n")
+    assert leased("activity", "--json").document["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("until", "sentence"),
+    [
+        ("tomorrow", '"tomorrow" is not an instant; write it like "2026-07-01T02:00:00Z", or a duration like "40m"'),
+        ("2099-01-05T08:00:00", '"2099-01-05T08:00:00" has no time zone; add Z for UTC'),
+        (
+            "2020-01-05T08:00:00Z",
+            "until must be in the future, but 2020-01-05 08:00:00Z is not: the database's time is ",
+        ),
+        ("0s", "until must be in the future, but "),
+        ("-1h", "is not an instant"),
+        ("99999999d", "until is too far away; leave it out"),
+    ],
+)
+def test_an_end_that_is_none_is_one_sentence(leased: Leased, until: str, sentence: str) -> None:
+    refused = leased("pause", "weekly", f"--until={until}")
+    assert refused.status == 2
+    assert sentence in refused.err
+    assert refused.err.count("\n") == 1
+    assert leased("activity", "--json").document["items"] == []
+
+
+def test_a_name_in_two_applications_asks_for_one_and_a_retired_one_is_refused(leased: Leased) -> None:
+    leased("sync", "shop.py")
+    refused = leased("pause", "nightly")
+    assert (refused.status, refused.err) == (
+        2,
+        'leased: several applications have a schedule "nightly": add --application office or shop\n',
+    )
+    leased("pause", "nightly", "--application", "shop")
+    Path("two.py").write_text(TWO.replace('"nightly", ', ""))
+    leased("sync", "two.py")
+    refused = leased("pause", "nightly", "--application", "office")
+    sentence = 'the schedule "nightly" of "office" is retired, so nothing of it is due; define it again to run it'
+    assert (refused.status, refused.err) == (1, f"leased: {sentence}\n")
+
+
+def test_the_activity_says_who_did_what_and_why_the_latest_first(leased: Leased) -> None:
+    leased("trigger", "weekly", "--by", "bob@web-2", "--why", "a test")
+    leased("cancel", "1", *ANN)
+    leased("pause", "--all", "--until", "2099-01-05T08:00:00Z", *ANN)
+    head, _, first, second, third = lines(leased("activity"))
+    assert head.split() == ["when", "who", "act", "schedule", "run", "why", "effect"]
+    assert "ann@web-1   pause     nightly and 1 more" in first
+    assert first.endswith("until 2099-01-05 08:00:00Z")
+    assert "cancel" in second
+    assert "trigger" in third
+    items = leased("activity", "--json").document["items"]
+    assert [item["act"] for item in items] == ["pause", "pause", "cancel", "trigger"]
+    assert items[-1] == items[-1] | {"acted_by": "bob@web-2", "why": "a test", "run_id": 1, "schedule": "weekly"}
+
+
+@pytest.mark.parametrize(
+    ("narrowed", "acts"),
+    [
+        (("--schedule", "weekly"), ["pause", "trigger"]),
+        (("--by", "bob"), ["trigger"]),
+        (("--by", "ann@web-1"), ["pause", "pause"]),
+        (("--by", "an"), []),
+        (("--act", "trigger"), ["trigger"]),
+        (("--since", "1h"), ["pause", "pause", "trigger"]),
+        (("--since", "99999d"), ["pause", "pause", "trigger"]),
+        (("--since", "2099-01-01T00:00:00Z"), []),
+        (("--limit", "1"), ["pause"]),
+        (("--application", "office", "--act", "cancel"), []),
+    ],
+)
+def test_the_activity_can_be_narrowed(leased: Leased, narrowed: tuple[str, ...], acts: list[str]) -> None:
+    leased("trigger", "weekly", "--by", "bob@web-2")
+    leased("pause", "--all", *ANN)
+    assert [item["act"] for item in leased("activity", *narrowed, "--json").document["items"]] == acts
+    if not acts:
+        assert lines(leased("activity", *narrowed)) == [
+            "There are no such acts; `leased activity` lists those of everybody."
+        ]
+
+
+def test_no_activity_says_what_to_do_and_what_is_not_there_is_one_sentence(leased: Leased) -> None:
+    assert lines(leased("activity")) == [
+        "Nobody has done anything yet; what `leased trigger`, `cancel`, `pause` and `resume` do is listed here."
+    ]
+    for arguments, sentence in (
+        (("--act", "pauze"), 'there is no act "pauze"; use one of trigger, pause, resume, cancel, retry, '),
+        (("--schedule", "wekly"), 'there is no schedule "wekly"; did you mean "weekly"?'),
+        (("--since", "yesterday"), '--since: "yesterday" is not an instant'),
+    ):
+        refused = leased("activity", *arguments)
+        assert refused.status > 0
+        assert sentence in refused.err
