@@ -18,14 +18,14 @@ def requester() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
-def recordable(what: str, text: str) -> str:
+def recordable(what: str, text: str, longest: int = LONGEST) -> str:
     """Return the text; raise NotRecordable, naming it as ``what``, unless it is one line of 1 to
-    `LONGEST` printable characters.
+    ``longest`` printable characters.
     """
     if not text.strip():
         raise NotRecordable(f"{what} is empty; leave it out, or say something")
-    if len(text) > LONGEST:
-        raise NotRecordable(f"{what} has {len(text):,} characters; {LONGEST} are the most")
+    if len(text) > longest:
+        raise NotRecordable(f"{what} has {len(text):,} characters; {longest} are the most")
     if not text.isprintable():
         raise NotRecordable(f"{what} has line breaks or control characters; write it in one line")
     return text

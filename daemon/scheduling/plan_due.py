@@ -12,10 +12,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from ..definitions.codec import UnreadableDefinition, read_schedule
+from ..definitions.codec import UnreadableDefinition
 from ..definitions.schedule import Schedule
 from ..store import statements
 from .pause import Pause
+from .place import defined, place_due
 from .plan import PlanState, plan
 from .plan_rows import Stretch
 from .write_plan import Decision, write_plans
@@ -35,7 +36,7 @@ class PlanReport:
     more: bool = False
     """There is more to plan at once."""
     made: int = 0
-    """The number of runs that were planned, those that are skipped included."""
+    """The number of runs that were planned, those that are skipped included, or that took their place."""
     doubled: int = 0
     """Instants that already had a run. Always 0: anything else is a bug to be reported."""
     unreadable: Mapping[str, str] = field(default_factory=dict)
@@ -55,32 +56,33 @@ def plan_due(
     told their names.
 
     Schedules that another replica is planning are skipped. The definition in the database decides,
-    so that replicas with an older file plan the same. Runs that should have started by now
-    (`start_within`) and did not are recorded as missed. ``trusts`` returns whether the database's
-    time can be trusted; if not, nothing is planned.
+    so that replicas with an older file plan the same. Runs that did not start in time
+    (`start_within`) are recorded as missed; those that were requested for by now take their places.
+    ``trusts`` returns whether the database's time can be trusted; if not, nothing is planned.
     """
     if trusts is not None and not trusts(statements.schedule.database_time(connection)):
         return PlanReport()
     late = _skip_late_runs(connection, application, known)
+    places = place_due(connection, application, known, others)  # first: an instant finds them there
     rows = _due(connection, application, known, others)
     busy = statements.schedule.still_running(connection, application, [row.name for row in rows]) if rows else set()
-    unreadable: dict[str, str] = {}
-    decisions: list[Decision] = []
-    made = 0
-    more = len(rows) >= MOST_SCHEDULES
+    decisions, unreadable = list[Decision](), dict(places.unreadable)
+    made, more = 0, len(rows) >= MOST_SCHEDULES
     while rows and made < ENOUGH_ROWS:
         half = ENOUGH_ROWS // 2
-        row, places = (rows.pop(), half - made) if made < half else (rows.pop(0), ENOUGH_ROWS - made)
+        row, left = (rows.pop(), half - made) if made < half else (rows.pop(0), ENOUGH_ROWS - made)
         try:
-            schedule = _defined(row, known[row.name])
+            schedule = defined(row, known[row.name])
         except UnreadableDefinition as error:
             unreadable[row.name] = str(error)
             continue
-        decided = plan(application, schedule, _state(row, unfinished=row.name in busy), row.now, places)
+        decided = plan(application, schedule, _state(row, unfinished=row.name in busy), row.now, left)
         decisions.append(Decision(schedule, row.run_digest, decided, row.now, row.planned_until))
         made, more = made + len(decided.runs), more or decided.more
     doubled = write_plans(connection, application, decisions) if decisions else 0
-    return PlanReport(late or ((more or bool(rows)) and bool(decisions)), made, doubled, unreadable)
+    return PlanReport(
+        late or places.more or ((more or bool(rows)) and bool(decisions)), made + places.placed, doubled, unreadable
+    )
 
 
 def _due(
@@ -102,10 +104,6 @@ def _skip_late_runs(connection: Connection, application: str, known: Mapping[str
     marked = statements.run.mark_missed(connection, application, [name for _, name in free], MOST_LATE)
     statements.ends.promote(connection, {(application, name) for name in marked})
     return sum(marked.values()) == MOST_LATE
-
-
-def _defined(row: Row[Any], known: Schedule) -> Schedule:
-    return known if row.digest == known.digest() else read_schedule(row.definition)
 
 
 def _state(row: Row[Any], *, unfinished: bool) -> PlanState:

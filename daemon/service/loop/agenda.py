@@ -19,17 +19,19 @@ class Agenda:
 
     database_time: datetime
     until_due: float | None
-    """Until there is something to plan: an instant, or a run that missed its `start_within`."""
+    """Until there is something to plan: an instant, a run that missed its `start_within`, or one that was
+    requested for then and takes its place."""
     until_available: float | None
     """Until a run may be claimed; if its lease is held, until that lease would go stale. 0: now."""
     until_stale: float | None
     """Until the lease of a running run would go stale; 0 or less: there is something to settle."""
     due: bool
-    """There is an instant to plan, or a run has missed its `start_within`."""
+    """There is such a thing to plan now."""
     available: bool
     """A run may be claimed now."""
     pending: bool
-    """A run is pending: it may be claimed, or waits for a retry, for its predecessor, or for a live lease."""
+    """A run is pending: it may be claimed, or waits for a retry, for its predecessor, or for a live lease.
+    One that was requested for a moment to come is not meant: it is no more pending than an instant."""
     running: bool
     """A run is running, in whatever replica."""
     others_running: bool
@@ -64,13 +66,14 @@ def read_agenda(connection: Connection, application: str, known: Known, holder: 
             [*row.schedules, *statements.agenda.schedules(connection, application)],
         )
     is_due = row.until_due is not None and row.until_due <= 0
+    is_to_be_placed = row.until_place is not None and row.until_place <= 0
     is_late = row.until_late is not None and row.until_late < 0
     return Agenda(
         database_time=row.database_time,
-        until_due=_earlier(row.until_due, row.until_late),
+        until_due=_earlier(_earlier(row.until_due, row.until_late), row.until_place),
         until_available=0.0 if row.available else _earlier(row.until_start, row.until_free),
         until_stale=0.0 if row.put_back else row.until_stale,
-        due=is_due or is_late,
+        due=is_due or is_late or is_to_be_placed,
         available=row.available is not None,
         pending=row.pending is not None,
         running=row.running is not None,

@@ -1,14 +1,14 @@
 """The SQL statements of replicas and of the audit, one function each.
 
-There is a module per table, one for each question to several tables, `acting` for what people do, and
-`sets` for what many runs
-need at once. A statement runs in the caller's transaction. Row locks are taken in the order
+There is a module per table, one for each question to several tables, `acting` for what people do,
+`requests` for runs that they request, and `sets` for what many runs need at once. A statement runs in the caller's transaction. Row locks are taken in the order
 schedule, lease, run, job run (rule 15); a statement outside that order skips locked rows and waits
 for none.
 """
 
 from . import adoption, agenda, audit, generation, job_run, replica, restored, run, schedule, stranded
 from .acting import acts, cancel, pauses
+from .requests import placing, requesting
 from .sets import claims, ends, plans, starts
 
 __all__ = [
@@ -22,8 +22,10 @@ __all__ = [
     "generation",
     "job_run",
     "pauses",
+    "placing",
     "plans",
     "replica",
+    "requesting",
     "restored",
     "run",
     "schedule",

@@ -44,7 +44,7 @@ def cancel_retired(connection: Connection, application: str, strange: Collection
     ended = connection.scalars(
         update(run)
         .where(run.c.application == application, all_pending(), retired, _of(strange))
-        .values(state="cancelled", reason="retired", available_at=null(), finished_at=now())
+        .values(state="cancelled", reason="retired", available_at=null(), place_at=null(), finished_at=now())
         .returning(run.c.schedule)
     )
     return dict(Counter(ended))

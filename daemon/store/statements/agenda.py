@@ -30,6 +30,7 @@ from lease.schema import free_or_stale, lease
 from ..tables import replica, run, schedule
 from .acting.cancel import marked
 from .dialects import MOMENT, STRINGS, among, among_these, at_last_chance, on_last_chance, pending, running, unfinished
+from .requests.placing import placed, unplaced
 
 _MOST_BLOCKED = 100
 """The runs behind live leases of which one is waited for; of more, others are looked at when these have gone on."""
@@ -43,6 +44,7 @@ class Found(NamedTuple):
     database_time: datetime
     until_due: float | None
     until_late: float | None
+    until_place: float | None
     until_start: float | None
     until_free: float | None
     until_stale: float | None
@@ -50,6 +52,7 @@ class Found(NamedTuple):
     others_running: bool
     due_schedule: str | None
     late_schedule: str | None
+    place_schedule: str | None
     available: str | None
     starting: str | None
     pending: str | None
@@ -64,7 +67,7 @@ class Found(NamedTuple):
     @property
     def schedules(self) -> Sequence[str | None]:
         """The names of all schedules that were found."""
-        return self.due_schedule, self.late_schedule
+        return self.due_schedule, self.late_schedule, self.place_schedule
 
 
 def read(  # noqa: PLR0917 - who looks for what
@@ -213,6 +216,8 @@ _until_late, _late_schedule = _first(
     run.c.started_at.is_(None),
     ~among_these(run.c.schedule, _other_schedules),
 )
+_lacks_place = (_in_application, pending(), unplaced(), ~among_these(run.c.schedule, _other_schedules))
+_until_place, _place_schedule = _first("lacking", run.c.place_at, run.c.schedule, *_lacks_place)
 _until_start, _starting = _first(
     "starting", run.c.available_at, run.c.digest, *_runs_that_may_start(run.c.available_at > MOMENT, _known)
 )
@@ -222,6 +227,7 @@ _READ = Statement(
         now().label("database_time"),
         _until_due.label("until_due"),
         _until_late.label("until_late"),
+        _until_place.label("until_place"),
         _until_start.label("until_start"),
         # Else it would look at all that may start.
         case((_available.is_(None), _under_live_leases())).label("until_free"),
@@ -230,9 +236,10 @@ _READ = Statement(
         exists().where(*_at_work, run.c.holder != _holder).label("others_running"),
         _due_schedule.label("due_schedule"),
         _late_schedule.label("late_schedule"),
+        _place_schedule.label("place_schedule"),
         _available.label("available"),
         _starting.label("starting"),
-        _found(*_all_pending, _known, first_by=_by_schedule).label("pending"),
+        _found(*_all_pending, _known, placed(), first_by=_by_schedule).label("pending"),
         _found(*_at_work, _known).label("running"),
         _found(*_put_off, first_by=_by_start).label("put_off"),
     )

@@ -12,6 +12,7 @@ from lease.schema import lease
 
 from ..tables import run, schedule
 from .dialects import MOMENT, among, among_keys, may_idle, turn, unfinished
+from .requests.placing import placed
 
 _SYNC_COMPUTES = 10.0
 """Seconds that a sync of thousands of schedules may take between two statements."""
@@ -106,11 +107,13 @@ def due(
 
 
 def still_running(connection: Connection, application: str, names: Collection[str]) -> set[str]:
-    """Return those of the schedules that have an unfinished run (rule 14); lock them first."""
+    """Return those of the schedules that have an unfinished run (rule 14), which has its place; lock them first."""
     query = select(schedule.c.name).where(
         schedule.c.application == application,
         among(schedule.c.name, names),
-        exists().where(run.c.application == schedule.c.application, run.c.schedule == schedule.c.name, unfinished()),
+        exists().where(
+            run.c.application == schedule.c.application, run.c.schedule == schedule.c.name, unfinished(), placed()
+        ),
     )
     return set(connection.scalars(query))
 

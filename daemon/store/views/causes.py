@@ -91,7 +91,7 @@ class WaitsForRetry:
 
 @dataclass(frozen=True, slots=True)
 class WaitsForStart:
-    """It may not start before then: of its `jitter`, say."""
+    """It may not start before then: of its `jitter`, say, or because it was requested for then."""
 
     at: datetime
     kind: Literal["start"] = "start"

@@ -129,7 +129,8 @@ def read_run(connection: Connection, run_id: int) -> RunDetail:
     """Return a run with its attempts; raises `NotFound`."""
     asked = (run.c.requested_by, run.c.requested_why)
     cancelled = (run.c.cancelled_at, run.c.cancelled_by, run.c.cancelled_why)
-    extra = (run.c.params, run.c.abandoned, run.c.available_at, *asked, *cancelled)
+    not_before = func.coalesce(run.c.available_at, run.c.place_at, type_=run.c.available_at.type)
+    extra = (run.c.params, run.c.abandoned, not_before, *asked, *cancelled)
     row = connection.execute(_runs().add_columns(*extra).where(run.c.id == run_id)).one_or_none()
     if row is None:
         raise missing_run(connection, run_id)

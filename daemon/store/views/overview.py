@@ -225,16 +225,17 @@ def _pending(application: str | None) -> ColumnElement[bool]:
 
 
 def _waiting(connection: Connection, which: ColumnElement[bool]) -> list[WaitingRun]:
+    not_before = func.coalesce(run.c.available_at, run.c.place_at, type_=run.c.available_at.type)
     query = select(
         run.c.id,
         run.c.application,
         run.c.schedule,
         run.c.scheduled_for,
         run.c.attempt,
-        run.c.available_at,
-        seconds_between(run.c.available_at, now()),
+        not_before,
+        seconds_between(not_before, now()),
     )
-    order = (run.c.available_at.is_(None), run.c.available_at, run.c.id)
+    order = (not_before.is_(None), not_before, run.c.id)
     rows = connection.execute(with_why(query).where(which).order_by(*order).limit(MOST_WAITING)).all()
     return [
         WaitingRun(*(*row[:7], why, None if why is None else sentence(why)))

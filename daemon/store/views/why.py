@@ -26,6 +26,7 @@ from lease.schema import free_or_stale, lease
 from ...states import SEEN_WITHIN
 from ..statements.dialects import on_last_chance, pending, unfinished
 from ..statements.generation import read_run_digests
+from ..statements.requests.placing import placed
 from ..tables import generation, replica, run
 from .acting import pause_of, pauses_by_act
 from .causes import (
@@ -54,7 +55,7 @@ Known = Mapping[str, tuple[int, bool]]
 
 def with_why(query: Select[Any]) -> Select[Any]:
     """Return a query of `run` with the columns that `whys` takes."""
-    waits = and_(run.c.state == "pending", run.c.available_at.is_(None))
+    waits = and_(run.c.state == "pending", run.c.available_at.is_(None), placed())
     held = and_(run.c.state == "pending", lease.c.holder.is_not(None), ~free_or_stale())
     return query.select_from(run.outerjoin(lease, lease.c.name == run.c.lease_name)).add_columns(
         run.c.application.label("why_application"),
@@ -70,6 +71,8 @@ def with_why(query: Select[Any]) -> Select[Any]:
         run.c.start_by,
         run.c.available_at.label("why_available_at"),
         seconds_until(run.c.available_at).label("why_available_in"),
+        run.c.place_at.label("why_place_at"),
+        seconds_until(run.c.place_at).label("why_place_in"),
         run.c.cancelled_at.label("why_cancelled_at"),
         run.c.cancelled_by.label("why_cancelled_by"),
         run.c.cancelled_why.label("why_cancelled_why"),
@@ -120,6 +123,8 @@ def _skipped(row: Row[Any], pauses: Mapping[int, Row[Any]]) -> Why | None:
 
 
 def _waiting(row: Row[Any], known: Known) -> Why:
+    if row.why_place_at is not None and row.why_place_in > 0:
+        return WaitsForStart(row.why_place_at)
     if row.why_ahead is not None:
         return WaitsForRun(row.why_ahead, row.why_ahead_by)
     if row.why_available_at is not None and row.why_available_in > 0:

@@ -21,7 +21,7 @@ JOBS = """
 from daemon import AsyncRun, Run, Schedules
 
 schedules = Schedules("shop")
-nightly = schedules.add("nightly", cron="30 2 1 1 *", params={"customer": 7})
+nightly = schedules.add("nightly", cron="30 2 1 1 *", params={"customer": 7, "rows": ""})
 
 @nightly.job(timeout="1m")
 async def zones(run: AsyncRun) -> None:

@@ -52,7 +52,8 @@ def valid(answer: Any, command: str) -> dict[str, Any]:
 
 def test_the_validator_sees_what_is_missing_and_what_is_too_much() -> None:
     schema = closed(answer_schema("trigger"))
-    right = {"schema": "leased/trigger/1", "run_id": 1, "application": "shop", "schedule": "nightly"}
+    named = {"schema": "leased/trigger/1", "run_id": 1, "application": "shop", "schedule": "nightly"}
+    right = {**named, "already": False, "at": None}
     jsonschema.validate(right, schema)
     for wrong in ({**right, "more": 1}, {**right, "run_id": "1"}, {"schema": right["schema"]}):
         with pytest.raises(jsonschema.ValidationError):

@@ -127,11 +127,12 @@ def test_sync_shows_first_and_does_then(leased: Leased, folder: Path) -> None:
 def test_trigger_records_who_and_why(leased: Leased) -> None:
     leased("sync", "shop.py")
     asked = leased("trigger", "nightly", "--why", "the fair", "--params", '{"customer": 8}', "--json").document
-    assert asked == {"schema": "leased/trigger/1", "run_id": 1, "application": "shop", "schedule": "nightly"}
+    named = {"schema": "leased/trigger/1", "run_id": 1, "application": "shop", "schedule": "nightly"}
+    assert asked == {**named, "already": False, "at": None}
     shown = leased("show", "1", "--json").document
     assert shown["requested_why"] == "the fair"
     assert "@" in shown["requested_by"]
-    assert shown["params"] == {"customer": 8}
+    assert shown["params"] == {"customer": 8, "rows": ""}
     assert (shown["state"], shown["items"]) == ("pending", [])
 
 

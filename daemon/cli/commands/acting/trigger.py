@@ -1,17 +1,20 @@
 """`leased trigger`: a run on request."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from sqlalchemy import Connection
 
+from ....operations.request import Requested, request
 from ....operations.requester import recordable, requester
-from ....operations.trigger import trigger as trigger_run
+from ....operations.trigger import trigger_as
 from ....store.views import NotFound, applications_with, nearest_of, require_application, schedule_names
+from ....text import when
 from ...answers import write_json
 from ...ask import ask
 from ...failures import Misused
@@ -22,6 +25,9 @@ _EXAMPLE = "an example of a JSON object: '{\"customer\": 7}'"
 _PARAMS_HELP = (
     "Parameters of the run, put over those of the schedule by their names: a JSON object, or @FILE that holds one."
 )
+_PARAM_HELP = "One parameter, read as what the schedule declares it to be; may be given several times."
+_KEY_HELP = "Request it once: the same key is the same run, however often it is asked for."
+_AT_HELP = 'Start it then: an instant like "2026-07-01T02:00:00Z", or after a duration like "15m".'
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,10 @@ class TriggerAnswer:
     run_id: int
     application: str
     schedule: str
+    already: bool
+    """The same key requested it before, and nothing was written; it may be over, or pruned by now."""
+    at: datetime | None
+    """When it starts, if it was requested for a later moment just now."""
 
 
 def trigger(
@@ -41,25 +51,38 @@ def trigger(
         str | None, typer.Option(metavar="WHO", help="Who requests it; by default the user and the host.")
     ] = None,
     params: Annotated[str | None, typer.Option(metavar="JSON", help=_PARAMS_HELP)] = None,
+    param: Annotated[list[str] | None, typer.Option(metavar="K=V", help=_PARAM_HELP)] = None,
+    key: Annotated[str | None, typer.Option(metavar="K", help=_KEY_HELP)] = None,
+    at: Annotated[str | None, typer.Option(metavar="INSTANT|DURATION", help=_AT_HELP)] = None,
     database: Database = None,
     as_json: Json = False,
 ) -> None:
-    """Request a run now, and record who asked and why; a replica executes it."""
-    given = _params(params)
+    """Request a run, now or for later, and record who asked and why; a replica executes it."""
+    given, words = _params(params), _words(param or ())
     if why is not None:
         recordable("--why", why)
     who = recordable("--by", by) if by is not None else requester()
+    wanted = request("", schedule, requested_by=who, why=why, params=given, words=words, key=key, at=at)
 
-    def transaction(connection: Connection) -> tuple[str, int]:
+    def transaction(connection: Connection) -> tuple[str, Requested]:
         require_application(connection, application)
         found = application if application is not None else _infer(connection, schedule)
-        return found, trigger_run(connection, found, schedule, requested_by=who, why=why, params=given)
+        return found, trigger_as(connection, replace(wanted, application=found))
 
-    found, run_id = ask(database, transaction, write=True)
+    found, done = ask(database, transaction, write=True)
     if as_json:
-        write_json("trigger", TriggerAnswer(run_id=run_id, application=found, schedule=schedule))
+        write_json("trigger", TriggerAnswer(done.run_id, found, schedule, done.already, done.at))
         return
-    say(screen(), f"run {run_id} of {schedule} ({found}) is waiting for a replica; see `leased show {run_id}`")
+    say(screen(), _sentence(done, f"run {done.run_id} of {schedule} ({found})"))
+
+
+def _sentence(done: Requested, run: str) -> str:
+    more = f"see `leased show {done.run_id}`"
+    if done.already:
+        return f"{run} was already requested with this key, and no other is; {more}"
+    if done.at is not None:
+        return f"{run} starts at {when(done.at)}; {more}"
+    return f"{run} is waiting for a replica; {more}"
 
 
 def _infer(connection: Connection, schedule: str) -> str:
@@ -69,6 +92,18 @@ def _infer(connection: Connection, schedule: str) -> str:
     if found:
         raise Misused(f'several applications have a schedule "{schedule}": add --application {" or ".join(found)}')
     raise NotFound(f'there is no schedule "{schedule}"; {nearest_of(schedule, schedule_names(connection))}')
+
+
+def _words(given: Sequence[str]) -> Mapping[str, str]:
+    words: dict[str, str] = {}
+    for one in given:
+        name, equals, value = one.partition("=")
+        if not name or not equals:
+            raise Misused(f'--param {one} is not a name and a value; write it like "--param customer=7"')
+        if name in words:
+            raise Misused(f"--param gives {name} twice; give it once")
+        words[name] = value
+    return words
 
 
 def _params(text: str | None) -> Mapping[str, Any] | None:

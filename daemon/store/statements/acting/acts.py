@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, Executable, insert
 
 from lease.database.dialects import now
 
@@ -26,18 +27,8 @@ def record(
 
     ``effect`` is a sentence, where what came of it is not plain from the rest.
     """
-    connection.execute(
-        insert(act).values(
-            acted_at=now(),
-            acted_by=by,
-            act=what,
-            application=application,
-            schedule=schedule,
-            run_id=run_id,
-            why=why,
-            effect=effect,
-        )
-    )
+    entered = entry(what, by=by, application=application, schedule=schedule, run_id=run_id, why=why, effect=effect)
+    connection.execute(entered)
 
 
 def record_of_each(
@@ -55,3 +46,8 @@ def record_of_each(
     if rows:
         same = {"acted_at": at, "acted_by": by, "act": what, "why": why, "until": until}
         connection.execute(insert(act), [{**same, **row} for row in rows])
+
+
+def entry(what: Act, *, by: str, application: str, **about: Any) -> Executable:
+    """Return the statement that records it, for a connection of another kind; see `record`."""
+    return insert(act).values(acted_at=now(), acted_by=by, act=what, application=application, **about)

@@ -46,7 +46,7 @@ def mark(connection: Connection, run_id: int, by: str, why: str | None) -> None:
 
 def end_pending(connection: Connection, ids: Collection[int]) -> None:
     """Record the end of those of these runs that are marked and pending; they hold no lease."""
-    values = unless_marked({"available_at": null(), "token": null(), "holder": null()})
+    values = unless_marked({"available_at": null(), "place_at": null(), "token": null(), "holder": null()})
     connection.execute(update(run).where(among_keys((run.c.id,), ids), pending(), marked()).values(**values))
 
 

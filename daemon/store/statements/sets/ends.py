@@ -31,6 +31,7 @@ from lease.model import Grant
 from ...tables import job_run, run, schedule
 from ..acting.cancel import unless_marked
 from ..dialects import PENDING, RUNNING, unfinished
+from ..requests.placing import placed
 from .given import agrees, as_rows, chosen, given
 
 Key = tuple[str, str]
@@ -171,6 +172,7 @@ def _promoting() -> Statement:
             waiting.c.schedule == _schedules.c.name,
             unfinished(waiting),
             waiting.c.available_at.is_(None),
+            placed(waiting),
         )
         .order_by(waiting.c.scheduled_for, waiting.c.id)
         .limit(1)

@@ -13,6 +13,7 @@ from lease.schema import lease
 from ...tables import run, schedule
 from ..dialects import RUNNING, all_pending, number, running
 from ..dialects import unfinished as is_unfinished
+from ..requests.placing import placed
 from .given import as_rows, given
 
 NEW_RUN = {
@@ -84,7 +85,9 @@ _names = given("names", name=Text)
 _each = run.alias("each")
 _first = (
     select(_each.c.id)
-    .where(_each.c.application == _of_application, _each.c.schedule == _names.c.name, is_unfinished(_each))
+    .where(
+        _each.c.application == _of_application, _each.c.schedule == _names.c.name, is_unfinished(_each), placed(_each)
+    )
     .order_by(case((_each.c.state == RUNNING, 0), else_=1), _each.c.scheduled_for, _each.c.id)
     .limit(1)
     .scalar_subquery()

@@ -33,7 +33,7 @@ ONE = """
 from daemon import Schedules
 
 schedules = Schedules("shop")
-hourly = schedules.add("refresh-exchange-rates", cron="0 * * * *", timezone="Europe/Berlin", tags=["money"])
+hourly = schedules.add("refresh-exchange-rates", cron="0 * * * *", timezone="Europe/Berlin", tags=["money"], params={"day": ""})
 hourly.command("download", "fetch-rates --all", timeout="10m", retries=1)
 hourly.command("publish", "publish-rates", timeout="1m")
 """

@@ -1,0 +1,86 @@
+"""The parameters of one run: those that its schedule declares, with the given ones put over them."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ..text import suggestion
+from .values.refusal import Refusal, shown
+from .values.tables import read_table, refuse_large
+
+_KINDS: dict[type, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a string",
+    list: "a list",
+    dict: "a table",
+    type(None): "null",
+}
+
+
+def fitting(schedule: str, declared: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a run of ``schedule``: ``given`` over those that are ``declared``.
+
+    Raises `Refusal` for one that is not declared, for one of another type than its declared value (a
+    whole number goes for a number, and anything for null), and for what is no JSON, or too much.
+    """
+    params = read_table(given)
+    for name, value in params.items():
+        _declared(schedule, declared, name)
+        if not _is_like(declared[name], value):
+            raise _of_another_type(name, declared[name], value)
+    whole = {**declared, **params}
+    refuse_large(whole)
+    return whole
+
+
+def parsed(schedule: str, declared: Mapping[str, Any], words: Mapping[str, str]) -> dict[str, Any]:
+    """Return parameters that were written as words, each read as what its declared value is: a string
+    as it stands, anything else as JSON; where null is declared, JSON if it is that.
+
+    Raises `Refusal`.
+    """
+    return {name: _parsed(name, _declared(schedule, declared, name), text) for name, text in words.items()}
+
+
+def _parsed(name: str, declared: Any, text: str) -> Any:
+    if isinstance(declared, str):
+        return text
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        if declared is None:
+            return text
+        raise _of_another_type(name, declared, text) from None
+
+
+def _no_constant(text: str) -> Any:
+    raise ValueError(text)
+
+
+def _declared(schedule: str, declared: Mapping[str, Any], name: str) -> Any:
+    if name not in declared:
+        problem = f'"{schedule}" declares no parameter {shown(name)}'
+        near = suggestion(name, declared) if declared else "give it a default in `params` of the schedule"
+        raise Refusal(problem, near, field="params")
+    return declared[name]
+
+
+def _of_another_type(name: str, declared: Any, value: Any) -> Refusal:
+    problem = f'the parameter "{name}" is {_kind(declared)}, as its default {shown(declared)}, not {shown(value)}'
+    return Refusal(problem, "give one of that type", field="params")
+
+
+def _is_like(declared: Any, value: Any) -> bool:
+    match declared:
+        case None:
+            return True
+        case float():
+            return isinstance(value, int | float) and not isinstance(value, bool)
+        case _:
+            return type(value) is type(declared)
+
+
+def _kind(value: Any) -> str:
+    return _KINDS[type(value)]

@@ -1,0 +1,67 @@
+"""The places of runs that were requested for a moment: behind the unfinished runs of their schedules (rule 23)."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from ..definitions.codec import UnreadableDefinition, read_schedule
+from ..definitions.schedule import Schedule
+from ..store import statements
+from .plan import waits_for_predecessor
+
+MOST_PLACED = 1_000
+"""The most runs that one transaction places."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceReport:
+    """What became of runs whose moment had come."""
+
+    placed: int = 0
+    more: bool = False
+    """There are more to place at once."""
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    """The schedules of which none was placed, and why."""
+
+
+def place_due(
+    connection: Connection, application: str, known: Mapping[str, Schedule], others: Collection[str] | None = None
+) -> PlaceReport:
+    """Place the runs of known schedules whose moment has come; those of locked schedules stay for later.
+
+    With ``others``, the known ones are all that the application has but for these.
+    """
+    which = {"names": list(known)} if others is None else {"but": others}
+    due = statements.placing.due(connection, application, MOST_PLACED, **which)
+    keys = {(application, row.schedule) for row in due if row.schedule in known}
+    free = {name for _, name in statements.schedule.lock_free(connection, keys)} if keys else set[str]()
+    if not free:
+        return PlaceReport()
+    waits: dict[str, bool] = {}
+    unreadable: dict[str, str] = {}
+    for row in statements.schedule.of_application(connection, application, lock=False, names=free):
+        try:
+            waits[row.name] = waits_for_predecessor(defined(row, known[row.name]).overlap)
+        except UnreadableDefinition as error:
+            unreadable[row.name] = str(error)
+    placed = place(connection, application, [(row.id, row.schedule) for row in due if row.schedule in waits], waits)
+    return PlaceReport(placed, len(due) == MOST_PLACED and placed > 0, unreadable)
+
+
+def place(
+    connection: Connection, application: str, runs: Collection[tuple[int, str]], waits: Mapping[str, bool]
+) -> int:
+    """Give runs (id, schedule) their places, and start those that are in front; return how many had
+    none yet. The schedules must be locked; ``waits`` says of each whether its runs wait for each other.
+    """
+    placed = statements.placing.place(connection, [(run_id, waits[name]) for run_id, name in runs])
+    behind = {(application, name) for _, name in runs if waits[name]}
+    statements.ends.promote(connection, behind)
+    return placed
+
+
+def defined(row: Row[Any], known: Schedule) -> Schedule:
+    """Return the definition in the database; ``known`` is that of the replica."""
+    return known if row.digest == known.digest() else read_schedule(row.definition)
