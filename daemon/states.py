@@ -9,6 +9,8 @@ RunOutcome = Literal["succeeded", "failed", "cancelled", "pending", "lost"]
 """How a replica's execution of a run ended. pending: it goes on later; lost: with its lease."""
 Cause = Literal["schedule", "manual"]
 """Why a run exists: its instant was due, or a person or a program requested it."""
+RunCause = Literal["schedule", "manual", "backfill", "retry"]
+"""The same, as people read it: the table has what tells a retry and a backfill in columns of their own."""
 SkipReason = Literal["missed", "overlap", "paused"]
 """Why an instant is skipped. missed: planned too late; overlap: an earlier run was not over."""
 Act = Literal["trigger", "pause", "resume", "cancel", "retry", "backfill", "forget"]

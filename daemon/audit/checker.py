@@ -11,6 +11,7 @@ from .promises.effects import done_once, written_once
 from .promises.grants import no_overlap, tokens_increase
 from .promises.instants import accounted_once, all_over, planned_on, wholly_over
 from .promises.recoveries import recovered_in_time
+from .promises.retries import retried_once
 from .promises.turns import nothing_idle, one_holder_at_a_time, refused_rightly, under_known_grants
 from .promises.work import dead_before_next
 from .promises.writes import no_zombie_writes
@@ -64,7 +65,13 @@ def check(history: Iterable[Fact], bounds: Bounds = Bounds()) -> list[Violation]
     found += [*accounted_once(facts, complete=bounds.complete), *planned_on(facts), *wholly_over(facts)]
     if bounds.finished:
         found += all_over(facts)
-    found += [*done_once(facts), *kept_to(facts), *adopted_only(facts), *never_goes_on(facts, bounds.tolerance)]
+    found += [
+        *done_once(facts),
+        *retried_once(facts),
+        *kept_to(facts),
+        *adopted_only(facts),
+        *never_goes_on(facts, bounds.tolerance),
+    ]
     if bounds.effects_written:
         found += written_once(facts)
     return sorted(found, key=lambda violation: list(Promise).index(violation.promise))

@@ -26,6 +26,7 @@ ANSWERS = {
     "pause": ("acting.pause", "PauseAnswer", 1),
     "resume": ("acting.pause", "ResumeAnswer", 1),
     "activity": ("reading.activity", "ActivityAnswer", 1),
+    "retry": ("acting.retry", "Retry", 1),
     "db-current": ("db", "CurrentAnswer", 1),
     "db-restored": ("db", "Restored", 1),
 }

@@ -72,6 +72,11 @@ COMMANDS = {
         "acting.pause", "resume", "End the pause of schedules, and say what passed meanwhile; none of that runs."
     ),
     "activity": LazyCommand("reading.activity", "activity", "List who did what, when and why, the latest first."),
+    "retry": LazyCommand(
+        "acting.retry",
+        "retry",
+        "Try a run again that failed or was cancelled: what it has done is carried over, the rest runs.",
+    ),
     "audit": LazyCommand(
         "reading.audit",
         "audit",

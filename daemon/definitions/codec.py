@@ -39,6 +39,14 @@ def read_schedule(definition: str) -> Schedule:
         raise _unreadable(error) from error
 
 
+def read_job_names(definition: str) -> tuple[str, ...]:
+    """Return the names of the jobs of what `write_schedule` wrote, in order; raises `UnreadableDefinition`."""
+    try:
+        return tuple(job["name"] for job in json.loads(definition)["jobs"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise _unreadable(error) from error
+
+
 def read_timing(definition: str) -> dict[str, Any] | None:
     """Return the `Schedule.timing` of what was stored; None if that cannot be read.
 

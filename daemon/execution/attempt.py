@@ -146,7 +146,6 @@ class JobExecution:
 
     def _brief(self) -> Brief:
         claimed, application, job = self._claimed, self._context.application, self._job.name
-        occurrence = claimed.run_id if claimed.manual else claimed.scheduled_for
         return Brief(
             application=application.name,
             schedule=claimed.schedule,
@@ -155,7 +154,7 @@ class JobExecution:
             job=job,
             attempt=self._number,
             params=claimed.params,
-            idempotency_key=idempotency_key(application.name, claimed.schedule, occurrence, job),
+            idempotency_key=idempotency_key(application.name, claimed.schedule, claimed.occurrence, job),
             grant=claimed.grant,
             source=application.spec,
             file=str(application.source),

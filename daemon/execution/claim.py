@@ -44,7 +44,8 @@ class ClaimedRun:
     application: str
     schedule: str
     scheduled_for: datetime
-    manual: bool
+    occurrence: datetime | int
+    """What its idempotency keys name: its instant, or the number of the run that was requested."""
     grant: Grant
     attempt: int
     """The number of this claim of the run, from 1."""
@@ -120,9 +121,10 @@ def _release_unused(connection: Connection, grants: Mapping[str, Grant], started
 def _claimed(
     connection: Connection, started: list[StartedRun], grants: Mapping[str, Grant], first_jobs: Mapping[str, str]
 ) -> list[ClaimedRun]:
-    resumed = [row.id for row in started if row.attempt > 1]
+    fresh = [row for row in started if row.attempt == 1 and row.retry_of is None]
+    resumed = [row.id for row in started if row.attempt > 1 or row.retry_of is not None]  # a retry has carried jobs
     jobs = _jobs(connection, resumed) if resumed else {}
-    begun = _begin(connection, [row for row in started if row.attempt == 1], grants, first_jobs)
+    begun = _begin(connection, fresh, grants, first_jobs)
     started = sorted(started, key=lambda row: (row.available_at, row.id))
     return [
         ClaimedRun(
@@ -130,7 +132,7 @@ def _claimed(
             application=row.application,
             schedule=row.schedule,
             scheduled_for=row.scheduled_for,
-            manual=row.trigger == "manual",
+            occurrence=_occurrence(row),
             grant=grants[row.lease_name],
             attempt=row.attempt,
             params=json.loads(row.params),
@@ -140,6 +142,13 @@ def _claimed(
         )
         for row in started
     ]
+
+
+def _occurrence(row: StartedRun) -> datetime | int:
+    """Return the occurrence of a run; that of a retry is the one of the run that it tries again."""
+    if row.retry_of is not None:
+        return row.scheduled_for if row.origin is None else row.origin
+    return row.id if row.trigger == "manual" else row.scheduled_for
 
 
 def _begin(

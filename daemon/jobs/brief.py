@@ -78,7 +78,8 @@ class Brief:
 def idempotency_key(application: str, schedule: str, occurrence: datetime | int, job: str) -> str:
     """Return a key of 64 hexadecimal digits, the same for every attempt of a job at an occurrence.
 
-    An occurrence is its scheduled instant, in any time zone; for a manual trigger, the run's id.
+    An occurrence is its scheduled instant, in any time zone; for a manual trigger, the run's id. A
+    retry has the occurrence of the run that it tries again.
     """
     instant = format_instant(occurrence) if isinstance(occurrence, datetime) else occurrence
     return hashlib.sha256(json.dumps([application, schedule, instant, job]).encode()).hexdigest()

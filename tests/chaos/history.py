@@ -143,11 +143,14 @@ def tables(connection: Connection, releases: Releases) -> Iterator[Fact]:
     for name, token in connection.execute(text("SELECT name, token FROM lease")):
         yield HighestToken(name, token)
     done: dict[int, dict[str, int]] = {}
-    for run, job in connection.execute(text("SELECT run_id, job FROM job_run WHERE state = 'succeeded'")):
+    for run, job in connection.execute(
+        text("SELECT run_id, job FROM job_run WHERE state = 'succeeded' AND carried_from IS NULL")
+    ):
         jobs = done.setdefault(run, {})
         jobs[job] = jobs.get(job, 0) + 1
     attempted: dict[int, tuple[str, ...]] = {}
-    for run, job in connection.execute(text("SELECT DISTINCT run_id, job FROM job_run WHERE state <> 'not started'")):
+    made = "SELECT DISTINCT run_id, job FROM job_run WHERE state <> 'not started' AND carried_from IS NULL"
+    for run, job in connection.execute(text(made)):
         attempted[run] = (*attempted.get(run, ()), job)
     query = (
         "SELECT run_id, job FROM job_run WHERE state = 'running' AND NOT EXISTS"
@@ -156,14 +159,17 @@ def tables(connection: Connection, releases: Releases) -> Iterator[Fact]:
     left: dict[int, tuple[str, ...]] = {}
     for run, job in connection.execute(text(query)):
         left[run] = (*left.get(run, ()), job)
-    runs = 'SELECT id, schedule, scheduled_for, last_scheduled_for, count, state, "trigger", digest FROM run'
-    for run, schedule, scheduled_for, last, count, state, trigger, digest in connection.execute(text(runs)):
+    carried: dict[int, tuple[str, ...]] = {}
+    for run, job in connection.execute(text("SELECT run_id, job FROM job_run WHERE carried_from IS NOT NULL")):
+        carried[run] = (*carried.get(run, ()), job)
+    runs = 'SELECT id, schedule, scheduled_for, last_scheduled_for, count, state, "trigger", digest, retry_of FROM run'
+    for run, schedule, scheduled_for, last, count, state, trigger, digest, retry_of in connection.execute(text(runs)):
         first = _instant(scheduled_for)
         until = first if last is None else _instant(last)
         over = state not in ("pending", "running")
         yield Recorded(
             run, schedule, first, until, count, state, over, trigger == "manual", done.get(run, {}),
-            jobs=jobs_of[digest], attempted=attempted.get(run, ()), left_running=left.get(run, ()),
+            jobs=jobs_of[digest], attempted=attempted.get(run, ()), left_running=left.get(run, ()), retry_of=retry_of, carried=carried.get(run, ()),
         )  # fmt: skip
 
 

@@ -117,6 +117,12 @@ class Recorded:
     """The jobs with an attempt recorded as running, without the run running under its grant."""
     strange: tuple[str, ...] = ()
     """The jobs of which it has made an attempt, and which the definition that it went by does not have."""
+    retry_of: int | None = None
+    """The run that it tries again."""
+    carried: tuple[str, ...] = ()
+    """The jobs that it took over as done; it has made no attempt of them."""
+    not_done: tuple[str, ...] = ()
+    """Those of them that no run before it has done."""
 
 
 @dataclass(frozen=True, slots=True)

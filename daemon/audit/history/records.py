@@ -9,6 +9,7 @@ from sqlalchemy import Row
 
 from ...states import UNFINISHED
 from ..facts import Recorded, RunMarked
+from .successions import Successions
 
 
 def records(
@@ -22,9 +23,10 @@ def records(
     """
     defined = {key: _job_names(row.definition) for key, row in schedules.items()}
     known = _known(runs, jobs)
+    successions = Successions(runs, jobs)
     for run in runs:
         key = (run.application, run.schedule)
-        attempts = jobs.get(run.id, ())
+        attempts = [job for job in jobs.get(run.id, ()) if job.carried_from is None]
         attempted = tuple(dict.fromkeys(job.job for job in attempts if job.state != "not started"))
         expected: tuple[str, ...] | None = None
         by_it = run.digest is not None and run.digest == schedules[key].run_digest
@@ -47,6 +49,9 @@ def records(
             left_running=tuple(job.job for job in attempts if job.state == "running" and not _runs_under(run, job)),
             # Before an adoption, another definition may have had them.
             strange=_missing(attempted, expected) if by_it and expected and run.adopted_from is None else (),
+            retry_of=run.retry_of,
+            carried=tuple(job.job for job in jobs.get(run.id, ()) if job.carried_from is not None),
+            not_done=successions.not_done(run),
         )
 
 
@@ -80,7 +85,7 @@ def _known(runs: Iterable[Row[Any]], jobs: Mapping[int, Sequence[Row[Any]]]) -> 
     known: dict[tuple[str, str, str], set[str]] = defaultdict(set)
     for run in runs:
         for job in jobs.get(run.id, ()):
-            if job.state != "not started":
+            if job.state != "not started" and job.carried_from is None:
                 known[run.application, run.schedule, job.holder].add(job.job)
     return known
 

@@ -90,12 +90,11 @@ def read_tables(connection: Connection, application: str | None = None) -> Table
 
 def history(tables: Tables, most: int = MOST_INSTANTS) -> History:
     """Return the history, with the latest ``most`` instants of each schedule. Pure."""
-    jobs: dict[int, list[Row[Any]]] = defaultdict(list)
-    for row in tables.job_runs:
-        jobs[row.run_id].append(row)
+    made = [row for row in tables.job_runs if row.carried_from is None]  # what a retry took over says nothing of grants
+    jobs = _by_run(made)
     schedules = {(row.application, row.name): row for row in tables.schedules}
     remarks: list[str] = []
-    unsure = wrongly_timed(tables.job_runs, tables.at) if tables.wall_clock else frozenset()
+    unsure = wrongly_timed(made, tables.at) if tables.wall_clock else frozenset()
     if unsure:
         remarks.append(
             f"{len(unsure)} attempts have times that are out of order, as after the machine's clock was set; "
@@ -107,11 +106,18 @@ def history(tables: Tables, most: int = MOST_INSTANTS) -> History:
         ),
         *_stranded(tables),
         *_expected(schedules, most, remarks),
-        *records(tables.runs, jobs, schedules),
+        *records(tables.runs, _by_run(tables.job_runs), schedules),
         *marks(tables.runs, jobs, wall_clock=tables.wall_clock),
     )
     since = min((row.created_at for row in tables.runs), default=None)
     return History(tables.at, facts, len(schedules), since, tuple(remarks))
+
+
+def _by_run(job_runs: Sequence[Row[Any]]) -> Mapping[int, Sequence[Row[Any]]]:
+    found: dict[int, list[Row[Any]]] = defaultdict(list)
+    for row in job_runs:
+        found[row.run_id].append(row)
+    return found
 
 
 def _expected(schedules: Mapping[tuple[str, str], Row[Any]], most: int, remarks: list[str]) -> Iterator[Fact]:

@@ -13,7 +13,8 @@ def done_once(history: Iterable[Fact]) -> Iterator[Violation]:
     A job that was attempted counts also if it is no longer defined (rule 22).
     """
     for run in _runs(history):
-        for job, times in run.succeeded.items():
+        for job, attempts in run.succeeded.items():
+            times = attempts + run.carried.count(job)
             if times > 1:
                 yield Violation(
                     Promise.EFFECTS,
@@ -22,7 +23,7 @@ def done_once(history: Iterable[Fact]) -> Iterator[Violation]:
                 )
         if run.state == "succeeded":
             for job in dict.fromkeys((*(run.jobs or ()), *run.attempted)):
-                if not run.succeeded.get(job):
+                if not run.succeeded.get(job) and job not in run.carried:
                     yield Violation(
                         Promise.EFFECTS,
                         f'run {run.run} of "{run.schedule}" has succeeded, but its job "{job}" has not',

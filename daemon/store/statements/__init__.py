@@ -7,7 +7,7 @@ for none.
 """
 
 from . import adoption, agenda, audit, generation, job_run, replica, restored, run, schedule, stranded
-from .acting import acts, cancel, pauses
+from .acting import acts, cancel, pauses, retries
 from .requests import placing, requesting
 from .sets import claims, ends, plans, starts
 
@@ -27,6 +27,7 @@ __all__ = [
     "replica",
     "requesting",
     "restored",
+    "retries",
     "run",
     "schedule",
     "starts",

@@ -65,6 +65,7 @@ def runs(connection: Connection, application: str | None) -> list[Row[Any]]:
         run.c.cancelled_at,
         run.c.digest,
         run.c.adopted_from,
+        run.c.retry_of,
     ).order_by(run.c.id)
     if application is not None:
         query = query.where(run.c.application == application)
@@ -82,6 +83,7 @@ def job_runs(connection: Connection, application: str | None) -> list[Row[Any]]:
         job_run.c.holder,
         job_run.c.started_at,
         job_run.c.finished_at,
+        job_run.c.carried_from,
     ).order_by(job_run.c.id)
     if application is not None:
         query = query.join(run, run.c.id == job_run.c.run_id).where(run.c.application == application)

@@ -91,6 +91,7 @@ run = Table(
     Column("place_at", Instant),  # it was requested for then, and takes its place behind others only then
     Column("finish_by", Instant),  # it is late if it has not succeeded by then
     Column("retry_of", Id),  # the run that it tries again
+    Column("origin", Id),  # of a retry: the run whose number is in its idempotency keys; NULL: its instant is
     Column("backfill", Id),  # what requested it for its instant
     Column("created_at", Instant, nullable=False),
     Column("started_at", Instant),
@@ -129,6 +130,7 @@ run = Table(
     # A run is tried again once; who does it again is told of that one.
     Index("run_retry_key", "retry_of", unique=True, **where("retry_of IS NOT NULL")),
     Index("run_backfill_idx", "backfill", "state", **where("backfill IS NOT NULL")),
+    Index("run_failed_idx", "application", "schedule", "finished_at", **where("state = 'failed'")),
     # The last one: of two indexes that begin alike, SQLite, which has no statistics here, takes the newer.
     Index(
         "run_unfinished_idx",

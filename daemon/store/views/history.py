@@ -6,11 +6,11 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, select
+from sqlalchemy import Connection, Row, Select, Text, case, func, literal, null, select
 
 from lease.database.dialects import now, seconds_between
 
-from ...states import Cause, JobState, RunState
+from ...states import JobState, RunCause, RunState
 from ..tables import job_run, run
 from .causes import Why, sentence
 from .names import missing_run
@@ -29,7 +29,11 @@ class RunLine:
     scheduled_for: datetime
     last_scheduled_for: datetime | None
     count: int
-    cause: Cause
+    cause: RunCause
+    retry_of: int | None
+    """The run that it tries again."""
+    retried_as: int | None
+    """The run that has tried it again."""
     state: RunState
     reason: str | None
     attempt: int
@@ -48,6 +52,13 @@ class RunLine:
     def in_words(self) -> str | None:
         """Why it did not run, waits, or ended as it did; the reason of a cancelled run says more than its cause."""
         return self.reason if self.state == "cancelled" and self.reason != "retired" else self.why_text or self.reason
+
+    @property
+    def retries_in_words(self) -> str | None:
+        """Which run it tries again, and which tries it again: ``retry of run 5, retried as run 9``."""
+        before = None if self.retry_of is None else f"retry of run {self.retry_of}"
+        after = None if self.retried_as is None else f"retried as run {self.retried_as}"
+        return ", ".join(filter(None, (before, after))) or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +86,8 @@ class JobRunLine:
     peak_memory: int | None
     """Bytes: the most that one process of a child's tree had in memory at once."""
     error: str | None
+    carried_from: int | None
+    """The run that has done it; None if that is this one."""
     log_tail: str | None
     """The last 8 KiB of what it printed."""
     replica: str | None
@@ -150,6 +163,7 @@ def _line(row: Row[Any], why: Why | None) -> RunLine:
 
 
 def _runs() -> Select[Any]:
+    later = run.alias("later")
     query = select(
         run.c.id,
         run.c.application,
@@ -157,7 +171,9 @@ def _runs() -> Select[Any]:
         run.c.scheduled_for,
         run.c.last_scheduled_for,
         run.c.count,
-        run.c.trigger,
+        case((run.c.retry_of.is_not(None), literal("retry", Text)), else_=run.c.trigger),
+        run.c.retry_of,
+        select(later.c.id).where(later.c.retry_of == run.c.id).scalar_subquery(),
         run.c.state,
         run.c.reason,
         run.c.attempt,
@@ -173,6 +189,10 @@ def _runs() -> Select[Any]:
 def _job_runs() -> Select[Any]:
     finished_at = func.coalesce(job_run.c.work_ended_at, job_run.c.finished_at, type_=now.type)
     ended = func.coalesce(finished_at, now(), type_=now.type)
+    done = job_run.alias("done")
+    done_in = select(done.c.run_id).where(done.c.id == job_run.c.carried_from).scalar_subquery()
+    # Where that one is pruned.
+    run_before = select(run.c.retry_of).where(run.c.id == job_run.c.run_id).scalar_subquery()
     return select(
         job_run.c.id,
         job_run.c.job,
@@ -192,4 +212,5 @@ def _job_runs() -> Select[Any]:
         job_run.c.exit_signal,
         job_run.c.peak_memory,
         job_run.c.error,
+        case((job_run.c.carried_from.is_not(None), func.coalesce(done_in, run_before)), else_=null()),
     )

@@ -79,6 +79,7 @@ def test_every_answer_that_reads_or_acts_keeps_to_its_schema(leased: Leased, fol
     answer("cancel", "cancel", "1")
     answer("pause", "pause", "nightly", "--until", "1h")
     answer("resume", "resume", "--all")
+    answer("retry", "retry", "1")
     assert answer("show", "show", "1")["run_id"] == 1
     assert answer("logs", "logs", "1")["items"] == []
     leased("trigger", "nightly")

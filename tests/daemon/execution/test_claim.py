@@ -49,7 +49,7 @@ def test_a_claim_brings_run_grant_and_params_together(store: Store) -> None:
         application="shop",
         schedule="daily",
         scheduled_for=row.scheduled_for,
-        manual=True,
+        occurrence=run_id,
         grant=lease.Grant("run/shop/daily", 1, "h1"),
         attempt=1,
         params={"shop": 7},

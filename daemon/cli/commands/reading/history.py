@@ -99,9 +99,13 @@ def _table(found: Sequence[RunLine]) -> Sheet:
         instants = (
             f"{when(run.scheduled_for)} and {number(run.count - 1)} more" if run.count > 1 else when(run.scheduled_for)
         )
-        cells = (instants, state_cell(run.state), run.in_words, when(run.started_at), lasted(run.seconds), run.token)
+        cells = (instants, state_cell(run.state), _reason(run), when(run.started_at), lasted(run.seconds), run.token)
         add(shown, run.run_id, run.application, run.schedule, *cells)
     return shown
+
+
+def _reason(run: RunLine) -> str:
+    return "; ".join(filter(None, (run.in_words, run.retries_in_words)))
 
 
 def show(
@@ -129,7 +133,8 @@ def _show(console: "Console", detail: RunDetail) -> None:
     facts = {
         "run": f"{run.run_id} of {run.schedule} ({run.application})",
         "scheduled for": instants if run.count > 1 else when(run.scheduled_for),
-        "cause": run.cause,
+        "cause": run.cause if run.retry_of is None else f"retry of run {run.retry_of}",
+        "retried": None if run.retried_as is None else f"as run {run.retried_as}",
         "requested by": ", ".join(filter(None, (detail.requested_by, detail.requested_why))),
         "cancelled by": ", ".join(filter(None, (detail.cancelled_by, detail.cancelled_why, when(detail.cancelled_at)))),
         "state": run.state,
@@ -160,7 +165,8 @@ def _attempts(jobs: Sequence[JobRunLine]) -> Sheet:
     for job in jobs:
         holder, started, took = job.replica or job.holder[:_SHOWN], when(job.started_at), lasted(job.seconds)
         memory = "" if job.peak_memory is None else size(job.peak_memory)
-        cells = (state_cell(job.state), job.token, holder, started, took, _progress(job), _exit(job), memory)
+        before = "" if job.carried_from is None else f" in run {job.carried_from}"
+        cells = (state_cell(job.state, before), job.token, holder, started, took, _progress(job), _exit(job), memory)
         add(shown, job.job, job.attempt, *cells)
     return shown
 

@@ -43,6 +43,7 @@ def upgrade() -> None:
         sa.Column("place_at", INSTANT),
         sa.Column("finish_by", INSTANT),
         sa.Column("retry_of", ID),
+        sa.Column("origin", ID),
         sa.Column("backfill", ID),
     ):
         op.add_column("run", column, schema=schema)
@@ -130,6 +131,7 @@ def _create_indexes(schema: str | None) -> None:
     _index("run_place_idx", "run", ["application", "place_at"], schema, where="place_at IS NOT NULL")
     _index("run_retry_key", "run", ["retry_of"], schema, where="retry_of IS NOT NULL", unique=True)
     _index("run_backfill_idx", "run", ["backfill", "state"], schema, where="backfill IS NOT NULL")
+    _index("run_failed_idx", "run", ["application", "schedule", "finished_at"], schema, where="state = 'failed'")
     if schema is None:
         _put_unfinished_last()
 

@@ -41,6 +41,8 @@ class StartedRun:
     available_at: datetime
     attempt: int
     params: str
+    retry_of: int | None
+    origin: int | None
     started_ago: float
 
 
@@ -131,6 +133,8 @@ _START = Statement(
         run.c.available_at,
         run.c.attempt,
         run.c.params,
+        run.c.retry_of,
+        run.c.origin,
         seconds_between(run.c.started_at, now()),
     )
 )

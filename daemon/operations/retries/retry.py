@@ -1,0 +1,193 @@
+"""The retry: a run of its own that tries one again which is over, from the first job that is not done (rule 23)."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Row
+
+from ...definitions.codec import read_job_names, read_schedule
+from ...errors import DaemonError
+from ...scheduling.lease_names import lease_name
+from ...scheduling.plan import waits_for_predecessor
+from ...states import RunState
+from ...store import statements
+from ...store.notices import WORK, notify
+from ...store.views import missing_run
+from ..cancel import NoSuchRun
+from ..requester import recordable
+from .plan import NoRetry, RetriedBefore, RetryPlan, TriedRun, decide
+
+Key = tuple[str, str]
+"""An application and the name of a schedule of it."""
+
+
+class CannotRetry(DaemonError):
+    """The run is not over, has nothing to try again, or was retried before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """A run that tries another one again."""
+
+    run_id: int
+    application: str
+    schedule: str
+    scheduled_for: datetime
+    cause: Literal["retry"]
+    retry_of: int
+    state: RunState
+    waits: bool
+    """It waits for an earlier run of its schedule."""
+    already: bool
+    """It was there before, and nothing was written."""
+    requested_by: str
+    requested_why: str | None
+    carried: Sequence[str]
+    """The jobs that were done before, and are not done again."""
+    jobs: Sequence[str] | None
+    """The jobs that it runs; None of one that was there before."""
+    gone: Sequence[str]
+    """The jobs that the run before has attempted, and that are defined no more: they are left out."""
+    redefined: bool
+    """It goes by the present definition, which is another than that of the run before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A run as it was found under the lock of its schedule, and what is to become of it."""
+
+    row: Row[Any]
+    schedule: Row[Any]
+    plan: RetryPlan | RetriedBefore | NoRetry
+
+
+def retry(
+    connection: Connection, run_id: int, *, requested_by: str, why: str | None = None, from_job: str | None = None
+) -> Retry:
+    """Write a run that tries another one again which has failed or was cancelled; with ``from_job`` also one that
+    succeeded. Replicas hear of it with the commit.
+
+    It has the parameters, the instant and the idempotency keys of that run, goes by the present definition of its
+    schedule, and waits behind unfinished runs. Jobs that are done are carried over, with ``from_job`` those
+    before it. A run is tried again once: a second call is told of the first one's run, and writes nothing.
+
+    Raises `NoSuchRun`, `CannotRetry`, and `NotRecordable` for a name or reason that cannot be kept.
+    """
+    recordable("requested_by", requested_by)
+    if why is not None:
+        recordable("why", why)
+    row = statements.run.read(connection, run_id)
+    if row is None:
+        raise NoSuchRun(str(missing_run(connection, run_id)))
+    (one,) = plan_retries(connection, {(row.application, row.schedule)}, [run_id], from_job=from_job)
+    match one.plan:
+        case NoRetry(why=sentence):
+            raise CannotRetry(sentence)
+        case RetriedBefore():
+            return _told(connection, one, one.plan.run_id, RetryPlan((), (), (), redefined=False), already=True)
+        case RetryPlan():
+            made = write_retries(connection, [one], by=requested_by, why=why)[run_id]
+            statements.acts.record(
+                connection,
+                "retry",
+                by=requested_by,
+                application=row.application,
+                schedule=row.schedule,
+                run_id=run_id,
+                why=why,
+                effect=f"as run {made}",
+            )
+            return _told(connection, one, made, one.plan, already=False)
+
+
+def plan_retries(
+    connection: Connection, schedules: Collection[Key], ids: Collection[int], *, from_job: str | None = None
+) -> list[Planned]:
+    """Lock these schedules and return what is to become of runs of theirs, by id."""
+    locked: dict[Key, Row[Any]] = {}
+    names: dict[str, set[str]] = defaultdict(set)
+    for application, name in schedules:
+        names[application].add(name)
+    for application in sorted(names):
+        rows = statements.schedule.of_application(connection, application, lock=True, names=names[application])
+        locked |= {(application, row.name): row for row in rows}
+    jobs = {key: read_job_names(row.definition) for key, row in locked.items()}
+    attempts: dict[int, list[Row[Any]]] = defaultdict(list)
+    for attempt in statements.retries.read_attempts(connection, ids):
+        attempts[attempt.run_id].append(attempt)
+    found = []
+    for row in statements.retries.read_tried(connection, ids):
+        schedule = locked[row.application, row.schedule]
+        tried = _tried(row, attempts[row.id])
+        plan = decide(tried, jobs[row.application, row.schedule], schedule.run_digest, from_job)
+        if isinstance(plan, RetryPlan) and schedule.retired_at is not None:
+            plan = NoRetry(f'the schedule "{row.schedule}" is retired; define it again to retry run {row.id}')
+        found.append(Planned(row, schedule, plan))
+    return found
+
+
+def write_retries(connection: Connection, planned: Iterable[Planned], *, by: str, why: str | None) -> Mapping[int, int]:
+    """Write the retries that are planned, of schedules that are locked; return the new runs by those that they try
+    again. Replicas hear of them with the commit.
+    """
+    to_make = [(one, one.plan) for one in planned if isinstance(one.plan, RetryPlan)]
+    of = {(one.row.application, one.row.schedule): one.schedule for one, _ in to_make}
+    schedules = {key: read_schedule(row.definition) for key, row in of.items()}
+    rows = []
+    for one, _ in to_make:
+        key = one.row.application, one.row.schedule
+        lease, waits = lease_name(key[0], schedules[key]), waits_for_predecessor(schedules[key].overlap)
+        rows.append((one.row.id, lease.base, waits, one.schedule.run_digest))
+    made = statements.retries.add(connection, rows, by=by, why=why)
+    statements.retries.carry(
+        connection,
+        [(made[one.row.id], job.attempt, job.position) for one, plan in to_make for job in plan.carried],
+    )
+    for (application, name), schedule in schedules.items():
+        lease = lease_name(application, schedule)
+        if lease.per_run:
+            digest = of[application, name].run_digest
+            statements.run.name_leases(connection, application, name, lease.base, per_run=True, digest=digest)
+    statements.ends.promote(connection, of.keys())
+    for application in sorted({application for application, _ in of}):
+        notify(connection, application, WORK)
+    return made
+
+
+def _tried(row: Row[Any], attempts: Sequence[Row[Any]]) -> TriedRun:
+    return TriedRun(
+        run_id=row.id,
+        schedule=row.schedule,
+        state=row.state,
+        reason=row.reason,
+        digest=row.digest,
+        retried_as=row.retried_as,
+        retried_state=row.retried_state,
+        done={one.job: one.id for one in attempts if one.state == "succeeded"},
+        attempted=tuple(dict.fromkeys(one.job for one in attempts if one.state != "not started")),
+    )
+
+
+def _told(connection: Connection, one: Planned, run_id: int, plan: RetryPlan, *, already: bool) -> Retry:
+    row = statements.run.read(connection, run_id)
+    assert row is not None  # noqa: S101 - its schedule is locked
+    return Retry(
+        run_id,
+        row.application,
+        row.schedule,
+        row.scheduled_for,
+        "retry",
+        one.row.id,
+        row.state,
+        waits=row.available_at is None,
+        already=already,
+        requested_by=row.requested_by,
+        requested_why=row.requested_why,
+        carried=statements.retries.read_carried(connection, run_id),
+        jobs=None if already else plan.jobs,
+        gone=plan.gone,
+        redefined=row.digest != one.row.digest,
+    )

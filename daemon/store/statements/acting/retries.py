@@ -1,0 +1,141 @@
+"""The retries of runs: which may be tried again, and the runs that try them again."""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    Connection,
+    Integer,
+    Row,
+    Text,
+    and_,
+    case,
+    exists,
+    func,
+    literal,
+    literal_column,
+    null,
+    select,
+    true,
+)
+
+from lease.database.contention import insert_missing
+from lease.database.dialects import later, now
+
+from ...tables import job_run, run
+from ..dialects import among_keys
+from ..sets.given import as_rows, given
+
+Key = tuple[str, str]
+"""An application and the name of a schedule of it."""
+
+_schedules = given("schedules", application=Text, name=Text)
+_retries = given("retries", number=BigInteger, lease_name=Text, waits=Boolean, digest=Text)
+_carried = given("carried", run_id=BigInteger, number=BigInteger, position=Integer)
+_next = run.alias("next")
+_FAILED: ColumnElement[str] = literal_column("'failed'", Text)
+
+
+def find_failed(connection: Connection, schedules: Collection[Key], within: float) -> list[Row[Any]]:
+    """Return (id, application, schedule, scheduled_for, state) of the runs of these schedules that failed in
+    the last ``within`` seconds, and that no other has tried again.
+    """
+    since = select(later(now(), -within)).scalar_subquery()
+    query = (
+        select(run.c.id, run.c.application, run.c.schedule, run.c.scheduled_for, run.c.state)
+        .select_from(_schedules)
+        .join(run, and_(run.c.application == _schedules.c.application, run.c.schedule == _schedules.c.name))
+        .where(run.c.state == _FAILED, run.c.finished_at >= since, ~exists().where(_next.c.retry_of == run.c.id))
+        .order_by(run.c.application, run.c.schedule, run.c.id)
+    )
+    return list(connection.execute(query, {"schedules": as_rows(sorted(schedules))}))
+
+
+def read_tried(connection: Connection, ids: Collection[int]) -> list[Row[Any]]:
+    """Return what a retry needs to know of these runs, by id, with the run that has tried each again."""
+    columns = (
+        run.c.id,
+        run.c.application,
+        run.c.schedule,
+        run.c.scheduled_for,
+        run.c.state,
+        run.c.reason,
+        run.c.digest,
+    )
+    retried = (
+        _next.c.id.label("retried_as"),
+        _next.c.state.label("retried_state"),
+        _next.c.requested_by.label("retried_by"),
+        _next.c.requested_why.label("retried_why"),
+    )
+    query = select(*columns, *retried).outerjoin(_next, _next.c.retry_of == run.c.id)
+    return list(connection.execute(query.where(among_keys((run.c.id,), ids)).order_by(run.c.id)))
+
+
+def read_attempts(connection: Connection, ids: Collection[int]) -> list[Row[Any]]:
+    """Return (id, run_id, job, state) of the attempts of these runs, in the order of their starts."""
+    query = select(job_run.c.id, job_run.c.run_id, job_run.c.job, job_run.c.state)
+    return list(connection.execute(query.where(among_keys((job_run.c.run_id,), ids)).order_by(job_run.c.id)))
+
+
+def add(connection: Connection, rows: Iterable[Sequence[Any]], *, by: str, why: str | None) -> dict[int, int]:
+    """Insert a run for each that is tried again, whose schedules must be locked; return their ids by those of
+    the runs before. Rows are (id of the run before, how the lease is named, whether it waits, digest).
+
+    Parameters, instant and occurrence are those of the run before, which may itself be a retry.
+    """
+    first = and_(run.c.retry_of.is_(None), run.c.trigger == "manual")
+    values = {
+        "application": run.c.application,
+        "schedule": run.c.schedule,
+        "scheduled_for": run.c.scheduled_for,
+        "trigger": literal("manual", Text),
+        "state": literal("pending", Text),
+        "lease_name": _retries.c.lease_name,
+        "available_at": case((_retries.c.waits, null()), else_=now()),
+        "params": run.c.params,
+        "digest": _retries.c.digest,
+        "retry_of": run.c.id,
+        "origin": case((first, run.c.id), else_=run.c.origin),
+        "requested_by": literal(by, Text),
+        "requested_why": literal(why, Text),
+        "created_at": now(),
+    }
+    before = select(*values.values()).select_from(_retries).join(run, run.c.id == _retries.c.number)
+    made = insert_missing(run).from_select(list(values), before.where(true()).order_by(run.c.id))
+    added = connection.execute(made.returning(run.c.retry_of, run.c.id), {"retries": as_rows(rows)})
+    return dict(tuple(row) for row in added)
+
+
+def carry(connection: Connection, rows: Iterable[Sequence[Any]]) -> None:
+    """Insert attempts that succeeded before into runs that do not make them again. Rows are (id of the run, id of
+    the attempt, position of the job now).
+    """
+    values = {
+        "run_id": _carried.c.run_id,
+        "job": job_run.c.job,
+        "position": _carried.c.position,
+        "attempt": literal(1, Integer),
+        "state": literal("succeeded", Text),
+        "token": job_run.c.token,
+        "holder": job_run.c.holder,
+        "started_at": job_run.c.started_at,
+        "finished_at": job_run.c.finished_at,
+        "carried_from": func.coalesce(job_run.c.carried_from, job_run.c.id),
+    }
+    done = select(*values.values()).select_from(_carried).join(job_run, job_run.c.id == _carried.c.number)
+    connection.execute(
+        insert_missing(job_run).from_select(
+            list(values), done.where(true()).order_by(_carried.c.run_id, _carried.c.position)
+        ),
+        {"carried": as_rows(rows)},
+    )
+
+
+def read_carried(connection: Connection, run_id: int) -> list[str]:
+    """Return the jobs of a run that were carried over, in order."""
+    query = select(job_run.c.job).where(job_run.c.run_id == run_id, job_run.c.carried_from.is_not(None))
+    return list(connection.scalars(query.order_by(job_run.c.position)))

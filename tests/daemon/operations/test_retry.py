@@ -1,0 +1,271 @@
+"""A run tried again: once, from the first job that is not done, as the same occurrence (rules 16 and 23)."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from threading import Barrier
+
+import pytest
+from sqlalchemy import delete
+
+from daemon.errors import NotRecordable
+from daemon.execution.claim import ClaimedRun
+from daemon.execution.resumption import Resumption
+from daemon.jobs.outcome import Outcome
+from daemon.operations.cancel import NoSuchRun, cancel
+from daemon.operations.retries.plan import CarriedJob, NoRetry, RetriedBefore, RetryPlan, TriedRun, decide
+from daemon.operations.retries.retry import CannotRetry, Retry, retry
+from daemon.operations.trigger import trigger
+from daemon.states import RunState
+from daemon.store.tables import act, job_run, run
+from daemon.store.views import read_run
+from tests.support.completion import finish_job, finish_run, start_job
+from tests.support.store import Store, a_schedule, an_at
+
+JOBS = ("fetch", "load", "report")
+DAILY = a_schedule("daily", jobs=JOBS, overlap="queue")
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    with Store(database_url) as opened:
+        opened.sync(DAILY)
+        yield opened
+
+
+def ended(store: Store, done: Sequence[str] = ("fetch",), state: RunState = "failed", schedule: str = "daily") -> int:
+    """Return a run that has done these jobs and ended in this state."""
+    run_id = store.do(trigger, "shop", schedule, requested_by="ada", params={"shop": 7})
+    end(store, schedule, done, state)
+    return run_id
+
+
+def end(
+    store: Store, schedule: str = "daily", done: Sequence[str] = ("fetch",), state: RunState = "failed"
+) -> ClaimedRun:
+    (claimed,) = store.claim(schedule)
+    for job in done:
+        number = store.do(start_job, claimed, job, JOBS.index(job), 1)
+        assert isinstance(number, int)
+        store.do(finish_job, claimed, number, Outcome("succeeded"))
+    if state == "cancelled":
+        store.do(cancel, claimed.run_id, requested_by="bob")
+    ended_as = state if state in ("succeeded", "failed") else "failed"
+    store.do(finish_run, claimed, ended_as, None if state == "succeeded" else "no more shops")
+    return claimed
+
+
+def retried(store: Store, run_id: int, **settings: str) -> Retry:
+    return store.do(retry, run_id, requested_by="bob", **settings)
+
+
+def left(claimed: ClaimedRun) -> list[tuple[int, str]]:
+    """Return the jobs that a claimed run is to do."""
+    return [(position, job.name) for position, job in Resumption.of(DAILY, claimed.jobs).remaining()]
+
+
+# The decision
+
+FAILED = TriedRun(5, "daily", "failed", "no more shops", "d1", None, None, {"fetch": 11}, ("fetch", "load"))
+
+
+def test_what_is_done_is_carried_over_and_the_rest_runs() -> None:
+    assert decide(FAILED, JOBS, "d1") == RetryPlan(
+        (CarriedJob("fetch", 11, 0),), ("load", "report"), (), redefined=False
+    )
+
+
+def test_from_a_job_on_all_runs_again_whatever_was_done() -> None:
+    done = replace(FAILED, state="succeeded", reason=None, done={"fetch": 11, "load": 12, "report": 13})
+    assert decide(done, JOBS, "d1", "load") == RetryPlan(
+        (CarriedJob("fetch", 11, 0),), ("load", "report"), (), redefined=False
+    )
+    assert decide(done, JOBS, "d1", "fetch") == RetryPlan((), JOBS, (), redefined=False)
+
+
+def test_another_definition_carries_what_it_still_has_to_its_place_there() -> None:
+    assert decide(FAILED, ("check", "fetch", "store"), "d2") == RetryPlan(
+        (CarriedJob("fetch", 11, 1),), ("check", "store"), ("load",), redefined=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("tried", "from_job", "said"),
+    [
+        (replace(FAILED, state="running"), None, 'run 5 of "daily" is running and not over'),
+        (replace(FAILED, state="pending"), "load", 'run 5 of "daily" is pending and not over'),
+        (replace(FAILED, state="succeeded"), None, "has succeeded; --from JOB runs jobs of it again"),
+        (replace(FAILED, state="skipped", reason="overlap"), None, r"was skipped \(overlap\), and nothing of it ran"),
+        (FAILED, "laod", '"daily" has no job "laod"; did you mean "load"'),
+        (FAILED, "report", 'job "load", which comes before "report", has not succeeded in run 5 .* from "load" on'),
+        (replace(FAILED, done=dict.fromkeys(JOBS, 1)), None, "each job of run 5 .* has succeeded; --from JOB"),
+    ],
+)
+def test_what_cannot_be_tried_again_says_why_and_what_to_do(tried: TriedRun, from_job: str | None, said: str) -> None:
+    found = decide(tried, JOBS, "d1", from_job)
+    assert isinstance(found, NoRetry)
+    with pytest.raises(CannotRetry, match=said):
+        raise CannotRetry(found.why)
+
+
+def test_a_run_that_was_retried_names_the_one_that_counts_now() -> None:
+    def after(state: RunState) -> object:
+        return decide(replace(FAILED, retried_as=9, retried_state=state), JOBS, "d1")
+
+    assert after("pending") == after("running") == RetriedBefore(9)
+    assert after("failed") == NoRetry("run 5 was retried as run 9 (failed): retry that one")
+    assert after("cancelled") == NoRetry("run 5 was retried as run 9 (cancelled): retry that one")
+    assert after("succeeded") == NoRetry(
+        "run 5 was retried as run 9 (succeeded): retry that one with --from JOB to run jobs of it again"
+    )
+
+
+# In the database
+
+
+@pytest.mark.parametrize("state", ["failed", "cancelled"])
+def test_a_retry_is_a_run_of_its_own_that_resumes_at_the_first_job_that_is_not_done(
+    store: Store, state: RunState
+) -> None:
+    before = ended(store, state=state)
+    made = retried(store, before, why="the disk is there again")
+    assert (made.retry_of, made.cause, made.already, made.waits) == (before, "retry", False, False)
+    assert (made.carried, made.jobs, made.gone, made.redefined) == (["fetch"], ("load", "report"), (), False)
+    old, new = store.run(before), store.run(made.run_id)
+    assert (new.retry_of, new.trigger, new.state) == (before, "manual", "pending")
+    assert (new.params, new.scheduled_for, new.digest) == (old.params, old.scheduled_for, old.digest)
+    assert (new.requested_by, new.requested_why) == ("bob", "the disk is there again")
+    (claimed,) = store.claim("daily")
+    assert (claimed.run_id, claimed.begun) == (made.run_id, None)
+    assert left(claimed) == [(1, "load"), (2, "report")]
+
+
+def test_what_was_carried_over_is_shown_with_the_run_that_did_it(store: Store) -> None:
+    first = ended(store)
+    second = retried(store, first).run_id
+    end(store, done=("load",))
+    third = retried(store, second).run_id
+    detail = store.do(read_run, third)
+    assert [(one.job, one.state, one.carried_from) for one in detail.jobs] == [
+        ("fetch", "succeeded", first),
+        ("load", "succeeded", second),
+    ]
+    assert (detail.run.cause, detail.run.retry_of, detail.run.retried_as) == ("retry", second, None)
+    middle = store.do(read_run, second).run
+    assert (middle.retry_of, middle.retried_as) == (first, third)
+    assert middle.retries_in_words == f"retry of run {first}, retried as run {third}"
+    assert left(store.claim("daily")[0]) == [(2, "report")]
+
+
+def test_a_retry_of_a_retry_is_the_first_run_s_occurrence_also_when_that_is_gone(store: Store) -> None:
+    first = ended(store)
+    second = retried(store, first).run_id
+    assert end(store, done=()).occurrence == first
+    retried(store, second)
+    store.do(lambda connection: connection.execute(delete(job_run).where(job_run.c.run_id.in_([first, second]))))
+    store.do(lambda connection: connection.execute(delete(run).where(run.c.id.in_([first, second]))))
+    (claimed,) = store.claim("daily")
+    assert claimed.occurrence == first
+
+
+def test_a_retry_of_a_due_instant_is_that_instant_s_occurrence_and_leaves_it_accounted_for_once(store: Store) -> None:
+    once = an_at(jobs=JOBS)
+    store.sync(once)
+    store.plan(once)
+    (before,) = store.runs()
+    assert end(store, "once").occurrence == before.scheduled_for
+    second = retried(store, before.id).run_id
+    assert end(store, "once", done=()).occurrence == before.scheduled_for
+    retried(store, second)
+    (claimed,) = store.claim("once")
+    assert (claimed.occurrence, claimed.scheduled_for) == (before.scheduled_for, before.scheduled_for)
+    assert [row.trigger for row in store.runs()] == ["schedule", "manual", "manual"]
+
+
+def test_a_retry_waits_behind_what_is_not_over_and_starts_after_it(store: Store) -> None:
+    before = ended(store)
+    running = store.do(trigger, "shop", "daily", requested_by="ada")
+    (claimed,) = store.claim("daily")
+    made = retried(store, before)
+    assert (claimed.run_id, made.waits) == (running, True)
+    assert store.claim("daily") == []
+    store.do(finish_run, claimed, "failed", "a reason")
+    assert [one.run_id for one in store.claim("daily")] == [made.run_id]
+
+
+def test_under_overlap_allow_a_retry_waits_for_nobody_and_has_a_lease_of_its_own(store: Store) -> None:
+    store.sync(DAILY, a_schedule("free", jobs=JOBS, overlap="allow"))
+    before = ended(store, schedule="free")
+    store.do(trigger, "shop", "free", requested_by="ada")
+    made = retried(store, before)
+    assert not made.waits
+    assert store.run(made.run_id).lease_name == f"run/shop/free/{made.run_id}"
+
+
+def test_the_second_retry_does_nothing_and_says_so(store: Store) -> None:
+    before = ended(store)
+    made = retried(store, before, why="first")
+    rows = store.everything()
+    again = store.do(retry, before, requested_by="eve", why="second")
+    assert (again.run_id, again.already, again.requested_by, again.requested_why) == (made.run_id, True, "bob", "first")
+    assert (again.carried, again.jobs) == (["fetch"], None)
+    assert store.everything() == rows
+    end(store, done=())
+    with pytest.raises(CannotRetry, match=rf"run {before} was retried as run {made.run_id} \(failed\): retry that one"):
+        retried(store, before)
+
+
+def test_of_two_retries_at_once_one_makes_a_run_and_both_are_told_of_it(store: Store) -> None:
+    ids = [ended(store) for _ in range(10)]
+    together = Barrier(2)
+
+    def each(run_id: int) -> Retry:
+        together.wait()
+        return retried(store, run_id)
+
+    with ThreadPoolExecutor(2) as pool:
+        for run_id in ids:
+            one, other = pool.map(each, [run_id, run_id])
+            assert one.run_id == other.run_id
+            assert sorted([one.already, other.already]) == [False, True]
+    assert [row.retry_of for row in store.runs(run.c.retry_of.is_not(None))] == ids
+    assert len(store.rows(act.select().where(act.c.act == "retry"))) == len(ids)
+
+
+def test_a_changed_definition_rules_the_retry_and_the_answer_says_so(store: Store) -> None:
+    before = ended(store, done=("fetch", "load"))
+    store.sync(a_schedule("daily", jobs=("check", "load"), overlap="queue"))
+    made = retried(store, before)
+    assert (made.redefined, made.carried, made.jobs, made.gone) == (True, ["load"], ("check",), ("fetch",))
+    assert store.run(made.run_id).digest == store.schedules()["daily"].run_digest
+    (claimed,) = store.claim("daily")
+    assert {job.job: job.position for job in claimed.jobs} == {"load": 1}
+
+
+def test_a_retry_of_a_retired_schedule_is_refused(store: Store) -> None:
+    before = ended(store)
+    store.sync()
+    rows = store.everything()
+    with pytest.raises(CannotRetry, match=f'the schedule "daily" is retired; define it again to retry run {before}'):
+        retried(store, before)
+    assert store.everything() == rows
+
+
+def test_a_run_that_does_not_exist_and_a_name_that_cannot_be_kept_are_refused(store: Store) -> None:
+    before = ended(store)
+    rows = store.everything()
+    with pytest.raises(NoSuchRun, match="run 4711 does not exist"):
+        retried(store, 4711)
+    with pytest.raises(NotRecordable, match="why "):
+        retried(store, before, why="two\nlines")
+    with pytest.raises(NotRecordable, match="requested_by "):
+        store.do(retry, before, requested_by="")
+    assert store.everything() == rows
+
+
+def test_a_retry_is_recorded_with_who_why_and_as_which_run(store: Store) -> None:
+    before = ended(store)
+    made = retried(store, before, why="again")
+    row = store.rows(act.select().where(act.c.act == "retry"))[0]
+    assert (row.acted_by, row.application, row.schedule, row.run_id) == ("bob", "shop", "daily", before)
+    assert (row.why, row.effect) == ("again", f"as run {made.run_id}")
