@@ -27,6 +27,8 @@ ANSWERS = {
     "resume": ("acting.pause", "ResumeAnswer", 1),
     "activity": ("reading.activity", "ActivityAnswer", 1),
     "retry": ("acting.retry", "Retry", 1),
+    "cancel-many": ("acting.cancel_many", "CancelManyAnswer", 1),
+    "retry-many": ("acting.retry_many", "RetryManyAnswer", 1),
     "db-current": ("db", "CurrentAnswer", 1),
     "db-restored": ("db", "Restored", 1),
 }

@@ -9,11 +9,12 @@ the commit, by itself (`daemon.store.herald`), as commits with a notice wait for
 SQLite has no notices: there a replica hears that the file has changed.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2s
 from typing import Literal, get_args
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ARRAY, Connection, Text, bindparam, func, select
 
 from lease.database.backend import backend_of
 
@@ -64,3 +65,10 @@ def notify(connection: Connection, application: str, notice: Notice) -> None:
     """
     if backend_of(connection).listens:
         connection.execute(select(func.pg_notify(channel_of(application), str(notice))))
+
+
+def notify_each(connection: Connection, application: str, notices: Sequence[Notice]) -> None:
+    """Send several notices as `notify` sends one, in one statement."""
+    if notices and backend_of(connection).listens:
+        payloads = bindparam(None, [str(one) for one in notices], type_=ARRAY(Text), unique=True)
+        connection.execute(select(func.pg_notify(channel_of(application), func.unnest(payloads))))

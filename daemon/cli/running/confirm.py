@@ -1,22 +1,16 @@
 """The question before `leased run` supersedes what living replicas run, asked where somebody can answer."""
 
-import sys
-
 import structlog
 
 from ...definitions.application import Application
-from ...errors import DaemonError, SchemaNotReady
+from ...errors import SchemaNotReady
 from ...operations.foresee import foresee
 from ...operations.generations import who_runs
 from ...service.settings import Settings
 from ...telemetry.logs import LOGGER
-from ...text import clean
 from ..ask import ask_url
 from ..failures import NoDatabase
-
-
-class NotConfirmed(DaemonError):
-    """Living replicas would have been superseded, and nobody said yes."""
+from ..question import NotConfirmed, can_be_asked, says_yes
 
 
 def confirm_superseding(application: Application, settings: Settings, *, take_over: bool, yes: bool) -> None:
@@ -26,26 +20,12 @@ def confirm_superseding(application: Application, settings: Settings, *, take_ov
     superseded = _superseded(application, settings, take_over=take_over)
     if superseded is None or yes:
         return
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not can_be_asked():
         said = f'application "{application.name}": {superseded}; these definitions supersede theirs'
         structlog.stdlib.get_logger(LOGGER).info(said)
         return
-    question = f"{superseded} of {application.name}; supersede this? Nothing of theirs is cancelled. [y/N] "
-    if _answer(clean(question)).strip().lower() not in ("y", "yes"):
+    if not says_yes(f"{superseded} of {application.name}; supersede this? Nothing of theirs is cancelled."):
         raise NotConfirmed("nothing was started, and nothing was changed; --yes answers the question")
-
-
-def _answer(question: str) -> str:
-    """Ask, and read a line; end that of the question where Ctrl-C or Ctrl-D leaves it open."""
-    answer = ""
-    try:
-        sys.stderr.write(question)
-        sys.stderr.flush()
-        answer = sys.stdin.readline()
-    finally:
-        if not answer.endswith("\n"):
-            sys.stderr.write("\n")
-    return answer
 
 
 def _superseded(application: Application, settings: Settings, *, take_over: bool) -> str | None:

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, assert_never
 
 from sqlalchemy import Connection, Row
 
@@ -84,8 +84,8 @@ def retry(
         raise NoSuchRun(str(missing_run(connection, run_id)))
     (one,) = plan_retries(connection, {(row.application, row.schedule)}, [run_id], from_job=from_job)
     match one.plan:
-        case NoRetry(why=sentence):
-            raise CannotRetry(sentence)
+        case NoRetry():
+            raise CannotRetry(one.plan.why)
         case RetriedBefore():
             return _told(connection, one, one.plan.run_id, RetryPlan((), (), (), redefined=False), already=True)
         case RetryPlan():
@@ -101,18 +101,25 @@ def retry(
                 effect=f"as run {made}",
             )
             return _told(connection, one, made, one.plan, already=False)
+        case _:
+            assert_never(one.plan)
 
 
 def plan_retries(
-    connection: Connection, schedules: Collection[Key], ids: Collection[int], *, from_job: str | None = None
+    connection: Connection,
+    schedules: Collection[Key],
+    ids: Collection[int],
+    *,
+    from_job: str | None = None,
+    lock: bool = True,
 ) -> list[Planned]:
-    """Lock these schedules and return what is to become of runs of theirs, by id."""
+    """Lock these schedules, unless nothing is to be written, and return what is to become of runs of theirs, by id."""
     locked: dict[Key, Row[Any]] = {}
     names: dict[str, set[str]] = defaultdict(set)
     for application, name in schedules:
         names[application].add(name)
     for application in sorted(names):
-        rows = statements.schedule.of_application(connection, application, lock=True, names=names[application])
+        rows = statements.schedule.of_application(connection, application, lock=lock, names=names[application])
         locked |= {(application, row.name): row for row in rows}
     jobs = {key: read_job_names(row.definition) for key, row in locked.items()}
     attempts: dict[int, list[Row[Any]]] = defaultdict(list)

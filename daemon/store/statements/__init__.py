@@ -7,7 +7,7 @@ for none.
 """
 
 from . import adoption, agenda, audit, generation, job_run, replica, restored, run, schedule, stranded
-from .acting import acts, cancel, pauses, retries
+from .acting import acts, cancel, cancels, pauses, retries
 from .requests import placing, requesting
 from .sets import claims, ends, plans, starts
 
@@ -17,6 +17,7 @@ __all__ = [
     "agenda",
     "audit",
     "cancel",
+    "cancels",
     "claims",
     "ends",
     "generation",

@@ -14,6 +14,7 @@ from .names import (
     require_application,
     require_schedule,
     schedule_names,
+    schedules_named,
     schedules_tagged,
 )
 from .output import OutputOfRun, OutputPart, OutputReader
@@ -63,6 +64,7 @@ __all__ = [
     "require_lease",
     "require_schedule",
     "schedule_names",
+    "schedules_named",
     "schedules_tagged",
     "summary",
 ]

@@ -25,6 +25,17 @@ def schedule_names(connection: Connection, application: str | None = None, *, re
     return list(connection.scalars(query if retired else query.where(schedule.c.retired_at.is_(None))))
 
 
+def schedules_named(
+    connection: Connection, name: str | None, application: str | None, *, retired: bool = False
+) -> set[tuple[str, str]]:
+    """Return (application, name) of the schedules of this name, or of all; with ``retired`` also of these."""
+    query = select(schedule.c.application, schedule.c.name)
+    for column, value in ((schedule.c.name, name), (schedule.c.application, application)):
+        query = query if value is None else query.where(column == value)
+    rows = connection.execute(query if retired else query.where(schedule.c.retired_at.is_(None)))
+    return {(of, each) for of, each in rows}
+
+
 def schedules_tagged(connection: Connection, application: str | None, tag: str) -> set[tuple[str, str]]:
     """Return (application, name) of the schedules with this tag; raises `NotFound` if none has it."""
     query = select(schedule.c.application, schedule.c.name, schedule.c.definition).where(

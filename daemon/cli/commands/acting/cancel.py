@@ -8,19 +8,30 @@ from lease.durations import format_duration
 
 from ....operations.cancel import Cancellation
 from ....operations.cancel import cancel as cancel_run
+from ....operations.many.chosen import Choice
 from ....operations.requester import recordable, requester
 from ...answers import write_json
 from ...ask import ask
-from ...options import Database, Json, RunNumber
+from ...options import Application, Database, Json, run_number
 from ...screen import say, screen
+from .cancel_many import cancel_those
+from .shown_first import Acting, DryRun, OfSchedule, OfTag, Yes, refuse_beside_a_run
 
 
 def cancel(
-    run_id: RunNumber,
+    run_id: Annotated[
+        int | None,
+        typer.Argument(metavar="[RUN]", parser=run_number, help="The number of the run.", show_default=False),
+    ] = None,
+    schedule: OfSchedule = None,
+    tag: OfTag = None,
+    application: Application = None,
     why: Annotated[str | None, typer.Option(metavar="TEXT", help="The reason, recorded with the run.")] = None,
     by: Annotated[
         str | None, typer.Option(metavar="WHO", help="Who cancels it; by default the user and the host.")
     ] = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
     database: Database = None,
     as_json: Json = False,
 ) -> None:
@@ -28,6 +39,11 @@ def cancel(
     if why is not None:
         recordable("--why", why)
     who = recordable("--by", by) if by is not None else requester()
+    of_many = {"--schedule": schedule, "--tag": tag, "--application": application, "--dry-run": dry_run, "--yes": yes}
+    if run_id is None:
+        cancel_those(Choice(schedule, tag, application), Acting(database, who, why, dry_run, yes, as_json))
+        return
+    refuse_beside_a_run(of_many)
     done = ask(database, lambda connection: cancel_run(connection, run_id, requested_by=who, why=why), write=True)
     if as_json:
         write_json("cancel", done)

@@ -4,30 +4,51 @@ from typing import Annotated
 
 import typer
 
+from lease.durations import format_duration, parse_duration
+
+from ....operations.many.chosen import Choice
 from ....operations.requester import recordable, requester
 from ....operations.retries.retry import Retry
 from ....operations.retries.retry import retry as retry_run
 from ...answers import write_json
 from ...ask import ask
-from ...options import Database, Json, RunNumber
+from ...failures import Misused
+from ...options import Application, Database, Json, run_number
 from ...screen import say, screen
+from .retry_many import retry_those
+from .shown_first import Acting, DryRun, OfSchedule, OfTag, Yes, refuse_beside_a_run
+
+_FROM_HELP = (
+    "Run all jobs again from this one on, also of a run that succeeded; by default from the first that is not done."
+)
+_FAILED_HELP = (
+    "All runs that failed. One that was retried is left out; one after which its schedule has succeeded is not, "
+    "as each is work of its own."
+)
+_BY_DEFAULT = 24 * 3600.0
+_LONGEST = 10 * 365 * 24 * 3600.0
 
 
 def retry(
-    run_id: RunNumber,
-    from_job: Annotated[
-        str | None,
-        typer.Option(
-            "--from",
-            metavar="JOB",
-            help="Run all jobs again from this one on, also of a run that succeeded; by default from the first "
-            "that is not done.",
-        ),
+    run_id: Annotated[
+        int | None,
+        typer.Argument(metavar="[RUN]", parser=run_number, help="The number of the run.", show_default=False),
     ] = None,
+    from_job: Annotated[str | None, typer.Option("--from", metavar="JOB", help=_FROM_HELP)] = None,
+    failed: Annotated[bool, typer.Option("--failed", help=_FAILED_HELP)] = False,
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="DURATION", help="With --failed: those that ended in this time; by default 24h."),
+    ] = None,
+    schedule: OfSchedule = None,
+    tag: OfTag = None,
+    application: Application = None,
     why: Annotated[str | None, typer.Option(metavar="TEXT", help="The reason, recorded with the run.")] = None,
     by: Annotated[
         str | None, typer.Option(metavar="WHO", help="Who retries it; by default the user and the host.")
     ] = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
     database: Database = None,
     as_json: Json = False,
 ) -> None:
@@ -35,6 +56,16 @@ def retry(
     if why is not None:
         recordable("--why", why)
     who = recordable("--by", by) if by is not None else requester()
+    if run_id is None:
+        if not failed:
+            raise Misused("which run? Name it by its number, or use --failed for those that failed")
+        if from_job is not None:
+            raise Misused("--from is about one run: leave it out, or name the run by its number")
+        acting = Acting(database, who, why, dry_run, yes, as_json)
+        retry_those(Choice(schedule, tag, application), _since(since), acting)
+        return
+    of_many = {"--failed": failed, "--since": since, "--schedule": schedule, "--tag": tag, "--application": application}
+    refuse_beside_a_run({**of_many, "--dry-run": dry_run, "--yes": yes})
     done = ask(
         database,
         lambda connection: retry_run(connection, run_id, requested_by=who, why=why, from_job=from_job),
@@ -44,6 +75,18 @@ def retry(
         write_json("retry", done)
         return
     say(screen(), _sentence(done))
+
+
+def _since(text: str | None) -> float:
+    if text is None:
+        return _BY_DEFAULT
+    try:
+        seconds = parse_duration(text)
+    except ValueError as error:
+        raise Misused(f"--since: {error}") from None
+    if not 0 < seconds <= _LONGEST:
+        raise Misused(f'--since "{text}" is not between 1s and {format_duration(_LONGEST)}')
+    return seconds
 
 
 def _sentence(done: Retry) -> str:

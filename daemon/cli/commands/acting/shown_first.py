@@ -1,0 +1,92 @@
+"""The runs to which something is done once they were shown: which they are, their table, and the question."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Annotated, TypeVar
+
+import typer
+from sqlalchemy import Connection
+
+from lease.database.database import Unit
+
+from ....operations.many.chosen import Choice, ChosenRun, in_transactions
+from ....store.views import applications_with
+from ....text import number, when
+from ...ask import ask
+from ...failures import Misused
+from ...question import NotConfirmed, can_be_asked, says_yes
+from ...screen import Sheet, add, table
+
+C = TypeVar("C", bound=ChosenRun)
+
+OfSchedule = Annotated[
+    str | None, typer.Option("--schedule", metavar="NAME", help="All runs of this schedule that it is about.")
+]
+OfTag = Annotated[
+    str | None, typer.Option("--tag", metavar="TAG", help="All runs that it is about of the schedules with this tag.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show which runs they are, and what would be done.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking; needed where nobody can be asked.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Acting:
+    """Who does something to many runs, and how."""
+
+    database: str | None
+    who: str
+    why: str | None
+    dry_run: bool
+    yes: bool
+    as_json: bool
+
+
+def refuse_beside_a_run(given: Mapping[str, object]) -> None:
+    """Raise `Misused` for an option that chooses among many runs, beside the number of one."""
+    for option, value in given.items():
+        if value:
+            raise Misused(f"{option} is about many runs: leave it out, or leave out the number of the run")
+
+
+def one_application(connection: Connection, choice: Choice) -> None:
+    """Raise `Misused` if several applications have the schedule, and none is named."""
+    if choice.schedule is None or choice.application is not None:
+        return
+    found = applications_with(connection, choice.schedule)
+    if len(found) > 1:
+        raise Misused(
+            f'several applications have a schedule "{choice.schedule}": add --application {" or ".join(found)}'
+        )
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask, unless that was answered beforehand; raises `Misused` where nobody can be asked, and `NotConfirmed`."""
+    if yes:
+        return
+    if not can_be_asked():
+        raise Misused(f"{question} Nobody can be asked here, and nothing was done; --yes does it, --dry-run shows it")
+    if not says_yes(question):
+        raise NotConfirmed("nothing was done")
+
+
+def done_to(database: str | None, runs: Sequence[C], act: Callable[[Sequence[C]], Unit[list[C]]]) -> list[C]:
+    """Do it to the runs, part by part, each in a transaction of its own; return what became of each."""
+    done: list[C] = []
+    for part in in_transactions(runs):
+        done += ask(database, act(part), write=True)
+    return done
+
+
+def by_schedule(runs: Iterable[C]) -> Sheet:
+    """Return a table of runs: how many there are of each schedule, and of which instants."""
+    shown = table("schedule", "application", "runs", "from", "to", right=("runs",), unless_one=("application",))
+    for (application, schedule), group in groupby(sorted(runs, key=lambda run: run.key), key=lambda run: run.key):
+        instants = sorted(run.scheduled_for for run in group)
+        add(shown, schedule, application, number(len(instants)), when(instants[0]), when(instants[-1]))
+    return shown
+
+
+def counted(count: int) -> str:
+    """Return a number of runs in words."""
+    return "1 run" if count == 1 else f"{number(count)} runs"

@@ -1,0 +1,28 @@
+"""A question with yes or no, asked where somebody can answer."""
+
+import sys
+
+from ..errors import DaemonError
+from ..text import clean
+
+
+class NotConfirmed(DaemonError):
+    """Something was to be confirmed, and nobody said yes."""
+
+
+def can_be_asked() -> bool:
+    """Return whether somebody sits at a terminal."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def says_yes(question: str) -> bool:
+    """Ask on stderr, and read a line; end that of the question where Ctrl-C or Ctrl-D leaves it open."""
+    answer = ""
+    try:
+        sys.stderr.write(f"{clean(question)} [y/N] ")
+        sys.stderr.flush()
+        answer = sys.stdin.readline()
+    finally:
+        if not answer.endswith("\n"):
+            sys.stderr.write("\n")
+    return answer.strip().lower() in ("y", "yes")
