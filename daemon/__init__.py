@@ -18,7 +18,7 @@ The path of a run: `scheduling.plan` decides what is due and `scheduling.plan_du
 settles runs that dead replicas left behind. The lease itself is in the package `lease`.
 
 Which definitions rule, while several are at work: `scheduling.generations` decides it,
-`scheduling.bring` writes it, and `scheduling.rollout` is a replica's part in it.
+`scheduling.deploys.bring` writes it, and `scheduling.deploys.rollout` is a replica's part in it.
 """
 
 from importlib import import_module

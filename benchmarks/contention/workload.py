@@ -10,8 +10,8 @@ from daemon.definitions.application import Application
 from daemon.definitions.job import Job
 from daemon.definitions.known import Known
 from daemon.definitions.schedule import Schedule
+from daemon.scheduling.deploys.sync import sync
 from daemon.scheduling.plan_due import plan_due
-from daemon.scheduling.sync import sync
 from daemon.store.tables import job_run, run, schedule
 from lease.database.opening import open_database
 

@@ -10,8 +10,8 @@ from lease.database.database import Unit
 from ..definitions.application import Application
 from ..operations.requester import requester
 from ..operations.trigger import trigger_now
-from ..scheduling.bring import bring, take_on_top
-from ..scheduling.sync import patience, plan_outgoing
+from ..scheduling.deploys.bring import bring, take_on_top
+from ..scheduling.deploys.sync import patience, plan_outgoing
 from .ask import ask_url
 
 T = TypeVar("T")

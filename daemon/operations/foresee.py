@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from ..definitions.application import Application
-from ..scheduling.bring import look
+from ..scheduling.deploys.bring import look
 from ..scheduling.generations import Forecast, forecast
 from ..scheduling.generations.forecast import Bringer
 from .generations import GenerationStanding, read_standings

@@ -20,7 +20,7 @@ from ..jobs.output.transcript import Piece, Transcript
 from ..jobs.reports import Progress
 from ..recovery import registry
 from ..recovery.deaths import Neighbour, neighbours, proven_dead
-from ..scheduling.rollout import Rollout
+from ..scheduling.deploys.rollout import Rollout
 from ..states import LiveReplicaState
 from ..store.notices import ALIVE, notify
 from ..telemetry.facts import Note

@@ -19,8 +19,8 @@ from ..jobs.room.set_aside import SetAside
 from ..recovery.death_watch import DeathWatch
 from ..recovery.registry import ReplicaEntry
 from ..recovery.settler import Settler
+from ..scheduling.deploys.rollout import Rollout
 from ..scheduling.planner import Planner
-from ..scheduling.rollout import Rollout
 from ..scheduling.wall_clock import WallClock
 from ..store import statements
 from ..telemetry.facts import Note

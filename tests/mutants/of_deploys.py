@@ -2,7 +2,7 @@
 
 from tests.mutants.mutant import Edit, Mutant, on_each
 
-ADOPTION = "daemon/scheduling/adoption.py"
+ADOPTION = "daemon/scheduling/deploys/adoption.py"
 MOVES = "daemon/scheduling/generations/moves.py"
 CLAIM = "daemon/execution/claim.py"
 ROLLOUT = "tests/daemon/scheduling/test_rollout.py::{}[{{}}]"
@@ -24,7 +24,7 @@ DEPLOYS = (
     Mutant(
         "stand-in-retires",
         "definitions that only stand in for newer ones retire the schedules of these",
-        (Edit("daemon/scheduling/bring.py", "retire=not in_lieu)", "retire=True)"),),
+        (Edit("daemon/scheduling/deploys/bring.py", "retire=not in_lieu)", "retire=True)"),),
         on_each(
             ROLLOUT.format("test_old_ones_stand_in_when_no_new_one_has_been_ready_for_long_and_retire_nothing"),
         ),
@@ -34,7 +34,7 @@ DEPLOYS = (
         "definitions change hands by a wall clock that has jumped",
         (
             Edit(
-                "daemon/scheduling/rollout.py",
+                "daemon/scheduling/deploys/rollout.py",
                 "        if self._trusts is not None and not self._trusts(sight.database_time):\n",
                 "        if False:\n",
             ),
@@ -75,7 +75,7 @@ DEPLOYS = (
     Mutant(
         "outgoing-not-planned",
         "what was due by a timing that is replaced, or of a schedule that is retired, is not planned first",
-        (Edit("daemon/scheduling/sync.py", "    while outgoing:\n", "    while False:\n"),),
+        (Edit("daemon/scheduling/deploys/sync.py", "    while outgoing:\n", "    while False:\n"),),
         on_each(
             "tests/daemon/scheduling/test_outgoing.py::test_the_night_before_a_change_is_accounted_for[{}-retired]"
         ),

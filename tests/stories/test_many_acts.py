@@ -70,8 +70,8 @@ def at_once(story: Story, *command_line: str) -> list[list[dict[str, Any]]]:
 
 
 def states(story: Story, schedule: str) -> dict[str, int]:
-    query = select(run.c.state, func.count()).where(run.c.schedule == schedule).group_by(run.c.state)
-    return {row[0]: row[1] for row in story.rows(query)}
+    query = select(run.c.state, func.count().label("number")).where(run.c.schedule == schedule).group_by(run.c.state)
+    return {str(row.state): int(row.number) for row in story.rows(query)}
 
 
 def unfinished(story: Story) -> int:

@@ -31,9 +31,9 @@ from daemon.definitions.known import Known
 from daemon.definitions.schedule import Schedule
 from daemon.definitions.triggers.trigger import At, Every, Trigger
 from daemon.execution.claim import ClaimedRun, claim
+from daemon.scheduling.deploys.sync import SyncReport, sync
 from daemon.scheduling.lease_names import lease_name
 from daemon.scheduling.plan_due import PlanReport, plan_due
-from daemon.scheduling.sync import SyncReport, sync
 from daemon.store.statements.run import add_manual
 from daemon.store.tables import job_run, run, schedule
 from lease.database.backend import SCHEMA

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from sqlalchemy import Row
@@ -28,12 +28,8 @@ def records(
         key = (run.application, run.schedule)
         attempts = [job for job in jobs.get(run.id, ()) if job.carried_from is None]
         attempted = tuple(dict.fromkeys(job.job for job in attempts if job.state != "not started"))
-        expected: tuple[str, ...] | None = None
         by_it = run.digest is not None and run.digest == schedules[key].run_digest
-        if by_it:
-            expected = defined[key]
-        elif run.digest is None and schedules[key].changed_at <= run.created_at:
-            expected = tuple(job for job in defined[key] if job in known[*key, run.holder])
+        expected = _expected(run, schedules[key], defined[key], known[*key, run.holder])
         yield Recorded(
             run=run.id,
             schedule="/".join(key),
@@ -53,6 +49,17 @@ def records(
             carried=tuple(job.job for job in jobs.get(run.id, ()) if job.carried_from is not None),
             not_done=successions.not_done(run),
         )
+
+
+def _expected(
+    run: Row[Any], schedule: Row[Any], defined: tuple[str, ...], known: Container[str]
+) -> tuple[str, ...] | None:
+    """Return the jobs that a run must do; None where they are not certain."""
+    if run.digest is not None:
+        return defined if run.digest == schedule.run_digest else None
+    if schedule.changed_at <= run.created_at:
+        return tuple(job for job in defined if job in known)
+    return None
 
 
 def marks(runs: Iterable[Row[Any]], jobs: Mapping[int, Sequence[Row[Any]]], *, wall_clock: bool) -> Iterator[RunMarked]:

@@ -15,7 +15,7 @@ from lease.errors import LeaseError
 from ...definitions.application import Application
 from ...definitions.sources.load import load
 from ...errors import DaemonError
-from ...scheduling.bring import look
+from ...scheduling.deploys.bring import look
 from ...store.migrations.opening import opened_for_reading
 from ...store.migrations.state import SchemaTooOld, TablesMissing, refuse_other_than_newest, revision_of
 from ..settings import read_settings

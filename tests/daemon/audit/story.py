@@ -18,7 +18,7 @@ from daemon.operations.cancel import cancel
 from daemon.operations.trigger import trigger
 from daemon.recovery.registry import ReplicaEntry, register
 from daemon.recovery.settle import settle
-from daemon.scheduling.adoption import adopt
+from daemon.scheduling.deploys.adoption import adopt
 from daemon.scheduling.plan import first_state
 from daemon.store.statements.schedule import database_time
 from daemon.store.tables import job_run, replica, schedule

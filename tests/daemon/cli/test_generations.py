@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from daemon.definitions.application import Application
 from daemon.definitions.sources.load import load
 from daemon.recovery import registry
-from daemon.scheduling.bring import bring
+from daemon.scheduling.deploys.bring import bring
 from daemon.store import migrations
 from daemon.store.tables import generation as generations
 from daemon.store.tables import replica as replicas

@@ -188,7 +188,12 @@ def test_what_failed_before_that_time_or_belongs_to_a_retired_schedule_is_not_me
 
 def test_many_are_retried_in_as_many_statements_as_few(store: Store) -> None:
     def taken(count: int) -> int:
-        ended = {"state": "failed", "reason": "no", "finished_at": store.do(database_time), "available_at": None}
+        ended: dict[str, Any] = {
+            "state": "failed",
+            "reason": "no",
+            "finished_at": store.do(database_time),
+            "available_at": None,
+        }
         for schedule in (FREE, QUEUE):
             pending_runs(store, schedule, count, **ended)
         shown = store.do(find_failed, NIGHT, DAY)

@@ -11,10 +11,10 @@ from sqlalchemy import update
 from daemon.definitions.codec import write_schedule
 from daemon.definitions.schedule import Schedule
 from daemon.definitions.triggers.trigger import Cron, Every
-from daemon.scheduling.adoption import adopt
+from daemon.scheduling.deploys.adoption import adopt
+from daemon.scheduling.deploys.sync import SyncReport, plan_outgoing
 from daemon.scheduling.plan_due import ENOUGH_ROWS, MOST_SCHEDULES
 from daemon.scheduling.plan_rows import MOST_ROWS
-from daemon.scheduling.sync import SyncReport, plan_outgoing
 from daemon.store.tables import schedule
 from tests.support.store import PAST, Store, a_schedule, an_application
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 from daemon.definitions.application import Application
 from daemon.errors import RevisionTaken
 from daemon.operations.foresee import foresee
-from daemon.scheduling.bring import bring, stage, take_on_top
+from daemon.scheduling.deploys.bring import bring, stage, take_on_top
 from daemon.scheduling.generations import Generation, Order, state_of
 from daemon.store import statements
 from daemon.store.tables import generation

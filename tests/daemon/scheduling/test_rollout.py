@@ -12,7 +12,7 @@ from daemon.cli.bring import trigger_all
 from daemon.definitions.application import Application
 from daemon.definitions.schedule import Schedule
 from daemon.recovery import registry
-from daemon.scheduling.bring import stage, take_on_top
+from daemon.scheduling.deploys.bring import stage, take_on_top
 from daemon.store.tables import replica as replicas
 from tests.support.manual import until
 from tests.support.store import an_application
@@ -126,7 +126,7 @@ async def test_new_definitions_wait_for_a_clock_that_can_be_trusted(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is added or changed counts from then on, and what is due by the old ones is planned until then."""
-    monkeypatch.setattr("daemon.scheduling.rollout._LOOK_AGAIN", 0.001)
+    monkeypatch.setattr("daemon.scheduling.deploys.rollout._LOOK_AGAIN", 0.001)
     await world.start(OLD, "a1")
     same, new, leaving = (Side(world, of, name) for of, name in ((OLD, "a2"), (NEW, "b1"), (NEW, "b2")))
     for side in (same, new, leaving):

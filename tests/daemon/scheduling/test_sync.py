@@ -10,7 +10,7 @@ from sqlalchemy import Row, event, select, text
 
 from daemon.definitions.schedule import Schedule
 from daemon.definitions.triggers.trigger import At, Cron, Every
-from daemon.scheduling.sync import SyncReport, patience, sync
+from daemon.scheduling.deploys.sync import SyncReport, patience, sync
 from daemon.store.tables import schedule
 from tests.support.store import PAST, Store, a_schedule, an_application, an_at, pending_runs
 

@@ -12,8 +12,8 @@ from daemon.execution.claim import claim
 from daemon.operations.foresee import foresee
 from daemon.operations.trigger import trigger
 from daemon.recovery import registry
+from daemon.scheduling.deploys.rollout import Rollout
 from daemon.scheduling.generations import Forecast, state_of
-from daemon.scheduling.rollout import Rollout
 from daemon.store.tables import generation
 from daemon.store.tables import replica as replicas
 from daemon.telemetry.facts import Fact, Note

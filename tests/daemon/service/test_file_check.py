@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from daemon.definitions.sources.load import load
-from daemon.scheduling.bring import stage
+from daemon.scheduling.deploys.bring import stage
 from daemon.service.outside import file_check
 from daemon.service.outside.command_line import CommandLine
 from daemon.service.outside.file_check import CHECK, CheckedFile, WrongFile, check_file

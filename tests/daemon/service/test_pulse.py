@@ -15,7 +15,7 @@ from daemon.jobs.output.transcript import Transcript
 from daemon.jobs.reports import Progress
 from daemon.recovery import registry
 from daemon.recovery.death_watch import DeathWatch
-from daemon.scheduling.rollout import Rollout, Sight
+from daemon.scheduling.deploys.rollout import Rollout, Sight
 from daemon.service import pulse
 from daemon.service.loop.agenda import Agenda, read_agenda
 from daemon.service.pulse import Pulse

@@ -20,7 +20,7 @@ from daemon.jobs.processes.identity import identity
 from daemon.operations.cancel import cancel
 from daemon.operations.trigger import trigger
 from daemon.recovery import registry
-from daemon.scheduling.bring import take_on_top
+from daemon.scheduling.deploys.bring import take_on_top
 from daemon.service import pulse
 from daemon.service.waking import length
 from daemon.store.notices import ALIVE, notify

@@ -10,8 +10,8 @@ from daemon.jobs.reports import Progress
 from daemon.operations.trigger import trigger
 from daemon.recovery.registry import ReplicaEntry, mark_stopped, register, touch
 from daemon.recovery.settle import settle, settle_dead, suspects
+from daemon.scheduling.deploys.sync import sync
 from daemon.scheduling.plan_due import plan_due
-from daemon.scheduling.sync import sync
 from daemon.service.loop.agenda import read_agenda
 from daemon.store.migrations import check
 from daemon.store.views.history import read_runs

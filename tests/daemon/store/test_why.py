@@ -16,7 +16,7 @@ from daemon.definitions.triggers.trigger import Every
 from daemon.operations.cancel import cancel
 from daemon.operations.trigger import trigger
 from daemon.recovery import registry
-from daemon.scheduling.bring import stage
+from daemon.scheduling.deploys.bring import stage
 from daemon.store.tables import replica, run, schedule
 from daemon.store.views import read_overview, read_run, read_runs
 from daemon.store.views.causes import (

@@ -1,5 +1,6 @@
 """`leased retry`: runs that try others again which are over."""
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -57,24 +58,25 @@ def retry(
         recordable("--why", why)
     who = recordable("--by", by) if by is not None else requester()
     if run_id is None:
-        if not failed:
-            raise Misused("which run? Name it by its number, or use --failed for those that failed")
-        if from_job is not None:
-            raise Misused("--from is about one run: leave it out, or name the run by its number")
+        _refuse_without_run(failed=failed, from_job=from_job)
         acting = Acting(database, who, why, dry_run, yes, as_json)
         retry_those(Choice(schedule, tag, application), _since(since), acting)
         return
     of_many = {"--failed": failed, "--since": since, "--schedule": schedule, "--tag": tag, "--application": application}
     refuse_beside_a_run({**of_many, "--dry-run": dry_run, "--yes": yes})
-    done = ask(
-        database,
-        lambda connection: retry_run(connection, run_id, requested_by=who, why=why, from_job=from_job),
-        write=True,
-    )
+    again = partial(retry_run, run_id=run_id, requested_by=who, why=why, from_job=from_job)
+    done = ask(database, again, write=True)
     if as_json:
         write_json("retry", done)
         return
     say(screen(), _sentence(done))
+
+
+def _refuse_without_run(*, failed: bool, from_job: str | None) -> None:
+    if not failed:
+        raise Misused("which run? Name it by its number, or use --failed for those that failed")
+    if from_job is not None:
+        raise Misused("--from is about one run: leave it out, or name the run by its number")
 
 
 def _since(text: str | None) -> float:

@@ -12,10 +12,10 @@ from ....definitions.sources.load import load
 from ....operations.foresee import Foreseen, foresee
 from ....operations.generations import processes, who_runs
 from ....operations.requester import requester
-from ....scheduling.bring import stage, take_on_top
+from ....scheduling.deploys.bring import stage, take_on_top
+from ....scheduling.deploys.sync import SyncReport, patience
+from ....scheduling.deploys.sync import sync as write_definitions
 from ....scheduling.generations import State
-from ....scheduling.sync import SyncReport, patience
-from ....scheduling.sync import sync as write_definitions
 from ....service.settings import Settings, read_settings
 from ....store.views import RunBy
 from ....text import number

@@ -18,7 +18,7 @@ from daemon.jobs.reports import Progress
 from daemon.operations.cancel import cancel
 from daemon.operations.trigger import trigger
 from daemon.recovery import registry
-from daemon.scheduling.bring import bring, stage
+from daemon.scheduling.deploys.bring import bring, stage
 from daemon.store import migrations
 from tests.support.completion import EndedJob, finish_job, finish_run, retry_run, save_progress, start_job
 from tests.support.store import TTL, Store

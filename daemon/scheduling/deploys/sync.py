@@ -2,7 +2,7 @@
 
 Schedules that are gone are retired, not deleted, and other applications are not touched. If the
 timing of a schedule changes, or a retired schedule is defined again, planning counts from now (rule
-13). Which definitions are written is decided in `daemon.scheduling.rollout`.
+13). Which definitions are written is decided in `daemon.scheduling.deploys.rollout`.
 
 What was due until now by a timing that changes, or of a schedule that is retired, is planned by the
 old definition first. Mostly that is nothing; after a night without replicas it can be much, and a
@@ -18,14 +18,14 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from ..definitions.application import Application
-from ..definitions.codec import UnreadableDefinition, is_timed_alike, read_schedule, read_timing, write_schedule
-from ..definitions.schedule import Schedule
-from ..store import statements
-from .lease_names import lease_name
-from .pause import Pause
-from .plan import PlanState, changed_state, first_state
-from .plan_due import plan_due
+from ...definitions.application import Application
+from ...definitions.codec import UnreadableDefinition, is_timed_alike, read_schedule, read_timing, write_schedule
+from ...definitions.schedule import Schedule
+from ...store import statements
+from ..lease_names import lease_name
+from ..pause import Pause
+from ..plan import PlanState, changed_state, first_state
+from ..plan_due import plan_due
 
 _MOMENT = timedelta(seconds=5)
 """What has been due for less is no backlog."""

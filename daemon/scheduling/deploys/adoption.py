@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from ..definitions.application import Application
-from ..store import statements
-from .lease_names import lease_name
+from ...definitions.application import Application
+from ...store import statements
+from ..lease_names import lease_name
 
 
 @dataclass(frozen=True, slots=True)

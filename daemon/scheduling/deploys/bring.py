@@ -11,11 +11,11 @@ from typing import assert_never
 
 from sqlalchemy import Connection
 
-from ..definitions.application import Application
-from ..states import SEEN_WITHIN
-from ..store import statements
-from ..store.notices import DEFINITIONS, notify
-from .generations import (
+from ...definitions.application import Application
+from ...states import SEEN_WITHIN
+from ...store import statements
+from ...store.notices import DEFINITIONS, notify
+from ..generations import (
     TAKEOVER_AFTER,
     Add,
     Count,

@@ -1,7 +1,7 @@
 """The rollout: a replica's part in which definitions rule (rule 21).
 
 It looks with each sign of life, and moves in a transaction that decides anew
-(`daemon.scheduling.bring`).
+(`daemon.scheduling.deploys.bring`).
 """
 
 import asyncio
@@ -14,14 +14,12 @@ from sqlalchemy import Connection
 
 from lease.database.database import Database
 
-from ..definitions.application import Application
-from ..states import SEEN_WITHIN
-from ..store import statements
-from ..store.notices import DEFINITIONS, WORK, notify
-from ..telemetry.facts import Note, Notify
-from .adoption import Adopted, Patience, Strangers, adopt, strangers
-from .bring import Brought, bring, carry_out, look
-from .generations import (
+from ...definitions.application import Application
+from ...states import SEEN_WITHIN
+from ...store import statements
+from ...store.notices import DEFINITIONS, WORK, notify
+from ...telemetry.facts import Note, Notify
+from ..generations import (
     FOR_GOOD_AFTER,
     TAKEOVER_AFTER,
     Count,
@@ -33,6 +31,8 @@ from .generations import (
     next_move,
     stand,
 )
+from .adoption import Adopted, Patience, Strangers, adopt, strangers
+from .bring import Brought, bring, carry_out, look
 from .sync import patience, plan_outgoing, sync
 
 _LOOK_AGAIN = 1.0
