@@ -8,6 +8,7 @@ _SH = frozenset(["sh", "/bin/sh", "/usr/bin/sh"])
 _SIMPLE = re.compile(r"[^;&|<>(){}#`\n]*")
 """A command of which a pipe feeds the whole."""
 _GUARD = re.compile(r"(?:!\s+)?(?:\[\[? |test |command -v |which |type |pgrep )")
+_IF = re.compile(r"\bif\b.*\bfi\b", re.DOTALL)
 _SLEEP = re.compile(r"sleep\b.*(?:rand|RANDOM|\$\(\()|rand\b.*sleep|RANDOM.*sleep", re.DOTALL)
 
 
@@ -43,7 +44,8 @@ def as_work(written: str, shell: str) -> str | list[str]:
 
 def surprises_of(command: str) -> Iterator[str]:
     """Yield what a command does here that it did not do under cron."""
-    if _GUARD.match(command) and "&&" in command and "||" not in command:
+    plain = _IF.sub("", command)
+    if _GUARD.match(command) and "&&" in plain and "||" not in plain and ";" not in plain:
         yield (
             "where its test says no, it ends with a status other than 0, which is a failed run here; "
             "write if …; then …; fi, which ends with 0"

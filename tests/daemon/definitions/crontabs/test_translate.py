@@ -145,6 +145,8 @@ def test_windows_lines_and_a_missing_newline_are_told() -> None:
     [
         ("0 1 * * * [ -x a ] && a", "where its test says no"),
         ("0 1 * * * command -v a >/dev/null && a", "where its test says no"),
+        ("0 1 * * * [ -x a ] && if [ ! -d b ]; then a; fi", "where its test says no"),
+        ("0 1 * * * [ -x a ] && a; b", None),
         ("0 1 * * * [ -x a ] || exit 0; a", None),
         ("0 1 * * * a && b", None),
         ("0 1 * * * sleep $((RANDOM % 60)); a", "it sleeps by chance"),
