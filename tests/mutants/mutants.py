@@ -2,7 +2,7 @@
 
 from tests.mutants.definitions.of_imports import IMPORTS
 from tests.mutants.mutant import Mutant
-from tests.mutants.of_cancels import CANCELS
+from tests.mutants.of_cancels import CANCELS, PAUSES
 from tests.mutants.of_deploys import DEPLOYS
 from tests.mutants.of_endings import ENDINGS
 from tests.mutants.of_fences import FENCES
@@ -29,6 +29,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *OUTPUT,
     *DEPLOYS,
     *CANCELS,
+    *PAUSES,
     *UPGRADES,
     *OF_REVISIONS,
     *RELOADS,

@@ -1,11 +1,15 @@
-"""Mutants of the mark of a cancelled run, each of which brings one to life again (rule 23)."""
+"""Mutants of what people do: of the mark of a cancelled run, each of which brings one to life again; and of pauses,
+each of which loses an instant, runs one, or does something twice (rules 13 and 23).
+"""
 
-from tests.mutants.mutant import Edit, Mutant, on_each
+from tests.mutants.mutant import Edit, Mutant, on_each, on_either
 
 CLAIMS = "daemon/store/statements/sets/claims.py"
 STRANDED = "daemon/store/statements/stranded.py"
 MARKED = "tests/daemon/execution/test_marked.py::{}[{{}}{}]"
 SETTLED = "test_a_marked_run_whose_holder_is_gone_is_settled_as_cancelled"
+PAUSE = "daemon/scheduling/pause.py"
+OPERATION = "tests/daemon/operations/test_pause.py::{}[{{}}]"
 
 CANCELS = (
     Mutant(
@@ -49,5 +53,61 @@ CANCELS = (
             ),
         ),
         on_each(MARKED.format(SETTLED, "-lost its lease")),
+    ),
+)
+
+PAUSES = (
+    Mutant(
+        "pause-before-it-began",
+        "what was due before a pause and is planned in it does not run",
+        (Edit(PAUSE, "        edges[:0] = [PlannedSpan(is_paused=False, end=pause.since), ", "        edges[:0] = ["),),
+        on_either(
+            "tests/daemon/scheduling/test_pause.py::"
+            "test_what_was_due_before_a_pause_and_not_planned_yet_is_not_lost_as_paused"
+        ),
+    ),
+    Mutant(
+        "pause-without-end",
+        "what is due after the end of a pause, and before that is planned, does not run",
+        (Edit(PAUSE, "now if pause.until is None else pause.until - _TICK", "now"),),
+        on_each(
+            OPERATION.format("test_from_its_end_on_instants_run_again_although_nobody_resumed_it_and_nothing_was_up")
+        ),
+    ),
+    Mutant(
+        "resume-runs-what-was-paused",
+        "what was due in a pause and is not planned yet runs once it is resumed",
+        (
+            Edit(
+                "daemon/operations/selection.py",
+                "    while due := [row for row in rows if row.next_due",
+                "    while due := [row for row in () if row.next_due",
+            ),
+        ),
+        on_each(OPERATION.format("test_resume_says_what_passed_and_none_of_it_runs_later")),
+    ),
+    Mutant(
+        "paused-twice",
+        "who pauses what is paused takes it over, and is told nothing of it",
+        (
+            Edit(
+                "daemon/operations/pause.py",
+                "    if not is_paused(row, now):\n",
+                "    if row is not None:\n",
+            ),
+        ),
+        on_each(OPERATION.format("test_two_who_pause_at_the_same_moment_are_both_told_and_it_is_done_once")),
+    ),
+    Mutant(
+        "older-plans-past-a-pause",
+        "an older replica beside records as paused what is due after the end of a pause",
+        (
+            Edit(
+                "daemon/store/migrations/versions/0009_acts.py",
+                "    _create_indexes(schema)\n    _refuse_to_plan_past_a_pause(schema)\n",
+                "    _create_indexes(schema)\n",
+            ),
+        ),
+        on_each(OPERATION.format("test_an_older_replica_may_not_plan_past_the_end_of_a_pause_and_nothing_is_lost")),
     ),
 )

@@ -9,17 +9,20 @@ import pytest
 from sqlalchemy import event, select, update
 from sqlalchemy.exc import DBAPIError
 
+from daemon.definitions.schedule import Schedule
 from daemon.definitions.triggers.trigger import Every
 from daemon.errors import InvalidInstant, NotFound, NotRecordable
 from daemon.operations.pause import PausedSchedule, ResumedSchedule, pause, resume
 from daemon.operations.requester import LONGEST
 from daemon.operations.selection import Selection, plan_some
 from daemon.operations.trigger import NoSuchSchedule, trigger
+from daemon.scheduling.deploys.sync import sync
 from daemon.store import statements
+from daemon.store.notices import WORK, Notice
 from daemon.store.tables import act, run, schedule
 from daemon.store.views import read_overview, read_runs
 from tests.support.completion import finish_run, retry_run
-from tests.support.store import Store, a_schedule
+from tests.support.store import Store, a_schedule, an_application
 
 pytestmark = pytest.mark.conformance
 
@@ -256,6 +259,41 @@ def test_two_who_pause_at_the_same_moment_are_both_told_and_it_is_done_once(stor
         ]
     assert sorted(one.resumed for one in ended) == [False] * 20 + [True] * 20
     assert len(acts(store)) == 40
+
+
+def test_of_a_pause_of_all_and_a_sync_at_once_neither_is_lost_and_neither_blocks_the_other(store: Store) -> None:
+    def polls(seconds: float) -> list[Schedule]:
+        return [a_schedule(f"p{number}", Every(seconds)) for number in range(30)]
+
+    store.sync(*polls(20.0))
+    with ThreadPoolExecutor(2) as pool:
+        syncing = pool.submit(lambda: [store.sync(*polls(30.0 + number)) for number in range(5)])
+        for _ in range(5):
+            paused(store, Selection("shop"))
+            resumed(store, Selection())
+        paused(store, Selection("shop"))
+        syncing.result()
+    living = [row for row in store.schedules().values() if row.retired_at is None]
+    assert {(row.paused_by, row.trigger) for row in living} == {("ann@web", "every 34s")}
+
+
+def test_replicas_hear_of_a_pause_and_a_resume_with_its_commit(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of what a pause plans first some may start; and what is due after a resume is not late."""
+    store.do(sync, an_application(a_schedule("daily"), name="office"))
+    sent: list[tuple[str, Notice]] = []
+    monkeypatch.setattr(
+        "daemon.operations.pause.notify", lambda _, application, notice: sent.append((application, notice))
+    )
+    paused(store, ONE)
+    paused(store, ONE)
+    assert sent == [("shop", WORK)]
+    sent.clear()
+    paused(store, Selection())
+    resumed(store, Selection())
+    assert sent == [("office", WORK), ("office", WORK), ("shop", WORK)], "shop was paused before"
+    sent.clear()
+    resumed(store, Selection())
+    assert sent == []
 
 
 def test_of_a_pause_and_planning_at_once_no_instant_is_lost(store: Store) -> None:

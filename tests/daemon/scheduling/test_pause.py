@@ -4,10 +4,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.definitions.schedule import Schedule
+from daemon.scheduling import plan as planning
+from daemon.scheduling import plan_rows
 from daemon.scheduling.pause import Pause, PlannedSpan, spans
 from daemon.scheduling.plan import PlanState, plan
 from tests.daemon.scheduling.test_plan import HOUR, MINUTE, NOON, Store, hourly, planned, told
@@ -110,23 +112,28 @@ def test_a_long_pause_is_counted_up_to_its_end_and_no_further() -> None:
     store.assert_each_has_one_run(NOON, now)
 
 
-@settings(max_examples=25)
 @given(
-    before=st.integers(0, 3_000),
-    lasts=st.integers(1, 3_000),
-    after=st.integers(-200, 3_000),
+    before=st.integers(0, 150),
+    lasts=st.integers(1, 150),
+    after=st.integers(-20, 150),
     catch_up=st.sampled_from(["skip", "latest", "all"]),
+    limits=st.sampled_from([(1_000, 1_000, 2_000), (7, 5, 50), (3, 2, 40), (5, 40, 60)]),
 )
 def test_each_instant_has_one_row_and_only_those_within_the_pause_are_paused(
-    before: int, lasts: int, after: int, catch_up: Any
+    before: int, lasts: int, after: int, catch_up: Any, limits: tuple[int, int, int]
 ) -> None:
     """Rule 13."""
     begin = NOON + before * MINUTE + SECOND
     end = begin + lasts * MINUTE
     often = Schedule(name="often", every=60.0, catch_up=catch_up, overlap="queue")
-    store = Store(often, PlanState(NOON, NOON, pause=Pause(begin, end)))
     now = max(NOON, end + after * MINUTE)
-    store.until_planned(now)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plan_rows, "MOST_ROWS", limits[0])
+        patch.setattr(plan_rows, "LONGEST_STRETCH", limits[1])
+        patch.setattr(planning, "UNDECIDED", limits[2])
+        patch.setattr(planning, "MOST_CAUGHT_UP", limits[1])
+        store = Store(often, PlanState(NOON, NOON, pause=Pause(begin, end)))
+        store.until_planned(now)
     store.assert_each_has_one_run(NOON, now)
     for first, run in store.rows.items():
         within = begin < first and (run.last_scheduled_for or first) < end
