@@ -57,8 +57,9 @@ class Proof:
         if not in_transaction(driver):
             raise LeaseError(AUTOCOMMIT.format(remedy))
 
+    @staticmethod
     @contextmanager
-    def turn(self, file: str | None, *, in_loop: bool = False) -> Iterator[None]:
+    def turn(file: str | None, *, in_loop: bool = False) -> Iterator[None]:
         """Wait for the turn to write to an SQLite ``file`` (None: nobody waits); ``in_loop``:
         without blocking the event loop.
         """

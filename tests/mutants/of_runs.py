@@ -162,3 +162,42 @@ RUNS = (
         ),
     ),
 )
+
+LATER = "tests/daemon/operations/test_trigger_at.py::{}[{{}}]"
+PROMOTIONS = "daemon/store/statements/sets/ends.py"
+REQUESTING = "daemon/operations/request.py"
+
+REQUESTS = (
+    Mutant(
+        "promotion-of-the-unplaced",
+        "the end of another run starts one that is requested for later",
+        (Edit(PROMOTIONS, "            placed(waiting),\n", ""),),
+        on_each(LATER.format("test_the_end_of_another_run_does_not_start_it")),
+    ),
+    Mutant(
+        "unplaced-counts-as-unfinished",
+        "instants are skipped for a run that is requested for later",
+        (Edit("daemon/store/statements/schedule.py", "unfinished(), placed()", "unfinished()"),),
+        on_each(LATER.format("test_no_instant_is_skipped_for_it")),
+    ),
+    Mutant(
+        "place-beside-the-unfinished",
+        "a run whose moment has come starts beside an unfinished one",
+        (Edit("daemon/scheduling/place.py", "[(run_id, waits[name]) for", "[(run_id, False) for"),),
+        on_each(LATER.format("test_behind_an_unfinished_run_it_waits_for_that")),
+    ),
+    Mutant(
+        "key-without-its-run",
+        "a key is not recorded with its run",
+        (
+            Edit(
+                REQUESTING,
+                "        yield requesting.give_key(wanted.application, wanted.schedule, wanted.key, run_id)\n",
+                "        pass\n",
+            ),
+        ),
+        on_each(
+            "tests/daemon/operations/test_trigger.py::test_the_same_key_is_the_same_run_also_when_that_is_pruned[{}]"
+        ),
+    ),
+)

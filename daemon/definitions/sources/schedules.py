@@ -1,6 +1,8 @@
 """`Schedules`: what a Python file says is to run, and when."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, Unpack, overload
 
@@ -91,6 +93,38 @@ class Schedules:
         schedules = [builder.schedule() for builder in self._builders.values()]
         where = {"source": source or Path(), "spec": spec, "defaults": self._defaults.shown()}
         return make_application(self.name, schedules, Place(), revision=self.revision, **where)
+
+    def trigger(
+        self,
+        name: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        connection: Any,
+        key: str | None = None,
+        at: datetime | Duration | None = None,
+        requested_by: str | None = None,
+        why: str | None = None,
+        schema: str | None = None,
+    ) -> Any:
+        """Request a run of a schedule in the caller's own transaction: it exists if and only if that
+        commits. Return it (`run_id`, `already`), to be awaited where ``connection`` is an async one.
+
+        ``connection`` is a connection or session of SQLAlchemy (sync or async), a connection of
+        psycopg (sync or async), psycopg2, asyncpg or sqlite3, or Django's. One that commits each
+        statement by itself gets a transaction of its own. The transaction may be open for as long as
+        it likes (not on SQLite, which has one writer): no schedule is locked, and nothing is set.
+
+        The same ``key`` of a schedule is the same run, also when that has been pruned. ``at`` an
+        instant, or after a duration, it starts then. ``requested_by`` is by default the user and the
+        host. ``schema`` is where leased's tables are on PostgreSQL, if not in ``public``.
+
+        Before anything is written it raises `NotFound` for a schedule that is not in the database,
+        `NotRecordable` for parameters that it does not declare, or of another type, and for what
+        cannot be kept, `InvalidInstant`, and `LeaseError` for another kind of connection.
+        """
+        operation = import_module("...operations.in_transaction", __package__)  # with a database, which FILE needs not
+        given = {"key": key, "at": at, "requested_by": requested_by, "why": why, "schema": schema}
+        return operation.trigger(self.name, name, params, connection=connection, **given)
 
     def replica(self, url: str, /, **settings: Any) -> NoReturn:
         """Refuse: a replica inside another program is not there yet."""

@@ -23,6 +23,7 @@ from daemon.recovery import registry
 from daemon.scheduling.deploys.bring import take_on_top
 from daemon.service import pulse
 from daemon.service.waking import length
+from daemon.store import statements
 from daemon.store.notices import ALIVE, notify
 from daemon.telemetry.facts import Note
 from daemon.testing.definitions import application_of
@@ -60,6 +61,26 @@ async def test_a_trigger_in_a_callers_own_transaction_wakes_it_at_the_commit(dat
             run_id = trigger(connection, "shop", "nightly", requested_by="ann")
         await replica.becomes(run_id, "succeeded")
     engine.dispose()
+
+
+async def test_a_run_that_a_program_requests_in_its_transaction_starts_after_the_commit(database_url: str) -> None:
+    engine = create_engine(database_url)
+    async with living(database_url, a_shop()) as replica:
+        await replica.at_rest()
+        with engine.begin() as connection:
+            requested = Schedules("shop").trigger("nightly", connection=connection)
+        await replica.becomes(requested.run_id, "succeeded")
+    engine.dispose()
+
+
+async def test_a_replica_wakes_at_the_moment_for_which_a_run_is_requested(database_url: str) -> None:
+    async with living(database_url, a_shop()) as replica:
+        await replica.at_rest()
+        run_id = await replica.do(trigger, "shop", "nightly", requested_by="ann", at="200ms")
+        await replica.becomes(run_id, "succeeded")
+        row = await replica.do(statements.run.read, run_id)
+        assert row is not None
+        assert row.started_at >= row.scheduled_for
 
 
 async def test_a_cancel_wakes_the_replica_that_has_the_run(database_url: str) -> None:
@@ -208,7 +229,7 @@ async def test_a_notice_that_is_lost_costs_a_rest_and_no_more(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(length, "LONGEST", 0.05)
-    monkeypatch.setattr("daemon.operations.trigger.notify", lambda *_: None)
+    monkeypatch.setattr("daemon.store.statements.requests.requesting.channel_of", lambda _: "nowhere")
     async with living(postgres_url, a_shop(), poll=0.01) as replica:
         await replica.at_rest()
         await replica.becomes(await replica.trigger(), "succeeded")

@@ -26,6 +26,11 @@ def begin_to_write(application: str, name: str) -> Executable:
     return update(schedule).where(*_of(application, name)).values(name=schedule.c.name)
 
 
+def begin_to_read() -> Executable:
+    """Ask for nothing: a driver that begins transactions by itself has one open afterwards."""
+    return select(_YES)
+
+
 def read(application: str, name: str) -> Executable:
     """Return (definition, run digest, whether it is retired, the database's time in seconds) of a
     schedule, without a lock.
