@@ -14,6 +14,7 @@ from .job import Job
 from .triggers.tally import Tally
 from .triggers.trigger import At, Cron, Every, Trigger
 from .values.durations import duration
+from .values.keep import Keep
 from .values.names import name_of
 from .values.refusal import Refusal
 from .values.strings import Strings, Text
@@ -35,7 +36,6 @@ class Schedule(Definition):
 
     kind = "schedule"
     planned: ClassVar = {
-        ("keep", None): "leave it out: the history is kept as a whole",
         ("overlap", "replace"): 'use "skip", "queue" or "allow"',
     }
     always_stored = frozenset(
@@ -82,10 +82,17 @@ class Schedule(Definition):
     stall_after: Annotated[float | None, duration(least=0.001), Mark.EXECUTION, Mark.DEFAULT] = None
     """A job that shows no progress for so long is stopped as hung, and the attempt has failed. A
     function shows it with `run.progress`, a command with each line of its output."""
+    keep: Annotated[Keep | None, Mark.DEFAULT] = None
+    """How much history is kept: `{ days = 30, runs = 1000 }` deletes a run that ended more than so
+    many days ago *and* is not among the newest so many runs. With one of the two, that alone
+    decides. Without it all is kept."""
     jitter: Annotated[float, duration(), Mark.DEFAULT] = 0.0
     """Each run starts up to that much later, by the same amount on every replica."""
     params: Table = {}  # noqa: RUF012 - pydantic copies it
     """A job finds them in `run.params`."""
+    secrets: Strings = ()
+    """The names of those params whose values are shown as `***`. The jobs get them as they are, and
+    the database keeps them as they are."""
     description: Text = ""
     """For people."""
     tags: Strings = ()
@@ -111,6 +118,10 @@ class Schedule(Definition):
         if self.lock is not None and _may_overlap(self.overlap):
             problem = 'under one lock its runs cannot overlap, as overlap = "allow" asks'
             raise Refusal(problem, "leave one of them out", field="lock")
+        for name in self.secrets:
+            if name not in self.params:
+                remedy = "give it a value there, or leave it out here"
+                raise Refusal(f'"{name}" is not among the params', remedy, field="secrets")
         return self
 
     @property

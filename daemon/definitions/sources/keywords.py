@@ -25,8 +25,10 @@ class ScheduleKeywords(TypedDict, total=False):
     on_failure: Literal["stop", "continue"]
     run_timeout: Duration | None
     stall_after: Duration | None
+    keep: Mapping[str, int] | None
     jitter: Duration
     params: Mapping[str, Any]
+    secrets: Sequence[str]
     description: str
     tags: Sequence[str]
 
@@ -52,6 +54,7 @@ class DefaultKeywords(TypedDict, total=False):
     on_failure: Literal["stop", "continue"] | None
     run_timeout: Duration | None
     stall_after: Duration | None
+    keep: Mapping[str, int] | None
     jitter: Duration | None
     timeout: Duration | None
     retries: int | None

@@ -88,7 +88,7 @@ LEFT = """
 import socket, sys
 from daemon import Run, Schedules
 schedules = Schedules("shop")
-nightly = schedules.add("nightly", cron="0 2 * * *", timezone="UTC")
+nightly = schedules.add("nightly", cron="0 2 * * *", timezone="UTC", keep={"runs": 9})
 nightly.command("orders", "true", timeout="1m")
 FUNCTION
 left = None if "pytest" in sys.modules else socket.socket()
@@ -113,3 +113,42 @@ def test_a_file_is_named_that_leaves_what_keeps_its_functions_from_being_forked(
     expected = bool(function) and left != "None"
     assert (len(found), all(remark.startswith(said) for remark in found)) == (expected, True)
     assert (said in " ".join(leased("check", "s.py").out.split())) is expected
+
+
+FOREVER = """
+application = "shop"
+[defaults]
+timezone = "UTC"
+DEFAULTS
+[schedules.kept]
+every = "1h"
+jobs = [{ name = "only", command = "true", timeout = "1m" }]
+keep = { days = 30 }
+[schedules.other]
+every = "1h"
+jobs = [{ name = "only", command = "true", timeout = "1m" }]
+"""
+ONLY_GROWS = "kept for ever and only grows: keep = { days = 90, runs = 500 } would bound it"
+
+
+@pytest.mark.parametrize(
+    ("defaults", "said"),
+    [
+        ("", f"the history of other is {ONLY_GROWS}"),
+        ("keep = { runs = 5, days = 7 }", None),
+    ],
+)
+def test_one_sentence_recommends_to_bound_the_history_where_nothing_does(
+    leased: Leased, folder: Path, defaults: str, said: str | None
+) -> None:
+    (folder / "s.toml").write_text(FOREVER.replace("DEFAULTS", defaults))
+    assert json.loads(leased("check", "s.toml", "--json").out)["remarks"] == ([] if said is None else [said])
+    shown = " ".join(leased("check", "s.toml").out.split())
+    assert ("only grows" in shown) is (said is not None)
+    assert ("keep { days = 7, runs = 5 }" in shown) is bool(defaults)
+
+
+def test_where_no_schedule_bounds_its_history_none_is_named(leased: Leased, folder: Path) -> None:
+    text = FOREVER.replace("DEFAULTS", "").replace("keep = { days = 30 }", "")
+    (folder / "s.toml").write_text(text)
+    assert json.loads(leased("check", "s.toml", "--json").out)["remarks"] == [f"the history is {ONLY_GROWS}"]

@@ -134,7 +134,7 @@ def test_they_are_shown_without_the_values_of_variables(tmp_path: Path) -> None:
             'defaults.catch_up: there is no choice "last"; use "skip", "latest" or "all"',
         ),
         ('[defaults]\noverlap = "replace"\n', 'defaults.overlap: the value "replace" does not exist yet; use "skip"'),
-        ('[defaults]\nkeep = "30d"\n', "defaults.keep: this setting does not exist yet; leave it out"),
+        ('[defaults]\nkeep = "30d"\n', 'defaults.keep: "30d" does not say how much is kept; write it like { days'),
         (
             '[defaults]\ncron = "@daily"\n',
             "defaults.cron: this is no setting for all schedules; write it in [schedules.N",

@@ -159,7 +159,11 @@ def test_a_lambda_with_a_name_is_a_job() -> None:
             lambda s: one(overlap="replace"),
             'overlap: the value "replace" does not exist yet; use "skip", "queue" or "allow"',
         ),
-        (lambda s: one(keep="30d"), 'schedule "nightly", keep: this setting does not exist yet; leave it out'),
+        (
+            lambda s: one(keep="30d"),
+            'schedule "nightly", keep: "30d" does not say how much is kept; write it like { days',
+        ),
+        (lambda s: one(secrets=["token"]), 'secrets: "token" is not among the params; give it a value there'),
         (lambda s: one(starts="2026-07-02T00:00:00Z", ends="2026-07-01T00:00:00Z"), "ends: it ends before it starts"),
         (lambda s: one(enabled="no"), 'enabled: "no" is neither true nor false'),
         (lambda s: one(tags="a"), 'tags: "a" is not a list of strings'),
@@ -237,7 +241,7 @@ def test_names_must_fit_into_the_name_of_a_lease_together() -> None:
 
 def test_what_does_not_exist_yet_is_an_error_of_its_own() -> None:
     with pytest.raises(NotYet):
-        one(keep="30d")
+        one(overlap="replace")
     with pytest.raises(NotYet, match="leased run FILE"):
         Schedules("shop").replica("sqlite://")
 

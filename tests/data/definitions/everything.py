@@ -171,6 +171,8 @@ bare("Naive\u0301 日本 🌍", description="Naive\u0301 \u2028\r\n\x1f", lock="
 bare("x" * 200, lock="y" * 255)
 bare("params-order", params={"b": {"d": 1, "c": 2}, "a": 0})
 bare("params-other-order", params={"a": 0, "b": {"c": 2, "d": 1}})
+bare("history", keep={"days": 30, "runs": 1_000})
+bare("history-by-runs", keep=MappingProxyType({"runs": 1}))
 bare("params-proxy", params=MappingProxyType({"one": 1}))
 bare(
     "params",

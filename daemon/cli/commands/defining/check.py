@@ -31,6 +31,8 @@ from ...screen import add, print_sentences, say, screen, table
 from .second_load import SecondLoad
 
 _SHOWN = 3
+_NAMED = 3
+"""So many schedules one sentence names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +175,8 @@ def _said(defaults: Mapping[str, Any]) -> str:
 def _as_written(value: Any) -> str:
     if isinstance(value, float):
         return format_duration(value)
+    if isinstance(value, Mapping):
+        return f"{{ {', '.join(f'{name} = {one}' for name, one in value.items())} }}"
     return " ".join(value) if isinstance(value, list) else str(value)
 
 
@@ -195,6 +199,12 @@ def _file_remarks(application: Application, left: str | None) -> Iterator[str]:
             "which takes longer and more memory; do that in the job that needs it, or undo it at the end of the file "
             "(close a connection, dispose of an engine)"
         )
+    if unbounded := [schedule.name for schedule in application.schedules if schedule.keep is None]:
+        named = ", ".join(unbounded[:_NAMED]) + (
+            f" and {number(more)} more" if (more := len(unbounded) - _NAMED) > 0 else ""
+        )
+        of = "" if len(unbounded) == len(application.schedules) else f" of {named}"
+        yield f"the history{of} is kept for ever and only grows: keep = {{ days = 90, runs = 500 }} would bound it"
 
 
 def _remarks(schedule: Schedule, now: datetime, folder: Path) -> list[str]:
