@@ -8,6 +8,7 @@ import each other, and each says in its first line what belongs in it:
     web                               HTTP
     operations                        what people do to schedules and runs, and ask of generations
     execution   recovery   audit      a claimed run to its end; what dead replicas left; the checker
+    pruning                           history that stays small
     scheduling   jobs                 which definitions rule, and their run rows; one job at work
     definitions   store   telemetry   what is to run, and when; tables and statements; facts
     errors, instants, states, text, version

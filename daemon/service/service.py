@@ -20,6 +20,7 @@ from ..jobs.processes.trust_page import TrustPages
 from ..jobs.task_thread import TaskThread
 from ..jobs.templates.templates import Templates
 from ..operations.trigger import trigger_now
+from ..pruning.pruner import pruning
 from ..store import statements
 from ..telemetry.facts import LeaseChanged, Note, ReplicaEnded
 from ..telemetry.logs import flush_logs
@@ -127,6 +128,7 @@ class Service:
                 async with (
                     registered(context, self._outside.earlier_holder),
                     self._observed(replica, context.client, web),
+                    pruning(context.database, context.client, self._application.name, context.notify, replica),
                 ):
                     triggered = await self._prepare(context, replica, now, until_idle=until_idle)
                     self._report_ready(requests)
@@ -171,9 +173,8 @@ class Service:
     async def _observed(self, replica: Replica, client: LeaseClient, web: WebAddress | None) -> AsyncIterator[None]:
         """Answer over HTTP and feed the watchdog during the block, as far as they are asked for."""
         readiness, outside = Readiness(replica, client, self._tasks), self._outside
-        feeding = asyncio.create_task(
-            outside.manager.watch(lambda: all(beat.alive for beat in readiness.loops().values()))
-        )
+        fed = outside.manager.watch(lambda: all(beat.alive for beat in readiness.loops().values()))
+        feeding = asyncio.create_task(fed)
         try:
             token, notify, standing = self._settings.token, self._facts.notify, replica.rollout.standing
             async with served(readiness, web, token, outside.link, notify, standing=standing):
@@ -223,9 +224,8 @@ class Service:
         """
         if self._stopping is None:
             longest = self._settings.longest_stop
-            late = StoppingTooLong(
-                f"stopping has taken {longest:g}s: ending this process; what it still holds will go stale"
-            )
+            said = f"stopping has taken {longest:g}s: ending this process; what it still holds will go stale"
+            late = StoppingTooLong(said)
             self._stopping = threading.Timer(longest, self._end_process, [late])
             self._stopping.daemon = True
             try:

@@ -1,0 +1,99 @@
+"""The pruning of one schedule in steps, each of two short transactions, and of what else is old in one.
+
+The first transaction chooses, and records on the schedule up to which instant runs may be gone; the second
+deletes. In between the audit only knows less than it could. Whatever is locked is left for later.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from ..definitions.values.keep import read_keep
+from ..store import statements
+from .choice import DAY, Choice, Seen, age_kept, choose
+
+MOST_RUNS = 300
+"""The most runs that one step looks at."""
+ACTS_KEPT = 400 * DAY
+"""Seconds."""
+GENERATIONS_KEPT = 90 * DAY
+"""Seconds for which a generation is kept after it gave way."""
+LEAST_GENERATIONS = 50
+"""So many are kept, however old."""
+_MOST_RECORDS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Bounded:
+    """A schedule whose history is bounded, and which of its runs are beyond the newest that are kept."""
+
+    application: str
+    schedule: str
+    age: float
+    """Seconds after its end for which a run is kept."""
+    before: int | None
+    """Only runs with a smaller id go; None: of any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one step does: the runs that it is to delete, and where the next one begins."""
+
+    choice: Choice
+    blocked: bool
+    """The schedule was locked; nothing is deleted, and the same is to be tried again."""
+
+
+def kept(connection: Connection, application: str) -> dict[str, Mapping[str, int]]:
+    """Return what is kept of each schedule that says so, by name; a definition of a newer version, which
+    cannot be read, keeps all.
+    """
+    found: dict[str, Mapping[str, int]] = {}
+    for row in statements.old_runs.keeping(connection, application):
+        if keep := _keep(row.definition):
+            found[row.name] = keep
+    return found
+
+
+def bound(connection: Connection, application: str, name: str, keep: Mapping[str, int]) -> Bounded | None:
+    """Return which runs of a schedule may go; None if none may, because there are not so many."""
+    before = None
+    if "runs" in keep:
+        before = statements.old_runs.oldest_kept(connection, application, name, keep["runs"])
+        if before is None:
+            return None
+    return Bounded(application, name, age_kept(keep), before)
+
+
+def choose_next(connection: Connection, bounded: Bounded, after: int) -> Step:
+    """Choose the runs to delete among the next ones behind ``after``, and record their instants as pruned."""
+    of = (bounded.application, bounded.schedule)
+    rows = statements.old_runs.first_runs(connection, *of, after, bounded.before, MOST_RUNS)
+    seen = [Seen(r.id, r.scheduled, r.last, r.created_for, r.ended_for, r.goes_on) for r in rows]
+    choice = choose(seen, bounded.age, after, MOST_RUNS)
+    blocked = choice.until is not None and not statements.old_runs.mark_pruned(connection, *of, choice.until)
+    return Step(choice, blocked)
+
+
+def delete_chosen(connection: Connection, bounded: Bounded, step: Step) -> int:
+    """Delete the chosen runs; return how many."""
+    return statements.old_runs.delete_runs(connection, bounded.application, bounded.schedule, step.choice.ids)
+
+
+def delete_old_records(connection: Connection, application: str) -> bool:
+    """Delete acts and generations that are old; return whether there may be more of them."""
+    acts = statements.old_records.delete_acts(connection, ACTS_KEPT, _MOST_RECORDS)
+    statements.old_records.delete_generations(
+        connection, application, GENERATIONS_KEPT, LEAST_GENERATIONS, LEAST_GENERATIONS
+    )
+    return acts == _MOST_RECORDS
+
+
+def _keep(definition: str) -> Mapping[str, int] | None:
+    try:
+        keep = read_keep(json.loads(definition)["keep"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return keep

@@ -1,0 +1,141 @@
+"""The pruner of a replica: it keeps the histories of its application small, in the background.
+
+One replica of an application at a time prunes, under the lease `prune/<application>`, and not more often than
+each `EVERY` seconds together. Two at once would do no harm: each step chooses anew, and locks what it deletes.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from random import uniform
+from time import monotonic
+from typing import Protocol, TypeVar
+
+from lease.client import Lease, LeaseClient
+from lease.database.database import Database, Unit
+from lease.errors import LeaseError
+
+from ..store import statements
+from ..telemetry.facts import Note, Notify
+from ..text import number
+from .prune import bound, choose_next, delete_chosen, delete_old_records, kept
+
+EVERY = 600.0
+"""Seconds from one pruning of an application to the next, whoever does it."""
+FIRST_AFTER = (30.0, 90.0)
+"""Between so many seconds after its start a replica looks for the first time."""
+SHARE = 0.1
+"""The most of the time that pruning takes: after a step it rests nine times as long as that took."""
+_LEAST_REST = 0.02
+_TRIES = 20
+"""So often a step is tried while others have the schedule locked; then the next turn goes on."""
+
+T = TypeVar("T")
+Sleep = Callable[[float], Awaitable[None]]
+
+
+class Pruner:
+    """Prunes the schedules of one application for a replica, until ``stops`` says that this drains."""
+
+    def __init__(  # noqa: PLR0917 - what is pruned, for whom, and when not
+        self,
+        database: Database,
+        client: LeaseClient,
+        application: str,
+        notify: Notify,
+        stops: Callable[[], bool] = lambda: False,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self._database = database
+        self._client = client
+        self._application = application
+        self._notify = notify
+        self._stops = stops
+        self._sleep = sleep
+
+    async def prune_on(self) -> None:
+        """Look each `EVERY` seconds whether it is time to prune, and do it."""
+        await self._sleep(uniform(*FIRST_AFTER))  # noqa: S311 - it only spreads the replicas
+        while True:
+            try:
+                await self.prune()
+            except LeaseError:  # the database is away, or the lease is lost: the next turn goes on
+                pass
+            except Exception as error:  # noqa: BLE001 - a history that grows must not end the replica
+                self._notify(Note(f"internal error in leased; runs continue: {error!r}", is_warning=True))
+            await self._sleep(uniform(0.9, 1.1) * EVERY)  # noqa: S311
+
+    async def prune(self) -> int:
+        """Prune what is no longer kept, unless another replica does it or has done it lately; return how many
+        runs were deleted. Raises `LeaseLost` and `StoreUnavailable`.
+        """
+        name = f"prune/{self._application}"
+        lately = await self._database.read(lambda c: statements.old_runs.was_granted(c, name, 0.8 * EVERY))
+        held = None if lately or self._stops() else await self._client.try_acquire(name)
+        if held is None:
+            return 0
+        try:
+            return await self._prune(held)
+        finally:
+            with suppress(LeaseError):
+                await held.release()
+
+    async def _prune(self, held: Lease) -> int:
+        keeps = await self._database.read(lambda c: kept(c, self._application))
+        gone = {name: await self._prune_schedule(held, name, keep) for name, keep in keeps.items()}
+        records = partial(delete_old_records, application=self._application)
+        while not self._stops() and await self._resting(held, records):
+            pass
+        if total := sum(gone.values()):
+            count = sum(1 for runs in gone.values() if runs)
+            of = f"{number(count)} {'schedule' if count == 1 else 'schedules'}"
+            self._notify(Note(f"{number(total)} {'run' if total == 1 else 'runs'} of {of} pruned, as keep says"))
+        return total
+
+    async def _prune_schedule(self, held: Lease, name: str, keep: Mapping[str, int]) -> int:
+        """Delete the runs of a schedule that are no longer kept, step by step; return how many."""
+        if self._stops():
+            return 0
+        bounded = await self._database.read(lambda c: bound(c, self._application, name, keep))
+        after, gone, tries = 0, 0, 0
+        while bounded is not None and not self._stops() and tries < _TRIES:
+            step = await self._resting(held, partial(choose_next, bounded=bounded, after=after))
+            if step.blocked:
+                tries += 1
+                continue
+            if step.choice.ids:
+                gone += await self._resting(held, partial(delete_chosen, bounded=bounded, step=step))
+            if not step.choice.more:
+                break
+            after, tries = step.choice.after, 0
+        return gone
+
+    async def _resting(self, held: Lease, unit: Unit[T]) -> T:
+        """Do ``unit`` in a transaction, while the lease is held, and rest for a time that goes by what it took."""
+        held.ensure()
+        began = monotonic()
+        done = await self._database.write(unit)
+        await self._sleep(max(_LEAST_REST, (monotonic() - began) * (1 / SHARE - 1)))
+        return done
+
+
+class Drains(Protocol):
+    """A replica, of which is known whether it drains."""
+
+    draining: bool
+
+
+@asynccontextmanager
+async def pruning(
+    database: Database, client: LeaseClient, application: str, notify: Notify, replica: Drains
+) -> AsyncIterator[None]:
+    """Prune in the background during the block, until the replica drains."""
+    pruner = Pruner(database, client, application, notify, lambda: replica.draining)
+    task = asyncio.create_task(pruner.prune_on())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task

@@ -1,0 +1,106 @@
+"""The statements on runs that are no longer kept."""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, delete, false, func, literal, select, update
+
+from lease.database.dialects import now, seconds_between
+from lease.schema import free_or_stale, lease
+
+from ...tables import job_output, job_run, run, schedule
+from ..dialects import SCHEDULED, among, among_keys, unfinished
+
+
+def was_granted(connection: Connection, lease_name: str, within: float) -> bool:
+    """Return whether a lease was granted to anybody in the last ``within`` seconds."""
+    lately = seconds_between(lease.c.granted_at, now()) < within
+    return connection.scalar(select(lease.c.name).where(lease.c.name == lease_name, lately)) is not None
+
+
+def keeping(connection: Connection, application: str) -> list[Row[Any]]:
+    """Return (name, definition) of the schedules, retired ones included, whose definition may say what is kept."""
+    says = schedule.c.definition.contains('"keep": {', autoescape=True)
+    query = select(schedule.c.name, schedule.c.definition).where(schedule.c.application == application, says)
+    return list(connection.execute(query.order_by(schedule.c.name)))
+
+
+def oldest_kept(connection: Connection, application: str, name: str, runs: int) -> int | None:
+    """Return the oldest of the newest so many runs of a schedule; None if there are not so many."""
+    query = select(run.c.id).where(run.c.application == application, run.c.schedule == name)
+    found: int | None = connection.scalar(query.order_by(run.c.id.desc()).offset(runs - 1).limit(1))
+    return found
+
+
+def first_runs(  # noqa: PLR0917 - of what, and from where to where
+    connection: Connection, application: str, name: str, after: int, before: int | None, limit: int
+) -> list[Row[Any]]:
+    """Return the first runs of a schedule with an id above ``after`` and below ``before``, by id: their
+    ``id``, whether they were ``scheduled``, the ``last`` instant that they stand for, the seconds
+    ``created_for`` and ``ended_for``, and whether the present stretch ``goes_on`` in this row.
+    """
+    goes_on = and_(run.c.last_scheduled_for.is_not(None), run.c.scheduled_for == schedule.c.stretch_from)
+    query = (
+        select(
+            run.c.id,
+            (run.c.trigger == SCHEDULED).label("scheduled"),
+            func.coalesce(run.c.last_scheduled_for, run.c.scheduled_for, type_=now.type).label("last"),
+            seconds_between(run.c.created_at, now()).label("created_for"),
+            seconds_between(run.c.finished_at, now()).label("ended_for"),
+            func.coalesce(goes_on, false()).label("goes_on"),
+        )
+        .join(schedule, and_(schedule.c.application == run.c.application, schedule.c.name == run.c.schedule))
+        .where(run.c.application == application, run.c.schedule == name, run.c.id > after)
+    )
+    if before is not None:
+        query = query.where(run.c.id < before)
+    return list(connection.execute(query.order_by(run.c.id).limit(limit)))
+
+
+def mark_pruned(connection: Connection, application: str, name: str, until: datetime) -> bool:
+    """Record that runs of instants up to ``until`` may be gone, unless the schedule is locked; return whether
+    that is recorded.
+    """
+    which = (schedule.c.application == application, schedule.c.name == name)
+    marked = select(literal(1)).where(*which, schedule.c.pruned_until >= until)
+    if connection.execute(marked).one_or_none() is not None:
+        return True
+    free = select(schedule.c.name).where(*which).with_for_update(skip_locked=True, key_share=True)
+    values = {"pruned_until": until}
+    return connection.execute(update(schedule).where(*which, schedule.c.name.in_(free)).values(values)).rowcount == 1
+
+
+def delete_runs(connection: Connection, application: str, name: str, ids: Collection[int]) -> int:
+    """Delete those of these runs that are over, with their job runs, what these printed, and the leases that
+    none but they had; leave out those of which a row is locked. Return how many.
+    """
+    over = select(run.c.id).where(among_keys((run.c.id,), ids), ~unfinished())
+    going = set(connection.scalars(over.with_for_update(skip_locked=True)))
+    going -= _with_a_held_lease(connection, application, name, going)
+    attempts = _attempts(connection, going)
+    going -= {run_id for run_id, free in attempts.values() if not free}
+    job_runs = [number for number, (run_id, _) in attempts.items() if run_id in going]
+    connection.execute(delete(job_output).where(among_keys((job_output.c.job_run_id,), job_runs)))
+    connection.execute(delete(job_run).where(among_keys((job_run.c.id,), job_runs)))
+    return connection.execute(delete(run).where(among_keys((run.c.id,), going))).rowcount
+
+
+def _with_a_held_lease(connection: Connection, application: str, name: str, ids: Iterable[int]) -> set[int]:
+    """Delete the leases that are named after these runs; return the runs whose lease is held or locked."""
+    named = {f"run/{application}/{name}/{run_id}": run_id for run_id in ids}
+    there = set(connection.scalars(select(lease.c.name).where(among(lease.c.name, named))))
+    if not there:
+        return set()
+    free = select(lease.c.name).where(among(lease.c.name, there), free_or_stale())
+    gone = set(connection.scalars(free.with_for_update(skip_locked=True)))
+    connection.execute(delete(lease).where(among(lease.c.name, gone)))
+    return {named[one] for one in there - gone}
+
+
+def _attempts(connection: Connection, ids: Collection[int]) -> dict[int, tuple[int, bool]]:
+    """Lock the job runs of these runs; return for each its run, and whether it could be locked."""
+    query = select(job_run.c.id, job_run.c.run_id).where(among_keys((job_run.c.run_id,), ids))
+    found = {row.id: row.run_id for row in connection.execute(query)}
+    locked = set(connection.scalars(query.with_for_update(skip_locked=True)))
+    return {number: (run_id, number in locked) for number, run_id in found.items()}

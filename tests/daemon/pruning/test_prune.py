@@ -1,0 +1,346 @@
+"""A history that is no longer kept goes with all that belongs to it, and nothing else does."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import ColumnElement, Table, func, insert, select, update
+
+import lease.statements
+from daemon.definitions.schedule import Schedule
+from daemon.operations.trigger import trigger
+from daemon.pruning.choice import DAY
+from daemon.pruning.prune import LEAST_GENERATIONS, bound, choose_next, delete_chosen, delete_old_records, kept
+from daemon.store.tables import act, generation, job_output, job_run, replica, run, schedule
+from lease.database.dialects import later, now
+from lease.model import Grant
+from lease.schema import lease as leases
+from tests.support.completion import finish_run, start_job
+from tests.support.store import TTL, Store, a_schedule, an_at
+
+pytestmark = pytest.mark.conformance
+
+BOTH = {"days": 30, "runs": 3}
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    with Store(database_url) as opened:
+        yield opened
+
+
+def add(store: Store, table: Table, **values: Any) -> None:
+    store.do(lambda connection: connection.execute(insert(table).values(**values)))
+
+
+def change(store: Store, table: Table, *where: ColumnElement[bool], **values: Any) -> None:
+    store.do(lambda connection: connection.execute(update(table).where(*where).values(**values)))
+
+
+def ran(store: Store, schedule_: Schedule, count: int, *, days_ago: float = 100.0) -> list[int]:
+    """Let runs of a schedule have ended so long ago, each a minute after the one before; return them."""
+    made = []
+    for _ in range(count):
+        store.do(trigger, "shop", schedule_.name, requested_by="ada")
+        (claimed,) = store.claim(schedule_.name)
+        begun = store.do(start_job, claimed, "work", 0, 1)
+        row = {"job_run_id": begun, "start": 0, "line": 0, "text": "printed"}
+        add(store, job_output, **row)
+        store.do(finish_run, claimed, "succeeded")
+        made.append(claimed.run_id)
+    ended_ago(store, made, days_ago)
+    return made
+
+
+def ended_ago(store: Store, ids: list[int], days: float) -> None:
+    for place, run_id in enumerate(ids):
+        then = -days * DAY + 60.0 * place
+        store.shift(run, run.c.id == run_id, created_at=then - 30, started_at=then - 20, finished_at=then)
+
+
+def pruned(store: Store, name: str = "daily", application: str = "shop") -> int:
+    """Prune one schedule as a replica does; return how many runs were deleted."""
+    keep = store.do(kept, application).get(name)
+    bounded = None if keep is None else store.do(bound, application, name, keep)
+    after, gone = 0, 0
+    while bounded is not None:
+        step = store.do(choose_next, bounded, after)
+        assert not step.blocked
+        gone += store.do(delete_chosen, bounded, step)
+        if not step.choice.more:
+            break
+        after = step.choice.after
+    return gone
+
+
+def ids(store: Store) -> list[int]:
+    return [row.id for row in store.runs()]
+
+
+def rows_of(store: Store, *tables: Any) -> list[int]:
+    return [row[0] for table in tables for row in store.rows(select(func.count()).select_from(table))]
+
+
+@pytest.mark.parametrize(
+    ("keep", "left"),
+    [(BOTH, 3), ({"days": 30}, 0), ({"days": 101}, 5), ({"runs": 2}, 2), ({"runs": 9}, 5), (None, 5)],
+    ids=str,
+)
+def test_what_goes_is_older_than_the_days_and_beyond_the_newest_runs(
+    store: Store, keep: dict[str, int] | None, left: int
+) -> None:
+    daily = a_schedule("daily", keep=keep)
+    store.sync(daily)
+    made = ran(store, daily, 5)
+    assert pruned(store) == 5 - left
+    assert ids(store) == made[5 - left :]
+
+
+def test_with_both_what_ended_lately_stays_beyond_the_newest_runs_too(store: Store) -> None:
+    daily = a_schedule("daily", keep=BOTH)
+    store.sync(daily)
+    made = ran(store, daily, 6)
+    ended_ago(store, made[1:], 29)
+    assert pruned(store) == 1
+    assert ids(store) == made[1:]
+
+
+def test_the_attempts_of_a_run_and_what_they_printed_go_with_it(store: Store) -> None:
+    daily = a_schedule("daily", keep={"runs": 2})
+    store.sync(daily)
+    ran(store, daily, 5)
+    assert rows_of(store, job_run, job_output) == [5, 5]
+    assert pruned(store) == 3
+    assert rows_of(store, job_run, job_output) == [2, 2]
+
+
+def test_the_lease_of_a_schedule_stays_with_its_token(store: Store) -> None:
+    """Rule 5."""
+    daily = a_schedule("daily", keep={"days": 30})
+    store.sync(daily)
+    ran(store, daily, 3)
+    before = store.lease("run/shop/daily")
+    assert pruned(store) == 3
+    assert store.lease("run/shop/daily") == before
+    assert before.token == 3
+
+
+def test_the_lease_of_one_run_alone_goes_with_it_unless_it_is_held(store: Store) -> None:
+    """Rule 5: its name can never come back."""
+    daily = a_schedule("daily", keep={"days": 30}, overlap="allow")
+    store.sync(daily)
+    gone, held = ran(store, daily, 2)
+    store.do(lease.statements.grant, [f"run/shop/daily/{held}"], "zombie", TTL)
+    assert pruned(store) == 1
+    assert ids(store) == [held]
+    there = {row.name for row in store.rows(select(leases.c.name).where(leases.c.name.like("run/shop/daily/%")))}
+    assert there == {f"run/shop/daily/{held}"}
+    store.go_stale(Grant(f"run/shop/daily/{held}", 2, "zombie"))
+    assert pruned(store) == 1
+    assert gone < held
+
+
+def test_a_run_that_is_not_over_stays_however_old(store: Store) -> None:
+    daily = a_schedule("daily", keep={"runs": 1}, overlap="queue")
+    store.sync(daily)
+    made = ran(store, daily, 3)
+    waiting = store.do(trigger, "shop", "daily", requested_by="ada")
+    newest = store.do(trigger, "shop", "daily", requested_by="ada")
+    store.shift(run, run.c.id == waiting, created_at=-200 * DAY)
+    assert pruned(store) == len(made)
+    assert ids(store) == [waiting, newest]
+
+
+def test_in_the_first_hour_after_its_end_nothing_goes(store: Store) -> None:
+    daily = a_schedule("daily", keep={"runs": 1})
+    store.sync(daily)
+    ran(store, daily, 3, days_ago=0.01)
+    assert pruned(store) == 0
+
+
+def planned(store: Store, name: str, instants: int, *, counted: bool = False) -> list[int]:
+    """Let instants of a schedule have been planned and skipped, a day apart, the last one 50 days ago."""
+    values = []
+    for place in range(instants):
+        then = later(now(), -(50.0 + instants - 1 - place) * DAY)
+        last = {"last_scheduled_for": then, "count": 9} if counted and place == instants - 1 else {}
+        row = {"application": "shop", "schedule": name, "trigger": "schedule", "state": "skipped", "reason": "missed"}
+        times = dict.fromkeys(("scheduled_for", "created_at", "finished_at"), then)
+        values.append({**row, "lease_name": f"run/shop/{name}", **times, **last})
+    return store.do(lambda c: [c.execute(insert(run).values(**row).returning(run.c.id)).scalar_one() for row in values])
+
+
+def test_the_schedule_says_up_to_which_instant_runs_may_be_gone(store: Store) -> None:
+    daily = a_schedule("daily", keep={"days": 30, "runs": 2})
+    store.sync(daily)
+    made = planned(store, "daily", 5)
+    asked = store.do(trigger, "shop", "daily", requested_by="ada")
+    until = store.run(made[3]).scheduled_for
+    assert pruned(store) == 4
+    assert ids(store) == [made[4], asked]
+    assert store.schedules()["daily"].pruned_until == until
+
+
+def test_of_what_was_requested_no_instant_is_pruned(store: Store) -> None:
+    daily = a_schedule("daily", keep={"days": 30})
+    store.sync(daily)
+    ran(store, daily, 2)
+    assert pruned(store) == 2
+    assert store.schedules()["daily"].pruned_until is None
+
+
+def test_the_counted_row_of_the_present_stretch_stays_and_goes_with_the_next(store: Store) -> None:
+    """Planning extends it (rule 13)."""
+    daily = a_schedule("daily", keep={"days": 30})
+    store.sync(daily)
+    *_, counted = planned(store, "daily", 4, counted=True)
+    first = select(run.c.scheduled_for).where(run.c.id == counted).scalar_subquery()
+    change(store, schedule, stretch_reason="missed", stretch_count=1009, stretch_from=first)
+    assert pruned(store) == 3
+    assert ids(store) == [counted]
+    change(store, schedule, stretch_reason=None, stretch_count=None, stretch_from=None)
+    assert pruned(store) == 1
+
+
+def test_a_pruned_instant_is_not_planned_again(store: Store) -> None:
+    """Rule 13."""
+    once = an_at("once", keep={"days": 30})
+    store.sync(once)
+    store.plan(once)
+    (row,) = store.runs()
+    change(store, run, state="skipped", reason="missed", finished_at=now())
+    ended_ago(store, [row.id], 100)
+    assert pruned(store, "once") == 1
+    assert store.schedules()["once"].pruned_until == row.scheduled_for
+    store.sync(a_schedule("other"))
+    store.sync(once.model_copy(update={"at": once.at, "description": "a changed definition"}))
+    store.shift(schedule, schedule.c.name == "once", next_due=-1.0)
+    store.plan(once)
+    assert store.runs() == []
+
+
+def test_only_the_schedule_of_this_application_is_pruned(store: Store) -> None:
+    mine, other = a_schedule("daily", keep={"days": 30}), a_schedule("other", keep={"days": 30})
+    store.sync(mine, other)
+    store.sync(a_schedule("daily", keep={"days": 30}), application="mill")
+    gone = ran(store, mine, 2)
+    left = ran(store, other, 2)
+    assert pruned(store, application="mill") == 0
+    assert pruned(store) == len(gone)
+    assert ids(store) == left
+
+
+def test_a_definition_that_cannot_be_read_keeps_all(store: Store) -> None:
+    store.sync(a_schedule("daily", keep={"days": 30}))
+    for keep in ('{"days": 0}', '{"weeks": 4}', '{"days": 30', "{}"):
+        change(store, schedule, definition=f'{{"name": "daily", "keep": {keep}}}')
+        assert store.do(kept, "shop") == {}
+
+
+def test_a_retired_schedule_is_pruned_as_it_last_said(store: Store) -> None:
+    daily = a_schedule("daily", keep={"days": 30})
+    store.sync(daily)
+    ran(store, daily, 2)
+    store.sync(a_schedule("other"))
+    assert pruned(store) == 2
+
+
+def test_a_look_ends_where_a_step_does_and_goes_on_behind_it(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("daemon.pruning.prune.MOST_RUNS", 2)
+    daily = a_schedule("daily", keep={"days": 30})
+    store.sync(daily)
+    waiting = ran(store, daily, 7)[0]
+    change(store, run, run.c.id == waiting, state="pending", finished_at=None, token=None, holder=None)
+    assert pruned(store) == 6
+    assert ids(store) == [waiting]
+
+
+# What others have locked is left for later
+
+
+def test_nothing_waits_for_a_locked_row(postgres_url: str) -> None:
+    locks: dict[str, Callable[[int], Any]] = {
+        "its run": lambda one: select(run.c.id).where(run.c.id == one),
+        "an attempt of it": lambda one: select(job_run.c.id).where(job_run.c.run_id == one),
+        "its lease": lambda one: select(leases.c.name).where(leases.c.name == f"run/shop/daily/{one}"),
+    }
+    with Store(postgres_url) as store:
+        daily = a_schedule("daily", keep={"days": 30}, overlap="allow")
+        store.sync(daily)
+        for what, rows in locks.items():
+            first, second = ran(store, daily, 2)
+            with store.begin() as other:
+                other.execute(rows(first).with_for_update())
+                assert (pruned(store), ids(store)) == (1, [first]), what
+            assert pruned(store) == 1, what
+            assert second > first
+
+
+def test_while_the_schedule_is_locked_nothing_is_deleted(postgres_url: str) -> None:
+    """Its instants would be taken for lost."""
+    with Store(postgres_url) as store:
+        daily = a_schedule("daily", keep={"days": 30})
+        store.sync(daily)
+        planned(store, "daily", 2)
+        bounded = store.do(bound, "shop", "daily", {"days": 30})
+        assert bounded is not None
+        with store.begin() as other:
+            other.execute(select(schedule).with_for_update())
+            assert store.do(choose_next, bounded, 0).blocked
+        assert pruned(store) == 2
+
+
+# What else is old
+
+
+def test_acts_go_after_four_hundred_days(store: Store) -> None:
+    for days in (401, 399):
+        row = {"acted_by": "ada", "act": "cancel", "application": "shop", "acted_at": later(now(), -days * DAY)}
+        add(store, act, **row)
+    assert store.do(delete_old_records, "shop") is False
+    assert rows_of(store, act) == [1]
+    assert store.do(delete_old_records, "shop") is False
+    assert rows_of(store, act) == [1]
+
+
+def test_of_generations_the_newest_fifty_stay_and_all_by_which_somebody_goes(store: Store) -> None:
+    waits = a_schedule("waits")
+    store.sync(waits)
+    run_id = store.do(trigger, "shop", "waits", requested_by="ada")
+    digest = store.run(run_id).digest
+    number = LEAST_GENERATIONS + 5
+    for place in range(1, number + 1):
+        used = {2: digest}.get(place, f"run digest {place}")
+        row = {
+            "application": "shop",
+            "number": place,
+            "digest": f"digest {place}",
+            "brought_by": "ada",
+            "came_at": later(now(), -200 * DAY),
+            "superseded_at": later(now(), -(80 if place == 4 else 100) * DAY),
+            "ruled_at": later(now(), -200 * DAY),
+            "rules": place == 1,
+            "in_lieu": False,
+            "run_digests": json.dumps({"waits": [used, "all"]}),
+        }
+        add(store, generation, **row)
+    add(store, replica, **a_replica("digest 3"))
+    store.do(delete_old_records, "shop")
+    left = sorted(row.number for row in store.rows(select(generation.c.number)))
+    assert left == [1, 2, 3, 4, *range(6, number + 1)], "the ruler, a run's, a replica's, a late one, the newest"
+
+
+def a_replica(digest: str) -> dict[str, Any]:
+    return {
+        "holder": "h",
+        "application": "shop",
+        "host": "a host",
+        "pid": 1,
+        "start_time": 1,
+        "version": "0",
+        "digest": digest,
+        "state": "dead",
+        "started_at": now(),
+        "seen_at": now(),
+    }
