@@ -37,14 +37,13 @@ def expectation(label: str, row: Any, schedule: Schedule, most: int) -> Expectat
 
 
 def _counts_from(row: Any, schedule: Schedule) -> datetime:
-    """Return the instant after which the stored definition decides.
+    """Return the instant after which the stored definition decides, and every instant has its run.
 
-    The anchor is when its timing was first seen, or changed.
+    The anchor is when its timing was first seen, or changed; runs up to `pruned_until` may be gone.
     """
     anchor: datetime = row.anchor
-    if anchor == row.created_at:
-        return first_state(schedule, anchor).planned_until
-    return anchor + AFTER_A_CHANGE
+    decides = first_state(schedule, anchor).planned_until if anchor == row.created_at else anchor + AFTER_A_CHANGE
+    return decides if row.pruned_until is None else max(decides, row.pruned_until)
 
 
 def _latest(

@@ -100,6 +100,9 @@ def history(tables: Tables, most: int = MOST_INSTANTS) -> History:
             f"{len(unsure)} attempts have times that are out of order, as after the machine's clock was set; "
             "these times were not compared"
         )
+    if pruned := [row for row in tables.schedules if row.pruned_until is not None]:
+        of = f'"{pruned[0].application}/{pruned[0].name}"' if len(pruned) == 1 else f"{len(pruned):,} schedules"
+        remarks.append(f"of {of}, runs were pruned, as keep says; instants up to the last of these were not compared")
     facts = (
         *evidence(
             tables.runs, jobs, schedules, tables.leases, unsure, wall_clock_at=tables.at if tables.wall_clock else None

@@ -1,0 +1,58 @@
+"""The audit of a history of which the older part was pruned: it begins after that, and misses nothing in what is left."""
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import delete, update
+
+from daemon.audit import Promise
+from daemon.pruning.prune import bound, choose_next, delete_chosen
+from daemon.store.tables import job_run, run, schedule
+from tests.support.store import Store
+
+from .story import audit, make, tell
+
+pytestmark = pytest.mark.conformance
+
+
+@pytest.fixture
+def store(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """A story of which each schedule has kept its last run alone, and those that are not over."""
+    monkeypatch.setattr("daemon.pruning.choice.LEAST_AGE", -1.0)
+    with Store(database_url) as opened:
+        make(opened)
+        for name in opened.schedules():
+            prune(opened, name)
+        yield opened
+
+
+def prune(store: Store, name: str) -> None:
+    bounded = store.do(bound, "shop", name, {"runs": 2})
+    after = 0
+    while bounded is not None:
+        step = store.do(choose_next, bounded, after)
+        store.do(delete_chosen, bounded, step)
+        if not step.choice.more:
+            return
+        after = step.choice.after
+
+
+def test_what_was_pruned_is_not_missed(store: Store) -> None:
+    assert [str(violation) for violation in audit(store.url)] == []
+    found = tell(store.url)
+    assert found.runs == len(store.runs()) < 40
+    (remark,) = found.remarks
+    assert "runs were pruned, as keep says" in remark
+
+
+def test_without_the_record_of_it_the_instants_would_be_lost(store: Store) -> None:
+    store.do(lambda connection: connection.execute(update(schedule).values(pruned_until=None)))
+    assert {violation.promise for violation in audit(store.url)} == {Promise.INSTANTS}
+
+
+def test_what_is_lost_after_it_is_still_found(store: Store) -> None:
+    last = store.runs(run.c.schedule == "ticks")[-1]
+    store.do(lambda connection: connection.execute(delete(job_run).where(job_run.c.run_id == last.id)))
+    store.do(lambda connection: connection.execute(delete(run).where(run.c.id == last.id)))
+    assert [violation.promise for violation in audit(store.url)] == [Promise.INSTANTS]
+    assert "the instant is lost" in str(audit(store.url)[0])
