@@ -29,6 +29,7 @@ ANSWERS = {
     "retry": ("acting.retry", "Retry", 1),
     "cancel-many": ("acting.cancel_many", "CancelManyAnswer", 1),
     "retry-many": ("acting.retry_many", "RetryManyAnswer", 1),
+    "forget": ("acting.forget", "Forgotten", 1),
     "db-current": ("db", "CurrentAnswer", 1),
     "db-restored": ("db", "Restored", 1),
 }

@@ -77,6 +77,11 @@ COMMANDS = {
         "retry",
         "Try a run again that failed or was cancelled: what it has done is carried over, the rest runs.",
     ),
+    "forget": LazyCommand(
+        "acting.forget",
+        "forget",
+        "Delete the params, reasons, errors and output of a run that is over; that it ran stays.",
+    ),
     "audit": LazyCommand(
         "reading.audit",
         "audit",

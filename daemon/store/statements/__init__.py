@@ -1,14 +1,14 @@
 """The SQL statements of replicas and of the audit, one function each.
 
 There is a module per table, one for each question to several tables, `acting` for what people do,
-`requests` for runs that they request, and `sets` for what many runs need at once. A statement runs in the caller's transaction. Row locks are taken in the order
-`keeping` for what goes of the history, and `sets` for what many runs need at once. A statement runs in the caller's transaction. Row locks are taken in the order
+`requests` for runs that they request, `keeping` for what goes of the history, and `sets` for what many
+runs need at once. A statement runs in the caller's transaction. Row locks are taken in the order
 schedule, lease, run, job run (rule 15); a statement outside that order skips locked rows and waits
 for none.
 """
 
 from . import adoption, agenda, audit, generation, job_run, replica, restored, run, schedule, stranded
-from .acting import acts, cancel, cancels, pauses, retries
+from .acting import acts, cancel, cancels, forget, pauses, retries
 from .keeping import old_records, old_runs
 from .requests import placing, requesting
 from .sets import claims, ends, plans, starts
@@ -22,6 +22,7 @@ __all__ = [
     "cancels",
     "claims",
     "ends",
+    "forget",
     "generation",
     "job_run",
     "old_records",

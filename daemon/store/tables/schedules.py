@@ -93,6 +93,8 @@ run = Table(
     Column("retry_of", Id),  # the run that it tries again
     Column("origin", Id),  # of a retry: the run whose number is in its idempotency keys; NULL: its instant is
     Column("backfill", Id),  # what requested it for its instant
+    Column("forgotten_at", Instant),  # its params, reasons, errors and output were deleted then
+    Column("forgotten_by", Text),
     Column("created_at", Instant, nullable=False),
     Column("started_at", Instant),
     Column("finished_at", Instant),

@@ -11,12 +11,15 @@ from sqlalchemy import Connection, Row, Select, Text, case, func, literal, null,
 from lease.database.dialects import now, seconds_between
 
 from ...states import JobState, RunCause, RunState
-from ..tables import job_run, run
+from ..tables import job_run, run, schedule
 from .causes import Why, sentence
 from .names import missing_run
 from .output import tails
 from .replicas import names_of
 from .why import whys, with_why
+
+MASK = "***"
+"""Stands for the value of a secret parameter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,7 @@ class RunDetail:
 
     run: RunLine
     params: Mapping[str, Any]
+    """With `***` for what is secret."""
     jobs: tuple[JobRunLine, ...]
     abandoned: int
     available_at: datetime | None
@@ -109,6 +113,9 @@ class RunDetail:
     """When it was marked; it ends as soon as its work has."""
     cancelled_by: str | None
     cancelled_why: str | None
+    forgotten_at: datetime | None
+    """When its params, reasons, errors and output were deleted."""
+    forgotten_by: str | None
     replica: str | None
     """The holder of the run for people, ``host:pid``."""
 
@@ -143,18 +150,27 @@ def read_run(connection: Connection, run_id: int) -> RunDetail:
     asked = (run.c.requested_by, run.c.requested_why)
     cancelled = (run.c.cancelled_at, run.c.cancelled_by, run.c.cancelled_why)
     not_before = func.coalesce(run.c.available_at, run.c.place_at, type_=run.c.available_at.type)
-    extra = (run.c.params, run.c.abandoned, not_before, *asked, *cancelled)
-    row = connection.execute(_runs().add_columns(*extra).where(run.c.id == run_id)).one_or_none()
+    forgotten = (run.c.forgotten_at, run.c.forgotten_by)
+    extra = (run.c.params, run.c.abandoned, not_before, *asked, *cancelled, *forgotten)
+    defined = (schedule.c.application == run.c.application, schedule.c.name == run.c.schedule)
+    definition = select(schedule.c.definition).where(*defined).scalar_subquery().label("definition")
+    row = connection.execute(_runs().add_columns(definition, *extra).where(run.c.id == run_id)).one_or_none()
     if row is None:
         raise missing_run(connection, run_id)
     (why,) = whys(connection, [row])
-    params, more = json.loads(row.params), row[1 - len(extra) :]
+    params, more = _masked(json.loads(row.params), row.definition), row[1 - len(extra) :]
     jobs = connection.execute(_job_runs().where(job_run.c.run_id == run_id).order_by(job_run.c.id)).all()
     names = names_of(connection, {job.holder for job in jobs} | ({row.holder} if row.holder else set()))
     printed = tails(connection, run_id)
     lines = ([*job[1:], printed.get(job.id), names.get(job.holder)] for job in jobs)
     read = [*more, names.get(row.holder)]
     return RunDetail(_line(row, why), params, tuple(JobRunLine(*line) for line in lines), *read)
+
+
+def _masked(params: Mapping[str, Any], definition: str) -> Mapping[str, Any]:
+    """Return the params of a run as they are shown: without the values of those that are secret now."""
+    secrets = json.loads(definition).get("secrets", ())
+    return {name: MASK if name in secrets else value for name, value in params.items()}
 
 
 def _line(row: Row[Any], why: Why | None) -> RunLine:

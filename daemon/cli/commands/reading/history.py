@@ -42,6 +42,8 @@ class ShowAnswer(RunLine):
     cancelled_at: datetime | None
     cancelled_by: str | None
     cancelled_why: str | None
+    forgotten_at: datetime | None
+    forgotten_by: str | None
     replica: str | None
     items: Sequence[JobRunLine]
 
@@ -137,6 +139,7 @@ def _show(console: "Console", detail: RunDetail) -> None:
         "retried": None if run.retried_as is None else f"as run {run.retried_as}",
         "requested by": ", ".join(filter(None, (detail.requested_by, detail.requested_why))),
         "cancelled by": ", ".join(filter(None, (detail.cancelled_by, detail.cancelled_why, when(detail.cancelled_at)))),
+        "forgotten by": ", ".join(filter(None, (detail.forgotten_by, when(detail.forgotten_at)))),
         "state": run.state,
         "reason": run.in_words,
         "started": when(run.started_at),

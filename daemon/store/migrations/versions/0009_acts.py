@@ -45,6 +45,8 @@ def upgrade() -> None:
         sa.Column("retry_of", ID),
         sa.Column("origin", ID),
         sa.Column("backfill", ID),
+        sa.Column("forgotten_at", INSTANT),
+        sa.Column("forgotten_by", sa.Text),
     ):
         op.add_column("run", column, schema=schema)
     op.add_column("job_run", sa.Column("carried_from", ID), schema=schema)

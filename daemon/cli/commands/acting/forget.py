@@ -1,0 +1,59 @@
+"""`leased forget`: the deletion of what must not be kept of one run."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from ....operations.forget import Forgotten, foreseen
+from ....operations.forget import forget as forget_run
+from ....operations.requester import recordable, requester
+from ....text import clean, when
+from ...answers import write_json
+from ...ask import ask
+from ...failures import Misused
+from ...options import Database, Json, RunNumber
+from ...screen import say, screen
+
+_WHAT = "params, reasons, errors and output"
+
+
+def forget(
+    run_id: RunNumber,
+    why: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="The reason, recorded with what was done; it is kept.")
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option(metavar="WHO", help="Who forgets it; by default the user and the host.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Forget it without asking.")] = False,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """Delete the params, reasons, errors and output of a run that is over; that it ran stays."""
+    if why is not None:
+        recordable("--why", why)
+    who = recordable("--by", by) if by is not None else requester()
+    if not yes:
+        _confirm(ask(database, lambda connection: foreseen(connection, run_id)))
+    done = ask(database, lambda connection: forget_run(connection, run_id, requested_by=who, why=why), write=True)
+    if as_json:
+        write_json("forget", done)
+        return
+    say(screen(), _sentence(done))
+
+
+def _confirm(which: str) -> None:
+    """Ask, where somebody can answer; otherwise refuse. Raises `Misused`."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise Misused(f"nothing brings back what is forgotten of {which}; add --yes to say that it is meant")
+    question = f"Forget the {_WHAT} of {which}? They cannot be brought back."
+    if not typer.confirm(clean(question), err=True):
+        raise Misused("nothing was forgotten; --yes answers the question")
+
+
+def _sentence(done: Forgotten) -> str:
+    run = f"run {done.run_id} of {done.schedule} ({done.application})"
+    if done.already:
+        return f"run {done.run_id} was already forgotten by {done.forgotten_by} at {when(done.forgotten_at)}"
+    return f"{run} is forgotten: its {_WHAT} are deleted; when it ran, and how it ended, stays"

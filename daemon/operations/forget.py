@@ -1,0 +1,96 @@
+"""The forgetting of what must not be kept of one run: its row stays, so that its instant is accounted for (rule 13)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, assert_never
+
+from sqlalchemy import Connection, Row
+
+from ..errors import DaemonError
+from ..states import RunState
+from ..store import statements
+from ..store.views import missing_run
+from ..text import when
+from .requester import recordable
+
+
+class RunIsNotOver(DaemonError):
+    """The run waits or is at work, and needs what was to be forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """A run of which only the row is left, with its times and its end."""
+
+    run_id: int
+    application: str
+    schedule: str
+    state: RunState
+    already: bool
+    """It was forgotten before, and nothing was written."""
+    forgotten_by: str
+    forgotten_at: datetime
+
+
+def decide(state: RunState, *, forgotten: bool) -> Literal["forget", "nothing", "refuse"]:
+    """Return what forgetting does to a run in this state. Pure."""
+    match state:
+        case "pending" | "running":
+            return "refuse"
+        case "succeeded" | "failed" | "cancelled" | "skipped":
+            return "nothing" if forgotten else "forget"
+        case _:
+            assert_never(state)
+
+
+def foreseen(connection: Connection, run_id: int) -> str:
+    """Return what a run is called in the question whether it is to be forgotten. Raises `NotFound`, and
+    `RunIsNotOver`.
+    """
+    row = _required(connection, run_id, statements.run.read(connection, run_id))
+    if decide(row.state, forgotten=row.forgotten_at is not None) == "refuse":
+        raise _not_over(row)
+    return f"run {run_id} of {row.schedule} ({row.application}), {row.state} at {when(row.finished_at)}"
+
+
+def forget(connection: Connection, run_id: int, *, requested_by: str, why: str | None = None) -> Forgotten:
+    """Delete the params of a run that is over, all reasons that people gave in it, and what its jobs printed,
+    reported and failed with. That cannot be undone; a second time writes nothing.
+
+    That it was done is recorded, with ``why``, which must not repeat what is to be forgotten. Raises
+    `NotFound`, `RunIsNotOver`, and `NotRecordable` for a name or reason that cannot be kept.
+    """
+    recordable("requested_by", requested_by)
+    if why is not None:
+        recordable("why", why)
+    row = _required(connection, run_id, statements.cancel.lock(connection, run_id))
+    what = decide(row.state, forgotten=row.forgotten_at is not None)
+    match what:
+        case "refuse":
+            raise _not_over(row)
+        case "forget":
+            at = when(statements.schedule.database_time(connection))
+            statements.forget.forget(connection, run_id, requested_by, f"forgotten by {requested_by} at {at}")
+            of = {"application": row.application, "schedule": row.schedule, "run_id": run_id}
+            statements.forget.forget_acts(connection, **of)
+            statements.acts.record(connection, "forget", by=requested_by, why=why, **of)
+        case "nothing":
+            pass
+        case _:
+            assert_never(what)
+    now = _required(connection, run_id, statements.run.read(connection, run_id))
+    of_it = (run_id, row.application, row.schedule, row.state)
+    return Forgotten(*of_it, what == "nothing", now.forgotten_by, now.forgotten_at)
+
+
+def _required(connection: Connection, run_id: int, row: Row[Any] | None) -> Row[Any]:
+    if row is None:
+        raise missing_run(connection, run_id)
+    return row
+
+
+def _not_over(row: Row[Any]) -> RunIsNotOver:
+    return RunIsNotOver(
+        f'run {row.id} of "{row.schedule}" is {row.state}, and nothing of it can be forgotten yet; wait until it is '
+        f"over, or end it with `leased cancel {row.id}`"
+    )

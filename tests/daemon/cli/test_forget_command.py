@@ -1,0 +1,90 @@
+"""`leased forget` at the command line: it asks, it refuses where nobody can answer, and it says what was done."""
+
+import sys
+
+import pytest
+
+from .conftest import Leased
+
+SECRET = "ada lovelace"
+
+
+@pytest.fixture
+def forgettable(leased: Leased) -> Leased:
+    """A command, with a run that was cancelled and tells of a person."""
+    leased("sync", "shop.py")
+    leased("trigger", "nightly", "--params", f'{{"customer": "{SECRET}"}}', "--why", SECRET)
+    leased("cancel", "1", "--by", "bob", "--why", SECRET)
+    assert SECRET in leased("show", "1").out
+    return leased
+
+
+def at_a_terminal(monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
+    class Terminal:
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(sys.stdin, "isatty", Terminal().isatty)
+    monkeypatch.setattr(sys.stderr, "isatty", Terminal().isatty)
+    monkeypatch.setattr(sys.stdin, "readline", lambda *_: f"{answer}\n")
+
+
+def test_it_says_what_was_done_and_nothing_shows_it_any_more(forgettable: Leased) -> None:
+    answer = forgettable("forget", "1", "--by", "ann", "--yes")
+    said = "run 1 of nightly (shop) is forgotten: its params, reasons, errors and output are deleted"
+    assert (answer.status, answer.out) == (0, f"{said}; when it ran, and how it ended, stays\n")
+    shown = forgettable("show", "1").out
+    assert SECRET not in shown + forgettable("runs").out + forgettable("show", "1", "--json").out
+    assert "forgotten by  ann, 20" in shown
+    again = forgettable("forget", "1", "--yes")
+    assert again.status == 0
+    assert again.out.startswith("run 1 was already forgotten by ann at 20")
+
+
+def test_as_json_it_names_the_run_and_who_and_when(forgettable: Leased) -> None:
+    document = forgettable("forget", "1", "--by", "ann", "--yes", "--json").document
+    at = document.pop("forgotten_at")
+    assert document == {
+        "schema": "leased/forget/1",
+        "run_id": 1,
+        "application": "shop",
+        "schedule": "nightly",
+        "state": "cancelled",
+        "already": False,
+        "forgotten_by": "ann",
+    }
+    shown = forgettable("show", "1", "--json").document
+    assert (shown["forgotten_at"], shown["forgotten_by"], shown["params"]) == (at, "ann", {})
+
+
+def test_where_nobody_can_answer_nothing_is_forgotten_without_yes(forgettable: Leased) -> None:
+    answer = forgettable("forget", "1")
+    assert answer.status == 2
+    assert "nothing brings back what is forgotten of run 1 of nightly (shop), cancelled at 20" in " ".join(
+        answer.err.split()
+    )
+    assert SECRET in forgettable("show", "1").out
+
+
+@pytest.mark.parametrize(("said", "forgotten"), [("y", True), ("yes", True), ("n", False), ("", False)])
+def test_at_a_terminal_it_asks(
+    forgettable: Leased, monkeypatch: pytest.MonkeyPatch, said: str, *, forgotten: bool
+) -> None:
+    with monkeypatch.context() as terminal:
+        at_a_terminal(terminal, said)
+        answer = forgettable("forget", "1")
+    question = "Forget the params, reasons, errors and output of run 1 of nightly (shop), cancelled at 20"
+    assert question in " ".join(answer.err.split())
+    assert (answer.status == 0) is forgotten
+    assert (SECRET in forgettable("show", "1").out) is not forgotten
+    if not forgotten:
+        assert "nothing was forgotten; --yes answers the question" in " ".join(answer.err.split())
+
+
+def test_one_that_is_not_over_is_refused_before_anything_is_asked(leased: Leased) -> None:
+    leased("sync", "shop.py")
+    leased("trigger", "nightly")
+    for more in ((), ("--yes",)):
+        answer = leased("forget", "1", *more)
+        assert answer.status == 1
+        assert 'run 1 of "nightly" is pending, and nothing of it can be forgotten yet' in " ".join(answer.err.split())

@@ -1,0 +1,177 @@
+"""What must not be kept of a run is deleted, and that the run was stays (rules 13 and 23)."""
+
+from collections.abc import Iterator
+from typing import get_args
+
+import pytest
+from sqlalchemy import Row, insert, select, update
+
+from daemon.errors import NotFound, NotRecordable
+from daemon.execution.writes.result import EndedJob
+from daemon.jobs.outcome import Outcome
+from daemon.operations.cancel import cancel
+from daemon.operations.forget import RunIsNotOver, decide, foreseen, forget
+from daemon.operations.trigger import trigger
+from daemon.states import RunState
+from daemon.store.tables import act, job_output, job_run, run
+from daemon.store.views import read_run
+from tests.daemon.audit.story import audit
+from tests.support.completion import finish_run, start_job
+from tests.support.store import PAST, Store, a_schedule
+
+pytestmark = pytest.mark.conformance
+
+SECRET = "ada lovelace"
+"""What must be nowhere when it was forgotten."""
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    with Store(database_url) as opened:
+        opened.sync(a_schedule("daily", overlap="queue"))
+        yield opened
+
+
+def requested(store: Store) -> int:
+    return store.do(trigger, "shop", "daily", requested_by="bob", why=SECRET, params={"name": SECRET})
+
+
+def failed(store: Store) -> int:
+    """Let a run fail that tells of its customer wherever it can."""
+    run_id = requested(store)
+    (claimed,) = store.claim("daily")
+    begun = store.do(start_job, claimed, "work", 0, 1)
+    piece = {"job_run_id": begun, "start": 0, "line": 0, "text": SECRET}
+    store.do(lambda connection: connection.execute(insert(job_output).values(**piece)))
+    assert isinstance(begun, int)
+    ended = EndedJob(begun, Outcome("failed", SECRET))
+    store.do(finish_run, claimed, "failed", f"job work failed: {SECRET}", job=ended)
+    printed = {"message": SECRET, "log_tail": SECRET, "tail_start": 12, "tail_line": 0}
+    store.do(lambda connection: connection.execute(update(job_run).where(job_run.c.id == begun).values(**printed)))
+    return run_id
+
+
+def everything(store: Store) -> str:
+    tables = (run, job_run, job_output, act)
+    return str([store.rows(select(table)) for table in tables])
+
+
+def test_what_it_does_follows_from_the_state_and_from_whether_it_was_done() -> None:
+    states: tuple[RunState, ...] = get_args(RunState)
+    over = ("forget", "nothing")
+    assert {state: (decide(state, forgotten=False), decide(state, forgotten=True)) for state in states} == {
+        **dict.fromkeys(("succeeded", "failed", "cancelled", "skipped"), over),
+        **dict.fromkeys(("pending", "running"), ("refuse", "refuse")),
+    }
+
+
+def test_nothing_is_left_of_what_a_run_was_given_and_has_said(store: Store) -> None:
+    run_id = failed(store)
+    assert everything(store).count(SECRET) >= 5
+    done = store.do(forget, run_id, requested_by="ann", why="as she asked")
+    assert SECRET not in everything(store)
+    assert (done.run_id, done.application, done.schedule) == (run_id, "shop", "daily")
+    assert (done.state, done.already, done.forgotten_by) == ("failed", False, "ann")
+
+
+def test_its_row_stays_and_says_who_and_when(store: Store) -> None:
+    run_id = failed(store)
+    before = store.run(run_id)
+    store.do(forget, run_id, requested_by="ann")
+    after = store.run(run_id)
+    kept = ("scheduled_for", "state", "started_at", "finished_at", "token", "holder", "attempt", "requested_by")
+    assert [getattr(after, name) for name in kept] == [getattr(before, name) for name in kept]
+    assert (after.params, after.requested_why, after.forgotten_by) == ("{}", None, "ann")
+    assert after.forgotten_at is not None
+    assert after.reason.startswith("forgotten by ann at 20")
+    (attempt,) = store.job_runs()
+    assert (attempt.state, attempt.error, attempt.log_tail, attempt.message) == ("failed", None, None, None)
+    assert audit(store.url) == []
+
+
+def test_that_it_was_done_is_recorded_once(store: Store) -> None:
+    run_id = failed(store)
+    store.do(forget, run_id, requested_by="ann", why="as she asked")
+    before = everything(store)
+    again = store.do(forget, run_id, requested_by="carl")
+    assert (again.already, again.forgotten_by) == (True, "ann")
+    assert everything(store) == before
+    assert [(one.act, one.acted_by, one.run_id, one.why) for one in acts(store, "forget")] == [
+        ("forget", "ann", run_id, "as she asked")
+    ]
+
+
+def acts(store: Store, what: str) -> list[Row[tuple[object, ...]]]:
+    return store.rows(select(act).where(act.c.act == what))
+
+
+def test_of_a_cancelled_run_it_stays_who_cancelled_it_but_not_why(store: Store) -> None:
+    run_id = requested(store)
+    store.do(cancel, run_id, requested_by="bob", why=SECRET)
+    other = requested(store)
+    store.do(cancel, other, requested_by="bob", why="another reason")
+    store.do(forget, run_id, requested_by="ann")
+    assert SECRET not in str(store.runs(run.c.id == run_id))
+    assert store.run(run_id).cancelled_by == "bob"
+    assert {one.run_id: one.why for one in acts(store, "cancel")} == {run_id: None, other: "another reason"}
+    assert audit(store.url) == []
+
+
+def test_a_skipped_run_still_says_why_it_did_not_run(store: Store) -> None:
+    run_id = requested(store)
+    skipped = update(run).values(state="skipped", reason="missed", finished_at=PAST, available_at=None)
+    store.do(lambda connection: connection.execute(skipped))
+    store.do(forget, run_id, requested_by="ann")
+    assert store.run(run_id).reason == "missed"
+    assert SECRET not in everything(store)
+
+
+def test_a_run_that_succeeded_gets_no_reason(store: Store) -> None:
+    run_id = requested(store)
+    (claimed,) = store.claim("daily")
+    store.do(finish_run, claimed, "succeeded")
+    store.do(forget, run_id, requested_by="ann")
+    assert store.run(run_id).reason is None
+
+
+def test_no_other_run_is_touched(store: Store) -> None:
+    run_id, other = failed(store), failed(store)
+    before = [store.rows(select(job_run).where(job_run.c.run_id == other)), store.run(other)]
+    store.do(forget, run_id, requested_by="ann")
+    assert [store.rows(select(job_run).where(job_run.c.run_id == other)), store.run(other)] == before
+    assert [row.text for row in store.rows(select(job_output))] == [SECRET]
+
+
+def test_one_that_is_not_over_is_refused(store: Store) -> None:
+    run_id = requested(store)
+    before = everything(store)
+    for ask in (lambda: store.do(forget, run_id, requested_by="ann"), lambda: store.do(foreseen, run_id)):
+        with pytest.raises(RunIsNotOver, match="is pending, and nothing of it can be forgotten yet; wait until"):
+            ask()
+    (_,) = store.claim("daily")
+    with pytest.raises(RunIsNotOver, match="is running"):
+        store.do(forget, run_id, requested_by="ann")
+    assert everything(store).count(SECRET) == before.count(SECRET)
+
+
+def test_bad_input_is_refused(store: Store) -> None:
+    run_id = failed(store)
+    with pytest.raises(NotRecordable, match="requested_by is empty"):
+        store.do(forget, run_id, requested_by=" ")
+    with pytest.raises(NotRecordable, match="why has line breaks"):
+        store.do(forget, run_id, requested_by="ann", why="a\nb")
+    for ask in (lambda: store.do(forget, 999, requested_by="ann"), lambda: store.do(foreseen, 999)):
+        with pytest.raises(NotFound, match="run 999 does not exist"):
+            ask()
+    assert everything(store).count(SECRET) >= 5
+
+
+def test_the_values_of_secret_params_are_shown_as_stars_also_of_runs_before(store: Store) -> None:
+    run_id = requested(store)
+    store.sync(a_schedule("daily", overlap="queue", params={"name": "", "shop": 1}, secrets=("name",)))
+    later = store.do(trigger, "shop", "daily", requested_by="bob", params={"name": SECRET})
+    assert store.do(read_run, run_id).params == {"name": "***"}
+    assert store.do(read_run, later).params == {"name": "***", "shop": 1}
+    (claimed,) = store.claim("daily")
+    assert claimed.params == {"name": SECRET}
+    assert SECRET in store.run(run_id).params
