@@ -1,7 +1,7 @@
 """The parameters of one run: those that its schedule declares, with the given ones put over them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ..text import suggestion
@@ -19,8 +19,11 @@ _KINDS: dict[type, str] = {
 }
 
 
-def fitting(schedule: str, declared: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters of a run of ``schedule``: ``given`` over those that are ``declared``.
+def fitting(
+    schedule: str, declared: Mapping[str, Any], given: Mapping[str, Any], secrets: Collection[str] = ()
+) -> dict[str, Any]:
+    """Return the parameters of a run of ``schedule``: ``given`` over those that are ``declared``. No
+    sentence shows the values of ``secrets``.
 
     Raises `Refusal` for one that is not declared, for one of another type than its declared value (a
     whole number goes for a number, and anything for null), and for what is no JSON, or too much.
@@ -29,22 +32,24 @@ def fitting(schedule: str, declared: Mapping[str, Any], given: Mapping[str, Any]
     for name, value in params.items():
         _declared(schedule, declared, name)
         if not _is_like(declared[name], value):
-            raise _of_another_type(name, declared[name], value)
+            raise _of_another_type(name, declared[name], value, secrets)
     whole = {**declared, **params}
     refuse_large(whole)
     return whole
 
 
-def parsed(schedule: str, declared: Mapping[str, Any], words: Mapping[str, str]) -> dict[str, Any]:
+def parsed(
+    schedule: str, declared: Mapping[str, Any], words: Mapping[str, str], secrets: Collection[str] = ()
+) -> dict[str, Any]:
     """Return parameters that were written as words, each read as what its declared value is: a string
     as it stands, anything else as JSON; where null is declared, JSON if it is that.
 
     Raises `Refusal`.
     """
-    return {name: _parsed(name, _declared(schedule, declared, name), text) for name, text in words.items()}
+    return {name: _parsed(name, _declared(schedule, declared, name), text, secrets) for name, text in words.items()}
 
 
-def _parsed(name: str, declared: Any, text: str) -> Any:
+def _parsed(name: str, declared: Any, text: str, secrets: Collection[str]) -> Any:
     if isinstance(declared, str):
         return text
     try:
@@ -52,7 +57,7 @@ def _parsed(name: str, declared: Any, text: str) -> Any:
     except (ValueError, RecursionError):
         if declared is None:
             return text
-        raise _of_another_type(name, declared, text) from None
+        raise _of_another_type(name, declared, text, secrets) from None
 
 
 def _no_constant(text: str) -> Any:
@@ -67,8 +72,10 @@ def _declared(schedule: str, declared: Mapping[str, Any], name: str) -> Any:
     return declared[name]
 
 
-def _of_another_type(name: str, declared: Any, value: Any) -> Refusal:
-    problem = f'the parameter "{name}" is {_kind(declared)}, as its default {shown(declared)}, not {shown(value)}'
+def _of_another_type(name: str, declared: Any, value: Any, secrets: Collection[str]) -> Refusal:
+    problem = f'the parameter "{name}" is {_kind(declared)}, as its default'
+    if name not in secrets:
+        problem += f" {shown(declared)}, not {shown(value)}"
     return Refusal(problem, "give one of that type", field="params")
 
 

@@ -173,8 +173,8 @@ def _values(wanted: Request, schedule: Schedule, digest: str | None, now: dateti
 
 def _params(wanted: Request, schedule: Schedule) -> Mapping[str, Any]:
     try:
-        written = parsed(schedule.name, schedule.params, wanted.words)
-        return fitting(schedule.name, schedule.params, {**wanted.params, **written})
+        written = parsed(schedule.name, schedule.params, wanted.words, schedule.secrets)
+        return fitting(schedule.name, schedule.params, {**wanted.params, **written}, schedule.secrets)
     except Refusal as refusal:
         said = "; ".join(part for part in (refusal.problem, refusal.remedy) if part)
         raise UnfitParameter(f"params: {said}") from None

@@ -23,7 +23,7 @@ from tests.support.completion import finish_job, finish_run, start_job
 from tests.support.store import Store, a_schedule, an_at
 
 JOBS = ("fetch", "load", "report")
-DAILY = a_schedule("daily", jobs=JOBS, overlap="queue")
+DAILY = a_schedule("daily", jobs=JOBS, overlap="queue", params={"shop": 0})
 
 
 @pytest.fixture
@@ -194,7 +194,7 @@ def test_a_retry_waits_behind_what_is_not_over_and_starts_after_it(store: Store)
 
 
 def test_under_overlap_allow_a_retry_waits_for_nobody_and_has_a_lease_of_its_own(store: Store) -> None:
-    store.sync(DAILY, a_schedule("free", jobs=JOBS, overlap="allow"))
+    store.sync(DAILY, a_schedule("free", jobs=JOBS, overlap="allow", params={"shop": 0}))
     before = ended(store, schedule="free")
     store.do(trigger, "shop", "free", requested_by="ada")
     made = retried(store, before)

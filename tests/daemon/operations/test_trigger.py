@@ -110,6 +110,14 @@ def test_a_whole_number_goes_for_a_number_and_anything_where_null_is_declared(st
     assert json.loads(store.run(run_id).params) == {**DECLARED, "share": 1, "any": ["x"]}
 
 
+def test_no_sentence_shows_the_value_of_a_secret(store: Store) -> None:
+    store.sync(a_schedule("daily", params={"token": "hidden"}, secrets=["token"]))
+    for given in ({"params": {"token": 12345}}, {"words": {"token": "12345", "tokn": "12345"}}):
+        with pytest.raises(UnfitParameter) as told:
+            store.do(trigger_as, request("shop", "daily", requested_by="ada", **given))
+        assert not any(value in str(told.value) for value in ("hidden", "12345"))
+
+
 def test_words_are_read_as_what_is_declared() -> None:
     words = {"count": "8", "share": "1", "deep": "true", "name": "8", "rows": "[1]", "any": "8"}
     right = {"count": 8, "share": 1, "deep": True, "name": "8", "rows": [1], "any": 8}
