@@ -2,7 +2,7 @@
 
 from tests.mutants.definitions.of_imports import IMPORTS
 from tests.mutants.mutant import Mutant
-from tests.mutants.of_cancels import CANCELS, PAUSES
+from tests.mutants.of_cancels import CANCELS, PAUSES, RETRIES
 from tests.mutants.of_deploys import DEPLOYS
 from tests.mutants.of_endings import ENDINGS
 from tests.mutants.of_fences import FENCES
@@ -30,6 +30,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *DEPLOYS,
     *CANCELS,
     *PAUSES,
+    *RETRIES,
     *UPGRADES,
     *OF_REVISIONS,
     *RELOADS,

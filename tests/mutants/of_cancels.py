@@ -1,5 +1,6 @@
 """Mutants of what people do: of the mark of a cancelled run, each of which brings one to life again; and of pauses,
-each of which loses an instant, runs one, or does something twice (rules 13 and 23).
+each of which loses an instant, runs one, or does something twice; and of retries, and cancels of many runs
+(rules 13, 16 and 23).
 """
 
 from tests.mutants.mutant import Edit, Mutant, on_each, on_either
@@ -10,6 +11,8 @@ MARKED = "tests/daemon/execution/test_marked.py::{}[{{}}{}]"
 SETTLED = "test_a_marked_run_whose_holder_is_gone_is_settled_as_cancelled"
 PAUSE = "daemon/scheduling/pause.py"
 OPERATION = "tests/daemon/operations/test_pause.py::{}[{{}}]"
+RETRY = "tests/daemon/operations/test_retry.py::{}[{{}}{}]"
+MANY = "tests/daemon/operations/test_many_runs.py::{}[{{}}]"
 
 CANCELS = (
     Mutant(
@@ -109,5 +112,52 @@ PAUSES = (
             ),
         ),
         on_each(OPERATION.format("test_an_older_replica_may_not_plan_past_the_end_of_a_pause_and_nothing_is_lost")),
+    ),
+)
+
+RETRIES = (
+    Mutant(
+        "retry-does-all-again",
+        "a retry carries nothing over of what is done",
+        (Edit("daemon/operations/retries/plan.py", "first = len(jobs) if", "first = 0 if"),),
+        on_each(
+            RETRY.format("test_a_retry_is_a_run_of_its_own_that_resumes_at_the_first_job_that_is_not_done", "-failed")
+        ),
+    ),
+    Mutant(
+        "retry-as-another-occurrence",
+        "a retry of a requested run has an idempotency key of its own",
+        (
+            Edit(
+                "daemon/execution/claim.py",
+                "        return row.scheduled_for if row.origin is None else row.origin\n",
+                "        return row.scheduled_for if row.origin is None else row.id\n",
+            ),
+        ),
+        on_each(RETRY.format("test_a_retry_of_a_retry_is_the_first_run_s_occurrence_also_when_that_is_gone", "")),
+    ),
+    Mutant(
+        "retry-of-many-takes-what-was-retried",
+        "of a run that was retried, both count as failed",
+        (
+            Edit(
+                "daemon/store/statements/acting/retries.py",
+                ", ~exists().where(_next.c.retry_of == run.c.id))",
+                ")",
+            ),
+        ),
+        on_each(MANY.format("test_all_that_failed_and_were_not_retried_are_tried_again_once")),
+    ),
+    Mutant(
+        "cancel-of-many-frees-the-next",
+        "of a queue that is cancelled in parts, the first goes first, and the next one starts",
+        (
+            Edit(
+                "daemon/store/statements/acting/cancels.py",
+                "run.c.scheduled_for.desc(), run.c.id.desc()",
+                "run.c.scheduled_for, run.c.id",
+            ),
+        ),
+        on_each(MANY.format("test_of_a_queue_in_several_parts_nobody_goes_ahead_who_goes_too")),
     ),
 )

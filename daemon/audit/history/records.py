@@ -17,9 +17,9 @@ def records(
 ) -> Iterator[Recorded]:
     """Yield a fact for each run.
 
-    It names the jobs that the run must do only where they are certain: the run goes by the present
-    definition (rule 22). For a run of 0.1.0, which does not say by which it goes, the definition has
-    not changed since it was created, and the holder that ended it is known to have that job.
+    It names the jobs that the run must do only where they are certain: it goes by the present
+    definition (rule 22); for a run of 0.1.0, which does not say by which, that has not changed since,
+    and the holder that ended it is known to have that job.
     """
     defined = {key: _job_names(row.definition) for key, row in schedules.items()}
     known = _known(runs, jobs)
@@ -46,7 +46,7 @@ def records(
             # Before an adoption, another definition may have had them.
             strange=_missing(attempted, expected) if by_it and expected and run.adopted_from is None else (),
             retry_of=run.retry_of,
-            carried=tuple(job.job for job in jobs.get(run.id, ()) if job.carried_from is not None),
+            carried=successions.carried(run),
             not_done=successions.not_done(run),
         )
 
@@ -81,6 +81,10 @@ def marks(runs: Iterable[Row[Any]], jobs: Mapping[int, Sequence[Row[Any]]], *, w
                 ended=run.finished_at,
                 last_start=max(started, default=None),
             )
+
+
+def _attempted(attempts: Iterable[Row[Any]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(job.job for job in attempts if job.state != "not started"))
 
 
 def _missing(attempted: Iterable[str], defined: Collection[str]) -> tuple[str, ...]:

@@ -14,6 +14,10 @@ class Successions:
         self._jobs = jobs
         self._attempts = {job.id: job for of_run in jobs.values() for job in of_run}
 
+    def carried(self, run: Row[Any]) -> tuple[str, ...]:
+        """Return the jobs that a run took over as done."""
+        return tuple(job.job for job in self._jobs.get(run.id, ()) if job.carried_from is not None)
+
     def not_done(self, run: Row[Any]) -> tuple[str, ...]:
         """Return the jobs that a run took over as done, although none of the runs before it has done them; what was
         pruned is believed.

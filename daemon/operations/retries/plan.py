@@ -24,6 +24,8 @@ class TriedRun:
     """By job that succeeded, the number of that attempt."""
     attempted: Sequence[str]
     """The jobs that were attempted, in order."""
+    is_forgotten: bool = False
+    """Its parameters were deleted, without which it cannot be done again."""
 
     @property
     def ended(self) -> str:
@@ -111,6 +113,8 @@ def _retried(run: TriedRun, as_run: int) -> RetriedBefore | NoRetry:
 def _refused(run: TriedRun, from_job: str | None) -> str | None:
     """Return why a run in this state is not tried again."""
     named = f'run {run.run_id} of "{run.schedule}"'
+    if run.is_forgotten:
+        return f"{named} was forgotten, and its parameters with it; `leased trigger {run.schedule}` requests a new run"
     match run.state:
         case "failed" | "cancelled":
             return None

@@ -174,6 +174,7 @@ def _tried(row: Row[Any], attempts: Sequence[Row[Any]]) -> TriedRun:
         retried_as=row.retried_as,
         retried_state=row.retried_state,
         done={one.job: one.id for one in attempts if one.state == "succeeded"},
+        is_forgotten=row.forgotten_at is not None,
         attempted=tuple(dict.fromkeys(one.job for one in attempts if one.state != "not started")),
     )
 

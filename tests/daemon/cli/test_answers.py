@@ -80,6 +80,8 @@ def test_every_answer_that_reads_or_acts_keeps_to_its_schema(leased: Leased, fol
     answer("pause", "pause", "nightly", "--until", "1h")
     answer("resume", "resume", "--all")
     answer("retry", "retry", "1")
+    answer("cancel-many", "cancel", "--schedule", "nightly", "--yes")
+    answer("retry-many", "retry", "--failed", "--yes")
     answer("forget", "forget", "1", "--yes")
     assert answer("show", "show", "1")["run_id"] == 1
     assert answer("logs", "logs", "1")["items"] == []

@@ -1,5 +1,6 @@
-"""`leased retry` on real runs on SQLite: what it says, and what `show` and `runs` say of it."""
+"""`leased retry`, and `leased cancel` of many runs, on real runs on SQLite: what they say, show and ask."""
 
+import io
 from pathlib import Path
 
 import pytest
@@ -67,3 +68,88 @@ def test_a_retry_that_is_asked_for_wrongly_is_one_sentence(
     assert said in answer.err
     assert answer.err.count("\n") == 1
     assert len(leased("runs", "--json").document["items"]) == 1
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def waiting(leased: Leased, folder: Path) -> int:
+    """Return how many runs wait."""
+    leased("sync", "shop.py")
+    for _ in range(3):
+        leased("trigger", "nightly")
+    return 3
+
+
+def states(leased: Leased) -> set[str]:
+    return {item["state"] for item in leased("runs", "--json").document["items"]}
+
+
+def test_what_would_be_done_to_many_is_shown_and_nothing_done(leased: Leased, waiting: int) -> None:
+    shown = leased("cancel", "--schedule", "nightly", "--dry-run")
+    assert shown.status == 0
+    assert "3 runs would be cancelled; nothing was done" in shown.out
+    document = leased("cancel", "--schedule", "nightly", "--dry-run", "--json").document
+    assert (document["dry_run"], [item["outcome"] for item in document["items"]]) == (True, ["ended"] * 3)
+    assert states(leased) == {"pending"}
+
+
+def test_where_nobody_can_be_asked_it_needs_yes(leased: Leased, waiting: int) -> None:
+    refused = leased("cancel", "--schedule", "nightly")
+    assert refused.status == 2
+    assert "Cancel 3 runs? Nobody can be asked here, and nothing was done; --yes does it" in refused.err
+    assert states(leased) == {"pending"}
+    done = leased("cancel", "--schedule", "nightly", "--yes", "--why", "wrong file", "--by", "bob")
+    assert (done.status, done.out.splitlines()[-1]) == (0, "3 runs waited and are over")
+    assert {item["reason"] for item in leased("runs", "--json").document["items"]} == {"cancelled by bob: wrong file"}
+    again = leased("cancel", "--schedule", "nightly", "--yes")
+    assert (again.status, again.out) == (0, "every run of theirs is over: there is nothing to cancel\n")
+
+
+@pytest.mark.usefixtures("waiting")
+@pytest.mark.parametrize(("typed", "after"), [("y", "cancelled"), ("n", "pending"), ("", "pending")])
+def test_at_a_terminal_it_asks(leased: Leased, monkeypatch: pytest.MonkeyPatch, typed: str, after: str) -> None:
+    with monkeypatch.context() as patch:
+        asked = Terminal()
+        patch.setattr("sys.stdin", Terminal(typed))
+        patch.setattr("sys.stderr", asked)
+        assert leased("cancel", "--schedule", "nightly").status == (after == "pending")
+    assert asked.getvalue().startswith("Cancel 3 runs? [y/N] ")
+    assert states(leased) == {after}
+
+
+def test_all_that_failed_are_retried_and_told(leased: Leased, failed: int) -> None:
+    assert "1 run that failed would be retried; nothing was done" in leased("retry", "--failed", "--dry-run").out
+    done = leased("retry", "--failed", "--schedule", "nightly", "--yes", "--why", "the file is there")
+    assert (done.status, done.out.splitlines()[-1]) == (0, "1 run retried, as run 2")
+    again = leased("retry", "--failed", "--yes")
+    assert (again.status, again.out) == (0, "no run of theirs failed in that time without having been retried\n")
+    assert leased("run", "shop.py", "--until-idle", "--no-web").status == 0
+    assert leased("audit").status == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("cancel",), "whose runs? Name one by its number"),
+        (("cancel", "1", "--tag", "x"), "--tag is about many runs"),
+        (("cancel", "1", "--yes"), "--yes is about many runs"),
+        (("retry",), "which run? Name it by its number, or use --failed"),
+        (("retry", "--from", "orders", "--failed"), "--from is about one run"),
+        (("retry", "1", "--failed"), "--failed is about many runs"),
+        (("retry", "--failed", "--since", "yesterday"), "--since: 'yesterday' is not a duration"),
+        (("retry", "--failed", "--since", "0"), '--since "0" is not between'),
+        (("retry", "--failed", "--since", "9" * 400), "--since: "),
+    ],
+)
+def test_many_runs_that_are_asked_for_wrongly_are_one_sentence(
+    leased: Leased, waiting: int, arguments: tuple[str, ...], said: str
+) -> None:
+    answer = leased(*arguments)
+    assert (answer.status, answer.out) == (2, "")
+    assert said in answer.err
+    assert answer.err.count("\n") == 1
+    assert states(leased) == {"pending"}

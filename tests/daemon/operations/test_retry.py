@@ -13,6 +13,7 @@ from daemon.execution.claim import ClaimedRun
 from daemon.execution.resumption import Resumption
 from daemon.jobs.outcome import Outcome
 from daemon.operations.cancel import NoSuchRun, cancel
+from daemon.operations.forget import forget
 from daemon.operations.retries.plan import CarriedJob, NoRetry, RetriedBefore, RetryPlan, TriedRun, decide
 from daemon.operations.retries.retry import CannotRetry, Retry, retry
 from daemon.operations.trigger import trigger
@@ -23,7 +24,8 @@ from tests.support.completion import finish_job, finish_run, start_job
 from tests.support.store import Store, a_schedule, an_at
 
 JOBS = ("fetch", "load", "report")
-DAILY = a_schedule("daily", jobs=JOBS, overlap="queue", params={"shop": 0})
+PARAMS = {"shop": 0}
+DAILY = a_schedule("daily", jobs=JOBS, overlap="queue", params=PARAMS)
 
 
 @pytest.fixture
@@ -96,6 +98,7 @@ def test_another_definition_carries_what_it_still_has_to_its_place_there() -> No
         (replace(FAILED, state="pending"), "load", 'run 5 of "daily" is pending and not over'),
         (replace(FAILED, state="succeeded"), None, "has succeeded; --from JOB runs jobs of it again"),
         (replace(FAILED, state="skipped", reason="overlap"), None, r"was skipped \(overlap\), and nothing of it ran"),
+        (replace(FAILED, is_forgotten=True), None, "was forgotten, and its parameters with it; `leased trigger daily`"),
         (FAILED, "laod", '"daily" has no job "laod"; did you mean "load"'),
         (FAILED, "report", 'job "load", which comes before "report", has not succeeded in run 5 .* from "load" on'),
         (replace(FAILED, done=dict.fromkeys(JOBS, 1)), None, "each job of run 5 .* has succeeded; --from JOB"),
@@ -194,7 +197,7 @@ def test_a_retry_waits_behind_what_is_not_over_and_starts_after_it(store: Store)
 
 
 def test_under_overlap_allow_a_retry_waits_for_nobody_and_has_a_lease_of_its_own(store: Store) -> None:
-    store.sync(DAILY, a_schedule("free", jobs=JOBS, overlap="allow", params={"shop": 0}))
+    store.sync(DAILY, a_schedule("free", jobs=JOBS, overlap="allow", params=PARAMS))
     before = ended(store, schedule="free")
     store.do(trigger, "shop", "free", requested_by="ada")
     made = retried(store, before)
@@ -269,3 +272,10 @@ def test_a_retry_is_recorded_with_who_why_and_as_which_run(store: Store) -> None
     row = store.rows(act.select().where(act.c.act == "retry"))[0]
     assert (row.acted_by, row.application, row.schedule, row.run_id) == ("bob", "shop", "daily", before)
     assert (row.why, row.effect) == ("again", f"as run {made.run_id}")
+
+
+def test_a_run_that_was_forgotten_is_not_tried_again_without_its_parameters(store: Store) -> None:
+    before = ended(store)
+    store.do(forget, before, requested_by="ada")
+    with pytest.raises(CannotRetry, match="was forgotten"):
+        retried(store, before)

@@ -7,12 +7,13 @@ import pytest
 from sqlalchemy import Connection, event
 
 from daemon.store import statements
-from tests.support.store import Store
+from tests.support.store import Store, a_schedule
 
 SEARCHES: dict[str, Callable[[Connection], Any]] = {
     "pending definitions": lambda c: statements.adoption.pending_definitions(c, "shop"),
     "cancelled with their schedule": lambda c: statements.adoption.cancel_retired(c, "shop", ["x"]),
     "marked and pending": lambda c: statements.cancel.find_pending(c, "shop"),
+    "not over, of schedules": lambda c: statements.cancels.find_unfinished(c, {("shop", "daily")}),
     "marked and pending anywhere": lambda c: statements.cancel.find_pending(c, None),
 }
 
@@ -31,3 +32,50 @@ def test_sqlite_searches_the_runs_that_are_not_over(sqlite_url: str, search: Cal
         search(connection)
     assert len(plans) == 1
     assert "run_unfinished_idx" in plans[0]
+
+
+_HISTORY = """
+    INSERT INTO run (application, schedule, scheduled_for, trigger, state, reason, lease_name, created_at, finished_at)
+    SELECT 'shop', 's' || mod(number, 10), clock_timestamp(), 'manual',
+           CASE WHEN mod(number, 20) = 7 THEN 'failed' ELSE 'succeeded' END, 'no', 'x', clock_timestamp(),
+           clock_timestamp() - make_interval(mins => number)
+    FROM generate_series(1, 20000) AS number
+"""
+
+
+def test_sqlite_searches_what_has_failed_lately_by_its_index(sqlite_url: str) -> None:
+    plans = explained(sqlite_url, lambda c: statements.retries.find_failed(c, {("shop", "s1")}, 3600.0))
+    assert [name for name in ("run_failed_idx", "run_retry_key") if any(name in plan for plan in plans)] == [
+        "run_failed_idx",
+        "run_retry_key",
+    ]
+    assert not any(plan.startswith("SCAN run") for plan in plans)
+
+
+@pytest.mark.parametrize("is_analyzed", [False, True])
+def test_postgresql_searches_what_has_failed_lately_by_its_index(postgres_url: str, *, is_analyzed: bool) -> None:
+    with Store(postgres_url) as store:
+        store.sync(*(a_schedule(f"s{number}") for number in range(10)))
+        store.do(lambda connection: connection.exec_driver_sql(_HISTORY))
+        if is_analyzed:
+            with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.exec_driver_sql("ANALYZE")
+    keys = {("shop", f"s{number}") for number in range(10)}
+    plans = explained(postgres_url, lambda c: statements.retries.find_failed(c, keys, 3600.0))
+    assert not any("Seq Scan on run" in plan for plan in plans), plans
+    assert any("run_failed_idx" in plan for plan in plans)
+
+
+def explained(url: str, search: Callable[[Connection], Any]) -> list[str]:
+    """Return the lines of the plans of a search."""
+    plans: list[str] = []
+    verb = "EXPLAIN QUERY PLAN" if url.startswith("sqlite") else "EXPLAIN"
+
+    def explain(connection: Connection, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
+        if "EXPLAIN" not in statement:
+            plans.extend(row[-1] for row in connection.exec_driver_sql(f"{verb} {statement}", parameters))
+
+    with Store(url) as store, store.begin() as connection:
+        event.listen(connection, "before_cursor_execute", explain)
+        search(connection)
+    return plans

@@ -12,17 +12,14 @@ from ....operations.many.chosen import Choice
 from ....operations.requester import recordable, requester
 from ...answers import write_json
 from ...ask import ask
-from ...options import Application, Database, Json, run_number
+from ...options import Application, Database, Json
 from ...screen import say, screen
 from .cancel_many import cancel_those
-from .shown_first import Acting, DryRun, OfSchedule, OfTag, Yes, refuse_beside_a_run
+from .shown_first import Acting, DryRun, OfSchedule, OfTag, OneRun, Yes, refuse_beside_a_run
 
 
 def cancel(
-    run_id: Annotated[
-        int | None,
-        typer.Argument(metavar="[RUN]", parser=run_number, help="The number of the run.", show_default=False),
-    ] = None,
+    run_id: OneRun = None,
     schedule: OfSchedule = None,
     tag: OfTag = None,
     application: Application = None,

@@ -14,10 +14,10 @@ from ....operations.retries.retry import retry as retry_run
 from ...answers import write_json
 from ...ask import ask
 from ...failures import Misused
-from ...options import Application, Database, Json, run_number
+from ...options import Application, Database, Json
 from ...screen import say, screen
 from .retry_many import retry_those
-from .shown_first import Acting, DryRun, OfSchedule, OfTag, Yes, refuse_beside_a_run
+from .shown_first import Acting, DryRun, OfSchedule, OfTag, OneRun, Yes, refuse_beside_a_run
 
 _FROM_HELP = (
     "Run all jobs again from this one on, also of a run that succeeded; by default from the first that is not done."
@@ -26,21 +26,16 @@ _FAILED_HELP = (
     "All runs that failed. One that was retried is left out; one after which its schedule has succeeded is not, "
     "as each is work of its own."
 )
+_SINCE_HELP = "With --failed: those that ended in this time; by default 24h."
 _BY_DEFAULT = 24 * 3600.0
 _LONGEST = 10 * 365 * 24 * 3600.0
 
 
 def retry(
-    run_id: Annotated[
-        int | None,
-        typer.Argument(metavar="[RUN]", parser=run_number, help="The number of the run.", show_default=False),
-    ] = None,
+    run_id: OneRun = None,
     from_job: Annotated[str | None, typer.Option("--from", metavar="JOB", help=_FROM_HELP)] = None,
     failed: Annotated[bool, typer.Option("--failed", help=_FAILED_HELP)] = False,
-    since: Annotated[
-        str | None,
-        typer.Option(metavar="DURATION", help="With --failed: those that ended in this time; by default 24h."),
-    ] = None,
+    since: Annotated[str | None, typer.Option(metavar="DURATION", help=_SINCE_HELP)] = None,
     schedule: OfSchedule = None,
     tag: OfTag = None,
     application: Application = None,

@@ -15,11 +15,15 @@ from ....store.views import applications_with
 from ....text import number, when
 from ...ask import ask
 from ...failures import Misused
+from ...options import run_number
 from ...question import NotConfirmed, can_be_asked, says_yes
 from ...screen import Sheet, add, table
 
 C = TypeVar("C", bound=ChosenRun)
 
+OneRun = Annotated[
+    int | None, typer.Argument(metavar="[RUN]", parser=run_number, help="The number of the run.", show_default=False)
+]
 OfSchedule = Annotated[
     str | None, typer.Option("--schedule", metavar="NAME", help="All runs of this schedule that it is about.")
 ]

@@ -64,6 +64,7 @@ def read_tried(connection: Connection, ids: Collection[int]) -> list[Row[Any]]:
         run.c.state,
         run.c.reason,
         run.c.digest,
+        run.c.forgotten_at,
     )
     retried = (
         _next.c.id.label("retried_as"),

@@ -70,6 +70,11 @@ SCREENS: dict[str, tuple[str, ...]] = {
     "trigger": ("trigger", "refresh-exchange-rates", "--by", "ada@laptop"),
     "cancel-running": ("cancel", "8", "--by", "ada@laptop"),
     "cancel-pending": ("cancel", "9", "--by", "ada@laptop", "--why", "not needed any more"),
+    "cancel-of-tag": ("cancel", "--tag", "money", "--by", "ada@laptop", "--yes"),
+    "cancel-dry-run": ("cancel", "--schedule", "refresh-exchange-rates", "--dry-run"),
+    "cancel-unasked": ("cancel", "--schedule", "refresh-exchange-rates"),
+    "retry-failed": ("retry", "--failed", "--by", "ada@laptop", "--yes"),
+    "retry-failed-dry-run": ("retry", "--failed", "--since", "7d", "--dry-run"),
     "pause": ("pause", "refresh-exchange-rates", "--by", "ada@laptop"),
     "pause-all": ("pause", "--all", "--until", "2h", "--by", "ada@laptop", "--why", "the bank is closed"),
     "resume-all": ("resume", "--all", "--by", "ada@laptop"),
@@ -147,6 +152,14 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Databas
     sys.path[:] = path
 
 
+def answer_of(arguments: tuple[str, ...]) -> str:
+    """Return the name of the answer of a command."""
+    command, first, *_ = (*arguments, "")
+    if command in {"cancel", "retry"} and first.startswith("--"):
+        return f"{command}-many"
+    return f"{command}-{first}" if command in {"db", "import"} else command
+
+
 def without_the_revision(text: str) -> str:
     return text.replace(f"leased.db: {REVISIONS[-1]}", "leased.db: {revision}")
 
@@ -176,7 +189,7 @@ def test_as_json_it_is_in_the_published_schema_and_its_keys_are_kept(name: str, 
             assert piped == database.call("at a terminal", (*SCREENS[name], "--json")), "it is the same document"
         if piped.out:
             document = json.loads(piped.out)
-            answer = "-".join(SCREENS[name][: 1 + (SCREENS[name][0] in {"db", "import"})])
+            answer = answer_of(SCREENS[name])
             jsonschema.validate(document, closed(json.loads((PUBLISHED / f"{answer}.json").read_text())))
             assert document["schema"] == name_of(answer)
         else:
