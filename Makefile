@@ -25,7 +25,7 @@ $(shell rm -f $(VENV)/.made)
 endif
 endif
 
-.PHONY: help venv demo fast test stories test-matrix mutants random-mutants chaos clock-steps shortages sleepers dst backlog soak outages failover cancels killers rollouts rolling check format reference lock bench bench-peers clean
+.PHONY: help venv demo fast test stories test-matrix mutants random-mutants chaos clock-steps shortages sleepers dst backlog soak outages failover cancels replaces killers rollouts rolling check format reference lock bench bench-peers clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -73,6 +73,9 @@ failover: $(VENV)/.dev ## a failover by Patroni (Debian: patroni, python3-etcd, 
 
 cancels: $(VENV)/.dev ## runs at work of each kind, cancelled at once; COUNT= (100), on both databases
 	@LEASED_TEST_CANCELS=$(COUNT) $(BIN)/python -m pytest -q -s -o faulthandler_timeout=7200 tests/stories/test_many_cancels.py
+
+replaces: $(VENV)/.dev ## runs at work of each kind, replaced each second by newer ones on 3 replicas; COUNT= (1000), on both databases
+	@LEASED_TEST_REPLACES=$(or $(COUNT),1000) $(BIN)/python -m pytest -q -s -o faulthandler_timeout=7200 tests/stories/test_replacing.py
 
 shortages: $(VENV)/.dev ## 250 children at once under a limit of 1,024 descriptors, and before that under one for half of them, on both databases
 	@LEASED_TEST_CHILDREN=250 $(BIN)/python -m pytest -q -o faulthandler_timeout=600 tests/stories/test_short_of_descriptors.py $(PYTEST_ARGS)

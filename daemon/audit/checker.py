@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from .facts import Fact
-from .promises.cancels import never_goes_on
+from .promises.cancels import never_goes_on, replaced_first
 from .promises.definitions import adopted_only, kept_to
 from .promises.effects import done_once, written_once
 from .promises.grants import no_overlap, tokens_increase
@@ -65,13 +65,8 @@ def check(history: Iterable[Fact], bounds: Bounds = Bounds()) -> list[Violation]
     found += [*accounted_once(facts, complete=bounds.complete), *planned_on(facts), *wholly_over(facts)]
     if bounds.finished:
         found += all_over(facts)
-    found += [
-        *done_once(facts),
-        *retried_once(facts),
-        *kept_to(facts),
-        *adopted_only(facts),
-        *never_goes_on(facts, bounds.tolerance),
-    ]
+    found += [*done_once(facts), *retried_once(facts), *kept_to(facts), *adopted_only(facts)]
+    found += [*never_goes_on(facts, bounds.tolerance), *replaced_first(facts, bounds.tolerance)]
     if bounds.effects_written:
         found += written_once(facts)
     return sorted(found, key=lambda violation: list(Promise).index(violation.promise))

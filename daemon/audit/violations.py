@@ -30,7 +30,7 @@ class Promise(StrEnum):
     DEFINITIONS = "definitions"
     """An attempt executes the definition of its run, which only an adoption changes (rule 22)."""
     CANCELS = "cancels"
-    """A run that was cancelled never goes on (rule 23)."""
+    """A run that was cancelled never goes on, and the run that replaces it starts after its end (rule 23)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from .values.tables import Table
 from .values.times import CronExpression, Instant, TimeZone
 
 CatchUp = Literal["skip", "latest", "all"]
-Overlap = Literal["skip", "queue", "allow"]
+Overlap = Literal["skip", "queue", "replace", "allow"]
 OnFailure = Literal["stop", "continue"]
 
 TRIGGERS = ("cron", "every", "at")
@@ -35,9 +35,6 @@ class Schedule(Definition):
     """When its jobs run, in this order, and by which policies. Durations are in seconds."""
 
     kind = "schedule"
-    planned: ClassVar = {
-        ("overlap", "replace"): 'use "skip", "queue" or "allow"',
-    }
     always_stored = frozenset(
         [
             *("timezone", "starts", "ends", "enabled", "catch_up", "start_within", "overlap", "lock", "on_failure"),
@@ -69,7 +66,8 @@ class Schedule(Definition):
     """An instant that is older is not started any more, but recorded as missed."""
     overlap: Annotated[Overlap, Mark.EXECUTION, Mark.DEFAULT] = "skip"
     """What becomes of an instant that is due while an earlier run is unfinished: with `skip` it
-    is recorded as skipped, with `queue` it runs after that run, with `allow` beside it."""
+    is recorded as skipped, with `queue` it runs after that run, with `replace` it cancels that run
+    and starts when its work has ended, with `allow` it runs beside it."""
     lock: Annotated[str | None, name_of("lock"), Mark.EXECUTION] = None
     """Shared by schedules that must not run at the same time. Without it each has its own."""
     on_failure: Annotated[OnFailure, Mark.EXECUTION, Mark.DEFAULT] = "stop"
@@ -200,7 +198,7 @@ def _may_overlap(overlap: Overlap) -> bool:
     match overlap:
         case "allow":
             return True
-        case "skip" | "queue":
+        case "skip" | "queue" | "replace":
             return False
         case _:
             assert_never(overlap)

@@ -10,7 +10,6 @@ from lease.database.backend import backend_of
 from lease.durations import Duration
 
 from ..scheduling.place import place
-from ..scheduling.plan import waits_for_predecessor
 from ..store import statements
 from .request import NoSuchSchedule, Request, Requested, carry, request, steps
 from .requester import requester
@@ -29,8 +28,8 @@ def trigger(
     key: str | None = None,
     at: datetime | Duration | None = None,
 ) -> int:
-    """Write a run on request and return its id; it waits for an unfinished run, and is never
-    dropped. Replicas hear of it with the commit.
+    """Write a run on request and return its id; it waits for an unfinished run, or replaces it
+    (`overlap = "replace"`), and is never dropped. Replicas hear of it with the commit.
 
     The same ``key`` of a schedule is the same run, also when that has been pruned. ``at`` an instant,
     or after a duration, it starts then.
@@ -57,8 +56,8 @@ def trigger_as(connection: Connection, wanted: Request) -> Requested:
     done = carry(steps(wanted, notifies=notifies), send)
     if done.definition is not None and wanted.at is None:
         statements.schedule.lock(connection, wanted.application, wanted.schedule)
-        waits = waits_for_predecessor(done.definition.overlap)
-        place(connection, wanted.application, [(done.run_id, wanted.schedule)], {wanted.schedule: waits})
+        overlaps = {wanted.schedule: done.definition.overlap}
+        place(connection, wanted.application, [(done.run_id, wanted.schedule)], overlaps)
     return done
 
 

@@ -33,7 +33,7 @@ def lease_name(application: str, schedule: Schedule) -> LeaseName:
     match schedule.overlap:
         case "allow":
             return LeaseName(base, per_run=True)
-        case "skip" | "queue":
+        case "skip" | "queue" | "replace":
             return LeaseName(base, per_run=False)
         case _:
             assert_never(schedule.overlap)

@@ -7,9 +7,10 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from ..definitions.codec import UnreadableDefinition, read_schedule
-from ..definitions.schedule import Schedule
+from ..definitions.schedule import Overlap, Schedule
 from ..store import statements
 from .plan import waits_for_predecessor
+from .write_plan import replace_older
 
 MOST_PLACED = 1_000
 """The most runs that one transaction places."""
@@ -39,27 +40,33 @@ def place_due(
     free = {name for _, name in statements.schedule.lock_free(connection, keys)} if keys else set[str]()
     if not free:
         return PlaceReport()
-    waits: dict[str, bool] = {}
+    overlaps: dict[str, Overlap] = {}
     unreadable: dict[str, str] = {}
     for row in statements.schedule.of_application(connection, application, lock=False, names=free):
         try:
-            waits[row.name] = waits_for_predecessor(defined(row, known[row.name]).overlap)
+            overlaps[row.name] = defined(row, known[row.name]).overlap
         except UnreadableDefinition as error:
             unreadable[row.name] = str(error)
-    placed = place(connection, application, [(row.id, row.schedule) for row in due if row.schedule in waits], waits)
+    runs = [(row.id, row.schedule) for row in due if row.schedule in overlaps]
+    placed = place(connection, application, runs, overlaps)
     return PlaceReport(placed, len(due) == MOST_PLACED and placed > 0, unreadable)
 
 
 def place(
-    connection: Connection, application: str, runs: Collection[tuple[int, str]], waits: Mapping[str, bool]
+    connection: Connection, application: str, runs: Collection[tuple[int, str]], overlaps: Mapping[str, Overlap]
 ) -> int:
-    """Give runs (id, schedule) their places, and start those that are in front; return how many had
-    none yet. The schedules must be locked; ``waits`` says of each whether its runs wait for each other.
+    """Give runs (id, schedule) their places, the first one first, and start those that are in front; return
+    how many had none yet. The schedules must be locked; ``overlaps`` has the policy of each: whether its
+    runs wait for each other, and whether the last one replaces all others.
     """
+    waits = {name: waits_for_predecessor(overlap) for name, overlap in overlaps.items()}
     placed = statements.placing.place(connection, [(run_id, waits[name]) for run_id, name in runs])
+    newest = {name: run_id for run_id, name in runs if run_id in placed and overlaps[name] == "replace"}
+    if newest:
+        replace_older(connection, application, newest.items())
     behind = {(application, name) for _, name in runs if waits[name]}
     statements.ends.promote(connection, behind)
-    return placed
+    return len(placed)
 
 
 def defined(row: Row[Any], known: Schedule) -> Schedule:

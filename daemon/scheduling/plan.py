@@ -17,7 +17,7 @@ from ..definitions.triggers.tally import Tally
 from ..definitions.triggers.trigger import At
 from ..states import SkipReason
 from .pause import Pause, spans
-from .plan_rows import Entry, Ledger, Stretch, Verdict, fold
+from .plan_rows import Entry, Ledger, Stretch, Verdict, fold, only_newest
 
 MISSED_AFTER = 60.0
 """Seconds. An instant older than this when it is planned was missed, not merely planned late."""
@@ -103,6 +103,8 @@ def plan(application: str, schedule: Schedule, state: PlanState, now: datetime, 
     for span in spans(state.pause, planned_until, now):
         older, due = _due(schedule, planned_until, state.anchor, span.end)
         decided = list(_verdicts(schedule, due, now, is_paused=span.is_paused, unfinished=unfinished))
+        if schedule.overlap == "replace":
+            decided = only_newest(decided, waits=unfinished)
         older, verdicts = fold(older, decided)
         if older is not None:
             ledger.count(older, "paused" if span.is_paused else "missed")
@@ -131,7 +133,7 @@ def waits_for_predecessor(overlap: Overlap) -> bool:
     match overlap:
         case "allow":
             return False
-        case "skip" | "queue":
+        case "skip" | "queue" | "replace":
             return True
         case _:
             assert_never(overlap)
@@ -177,21 +179,21 @@ def _caught_up(schedule: Schedule, due: list[datetime], now: datetime) -> frozen
     in_time = [instant for instant in due if not _too_late(schedule, instant, now)]
     missed = [instant for instant in in_time if _late(instant, now) > MISSED_AFTER]
     match schedule.catch_up:
-        case "all":
+        case "all" if schedule.overlap != "replace":
             return frozenset(missed[-MOST_CAUGHT_UP:])
         case "skip":
             return frozenset()
-        case "latest":
-            # With `overlap = "skip"`, a run that catches up would make the one due now be skipped.
+        case "latest" | "all":
+            # A run that catches up would make the one due now be skipped, or be replaced by it.
             due_now = len(in_time) > len(missed)
-            return frozenset() if due_now and _skips_overlapping(schedule.overlap) else frozenset(missed[-1:])
+            return frozenset() if due_now and _only_one_runs(schedule.overlap) else frozenset(missed[-1:])
         case _:
             assert_never(schedule.catch_up)
 
 
-def _skips_overlapping(overlap: Overlap) -> bool:
+def _only_one_runs(overlap: Overlap) -> bool:
     match overlap:
-        case "skip":
+        case "skip" | "replace":
             return True
         case "queue" | "allow":
             return False
@@ -209,7 +211,7 @@ def _skip(
     match schedule.overlap:
         case "skip":
             return "overlap" if unfinished and not (missed and schedule.catch_up == "all") else None
-        case "queue" | "allow":
+        case "queue" | "replace" | "allow":
             return None
         case _:
             assert_never(schedule.overlap)

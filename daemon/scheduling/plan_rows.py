@@ -66,6 +66,15 @@ def fold(older: Tally | None, verdicts: list[Verdict]) -> tuple[Tally | None, li
     return more if older is None else older.and_then(more), verdicts[beyond:]
 
 
+def only_newest(verdicts: list[Verdict], *, waits: bool) -> list[Verdict]:
+    """Let only the newest of those run that would, which replaces all others; ``waits``: behind one at work."""
+    newest = max((verdict.instant for verdict in verdicts if verdict.skip is None), default=None)
+    return [
+        replace(one, waits=waits) if one.instant == newest else replace(one, skip=one.skip or "replaced", waits=False)
+        for one in verdicts
+    ]
+
+
 class Ledger:
     """Turns instants into rows, at most ``most_rows``; each instant has its place in one row."""
 

@@ -1,7 +1,10 @@
-"""The writing of plans: their rows and the new state of their schedules, in one transaction (rule 13)."""
+"""The writing of plans: their rows and the new state of their schedules, in one transaction (rule 13).
+
+So too what a new run replaces (`overlap = "replace"`, rule 23).
+"""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,6 +14,7 @@ from sqlalchemy import Connection
 from ..definitions.schedule import Schedule
 from ..errors import DaemonError
 from ..store import statements
+from ..store.notices import Notice, notify_each
 from .lease_names import lease_name
 from .plan import Plan, PlannedRun
 
@@ -37,10 +41,15 @@ def write_plans(connection: Connection, application: str, decisions: Sequence[De
     """Write the runs of all plans, and move their schedules on; return how many of the runs already existed."""
     rows = [row for decision in decisions for row in _new_rows(connection, application, decision)]
     overlapping = [row for row in rows if row["reason"] == "overlap"]
-    others = [row for row in rows if row["reason"] != "overlap"]
+    replaced = [row for row in rows if row["reason"] == "replaced"]
+    others = [row for row in rows if row["reason"] not in {"overlap", "replaced"}]
     made = statements.plans.add(connection, application, others) if others else 0
     if overlapping:  # with the runs that they overlap, which may have been made just now
         made += statements.plans.add(connection, application, _named(connection, application, overlapping))
+    newest = _replace(connection, application, decisions)
+    if replaced:  # with the run that replaces them, unless there is more to plan before that
+        replaced = [row | {"overlapped": newest.get(row["schedule"])} for row in replaced]
+        made += statements.plans.add(connection, application, replaced)
     for decision in decisions:
         for planned in decision.plan.runs:
             if planned.extends:
@@ -51,6 +60,37 @@ def write_plans(connection: Connection, application: str, decisions: Sequence[De
         statements.pauses.end(connection, ended)  # first: the tables refuse to move on from a pause that is there
     statements.plans.move_on(connection, application, [_moved_on(decision) for decision in decisions])
     return len(rows) - made
+
+
+def replace_older(connection: Connection, application: str, newer: Collection[tuple[str, int]]) -> None:
+    """Cancel the unfinished runs of locked schedules but for the ``newer`` ones (schedule, id): those that
+    wait end at once, and those at work as soon as their work has (rule 23). Replicas hear of it with
+    the commit. The newer ones are still to be promoted.
+    """
+    marked = statements.replacements.mark_older(connection, application, newer)
+    if waiting := [run_id for run_id, state in marked if state == "pending"]:
+        statements.cancel.end_pending(connection, waiting)
+    notify_each(connection, application, [Notice("cancel", run_id) for run_id, state in marked if state == "running"])
+
+
+def _replace(connection: Connection, application: str, decisions: Sequence[Decision]) -> dict[str, int]:
+    """Replace what is unfinished of schedules that ask for it by the new run of each; return these by schedule."""
+    new = {
+        decision.schedule.name: planned
+        for decision in decisions
+        if decision.schedule.overlap == "replace"
+        for planned in decision.plan.runs
+        if planned.state == "pending" and (planned.waits or len(decision.plan.runs) > 1)
+    }  # before a pause and after it, a plan may have one each: the last replaces the others
+    if not new:
+        return {}
+    instants = [(name, one.scheduled_for) for name, one in new.items()]
+    newest = statements.replacements.planned(connection, application, instants)
+    waiting = {name: one.available_at for name, one in new.items() if one.waits}
+    if waiting:
+        replace_older(connection, application, [(name, newest[name]) for name in waiting])
+        statements.replacements.start(connection, [(newest[name], at) for name, at in waiting.items()])
+    return newest
 
 
 def _names_apart(application: str, decision: Decision) -> tuple[str, str, str | None] | None:

@@ -14,7 +14,27 @@ OPERATION = "tests/daemon/operations/test_pause.py::{}[{{}}]"
 RETRY = "tests/daemon/operations/test_retry.py::{}[{{}}{}]"
 MANY = "tests/daemon/operations/test_many_runs.py::{}[{{}}]"
 
+REPLACING = "tests/daemon/scheduling/test_replacing.py::{}[{{}}]"
+
 CANCELS = (
+    Mutant(
+        "replacement-waits-for-nobody",
+        "a run that replaces one at work may start at once",
+        (Edit("daemon/store/statements/sets/replacements.py", ", ~_ahead)", ")"),),
+        on_each(REPLACING.format("test_a_run_at_work_is_marked_and_the_newer_one_starts_when_it_has_ended")),
+    ),
+    Mutant(
+        "replacement-spares-what-waits",
+        "a run that waits goes on waiting when a newer one replaces it",
+        (
+            Edit(
+                "daemon/scheduling/write_plan.py",
+                "        statements.cancel.end_pending(connection, waiting)\n",
+                "        pass\n",
+            ),
+        ),
+        on_each(REPLACING.format("test_runs_that_wait_end_at_once")),
+    ),
     Mutant(
         "claim-ignores-the-mark",
         "a claim takes a marked run that waits",

@@ -138,3 +138,7 @@ class RunMarked:
     """When it ended; None if it is not over."""
     last_start: datetime | None = None
     """When its latest attempt started; None if there is none, or its time is not certain."""
+    replaced_by: int | None = None
+    """The newer run that replaced it (`overlap = "replace"`)."""
+    newer_start: datetime | None = None
+    """When that one first started; None if it has not, or its time is not certain."""

@@ -68,6 +68,8 @@ def marks(runs: Iterable[Row[Any]], jobs: Mapping[int, Sequence[Row[Any]]], *, w
     By a wall clock, which may have been set between the two, it is not certain that an attempt
     started after the end.
     """
+    runs = list(runs)
+    starts = {} if wall_clock else {run.id: run.started_at for run in runs}
     for run in runs:
         if run.cancelled_at is not None:
             started = (
@@ -80,6 +82,8 @@ def marks(runs: Iterable[Row[Any]], jobs: Mapping[int, Sequence[Row[Any]]], *, w
                 state=run.state,
                 ended=run.finished_at,
                 last_start=max(started, default=None),
+                replaced_by=run.replaced_by,
+                newer_start=starts.get(run.replaced_by),
             )
 
 

@@ -1,4 +1,4 @@
-"""The promise that a run marked as cancelled never goes on."""
+"""The promise that a run marked as cancelled never goes on, and that a newer one does not start beside it."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
@@ -25,6 +25,17 @@ def never_goes_on(history: Iterable[Fact], tolerance: timedelta) -> Iterator[Vio
         if _after_end(mark, fact.at, tolerance):
             what = "was claimed" if isinstance(fact, RunClaimed) else "wrote an effect"
             yield _wrong(mark, f"ended as cancelled at {mark.ended}, and {what} at {fact.at}", fact)
+
+
+def replaced_first(history: Iterable[Fact], tolerance: timedelta) -> Iterator[Violation]:
+    """Yield replaced runs that were not over when the newer run started (rule 23)."""
+    for fact in history:
+        if not isinstance(fact, RunMarked) or fact.newer_start is None:
+            continue
+        if fact.ended is None or fact.newer_start < fact.ended - tolerance:
+            end = "is not over" if fact.ended is None else f"ended at {fact.ended}"
+            started = f"run {fact.replaced_by}, which replaced it, started at {fact.newer_start}"
+            yield _wrong(fact, f"{end}, and {started}")
 
 
 def _after_end(mark: RunMarked, at: datetime, tolerance: timedelta) -> bool:

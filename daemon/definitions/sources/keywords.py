@@ -20,7 +20,7 @@ class ScheduleKeywords(TypedDict, total=False):
     enabled: bool
     catch_up: Literal["skip", "latest", "all"]
     start_within: Duration | None
-    overlap: Literal["skip", "queue", "allow"]
+    overlap: Literal["skip", "queue", "replace", "allow"]
     lock: str | None
     on_failure: Literal["stop", "continue"]
     run_timeout: Duration | None
@@ -50,7 +50,7 @@ class DefaultKeywords(TypedDict, total=False):
     timezone: str | None
     catch_up: Literal["skip", "latest", "all"] | None
     start_within: Duration | None
-    overlap: Literal["skip", "queue", "allow"] | None
+    overlap: Literal["skip", "queue", "replace", "allow"] | None
     on_failure: Literal["stop", "continue"] | None
     run_timeout: Duration | None
     stall_after: Duration | None

@@ -11,7 +11,7 @@ from . import adoption, agenda, audit, generation, job_run, replica, restored, r
 from .acting import acts, cancel, cancels, forget, pauses, retries
 from .keeping import old_records, old_runs
 from .requests import placing, requesting
-from .sets import claims, ends, plans, starts
+from .sets import claims, ends, plans, replacements, starts
 
 __all__ = [
     "acts",
@@ -30,6 +30,7 @@ __all__ = [
     "pauses",
     "placing",
     "plans",
+    "replacements",
     "replica",
     "requesting",
     "restored",

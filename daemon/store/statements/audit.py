@@ -22,6 +22,7 @@ from lease.schema import lease, stale
 
 from ..tables import job_run, replica, run, schedule
 from .dialects import begin_snapshot, running
+from .sets.replacements import replaced_by
 
 SEEN_LATELY = 30.0
 """Seconds. A replica touches its entry every five."""
@@ -61,8 +62,10 @@ def runs(connection: Connection, application: str | None) -> list[Row[Any]]:
         run.c.token,
         run.c.holder,
         run.c.created_at,
+        run.c.started_at,
         run.c.finished_at,
         run.c.cancelled_at,
+        replaced_by(),
         run.c.digest,
         run.c.adopted_from,
         run.c.retry_of,

@@ -85,7 +85,9 @@ run = Table(
     Column("cancelled_at", Instant),  # it ends as soon as its work has
     Column("cancelled_by", Text),
     Column("cancelled_why", Text),
-    Column("overlapped", BigInteger),  # the run that was not over when this one was due, and so is skipped
+    Column(
+        "overlapped", BigInteger
+    ),  # the run that was not over when this one was due, and so is skipped; or that replaced it
     Column("overlapped_by", Text),  # who had that run then
     Column("away_from", Instant),  # of one that was missed: since when nothing was up, until it was planned
     Column("place_at", Instant),  # it was requested for then, and takes its place behind others only then

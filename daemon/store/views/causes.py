@@ -66,6 +66,15 @@ class Cancelled:
 
 
 @dataclass(frozen=True, slots=True)
+class Replaced:
+    """A newer run of its schedule took its place (`overlap = "replace"`); it ends as soon as its work has."""
+
+    run_id: int | None
+    """That run; None: it was planned only after this one was recorded."""
+    kind: Literal["replaced"] = "replaced"
+
+
+@dataclass(frozen=True, slots=True)
 class Retired:
     """Its schedule is retired, and no replica has it any more."""
 
@@ -137,6 +146,7 @@ Why = (
     | StartWithinOver
     | Paused
     | Cancelled
+    | Replaced
     | Retired
     | WaitsForRun
     | WaitsForRetry
@@ -163,6 +173,8 @@ def sentence(why: Why) -> str:
             return paused_text(why.by, why.since, why.until, why.why)
         case Cancelled():
             return f"cancelled by {why.by or 'an unknown user'}" + (f": {why.why}" if why.why else "")
+        case Replaced():
+            return "replaced by a newer run" if why.run_id is None else f"replaced by run {why.run_id}"
         case Retired():
             return "its schedule is retired, and no replica has it any more"
         case WaitsForRun():

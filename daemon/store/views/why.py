@@ -27,6 +27,7 @@ from ...states import SEEN_WITHIN
 from ..statements.dialects import on_last_chance, pending, unfinished
 from ..statements.generation import read_run_digests
 from ..statements.requests.placing import placed
+from ..statements.sets.replacements import replaced_by
 from ..tables import generation, replica, run
 from .acting import pause_of, pauses_by_act
 from .causes import (
@@ -34,6 +35,7 @@ from .causes import (
     NothingUp,
     Overlapped,
     Paused,
+    Replaced,
     Retired,
     StartWithinOver,
     WaitsForLock,
@@ -76,6 +78,7 @@ def with_why(query: Select[Any]) -> Select[Any]:
         run.c.cancelled_at.label("why_cancelled_at"),
         run.c.cancelled_by.label("why_cancelled_by"),
         run.c.cancelled_why.label("why_cancelled_why"),
+        replaced_by().label("why_replaced_by"),
         case((waits, _ahead(lambda ahead: ahead.c.id)), else_=null()).label("why_ahead"),
         case((waits, _ahead(_holder_of)), else_=null()).label("why_ahead_by"),
         case((held, func.coalesce(lease.c.label, lease.c.holder)), else_=null()).label("why_held_by"),
@@ -98,6 +101,8 @@ def _why(row: Row[Any], known: Known, pauses: Mapping[int, Row[Any]]) -> Why | N
         case "skipped":
             return _skipped(row, pauses)
         case "cancelled" | "pending" if row.why_cancelled_at is not None:
+            if row.why_replaced_by is not None:
+                return Replaced(row.why_replaced_by)
             return Cancelled(row.why_cancelled_by, row.why_cancelled_why)
         case "cancelled" if row.why_reason == "retired":
             return Retired()
@@ -114,6 +119,8 @@ def _skipped(row: Row[Any], pauses: Mapping[int, Row[Any]]) -> Why | None:
         case "paused":
             _, *pause = pauses.get(row.why_pause, (None,))
             return Paused(*pause)
+        case "replaced":
+            return Replaced(row.overlapped)
         case "missed" if row.start_by is not None:
             return StartWithinOver(row.start_by, row.away_from, row.why_until)
         case "missed":

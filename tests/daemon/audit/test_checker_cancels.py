@@ -43,6 +43,22 @@ def test_an_attempt_after_the_end_of_a_cancelled_run_is_named() -> None:
     assert broken([late], Bounds(tolerance=timedelta(seconds=2))) == []
 
 
+def test_a_run_that_starts_before_the_one_that_it_replaced_has_ended_is_named() -> None:
+    replaced = replace(MARKED, replaced_by=9, newer_start=at(12))
+    assert broken([replaced]) == []
+    assert broken([replace(replaced, newer_start=None, ended=None, state="running")]) == []
+    early = replace(replaced, newer_start=at(11))
+    assert said([early]) == (
+        'cancels: run 7 of "nightly" ended at 2026-07-01 12:00:12+00:00, '
+        "and run 9, which replaced it, started at 2026-07-01 12:00:11+00:00"
+    )
+    assert broken([early], Bounds(tolerance=timedelta(seconds=1))) == []
+    beside = replace(replaced, state="running", ended=None)
+    assert said([beside]) == (
+        'cancels: run 7 of "nightly" is not over, and run 9, which replaced it, started at 2026-07-01 12:00:12+00:00'
+    )
+
+
 def test_a_claim_and_an_effect_after_the_end_of_a_cancelled_run_are_named() -> None:
     grant = a_grant(2)
     before: list[Fact] = [granted(2, 11), RunClaimed(7, grant, at(11)), Written(grant, at(11.5), 7, "work")]

@@ -47,7 +47,7 @@ def test_a_range_over_the_end_of_its_field_that_the_first_release_stored_is_stil
 @pytest.mark.parametrize(
     ("stored", "said"),
     [
-        (changed(overlap="replace"), 'overlap: the value "replace" does not exist yet'),
+        (changed(overlap="newest"), 'overlap: there is no choice "newest"'),
         (changed(timezone="Mars"), 'timezone: there is no time zone "Mars"'),
         (changed(every=60.0), "it has cron and every"),
         (changed(cron=None), "it does not say when it is due"),
@@ -67,6 +67,6 @@ def test_what_cannot_be_read_is_told_with_the_reason(stored: str, said: str) -> 
 
 def test_the_timing_of_what_cannot_be_read_differs_from_every_other() -> None:
     nightly = read_schedule(STORED)
-    assert read_timing(STORED) == read_timing(changed(overlap="replace")) == nightly.timing()
+    assert read_timing(STORED) == read_timing(changed(overlap="newest")) == nightly.timing()
     assert read_timing(changed(timezone="Mars")) != nightly.timing()
     assert read_timing("{}") is read_timing("7") is read_timing("{") is None

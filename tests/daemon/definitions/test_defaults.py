@@ -133,7 +133,7 @@ def test_they_are_shown_without_the_values_of_variables(tmp_path: Path) -> None:
             '[defaults]\ncatch_up = "last"\n',
             'defaults.catch_up: there is no choice "last"; use "skip", "latest" or "all"',
         ),
-        ('[defaults]\noverlap = "replace"\n', 'defaults.overlap: the value "replace" does not exist yet; use "skip"'),
+        ('[defaults]\noverlap = "newest"\n', 'defaults.overlap: there is no choice "newest"; use "skip"'),
         ('[defaults]\nkeep = "30d"\n', 'defaults.keep: "30d" does not say how much is kept; write it like { days'),
         (
             '[defaults]\ncron = "@daily"\n',

@@ -156,8 +156,8 @@ def test_a_lambda_with_a_name_is_a_job() -> None:
         ),
         (lambda s: one(catch_up="last"), 'catch_up: there is no choice "last"; use "skip", "latest" or "all"'),
         (
-            lambda s: one(overlap="replace"),
-            'overlap: the value "replace" does not exist yet; use "skip", "queue" or "allow"',
+            lambda s: one(overlap="newest"),
+            'overlap: there is no choice "newest"; use "skip", "queue", "replace" or "allow"',
         ),
         (
             lambda s: one(keep="30d"),

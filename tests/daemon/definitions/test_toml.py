@@ -110,7 +110,7 @@ JOBS = 'jobs = [{ name = "a", command = "ls" }]\n'
             ': schedule "n", catchup: there is no such setting; did you mean "catch_up"?',
         ),
         (HEAD + JOBS + 'timeout = "1m"', ': schedule "n", timeout: this is a setting of a job; write it in jobs'),
-        (HEAD + JOBS + 'overlap = "replace"', ': schedule "n", overlap: the value "replace" does not exist yet'),
+        (HEAD + JOBS + 'overlap = "newest"', ': schedule "n", overlap: there is no choice "newest"; use "skip"'),
         (
             HEAD + JOBS + 'timezone = "Mars"',
             ': schedule "n", timezone: there is no time zone "Mars"; use a name of the IANA',

@@ -107,7 +107,7 @@ def test_a_definition_that_cannot_be_read_stops_no_sync_and_is_named(store: Stor
     """So is one that a later release wrote."""
     store.sync(hourly("odd"), hourly("gone"), hourly("good"))
     a_night_without_replicas(store)
-    unknown = write_schedule(hourly("odd")).replace('"skip"', '"replace"')
+    unknown = write_schedule(hourly("odd")).replace('"skip"', '"newest"')
     broken = update(schedule).where(schedule.c.name.in_(["odd", "gone"])).values(definition=unknown, digest="another")
     store.do(lambda connection: connection.execute(broken))
     timings = {name: a_schedule(name, Every(60.0)) for name in ("odd", "good")}
@@ -121,7 +121,7 @@ def test_a_definition_that_cannot_be_read_stops_no_sync_and_is_named(store: Stor
 def test_a_definition_whose_timing_alone_can_be_read_and_is_the_same_goes_on(store: Store) -> None:
     store.sync(hourly("odd"))
     a_night_without_replicas(store)
-    unknown = write_schedule(hourly("odd")).replace('"skip"', '"replace"')
+    unknown = write_schedule(hourly("odd")).replace('"skip"', '"newest"')
     store.do(lambda connection: connection.execute(update(schedule).values(definition=unknown, digest="another")))
     assert store.sync(hourly("odd")) == SyncReport(changed=("odd",))
     assert store.planned(hourly("odd")) == {"missed": 7, "pending": 1}

@@ -67,6 +67,7 @@ class Story:
         for row in rows:
             waits = row.state == "pending" and row.available_at is None
             counts["waits" if waits else row.reason if row.state == "skipped" else "runs"] += row._mapping["count"]
+            counts["cancelled"] += row.cancelled_at is not None
         return counts
 
 
@@ -193,7 +194,7 @@ async def test_what_becomes_of_instants_is_as_the_table_says(row: dict[str, str]
             found = await story.count() - story.before
         finally:
             await story.stack.aclose()
-    order = ("runs", "waits", "overlap", "missed", "paused")
+    order = ("runs", "waits", "overlap", "replaced", "missed", "paused", "cancelled")
     assert ", ".join(f"{found[what]:,} {what}" for what in order if found[what]) == row["becomes"].replace(
         "nothing", ""
     )

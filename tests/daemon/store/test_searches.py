@@ -15,6 +15,7 @@ SEARCHES: dict[str, Callable[[Connection], Any]] = {
     "marked and pending": lambda c: statements.cancel.find_pending(c, "shop"),
     "not over, of schedules": lambda c: statements.cancels.find_unfinished(c, {("shop", "daily")}),
     "marked and pending anywhere": lambda c: statements.cancel.find_pending(c, None),
+    "replaced by a newer run": lambda c: statements.replacements.mark_older(c, "shop", [("poll", 7)]),
 }
 
 

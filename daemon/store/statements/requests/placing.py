@@ -52,12 +52,13 @@ def due(
     return list(connection.execute(query.order_by(run.c.place_at, run.c.id).limit(limit)))
 
 
-def place(connection: Connection, runs: Iterable[tuple[int, bool]]) -> int:
-    """Give unplaced runs their places; return how many had none. Each is an id, and whether the run
+def place(connection: Connection, runs: Iterable[tuple[int, bool]]) -> set[int]:
+    """Give unplaced runs their places; return the ids of those that had none. Each is an id, and whether the run
     waits behind the unfinished ones of its schedule, which must be locked: then it is to be promoted
     (`ends.promote`). Otherwise it may start now.
     """
-    return len(_PLACE(connection, {"runs": as_rows((number, int(waits)) for number, waits in runs)}))
+    placed = _PLACE(connection, {"runs": as_rows((number, int(waits)) for number, waits in runs)})
+    return {number for (number,) in placed}
 
 
 _runs = given("runs", number=BigInteger, waits=Integer)

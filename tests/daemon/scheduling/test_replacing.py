@@ -1,0 +1,258 @@
+"""`overlap = "replace"`: the newest run wins, and starts when the work of the older one has ended (rules 13, 14 and 23)."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import event, update
+
+from daemon.definitions.codec import read_schedule, write_schedule
+from daemon.definitions.schedule import Schedule
+from daemon.definitions.triggers.trigger import Every
+from daemon.execution.claim import ClaimedRun
+from daemon.operations.trigger import trigger
+from daemon.recovery.settle import settle
+from daemon.scheduling.plan import PlanState, plan
+from daemon.store.tables import run, schedule
+from daemon.store.views import read_run, read_runs
+from daemon.store.views.causes import Replaced, WaitsForRun, sentence
+from tests.support.completion import finish_run, hand_back, retry_run
+from tests.support.store import Store, a_schedule
+
+pytestmark = pytest.mark.conformance
+
+NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
+POLL = a_schedule("poll", Every(20.0), overlap="replace")
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    with Store(database_url) as opened:
+        opened.sync(POLL)
+        yield opened
+
+
+def due(store: Store, seconds: float, of: Schedule = POLL) -> None:
+    """Plan an instant of a schedule, each time of another one: they are ``seconds`` old."""
+    store.shift(schedule, schedule.c.name == of.name, planned_until=-seconds - 1, anchor=-seconds, next_due=-seconds)
+    store.do(
+        lambda c: c.execute(
+            update(schedule).where(schedule.c.name == of.name).values(stretch_reason=None, stretch_count=None)
+        )
+    )
+    store.plan(of)
+
+
+def claimed_run(store: Store, seconds: float = 19.0) -> ClaimedRun:
+    due(store, seconds)
+    (claimed,) = store.claim("poll")
+    return claimed
+
+
+def states(store: Store) -> list[str]:
+    return [row.state for row in store.runs()]
+
+
+def fates(found: Any) -> list[str]:
+    return [f"{one.scheduled_for:%H:%M} {one.reason or one.state}{' waits' if one.waits else ''}" for one in found.runs]
+
+
+def planned(late: float, **policies: Any) -> list[str]:
+    """Return what becomes of the instants of each minute since noon, three minutes and so many seconds later."""
+    unfinished = policies.pop("unfinished", False)
+    often = Schedule(name="often", cron="* * * * *", overlap="replace", **policies)
+    state = PlanState(planned_until=NOON, anchor=NOON, unfinished=unfinished)
+    return fates(plan("shop", often, state, NOON + timedelta(seconds=180 + late)))
+
+
+@pytest.mark.parametrize("catch_up", ["latest", "all"])
+def test_of_several_instants_only_the_newest_runs(catch_up: Any) -> None:
+    """Those that were missed are recorded as missed, whichever of them were to be caught up."""
+    assert planned(0, catch_up=catch_up) == ["12:01 missed", "12:02 replaced", "12:03 pending"]
+    assert planned(0, catch_up=catch_up, unfinished=True)[-1] == "12:03 pending waits"
+
+
+@pytest.mark.parametrize(
+    ("catch_up", "newest"), [("latest", "12:01 pending"), ("all", "12:01 pending"), ("skip", "12:01 missed")]
+)
+def test_of_several_missed_instants_the_newest_is_caught_up_alone(catch_up: Any, newest: str) -> None:
+    hourly = Schedule(name="hourly", cron="1 * * * *", overlap="replace", catch_up=catch_up)
+    state = PlanState(planned_until=NOON - timedelta(hours=2), anchor=NOON)
+    found = plan("shop", hourly, state, NOON + timedelta(minutes=30))
+    assert fates(found) == ["10:01 missed", "11:01 missed", newest]
+
+
+def test_an_instant_that_does_not_run_replaces_nothing() -> None:
+    assert planned(30, start_within=20.0) == ["12:01 missed", "12:02 missed", "12:03 missed"]
+    assert planned(10, start_within=20.0) == ["12:01 missed", "12:02 missed", "12:03 pending"]
+
+
+def test_a_run_at_work_is_marked_and_the_newer_one_starts_when_it_has_ended(store: Store) -> None:
+    claimed = claimed_run(store)
+    due(store, 9.0)
+    older, newer = store.runs()
+    assert (older.state, older.cancelled_by, older.cancelled_why) == (
+        "running",
+        "leased",
+        f"replaced by run {newer.id}",
+    )
+    assert older.cancelled_at is not None
+    assert (newer.state, newer.available_at) == ("pending", None)
+    assert store.claim("poll", holder="h2") == []
+
+    store.do(finish_run, claimed, "succeeded")
+    older = store.run(older.id)
+    assert older.state == "cancelled"
+    assert older.reason == f"cancelled by leased: replaced by run {newer.id}; by then all of its jobs had succeeded"
+    assert [one.run_id for one in store.claim("poll", holder="h2")] == [newer.id]
+
+
+def test_runs_that_wait_end_at_once(store: Store) -> None:
+    due(store, 19.0)
+    due(store, 9.0)
+    older, newer = store.runs()
+    assert (older.state, older.reason) == ("cancelled", f"cancelled by leased: replaced by run {newer.id}")
+    assert [one.run_id for one in store.claim("poll")] == [newer.id]
+
+
+def test_of_several_that_wait_behind_a_run_at_work_only_the_newest_is_left(store: Store) -> None:
+    claimed = claimed_run(store, 19.0)
+    for seconds in (16.0, 13.0, 10.0):
+        due(store, seconds)
+    first, second, third, newest = store.runs()
+    assert states(store) == ["running", "cancelled", "cancelled", "pending"]
+    replaced = [row.cancelled_why for row in (first, second, third)]
+    assert replaced == [f"replaced by run {by.id}" for by in (second, third, newest)]
+    store.do(finish_run, claimed, "failed", "no more shops")
+    assert [one.run_id for one in store.claim("poll")] == [newest.id]
+
+
+def test_a_replaced_run_is_never_tried_again_put_back_or_settled_into_one_that_waits(store: Store) -> None:
+    for number, put_back in enumerate((retry_run, hand_back)):
+        claimed = claimed_run(store, 19.0 - 2 * number)
+        due(store, 18.0 - 2 * number)
+        store.do(*((put_back, claimed, 0.0) if put_back is retry_run else (put_back, claimed)))
+        assert store.run(claimed.run_id).state == "cancelled"
+        (newer,) = store.claim("poll")
+        store.do(finish_run, newer, "succeeded")
+    claimed = claimed_run(store, 10.0)
+    due(store, 9.0)
+    store.go_stale(claimed.grant)
+    assert [one.outcome for one in store.do(settle, "shop")] == ["cancelled"]
+    assert len(store.claim("poll")) == 1, "the newer one starts once the ttl is over"
+
+
+def test_a_run_that_waits_for_a_retry_ends_at_once(store: Store) -> None:
+    claimed = claimed_run(store)
+    store.do(retry_run, claimed, 60.0)
+    due(store, 9.0)
+    assert states(store) == ["cancelled", "pending"]
+
+
+def test_a_request_replaces_too_and_is_replaced(store: Store) -> None:
+    claimed = claimed_run(store)
+    asked = store.do(trigger, "shop", "poll", requested_by="ada")
+    assert store.run(claimed.run_id).cancelled_why == f"replaced by run {asked}"
+    assert store.run(asked).available_at is None
+    store.do(finish_run, claimed, "succeeded")
+    again = store.do(trigger, "shop", "poll", requested_by="ada")
+    assert (store.run(asked).state, store.run(again).available_at is None) == ("cancelled", False)
+    due(store, 9.0)
+    assert states(store) == ["cancelled", "cancelled", "cancelled", "pending"]
+
+
+def test_a_run_that_was_requested_for_a_later_moment_is_left_alone(store: Store) -> None:
+    asked = store.do(trigger, "shop", "poll", requested_by="ada")
+    store.do(lambda c: c.execute(update(run).values(available_at=None)))
+    store.shift(run, place_at=3600.0)
+    due(store, 9.0)
+    later, newest = store.runs()
+    assert (later.id, later.state, later.cancelled_at) == (asked, "pending", None)
+    assert newest.available_at is not None, "it does not wait for that one"
+
+
+def test_other_schedules_are_left_alone(store: Store) -> None:
+    queue = a_schedule("queue", Every(20.0), overlap="queue")
+    store.sync(POLL, queue)
+    due(store, 19.0, queue)
+    claimed_run(store)
+    for one in (queue, POLL):
+        due(store, 9.0, one)
+    assert [row.cancelled_at for row in store.runs(run.c.schedule == "queue")] == [None, None]
+
+
+def test_each_instant_has_one_row_which_names_the_run_that_replaced_it(store: Store) -> None:
+    """Rule 13."""
+    often = a_schedule("often", Every(20.0), overlap="replace", catch_up="all")
+    store.sync(often)
+    due(store, 50.0, often)
+    *replaced, newest = sorted(store.runs(), key=lambda row: row.scheduled_for)
+    assert [(row.state, row.reason, row.overlapped) for row in replaced] == [("skipped", "replaced", newest.id)] * 2
+    assert (newest.state, newest.available_at is not None) == ("pending", True)
+    whys = {line.run_id: line.why for line in store.do(read_runs, limit=9, schedule="often")}
+    assert [whys[row.id] for row in replaced] == [Replaced(newest.id)] * 2
+
+
+def test_with_jitter_it_starts_no_earlier_although_what_waited_has_ended(store: Store) -> None:
+    spread = a_schedule("spread", Every(20.0), overlap="replace", jitter=3600.0)
+    store.sync(spread)
+    due(store, 19.0, spread)
+    due(store, 9.0, spread)
+    older, newer = store.runs()
+    assert older.state == "cancelled"
+    assert newer.available_at > newer.created_at + timedelta(seconds=1)
+
+
+def test_runs_that_were_allowed_side_by_side_all_end_before_the_newer_one_starts(store: Store) -> None:
+    """A change of the definition from "allow" to "replace"."""
+    store.sync(a_schedule("poll", Every(20.0), overlap="allow"))
+    for _ in range(2):
+        store.do(trigger, "shop", "poll", requested_by="ada")
+    first, second = store.claim("poll")
+    store.sync(POLL)
+    due(store, 9.0)
+    store.do(finish_run, first, "succeeded")
+    assert store.claim("poll") == []
+    store.do(finish_run, second, "succeeded")
+    assert len(store.claim("poll")) == 1
+
+
+def test_a_replaced_run_says_so_and_a_cancelled_one_says_who(store: Store) -> None:
+    claimed = claimed_run(store)
+    due(store, 9.0)
+    older, newer = (row.id for row in store.runs())
+    assert store.do(read_run, newer).run.why == WaitsForRun(older, "label of h1")
+    store.do(finish_run, claimed, "succeeded")
+    why = store.do(read_run, older).run.why
+    assert why == Replaced(newer)
+    assert sentence(why) == f"replaced by run {newer}"
+    assert sentence(Replaced(None)) == "replaced by a newer run"
+
+
+def test_many_schedules_take_as_many_statements_as_a_few(store: Store) -> None:
+    counted: list[str] = []
+
+    def count_statement(_connection: object, _cursor: object, sql: str, *_: object) -> None:
+        counted.append(sql)
+
+    def statements_for(number: int) -> int:
+        polls = [a_schedule(f"{number}-{n}", Every(20.0), overlap="replace") for n in range(number)]
+        store.sync(*polls)
+        for poll in polls:
+            due(store, 19.0, poll)
+        assert len(store.claim(*(poll.name for poll in polls[::2]), limit=100)) == (number + 1) // 2
+        for poll in polls:
+            store.shift(schedule, schedule.c.name == poll.name, planned_until=-10.0, anchor=-9.0, next_due=-9.0)
+        counted.clear()
+        event.listen(store.engine, "after_cursor_execute", count_statement)
+        store.plan(*polls)
+        event.remove(store.engine, "after_cursor_execute", count_statement)
+        assert len(store.runs(run.c.cancelled_by == "leased", run.c.schedule.startswith(f"{number}-"))) == number
+        return len(counted)
+
+    assert statements_for(2) == statements_for(40)
+
+
+def test_the_policy_is_stored_and_read_again() -> None:
+    assert read_schedule(write_schedule(POLL)).overlap == "replace"
