@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Annotated, Any, ClassVar, Literal, Self, assert_never
+from typing import Annotated, Any, Literal, Self, assert_never
 from zoneinfo import ZoneInfo
 
 from pydantic import Strict, model_validator
