@@ -26,12 +26,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .definitions.sources.embedded import EmbeddedReplica
     from .definitions.sources.schedules import Schedules
     from .jobs.run import AsyncRun, Run
 
-__all__ = ["AsyncRun", "Run", "Schedules"]
+__all__ = ["AsyncRun", "EmbeddedReplica", "Run", "Schedules"]
 
-_MODULE_OF = {"AsyncRun": "jobs.run", "Run": "jobs.run", "Schedules": "definitions.sources.schedules"}
+_MODULE_OF = {
+    "AsyncRun": "jobs.run",
+    "EmbeddedReplica": "definitions.sources.embedded",
+    "Run": "jobs.run",
+    "Schedules": "definitions.sources.schedules",
+}
 
 
 if not TYPE_CHECKING:  # otherwise a type checker would accept any name

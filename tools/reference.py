@@ -15,6 +15,7 @@ from daemon.definitions.definition import Definition
 from daemon.definitions.job import Job
 from daemon.definitions.schedule import TRIGGERS, Schedule
 from daemon.definitions.schema import json_schema_of
+from daemon.service.embedding.embedded_settings import NOT_EMBEDDED
 from daemon.service.environment import variable_of
 from daemon.service.settings import Settings, flag_of
 from lease.durations import format_duration
@@ -127,8 +128,14 @@ def _keywords() -> str:
             *_typed_dict("ScheduleKeywords", "The settings of a schedule apart from when it is due.", without_triggers),
             *_typed_dict("JobKeywords", "The settings of a job.", job),
             *_typed_dict("DefaultKeywords", "The settings that may be given for all.", _settings(DefaultSettings)),
+            *_typed_dict("ReplicaKeywords", "The settings of a replica inside another program.", _of_embedded()),
         ]
     )
+
+
+def _of_embedded() -> dict[str, Schema]:
+    properties = json_schema_of(Settings)["properties"]
+    return {name: schema for name, schema in properties.items() if name not in NOT_EMBEDDED}
 
 
 def _typed_dict(name: str, meaning: str, settings: Mapping[str, Schema]) -> Iterator[str]:

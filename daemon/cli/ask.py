@@ -1,4 +1,4 @@
-"""The database of a command: one question to it, and the preparation of its tables."""
+"""The database of a command: one question to it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -95,14 +95,3 @@ def _checked(unit: Unit[T]) -> Unit[T]:
         return unit(connection)
 
     return checked
-
-
-def prepare(url: str) -> None:
-    """Create or migrate the tables of an embedded database; check those of any other.
-
-    Call it before anything is started.
-    """
-    if backend_of(parse_address(url)).is_embedded:
-        migrations.upgrade(url)
-    else:
-        migrations.check(url)

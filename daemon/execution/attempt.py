@@ -28,7 +28,7 @@ from .held_run import HeldRun
 
 
 class WorkOutlivesLease(BaseException):
-    """A task outlived its lease's ttl: only the end of the process ends it (rule 9).
+    """A task outlived its lease's ttl: only the end of the process ends it (rule 9). Whoever ends it says so.
 
     ``outcome`` is that of its attempt, if its own timeout was over: it is no fault of the process.
     ``patience`` is how long the end of the process may still take, in seconds; by default `kill_time`.
@@ -217,7 +217,7 @@ class JobExecution:
             return
         after = "it was cancelled" if limit is None else "its timeout"
         outcome = None if limit is None else over_limit(Outcome("failed"), limit)
-        raise WorkOutlivesLease(f'job "{self._job.name}" did not end after {after}: ending this process', outcome)
+        raise WorkOutlivesLease(f'job "{self._job.name}" did not end after {after}', outcome)
 
     async def _gone_by_ttl(self, work: "asyncio.Task[Outcome]") -> None:
         """Wait for work without a lease to end; raise `WorkOutlivesLease` in time for the process to end with the ttl
@@ -229,8 +229,7 @@ class JobExecution:
         await asyncio.wait({work}, timeout=max(timing.kill_time, left))
         if not work.done():
             raise WorkOutlivesLease(
-                f'job "{self._job.name}" of "{self._claimed.schedule}" did not end although its lease was lost: '
-                "ending this process",
+                f'job "{self._job.name}" of "{self._claimed.schedule}" did not end although its lease was lost',
                 patience=patience,
             )
 

@@ -1,7 +1,6 @@
 """An attempt as those who watch it see it, and the kind in a child process under its keeper."""
 
 import asyncio
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,7 +74,7 @@ class ChildAttempt:
     ) -> "ChildAttempt":
         """Start the keeper; the child itself waits for `go`. Raises `ChildNotStarted`, `Shortage` or `OSError`."""
         template = await templates.of(job)
-        environment = {**os.environ, **job.env, **brief.environment()}
+        environment = {**templates.environment, **job.env, **brief.environment()}
         params_file = hand_over(brief.params, environment)
         if job.function is not None:
             environment[BRIEF_VARIABLE] = brief.to_json()

@@ -9,33 +9,25 @@ from functools import partial
 from time import monotonic
 
 from lease.client import LeaseClient
-from lease.database.address import parse_address, plain_url, schema_in
-from lease.database.backend import SCHEMA
-from lease.database.opening import open_database
 
 from ..definitions.application import Application
 from ..errors import DaemonError
 from ..execution.context import ReplicaContext
-from ..jobs.processes.trust_page import TrustPages
 from ..jobs.task_thread import TaskThread
-from ..jobs.templates.templates import Templates
 from ..operations.trigger import trigger_now
-from ..pruning.pruner import pruning
 from ..store import statements
-from ..telemetry.facts import LeaseChanged, Note, ReplicaEnded
+from ..telemetry.facts import Note, ReplicaEnded
 from ..telemetry.logs import flush_logs
 from ..telemetry.notifier import Notifier
 from ..web.address import WebAddress
-from .environment import SOFT_LIMIT, withhold_secrets
 from .outside.hangups import SIGNAL_BASE
 from .outside.outside import Outside
 from .outside.reload import Reload
 from .outside.stop_requests import StopRequests
+from .parts import assembled, make_fit_for_jobs, opened, surrounded
 from .readiness import Readiness
-from .registration import entry_of, expected_wall_clock, registered
 from .replica import Replica
 from .settings import Settings
-from .waking.hearing import Hearing
 from .waking.opening import hearing_of
 from .web_service import served
 
@@ -44,14 +36,7 @@ class Superseded(DaemonError):
     """These definitions are not the current ones, and no run of theirs would be made."""
 
 
-class StoppingTooLong(DaemonError):
-    """Stopping took longer than a supervisor would wait."""
-
-
 FAILED = 1
-_PATIENCE = 5
-"""The factor by which a transaction of the daemon may take longer than a renewal."""
-_CONNECTIONS = 4
 _LAST_WORDS = 0.5
 """Seconds for subscribers to take the last facts of a process that ends at once."""
 
@@ -74,21 +59,9 @@ def serve(
     `Outside.to_start_anew` is then set if the process is to start anew instead. Raises `LeaseError` if
     the database cannot be used at the start.
     """
-    _make_environment_of_jobs(settings)
+    make_fit_for_jobs(os.environ, settings)
     service = Service(application, settings, facts, take_over=take_over, outside=outside)
     return asyncio.run(service.serve(now, until_idle=until_idle, web=web))
-
-
-def _make_environment_of_jobs(settings: Settings) -> None:
-    """Let jobs find the database of their lease, in any working directory, however it was named to
-    this process, and give them no other secret of it.
-    """
-    withhold_secrets(os.environ, Settings.model_fields)
-    os.environ.pop(SOFT_LIMIT, None)
-    os.environ["LEASED_DATABASE_URL"] = plain_url(settings.database)
-    os.environ.pop("LEASED_SCHEMA", None)  # a flag may have overruled it
-    if (schema := schema_in(parse_address(settings.database))) not in {None, SCHEMA}:
-        os.environ["LEASED_SCHEMA"] = str(schema)
 
 
 class Service:
@@ -121,14 +94,15 @@ class Service:
 
     async def _serve(self, now: Sequence[str], *, until_idle: bool, web: WebAddress | None) -> int:
         started = monotonic()
-        async with self._opened() as context, hearing_of(context) as hearing:
-            replica, requests = await self._replica(context, hearing)
+        parts = opened(self._application, self._settings, self._tasks, self._facts.notify, os.environ)
+        async with parts as context, hearing_of(context) as hearing:
+            replica = await assembled(context, self._settings, hearing)
+            requests = self._requests_to(replica, context)
             reload = Reload(self._outside, requests, context.notify, until_idle=until_idle)
             with requests.handled(), reload.handled():
                 async with (
-                    registered(context, self._outside.earlier_holder),
+                    surrounded(context, replica, self._outside.earlier_holder),
                     self._observed(replica, context.client, web),
-                    pruning(context.database, context.client, self._application.name, context.notify, replica),
                 ):
                     triggered = await self._prepare(context, replica, now, until_idle=until_idle)
                     self._report_ready(requests)
@@ -140,34 +114,14 @@ class Service:
             self._outside.to_start_anew = context.client.holder
         return (FAILED if until_idle and failed else 0) if requests.signal is None else SIGNAL_BASE + requests.signal
 
-    @asynccontextmanager
-    async def _opened(self) -> AsyncIterator[ReplicaContext]:
-        """Open the database and start the heartbeat."""
-        url, timing = self._settings.database, self._settings.timing
-        patience = timing.attempt_timeout * _PATIENCE
-        database = open_database(url, timeout=patience, connections=_CONNECTIONS, application="leased daemon")
-        notify, trust = self._facts.notify, TrustPages(self._settings.concurrency)
-        templates = Templates(self._application, lambda said: notify(Note(said)))
-        try:
-            async with LeaseClient(url, timing=timing, on_event=lambda event: notify(LeaseChanged(event))) as client:
-                yield ReplicaContext(self._application, database, client, self._tasks, trust, notify, templates)
-        finally:
-            templates.close()
-            trust.close()
-            self._tasks.stop()
-            await database.close()
-
-    async def _replica(self, context: ReplicaContext, hearing: Hearing) -> tuple[Replica, StopRequests]:
-        clock = await expected_wall_clock(context.database)
-        replica = Replica(context, self._settings, entry_of(context), clock, hearing)
-
+    def _requests_to(self, replica: Replica, context: ReplicaContext) -> StopRequests:
         def begun() -> None:
             self._limit_stopping()
             if not requests.starts_anew:
                 self._outside.manager.stopping("draining")
 
         requests = StopRequests(replica, self._settings.grace, context.notify, begun=begun)
-        return replica, requests
+        return requests
 
     @asynccontextmanager
     async def _observed(self, replica: Replica, client: LeaseClient, web: WebAddress | None) -> AsyncIterator[None]:
@@ -209,13 +163,13 @@ class Service:
             await replica.run(until_idle=until_idle)
         finally:
             if replica.runs.failure is not None:
-                self._end_process(replica.runs.failure)
+                self._end_process(f"{replica.runs.failure}: ending this process")
             failing.cancel()
 
     async def _end_on_failure(self, replica: Replica) -> None:
         await replica.runs.failed.wait()
         if replica.runs.failure is not None:
-            self._end_process(replica.runs.failure)
+            self._end_process(f"{replica.runs.failure}: ending this process")
 
     def _limit_stopping(self) -> None:
         """End the process if stopping takes too long, so that no supervisor has to kill it (rule 19).
@@ -224,8 +178,7 @@ class Service:
         """
         if self._stopping is None:
             longest = self._settings.longest_stop
-            said = f"stopping has taken {longest:g}s: ending this process; what it still holds will go stale"
-            late = StoppingTooLong(said)
+            late = f"stopping has taken {longest:g}s: ending this process; what it still holds will go stale"
             self._stopping = threading.Timer(longest, self._end_process, [late])
             self._stopping.daemon = True
             try:
@@ -233,8 +186,8 @@ class Service:
             except RuntimeError:  # the system has no thread left
                 asyncio.get_running_loop().call_later(longest, self._end_process, late)
 
-    def _end_process(self, failure: BaseException) -> None:
-        self._facts.notify(Note(str(failure), is_warning=True))
+    def _end_process(self, why: str) -> None:
+        self._facts.notify(Note(why, is_warning=True))
         self._facts.flush(_LAST_WORDS)
         flush_logs()
         os._exit(FAILED)

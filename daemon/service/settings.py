@@ -28,6 +28,7 @@ from ..text import suggestion
 from ..web.address import WebAddress
 from .database_url import readable, url_from_file
 from .environment import SettingsError, variable_of
+from .setting_values import at_least_one, longer_than_nothing, web_address
 
 __all__ = ["DEFAULT_DATABASE", "Flag", "Settings", "SettingsError", "flag_of", "read_settings"]
 
@@ -65,25 +66,6 @@ def _by_default(shown: str) -> Any:
 def _in_proportion(name: str) -> Any:
     """Return the same of a duration that follows the ttl unless it is set (rule 3)."""
     return _by_default(format_duration(getattr(LeaseTiming(), name)))
-
-
-def _at_least_one(value: Any) -> int:
-    text = str(value).strip()
-    if isinstance(value, bool) or not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise ValueError(f'"{value}" is not a whole number of 1 or more')
-    return int(text)
-
-
-def _longer_than_nothing(seconds: float) -> float:
-    if seconds <= 0:
-        raise ValueError("it must be longer than 0s")
-    return seconds
-
-
-def _web(value: Any) -> WebAddress | None:
-    if value is None or isinstance(value, WebAddress):
-        return value
-    return None if str(value).strip().lower() == "off" else WebAddress.parse(str(value))
 
 
 Seconds = Annotated[float, duration()]
@@ -126,19 +108,19 @@ class Settings(BaseModel):
     """The wait after a failed attempt."""
     kill_time: Annotated[Seconds | None, _in_proportion("kill_time")] = None
     """How long work may take to die: once trust has ended, and between SIGTERM and SIGKILL."""
-    concurrency: Annotated[int, BeforeValidator(_at_least_one, json_schema_input_type=Annotated[int, Field(ge=1)])] = 10
+    concurrency: Annotated[int, BeforeValidator(at_least_one, json_schema_input_type=Annotated[int, Field(ge=1)])] = 10
     """How many runs at once, in one replica."""
     grace: Seconds = 20.0
     """How long jobs may go on after the replica gets SIGTERM."""
-    poll: Annotated[Seconds, AfterValidator(_longer_than_nothing)] = 1.0
+    poll: Annotated[Seconds, AfterValidator(longer_than_nothing)] = 1.0
     """The longest time between two looks for what is due where nothing can be heard of it."""
-    takeover_after: Annotated[Seconds, AfterValidator(_longer_than_nothing)] = TAKEOVER_AFTER
+    takeover_after: Annotated[Seconds, AfterValidator(longer_than_nothing)] = TAKEOVER_AFTER
     """How long no replica of newer definitions must have been ready before older ones stand in."""
     revision: Annotated[Revision | None, Flag(value="N"), Field(title="a whole number of 0 or more")] = None
     """Which definitions are newer: a higher one supersedes. By default the `revision` of FILE."""
     web: Annotated[
         WebAddress | None,
-        BeforeValidator(_web, json_schema_input_type=str),
+        BeforeValidator(web_address, json_schema_input_type=str),
         Flag(value="HOST:PORT"),
         Field(title="HOST:PORT, or `off`"),
         _by_default(str(WebAddress())),
@@ -184,16 +166,26 @@ def flag_of(name: str) -> str | None:
     return f"--{name.replace('_', '-')}" if own.name == "" else own.name
 
 
-def read_settings(flags: Mapping[str, Any] | None = None, file: Mapping[str, Any] | None = None) -> Settings:
+def flag_or_name(name: str) -> str:
+    """Return what a setting is called on the command line."""
+    return (flag_of(name) if name in Settings.model_fields else None) or name
+
+
+def read_settings(
+    flags: Mapping[str, Any] | None = None,
+    file: Mapping[str, Any] | None = None,
+    *,
+    called: Callable[[str], str] = flag_or_name,
+) -> Settings:
     """Return the settings; raises `SettingsError` with one sentence that names where the wrong one
     stands.
 
-    ``flags`` has the settings given on the command line (None: not given), ``file`` the
-    `[settings]` of the TOML file.
+    ``flags`` has the settings given on the command line (None: not given), ``file`` the `[settings]` of the
+    TOML file. ``called`` returns what one in ``flags`` is called there.
     """
     if "revision" in (file or {}):
         raise SettingsError("[settings] revision: it is not a setting; write revision = … at the top of the file")
-    given, places = _given(flags or {}, file or {})
+    given, places = _given(flags or {}, file or {}, called)
     try:
         settings = Settings.model_validate(given)
     except ValidationError as error:
@@ -215,13 +207,15 @@ def read_settings(flags: Mapping[str, Any] | None = None, file: Mapping[str, Any
     return settings
 
 
-def _given(flags: Mapping[str, Any], file: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+def _given(
+    flags: Mapping[str, Any], file: Mapping[str, Any], called: Callable[[str], str]
+) -> tuple[dict[str, Any], dict[str, str]]:
     """Return what was given, and where: a flag before the environment, and that before the file."""
     variables = {name: os.environ.get(variable_of(name)) for name in Settings.model_fields}
     sources: list[tuple[Mapping[str, Any], Callable[[str], str]]] = [
         (file, "[settings] {}".format),
         ({name: value for name, value in variables.items() if value}, variable_of),
-        ({name: value for name, value in flags.items() if value is not None}, lambda name: flag_of(name) or name),
+        ({name: value for name, value in flags.items() if value is not None}, called),
     ]
     given: dict[str, Any] = {}
     places: dict[str, str] = {}

@@ -4,8 +4,6 @@ import logging
 from dataclasses import fields
 from typing import Any, assert_never
 
-import structlog
-
 from lease.durations import format_duration
 from lease.events import (
     AtRisk,
@@ -52,7 +50,7 @@ from .facts import (
     SubscriberFailed,
     WriteRefused,
 )
-from .logs import LOGGER
+from .logs import LOGGER, log
 from .sentences import sentence
 
 _MOST_NAMES = 10
@@ -200,4 +198,4 @@ def _level(outcome: RunOutcome | JobOutcome) -> int:
 
 
 def _log(level: int, text: str, **values: Any) -> None:
-    structlog.stdlib.get_logger(LOGGER).log(level, text, **values)
+    log(level, text, **values)

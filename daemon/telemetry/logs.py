@@ -16,12 +16,33 @@ _PATIENCE = 2.0
 """Seconds without a line written after which stderr is taken for not being read."""
 
 
+_is_set_up = False
+
+
+def log(level: int, text: str, **values: Any) -> None:
+    """Write one line: as `set_up_logs` has it or, in a program that sees to its logging itself, through the
+    standard library alone, the values after the text, and in `extra` as ``leased``.
+    """
+    if _is_set_up:
+        structlog.stdlib.get_logger(LOGGER).log(level, text, **values)
+    elif (logger := logging.getLogger(LOGGER)).isEnabledFor(level):
+        shown = (f"{name}={_word(value)}" for name, value in values.items())
+        logger.log(level, " ".join([text, *shown]), extra={LOGGER: values})
+
+
+def _word(value: object) -> str:
+    text = str(value)
+    return text if text.isprintable() and text and not set(text) & set(" =\"'") else repr(text)
+
+
 def set_up_logs(
     format_: Literal["text", "json"],
     level: Literal["debug", "info", "warning", "error"],
     replica: str | None = None,
 ) -> None:
     """Send the lines of all loggers through one formatter to stderr; each names ``replica``, if it is given."""
+    global _is_set_up  # noqa: PLW0603 - as what is set up, it is one for the process
+    _is_set_up = True
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,

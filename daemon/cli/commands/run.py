@@ -25,11 +25,12 @@ from ...service.outside.outside import Outside
 from ...service.service import serve
 from ...service.settings import Settings, read_settings
 from ...service.supervision.supervisor import Supervisor
+from ...store import migrations
 from ...store.views import summary
 from ...telemetry.fact_log import log_fact, log_fact_or_output
 from ...telemetry.logs import LOGGER, flush_logs, set_up_logs
 from ...telemetry.notifier import Notifier
-from ..ask import ask_url, prepare
+from ..ask import ask_url
 from ..bring import put_on_top, trigger_all
 from ..failures import FAILED, INTERRUPTED, Misused, report
 from ..options import File
@@ -75,7 +76,7 @@ def run(
     application, settings = _read(file, flags, outside, now or ())
     set_up_logs(settings.log_format, settings.log_level, _named_in_logs(settings, outside, replicas))
     confirm_superseding(application, settings, take_over=take_over, yes=yes)
-    prepare(settings.database)
+    migrations.prepare(settings.database)
     outside.check = partial(check_file, line)
     if replicas == 1:
         return _one(application, settings, tuple(now or ()), line, outside, take_over=take_over)

@@ -61,3 +61,21 @@ class DefaultKeywords(TypedDict, total=False):
     backoff: Duration | None
     cwd: str | None
     env: Mapping[str, str] | None
+
+
+class ReplicaKeywords(TypedDict, total=False):
+    """The settings of a replica inside another program."""
+
+    schema: str
+    lease_ttl: Duration
+    renew_every: Duration
+    give_up: Duration
+    attempt_timeout: Duration
+    retry_wait: Duration
+    kill_time: Duration
+    concurrency: int
+    grace: Duration
+    poll: Duration
+    takeover_after: Duration
+    revision: int | None
+    job_output: Literal["store", "log"]

@@ -11,12 +11,12 @@ from types import CodeType, ModuleType
 
 from ...errors import DefinitionError, Place
 from ..application import Application
+from ..values.functions import name_of_file
 from .schedules import Schedules
 from .toml_file import read_toml
 from .user_code import imported, member
 
 _FORMS = 'give a .py or .toml file, or "package.module:attribute"'
-_OURS = frozenset({"daemon", "lease"})
 _loaded: set[str] = set()
 """Names of modules that were made from a file here, and may be replaced by another file of the
 same name."""
@@ -145,9 +145,7 @@ def _module_name(path: Path) -> str:
 
     So one file is one module, also for a job's module that imports it back.
     """
-    name = path.stem
-    if not name.isidentifier() or name in sys.stdlib_module_names or name in _OURS:
-        return f"leased_file_{''.join(c if c.isalnum() else '_' for c in name)}"
+    name = name_of_file(path)
     taken = sys.modules.get(name)
     if taken is None or name in _loaded or getattr(taken, "__file__", None) == str(path):
         return name

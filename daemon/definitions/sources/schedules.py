@@ -1,14 +1,15 @@
 """`Schedules`: what a Python file says is to run, and when."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar, Unpack, overload
+from typing import Any, TypeVar, Unpack, overload
 
 from lease.durations import Duration
 
-from ...errors import DefinitionError, NotYet, Place
+from ...errors import DefinitionError, Place
 from ..application import Application, make_application
 from ..defaults import Defaults, read_defaults
 from ..job import Job
@@ -18,6 +19,7 @@ from ..values.functions import plain
 from ..values.names import check_name, refuse_taken
 from ..values.refusal import Refusal, refused_at
 from ..values.revision import check_revision
+from .embedded import EmbeddedKeywords, EmbeddedReplica
 from .keywords import DefaultKeywords, JobKeywords, ScheduleKeywords
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -126,10 +128,18 @@ class Schedules:
         given = {"key": key, "at": at, "requested_by": requested_by, "why": why, "schema": schema}
         return operation.trigger(self.name, name, params, connection=connection, **given)
 
-    def replica(self, url: str, /, **settings: Any) -> NoReturn:
-        """Refuse: a replica inside another program is not there yet."""
-        del url, settings
-        raise NotYet("schedules.replica() does not exist yet; run the file with: leased run FILE")
+    def replica(
+        self, url: str, /, **settings: Unpack[EmbeddedKeywords]
+    ) -> AbstractAsyncContextManager[EmbeddedReplica]:
+        """Run a replica inside this program during ``async with``, which it enters once it is ready.
+
+        ``url`` is that of the database; the settings are those of `leased run`, and what is not given of them
+        comes out of the environment. At the end running jobs have `grace` to finish, then they are stopped and
+        handed over. A cancellation while it ends stops them at once. Entering raises `DaemonError` or
+        `LeaseError`: bad settings, no database, tables missing, or a job that no child could find.
+        """
+        room = import_module("...service.embedding.embedded", __package__)  # FILE needs none of it
+        return room.embedded(self, url, settings)  # type: ignore[no-any-return]
 
     def _single(self, trigger: Mapping[str, object], settings: Mapping[str, Any]) -> Callable[[Function], Function]:
         [(kind, when)] = trigger.items()

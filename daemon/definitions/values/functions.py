@@ -3,12 +3,14 @@
 import inspect
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
 from .refusal import Refusal, shown
 
+_OURS = frozenset({"daemon", "lease"})
 _RUNS = frozenset(["Run", "AsyncRun"])
 _MODULE_OF_RUNS = "daemon.jobs.run"
 """By its name, for that room stands above this one."""
@@ -43,7 +45,28 @@ def read_function(given: object) -> object:
 def function_name(function: Callable[..., Any]) -> str:
     """Return what is stored of a function: its own module and qualified name."""
     named = function if hasattr(function, "__qualname__") else type(function)
-    return f"{named.__module__}:{named.__qualname__}"
+    return f"{module_name(named.__module__)}:{named.__qualname__}"
+
+
+def module_name(name: str) -> str:
+    """Return what a module is called where it is imported: also the one that is run as a program, which calls
+    itself ``__main__``.
+    """
+    main = sys.modules.get(name) if name == "__main__" else None
+    if main is None:
+        return name
+    if main.__spec__ is not None:  # python -m
+        return main.__spec__.name
+    file = getattr(main, "__file__", None)
+    return name_of_file(Path(file)) if file else name
+
+
+def name_of_file(path: Path) -> str:
+    """Return the name of the module that a file is loaded as, unless that is taken."""
+    name = path.stem
+    if not name.isidentifier() or name in sys.stdlib_module_names or name in _OURS:
+        return f"leased_file_{''.join(c if c.isalnum() else '_' for c in name)}"
+    return name
 
 
 def _check_parameters(function: Callable[..., Any], signature: inspect.Signature) -> None:

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ...definitions.application import Application
 from ...definitions.sources.load import load
@@ -27,11 +27,14 @@ _LEAST = 64
 
 @dataclass(frozen=True, slots=True)
 class TemplateBrief:
-    """What it is told: FILE as `load` takes it, its stamp as the replica loaded it, and the `env` of its functions."""
+    """What it is told: FILE as `load` takes it, its stamp as the replica loaded it, the `env` of its functions, and
+    the environment that children inherit.
+    """
 
     source: str
     stamp: str
     variables: Mapping[str, str]
+    environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
     def launch(self, requests: int, parent: int) -> tuple[Sequence[str], Mapping[str, str]]:
         """Return the command and the environment of the template."""
@@ -39,7 +42,7 @@ class TemplateBrief:
         told = json.dumps(
             {"source": self.source, "stamp": self.stamp, "requests": requests, "parent": parent, "limit": limit}
         )
-        return FUNCTION_CHILD, {**os.environ, **self.variables, TEMPLATE_VARIABLE: told.ljust(_LEAST)}
+        return FUNCTION_CHILD, {**self.environment, **self.variables, TEMPLATE_VARIABLE: told.ljust(_LEAST)}
 
 
 def loaded() -> Application:

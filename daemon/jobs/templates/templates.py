@@ -21,10 +21,16 @@ class Templates:
 
     A template that has ended is started again with the next child that needs it, unless it never
     was ready: FILE can't be forked then, or the machine has no pidfd. ``say`` gets a sentence once
-    if it is FILE that can't.
+    if it is FILE that can't. ``environment`` is what children inherit, by default that of this process.
     """
 
-    def __init__(self, application: Application | None = None, say: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        application: Application | None = None,
+        say: Callable[[str], None] = lambda _: None,
+        environment: Mapping[str, str] = os.environ,
+    ) -> None:
+        self.environment = environment
         self._say: Callable[[str], None] | None = say
         self._file = None if application is None else application.source.name
         schedules = () if application is None else application.schedules
@@ -32,10 +38,10 @@ class Templates:
         self._bare = self._loaded = None
         self._surroundings = _most_common_surroundings(jobs)
         if sys.platform == "linux" and jobs:
-            self._bare = _Renewed(partial(Template, launch_bare))
+            self._bare = _Renewed(partial(Template, partial(launch_bare, environment=environment)))
         if sys.platform == "linux" and application is not None and self._surroundings is not None:
             variables, folder = self._surroundings
-            told = TemplateBrief(application.spec, application.stamp, variables)
+            told = TemplateBrief(application.spec, application.stamp, variables, environment)
             self._loaded = _Renewed(partial(Template, told.launch, str(application.source.parent / (folder or ""))))
 
     async def of(self, job: Job) -> Template | None:
@@ -71,9 +77,11 @@ def _most_common_surroundings(jobs: Iterable[Job]) -> tuple[dict[str, str], str 
     return next(((dict(variables), folder) for (variables, folder), _ in counted.most_common(1)), None)
 
 
-def launch_bare(requests: int, parent: int) -> tuple[Sequence[str | Path], Mapping[str, str]]:
+def launch_bare(
+    requests: int, parent: int, environment: Mapping[str, str] = os.environ
+) -> tuple[Sequence[str | Path], Mapping[str, str]]:
     """Return the command and the environment of a template whose keepers start commands."""
-    return [sys.executable, "-I", "-S", BARE, str(requests), str(parent)], os.environ
+    return [sys.executable, "-I", "-S", BARE, str(requests), str(parent)], environment
 
 
 class _Renewed:

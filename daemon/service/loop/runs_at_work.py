@@ -172,9 +172,7 @@ class RunsAtWork:
         """Signal that this process must end if runs are still at work."""
         if self._executions and self.failure is None:
             names = ", ".join(sorted(f'"{run.schedule}"' for run in self.claimed))
-            await self.fail(
-                WorkOutlivesLease(f"runs of {names} did not end: ending this process; their leases will go stale")
-            )
+            await self.fail(WorkOutlivesLease(f"runs of {names} did not end"))
 
     async def _execute(self, execution: RunExecution, lease: Lease) -> None:
         run_id, is_over = execution.claimed.run_id, True

@@ -10,15 +10,27 @@ from typing import Any
 
 from sqlalchemy import URL
 
-from lease.database.backend import backend_named, schema_of
+from lease.database.address import parse_address
+from lease.database.backend import backend_named, backend_of, schema_of
 from lease.schema import create_schema, schema_creation
 
 from .opening import LOCK_TIMEOUT, TablesInUse, opened_for_upgrade
-from .state import REVISIONS, refuse_newer, revision_of
+from .state import REVISIONS, check, refuse_newer, revision_of
 
 FOLDER = Path(__file__).parent
 _AGAIN_AFTER = 1.0
 """Seconds for those who waited behind us for a table."""
+
+
+def prepare(url: str | URL) -> None:
+    """Create or migrate the tables of an embedded database; check those of any other.
+
+    Call it before anything is started.
+    """
+    if backend_of(parse_address(url)).is_embedded:
+        upgrade(url)
+    else:
+        check(url)
 
 
 def upgrade(url: str | URL) -> tuple[str, ...]:
@@ -63,20 +75,20 @@ def sql(dialect: str, since: str | None = None, schema: str | None = None) -> st
 
 def _run_alembic(revision: str, script: io.StringIO | None = None, **attributes: Any) -> None:
     """Apply the migrations up to ``revision``, or write them to ``script``."""
-    # Slow to import, and not needed while the tables are up to date.
-    from alembic import command  # noqa: PLC0415
-    from alembic.config import Config  # noqa: PLC0415
-
-    config = Config() if script is None else Config(output_buffer=script)
-    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
-    config.attributes.update(attributes)
     with _quiet():
+        # Slow to import, and not needed while the tables are up to date.
+        from alembic import command  # noqa: PLC0415
+        from alembic.config import Config  # noqa: PLC0415
+
+        config = Config() if script is None else Config(output_buffer=script)
+        config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
+        config.attributes.update(attributes)
         command.upgrade(config, revision, sql=script is not None)
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence alembic's log of each step for the block."""
+    """Silence alembic's log of its parts and of each step for the block."""
     logger = logging.getLogger("alembic")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -14,7 +14,7 @@ from daemon import Schedules
 from daemon.definitions.job import Job
 from daemon.definitions.schedule import Schedule
 from daemon.definitions.triggers.trigger import At, Cron, Every
-from daemon.errors import DaemonError, DefinitionError, InvalidInstant, NotYet, Place
+from daemon.errors import DaemonError, DefinitionError, InvalidInstant, Place
 from daemon.instants import format_instant, parse_instant
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -237,13 +237,6 @@ def test_names_must_fit_into_the_name_of_a_lease_together() -> None:
     schedules.add("b" * 200, every=60).job(job)
     with pytest.raises(DefinitionError, match="they name a lease, and may have 230 characters together"):
         schedules.application()
-
-
-def test_what_does_not_exist_yet_is_an_error_of_its_own() -> None:
-    with pytest.raises(NotYet):
-        one(overlap="replace")
-    with pytest.raises(NotYet, match="leased run FILE"):
-        Schedules("shop").replica("sqlite://")
 
 
 def test_an_error_names_file_line_schedule_job_and_setting() -> None:

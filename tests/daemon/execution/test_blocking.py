@@ -128,7 +128,7 @@ async def test_where_only_the_end_of_the_process_ends_it_the_others_use_up_nothi
         grants = [one.grant for one in runs.claimed]
         await asyncio.wait_for(runs.failed.wait(), LIMIT)
         assert isinstance(runs.failure, WorkOutlivesLease)
-        assert str(runs.failure) == 'job "blocking" did not end after its timeout: ending this process'
+        assert str(runs.failure) == 'job "blocking" did not end after its timeout'
         (state,) = await store.read(lambda c: list(c.scalars(select(replicas.c.state))))
         assert state == "stopped"
         await store.write(lambda c: settle_dead(c, grants))

@@ -17,10 +17,11 @@ from ....scheduling.deploys.sync import SyncReport, patience
 from ....scheduling.deploys.sync import sync as write_definitions
 from ....scheduling.generations import State
 from ....service.settings import Settings, read_settings
+from ....store import migrations
 from ....store.views import RunBy
 from ....text import number
 from ...answers import write_json
-from ...ask import ask_url, prepare
+from ...ask import ask_url
 from ...bring import plan_all_outgoing
 from ...options import Database, File, Json, Revision
 from ...screen import print_sentences, say, screen
@@ -99,7 +100,7 @@ def sync(
     settings = read_settings({"database_url": database, "revision": revision}, application.settings)
     application = application.revised(settings.revision)
     if not dry_run:
-        prepare(settings.database)
+        migrations.prepare(settings.database)
         plan_all_outgoing(application, settings.database)
 
     def transaction(connection: Connection) -> _Synced:

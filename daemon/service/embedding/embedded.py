@@ -1,0 +1,112 @@
+"""The block in which a program has a replica inside it."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import Future
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+import anyio
+
+from ...definitions.sources.schedules import Schedules
+from ...definitions.sources.whereabouts import application_here
+from ...errors import DaemonError
+from .embedded_settings import embedded_settings
+from .replica_thread import ReplicaThread
+
+_CHILD = "daemon.jobs.child_main"
+
+
+class CannotEmbed(DaemonError):
+    """No replica can be part of this program, or not here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """A replica that is part of this program."""
+
+    _thread: ReplicaThread
+
+    @property
+    def label(self) -> str:
+        return self._thread.label
+
+    @property
+    def is_ready(self) -> bool:
+        return not self._thread.problems()
+
+    @property
+    def failure(self) -> str | None:
+        return self._thread.failure
+
+    def problems(self) -> Mapping[str, str]:
+        return self._thread.problems()
+
+
+@asynccontextmanager
+async def embedded(schedules: Schedules, url: str, given: Mapping[str, Any]) -> AsyncIterator[Inside]:
+    """Run a replica of these `Schedules` during the block; see `Schedules.replica`."""
+    _refuse_where_none_can_be()
+    take_over, others = bool(given.get("take_over")), {name: given[name] for name in given if name != "take_over"}
+    settings = embedded_settings(url, others)
+    application = application_here(schedules).revised(settings.revision)
+    thread = ReplicaThread(application, settings, take_over=take_over)
+    try:
+        await _done(thread.begun, cut=thread.leave)
+        yield Inside(thread)
+    finally:
+        thread.leave()
+        with anyio.CancelScope(shield=True):
+            await _ended(thread, settings.longest_stop)
+
+
+async def _ended(thread: ReplicaThread, longest: float) -> None:
+    """Wait until it has ended; for longer than ``longest`` seconds only as it closes in the background."""
+    if await _done(thread.ended, cut=thread.leave, within=longest):
+        thread.join()
+    else:
+        thread.warn(
+            f"stopping has taken {longest:g}s: the program goes on without this replica; what it still holds goes stale "
+            "when the program ends"
+        )
+
+
+async def _done(future: Future[None], *, cut: Callable[[], object], within: float | None = None) -> bool:
+    """Wait until it is done, and return whether it is ``within`` seconds. A cancellation of the caller is passed on to
+    ``cut``, and raised when it is done.
+    """
+    deadline = None if within is None else monotonic() + within
+    waited, cancelled = asyncio.wrap_future(future), None
+    while not waited.done() and (deadline is None or monotonic() < deadline):
+        try:
+            with anyio.CancelScope(shield=cancelled is not None):  # one of anyio comes again and again
+                await asyncio.wait({waited}, timeout=None if deadline is None else deadline - monotonic())
+        except asyncio.CancelledError as error:
+            cancelled = error
+            cut()
+    if cancelled is not None:
+        raise cancelled
+    if waited.done():
+        waited.result()
+    return waited.done()
+
+
+def _refuse_where_none_can_be() -> None:
+    if sys.platform == "win32":
+        raise CannotEmbed("the daemon needs Linux or macOS; on Windows only the lock library works")
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        raise CannotEmbed(
+            "schedules.replica() needs a running event loop of asyncio, which there is none of here (trio has another): "
+            "run the program with asyncio, or its schedules with `leased run`"
+        ) from None
+    main = getattr(sys.modules.get("__main__"), "__spec__", None)
+    if main is not None and main.name == _CHILD:
+        raise CannotEmbed(
+            "this is the child process of a job, which loads the module of its Schedules, and that starts a replica: put "
+            'what starts your program under: if __name__ == "__main__"'
+        )

@@ -1,0 +1,76 @@
+"""The parts of a replica, whoever runs it: opened, put together, and closed again."""
+
+from collections.abc import AsyncIterator, Mapping, MutableMapping
+from contextlib import asynccontextmanager
+
+from lease.client import LeaseClient
+from lease.database.address import parse_address, plain_url, schema_in
+from lease.database.backend import SCHEMA
+from lease.database.opening import open_database
+
+from ..definitions.application import Application
+from ..execution.context import ReplicaContext
+from ..jobs.processes.trust_page import TrustPages
+from ..jobs.task_thread import TaskThread
+from ..jobs.templates.templates import Templates
+from ..pruning.pruner import pruning
+from ..telemetry.facts import LeaseChanged, Note, Notify
+from .environment import SOFT_LIMIT, withhold_secrets
+from .registration import entry_of, expected_wall_clock, registered
+from .replica import Replica
+from .settings import Settings
+from .waking.hearing import Hearing
+
+_PATIENCE = 5
+"""The factor by which a transaction of the daemon may take longer than a renewal."""
+_CONNECTIONS = 4
+
+
+def make_fit_for_jobs(environment: MutableMapping[str, str], settings: Settings) -> None:
+    """Let jobs that inherit ``environment`` find the database of their lease, in any working directory, however
+    it was named to this process, and give them no other secret of it.
+    """
+    withhold_secrets(environment, Settings.model_fields)
+    environment.pop(SOFT_LIMIT, None)
+    environment["LEASED_DATABASE_URL"] = plain_url(settings.database)
+    environment.pop("LEASED_SCHEMA", None)  # a flag may have overruled it
+    if (schema := schema_in(parse_address(settings.database))) not in {None, SCHEMA}:
+        environment["LEASED_SCHEMA"] = str(schema)
+
+
+@asynccontextmanager
+async def opened(
+    application: Application, settings: Settings, tasks: TaskThread, notify: Notify, environment: Mapping[str, str]
+) -> AsyncIterator[ReplicaContext]:
+    """Open the database and start the heartbeat; children inherit ``environment``. ``tasks`` ends with the block."""
+    url, timing = settings.database, settings.timing
+    patience = timing.attempt_timeout * _PATIENCE
+    database = open_database(url, timeout=patience, connections=_CONNECTIONS, application="leased daemon")
+    trust = TrustPages(settings.concurrency)
+    templates = Templates(application, lambda said: notify(Note(said)), environment)
+    try:
+        async with LeaseClient(url, timing=timing, on_event=lambda event: notify(LeaseChanged(event))) as client:
+            yield ReplicaContext(application, database, client, tasks, trust, notify, templates)
+    finally:
+        templates.close()
+        trust.close()
+        tasks.stop()
+        await database.close()
+
+
+async def assembled(context: ReplicaContext, settings: Settings, hearing: Hearing) -> Replica:
+    """Return the replica, which is to be registered, to clean up and to join."""
+    clock = await expected_wall_clock(context.database)
+    return Replica(context, settings, entry_of(context), clock, hearing)
+
+
+@asynccontextmanager
+async def surrounded(
+    context: ReplicaContext, replica: Replica, earlier_holder: str | None = None, *, is_embedded: bool = False
+) -> AsyncIterator[None]:
+    """Register the replica during the block (see `registered`), and prune beside it."""
+    async with (
+        registered(context, earlier_holder, is_embedded=is_embedded),
+        pruning(context.database, context.client, context.application.name, context.notify, replica),
+    ):
+        yield

@@ -1,0 +1,392 @@
+"""A replica inside a program: it works and drains with a block, takes nothing that is the program's, and says what is wrong."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
+from importlib.machinery import ModuleSpec
+from typing import Any
+
+import anyio
+import pytest
+from sqlalchemy import Connection, select, update
+
+import lease.statements
+from daemon import AsyncRun, EmbeddedReplica, Schedules
+from daemon.errors import DaemonError, DefinitionError
+from daemon.operations.trigger import trigger
+from daemon.service.embedding import replica_thread
+from daemon.service.environment import SettingsError
+from daemon.service.settings import Settings
+from daemon.store.migrations import TablesMissing
+from daemon.store.tables import replica as replicas
+from daemon.store.tables import run
+from lease.database.dialects import clock, later
+from lease.errors import LeaseError
+from lease.schema import lease as leases
+from tests.support.manual import Gate, a_shop, add_schedule, until
+from tests.support.store import Store
+from tests.support.waiting import LIMIT, wait_until
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def no_settings_of_the_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in [name for name in os.environ if name.startswith("LEASED_")]:
+        monkeypatch.delenv(variable)
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    with Store(database_url) as opened:
+        yield opened
+
+
+def inside(
+    schedules: Schedules, store: Store, grace: str = "20s", **more: Any
+) -> AbstractAsyncContextManager[EmbeddedReplica]:
+    return schedules.replica(store.url, poll="0.05s", grace=grace, **more)
+
+
+def request(store: Store, schedule: str = "nightly") -> None:
+    store.do(trigger, "shop", schedule, requested_by="a test")
+
+
+def states(store: Store) -> list[str]:
+    return [row.state for row in store.runs()]
+
+
+def registered(store: Store) -> list[str]:
+    return [row.state for row in store.rows(select(replicas).order_by(replicas.c.started_at))]
+
+
+# It works
+
+
+async def test_it_is_ready_in_the_block_and_runs_what_is_due_and_has_ended_after(store: Store) -> None:
+    async with inside(a_shop(), store) as replica:
+        assert (replica.is_ready, dict(replica.problems()), replica.failure) == (True, {}, None)
+        assert replica.label.endswith(f":{os.getpid()}")
+        assert registered(store) == ["running"]
+        request(store)
+        await until(lambda: states(store) == ["succeeded"], "the run is over")
+    assert not replica.is_ready
+    assert dict(replica.problems()) == {"ended": "the replica has ended"}
+    assert registered(store) == ["stopped"]
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("leased-replica")] == []
+
+
+async def test_a_job_at_the_end_of_the_block_may_finish_and_nothing_more_is_claimed(store: Store) -> None:
+    """Rule 19."""
+    gate, schedules = Gate(), Schedules("shop")
+    add_schedule(schedules, "nightly", gate.passed)
+    add_schedule(schedules, "other")
+
+    async def host() -> None:
+        async with inside(schedules, store):
+            request(store)
+            await gate.entered()
+
+    hosting = asyncio.create_task(host())
+    await until(lambda: registered(store) == ["draining"], "the block has ended")
+    request(store, "other")
+    gate.open()
+    await asyncio.wait_for(hosting, LIMIT)
+    assert sorted((row.schedule, row.state) for row in store.runs()) == [("nightly", "succeeded"), ("other", "pending")]
+
+
+async def test_a_job_that_goes_on_after_grace_is_stopped_and_handed_over(store: Store) -> None:
+    gate = Gate()
+    async with inside(a_shop(gate.passed), store, grace="0.05s"):
+        request(store)
+        await gate.entered()
+    (row,) = store.runs()
+    assert (row.state, row.abandoned, store.lease(row.lease_name).holder) == ("pending", 0, None)
+
+
+async def test_an_error_in_the_block_drains_it_and_comes_out(store: Store) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with inside(a_shop(), store):
+            raise ZeroDivisionError
+    assert registered(store) == ["stopped"]
+
+
+async def test_a_cancelled_block_drains_and_a_cancellation_meanwhile_stops_the_jobs_at_once(store: Store) -> None:
+    gate = Gate()
+
+    async def host() -> None:
+        async with inside(a_shop(gate.passed), store, grace="1h"):
+            request(store)
+            await asyncio.Event().wait()
+
+    hosting = asyncio.create_task(host())
+    await gate.entered()
+    hosting.cancel()
+    await until(lambda: registered(store) == ["draining"], "it drains")
+    assert states(store) == ["running"]
+    hosting.cancel()
+    await asyncio.wait({hosting}, timeout=LIMIT)
+    assert hosting.cancelled()
+    assert (states(store), registered(store)) == (["pending"], ["stopped"])
+
+
+async def test_a_scope_of_anyio_that_is_cancelled_leaves_jobs_their_grace(store: Store) -> None:
+    gate = Gate()
+
+    async def host() -> None:
+        with anyio.CancelScope() as scope:
+            async with inside(a_shop(gate.passed), store):
+                request(store)
+                await gate.entered()
+                scope.cancel()
+                await anyio.sleep_forever()
+
+    hosting = asyncio.create_task(host())
+    await until(lambda: registered(store) == ["draining"], "it drains")
+    gate.open()
+    await asyncio.wait_for(hosting, LIMIT)
+    assert states(store) == ["succeeded"]
+
+
+async def test_a_start_that_is_cancelled_leaves_nothing_behind(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    reached = threading.Event()
+
+    async def never(*_: object) -> Any:
+        reached.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(replica_thread, "assembled", never)
+
+    async def host() -> None:
+        async with inside(a_shop(), store):
+            raise AssertionError("it never starts")
+
+    hosting = asyncio.create_task(host())
+    await until(reached.is_set, "it is on its way up")
+    hosting.cancel()
+    await asyncio.wait({hosting}, timeout=LIMIT)
+    assert hosting.cancelled()
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("leased-replica")] == []
+
+
+async def test_the_same_schedules_can_be_at_work_again_and_others_beside_them(store: Store) -> None:
+    schedules, others = a_shop(), Schedules("library")
+    add_schedule(others, "returns")
+    for number in (1, 2):
+        async with inside(schedules, store), inside(others, store):
+            request(store)
+            store.do(trigger, "library", "returns", requested_by="a test")
+            await until(lambda: states(store) == ["succeeded"] * 2 * number, "both are over")  # noqa: B023
+    assert registered(store) == ["stopped"] * 4
+
+
+@pytest.mark.usefixtures("passing_seconds")
+async def test_a_program_that_blocks_its_loop_holds_up_no_run_and_costs_no_lease(store: Store) -> None:
+    """Rule 8."""
+    gate, schedules = Gate(), Schedules("shop")
+    add_schedule(schedules, "nightly", gate.passed)
+    add_schedule(schedules, "other")
+
+    async with inside(schedules, store, lease_ttl="1.5s") as replica:
+        request(store)
+        await gate.entered()
+        (held,) = store.runs()
+        granted = store.lease(held.lease_name).renewed_at
+        # From here on the loop is blocked: nothing is awaited.
+        request(store, "other")
+        wait_until(lambda: states(store) == ["running", "succeeded"], "another run is over")
+        wait_until(lambda: (store.lease(held.lease_name).renewed_at - granted).total_seconds() > 2, "the ttl is over")
+        gate.open()
+        wait_until(lambda: states(store) == ["succeeded", "succeeded"], "it is over, too")
+        assert replica.is_ready
+    assert [row.attempt for row in store.runs()] == [1, 1]
+
+
+def test_it_can_be_part_of_a_program_whose_loop_is_not_in_the_main_thread(store: Store) -> None:
+    errors: list[BaseException] = []
+
+    async def host() -> None:
+        async with inside(a_shop(), store):
+            request(store)
+            await until(lambda: states(store) == ["succeeded"], "the run is over")
+
+    def in_a_thread() -> None:
+        try:
+            asyncio.run(host())
+        except BaseException as error:  # noqa: BLE001
+            errors.append(error)
+
+    thread = threading.Thread(target=in_a_thread)
+    thread.start()
+    thread.join(LIMIT)
+    assert (errors, states(store)) == ([], ["succeeded"])
+
+
+# It takes nothing that is the program's
+
+
+async def test_signals_exits_logging_and_the_environment_stay_the_programs(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEASED_WEB_TOKEN", "of the program")
+
+    def what_is_the_programs() -> tuple[Any, ...]:
+        handlers = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)]
+        root = logging.getLogger()
+        return handlers, list(root.handlers), root.level, dict(os.environ)
+
+    before = what_is_the_programs()
+    async with inside(a_shop(), store):
+        assert what_is_the_programs() == before
+    assert what_is_the_programs() == before
+
+
+async def test_what_happens_is_in_the_programs_log(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "leased")
+    async with inside(a_shop(), store):
+        request(store)
+        await until(lambda: states(store) == ["succeeded"], "the run is over")
+    said = {record.name: record for record in caplog.records}
+    assert set(said) == {"leased"}
+    (ended,) = (record for record in caplog.records if record.message.startswith("run succeeded "))
+    assert ended.message == "run succeeded schedule=nightly run=1 token=1"
+    assert ended.__dict__["leased"] == {"schedule": "nightly", "run": 1, "token": 1}
+
+
+# Work that does not end (rule 9)
+
+
+def take_over(connection: Connection, name: str) -> None:
+    """Grant a lease to another holder, in one transaction, so that no renewal comes between."""
+    passed = update(leases).where(leases.c.name == name).values(expires_at=later(clock(), -1.0))
+    connection.execute(passed)
+    assert len(lease.statements.grant(connection, [name], "thief", 60.0, label="a thief")) == 1
+
+
+async def test_work_that_outlives_its_lease_ends_the_replica_but_not_the_program(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(os, "_exit", lambda status: pytest.fail(f"the program was ended with status {status}"))
+    gate, other, schedules = Gate(), Gate(), Schedules("shop")
+
+    async def stubborn(run: AsyncRun) -> None:
+        passing = asyncio.ensure_future(gate.passed(run))
+        while not passing.done():
+            try:
+                await asyncio.shield(passing)
+            except asyncio.CancelledError:
+                continue
+
+    add_schedule(schedules, "nightly", stubborn)
+    add_schedule(schedules, "other", other.passed)
+    async with inside(schedules, store, lease_ttl="1.5s", kill_time="0.1s") as replica:
+        request(store)
+        request(store, "other")
+        await gate.entered()
+        await other.entered()
+        (row,) = store.runs(run.c.schedule == "nightly")
+        store.do(take_over, row.lease_name)
+        await until(lambda: replica.failure, "it gives up")
+        assert 'job "job1" of "nightly" did not end although its lease was lost' in str(replica.failure)
+        assert not replica.is_ready
+        assert replica.problems()["failure"] == replica.failure
+        await until(
+            lambda: [one.state for one in store.runs(run.c.schedule == "other")] == ["pending"],
+            "the other is handed back",
+        )
+        await until(lambda: str(replica.failure) in caplog.text, "the program is told")
+        gate.open()
+
+
+async def test_a_program_goes_on_where_stopping_takes_too_long(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    gate = Gate()
+    monkeypatch.setattr(Settings, "longest_stop", 0.05)
+    async with inside(a_shop(gate.passed), store):
+        request(store)
+        await gate.entered()
+    await until(lambda: "stopping has taken 0.05s" in caplog.text, "the program is told")
+    gate.open()
+    await until(lambda: registered(store) == ["stopped"], "it has ended in the background")
+
+
+# What cannot start
+
+
+async def refused(kind: type[BaseException], sentence: str, schedules: Schedules, url: str, **settings: Any) -> None:
+    before = {*threading.enumerate()}
+    with pytest.raises(kind, match=sentence):
+        async with schedules.replica(url, **settings):
+            raise AssertionError("it must not start")
+    assert {thread for thread in threading.enumerate() if thread.name.startswith("leased-replica")} <= before
+
+
+async def test_a_database_without_tables_is_refused(empty_postgres_url: str) -> None:
+    await refused(TablesMissing, "leased db upgrade", a_shop(), empty_postgres_url)
+
+
+async def test_the_tables_of_an_embedded_database_are_made(empty_sqlite_url: str) -> None:
+    async with a_shop().replica(empty_sqlite_url) as replica:
+        assert replica.is_ready
+
+
+async def test_a_database_that_is_not_there_is_an_error() -> None:
+    await refused(LeaseError, "cannot be used: connection failed", a_shop(), "postgresql://nobody@127.0.0.1:1/nothing")
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"grace": "soon"}, "^grace: "),
+        ({"concurency": 3}, '^concurency: there is no such setting; did you mean "concurrency"'),
+        ({"lease_ttl": "2s", "give_up": "3s"}, "^lease_ttl and give_up: "),
+        ({"web": "127.0.0.1:80"}, "^web: an embedded replica serves no HTTP"),
+        ({"log_level": "debug"}, "^log_level: an embedded replica logs as your program does"),
+        ({"database_url": "sqlite://"}, "^database_url: the URL comes first"),
+    ],
+)
+async def test_a_setting_that_cannot_be_used_is_refused(settings: dict[str, Any], sentence: str) -> None:
+    await refused(SettingsError, sentence, a_shop(), "sqlite:///never.db", **settings)
+
+
+@pytest.mark.parametrize("url", [None, "", "nonsense", "mysql://x/y"])
+async def test_a_url_that_cannot_be_used_is_refused(url: Any) -> None:
+    await refused(SettingsError, "^the URL of the database", a_shop(), url)
+
+
+async def test_no_schedule_is_refused() -> None:
+    await refused(DefinitionError, 'the application "shop" has no schedule', Schedules("shop"), "sqlite:///never.db")
+
+
+async def test_a_function_that_no_child_can_find_is_refused() -> None:
+    def in_a_child(run: object) -> None: ...
+
+    await refused(
+        DefinitionError,
+        'schedule "nightly", job "job1": it runs in a child process, .* assign them at the top of a module',
+        a_shop(in_a_child),
+        "sqlite:///never.db",
+    )
+
+
+def test_another_kind_of_event_loop_is_refused() -> None:
+    async def host() -> None:
+        async with a_shop().replica("sqlite:///never.db"):
+            raise AssertionError("it must not start")
+
+    with pytest.raises(DaemonError, match="needs a running event loop of asyncio"):
+        anyio.run(host, backend="trio")
+
+
+async def test_a_child_that_starts_its_program_again_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    child = ModuleSpec("daemon.jobs.child_main", None)
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", child)
+    await refused(
+        DaemonError, 'put what starts your program under: if __name__ == "__main__"', a_shop(), "sqlite:///n.db"
+    )
