@@ -1,1 +1,1 @@
-"""One replica as a process: its settings and its loop; below, what reaches it from outside, and its supervisor."""
+"""One replica, as a process or inside another program: its settings and its loop; below, what reaches it from outside."""

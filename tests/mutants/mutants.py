@@ -4,7 +4,7 @@ from tests.mutants.definitions.of_imports import IMPORTS
 from tests.mutants.mutant import Mutant
 from tests.mutants.of_cancels import CANCELS, PAUSES, RETRIES
 from tests.mutants.of_deploys import DEPLOYS
-from tests.mutants.of_endings import ENDINGS
+from tests.mutants.of_endings import EMBEDDING, ENDINGS
 from tests.mutants.of_fences import FENCES
 from tests.mutants.of_grants import GRANTS
 from tests.mutants.of_heartbeats import HEARTBEATS
@@ -40,4 +40,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *NEIGHBOURS,
     *IMPORTS,
     *REQUESTS,
+    *EMBEDDING,
 )

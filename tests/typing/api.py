@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_s
 from sqlalchemy.orm import Session, scoped_session
 
 import lease
+from daemon import EmbeddedReplica, Schedules
 from lease import sync
 from lease.testing import ManualClock, ManualLeases, MemoryStore
 
@@ -120,3 +121,12 @@ def testing(leases: ManualLeases) -> None:
     leases.suspend(timedelta(seconds=20))
     with leases.database_away():
         leases.fence(leases.steal("a", label="ben"))
+
+
+async def embedding(schedules: Schedules) -> None:
+    async with schedules.replica("sqlite:///leased.db", grace="15s", concurrency=3, take_over=True) as replica:
+        assert_type(replica, EmbeddedReplica)
+        assert_type((replica.label, replica.is_ready, replica.failure), tuple[str, bool, str | None])
+        for problem in replica.problems().values():
+            assert_type(problem, str)
+    schedules.replica("sqlite:///leased.db", web="127.0.0.1:8520")  # type: ignore[call-arg]

@@ -5,8 +5,10 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+import structlog
 
 from daemon.states import Settlement
+from daemon.telemetry import logs
 from daemon.telemetry.fact_log import log_fact, log_fact_or_output, log_lease_event
 from daemon.telemetry.facts import RunCancelled, RunEnded, RunRecovered, RunSubject
 from daemon.telemetry.logs import flush_logs, set_up_logs
@@ -46,6 +48,26 @@ def test_facts_are_log_lines_as_json(capsys: pytest.CaptureFixture[str]) -> None
     assert (lines[3]["job"], lines[3]["error"], lines[4]["reason"]) == ("zones", "ValueError: oh", "zones failed")
     assert (lines[3]["schedule"], lines[3]["run"], lines[3]["attempt"], lines[3]["token"]) == ("nightly", 7, 2, 3)
     assert lines[0]["timestamp"].endswith("Z")
+
+
+def test_in_a_program_that_sees_to_its_logging_itself_the_values_are_in_the_message_and_beside_it(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "_is_set_up", False)
+    caplog.set_level(logging.INFO, "leased")
+    with structlog.testing.capture_logs() as through_structlog:
+        for fact in told():
+            log_fact(fact)
+    assert through_structlog == [], "whatever the program does with it"
+    assert [record.getMessage() for record in caplog.records] == [
+        "run started schedule=nightly run=7 token=3",
+        "job started schedule=nightly job=zones run=7 attempt=2 token=3",
+        "job failed schedule=nightly job=zones run=7 attempt=2 token=3 took=1.5s error='ValueError: oh'",
+        "run failed schedule=nightly run=7 token=3 reason='zones failed'",
+        "bye",
+    ]
+    assert {record.name for record in caplog.records} == {"leased"}
+    assert caplog.records[0].__dict__["leased"] == {"schedule": "nightly", "run": 7, "token": 3}
 
 
 @pytest.mark.usefixtures("logged")

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
 from importlib.machinery import ModuleSpec
@@ -19,12 +20,15 @@ import lease.statements
 from daemon import AsyncRun, EmbeddedReplica, Schedules
 from daemon.errors import DaemonError, DefinitionError
 from daemon.operations.trigger import trigger
+from daemon.recovery import registry
 from daemon.service.embedding import replica_thread
 from daemon.service.environment import SettingsError
 from daemon.service.settings import Settings
 from daemon.store.migrations import TablesMissing
 from daemon.store.tables import replica as replicas
 from daemon.store.tables import run
+from daemon.telemetry import logs
+from lease.clock import boot_id, boottime
 from lease.database.dialects import clock, later
 from lease.errors import LeaseError
 from lease.schema import lease as leases
@@ -39,6 +43,7 @@ pytestmark = pytest.mark.anyio
 def no_settings_of_the_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in [name for name in os.environ if name.startswith("LEASED_")]:
         monkeypatch.delenv(variable)
+    monkeypatch.setattr(logs, "_is_set_up", False)  # perhaps by another test
 
 
 @pytest.fixture
@@ -225,6 +230,15 @@ def test_it_can_be_part_of_a_program_whose_loop_is_not_in_the_main_thread(store:
     thread.start()
     thread.join(LIMIT)
     assert (errors, states(store)) == ([], ["succeeded"])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the start of a process is known on Linux")
+async def test_in_a_program_that_has_run_for_long_the_wall_clock_seems_not_to_have_jumped(store: Store) -> None:
+    """Others take the offset of the wall clock from the start of the process, and when that was recorded (SQLite)."""
+    async with inside(a_shop(), store):
+        ticks = os.sysconf("SC_CLK_TCK")
+        offset = store.do(registry.wall_clock_offset, boot_id(), ticks)
+    assert offset == pytest.approx(time.time() - boottime(), abs=0.5)
 
 
 # It takes nothing that is the program's

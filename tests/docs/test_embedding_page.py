@@ -1,0 +1,44 @@
+"""The program that shows how to embed a replica runs under a web server as it stands, and says whether it is ready."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import ROOT, blocks
+from tests.support.waiting import LIMIT, wait_until
+
+PAGE = ROOT / "docs" / "how-to" / "embed.md"
+
+
+@pytest.mark.usefixtures("processes")
+def test_the_application_that_is_shown_serves_is_ready_and_drains(tmp_path: Path) -> None:
+    (program,) = blocks(PAGE, "python")
+    (tmp_path / "app.py").write_text(program)
+    log = tmp_path / "log"
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("LEASED_")}
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            [sys.executable, "-W", "error", "-m", "uvicorn", "app:app", "--port", "0"],
+            cwd=tmp_path,
+            env={**inherited, "PYTHONPATH": str(ROOT), "DATABASE_URL": "sqlite:///shop.db"},
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        wait_until(lambda: b"running on" in log.read_bytes() or server.poll() is not None, "it serves")
+        found = re.search(r"running on (http://\S+)", log.read_text())
+        assert found, log.read_text()
+        with urllib.request.urlopen(f"{found[1]}/readyz", timeout=LIMIT) as answer:  # noqa: S310 - our own server
+            assert (answer.status, answer.read()) == (200, b"{}")
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(LIMIT) == -signal.SIGTERM
+        assert "Application shutdown complete" in log.read_text()
+    finally:
+        server.kill()
+        server.wait()
