@@ -58,7 +58,9 @@ COMMANDS = {
         "List the generations of the definitions, which of them rule, who runs which, and what comes next.",
     ),
     "trigger": LazyCommand(
-        "acting.trigger", "trigger", "Request a run, now or for later, and record who asked and why; a replica executes it."
+        "acting.trigger",
+        "trigger",
+        "Request a run, now or for later, and record who asked and why; a replica executes it.",
     ),
     "cancel": LazyCommand(
         "acting.cancel", "cancel", "Cancel a run: one that waits ends at once, the job of one at work is stopped first."

@@ -27,7 +27,7 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class ChosenRuns:
+class Outdated:
     """The runs that go of those that were looked at, in the order of their ids."""
 
     ids: tuple[int, ...]
@@ -44,7 +44,7 @@ def age_kept(keep: Mapping[str, int]) -> float:
     return max(LEAST_AGE, keep.get("days", 0) * DAY)
 
 
-def choose(seen: Sequence[Seen], age: float, after: int, limit: int) -> ChosenRuns:
+def choose(seen: Sequence[Seen], age: float, after: int, limit: int) -> Outdated:
     """Return which of these runs go: those that ended more than ``age`` seconds ago, all of which are beyond
     the newest that are kept.
 
@@ -53,9 +53,9 @@ def choose(seen: Sequence[Seen], age: float, after: int, limit: int) -> ChosenRu
     """
     gone = [run for run in seen if run.ended_for is not None and run.ended_for > age and not run.goes_on]
     if not seen:
-        return ChosenRuns((), None, after, more=False)
+        return Outdated((), None, after, more=False)
     last = seen[-1]
-    return ChosenRuns(
+    return Outdated(
         tuple(run.id for run in gone),
         max((run.last for run in gone if run.scheduled), default=None),
         last.id,

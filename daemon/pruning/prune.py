@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from ..definitions.values.keep import read_keep
 from ..store import statements
-from .choice import DAY, ChosenRuns, Seen, age_kept, choose
+from .choice import DAY, Outdated, Seen, age_kept, choose
 
 MOST_RUNS = 300
 """The most runs that one step looks at."""
@@ -41,7 +41,7 @@ class Bounded:
 class Step:
     """What one step does: the runs that it is to delete, and where the next one begins."""
 
-    choice: ChosenRuns
+    choice: Outdated
     blocked: bool
     """The schedule was locked; nothing is deleted, and the same is to be tried again."""
 

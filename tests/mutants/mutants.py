@@ -1,6 +1,7 @@
 """All mutants, by what they break."""
 
 from tests.mutants.definitions.of_imports import IMPORTS
+from tests.mutants.definitions.of_pruning import PRUNING
 from tests.mutants.mutant import Mutant
 from tests.mutants.of_cancels import CANCELS, PAUSES, RETRIES
 from tests.mutants.of_deploys import DEPLOYS
@@ -41,4 +42,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *IMPORTS,
     *REQUESTS,
     *EMBEDDING,
+    *PRUNING,
 )

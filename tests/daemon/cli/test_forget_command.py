@@ -13,7 +13,7 @@ SECRET = "ada lovelace"
 def forgettable(leased: Leased) -> Leased:
     """A command, with a run that was cancelled and tells of a person."""
     leased("sync", "shop.py")
-    leased("trigger", "nightly", "--params", f'{{"customer": "{SECRET}"}}', "--why", SECRET)
+    leased("trigger", "nightly", "--why", SECRET)
     leased("cancel", "1", "--by", "bob", "--why", SECRET)
     assert SECRET in leased("show", "1").out
     return leased

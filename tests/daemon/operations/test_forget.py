@@ -28,7 +28,7 @@ SECRET = "ada lovelace"
 @pytest.fixture
 def store(database_url: str) -> Iterator[Store]:
     with Store(database_url) as opened:
-        opened.sync(a_schedule("daily", overlap="queue"))
+        opened.sync(a_schedule("daily", overlap="queue", params={"name": ""}))
         yield opened
 
 

@@ -1,0 +1,34 @@
+"""Mutants of the deletion of history, each of which takes what must stay, or misses what has gone (rules 5 and 13)."""
+
+from tests.mutants.mutant import Edit, Mutant, on_each
+
+CHOICE = "daemon/pruning/choice.py"
+OLD_RUNS = "daemon/store/statements/keeping/old_runs.py"
+PRUNE = "tests/daemon/pruning/test_prune.py::{}[{{}}]"
+
+PRUNING = (
+    Mutant(
+        "pruning-takes-the-row-that-counts-on",
+        "the counted row of the present stretch goes, and planning can extend it no more",
+        (Edit(CHOICE, " and not run.goes_on]", "]"),),
+        on_each(PRUNE.format("test_the_counted_row_of_the_present_stretch_stays_and_goes_with_the_next")),
+    ),
+    Mutant(
+        "pruning-says-nothing-of-it",
+        "a schedule does not say up to which instant its runs are gone",
+        (
+            Edit(
+                OLD_RUNS,
+                '    values = {"pruned_until": until}\n',
+                '    values = {"pruned_until": schedule.c.pruned_until}\n',
+            ),
+        ),
+        on_each("tests/daemon/audit/test_pruned.py::test_what_was_pruned_is_not_missed[{}]"),
+    ),
+    Mutant(
+        "pruning-takes-held-leases",
+        "the lease of a run that somebody still holds goes with it",
+        (Edit(OLD_RUNS, ".where(among(lease.c.name, there), free_or_stale())", ".where(among(lease.c.name, there))"),),
+        on_each(PRUNE.format("test_the_lease_of_one_run_alone_goes_with_it_unless_it_is_held")),
+    ),
+)
