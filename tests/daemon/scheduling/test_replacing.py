@@ -13,6 +13,7 @@ from daemon.definitions.triggers.trigger import Every
 from daemon.execution.claim import ClaimedRun
 from daemon.operations.trigger import trigger
 from daemon.recovery.settle import settle
+from daemon.scheduling.place import place
 from daemon.scheduling.plan import PlanState, plan
 from daemon.store.tables import run, schedule
 from daemon.store.views import read_run, read_runs
@@ -23,7 +24,7 @@ from tests.support.store import Store, a_schedule
 pytestmark = pytest.mark.conformance
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
-POLL = a_schedule("poll", Every(20.0), overlap="replace")
+POLL = a_schedule("poll", Every(600.0), overlap="replace")
 
 
 @pytest.fixture
@@ -162,10 +163,35 @@ def test_a_request_replaces_too_and_is_replaced(store: Store) -> None:
     assert states(store) == ["cancelled", "cancelled", "cancelled", "pending"]
 
 
-def test_a_run_that_was_requested_for_a_later_moment_is_left_alone(store: Store) -> None:
+def test_a_run_that_was_requested_for_a_later_moment_replaces_when_that_has_come(store: Store) -> None:
+    claimed = claimed_run(store)
+    asked = store.do(trigger, "shop", "poll", requested_by="ada", at="1h")
+    assert store.run(claimed.run_id).cancelled_at is None
+    store.shift(run, run.c.id == asked, place_at=-1.0)
+    store.plan(POLL)
+    assert store.run(claimed.run_id).cancelled_why == f"replaced by run {asked}"
+    store.do(finish_run, claimed, "succeeded")
+    assert [one.run_id for one in store.claim("poll")] == [asked]
+
+
+def test_of_several_that_are_placed_at_once_the_last_one_runs(store: Store) -> None:
+    asked = [store.do(trigger, "shop", "poll", requested_by="ada", at="1h") for _ in range(3)]
+    for number, run_id in enumerate(asked):
+        store.shift(run, run.c.id == run_id, place_at=number - 10.0)
+    store.plan(POLL)
+    assert states(store) == ["cancelled", "cancelled", "pending"]
+    assert [one.run_id for one in store.claim("poll")] == asked[2:]
+
+
+def test_a_run_that_another_replica_has_placed_meanwhile_replaces_nothing_more(store: Store) -> None:
     asked = store.do(trigger, "shop", "poll", requested_by="ada")
-    store.do(lambda c: c.execute(update(run).values(available_at=None)))
-    store.shift(run, place_at=3600.0)
+    due(store, 9.0)
+    assert store.do(place, "shop", [(asked, "poll")], {"poll": "replace"}) == 0
+    assert states(store) == ["cancelled", "pending"]
+
+
+def test_a_run_that_was_requested_for_a_later_moment_is_left_alone(store: Store) -> None:
+    asked = store.do(trigger, "shop", "poll", requested_by="ada", at="1h")
     due(store, 9.0)
     later, newest = store.runs()
     assert (later.id, later.state, later.cancelled_at) == (asked, "pending", None)
@@ -173,7 +199,7 @@ def test_a_run_that_was_requested_for_a_later_moment_is_left_alone(store: Store)
 
 
 def test_other_schedules_are_left_alone(store: Store) -> None:
-    queue = a_schedule("queue", Every(20.0), overlap="queue")
+    queue = a_schedule("queue", Every(600.0), overlap="queue")
     store.sync(POLL, queue)
     due(store, 19.0, queue)
     claimed_run(store)
@@ -195,7 +221,7 @@ def test_each_instant_has_one_row_which_names_the_run_that_replaced_it(store: St
 
 
 def test_with_jitter_it_starts_no_earlier_although_what_waited_has_ended(store: Store) -> None:
-    spread = a_schedule("spread", Every(20.0), overlap="replace", jitter=3600.0)
+    spread = a_schedule("spread", Every(600.0), overlap="replace", jitter=3600.0)
     store.sync(spread)
     due(store, 19.0, spread)
     due(store, 9.0, spread)
@@ -206,7 +232,7 @@ def test_with_jitter_it_starts_no_earlier_although_what_waited_has_ended(store: 
 
 def test_runs_that_were_allowed_side_by_side_all_end_before_the_newer_one_starts(store: Store) -> None:
     """A change of the definition from "allow" to "replace"."""
-    store.sync(a_schedule("poll", Every(20.0), overlap="allow"))
+    store.sync(a_schedule("poll", Every(600.0), overlap="allow"))
     for _ in range(2):
         store.do(trigger, "shop", "poll", requested_by="ada")
     first, second = store.claim("poll")
@@ -237,7 +263,7 @@ def test_many_schedules_take_as_many_statements_as_a_few(store: Store) -> None:
         counted.append(sql)
 
     def statements_for(number: int) -> int:
-        polls = [a_schedule(f"{number}-{n}", Every(20.0), overlap="replace") for n in range(number)]
+        polls = [a_schedule(f"{number}-{n}", Every(600.0), overlap="replace") for n in range(number)]
         store.sync(*polls)
         for poll in polls:
             due(store, 19.0, poll)
