@@ -11,9 +11,9 @@ Cause = Literal["schedule", "manual"]
 """Why a run exists: its instant was due, or a person or a program requested it."""
 RunCause = Literal["schedule", "manual", "backfill", "retry"]
 """The same, as people read it: the table has what tells a retry and a backfill in columns of their own."""
-SkipReason = Literal["missed", "overlap", "paused", "replaced"]
+SkipReason = Literal["missed", "overlap", "paused", "replaced", "excluded"]
 """Why an instant is skipped. missed: planned too late; overlap: an earlier run was not over; replaced:
-a newer one was due as well."""
+a newer one was due as well; excluded: its schedule does not run on that day."""
 Act = Literal["trigger", "pause", "resume", "cancel", "retry", "backfill", "forget"]
 """What people do to schedules and runs (rule 23)."""
 JobState = Literal["running", "succeeded", "failed", "abandoned", "stopped", "not started"]

@@ -152,6 +152,8 @@ def _type(schema: Schema) -> str:
         return "Duration"
     if schema.get("format") == "date-time":
         return "datetime | str"
+    if "anyOf" in schema:
+        return " | ".join(_type(choice) for choice in schema["anyOf"])
     match schema["type"]:
         case "array":
             return f"Sequence[{_type(schema['items'])}]"

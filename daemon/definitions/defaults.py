@@ -40,6 +40,8 @@ class Defaults:
     """The settings that were given for all."""
 
     given: Mapping[str, Any] = field(default_factory=dict)
+    stored: Mapping[str, Any] = field(default_factory=dict)
+    """The same, fit for JSON; of `env` the names only, for values may be secret."""
 
     def of_schedule(self, own: Mapping[str, Any]) -> dict[str, Any]:
         """Return the settings of a schedule: its own, and what it does not say itself."""
@@ -57,10 +59,8 @@ class Defaults:
         return settings
 
     def shown(self) -> dict[str, Any]:
-        """Return them fit for JSON; of `env` the names only, for values may be secret."""
-        return {
-            name: sorted(value) if name == "env" else value for name, value in self.given.items() if value is not None
-        }
+        """Return them fit for JSON, in the order in which they were given."""
+        return {name: self.stored[name] for name in self.given}
 
     def _with(self, own: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
         return {**own, **{name: self.given[name] for name in self.given if name in names and own.get(name) is None}}
@@ -76,4 +76,6 @@ def read_defaults(
     misplaced = {name: Refusal("this is no setting for all schedules", of_schedule) for name in Schedule.settings()}
     misplaced |= {name: Refusal("this is no setting for all jobs", of_job) for name in Job.settings()}
     read = read_settings(DefaultSettings, given, place, others=others, misplaced=misplaced)
-    return Defaults({name: value for name, value in read if value is not None})
+    return Defaults(
+        {name: value for name, value in read if value is not None}, read.model_dump(mode="json", exclude_none=True)
+    )

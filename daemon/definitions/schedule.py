@@ -11,8 +11,10 @@ from pydantic import Strict, model_validator
 
 from .definition import Definition, Mark
 from .job import Job
+from .triggers.calendar import Part, covering, parts
 from .triggers.tally import Tally
 from .triggers.trigger import At, Cron, Every, Trigger
+from .values.calendars import Exclude
 from .values.durations import duration
 from .values.keep import Keep
 from .values.names import name_of
@@ -80,6 +82,10 @@ class Schedule(Definition):
     stall_after: Annotated[float | None, duration(least=0.001), Mark.EXECUTION, Mark.DEFAULT] = None
     """A job that shows no progress for so long is stopped as hung, and the attempt has failed. A
     function shows it with `run.progress`, a command with each line of its output."""
+    exclude: Annotated[Exclude, Mark.DEFAULT] = ()
+    """What is due on these days of its time zone does not run, and is recorded as skipped: dates
+    (`2026-12-25`), ranges (`2026-12-24..2027-01-01`), days of every year (`12-25`), or names of
+    `[calendars.NAME]`."""
     keep: Annotated[Keep | None, Mark.DEFAULT] = None
     """How much history is kept: `{ days = 30, runs = 1000 }` deletes a run that ended more than so
     many days ago *and* is not among the newest so many runs. With one of the two, that alone
@@ -156,6 +162,14 @@ class Schedule(Definition):
         after, anchor = self._bounded(after, anchor)
         until = until if self.ends is None else min(until, self.ends)
         return self.trigger.older(after, until, least, timezone=ZoneInfo(self.timezone), anchor=anchor)
+
+    def excluded_by(self, instant: datetime) -> str | None:
+        """Return which day or calendar of `exclude` keeps an instant from running; None: it runs."""
+        return covering(self.exclude, instant, ZoneInfo(self.timezone))
+
+    def parts(self, after: datetime, until: datetime) -> Iterator[Part]:
+        """Yield the parts of a piece of time in which all instants are excluded, or none is."""
+        return parts(self.exclude, after, until, ZoneInfo(self.timezone))
 
     def _bounded(self, after: datetime, anchor: datetime) -> tuple[datetime, datetime]:
         """Return after which instant it may be due, and from where an interval counts."""

@@ -2,7 +2,7 @@
 
 The states of a run, and the function that writes each change (rules 13 to 16 and 18):
 
-      write_plan, trigger              write_plan: missed, overlap, replaced or paused
+      write_plan, trigger              write_plan: missed, overlap, replaced, paused, excluded
                │                                        │
                ▼                                        ▼
           ┌─────────┐   plan_due: start_within has  ┌─────────┐

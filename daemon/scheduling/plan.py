@@ -9,22 +9,23 @@ import hashlib
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import islice, takewhile
+from itertools import takewhile
 from typing import Literal, assert_never
 
+from ..definitions.due import DuePiece, due_pieces
 from ..definitions.schedule import Overlap, Schedule
-from ..definitions.triggers.tally import Tally
 from ..definitions.triggers.trigger import At
 from ..states import SkipReason
 from .pause import Pause, spans
-from .plan_rows import Entry, Ledger, Stretch, Verdict, fold, only_newest
+from .plan_rows import LONGEST_STRETCH, Counted, Entry, Ledger, Stretch, Verdict, fold, only_newest
 
 MISSED_AFTER = 60.0
 """Seconds. An instant older than this when it is planned was missed, not merely planned late."""
 MOST_CAUGHT_UP = 1_000
 """The most missed instants that `catch_up = "all"` runs; older ones are recorded as missed."""
 UNDECIDED = 2_000
-"""The newest due instants, which are looked at one by one; if there are more, all others are counted.
+"""The newest due instants on days that are not excluded, which are looked at one by one; if there are more, all
+others are counted.
 
 Only the newest 1,000 can be caught up, and at most 600 are recent enough not to count as missed, so
 the fate of all earlier ones is certain.
@@ -101,22 +102,19 @@ def plan(application: str, schedule: Schedule, state: PlanState, now: datetime, 
     ledger = Ledger(state.stretch, most_rows)
     planned_until, unfinished = state.planned_until, state.unfinished
     for span in spans(state.pause, planned_until, now):
-        older, due = _due(schedule, planned_until, state.anchor, span.end)
-        decided = list(_verdicts(schedule, due, now, is_paused=span.is_paused, unfinished=unfinished))
-        if schedule.overlap == "replace":
-            decided = only_newest(decided, waits=unfinished)
-        older, verdicts = fold(older, decided)
-        if older is not None:
-            ledger.count(older, "paused" if span.is_paused else "missed")
-            planned_until = older.last
-        entered = list(takewhile(ledger.enter, verdicts))
-        if len(entered) < len(verdicts):
-            planned_until = entered[-1].instant if entered else planned_until
+        pieces = due_pieces(
+            schedule, planned_until, span.end, state.anchor, newest=UNDECIDED, newest_excluded=LONGEST_STRETCH
+        )
+        each = list(_decided(schedule, pieces, now, is_paused=span.is_paused, unfinished=unfinished))
+        decided = list(fold(only_newest(each, waits=unfinished) if schedule.overlap == "replace" else each))
+        entered = list(takewhile(ledger.enter, decided))
+        planned_until = entered[-1].tally.last if entered else planned_until
+        if len(entered) < len(decided):
             break
         planned_until = span.end
         if ledger.is_full:
             break
-        unfinished = unfinished or any(verdict.skip is None for verdict in verdicts)
+        unfinished = unfinished or any(one.skip is None for one in decided)
     next_due = next(schedule.instants(planned_until, state.anchor), None)
     return Plan(
         runs=tuple(_planned(application, schedule, entry) for entry in ledger.entries()),
@@ -146,32 +144,20 @@ def jitter(application: str, schedule: Schedule, instant: datetime) -> timedelta
     return timedelta(milliseconds=int(schedule.jitter * share * 1_000))
 
 
-def _due(schedule: Schedule, after: datetime, anchor: datetime, until: datetime) -> tuple[Tally | None, list[datetime]]:
-    """Return the due instants; the older of very many as a count, because to enumerate a year takes too long."""
-    found = _until(schedule, after, anchor, until, UNDECIDED + 1)
-    if len(found) <= UNDECIDED:
-        return None, found
-    older = schedule.older(after, until, UNDECIDED, anchor)
-    return older, _until(schedule, after if older is None else older.last, anchor, until)
-
-
-def _until(
-    schedule: Schedule, after: datetime, anchor: datetime, until: datetime, most: int | None = None
-) -> list[datetime]:
-    return list(islice(takewhile(lambda instant: instant <= until, schedule.instants(after, anchor)), most))
-
-
-def _verdicts(
-    schedule: Schedule, due: list[datetime], now: datetime, *, is_paused: bool, unfinished: bool
-) -> Iterator[Verdict]:
-    if is_paused:
-        yield from (Verdict(instant, "paused") for instant in due)
-        return
-    caught_up = _caught_up(schedule, due, now)
-    for instant in due:
-        skip = _skip(schedule, instant, now, caught_up, unfinished=unfinished)
-        yield Verdict(instant, skip, skip is None and unfinished and waits_for_predecessor(schedule.overlap))
-        unfinished = unfinished or skip is None
+def _decided(
+    schedule: Schedule, pieces: list[DuePiece], now: datetime, *, is_paused: bool, unfinished: bool
+) -> Iterator[Verdict | Counted]:
+    """Yield what becomes of the instants. That a day is excluded comes first: it stays so, whatever else happened."""
+    ordinary = [instant for piece in pieces if not piece.excluded for instant in piece.instants]
+    caught_up = _caught_up(schedule, ordinary, now)
+    for piece in pieces:
+        certain: SkipReason | None = "excluded" if piece.excluded else "paused" if is_paused else None
+        if piece.older is not None:
+            yield Counted(piece.older, certain or "missed")
+        for instant in piece.instants:
+            skip = certain or _skip(schedule, instant, now, caught_up, unfinished=unfinished)
+            yield Verdict(instant, skip, skip is None and unfinished and waits_for_predecessor(schedule.overlap))
+            unfinished = unfinished or skip is None
 
 
 def _caught_up(schedule: Schedule, due: list[datetime], now: datetime) -> frozenset[datetime]:

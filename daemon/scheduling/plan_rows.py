@@ -5,10 +5,11 @@ once the newest 1,000 have a row each, and a counted one before them stands for 
 that grows beyond 1,000 goes on in a counted row behind them (rule 13).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import takewhile
+from functools import reduce
+from itertools import groupby
 
 from ..definitions.triggers.tally import Tally
 from ..states import SkipReason
@@ -38,6 +39,18 @@ class Verdict:
     skip: SkipReason | None
     waits: bool = False
 
+    @property
+    def tally(self) -> Tally:
+        return Tally(self.instant, self.instant, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Instants that are skipped for one reason, and not looked at one by one."""
+
+    tally: Tally
+    skip: SkipReason
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -52,27 +65,29 @@ class Entry:
     extends: bool = False
 
 
-def fold(older: Tally | None, verdicts: list[Verdict]) -> tuple[Tally | None, list[Verdict]]:
-    """Return ``older`` with the first of ``verdicts`` counted too, if more than 1,000 are the same, and the
-    others. What ``older`` stands for is skipped for the reason of the first verdict.
-    """
-    if not verdicts or verdicts[0].skip is None:
-        return older, verdicts
-    same = sum(1 for _ in takewhile(lambda verdict: verdict.skip == verdicts[0].skip, verdicts))
-    beyond = max(0, same - LONGEST_STRETCH)
-    if not beyond:
-        return older, verdicts
-    more = Tally(verdicts[0].instant, verdicts[beyond - 1].instant, beyond)
-    return more if older is None else older.and_then(more), verdicts[beyond:]
+def fold(decided: Iterable[Verdict | Counted]) -> Iterator[Verdict | Counted]:
+    """Yield what was decided, and of each stretch of skipped instants all but the newest 1,000 as one count."""
+    for skip, stretch in groupby(decided, key=lambda one: one.skip):
+        same = list(stretch)
+        to_last_count = max((place for place, one in enumerate(same, 1) if isinstance(one, Counted)), default=0)
+        beyond = 0 if skip is None else max(to_last_count, len(same) - LONGEST_STRETCH)
+        if skip is not None and beyond:
+            yield Counted(reduce(Tally.and_then, (one.tally for one in same[:beyond])), skip)
+        yield from same[beyond:]
 
 
-def only_newest(verdicts: list[Verdict], *, waits: bool) -> list[Verdict]:
+def only_newest(decided: list[Verdict | Counted], *, waits: bool) -> list[Verdict | Counted]:
     """Let only the newest of those run that would, which replaces all others; ``waits``: behind one at work."""
-    newest = max((verdict.instant for verdict in verdicts if verdict.skip is None), default=None)
-    return [
-        replace(one, waits=waits) if one.instant == newest else replace(one, skip=one.skip or "replaced", waits=False)
-        for one in verdicts
-    ]
+    newest = max((one.instant for one in decided if isinstance(one, Verdict) and one.skip is None), default=None)
+
+    def beside_newest(one: Verdict | Counted) -> Verdict | Counted:
+        if isinstance(one, Counted):
+            return one
+        if one.instant == newest:
+            return replace(one, waits=waits)
+        return replace(one, skip=one.skip or "replaced", waits=False)
+
+    return [beside_newest(one) for one in decided]
 
 
 class Ledger:
@@ -87,20 +102,28 @@ class Ledger:
         self._extends = self._counted_from is not None
         self._counted_to: datetime | None = None
 
-    def count(self, tally: Tally, skip: SkipReason) -> None:
-        """Add many instants to the counted row that the stretch has, or give them one of their own."""
-        if skip != self._reason:
+    def enter(self, decided: Verdict | Counted) -> bool:
+        """Give what was decided a row or add it to the counted one; return False if the plan is full."""
+        return self._count(decided) if isinstance(decided, Counted) else self._enter(decided)
+
+    def _count(self, counted: Counted) -> bool:
+        """Add instants to the counted row that the stretch has, or give them one of their own."""
+        goes_on = counted.skip == self._reason and self._counted_from is not None
+        if self.is_full and not (goes_on and self._counted_to is not None):
+            return False
+        if counted.skip != self._reason:
             self._end_stretch()
-            self._reason = skip
+            self._reason = counted.skip
+        tally = counted.tally
         if self._counted_from is not None:
             self._length += tally.count
             self._counted_to = tally.last
         else:
-            self._entries.append(Entry(tally.first, tally.last, skip, count=tally.count, counted=True))
+            self._entries.append(Entry(tally.first, tally.last, counted.skip, count=tally.count, counted=True))
             self._length = 0
+        return True
 
-    def enter(self, verdict: Verdict) -> bool:
-        """Give an instant a row or add it to the counted one; return False if the plan is full."""
+    def _enter(self, verdict: Verdict) -> bool:
         instant, skip = verdict.instant, verdict.skip
         goes_on = skip is not None and skip == self._reason
         beyond = goes_on and self._length >= LONGEST_STRETCH

@@ -1,5 +1,6 @@
 """All mutants, by what they break."""
 
+from tests.mutants.definitions.of_calendars import CALENDARS
 from tests.mutants.definitions.of_imports import IMPORTS
 from tests.mutants.definitions.of_pruning import PRUNING
 from tests.mutants.mutant import Mutant
@@ -43,4 +44,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *REQUESTS,
     *EMBEDDING,
     *PRUNING,
+    *CALENDARS,
 )

@@ -25,6 +25,7 @@ class ScheduleKeywords(TypedDict, total=False):
     on_failure: Literal["stop", "continue"]
     run_timeout: Duration | None
     stall_after: Duration | None
+    exclude: str | Sequence[str]
     keep: Mapping[str, int] | None
     jitter: Duration
     params: Mapping[str, Any]
@@ -54,6 +55,7 @@ class DefaultKeywords(TypedDict, total=False):
     on_failure: Literal["stop", "continue"] | None
     run_timeout: Duration | None
     stall_after: Duration | None
+    exclude: str | Sequence[str] | None
     keep: Mapping[str, int] | None
     jitter: Duration | None
     timeout: Duration | None

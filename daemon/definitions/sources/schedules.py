@@ -1,8 +1,8 @@
 """`Schedules`: what a Python file says is to run, and when."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
+from datetime import date, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar, Unpack, overload
@@ -15,9 +15,10 @@ from ..defaults import Defaults, read_defaults
 from ..job import Job
 from ..read import read
 from ..schedule import Schedule
+from ..values.calendars import Calendars, read_calendars
 from ..values.functions import plain
 from ..values.names import check_name, refuse_taken
-from ..values.refusal import Refusal, refused_at
+from ..values.refusal import Refusal, refused_at, shown
 from ..values.revision import check_revision
 from .embedded import EmbeddedKeywords, EmbeddedReplica
 from .keywords import DefaultKeywords, JobKeywords, ScheduleKeywords
@@ -45,20 +46,29 @@ class Schedules:
     """The schedules of one application; what is wrong with one is a `DefinitionError` at once.
 
     ``revision`` orders these definitions among others of the application: a higher one supersedes.
-    Further settings are defaults of the schedules and their jobs; `env` is merged.
+    ``calendars`` gives names to days, for `exclude`: dates, ranges and days of every year, as strings
+    or `date`. Further settings are defaults of the schedules and their jobs; `env` is merged.
     """
 
-    def __init__(self, name: str, *, revision: int | None = None, **defaults: Unpack[DefaultKeywords]) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        revision: int | None = None,
+        calendars: Mapping[str, Iterable[str | date]] | None = None,
+        **defaults: Unpack[DefaultKeywords],
+    ) -> None:
         with refused_at(Place()):
             self.name = check_name("application", name)
         with refused_at(Place(field="revision")):
             self.revision = None if revision is None else check_revision(revision)
+        self._calendars = _read_calendars({} if calendars is None else calendars)
         self._defaults = read_defaults(
-            defaults,
+            self._calendars.resolved(defaults, Place()),
             Place(),
             of_schedule="give it to .cron(), .every(), .at() or .add()",
             of_job="give it to .job() or .command() of a schedule",
-            others=("revision",),
+            others=("revision", "calendars"),
         )
         self._builders: dict[str, ScheduleBuilder] = {}
 
@@ -85,7 +95,7 @@ class Schedules:
     ) -> "ScheduleBuilder":
         """Add a schedule, whose jobs are added to what this returns, in their order."""
         given = {"cron": cron, "every": every, "at": at, **settings}
-        given = self._defaults.of_schedule(given)
+        given = self._defaults.of_schedule(self._calendars.resolved(given, _named(name)))
         builder = ScheduleBuilder(read(Schedule, name, given, Place(), misplaced=_OF_A_JOB), self._defaults)
         self._append(builder)
         return builder
@@ -152,7 +162,7 @@ class Schedules:
             of_job = Job.settings()
             for_job = {setting: value for setting, value in settings.items() if setting in of_job}
             rest = {setting: value for setting, value in settings.items() if setting not in (*of_job, "name")}
-            given = self._defaults.of_schedule({**trigger, **rest})
+            given = self._defaults.of_schedule(self._calendars.resolved({**trigger, **rest}, _named(name)))
             bare = read(Schedule, name, given, Place(), others=(*of_job, "name"))
             builder = ScheduleBuilder(bare, self._defaults)
             builder.add(name, for_job, function=function)
@@ -208,6 +218,17 @@ class ScheduleBuilder:
         with refused_at(place):
             refuse_taken("job", job.name, self._jobs)
         self._jobs[job.name] = job
+
+
+def _read_calendars(given: object) -> Calendars:
+    how = 'give calendars={"NAME": [...]} to Schedules'
+    if not isinstance(given, Mapping):
+        raise DefinitionError(Place(field="calendars"), f"{shown(given)} is not a table of names and days", how)
+    return read_calendars(given, Place(), how)
+
+
+def _named(name: object) -> Place:
+    return Place(schedule=name if isinstance(name, str) else None)
 
 
 def _name_of(function: object, settings: Mapping[str, Any], place: Place) -> str:

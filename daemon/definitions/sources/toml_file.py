@@ -14,15 +14,20 @@ from ..defaults import Defaults, DefaultSettings, read_defaults
 from ..job import Job
 from ..read import read
 from ..schedule import Schedule
+from ..values.calendars import Calendars, read_calendars
 from ..values.refusal import Refusal, refused_at, shown
 from ..values.revision import check_revision
 from .user_code import imported, member
 
-FILE_KEYS = ("application", "revision", "defaults", "schedules", "settings")
+FILE_KEYS = ("application", "revision", "defaults", "calendars", "schedules", "settings")
 WORK = ("call", "command")
 JOB_KEYS = ("name", *WORK, *Job.settings())
 
 _OF_A_JOB = {key: Refusal("this is a setting of a job", "write it in jobs = [{ … }]") for key in JOB_KEYS}
+_NOT_OF_A_SCHEDULE = {
+    **_OF_A_JOB,
+    "calendars": Refusal("this is no setting of a schedule", "write [calendars.NAME], and name it in exclude"),
+}
 _FOR_ALL = {
     key: Refusal("this is a setting of schedules and jobs", "write it under [defaults] to give it to all")
     for key in DefaultSettings.settings()
@@ -43,12 +48,13 @@ def read_toml(path: Path, source: str) -> Application:
         raise DefinitionError(replace(place, field="schedules"), "it is not a table", "write [schedules.NAME]")
     if not isinstance(settings, dict):
         raise DefinitionError(replace(place, field="settings"), "it is not a table", "write [settings]")
-    defaults = _defaults(document.get("defaults", {}), place)
+    calendars = _calendars(document.get("calendars", {}), place)
+    defaults = _defaults(document.get("defaults", {}), place, calendars)
     with refused_at(replace(place, field="revision")):
         revision = check_revision(document["revision"]) if "revision" in document else None
     return make_application(
         document["application"],
-        [_schedule(name, given, place, defaults) for name, given in schedules.items()],
+        [_schedule(name, given, place, defaults, calendars) for name, given in schedules.items()],
         place,
         source=path,
         spec=str(path),
@@ -76,19 +82,32 @@ def _parsed(path: Path, source: str) -> dict[str, Any]:
         raise DefinitionError(Place(source=source), f"TOML cannot be read: {said}", "correct that place") from None
 
 
-def _defaults(given: object, place: Place) -> Defaults:
+def _calendars(given: object, place: Place) -> Calendars:
+    how = "write [calendars.NAME] with dates = [...]"
+    if not isinstance(given, dict):
+        raise DefinitionError(replace(place, field="calendars"), "it is not a table", how)
+    for name, calendar in given.items():
+        own = replace(place, field=f"calendars.{name}")
+        if not isinstance(calendar, dict) or "dates" not in calendar:
+            raise DefinitionError(own, "it has no dates", how.replace("NAME", name))
+        for key in calendar.keys() - {"dates"}:
+            raise DefinitionError(own, f'there is no such setting as "{key}"', "a calendar has dates only")
+    return read_calendars({name: calendar["dates"] for name, calendar in given.items()}, place, how)
+
+
+def _defaults(given: object, place: Place, calendars: Calendars) -> Defaults:
     if not isinstance(given, dict):
         raise DefinitionError(replace(place, field="defaults"), "it is not a table", "write [defaults]")
     of_schedule, of_job = "write it in [schedules.NAME]", _OF_A_JOB["timeout"].remedy
     try:
-        return read_defaults(given, place, of_schedule=of_schedule, of_job=of_job)
+        return read_defaults(calendars.resolved(given, place), place, of_schedule=of_schedule, of_job=of_job)
     except DefinitionError as error:
         raise type(error)(
             replace(error.place, field=f"defaults.{error.place.field}"), error.problem, error.remedy
         ) from None
 
 
-def _schedule(name: str, given: object, place: Place, defaults: Defaults) -> Schedule:
+def _schedule(name: str, given: object, place: Place, defaults: Defaults, calendars: Calendars) -> Schedule:
     own = replace(place, schedule=name)
     if not isinstance(given, dict):
         raise DefinitionError(own, f"{shown(given)} is not a table", f"write [schedules.{name}]")
@@ -98,8 +117,9 @@ def _schedule(name: str, given: object, place: Place, defaults: Defaults) -> Sch
             replace(own, field="jobs"), "it is not a list of tables", 'write jobs = [{ command = "…" }]'
         )
     made = tuple(_job(number, job, own, defaults) for number, job in enumerate(jobs, start=1))
-    settings = defaults.of_schedule({key: value for key, value in given.items() if key != "jobs"})
-    return read(Schedule, name, settings, place, others=("jobs",), misplaced=_OF_A_JOB, jobs=made)
+    own_settings = calendars.resolved({key: value for key, value in given.items() if key != "jobs"}, own)
+    settings = defaults.of_schedule(own_settings)
+    return read(Schedule, name, settings, place, others=("jobs",), misplaced=_NOT_OF_A_SCHEDULE, jobs=made)
 
 
 def _job(number: int, given: Mapping[str, Any], place: Place, defaults: Defaults) -> Job:

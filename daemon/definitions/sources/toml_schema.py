@@ -11,6 +11,18 @@ from ..schema import json_schema_of
 from ..values.names import name_of
 from ..values.revision import GREATEST
 
+_CALENDARS: Mapping[str, Any] = {
+    "type": "object",
+    "propertyNames": {"minLength": 1, "pattern": "^[^0-9]"},
+    "additionalProperties": {
+        "type": "object",
+        "required": ["dates"],
+        "additionalProperties": False,
+        "properties": {"dates": {"type": "array", "items": {"type": "string"}}},
+    },
+    "description": "Days that have a name, for `exclude`.",
+}
+
 
 def json_schema(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of a TOML file of definitions; ``settings`` is that
@@ -37,6 +49,7 @@ def json_schema(settings: Mapping[str, Any]) -> dict[str, Any]:
                 **json_schema_of(DefaultSettings),
                 "description": "What each schedule and job has that does not say otherwise. `env` is merged.",
             },
+            "calendars": _CALENDARS,
             "settings": {
                 **settings,
                 "description": "Settings of the command. Flags and the environment take precedence.",

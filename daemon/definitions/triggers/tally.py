@@ -27,7 +27,7 @@ def but_newest(tallies: Iterable[Tally], least: int) -> Tally | None:
     for tally in tallies:
         newest.append(tally)
         left_out += tally.count
-        while left_out - newest[0].count >= least:
+        while newest and left_out - newest[0].count >= least:
             oldest = newest.popleft()
             left_out -= oldest.count
             older = oldest if older is None else older.and_then(oldest)

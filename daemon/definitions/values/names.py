@@ -1,4 +1,4 @@
-"""Names that users give: of applications, schedules, jobs and locks."""
+"""Names that users give: of applications, schedules, jobs, locks and calendars."""
 
 import unicodedata
 from collections.abc import Container, Iterable
@@ -9,9 +9,9 @@ from pydantic import BeforeValidator, Field
 
 from .refusal import Refusal, shown
 
-Named = Literal["application", "schedule", "job", "lock"]
+Named = Literal["application", "schedule", "job", "lock", "calendar"]
 
-LONGEST: dict[Named, int] = {"application": 200, "schedule": 200, "job": 200, "lock": 255}
+LONGEST: dict[Named, int] = {"application": 200, "schedule": 200, "job": 200, "lock": 255, "calendar": 200}
 WITHOUT_SLASH: frozenset[Named] = frozenset(["application", "schedule"])
 """Leases are named with them."""
 

@@ -57,6 +57,13 @@ class Paused:
 
 
 @dataclass(frozen=True, slots=True)
+class Excluded:
+    """Its schedule does not run on that day (`exclude`)."""
+
+    kind: Literal["excluded"] = "excluded"
+
+
+@dataclass(frozen=True, slots=True)
 class Cancelled:
     """A person or a program cancelled it; a run that is not over ends as soon as its work has."""
 
@@ -145,6 +152,7 @@ Why = (
     | NothingUp
     | StartWithinOver
     | Paused
+    | Excluded
     | Cancelled
     | Replaced
     | Retired
@@ -171,6 +179,8 @@ def sentence(why: Why) -> str:
             return f"missed: start_within was over at {when(why.start_by)}{away}"
         case Paused():
             return paused_text(why.by, why.since, why.until, why.why)
+        case Excluded():
+            return "excluded: its schedule does not run on that day"
         case Cancelled():
             return f"cancelled by {why.by or 'an unknown user'}" + (f": {why.why}" if why.why else "")
         case Replaced():

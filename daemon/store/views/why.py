@@ -32,6 +32,7 @@ from ..tables import generation, replica, run
 from .acting import pause_of, pauses_by_act
 from .causes import (
     Cancelled,
+    Excluded,
     NothingUp,
     Overlapped,
     Paused,
@@ -121,6 +122,8 @@ def _skipped(row: Row[Any], pauses: Mapping[int, Row[Any]]) -> Why | None:
             return Paused(*pause)
         case "replaced":
             return Replaced(row.overlapped)
+        case "excluded":
+            return Excluded()
         case "missed" if row.start_by is not None:
             return StartWithinOver(row.start_by, row.away_from, row.why_until)
         case "missed":

@@ -1,7 +1,7 @@
 """What `leased check` remarks, and what `leased preview` prints, without a run."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,41 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert of("there") == of(str(tmp_path)) == []
     for missing in ("none", "file", "/no/such/folder"):
         assert of(missing) == [f"job sync is to run in {missing}, but there is no such folder on this machine"]
+
+
+def test_a_schedule_whose_next_instants_are_all_excluded_is_remarked_on() -> None:
+    assert remarks(timezone="UTC", exclude=["2026-07-01..2036-06-30"]) == [
+        "exclude keeps each of the next 366 instants from running"
+    ]
+    assert remarks(timezone="UTC", exclude=["2026-07-02..2026-12-31"]) == []
+    assert remarks(cron=None, at="2026-12-25T12:00:00Z", exclude=["12-25"]) == [
+        "exclude keeps the only instant that is left from running"
+    ]
+
+
+def test_check_and_preview_mark_what_is_excluded(leased: Leased, tmp_path: Path) -> None:
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    (tmp_path / "shop.toml").write_text(
+        f"""
+        application = "shop"
+        [calendars.holidays]
+        dates = [{tomorrow:%Y-%m-%d}]
+        [defaults]
+        exclude = "holidays"
+        [schedules.nightly]
+        cron = "0 12 * * *"
+        timezone = "UTC"
+        jobs = [{{ name = "a", command = "true", timeout = "1m" }}]
+        """
+    )
+    shown = leased("check", str(tmp_path / "shop.toml"))
+    assert shown.out.count("(excluded: holidays)") == 1
+    assert "defaults: exclude holidays" in shown.out
+    (item,) = json.loads(leased("check", str(tmp_path / "shop.toml"), "--json").out)["items"]
+    assert {one["excluded"] for one in item["next"]} == {None, "holidays"}
+    asked = ["@daily", "--from", "2026-12-23T12:00:00Z", "--count", "2", "--exclude", "12-25"]
+    assert [one["excluded"] for one in json.loads(leased("preview", *asked, "--json").out)["items"]] == [None, "12-25"]
+    assert leased("preview", *asked).out.splitlines()[-1].endswith("excluded: 12-25")
 
 
 def test_what_was_given_is_known_of_a_schedule() -> None:

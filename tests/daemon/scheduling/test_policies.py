@@ -104,6 +104,11 @@ async def paused_at_first(story: Story) -> None:
     await story.pass_hours(5)
 
 
+async def excluded(story: Story) -> None:
+    await story.restart(shop(**story.settings, exclude=["2026-07-01"]))
+    await story.pass_hours(5)
+
+
 async def disabled(story: Story) -> None:
     await story.restart(shop(**story.settings, enabled=False))
     await story.pass_hours(5)
@@ -161,6 +166,7 @@ SITUATIONS: dict[str, Play] = {
     "one is due while a run is at work": due_during_a_run,
     "5 are due while it is paused": paused,
     "5 are due, of which 3 while it was paused": paused_at_first,
+    "5 are due on a day that it excludes": excluded,
     "5 pass while it is disabled": disabled,
     "5 are missed, then it is retired": retired,
     "5 are missed, then its timing changes": retimed,
@@ -194,7 +200,7 @@ async def test_what_becomes_of_instants_is_as_the_table_says(row: dict[str, str]
             found = await story.count() - story.before
         finally:
             await story.stack.aclose()
-    order = ("runs", "waits", "overlap", "replaced", "missed", "paused", "cancelled")
+    order = ("runs", "waits", "overlap", "replaced", "missed", "paused", "excluded", "cancelled")
     assert ", ".join(f"{found[what]:,} {what}" for what in order if found[what]) == row["becomes"].replace(
         "nothing", ""
     )

@@ -21,6 +21,7 @@ from daemon.store.tables import replica, run, schedule
 from daemon.store.views import read_overview, read_run, read_runs
 from daemon.store.views.causes import (
     Cancelled,
+    Excluded,
     NothingUp,
     Overlapped,
     Paused,
@@ -190,6 +191,7 @@ SENTENCES: dict[Why, str] = {
     ),
     Paused("ann@web-1", NOON): "paused by ann@web-1 since 2026-07-01 12:00:00Z",
     Paused(): "paused",
+    Excluded(): "excluded: its schedule does not run on that day",
     Cancelled("ada", "wrong file"): "cancelled by ada: wrong file",
     Cancelled(None, None): "cancelled by an unknown user",
     Replaced(12): "replaced by run 12",

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from enum import IntEnum, StrEnum
 from types import MappingProxyType
 from typing import Any
@@ -10,7 +10,9 @@ from zoneinfo import ZoneInfo
 
 from daemon import AsyncRun, Run, Schedules
 
-schedules = Schedules("everything in Python")
+schedules = Schedules(
+    "everything in Python", calendars={"holidays": {date(2026, 12, 25): "Christmas", "01-01": "New Year"}}
+)
 
 
 class Word(StrEnum):
@@ -163,6 +165,8 @@ def bare(name: str, **settings: Any) -> None:
 bare("defaults")
 bare("nothing-at-all", cron=None, at=None, starts=None, ends=None, tags=None, params=None, jitter=None, enabled=None)
 bare("minus-zero", jitter=-0.0, start_within=1)
+bare("exclude", exclude=["holidays", "2026-07-01"])
+bare("exclude-dates", exclude=(date(2026, 7, 2), "2026-07-01"))
 bare("tags-set", tags={"b", "ä", "a", "Z"})
 bare("tags-frozenset", tags=frozenset({"b", "a"}))
 bare("tags-list", tags=["b", "a", "b", Word.TAG])

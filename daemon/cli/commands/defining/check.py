@@ -18,6 +18,7 @@ from ....definitions.schedule import SHORTEST_INTERVAL, Schedule
 from ....definitions.sources.load import load
 from ....definitions.triggers.surprises import surprises
 from ....definitions.triggers.trigger import At, Cron, Every, Trigger
+from ....definitions.values.calendars import read_exclude
 from ....definitions.values.durations import check_duration
 from ....definitions.values.refusal import refused_at
 from ....definitions.values.times import check_timezone
@@ -28,24 +29,12 @@ from ....text import number, when
 from ...answers import write_json
 from ...options import File, Json
 from ...screen import add, print_sentences, say, screen, table
+from .occurrences import Occurrence, excluded_remarks, in_zone_text, remark_on
 from .second_load import SecondLoad
 
 _SHOWN = 3
 _NAMED = 3
 """So many schedules one sentence names."""
-
-
-@dataclass(frozen=True, slots=True)
-class Occurrence:
-    """An instant at which a schedule is due; ``note`` says what daylight saving time changes about it."""
-
-    instant: datetime
-    local: str
-    note: str | None
-
-    @classmethod
-    def of(cls, coming: Preview) -> Self:
-        return cls(coming.instant, coming.local.isoformat(), coming.note)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +106,20 @@ def preview_command(
         typer.Option("--from", metavar="INSTANT", help="Start after this instant (RFC 3339); by default now."),
     ] = None,
     count: Annotated[int, typer.Option(min=1, max=10_000, help="How many to show.")] = 10,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(metavar="DAYS", help="Mark what is due on these days: a date, a range, or a day of every year."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Show the next instants of an expression and mark what daylight saving time changes."""
     with refused_at(Place(field="--timezone")):
         zone = check_timezone(timezone)
+    with refused_at(Place(field="--exclude")):
+        calendars = read_exclude(exclude or [])
     after = datetime.now(UTC) if start is None else parse_instant(start)
     trigger = _trigger(expression)
-    found = preview(trigger, zone, after, count)
+    found = preview(trigger, zone, after, count, calendars)
     remarks = list(surprises(trigger.expression)) if isinstance(trigger, Cron) else []
     if as_json:
         write_json("preview", PreviewAnswer(expression, zone, after, [Occurrence.of(one) for one in found], remarks))
@@ -133,7 +128,7 @@ def preview_command(
     shown = table("UTC", *([zone] if in_zone else []), "remark", wraps=("remark",))
     for occurrence in found:
         local = [occurrence.local.isoformat(sep=" ")] if in_zone else []
-        add(shown, when(occurrence.instant), *local, occurrence.note)
+        add(shown, when(occurrence.instant), *local, remark_on(occurrence))
     console = screen()
     console.print(shown)
     print_sentences(console, remarks)
@@ -151,10 +146,10 @@ def _print(
             str(schedule.trigger),
             schedule.timezone,
             jobs,
-            _local(coming[0]) if coming else "never",
+            in_zone_text(coming[0]) if coming else "never",
         )
         for later in coming[1:]:
-            add(shown, "", "", "", "", _local(later))
+            add(shown, "", "", "", "", in_zone_text(later))
     console = screen()
     console.print(shown)
     for schedule, _, remarks in found:
@@ -177,7 +172,9 @@ def _as_written(value: Any) -> str:
         return format_duration(value)
     if isinstance(value, Mapping):
         return f"{{ {', '.join(f'{name} = {one}' for name, one in value.items())} }}"
-    return " ".join(value) if isinstance(value, list) else str(value)
+    if isinstance(value, list):
+        return " ".join(" ".join(one) if isinstance(one, dict) else str(one) for one in value)
+    return str(value)
 
 
 def _trigger(expression: str) -> Trigger:
@@ -220,6 +217,7 @@ def _remarks(schedule: Schedule, now: datetime, folder: Path) -> list[str]:
         remarks.append("it is disabled, so it is never due")
     elif next(schedule.instants(now, now), None) is None:
         remarks.append("it is never due again")
+    remarks += excluded_remarks(schedule, now)
     return remarks
 
 
@@ -235,7 +233,3 @@ def _job_remarks(schedule: Schedule, job: Job) -> Iterator[str]:
             "replica with it if it crashes; it must call run.ensure() now and then, or the replica ends itself "
             "when the job does not end in time"
         )
-
-
-def _local(occurrence: Preview) -> str:
-    return f"{occurrence.local.isoformat(sep=' ')}{f' ({occurrence.note})' if occurrence.note else ''}"
