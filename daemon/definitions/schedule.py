@@ -12,6 +12,7 @@ from pydantic import Strict, model_validator
 from .definition import Definition, Mark
 from .job import Job
 from .triggers.calendar import Part, covering, parts
+from .triggers.deadline import deadline
 from .triggers.tally import Tally
 from .triggers.trigger import At, Cron, Every, Trigger
 from .values.calendars import Exclude
@@ -21,7 +22,7 @@ from .values.names import name_of
 from .values.refusal import Refusal
 from .values.strings import Strings, Text
 from .values.tables import Table
-from .values.times import CronExpression, Instant, TimeZone
+from .values.times import CronExpression, FinishBy, Instant, TimeZone
 
 CatchUp = Literal["skip", "latest", "all"]
 Overlap = Literal["skip", "queue", "replace", "allow"]
@@ -86,6 +87,9 @@ class Schedule(Definition):
     """What is due on these days of its time zone does not run, and is recorded as skipped: dates
     (`2026-12-25`), ranges (`2026-12-24..2027-01-01`), days of every year (`12-25`), or names of
     `[calendars.NAME]`."""
+    finish_by: Annotated[FinishBy | None, Mark.DEFAULT] = None
+    """When success is expected: so long after the instant, or at the first such time of day (`06:00`)
+    of its time zone after it. A run that has not succeeded by then goes on, and is told as late."""
     keep: Annotated[Keep | None, Mark.DEFAULT] = None
     """How much history is kept: `{ days = 30, runs = 1000 }` deletes a run that ended more than so
     many days ago *and* is not among the newest so many runs. With one of the two, that alone
@@ -170,6 +174,15 @@ class Schedule(Definition):
     def parts(self, after: datetime, until: datetime) -> Iterator[Part]:
         """Yield the parts of a piece of time in which all instants are excluded, or none is."""
         return parts(self.exclude, after, until, ZoneInfo(self.timezone))
+
+    def finishes_by(self, instant: datetime, *, on_request: bool = False) -> datetime | None:
+        """Return by when, in UTC, the run of an instant should have succeeded, if `finish_by` says so.
+
+        ``on_request``: the instant is that of a request, for which only a duration says so.
+        """
+        if self.finish_by is None or (on_request and isinstance(self.finish_by, str)):
+            return None
+        return deadline(self.finish_by, instant, ZoneInfo(self.timezone))
 
     def _bounded(self, after: datetime, anchor: datetime) -> tuple[datetime, datetime]:
         """Return after which instant it may be due, and from where an interval counts."""

@@ -163,6 +163,7 @@ def _values(wanted: Request, schedule: Schedule, digest: str | None, now: dateti
         "state": "pending",
         "lease_name": lease_name(wanted.application, schedule).base,
         "place_at": place_at,
+        "finish_by": schedule.finishes_by(place_at, on_request=True),
         "params": json.dumps(_params(wanted, schedule)),
         "requested_by": wanted.requested_by,
         "requested_why": wanted.why,

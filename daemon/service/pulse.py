@@ -22,8 +22,9 @@ from ..recovery import registry
 from ..recovery.deaths import Neighbour, neighbours, proven_dead
 from ..scheduling.deploys.rollout import Rollout
 from ..states import LiveReplicaState
+from ..store import statements
 from ..store.notices import ALIVE, notify
-from ..telemetry.facts import Note
+from ..telemetry.facts import Note, RunLate
 from ..telemetry.sentences import blocked
 from .loop.agenda import Agenda
 from .waking.rest import Rest
@@ -145,16 +146,18 @@ class Pulse:
         sent, needs_proof = monotonic(), self._hearing.needs_proof
         is_proof = self._without_proof = needs_proof and not self._without_proof
 
-        def transaction(connection: Connection) -> tuple[list[Neighbour], T]:
+        def transaction(connection: Connection) -> tuple[list[Neighbour], list[RunLate], T]:
             if not registry.touch(connection, entry.holder, *shown):  # deleted after a long absence
                 registry.register(connection, entry)
                 registry.mark_ready(connection, entry.holder)
                 registry.touch(connection, entry.holder, *shown)
             if is_proof:
                 notify(connection, entry.application, ALIVE)
-            return neighbours(connection), look(connection)
+            return neighbours(connection), _late(connection, entry.application), look(connection)
 
-        found, seen = await self._context.database.write(transaction)
+        found, late, seen = await self._context.database.write(transaction)
+        for fact in late:
+            self._context.notify(fact)
         self._touched, self._shown, self._without_proof = monotonic(), shown, False
         self._deaths.follow(found)
         if needs_proof:
@@ -210,3 +213,9 @@ class Pulse:
             chosen[job_run_id] = piece
             self._served = job_run_id
         return chosen
+
+
+def _late(connection: Connection, application: str) -> list[RunLate]:
+    """Mark the runs that have become late to finish, and return what is to be told of them then."""
+    rows = statements.late.take(connection, application)
+    return [RunLate(application, row.schedule, row.id, row.state, row.finish_by) for row in rows]

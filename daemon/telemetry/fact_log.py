@@ -44,6 +44,7 @@ from .facts import (
     ReplicaStarted,
     RunCancelled,
     RunEnded,
+    RunLate,
     RunRecovered,
     RunStarted,
     RunSubject,
@@ -62,11 +63,11 @@ def log_fact(fact: Fact) -> None:
         case RunStarted(run):
             _log(logging.INFO, "run started", **_run(run))
         case RunEnded(run, outcome, reason):
-            _log(_level(outcome), f"run {outcome}", **_run(run), **({"reason": reason} if reason else {}))
+            _log(_level(outcome), f"run {outcome}", **_run(run), **_given(reason=reason))
         case RunCancelled(run, by, why):
-            _log(
-                logging.INFO, "run is cancelled: stopping its job", **_run(run), by=by, **({"why": why} if why else {})
-            )
+            _log(logging.INFO, "run is cancelled: stopping its job", **_run(run), by=by, **_given(why=why))
+        case RunLate(_, schedule, run_id):
+            _log(logging.WARNING, sentence(fact), schedule=schedule, run=run_id)
         case WriteRefused(run, who):
             _log(logging.WARNING, "write refused", **_run(run), who=who)
         case JobStarted(job):
@@ -171,6 +172,11 @@ def _shown(name: str, value: Any) -> dict[str, Any]:
             return {name: round(value, 3)}
         case _:
             return {"lease" if name == "name" else name: value}
+
+
+def _given(**values: str | None) -> dict[str, Any]:
+    """Return those fields of a log line that say something."""
+    return {name: value for name, value in values.items() if value}
 
 
 def _run(run: RunSubject) -> dict[str, Any]:

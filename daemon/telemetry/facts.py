@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from lease.events import Event
 
-from ..states import JobOutcome, RunOutcome, Settlement
+from ..states import JobOutcome, RunOutcome, RunState, Settlement
 
 # What a fact is about
 
@@ -59,6 +60,18 @@ class RunCancelled:
     run: RunSubject
     by: str
     why: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunLate:
+    """A run has not succeeded by its deadline (`finish_by`), and goes on; one replica tells it once."""
+
+    application: str
+    schedule: str
+    run_id: int
+    state: RunState
+    """It waits, or is at work."""
+    finish_by: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +225,7 @@ Fact = (
     RunStarted
     | RunEnded
     | RunCancelled
+    | RunLate
     | RunRecovered
     | WriteRefused
     | JobStarted

@@ -4,15 +4,17 @@ from typing import assert_never
 
 from lease.durations import format_duration
 
-from ..text import number
-from .facts import JobSubject, LoopBlocked, LoopFreed, ReplicaEnded, ReplicaStarted, RunRecovered
+from ..text import number, when
+from .facts import JobSubject, LoopBlocked, LoopFreed, ReplicaEnded, ReplicaStarted, RunLate, RunRecovered
 
 
-def sentence(fact: RunRecovered | ReplicaStarted | ReplicaEnded | LoopBlocked | LoopFreed) -> str:
+def sentence(fact: RunRecovered | RunLate | ReplicaStarted | ReplicaEnded | LoopBlocked | LoopFreed) -> str:
     """Return the sentence that a fact is, in a log as on a terminal."""
     match fact:
         case RunRecovered():
             return recovered(fact)
+        case RunLate():
+            return late(fact)
         case ReplicaStarted():
             return introduced(fact)
         case ReplicaEnded():
@@ -54,6 +56,12 @@ def _left(fact: RunRecovered) -> str:
     if fact.gone:
         return "is gone"
     return "lives but had lost its lease" if fact.lived else "was not seen since its lease had ended"
+
+
+def late(fact: RunLate) -> str:
+    """Return a sentence about a run that is late to finish."""
+    goes_on = "it is at work" if fact.state == "running" else "it waits"
+    return f'run {fact.run_id} of "{fact.schedule}" is late to finish since {when(fact.finish_by)}: {goes_on}'
 
 
 def blocked(fact: LoopBlocked) -> str:

@@ -1,6 +1,7 @@
 """All mutants, by what they break."""
 
 from tests.mutants.definitions.of_calendars import CALENDARS
+from tests.mutants.definitions.of_deadlines import DEADLINES
 from tests.mutants.definitions.of_imports import IMPORTS
 from tests.mutants.definitions.of_pruning import PRUNING
 from tests.mutants.mutant import Mutant
@@ -45,4 +46,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *EMBEDDING,
     *PRUNING,
     *CALENDARS,
+    *DEADLINES,
 )

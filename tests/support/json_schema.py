@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import date
+from datetime import date, time
 from typing import Any
 
 KINDS: dict[str, tuple[type, ...]] = {
-    "string": (str, date),  # a date of TOML is a string to an editor
+    "string": (str, date, time),  # a date of TOML is a string to an editor
     "integer": (int,),
     "number": (int, float),
     "boolean": (bool,),
@@ -37,7 +37,7 @@ def complaints(schema: Mapping[str, Any], value: Any, place: str = "") -> Iterat
     if isinstance(value, (int, float)):
         if not schema.get("minimum", value) <= value <= schema.get("maximum", value):
             yield f"{place} is out of bounds"
-    elif not isinstance(value, date):
+    elif not isinstance(value, (date, time)):
         least = max(schema.get(name, 0) for name in ("minLength", "minItems", "minProperties"))
         if not least <= len(value) <= schema.get("maxLength", len(value)):
             yield f"{place} has another length"

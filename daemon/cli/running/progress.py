@@ -39,6 +39,7 @@ from ...telemetry.facts import (
     ReplicaStarted,
     RunCancelled,
     RunEnded,
+    RunLate,
     RunRecovered,
     RunStarted,
     RunSubject,
@@ -93,7 +94,7 @@ class PlainView:
                 self.line(f"{run.schedule}: run {run.run_id} is cancelled by {by}{because}; stopping its job", "yellow")
             case RunRecovered() | LoopFreed() | ReplicaStarted() | ReplicaEnded():
                 self.line(sentence(fact), "dim")
-            case LoopBlocked():
+            case LoopBlocked() | RunLate():
                 self.line(sentence(fact), "yellow")
             case DatabaseAway(error):
                 self.line(f"{error}; retrying", "dim")

@@ -26,6 +26,7 @@ class ScheduleKeywords(TypedDict, total=False):
     run_timeout: Duration | None
     stall_after: Duration | None
     exclude: str | Sequence[str]
+    finish_by: Duration | None
     keep: Mapping[str, int] | None
     jitter: Duration
     params: Mapping[str, Any]
@@ -56,6 +57,7 @@ class DefaultKeywords(TypedDict, total=False):
     run_timeout: Duration | None
     stall_after: Duration | None
     exclude: str | Sequence[str] | None
+    finish_by: Duration | None
     keep: Mapping[str, int] | None
     jitter: Duration | None
     timeout: Duration | None

@@ -1,6 +1,6 @@
-"""Cron expressions, instants and time zones."""
+"""Cron expressions, instants, time zones and deadlines."""
 
-from datetime import datetime
+from datetime import datetime, time
 from functools import cache
 from typing import Annotated
 from zoneinfo import ZoneInfo, available_timezones
@@ -9,7 +9,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 
 from ...instants import format_instant, parse_instant
 from ...text import nearest
+from ..triggers.deadline import is_time_of_day
 from ..triggers.trigger import Cron
+from .durations import check_duration
 from .refusal import Refusal, shown
 from .strings import Text
 
@@ -27,6 +29,20 @@ def check_timezone(name: str) -> str:
     return name
 
 
+def read_deadline(value: object) -> float | str:
+    """Return a time of day, or a duration in seconds; raises `Refusal`."""
+    text = value.isoformat() if isinstance(value, time) else value.strip() if isinstance(value, str) else ""
+    if is_time_of_day(text):
+        return text.removesuffix(":00") if len(text) > len("06:00") else text
+    try:
+        return check_duration(value, least=0.001)
+    except Refusal:
+        raise
+    except ValueError:
+        problem = f"{shown(text or value)} is neither a time of day nor a duration"
+        raise Refusal(problem, 'write it like "06:00" or "4h"') from None
+
+
 @cache
 def _zones() -> list[str]:
     return sorted(available_timezones())
@@ -40,3 +56,11 @@ Instant = Annotated[
     Field(title="an instant"),
 ]
 TimeZone = Annotated[Text, AfterValidator(check_timezone), Field(title="a name of the IANA list")]
+FinishBy = Annotated[
+    float | str,
+    BeforeValidator(
+        read_deadline,
+        json_schema_input_type=Annotated[str, Field(pattern=r"^[\d.: dhms]+$")] | Annotated[float, Field(ge=0.001)],
+    ),
+    Field(title="a time of day, or a duration"),
+]

@@ -11,7 +11,7 @@ from . import adoption, agenda, audit, generation, job_run, replica, restored, r
 from .acting import acts, cancel, cancels, forget, pauses, retries
 from .keeping import old_records, old_runs
 from .requests import placing, requesting
-from .sets import claims, ends, plans, replacements, starts
+from .sets import claims, ends, late, plans, replacements, starts
 
 __all__ = [
     "acts",
@@ -25,6 +25,7 @@ __all__ = [
     "forget",
     "generation",
     "job_run",
+    "late",
     "old_records",
     "old_runs",
     "pauses",

@@ -91,7 +91,8 @@ run = Table(
     Column("overlapped_by", Text),  # who had that run then
     Column("away_from", Instant),  # of one that was missed: since when nothing was up, until it was planned
     Column("place_at", Instant),  # it was requested for then, and takes its place behind others only then
-    Column("finish_by", Instant),  # it is late if it has not succeeded by then
+    Column("finish_by", Instant),  # it is late to finish if it has not succeeded by then
+    Column("late_at", Instant),  # when that was told, by one replica
     Column("retry_of", Id),  # the run that it tries again
     Column("origin", Id),  # of a retry: the run whose number is in its idempotency keys; NULL: its instant is
     Column("backfill", Id),  # what requested it for its instant
@@ -135,6 +136,12 @@ run = Table(
     Index("run_retry_key", "retry_of", unique=True, **where("retry_of IS NOT NULL")),
     Index("run_backfill_idx", "backfill", "state", **where("backfill IS NOT NULL")),
     Index("run_failed_idx", "application", "schedule", "finished_at", **where("state = 'failed'")),
+    Index(
+        "run_finish_by_idx",
+        "application",
+        "finish_by",
+        **where("finish_by IS NOT NULL AND late_at IS NULL AND state IN ('pending', 'running')"),
+    ),
     # The last one: of two indexes that begin alike, SQLite, which has no statistics here, takes the newer.
     Index(
         "run_unfinished_idx",

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, Select, Text, case, func, literal, null,
 from lease.database.dialects import now, seconds_between
 
 from ...states import JobState, RunCause, RunState
+from ..statements.sets.late import is_late_to_finish
 from ..tables import job_run, run, schedule
 from .causes import Why, sentence
 from .names import missing_run
@@ -42,6 +43,10 @@ class RunLine:
     attempt: int
     token: int | None
     holder: str | None
+    finish_by: datetime | None
+    """By when it should have succeeded (`finish_by` of its schedule)."""
+    late_to_finish: bool
+    """It has not succeeded by then; of one that was skipped or cancelled, that is not asked."""
     started_at: datetime | None
     finished_at: datetime | None
     seconds: float | None
@@ -195,6 +200,8 @@ def _runs() -> Select[Any]:
         run.c.attempt,
         run.c.token,
         run.c.holder,
+        run.c.finish_by,
+        is_late_to_finish(),
         run.c.started_at,
         run.c.finished_at,
         seconds_between(run.c.started_at, func.coalesce(run.c.finished_at, now(), type_=now.type)).label("seconds"),

@@ -48,6 +48,8 @@ class ScheduleLine:
     last_started_at: datetime | None
     last_finished_at: datetime | None
     last_seconds: float | None
+    success_by: datetime | None = None
+    """By when its next success is expected, where that was asked for and is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class RunningRun:
     """Its replica drains, and hands it back if it is not over when `grace` has passed."""
     cancelled_by: str | None
     """Who marked it as cancelled: its replica stops the job."""
+    finish_by: datetime | None
     job: RunningJob | None
     usually_ends_in: float | None = None
     """Seconds, if it takes as long as usual; negative if it takes longer. Only where it drains."""
@@ -99,6 +102,7 @@ class WaitingRun:
     """None while it waits for its predecessor."""
     waiting_for: float | None
     """Seconds since it could have started; negative if that is still to come."""
+    finish_by: datetime | None
     why: Why | None
     why_text: str | None
     """The same in words."""
@@ -190,6 +194,7 @@ def _running(connection: Connection, application: str | None, dead: Collection[s
             type_coerce(and_(lease.c.name.is_not(None), ~stale()), Boolean),
             replica.c.state,
             run.c.cancelled_by,
+            run.c.finish_by,
             job_run.c.job,
             job_run.c.attempt,
             seconds_between(job_run.c.started_at, now()),
@@ -214,10 +219,10 @@ def _running(connection: Connection, application: str | None, dead: Collection[s
 
 
 def _running_run(row: tuple[Any, ...], dead: Collection[str]) -> RunningRun:
-    run_and_replica, held, state, cancelled_by, job = row[:9], row[9], row[10], row[11], row[12:]
+    run_and_replica, held, state, cancelled_by, finish_by, job = row[:9], row[9], row[10], row[11], row[12], row[13:]
     at = RunningJob(*job) if job[0] is not None else None
     draining = state == "draining" and run_and_replica[5] not in dead
-    return RunningRun(*(*run_and_replica, bool(held), draining, cancelled_by, at))
+    return RunningRun(*(*run_and_replica, bool(held), draining, cancelled_by, finish_by, at))
 
 
 def _pending(application: str | None) -> ColumnElement[bool]:
@@ -234,10 +239,11 @@ def _waiting(connection: Connection, which: ColumnElement[bool]) -> list[Waiting
         run.c.attempt,
         not_before,
         seconds_between(not_before, now()),
+        run.c.finish_by,
     )
     order = (not_before.is_(None), not_before, run.c.id)
     rows = connection.execute(with_why(query).where(which).order_by(*order).limit(MOST_WAITING)).all()
     return [
-        WaitingRun(*(*row[:7], why, None if why is None else sentence(why)))
+        WaitingRun(*(*row[:8], why, None if why is None else sentence(why)))
         for row, why in zip(rows, whys(connection, rows), strict=True)
     ]

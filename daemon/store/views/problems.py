@@ -1,12 +1,13 @@
 """The problems in an overview: what is late, stuck or failing. Pure."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from lease.durations import format_duration
 
 from ...states import LIVE
+from ...text import when
 from .overview import Overview, RunningRun, ScheduleLine, WaitingRun
 
 LATE_AFTER = 60.0
@@ -14,7 +15,7 @@ LATE_AFTER = 60.0
 SILENT_AFTER = 60.0
 """Seconds. A replica recorded as alive that was not seen for longer is probably gone."""
 
-Kind = Literal["late", "stuck", "failing", "no replica", "silent replica", "no schedules", "blocked"]
+Kind = Literal["late", "late to finish", "stuck", "failing", "no replica", "silent replica", "no schedules", "blocked"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,14 @@ class Problem:
 
 def problems(overview: Overview) -> tuple[Problem, ...]:
     """Return the problems, the most serious first."""
-    return (*_nothing(overview), *_replicas(overview), *_stuck(overview), *_late(overview), *_failing(overview))
+    return (
+        *_nothing(overview),
+        *_replicas(overview),
+        *_stuck(overview),
+        *_late(overview),
+        *_late_to_finish(overview),
+        *_failing(overview),
+    )
 
 
 def naming(overview: Overview) -> Callable[[ScheduleLine | RunningRun | WaitingRun], str]:
@@ -82,6 +90,15 @@ def _late(overview: Overview) -> Iterator[Problem]:
         if run.waiting_for is not None and run.waiting_for > LATE_AFTER:
             text = f"run {run.run_id} of {named(run)} could have started {format_duration(run.waiting_for)} ago"
             yield Problem("late", text, run.application, run.schedule, run.run_id)
+
+
+def _late_to_finish(overview: Overview) -> Iterator[Problem]:
+    named = naming(overview)
+    unfinished: Iterable[RunningRun | WaitingRun] = (*overview.running, *overview.waiting)
+    for run in unfinished:
+        if run.finish_by is not None and run.finish_by < overview.database_time:
+            text = f"run {run.run_id} of {named(run)} is late to finish since {when(run.finish_by)}"
+            yield Problem("late to finish", text, run.application, run.schedule, run.run_id)
 
 
 def _failing(overview: Overview) -> Iterator[Problem]:

@@ -1,11 +1,12 @@
 """What `leased run --until-idle` shows: lines, and bars on a terminal."""
 
 import io
+from datetime import UTC, datetime
 
 from rich.console import Console
 
 from daemon.cli.running.progress import PlainView, ProgressView
-from daemon.telemetry.facts import JobPrinted, JobProgressed, JobSubject, RunCancelled, RunEnded
+from daemon.telemetry.facts import JobPrinted, JobProgressed, JobSubject, RunCancelled, RunEnded, RunLate
 from tests.daemon.telemetry.told import JOB, RUN, told
 
 
@@ -44,6 +45,13 @@ def test_a_run_that_is_cancelled_says_by_whom_and_how_it_ends() -> None:
         "nightly: run 7 is cancelled by bob; stopping its job",
         "nightly: run 7 cancelled (cancelled by bob: it hangs)",
     ]
+
+
+def test_a_run_that_is_late_to_finish_is_told() -> None:
+    written = io.StringIO()
+    with PlainView(Console(file=written, highlight=False)) as view:
+        view(RunLate("shop", "nightly", 7, "running", datetime(2026, 7, 1, 6, tzinfo=UTC)))
+    assert written.getvalue() == 'run 7 of "nightly" is late to finish since 2026-07-01 06:00:00Z: it is at work\n'
 
 
 def test_no_text_of_a_fact_begins_a_line_of_its_own() -> None:

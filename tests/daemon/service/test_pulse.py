@@ -22,7 +22,7 @@ from daemon.service.pulse import Pulse
 from daemon.service.waking.hearing import Deaf
 from daemon.service.waking.rest import Rest
 from daemon.store.tables import replica as replicas
-from daemon.telemetry.facts import JobPrinted, JobProgressed
+from daemon.telemetry.facts import JobPrinted, JobProgressed, RunLate
 from daemon.testing import ManualReplica, ManualStore
 from lease.errors import StoreUnavailable
 from tests.support.manual import ONE_O_CLOCK, CountingStore, Gate, a_shop, facts_of, job_runs, told, until
@@ -163,6 +163,23 @@ async def test_with_its_sign_of_life_it_records_that_a_neighbour_is_dead() -> No
         await Beating(replica).pulse.touch()
         states = {row.holder: row.state for row in await entries(store)}
         assert states == {replica.context.client.holder: "running", "gone": "dead"}
+
+
+async def test_with_its_sign_of_life_one_replica_tells_once_which_run_is_late_to_finish() -> None:
+    async with (
+        ManualStore(ONE_O_CLOCK) as store,
+        ManualReplica(store, a_shop(finish_by="4h")) as replica,
+        ManualReplica(store, a_shop(finish_by="4h")) as other,
+    ):
+        run_id = await replica.trigger("nightly")
+        for passed, expected in (("4h", 0), ("1s", 1), ("1h", 1)):
+            store.clock.advance(passed)
+            for one in (replica, other):
+                await Beating(one).pulse.touch()
+            late = [*facts_of(replica, RunLate), *facts_of(other, RunLate)]
+            assert [(fact.run_id, fact.schedule, fact.state) for fact in late] == [
+                (run_id, "nightly", "pending")
+            ] * expected
 
 
 async def test_a_replica_whose_entry_was_deleted_registers_again() -> None:

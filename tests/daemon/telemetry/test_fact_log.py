@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 import structlog
@@ -10,7 +11,7 @@ import structlog
 from daemon.states import Settlement
 from daemon.telemetry import logs
 from daemon.telemetry.fact_log import log_fact, log_fact_or_output, log_lease_event
-from daemon.telemetry.facts import RunCancelled, RunEnded, RunRecovered, RunSubject
+from daemon.telemetry.facts import RunCancelled, RunEnded, RunLate, RunRecovered, RunSubject
 from daemon.telemetry.logs import flush_logs, set_up_logs
 from daemon.telemetry.sentences import recovered
 from daemon.text import ago, clean, lasted, number
@@ -114,6 +115,18 @@ def test_only_of_a_replica_that_is_gone_it_is_said_that_it_is_gone(
     run = RunSubject("shop", "nightly", 7, 3, "web1:4711")
     sentence = f'run 7 of "nightly" was taken from a replica that {said} (token 3): {settlement}'
     assert recovered(RunRecovered(run, settlement, gone=gone, lived=said.startswith("lives"))) == sentence
+
+
+@pytest.mark.usefixtures("logged")
+def test_a_run_that_is_late_to_finish_is_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logs("json", "warning")
+    log_fact(RunLate("shop", "nightly", 7, "running", datetime(2026, 7, 1, 6, tzinfo=UTC)))
+    log_fact(RunLate("shop", "nightly", 8, "pending", datetime(2026, 7, 1, 6, tzinfo=UTC)))
+    flush_logs()
+    at_work, waits = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert (at_work["level"], at_work["run"], at_work["schedule"]) == ("warning", 7, "nightly")
+    assert at_work["message"] == 'run 7 of "nightly" is late to finish since 2026-07-01 06:00:00Z: it is at work'
+    assert waits["message"].endswith("2026-07-01 06:00:00Z: it waits")
 
 
 @pytest.mark.usefixtures("logged")

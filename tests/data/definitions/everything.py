@@ -165,6 +165,8 @@ def bare(name: str, **settings: Any) -> None:
 bare("defaults")
 bare("nothing-at-all", cron=None, at=None, starts=None, ends=None, tags=None, params=None, jitter=None, enabled=None)
 bare("minus-zero", jitter=-0.0, start_within=1)
+bare("finish-by", finish_by=timedelta(hours=4))
+bare("finish-by-time", finish_by="06:00")
 bare("exclude", exclude=["holidays", "2026-07-01"])
 bare("exclude-dates", exclude=(date(2026, 7, 2), "2026-07-01"))
 bare("tags-set", tags={"b", "ä", "a", "Z"})

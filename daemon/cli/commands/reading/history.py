@@ -142,6 +142,7 @@ def _show(console: "Console", detail: RunDetail) -> None:
         "forgotten by": ", ".join(filter(None, (detail.forgotten_by, when(detail.forgotten_at)))),
         "state": run.state,
         "reason": run.in_words,
+        "to finish by": f"{when(run.finish_by)}{', late' if run.late_to_finish else ''}",
         "started": when(run.started_at),
         "ended": when(run.finished_at),
         "took": lasted(run.seconds),

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from sqlalchemy import Connection
 
+from ....operations.deadlines import with_deadlines
 from ....operations.generations import GenerationStanding, beside_each_other, read_standings
 from ....recovery.deaths import neighbours, proven_dead
 from ....service.settings import read_settings
@@ -70,7 +71,12 @@ def status(
         dead = proven_dead(neighbours(connection))
         standings = read_standings(connection, application, dead=dead, takeover_after=takeover_after)
         overview = read_overview(connection, application, dead=dead)
-        return overview, only(overview.schedules, of_state, tagged), beside_each_other(standings)
+        listed = only(overview.schedules, of_state, tagged)
+        return (
+            overview,
+            with_deadlines(connection, overview, listed) if as_json else listed,
+            beside_each_other(standings),
+        )
 
     overview, wanted, generations = ask(database, read)
     found = problems(overview)

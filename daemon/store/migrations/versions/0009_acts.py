@@ -42,6 +42,7 @@ def upgrade() -> None:
     for column in (
         sa.Column("place_at", INSTANT),
         sa.Column("finish_by", INSTANT),
+        sa.Column("late_at", INSTANT),
         sa.Column("retry_of", ID),
         sa.Column("origin", ID),
         sa.Column("backfill", ID),
@@ -134,6 +135,8 @@ def _create_indexes(schema: str | None) -> None:
     _index("run_retry_key", "run", ["retry_of"], schema, where="retry_of IS NOT NULL", unique=True)
     _index("run_backfill_idx", "run", ["backfill", "state"], schema, where="backfill IS NOT NULL")
     _index("run_failed_idx", "run", ["application", "schedule", "finished_at"], schema, where="state = 'failed'")
+    unfinished_and_untold = "finish_by IS NOT NULL AND late_at IS NULL AND state IN ('pending', 'running')"
+    _index("run_finish_by_idx", "run", ["application", "finish_by"], schema, where=unfinished_and_untold)
     if schema is None:
         _put_unfinished_last()
 

@@ -26,6 +26,7 @@ NEW_RUN = {
     "lease_name": Text,
     "available_at": Instant,
     "start_by": Instant,
+    "finish_by": Instant,
     "params": Text,
     "digest": Text,
     "created_at": Instant,

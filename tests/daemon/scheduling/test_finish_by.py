@@ -1,0 +1,150 @@
+"""The deadline of a run (`finish_by`): written with the run, told once when it has passed, and shown."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, event, select, update
+
+from daemon.operations.trigger import trigger
+from daemon.store import statements
+from daemon.store.tables import run, schedule
+from daemon.store.views import Problem, problems, read_overview, read_run, read_runs
+from daemon.text import when
+from tests.support.store import Store, a_schedule, pending_runs
+
+pytestmark = pytest.mark.conformance
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    with Store(database_url) as opened:
+        yield opened
+
+
+def taken(store: Store) -> list[int]:
+    return [row.id for row in store.do(statements.late.take, "shop")]
+
+
+def late_run(store: Store, name: str = "sync", **settings: Any) -> int:
+    """Return a run whose deadline has passed by an hour."""
+    store.sync(a_schedule(name, finish_by="4h", **settings))
+    run_id = store.do(trigger, "shop", name, requested_by="ada")
+    store.shift(run, run.c.id == run_id, finish_by=-3600.0)
+    return run_id
+
+
+def test_the_run_of_an_instant_has_a_deadline_and_one_that_is_skipped_has_none(store: Store) -> None:
+    hourly = a_schedule("hourly", catch_up="latest", finish_by="20m")
+    store.sync(hourly)
+    store.shift(schedule, planned_until=-7_300.0, anchor=-7_300.0, next_due=-3_700.0)
+    store.plan(hourly)
+    skipped, pending = store.runs()
+    assert (skipped.state, skipped.finish_by) == ("skipped", None)
+    assert (pending.state, pending.finish_by) == ("pending", pending.scheduled_for + timedelta(minutes=20))
+
+
+def test_a_requested_run_has_a_deadline_that_counts_from_the_request_if_it_is_a_duration(store: Store) -> None:
+    store.sync(a_schedule("soon", finish_by="4h"), a_schedule("daily", finish_by="06:00"), a_schedule("any"))
+    soon, daily, any_ = (
+        store.run(store.do(trigger, "shop", name, requested_by="ada")) for name in ("soon", "daily", "any")
+    )
+    assert soon.finish_by == soon.created_at + timedelta(hours=4)
+    assert (daily.finish_by, any_.finish_by) == (None, None)
+
+
+def test_a_run_that_is_late_to_finish_is_told_once(store: Store) -> None:
+    run_id = late_run(store)
+    in_time = store.do(trigger, "shop", "sync", requested_by="ada")
+    (row,) = store.do(statements.late.take, "shop")
+    assert (row.id, row.schedule, row.state, row.finish_by) == (run_id, "sync", "pending", store.run(run_id).finish_by)
+    assert taken(store) == []
+    assert store.run(run_id).late_at is not None
+    assert store.run(in_time).late_at is None
+    assert [row.id for row in store.do(statements.late.take, "another")] == []
+
+
+@pytest.mark.parametrize("state", ["succeeded", "failed", "cancelled", "skipped"])
+def test_a_run_that_is_over_is_not_told_as_late(store: Store, state: str) -> None:
+    run_id = late_run(store)
+    over = {"state": state, "reason": "a reason", "finished_at": datetime.now().astimezone(), "available_at": None}
+    store.do(lambda c: c.execute(update(run).where(run.c.id == run_id).values(**over)))
+    assert taken(store) == []
+
+
+def test_a_run_at_work_is_told_too_and_keeps_its_grant(store: Store) -> None:
+    run_id = late_run(store)
+    (claimed,) = store.claim("sync")
+    before = store.run(run_id)
+    assert taken(store) == [run_id]
+    after = store.run(run_id)
+    assert (after.token, after.holder, after.state) == (before.token, before.holder, "running")
+    assert claimed.run_id == run_id
+
+
+def test_of_very_many_a_bounded_number_is_told_at_a_time_the_oldest_first(store: Store) -> None:
+    many = a_schedule("many", overlap="queue")
+    store.sync(many)
+    pending_runs(store, many, statements.late.MOST + 1)
+    store.do(lambda c: c.execute(update(run).values(finish_by=run.c.scheduled_for)))
+    ids = [row.id for row in store.runs()]
+    assert taken(store) == ids[: statements.late.MOST]
+    assert taken(store) == ids[statements.late.MOST :]
+
+
+def test_a_run_that_another_transaction_has_locked_is_told_later(postgres_url: str) -> None:
+    """Rule 15: what does not lock in order waits for no row."""
+    with Store(postgres_url) as store:
+        run_id = late_run(store)
+        with store.begin() as other:
+            other.execute(select(run).where(run.c.id == run_id).with_for_update())
+            assert taken(store) == []
+        assert taken(store) == [run_id]
+
+
+def test_runs_that_are_late_to_finish_are_found_by_their_index(sqlite_url: str) -> None:
+    plans: list[str] = []
+
+    def explain(connection: Connection, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
+        if "EXPLAIN" not in statement:
+            plans.extend(
+                row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            )
+
+    with Store(sqlite_url) as store, store.begin() as connection:
+        event.listen(connection, "before_cursor_execute", explain)
+        statements.late.take(connection, "shop")
+    assert any("run_finish_by_idx (application=? AND finish_by" in plan for plan in plans)
+    assert not [plan for plan in plans if plan.startswith("SCAN run")]
+
+
+def test_a_late_run_is_a_problem_and_shown_as_late(store: Store) -> None:
+    run_id = late_run(store)
+    store.do(trigger, "shop", "sync", requested_by="ada")
+    since = when(store.run(run_id).finish_by)
+    for state in ("pending", "running"):
+        found = problems(store.do(read_overview))
+        told = Problem(
+            "late to finish", f"run {run_id} of sync is late to finish since {since}", "shop", "sync", run_id
+        )
+        assert [problem for problem in found if problem.kind == "late to finish"] == [told]
+        line = store.do(read_run, run_id).run
+        assert (line.state, line.late_to_finish, line.finish_by) == (state, True, store.run(run_id).finish_by)
+        if state == "pending":
+            store.claim("sync", limit=1)
+    assert [line.late_to_finish for line in store.do(lambda c: read_runs(c, limit=2))] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("state", "finished_after", "late"),
+    [("succeeded", -60, False), ("succeeded", 60, True), ("failed", -60, True), ("cancelled", 60, False)],
+)
+def test_of_a_run_that_is_over_is_said_whether_it_succeeded_in_time(
+    store: Store, state: str, finished_after: float, late: bool
+) -> None:
+    run_id = late_run(store)
+    finished = store.run(run_id).finish_by + timedelta(seconds=finished_after)
+    over = {"state": state, "reason": "a reason", "finished_at": finished, "available_at": None}
+    store.do(lambda c: c.execute(update(run).where(run.c.id == run_id).values(**over)))
+    assert store.do(read_run, run_id).run.late_to_finish is late
