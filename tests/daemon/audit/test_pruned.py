@@ -6,11 +6,16 @@ import pytest
 from sqlalchemy import delete, update
 
 from daemon.audit import Promise
+from daemon.execution.writes.result import EndedJob
+from daemon.jobs.outcome import Outcome
+from daemon.operations.retries.retry import retry
+from daemon.operations.trigger import trigger
 from daemon.pruning.prune import bound, choose_next, delete_chosen
 from daemon.store.tables import job_run, run, schedule
-from tests.support.store import Store
+from tests.support.completion import finish_job, finish_run
+from tests.support.store import Store, a_schedule
 
-from .story import audit, make, tell
+from .story import audit, begin, claim, finished, make, tell, work
 
 pytestmark = pytest.mark.conformance
 
@@ -43,6 +48,27 @@ def test_what_was_pruned_is_not_missed(store: Store) -> None:
     assert found.runs == len(store.runs()) < 40
     (remark,) = found.remarks
     assert "runs were pruned, as keep says" in remark
+
+
+def test_what_a_retry_has_taken_over_is_not_missed_when_the_run_before_has_gone(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemon.pruning.choice.LEAST_AGE", -1.0)
+    with Store(database_url) as store:
+        store.sync(a_schedule("daily", jobs=("zones", "orders")))
+        store.do(trigger, "shop", "daily", requested_by="ada")
+        first = claim(store, "daily")
+        finished(store.do(finish_job, first, begin(store, first, "zones"), Outcome("succeeded")))
+        failed = EndedJob(begin(store, first, "orders", 1), Outcome("failed", "no"))
+        finished(store.do(finish_run, first, "failed", "no", job=failed))
+        store.do(retry, first.run_id, requested_by="ada")
+        work(store, claim(store, "daily"), "orders")
+        assert audit(store.url) == []
+        bounded = store.do(bound, "shop", "daily", {"runs": 1})
+        assert bounded is not None
+        assert store.do(delete_chosen, bounded, store.do(choose_next, bounded, 0)) == 1
+        assert [row.retry_of for row in store.runs()] == [first.run_id]
+        assert [str(violation) for violation in audit(store.url)] == []
 
 
 def test_without_the_record_of_it_the_instants_would_be_lost(store: Store) -> None:

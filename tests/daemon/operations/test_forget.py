@@ -6,11 +6,12 @@ from typing import get_args
 import pytest
 from sqlalchemy import Row, insert, select, update
 
-from daemon.errors import NotFound, NotRecordable
+from daemon.errors import DaemonError, NotFound, NotRecordable
 from daemon.execution.writes.result import EndedJob
 from daemon.jobs.outcome import Outcome
 from daemon.operations.cancel import cancel
 from daemon.operations.forget import RunIsNotOver, decide, foreseen, forget
+from daemon.operations.retries.retry import retry
 from daemon.operations.trigger import trigger
 from daemon.states import RunState
 from daemon.store.tables import act, job_output, job_run, run
@@ -132,6 +133,13 @@ def test_a_run_that_succeeded_gets_no_reason(store: Store) -> None:
     store.do(finish_run, claimed, "succeeded")
     store.do(forget, run_id, requested_by="ann")
     assert store.run(run_id).reason is None
+
+
+def test_what_was_forgotten_is_not_tried_again_without_its_params(store: Store) -> None:
+    run_id = failed(store)
+    store.do(forget, run_id, requested_by="ann")
+    with pytest.raises(DaemonError, match="was forgotten, and its parameters with it; `leased trigger daily` requests"):
+        store.do(retry, run_id, requested_by="bob")
 
 
 def test_no_other_run_is_touched(store: Store) -> None:
