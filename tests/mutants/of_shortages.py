@@ -30,7 +30,7 @@ SHORTAGES = (
     Mutant(
         "secrets-for-jobs",
         "jobs inherit the token of the web server",
-        (Edit("daemon/service/service.py", "    withhold_secrets(os.environ, Settings.model_fields)\n", ""),),
+        (Edit("daemon/service/parts.py", "    withhold_secrets(environment, Settings.model_fields)\n", ""),),
         on_either(
             "tests/daemon/service/test_service.py::"
             "test_the_environment_that_jobs_inherit_has_no_secret_but_the_url_of_the_database"
