@@ -53,6 +53,8 @@ long = schedules.add("long", every="7s", overlap="skip", **between)
 long.command("long", command("long", 6.0), **often)
 queued = schedules.add("queued", every="4s", overlap="queue", **between)
 queued.command("queued", command("queued", 1.0), **often)
+newest = schedules.add("newest", every="4s", overlap="replace", **between)
+newest.command("newest", command("newest", 1.5), **often)
 free = schedules.add("free", every="4s", overlap="allow", **between)
 free.command("free", command("free", 2.0), **often)
 for name in ("left", "right"):

@@ -71,7 +71,7 @@ def run(site: Site, seconds: float, seed: int, tell: Callable[[str], None]) -> R
             _pass(stepped, ends)
         _end_with_the_last_release(site, fleet)
         result.tried = escapee.tried
-        result.cancels = fleet.cancels
+        result.acts = fleet.acts
         result.settled_after = _wait_until_over(engine, tell)
         result.statuses = fleet.stop()
         result.ends = fleet.ends
@@ -153,6 +153,7 @@ def _end_with_the_last_release(site: Site, fleet: Fleet) -> None:
     told = fleet.command("sync", str(APPLICATION), f"--database={site.url}", "--take-over")
     if told.status != 0:
         raise RuntimeError(f"leased sync ended with status {told.status}: {told.said}")
+    fleet.command("resume", "--all", f"--database={site.url}")  # where a fault could not reach the database
 
 
 def _wait_until_over(engine: Engine, tell: Callable[[str], None]) -> float:

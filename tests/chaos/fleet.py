@@ -64,6 +64,26 @@ class Told:
     said: str
 
 
+@dataclass(frozen=True, slots=True)
+class ToldTwice:
+    """What an act said, and what it said the second time."""
+
+    kind: str
+    again: tuple[str, ...]
+    """The second says one of these."""
+    first: Told
+    second: Told
+
+    @property
+    def problem(self) -> str | None:
+        """What was wrong with the second; None also where the database could not be reached."""
+        if self.first.status or "cannot be used" in self.second.said:
+            return None
+        if any(words in self.second.said for words in self.again):
+            return None
+        return f"{self.kind}: the second time it was told: {self.second.said}"
+
+
 class Fleet:
     """All replicas; a thread restarts those that have ended."""
 
@@ -71,7 +91,7 @@ class Fleet:
         self.slots = slots
         self.ends: list[End] = []
         self.logs: list[tuple[str, Path]] = []
-        self.cancels: list[tuple[Told, Told]] = []
+        self.acts: list[ToldTwice] = []
         """What each cancel of a run said, and the second one of the same run."""
         self.seen_alive: dict[int, float] = {}
         """When each replica process was last seen alive, by the clock of the diaries."""

@@ -174,10 +174,16 @@ def tables(connection: Connection, releases: Releases) -> Iterator[Fact]:
 
 
 def marks(connection: Connection, clocks: Clocks) -> Iterator[Fact]:
-    """Yield the runs that were cancelled."""
-    query = "SELECT id, schedule, cancelled_at, state, finished_at FROM run WHERE cancelled_at IS NOT NULL"
-    for run, schedule, at, state, ended in connection.execute(text(query)):
-        yield RunMarked(run, schedule, unmoved(at, clocks), state, None if ended is None else unmoved(ended, clocks))
+    """Yield the runs that were cancelled, or replaced by a newer one."""
+    query = (
+        "SELECT run.id, run.schedule, run.cancelled_at, run.state, run.finished_at, newer.id, newer.started_at"
+        " FROM run LEFT JOIN run newer ON newer.id = run.overlapped WHERE run.cancelled_at IS NOT NULL"
+    )
+    for run, schedule, at, state, ended, newer, started in connection.execute(text(query)):
+        yield RunMarked(
+            run, schedule, unmoved(at, clocks), state, None if ended is None else unmoved(ended, clocks),
+            replaced_by=newer, newer_start=None if started is None else unmoved(started, clocks),
+        )  # fmt: skip
 
 
 def diaries(folder: Path, clocks: Clocks, digests: Digests) -> Iterator[Fact]:

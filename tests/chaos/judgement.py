@@ -21,7 +21,7 @@ from tests.support.starter import ROOT
 from . import history
 from .effect import BOUND
 from .escapee import Tried
-from .fleet import APPLICATION, End, Told
+from .fleet import APPLICATION, End, ToldTwice
 from .lanes import Done
 from .releases import ONLY, RELEASE, RELEASES
 from .site import Site
@@ -82,8 +82,8 @@ class Result:
     """All attempts of jobs."""
     sets: Sets = field(default_factory=Sets)
     """The sets in which runs were claimed and ended."""
-    cancels: list[tuple[Told, Told]] = field(default_factory=list)
-    """What each cancel of a run said, and the second one of the same run."""
+    acts: list[ToldTwice] = field(default_factory=list)
+    """What people did, each of it twice."""
     users: Users = field(default_factory=Users)
     """Those who use locks beside the daemon."""
     logs: list[tuple[str, Path]] = field(default_factory=list)

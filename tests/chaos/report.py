@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from daemon.audit.facts import Due, Recorded, Written
 
 from .campaign import SLOTS
+from .faults.acts import PauseTwice
 from .faults.clocks import MoveWallClock
 from .faults.file import FillDisk
 from .faults.server import KillPooler
@@ -46,16 +47,13 @@ def problems(result: Result) -> list[str]:
     broken = result.stepped is not None and result.stepped.kind == "broken"
     if result.missed and not broken:
         found.append(f"{result.missed} instants were missed of schedules that every release has")
+    paused = any(act.kind == PauseTwice.kind for act in result.acts)
     found += [
         f"{times} instants were skipped: {reason}"
         for reason, times in result.skipped.items()
-        if reason not in {"overlap", "missed"}
+        if reason not in {"overlap", "missed", "replaced"} and not (reason == "paused" and paused)
     ]
-    found += [
-        f"a run was cancelled, and cancelled again it was told: {second.said}"
-        for first, second in result.cancels
-        if first.status == 0 and "cannot be used" not in second.said and "already cancelled" not in second.said
-    ]
+    found += [act.problem for act in result.acts if act.problem is not None]
     for name in SLOTS:
         if (status := result.statuses.get(name)) != DRAINED:
             found.append(f"replica {name} ended its drain with status {status}")

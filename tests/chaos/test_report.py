@@ -12,7 +12,7 @@ from daemon.audit.facts import Due, Fact, GrantBegan, GrantEnded, Recorded, RunC
 from lease.model import Grant
 from lease.timing import LeaseTiming
 from tests.chaos.campaign import SLOTS
-from tests.chaos.fleet import End, Told
+from tests.chaos.fleet import End, Told, ToldTwice
 from tests.chaos.history import Clocks, Loss
 from tests.chaos.judgement import TTL, Result
 from tests.chaos.lanes import Done
@@ -73,7 +73,7 @@ def test_a_good_campaign_has_no_problem() -> None:
         ({"held": 1}, "1 leases have a holder, though every replica has ended"),
         ({"skipped": {"paused": 3}}, "3 instants were skipped: paused"),
         ({"missed": 3}, "3 instants were missed of schedules that every release has"),
-        ({"cancels": [(Told(0, "marked"), Told(0, "run 1 is marked as cancelled"))]}, "a run was cancelled, and cancelled again it was told: run 1 is marked as cancelled"),
+        ({"acts": [ToldTwice("run cancelled twice", ("already",), Told(0, "marked"), Told(0, "run 1 is marked as cancelled"))]}, "run cancelled twice: the second time it was told: run 1 is marked as cancelled"),
         ({"statuses": {SLOTS[0]: 143, SLOTS[1]: 1, SLOTS[2]: 143}}, f"replica {SLOTS[1]} ended its drain with status 1"),
         ({"statuses": {SLOTS[0]: 143, SLOTS[1]: 143}}, f"replica {SLOTS[2]} ended its drain with status None"),
         ({"ends": [End("north", -11, 1.0, "boom", starting=False)]}, "replica north ended by itself with status -11: boom"),

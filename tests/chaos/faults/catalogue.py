@@ -1,7 +1,8 @@
 """The catalogue of faults, with the frequency of each."""
 
+from .acts import CancelTwice, PauseTwice, RequestTwice, RetryTwice
 from .clocks import MoveWallClock
-from .deploys import CancelTwice, LoadAnew, NewerFile, OlderFile, SyncFile, TakeOver
+from .deploys import LoadAnew, NewerFile, OlderFile, SyncFile, TakeOver
 from .fault import SiteFault, SlotFault
 from .file import FillDisk, HoldWriteLock, HoldWriteLockBriefly, LongRead
 from .interpreter import BlockLoop, FillDescriptors, HoldInterpreter
@@ -98,6 +99,9 @@ SITE_FAULTS: dict[type[SiteFault], int] = {
     SyncFile: 2,
     TakeOver: 1,
     CancelTwice: 5,
+    RetryTwice: 4,
+    RequestTwice: 4,
+    PauseTwice: 3,
     TriggerKiller: 2,
     TriggerBlocker: 2,
 }

@@ -1,13 +1,6 @@
-"""Deploys and cancels as faults: another file, a sync, a run that is cancelled twice."""
+"""Deploys as faults: another file, a sync."""
 
 import signal
-from contextlib import suppress
-
-from sqlalchemy import create_engine, text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import NullPool
-
-from lease.database.address import parse_address
 
 from ..fleet import APPLICATION
 from ..releases import RELEASES
@@ -92,31 +85,3 @@ class TakeOver(SyncFile):
 
     kind = "file put on top"
     options = ("--take-over",)
-
-
-class CancelTwice(SiteFault):
-    """`leased cancel` of a run that waits or is at work, and once more."""
-
-    kind = "run cancelled twice"
-    longest = 0.2
-
-    def start(self) -> bool:
-        runs = self._unfinished()
-        if not runs:
-            return False
-        command = ("cancel", str(self.chance.choice(runs)), f"--database={self.scene.site.url}", "--by=chaos")
-        fleet = self.scene.fleet
-        first, second = fleet.command(*command), fleet.command(*command)
-        fleet.cancels.append((first, second))
-        return first.status == 0
-
-    def stop(self) -> None:
-        pass
-
-    def _unfinished(self) -> list[int]:
-        engine = create_engine(parse_address(self.scene.site.url), poolclass=NullPool)
-        with suppress(DBAPIError), engine.connect() as connection:
-            return list(
-                connection.scalars(text("SELECT id FROM run WHERE state IN ('pending', 'running') ORDER BY id"))
-            )
-        return []
