@@ -84,8 +84,19 @@ def _keys(connection: Connection, selected: Selection) -> set[tuple[str, str]]:
     return keys
 
 
+def read_one(connection: Connection, application: str, name: str) -> Row[Any]:
+    """Return the row of a schedule, locking and planning nothing; raises `NoSuchSchedule` as `lock_planned` does."""
+    rows = statements.schedule.of_application(connection, application, lock=False, names=[name])
+    (row,) = _there(connection, Selection(application, name), rows)
+    return row
+
+
 def _locked(connection: Connection, selected: Selection, keys: set[tuple[str, str]]) -> Sequence[Row[Any]]:
-    rows = statements.pauses.lock(connection, keys)
+    return _there(connection, selected, statements.pauses.lock(connection, keys))
+
+
+def _there(connection: Connection, selected: Selection, rows: Sequence[Row[Any]]) -> Sequence[Row[Any]]:
+    """Return the rows; raises `NoSuchSchedule` if the one that was named is not there, or is retired."""
     if selected.name is None:
         return rows
     of = f'"{selected.name}" of "{selected.application}"'

@@ -1,4 +1,6 @@
-"""The places of runs that were requested for a moment: behind the unfinished runs of their schedules (rule 23)."""
+"""The places of runs that were requested for a moment, or by a backfill: behind the unfinished runs of their schedules
+(rule 23).
+"""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -40,16 +42,53 @@ def place_due(
     free = {name for _, name in statements.schedule.lock_free(connection, keys)} if keys else set[str]()
     if not free:
         return PlaceReport()
+    overlaps, unreadable = _overlaps(connection, application, known, free)
+    runs = [(row.id, row.schedule) for row in due if row.schedule in overlaps]
+    placed = place(connection, application, runs, overlaps)
+    return PlaceReport(placed, len(due) == MOST_PLACED and placed > 0, unreadable)
+
+
+def feed_due(
+    connection: Connection, application: str, known: Mapping[str, Schedule], others: Collection[str] | None = None
+) -> PlaceReport:
+    """Place the next runs of backfills of known schedules whose turn it is: of each schedule at most those of one
+    backfill, and none while another run of the schedule is not over; those of locked schedules stay for later.
+
+    With ``others``, the known ones are all that the application has but for these.
+    """
+    which = {"names": list(known)} if others is None else {"but": others}
+    found = {row.schedule for row in statements.feeding.to_feed(connection, application, **which)}
+    keys = {(application, name) for name in found if name in known}
+    free = {name for _, name in statements.schedule.lock_free(connection, keys)} if keys else set[str]()
+    if not free:
+        return PlaceReport()
+    overlaps, unreadable = _overlaps(connection, application, known, free)
+    first: dict[str, Row[Any]] = {}
+    for row in statements.feeding.to_feed(connection, application, names=overlaps):  # again, now that they are locked
+        first.setdefault(row.schedule, row)
+    runs = [
+        (run_id, name)
+        for name, row in first.items()
+        for run_id in statements.feeding.next_runs(connection, row.id, row.may_start)
+    ]
+    placed = place(connection, application, runs, overlaps) if runs else 0
+    if first:
+        statements.feeding.close(connection, [row.id for row in first.values()])
+    return PlaceReport(placed, unreadable=unreadable)
+
+
+def _overlaps(
+    connection: Connection, application: str, known: Mapping[str, Schedule], names: Collection[str]
+) -> tuple[dict[str, Overlap], dict[str, str]]:
+    """Return the policy of each of these schedules, or why that cannot be read."""
     overlaps: dict[str, Overlap] = {}
     unreadable: dict[str, str] = {}
-    for row in statements.schedule.of_application(connection, application, lock=False, names=free):
+    for row in statements.schedule.of_application(connection, application, lock=False, names=names):
         try:
             overlaps[row.name] = defined(row, known[row.name]).overlap
         except UnreadableDefinition as error:
             unreadable[row.name] = str(error)
-    runs = [(row.id, row.schedule) for row in due if row.schedule in overlaps]
-    placed = place(connection, application, runs, overlaps)
-    return PlaceReport(placed, len(due) == MOST_PLACED and placed > 0, unreadable)
+    return overlaps, unreadable
 
 
 def place(

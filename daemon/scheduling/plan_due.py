@@ -6,7 +6,7 @@ those that have missed a year, and these move on too.
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,8 +16,8 @@ from ..definitions.codec import UnreadableDefinition
 from ..definitions.schedule import Schedule
 from ..store import statements
 from .pause import Pause
-from .place import defined, place_due
-from .plan import PlanState, plan
+from .place import defined, feed_due, place_due
+from .plan import Plan, PlanState, plan, waits_for_predecessor
 from .plan_rows import Stretch
 from .write_plan import Decision, write_plans
 
@@ -57,15 +57,27 @@ def plan_due(
 
     Schedules that another replica is planning are skipped. The definition in the database decides,
     so that replicas with an older file plan the same. Runs that did not start in time
-    (`start_within`) are recorded as missed; those that were requested for by now take their places.
+    (`start_within`) are recorded as missed; those that were requested for by now take their places, and
+    so do those of backfills whose turn it is.
     ``trusts`` returns whether the database's time can be trusted; if not, nothing is planned.
     """
     if trusts is not None and not trusts(statements.schedule.database_time(connection)):
         return PlanReport()
+    planned = _plan_and_place(connection, application, known, others)
+    fed = feed_due(connection, application, known, others)  # last: what is due goes ahead
+    unreadable = {**fed.unreadable, **planned.unreadable}
+    return replace(planned, made=planned.made + fed.placed, unreadable=unreadable)
+
+
+def _plan_and_place(
+    connection: Connection, application: str, known: Mapping[str, Schedule], others: Collection[str] | None
+) -> PlanReport:
     late = _skip_late_runs(connection, application, known)
     places = place_due(connection, application, known, others)  # first: an instant finds them there
     rows = _due(connection, application, known, others)
-    busy = statements.schedule.still_running(connection, application, [row.name for row in rows]) if rows else set()
+    names = {row.name for row in rows}
+    busy = statements.schedule.still_running(connection, application, names) if rows else set()
+    filled_in = statements.feeding.at_work(connection, application, names) if rows else set()
     decisions, unreadable = list[Decision](), dict(places.unreadable)
     made, more = 0, len(rows) >= MOST_SCHEDULES
     while rows and made < ENOUGH_ROWS:
@@ -77,12 +89,24 @@ def plan_due(
             unreadable[row.name] = str(error)
             continue
         decided = plan(application, schedule, _state(row, unfinished=row.name in busy), row.now, left)
+        decided = _behind_a_backfill(decided, schedule) if row.name in filled_in else decided
         decisions.append(Decision(schedule, row.run_digest, decided, row.now, row.planned_until))
         made, more = made + len(decided.runs), more or decided.more
     doubled = write_plans(connection, application, decisions) if decisions else 0
     return PlanReport(
         late or places.more or ((more or bool(rows)) and bool(decisions)), made + places.placed, doubled, unreadable
     )
+
+
+def _behind_a_backfill(decided: Plan, schedule: Schedule) -> Plan:
+    """Return the plan with the first run that would start waiting for a backfill's, which is at work."""
+    if not waits_for_predecessor(schedule.overlap):
+        return decided
+    first = next((at for at, planned in enumerate(decided.runs) if planned.state == "pending"), None)
+    if first is None:
+        return decided
+    runs = [*decided.runs[:first], replace(decided.runs[first], waits=True), *decided.runs[first + 1 :]]
+    return replace(decided, runs=tuple(runs))
 
 
 def _due(

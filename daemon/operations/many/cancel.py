@@ -35,10 +35,15 @@ def find_unfinished(connection: Connection, choice: Choice) -> list[CancelledRun
 
 
 def cancel_many(
-    connection: Connection, runs: Sequence[ChosenRun], *, requested_by: str, why: str | None = None
+    connection: Connection,
+    runs: Sequence[ChosenRun],
+    *,
+    requested_by: str,
+    why: str | None = None,
+    of: str | None = None,
 ) -> list[CancelledRun]:
     """Cancel these runs, and no other of their schedules, in this transaction; see `cancel`. Return what became of
-    each.
+    each. What they are runs ``of`` is recorded too.
 
     Raises `NotRecordable` for a name or reason that cannot be kept.
     """
@@ -53,7 +58,7 @@ def cancel_many(
     statements.cancels.mark(connection, [*ended, *(run.run_id for run in marked)], requested_by, why)
     statements.cancel.end_pending(connection, ended)
     statements.ends.promote(connection, keys)
-    _record(connection, done, requested_by, why)
+    _record(connection, done, requested_by, why, of)
     for application in sorted({run.application for run in done if run.outcome == "ended"}):
         notify(connection, application, WORK)
     for application in sorted({run.application for run in marked}):
@@ -62,14 +67,14 @@ def cancel_many(
     return [replace(run, state="cancelled") if run.outcome == "ended" else run for run in done]
 
 
-def _record(connection: Connection, done: Sequence[CancelledRun], by: str, why: str | None) -> None:
+def _record(connection: Connection, done: Sequence[CancelledRun], by: str, why: str | None, of: str | None) -> None:
     """Record one act for each schedule of which a run was cancelled."""
     counts: dict[Key, Counter[CancelOutcome]] = {}
     for run in done:
         if run.outcome in {"ended", "marked"}:
             counts.setdefault(run.key, Counter())[run.outcome] += 1
-    for (application, name), of in counts.items():
-        effect = said(of)
+    for (application, name), outcomes in counts.items():
+        effect = said(outcomes) if of is None else f"{of}: {said(outcomes)}"
         statements.acts.record(
             connection, "cancel", by=by, application=application, schedule=name, why=why, effect=effect
         )

@@ -136,9 +136,11 @@ def plan_retries(
     return found
 
 
-def write_retries(connection: Connection, planned: Iterable[Planned], *, by: str, why: str | None) -> Mapping[int, int]:
+def write_retries(
+    connection: Connection, planned: Iterable[Planned], *, by: str, why: str | None, backfill: int | None = None
+) -> Mapping[int, int]:
     """Write the retries that are planned, of schedules that are locked; return the new runs by those that they try
-    again. Replicas hear of them with the commit.
+    again. Replicas hear of them with the commit. Those of a ``backfill`` wait until it is their turn.
     """
     to_make = [(one, one.plan) for one in planned if isinstance(one.plan, RetryPlan)]
     of = {(one.row.application, one.row.schedule): one.schedule for one, _ in to_make}
@@ -148,7 +150,7 @@ def write_retries(connection: Connection, planned: Iterable[Planned], *, by: str
         key = one.row.application, one.row.schedule
         lease, waits = lease_name(key[0], schedules[key]), waits_for_predecessor(schedules[key].overlap)
         rows.append((one.row.id, lease.base, waits, one.schedule.run_digest))
-    made = statements.retries.add(connection, rows, by=by, why=why)
+    made = statements.retries.add(connection, rows, by=by, why=why, backfill=backfill)
     statements.retries.carry(
         connection,
         [(made[one.row.id], job.attempt, job.position) for one, plan in to_make for job in plan.carried],

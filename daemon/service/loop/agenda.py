@@ -20,7 +20,7 @@ class Agenda:
     database_time: datetime
     until_due: float | None
     """Until there is something to plan: an instant, a run that missed its `start_within`, or one that was
-    requested for then and takes its place."""
+    requested for then, or by a backfill, and takes its place."""
     until_available: float | None
     """Until a run may be claimed; if its lease is held, until that lease would go stale. 0: now."""
     until_stale: float | None
@@ -66,11 +66,11 @@ def read_agenda(connection: Connection, application: str, known: Known, holder: 
             [*row.schedules, *statements.agenda.schedules(connection, application)],
         )
     is_due = row.until_due is not None and row.until_due <= 0
-    is_to_be_placed = row.until_place is not None and row.until_place <= 0
+    is_to_be_placed = (row.until_place is not None and row.until_place <= 0) or row.fed_schedule is not None
     is_late = row.until_late is not None and row.until_late < 0
     return Agenda(
         database_time=row.database_time,
-        until_due=_earlier(_earlier(row.until_due, row.until_late), row.until_place),
+        until_due=_earlier(_earlier(row.until_due, row.until_late), 0.0 if is_to_be_placed else row.until_place),
         until_available=0.0 if row.available else _earlier(row.until_start, row.until_free),
         until_stale=0.0 if row.put_back else row.until_stale,
         due=is_due or is_late or is_to_be_placed,

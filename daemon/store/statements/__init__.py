@@ -8,9 +8,9 @@ for none.
 """
 
 from . import adoption, agenda, audit, generation, job_run, replica, restored, run, schedule, stranded
-from .acting import acts, cancel, cancels, forget, pauses, retries
+from .acting import acts, backfills, cancel, cancels, forget, pauses, retries
 from .keeping import old_records, old_runs
-from .requests import placing, requesting
+from .requests import feeding, placing, requesting
 from .sets import claims, ends, late, plans, replacements, starts
 
 __all__ = [
@@ -18,10 +18,12 @@ __all__ = [
     "adoption",
     "agenda",
     "audit",
+    "backfills",
     "cancel",
     "cancels",
     "claims",
     "ends",
+    "feeding",
     "forget",
     "generation",
     "job_run",

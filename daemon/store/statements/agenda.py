@@ -30,6 +30,7 @@ from lease.schema import free_or_stale, lease
 from ..tables import replica, run, schedule
 from .acting.cancel import marked
 from .dialects import MOMENT, STRINGS, among, among_these, at_last_chance, on_last_chance, pending, running, unfinished
+from .requests.feeding import first_to_feed
 from .requests.placing import placed, unplaced
 
 _MOST_BLOCKED = 100
@@ -53,6 +54,7 @@ class Found(NamedTuple):
     due_schedule: str | None
     late_schedule: str | None
     place_schedule: str | None
+    fed_schedule: str | None
     available: str | None
     starting: str | None
     pending: str | None
@@ -67,7 +69,7 @@ class Found(NamedTuple):
     @property
     def schedules(self) -> Sequence[str | None]:
         """The names of all schedules that were found."""
-        return self.due_schedule, self.late_schedule, self.place_schedule
+        return self.due_schedule, self.late_schedule, self.place_schedule, self.fed_schedule
 
 
 def read(  # noqa: PLR0917 - who looks for what
@@ -237,6 +239,7 @@ _READ = Statement(
         _due_schedule.label("due_schedule"),
         _late_schedule.label("late_schedule"),
         _place_schedule.label("place_schedule"),
+        first_to_feed(_application, _other_schedules).label("fed_schedule"),
         _available.label("available"),
         _starting.label("starting"),
         _found(*_all_pending, _known, placed(), first_by=_by_schedule).label("pending"),

@@ -107,12 +107,18 @@ def due(
 
 
 def still_running(connection: Connection, application: str, names: Collection[str]) -> set[str]:
-    """Return those of the schedules that have an unfinished run (rule 14), which has its place; lock them first."""
+    """Return those of the schedules that have an unfinished run (rule 14), which has its place; lock them first.
+    A run of a backfill is none of these: it stands behind what the schedule is due for, and skips none of it.
+    """
     query = select(schedule.c.name).where(
         schedule.c.application == application,
         among(schedule.c.name, names),
         exists().where(
-            run.c.application == schedule.c.application, run.c.schedule == schedule.c.name, unfinished(), placed()
+            run.c.application == schedule.c.application,
+            run.c.schedule == schedule.c.name,
+            unfinished(),
+            placed(),
+            run.c.backfill.is_(None),
         ),
     )
     return set(connection.scalars(query))

@@ -16,7 +16,7 @@ from sqlalchemy import (
 from lease.database.dialects import Instant, Name
 
 from ...states import Act
-from .columns import Id, metadata, one_of
+from .columns import Id, metadata, one_of, where
 
 act = Table(
     "act",
@@ -62,9 +62,12 @@ backfill = Table(
     Column("created_at", Instant, nullable=False),
     Column("paused_at", Instant),
     Column("cancelled_at", Instant),
+    Column("placed_at", Instant),  # the last of its runs had taken its place, or was cancelled
     ForeignKeyConstraint(
         ["application", "schedule"], ["schedule.application", "schedule.name"], name="backfill_schedule_fkey"
     ),
     CheckConstraint("at_most >= 1", name="backfill_at_most"),
     Index("backfill_schedule_idx", "application", "schedule", "id"),
+    # For the look: only those of which a run may still wait for its place.
+    Index("backfill_open_idx", "application", "id", **where("placed_at IS NULL AND cancelled_at IS NULL")),
 )

@@ -134,7 +134,7 @@ run = Table(
     Index("run_place_idx", "application", "place_at", **where("place_at IS NOT NULL")),
     # A run is tried again once; who does it again is told of that one.
     Index("run_retry_key", "retry_of", unique=True, **where("retry_of IS NOT NULL")),
-    Index("run_backfill_idx", "backfill", "state", **where("backfill IS NOT NULL")),
+    Index("run_backfill_idx", "backfill", "state", "place_at", "scheduled_for", **where("backfill IS NOT NULL")),
     Index("run_failed_idx", "application", "schedule", "finished_at", **where("state = 'failed'")),
     Index(
         "run_finish_by_idx",

@@ -121,6 +121,7 @@ def _create_backfill(schema: str | None) -> None:
         sa.Column("created_at", INSTANT, nullable=False),
         sa.Column("paused_at", INSTANT),
         sa.Column("cancelled_at", INSTANT),
+        sa.Column("placed_at", INSTANT),
         sa.ForeignKeyConstraint(["application", "schedule"], of_schedule, name="backfill_schedule_fkey"),
         sa.CheckConstraint("at_most >= 1", name="backfill_at_most"),
         schema=schema,
@@ -133,7 +134,10 @@ def _create_indexes(schema: str | None) -> None:
     _index("backfill_schedule_idx", "backfill", ["application", "schedule", "id"], schema)
     _index("run_place_idx", "run", ["application", "place_at"], schema, where="place_at IS NOT NULL")
     _index("run_retry_key", "run", ["retry_of"], schema, where="retry_of IS NOT NULL", unique=True)
-    _index("run_backfill_idx", "run", ["backfill", "state"], schema, where="backfill IS NOT NULL")
+    still_open = "placed_at IS NULL AND cancelled_at IS NULL"
+    _index("backfill_open_idx", "backfill", ["application", "id"], schema, where=still_open)
+    of_backfill = ["backfill", "state", "place_at", "scheduled_for"]
+    _index("run_backfill_idx", "run", of_backfill, schema, where="backfill IS NOT NULL")
     _index("run_failed_idx", "run", ["application", "schedule", "finished_at"], schema, where="state = 'failed'")
     unfinished_and_untold = "finish_by IS NOT NULL AND late_at IS NULL AND state IN ('pending', 'running')"
     _index("run_finish_by_idx", "run", ["application", "finish_by"], schema, where=unfinished_and_untold)

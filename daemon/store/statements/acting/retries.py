@@ -23,10 +23,11 @@ from sqlalchemy import (
 )
 
 from lease.database.contention import insert_missing
-from lease.database.dialects import later, now
+from lease.database.dialects import Instant, later, now
 
 from ...tables import job_run, run
 from ..dialects import among_keys
+from ..requests.placing import WHEN_FED
 from ..sets.given import as_rows, given
 
 Key = tuple[str, str]
@@ -82,11 +83,14 @@ def read_attempts(connection: Connection, ids: Collection[int]) -> list[Row[Any]
     return list(connection.execute(query.where(among_keys((job_run.c.run_id,), ids)).order_by(job_run.c.id)))
 
 
-def add(connection: Connection, rows: Iterable[Sequence[Any]], *, by: str, why: str | None) -> dict[int, int]:
+def add(
+    connection: Connection, rows: Iterable[Sequence[Any]], *, by: str, why: str | None, backfill: int | None = None
+) -> dict[int, int]:
     """Insert a run for each that is tried again, whose schedules must be locked; return their ids by those of
     the runs before. Rows are (id of the run before, how the lease is named, whether it waits, digest).
 
-    Parameters, instant and occurrence are those of the run before, which may itself be a retry.
+    Parameters, instant and occurrence are those of the run before, which may itself be a retry. Those of a
+    ``backfill`` have no place yet.
     """
     first = and_(run.c.retry_of.is_(None), run.c.trigger == "manual")
     values = {
@@ -96,7 +100,9 @@ def add(connection: Connection, rows: Iterable[Sequence[Any]], *, by: str, why: 
         "trigger": literal("manual", Text),
         "state": literal("pending", Text),
         "lease_name": _retries.c.lease_name,
-        "available_at": case((_retries.c.waits, null()), else_=now()),
+        "available_at": case((_retries.c.waits, null()), else_=now()) if backfill is None else null(),
+        "place_at": null() if backfill is None else literal(WHEN_FED, Instant()),
+        "backfill": literal(backfill, run.c.backfill.type),
         "params": run.c.params,
         "digest": _retries.c.digest,
         "retry_of": run.c.id,

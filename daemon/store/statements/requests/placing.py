@@ -6,6 +6,7 @@ placed late, in a transaction that commits late or with no replica up, is placed
 """
 
 from collections.abc import Collection, Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, Integer, Row, and_, case, null, or_, select, update
@@ -16,6 +17,9 @@ from lease.database.held.statement import Statement
 from ...tables import run
 from ..dialects import MOMENT, PENDING, among, pending
 from ..sets.given import agrees, as_rows, given
+
+WHEN_FED = datetime(9999, 1, 1, tzinfo=UTC)
+"""The moment for which the runs of backfills are requested, which never comes: they are fed (`feeding`)."""
 
 
 def unplaced(of: Any = run) -> ColumnElement[bool]:

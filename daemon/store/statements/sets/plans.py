@@ -55,7 +55,7 @@ def add(connection: Connection, application: str, rows: Iterable[Mapping[str, An
 
 def unfinished(connection: Connection, application: str, names: Collection[str]) -> dict[str, tuple[int, str | None]]:
     """Return a run of each schedule that is not over, and the label of who has it; the one at work,
-    if there are several.
+    if there are several. Runs of backfills are in nobody's way.
     """
     given_ = as_rows((name,) for name in sorted(names))
     rows = _UNFINISHED(connection, {"of_application": application, "names": given_})
@@ -87,7 +87,11 @@ _each = run.alias("each")
 _first = (
     select(_each.c.id)
     .where(
-        _each.c.application == _of_application, _each.c.schedule == _names.c.name, is_unfinished(_each), placed(_each)
+        _each.c.application == _of_application,
+        _each.c.schedule == _names.c.name,
+        is_unfinished(_each),
+        placed(_each),
+        _each.c.backfill.is_(None),
     )
     .order_by(case((_each.c.state == RUNNING, 0), else_=1), _each.c.scheduled_for, _each.c.id)
     .limit(1)

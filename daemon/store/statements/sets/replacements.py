@@ -84,6 +84,7 @@ _MARK_OLDER = Statement(
         run.c.id != _newer.c.number,
         ~marked(),
         placed(),
+        run.c.backfill.is_(None),  # it runs an instant of its own, for which the newer one does not stand in
     )
     .values(
         cancelled_at=now(),

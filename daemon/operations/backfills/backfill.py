@@ -1,0 +1,171 @@
+"""The backfill: runs of past instants of a schedule that have not succeeded, each once (rule 23)."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from ...scheduling.lease_names import lease_name
+from ...scheduling.plan_rows import LONGEST_STRETCH
+from ...store import statements
+from ...store.notices import WORK, notify
+from ...text import number, when
+from ..requester import recordable
+from ..retries.retry import write_retries
+from ..selection import Selection, lock_planned, read_one
+from .counted import Split, stretch_left
+from .plan import BackfillPlan, CannotBackfill, Wanted, plan_backfill
+
+
+@dataclass(frozen=True, slots=True)
+class Backfill:
+    """What became of past instants, or would become of them."""
+
+    backfill_id: int | None
+    """Its number; None if nothing was written, because nothing is to run or this is but a look."""
+    application: str
+    schedule: str
+    first: datetime
+    last: datetime
+    at_most: int
+    instants: int
+    """How many there are, from ``first`` to ``last``."""
+    succeeded: int
+    """So many had succeeded before."""
+    under_way: int
+    """So many wait or are at work already."""
+    under_way_by: Sequence[int]
+    """The backfills that requested those."""
+    will_run: int
+    of_skipped: int
+    """So many of these had been skipped."""
+    of_failed: int
+    """So many had failed, or were cancelled: they are retried."""
+    of_none: int
+    """So many had no run: the schedule was not due at them then."""
+    dry_run: bool
+    requested_by: str | None
+    requested_why: str | None
+
+
+def foresee_backfill(connection: Connection, wanted: Wanted) -> Backfill:
+    """Return what a backfill would come to now; nothing is written. Raises what `backfill` does."""
+    planned = plan_backfill(connection, wanted, read_one(connection, wanted.application, wanted.schedule), lock=False)
+    return _told(planned, None, dry_run=True)
+
+
+def backfill(connection: Connection, wanted: Wanted, *, requested_by: str, why: str | None = None) -> Backfill:
+    """Request the runs of the past instants that have not succeeded and are not under way, in this transaction.
+
+    What was skipped becomes pending, once; what failed or was cancelled gets a retry, with the same idempotency key;
+    an instant at which the schedule was not due by its timing then gets a run. An instant inside a counted row is
+    taken out of that. They run behind all other runs of the schedule, ``at_most`` so many at a time. Where nothing
+    is to run, nothing is written.
+
+    Raises `CannotBackfill`, `NotRecordable`, and what `lock_planned` does.
+    """
+    recordable("requested_by", requested_by)
+    if why is not None:
+        recordable("why", why)
+    (row,) = lock_planned(connection, Selection(wanted.application, wanted.schedule))
+    planned = plan_backfill(connection, wanted, row, lock=True)
+    if not planned.found.to_run:
+        return _told(planned, None, dry_run=False)
+    number_ = _write(connection, planned, requested_by, why)
+    done = _told(planned, number_, dry_run=False, by=requested_by, why=why)
+    statements.acts.record(
+        connection,
+        "backfill",
+        by=requested_by,
+        application=wanted.application,
+        schedule=wanted.schedule,
+        why=why,
+        effect=f"backfill {number_}, {when(wanted.first)} to {when(wanted.last)}: {counted_text(done)}",
+    )
+    notify(connection, wanted.application, WORK)
+    return done
+
+
+def counted_text(done: Backfill) -> str:
+    """Return how many instants there are, and what becomes of them: ``37 instants: 31 succeeded before, 6 will run``."""
+    by = " and ".join(f"backfill {each}" for each in done.under_way_by)
+    parts = [
+        f"{number(done.succeeded)} succeeded before" if done.succeeded else None,
+        f"{number(done.under_way)} under way{' by ' + by if by else ''}" if done.under_way else None,
+        f"{number(done.will_run)} will run",
+    ]
+    of = "1 instant" if done.instants == 1 else f"{number(done.instants)} instants"
+    return f"{of}: {', '.join(part for part in parts if part)}"
+
+
+def _write(connection: Connection, planned: BackfillPlan, by: str, why: str | None) -> int:
+    wanted, row, found = planned.wanted, planned.row, planned.found
+    of = {"application": wanted.application, "schedule": wanted.schedule}
+    asked = {"requested_by": by, "requested_why": why}
+    span = {"first": wanted.first, "last": wanted.last, "at_most": wanted.at_most, "instants": found.to_run}
+    now = statements.schedule.database_time(connection)
+    made = statements.backfills.add(connection, {**of, **span, **asked, "created_at": now})
+    lease = lease_name(wanted.application, planned.schedule)
+    params = json.dumps(dict(planned.schedule.params))
+    same = {**of, **asked, "lease_name": lease.base, "params": params, "digest": row.run_digest, "backfill": made}
+    for one in planned.splits:
+        _write_split(connection, row, one)
+    whole = [one for one in planned.splits if one.before is None and one.after is None]
+    revived = [*found.skipped, *(one.row.run_id for one in whole)]
+    new = [*found.missing, *_taken(planned.splits, whole)]
+    done = statements.backfills.revive(connection, same, revived) if revived else 0
+    done += statements.backfills.add_runs(connection, same, new) if new else 0
+    if done != len(revived) + len(new):
+        raise CannotBackfill(f'the runs of "{wanted.schedule}" changed meanwhile, against its lock; do it again')
+    if planned.retries:
+        write_retries(connection, planned.retries, by=by, why=why, backfill=made)
+    if lease.per_run:
+        statements.run.name_leases(
+            connection, wanted.application, wanted.schedule, lease.base, per_run=True, digest=row.run_digest
+        )
+    return made
+
+
+def _taken(splits: Iterable[Split], whole: Sequence[Split]) -> list[datetime]:
+    """Return the instants that get a run of their own; of a row of which nothing is left, all but the first."""
+    return [instant for one in splits for instant in (one.taken[1:] if one in whole else one.taken)]
+
+
+def _write_split(connection: Connection, row: Row[Any], done: Split) -> None:
+    run_id, before, after = done.row.run_id, done.before, done.after
+    if after is not None and before is not None:
+        statements.backfills.add_counted(connection, run_id, after.first, after.last, after.count)
+    if (left := before or after) is not None:
+        statements.backfills.shrink(connection, run_id, left.first, left.last, left.count)
+    if row.stretch_from == done.row.first:
+        stretch = stretch_left(done, LONGEST_STRETCH)
+        values = {"name": row.name, "stretch_count": stretch.count, "stretch_from": stretch.counted_from}
+        statements.schedule.change(connection, row.application, [values])
+
+
+def _told(
+    planned: BackfillPlan, made: int | None, *, dry_run: bool, by: str | None = None, why: str | None = None
+) -> Backfill:
+    found, wanted = planned.found, planned.wanted
+    return Backfill(
+        made,
+        wanted.application,
+        wanted.schedule,
+        wanted.first,
+        wanted.last,
+        wanted.at_most,
+        planned.instants,
+        found.succeeded,
+        found.under_way.total(),
+        sorted(each for each in found.under_way if each is not None),
+        found.to_run,
+        found.to_run - len(found.ended) - len(found.missing),
+        len(found.ended),
+        len(found.missing),
+        dry_run,
+        by,
+        why,
+    )

@@ -1,0 +1,141 @@
+"""The plan of a backfill: what is to become of past instants, or the sentence why that cannot be."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice, takewhile
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from ...definitions.codec import read_schedule
+from ...definitions.schedule import Schedule
+from ...errors import DaemonError
+from ...scheduling.plan import waits_for_predecessor
+from ...store import statements
+from ...text import number, when
+from ..retries.plan import RetryPlan
+from ..retries.retry import Planned, plan_retries
+from .counted import Split, split
+from .survey import Retrial, Survey, survey
+
+MOST_INSTANTS = 10_000
+"""The most instants of one backfill."""
+_TICK = timedelta(microseconds=1)
+
+
+class CannotBackfill(DaemonError, ValueError):
+    """These instants cannot be run now, or not so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be run: the instants of a schedule from one to another, both included, and how many at a time."""
+
+    application: str
+    schedule: str
+    first: datetime
+    last: datetime
+    at_most: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillPlan:
+    """What there is of each instant, and the retries and splits that are to be written."""
+
+    row: Row[Any]
+    schedule: Schedule
+    wanted: Wanted
+    instants: int
+    found: Survey
+    retries: Sequence[Planned]
+    splits: Sequence[Split]
+
+
+def plan_backfill(connection: Connection, wanted: Wanted, row: Row[Any], *, lock: bool) -> BackfillPlan:
+    """Return the plan for the schedule in ``row``, which is locked if ``lock`` says so. Raises `CannotBackfill`."""
+    schedule = read_schedule(row.definition)
+    _refuse(wanted, schedule)
+    key = (wanted.application, wanted.schedule)
+    instants = _instants(wanted, schedule, row)
+    if instants:
+        _refuse_unkept(schedule, row, instants[0], statements.backfills.oldest(connection, key))
+    rows = statements.backfills.due_between(connection, key, instants[0], instants[-1]) if instants else []
+    found = survey(instants, rows, _retrials(connection, [one.id for one in rows]))
+    retries = plan_retries(connection, {key}, found.ended, lock=lock) if found.ended else []
+    again = [one for one in retries if isinstance(one.plan, RetryPlan)]
+    found.succeeded += len(retries) - len(again)  # all of their jobs have succeeded, although they were cancelled
+    found.ended = [one.row.id for one in again]
+    return BackfillPlan(row, schedule, wanted, len(instants), found, again, _splits(found, schedule, row.anchor))
+
+
+def _refuse(wanted: Wanted, schedule: Schedule) -> None:
+    """Raise `CannotBackfill` for what no backfill of this schedule can be."""
+    name = schedule.name
+    if wanted.at_most < 1:
+        raise CannotBackfill(f"at most {wanted.at_most} runs at a time would never run any; give 1 or more")
+    if wanted.at_most > 1 and waits_for_predecessor(schedule.overlap):
+        raise CannotBackfill(
+            f'at most {wanted.at_most} runs at a time need overlap = "allow"; "{name}" has overlap = '
+            f'"{schedule.overlap}", so its runs wait for each other: leave it out'
+        )
+    if wanted.first > wanted.last:
+        raise CannotBackfill(f"the backfill is to begin at {when(wanted.first)}, after its end at {when(wanted.last)}")
+    if not schedule.enabled:
+        raise CannotBackfill(f'"{name}" is disabled, so it has no instants; enable it, or `leased trigger {name}`')
+
+
+def _instants(wanted: Wanted, schedule: Schedule, row: Row[Any]) -> list[datetime]:
+    last = min(wanted.last, row.planned_until)
+    due = takewhile(lambda instant: instant <= last, schedule.instants(wanted.first - _TICK, row.anchor))
+    found = list(islice(due, MOST_INSTANTS + 1))
+    if len(found) > MOST_INSTANTS:
+        raise CannotBackfill(
+            f"{number(MOST_INSTANTS)} instants are the most of one backfill; the first so many end at "
+            f"{when(found[MOST_INSTANTS - 1])}: let it end there, and begin another one behind it"
+        )
+    return found
+
+
+def _refuse_unkept(schedule: Schedule, row: Row[Any], first: datetime, oldest: datetime | None) -> None:
+    """Raise `CannotBackfill` if nobody knows what became of the first instant: it may have succeeded."""
+    of = f'"{schedule.name}"'
+    if oldest is None:
+        raise CannotBackfill(
+            f"{of} has no run of any instant yet, so nothing of it is missing; `leased trigger` runs it"
+        )
+    pruned = row.pruned_until
+    if first >= oldest and (pruned is None or first > pruned):
+        return
+    start = oldest - _TICK if pruned is None else max(oldest - _TICK, pruned)
+    kept = next(schedule.instants(start, row.anchor), None)
+    why = (
+        f"{of} was planned for the first time at {when(oldest)}"
+        if pruned is None
+        else (f"runs of {of} up to {when(pruned)} may have been pruned")
+    )
+    remedy = "none is possible now" if kept is None else f"the first possible one is {when(kept)}"
+    raise CannotBackfill(f"nothing is known of the instant {when(first)}: {why}; {remedy}")
+
+
+def _retrials(connection: Connection, ids: Sequence[int]) -> Mapping[int, Retrial]:
+    found: dict[int, Retrial] = {}
+    latest: Sequence[int] = ids
+    while latest:
+        rows = statements.backfills.retries(connection, latest)
+        found |= {row.retry_of: Retrial(row.id, row.state, row.backfill) for row in rows}
+        latest = [row.id for row in rows]
+    return found
+
+
+def _splits(found: Survey, schedule: Schedule, anchor: datetime) -> list[Split]:
+    done = []
+    for row, taken in found.counted.items():
+        parts = split(row, taken, schedule, anchor)
+        if parts is None:
+            raise CannotBackfill(
+                f'run {row.run_id} of "{schedule.name}" counts {number(row.count)} instants from {when(row.first)} to '
+                f"{when(row.last)}, which are not those of its present timing: it has changed since; leave them out"
+            )
+        done.append(parts)
+    return done

@@ -1,0 +1,87 @@
+"""The survey of past instants: which have succeeded, which are under way, and which a backfill is to run. Pure."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, assert_never
+
+from ...states import RunState
+from .counted import CountedRow
+
+
+@dataclass(slots=True)
+class Survey:
+    """What there is of each instant."""
+
+    succeeded: int = 0
+    """So many have succeeded, in their own run or in one that tried it again."""
+    under_way: Counter[int | None] = field(default_factory=Counter)
+    """By the backfill that requested it, or None: so many wait or are at work."""
+    skipped: list[int] = field(default_factory=list)
+    """The runs that did not run."""
+    ended: list[int] = field(default_factory=list)
+    """The runs that failed or were cancelled, and that no other has tried again."""
+    missing: list[datetime] = field(default_factory=list)
+    """The instants without a run: the schedule was not due at them then."""
+    counted: dict[CountedRow, list[datetime]] = field(default_factory=lambda: defaultdict(list))
+    """By counted row, the instants that it stands for."""
+
+    @property
+    def to_run(self) -> int:
+        """How many are to run."""
+        inside = sum(map(len, self.counted.values()))
+        return len(self.skipped) + len(self.ended) + len(self.missing) + inside
+
+
+@dataclass(frozen=True, slots=True)
+class Retrial:
+    """A run that tries another again."""
+
+    run_id: int
+    state: RunState
+    backfill: int | None
+
+
+def survey(instants: Iterable[datetime], rows: Sequence[Any], retrials: Mapping[int, Retrial]) -> Survey:
+    """Return what there is of instants, which are in order: ``rows`` are the runs of a schedule, in order too, and
+    ``retrials`` the runs that tried runs again, by the number of the run before.
+    """
+    found = Survey()
+    left = iter(rows)
+    row = next(left, None)
+    for instant in instants:
+        while row is not None and (row.last_scheduled_for or row.scheduled_for) < instant:
+            row = next(left, None)
+        if row is None or row.scheduled_for > instant:
+            found.missing.append(instant)
+        elif row.last_scheduled_for is not None:
+            counted = CountedRow(row.id, row.scheduled_for, row.last_scheduled_for, row.count)
+            found.counted[counted].append(instant)
+        else:
+            _enter(found, list(_tries(Retrial(row.id, row.state, row.backfill), retrials)))
+    return found
+
+
+def _tries(first: Retrial, retrials: Mapping[int, Retrial]) -> Iterator[Retrial]:
+    """Yield the runs of one instant, the latest last."""
+    one: Retrial | None = first
+    while one is not None:
+        yield one
+        one = retrials.get(one.run_id)
+
+
+def _enter(found: Survey, tries: Sequence[Retrial]) -> None:
+    latest = tries[-1]
+    state: RunState = "succeeded" if any(one.state == "succeeded" for one in tries) else latest.state
+    match state:
+        case "succeeded":
+            found.succeeded += 1
+        case "pending" | "running":
+            found.under_way[latest.backfill] += 1
+        case "failed" | "cancelled":
+            found.ended.append(latest.run_id)
+        case "skipped":
+            found.skipped.append(latest.run_id)
+        case _:
+            assert_never(state)

@@ -1,0 +1,400 @@
+"""Past instants that are run after all: each once, whoever asks for them, and behind the schedule's own runs (rule 23)."""
+
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from daemon.audit.checker import check
+from daemon.audit.history.tables import history, read_tables
+from daemon.definitions.schedule import Schedule
+from daemon.definitions.triggers.trigger import Every
+from daemon.operations.backfills.backfill import Backfill, backfill, counted_text, foresee_backfill
+from daemon.operations.backfills.controls import (
+    BackfillIsOver,
+    NoSuchBackfill,
+    cancel_backfill,
+    pause_backfill,
+    resume_backfill,
+)
+from daemon.operations.backfills.plan import CannotBackfill, Wanted
+from daemon.operations.cancel import cancel
+from daemon.operations.pause import pause
+from daemon.operations.retries.retry import retry
+from daemon.operations.selection import Selection
+from daemon.operations.trigger import NoSuchSchedule, trigger
+from daemon.store.tables import act, run, schedule
+from daemon.store.tables import backfill as backfills
+from tests.support.completion import finish_run
+from tests.support.store import Store, a_schedule
+
+pytestmark = pytest.mark.conformance
+
+HOUR = timedelta(hours=1)
+HOURLY = a_schedule("nightly", Every(3600.0), catch_up="skip")
+LATEST = a_schedule("nightly", Every(3600.0), catch_up="latest")
+QUEUED = a_schedule("nightly", Every(3600.0), catch_up="all", overlap="queue")
+ALLOWED = a_schedule("nightly", Every(3600.0), catch_up="skip", overlap="allow")
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    with Store(database_url) as opened:
+        yield opened
+
+
+def away(store: Store, hourly: Schedule, hours: int) -> list[datetime]:
+    """Let nothing have been up for so many hours, after which all is planned; return the instants."""
+    store.sync(hourly)
+    now = store.schedules()["nightly"].planned_until
+    since = now.replace(minute=0, second=0, microsecond=0) - hours * HOUR + timedelta(minutes=1)
+    first = since + HOUR
+    values = {"planned_until": since, "anchor": since, "created_at": since, "changed_at": since, "synced_at": since}
+    with store.begin() as connection:
+        connection.execute(update(schedule).values(**values, next_due=first))
+    while store.plan(hourly).more:
+        pass
+    until = store.schedules()["nightly"].planned_until
+    return [first + at * HOUR for at in range(hours + 1) if first + at * HOUR <= until]
+
+
+def finished(store: Store, run_id: int, state: Any = "succeeded") -> None:
+    """End a run that is at work."""
+    store.do(finish_run, HELD[run_id], state)
+
+
+HELD: dict[int, Any] = {}
+
+
+@pytest.fixture(autouse=True)
+def held(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep what was claimed, by its run."""
+    claim = Store.claim
+
+    def kept(store: Store, *known: str, **given: Any) -> Any:
+        found = claim(store, *known, **given)
+        HELD.update({one.run_id: one for one in found})
+        return found
+
+    HELD.clear()
+    monkeypatch.setattr(Store, "claim", kept)
+
+
+def wanted(first: datetime, last: datetime, at_most: int = 1) -> Wanted:
+    return Wanted("shop", "nightly", first, last, at_most)
+
+
+def filled(store: Store, first: datetime, last: datetime, at_most: int = 1, by: str = "ann@web") -> Backfill:
+    return store.do(backfill, wanted(first, last, at_most), requested_by=by, why="the shop was closed")
+
+
+def started(store: Store, hourly: Schedule = HOURLY) -> list[int]:
+    """Plan, claim what may start, and return the runs."""
+    store.plan(hourly)
+    return [one.run_id for one in store.claim("nightly")]
+
+
+def work(store: Store, hourly: Schedule = HOURLY, state: Any = "succeeded") -> list[datetime]:
+    """Run all that may run, one after the other; return the instants in that order."""
+    done: list[datetime] = []
+    while True:
+        store.plan(hourly)
+        claimed = store.claim("nightly", limit=1)
+        if not claimed:
+            return done
+        done.append(store.run(claimed[0].run_id).scheduled_for)
+        store.do(finish_run, claimed[0], state, None if state == "succeeded" else "broken")
+
+
+def audited(store: Store) -> list[str]:
+    """Return what the audit finds, but that runs ended here without an attempt of their job."""
+    with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        found = [str(violation) for violation in check(history(read_tables(connection)).facts)]
+    return [one for one in found if not one.endswith('has succeeded, but its job "work" has not')]
+
+
+def instants_of(store: Store) -> Counter[datetime]:
+    """Return how many runs of due instants stand for each hour."""
+    found: Counter[datetime] = Counter()
+    for row in store.runs(run.c.trigger == "schedule"):
+        found.update(row.scheduled_for + at * HOUR for at in range(row._mapping["count"]))
+    return found
+
+
+def test_what_was_skipped_runs_once_in_order_and_one_at_a_time(store: Store) -> None:
+    due = away(store, HOURLY, 6)
+    done = filled(store, due[0], due[3])
+    assert counted_text(done) == "4 instants: 4 will run"
+    (first,) = started(store)
+    assert (store.run(first).scheduled_for, store.run(first).state) == (due[0], "running")
+    assert started(store) == []
+    assert store.run(first).backfill == done.backfill_id
+    row = store.run(first)
+    assert (row.reason, row.start_by, row.requested_by) == (None, None, "ann@web")
+    finished(store, first)
+    assert work(store) == due[1:4]
+    assert instants_of(store) == Counter(due)
+    assert audited(store) == []
+
+
+def test_what_succeeded_before_is_not_run_again_and_what_failed_is_retried_under_its_key(store: Store) -> None:
+    due = away(store, QUEUED, 4)
+    states = iter(["succeeded", "failed", "failed", "failed"])
+    while claimed := store.claim("nightly", limit=1):
+        state: Any = next(states, "succeeded")
+        store.do(finish_run, claimed[0], state, None if state == "succeeded" else "broken")
+    third, fourth = store.runs()[2:4]
+    store.do(retry, third.id, requested_by="bob", why=None)
+    store.do(retry, fourth.id, requested_by="bob", why=None)
+    for state in ("succeeded", "failed"):
+        (again,) = store.claim("nightly", limit=1)
+        store.do(finish_run, again, state, None if state == "succeeded" else "broken")
+    done = filled(store, due[0], due[3])
+    assert (done.instants, done.succeeded, done.will_run, done.of_failed) == (4, 2, 2, 2)
+    assert counted_text(done) == "4 instants: 2 succeeded before, 2 will run"
+    made = store.runs(run.c.backfill == done.backfill_id)
+    assert [(row.scheduled_for, row.origin) for row in made] == [(due[1], None), (due[3], None)]
+    assert work(store, QUEUED) == [due[1], due[3]]
+    assert audited(store) == []
+    assert counted_text(filled(store, due[0], due[3])) == "4 instants: 4 succeeded before, 0 will run"
+
+
+def test_a_look_writes_nothing_and_says_the_same(store: Store) -> None:
+    due = away(store, HOURLY, 5)
+    before = [*store.everything(), *store.rows(select(backfills)), *store.rows(select(act))]
+    seen = store.do(foresee_backfill, wanted(due[0], due[2]))
+    assert [*store.everything(), *store.rows(select(backfills)), *store.rows(select(act))] == before
+    assert (seen.will_run, seen.dry_run, seen.backfill_id) == (3, True, None)
+    assert counted_text(seen) == counted_text(filled(store, due[0], due[2]))
+
+
+def test_of_two_callers_at_one_moment_each_instant_runs_once_and_both_are_told(store: Store) -> None:
+    due = away(store, HOURLY, 8)
+    with ThreadPoolExecutor(2) as pool:
+        spans = [(due[0], due[4]), (due[2], due[6])]
+        told = sorted(pool.map(lambda span: filled(store, *span), spans), key=lambda one: one.backfill_id or 0)
+    assert [one.will_run for one in told] == [5, 2]
+    assert (told[1].under_way, told[1].under_way_by) == (3, [told[0].backfill_id])
+    assert f"3 under way by backfill {told[0].backfill_id}, 2 will run" in counted_text(told[1])
+    again = filled(store, due[0], due[6])
+    assert (again.backfill_id, again.will_run, again.under_way) == (None, 0, 7)
+    assert len(store.rows(select(act))) == 2
+    assert sorted(work(store)) == due[:7]
+    assert audited(store) == []
+
+
+def test_instants_inside_a_counted_row_are_taken_out_of_it(store: Store) -> None:
+    due = away(store, HOURLY, 1_100)
+    (counted,) = store.runs(run.c.last_scheduled_for.is_not(None))
+    inside = [one for one in due if counted.scheduled_for <= one <= counted.last_scheduled_for]
+    for first, last in ((10, 12), (0, 1), (len(inside) - 2, len(inside) - 1)):
+        done = filled(store, inside[first], inside[last])
+        assert done.will_run == last - first + 1
+        assert instants_of(store) == Counter(due)
+    assert counted_text(filled(store, inside[0], inside[-1])).endswith("will run")
+    assert instants_of(store) == Counter(due)
+    assert store.runs(run.c.last_scheduled_for.is_not(None)) == []
+    assert audited(store) == []
+
+
+def passes(store: Store, hours: int) -> None:
+    """As if so much time had gone by, of which nothing is planned yet: all moments are that much earlier."""
+    back, row = hours * HOUR, store.schedules()["nightly"]
+    names = ("planned_until", "anchor", "next_due", "changed_at", "synced_at", "created_at", "stretch_from")
+    with store.begin() as connection:
+        connection.execute(
+            update(schedule).values({name: getattr(row, name) and getattr(row, name) - back for name in names})
+        )
+        for one in connection.execute(select(run).order_by(run.c.scheduled_for)).all():
+            last = one.last_scheduled_for and one.last_scheduled_for - back
+            values = {"scheduled_for": one.scheduled_for - back, "last_scheduled_for": last}
+            connection.execute(update(run).where(run.c.id == one.id).values(**values))
+
+
+@pytest.mark.parametrize("taken", [(0, 1), (1, 2), (-3, -2), (-2, -1), (0, -1)])
+def test_a_stretch_goes_on_rightly_behind_instants_that_were_taken_out_of_its_counted_row(
+    store: Store, taken: tuple[int, int]
+) -> None:
+    away(store, HOURLY, 990)
+    for _ in range(2):  # the stretch grows beyond its 1,000 rows, and goes on in a counted one
+        passes(store, 10)
+        store.plan(HOURLY)
+    before = instants_of(store)
+    (counted,) = store.runs(run.c.last_scheduled_for.is_not(None))
+    assert store.schedules()["nightly"].stretch_from == counted.scheduled_for
+    inside = sorted(one for one in before if counted.scheduled_for <= one <= counted.last_scheduled_for)
+    filled(store, inside[taken[0]], inside[taken[1]])
+    assert instants_of(store) == before
+    passes(store, 5)
+    assert store.planned(HOURLY) == {"missed": 5}
+    now = instants_of(store)
+    assert (now.total(), max(now.values())) == (before.total() + 5, 1)
+    assert audited(store) == []
+
+
+def test_a_counted_row_of_another_timing_is_refused(store: Store) -> None:
+    due = away(store, HOURLY, 1_100)
+    store.do(lambda c: c.execute(update(run).where(run.c.last_scheduled_for.is_not(None)).values(count=7)))
+    before = store.everything()
+    with pytest.raises(CannotBackfill, match=r"counts 7 instants .* not those of its present timing: it has changed"):
+        filled(store, due[5], due[6])
+    assert store.everything() == before
+
+
+def test_an_instant_without_a_run_gets_one(store: Store) -> None:
+    due = away(store, HOURLY, 5)
+    store.do(lambda c: c.execute(run.delete().where(run.c.scheduled_for == due[2])))
+    done = filled(store, due[1], due[3])
+    assert (done.of_none, done.of_skipped, done.will_run) == (1, 2, 3)
+    assert work(store) == due[1:4]
+    assert instants_of(store) == Counter(due)
+
+
+def test_what_is_not_known_any_more_is_refused_and_the_first_possible_instant_is_named(store: Store) -> None:
+    due = away(store, HOURLY, 5)
+    store.do(lambda c: c.execute(update(schedule).values(anchor=due[0] - 9 * HOUR)))
+    with pytest.raises(
+        CannotBackfill, match=r"was planned for the first time at .*; the first possible one is"
+    ) as told:
+        filled(store, due[0] - 3 * HOUR, due[2])
+    assert f"{due[0]:%Y-%m-%d %H:%M:%S}Z" in str(told.value)
+    store.do(lambda c: c.execute(update(schedule).values(pruned_until=due[2])))
+    with pytest.raises(CannotBackfill, match="may have been pruned") as pruned:
+        filled(store, due[1], due[4])
+    assert str(pruned.value).endswith(f"the first possible one is {due[3]:%Y-%m-%d %H:%M:%S}Z")
+    assert filled(store, due[3], due[4]).will_run == 2
+
+
+@pytest.mark.parametrize(
+    ("hourly", "at_most", "says"),
+    [
+        (HOURLY, 3, 'need overlap = "allow"'),
+        (HOURLY, 0, "would never run any"),
+        (a_schedule("nightly", Every(3600.0), enabled=False), 1, "is disabled"),
+    ],
+)
+def test_what_no_backfill_can_be_is_refused(store: Store, hourly: Schedule, at_most: int, says: str) -> None:
+    store.sync(hourly)
+    before = store.everything()
+    with pytest.raises(CannotBackfill, match=says):
+        filled(store, datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 1, 2, tzinfo=UTC), at_most)
+    assert store.everything() == before
+
+
+def test_an_end_before_the_beginning_too_many_instants_and_an_unknown_schedule_are_refused(store: Store) -> None:
+    due = away(store, HOURLY, 3)
+    with pytest.raises(CannotBackfill, match="after its end"):
+        filled(store, due[1], due[0])
+    store.do(lambda c: c.execute(update(schedule).values(anchor=due[0] - 11_000 * HOUR)))
+    with pytest.raises(CannotBackfill, match="10,000 instants are the most of one backfill"):
+        filled(store, due[0] - 10_900 * HOUR, due[2])
+    with pytest.raises(NoSuchSchedule, match='there is no schedule "nightli"'):
+        store.do(backfill, Wanted("shop", "nightli", due[0], due[1]), requested_by="ann")
+
+
+def test_the_own_runs_of_a_schedule_go_ahead_and_are_not_skipped_for_a_backfill(store: Store) -> None:
+    due = away(store, LATEST, 4)
+    finished(store, *started(store, LATEST))
+    filled(store, due[0], due[2])
+    (first,) = started(store, LATEST)
+    passes(store, 1)
+    store.plan(LATEST)
+    (own,) = store.runs(run.c.state == "pending", run.c.place_at.is_(None))
+    assert (own.backfill, own.available_at) == (None, None)  # it waits, and is not skipped
+    assert started(store, LATEST) == []
+    claimed = store.run(first)
+    assert claimed.state == "running"
+    finished(store, first)
+    assert started(store, LATEST) == [own.id]
+    assert started(store, LATEST) == []
+    finished(store, own.id)
+    assert [store.run(number).scheduled_for for number in started(store, LATEST)] == [due[1] - HOUR]
+
+
+def test_a_requested_run_goes_ahead_of_what_a_backfill_has_not_placed_yet(store: Store) -> None:
+    due = away(store, HOURLY, 4)
+    filled(store, due[0], due[2])
+    asked = store.do(trigger, "shop", "nightly", requested_by="bob")
+    assert started(store) == [asked]
+    finished(store, asked)
+    assert work(store) == due[:3]
+
+
+def test_with_allow_so_many_run_at_a_time_each_under_its_own_lease(store: Store) -> None:
+    due = away(store, ALLOWED, 6)
+    done = filled(store, due[0], due[4], 2)
+    first = started(store, ALLOWED)
+    assert [store.run(number).scheduled_for for number in first] == due[:2]
+    assert {store.run(number).lease_name for number in first} == {f"run/shop/nightly/{number}" for number in first}
+    assert started(store, ALLOWED) == []
+    finished(store, first[0])
+    assert [store.run(number).scheduled_for for number in started(store, ALLOWED)] == [due[2]]
+    assert done.at_most == 2
+
+
+def test_a_paused_backfill_goes_on_when_it_is_resumed_and_both_are_said_once(store: Store) -> None:
+    due = away(store, HOURLY, 4)
+    number = filled(store, due[0], due[2]).backfill_id or 0
+    assert not store.do(pause_backfill, number, requested_by="eve").already
+    assert store.do(pause_backfill, number, requested_by="eve").already
+    assert started(store) == []
+    assert not store.do(resume_backfill, number, requested_by="eve").already
+    assert store.do(resume_backfill, number, requested_by="eve").already
+    assert work(store) == due[:3]
+    effects = [row.effect for row in store.rows(select(act).order_by(act.c.id))]
+    assert effects[1:] == [f"backfill {number} is paused", f"backfill {number} is resumed"]
+    with pytest.raises(BackfillIsOver, match="has no run left that waits"):
+        store.do(pause_backfill, number, requested_by="eve")
+
+
+def test_a_cancelled_backfill_ends_what_waits_and_marks_what_is_at_work(store: Store) -> None:
+    due = away(store, HOURLY, 4)
+    number = filled(store, due[0], due[2]).backfill_id or 0
+    (at_work,) = started(store)
+    done = store.do(cancel_backfill, number, requested_by="eve", why="the wrong month")
+    assert Counter(one.outcome for one in done.runs) == {"ended": 2, "marked": 1}
+    assert store.do(cancel_backfill, number, requested_by="eve").already
+    finished(store, at_work)
+    assert Counter(row.state for row in store.runs(run.c.backfill == number)) == {"cancelled": 3}
+    assert started(store) == []
+    (*_, last) = store.rows(select(act).order_by(act.c.id))
+    assert (last.act, last.why) == ("cancel", "the wrong month")
+    assert last.effect.startswith(f"backfill {number}: ")
+    again = filled(store, due[0], due[2])
+    assert (again.will_run, again.of_failed) == (3, 3)
+    assert work(store) == due[:3]
+    assert audited(store) == []
+    with pytest.raises(BackfillIsOver, match="no run of it is left to cancel"):
+        store.do(cancel_backfill, again.backfill_id or 0, requested_by="eve")
+    with pytest.raises(NoSuchBackfill, match="there is no backfill 99"):
+        store.do(cancel_backfill, 99, requested_by="eve")
+
+
+def test_a_backfill_whose_runs_were_cancelled_one_by_one_is_closed(store: Store) -> None:
+    due = away(store, HOURLY, 4)
+    number = filled(store, due[0], due[1]).backfill_id
+    for row in store.runs(run.c.backfill == number):
+        store.do(cancel, row.id, requested_by="eve")
+    store.plan(HOURLY)
+    (row,) = store.rows(select(backfills))
+    assert row.placed_at is not None
+
+
+def test_the_pause_of_a_schedule_holds_its_instants_and_not_a_backfill(store: Store) -> None:
+    due = away(store, HOURLY, 4)
+    store.do(pause, Selection("shop", "nightly"), requested_by="eve")
+    filled(store, due[0], due[1])
+    assert work(store) == due[:2]
+
+
+def test_runs_of_a_retired_schedule_go_on_where_it_is_known(store: Store) -> None:
+    due = away(store, HOURLY, 4)
+    filled(store, due[0], due[1])
+    store.sync(a_schedule("other"))
+    assert work(store) == due[:2]
+    with pytest.raises(NoSuchSchedule, match="is retired"):
+        filled(store, due[2], due[3])
