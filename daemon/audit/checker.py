@@ -9,7 +9,7 @@ from .promises.cancels import never_goes_on, replaced_first
 from .promises.definitions import adopted_only, kept_to
 from .promises.effects import done_once, written_once
 from .promises.grants import no_overlap, tokens_increase
-from .promises.instants import accounted_once, all_over, planned_on, wholly_over
+from .promises.instants import accounted_once, all_over, planned_on, run_after_all, wholly_over
 from .promises.recoveries import recovered_in_time
 from .promises.retries import retried_once
 from .promises.turns import nothing_idle, one_holder_at_a_time, refused_rightly, under_known_grants
@@ -65,7 +65,8 @@ def check(history: Iterable[Fact], bounds: Bounds = Bounds()) -> list[Violation]
     found += [*accounted_once(facts, complete=bounds.complete), *planned_on(facts), *wholly_over(facts)]
     if bounds.finished:
         found += all_over(facts)
-    found += [*done_once(facts), *retried_once(facts), *kept_to(facts), *adopted_only(facts)]
+    found += [*done_once(facts), *retried_once(facts), *run_after_all(facts)]
+    found += [*kept_to(facts), *adopted_only(facts)]
     found += [*never_goes_on(facts, bounds.tolerance), *replaced_first(facts, bounds.tolerance)]
     if bounds.effects_written:
         found += written_once(facts)

@@ -84,6 +84,14 @@ COMMANDS = {
         "forget",
         "Delete the params, reasons, errors and output of a run that is over; that it ran stays.",
     ),
+    "backfill": LazyCommand(
+        "acting.backfill",
+        "backfill",
+        "Run the past instants of a schedule that have not succeeded, each once, behind its other runs.",
+    ),
+    "backfills": LazyCommand(
+        "acting.backfill", "backfills", "List the backfills and how far each is, the latest first."
+    ),
     "audit": LazyCommand(
         "reading.audit",
         "audit",

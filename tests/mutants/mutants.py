@@ -15,7 +15,7 @@ from tests.mutants.of_neighbours import NEIGHBOURS
 from tests.mutants.of_output import OUTPUT
 from tests.mutants.of_reloads import RELOADS
 from tests.mutants.of_revisions import OF_REVISIONS
-from tests.mutants.of_runs import REQUESTS, RUNS
+from tests.mutants.of_runs import BACKFILLS, REQUESTS, RUNS
 from tests.mutants.of_shortages import SHORTAGES
 from tests.mutants.of_templates import FORKS
 from tests.mutants.of_trust import TRUST
@@ -47,4 +47,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *PRUNING,
     *CALENDARS,
     *DEADLINES,
+    *BACKFILLS,
 )

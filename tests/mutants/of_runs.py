@@ -177,7 +177,7 @@ REQUESTS = (
     Mutant(
         "unplaced-counts-as-unfinished",
         "instants are skipped for a run that is requested for later",
-        (Edit("daemon/store/statements/schedule.py", "unfinished(), placed()", "unfinished()"),),
+        (Edit("daemon/store/statements/schedule.py", "            placed(),\n", ""),),
         on_each(LATER.format("test_no_instant_is_skipped_for_it")),
     ),
     Mutant(
@@ -198,6 +198,39 @@ REQUESTS = (
         ),
         on_each(
             "tests/daemon/operations/test_trigger.py::test_the_same_key_is_the_same_run_also_when_that_is_pruned[{}]"
+        ),
+    ),
+)
+
+BACKFILL = "tests/daemon/operations/test_backfill.py::{}[{{}}]"
+
+BACKFILLS = (
+    Mutant(
+        "backfill-ahead-of-the-schedule",
+        "a run of a backfill starts although another run of its schedule is not over",
+        (
+            Edit(
+                "daemon/store/statements/requests/feeding.py",
+                "and_(_at_work < backfill.c.at_most, ~_others)",
+                "and_(_at_work < backfill.c.at_most)",
+            ),
+        ),
+        on_each(BACKFILL.format("test_a_requested_run_goes_ahead_of_what_a_backfill_has_not_placed_yet")),
+    ),
+    Mutant(
+        "instants-skipped-for-a-backfill",
+        "an instant is skipped because a run of a backfill is at work",
+        (Edit("daemon/store/statements/schedule.py", "            run.c.backfill.is_(None),\n", ""),),
+        on_each(BACKFILL.format("test_the_own_runs_of_a_schedule_go_ahead_and_are_not_skipped_for_a_backfill")),
+    ),
+    Mutant(
+        "stretch-over-what-was-taken-out",
+        "a counted row goes on over instants that were taken out of it",
+        (Edit("daemon/operations/backfills/backfill.py", "if row.stretch_from == done.row.first:", "if False:"),),
+        on_each(
+            BACKFILL.format(
+                "test_a_stretch_goes_on_rightly_behind_instants_that_were_taken_out_of_its_counted_row"
+            ).replace("{}", "{}-taken3")
         ),
     ),
 )

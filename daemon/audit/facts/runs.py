@@ -119,6 +119,8 @@ class Recorded:
     """The jobs of which it has made an attempt, and which the definition that it went by does not have."""
     retry_of: int | None = None
     """The run that it tries again."""
+    backfill: int | None = None
+    """The backfill that requested it for its instant."""
     carried: tuple[str, ...] = ()
     """The jobs that it took over as done; it has made no attempt of them."""
     not_done: tuple[str, ...] = ()

@@ -46,6 +46,7 @@ def records(
             # Before an adoption, another definition may have had them.
             strange=_missing(attempted, expected) if by_it and expected and run.adopted_from is None else (),
             retry_of=run.retry_of,
+            backfill=run.backfill,
             carried=successions.carried(run),
             not_done=successions.not_done(run),
         )

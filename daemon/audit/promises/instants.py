@@ -53,6 +53,18 @@ def wholly_over(history: Iterable[Fact]) -> Iterator[Violation]:
                 )
 
 
+def run_after_all(history: Iterable[Fact]) -> Iterator[Violation]:
+    """Yield runs of backfills that were skipped once more: what was skipped becomes pending once."""
+    for fact in history:
+        if isinstance(fact, Recorded) and fact.backfill is not None and fact.state == "skipped":
+            yield Violation(
+                Promise.INSTANTS,
+                f'run {fact.run} of "{fact.schedule}", due at {fact.first}, was to run in backfill {fact.backfill}, '
+                "and is skipped",
+                (fact,),
+            )
+
+
 def _by_schedule(history: Iterable[Fact]) -> tuple[dict[str, dict[datetime, bool]], dict[str, list[Recorded]]]:
     due: dict[str, dict[datetime, bool]] = defaultdict(dict)
     recorded: dict[str, list[Recorded]] = defaultdict(list)
@@ -81,7 +93,8 @@ def _accounted_once(schedule: str, instants: list[Due], runs: list[Recorded], co
         least = sum(instants[index].certain for index in span)
         for index in span:
             accounted[index] = True
-        known = complete or ((span or run.count > 1) and _is_whole(due, run))
+        # A backfill also runs instants at which the schedule was not due by the timing of then.
+        known = (complete and run.backfill is None) or ((span or run.count > 1) and _is_whole(due, run))
         if known and not least <= run.count <= len(span):
             yield Violation(
                 Promise.INSTANTS,

@@ -69,6 +69,7 @@ def runs(connection: Connection, application: str | None) -> list[Row[Any]]:
         run.c.digest,
         run.c.adopted_from,
         run.c.retry_of,
+        run.c.backfill,
     ).order_by(run.c.id)
     if application is not None:
         query = query.where(run.c.application == application)

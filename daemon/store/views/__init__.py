@@ -1,7 +1,7 @@
 """The views of the tables for people and programs: frozen values, each read in a few statements."""
 
 from ...errors import NotFound
-from .acting import ActLine, read_activity
+from .acting import ActLine, BackfillLine, read_activity, read_backfills
 from .causes import paused_text
 from .generations import GenerationLine, RunBy, read_generations
 from .history import JobRunLine, RunDetail, RunLine, read_run, read_runs
@@ -26,6 +26,7 @@ from .values import plain
 
 __all__ = [
     "ActLine",
+    "BackfillLine",
     "GenerationLine",
     "JobRunLine",
     "JobSummary",
@@ -54,6 +55,7 @@ __all__ = [
     "plain",
     "problems",
     "read_activity",
+    "read_backfills",
     "read_generations",
     "read_locks",
     "read_overview",

@@ -147,6 +147,14 @@ class WaitsForTurn:
     kind: Literal["turn"] = "turn"
 
 
+@dataclass(frozen=True, slots=True)
+class WaitsForBackfill:
+    """Its backfill lets it start behind the others of it, and behind all other runs of its schedule."""
+
+    backfill: int
+    kind: Literal["backfill"] = "backfill"
+
+
 Why = (
     Overlapped
     | NothingUp
@@ -163,6 +171,7 @@ Why = (
     | WaitsForReplica
     | WaitsForPlace
     | WaitsForTurn
+    | WaitsForBackfill
 )
 
 
@@ -187,6 +196,8 @@ def sentence(why: Why) -> str:
             return "replaced by a newer run" if why.run_id is None else f"replaced by run {why.run_id}"
         case Retired():
             return "its schedule is retired, and no replica has it any more"
+        case WaitsForBackfill():
+            return f"waits for its turn in backfill {why.backfill}"
         case WaitsForRun():
             return f"waits for run {why.run_id}" + (f" ({why.replica} has it)" if why.replica else "")
         case WaitsForRetry():

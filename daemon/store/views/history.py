@@ -17,7 +17,7 @@ from .causes import Why, sentence
 from .names import missing_run
 from .output import tails
 from .replicas import names_of
-from .why import whys, with_why
+from .why import moment_of_place, whys, with_why
 
 MASK = "***"
 """Stands for the value of a secret parameter."""
@@ -38,6 +38,8 @@ class RunLine:
     """The run that it tries again."""
     retried_as: int | None
     """The run that has tried it again."""
+    backfill: int | None
+    """The backfill that requested it."""
     state: RunState
     reason: str | None
     attempt: int
@@ -154,7 +156,7 @@ def read_run(connection: Connection, run_id: int) -> RunDetail:
     """Return a run with its attempts; raises `NotFound`."""
     asked = (run.c.requested_by, run.c.requested_why)
     cancelled = (run.c.cancelled_at, run.c.cancelled_by, run.c.cancelled_why)
-    not_before = func.coalesce(run.c.available_at, run.c.place_at, type_=run.c.available_at.type)
+    not_before = func.coalesce(run.c.available_at, moment_of_place(), type_=run.c.available_at.type)
     forgotten = (run.c.forgotten_at, run.c.forgotten_by)
     extra = (run.c.params, run.c.abandoned, not_before, *asked, *cancelled, *forgotten)
     defined = (schedule.c.application == run.c.application, schedule.c.name == run.c.schedule)
@@ -192,9 +194,14 @@ def _runs() -> Select[Any]:
         run.c.scheduled_for,
         run.c.last_scheduled_for,
         run.c.count,
-        case((run.c.retry_of.is_not(None), literal("retry", Text)), else_=run.c.trigger),
+        case(
+            (run.c.backfill.is_not(None), literal("backfill", Text)),
+            (run.c.retry_of.is_not(None), literal("retry", Text)),
+            else_=run.c.trigger,
+        ),
         run.c.retry_of,
         select(later.c.id).where(later.c.retry_of == run.c.id).scalar_subquery(),
+        run.c.backfill,
         run.c.state,
         run.c.reason,
         run.c.attempt,

@@ -13,11 +13,11 @@ from lease.schema import lease, stale
 
 from ...states import RunState
 from ..tables import job_run, replica, run, schedule
-from .acting import in_force
+from .acting import BackfillLine, in_force, read_backfills
 from .causes import Why, sentence
 from .replicas import ReplicaLine, read_replicas
 from .usual import usual_seconds
-from .why import whys, with_why
+from .why import moment_of_place, whys, with_why
 
 MOST_WAITING = 100
 MOST_DEAD = 10
@@ -119,10 +119,13 @@ class Overview:
     waiting: tuple[WaitingRun, ...]
     """The first `MOST_WAITING` of them."""
     waiting_count: int
+    """Without the runs of backfills that have no place yet."""
+    backfills: tuple[BackfillLine, ...]
+    """Those of which a run is not over, the newest first, at most a hundred."""
 
 
 def read_overview(connection: Connection, application: str | None = None, *, dead: Collection[str] = ()) -> Overview:
-    """Return the overview, of one application or of all, in at most eight statements.
+    """Return the overview, of one application or of all, in at most nine statements.
 
     ``dead`` are the holders whose death is proven, although it need not be recorded yet.
     """
@@ -135,6 +138,7 @@ def read_overview(connection: Connection, application: str | None = None, *, dea
         running=tuple(_running(connection, application, dead)),
         waiting=tuple(_waiting(connection, waiting)),
         waiting_count=connection.execute(select(func.count()).select_from(run).where(waiting)).scalar_one(),
+        backfills=tuple(read_backfills(connection, limit=MOST_WAITING, application=application, unfinished=True)),
     )
 
 
@@ -226,11 +230,12 @@ def _running_run(row: tuple[Any, ...], dead: Collection[str]) -> RunningRun:
 
 
 def _pending(application: str | None) -> ColumnElement[bool]:
-    return and_(run.c.state == "pending", _of(run.c.application, application))
+    unfed = and_(run.c.backfill.is_not(None), run.c.place_at.is_not(None), run.c.available_at.is_(None))
+    return and_(run.c.state == "pending", ~unfed, _of(run.c.application, application))
 
 
 def _waiting(connection: Connection, which: ColumnElement[bool]) -> list[WaitingRun]:
-    not_before = func.coalesce(run.c.available_at, run.c.place_at, type_=run.c.available_at.type)
+    not_before = func.coalesce(run.c.available_at, moment_of_place(), type_=run.c.available_at.type)
     query = select(
         run.c.id,
         run.c.application,

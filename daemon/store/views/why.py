@@ -39,6 +39,7 @@ from .causes import (
     Replaced,
     Retired,
     StartWithinOver,
+    WaitsForBackfill,
     WaitsForLock,
     WaitsForPlace,
     WaitsForReplica,
@@ -75,6 +76,7 @@ def with_why(query: Select[Any]) -> Select[Any]:
         run.c.available_at.label("why_available_at"),
         seconds_until(run.c.available_at).label("why_available_in"),
         run.c.place_at.label("why_place_at"),
+        run.c.backfill.label("why_backfill"),
         seconds_until(run.c.place_at).label("why_place_in"),
         run.c.cancelled_at.label("why_cancelled_at"),
         run.c.cancelled_by.label("why_cancelled_by"),
@@ -87,6 +89,11 @@ def with_why(query: Select[Any]) -> Select[Any]:
         type_coerce(and_(pending(), on_last_chance()), Boolean).label("why_last_chance"),
         case((run.c.reason == "paused", pause_of()), else_=null()).label("why_pause"),
     )
+
+
+def moment_of_place() -> ColumnElement[Any]:
+    """Return the moment for which a run that has no place yet was requested; NULL of one that a backfill feeds."""
+    return case((run.c.backfill.is_(None), run.c.place_at), else_=null())
 
 
 def whys(connection: Connection, rows: Sequence[Row[Any]]) -> list[Why | None]:
@@ -133,6 +140,8 @@ def _skipped(row: Row[Any], pauses: Mapping[int, Row[Any]]) -> Why | None:
 
 
 def _waiting(row: Row[Any], known: Known) -> Why:
+    if row.why_backfill is not None and row.why_place_at is not None and row.why_available_at is None:
+        return WaitsForBackfill(row.why_backfill)
     if row.why_place_at is not None and row.why_place_in > 0:
         return WaitsForStart(row.why_place_at)
     if row.why_ahead is not None:

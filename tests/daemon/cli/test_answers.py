@@ -2,6 +2,8 @@
 
 import json
 import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +30,16 @@ READING = {
     "generations": ["generations"],
     "audit": ["audit"],
     "activity": ["activity"],
+    "backfills": ["backfills"],
     "preview": ["preview", "0 2 * * *"],
     "db-current": ["db", "current"],
 }
+
+
+A_BACKFILL = """
+INSERT INTO backfill (application, schedule, first, last, at_most, instants, requested_by, created_at)
+VALUES ('shop', 'nightly', 0, 0, 1, 1, 'ann@web-1', 0)
+"""
 
 
 def closed(schema: Any) -> Any:
@@ -83,6 +92,11 @@ def test_every_answer_that_reads_or_acts_keeps_to_its_schema(leased: Leased, fol
     answer("cancel-many", "cancel", "--schedule", "nightly", "--yes")
     answer("retry-many", "retry", "--failed", "--yes")
     answer("forget", "forget", "1", "--yes")
+    answer("backfill", "backfill", "nightly", "--from", "2020-02-01T00:00:00Z", "--to", "2020-03-01T00:00:00Z")
+    with closing(sqlite3.connect("leased.db")) as connection:
+        connection.execute(A_BACKFILL)
+        connection.commit()
+    answer("backfill-changed", "pause", "--backfill", "1")
     assert answer("show", "show", "1")["run_id"] == 1
     assert answer("logs", "logs", "1")["items"] == []
     leased("trigger", "nightly")

@@ -15,6 +15,7 @@ from ...ask import ask
 from ...options import Application, Database, Json
 from ...screen import say, screen
 from .cancel_many import cancel_those
+from .one_backfill import OfBackfill, act_on_backfill
 from .shown_first import Acting, DryRun, OfSchedule, OfTag, OneRun, Yes, refuse_beside_a_run
 
 
@@ -22,6 +23,7 @@ def cancel(
     run_id: OneRun = None,
     schedule: OfSchedule = None,
     tag: OfTag = None,
+    backfill: OfBackfill = None,
     application: Application = None,
     why: Annotated[str | None, typer.Option(metavar="TEXT", help="The reason, recorded with the run.")] = None,
     by: Annotated[
@@ -37,6 +39,10 @@ def cancel(
         recordable("--why", why)
     who = recordable("--by", by) if by is not None else requester()
     of_many = {"--schedule": schedule, "--tag": tag, "--application": application, "--dry-run": dry_run, "--yes": yes}
+    if backfill is not None:
+        beside = {"the number of a run": run_id, **of_many}
+        act_on_backfill("cancel", backfill, beside, database=database, who=who, why=why, as_json=as_json)
+        return
     if run_id is None:
         cancel_those(Choice(schedule, tag, application), Acting(database, who, why, dry_run, yes, as_json))
         return

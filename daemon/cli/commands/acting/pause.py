@@ -21,6 +21,7 @@ from ...ask import ask
 from ...failures import Misused
 from ...options import Application, Database, Json, moment
 from ...screen import say, screen
+from .one_backfill import OfBackfill, act_on_backfill
 
 T = TypeVar("T")
 
@@ -53,6 +54,7 @@ def pause(
     name: Name = None,
     tag: Tag = None,
     everything: All = False,
+    backfill: OfBackfill = None,
     application: Application = None,
     until: Annotated[str | None, typer.Option(metavar="INSTANT|DURATION", help=_UNTIL_HELP)] = None,
     why: Reason = None,
@@ -61,7 +63,12 @@ def pause(
     as_json: Json = False,
 ) -> None:
     """Pause schedules: what is due meanwhile is recorded as skipped; requested runs and runs at work go on."""
-    which, who = _which(name, tag, application, everything=everything), _who(by, why)
+    who = _who(by, why)
+    if backfill is not None:
+        beside = {"NAME": name, "--tag": tag, "--all": everything, "--application": application, "--until": until}
+        act_on_backfill("pause", backfill, beside, database=database, who=who, why=why, as_json=as_json)
+        return
+    which = _which(name, tag, application, everything=everything)
     end = None if until is None else moment("--until", until)
 
     def transaction(connection: Connection) -> list[PausedSchedule]:
@@ -80,6 +87,7 @@ def resume(
     name: Name = None,
     tag: Tag = None,
     everything: All = False,
+    backfill: OfBackfill = None,
     application: Application = None,
     why: Reason = None,
     by: By = None,
@@ -87,7 +95,12 @@ def resume(
     as_json: Json = False,
 ) -> None:
     """End the pause of schedules, and say what passed meanwhile; none of that runs."""
-    which, who = _which(name, tag, application, everything=everything), _who(by, why)
+    who = _who(by, why)
+    if backfill is not None:
+        beside = {"NAME": name, "--tag": tag, "--all": everything, "--application": application}
+        act_on_backfill("resume", backfill, beside, database=database, who=who, why=why, as_json=as_json)
+        return
+    which = _which(name, tag, application, everything=everything)
 
     def transaction(connection: Connection) -> list[ResumedSchedule]:
         return resume_schedules(connection, _known(connection, which), requested_by=who, why=why)

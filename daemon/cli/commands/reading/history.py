@@ -135,7 +135,7 @@ def _show(console: "Console", detail: RunDetail) -> None:
     facts = {
         "run": f"{run.run_id} of {run.schedule} ({run.application})",
         "scheduled for": instants if run.count > 1 else when(run.scheduled_for),
-        "cause": run.cause if run.retry_of is None else f"retry of run {run.retry_of}",
+        "cause": _cause(run),
         "retried": None if run.retried_as is None else f"as run {run.retried_as}",
         "requested by": ", ".join(filter(None, (detail.requested_by, detail.requested_why))),
         "cancelled by": ", ".join(filter(None, (detail.cancelled_by, detail.cancelled_why, when(detail.cancelled_at)))),
@@ -160,6 +160,13 @@ def _show(console: "Console", detail: RunDetail) -> None:
     console.print(_attempts(detail.jobs))
     for job in detail.jobs:
         _texts(console, job)
+
+
+def _cause(run: RunLine) -> str:
+    again = None if run.retry_of is None else f"retry of run {run.retry_of}"
+    if run.backfill is not None:
+        return f"backfill {run.backfill}" + (f", {again}" if again else "")
+    return again or run.cause
 
 
 def _attempts(jobs: Sequence[JobRunLine]) -> Sheet:

@@ -13,6 +13,7 @@ from ....operations.generations import GenerationStanding, beside_each_other, re
 from ....recovery.deaths import neighbours, proven_dead
 from ....service.settings import read_settings
 from ....store.views import (
+    BackfillLine,
     Overview,
     Problem,
     ReplicaLine,
@@ -44,6 +45,7 @@ class StatusAnswer:
     running: Sequence[RunningRun]
     waiting: Sequence[WaitingRun]
     waiting_count: int
+    backfills: Sequence[BackfillLine]
     items: Sequence[ScheduleLine]
 
 
@@ -104,5 +106,6 @@ def _answer(
         running=overview.running,
         waiting=overview.waiting,
         waiting_count=overview.waiting_count,
+        backfills=overview.backfills,
         items=wanted,
     )

@@ -42,6 +42,8 @@ def show_status(
     _show_schedules(console, listed, overview.database_time)
     _show_running(console, overview.running)
     _show_waiting(console, overview)
+    for one in overview.backfills:
+        say(console, one.in_words, hang=2)
     if are_many:
         say(console, f"{_counts(overview.schedules)}; --all lists them, --tag and --state some")
     else:

@@ -1,0 +1,152 @@
+"""`leased backfill` and `leased backfills`: past instants that are run after all."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy import Connection
+
+from ....errors import InvalidInstant
+from ....instants import parse_instant
+from ....operations.backfills.backfill import Backfill, counted_text, foresee_backfill
+from ....operations.backfills.backfill import backfill as run_missing
+from ....operations.backfills.plan import Wanted
+from ....operations.requester import recordable, requester
+from ....store.views import (
+    BackfillLine,
+    NotFound,
+    applications_with,
+    nearest_of,
+    read_backfills,
+    require_application,
+    schedule_names,
+)
+from ....text import number, when
+from ...answers import write_json
+from ...ask import ask
+from ...failures import Misused
+from ...options import Application, Database, Json
+from ...screen import add, say, screen, table
+from .shown_first import DryRun, Yes, confirm
+
+_AT_MOST_HELP = 'How many of its runs are unfinished at a time; more than 1 needs overlap = "allow".'
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillsAnswer:
+    """The answer of `leased backfills --json`."""
+
+    items: Sequence[BackfillLine]
+
+
+def backfill(
+    schedule: Annotated[str, typer.Argument(metavar="NAME", help="The name of the schedule.", show_default=False)],
+    first: Annotated[str, typer.Option("--from", metavar="INSTANT", help="The first instant.", show_default=False)],
+    last: Annotated[str, typer.Option("--to", metavar="INSTANT", help="The last instant.", show_default=False)],
+    at_most: Annotated[int, typer.Option(min=1, max=10_000, metavar="N", help=_AT_MOST_HELP)] = 1,
+    application: Application = None,
+    why: Annotated[str | None, typer.Option(metavar="TEXT", help="The reason, recorded with the runs.")] = None,
+    by: Annotated[
+        str | None, typer.Option(metavar="WHO", help="Who requests it; by default the user and the host.")
+    ] = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """Run the past instants of a schedule that have not succeeded, each once, behind its other runs."""
+    start, end = _instant("--from", first), _instant("--to", last)
+    if why is not None:
+        recordable("--why", why)
+    who = recordable("--by", by) if by is not None else requester()
+
+    def look(connection: Connection) -> tuple[Wanted, Backfill]:
+        wanted = Wanted(_application(connection, schedule, application), schedule, start, end, at_most)
+        return wanted, foresee_backfill(connection, wanted)
+
+    wanted, done = ask(database, look)
+    named = f"{schedule} ({wanted.application})"
+    if not dry_run:
+        if done.will_run:
+            confirm(f"{named}: {counted_text(done)}. Run them?", yes=yes)
+        done = ask(database, lambda c: run_missing(c, wanted, requested_by=who, why=why), write=True)
+    if as_json:
+        write_json("backfill", done)
+        return
+    if not done.instants:
+        span = f"from {when(start)} to {when(end)}"
+        say(screen(), f"{named} was due at no instant {span}, as far as it is planned; nothing was done", hang=2)
+        return
+    say(screen(), f"{named}: {counted_text(done)}; {_and_now(done)}", hang=2)
+
+
+def backfills(
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="How many to list.")] = 20,
+    database: Database = None,
+    application: Application = None,
+    as_json: Json = False,
+) -> None:
+    """List the backfills and how far each is, the latest first."""
+
+    def read(connection: Connection) -> list[BackfillLine]:
+        require_application(connection, application)
+        return read_backfills(connection, limit=limit, application=application)
+
+    found = ask(database, read)
+    if as_json:
+        write_json("backfills", BackfillsAnswer(found))
+        return
+    if not found:
+        say(screen(), "There are no backfills; `leased backfill NAME --from INSTANT --to INSTANT` requests one.")
+        return
+    columns = ("backfill", "application", "schedule", "from", "to", "runs", "done", "failed", "state", "who", "why")
+    shown = table(
+        *columns,
+        right=("backfill", "runs", "done", "failed"),
+        wraps=("why",),
+        spare=("to",),
+        unless_one=("application",),
+    )
+    for one in found:
+        counts = (number(one.instants), number(one.done), number(one.failed) if one.failed else "")
+        span = (when(one.first), when(one.last))
+        cells = (*span, *counts, _state(one), one.requested_by, one.requested_why)
+        add(shown, one.backfill_id, one.application, one.schedule, *cells)
+    screen().print(shown)
+
+
+def _state(one: BackfillLine) -> str:
+    if one.cancelled_at is not None:
+        return "cancelled"
+    if one.is_over:
+        return "over"
+    return "paused" if one.paused_at is not None else "open"
+
+
+def _and_now(done: Backfill) -> str:
+    if done.dry_run:
+        return "nothing was done"
+    if done.backfill_id is None:
+        return "nothing is left to run, and nothing was done"
+    at_a_time = "one at a time" if done.at_most == 1 else f"at most {done.at_most} at a time"
+    return f"backfill {done.backfill_id} runs them behind other runs, {at_a_time}; see `leased backfills`"
+
+
+def _instant(option: str, text: str) -> Any:
+    try:
+        return parse_instant(text)
+    except InvalidInstant as error:
+        raise Misused(f"{option}: {error}") from None
+
+
+def _application(connection: Connection, schedule: str, application: str | None) -> str:
+    require_application(connection, application)
+    if application is not None:
+        return application
+    found = applications_with(connection, schedule) or applications_with(connection, schedule, retired=True)
+    if not found:
+        raise NotFound(f'there is no schedule "{schedule}"; {nearest_of(schedule, schedule_names(connection))}')
+    if len(found) > 1:
+        raise Misused(f'several applications have a schedule "{schedule}": add --application {" or ".join(found)}')
+    return found[0]

@@ -1,0 +1,122 @@
+"""`leased backfill`, and what is done to a backfill as a whole: what they say, and what they refuse."""
+
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.daemon.cli.conftest import Answer, Leased
+
+HOURLY = """
+from daemon import Schedules
+
+schedules = Schedules("office")
+schedules.add("hourly", cron="0 * * * *", catch_up="skip").command("work", "true", timeout="1m")
+"""
+HOURS = 5
+SINCE = (datetime.now(UTC) - timedelta(hours=HOURS)).replace(minute=0, second=0, microsecond=0)
+ANN = ("--by", "ann@web-1", "--why", "the shop was closed")
+
+
+@pytest.fixture(autouse=True)
+def away(leased: Leased, folder: Path) -> None:
+    """Nothing was up for five hours, after which all is planned."""
+    assert leased("db", "upgrade").status == 0
+    (folder / "hourly.py").write_text(HOURLY)
+    assert leased("sync", "hourly.py").status == 0
+    names = ("planned_until", "next_due", "anchor", "created_at", "changed_at", "synced_at")
+    earlier = ", ".join(f"{name} = {name} - {HOURS * 3600}" for name in names)
+    with closing(sqlite3.connect("leased.db")) as connection:
+        connection.execute(f"UPDATE schedule SET {earlier}")
+        connection.commit()
+    assert leased("resume", "hourly").status == 0
+
+
+def backfill(leased: Leased, *more: str, hours: int = 3) -> Answer:
+    span = ("--from", f"{SINCE + timedelta(hours=1):%FT%TZ}", "--to", f"{SINCE + timedelta(hours=hours):%FT%TZ}")
+    return leased("backfill", "hourly", *span, *more)
+
+
+def line(answer: Answer) -> str:
+    assert answer.status == 0, answer.err
+    (said,) = answer.out.splitlines()
+    return said
+
+
+def test_it_says_how_many_will_run_and_where_that_is_seen(leased: Leased) -> None:
+    assert line(backfill(leased, "--dry-run")) == "hourly (office): 3 instants: 3 will run; nothing was done"
+    assert leased("backfills").out.startswith("There are no backfills")
+    assert line(backfill(leased, "--yes", *ANN)) == (
+        "hourly (office): 3 instants: 3 will run; backfill 1 runs them behind other runs, one at a time; "
+        "see `leased backfills`"
+    )
+    assert "backfill 1 of hourly: 0 of 3 done, by ann@web-1" in leased("status").out
+    (one,) = leased("status", "--json").document["backfills"]
+    assert (one["backfill_id"], one["instants"], one["waiting"]) == (1, 3, 3)
+    (listed,) = leased("backfills", "--json").document["items"]
+    assert (listed["schedule"], listed["requested_why"]) == ("hourly", "the shop was closed")
+    runs = [item for item in leased("runs", "--json").document["items"] if item["state"] == "pending"]
+    assert {(item["cause"], item["backfill"], item["why_text"]) for item in runs} == {
+        ("backfill", 1, "waits for its turn in backfill 1")
+    }
+    shown = leased("show", str(runs[0]["run_id"])).out
+    assert "cause  backfill 1" in shown
+    assert "9999" not in shown
+    assert "backfill 1, " in leased("activity").out
+    again = line(backfill(leased, "--yes", hours=2))
+    assert again == (
+        "hourly (office): 2 instants: 2 under way by backfill 1, 0 will run; nothing is left to run, and nothing was done"
+    )
+
+
+def test_it_is_run_by_a_replica_until_nothing_is_left(process: Leased, leased: Leased) -> None:
+    backfill(leased, "--yes", *ANN)
+    ran = process("run", "hourly.py", "--until-idle", "--no-web")
+    assert ran.status == 0, ran.err
+    (one,) = leased("backfills", "--json").document["items"]
+    assert (one["waiting"], one["running"], one["failed"]) == (0, 0, 0)
+    assert "over" in leased("backfills").out
+    assert leased("status", "--json").document["backfills"] == []
+    assert leased("audit").status == 0
+    assert line(backfill(leased, "--yes")).startswith("hourly (office): 3 instants: 3 succeeded before, 0 will run")
+
+
+def test_it_is_paused_resumed_and_cancelled_as_a_whole(leased: Leased) -> None:
+    backfill(leased, "--yes", *ANN)
+    named = "backfill 1 of hourly (office)"
+    assert line(leased("pause", "--backfill", "1")).startswith(f"{named} is paused: ")
+    assert line(leased("pause", "--backfill", "1")) == f"{named} was already paused; nothing has changed"
+    assert "by ann@web-1, paused" in leased("status").out
+    assert line(leased("resume", "--backfill", "1")).startswith(f"{named} is resumed: ")
+    assert line(leased("cancel", "--backfill", "1")) == f"{named} is cancelled: 3 runs waited and are over"
+    assert line(leased("cancel", "--backfill", "1")) == f"{named} was already cancelled; nothing has changed"
+    assert "cancelled" in leased("backfills").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "says"),
+    [
+        (["backfill", "hourli", "--from", "2020-01-01T00:00:00Z", "--to", "2020-01-02T00:00:00Z"], 1, '"hourly"'),
+        (["backfill", "hourly", "--from", "yesterday", "--to", "2020-01-02T00:00:00Z"], 2, "--from: "),
+        (["backfill", "hourly", "--from", "2020-01-02T00:00:00Z", "--to", "2020-01-01T00:00:00Z"], 1, "after its end"),
+        (["backfill", "hourly", "--from", "2020-01-01T00:00:00Z", "--to", "2020-01-02T00:00:00Z"], 1, "first possible"),
+        (["pause", "--backfill", "9"], 1, "there is no backfill 9"),
+        (["pause", "hourly", "--backfill", "9"], 2, "does not go with --backfill"),
+        (["cancel", "7", "--backfill", "9"], 2, "does not go with --backfill"),
+        (["resume", "--backfill", "x"], 2, "is not the number of a backfill"),
+    ],
+)
+def test_what_is_wrong_is_refused_in_one_sentence(leased: Leased, arguments: list[str], status: int, says: str) -> None:
+    answer = leased(*arguments)
+    assert (answer.status, answer.out) == (status, "")
+    assert says in answer.err
+    assert len(answer.err.strip().splitlines()) == 1
+
+
+def test_nobody_who_could_be_asked_is_told_of_yes(leased: Leased) -> None:
+    answer = backfill(leased)
+    assert answer.status == 2
+    assert "--yes does it, --dry-run shows it" in answer.err
+    assert leased("backfills", "--json").document["items"] == []
