@@ -28,6 +28,7 @@ from daemon.store.views.causes import (
     Replaced,
     Retired,
     StartWithinOver,
+    WaitsForBackfill,
     WaitsForLock,
     WaitsForPlace,
     WaitsForReplica,
@@ -206,6 +207,7 @@ SENTENCES: dict[Why, str] = {
     WaitsForReplica(None): "waits for a replica with its definition",
     WaitsForPlace(): "waits for a free place on a replica",
     WaitsForTurn(): "was abandoned 2 times in a row: waits where no other such run is at work",
+    WaitsForBackfill(3): "waits for its turn in backfill 3",
 }
 
 

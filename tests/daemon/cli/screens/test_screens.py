@@ -40,6 +40,7 @@ WORLDS: dict[str, Callable[[worlds.World], None]] = {
 }
 NIGHT = ("--timezone", "Europe/Berlin", "--from", "2026-03-27T12:00:00Z", "--count", "3")
 IMPORTED = ("--timezone", "Europe/Berlin", "--application", "web1")
+MORNING = ("--from", "2026-07-01T06:00:00Z", "--to", "2026-07-01T11:00:00Z")
 SCREENS: dict[str, tuple[str, ...]] = {
     "status": ("status",),
     "status-all": ("status", "--all"),
@@ -87,6 +88,9 @@ SCREENS: dict[str, tuple[str, ...]] = {
     "forget": ("forget", "2", "--by", "ada@laptop", "--why", "as the customer asked", "--yes"),
     "forget-unasked": ("forget", "2"),
     "forget-running": ("forget", "8", "--yes"),
+    "backfill-dry-run": ("backfill", "refresh-exchange-rates", *MORNING, "--dry-run"),
+    "backfills": ("backfills",),
+    "pause-of-backfill": ("pause", "--backfill", "7"),
     "db-current": ("db", "current"),
     "db-upgrade": ("db", "upgrade"),
     "db-restored": ("db", "restored"),
