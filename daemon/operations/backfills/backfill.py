@@ -39,6 +39,8 @@ class Backfill:
     """So many wait or are at work already."""
     under_way_by: Sequence[int]
     """The backfills that requested those."""
+    left_out: int
+    """So many are on days that the schedule keeps free, or cannot be retried: they were forgotten, say."""
     will_run: int
     of_skipped: int
     """So many of these had been skipped."""
@@ -95,6 +97,7 @@ def counted_text(done: Backfill) -> str:
     parts = [
         f"{number(done.succeeded)} succeeded before" if done.succeeded else None,
         f"{number(done.under_way)} under way{' by ' + by if by else ''}" if done.under_way else None,
+        f"{number(done.left_out)} left out" if done.left_out else None,
         f"{number(done.will_run)} will run",
     ]
     of = "1 instant" if done.instants == 1 else f"{number(done.instants)} instants"
@@ -161,6 +164,7 @@ def _told(
         found.succeeded,
         found.under_way.total(),
         sorted(each for each in found.under_way if each is not None),
+        found.left_out,
         found.to_run,
         found.to_run - len(found.ended) - len(found.missing),
         len(found.ended),

@@ -61,10 +61,13 @@ def plan_backfill(connection: Connection, wanted: Wanted, row: Row[Any], *, lock
     if instants:
         _refuse_unkept(schedule, row, instants[0], statements.backfills.oldest(connection, key))
     rows = statements.backfills.due_between(connection, key, instants[0], instants[-1]) if instants else []
-    found = survey(instants, rows, _retrials(connection, [one.id for one in rows]))
+    retrials = _retrials(connection, [one.id for one in rows])
+    found = survey(instants, rows, retrials, lambda instant: schedule.excluded_by(instant) is not None)
     retries = plan_retries(connection, {key}, found.ended, lock=lock) if found.ended else []
     again = [one for one in retries if isinstance(one.plan, RetryPlan)]
-    found.succeeded += len(retries) - len(again)  # all of their jobs have succeeded, although they were cancelled
+    found.left_out += len(retries) - len(
+        again
+    )  # forgotten, say, or all of its jobs had succeeded when it was cancelled
     found.ended = [one.row.id for one in again]
     return BackfillPlan(row, schedule, wanted, len(instants), found, again, _splits(found, schedule, row.anchor))
 

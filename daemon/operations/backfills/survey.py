@@ -1,7 +1,7 @@
 """The survey of past instants: which have succeeded, which are under way, and which a backfill is to run. Pure."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, assert_never
@@ -27,6 +27,9 @@ class Survey:
     counted: dict[CountedRow, list[datetime]] = field(default_factory=lambda: defaultdict(list))
     """By counted row, the instants that it stands for."""
 
+    left_out: int = 0
+    """So many are on days that the schedule keeps free, or cannot be retried."""
+
     @property
     def to_run(self) -> int:
         """How many are to run."""
@@ -43,9 +46,15 @@ class Retrial:
     backfill: int | None
 
 
-def survey(instants: Iterable[datetime], rows: Sequence[Any], retrials: Mapping[int, Retrial]) -> Survey:
+def survey(
+    instants: Iterable[datetime],
+    rows: Sequence[Any],
+    retrials: Mapping[int, Retrial],
+    is_free: Callable[[datetime], bool] = lambda _: False,
+) -> Survey:
     """Return what there is of instants, which are in order: ``rows`` are the runs of a schedule, in order too, and
-    ``retrials`` the runs that tried runs again, by the number of the run before.
+    ``retrials`` the runs that tried runs again, by the number of the run before. ``is_free`` says
+    whether an instant is on a day that the schedule keeps free.
     """
     found = Survey()
     left = iter(rows)
@@ -53,13 +62,16 @@ def survey(instants: Iterable[datetime], rows: Sequence[Any], retrials: Mapping[
     for instant in instants:
         while row is not None and (row.last_scheduled_for or row.scheduled_for) < instant:
             row = next(left, None)
-        if row is None or row.scheduled_for > instant:
+        mine = None if row is None or row.scheduled_for > instant else row
+        if (mine is None or mine.reason == "excluded") and is_free(instant):
+            found.left_out += 1
+        elif mine is None:
             found.missing.append(instant)
-        elif row.last_scheduled_for is not None:
-            counted = CountedRow(row.id, row.scheduled_for, row.last_scheduled_for, row.count)
+        elif mine.last_scheduled_for is not None:
+            counted = CountedRow(mine.id, mine.scheduled_for, mine.last_scheduled_for, mine.count)
             found.counted[counted].append(instant)
         else:
-            _enter(found, list(_tries(Retrial(row.id, row.state, row.backfill), retrials)))
+            _enter(found, list(_tries(Retrial(mine.id, mine.state, mine.backfill), retrials)))
     return found
 
 

@@ -205,11 +205,9 @@ def sentence(why: Why) -> str:
         case WaitsForStart():
             return f"waits for its start at {when(why.at)}"
         case WaitsForLock():
-            run = "" if why.run_id is None else f" for run {why.run_id}"
-            return f'waits for the lock "{why.lock}", held by {why.held_by or "an unknown client"}{run}'
+            return f'waits for the lock "{why.lock}", held by {why.held_by or "an unknown client"}{_for(why.run_id)}'
         case WaitsForReplica():
-            of = "with its definition" if why.generation is None else f"of generation {why.generation}"
-            return f"waits for a replica {of}"
+            return f"waits for a replica {_which(why.generation)}"
         case WaitsForPlace():
             return "waits for a free place on a replica"
         case WaitsForTurn():
@@ -224,6 +222,14 @@ def paused_text(by: str | None, since: datetime | None, until: datetime | None, 
     start = f" since {when(since)}" if since else ""
     end = f" until {when(until)}" if until else ""
     return f"paused{who}{start}{end}" + (f": {why}" if why else "")
+
+
+def _which(generation: int | None) -> str:
+    return "with its definition" if generation is None else f"of generation {generation}"
+
+
+def _for(run_id: int | None) -> str:
+    return "" if run_id is None else f" for run {run_id}"
 
 
 def _away(since: datetime | None, until: datetime) -> str:

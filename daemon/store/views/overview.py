@@ -17,7 +17,7 @@ from .acting import BackfillLine, in_force, read_backfills
 from .causes import Why, sentence
 from .replicas import ReplicaLine, read_replicas
 from .usual import usual_seconds
-from .why import moment_of_place, whys, with_why
+from .why import moment_of_place, waits_to_be_fed, whys, with_why
 
 MOST_WAITING = 100
 MOST_DEAD = 10
@@ -119,9 +119,8 @@ class Overview:
     waiting: tuple[WaitingRun, ...]
     """The first `MOST_WAITING` of them."""
     waiting_count: int
-    """Without the runs of backfills that have no place yet."""
+    """Without the runs that wait to be fed by one of ``backfills``, of which a run is not over."""
     backfills: tuple[BackfillLine, ...]
-    """Those of which a run is not over, the newest first, at most a hundred."""
 
 
 def read_overview(connection: Connection, application: str | None = None, *, dead: Collection[str] = ()) -> Overview:
@@ -230,24 +229,19 @@ def _running_run(row: tuple[Any, ...], dead: Collection[str]) -> RunningRun:
 
 
 def _pending(application: str | None) -> ColumnElement[bool]:
-    unfed = and_(run.c.backfill.is_not(None), run.c.place_at.is_not(None), run.c.available_at.is_(None))
-    return and_(run.c.state == "pending", ~unfed, _of(run.c.application, application))
+    return and_(run.c.state == "pending", ~waits_to_be_fed(), _of(run.c.application, application))
 
 
 def _waiting(connection: Connection, which: ColumnElement[bool]) -> list[WaitingRun]:
     not_before = func.coalesce(run.c.available_at, moment_of_place(), type_=run.c.available_at.type)
     query = select(
-        run.c.id,
-        run.c.application,
-        run.c.schedule,
-        run.c.scheduled_for,
-        run.c.attempt,
+        *(run.c[name] for name in ("id", "application", "schedule", "scheduled_for", "attempt")),
         not_before,
         seconds_between(not_before, now()),
         run.c.finish_by,
     )
-    order = (not_before.is_(None), not_before, run.c.id)
-    rows = connection.execute(with_why(query).where(which).order_by(*order).limit(MOST_WAITING)).all()
+    query = query.where(which).order_by(not_before.is_(None), not_before, run.c.id).limit(MOST_WAITING)
+    rows = connection.execute(with_why(query)).all()
     return [
         WaitingRun(*(*row[:8], why, None if why is None else sentence(why)))
         for row, why in zip(rows, whys(connection, rows), strict=True)

@@ -91,6 +91,11 @@ def with_why(query: Select[Any]) -> Select[Any]:
     )
 
 
+def waits_to_be_fed() -> ColumnElement[bool]:
+    """Return the condition that a run is one of a backfill, and has no place yet."""
+    return and_(run.c.backfill.is_not(None), run.c.place_at.is_not(None), run.c.available_at.is_(None))
+
+
 def moment_of_place() -> ColumnElement[Any]:
     """Return the moment for which a run that has no place yet was requested; NULL of one that a backfill feeds."""
     return case((run.c.backfill.is_(None), run.c.place_at), else_=null())

@@ -398,3 +398,31 @@ def test_runs_of_a_retired_schedule_go_on_where_it_is_known(store: Store) -> Non
     assert work(store) == due[:2]
     with pytest.raises(NoSuchSchedule, match="is retired"):
         filled(store, due[2], due[3])
+
+
+def test_what_is_due_on_a_day_that_is_kept_free_is_left_out(store: Store) -> None:
+    due = away(store, HOURLY, 5)
+    days = sorted({f"{one:%Y-%m-%d}" for one in due})
+    store.do(lambda c: c.execute(update(run).where(run.c.scheduled_for == due[1]).values(reason="excluded")))
+    assert filled(store, due[1], due[1]).will_run == 1  # it is kept free no more
+    store.do(lambda c: c.execute(update(run).where(run.c.scheduled_for == due[2]).values(reason="excluded")))
+    free = a_schedule("nightly", Every(3600.0), catch_up="skip", exclude=days)
+    row = store.schedules()["nightly"]
+    store.sync(free)
+    store.do(lambda c: c.execute(update(schedule).values(anchor=row.anchor, planned_until=row.planned_until)))
+    done = filled(store, due[2], due[3])
+    assert counted_text(done) == "2 instants: 1 left out, 1 will run"
+
+
+def test_a_newer_run_does_not_replace_that_of_a_backfill(store: Store) -> None:
+    replacing = a_schedule("nightly", Every(3600.0), catch_up="latest", overlap="replace")
+    due = away(store, replacing, 4)
+    finished(store, *started(store, replacing))
+    filled(store, due[0], due[1])
+    (first,) = started(store, replacing)
+    passes(store, 1)
+    store.plan(replacing)
+    (own,) = store.runs(run.c.state == "pending", run.c.place_at.is_(None))
+    assert (store.run(first).cancelled_at, own.available_at) == (None, None)
+    finished(store, first)
+    assert started(store, replacing) == [own.id]

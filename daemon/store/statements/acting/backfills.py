@@ -74,7 +74,7 @@ def revive(connection: Connection, values: Mapping[str, Any], ids: Collection[in
 
     Each goes by the present definition, and says by which it would have gone, as one that was adopted.
     """
-    nothing = ("reason", "available_at", "start_by", "finish_by", "finished_at", "last_scheduled_for")
+    nothing = ("reason", "available_at", "start_by", "finish_by", "late_at", "finished_at", "last_scheduled_for")
     others = ("overlapped", "overlapped_by", "away_from")
     changed = run.c.digest.is_distinct_from(values["digest"])
     same = {
