@@ -320,7 +320,10 @@ def test_a_requested_run_goes_ahead_of_what_a_backfill_has_not_placed_yet(store:
     filled(store, due[0], due[2])
     asked = store.do(trigger, "shop", "nightly", requested_by="bob")
     assert started(store) == [asked]
+    second = store.do(trigger, "shop", "nightly", requested_by="bob")
     finished(store, asked)
+    assert started(store) == [second]
+    finished(store, second)
     assert work(store) == due[:3]
 
 
