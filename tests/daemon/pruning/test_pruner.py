@@ -43,19 +43,22 @@ def shop(count: int = 1) -> Schedules:
 
 
 async def filled(store: ManualStore, name: str, count: int) -> None:
-    """Let runs of a schedule have succeeded a hundred days ago."""
+    """Let runs of a schedule have succeeded a hundred days ago, and a newer one just now."""
     row = {"application": "shop", "schedule": name, "trigger": "manual", "state": "succeeded", "lease_name": "a lease"}
     times = dict.fromkeys(("scheduled_for", "created_at", "started_at", "finished_at"), later(now(), -100 * DAY))
 
     def unit(connection: Connection) -> None:
         for _ in range(count):
             connection.execute(insert(run).values(**row, **times))
+        connection.execute(insert(run).values(**row, **dict.fromkeys(times, now())))
 
     await store.write(unit)
 
 
 async def left(store: ManualStore) -> Sequence[str]:
-    return await store.read(lambda c: list(c.scalars(select(run.c.schedule).order_by(run.c.id))))
+    """Return the schedules of the old runs that are there."""
+    old = select(run.c.schedule).where(run.c.finished_at < later(now(), -DAY)).order_by(run.c.id)
+    return await store.read(lambda c: list(c.scalars(old)))
 
 
 def pruner_of(replica: ManualReplica, sleeper: Sleeper, stops: Callable[[], bool] = lambda: False) -> Pruner:

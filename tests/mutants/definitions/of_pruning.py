@@ -31,4 +31,10 @@ PRUNING = (
         (Edit(OLD_RUNS, ".where(among(lease.c.name, there), free_or_stale())", ".where(among(lease.c.name, there))"),),
         on_each(PRUNE.format("test_the_lease_of_one_run_alone_goes_with_it_unless_it_is_held")),
     ),
+    Mutant(
+        "pruning-takes-the-newest-number",
+        "the newest run of all goes, and on SQLite the next one has its number",
+        (Edit(OLD_RUNS, ", ~unfinished(), run.c.id < newest)", ", ~unfinished(), run.c.id <= newest)"),),
+        on_each(PRUNE.format("test_no_run_takes_the_number_of_one_that_was_pruned")),
+    ),
 )

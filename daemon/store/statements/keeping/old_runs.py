@@ -12,6 +12,8 @@ from lease.schema import free_or_stale, lease
 from ...tables import job_output, job_run, run, schedule
 from ..dialects import SCHEDULED, among, among_keys, unfinished
 
+_any = run.alias("any_run")
+
 
 def was_granted(connection: Connection, lease_name: str, within: float) -> bool:
     """Return whether a lease was granted to anybody in the last ``within`` seconds."""
@@ -74,8 +76,12 @@ def mark_pruned(connection: Connection, application: str, name: str, until: date
 def delete_runs(connection: Connection, application: str, name: str, ids: Collection[int]) -> int:
     """Delete those of these runs that are over, with their job runs, what these printed, and the leases that
     none but they had; leave out those of which a row is locked. Return how many.
+
+    The newest run of all stays: SQLite would give its number to the next one, and keys, acts, effects and the
+    lease of one run alone go by that.
     """
-    over = select(run.c.id).where(among_keys((run.c.id,), ids), ~unfinished())
+    newest = select(func.max(_any.c.id)).scalar_subquery()
+    over = select(run.c.id).where(among_keys((run.c.id,), ids), ~unfinished(), run.c.id < newest)
     going = set(connection.scalars(over.with_for_update(skip_locked=True)))
     going -= _with_a_held_lease(connection, application, name, going)
     attempts = _attempts(connection, going)
