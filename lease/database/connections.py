@@ -151,6 +151,7 @@ def _options(url: URL, settings: ConnectionSettings) -> dict[str, Any]:
     backend = backend_of(url)
     return {
         "poolclass": NullPool,
+        "hide_parameters": True,  # in errors: some are what people keep secret
         "isolation_level": backend.isolation,
         "connect_args": backend.options(settings),
         "execution_options": {"schema_translate_map": {None: schema_in(url)}} if backend.schema else {},

@@ -22,7 +22,7 @@ class EmbeddedReplica(Protocol):
     @property
     def failure(self) -> str | None:
         """Why it claims nothing any more although the block goes on, if that is so: work that does not end
-        although it must (rule 9). Nothing but a new start of the program helps.
+        although it must (rule 9), or an error that has ended the replica. Nothing but a new start of the program helps.
         """
         ...
 

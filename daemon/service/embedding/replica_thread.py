@@ -69,11 +69,12 @@ class ReplicaThread:
     def problems(self) -> dict[str, str]:
         """Return a sentence for each check that fails."""
         readiness = self._readiness
+        failed = {} if self.failure is None else {"failure": self.failure}
         if readiness is None or self.ended.done():
-            return {"ended": "the replica has ended"}
-        found = readiness.problems()
-        if self.failure is not None:
-            return {**found, "failure": self.failure}
+            return {"ended": "the replica has ended", **failed}
+        found = readiness.problems() | failed
+        if failed:
+            return found
         if not (beat := readiness.loops()["replica"]).alive:
             found["replica"] = f"the loop of the replica has not run for {beat.age:.0f}s"
         return found
@@ -91,6 +92,8 @@ class ReplicaThread:
                 runner.run(self._live())
         except BaseException as raised:  # noqa: BLE001 - the program gets it
             error = raised
+        if error is not None and self.begun.done() and not self._left.is_set():
+            self._fail(f"the replica has ended: {error!r}")  # the program gets the error only with the end of the block
         self._facts.close()
         if self.begun.done():
             self.ended.set_exception(error) if error is not None else self.ended.set_result(None)
@@ -155,7 +158,7 @@ class ReplicaThread:
         if replica.runs.failure is not None:
             self._fail(replica.runs.failure)
 
-    def _fail(self, failure: BaseException) -> None:
+    def _fail(self, failure: object) -> None:
         if self.failure is None:
             self.failure = (
                 f"{failure}; this replica claims nothing any more, but does not end the program that it is part of: "

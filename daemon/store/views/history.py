@@ -175,9 +175,13 @@ def read_run(connection: Connection, run_id: int) -> RunDetail:
 
 
 def _masked(params: Mapping[str, Any], definition: str) -> Mapping[str, Any]:
-    """Return the params of a run as they are shown: without the values of those that are secret now."""
-    secrets = json.loads(definition).get("secrets", ())
-    return {name: MASK if name in secrets else value for name, value in params.items()}
+    """Return the params of a run as they are shown: without the values of those that are secret now. Where any
+    are, one that is not declared now may have been secret, under the name that it had.
+    """
+    defined = json.loads(definition)
+    secrets, declared = defined.get("secrets", ()), defined.get("params", ())
+    hidden = {name for name in params if name in secrets or (secrets and name not in declared)}
+    return {name: MASK if name in hidden else value for name, value in params.items()}
 
 
 def _line(row: Row[Any], why: Why | None) -> RunLine:

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import get_args
 
 import pytest
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, insert, select, text, update
+from sqlalchemy.exc import DBAPIError
 
 from daemon.errors import DaemonError, NotFound, NotRecordable
 from daemon.execution.writes.result import EndedJob
@@ -16,6 +17,9 @@ from daemon.operations.trigger import trigger
 from daemon.states import RunState
 from daemon.store.tables import act, job_output, job_run, run
 from daemon.store.views import read_run
+from lease.database.address import parse_address
+from lease.database.backend import ConnectionSettings
+from lease.database.connections import connected
 from tests.daemon.audit.story import audit
 from tests.support.completion import finish_run, start_job
 from tests.support.store import PAST, Store, a_schedule
@@ -183,3 +187,16 @@ def test_the_values_of_secret_params_are_shown_as_stars_also_of_runs_before(stor
     (claimed,) = store.claim("daily")
     assert claimed.params == {"name": SECRET}
     assert SECRET in store.run(run_id).params
+
+
+def test_a_secret_that_has_another_name_now_is_still_shown_as_stars(store: Store) -> None:
+    run_id = requested(store)
+    store.sync(a_schedule("daily", overlap="queue", params={"customer": "", "shop": 1}, secrets=("customer",)))
+    assert store.do(read_run, run_id).params == {"name": "***"}
+
+
+def test_an_error_of_the_database_shows_no_parameters(database_url: str) -> None:
+    wrong = text("SELECT nothing FROM no_table WHERE name = :name")
+    with connected(parse_address(database_url), ConnectionSettings()) as connection, pytest.raises(DBAPIError) as told:
+        connection.execute(wrong, {"name": SECRET})
+    assert SECRET not in str(told.value)

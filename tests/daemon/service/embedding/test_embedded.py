@@ -23,6 +23,7 @@ from daemon.operations.trigger import trigger
 from daemon.recovery import registry
 from daemon.service.embedding import replica_thread
 from daemon.service.environment import SettingsError
+from daemon.service.replica import Replica
 from daemon.service.settings import Settings
 from daemon.store.migrations import TablesMissing
 from daemon.store.tables import replica as replicas
@@ -315,6 +316,30 @@ async def test_work_that_outlives_its_lease_ends_the_replica_but_not_the_program
         )
         await until(lambda: str(replica.failure) in caplog.text, "the program is told")
         gate.open()
+
+
+async def test_a_replica_that_an_error_of_ours_has_ended_says_so_while_the_program_goes_on(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Rule 8: nothing ends quietly."""
+
+    async def fail(_self: Replica) -> None:
+        raise ZeroDivisionError("a bug")
+
+    async def host() -> None:
+        async with inside(a_shop(), store) as replica:
+            monkeypatch.setattr(Replica, "tick", fail)
+            await until(lambda: "ended" in replica.problems(), "it has ended")
+            seen.append((replica.failure, dict(replica.problems()), caplog.text))
+
+    seen: list[tuple[str | None, dict[str, str], str]] = []
+    with pytest.raises(ZeroDivisionError):
+        await host()
+    ((failure, problems, told),) = seen
+    assert failure is not None
+    assert "ZeroDivisionError('a bug')" in failure
+    assert problems["failure"] == failure
+    assert failure in told
 
 
 async def test_a_program_goes_on_where_stopping_takes_too_long(
