@@ -46,6 +46,7 @@ def standing(clock: StandingClock) -> Iterator[None]:
     try:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("lease.database.dialects.boottime", clock.boottime)
+            patch.setattr("tests.support.store._COMPILED", {})  # what is compiled meanwhile goes by this clock for ever
             patch.setattr("daemon.cli.commands.defining.check.datetime", Told)
             yield
     finally:
