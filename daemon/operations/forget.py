@@ -63,6 +63,8 @@ def forget(connection: Connection, run_id: int, *, requested_by: str, why: str |
     recordable("requested_by", requested_by)
     if why is not None:
         recordable("why", why)
+    of_run = _required(connection, run_id, statements.run.read(connection, run_id))
+    statements.schedule.lock(connection, of_run.application, of_run.schedule)  # no retry takes its params meanwhile
     row = _required(connection, run_id, statements.cancel.lock(connection, run_id))
     what = decide(row.state, forgotten=row.forgotten_at is not None)
     match what:

@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from typing import get_args
 
 import pytest
-from sqlalchemy import Row, insert, select, text, update
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, Row, insert, select, text, update
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from daemon.errors import DaemonError, NotFound, NotRecordable
 from daemon.execution.writes.result import EndedJob
 from daemon.jobs.outcome import Outcome
 from daemon.operations.cancel import cancel
 from daemon.operations.forget import RunIsNotOver, decide, foreseen, forget
-from daemon.operations.retries.retry import retry
+from daemon.operations.retries.retry import plan_retries, retry, write_retries
 from daemon.operations.trigger import trigger
 from daemon.states import RunState
 from daemon.store.tables import act, job_output, job_run, run
@@ -54,6 +54,11 @@ def failed(store: Store) -> int:
     printed = {"message": SECRET, "log_tail": SECRET, "tail_start": 12, "tail_line": 0}
     store.do(lambda connection: connection.execute(update(job_run).where(job_run.c.id == begun).values(**printed)))
     return run_id
+
+
+def forget_at_once(connection: Connection, run_id: int) -> None:
+    connection.exec_driver_sql("SET LOCAL lock_timeout = '50ms'")
+    forget(connection, run_id, requested_by="ann")
 
 
 def everything(store: Store) -> str:
@@ -144,6 +149,19 @@ def test_what_was_forgotten_is_not_tried_again_without_its_params(store: Store) 
     store.do(forget, run_id, requested_by="ann")
     with pytest.raises(DaemonError, match="was forgotten, and its parameters with it; `leased trigger daily` requests"):
         store.do(retry, run_id, requested_by="bob")
+
+
+def test_while_somebody_tries_it_again_its_params_stay(postgres_url: str) -> None:
+    """Else the new run, which was decided on by then, would go on without them."""
+    with Store(postgres_url) as store:
+        store.sync(a_schedule("daily", overlap="queue", params={"name": ""}))
+        run_id = failed(store)
+        with store.begin() as one:
+            (planned,) = plan_retries(one, {("shop", "daily")}, [run_id])
+            with pytest.raises(OperationalError, match="lock timeout"):
+                store.do(forget_at_once, run_id)
+            (made,) = write_retries(one, [planned], by="bob", why=None).values()
+        assert SECRET in store.run(made).params
 
 
 def test_no_other_run_is_touched(store: Store) -> None:
