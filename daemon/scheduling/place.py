@@ -36,16 +36,29 @@ def place_due(
 
     With ``others``, the known ones are all that the application has but for these.
     """
-    which = {"names": list(known)} if others is None else {"but": others}
-    due = statements.placing.due(connection, application, MOST_PLACED, **which)
-    keys = {(application, row.schedule) for row in due if row.schedule in known}
-    free = {name for _, name in statements.schedule.lock_free(connection, keys)} if keys else set[str]()
-    if not free:
-        return PlaceReport()
-    overlaps, unreadable = _overlaps(connection, application, known, free)
+    passed_over: set[str] = set()
+    unreadable: dict[str, str] = {}
+    while True:
+        which = {"names": known.keys() - passed_over} if others is None else {"but": passed_over.union(others)}
+        due = statements.placing.due(connection, application, MOST_PLACED, **which)
+        found = {row.schedule for row in due}
+        overlaps, refused = _placeable(connection, application, {name: known[name] for name in found & known.keys()})
+        unreadable |= refused
+        if overlaps or len(due) < MOST_PLACED:
+            break
+        passed_over |= found  # many of schedules that are locked or unreadable hide nobody behind them
     runs = [(row.id, row.schedule) for row in due if row.schedule in overlaps]
-    placed = place(connection, application, runs, overlaps)
+    placed = place(connection, application, runs, overlaps) if runs else 0
     return PlaceReport(placed, len(due) == MOST_PLACED and placed > 0, unreadable)
+
+
+def _placeable(
+    connection: Connection, application: str, due: Mapping[str, Schedule]
+) -> tuple[dict[str, Overlap], dict[str, str]]:
+    """Lock those of the schedules that are free, and return the policy of each, or why it cannot be read."""
+    keys = {(application, name) for name in due}
+    free = {name for _, name in statements.schedule.lock_free(connection, keys)} if keys else set[str]()
+    return _overlaps(connection, application, due, free) if free else ({}, {})
 
 
 def feed_due(

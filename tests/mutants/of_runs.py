@@ -166,13 +166,36 @@ RUNS = (
 LATER = "tests/daemon/operations/test_trigger_at.py::{}[{{}}]"
 PROMOTIONS = "daemon/store/statements/sets/ends.py"
 REQUESTING = "daemon/operations/request.py"
+UNGUARDED = Edit(
+    "daemon/store/migrations/versions/0009_acts.py",
+    "\"OLD.state = 'pending' AND NEW",
+    "\"OLD.state = 'no such' AND NEW",
+)
 
 REQUESTS = (
     Mutant(
         "promotion-of-the-unplaced",
         "the end of another run starts one that is requested for later",
-        (Edit(PROMOTIONS, "            placed(waiting),\n", ""),),
+        (Edit(PROMOTIONS, "            placed(waiting),\n", ""), UNGUARDED),
         on_each(LATER.format("test_the_end_of_another_run_does_not_start_it")),
+    ),
+    Mutant(
+        "older-replicas-promote-the-unplaced",
+        "a replica of an older version lets a run start that is requested for later",
+        (UNGUARDED,),
+        on_each(LATER.format("test_a_replica_of_an_older_version_does_not_let_it_start")),
+    ),
+    Mutant(
+        "unplaceable-hide-others",
+        "many runs of a schedule whose definition cannot be read hide those of others",
+        (
+            Edit(
+                "daemon/scheduling/place.py",
+                "        if overlaps or len(due) < MOST_PLACED:\n            break\n",
+                "        break\n",
+            ),
+        ),
+        on_each(LATER.format("test_many_whose_definition_cannot_be_read_hide_no_run_of_another_schedule")),
     ),
     Mutant(
         "unplaced-counts-as-unfinished",

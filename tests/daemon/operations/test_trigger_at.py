@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from daemon.operations.cancel import cancel
 from daemon.operations.trigger import trigger
@@ -13,6 +13,7 @@ from daemon.service.loop.agenda import read_agenda
 from daemon.store.tables import run, schedule
 from daemon.store.views import read_overview, read_run
 from daemon.store.views.causes import WaitsForStart
+from lease.database.dialects import now
 from tests.support.completion import finish_run
 from tests.support.store import Store, a_schedule
 
@@ -87,6 +88,15 @@ def test_when_its_moment_has_come_it_starts(store: Store) -> None:
     assert [one.run_id for one in store.claim("daily")] == [run_id]
 
 
+def test_a_replica_of_an_older_version_does_not_let_it_start(store: Store) -> None:
+    """It knows no runs that have no place yet, and promotes the first that waits."""
+    store.sync(a_schedule("daily"))
+    run_id = store.do(trigger, "shop", "daily", requested_by="ada", at=LATER)
+    older = update(run).where(run.c.state == "pending", run.c.available_at.is_(None)).values(available_at=now())
+    assert store.do(lambda connection: connection.execute(older)).rowcount == 0
+    assert (store.run(run_id).available_at, store.claim("daily")) == (None, [])
+
+
 def test_behind_an_unfinished_run_it_waits_for_that(store: Store) -> None:
     daily = a_schedule("daily", overlap="skip")
     store.sync(daily)
@@ -154,6 +164,23 @@ def test_while_its_schedule_is_locked_it_is_left_for_later(postgres_url: str) ->
             trigger(other, "shop", "daily", requested_by="bob")
             assert store.plan(daily).made == 0
         assert store.plan(daily).made == 1
+
+
+def test_many_whose_definition_cannot_be_read_hide_no_run_of_another_schedule(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A replica of an older version may be unable to read one, and there is no newer: they wait, but nobody else."""
+    monkeypatch.setattr(place, "MOST_PLACED", 2)
+    bad, good = a_schedule("bad"), a_schedule("good")
+    store.sync(bad, good)
+    ids = [store.do(trigger, "shop", name, requested_by="ada", at=LATER) for name in ("bad", "bad", "bad", "good")]
+    for run_id in ids:
+        its_moment_comes(store, run_id)
+    later_version = update(schedule).where(schedule.c.name == "bad").values(definition='{"name": "bad"}', digest="?")
+    store.do(lambda connection: connection.execute(later_version))
+    planned = store.plan(bad, good)
+    assert (list(planned.unreadable), planned.more) == (["bad"], False)
+    assert [one.run_id for one in store.claim("good")] == ids[3:]
 
 
 def test_the_agenda_tells_its_moment_and_does_not_wait_for_it_to_be_idle(store: Store) -> None:

@@ -1,6 +1,7 @@
 """What is searched for again and again is found without a look at all runs that were ever made."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -15,8 +16,15 @@ SEARCHES: dict[str, Callable[[Connection], Any]] = {
     "marked and pending": lambda c: statements.cancel.find_pending(c, "shop"),
     "not over, of schedules": lambda c: statements.cancels.find_unfinished(c, {("shop", "daily")}),
     "marked and pending anywhere": lambda c: statements.cancel.find_pending(c, None),
-    "replaced by a newer run": lambda c: statements.replacements.mark_older(c, "shop", [("poll", 7)]),
 }
+OF_PLACED: dict[str, Callable[[Connection], Any]] = {
+    "the one to promote, and those ahead": lambda c: statements.ends.promote(c, {("shop", "daily")}),
+    "still running": lambda c: statements.schedule.still_running(c, "shop", ["daily"]),
+    "overlapped": lambda c: statements.plans.unfinished(c, "shop", {"daily"}),
+    "replaced by a newer run": lambda c: statements.replacements.mark_older(c, "shop", [("daily", 7)]),
+    "ahead of the one that replaces": lambda c: statements.replacements.start(c, [(7, datetime.now(UTC))]),
+}
+"""Searches that 10⁵ runs of the schedule that are requested for later do not slow."""
 
 
 @pytest.mark.parametrize("search", SEARCHES.values(), ids=SEARCHES)
@@ -33,6 +41,35 @@ def test_sqlite_searches_the_runs_that_are_not_over(sqlite_url: str, search: Cal
         search(connection)
     assert len(plans) == 1
     assert "run_unfinished_idx" in plans[0]
+
+
+_FOR_LATER = """
+    INSERT INTO run (application, schedule, scheduled_for, trigger, state, lease_name, place_at, created_at)
+    SELECT 'shop', 'daily', clock_timestamp(), 'manual', 'pending', 'x', clock_timestamp() + make_interval(days => 1),
+           clock_timestamp()
+    FROM generate_series(1, 20000)
+"""
+
+
+@pytest.mark.parametrize("search", OF_PLACED.values(), ids=OF_PLACED)
+def test_sqlite_searches_by_no_run_that_has_no_place_yet(sqlite_url: str, search: Callable[[Connection], Any]) -> None:
+    plans = [plan for plan in explained(sqlite_url, search) if "schedule=?" in plan]
+    assert plans
+    assert all("run_placed_idx" in plan for plan in plans), plans
+
+
+@pytest.mark.parametrize("search", OF_PLACED.values(), ids=OF_PLACED)
+def test_postgresql_searches_by_no_run_that_has_no_place_yet(
+    postgres_url: str, search: Callable[[Connection], Any]
+) -> None:
+    with Store(postgres_url) as store:
+        store.sync(a_schedule("daily"))
+        store.do(lambda connection: connection.exec_driver_sql(_FOR_LATER))
+        with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("ANALYZE")
+    plans = explained(postgres_url, search)
+    assert any("run_placed_idx" in plan for plan in plans), plans
+    assert not any("run_unfinished_idx" in plan for plan in plans), plans
 
 
 _HISTORY = """

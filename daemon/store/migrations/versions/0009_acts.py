@@ -2,7 +2,9 @@
 another one again or fill in an instant; deadlines; and up to where the history was pruned.
 
 A version that knows no end of a pause would record as paused what is due after it, too. The database
-refuses that (as in 0005): one that knows it ends the pause with the plan that gets beyond it.
+refuses that (as in 0005): one that knows it ends the pause with the plan that gets beyond it. And a version
+that knows no runs for a later moment would let one start at the end of another: the database passes over such
+a run, and whoever knows it gives it its place.
 """
 
 from typing import Any
@@ -27,6 +29,11 @@ REFUSAL = (
     "this replica is of an older version of leased than the tables of the database, which knows no end of a pause, "
     "so it may not plan what is due after one; restart it with the newer version, or `leased resume --all`"
 )
+STARTS_BEFORE_ITS_PLACE = (
+    "OLD.state = 'pending' AND NEW.state = 'pending' "
+    "AND NEW.place_at IS NOT NULL AND OLD.available_at IS NULL AND NEW.available_at IS NOT NULL"
+)
+_IN_TURN = ["application", "schedule", "scheduled_for", "id"]
 ACTS = ("trigger", "pause", "resume", "cancel", "retry", "backfill", "forget")
 
 
@@ -56,6 +63,23 @@ def upgrade() -> None:
     _create_backfill(schema)
     _create_indexes(schema)
     _refuse_to_plan_past_a_pause(schema)
+    _pass_over_unplaced(schema)
+
+
+def _pass_over_unplaced(schema: str | None) -> None:
+    begin = "CREATE TRIGGER run_passes_over_unplaced BEFORE UPDATE OF available_at ON"
+    if schema is None:
+        op.execute(f"{begin} run WHEN {STARTS_BEFORE_ITS_PLACE} BEGIN SELECT RAISE(IGNORE); END")
+    else:
+        prefix = quoted(schema)
+        op.execute(
+            f"CREATE FUNCTION {prefix}leased_pass_over() RETURNS trigger LANGUAGE plpgsql AS "
+            "$function$ BEGIN RETURN NULL; END $function$"
+        )
+        op.execute(
+            f"{begin} {prefix}run FOR EACH ROW WHEN ({STARTS_BEFORE_ITS_PLACE}) "
+            f"EXECUTE FUNCTION {prefix}leased_pass_over()"
+        )
 
 
 def _refuse_to_plan_past_a_pause(schema: str | None) -> None:
@@ -143,6 +167,8 @@ def _create_indexes(schema: str | None) -> None:
     _index("run_finish_by_idx", "run", ["application", "finish_by"], schema, where=unfinished_and_untold)
     if schema is None:
         _put_unfinished_last()
+    unfinished_and_placed = "state IN ('pending', 'running') AND (place_at IS NULL OR available_at IS NOT NULL)"
+    _index("run_placed_idx", "run", _IN_TURN, schema, where=unfinished_and_placed)
 
 
 def _put_unfinished_last() -> None:
@@ -150,8 +176,7 @@ def _put_unfinished_last() -> None:
     here, takes the newer one.
     """
     op.drop_index("run_unfinished_idx")
-    columns = ["application", "schedule", "scheduled_for", "id"]
-    _index("run_unfinished_idx", "run", columns, None, where="state IN ('pending', 'running')")
+    _index("run_unfinished_idx", "run", _IN_TURN, None, where="state IN ('pending', 'running')")
 
 
 def _index(

@@ -28,10 +28,7 @@ def unplaced(of: Any = run) -> ColumnElement[bool]:
 
 
 def placed(of: Any = run) -> ColumnElement[bool]:
-    """Return the condition that an unfinished run has its place among those of its schedule.
-
-    A replica of an earlier version, which knows no unplaced runs, may have let one start.
-    """
+    """Return the condition that an unfinished run has its place among those of its schedule, as the index has it."""
     return or_(of.c.place_at.is_(None), of.c.available_at.is_not(None))
 
 
