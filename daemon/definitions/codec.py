@@ -12,14 +12,23 @@ from .read import translated
 from .schedule import Schedule
 from .triggers.fields import forwards
 
+_WITH_EXCLUDE = "with exclude"
+
 
 class UnreadableDefinition(DaemonError):
     """A stored definition that this version of the package does not understand."""
 
 
 def write_schedule(schedule: Schedule) -> str:
-    """Return what is stored of a schedule; `Schedule.digest` says whether it has changed."""
-    return json.dumps(schedule.canonical(), ensure_ascii=False)
+    """Return what is stored of a schedule; `Schedule.digest` says whether it has changed.
+
+    One with `exclude` cannot be read by a version that does not know that, and would run what is due on those
+    days: beside this version it plans none of it.
+    """
+    stored = schedule.canonical()
+    if schedule.exclude:
+        stored["catch_up"] = {_WITH_EXCLUDE: stored["catch_up"]}
+    return json.dumps(stored, ensure_ascii=False)
 
 
 def read_schedule(definition: str) -> Schedule:
@@ -75,6 +84,8 @@ def _known(stored: Mapping[str, Any], mark: Mark | None = None) -> dict[str, obj
     known = {name: stored[name] for name in ("name", *Schedule.settings(mark)) if name in stored}
     if isinstance(cron := known.get("cron"), str):
         known["cron"] = forwards(cron)
+    if isinstance(catch_up := known.get("catch_up"), Mapping):
+        known["catch_up"] = catch_up.get(_WITH_EXCLUDE)
     return known
 
 

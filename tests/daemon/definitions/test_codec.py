@@ -70,3 +70,13 @@ def test_the_timing_of_what_cannot_be_read_differs_from_every_other() -> None:
     assert read_timing(STORED) == read_timing(changed(overlap="newest")) == nightly.timing()
     assert read_timing(changed(timezone="Mars")) != nightly.timing()
     assert read_timing("{}") is read_timing("7") is read_timing("{") is None
+
+
+def test_days_that_are_excluded_are_read_back_and_keep_a_release_that_does_not_know_them_from_planning() -> None:
+    """It would leave `exclude` out, and run what is due on those days."""
+    free = Schedule.model_validate({"name": "nightly", "cron": "0 2 * * *", "catch_up": "all", "exclude": ["12-25"]})
+    assert read_schedule(write_schedule(free)) == free
+    assert read_timing(write_schedule(free)) == free.timing()
+    older = {name: value for name, value in json.loads(write_schedule(free)).items() if name != "exclude"}
+    with pytest.raises(ValueError, match="catch_up"):
+        Schedule.model_validate(older)

@@ -48,4 +48,13 @@ CALENDARS = (
             )
         ),
     ),
+    Mutant(
+        "excluded-days-for-older-versions",
+        "a version that knows no excluded days plans the schedules that have some, and runs what is due on them",
+        (Edit("daemon/definitions/codec.py", "    if schedule.exclude:\n", "    if False:\n"),),
+        on_either(
+            "tests/daemon/definitions/test_codec.py::"
+            "test_days_that_are_excluded_are_read_back_and_keep_a_release_that_does_not_know_them_from_planning"
+        ),
+    ),
 )
