@@ -73,7 +73,7 @@ def _declared(schedule: str, declared: Mapping[str, Any], name: str) -> Any:
 
 
 def _of_another_type(name: str, declared: Any, value: Any, secrets: Collection[str]) -> Refusal:
-    problem = f'the parameter "{name}" is {_kind(declared)}, as its default'
+    problem = f'the parameter "{name}" is {_kind(declared)}, like its default'
     if name not in secrets:
         problem += f" {shown(declared)}, not {shown(value)}"
     return Refusal(problem, "give one of that type", field="params")

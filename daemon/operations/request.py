@@ -19,7 +19,7 @@ from ..definitions.codec import read_schedule
 from ..definitions.params import fitting, parsed
 from ..definitions.schedule import Schedule
 from ..definitions.values.refusal import Refusal
-from ..errors import DaemonError, InvalidInstant, NotFound, NotRecordable
+from ..errors import InvalidInstant, NotFound, NotRecordable
 from ..instants import parse_instant
 from ..scheduling.lease_names import lease_name
 from ..scheduling.plan import MISSED_AFTER
@@ -40,7 +40,7 @@ class UnfitParameter(NotRecordable):
     """A parameter that the schedule does not declare, or of another type than it declares."""
 
 
-class MomentHasPassed(DaemonError, ValueError):
+class MomentHasPassed(InvalidInstant):
     """A run was requested for a moment that is past."""
 
 
@@ -96,6 +96,8 @@ def request(
         recordable("why", why)
     if key is not None:
         recordable("the key", key, longest=LONGEST_KEY)
+    if params is not None and not isinstance(params, Mapping):
+        raise UnfitParameter(f"params: {params!r} is not a mapping of names and values, such as {{'customer': 7}}")
     moment = None if at is None else _moment(at)
     return Request(application, schedule, requested_by, why, params or {}, words or {}, key, moment)
 
@@ -189,7 +191,7 @@ def _place_at(wanted: Request, now: datetime) -> datetime:
             if now - wanted.at > timedelta(seconds=MISSED_AFTER):
                 raise MomentHasPassed(
                     f"the run is requested for {when(wanted.at)}, but it is {when(now)} by the database's clock; "
-                    "leave the moment out to start it now"
+                    "leave out the moment to start it now"
                 )
             return max(now, wanted.at)
         case seconds:

@@ -18,12 +18,14 @@ def requester() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
-def recordable(what: str, text: str, longest: int = LONGEST) -> str:
+def recordable(what: str, text: object, longest: int = LONGEST) -> str:
     """Return the text; raise NotRecordable, naming it as ``what``, unless it is one line of 1 to
     ``longest`` printable characters.
     """
+    if not isinstance(text, str):
+        raise NotRecordable(f"{what} is {text!r}, which is not a string; write it as one")
     if not text.strip():
-        raise NotRecordable(f"{what} is empty; leave it out, or say something")
+        raise NotRecordable(f"{what} is empty; leave it out, or give one")
     if len(text) > longest:
         raise NotRecordable(f"{what} has {len(text):,} characters; {longest} are the most")
     if not text.isprintable():

@@ -60,8 +60,8 @@ def _left(fact: RunRecovered) -> str:
 
 def late(fact: RunLate) -> str:
     """Return a sentence about a run that is late to finish."""
-    goes_on = "it is at work" if fact.state == "running" else "it waits"
-    return f'run {fact.run_id} of "{fact.schedule}" is late to finish since {when(fact.finish_by)}: {goes_on}'
+    goes_on = "it is still at work" if fact.state == "running" else "it still waits"
+    return f'run {fact.run_id} of "{fact.schedule}" should have succeeded by {when(fact.finish_by)}: {goes_on}'
 
 
 def blocked(fact: LoopBlocked) -> str:

@@ -102,7 +102,7 @@ def _retried(run: TriedRun, as_run: int) -> RetriedBefore | NoRetry:
         case "pending" | "running":
             return RetriedBefore(as_run)
         case "succeeded":
-            remedy = "retry that one with --from JOB to run jobs of it again"
+            remedy = "to run its jobs once more, retry that one with --from JOB"
         case "failed" | "cancelled" | "skipped" | None:
             remedy = "retry that one"
         case _:
@@ -119,7 +119,7 @@ def _refused(run: TriedRun, from_job: str | None) -> str | None:
         case "failed" | "cancelled":
             return None
         case "succeeded":
-            return None if from_job is not None else f"{named} has succeeded; --from JOB runs jobs of it again"
+            return None if from_job is not None else f"{named} has succeeded; to run its jobs once more, use --from JOB"
         case "pending" | "running":
             return f"{named} is {run.state} and not over; wait for its end, or cancel it first"
         case "skipped":

@@ -97,7 +97,7 @@ def _late_to_finish(overview: Overview) -> Iterator[Problem]:
     unfinished: Iterable[RunningRun | WaitingRun] = (*overview.running, *overview.waiting)
     for run in unfinished:
         if run.finish_by is not None and run.finish_by < overview.database_time:
-            text = f"run {run.run_id} of {named(run)} is late to finish since {when(run.finish_by)}"
+            text = f"run {run.run_id} of {named(run)} should have succeeded by {when(run.finish_by)}"
             yield Problem("late to finish", text, run.application, run.schedule, run.run_id)
 
 

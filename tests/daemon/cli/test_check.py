@@ -24,7 +24,7 @@ def remarks(folder: Path = Path("/"), defaults: dict[str, Any] | None = None, **
 
 
 def test_utc_is_named_where_a_cron_schedule_has_no_time_zone() -> None:
-    assert remarks() == ["no timezone: UTC"]
+    assert remarks() == ["it has no timezone, so it goes by UTC"]
     assert remarks(timezone="UTC") == []
     assert remarks(defaults={"timezone": "UTC"}) == []
     assert remarks(cron=None, every="1h") == []

@@ -30,7 +30,7 @@ def test_check_shows_the_next_occurrences_and_what_is_worth_a_remark(leased: Lea
     assert (item["schedule"], item["timing"], item["jobs"]) == ("nightly", "cron 30 2 1 1 *", ["zones", "orders"])
     assert len(item["next"]) == 3
     assert len(item["remarks"]) == 2
-    assert "nightly: no timezone: UTC" in answer.out
+    assert "nightly: it has no timezone, so it goes by UTC" in answer.out
 
 
 DEFAULTS = """
@@ -157,6 +157,8 @@ def test_trigger_asks_which_application_where_several_have_the_schedule(leased: 
     assert leased("trigger", "nightly", "--application", "shop").status == 0
     answer = leased("trigger", "nighly")
     assert (answer.status, answer.err) == (1, 'leased: there is no schedule "nighly"; did you mean "nightly"?\n')
+    answer = leased("trigger", "nightly", "--application", "shop", "--at", "2020-01-01T00:00:00Z")
+    assert answer.status == 2, "a moment that has passed is a mistake, as it is for `leased pause --until`"
 
 
 def test_runs_show_and_status_say_why_a_run_waits(leased: Leased) -> None:

@@ -43,6 +43,13 @@ def test_what_it_writes_is_right_and_runs(process: Leased, form: str) -> None:
     assert "Filesystem" in logs.out
 
 
+def test_what_its_commands_do_stands_in_one_column(leased: Leased) -> None:
+    leased("init", "quite-a-long-name.py")
+    commands = [line for line in Path("quite-a-long-name.py").read_text().splitlines() if line.startswith("    leased")]
+    assert len(commands) == 5
+    assert len({len(line) - len(line.split("    ")[-1].lstrip()) for line in commands}) == 1
+
+
 def test_nothing_is_overwritten(leased: Leased, folder: Path) -> None:
     (folder / "schedules.py").write_text("mine")
     answer = leased("init")

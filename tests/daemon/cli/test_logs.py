@@ -81,7 +81,9 @@ def happens(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 def test_all_that_was_printed_comes_at_once_with_a_mark_where_it_was_cut(leased: Leased, world: World) -> None:
-    assert leased("logs", "1").out == "Run 1 of nightly has printed nothing so far (pending; --follow waits for it).\n"
+    assert (
+        leased("logs", "1").out == "There is no output of run 1 of nightly so far (pending; --follow waits for it).\n"
+    )
     world.start()
     world.prints(0, 0, "it begins\n")
     world.prints(60_010, 1_234, "[not markup] goes on\nand")
@@ -137,7 +139,7 @@ def test_a_run_that_never_starts_is_followed_to_its_end(
 ) -> None:
     happens(lambda: world.store.do(cancel, 1, requested_by="bob"))
     answer = leased("logs", "1", "--follow")
-    assert (answer.status, answer.out) == (0, "Run 1 of nightly has printed nothing (cancelled).\n")
+    assert (answer.status, answer.out) == (0, "There is no output of run 1 of nightly (cancelled).\n")
 
 
 def test_an_outage_is_waited_for_and_said_once(leased: Leased, world: World, happens: Callable[..., None]) -> None:

@@ -52,10 +52,10 @@ def test_a_pause_that_ends_within_days_names_the_day(leased: Leased) -> None:
 def test_the_second_pause_and_another_one_say_what_is_so_now(leased: Leased) -> None:
     leased("pause", "weekly", "--why", "closed", *ANN)
     (again,) = lines(leased("pause", "weekly", "--by", "eve"))
-    assert again.startswith("weekly (office) was already paused by ann@web-1 since 2")
-    assert again.endswith("Z: closed; nothing has changed, and another --until or --why would change it")
+    assert again.startswith("weekly (office) is already paused by ann@web-1 since 2")
+    assert again.endswith("Z: closed; nothing has changed; to change the pause, give another --until or --why")
     (other,) = lines(leased("pause", "weekly", "--by", "eve", "--why", "still closed"))
-    assert other.startswith("weekly (office) was paused already, and is now paused by eve since 2")
+    assert other.startswith("weekly (office) was already paused, and is now paused by eve since 2")
     assert other.endswith("Z: still closed")
 
 
@@ -78,7 +78,7 @@ def test_all_with_a_tag_are_listed_and_those_that_were_not_paused_are_counted(le
         (("wekly", "--application", "office"), 'there is no schedule "wekly" of "office"; did you mean "weekly"?'),
         (("--all", "--application", "offise"), 'there is no application "offise"; did you mean "office"?'),
         (("--tag", "mony"), 'no schedule has the tag "mony"; did you mean "money"?'),
-        (("weekly", "--why", ""), "--why is empty; leave it out, or say something"),
+        (("weekly", "--why", ""), "--why is empty; leave it out, or give one"),
         (("weekly", "--by", "a\nb"), "--by has line breaks or control characters; write it in one line"),
     ],
 )

@@ -45,7 +45,7 @@ def test_a_retry_does_what_is_left_and_both_runs_say_so(leased: Leased, failed: 
     refused = leased("retry", "1")
     assert (refused.status, refused.err) == (
         1,
-        "leased: run 1 was retried as run 2 (succeeded): retry that one with --from JOB to run jobs of it again\n",
+        "leased: run 1 was retried as run 2 (succeeded): to run its jobs once more, retry that one with --from JOB\n",
     )
     assert leased("audit").status == 0
 
@@ -106,7 +106,7 @@ def test_where_nobody_can_be_asked_it_needs_yes(leased: Leased, waiting: int) ->
     assert (done.status, done.out.splitlines()[-1]) == (0, "3 runs waited and are over")
     assert {item["reason"] for item in leased("runs", "--json").document["items"]} == {"cancelled by bob: wrong file"}
     again = leased("cancel", "--schedule", "nightly", "--yes")
-    assert (again.status, again.out) == (0, "every run of theirs is over: there is nothing to cancel\n")
+    assert (again.status, again.out) == (0, "there is nothing to cancel: all of these runs are over\n")
 
 
 @pytest.mark.usefixtures("waiting")
@@ -126,7 +126,10 @@ def test_all_that_failed_are_retried_and_told(leased: Leased, failed: int) -> No
     done = leased("retry", "--failed", "--schedule", "nightly", "--yes", "--why", "the file is there")
     assert (done.status, done.out.splitlines()[-1]) == (0, "1 run retried, as run 2")
     again = leased("retry", "--failed", "--yes")
-    assert (again.status, again.out) == (0, "no run of theirs failed in that time without having been retried\n")
+    assert (again.status, again.out) == (
+        0,
+        "there is nothing to retry: no run failed in that time that has not been retried\n",
+    )
     assert leased("run", "shop.py", "--until-idle", "--no-web").status == 0
     assert leased("audit").status == 0
 
@@ -134,7 +137,7 @@ def test_all_that_failed_are_retried_and_told(leased: Leased, failed: int) -> No
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("cancel",), "whose runs? Name one by its number"),
+        (("cancel",), "say which runs: the number of one"),
         (("cancel", "1", "--tag", "x"), "--tag is about many runs"),
         (("cancel", "1", "--yes"), "--yes is about many runs"),
         (("retry",), "which run? Name it by its number, or use --failed"),

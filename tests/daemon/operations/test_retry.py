@@ -96,7 +96,7 @@ def test_another_definition_carries_what_it_still_has_to_its_place_there() -> No
     [
         (replace(FAILED, state="running"), None, 'run 5 of "daily" is running and not over'),
         (replace(FAILED, state="pending"), "load", 'run 5 of "daily" is pending and not over'),
-        (replace(FAILED, state="succeeded"), None, "has succeeded; --from JOB runs jobs of it again"),
+        (replace(FAILED, state="succeeded"), None, "has succeeded; to run its jobs once more, use --from JOB"),
         (replace(FAILED, state="skipped", reason="overlap"), None, r"was skipped \(overlap\), and nothing of it ran"),
         (replace(FAILED, is_forgotten=True), None, "was forgotten, and its parameters with it; `leased trigger daily`"),
         (FAILED, "laod", '"daily" has no job "laod"; did you mean "load"'),
@@ -119,7 +119,7 @@ def test_a_run_that_was_retried_names_the_one_that_counts_now() -> None:
     assert after("failed") == NoRetry("run 5 was retried as run 9 (failed): retry that one")
     assert after("cancelled") == NoRetry("run 5 was retried as run 9 (cancelled): retry that one")
     assert after("succeeded") == NoRetry(
-        "run 5 was retried as run 9 (succeeded): retry that one with --from JOB to run jobs of it again"
+        "run 5 was retried as run 9 (succeeded): to run its jobs once more, retry that one with --from JOB"
     )
 
 

@@ -86,13 +86,13 @@ def test_a_parameter_that_is_not_declared_is_refused_with_the_nearest_name(store
 @pytest.mark.parametrize(
     ("given", "what"),
     [
-        ({"count": "8"}, 'the parameter "count" is a whole number, as its default 7, not "8"; give one of that type'),
+        ({"count": "8"}, 'the parameter "count" is a whole number, like its default 7, not "8"; give one of that type'),
         ({"count": True}, 'the parameter "count" is a whole number'),
         ({"count": 7.5}, 'the parameter "count" is a whole number'),
         ({"share": "0.5"}, 'the parameter "share" is a number'),
         ({"share": False}, 'the parameter "share" is a number'),
         ({"deep": 1}, 'the parameter "deep" is true or false'),
-        ({"name": None}, 'the parameter "name" is a string, as its default "all", not None'),
+        ({"name": None}, 'the parameter "name" is a string, like its default "all", not None'),
         ({"rows": {}}, 'the parameter "rows" is a list'),
         ({"share": float("nan")}, "a value in it cannot be stored"),
     ],
@@ -145,12 +145,19 @@ def test_the_same_key_is_the_same_run_also_when_that_is_pruned(store: Store) -> 
     assert [tuple(row) for row in acts] == [("trigger", "ada", first.run_id), ("trigger", "ada", store.runs()[0].id)]
 
 
+def test_what_is_no_text_and_no_mapping_is_refused_with_a_sentence() -> None:
+    with pytest.raises(NotRecordable, match="the key is 4711, which is not a string; write it as one"):
+        request("shop", "daily", requested_by="ada", key=4711)  # type: ignore[arg-type]
+    with pytest.raises(UnfitParameter, match=r"params: \[7\] is not a mapping of names and values"):
+        request("shop", "daily", requested_by="ada", params=[7])  # type: ignore[arg-type]
+
+
 def test_a_refused_request_leaves_its_key_free(store: Store) -> None:
     store.sync(a_schedule("daily", params={"shop": 7}))
     with store.begin() as connection:
         with pytest.raises(UnfitParameter):
             trigger(connection, "shop", "daily", requested_by="ada", key="k", params={"shop": "x"})
-        with pytest.raises(MomentHasPassed, match="by the database's clock; leave the moment out to start it now"):
+        with pytest.raises(MomentHasPassed, match="by the database's clock; leave out the moment to start it now"):
             trigger(connection, "shop", "daily", requested_by="ada", key="k", at=PAST)
     assert not store.do(trigger_as, request("shop", "daily", requested_by="ada", key="k")).already
 

@@ -125,8 +125,8 @@ def test_a_run_that_is_late_to_finish_is_a_warning(capsys: pytest.CaptureFixture
     flush_logs()
     at_work, waits = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert (at_work["level"], at_work["run"], at_work["schedule"]) == ("warning", 7, "nightly")
-    assert at_work["message"] == 'run 7 of "nightly" is late to finish since 2026-07-01 06:00:00Z: it is at work'
-    assert waits["message"].endswith("2026-07-01 06:00:00Z: it waits")
+    assert at_work["message"] == 'run 7 of "nightly" should have succeeded by 2026-07-01 06:00:00Z: it is still at work'
+    assert waits["message"].endswith("2026-07-01 06:00:00Z: it still waits")
 
 
 @pytest.mark.usefixtures("logged")

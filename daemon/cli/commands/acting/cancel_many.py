@@ -26,7 +26,7 @@ class CancelManyAnswer:
 def cancel_those(choice: Choice, acting: Acting) -> None:
     """Show the runs that are not over, ask, and cancel those that were shown; what was planned since goes on."""
     if choice.schedule is None and choice.tag is None:
-        raise Misused("whose runs? Name one by its number, or those of --schedule NAME or --tag TAG")
+        raise Misused("say which runs: the number of one, or all of --schedule NAME or --tag TAG")
 
     def look(connection: Connection) -> list[CancelledRun]:
         one_application(connection, choice)
@@ -45,7 +45,7 @@ def cancel_those(choice: Choice, acting: Acting) -> None:
     if acting.as_json:
         write_json("cancel-many", CancelManyAnswer(acting.dry_run, found))
     elif not found:
-        say(screen(), "every run of theirs is over: there is nothing to cancel")
+        say(screen(), "there is nothing to cancel: all of these runs are over")
     elif acting.dry_run:
         screen().print(by_schedule(found))
         say(screen(), f"{_them(found)} would be cancelled; nothing was done")
@@ -64,5 +64,5 @@ def _them(found: Sequence[CancelledRun]) -> str:
 
 def _done(done: Sequence[CancelledRun]) -> str:
     counts = Counter(run.outcome for run in done)
-    ends = "; their replicas stop what is at work, with their next renewal at the latest, and end it"
+    ends = "; a replica stops the job with its next renewal at the latest, and ends the run"
     return said(counts) + (ends if counts["marked"] else "")

@@ -46,7 +46,7 @@ def forget(
 def _confirm(which: str) -> None:
     """Ask, where somebody can answer; otherwise refuse. Raises `Misused`."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise Misused(f"nothing brings back what is forgotten of {which}; add --yes to say that it is meant")
+        raise Misused(f"nothing brings back what is forgotten of {which}; add --yes if you mean it")
     question = f"Forget the {_WHAT} of {which}? They cannot be brought back."
     if not typer.confirm(clean(question), err=True):
         raise Misused("nothing was forgotten; --yes answers the question")

@@ -28,7 +28,7 @@ T = TypeVar("T")
 _PATIENCE_WITH_MANY = 60.0
 """How many seconds a command waits for the database that locks all schedules, and plans what is due of them."""
 
-Name = Annotated[str | None, typer.Argument(metavar="[NAME]", help="The name of the schedule.", show_default=False)]
+Name = Annotated[str | None, typer.Argument(metavar="NAME", help="The name of the schedule.", show_default=False)]
 Tag = Annotated[str | None, typer.Option(metavar="TAG", help="All schedules with this tag.")]
 All = Annotated[bool, typer.Option("--all", help="All schedules, of the application if one is given.")]
 Reason = Annotated[str | None, typer.Option(metavar="TEXT", help="The reason, recorded and shown.")]
@@ -165,9 +165,11 @@ def _paused(one: PausedSchedule) -> str:
         case "paused":
             return f"{named} is paused until {when(one.paused_until)}; what is due before does not run"
         case "changed":
-            return f"{named} was paused already, and is now {pause_}"
+            return f"{named} was already paused, and is now {pause_}"
         case "already paused":
-            return f"{named} was already {pause_}; nothing has changed, and another --until or --why would change it"
+            return (
+                f"{named} is already {pause_}; nothing has changed; to change the pause, give another --until or --why"
+            )
         case _:
             assert_never(one.done)
 

@@ -22,10 +22,7 @@ from .shown_first import Acting, DryRun, OfSchedule, OfTag, OneRun, Yes, refuse_
 _FROM_HELP = (
     "Run all jobs again from this one on, also of a run that succeeded; by default from the first that is not done."
 )
-_FAILED_HELP = (
-    "All runs that failed. One that was retried is left out; one after which its schedule has succeeded is not, "
-    "as each is work of its own."
-)
+_FAILED_HELP = "All runs that failed and were not retried since, also those after which their schedule has succeeded."
 _SINCE_HELP = "With --failed: those that ended in this time; by default 24h."
 _BY_DEFAULT = 24 * 3600.0
 _LONGEST = 10 * 365 * 24 * 3600.0

@@ -49,7 +49,7 @@ def retry_those(choice: Choice, within: float, acting: Acting) -> None:
         write_json("retry-many", RetryManyAnswer(acting.dry_run, [*found, *left_out]))
         return
     if not found:
-        say(screen(), "no run of theirs failed in that time without having been retried")
+        say(screen(), "there is nothing to retry: no run failed in that time that has not been retried")
     elif acting.dry_run:
         screen().print(by_schedule(found))
         say(screen(), f"{_them(found)} would be retried; nothing was done")

@@ -22,14 +22,10 @@ from ...screen import Sheet, add, table
 C = TypeVar("C", bound=ChosenRun)
 
 OneRun = Annotated[
-    int | None, typer.Argument(metavar="[RUN]", parser=run_number, help="The number of the run.", show_default=False)
+    int | None, typer.Argument(metavar="RUN", parser=run_number, help="The number of the run.", show_default=False)
 ]
-OfSchedule = Annotated[
-    str | None, typer.Option("--schedule", metavar="NAME", help="All runs of this schedule that it is about.")
-]
-OfTag = Annotated[
-    str | None, typer.Option("--tag", metavar="TAG", help="All runs that it is about of the schedules with this tag.")
-]
+OfSchedule = Annotated[str | None, typer.Option("--schedule", metavar="NAME", help="Only runs of this schedule.")]
+OfTag = Annotated[str | None, typer.Option("--tag", metavar="TAG", help="Only runs of schedules with this tag.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show which runs they are, and what would be done.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking; needed where nobody can be asked.")]
 

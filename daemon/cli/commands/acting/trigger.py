@@ -44,7 +44,7 @@ class TriggerAnswer:
 
 
 def trigger(
-    schedule: Annotated[str, typer.Argument(help="The name of the schedule.", show_default=False)],
+    schedule: Annotated[str, typer.Argument(metavar="NAME", help="The name of the schedule.", show_default=False)],
     application: Application = None,
     why: Annotated[str | None, typer.Option(metavar="TEXT", help="The reason, recorded with the run.")] = None,
     by: Annotated[
@@ -79,7 +79,7 @@ def trigger(
 def _sentence(done: Requested, run: str) -> str:
     more = f"see `leased show {done.run_id}`"
     if done.already:
-        return f"{run} was already requested with this key, and no other is; {more}"
+        return f"{run} was already requested with this key, so no other run is made; {more}"
     if done.at is not None:
         return f"{run} starts at {when(done.at)}; {more}"
     return f"{run} is waiting for a replica; {more}"

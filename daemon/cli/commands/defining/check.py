@@ -99,7 +99,10 @@ def check(file: File, as_json: Json = False) -> None:
 
 
 def preview_command(
-    expression: Annotated[str, typer.Argument(help="A cron expression, a duration or an instant.", show_default=False)],
+    expression: Annotated[
+        str,
+        typer.Argument(metavar="EXPRESSION", help="A cron expression, a duration or an instant.", show_default=False),
+    ],
     timezone: Annotated[str, typer.Option(metavar="TZ", help="An IANA time zone name.")] = "UTC",
     start: Annotated[
         str | None,
@@ -205,7 +208,9 @@ def _file_remarks(application: Application, left: str | None) -> Iterator[str]:
 
 
 def _remarks(schedule: Schedule, now: datetime, folder: Path) -> list[str]:
-    remarks = ["no timezone: UTC"] if schedule.cron is not None and not schedule.says("timezone") else []
+    remarks = (
+        ["it has no timezone, so it goes by UTC"] if schedule.cron is not None and not schedule.says("timezone") else []
+    )
     remarks += surprises(schedule.cron) if schedule.cron is not None else []
     remarks += [remark for job in schedule.jobs for remark in _job_remarks(schedule, job)]
     remarks += [

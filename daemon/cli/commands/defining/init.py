@@ -20,6 +20,7 @@ from .new_file import write_new
 Form = Literal["python", "toml"]
 _SUFFIXES: dict[str, Form] = {".py": "python", ".toml": "toml"}
 _PLAIN = re.compile(r"[^\x00-\x1f\x7f'\"\\]+")
+_COMMAND = re.compile(r"^([# ]+leased .+?) {2,}(?=\S)", re.MULTILINE)
 _FIRST = "hello"
 """The schedule to begin with."""
 
@@ -37,7 +38,7 @@ class InitAnswer:
 def init(
     file: Annotated[
         Path | None,
-        typer.Argument(metavar="[FILE]", help="A name that ends with .py or .toml.", show_default="schedules.py"),
+        typer.Argument(metavar="FILE", help="A name that ends with .py or .toml.", show_default="schedules.py"),
     ] = None,
     python: Annotated[bool, typer.Option("--python", help="Write Python: functions and commands.")] = False,
     toml: Annotated[bool, typer.Option("--toml", help="Write TOML: commands alone need no more.")] = False,
@@ -49,7 +50,7 @@ def init(
     file_shown = quote(str(path))
     put_in = {"FILE": file_shown, "APPLICATION": name, "TIMEZONE": zone}
     text = PYTHON if form == "python" else TOML
-    write_new(path, re.sub("|".join(put_in), lambda mark: put_in[mark[0]], text))
+    write_new(path, _aligned(re.sub("|".join(put_in), lambda mark: put_in[mark[0]], text)))
     if as_json:
         write_json("init", InitAnswer(str(path), form, name, zone))
         return
@@ -62,6 +63,12 @@ def init(
         ("once more, then:", f"leased trigger {_FIRST}"),
     ):
         say(console, command, lead=f"  {what:20}")
+
+
+def _aligned(text: str) -> str:
+    """Return the text with what its commands do in one column."""
+    width = max(len(command[1]) for command in _COMMAND.finditer(text))
+    return _COMMAND.sub(lambda command: f"{command[1]:{width}}    ", text)
 
 
 def _chosen(file: Path | None, *, python: bool, toml: bool) -> tuple[Path, Form]:

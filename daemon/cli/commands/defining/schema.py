@@ -19,7 +19,7 @@ def schema(
     answer: Annotated[
         str | None,
         typer.Argument(
-            metavar="[COMMAND]",
+            metavar="COMMAND",
             help="Print the schema of what this command answers with --json: status, db-current, …",
             show_default=False,
         ),

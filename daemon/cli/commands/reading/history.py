@@ -49,7 +49,9 @@ class ShowAnswer(RunLine):
 
 
 def runs(
-    schedule: Annotated[str | None, typer.Argument(help="Only this schedule.", show_default=False)] = None,
+    schedule: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Only this schedule.", show_default=False)
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="How many to list.")] = 20,
     state: Annotated[
         str | None, typer.Option(metavar="STATE", help=f"Only runs in this state: {', '.join(RUN_STATES)}.")

@@ -22,7 +22,9 @@ class LocksAnswer:
 
 
 def locks(
-    prefix: Annotated[str, typer.Argument(help="Only names that begin with this.", show_default=False)] = "",
+    prefix: Annotated[
+        str, typer.Argument(metavar="PREFIX", help="Only names that begin with this.", show_default=False)
+    ] = "",
     free: Annotated[bool, typer.Option("--all", help="Include leases that nobody holds.")] = False,
     database: Database = None,
     as_json: Json = False,

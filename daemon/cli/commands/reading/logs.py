@@ -91,13 +91,13 @@ class _Text:
         """End the last line; write that there was none, and how a run ended that was followed."""
         self._end_line()
         assert self._last is not None  # noqa: S101 - it has been asked for
-        named, state = f"Run {self._last.run_id} of {clean(self._last.schedule)}", self._last.state
+        named, state = f"run {self._last.run_id} of {clean(self._last.schedule)}", self._last.state
         if self._of is None:
             far = " so far" if state in UNFINISHED else ""
             hint = "; --follow waits for it" if state == "pending" else ""
-            say(self._console, f"{named} has printed nothing{far} ({state}{hint}).", "dim")
+            say(self._console, f"There is no output of {named}{far} ({state}{hint}).", "dim")
         elif follow and self._titled:
-            say(self._console, f"{named}: {state}", state_style(state))
+            say(self._console, f"R{named[1:]}: {state}", state_style(state))
 
     def _write(self, part: OutputPart) -> None:
         if self._of != (part.job, part.attempt):
