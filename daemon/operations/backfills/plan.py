@@ -83,7 +83,10 @@ def _refuse(wanted: Wanted, schedule: Schedule) -> None:
             f'"{schedule.overlap}", so its runs wait for each other: leave it out'
         )
     if wanted.first > wanted.last:
-        raise CannotBackfill(f"the backfill is to begin at {when(wanted.first)}, after its end at {when(wanted.last)}")
+        raise CannotBackfill(
+            f"the first instant, {when(wanted.first)}, is after the last, {when(wanted.last)}; "
+            "give the earlier one first"
+        )
     if not schedule.enabled:
         raise CannotBackfill(f'"{name}" is disabled, so it has no instants; enable it, or `leased trigger {name}`')
 

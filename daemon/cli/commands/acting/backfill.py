@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Annotated
 
 import typer
 from sqlalchemy import Connection
@@ -56,7 +57,7 @@ def backfill(
     as_json: Json = False,
 ) -> None:
     """Run the past instants of a schedule that have not succeeded, each once, behind its other runs."""
-    start, end = _instant("--from", first), _instant("--to", last)
+    start, end = _span(first, last)
     if why is not None:
         recordable("--why", why)
     who = recordable("--by", by) if by is not None else requester()
@@ -133,7 +134,14 @@ def _and_now(done: Backfill) -> str:
     return f"backfill {done.backfill_id} runs them behind other runs, {at_a_time}; see `leased backfills`"
 
 
-def _instant(option: str, text: str) -> Any:
+def _span(first: str, last: str) -> tuple[datetime, datetime]:
+    start, end = _instant("--from", first), _instant("--to", last)
+    if start > end:
+        raise Misused(f"--from {when(start)} is after --to {when(end)}; give the earlier instant as --from")
+    return start, end
+
+
+def _instant(option: str, text: str) -> datetime:
     try:
         return parse_instant(text)
     except InvalidInstant as error:
