@@ -73,7 +73,8 @@ def test_check_says_what_a_thread_gives_up_and_which_timeout_is_never_reached(le
 def test_schema_is_that_of_a_toml_file(leased: Leased) -> None:
     document = leased("schema").document
     assert document["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    assert set(document["properties"]) == {"application", "revision", "defaults", "schedules", "settings"}
+    parts = {"application", "revision", "defaults", "calendars", "schedules", "settings"}
+    assert set(document["properties"]) == parts
     assert "revision" not in document["properties"]["settings"]["properties"]
 
 
@@ -87,6 +88,7 @@ def test_preview_marks_daylight_saving_time(leased: Leased) -> None:
             "instant": "2026-03-29T01:00:00Z",
             "local": "2026-03-29T03:00:00+02:00",
             "note": "skipped by the clock, runs right after the gap",
+            "excluded": None,
         }
     ]
 
