@@ -94,7 +94,8 @@ def _late(overview: Overview) -> Iterator[Problem]:
 
 def _late_to_finish(overview: Overview) -> Iterator[Problem]:
     named = naming(overview)
-    unfinished: Iterable[RunningRun | WaitingRun] = (*overview.running, *overview.waiting)
+    going_on = (run for run in overview.running if run.cancelled_by is None)
+    unfinished: Iterable[RunningRun | WaitingRun] = (*going_on, *overview.waiting)
     for run in unfinished:
         if run.finish_by is not None and run.finish_by < overview.database_time:
             text = f"run {run.run_id} of {named(run)} should have succeeded by {when(run.finish_by)}"

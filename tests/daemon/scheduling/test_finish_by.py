@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event, select, update
 
+from daemon.operations.cancel import cancel
 from daemon.operations.trigger import trigger
 from daemon.store import statements
 from daemon.store.tables import run, schedule
@@ -71,6 +72,17 @@ def test_a_run_that_is_over_is_not_told_as_late(store: Store, state: str) -> Non
     over = {"state": state, "reason": "a reason", "finished_at": datetime.now().astimezone(), "available_at": None}
     store.do(lambda c: c.execute(update(run).where(run.c.id == run_id).values(**over)))
     assert taken(store) == []
+
+
+def test_a_run_at_work_that_is_to_end_is_not_told_as_late(store: Store) -> None:
+    """Somebody cancelled it, or a newer run replaces it: no success of it is expected any more."""
+    run_id = late_run(store)
+    store.claim("sync")
+    store.do(cancel, run_id, requested_by="ada")
+    assert store.run(run_id).state == "running"
+    assert taken(store) == []
+    assert not store.do(read_run, run_id).run.late_to_finish
+    assert [problem for problem in problems(store.do(read_overview)) if problem.kind == "late to finish"] == []
 
 
 def test_a_run_at_work_is_told_too_and_keeps_its_grant(store: Store) -> None:

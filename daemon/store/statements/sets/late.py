@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Connection, Row, and_, case, select, type_coerce, update
+from sqlalchemy import Boolean, ColumnElement, Connection, Row, and_, case, or_, select, type_coerce, update
 
 from lease.database.dialects import now
 
 from ...tables import run
+from ..acting.cancel import marked
 from ..dialects import MOMENT, unfinished
 
 MOST = 100
@@ -14,8 +15,8 @@ MOST = 100
 
 
 def take(connection: Connection, application: str) -> list[Row[Any]]:
-    """Mark the runs that are late to finish and not marked yet, but for those that another transaction has
-    locked; return (id, schedule, state, finish_by) of each.
+    """Mark the runs that are late to finish and not marked yet, but for those that are to end, and those that
+    another transaction has locked; return (id, schedule, state, finish_by) of each.
     """
     late = (
         select(run.c.id)
@@ -25,20 +26,22 @@ def take(connection: Connection, application: str) -> list[Row[Any]]:
             run.c.finish_by.is_not(None),
             run.c.finish_by < MOMENT,
             run.c.late_at.is_(None),
+            ~marked(),
         )
         .order_by(run.c.finish_by)
         .limit(MOST)
         .with_for_update(skip_locked=True, key_share=True)
     )
-    marked = update(run).where(run.c.id.in_(late.scalar_subquery())).values(late_at=now())
-    found = connection.execute(marked.returning(run.c.id, run.c.schedule, run.c.state, run.c.finish_by))
+    told = update(run).where(run.c.id.in_(late.scalar_subquery())).values(late_at=now())
+    found = connection.execute(told.returning(run.c.id, run.c.schedule, run.c.state, run.c.finish_by))
     return sorted(found, key=lambda row: (row.finish_by, row.id))
 
 
 def is_late_to_finish() -> ColumnElement[bool]:
     """Return the condition that a run has not succeeded by its deadline; of one that was skipped or cancelled,
-    that is not asked.
+    or is about to be, that is not asked.
     """
     until = case((run.c.state == "succeeded", run.c.finished_at), else_=now())
-    asked = and_(run.c.finish_by.is_not(None), run.c.state.not_in(["skipped", "cancelled"]))
+    goes_on = or_(~marked(), run.c.finished_at.is_not(None))
+    asked = and_(run.c.finish_by.is_not(None), run.c.state.not_in(["skipped", "cancelled"]), goes_on)
     return type_coerce(and_(asked, run.c.finish_by < until), Boolean)
