@@ -1,6 +1,6 @@
 """The deadlines of schedules: by when the next success of each is expected."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -21,11 +21,12 @@ _TICK = timedelta(microseconds=1)
 
 def with_deadlines(connection: Connection, overview: Overview, lines: Sequence[ScheduleLine]) -> list[ScheduleLine]:
     """Return lines of an overview with by when the next success of each is expected: of its oldest run that is
-    not over, otherwise of what is due next. That is `finish_by`, or else the latest start (`start_within`,
+    not over (but for one that is to end, and one that tries another again or fills in an instant of
+    before), otherwise of what is due next. That is `finish_by`, or else the latest start (`start_within`,
     otherwise a minute late) and as long as it usually takes. A schedule without history and `finish_by`
     has no deadline, and so one of which nothing is due.
     """
-    unfinished = _oldest(overview)
+    unfinished = _oldest(connection, overview)
     usual = usual_seconds(connection, {(line.application, line.schedule) for line in lines})
     schedules = dict(_schedules(connection, {line.application for line in lines}))
     found = []
@@ -49,11 +50,14 @@ def _schedules(
                 continue
 
 
-def _oldest(overview: Overview) -> dict[tuple[str, str], RunningRun | WaitingRun]:
+def _oldest(connection: Connection, overview: Overview) -> dict[tuple[str, str], RunningRun | WaitingRun]:
     found: dict[tuple[str, str], RunningRun | WaitingRun] = {}
-    unfinished: Iterable[RunningRun | WaitingRun] = (*overview.running, *overview.waiting)
+    going_on = (run for run in overview.running if run.cancelled_by is None)
+    unfinished: list[RunningRun | WaitingRun] = [*going_on, *overview.waiting]
+    of_before = statements.retries.among_runs(connection, [run.run_id for run in unfinished])
     for run in sorted(unfinished, key=lambda run: (run.scheduled_for, run.run_id)):
-        found.setdefault((run.application, run.schedule), run)
+        if run.run_id not in of_before:
+            found.setdefault((run.application, run.schedule), run)
     return found
 
 

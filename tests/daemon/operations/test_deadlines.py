@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import update
 
 from daemon.definitions.schedule import Schedule
+from daemon.operations.cancel import cancel
 from daemon.operations.deadlines import with_deadlines
 from daemon.operations.trigger import trigger
 from daemon.store.tables import run, schedule
@@ -67,6 +68,25 @@ def test_an_unfinished_run_is_what_is_to_succeed_next(store: Store) -> None:
     assert success_by(store) == store.run(run_id).finish_by
     store.do(lambda c: c.execute(update(run).where(run.c.id == run_id).values(finish_by=None)))
     assert success_by(store) == store.run(run_id).scheduled_for + 13 * MINUTE
+
+
+def test_one_that_is_for_an_instant_of_before_or_is_to_end_is_not_what_is_to_succeed_next(store: Store) -> None:
+    """Otherwise a retry of last week's run would be told as a week late."""
+    store.sync(nightly(finish_by="4h"))
+    took(store, 12)
+    for mark in ("retry_of", "backfill"):
+        run_id = store.do(trigger, "shop", "nightly", requested_by="ada")
+        change(store, run_id, finish_by=None, scheduled_for=DUE - timedelta(days=9_000), **{mark: 1})
+        assert success_by(store) == DUE + timedelta(hours=4)
+        change(store, run_id, **{mark: None})
+        assert success_by(store) != DUE + timedelta(hours=4)
+        store.claim("nightly", limit=1)
+        store.do(cancel, run_id, requested_by="ada")
+        assert success_by(store) == DUE + timedelta(hours=4)
+
+
+def change(store: Store, run_id: int, **values: Any) -> None:
+    store.do(lambda c: c.execute(update(run).where(run.c.id == run_id).values(**values)))
 
 
 def test_what_is_excluded_or_paused_is_not_expected_to_succeed(store: Store) -> None:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     literal,
     literal_column,
     null,
+    or_,
     select,
     true,
 )
@@ -75,6 +76,12 @@ def read_tried(connection: Connection, ids: Collection[int]) -> list[Row[Any]]:
     )
     query = select(*columns, *retried).outerjoin(_next, _next.c.retry_of == run.c.id)
     return list(connection.execute(query.where(among_keys((run.c.id,), ids)).order_by(run.c.id)))
+
+
+def among_runs(connection: Connection, ids: Collection[int]) -> set[int]:
+    """Return those of these runs that are for an instant of before: that try another run again, or fill it in."""
+    of_before = or_(run.c.retry_of.is_not(None), run.c.backfill.is_not(None))
+    return set(connection.scalars(select(run.c.id).where(among_keys((run.c.id,), ids), of_before)))
 
 
 def read_attempts(connection: Connection, ids: Collection[int]) -> list[Row[Any]]:
