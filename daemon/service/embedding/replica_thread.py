@@ -119,7 +119,7 @@ class ReplicaThread:
         self._main, started = asyncio.current_task(), monotonic()
         if self._left.is_set():
             return
-        await self._loop.run_in_executor(None, migrations.prepare, self._settings.database)
+        await asyncio.wrap_future(_prepared(self._settings.database))
         parts = opened(self._application, self._settings, self._tasks, self._facts.notify, self._environment)
         async with parts as context, hearing_of(context) as hearing:
             replica = await assembled(context, self._settings, hearing)
@@ -172,3 +172,22 @@ class ReplicaThread:
             async with asyncio.timeout(self._settings.timing.kill_time + STOP_MARGIN):
                 while replica.runs:
                     await replica.runs.one_ended()
+
+
+def _prepared(database: str) -> Future[None]:
+    """Prepare the tables in a thread that nobody has to wait for: it may be held up for a minute by others, and the
+    program may be told to end meanwhile.
+    """
+    prepared: Future[None] = Future()
+    prepared.set_running_or_notify_cancel()
+
+    def prepare() -> None:
+        try:
+            migrations.prepare(database)
+        except BaseException as error:  # noqa: BLE001 - whoever waits gets it
+            prepared.set_exception(error)
+        else:
+            prepared.set_result(None)
+
+    threading.Thread(target=prepare, name="leased-prepare", daemon=True).start()
+    return prepared

@@ -358,6 +358,30 @@ async def test_a_program_goes_on_where_stopping_takes_too_long(
 # What cannot start
 
 
+async def test_a_start_that_is_cancelled_waits_for_nobody_who_holds_up_the_tables(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered, held = threading.Event(), threading.Event()
+
+    def prepare(_url: object) -> None:
+        entered.set()
+        held.wait(LIMIT)
+
+    async def host() -> None:
+        async with inside(a_shop(), store):
+            pytest.fail("it has not started")
+
+    monkeypatch.setattr("daemon.store.migrations.prepare", prepare)
+    hosting = asyncio.create_task(host())
+    try:
+        await until(entered.is_set, "it prepares the tables")
+        hosting.cancel()
+        await asyncio.wait({hosting}, timeout=LIMIT / 2)
+        assert hosting.cancelled()
+    finally:
+        held.set()
+
+
 async def refused(kind: type[BaseException], sentence: str, schedules: Schedules, url: str, **settings: Any) -> None:
     before = {*threading.enumerate()}
     with pytest.raises(kind, match=sentence):
