@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 from sqlalchemy import Connection
 
-from ....operations.deadlines import with_deadlines
 from ....operations.generations import GenerationStanding, beside_each_other, read_standings
 from ....recovery.deaths import neighbours, proven_dead
 from ....service.settings import read_settings
@@ -74,11 +73,9 @@ def status(
         standings = read_standings(connection, application, dead=dead, takeover_after=takeover_after)
         overview = read_overview(connection, application, dead=dead)
         listed = only(overview.schedules, of_state, tagged)
-        return (
-            overview,
-            with_deadlines(connection, overview, listed) if as_json else listed,
-            beside_each_other(standings),
-        )
+        if as_json:
+            listed = _with_deadlines(connection, overview, listed)
+        return overview, listed, beside_each_other(standings)
 
     overview, wanted, generations = ask(database, read)
     found = problems(overview)
@@ -89,6 +86,12 @@ def status(
         show_status(screen(), overview, listed, generations, found, narrowed=bool(tag or state))
     if check and found:
         raise typer.Exit(FAILED)
+
+
+def _with_deadlines(connection: Connection, overview: Overview, listed: Sequence[ScheduleLine]) -> list[ScheduleLine]:
+    from ....operations.deadlines import with_deadlines  # noqa: PLC0415 - the definitions, and all that they load
+
+    return with_deadlines(connection, overview, listed)
 
 
 def _answer(

@@ -15,7 +15,7 @@ from ...tables import run
 from ..acting.cancel import marked
 from ..dialects import MOMENT, PENDING, STRINGS, among_these, at_last_chance, on_last_chance, pending
 from ..run import is_late
-from .given import agrees, as_rows, given
+from .given import agrees, as_rows, chosen, given
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ _ids = given("ids", number=BigInteger)
 _START = Statement(
     update(run)
     .where(
-        run.c.id == _ids.c.number,
+        chosen(run.c.id, select(_ids.c.number).scalar_subquery()),
         agrees(run.c.state, PENDING),
         lease.c.name == run.c.lease_name,
         agrees(lease.c.holder, _of_holder),
