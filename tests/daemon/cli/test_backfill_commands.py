@@ -16,7 +16,6 @@ schedules = Schedules("office")
 schedules.add("hourly", cron="0 * * * *", catch_up="skip").command("work", "true", timeout="1m")
 """
 HOURS = 5
-SINCE = (datetime.now(UTC) - timedelta(hours=HOURS)).replace(minute=0, second=0, microsecond=0)
 ANN = ("--by", "ann@web-1", "--why", "the shop was closed")
 
 
@@ -34,8 +33,16 @@ def away(leased: Leased, folder: Path) -> None:
     assert leased("resume", "hourly").status == 0
 
 
+def hour(number: int) -> str:
+    """Return an instant after nothing was up, the later the higher; another hour may have begun meanwhile."""
+    with closing(sqlite3.connect("leased.db")) as connection:
+        ((planned_since,),) = connection.execute("SELECT created_at FROM schedule").fetchall()
+    begun = datetime.fromtimestamp(planned_since, UTC).replace(minute=0, second=0, microsecond=0)
+    return f"{begun + timedelta(hours=number):%FT%TZ}"
+
+
 def backfill(leased: Leased, *more: str, hours: int = 3) -> Answer:
-    span = ("--from", f"{SINCE + timedelta(hours=1):%FT%TZ}", "--to", f"{SINCE + timedelta(hours=hours):%FT%TZ}")
+    span = ("--from", hour(1), "--to", hour(hours))
     return leased("backfill", "hourly", *span, *more)
 
 
@@ -100,7 +107,7 @@ def test_it_is_paused_resumed_and_cancelled_as_a_whole(leased: Leased) -> None:
     [
         (["backfill", "hourli", "--from", "2020-01-01T00:00:00Z", "--to", "2020-01-02T00:00:00Z"], 1, '"hourly"'),
         (["backfill", "hourly", "--from", "yesterday", "--to", "2020-01-02T00:00:00Z"], 2, "--from: "),
-        (["backfill", "hourly", "--from", "2020-01-02T00:00:00Z", "--to", "2020-01-01T00:00:00Z"], 1, "after its end"),
+        (["backfill", "hourly", "--from", "2020-01-02T00:00:00Z", "--to", "2020-01-01T00:00:00Z"], 2, "is after --to"),
         (["backfill", "hourly", "--from", "2020-01-01T00:00:00Z", "--to", "2020-01-02T00:00:00Z"], 1, "first possible"),
         (["pause", "--backfill", "9"], 1, "there is no backfill 9"),
         (["pause", "hourly", "--backfill", "9"], 2, "does not go with --backfill"),
