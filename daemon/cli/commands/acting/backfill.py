@@ -13,7 +13,6 @@ from ....instants import parse_instant
 from ....operations.backfills.backfill import Backfill, counted_text, foresee_backfill
 from ....operations.backfills.backfill import backfill as run_missing
 from ....operations.backfills.plan import Wanted
-from ....operations.requester import recordable, requester
 from ....store.views import (
     BackfillLine,
     NotFound,
@@ -29,6 +28,7 @@ from ...ask import ask
 from ...failures import Misused
 from ...options import Application, Database, Json
 from ...screen import add, say, screen, table
+from .author import By, Why, author
 from .shown_first import DryRun, Yes, confirm
 
 _AT_MOST_HELP = 'How many of its runs are unfinished at a time; more than 1 needs overlap = "allow".'
@@ -47,10 +47,8 @@ def backfill(
     last: Annotated[str, typer.Option("--to", metavar="INSTANT", help="The last instant.", show_default=False)],
     at_most: Annotated[int, typer.Option(min=1, max=10_000, metavar="N", help=_AT_MOST_HELP)] = 1,
     application: Application = None,
-    why: Annotated[str | None, typer.Option(metavar="TEXT", help="The reason, recorded with the runs.")] = None,
-    by: Annotated[
-        str | None, typer.Option(metavar="WHO", help="Who requests it; by default the user and the host.")
-    ] = None,
+    why: Why = None,
+    by: By = None,
     dry_run: DryRun = False,
     yes: Yes = False,
     database: Database = None,
@@ -58,9 +56,7 @@ def backfill(
 ) -> None:
     """Run the past instants of a schedule that have not succeeded, each once, behind its other runs."""
     start, end = _span(first, last)
-    if why is not None:
-        recordable("--why", why)
-    who = recordable("--by", by) if by is not None else requester()
+    who = author(by, why)
 
     def look(connection: Connection) -> tuple[Wanted, Backfill]:
         wanted = Wanted(_application(connection, schedule, application), schedule, start, end, at_most)

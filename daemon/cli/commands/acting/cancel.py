@@ -1,19 +1,15 @@
 """`leased cancel`: the end of a run on request."""
 
-from typing import Annotated
-
-import typer
-
 from lease.durations import format_duration
 
 from ....operations.cancel import Cancellation
 from ....operations.cancel import cancel as cancel_run
 from ....operations.many.chosen import Choice
-from ....operations.requester import recordable, requester
 from ...answers import write_json
 from ...ask import ask
 from ...options import Application, Database, Json
 from ...screen import say, screen
+from .author import By, Why, author
 from .cancel_many import cancel_those
 from .one_backfill import OfBackfill, act_on_backfill
 from .shown_first import Acting, DryRun, OfSchedule, OfTag, OneRun, Yes, refuse_beside_a_run
@@ -25,19 +21,15 @@ def cancel(
     tag: OfTag = None,
     backfill: OfBackfill = None,
     application: Application = None,
-    why: Annotated[str | None, typer.Option(metavar="TEXT", help="The reason, recorded with the run.")] = None,
-    by: Annotated[
-        str | None, typer.Option(metavar="WHO", help="Who cancels it; by default the user and the host.")
-    ] = None,
+    why: Why = None,
+    by: By = None,
     dry_run: DryRun = False,
     yes: Yes = False,
     database: Database = None,
     as_json: Json = False,
 ) -> None:
     """Cancel a run: one that waits ends at once, the job of one at work is stopped first."""
-    if why is not None:
-        recordable("--why", why)
-    who = recordable("--by", by) if by is not None else requester()
+    who = author(by, why)
     of_many = {"--schedule": schedule, "--tag": tag, "--application": application, "--dry-run": dry_run, "--yes": yes}
     if backfill is not None:
         beside = {"the number of a run": run_id, **of_many}

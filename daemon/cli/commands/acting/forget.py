@@ -7,13 +7,13 @@ import typer
 
 from ....operations.forget import Forgotten, foreseen
 from ....operations.forget import forget as forget_run
-from ....operations.requester import recordable, requester
 from ....text import clean, when
 from ...answers import write_json
 from ...ask import ask
 from ...failures import Misused
 from ...options import Database, Json, RunNumber
 from ...screen import say, screen
+from .author import By, author
 
 _WHAT = "params, reasons, errors and output"
 
@@ -23,17 +23,13 @@ def forget(
     why: Annotated[
         str | None, typer.Option(metavar="TEXT", help="The reason, recorded with what was done; it is kept.")
     ] = None,
-    by: Annotated[
-        str | None, typer.Option(metavar="WHO", help="Who forgets it; by default the user and the host.")
-    ] = None,
+    by: By = None,
     yes: Annotated[bool, typer.Option("--yes", help="Forget it without asking.")] = False,
     database: Database = None,
     as_json: Json = False,
 ) -> None:
     """Delete the params, reasons, errors and output of a run that is over; that it ran stays."""
-    if why is not None:
-        recordable("--why", why)
-    who = recordable("--by", by) if by is not None else requester()
+    who = author(by, why)
     if not yes:
         _confirm(ask(database, lambda connection: foreseen(connection, run_id)))
     done = ask(database, lambda connection: forget_run(connection, run_id, requested_by=who, why=why), write=True)

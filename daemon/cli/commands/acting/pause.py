@@ -12,7 +12,6 @@ from lease.database.database import Unit
 from ....operations.pause import PausedSchedule, ResumedSchedule, passed_text
 from ....operations.pause import pause as pause_schedules
 from ....operations.pause import resume as resume_schedules
-from ....operations.requester import recordable, requester
 from ....operations.selection import Selection, plan_some
 from ....store.views import NotFound, applications_with, nearest_of, paused_text, schedule_names
 from ....text import number, when
@@ -21,6 +20,7 @@ from ...ask import ask
 from ...failures import Misused
 from ...options import Application, Database, Json, moment
 from ...screen import say, screen
+from .author import By, Why, author
 from .one_backfill import OfBackfill, act_on_backfill
 
 T = TypeVar("T")
@@ -31,8 +31,6 @@ _PATIENCE_WITH_MANY = 60.0
 Name = Annotated[str | None, typer.Argument(metavar="NAME", help="The name of the schedule.", show_default=False)]
 Tag = Annotated[str | None, typer.Option(metavar="TAG", help="All schedules with this tag.")]
 All = Annotated[bool, typer.Option("--all", help="All schedules, of the application if one is given.")]
-Reason = Annotated[str | None, typer.Option(metavar="TEXT", help="The reason, recorded and shown.")]
-By = Annotated[str | None, typer.Option(metavar="WHO", help="Who does it; by default the user and the host.")]
 _UNTIL_HELP = "When it ends by itself: an instant, or a duration from now. By default when it is resumed."
 
 
@@ -57,13 +55,13 @@ def pause(
     backfill: OfBackfill = None,
     application: Application = None,
     until: Annotated[str | None, typer.Option(metavar="INSTANT|DURATION", help=_UNTIL_HELP)] = None,
-    why: Reason = None,
+    why: Why = None,
     by: By = None,
     database: Database = None,
     as_json: Json = False,
 ) -> None:
     """Pause schedules: what is due meanwhile is recorded as skipped; requested runs and runs at work go on."""
-    who = _who(by, why)
+    who = author(by, why)
     if backfill is not None:
         beside = {"NAME": name, "--tag": tag, "--all": everything, "--application": application, "--until": until}
         act_on_backfill("pause", backfill, beside, database=database, who=who, why=why, as_json=as_json)
@@ -89,13 +87,13 @@ def resume(
     everything: All = False,
     backfill: OfBackfill = None,
     application: Application = None,
-    why: Reason = None,
+    why: Why = None,
     by: By = None,
     database: Database = None,
     as_json: Json = False,
 ) -> None:
     """End the pause of schedules, and say what passed meanwhile; none of that runs."""
-    who = _who(by, why)
+    who = author(by, why)
     if backfill is not None:
         beside = {"NAME": name, "--tag": tag, "--all": everything, "--application": application}
         act_on_backfill("resume", backfill, beside, database=database, who=who, why=why, as_json=as_json)
@@ -126,12 +124,6 @@ def _which(name: str | None, tag: str | None, application: str | None, *, everyt
     if sum((name is not None, tag is not None, everything)) != 1:
         raise Misused("say which schedules: the NAME of one, --tag TAG or --all")
     return Selection(application, name, tag)
-
-
-def _who(by: str | None, why: str | None) -> str:
-    if why is not None:
-        recordable("--why", why)
-    return recordable("--by", by) if by is not None else requester()
 
 
 def _known(connection: Connection, which: Selection) -> Selection:

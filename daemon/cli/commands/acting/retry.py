@@ -8,7 +8,6 @@ import typer
 from lease.durations import format_duration, parse_duration
 
 from ....operations.many.chosen import Choice
-from ....operations.requester import recordable, requester
 from ....operations.retries.retry import Retry
 from ....operations.retries.retry import retry as retry_run
 from ...answers import write_json
@@ -16,6 +15,7 @@ from ...ask import ask
 from ...failures import Misused
 from ...options import Application, Database, Json
 from ...screen import say, screen
+from .author import By, Why, author
 from .retry_many import retry_those
 from .shown_first import Acting, DryRun, OfSchedule, OfTag, OneRun, Yes, refuse_beside_a_run
 
@@ -36,19 +36,15 @@ def retry(
     schedule: OfSchedule = None,
     tag: OfTag = None,
     application: Application = None,
-    why: Annotated[str | None, typer.Option(metavar="TEXT", help="The reason, recorded with the run.")] = None,
-    by: Annotated[
-        str | None, typer.Option(metavar="WHO", help="Who retries it; by default the user and the host.")
-    ] = None,
+    why: Why = None,
+    by: By = None,
     dry_run: DryRun = False,
     yes: Yes = False,
     database: Database = None,
     as_json: Json = False,
 ) -> None:
     """Try a run again that failed or was cancelled: what it has done is carried over, the rest runs."""
-    if why is not None:
-        recordable("--why", why)
-    who = recordable("--by", by) if by is not None else requester()
+    who = author(by, why)
     if run_id is None:
         _refuse_without_run(failed=failed, from_job=from_job)
         acting = Acting(database, who, why, dry_run, yes, as_json)

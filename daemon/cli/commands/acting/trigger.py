@@ -11,7 +11,6 @@ import typer
 from sqlalchemy import Connection
 
 from ....operations.request import Requested, request
-from ....operations.requester import recordable, requester
 from ....operations.trigger import trigger_as
 from ....store.views import NotFound, applications_with, nearest_of, require_application, schedule_names
 from ....text import when
@@ -20,6 +19,7 @@ from ...ask import ask
 from ...failures import Misused
 from ...options import Application, Database, Json
 from ...screen import say, screen
+from .author import By, Why, author
 
 _EXAMPLE = "an example of a JSON object: '{\"customer\": 7}'"
 _PARAMS_HELP = (
@@ -46,10 +46,8 @@ class TriggerAnswer:
 def trigger(
     schedule: Annotated[str, typer.Argument(metavar="NAME", help="The name of the schedule.", show_default=False)],
     application: Application = None,
-    why: Annotated[str | None, typer.Option(metavar="TEXT", help="The reason, recorded with the run.")] = None,
-    by: Annotated[
-        str | None, typer.Option(metavar="WHO", help="Who requests it; by default the user and the host.")
-    ] = None,
+    why: Why = None,
+    by: By = None,
     params: Annotated[str | None, typer.Option(metavar="JSON", help=_PARAMS_HELP)] = None,
     param: Annotated[list[str] | None, typer.Option(metavar="K=V", help=_PARAM_HELP)] = None,
     key: Annotated[str | None, typer.Option(metavar="K", help=_KEY_HELP)] = None,
@@ -59,9 +57,7 @@ def trigger(
 ) -> None:
     """Request a run, now or for later, and record who asked and why; a replica executes it."""
     given, words = _params(params), _words(param or ())
-    if why is not None:
-        recordable("--why", why)
-    who = recordable("--by", by) if by is not None else requester()
+    who = author(by, why)
     wanted = request("", schedule, requested_by=who, why=why, params=given, words=words, key=key, at=at)
 
     def transaction(connection: Connection) -> tuple[str, Requested]:
