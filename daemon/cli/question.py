@@ -1,4 +1,4 @@
-"""A question with yes or no, asked where somebody can answer."""
+"""A question to be answered with yes or no, asked at a terminal."""
 
 import sys
 
@@ -11,7 +11,7 @@ class NotConfirmed(DaemonError):
 
 
 def can_be_asked() -> bool:
-    """Return whether somebody sits at a terminal."""
+    """Return whether a person is at a terminal."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 

@@ -1,7 +1,7 @@
 """The pruner of a replica: it keeps the histories of its application small, in the background.
 
 One replica of an application at a time prunes, under the lease `prune/<application>`, and not more often than
-each `EVERY` seconds together. Two at once would do no harm: each step chooses anew, and locks what it deletes.
+each `EVERY` seconds together. Two at once would do no harm: each step chooses again, and locks what it deletes.
 """
 
 import asyncio

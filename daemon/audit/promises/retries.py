@@ -1,4 +1,4 @@
-"""The promise that a run is tried again once, when it is over, and that what was done before is not claimed anew."""
+"""The promise that a run is tried again once, when it is over, and that what was done before is not claimed again."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator

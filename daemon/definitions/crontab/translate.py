@@ -31,7 +31,7 @@ class LocalFacts:
     home_of: Callable[[str], str | None]
     """The home folder of a user; None if there is no such user."""
     owner: str | None = None
-    """Whose crontab it is, if it is somebody else's."""
+    """Whose crontab it is, if it is another user's."""
 
 
 def translate(text: str, local: LocalFacts, *, with_users: bool) -> ImportedCrontab:

@@ -14,7 +14,7 @@ from ..retries.retry import Planned, plan_retries, write_retries
 from .chosen import Choice, ChosenRun, Key
 
 RetryOutcome = Literal["retried", "already", "left out"]
-"""What became of a run. already: somebody else has retried it meanwhile; left out: `why` says for what reason."""
+"""What became of a run. already: it was retried meanwhile; left out: `why` says for what reason."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ def forget(
 
 
 def _confirm(which: str) -> None:
-    """Ask, where somebody can answer; otherwise refuse. Raises `Misused`."""
+    """Ask at a terminal; otherwise refuse. Raises `Misused`."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise Misused(f"nothing brings back what is forgotten of {which}; add --yes if you mean it")
     question = f"Forget the {_WHAT} of {which}? They cannot be brought back."

@@ -70,7 +70,7 @@ def _done(done: Sequence[RetriedRun]) -> str:
         which = f"run {made[0]}" if len(made) == 1 else f"runs {made[0]} to {made[-1]}"
         said.append(f"{counted(len(made))} retried, as {which}")
     if counts["already"]:
-        said.append(f"{number(counts['already'])} had been retried by somebody else by then")
+        said.append(f"{number(counts['already'])} had already been retried by then")
     return "; ".join(said) or "nothing was retried"
 
 

@@ -23,7 +23,7 @@ def record(
     why: str | None = None,
     effect: str | None = None,
 ) -> None:
-    """Record what somebody did, in the transaction that does it; an act without effect is none.
+    """Record an act, in the transaction that does it; an act without effect is none.
 
     ``effect`` is a sentence, where what came of it is not plain from the rest.
     """
@@ -41,7 +41,7 @@ def record_of_each(
     why: str | None,
     until: datetime | None = None,
 ) -> None:
-    """Record what somebody did to each of these schedules (application, name, effect) at one moment."""
+    """Record an act on each of these schedules (application, name, effect) at one moment."""
     rows = [{"application": application, "schedule": name, "effect": effect} for application, name, effect in schedules]
     if rows:
         same = {"acted_at": at, "acted_by": by, "act": what, "why": why, "until": until}
