@@ -15,7 +15,7 @@ from ..store.views import missing_run
 from ..text import when
 from .requester import recordable
 
-Act = Literal["end", "mark", "nothing", "refuse"]
+CancelStep = Literal["end", "mark", "nothing", "refuse"]
 
 
 class NoSuchRun(NotFound):
@@ -86,7 +86,7 @@ def cancel(connection: Connection, run_id: int, *, requested_by: str, why: str |
     return _cancellation(connection, run_id, already=act == "nothing")
 
 
-def decide(state: RunState, *, marked: bool) -> Act:
+def decide(state: RunState, *, marked: bool) -> CancelStep:
     """Return what a cancel does to a run in this state. Pure.
 
     A run that waits although it is marked was put back by a replica that knows no marks.
