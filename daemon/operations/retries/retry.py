@@ -155,11 +155,11 @@ def write_retries(
         connection,
         [(made[one.row.id], job.attempt, job.position) for one, plan in to_make for job in plan.carried],
     )
-    for (application, name), schedule in schedules.items():
-        lease = lease_name(application, schedule)
+    for key, schedule in schedules.items():
+        lease = lease_name(key[0], schedule)
         if lease.per_run:
-            digest = of[application, name].run_digest
-            statements.run.name_leases(connection, application, name, lease.base, per_run=True, digest=digest)
+            own = [made[one.row.id] for one, _ in to_make if (one.row.application, one.row.schedule) == key]
+            statements.run.name_own_leases(connection, own, lease.base)
     statements.ends.promote(connection, of.keys())
     for application in sorted({application for application, _ in of}):
         notify(connection, application, WORK)

@@ -11,7 +11,7 @@ from lease.database.dialects import later, now
 from lease.model import Grant
 
 from ..tables import run
-from .dialects import MOMENT, SCHEDULED, among, number, pending, running
+from .dialects import MOMENT, SCHEDULED, among, among_keys, number, pending, running
 
 
 def add_manual(connection: Connection, values: Mapping[str, Any]) -> int:
@@ -52,6 +52,13 @@ def name_leases(
             run.c.lease_name != wanted,
         )
         .values(lease_name=wanted)
+    )
+
+
+def name_own_leases(connection: Connection, ids: Collection[int], base: str) -> None:
+    """Give each of these pending runs, which hold no lease, one of its own."""
+    connection.execute(
+        update(run).where(among_keys((run.c.id,), ids), pending()).values(lease_name=base + "/" + number(run.c.id))
     )
 
 
