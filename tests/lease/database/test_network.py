@@ -103,7 +103,8 @@ async def test_a_connection_that_was_never_made_is_closed_without_the_garbage_co
                 await until(lambda: proxy.connections > connections)  # noqa: B023 - called in this turn
             await listener.close()
         await until(lambda: proxy.open == 0)
-        await until(lambda: open_sockets() == before)  # the proxy, in a thread of this process, closes its own ends last
+        # The proxy, in a thread of this process, closes its own ends last.
+        await until(lambda: open_sockets() == before)
     finally:
         gc.enable()
 
