@@ -47,3 +47,9 @@ LIVE: tuple[LiveReplicaState, ...] = get_args(LiveReplicaState)
 """The states of a replica that counts as alive."""
 UNFINISHED: tuple[RunState, ...] = ("pending", "running")
 """The states of a run that is not over; a schedule with such a run is still running (rule 14)."""
+
+Priority = Literal["low", "normal", "high"]
+"""Which runs start first where not all can."""
+
+QUEUES_OF_PRIORITY = ("low", "high")
+"""The queues of runs that share no slots. Those of normal priority are in none."""

@@ -13,6 +13,7 @@ from ..text import suggestion
 from .job import Job
 from .schedule import Schedule
 from .values.names import check_name, refuse_twice
+from .values.queues import RunQueue
 from .values.refusal import refused_at
 from .values.tables import refuse_large
 
@@ -73,6 +74,11 @@ class Application:
         """The `Schedule.run_digest` of each schedule, by its name."""
         return {schedule.name: schedule.run_digest() for schedule in self.schedules}
 
+    @cached_property
+    def queues(self) -> Mapping[str, RunQueue]:
+        """The `Schedule.queue` of each schedule that has one, by its name."""
+        return {schedule.name: queue for schedule in self.schedules if (queue := schedule.queue) is not None}
+
     def revised(self, revision: int | None) -> "Application":
         """Return it with this revision, if that is given; otherwise as it is."""
         return self if revision is None else replace(self, revision=revision)
@@ -118,4 +124,22 @@ def make_application(name: object, schedules: Iterable[Schedule], place: Place, 
         if len(application) + len(schedule.name) > _LONGEST_LEASE:
             remedy = f"they name a lease, and may have {_LONGEST_LEASE} characters together"
             raise DefinitionError(own, f'its name and that of the application "{application}" are too long', remedy)
+    _refuse_other_slots(made, place)
     return Application(name=application, schedules=made, **others)
+
+
+def _refuse_other_slots(schedules: Iterable[Schedule], place: Place) -> None:
+    """Raise `DefinitionError` if schedules share a lock, and say differently how many slots it has."""
+    first: dict[str, tuple[str, int]] = {}
+    for schedule in schedules:
+        if (lock := schedule.shared_lock) is None:
+            continue
+        name, slots = first.setdefault(lock.name, (schedule.name, lock.slots))
+        if slots != lock.slots:
+            own = replace(place, schedule=schedule.name, field="lock")
+            problem = f'the lock "{lock.name}" has {_slots(lock.slots)} here, and {_slots(slots)} in "{name}"'
+            raise DefinitionError(own, problem, "write the same number in both")
+
+
+def _slots(number: int) -> str:
+    return "1 slot" if number == 1 else f"{number:,} slots"

@@ -2,20 +2,27 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from copy import copy
+from types import MappingProxyType
+
+from .values.queues import RunQueue
 
 
 class Known:
-    """The definitions that a replica has, given as the `Schedule.run_digest` of each schedule.
+    """The definitions that a replica has, given as the `Schedule.run_digest` of each schedule, and the
+    `Schedule.queue` of those that have one.
 
     There may be twenty thousand of them, and of others there are usually none. So a search for work
     does not name its own: it leaves out the others, asks `is_strange` of what it finds all the same,
     lets `meet` take in what there is of that kind, and searches again. For any thread.
     """
 
-    def __init__(self, run_digests: Mapping[str, str]) -> None:
+    def __init__(self, run_digests: Mapping[str, str], queues: Mapping[str, RunQueue] = MappingProxyType({})) -> None:
         self.left: frozenset[str] = frozenset()
         """The digests of its own whose runs are left to others for now."""
         self._run_digests = run_digests
+        self._queues = queues
+        self.queues = _sorted(queues.values())
+        """The queues in which runs of its schedules wait, but for those that are left to others."""
         self._own = frozenset(run_digests.values())
         self._others = _Others()
 
@@ -42,6 +49,7 @@ class Known:
             return self
         known = copy(self)
         known.left = frozenset(self._run_digests[name] for name in schedules)
+        known.queues = _sorted(queue for name, queue in self._queues.items() if name not in schedules)
         return known
 
     def is_strange(self, digests: Iterable[str | None] = (), schedules: Iterable[str | None] = ()) -> bool:
@@ -64,3 +72,7 @@ class _Others:
 
 def _given(names: Iterable[str | None]) -> frozenset[str]:
     return frozenset(name for name in names if name is not None)
+
+
+def _sorted(queues: Iterable[RunQueue]) -> Collection[RunQueue]:
+    return sorted(set(queues), key=lambda queue: queue.name)

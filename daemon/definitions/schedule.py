@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Strict, model_validator
 
+from ..shared_lock import SharedLock
+from ..states import Priority
 from .definition import Definition, Mark
 from .job import Job
 from .triggers.calendar import Part, covering, parts
@@ -19,6 +21,7 @@ from .values.calendars import Exclude
 from .values.durations import duration
 from .values.keep import Keep
 from .values.names import name_of
+from .values.queues import LockSetting, RunQueue, queue_of
 from .values.refusal import Refusal
 from .values.strings import Strings, Text
 from .values.tables import Table
@@ -71,8 +74,12 @@ class Schedule(Definition):
     """What becomes of an instant that is due while an earlier run is unfinished: with `skip` it
     is recorded as skipped, with `queue` it runs after that run, with `replace` it cancels that run
     and starts when its work has ended, with `allow` it runs beside it."""
-    lock: Annotated[str | None, name_of("lock"), Mark.EXECUTION] = None
-    """Shared by schedules that must not run at the same time. Without it each has its own."""
+    lock: Annotated[LockSetting | None, Mark.EXECUTION] = None
+    """Shared by schedules that must not run at the same time; with `{ name = "api", slots = 3 }` at
+    most 3 runs of theirs are at work at once. Without it each has its own."""
+    priority: Annotated[Priority, Mark.EXECUTION, Mark.DEFAULT] = "normal"
+    """Which runs start first where not all can: those that have waited longest, where one of `high`
+    counts as if it had waited an hour longer, and one of `low` an hour less."""
     on_failure: Annotated[OnFailure, Mark.EXECUTION, Mark.DEFAULT] = "stop"
     """What follows when a job fails for good: with `stop` the run ends, and the rest is "not
     started"; with `continue` the other jobs run, and the run ends as failed."""
@@ -123,9 +130,9 @@ class Schedule(Definition):
             raise Refusal(
                 "a run could come later than start_within allows", "set it below start_within", field="jitter"
             )
-        if self.lock is not None and _may_overlap(self.overlap):
+        if self.shared_lock is not None and self.shared_lock.slots == 1 and _may_overlap(self.overlap):
             problem = 'under one lock its runs cannot overlap, as overlap = "allow" asks'
-            raise Refusal(problem, "leave one of them out", field="lock")
+            raise Refusal(problem, "leave one of them out, or give the lock several slots", field="lock")
         for name in self.secrets:
             if name not in self.params:
                 remedy = "give it a value there, or leave it out here"
@@ -141,6 +148,18 @@ class Schedule(Definition):
             return Every(self.every)
         assert self.at is not None  # noqa: S101 - one of the three is given
         return At(self.at)
+
+    @property
+    def shared_lock(self) -> SharedLock | None:
+        """The lock that it shares with others, if it does."""
+        if self.lock is None:
+            return None
+        return SharedLock(self.lock) if isinstance(self.lock, str) else SharedLock(**self.lock)
+
+    @property
+    def queue(self) -> RunQueue | None:
+        """The queue in which its runs wait; None: that of all others."""
+        return queue_of(self.shared_lock, self.priority)
 
     def instants(self, after: datetime, anchor: datetime) -> Iterator[datetime]:
         """Yield the due instants after ``after`` in UTC, in order.

@@ -21,6 +21,7 @@ from ..definitions.known import Known
 from ..states import JobState
 from ..store import statements
 from ..store.statements.sets.claims import Candidate, StartedRun
+from .search import Search
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,8 @@ def claim(  # noqa: PLR0917 - who claims what, for whom
     limit: int,
     first_jobs: Mapping[str, str] = MappingProxyType({}),
 ) -> list[ClaimedRun]:
-    """Claim up to ``limit`` runs of the definitions that are ``known`` (rule 22), the longest due
-    first, one per lease, and one in all at work here that is on its last chance (rule 16).
+    """Claim up to ``limit`` runs of the definitions that are ``known`` (rule 22), those first that have waited
+    longest, by their priority; one per lease, and one in all at work here that is on its last chance (rule 16).
 
     Of runs that were never claimed before, the first attempt is recorded too, where ``first_jobs``
     has the first job of the schedule.
@@ -79,9 +80,8 @@ def claim(  # noqa: PLR0917 - who claims what, for whom
     tried: set[str] = set()
     last_chances = True
     while (places := limit - len(started)) > 0:
-        found = statements.claims.candidates(
-            connection, application, known.other_digests, holder, tried, places, last_chances=last_chances
-        )
+        search = Search(connection, application, known.other_digests, holder, tried, places, last_chances)
+        found = search.candidates(known.queues)
         if known.is_strange(one.digest for one in found):
             known.meet([*(one.digest for one in found), *statements.agenda.digests(connection, application)])
             continue
@@ -91,7 +91,8 @@ def claim(  # noqa: PLR0917 - who claims what, for whom
         last_chances = last_chances and apart.isdisjoint(first[grant.name] for grant in granted)
         if granted:
             grants |= {grant.name: grant for grant in granted}
-            started += statements.claims.start(connection, [first[grant.name] for grant in granted], holder)
+            runs = [(first[grant.name], grant.name) for grant in granted]
+            started += statements.claims.start(connection, runs, holder)
         if len(found) < places and not (last_chances and apart.difference(first.values())):
             break
         tried |= first.keys()

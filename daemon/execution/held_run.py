@@ -15,6 +15,7 @@ from lease.model import Loss, LossKind
 from lease.statements import notify as notify_waiters
 
 from ..definitions.job import Job
+from ..definitions.values.queues import queues_under
 from ..jobs.processes.identity import ProcessIdentity
 from ..jobs.reports import Progress
 from ..scheduling.lease_names import is_shared
@@ -172,13 +173,16 @@ class HeldRun:
 
     def _wake_replicas(self, answer: Done | AlreadyDone | NotOurs | None, *, goes_on: bool) -> None:
         """Notify other replicas after the commit of what they may start now, or sooner than they know (rule
-        24): this very run, which is pending again; its successor; or one that waits for the shared lock.
+        24): this very run, which is pending again; its successor; or one that waits for the shared lock or a slot of it.
         """
         if not isinstance(answer, Done):
             return
         if goes_on or answer.promoted:
             self.context.herald.say_work()
-        if is_shared(self.claimed.grant.name):
+        queue = self.context.application.queues.get(self.claimed.schedule)
+        if queue is not None and queue.lock is not None:
+            self.context.herald.say_moved_on(queues_under(queue.lock))
+        elif is_shared(self.claimed.grant.name):
             self.context.herald.say_released(self.claimed.grant.name)
 
     async def _wake_waiters(self, answer: Done | AlreadyDone | NotOurs | None) -> None:

@@ -23,7 +23,9 @@ class Places:
 
     def __init__(self, context: ReplicaContext) -> None:
         self._context = context
-        self._locks = {schedule.lock for schedule in context.application.schedules if schedule.lock is not None}
+        locks = [schedule.shared_lock for schedule in context.application.schedules]
+        # Those with several slots belong to the daemon: other programs take none of them.
+        self._locks = {lock.name for lock in locks if lock is not None and lock.slots == 1}
 
     async def keep(self) -> None:
         """Queue up where a run is due."""
@@ -39,7 +41,7 @@ def sought(connection: Connection, application: str, locks: Collection[str], hol
     """Return those of ``locks`` for which a run is due that others than replicas hold or wait for,
     and in whose queue ``holder`` has no place, or not for long any more.
     """
-    names = statements.agenda.waiting_for(connection, application, locks)
+    names = statements.queues.waiting_for(connection, application, locks)
     if not names:
         return []
     there = {queue: _holders(queue) for queue in lease.statements.read_queues(connection, names)}

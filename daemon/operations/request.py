@@ -156,14 +156,15 @@ def _keyed(wanted: Request) -> Executable:
 
 def _values(wanted: Request, schedule: Schedule, digest: str | None, now: datetime) -> dict[str, Any]:
     """Return the row of the run: unplaced, whenever it is to be placed."""
-    place_at = _place_at(wanted, now)
+    place_at, lease = _place_at(wanted, now), lease_name(wanted.application, schedule)
     return {
         "application": wanted.application,
         "schedule": wanted.schedule,
         "scheduled_for": place_at,
         "trigger": "manual",
         "state": "pending",
-        "lease_name": lease_name(wanted.application, schedule).base,
+        "lease_name": lease.base,
+        "queue": lease.queue,
         "place_at": place_at,
         "finish_by": schedule.finishes_by(place_at, on_request=True),
         "params": json.dumps(_params(wanted, schedule)),

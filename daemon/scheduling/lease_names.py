@@ -12,7 +12,7 @@ _OWN = "run/"
 @dataclass(frozen=True, slots=True)
 class LeaseName:
     """``run/<application>/<schedule>``, or the shared `lock`; with `overlap = "allow"` ``…/<run
-    id>``.
+    id>``. Under a lock with several slots, that of the slot under which the claim puts it.
 
     Names never collide: those of applications and schedules have no ``/``, and a lock does not
     begin with ``run/``.
@@ -20,21 +20,24 @@ class LeaseName:
 
     base: str
     per_run: bool
+    queue: str | None = None
+    """The queue in which it waits to be claimed (`definitions.values.queues`)."""
 
     def of_run(self, run_id: int) -> str:
         return f"{self.base}/{run_id}" if self.per_run else self.base
 
 
 def lease_name(application: str, schedule: Schedule) -> LeaseName:
-    """Return the lease name for a schedule's runs. Under a shared lock, runs never overlap."""
-    if schedule.lock is not None:
-        return LeaseName(schedule.lock, per_run=False)
+    """Return the lease name for a schedule's runs. Under a shared lock, no more overlap than it has slots."""
+    queue = None if schedule.queue is None else schedule.queue.name
+    if schedule.shared_lock is not None:
+        return LeaseName(schedule.shared_lock.name, per_run=False, queue=queue)
     base = f"{_OWN}{application}/{schedule.name}"
     match schedule.overlap:
         case "allow":
-            return LeaseName(base, per_run=True)
+            return LeaseName(base, per_run=True, queue=queue)
         case "skip" | "queue" | "replace":
-            return LeaseName(base, per_run=False)
+            return LeaseName(base, per_run=False, queue=queue)
         case _:
             assert_never(schedule.overlap)
 

@@ -161,6 +161,7 @@ def _extend(connection: Connection, application: str, schedule: Schedule, planne
 
 def _row(application: str, decision: Decision, planned: PlannedRun) -> dict[str, Any]:
     schedule, now = decision.schedule, decision.now
+    lease = lease_name(application, schedule)
     runs = planned.state == "pending"
     start_by = None
     if schedule.start_within is not None:
@@ -174,7 +175,8 @@ def _row(application: str, decision: Decision, planned: PlannedRun) -> dict[str,
         "count": planned.count,
         "state": planned.state,
         "reason": planned.reason,
-        "lease_name": lease_name(application, schedule).base,
+        "lease_name": lease.base,
+        "queue": lease.queue,
         "available_at": planned.available_at if runs and not planned.waits else None,
         "start_by": start_by,
         "finish_by": schedule.finishes_by(planned.scheduled_for) if runs else None,

@@ -1,8 +1,9 @@
 """The herald of a replica: it sends notices after the commit that they are about (rules 15 and 24)."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from contextlib import suppress
+from functools import partial
 
 from sqlalchemy import Connection
 
@@ -27,6 +28,7 @@ class Herald:
         self._listens = backend_of(database.url).listens
         self._has_work = False
         self._released: set[str] = set()
+        self._moved_on: set[str] = set()
         self._task: asyncio.Task[None] | None = None
         self.has_audience = True
         """Whether other replicas of the application live, as far as is known: otherwise they are not told."""
@@ -42,6 +44,11 @@ class Herald:
         self._released.add(lock)
         self._send_soon()
 
+    def say_moved_on(self, queues: Iterable[str]) -> None:
+        """Notify the replicas of each application of which a run waits in one of these queues: a slot is free."""
+        self._moved_on.update(queues)
+        self._send_soon()
+
     async def finish(self) -> None:
         """Wait until all is sent."""
         if self._task is not None:
@@ -52,14 +59,16 @@ class Herald:
             self._task = asyncio.get_running_loop().create_task(self._send())
 
     async def _send(self) -> None:
-        while self._has_work or self._released:
-            applications, released = {self._application} if self._has_work else set[str](), self._released
-            self._has_work, self._released = False, set()
-
-            def send(connection: Connection, told: set[str] = applications, locks: Collection[str] = released) -> None:
-                waiting = statements.agenda.applications_waiting(connection, locks) if locks else []
-                for application in sorted(told.union(waiting)):
-                    notify(connection, application, WORK)
-
+        while self._has_work or self._released or self._moved_on:
+            applications = {self._application} if self._has_work else set[str]()
+            send = partial(_send, told=applications, locks=self._released, queues=self._moved_on)
+            self._has_work, self._released, self._moved_on = False, set(), set()
             with suppress(StoreUnavailable):  # they look by themselves, later
                 await self._database.read(send)
+
+
+def _send(connection: Connection, *, told: set[str], locks: Collection[str], queues: Collection[str]) -> None:
+    is_released = locks or queues
+    waiting = statements.queues.applications_waiting(connection, locks, queues) if is_released else []
+    for application in sorted(told.union(waiting)):
+        notify(connection, application, WORK)

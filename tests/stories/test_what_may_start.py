@@ -1,7 +1,7 @@
 """What may start, and when: queues, shared locks, triggers, retired schedules (rules 14 and 17)."""
 
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from tests.support.replicas import Event, Story
 from tests.support.starvation import Starvation, boottime_of
@@ -47,6 +47,36 @@ def assert_one_after_the_other(told: list[Event]) -> None:
         assert (began["job"], began["token"]) == (ended["job"], ended["token"])
     tokens = [one["token"] for one in ordered if one["what"] == "began"]
     assert tokens == list(range(1, len(tokens) + 1))
+
+
+def test_runs_under_a_lock_with_slots_are_at_work_so_many_at_once_whoever_dies(story: Story) -> None:
+    """However many replicas look for them; and what a dead one had passes on to another (rules 14 and 18)."""
+    replicas = [story.start("slots.py", "--concurrency=10") for _ in range(3)]
+    story.up(*replicas)
+    first = story.trigger("thumbnail")
+    story.event("began")
+    for _ in range(11):
+        story.trigger("thumbnail")
+    last = story.trigger("report")
+    story.event("began", number=2)
+    assert sum(run.state == "running" for run in story.runs()) == 2
+    story.holder_of(first).kill()
+    story.event("began", run=last)  # which came last, and counts as waiting an hour longer
+
+    story.open("go")
+    wait_until(lambda: all(run.state == "succeeded" for run in story.runs()), "all have succeeded")
+    assert most_at_once(story.events()) == 2
+    assert {run.lease_name for run in story.runs()} == {"api", "api/2"}
+    assert [run.attempt for run in story.runs() if run.id == first] == [2]
+    assert story.leased("audit").wait() == 0
+
+
+def most_at_once(told: list[Event]) -> int:
+    """Return how many attempts were at work at once, of those that have ended."""
+    began = {(one["run"], one["attempt"]): one["at"] for one in told if one["what"] == "began"}
+    changes = [(one["at"], -1) for one in told if one["what"] == "ended"]
+    changes += [(began[one["run"], one["attempt"]], 1) for one in told if one["what"] == "ended"]
+    return max(accumulate(change for _, change in sorted(changes)))
 
 
 def test_a_trigger_while_the_schedule_runs_waits_for_its_turn(story: Story) -> None:

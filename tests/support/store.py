@@ -26,6 +26,7 @@ from sqlalchemy.pool import NullPool
 
 import lease.statements
 from daemon.definitions.application import Application
+from daemon.definitions.codec import read_schedule
 from daemon.definitions.job import Job
 from daemon.definitions.known import Known
 from daemon.definitions.schedule import Schedule
@@ -142,7 +143,8 @@ class Store:
     def known(self, *names: str, application: str = "shop") -> Known:
         """Return what a replica knows that has the current definitions of these schedules."""
         rows = self.rows(select(schedule).where(schedule.c.application == application, schedule.c.name.in_(names)))
-        return Known({row.name: row.run_digest for row in rows})
+        queues = {row.name: queue for row in rows if (queue := read_schedule(row.definition).queue) is not None}
+        return Known({row.name: row.run_digest for row in rows}, queues)
 
     def shift(self, table: Any, *where: ColumnElement[bool], **seconds: float) -> None:
         """Set times to a number of seconds from now."""
@@ -214,6 +216,7 @@ def pending_runs(store: Store, schedule_: Schedule, count: int, application: str
         "trigger": "manual",
         "state": "pending",
         "lease_name": lease_name(application, schedule_).base,
+        "queue": lease_name(application, schedule_).queue,
         "created_at": PAST,
         "scheduled_for": PAST,
         "digest": schedule_.run_digest(),

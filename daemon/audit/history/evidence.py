@@ -7,7 +7,8 @@ granted to another replica before that was noticed.
 
 The name under which a token was granted is certain for the grant of a running run, and for the
 grant under which a run ended. For a run's earlier grants it is certain only if the schedule has not
-changed since the run was created, because the lease of a waiting run is renamed.
+changed since the run was created, because the lease of a waiting run is renamed; and not at all if its
+runs share the slots of a lock, for each claim puts it under another one.
 """
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
@@ -19,7 +20,7 @@ from sqlalchemy import Row
 
 from lease.model import Grant
 
-from ...states import JobState
+from ...states import QUEUES_OF_PRIORITY, JobState
 from ..facts import Deleted, Fact, GrantBegan, GrantEnded, HighestToken
 from .moved_clock import MINUTES
 
@@ -56,7 +57,8 @@ def evidence(
     names: set[str] = set()
     for run in runs:
         names.add(run.lease_name)
-        unchanged = schedules[run.application, run.schedule].changed_at <= run.created_at
+        has_slots = run.queue is not None and run.queue not in QUEUES_OF_PRIORITY
+        unchanged = not has_slots and schedules[run.application, run.schedule].changed_at <= run.created_at
         for job in jobs.get(run.id, ()):
             if job.id not in unsure and (unchanged or _has(run, job)):
                 _see(seen, Grant(run.lease_name, job.token, job.holder), job.started_at, _last(job))

@@ -21,7 +21,8 @@ class ScheduleKeywords(TypedDict, total=False):
     catch_up: Literal["skip", "latest", "all"]
     start_within: Duration | None
     overlap: Literal["skip", "queue", "replace", "allow"]
-    lock: str | None
+    lock: str | Mapping[str, Any] | None
+    priority: Literal["low", "normal", "high"]
     on_failure: Literal["stop", "continue"]
     run_timeout: Duration | None
     stall_after: Duration | None
@@ -53,6 +54,7 @@ class DefaultKeywords(TypedDict, total=False):
     catch_up: Literal["skip", "latest", "all"] | None
     start_within: Duration | None
     overlap: Literal["skip", "queue", "replace", "allow"] | None
+    priority: Literal["low", "normal", "high"] | None
     on_failure: Literal["stop", "continue"] | None
     run_timeout: Duration | None
     stall_after: Duration | None

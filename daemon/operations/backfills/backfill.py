@@ -113,7 +113,8 @@ def _write(connection: Connection, planned: BackfillPlan, by: str, why: str | No
     made = statements.backfills.add(connection, {**of, **span, **asked, "created_at": now})
     lease = lease_name(wanted.application, planned.schedule)
     params = json.dumps(dict(planned.schedule.params))
-    same = {**of, **asked, "lease_name": lease.base, "params": params, "digest": row.run_digest, "backfill": made}
+    by_definition = {"lease_name": lease.base, "queue": lease.queue, "params": params, "digest": row.run_digest}
+    same = {**of, **asked, **by_definition, "backfill": made}
     for one in planned.splits:
         _write_split(connection, row, one)
     whole = [one for one in planned.splits if one.before is None and one.after is None]
@@ -127,7 +128,10 @@ def _write(connection: Connection, planned: BackfillPlan, by: str, why: str | No
         write_retries(connection, planned.retries, by=by, why=why, backfill=made)
     if lease.per_run:
         statements.run.name_leases(
-            connection, wanted.application, wanted.schedule, lease.base, per_run=True, digest=row.run_digest
+            connection,
+            *(wanted.application, wanted.schedule, lease.base, lease.queue),
+            per_run=True,
+            digest=row.run_digest,
         )
     return made
 

@@ -149,7 +149,7 @@ def write_retries(
     for one, _ in to_make:
         key = one.row.application, one.row.schedule
         lease, waits = lease_name(key[0], schedules[key]), waits_for_predecessor(schedules[key].overlap)
-        rows.append((one.row.id, lease.base, waits, one.schedule.run_digest))
+        rows.append((one.row.id, lease.base, lease.queue, waits, one.schedule.run_digest))
     made = statements.retries.add(connection, rows, by=by, why=why, backfill=backfill)
     statements.retries.carry(
         connection,

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from ...definitions.application import Application
+from ...definitions.schedule import Schedule
 from ...store import statements
 from ..lease_names import lease_name
+from ..plan import waits_for_predecessor
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +104,24 @@ def adopt(
         number = statements.adoption.adopt(connection, application.name, row.name, strange, row.run_digest)
         if number:
             adopted[row.name] = number
-            lease = lease_name(application.name, own[row.name])
-            statements.run.name_leases(
-                connection, application.name, row.name, lease.base, per_run=lease.per_run, digest=row.run_digest
-            )
+            _go_by(connection, application.name, own[row.name], row.run_digest)
     cancelled = statements.adoption.cancel_retired(connection, application.name, strange)
     statements.ends.promote(connection, {(application.name, name) for name in cancelled})
     return Adopted(adopted, cancelled)
+
+
+def _go_by(connection: Connection, application: str, schedule: Schedule, digest: str | None) -> None:
+    """Let the pending runs of this definition, which have just been adopted, wait as it says: for which lease, and
+    where the slots of a lock alone do not keep them apart, for one another.
+    """
+    lease = lease_name(application, schedule)
+    statements.run.name_leases(
+        connection, *(application, schedule.name, lease.base, lease.queue), per_run=lease.per_run, digest=digest
+    )
+    has_slots = schedule.queue is not None and schedule.queue.lock is not None
+    if has_slots and waits_for_predecessor(schedule.overlap):
+        statements.run.let_wait(connection, application, schedule.name, digest)
+        statements.ends.promote(connection, {(application, schedule.name)})
 
 
 def _runs(number: int) -> str:

@@ -1,5 +1,6 @@
 """The agenda of a replica: what there is to do and when, read in one query."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -59,28 +60,35 @@ def read_agenda(connection: Connection, application: str, known: Known, holder: 
     while True:
         others = (known.other_digests, known.other_schedules)
         row = statements.agenda.read(connection, application, *others, holder, LONGEST_WAIT)
-        if not known.is_strange(row.digests, row.schedules):
+        leases = {queue.name: queue.leases for queue in known.queues}
+        queues = statements.queues.read(connection, application, leases, others[0], holder, LONGEST_WAIT)
+        digests = [*row.digests, *(digest for queue in queues for digest in queue.digests)]
+        if not known.is_strange(digests, row.schedules):
             break
         known.meet(
-            [*row.digests, *statements.agenda.digests(connection, application)],
+            [*digests, *statements.agenda.digests(connection, application)],
             [*row.schedules, *statements.agenda.schedules(connection, application)],
         )
     is_due = row.until_due is not None and row.until_due <= 0
     is_to_be_placed = (row.until_place is not None and row.until_place <= 0) or row.fed_schedule is not None
     is_late = row.until_late is not None and row.until_late < 0
+    waiting: list[statements.agenda.Found | statements.queues.InQueue] = [row, *queues]
+    available = any(each.available is not None for each in waiting)
     return Agenda(
         database_time=row.database_time,
-        until_due=_earlier(_earlier(row.until_due, row.until_late), 0.0 if is_to_be_placed else row.until_place),
-        until_available=0.0 if row.available else _earlier(row.until_start, row.until_free),
+        until_due=_earliest([row.until_due, row.until_late, 0.0 if is_to_be_placed else row.until_place]),
+        until_available=0.0
+        if available
+        else _earliest(at for each in waiting for at in (each.until_start, each.until_free)),
         until_stale=0.0 if row.put_back else row.until_stale,
         due=is_due or is_late or is_to_be_placed,
-        available=row.available is not None,
+        available=available,
         pending=row.pending is not None,
         running=row.running is not None,
         others_running=bool(row.others_running),
-        put_off=row.put_off is not None,
+        put_off=any(each.put_off is not None for each in waiting),
     )
 
 
-def _earlier(one: float | None, other: float | None) -> float | None:
-    return min((seconds for seconds in (one, other) if seconds is not None), default=None)
+def _earliest(moments: Iterable[float | None]) -> float | None:
+    return min((seconds for seconds in moments if seconds is not None), default=None)

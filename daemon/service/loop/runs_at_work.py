@@ -59,7 +59,7 @@ class RunsAtWork:
         """The number of writes that changed no row because the grant had ended."""
         self._context = context
         self._schedules = schedules
-        self._known = Known(context.application.run_digests)
+        self._known = Known(context.application.run_digests, context.application.queues)
         self._places = places
         self._room_for_tasks, self._room_for_children = Room(places), Room(places)
         self._set_aside = set_aside

@@ -4,7 +4,7 @@ It looks up the first of each kind by an index, and counts nothing: it takes as 
 that wait as with a hundred thousand.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -29,7 +29,7 @@ from lease.schema import free_or_stale, lease
 
 from ..tables import replica, run, schedule
 from .acting.cancel import marked
-from .dialects import MOMENT, STRINGS, among, among_these, at_last_chance, on_last_chance, pending, running, unfinished
+from .dialects import MOMENT, STRINGS, among_these, at_last_chance, on_last_chance, pending, running, unfinished
 from .requests.feeding import first_to_feed
 from .requests.placing import placed, unplaced
 
@@ -108,20 +108,6 @@ def schedules(connection: Connection, application: str) -> list[str]:
     return list(connection.scalars(select(schedule.c.name).where(schedule.c.application == application)))
 
 
-def waiting_for(connection: Connection, application: str, locks: Collection[str]) -> list[str]:
-    """Return those of ``locks`` under which a run is to start by now."""
-    query = select(run.c.lease_name).where(
-        run.c.application == application, pending(), run.c.available_at <= MOMENT, among(run.c.lease_name, locks)
-    )
-    return list(connection.scalars(query.distinct()))
-
-
-def applications_waiting(connection: Connection, locks: Collection[str]) -> list[str]:
-    """Return the applications of which a run waits for one of these shared locks."""
-    query = select(run.c.application).where(pending(), run.c.available_at.is_not(None), among(run.c.lease_name, locks))
-    return list(connection.scalars(query.distinct()))
-
-
 _application: Any = bindparam("application", type_=Text())
 _holder: Any = bindparam("of_holder", type_=Text())
 _other_schedules: Any = bindparam("other_schedules", type_=STRINGS)
@@ -157,9 +143,9 @@ def _found(*where: ColumnElement[bool], first_by: Sequence[ColumnElement[Any]] =
 
 
 def _runs_that_may_start(*where: ColumnElement[bool]) -> list[ColumnElement[bool]]:
-    """Return the conditions of the runs that this replica may claim, but for their leases."""
+    """Return the conditions of the runs in no queue that this replica may claim, but for their leases."""
     apart = and_(at_last_chance(_holder), on_last_chance())  # the end of that run wakes this replica
-    return [run.c.application == _application, pending(), *where, ~marked(), ~apart]
+    return [run.c.application == _application, run.c.queue.is_(None), pending(), *where, ~marked(), ~apart]
 
 
 def _under_live_leases() -> ColumnElement[Any]:

@@ -59,6 +59,7 @@ def runs(connection: Connection, application: str | None) -> list[Row[Any]]:
         run.c.trigger,
         run.c.state,
         run.c.lease_name,
+        run.c.queue,
         run.c.token,
         run.c.holder,
         run.c.created_at,

@@ -5,13 +5,14 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, insert, null, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, insert, null, or_, select, update
 
 from lease.database.dialects import later, now
 from lease.model import Grant
 
 from ..tables import run
 from .dialects import MOMENT, SCHEDULED, among, among_keys, number, pending, running
+from .requests.placing import placed
 
 
 def add_manual(connection: Connection, values: Mapping[str, Any]) -> int:
@@ -38,9 +39,16 @@ def extend(
 
 
 def name_leases(
-    connection: Connection, application: str, name: str, lease_name: str, *, per_run: bool, digest: str | None
+    connection: Connection,
+    application: str,
+    name: str,
+    lease_name: str,
+    queue: str | None,
+    *,
+    per_run: bool,
+    digest: str | None,
 ) -> None:
-    """Set the lease name of a schedule's pending runs of this definition, which hold no lease."""
+    """Set the lease name and the queue of a schedule's pending runs of this definition, which hold no lease."""
     wanted: ColumnElement[str] | str = lease_name + "/" + number(run.c.id) if per_run else lease_name
     connection.execute(
         update(run)
@@ -49,9 +57,21 @@ def name_leases(
             run.c.schedule == name,
             pending(),
             run.c.digest.is_not_distinct_from(digest),
-            run.c.lease_name != wanted,
+            or_(run.c.lease_name != wanted, run.c.queue.is_distinct_from(queue)),
         )
-        .values(lease_name=wanted)
+        .values(lease_name=wanted, queue=queue)
+    )
+
+
+def let_wait(connection: Connection, application: str, name: str, digest: str | None) -> None:
+    """Let a schedule's pending runs of this definition wait for their predecessors, whichever could have started:
+    the first is then to be promoted (`ends.promote`).
+    """
+    these = (run.c.application == application, run.c.schedule == name, pending(), placed())
+    connection.execute(
+        update(run)
+        .where(*these, run.c.digest.is_not_distinct_from(digest), run.c.available_at.is_not(None))
+        .values(available_at=null())
     )
 
 

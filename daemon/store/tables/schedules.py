@@ -70,6 +70,7 @@ run = Table(
     Column("state", Text, nullable=False),
     Column("reason", Text),
     Column("lease_name", Text, nullable=False),
+    Column("queue", Text),  # in which it waits to be claimed; NULL: that of all without slots or priority
     Column("available_at", Instant),  # when it may start; NULL while it waits for its predecessor
     Column("start_by", Instant),  # it is missed if it has not started by then
     Column("token", BigInteger),  # of the latest grant, unless that was settled
@@ -111,13 +112,21 @@ run = Table(
     CheckConstraint("state <> 'running' OR (token IS NOT NULL AND started_at IS NOT NULL)", name="run_running"),
     CheckConstraint("(finished_at IS NULL) = (state IN ('pending', 'running'))", name="run_over"),
     CheckConstraint("state NOT IN ('failed', 'cancelled', 'skipped') OR reason IS NOT NULL", name="run_reason"),
-    # For the claim: only runs that may start (rule 14).
+    # For the claim: only runs that may start (rule 14); those of each queue apart, so that one that is long holds up no other.
     Index(
         "run_claim_idx",
         "application",
         "available_at",
         "id",
-        **where("state = 'pending' AND available_at IS NOT NULL"),
+        **where("state = 'pending' AND available_at IS NOT NULL AND queue IS NULL"),
+    ),
+    Index(
+        "run_queue_idx",
+        "application",
+        "queue",
+        "available_at",
+        "id",
+        **where("state = 'pending' AND available_at IS NOT NULL AND queue IS NOT NULL"),
     ),
     Index("run_start_by_idx", "application", "start_by", **where("state = 'pending' AND start_by IS NOT NULL")),
     Index("run_running_idx", "application", **where("state = 'running'")),

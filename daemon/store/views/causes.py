@@ -125,6 +125,15 @@ class WaitsForLock:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitsForSlot:
+    """All slots of the lock that it shares are taken."""
+
+    lock: str
+    slots: int
+    kind: Literal["slot"] = "slot"
+
+
+@dataclass(frozen=True, slots=True)
 class WaitsForReplica:
     """No living replica has its definition."""
 
@@ -155,24 +164,19 @@ class WaitsForBackfill:
     kind: Literal["backfill"] = "backfill"
 
 
-Why = (
-    Overlapped
-    | NothingUp
-    | StartWithinOver
-    | Paused
-    | Excluded
-    | Cancelled
-    | Replaced
-    | Retired
-    | WaitsForRun
+NotRun = Overlapped | NothingUp | StartWithinOver | Paused | Excluded | Cancelled | Replaced | Retired
+Waits = (
+    WaitsForRun
     | WaitsForRetry
     | WaitsForStart
     | WaitsForLock
+    | WaitsForSlot
     | WaitsForReplica
     | WaitsForPlace
     | WaitsForTurn
     | WaitsForBackfill
 )
+Why = NotRun | Waits
 
 
 def sentence(why: Why) -> str:
@@ -196,6 +200,12 @@ def sentence(why: Why) -> str:
             return "replaced by a newer run" if why.run_id is None else f"replaced by run {why.run_id}"
         case Retired():
             return "its schedule is retired, and no replica has it any more"
+        case _:
+            return _waits(why)
+
+
+def _waits(why: Waits) -> str:
+    match why:
         case WaitsForBackfill():
             return f"waits for its turn in backfill {why.backfill}"
         case WaitsForRun():
@@ -206,6 +216,8 @@ def sentence(why: Why) -> str:
             return f"waits for its start at {when(why.at)}"
         case WaitsForLock():
             return f'waits for the lock "{why.lock}", held by {why.held_by or "an unknown client"}{_for(why.run_id)}'
+        case WaitsForSlot():
+            return f'waits for one of the {why.slots} slots of the lock "{why.lock}"'
         case WaitsForReplica():
             return f"waits for a replica {_which(why.generation)}"
         case WaitsForPlace():

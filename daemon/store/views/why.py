@@ -1,6 +1,7 @@
 """What is read of a run to say why it did not run, or waits, in the same statement as the run itself."""
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -23,12 +24,14 @@ from sqlalchemy import (
 from lease.database.dialects import seconds_until
 from lease.schema import free_or_stale, lease
 
-from ...states import SEEN_WITHIN
+from ...shared_lock import SharedLock
+from ...states import QUEUES_OF_PRIORITY, SEEN_WITHIN
+from ..statements import queues
 from ..statements.dialects import on_last_chance, pending, unfinished
 from ..statements.generation import read_run_digests
 from ..statements.requests.placing import placed
 from ..statements.sets.replacements import replaced_by
-from ..tables import generation, replica, run
+from ..tables import generation, replica, run, schedule
 from .acting import pause_of, pauses_by_act
 from .causes import (
     Cancelled,
@@ -45,6 +48,7 @@ from .causes import (
     WaitsForReplica,
     WaitsForRetry,
     WaitsForRun,
+    WaitsForSlot,
     WaitsForStart,
     WaitsForTurn,
     Why,
@@ -60,7 +64,8 @@ Known = Mapping[str, tuple[int, bool]]
 def with_why(query: Select[Any]) -> Select[Any]:
     """Return a query of `run` with the columns that `whys` takes."""
     waits = and_(run.c.state == "pending", run.c.available_at.is_(None), placed())
-    held = and_(run.c.state == "pending", lease.c.holder.is_not(None), ~free_or_stale())
+    own_lease = or_(run.c.queue.is_(None), run.c.queue.in_(QUEUES_OF_PRIORITY))
+    held = and_(run.c.state == "pending", own_lease, lease.c.holder.is_not(None), ~free_or_stale())
     return query.select_from(run.outerjoin(lease, lease.c.name == run.c.lease_name)).add_columns(
         run.c.application.label("why_application"),
         run.c.state.label("why_state"),
@@ -69,6 +74,7 @@ def with_why(query: Select[Any]) -> Select[Any]:
         run.c.finished_at.label("why_until"),
         run.c.digest.label("why_digest"),
         run.c.lease_name.label("why_lease"),
+        case((and_(pending(), ~own_lease), _definition()), else_=null()).label("why_slots_of"),
         run.c.overlapped,
         run.c.overlapped_by,
         run.c.away_from,
@@ -106,10 +112,11 @@ def whys(connection: Connection, rows: Sequence[Row[Any]]) -> list[Why | None]:
     unclaimed = {row.why_application for row in rows if _may_start(row)}
     known = {application: _known(connection, application) for application in sorted(unclaimed)}
     pauses = pauses_by_act(connection, {row.why_pause for row in rows if row.why_pause is not None})
-    return [_why(row, known.get(row.why_application, {}), pauses) for row in rows]
+    full = _full(connection, {row.why_slots_of for row in rows if row.why_slots_of is not None})
+    return [_why(row, known.get(row.why_application, {}), pauses, full) for row in rows]
 
 
-def _why(row: Row[Any], known: Known, pauses: Mapping[int, Row[Any]]) -> Why | None:
+def _why(row: Row[Any], known: Known, pauses: Mapping[int, Row[Any]], full: Mapping[str, WaitsForSlot]) -> Why | None:
     match row.why_state:
         case "skipped":
             return _skipped(row, pauses)
@@ -120,7 +127,7 @@ def _why(row: Row[Any], known: Known, pauses: Mapping[int, Row[Any]]) -> Why | N
         case "cancelled" if row.why_reason == "retired":
             return Retired()
         case "pending":
-            return _waiting(row, known)
+            return _waiting(row, known, full)
         case _:
             return None
 
@@ -144,7 +151,7 @@ def _skipped(row: Row[Any], pauses: Mapping[int, Row[Any]]) -> Why | None:
             return None
 
 
-def _waiting(row: Row[Any], known: Known) -> Why:
+def _waiting(row: Row[Any], known: Known, full: Mapping[str, WaitsForSlot]) -> Why:
     if row.why_backfill is not None and row.why_place_at is not None and row.why_available_at is None:
         return WaitsForBackfill(row.why_backfill)
     if row.why_place_at is not None and row.why_place_in > 0:
@@ -155,10 +162,25 @@ def _waiting(row: Row[Any], known: Known) -> Why:
         return WaitsForRetry(row.why_available_at) if row.why_attempt else WaitsForStart(row.why_available_at)
     if row.why_held_by is not None:
         return WaitsForLock(row.why_lease, row.why_held_by, row.why_run_under)
+    if row.why_slots_of in full:
+        return full[row.why_slots_of]
     number, lives = known.get(row.why_digest, (None, False))
     if not lives and row.why_digest is not None:
         return WaitsForReplica(number)
     return WaitsForTurn() if row.why_last_chance else WaitsForPlace()
+
+
+def _definition() -> ScalarSelect[Any]:
+    of_run = and_(schedule.c.application == run.c.application, schedule.c.name == run.c.schedule)
+    return select(schedule.c.definition).where(of_run).correlate(run).scalar_subquery()
+
+
+def _full(connection: Connection, definitions: Collection[str]) -> dict[str, WaitsForSlot]:
+    """Return of which of these definitions all slots are taken."""
+    locks = {definition: json.loads(definition).get("lock") for definition in definitions}
+    slots = {of: SharedLock(**lock) for of, lock in locks.items() if isinstance(lock, dict)}
+    taken = queues.taken(connection, {lease for lock in slots.values() for lease in lock.leases}) if slots else set()
+    return {of: WaitsForSlot(*lock) for of, lock in slots.items() if taken.issuperset(lock.leases)}
 
 
 def _may_start(row: Row[Any]) -> bool:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -22,6 +23,8 @@ from tests.support.completion import EndedJob, finish_job, finish_run, retry_run
 from tests.support.store import TTL, Store, a_schedule, pending_runs
 
 pytestmark = pytest.mark.conformance
+
+NOW = datetime(2026, 7, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -194,7 +197,7 @@ def test_claimers_of_runs_with_leases_never_seen_before_do_not_deadlock(store: S
     store.sync(a_schedule("poll", overlap="allow"))
     poll = a_schedule("poll", overlap="allow")
     pending_runs(store, poll, 60)
-    store.do(statements.run.name_leases, "shop", "poll", "run/shop/poll", per_run=True, digest=poll.run_digest())
+    store.do(statements.run.name_leases, "shop", "poll", "run/shop/poll", None, per_run=True, digest=poll.run_digest())
     with ThreadPoolExecutor(4) as pool:
         of_each = list(pool.map(lambda holder: store.claim("poll", holder=holder, limit=15), ["h1", "h2", "h3", "h4"]))
     ids = [one.run_id for of_one in of_each for one in of_one]
@@ -469,4 +472,4 @@ def test_what_must_wait_for_its_like_is_not_available_here(store: Store) -> None
 def test_the_first_run_of_each_lease_and_one_on_its_last_chance(
     found: list[tuple[int, str, bool]], first: dict[str, int]
 ) -> None:
-    assert first_of_each(Candidate(*one, "digest") for one in found) == first
+    assert first_of_each(Candidate(*one, "digest", NOW) for one in found) == first

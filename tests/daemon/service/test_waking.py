@@ -130,6 +130,23 @@ async def test_the_end_of_a_run_wakes_a_replica_of_another_application_that_wait
         await second.becomes(run_id, "succeeded")
 
 
+async def test_the_end_of_a_run_wakes_whoever_waits_for_its_slot(database_url: str) -> None:
+    gate, slots = Gate(), {"name": "api", "slots": 2}
+    mine, theirs = Schedules("shop"), Schedules("books")
+    add_schedule(mine, "stock", gate.passed, lock=slots, overlap="allow")
+    add_schedule(theirs, "audit", lock=slots, priority="high")
+    async with living(database_url, mine) as first, living(database_url, theirs) as second:
+        await first.at_rest()
+        held = [await first.trigger("stock") for _ in range(2)]
+        for run_id in held:
+            await first.becomes(run_id, "running")
+        run_id = await second.trigger("audit")
+        await second.at_rest()
+        assert await second.state(run_id) == "pending"
+        gate.open()
+        await second.becomes(run_id, "succeeded")
+
+
 async def test_a_release_by_another_program_wakes_it_when_its_turn_comes(database_url: str) -> None:
     async with living(database_url, a_shop(lock="warehouse")) as replica, LeaseClient(database_url) as program:
         held = await program.acquire("warehouse")

@@ -34,6 +34,7 @@ from daemon.store.views.causes import (
     WaitsForReplica,
     WaitsForRetry,
     WaitsForRun,
+    WaitsForSlot,
     WaitsForStart,
     WaitsForTurn,
     Why,
@@ -163,6 +164,18 @@ def test_a_run_behind_another_of_its_lock_names_that_run(store: Store) -> None:
     assert why(store, behind) == WaitsForLock("warehouse", "label of h1", ahead)
 
 
+def test_a_run_waits_for_a_slot_only_while_all_are_taken(store: Store) -> None:
+    api = {"name": "api", "slots": 2}
+    one, two = a_schedule("one", lock=api), a_schedule("two", lock=api, priority="high")
+    lives(store, an_application(one, two))
+    first, second = (store.do(trigger, "shop", name, requested_by="ada") for name in ("one", "two"))
+    store.claim("one")
+    assert why(store, second) == WaitsForPlace(), "one slot is free"
+    store.do(lease.statements.grant, ["api", "api/2"], "h9", 60.0, label="another application")
+    assert why(store, second) == WaitsForSlot("api", 2)
+    assert why(store, first) is None
+
+
 def test_a_run_whose_definition_no_living_replica_has_waits_for_a_replica_of_its_generation(store: Store) -> None:
     old = an_application(a_schedule("poll"))
     new = an_application(a_schedule("poll", jobs=("other",)))
@@ -203,6 +216,7 @@ SENTENCES: dict[Why, str] = {
     WaitsForStart(NOON): "waits for its start at 2026-07-01 12:00:00Z",
     WaitsForLock("x", "web-1:4711", 12): 'waits for the lock "x", held by web-1:4711 for run 12',
     WaitsForLock("x", None, None): 'waits for the lock "x", held by an unknown client',
+    WaitsForSlot("api", 3): 'waits for one of the 3 slots of the lock "api"',
     WaitsForReplica(3): "waits for a replica of generation 3",
     WaitsForReplica(None): "waits for a replica with its definition",
     WaitsForPlace(): "waits for a free place on a replica",

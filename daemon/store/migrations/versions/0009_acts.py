@@ -1,5 +1,5 @@
 """What people did, and what they requested: pauses with an end and a reason, runs for a later moment, runs that try
-another one again or fill in an instant; deadlines; and up to where the history was pruned.
+another one again or fill in an instant; deadlines; up to where the history was pruned; and the queues in which runs wait.
 
 A version that knows no end of a pause would record as paused what is due after it, too. The database
 refuses that (as in 0005): one that knows it ends the pause with the plan that gets beyond it. And a version
@@ -55,6 +55,7 @@ def upgrade() -> None:
         sa.Column("backfill", ID),
         sa.Column("forgotten_at", INSTANT),
         sa.Column("forgotten_by", sa.Text),
+        sa.Column("queue", sa.Text),
     ):
         op.add_column("run", column, schema=schema)
     op.add_column("job_run", sa.Column("carried_from", ID), schema=schema)
@@ -165,6 +166,11 @@ def _create_indexes(schema: str | None) -> None:
     _index("run_failed_idx", "run", ["application", "schedule", "finished_at"], schema, where="state = 'failed'")
     unfinished_and_untold = "finish_by IS NOT NULL AND late_at IS NULL AND state IN ('pending', 'running')"
     _index("run_finish_by_idx", "run", ["application", "finish_by"], schema, where=unfinished_and_untold)
+    op.drop_index("run_claim_idx", "run", schema=schema)
+    may_start = "state = 'pending' AND available_at IS NOT NULL AND queue IS"
+    _index("run_claim_idx", "run", ["application", "available_at", "id"], schema, where=f"{may_start} NULL")
+    in_queue = ["application", "queue", "available_at", "id"]
+    _index("run_queue_idx", "run", in_queue, schema, where=f"{may_start} NOT NULL")
     if schema is None:
         _put_unfinished_last()
     unfinished_and_placed = "state IN ('pending', 'running') AND (place_at IS NULL OR available_at IS NOT NULL)"

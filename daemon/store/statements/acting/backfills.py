@@ -77,9 +77,7 @@ def revive(connection: Connection, values: Mapping[str, Any], ids: Collection[in
     nothing = ("reason", "available_at", "start_by", "finish_by", "late_at", "finished_at", "last_scheduled_for")
     others = ("overlapped", "overlapped_by", "away_from")
     changed = run.c.digest.is_distinct_from(values["digest"])
-    same = {
-        name: values[name] for name in ("lease_name", "params", "digest", "requested_by", "requested_why", "backfill")
-    }
+    same = {name: values[name] for name in _SAME if name not in {"application", "schedule"}}
     skipped = (run.c.state == literal_column("'skipped'", Text), run.c.backfill.is_(None))
     return connection.execute(
         update(run)
@@ -132,7 +130,10 @@ def _of(of: Key) -> Sequence[Any]:
     return run.c.application == of[0], run.c.schedule == of[1], run.c.trigger == SCHEDULED
 
 
-_SAME = ("application", "schedule", "lease_name", "params", "digest", "requested_by", "requested_why", "backfill")
+_SAME = (
+    *("application", "schedule", "lease_name", "queue", "params", "digest", "requested_by", "requested_why"),
+    "backfill",
+)
 """What all new runs of a backfill have in common."""
 _instants = given("instants", instant=Instant)
 _new = {

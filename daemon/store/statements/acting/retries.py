@@ -35,7 +35,7 @@ Key = tuple[str, str]
 """An application and the name of a schedule of it."""
 
 _schedules = given("schedules", application=Text, name=Text)
-_retries = given("retries", number=BigInteger, lease_name=Text, waits=Boolean, digest=Text)
+_retries = given("retries", number=BigInteger, lease_name=Text, queue=Text, waits=Boolean, digest=Text)
 _carried = given("carried", run_id=BigInteger, number=BigInteger, position=Integer)
 _next = run.alias("next")
 _FAILED: ColumnElement[str] = literal_column("'failed'", Text)
@@ -94,7 +94,7 @@ def add(
     connection: Connection, rows: Iterable[Sequence[Any]], *, by: str, why: str | None, backfill: int | None = None
 ) -> dict[int, int]:
     """Insert a run for each that is tried again, whose schedules must be locked; return their ids by those of
-    the runs before. Rows are (id of the run before, how the lease is named, whether it waits, digest).
+    the runs before. Rows are (id of the run before, how the lease is named, queue, whether it waits, digest).
 
     Parameters, instant and occurrence are those of the run before, which may itself be a retry. Those of a
     ``backfill`` have no place yet.
@@ -107,6 +107,7 @@ def add(
         "trigger": literal("manual", Text),
         "state": literal("pending", Text),
         "lease_name": _retries.c.lease_name,
+        "queue": _retries.c.queue,
         "available_at": case((_retries.c.waits, null()), else_=now()) if backfill is None else null(),
         "place_at": null() if backfill is None else literal(WHEN_FED, Instant()),
         "backfill": literal(backfill, run.c.backfill.type),

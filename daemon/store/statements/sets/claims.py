@@ -1,9 +1,9 @@
 """The claims of runs: which may start, and that they run now under the grants of their leases."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal, get_args
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, Text, bindparam, exists, func, null, or_, select, update
 
@@ -17,6 +17,9 @@ from ..dialects import MOMENT, PENDING, STRINGS, among_these, at_last_chance, on
 from ..run import is_late
 from .given import agrees, as_rows, chosen, given
 
+Waiting = Literal["apart", "leases", "slots"]
+"""For what the runs of a queue wait: each for its lease, in no queue of theirs or in one; or for the slots of a lock."""
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -26,6 +29,7 @@ class Candidate:
     lease_name: str
     on_last_chance: bool
     digest: str
+    available_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,47 +58,54 @@ def candidates(  # noqa: PLR0917 - who claims what, beside what
     tried: Collection[str],
     limit: int,
     *,
+    queue: str | None = None,
+    slots: bool = False,
     last_chances: bool = True,
 ) -> list[Candidate]:
-    """Lock runs that may start, but for those of ``other_digests``, and return them, the longest
-    due first; skip locked ones.
+    """Lock runs of one ``queue`` that may start, but for those of ``other_digests``, and return them, the
+    longest due first; skip locked ones.
 
     Runs whose lease is visibly live, or was ``tried``, are left out: they would take the place of
-    others. So are runs on their last chance, if ``holder`` has one at work, or without
-    ``last_chances``.
+    others; with ``slots`` each has yet to get one. So are runs on their last chance, if ``holder`` has one
+    at work, or without ``last_chances``.
     """
     values = {
         "application": application,
         "other_digests": other_digests,
-        "tried": list(tried),
         "limit": limit,
         "of_holder": holder,
+        **({} if slots else {"tried": list(tried)}),
+        **({} if queue is None else {"of_queue": queue}),
     }
-    rows = (_CANDIDATES if last_chances else _CANDIDATES_BESIDE)(connection, values)
-    return [Candidate(number, name, bool(last_chance), digest) for number, name, last_chance, digest in rows]
+    waiting: Waiting = "apart" if queue is None else "slots" if slots else "leases"
+    rows = _CANDIDATES[waiting, last_chances](connection, values)
+    return [Candidate(number, name, bool(chance), digest, at) for number, name, chance, digest, at in rows]
 
 
-def start(connection: Connection, ids: Collection[int], holder: str) -> list[StartedRun]:
-    """Mark these pending runs as running under ``holder``'s grants of their leases; return them."""
-    rows = _START(connection, {"ids": as_rows((number,) for number in ids), "of_holder": holder})
+def start(connection: Connection, runs: Iterable[tuple[int, str]], holder: str) -> list[StartedRun]:
+    """Mark these pending runs (id, name of the lease) as running under ``holder``'s grants of those leases; return
+    them.
+    """
+    rows = _START(connection, {"chosen": as_rows(runs), "of_holder": holder})
     return [StartedRun(*row) for row in rows]
 
 
-def _finding(apart: ColumnElement[bool]) -> Statement:
+def _finding(apart: ColumnElement[bool], waiting: Waiting) -> Statement:
     live = exists().where(lease.c.name == run.c.lease_name, ~free_or_stale())
+    under_own_lease = (~live, ~among_these(run.c.lease_name, bindparam("tried", type_=STRINGS)))
     return Statement(
-        select(run.c.id, run.c.lease_name, on_last_chance(), run.c.digest)
+        select(run.c.id, run.c.lease_name, on_last_chance(), run.c.digest, run.c.available_at)
         .where(
             run.c.application == bindparam("application", type_=Text()),
+            run.c.queue.is_(None) if waiting == "apart" else run.c.queue == bindparam("of_queue", type_=Text()),
             pending(),
             run.c.available_at <= MOMENT,
             run.c.digest.is_not(None),
             ~among_these(run.c.digest, bindparam("other_digests", type_=STRINGS)),
             ~is_late(),
-            ~live,
             ~marked(),
             apart,
-            ~among_these(run.c.lease_name, bindparam("tried", type_=STRINGS)),
+            *(() if waiting == "slots" else under_own_lease),
         )
         .order_by(run.c.available_at, run.c.id)
         .limit(bindparam("limit"))
@@ -103,19 +114,25 @@ def _finding(apart: ColumnElement[bool]) -> Statement:
 
 
 _of_holder: Any = bindparam("of_holder", type_=Text())
-_CANDIDATES = _finding(or_(~at_last_chance(_of_holder), ~on_last_chance()))
-_CANDIDATES_BESIDE = _finding(~on_last_chance())
-_ids = given("ids", number=BigInteger)
+_any = or_(~at_last_chance(_of_holder), ~on_last_chance())
+_CANDIDATES = {
+    (waiting, last_chances): _finding(_any if last_chances else ~on_last_chance(), waiting)
+    for waiting in get_args(Waiting)
+    for last_chances in (True, False)
+}
+_chosen = given("chosen", number=BigInteger, lease=Text)
 _START = Statement(
     update(run)
     .where(
-        chosen(run.c.id, select(_ids.c.number).scalar_subquery()),
+        chosen(run.c.id, select(_chosen.c.number).scalar_subquery()),
+        run.c.id == _chosen.c.number,
         agrees(run.c.state, PENDING),
-        lease.c.name == run.c.lease_name,
+        lease.c.name == _chosen.c.lease,
         agrees(lease.c.holder, _of_holder),
     )
     .values(
         state="running",
+        lease_name=lease.c.name,
         token=lease.c.token,
         holder=lease.c.holder,
         attempt=run.c.attempt + 1,

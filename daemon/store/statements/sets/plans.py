@@ -24,6 +24,7 @@ NEW_RUN = {
     "state": Text,
     "reason": Text,
     "lease_name": Text,
+    "queue": Text,
     "available_at": Instant,
     "start_by": Instant,
     "finish_by": Instant,

@@ -1,0 +1,97 @@
+"""The queues in which runs wait to be claimed: of shared locks with several slots, and by priority (rule 14)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, Any, assert_never, get_args
+
+from pydantic import BeforeValidator, Field
+
+from ...shared_lock import SharedLock
+from ...states import Priority
+from ...text import suggestion
+from .names import LONGEST, check_name
+from .refusal import Refusal, shown
+
+MOST_SLOTS = 1_000
+LEAD = timedelta(hours=1)
+"""By so much longer than it does a run of high priority counts as waiting, and one of low priority by as much less:
+so whatever waits has its turn, however many come before it.
+"""
+_WRITTEN = 'write it like "api", or { name = "api", slots = 3 }'
+
+
+@dataclass(frozen=True, slots=True)
+class RunQueue:
+    """The runs that wait for the slots of one lock, or for leases of their own, with one priority."""
+
+    name: str
+    """As it is in the rows of its runs. That of all others, which wait for a lease of their own or a lock
+    with one slot, with normal priority, has none."""
+    lock: SharedLock | None
+    """The lock that its runs share, if that has several slots."""
+    lead: timedelta
+    """By how much longer its runs count as waiting."""
+
+    @property
+    def leases(self) -> tuple[str, ...]:
+        """The leases of its slots; none: its runs have leases of their own."""
+        return () if self.lock is None else self.lock.leases
+
+
+def queue_of(lock: SharedLock | None, priority: Priority) -> RunQueue | None:
+    """Return the queue of runs with this lock and priority; None: that of all others."""
+    shared = lock if lock is not None and lock.slots > 1 else None
+    if shared is None and priority == "normal":
+        return None
+    return RunQueue(f"{priority} {shared.name}" if shared else priority, shared, _lead(priority))
+
+
+def queues_under(lock: SharedLock) -> list[str]:
+    """Return the names of the queues in which runs wait for the slots of a lock."""
+    queues = [queue_of(lock, priority) for priority in get_args(Priority)]
+    return [queue.name for queue in queues if queue is not None and queue.lock is not None]
+
+
+def read_lock(value: object) -> str | dict[str, Any]:
+    """Return the name of a lock, with its slots where there are several; raises `Refusal`."""
+    if not isinstance(value, Mapping):
+        return check_name("lock", value)
+    for key in value:
+        if key not in SharedLock._fields:
+            raise Refusal(f"a lock has no {shown(key)}", suggestion(str(key), SharedLock._fields))
+    if "name" not in value:
+        raise Refusal(f"{shown(dict(value))} does not name a lock", _WRITTEN)
+    name, slots = check_name("lock", value["name"]), value.get("slots", 1)
+    if not isinstance(slots, int) or isinstance(slots, bool):
+        raise Refusal(f"slots = {shown(slots)} is not a whole number", "write digits only, without quotes")
+    if not 1 <= slots <= MOST_SLOTS:
+        raise Refusal(f"a lock cannot have {slots:,} slots", f"write a number from 1 to {MOST_SLOTS:,}")
+    if slots > 1 and len(longest := SharedLock(name, slots).leases[-1]) > LONGEST["lock"]:
+        raise Refusal(
+            f'the lock "{name[:20]}…" names leases of {len(longest)} characters', f"{LONGEST['lock']} are the most"
+        )
+    return name if slots == 1 else {"name": name, "slots": slots}
+
+
+def _lead(priority: Priority) -> timedelta:
+    match priority:
+        case "high":
+            return LEAD
+        case "normal":
+            return timedelta()
+        case "low":
+            return -LEAD
+        case _:
+            assert_never(priority)
+
+
+LockSetting = Annotated[
+    str | dict[str, Any],
+    BeforeValidator(
+        read_lock,
+        json_schema_input_type=Annotated[str, Field(title="a name", min_length=1, max_length=LONGEST["lock"])]
+        | Annotated[Mapping[str, Any], Field(min_length=1)],
+    ),
+    Field(title="a name, or a table with `name` and `slots`"),
+]

@@ -1,0 +1,232 @@
+"""Locks with several slots, and priorities: how many are at work at once, and which start first (rules 4 and 14)."""
+
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+import lease.statements
+from daemon.definitions.schedule import Schedule
+from daemon.definitions.values.queues import LEAD
+from daemon.execution.claim import ClaimedRun
+from daemon.operations.trigger import trigger
+from daemon.scheduling.deploys.adoption import adopt
+from daemon.service.loop.agenda import read_agenda
+from daemon.states import SEEN_WITHIN
+from daemon.store import statements
+from daemon.store.tables import run
+from tests.support.completion import finish_run, retry_run
+from tests.support.store import Store, a_schedule, an_application, an_at, pending_runs
+
+pytestmark = pytest.mark.conformance
+
+THREE = {"name": "api", "slots": 3}
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    with Store(database_url) as opened:
+        yield opened
+
+
+def waiting(store: Store, count: int, name: str = "thumbnail", **settings: Any) -> Schedule:
+    """Sync a schedule whose runs may be at work beside one another, and let ``count`` of them wait."""
+    made = a_schedule(name, **{"overlap": "allow", **settings})
+    store.sync(made)
+    pending_runs(store, made, count)
+    if made.shared_lock is None:
+        ids = [row.id for row in store.runs(run.c.schedule == name)]
+        store.do(statements.run.name_own_leases, ids, f"run/shop/{name}")
+    return made
+
+
+def numbers(claimed: list[ClaimedRun]) -> list[int]:
+    return [one.run_id for one in claimed]
+
+
+def under(claimed: list[ClaimedRun]) -> list[str]:
+    return sorted(one.grant.name for one in claimed)
+
+
+def test_a_lock_with_slots_has_as_many_runs_at_work_whoever_claims(store: Store) -> None:
+    """However many claim at once: each slot is a lease, and has a token of its own (rule 4)."""
+    waiting(store, 20, lock=THREE)
+    with ThreadPoolExecutor(6) as pool:
+        of_each = list(pool.map(lambda n: store.claim("thumbnail", holder=f"h{n}"), range(6)))
+    of_each.append(store.claim("thumbnail", holder="h9"))  # the slots that two had locked at once, and neither got
+    claimed = [one for of_one in of_each for one in of_one]
+    assert under(claimed) == ["api", "api/2", "api/3"]
+    assert len(set(numbers(claimed))) == 3
+    assert Counter(row.state for row in store.runs()) == {"running": 3, "pending": 17}
+    assert store.claim("thumbnail", holder="late") == []
+
+
+def test_a_slot_passes_on_with_the_next_token_when_its_run_ends_is_put_back_or_lost(store: Store) -> None:
+    waiting(store, 6, lock=THREE)
+    ended, put_back, lost = store.claim("thumbnail")
+    store.do(finish_run, ended, "succeeded", None)
+    (next_one,) = store.claim("thumbnail", holder="h2")
+    assert (next_one.grant.name, next_one.grant.token) == (ended.grant.name, 2)
+    store.do(retry_run, put_back, 600.0)
+    (another,) = store.claim("thumbnail", holder="h3")
+    assert (another.grant.name, another.run_id) != (put_back.grant.name, put_back.run_id)
+    assert another.grant.name == put_back.grant.name, "a run that waits for its retry holds no slot"
+    store.steal(lost.grant)
+    assert store.claim("thumbnail", holder="h4") == [], "the thief has that slot"
+
+
+def test_a_run_that_was_under_one_slot_goes_on_under_another(store: Store) -> None:
+    waiting(store, 1, lock=THREE)
+    (first,) = store.claim("thumbnail")
+    store.do(retry_run, first, 0.0)
+    store.do(lease.statements.grant, [first.grant.name], "somebody else", 60.0, label=None)
+    (second,) = store.claim("thumbnail", holder="h2")
+    assert (second.run_id, second.attempt) == (first.run_id, 2)
+    assert second.grant.name != first.grant.name
+    assert store.run(second.run_id).lease_name == second.grant.name
+
+
+def test_schedules_share_the_slots_and_each_still_waits_for_itself(store: Store) -> None:
+    made = [an_at(name, overlap="queue", lock={"name": "api", "slots": 2}) for name in ("a", "b", "c")]
+    store.sync(*made)
+    store.plan(*made)
+    for name in ("a", "b", "c"):
+        store.do(trigger, "shop", name, requested_by="a test")
+    claimed = store.claim("a", "b", "c")
+    assert len({one.schedule for one in claimed}) == len(claimed) == 2
+    store.do(finish_run, claimed[0], "succeeded", None)
+    (third,) = store.claim("a", "b", "c", holder="h2")
+    assert third.schedule not in {one.schedule for one in claimed}
+    store.do(finish_run, third, "succeeded", None)
+    (again,) = store.claim("a", "b", "c", holder="h3")
+    assert again.schedule != claimed[1].schedule, "that one is still at work"
+
+
+def test_what_has_waited_longest_starts_first_in_any_queue(store: Store) -> None:
+    """High priority counts as an hour more, low as an hour less; so each has its turn (aging)."""
+    hour = LEAD.total_seconds()
+    ages = {"high": -1.0, "normal": -hour - 60.0, "fresh": -hour + 60.0, "low": -2 * hour - 120.0}
+    for name, age in ages.items():
+        waiting(store, 1, name, priority=name if name in {"high", "low"} else "normal")
+        store.shift(run, run.c.schedule == name, available_at=age)
+    order = [store.claim(*ages, holder=f"h{number}", limit=1)[0].schedule for number in range(4)]
+    assert order == ["low", "normal", "high", "fresh"]
+    assert timedelta(hours=1) == LEAD, "as the reference says"
+
+
+def test_priorities_share_the_slots_of_a_lock(store: Store) -> None:
+    for priority in ("low", "normal", "high"):
+        waiting(store, 2, priority, priority=priority, lock=THREE)
+    claimed = store.claim("low", "normal", "high")
+    assert Counter(one.schedule for one in claimed) == {"high": 2, "normal": 1}
+
+
+def test_a_full_lock_holds_up_nobody_else(store: Store) -> None:
+    waiting(store, 5, lock=THREE)
+    waiting(store, 2, "other")
+    assert Counter(one.schedule for one in store.claim("thumbnail", "other", limit=4)) == {"thumbnail": 3, "other": 1}
+    assert Counter(one.schedule for one in store.claim("thumbnail", "other", limit=4, holder="h2")) == {"other": 1}
+
+
+def test_the_look_says_when_a_slot_may_be_free(store: Store) -> None:
+    waiting(store, 4, lock=THREE)
+
+    def look() -> tuple[bool, float | None]:
+        agenda = store.do(read_agenda, "shop", store.known("thumbnail"))
+        return agenda.available, agenda.until_available
+
+    assert look() == (True, 0.0)
+    claimed = store.claim("thumbnail")
+    available, until = look()
+    assert not available
+    assert until is not None
+    assert 0 < until <= 15.0, "until the first of their leases would go stale"
+    store.do(finish_run, claimed[0], "succeeded", None)
+    assert look() == (True, 0.0)
+    store.shift(run, run.c.state == "pending", available_at=40.0)
+    available, until = look()
+    assert not available
+    assert until is not None
+    assert 30 < until <= 40
+
+
+@pytest.mark.parametrize("priority", ["high", "low"])
+def test_the_look_says_so_of_a_priority_too(store: Store, priority: str) -> None:
+    made = a_schedule("daily", priority=priority)
+    store.sync(made)
+    pending_runs(store, made, 2)
+    known = store.known("daily")
+    assert store.do(read_agenda, "shop", known).available
+    (claimed,) = store.claim("daily")
+    blocked = store.do(read_agenda, "shop", known)
+    assert (blocked.available, blocked.running, blocked.pending) == (False, True, True)
+    assert blocked.until_available is not None
+    assert 0 < blocked.until_available <= 15.0
+    store.do(finish_run, claimed, "succeeded", None)
+    assert store.do(read_agenda, "shop", known).available
+
+
+def test_runs_of_strange_definitions_are_left_in_every_queue(store: Store) -> None:
+    """Rule 22."""
+    waiting(store, 2, lock=THREE)
+    known = store.known("thumbnail")
+    waiting(store, 0, lock=THREE, jobs=("another",))
+    made_since = store.known("thumbnail")
+    assert not store.do(read_agenda, "shop", made_since).available
+    assert store.claim("thumbnail") == []
+    assert store.do(read_agenda, "shop", known).available
+
+
+def test_adopted_runs_wait_as_their_new_definition_says(store: Store) -> None:
+    """Rule 22: where only slots kept them apart, runs that could all have started wait for one another."""
+    waiting(store, 3)
+    changed = a_schedule("thumbnail", overlap="queue", lock=THREE, priority="high")
+    store.sync(changed)
+    gone = {row.digest for row in store.runs()}
+    store.do(adopt, an_application(changed), "h1", SEEN_WITHIN, gone)
+    assert {(row.lease_name, row.queue) for row in store.runs()} == {("api", "high api")}
+    (claimed,) = store.claim("thumbnail")
+    store.do(finish_run, claimed, "succeeded", None)
+    assert len(store.claim("thumbnail")) == 1
+
+
+@pytest.mark.parametrize("lock", [None, THREE])
+def test_a_claim_reads_as_little_however_many_wait(postgres_url: str, lock: Any) -> None:
+    """Rule 14: flat as the queue grows, also behind slots that are all taken."""
+    with Store(postgres_url) as store:
+        waiting(store, 3, "now")
+        crowd = waiting(store, 0, lock=lock, priority="low")
+        name = crowd.queue.name if crowd.queue else None
+        pending_runs(store, crowd, 1)
+        (template,) = store.runs(run.c.schedule == "thumbnail")
+        copied = [column.name for column in run.c if column.name not in {"id", "lease_name"}]
+        columns = ", ".join(f'"{column}"' for column in copied)
+        with store.begin() as connection:
+            connection.exec_driver_sql(
+                f"INSERT INTO public.run ({columns}, lease_name) SELECT {columns}, 'api' || n "
+                f"FROM public.run, generate_series(1, 20000) AS n WHERE id = {template.id}"
+            )
+        assert {row.queue for row in store.runs(run.c.schedule == "thumbnail")} == {name}
+        if lock:
+            assert len(store.claim("thumbnail", limit=9)) == 3
+        with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("VACUUM ANALYZE public.run")
+        before = _pages(store)
+        store.claim("now", "thumbnail", limit=2, holder="h2")
+        store.do(read_agenda, "shop", store.known("now", "thumbnail"))
+        read = _pages(store) - before
+        assert read < 500
+
+
+def _pages(store: Store) -> int:
+    with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("SELECT pg_stat_force_next_flush()")
+        return int(
+            connection.exec_driver_sql(
+                "SELECT coalesce(sum(heap_blks_hit + heap_blks_read + idx_blks_hit + idx_blks_read), 0) "
+                "FROM pg_statio_user_tables WHERE relname = 'run'"
+            ).scalar_one()
+        )
