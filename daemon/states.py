@@ -11,6 +11,8 @@ Cause = Literal["schedule", "manual"]
 """Why a run exists: its instant was due, or a person or a program requested it."""
 RunCause = Literal["schedule", "manual", "backfill", "retry"]
 """The same, as people read it: the table has what tells a retry and a backfill in columns of their own."""
+ON_REQUEST = "on request"
+"""When a schedule is due that is due on request only, as people read it."""
 SkipReason = Literal["missed", "overlap", "paused", "replaced", "excluded"]
 """Why an instant is skipped. missed: planned too late; overlap: an earlier run was not over; replaced:
 a newer one was due as well; excluded: its schedule does not run on that day."""

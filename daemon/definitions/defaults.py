@@ -11,6 +11,7 @@ from .definition import Definition, Mark
 from .job import Job
 from .read import read_settings
 from .schedule import Schedule
+from .triggers.on_request import is_meaningless
 from .values.refusal import Refusal
 from .values.work import default_isolation
 
@@ -44,8 +45,13 @@ class Defaults:
     """The same, fit for JSON; of `env` the names only, for values may be secret."""
 
     def of_schedule(self, own: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the settings of a schedule: its own, and what it does not say itself."""
-        return self._with(own, Schedule.settings(Mark.DEFAULT).keys())
+        """Return the settings of a schedule: its own, and what it does not say itself, but for what means
+        nothing if it is due on request only.
+        """
+        names = set(Schedule.settings(Mark.DEFAULT))
+        if own.get("on_request") is True:
+            names = {name for name in names if not is_meaningless(name, self.given.get(name))}
+        return self._with(own, names)
 
     def of_job(self, own: Mapping[str, Any], function: object = None) -> dict[str, Any]:
         """Return the settings of a job: its own, and what it does not say itself. `env` is merged."""

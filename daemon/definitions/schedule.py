@@ -15,8 +15,9 @@ from .definition import Definition, Mark
 from .job import Job
 from .triggers.calendar import Part, covering, parts
 from .triggers.deadline import deadline
+from .triggers.on_request import refuse_meaningless
 from .triggers.tally import Tally
-from .triggers.trigger import At, Cron, Every, Trigger
+from .triggers.trigger import At, Cron, Every, OnRequest, Trigger
 from .values.calendars import Exclude
 from .values.durations import duration
 from .values.keep import Keep
@@ -31,7 +32,7 @@ CatchUp = Literal["skip", "latest", "all"]
 Overlap = Literal["skip", "queue", "replace", "allow"]
 OnFailure = Literal["stop", "continue"]
 
-TRIGGERS = ("cron", "every", "at")
+TRIGGERS = ("cron", "every", "at", "on_request")
 SHORTEST_INTERVAL = 0.1
 """Seconds."""
 _TICK = timedelta(microseconds=1)
@@ -57,7 +58,10 @@ class Schedule(Definition):
     """Due at an interval of elapsed time, from `starts`, otherwise from when the schedule was
     first seen or changed."""
     at: Annotated[Instant | None, Mark.TIMING] = None
-    """Due once. One of `cron`, `every` and `at` is required."""
+    """Due once."""
+    on_request: Annotated[bool, Strict(), Mark.TIMING] = False
+    """`true`: due only when somebody requests a run. One of `cron`, `every`, `at` and `on_request`
+    is required."""
     timezone: Annotated[TimeZone, Mark.TIMING, Mark.DEFAULT] = "UTC"
     """Whose clock `cron` goes by."""
     starts: Annotated[Instant | None, Mark.TIMING] = None
@@ -117,10 +121,12 @@ class Schedule(Definition):
 
     @model_validator(mode="after")
     def _settings_fit_together(self) -> Self:
-        given = [trigger for trigger in TRIGGERS if getattr(self, trigger) is not None]
+        given = [trigger for trigger in TRIGGERS if getattr(self, trigger)]
         if len(given) != 1:
             problem = f"it has {' and '.join(given)}" if given else "it does not say when it is due"
-            raise Refusal(problem, "set one of cron, every and at")
+            raise Refusal(problem, "set one of cron, every, at and on_request")
+        if self.on_request:
+            refuse_meaningless(self)
         if self.starts is not None and self.ends is not None and self.ends <= self.starts:
             when = "at the instant at which" if self.ends == self.starts else "before"
             raise Refusal(f"it ends {when} it starts", "set a later instant", field="ends")
@@ -146,8 +152,7 @@ class Schedule(Definition):
             return Cron(self.cron)
         if self.every is not None:
             return Every(self.every)
-        assert self.at is not None  # noqa: S101 - one of the three is given
-        return At(self.at)
+        return OnRequest() if self.at is None else At(self.at)
 
     @property
     def shared_lock(self) -> SharedLock | None:

@@ -25,6 +25,8 @@ class PausedSchedule:
 
     application: str
     schedule: str
+    timing: str
+    """For people: ``cron 0 2 * * *``."""
     done: Done
     """``changed``: it was paused, and has another end or reason now."""
     paused_by: str | None
@@ -41,6 +43,8 @@ class ResumedSchedule:
 
     application: str
     schedule: str
+    timing: str
+    """For people: ``cron 0 2 * * *``."""
     resumed: bool
     """False: it was not paused, and nothing was written."""
     passed: int
@@ -175,12 +179,12 @@ def _key(row: Row[Any]) -> tuple[str, str]:
 
 
 def _paused(row: Row[Any], done: Done) -> PausedSchedule:
-    return PausedSchedule(row.application, row.name, done, *_pause_of(row))
+    return PausedSchedule(row.application, row.name, row.trigger, done, *_pause_of(row))
 
 
 def _resumed(row: Row[Any], *, resumed: bool, passed: int) -> ResumedSchedule:
     pause = _pause_of(row) if resumed else (None,) * 4
-    return ResumedSchedule(row.application, row.name, resumed, passed, row.next_due, *pause)
+    return ResumedSchedule(row.application, row.name, row.trigger, resumed, passed, row.next_due, *pause)
 
 
 def _pause_of(row: Row[Any]) -> tuple[str | None, datetime, datetime | None, str | None]:

@@ -66,7 +66,7 @@ class Schedules:
         self._defaults = read_defaults(
             self._calendars.resolved(defaults, Place()),
             Place(),
-            of_schedule="give it to .cron(), .every(), .at() or .add()",
+            of_schedule="give it to .cron(), .every(), .at(), .on_request() or .add()",
             of_job="give it to .job() or .command() of a schedule",
             others=("revision", "calendars"),
         )
@@ -84,6 +84,10 @@ class Schedules:
         """Run the decorated function once, at an RFC 3339 instant or a `datetime` with a zone."""
         return self._single({"at": instant}, settings)
 
+    def on_request(self, bare: None = None, /, **settings: Unpack[SingleKeywords]) -> Callable[[Function], Function]:
+        """Run the decorated function only when `leased trigger` or a program requests it."""
+        return self._single({"on_request": True if bare is None else bare}, settings)
+
     def add(
         self,
         name: str,
@@ -91,10 +95,11 @@ class Schedules:
         cron: str | None = None,
         every: Duration | None = None,
         at: Any = None,
+        on_request: bool = False,
         **settings: Unpack[ScheduleKeywords],
     ) -> "ScheduleBuilder":
         """Add a schedule, whose jobs are added to what this returns, in their order."""
-        given = {"cron": cron, "every": every, "at": at, **settings}
+        given = {"cron": cron, "every": every, "at": at, "on_request": on_request, **settings}
         given = self._defaults.of_schedule(self._calendars.resolved(given, _named(name)))
         builder = ScheduleBuilder(read(Schedule, name, given, Place(), misplaced=_OF_A_JOB), self._defaults)
         self._append(builder)
@@ -154,8 +159,13 @@ class Schedules:
     def _single(self, trigger: Mapping[str, object], settings: Mapping[str, Any]) -> Callable[[Function], Function]:
         [(kind, when)] = trigger.items()
         if callable(when):
-            problem = f"the decorator .{kind} does not say when {_name_of(when, {}, Place())} is due"
-            raise DefinitionError(Place(), problem, f"write it with parentheses: {_EXAMPLES[kind]}")
+            name = _name_of(when, {}, Place())
+            lacks = f"of {name} has no parentheses" if kind == "on_request" else f"does not say when {name} is due"
+            raise DefinitionError(
+                Place(),
+                f"the decorator .{kind} {lacks}",
+                f"write it with parentheses: {_EXAMPLES.get(kind, f'.{kind}()')}",
+            )
 
         def register(function: Function) -> Function:
             name = _name_of(function, settings, Place())

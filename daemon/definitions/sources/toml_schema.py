@@ -70,6 +70,7 @@ def _as_in_a_file(schedule: dict[str, Any], job: dict[str, Any]) -> None:
     """
     schedule["required"] = ["jobs"]
     schedule["oneOf"] = [{"required": [trigger]} for trigger in TRIGGERS]
+    schedule["oneOf"][-1]["properties"] = {"on_request": {"enum": [True]}}  # false is as if it was not given
     schedule["properties"]["jobs"] = {"type": "array", "minItems": 1, "items": job}
     job["properties"]["call"] = job["properties"].pop("function")
     job["oneOf"] = [{"required": ["call"]}, {"required": ["name", "command"]}]

@@ -1,4 +1,4 @@
-"""When a schedule is due: by cron, at an interval, or once."""
+"""When a schedule is due: by cron, at an interval, once, or on request only."""
 
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from lease.durations import format_duration
 
 from ...instants import format_instant
+from ...states import ON_REQUEST
 from . import cron, wall_time
 from .tally import Tally, but_newest
 from .zone_rules import zone_rules
@@ -19,7 +20,7 @@ class Trigger(Protocol):
 
     @property
     def kind(self) -> str:
-        """The setting that makes it: ``cron``, ``every`` or ``at``."""
+        """The setting that makes it: ``cron``, ``every``, ``at`` or ``on_request``."""
         ...
 
     @property
@@ -164,3 +165,33 @@ class At:
     def meaning(self, timezone: ZoneInfo) -> Hashable:
         del timezone
         return self.kind, self.instant
+
+
+@dataclass(frozen=True, slots=True)
+class OnRequest:
+    """No instant at all: it runs only when a person or a program requests it."""
+
+    @property
+    def kind(self) -> str:
+        return "on_request"
+
+    @property
+    def text(self) -> bool:
+        return True
+
+    def __str__(self) -> str:
+        return ON_REQUEST
+
+    def instants(self, after: datetime, *, timezone: tzinfo, anchor: datetime) -> Iterator[datetime]:
+        del after, timezone, anchor
+        return iter(())
+
+    def older(
+        self, after: datetime, until: datetime, least: int, *, timezone: tzinfo, anchor: datetime
+    ) -> Tally | None:
+        del after, until, least, timezone, anchor
+        return None
+
+    def meaning(self, timezone: ZoneInfo) -> Hashable:
+        del timezone
+        return self.kind

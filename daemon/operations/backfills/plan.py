@@ -87,6 +87,8 @@ def _refuse(wanted: Wanted, schedule: Schedule) -> None:
             f"the first instant, {when(wanted.first)}, is after the last, {when(wanted.last)}; "
             "give the earlier one first"
         )
+    if schedule.on_request:
+        raise CannotBackfill(f'"{name}" is due on request only, so it has no instants; `leased trigger {name}` runs it')
     if not schedule.enabled:
         raise CannotBackfill(f'"{name}" is disabled, so it has no instants; enable it, or `leased trigger {name}`')
 

@@ -132,7 +132,10 @@ def test_a_lambda_with_a_name_is_a_job() -> None:
     [
         (lambda s: s.add("n", cron="0 2 * *"), 'schedule "n", cron: "0 2 * *" has 4 fields, but cron has 5'),
         (lambda s: s.add("n", cron="0 0 31 2 *"), 'schedule "n", cron: "0 0 31 2 *" never fires'),
-        (lambda s: s.add("n"), 'schedule "n": it does not say when it is due; set one of cron, every and at'),
+        (
+            lambda s: s.add("n"),
+            'schedule "n": it does not say when it is due; set one of cron, every, at and on_request',
+        ),
         (lambda s: s.add("n", cron="@daily", every="1m"), 'schedule "n": it has cron and every; set one of'),
         (lambda s: s.add("n", every="soon"), "every: 'soon' is not a duration; write it like"),
         (lambda s: s.add("n", every=0), "every: 0 is too short; 0.1 seconds are the least"),

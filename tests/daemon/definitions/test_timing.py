@@ -97,6 +97,8 @@ def test_how_it_is_written_counts_where_the_clock_repeats_an_hour_and_the_star_h
             {"every": 1, "starts": "2030-01-01T00:00:00Z", "ends": "2031-01-01T00:00:00Z"},
             {"every": 1, "starts": "2029-12-31T19:00:00-05:00", "ends": "2031-01-01T05:30:00+05:30"},
         ),
+        ({"on_request": True}, {"on_request": True, "timezone": "Europe/Berlin", "finish_by": "4h"}),
+        ({"every": 1}, {"every": 1, "on_request": False}),
         ({"every": 1}, {"every": 1, "enabled": True, "overlap": "queue", "description": "x", "params": {"a": 1}}),
     ],
 )
@@ -110,6 +112,7 @@ def test_durations_and_instants_of_one_meaning_are_the_same_timing(one: dict[str
         ("cron", {"cron": "0 3 * * *"}),
         ("every", {"every": 90}),
         ("at", {"at": "2030-01-01T00:00:00Z"}),
+        ("on_request", {"on_request": True}),
         ("timezone", {"cron": "0 2 * * *", "timezone": "Europe/Berlin"}),
         ("starts", {"cron": "0 2 * * *", "starts": "2030-01-01T00:00:00Z"}),
         ("ends", {"cron": "0 2 * * *", "ends": "2030-01-01T00:00:00Z"}),
@@ -122,4 +125,6 @@ def test_each_setting_of_the_timing_makes_another(setting: str, other: dict[str,
 
 
 def test_no_setting_of_the_timing_is_left_out_above() -> None:
-    assert list(Schedule.settings(Mark.TIMING)) == ["cron", "every", "at", "timezone", "starts", "ends", "enabled"]
+    assert list(Schedule.settings(Mark.TIMING)) == [
+        *("cron", "every", "at", "on_request", "timezone", "starts", "ends", "enabled")
+    ]

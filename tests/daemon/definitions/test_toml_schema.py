@@ -17,6 +17,7 @@ from tests.support.json_schema import complaints
 DOCUMENT = json_schema(json_schema_of(Settings))
 SCHEDULE: dict[str, Any] = DOCUMENT["properties"]["schedules"]["additionalProperties"]
 HEAD = 'application = "shop"\n[schedules.n]\nevery = 60\n'
+ON_REQUEST = HEAD.replace("every = 60\n", "")
 JOB = 'jobs = [{ name = "a", command = "ls" }]\n'
 
 
@@ -50,6 +51,11 @@ def test_it_takes_a_file_with_every_setting_in_every_spelling() -> None:
         (HEAD + JOB, []),
         (HEAD, ["file.schedules.n.jobs is missing"]),
         (HEAD + JOB + 'cron = "@daily"', ["file.schedules.n fits not oneOf"]),
+        (HEAD + JOB + "on_request = false", []),
+        (HEAD + JOB + "on_request = true", ["file.schedules.n fits not oneOf"]),
+        (ON_REQUEST + "on_request = true\n" + JOB, []),
+        (ON_REQUEST + "on_request = false\n" + JOB, ["file.schedules.n fits not oneOf"]),
+        (ON_REQUEST + "on_request = 1\n" + JOB, ["file.schedules.n.on_request is no boolean"]),
         (HEAD + JOB + 'catchup = "all"', ["file.schedules.n.catchup is unknown"]),
         (HEAD + JOB + 'catch_up = "last"', ["file.schedules.n.catch_up is none of ['skip', 'latest', 'all']"]),
         (HEAD + JOB + 'jitter = "soon"', ["file.schedules.n.jitter fits not anyOf"]),

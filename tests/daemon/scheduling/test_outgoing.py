@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from daemon.definitions.codec import write_schedule
 from daemon.definitions.schedule import Schedule
-from daemon.definitions.triggers.trigger import Cron, Every
+from daemon.definitions.triggers.trigger import Cron, Every, OnRequest
 from daemon.scheduling.deploys.adoption import adopt
 from daemon.scheduling.deploys.sync import SyncReport, plan_outgoing
 from daemon.scheduling.plan_due import ENOUGH_ROWS, MOST_SCHEDULES
@@ -43,6 +43,7 @@ CHANGES = [
     pytest.param([a_schedule("nightly", Every(7200.0))], id="its interval"),
     pytest.param([a_schedule("nightly", Cron("0 3 * * *"))], id="its kind"),
     pytest.param([hourly(enabled=False)], id="disabled"),
+    pytest.param([a_schedule("nightly", OnRequest())], id="on request only"),
     pytest.param([hourly(starts=PAST.replace(year=2100))], id="starts later"),
     pytest.param([hourly(ends=PAST.replace(year=2021))], id="ends earlier"),
     pytest.param([], id="retired"),

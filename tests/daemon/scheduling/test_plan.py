@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.definitions.schedule import Schedule
-from daemon.definitions.triggers.trigger import At, Cron, Every, Trigger
+from daemon.definitions.triggers.trigger import At, Cron, Every, OnRequest, Trigger
 from daemon.scheduling import plan as planning
 from daemon.scheduling import plan_rows
 from daemon.scheduling.pause import Pause
@@ -291,6 +291,11 @@ def test_jitter_is_the_same_everywhere_and_stays_below_its_bound() -> None:
     [run] = planned(schedule, NOON + HOUR).runs
     assert run.available_at == NOON + HOUR + jitter("shop", schedule, NOON + HOUR)
     assert planned(hourly(), NOON + HOUR).runs[0].available_at == NOON + HOUR
+
+
+def test_a_schedule_that_is_due_on_request_only_has_nothing_to_plan() -> None:
+    made = planned(a_schedule("resize", OnRequest()), NOON + 1_000 * HOUR)
+    assert (made.runs, made.next_due, made.more) == ((), None, False)
 
 
 TRIGGERS: list[Trigger] = [

@@ -94,6 +94,8 @@ schedules.at(datetime(2025, 10, 26, 2, 30, fold=1, tzinfo=ZoneInfo("Europe/Berli
 schedules.at(datetime(2026, 7, 1, tzinfo=timezone(timedelta(hours=5, seconds=1))), name="at-odd-offset")(refresh)
 schedules.at(datetime(1, 1, 1, 0, 0, 0, 1, tzinfo=UTC), name="at-first-year")(refresh)
 
+schedules.on_request(name="on-request", params={"picture": ""}, timeout="1m")(refresh)
+
 # What is called.
 
 
@@ -164,6 +166,7 @@ def bare(name: str, **settings: Any) -> None:
 
 bare("defaults")
 bare("nothing-at-all", cron=None, at=None, starts=None, ends=None, tags=None, params=None, jitter=None, enabled=None)
+bare("on-request-of-several", every=None, on_request=True)
 bare("minus-zero", jitter=-0.0, start_within=1)
 bare("finish-by", finish_by=timedelta(hours=4))
 bare("finish-by-time", finish_by="06:00")

@@ -13,6 +13,7 @@ from ....operations.pause import PausedSchedule, ResumedSchedule, passed_text
 from ....operations.pause import pause as pause_schedules
 from ....operations.pause import resume as resume_schedules
 from ....operations.selection import Selection, plan_some
+from ....states import ON_REQUEST
 from ....store.views import NotFound, applications_with, nearest_of, paused_text, schedule_names
 from ....text import number, when
 from ...answers import write_json
@@ -152,6 +153,8 @@ def _paused(one: PausedSchedule) -> str:
     named = f"{one.schedule} ({one.application})"
     pause_ = paused_text(one.paused_by, one.paused_at, one.paused_until, one.paused_why)
     match one.done:
+        case "paused" if one.timing == ON_REQUEST:
+            return f"{named} is paused, but it is due on request only, so nothing is skipped: requested runs go on"
         case "paused" if one.paused_until is None:
             return f"{named} is paused until `leased resume {one.schedule}`; what is due meanwhile does not run"
         case "paused":
@@ -169,6 +172,7 @@ def _paused(one: PausedSchedule) -> str:
 def _resumed(one: ResumedSchedule) -> str:
     named = f"{one.schedule} ({one.application})"
     following = "nothing of it is due any more" if one.next_due is None else f"it is due next at {when(one.next_due)}"
+    following = "it is due on request only" if one.timing == ON_REQUEST else following
     if not one.resumed:
         return f"{named} is not paused, so nothing has changed; {following}"
     return f"{named} is resumed: {passed_text(one.passed)}; {following}"

@@ -17,7 +17,7 @@ from ....definitions.preview import Preview, preview, preview_schedule
 from ....definitions.schedule import SHORTEST_INTERVAL, Schedule
 from ....definitions.sources.load import load
 from ....definitions.triggers.surprises import surprises
-from ....definitions.triggers.trigger import At, Cron, Every, Trigger
+from ....definitions.triggers.trigger import At, Cron, Every, OnRequest, Trigger
 from ....definitions.values.calendars import read_exclude
 from ....definitions.values.durations import check_duration
 from ....definitions.values.refusal import refused_at
@@ -25,6 +25,7 @@ from ....definitions.values.times import check_timezone
 from ....errors import InvalidInstant, Place
 from ....instants import parse_instant
 from ....service.settings import read_settings
+from ....states import ON_REQUEST
 from ....text import number, when
 from ...answers import write_json
 from ...options import File, Json
@@ -124,6 +125,7 @@ def preview_command(
     trigger = _trigger(expression)
     found = preview(trigger, zone, after, count, calendars)
     remarks = list(surprises(trigger.expression)) if isinstance(trigger, Cron) else []
+    remarks += ["it is due on request only"] if isinstance(trigger, OnRequest) else []
     if as_json:
         write_json("preview", PreviewAnswer(expression, zone, after, [Occurrence.of(one) for one in found], remarks))
         return
@@ -133,7 +135,8 @@ def preview_command(
         local = [occurrence.local.isoformat(sep=" ")] if in_zone else []
         add(shown, when(occurrence.instant), *local, remark_on(occurrence))
     console = screen()
-    console.print(shown)
+    if found or not remarks:
+        console.print(shown)
     print_sentences(console, remarks)
 
 
@@ -149,7 +152,7 @@ def _print(
             str(schedule.trigger),
             schedule.timezone,
             jobs,
-            in_zone_text(coming[0]) if coming else "never",
+            in_zone_text(coming[0]) if coming else ON_REQUEST if schedule.on_request else "never",
         )
         for later in coming[1:]:
             add(shown, "", "", "", "", in_zone_text(later))
@@ -181,6 +184,8 @@ def _as_written(value: Any) -> str:
 
 
 def _trigger(expression: str) -> Trigger:
+    if expression in {ON_REQUEST, OnRequest().kind}:
+        return OnRequest()
     try:
         with refused_at(Place(field="EXPRESSION")):
             return Every(check_duration(expression, SHORTEST_INTERVAL))
@@ -220,7 +225,7 @@ def _remarks(schedule: Schedule, now: datetime, folder: Path) -> list[str]:
     ]
     if not schedule.enabled:
         remarks.append("it is disabled, so it is never due")
-    elif next(schedule.instants(now, now), None) is None:
+    elif not schedule.on_request and next(schedule.instants(now, now), None) is None:
         remarks.append("it is never due again")
     remarks += excluded_remarks(schedule, now)
     return remarks

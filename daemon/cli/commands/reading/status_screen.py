@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ....operations.generations import GenerationStanding
+from ....states import ON_REQUEST
 from ....store.views import Overview, Problem, ReplicaLine, RunningRun, ScheduleLine, naming
 from ....text import ago, lasted, number, when
 from ...screen import add, print_sentences, say, state_cell, table
@@ -166,7 +167,8 @@ def _next(line: ScheduleLine, now: datetime) -> str:
         return f"paused{by}{until}" + (f": {line.paused_why}" if line.paused_why else "")
     if not line.enabled:
         return "disabled"
-    return "never" if line.due_in is None else ago(-line.due_in)
+    never = ON_REQUEST if line.timing == ON_REQUEST else "never"
+    return never if line.due_in is None else ago(-line.due_in)
 
 
 def _soon(instant: datetime, now: datetime) -> str:

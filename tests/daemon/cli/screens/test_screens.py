@@ -62,6 +62,7 @@ SCREENS: dict[str, tuple[str, ...]] = {
     "audit": ("audit",),
     "preview": ("preview", "30 2 * * *", *NIGHT),
     "preview-exclude": ("preview", "30 2 * * *", *NIGHT, "--exclude", "12-25", "--exclude", "2026-01-01..2027-12-31"),
+    "preview-on-request": ("preview", "on_request"),
     "preview-remark": ("preview", "0 9 1-7 * mon", *NIGHT),
     "check": ("check", "FILE"),
     "init": ("init", "first.py"),

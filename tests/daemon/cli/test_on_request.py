@@ -1,0 +1,80 @@
+"""What commands say of a schedule that is due on request only."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.daemon.cli.conftest import Answer, Leased
+
+FILE = """
+application = "shop"
+[defaults]
+catch_up = "all"
+jitter = "1m"
+[schedules.resize]
+on_request = true
+params = { picture = "" }
+keep = { days = 9 }
+jobs = [{ name = "work", command = "true", timeout = "1m" }]
+"""
+
+
+@pytest.fixture(autouse=True)
+def synced(leased: Leased, folder: Path) -> None:
+    assert leased("db", "upgrade").status == 0
+    (folder / "resize.toml").write_text(FILE)
+    assert leased("sync", "resize.toml").status == 0
+
+
+def line(answer: Answer) -> str:
+    assert answer.status == 0, answer.err
+    (said,) = answer.out.splitlines()
+    return said
+
+
+def test_check_shows_it_and_warns_of_nothing(leased: Leased) -> None:
+    shown = leased("check", "resize.toml")
+    assert [said.split() for said in shown.out.splitlines() if said.startswith("resize")] == [
+        ["resize", "on", "request", "UTC", "work", "on", "request"]
+    ]
+    (item,) = leased("check", "resize.toml", "--json").document["items"]
+    assert (item["timing"], item["next"], item["remarks"]) == ("on request", [], [])
+
+
+@pytest.mark.parametrize("expression", ["on request", "on_request"])
+def test_preview_says_that_there_is_nothing_to_come(leased: Leased, expression: str) -> None:
+    assert line(leased("preview", expression)) == "it is due on request only"
+    shown = leased("preview", expression, "--json").document
+    assert (shown["items"], shown["remarks"]) == ([], ["it is due on request only"])
+
+
+def test_status_shows_it_and_nothing_is_late(leased: Leased) -> None:
+    (row,) = [said for said in leased("status").out.splitlines() if said.startswith("resize")]
+    assert row.split() == ["resize", "on", "request", "on", "request"]
+    (item,) = leased("status", "--json").document["items"]
+    assert (item["timing"], item["next_due"], item["success_by"]) == ("on request", None, None)
+
+
+def test_a_pause_says_that_it_skips_nothing(leased: Leased) -> None:
+    said = "resize (shop) is paused, but it is due on request only, so nothing is skipped: requested runs go on"
+    assert line(leased("pause", "resize", "--until", "2h", "--by", "ann")) == said
+    assert leased("status", "--json").document["items"][0]["paused_by"] == "ann"
+    assert line(leased("resume", "resize")) == (
+        "resize (shop) is resumed: no instant passed while it was paused; it is due on request only"
+    )
+    assert line(leased("resume", "resize")).endswith("so nothing has changed; it is due on request only")
+    assert leased("pause", "resize", "--json").document["items"][0]["timing"] == "on request"
+
+
+def test_a_backfill_of_it_is_refused_with_the_remedy(leased: Leased) -> None:
+    refused = leased("backfill", "resize", "--from", "2026-07-01T00:00:00Z", "--to", "2026-07-02T00:00:00Z", "--yes")
+    sentence = '"resize" is due on request only, so it has no instants; `leased trigger resize` runs it'
+    assert (refused.status > 0, refused.out, refused.err) == (True, "", f"leased: {sentence}\n")
+
+
+def test_it_is_triggered_like_any_other(leased: Leased) -> None:
+    assert "run 1 of resize (shop) is waiting for a replica" in line(
+        leased("trigger", "resize", "--param", "picture=a")
+    )
+    assert json.loads(leased("runs", "--json").out)["items"][0]["cause"] == "manual"
