@@ -147,7 +147,7 @@ def _modules_of_shop() -> list[str]:
     return [name for name in sys.modules if name.partition(".")[0] == "shop"]
 
 
-@pytest.mark.parametrize("file", ["timezones.py", "schedules.toml", "embedded.py"])
+@pytest.mark.parametrize("file", ["timezones.py", "schedules.toml", "embedded.py", "thumbnails.py"])
 def test_every_example_is_well_defined(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(ROOT / "examples")
     assert load(ROOT / "examples" / file).schedules
