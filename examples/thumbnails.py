@@ -33,7 +33,9 @@ schedules = Schedules("pictures")
 
 @schedules.on_request(
     params={"picture": "", "width": 200},
-    overlap="allow",  # each run beside the others, so many at once as the replicas have places
+    overlap="allow",  # each run beside the others
+    lock={"name": "graphics", "slots": 4},  # at most so many at once, however many replicas there are
+    priority="low",  # what is due on time goes first, but for what has waited an hour longer
     keep={"days": 7},
     finish_by="5m",
     timeout="2m",

@@ -132,7 +132,7 @@ def _refuse_other_slots(schedules: Iterable[Schedule], place: Place) -> None:
     """Raise `DefinitionError` if schedules share a lock, and say differently how many slots it has."""
     first: dict[str, tuple[str, int]] = {}
     for schedule in schedules:
-        if (lock := schedule.shared_lock) is None:
+        if (lock := schedule.lock) is None:
             continue
         name, slots = first.setdefault(lock.name, (schedule.name, lock.slots))
         if slots != lock.slots:

@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Strict, model_validator
 
-from ..shared_lock import SharedLock
 from ..states import Priority
 from .definition import Definition, Mark
 from .job import Job
@@ -22,7 +21,7 @@ from .values.calendars import Exclude
 from .values.durations import duration
 from .values.keep import Keep
 from .values.names import name_of
-from .values.queues import LockSetting, RunQueue, queue_of
+from .values.queues import Lock, RunQueue, queue_of
 from .values.refusal import Refusal
 from .values.strings import Strings, Text
 from .values.tables import Table
@@ -78,7 +77,7 @@ class Schedule(Definition):
     """What becomes of an instant that is due while an earlier run is unfinished: with `skip` it
     is recorded as skipped, with `queue` it runs after that run, with `replace` it cancels that run
     and starts when its work has ended, with `allow` it runs beside it."""
-    lock: Annotated[LockSetting | None, Mark.EXECUTION] = None
+    lock: Annotated[Lock | None, Mark.EXECUTION] = None
     """Shared by schedules that must not run at the same time; with `{ name = "api", slots = 3 }` at
     most 3 runs of theirs are at work at once. Without it each has its own."""
     priority: Annotated[Priority, Mark.EXECUTION, Mark.DEFAULT] = "normal"
@@ -136,7 +135,7 @@ class Schedule(Definition):
             raise Refusal(
                 "a run could come later than start_within allows", "set it below start_within", field="jitter"
             )
-        if self.shared_lock is not None and self.shared_lock.slots == 1 and _may_overlap(self.overlap):
+        if self.lock is not None and self.lock.slots == 1 and _may_overlap(self.overlap):
             problem = 'under one lock its runs cannot overlap, as overlap = "allow" asks'
             raise Refusal(problem, "leave one of them out, or give the lock several slots", field="lock")
         for name in self.secrets:
@@ -155,16 +154,9 @@ class Schedule(Definition):
         return OnRequest() if self.at is None else At(self.at)
 
     @property
-    def shared_lock(self) -> SharedLock | None:
-        """The lock that it shares with others, if it does."""
-        if self.lock is None:
-            return None
-        return SharedLock(self.lock) if isinstance(self.lock, str) else SharedLock(**self.lock)
-
-    @property
     def queue(self) -> RunQueue | None:
         """The queue in which its runs wait; None: that of all others."""
-        return queue_of(self.shared_lock, self.priority)
+        return queue_of(self.lock, self.priority)
 
     def instants(self, after: datetime, anchor: datetime) -> Iterator[datetime]:
         """Yield the due instants after ``after`` in UTC, in order.

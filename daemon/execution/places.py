@@ -23,7 +23,7 @@ class Places:
 
     def __init__(self, context: ReplicaContext) -> None:
         self._context = context
-        locks = [schedule.shared_lock for schedule in context.application.schedules]
+        locks = [schedule.lock for schedule in context.application.schedules]
         # Those with several slots belong to the daemon: other programs take none of them.
         self._locks = {lock.name for lock in locks if lock is not None and lock.slots == 1}
 

@@ -30,8 +30,8 @@ class LeaseName:
 def lease_name(application: str, schedule: Schedule) -> LeaseName:
     """Return the lease name for a schedule's runs. Under a shared lock, no more overlap than it has slots."""
     queue = None if schedule.queue is None else schedule.queue.name
-    if schedule.shared_lock is not None:
-        return LeaseName(schedule.shared_lock.name, per_run=False, queue=queue)
+    if schedule.lock is not None:
+        return LeaseName(schedule.lock.name, per_run=False, queue=queue)
     base = f"{_OWN}{application}/{schedule.name}"
     match schedule.overlap:
         case "allow":

@@ -4,6 +4,7 @@ from tests.mutants.definitions.of_calendars import CALENDARS
 from tests.mutants.definitions.of_deadlines import DEADLINES
 from tests.mutants.definitions.of_imports import IMPORTS
 from tests.mutants.definitions.of_pruning import PRUNING
+from tests.mutants.definitions.of_queues import IN_QUEUES
 from tests.mutants.definitions.of_requests import ON_REQUEST
 from tests.mutants.mutant import Mutant
 from tests.mutants.of_cancels import CANCELS, PAUSES, RETRIES
@@ -50,4 +51,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *DEADLINES,
     *BACKFILLS,
     *ON_REQUEST,
+    *IN_QUEUES,
 )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, assert_never, get_args
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, PlainSerializer
 
 from ...shared_lock import SharedLock
 from ...states import Priority
@@ -53,10 +53,12 @@ def queues_under(lock: SharedLock) -> list[str]:
     return [queue.name for queue in queues if queue is not None and queue.lock is not None]
 
 
-def read_lock(value: object) -> str | dict[str, Any]:
-    """Return the name of a lock, with its slots where there are several; raises `Refusal`."""
+def read_lock(value: object) -> SharedLock:
+    """Return a lock, given as its name or as a table; raises `Refusal`."""
+    if isinstance(value, SharedLock):
+        return value
     if not isinstance(value, Mapping):
-        return check_name("lock", value)
+        return SharedLock(check_name("lock", value))
     for key in value:
         if key not in SharedLock._fields:
             raise Refusal(f"a lock has no {shown(key)}", suggestion(str(key), SharedLock._fields))
@@ -71,7 +73,12 @@ def read_lock(value: object) -> str | dict[str, Any]:
         raise Refusal(
             f'the lock "{name[:20]}…" names leases of {len(longest)} characters', f"{LONGEST['lock']} are the most"
         )
-    return name if slots == 1 else {"name": name, "slots": slots}
+    return SharedLock(name, slots)
+
+
+def write_lock(lock: SharedLock) -> str | dict[str, Any]:
+    """Return it as it is stored: one with one slot as its name, as the first release did."""
+    return lock.name if lock.slots == 1 else {"name": lock.name, "slots": lock.slots}
 
 
 def _lead(priority: Priority) -> timedelta:
@@ -86,12 +93,13 @@ def _lead(priority: Priority) -> timedelta:
             assert_never(priority)
 
 
-LockSetting = Annotated[
-    str | dict[str, Any],
+Lock = Annotated[
+    SharedLock,
     BeforeValidator(
         read_lock,
         json_schema_input_type=Annotated[str, Field(title="a name", min_length=1, max_length=LONGEST["lock"])]
         | Annotated[Mapping[str, Any], Field(min_length=1)],
     ),
+    PlainSerializer(write_lock),
     Field(title="a name, or a table with `name` and `slots`"),
 ]

@@ -204,7 +204,7 @@ def _write(connection: Connection, application: Application, draft: _Draft, now:
         statements.schedule.change(connection, application.name, rows)
     written = [*draft.added, *(schedule for schedule, _ in (*draft.changed, *draft.revived))]
     names = [lease_name(application.name, schedule) for schedule in written]
-    slots = [name for schedule in written if schedule.shared_lock for name in schedule.shared_lock.leases]
+    slots = [name for schedule in written if schedule.lock for name in schedule.lock.leases]
     statements.schedule.prepare_leases(connection, [*(name.base for name in names if not name.per_run), *slots])
 
 

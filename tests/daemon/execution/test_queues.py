@@ -37,7 +37,7 @@ def waiting(store: Store, count: int, name: str = "thumbnail", **settings: Any) 
     made = a_schedule(name, **{"overlap": "allow", **settings})
     store.sync(made)
     pending_runs(store, made, count)
-    if made.shared_lock is None:
+    if made.lock is None:
         ids = [row.id for row in store.runs(run.c.schedule == name)]
         store.do(statements.run.name_own_leases, ids, f"run/shop/{name}")
     return made
