@@ -69,9 +69,14 @@ class Tenures:
             yield from pairwise(tenures)
 
     def between(self, earlier: Grant, later: Grant) -> tuple[Tenure, ...]:
-        """Return the grants of one name whose tokens lie between these two."""
-        found = self._by_name.get(earlier.name, [])
-        return tuple(tenure for tenure in found if earlier.token < tenure.grant.token < later.token)
+        """Return the grants of the later one's name that were granted between these two. With two names, which
+        are slots of one lock: those before the later one that were still in force when the earlier was over.
+        """
+        before = [tenure for tenure in self._by_name.get(later.name, []) if tenure.grant.token < later.token]
+        if earlier.name == later.name:
+            return tuple(tenure for tenure in before if earlier.token < tenure.grant.token)
+        lost = self.of(earlier)
+        return tuple(tenure for tenure in before if lost is None or tenure.over_at > lost.over_at)
 
     def end_of(self, grant: Grant) -> datetime | None:
         """Return when a grant was released, settled or succeeded; None if it is still in force."""

@@ -22,7 +22,7 @@ class Recovery:
     outages: tuple[Outage, ...]
     """The outages meanwhile, in order."""
     other_grants: tuple[Tenure, ...] = ()
-    """The grants of its lease that other runs had meanwhile: schedules may share a lock."""
+    """The grants that other runs had meanwhile, of the lease under which it went on: schedules may share a lock."""
     last_chance: bool = False
     """It, or runs of its schedule, had been settled so often that it may have to wait for others of its kind (rule 16)."""
 
