@@ -187,11 +187,11 @@ def test_a_run_that_goes_on_under_another_slot_waits_for_those_who_had_that() ->
     """Of a lock with several slots; a slot that nobody had is no excuse."""
     lost = [fact for fact in cut_off(60) if fact != granted(2, 60) and fact != RunClaimed(7, a_grant(2), at(60))]
     slot = [a_grant(token, name="nightly/2") for token in (1, 2)]
-    on = [GrantBegan(slot[1], at(60), at(75)), RunClaimed(7, slot[1], at(60))]
-    before = [GrantBegan(slot[0], at(10), at(90)), GrantEnded(slot[0], at(50))]
+    on: list[Fact] = [GrantBegan(slot[1], at(60), at(75)), RunClaimed(7, slot[1], at(60))]
+    before: list[Fact] = [GrantBegan(slot[0], at(10), at(90)), GrantEnded(slot[0], at(50))]
     assert broken([*lost, *before, *on], WITHIN) == []
     assert broken([*lost, *on], WITHIN) == [Promise.RECOVERY]
-    long_before = [GrantBegan(slot[0], at(1), at(90)), GrantEnded(slot[0], at(3))]
+    long_before: list[Fact] = [GrantBegan(slot[0], at(1), at(90)), GrantEnded(slot[0], at(3))]
     assert broken([*lost, *long_before, *on], WITHIN) == [Promise.RECOVERY]
 
 
