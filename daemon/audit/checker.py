@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from .facts import Fact
+from .promises.backfills import as_many_as_told, as_many_at_a_time, not_run_again
 from .promises.cancels import never_goes_on, replaced_first
 from .promises.definitions import adopted_only, kept_to
 from .promises.effects import done_once, written_once
@@ -68,6 +69,7 @@ def check(history: Iterable[Fact], bounds: Bounds = Bounds()) -> list[Violation]
     found += [*done_once(facts), *retried_once(facts), *run_after_all(facts)]
     found += [*kept_to(facts), *adopted_only(facts)]
     found += [*never_goes_on(facts, bounds.tolerance), *replaced_first(facts, bounds.tolerance)]
+    found += [*as_many_as_told(facts), *not_run_again(facts), *as_many_at_a_time(facts)]
     if bounds.effects_written:
         found += written_once(facts)
     return sorted(found, key=lambda violation: list(Promise).index(violation.promise))

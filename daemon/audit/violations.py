@@ -31,6 +31,8 @@ class Promise(StrEnum):
     """An attempt executes the definition of its run, which only an adoption changes (rule 22)."""
     CANCELS = "cancels"
     """A run that was cancelled never goes on, and the run that replaces it starts after its end (rule 23)."""
+    BACKFILLS = "backfills"
+    """A backfill runs each of its instants once, none that had succeeded, and no more at a time than it may (rule 23)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from tests.chaos.diary import Diary, boottime
 from tests.chaos.effect import Grant, write
 from tests.chaos.releases import CHANGING, ONLY, RELEASE, RETIMED
 from tests.chaos.trouble import BLOCKS, LIMIT, NEVER
-from tests.chaos.worker import ENDS, START_WITHIN, STARTS, URL, write_effect
+from tests.chaos.worker import ENDS, FRAIL, START_WITHIN, STARTS, URL, write_effect
 
 WORKER = Path(__file__).with_name("worker.py")
 
@@ -57,6 +57,8 @@ newest = schedules.add("newest", every="4s", overlap="replace", **between)
 newest.command("newest", command("newest", 1.5), **often)
 free = schedules.add("free", every="4s", overlap="allow", **between)
 free.command("free", command("free", 2.0), **often)
+frail = schedules.add(FRAIL, every="4s", overlap="allow", **between)
+frail.command(FRAIL, command(FRAIL, 0.3), retries=0)
 for name in ("left", "right"):
     shared = schedules.add(name, every="5s", overlap="skip", lock="shared", **between)
     shared.command(name, command(name, 0.5), **often)

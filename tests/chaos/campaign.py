@@ -69,9 +69,9 @@ def run(site: Site, seconds: float, seed: int, tell: Callable[[str], None]) -> R
         crowd.stop()
         if stepped is not None:
             _pass(stepped, ends)
-        _end_with_the_last_release(site, fleet)
+        _end_with_the_last_release(site, fleet, engine)
         result.tried = escapee.tried
-        result.acts = fleet.acts
+        result.acts, result.at_once = fleet.acts, fleet.at_once
         result.settled_after = _wait_until_over(engine, tell)
         result.statuses = fleet.stop()
         result.ends = fleet.ends
@@ -147,13 +147,17 @@ def _pass(site: SteppedSite, ends: datetime) -> None:
         site.step(round(left, 3))
 
 
-def _end_with_the_last_release(site: Site, fleet: Fleet) -> None:
+def _end_with_the_last_release(site: Site, fleet: Fleet, engine: Engine) -> None:
     """Deploy the last release everywhere, so that all that is still to be planned is."""
     fleet.deploy(LAST)
     told = fleet.command("sync", str(APPLICATION), f"--database={site.url}", "--take-over")
     if told.status != 0:
         raise RuntimeError(f"leased sync ended with status {told.status}: {told.said}")
     fleet.command("resume", "--all", f"--database={site.url}")  # where a fault could not reach the database
+    with engine.connect() as connection:
+        paused = connection.scalars(text("SELECT id FROM backfill WHERE paused_at IS NOT NULL")).all()
+    for backfill in paused:
+        fleet.command("resume", f"--backfill={backfill}", f"--database={site.url}")
 
 
 def _wait_until_over(engine: Engine, tell: Callable[[str], None]) -> float:

@@ -84,6 +84,14 @@ class ToldTwice:
         return f"{self.kind}: the second time it was told: {self.second.said}"
 
 
+@dataclass(frozen=True, slots=True)
+class ToldAtOnce:
+    """What two callers of the same act at the same moment were told, as JSON."""
+
+    kind: str
+    callers: tuple[Told, ...]
+
+
 class Fleet:
     """All replicas; a thread restarts those that have ended."""
 
@@ -93,6 +101,7 @@ class Fleet:
         self.logs: list[tuple[str, Path]] = []
         self.acts: list[ToldTwice] = []
         """What each cancel of a run said, and the second one of the same run."""
+        self.at_once: list[ToldAtOnce] = []
         self.seen_alive: dict[int, float] = {}
         """When each replica process was last seen alive, by the clock of the diaries."""
         self._folder = folder
@@ -144,14 +153,25 @@ class Fleet:
 
     def command(self, *arguments: str, release: int = LAST) -> Told:
         """Run a command of `leased`, which may name the application's file, to its end."""
+        (told,) = self.commands(arguments, release=release)
+        return told
+
+    def commands(self, *commands: Sequence[str], release: int = LAST) -> tuple[Told, ...]:
+        """Run commands of `leased` at once, each to its end."""
+        environment = {**self.slots[0].environment, RELEASE: str(release)}
         with self._starting:
-            log = self._folder / f"command-{next(self._commands)}.log"
-            environment = {**self.slots[0].environment, RELEASE: str(release)}
-            process = self._starter.start(arguments, environment, self._folder, log)
-        wait_until(lambda: process.poll() is not None, f"leased {arguments[0]} has ended")
-        status = process.poll()
-        assert status is not None
-        return Told(status, log.read_text(errors="replace").strip())
+            logs = [self._folder / f"command-{next(self._commands)}.log" for _ in commands]
+            started = [
+                self._starter.start(words, environment, self._folder, log)
+                for words, log in zip(commands, logs, strict=True)
+            ]
+        ended = f"leased {commands[0][0]} has ended"
+        wait_until(lambda: all(process.poll() is not None for process in started), ended)
+        statuses = [process.poll() for process in started]
+        return tuple(
+            Told(-1 if status is None else status, log.read_text(errors="replace").strip())
+            for status, log in zip(statuses, logs, strict=True)
+        )
 
     def deploy(self, release: int) -> None:
         """Restart all replicas with this release, one after another."""

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from daemon.audit.facts import (
+    BackfillRecorded,
     Deleted,
     Fact,
     FencedWriteRefused,
@@ -162,15 +163,24 @@ def tables(connection: Connection, releases: Releases) -> Iterator[Fact]:
     carried: dict[int, tuple[str, ...]] = {}
     for run, job in connection.execute(text("SELECT run_id, job FROM job_run WHERE carried_from IS NOT NULL")):
         carried[run] = (*carried.get(run, ()), job)
-    runs = 'SELECT id, schedule, scheduled_for, last_scheduled_for, count, state, "trigger", digest, retry_of FROM run'
-    for run, schedule, scheduled_for, last, count, state, trigger, digest, retry_of in connection.execute(text(runs)):
+    runs = 'SELECT id, schedule, scheduled_for, last_scheduled_for, count, state, "trigger", digest, retry_of, backfill FROM run'
+    for run, schedule, scheduled_for, last, count, state, trigger, digest, retry_of, backfill in connection.execute(
+        text(runs)
+    ):
         first = _instant(scheduled_for)
         until = first if last is None else _instant(last)
         over = state not in ("pending", "running")
         yield Recorded(
             run, schedule, first, until, count, state, over, trigger == "manual", done.get(run, {}),
-            jobs=jobs_of[digest], attempted=attempted.get(run, ()), left_running=left.get(run, ()), retry_of=retry_of, carried=carried.get(run, ()),
+            jobs=jobs_of[digest], attempted=attempted.get(run, ()), left_running=left.get(run, ()), retry_of=retry_of, backfill=backfill, carried=carried.get(run, ()),
         )  # fmt: skip
+
+
+def backfills(connection: Connection) -> Iterator[Fact]:
+    """Yield the backfills that were requested."""
+    query = "SELECT id, schedule, first, last, at_most, instants FROM backfill ORDER BY id"
+    for backfill, schedule, first, last, at_most, instants in connection.execute(text(query)):
+        yield BackfillRecorded(backfill, schedule, _instant(first), _instant(last), at_most, instants)
 
 
 def marks(connection: Connection, clocks: Clocks) -> Iterator[Fact]:

@@ -21,7 +21,7 @@ from tests.support.starter import ROOT
 from . import history
 from .effect import BOUND
 from .escapee import Tried
-from .fleet import APPLICATION, End, ToldTwice
+from .fleet import APPLICATION, End, ToldAtOnce, ToldTwice
 from .lanes import Done
 from .releases import ONLY, RELEASE, RELEASES
 from .site import Site
@@ -84,6 +84,8 @@ class Result:
     """The sets in which runs were claimed and ended."""
     acts: list[ToldTwice] = field(default_factory=list)
     """What people did, each of it twice."""
+    at_once: list[ToldAtOnce] = field(default_factory=list)
+    """What people did, two of them at the same moment."""
     users: Users = field(default_factory=Users)
     """Those who use locks beside the daemon."""
     logs: list[tuple[str, Path]] = field(default_factory=list)
@@ -102,6 +104,7 @@ def judge(site: Site, engine: Engine, starts: datetime, ends: datetime, result: 
             *history.witnessed(connection, clocks),
             *history.effects(connection),
             *history.tables(connection, defined),
+            *history.backfills(connection),
             *history.marks(connection, clocks),
             *(one for of, ruled in rulings(connection, clocks).items() for one in due(of, ruled, ends)),
             *history.diaries(site.folder, clocks, digests),

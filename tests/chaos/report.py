@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from daemon.audit.facts import Due, Recorded, Written
 
+from .callers.backfills import told_wrongly
 from .campaign import SLOTS
 from .faults.acts import PauseTwice
 from .faults.clocks import MoveWallClock
@@ -54,6 +55,7 @@ def problems(result: Result) -> list[str]:
         if reason not in {"overlap", "missed", "replaced"} and not (reason == "paused" and paused)
     ]
     found += [act.problem for act in result.acts if act.problem is not None]
+    found += told_wrongly(result.at_once, result.facts)
     for name in SLOTS:
         if (status := result.statuses.get(name)) != DRAINED:
             found.append(f"replica {name} ended its drain with status {status}")

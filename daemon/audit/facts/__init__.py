@@ -2,7 +2,18 @@
 
 from .leases import Deleted, FencedWriteRefused, GrantBegan, GrantEnded, GrantRenewed, HighestToken, Worked, Written
 from .outside import ClockJump, Outage
-from .runs import Due, Recorded, RunClaimed, RunLeft, RunMarked, RunRedefined, RunSettled, RunStranded, ScheduleProgress
+from .runs import (
+    BackfillRecorded,
+    Due,
+    Recorded,
+    RunClaimed,
+    RunLeft,
+    RunMarked,
+    RunRedefined,
+    RunSettled,
+    RunStranded,
+    ScheduleProgress,
+)
 
 Fact = (
     GrantBegan
@@ -22,11 +33,13 @@ Fact = (
     | ScheduleProgress
     | Recorded
     | RunMarked
+    | BackfillRecorded
     | Outage
     | ClockJump
 )
 
 __all__ = [
+    "BackfillRecorded",
     "ClockJump",
     "Deleted",
     "Due",

@@ -144,3 +144,17 @@ class RunMarked:
     """The newer run that replaced it (`overlap = "replace"`)."""
     newer_start: datetime | None = None
     """When that one first started; None if it has not, or its time is not certain."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillRecorded:
+    """The row of a backfill when the history was read; all its runs are kept."""
+
+    backfill: int
+    schedule: str
+    first: datetime
+    last: datetime
+    at_most: int
+    """How many of its runs may be unfinished at a time."""
+    instants: int
+    """How many were to run."""

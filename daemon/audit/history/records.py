@@ -8,7 +8,7 @@ from typing import Any, cast
 from sqlalchemy import Row
 
 from ...states import UNFINISHED
-from ..facts import Recorded, RunMarked
+from ..facts import BackfillRecorded, Recorded, RunMarked
 from .successions import Successions
 
 
@@ -50,6 +50,15 @@ def records(
             carried=successions.carried(run),
             not_done=successions.not_done(run),
         )
+
+
+def backfills(rows: Iterable[Row[Any]], schedules: Mapping[tuple[str, str], Row[Any]]) -> Iterator[BackfillRecorded]:
+    """Yield a fact for each backfill of which no run may have been pruned."""
+    for row in rows:
+        key = (row.application, row.schedule)
+        pruned = schedules[key].pruned_until
+        if pruned is None or pruned < row.first:
+            yield BackfillRecorded(row.id, "/".join(key), row.first, row.last, row.at_most, row.instants)
 
 
 def _expected(

@@ -18,7 +18,7 @@ from ..facts import Due, Fact, GrantBegan, Recorded, RunStranded
 from .evidence import evidence
 from .expectation import expectation
 from .moved_clock import wrongly_timed
-from .records import marks, records
+from .records import backfills, marks, records
 
 RECOVERED_WITHIN = timedelta(seconds=60)
 """A live replica settles stale leases in a second or two, plus at most 30 s of an open fence."""
@@ -36,6 +36,7 @@ class Tables:
     schedules: Sequence[Row[Any]]
     runs: Sequence[Row[Any]]
     job_runs: Sequence[Row[Any]]
+    backfills: Sequence[Row[Any]]
     leases: Sequence[Row[Any]]
     stranded: Sequence[Row[Any]]
     wall_clock: bool
@@ -82,6 +83,7 @@ def read_tables(connection: Connection, application: str | None = None) -> Table
             schedules=statements.audit.schedules(connection, application),
             runs=statements.audit.runs(connection, application),
             job_runs=statements.audit.job_runs(connection, application),
+            backfills=statements.audit.backfills(connection, application),
             leases=statements.audit.leases(connection),
             stranded=statements.audit.stranded(connection, application, within),
             wall_clock=not backend_of(connection).has_own_clock,
@@ -110,6 +112,7 @@ def history(tables: Tables, most: int = MOST_INSTANTS) -> History:
         *_stranded(tables),
         *_expected(schedules, most, remarks),
         *records(tables.runs, _by_run(tables.job_runs), schedules),
+        *backfills(tables.backfills, schedules),
         *marks(tables.runs, jobs, wall_clock=tables.wall_clock),
     )
     since = min((row.created_at for row in tables.runs), default=None)

@@ -20,7 +20,7 @@ from sqlalchemy import (
 from lease.database.dialects import clock, now, other_boot, seconds_between
 from lease.schema import lease, stale
 
-from ..tables import job_run, replica, run, schedule
+from ..tables import backfill, job_run, replica, run, schedule
 from .dialects import begin_snapshot, running
 from .sets.replacements import replaced_by
 
@@ -92,6 +92,13 @@ def job_runs(connection: Connection, application: str | None) -> list[Row[Any]]:
     ).order_by(job_run.c.id)
     if application is not None:
         query = query.join(run, run.c.id == job_run.c.run_id).where(run.c.application == application)
+    return list(connection.execute(query))
+
+
+def backfills(connection: Connection, application: str | None) -> list[Row[Any]]:
+    query = select(backfill).order_by(backfill.c.id)
+    if application is not None:
+        query = query.where(backfill.c.application == application)
     return list(connection.execute(query))
 
 

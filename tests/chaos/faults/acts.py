@@ -17,7 +17,7 @@ _PAUSED = ("steps", "queued", "inside", "newest", "together-0")
 _REQUESTED = ("queued", "free", "newest", "inside")
 
 
-class _ActTwice(SiteFault):
+class ActTwice(SiteFault):
     """An act, and the same act once more."""
 
     longest = 0.2
@@ -49,7 +49,7 @@ class _ActTwice(SiteFault):
         return []
 
 
-class CancelTwice(_ActTwice):
+class CancelTwice(ActTwice):
     """`leased cancel` of a run that waits or is at work, and once more."""
 
     kind = "run cancelled twice"
@@ -60,7 +60,7 @@ class CancelTwice(_ActTwice):
         return ("cancel", str(self.chance.choice(runs))) if runs else None
 
 
-class RetryTwice(_ActTwice):
+class RetryTwice(ActTwice):
     """`leased retry` of a run that was cancelled or has failed, and once more."""
 
     kind = "run retried twice"
@@ -72,7 +72,7 @@ class RetryTwice(_ActTwice):
         return ("retry", str(self.chance.choice(runs[-20:]))) if runs else None
 
 
-class RequestTwice(_ActTwice):
+class RequestTwice(ActTwice):
     """`leased trigger` with a key, now or for a moment later, and once more with the same key."""
 
     kind = "run requested twice"
@@ -84,7 +84,7 @@ class RequestTwice(_ActTwice):
         return ("trigger", self.chance.choice(_REQUESTED), key, *later)
 
 
-class PauseTwice(_ActTwice):
+class PauseTwice(ActTwice):
     """`leased pause` of a schedule for a while, twice; then `leased resume`, twice."""
 
     kind = "schedule paused twice"

@@ -1,6 +1,7 @@
 """The catalogue of faults, with the frequency of each."""
 
 from .acts import CancelTwice, PauseTwice, RequestTwice, RetryTwice
+from .backfills import BackfillAtOnce
 from .clocks import MoveWallClock
 from .deploys import LoadAnew, NewerFile, OlderFile, SyncFile, TakeOver
 from .fault import SiteFault, SlotFault
@@ -102,6 +103,7 @@ SITE_FAULTS: dict[type[SiteFault], int] = {
     RetryTwice: 4,
     RequestTwice: 4,
     PauseTwice: 3,
+    BackfillAtOnce: 8,
     TriggerKiller: 2,
     TriggerBlocker: 2,
 }

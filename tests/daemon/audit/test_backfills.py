@@ -1,11 +1,27 @@
 """Instants that a backfill runs after all, in the history: each is accounted for once, and skipped no more."""
 
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
+
+import pytest
+from sqlalchemy import delete
 
 from daemon.audit.checker import Bounds, check
-from daemon.audit.facts import Due, Fact
-from tests.daemon.audit.histories import a_run, at
+from daemon.audit.facts import BackfillRecorded, Due, Fact, Recorded, RunClaimed, RunLeft
+from daemon.definitions.triggers.trigger import Every
+from daemon.execution.writes.result import EndedJob
+from daemon.jobs.outcome import Outcome
+from daemon.operations.backfills.backfill import backfill
+from daemon.operations.backfills.plan import Wanted
+from daemon.store.tables import run
+from tests.daemon.audit.histories import a_grant, a_run, at
+from tests.support.completion import finish_run
+from tests.support.store import Store, a_schedule
 
+from .story import age, audit, begin, claim, finished, plan, work, write
+
+HOURLY = a_schedule("nightly", Every(3600.0))
 RUN = replace(a_run(1, 0), backfill=3)
 
 
@@ -27,3 +43,110 @@ def test_a_run_of_a_backfill_that_is_skipped_again_is_named() -> None:
 def test_an_instant_that_is_in_a_counted_row_and_has_a_run_as_well_is_named() -> None:
     counted = replace(a_run(2, 0), last=at(9), count=3, state="skipped")
     assert any("both account for" in each for each in said([counted, RUN]))
+
+
+# What a backfill was to run
+
+
+def of_two(**changed: Any) -> list[Fact]:
+    """A backfill of two instants: one that was skipped, and one that had failed and is tried again."""
+    failed, skipped = a_run(1, 0, state="failed"), replace(a_run(2, 5), backfill=3)
+    again = replace(a_run(3, 0), manual=True, retry_of=1, backfill=3)
+    return [replace(BackfillRecorded(3, "nightly", at(0), at(9), 1, 2), **changed), failed, skipped, again]
+
+
+def test_a_backfill_whose_instants_have_a_run_each_is_right() -> None:
+    assert said(of_two()) == []
+
+
+def test_a_backfill_that_has_lost_an_instant_or_runs_one_more_is_named() -> None:
+    assert said(of_two(instants=3)) == ['backfills: backfill 3 of "nightly" was to run 3 instants, and has 2 runs']
+    assert said(of_two(instants=1)) == ['backfills: backfill 3 of "nightly" was to run 1 instants, and has 2 runs']
+
+
+def test_a_backfill_with_two_runs_of_an_instant_is_named() -> None:
+    once_more = replace(a_run(4, 5), manual=True, retry_of=2, backfill=3)
+    assert 'backfills: backfill 3 of "nightly" has runs 2 and 4, both due at 2026-07-01 12:00:05+00:00' in said(
+        [*of_two(instants=3), once_more]
+    )
+
+
+def test_a_backfill_with_a_run_outside_of_its_time_or_of_another_schedule_is_named() -> None:
+    assert said(of_two(last=at(4))) == [
+        'backfills: backfill 3 of "nightly" has run 2 of "nightly", due at 2026-07-01 12:00:05+00:00'
+    ]
+    assert len(said(of_two(schedule="weekly"))) == 2
+
+
+def test_an_instant_that_had_succeeded_and_is_run_by_a_backfill_is_named() -> None:
+    backfill, failed, *rest = of_two()
+    assert isinstance(failed, Recorded)
+    (found,) = said([backfill, replace(failed, state="succeeded"), *rest])
+    assert found == (
+        'backfills: run 3 of "nightly", due at 2026-07-01 12:00:00+00:00, is one of backfill 3, although run 1 of that '
+        "instant had succeeded"
+    )
+
+
+def test_more_runs_at_a_time_than_a_backfill_may_have_are_named() -> None:
+    def moves(last_of_first: float) -> list[Fact]:
+        first, second = a_grant(1, name="a"), a_grant(1, name="b")
+        return [
+            RunClaimed(2, first, at(10)),
+            RunLeft(2, first, at(last_of_first), "succeeded"),
+            RunClaimed(3, second, at(12)),
+            RunLeft(3, second, at(14), "succeeded"),
+        ]
+
+    assert said([*of_two(), *moves(12)]) == []
+    assert said([*of_two(at_most=2), *moves(13)]) == []
+    (found,) = said([*of_two(), *moves(13)])
+    assert found.startswith('backfills: backfill 3 of "nightly" runs at most 1 at a time, and 2 were at work at ')
+
+
+# In the tables
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    """Two backfills by two callers: of two instants that were skipped, and of one that failed under the first."""
+    with Store(database_url) as opened:
+        opened.sync(HOURLY)
+        age(opened, HOURLY, 3.5 * 3600)
+        plan(opened, [HOURLY])
+        work(opened, claim(opened, "nightly"), "work")
+        first, second, last = (row.scheduled_for for row in opened.runs())
+        for until in (last, last):
+            opened.do(backfill, Wanted("shop", "nightly", first, until), requested_by="ann@web")
+        plan(opened, [HOURLY])
+        failing = claim(opened, "nightly")
+        failed = EndedJob(begin(opened, failing, "work"), Outcome("failed", "no", status=1))
+        finished(opened.do(finish_run, failing, "failed", "no", job=failed))
+        opened.do(backfill, Wanted("shop", "nightly", first, second), requested_by="bob@web")
+        yield opened
+
+
+@pytest.mark.conformance
+def test_what_backfills_made_keeps_every_promise(store: Store) -> None:
+    assert [row.backfill for row in store.runs()] == [1, 1, None, 2]
+    assert [str(violation) for violation in audit(store.url)] == []
+
+
+@pytest.mark.conformance
+def test_a_run_of_a_backfill_that_is_gone_is_named(store: Store) -> None:
+    store.do(lambda connection: connection.execute(delete(run).where(run.c.backfill == 2)))
+    assert 'backfills: backfill 2 of "shop/nightly" was to run 1 instants, and has 0 runs' in map(str, audit(store.url))
+
+
+@pytest.mark.conformance
+def test_an_instant_that_two_backfills_were_told_they_run_is_named(store: Store) -> None:
+    write(store, run, run.c.backfill == 1, run.c.state == "pending", backfill=2)
+    found = [str(violation) for violation in audit(store.url)]
+    assert 'backfills: backfill 1 of "shop/nightly" was to run 2 instants, and has 1 runs' in found
+    assert 'backfills: backfill 2 of "shop/nightly" was to run 1 instants, and has 2 runs' in found
+
+
+@pytest.mark.conformance
+def test_a_run_after_a_success_is_named(store: Store) -> None:
+    write(store, run, run.c.state == "failed", state="succeeded")
+    assert any("of that instant had succeeded" in str(violation) for violation in audit(store.url))
