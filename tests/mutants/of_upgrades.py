@@ -8,6 +8,7 @@ REFUSED = (
     "tests/daemon/store/test_upgrades.py::"
     "test_an_old_replica_beside_ends_its_work_and_is_refused_what_it_cannot_do_right[0002-{}]"
 )
+ACTS = "daemon/store/migrations/versions/0009_acts.py"
 
 UPGRADES = (
     Mutant(
@@ -21,6 +22,15 @@ UPGRADES = (
         "a sync of an older version, which knows no generations, retires the schedules of a newer one",
         (Edit(MIGRATION, '"UPDATE OF changed_at"', '"UPDATE OF created_at"'),),
         on_each(REFUSED),
+    ),
+    Mutant(
+        "runs-of-before-passed-over",
+        "a run that waited for its predecessor when the tables were brought up to date never starts",
+        (Edit(ACTS, '"AND NEW.place_at IS NOT NULL AND OLD', '"AND OLD'),),
+        on_each(
+            "tests/daemon/store/test_upgrades.py::"
+            "test_what_an_old_replica_beside_has_done_and_left_goes_on_with_this_version[0008-{}]"
+        ),
     ),
     Mutant(
         "restored-lifts-by-a-step",

@@ -17,6 +17,7 @@ import pytest
 from sqlalchemy import Connection, MetaData, make_url, select, update
 from sqlalchemy.exc import DBAPIError
 
+from daemon.states import UNFINISHED
 from daemon.store import migrations
 from daemon.store.migrations import opening, upgrading
 from daemon.store.migrations.opening import TablesInUse
@@ -40,9 +41,13 @@ REFUSED = {
         "sync that only retires": "so it may not change the definitions there",
         "sync that only adds": "so it may not change the definitions there",
         "sync that only changes": "so it may not change the definitions there",
-    }
+    },
+    "0008": {},
 }
 """What the old version may not do beside this one, and a part of the sentence that says so."""
+
+ENDS_CANCELLED = {"retired"}
+"""Schedules that are in no file any more, so that what waits of them ends."""
 
 
 @pytest.fixture(params=OLDER)
@@ -118,9 +123,28 @@ def test_runs_that_wait_are_retried_or_at_work_go_on_with_this_version(older: st
     after = runs_of(old_url)
     for name, runs in before.items():
         same = [row for row in after[name] if row.id in {run.id for run in runs}]
-        assert [(row.id, row.state) for row in same] == [(run.id, "succeeded") for run in runs], name
+        assert [(row.id, row.state) for row in same] == [(run.id, end_of(run)) for run in runs], name
     assert_each_job_succeeded_once(old_url)
     assert story.leased("audit").wait() == 0
+
+
+@pytest.mark.usefixtures("processes")
+@pytest.mark.parametrize("older", ["0008"], indirect=True)
+def test_what_is_of_an_earlier_generation_is_adopted_or_ends_and_what_was_counted_stays_so(
+    older: str, old_url: str, story: Story
+) -> None:
+    migrations.upgrade(old_url)
+    counted = [row for row in runs_of(old_url)["missed"] if row._mapping["count"] > 1]
+    assert counted
+    go_on_with_this_version(story, older)
+    after = runs_of(old_url)
+    (redefined,), (retired,) = after["redefined"][:1], after["retired"]
+    assert redefined.adopted_from is not None
+    assert redefined.adopted_from != redefined.digest
+    assert (retired.state, retired.reason) == ("cancelled", "retired")
+    assert {row.adopted_from for row in after["waiting"]} == {None}
+    spans = {(row.id, row.scheduled_for, row.last_scheduled_for, row._mapping["count"]) for row in after["missed"]}
+    assert {(row.id, row.scheduled_for, row.last_scheduled_for, row._mapping["count"]) for row in counted} <= spans
 
 
 def test_an_old_replica_beside_ends_its_work_and_is_refused_what_it_cannot_do_right(older: str, old_url: str) -> None:
@@ -143,6 +167,7 @@ def test_an_old_replica_beside_ends_its_work_and_is_refused_what_it_cannot_do_ri
     assert states["queued"] == ["succeeded", "pending"]
 
 
+@pytest.mark.parametrize("older", ["0002"], indirect=True)
 def test_what_an_old_replica_plans_beside_gets_the_digest_of_its_definition(older: str, old_url: str) -> None:
     migrations.upgrade(old_url)
     kind = make_url(old_url).get_backend_name()
@@ -176,9 +201,10 @@ def test_what_an_old_replica_beside_has_done_and_left_goes_on_with_this_version(
         for made in json.loads((FOLDER / older / f"{kind}.json").read_text()):
             replayed(store, made["statements"], keep=made["does"] not in NOT_KEPT - {"trigger"})
         store.do(go_stale)  # the old replica has died
-    left = {row.id for rows in runs_of(old_url).values() for row in rows}  # what is due since is another matter
+    left = {row.id: end_of(row) for rows in runs_of(old_url).values() for row in rows}
     go_on_with_this_version(story, older)
-    assert {row.state for rows in runs_of(old_url).values() for row in rows if row.id in left} == {"succeeded"}
+    after = {row.id: row.state for rows in runs_of(old_url).values() for row in rows}
+    assert {number: after[number] for number in left} == left  # what is due since is another matter
     assert_each_job_succeeded_once(old_url)
     assert story.leased("audit").wait() == 0
 
@@ -215,6 +241,13 @@ NOT_KEPT = {
 def go_stale(connection: Connection) -> None:
     held = update(leases).where(leases.c.holder.is_not(None))
     connection.execute(held.values(expires_at=later(clock(), -1.0)))
+
+
+def end_of(row: Any) -> str:
+    """Return how a run ends, which is over already, waits or is at work."""
+    if row.state not in UNFINISHED:
+        return str(row.state)
+    return "cancelled" if row.cancelled_at is not None or row.schedule in ENDS_CANCELLED else "succeeded"
 
 
 def assert_each_job_succeeded_once(url: str) -> None:
