@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from daemon.audit.facts import Due, Recorded, Written
+from daemon.audit.facts import BackfillRecorded, Due, Recorded, Written
 
 from .callers.backfills import told_wrongly
 from .campaign import SLOTS
@@ -109,6 +109,9 @@ def table(result: Result, summary: Summary) -> Iterator[str]:
     yield f"  occurrences due            {summary.due:>6}   runs done {summary.done}, failed {summary.failed}, skipped {skipped}"
     yield f"  claimed together           {summary.claimed_together:>6}   {result.sets.claims}"
     yield f"  ended together             {summary.ended_together:>6}   {result.sets.ends}"
+    asked = [fact for fact in result.facts if isinstance(fact, BackfillRecorded)]
+    instants = sum(backfill.instants for backfill in asked)
+    yield f"  run in backfills           {instants:>6}   in {len(asked)} of them, which {2 * len(result.at_once)} callers asked for"
     yield f"  lost, doubled, not over    {summary.instants_wrong:>6}"
     yield f"  effects doubled or missing {summary.effects_wrong:>6}   of {summary.effects}"
     yield f"  runs at work twice at once {summary.at_once:>6}"

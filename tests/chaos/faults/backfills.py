@@ -22,6 +22,8 @@ _AT_ONCE = ("free", FRAIL)
 _SCHEDULES = (*_AT_ONCE, FRAIL, "steps", "long", "queued", "newest", "inside", "together-0", "retimed")
 _LONGEST, _LATEST = 6, 40
 """The most instants of a backfill, and from among how many of the latest."""
+_DUE = "\"trigger\" = 'schedule'"
+_NOT_DONE = f"{_DUE} AND state IN ('skipped', 'failed', 'cancelled')"
 
 
 class BackfillAtOnce(ActTwice):
@@ -35,7 +37,9 @@ class BackfillAtOnce(ActTwice):
     def words(self) -> Sequence[str] | None:
         self._made: list[int] = []
         self._paused = False
-        schedule = self.chance.choice(_SCHEDULES)
+        lacking = self._column(f"SELECT DISTINCT schedule FROM run WHERE {_NOT_DONE}")
+        some = [one for one in _SCHEDULES if one in lacking] if self.chance.random() < 0.7 else []
+        schedule = self.chance.choice(some or _SCHEDULES)
         span = self._span(schedule)
         if span is None:
             return None
@@ -66,20 +70,26 @@ class BackfillAtOnce(ActTwice):
 
     def _span(self, schedule: str) -> tuple[datetime, datetime] | None:
         """Return the first and the last instant of a piece of the past; None if nothing was due yet."""
-        of_it = "schedule = :schedule AND \"trigger\" = 'schedule'"
-        due = self._instants(f"SELECT scheduled_for FROM run WHERE {of_it} ORDER BY scheduled_for", schedule)[-_LATEST:]
+        of_it = "SELECT scheduled_for FROM run WHERE schedule = :schedule"
+        due = self._instants(f"{of_it} AND {_DUE} ORDER BY scheduled_for", schedule)[-_LATEST:]
         if not due:
             return None
-        before = self._instants("SELECT first FROM backfill WHERE schedule = :schedule ORDER BY id", schedule)
-        begins = [index for index, instant in enumerate(due) if instant in before]
-        begin = self.chance.choice(begins) if begins and self.chance.random() < 0.4 else self.chance.randrange(len(due))
+        not_done = f"{of_it} AND {_NOT_DONE}"
+        before = "SELECT first FROM backfill WHERE schedule = :schedule ORDER BY id"
+        query = self.chance.choice([not_done, not_done, not_done, before, before])
+        among = set(self._instants(query, schedule))
+        begins = [index for index, instant in enumerate(due) if instant in among] or list(range(len(due)))
+        begin = self.chance.choice(begins)
         end = min(len(due) - 1, begin + self.chance.randrange(_LONGEST))
         return due[begin], due[end]
 
     def _instants(self, query: str, schedule: str) -> list[datetime]:
+        return [_instant(value) for value in self._column(query, schedule=schedule)]
+
+    def _column(self, query: str, **named: str) -> list[Any]:
         engine = create_engine(parse_address(self.scene.site.url), poolclass=NullPool)
         with suppress(DBAPIError), engine.connect() as connection:
-            return [_instant(value) for value in connection.scalars(text(query), {"schedule": schedule})]
+            return list(connection.scalars(text(query), named))
         return []
 
 
