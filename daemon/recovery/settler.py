@@ -38,7 +38,7 @@ class Settler:
         self._report(settled, at_startup=at_startup)
         return settled
 
-    async def settle_proven_dead(self) -> list[SettledRun]:
+    async def settle_proven_dead(self, *, at_startup: bool = False) -> list[SettledRun]:
         """End the grants of replicas that this machine can prove dead, once their work is seen
         gone.
 
@@ -61,7 +61,7 @@ class Settler:
             return settled
 
         settled = await self._database.write(transaction)
-        self._report(settled, gone=True)
+        self._report(settled, at_startup=at_startup, gone=True)
         return settled
 
     def _report(self, settled: Iterable[SettledRun], *, at_startup: bool = False, gone: bool = False) -> None:

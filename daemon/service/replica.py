@@ -119,7 +119,10 @@ class Replica:
                     await task
 
     async def clean_up(self) -> None:
-        """Settle what an earlier crash left (rule 18); live leases are not touched."""
+        """Settle what an earlier crash left (rule 18), and first end what is left of its work on this machine: also
+        of work whose lease is stale, for its keeper may have been stopped. Live leases of the living are not touched.
+        """
+        await self._settler.settle_proven_dead(at_startup=True)
         await self._settler.settle_stale(at_startup=True)
 
     async def join(self, *, take_over: bool = False) -> bool | None:

@@ -194,4 +194,12 @@ NEIGHBOURS = (
             "tests/daemon/execution/test_claim.py::test_a_run_on_its_last_chance_whose_lease_is_fenced_keeps_no_other_waiting"
         ),
     ),
+    Mutant(
+        "startup-cleanup-by-the-lease-alone",
+        "startup cleanup passes a stale lease on, and leaves what is left of its work on this machine alone",
+        (Edit("daemon/service/replica.py", "        await self._settler.settle_proven_dead(at_startup=True)\n", ""),),
+        on_either(
+            "tests/daemon/recovery/test_settler.py::test_startup_cleanup_ends_what_is_left_of_work_whose_lease_is_stale"
+        ),
+    ),
 )

@@ -181,6 +181,27 @@ async def test_a_run_goes_on_only_when_what_was_left_of_its_work_is_seen_gone(
         assert [run.state for run in await replica.runs()] == ["pending" if gone else "running"] * 2
 
 
+async def test_startup_cleanup_ends_what_is_left_of_work_whose_lease_is_stale(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its replica may have died before it could, and its keeper be stopped: the work would go on beside the next."""
+    ended: list[int] = []
+
+    def end(keeper: ProcessIdentity) -> bool:
+        ended.append(keeper.pid)
+        return True
+
+    monkeypatch.setattr(settler, "end_leftovers", end)
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop()) as replica:
+        grant = await left_behind(store)
+        registered = replace(registry.own_entry(grant.holder, "shop"), **GONE)
+        await store.write(lambda connection: registry.register(connection, registered))
+        kept = update(job_run).values(keeper_pid=5000, keeper_start=1)
+        await store.write(lambda connection: connection.execute(kept))
+        await replica.replica.clean_up()
+        assert ended == [5000]
+        assert [run.state for run in await replica.runs()] == ["pending"]
+        assert [(fact.at_startup, fact.gone) for fact in facts_of(replica, RunRecovered)] == [(True, True)]
+
+
 async def test_what_is_stale_is_settled_whoever_had_it_and_what_is_live_is_not() -> None:
     schedules = a_shop()
     add_schedule(schedules, "weekly")
