@@ -32,6 +32,13 @@ class Settler:
         self._label = label
         self._notify = notify
 
+    async def clean_up(self) -> None:
+        """Settle what an earlier crash left, and first end what is left of its work on this machine: also of work
+        whose lease is stale, for its keeper may have been stopped.
+        """
+        await self.settle_proven_dead(at_startup=True)
+        await self.settle_stale(at_startup=True)
+
     async def settle_stale(self, *, at_startup: bool = False) -> list[SettledRun]:
         """End the grants that are stale by the database's clock, so that their runs can resume."""
         settled = await self._database.write(lambda connection: settle(connection, self._application))

@@ -119,11 +119,8 @@ class Replica:
                     await task
 
     async def clean_up(self) -> None:
-        """Settle what an earlier crash left (rule 18), and first end what is left of its work on this machine: also
-        of work whose lease is stale, for its keeper may have been stopped. Live leases of the living are not touched.
-        """
-        await self._settler.settle_proven_dead(at_startup=True)
-        await self._settler.settle_stale(at_startup=True)
+        """Settle what an earlier crash left (rule 18); live leases of the living are not touched."""
+        await self._settler.clean_up()
 
     async def join(self, *, take_over: bool = False) -> bool | None:
         """Bring the definitions, now that this replica is ready; return whether they rule (rule 21), or

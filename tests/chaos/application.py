@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon import AsyncRun, Run, Schedules
+from daemon.states import Priority
 from tests.chaos import mischief
 from tests.chaos.diary import Diary, boottime
 from tests.chaos.effect import Grant, write
@@ -28,6 +29,8 @@ if os.environ.get(START_WITHIN):
 often: dict[str, Any] = {"retries": 1_000, "backoff": "0.1s"}
 TOGETHER = 12
 """The number of schedules that are due at the same instants, so that their runs are claimed and ended in sets."""
+SLOTTED = {"name": "slotted", "slots": 2}
+PRIORITIES: tuple[Priority, ...] = ("low", "normal", "high")
 STROKE = 0.5
 """Seconds from one moment at which their runs end to the next."""
 
@@ -62,6 +65,11 @@ frail.command(FRAIL, command(FRAIL, 0.3), retries=0)
 for name in ("left", "right"):
     shared = schedules.add(name, every="5s", overlap="skip", lock="shared", **between)
     shared.command(name, command(name, 0.5), **often)
+for number in range(3):  # one more than there are slots
+    slotted = schedules.add(
+        f"slotted-{number}", every="5s", overlap="skip", lock=SLOTTED, priority=PRIORITIES[number], **between
+    )
+    slotted.command("slotted", command("slotted", 0.5), **often)
 for name, releases in ONLY.items():
     if release in releases:
         schedules.add(name, every="8s", overlap="skip", **between).command(name, of_this_release(name, 0.5), **often)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from daemon.audit.facts import BackfillRecorded, Due, Recorded, Written
+from daemon.audit.facts import BackfillRecorded, Due, GrantBegan, Recorded, Written
 
 from .callers.backfills import told_wrongly
 from .campaign import SLOTS
@@ -42,6 +42,9 @@ def problems(result: Result) -> list[str]:
     found += [f"a replica says: {line}" for line in result.bad_lines]
     found += broken_promises(result.users)
     found += paid_for_others(result.attempts)
+    slots = {fact.grant.name for fact in result.facts if isinstance(fact, GrantBegan) and "slotted" in fact.grant.name}
+    if not slots <= {"slotted", "slotted/2"}:
+        found.append(f"a lock with 2 slots was granted as {', '.join(sorted(slots))}")
     if result.strays:
         found.append(f"{len(result.strays)} processes outlived their replicas")
     # No fault lasts until an instant counts as missed that every release has, and no schedule is paused.

@@ -70,6 +70,7 @@ def test_a_good_campaign_has_no_problem() -> None:
         ({"audit": {"items": [{"what": "token went down"}]}}, "leased audit: token went down"),
         ({"balance": 2}, "1 effects, but 2 on the account"),
         ({"strays": [4711]}, "1 processes outlived their replicas"),
+        ({"facts": [*facts(), GrantBegan(Grant("slotted/3", 1, "anna"), START, START)]}, "a lock with 2 slots was granted as slotted/3"),
         ({"held": 1}, "1 leases have a holder, though every replica has ended"),
         ({"skipped": {"paused": 3}}, "3 instants were skipped: paused"),
         ({"missed": 3}, "3 instants were missed of schedules that every release has"),
