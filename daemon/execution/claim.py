@@ -6,6 +6,7 @@ transaction, and cannot deadlock.
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,6 +23,9 @@ from ..states import JobState
 from ..store import statements
 from ..store.statements.sets.claims import Candidate, StartedRun
 from .search import Search
+
+Who = tuple[str, str | None, float]
+"""The holder, its label, and the ttl of what it is granted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,7 @@ def claim(  # noqa: PLR0917 - who claims what, for whom
     Of runs that were never claimed before, the first attempt is recorded too, where ``first_jobs``
     has the first job of the schedule.
     """
+    who = (holder, label, ttl)
     started: list[StartedRun] = []
     grants: dict[str, Grant] = {}
     tried: set[str] = set()
@@ -86,7 +91,7 @@ def claim(  # noqa: PLR0917 - who claims what, for whom
             known.meet([*(one.digest for one in found), *statements.agenda.digests(connection, application)])
             continue
         first = first_of_each(found)
-        granted = lease.statements.grant(connection, list(first), holder, ttl, label=label) if first else []
+        granted = _grant(connection, [one for one in found if first.get(one.lease_name) == one.id], who)
         apart = {one.id for one in found if one.on_last_chance}
         last_chances = last_chances and apart.isdisjoint(first[grant.name] for grant in granted)
         if granted:
@@ -98,6 +103,19 @@ def claim(  # noqa: PLR0917 - who claims what, for whom
         tried |= first.keys()
     _release_unused(connection, grants, started)
     return _claimed(connection, started, grants, first_jobs)
+
+
+def _grant(connection: Connection, first: Iterable[Candidate], who: Who) -> list[Grant]:
+    """Grant their leases, those that are slots of a lock by themselves: their tokens grow together."""
+    names: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for one in first:
+        names[one.slots].append(one.lease_name)
+    holder, label, ttl = who
+    return [
+        granted
+        for slots, of in names.items()
+        for granted in lease.statements.grant(connection, of, holder, ttl, label=label, among=slots)
+    ]
 
 
 def first_of_each(found: Iterable[Candidate]) -> dict[str, int]:

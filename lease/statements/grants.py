@@ -30,6 +30,7 @@ def grant(
     ttl: float,
     *,
     label: str | None = None,
+    among: Sequence[str] = (),
     queue: bool = False,
     lock_wait: float | None = None,
 ) -> list[Grant]:
@@ -41,19 +42,22 @@ def grant(
     With ``queue``, ``holder`` gets or keeps a place among those who wait for what it was not
     granted (`lease.waiters`); with ``lock_wait`` too, it waits so many seconds for a row that is
     locked for a moment (a greedy client locks it again and again).
+
+    ``among``: the names of all slots of one lock, if these are slots: the next token is then above
+    those of all of them, so that whoever goes on under another slot has a higher one.
     """
     wanted = sorted(set(names))
-    granted = _grant_free(connection, wanted, holder, ttl, label)
+    granted = _grant_free(connection, wanted, holder, ttl, label, among)
     if len(granted) == len(wanted):
         return granted
     left = _left(wanted, granted)
     present = _present(connection, left)
     if missing := [name for name in left if name not in present]:
         _insert_missing(connection, missing)
-        granted += _grant_free(connection, missing, holder, ttl, label)
+        granted += _grant_free(connection, missing, holder, ttl, label, among)
     left = [name for name in _left(left, granted) if queue or present.get(name)]
     waiter = Waiter(holder, label or "", 0.0)
-    return granted + _grant_in_turn(connection, left, waiter, ttl, label, queue=queue, lock_wait=lock_wait)
+    return granted + _grant_in_turn(connection, left, waiter, ttl, label, among, queue=queue, lock_wait=lock_wait)
 
 
 def granting(name: str, holder: str, ttl: float, *, label: str | None = None) -> Call[Grant | None]:
@@ -76,15 +80,19 @@ def _present(connection: Connection, names: Sequence[str]) -> dict[str, bool]:
     return {name: bool(awaited) for name, awaited in connection.execute(rows)}
 
 
-def _grant_free(
-    connection: Connection, names: Sequence[str], holder: str, ttl: float, label: str | None
+def _grant_free(  # noqa: PLR0917 - who is granted what
+    connection: Connection, names: Sequence[str], holder: str, ttl: float, label: str | None, among: Sequence[str]
 ) -> list[Grant]:
     """Grant those for which nobody waits, or for which ``holder`` is the first who does."""
-    return list(_grants(_GRANT_FREE(connection, _values(names, holder, ttl, label)), holder))
+    statement = _GRANT_FREE_SLOT if among else _GRANT_FREE
+    return list(_grants(statement(connection, _values(names, holder, ttl, label, among)), holder))
 
 
-def _values(names: Sequence[str], holder: str, ttl: float, label: str | None) -> dict[str, Any]:
+def _values(
+    names: Sequence[str], holder: str, ttl: float, label: str | None, among: Sequence[str] = ()
+) -> dict[str, Any]:
     return {
+        **({"among": json.dumps(list(among))} if among else {}),
         "names": json.dumps(names),
         "for_holder": holder,
         "for_label": label,
@@ -97,12 +105,13 @@ def _grants(rows: Rows, holder: str) -> Iterator[Grant]:
     return (Grant(name, token, holder) for name, token in rows)
 
 
-def _grant_in_turn(
+def _grant_in_turn(  # noqa: PLR0917 - who is granted what
     connection: Connection,
     names: Sequence[str],
     waiter: Waiter,
     ttl: float,
     label: str | None,
+    among: Sequence[str],
     *,
     queue: bool,
     lock_wait: float | None,
@@ -113,8 +122,9 @@ def _grant_in_turn(
         taken: list[Grant] = []
         if not found.is_live and may_take(ahead_of(waiter.holder, found.waiting), found.free_for):
             left = format_waiters(behind(found.waiting, waiter.holder))
-            values = {**_values([found.name], waiter.holder, ttl, label), "waiters_left": left}
-            taken = list(_grants(_GRANT_IN_TURN(connection, values), waiter.holder))
+            values = {**_values([found.name], waiter.holder, ttl, label, among), "waiters_left": left}
+            statement = _GRANT_IN_TURN_SLOT if among else _GRANT_IN_TURN
+            taken = list(_grants(statement(connection, values), waiter.holder))
         if queue and not taken:
             place = replace(waiter, until=found.moment + PLACE)
             write_queue(connection, found.name, joined(found.waiting, place))
@@ -136,7 +146,9 @@ def _unclaimed(connection: Connection, names: Sequence[str]) -> Sequence[str]:
     return connection.scalars(_CLAIM, {"names": list(names)}).all()
 
 
-def _granting(where: ColumnElement[bool], waiters: ColumnElement[Any]) -> Statement:
+def _granting(
+    where: ColumnElement[bool], waiters: ColumnElement[Any], last_token: ColumnElement[Any] = lease.c.token
+) -> Statement:
     free = (
         select(lease.c.name)
         .where(any_of(lease.c.name, bindparam("names", type_=Text())), where)
@@ -148,7 +160,7 @@ def _granting(where: ColumnElement[bool], waiters: ColumnElement[Any]) -> Statem
         update(lease)
         .where(lease.c.name.in_(select(free.c.name)), where)
         .values(
-            token=lease.c.token + 1,
+            token=last_token + 1,
             holder=bindparam("for_holder"),
             label=bindparam("for_label"),
             boot=this_boot(),
@@ -164,12 +176,14 @@ def _granting(where: ColumnElement[bool], waiters: ColumnElement[Any]) -> Statem
 
 
 _first_is_holder = bindparam("first_is_holder", type_=Text())
-_GRANT_FREE = _granting(
-    free_or_stale()
-    & or_(
-        lease.c.waiters.is_(None),
-        func.substr(lease.c.waiters, 1, func.length(_first_is_holder)) == _first_is_holder,
-    ),
-    without_first(lease.c.waiters),
+_is_free = free_or_stale() & or_(
+    lease.c.waiters.is_(None),
+    func.substr(lease.c.waiters, 1, func.length(_first_is_holder)) == _first_is_holder,
 )
-_GRANT_IN_TURN = _granting(free_or_stale(), bindparam("waiters_left", type_=Text()))
+_slot = lease.alias("slot")
+_highest = select(func.max(_slot.c.token)).where(any_of(_slot.c.name, bindparam("among", type_=Text())))
+_waiters_left = bindparam("waiters_left", type_=Text())
+_GRANT_FREE = _granting(_is_free, without_first(lease.c.waiters))
+_GRANT_FREE_SLOT = _granting(_is_free, without_first(lease.c.waiters), _highest.scalar_subquery())
+_GRANT_IN_TURN = _granting(free_or_stale(), _waiters_left)
+_GRANT_IN_TURN_SLOT = _granting(free_or_stale(), _waiters_left, _highest.scalar_subquery())

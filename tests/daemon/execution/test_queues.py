@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 import lease.statements
 from daemon.definitions.schedule import Schedule
@@ -18,6 +19,7 @@ from daemon.service.loop.agenda import read_agenda
 from daemon.states import SEEN_WITHIN
 from daemon.store import statements
 from daemon.store.tables import run
+from lease.schema import lease as leases
 from tests.support.completion import finish_run, retry_run
 from tests.support.store import Store, a_schedule, an_application, an_at, pending_runs
 
@@ -87,6 +89,32 @@ def test_a_run_that_was_under_one_slot_goes_on_under_another(store: Store) -> No
     assert (second.run_id, second.attempt) == (first.run_id, 2)
     assert second.grant.name != first.grant.name
     assert store.run(second.run_id).lease_name == second.grant.name
+
+
+def test_whoever_goes_on_under_another_slot_has_a_higher_token(store: Store) -> None:
+    """A store that refuses lower tokens than it has seen would else refuse the next attempt, and take the zombie (rule 5)."""
+    waiting(store, 1, lock={"name": "api", "slots": 2})
+    for _ in range(5):  # one slot is used much more often than the other
+        store.do(lease.statements.release, *store.do(lease.statements.grant, ["api"], "h9", 60.0))
+    (first,) = claimed_under(store, "api")
+    store.do(retry_run, first, 0.0)
+    store.do(lease.statements.grant, ["api"], "h9", 60.0)
+    (second,) = store.claim("thumbnail", holder="h2")
+    assert (second.run_id, second.grant.name) == (first.run_id, "api/2")
+    assert second.grant.token > first.grant.token
+
+
+def test_a_slot_for_which_somebody_waited_who_is_gone_is_granted_all_the_same(store: Store) -> None:
+    waiting(store, 2, lock={"name": "api", "slots": 2})
+    store.do(lambda c: c.execute(update(leases).values(waiters='[["gone", "", 0.0]]')))
+    assert sorted(one.grant.token for one in store.claim("thumbnail")) == [1, 2], "each was granted by itself"
+
+
+def claimed_under(store: Store, name: str) -> list[ClaimedRun]:
+    """Claim the run until it is under the lease of this name: which slot it gets is left to chance."""
+    while (claimed := store.claim("thumbnail"))[0].grant.name != name:
+        store.do(retry_run, claimed[0], 0.0)
+    return claimed
 
 
 def test_schedules_share_the_slots_and_each_still_waits_for_itself(store: Store) -> None:

@@ -35,6 +35,12 @@ IN_QUEUES = (
         on_each(QUEUES.format("test_a_run_that_was_under_one_slot_goes_on_under_another")),
     ),
     Mutant(
+        "tokens-of-each-slot-by-itself",
+        "the tokens of slots grow apart, so that a run which goes on under another slot may have a lower one",
+        (Edit("daemon/execution/claim.py", "label=label, among=slots)", "label=label)"),),
+        on_each(QUEUES.format("test_whoever_goes_on_under_another_slot_has_a_higher_token")),
+    ),
+    Mutant(
         "priority-without-end",
         "a run of high priority goes ahead of all others, however long they have waited",
         (
