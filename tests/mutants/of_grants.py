@@ -114,7 +114,8 @@ GRANTS = (
         (
             Edit(
                 GRANTING,
-                "    return list(_grants(_GRANT_FREE(connection, _values(names, holder, ttl, label)), holder))\n",
+                "    statement = _GRANT_FREE_SLOT if among else _GRANT_FREE\n"
+                "    return list(_grants(statement(connection, _values(names, holder, ttl, label, among)), holder))\n",
                 "    from sqlalchemy.dialects.postgresql import insert\n"
                 "    held = {'holder': holder, 'label': label, 'boot': this_boot(), 'expires_at': later(clock(), ttl)}\n"
                 "    held |= {'granted_at': now(), 'renewed_at': now()}\n"
@@ -140,8 +141,8 @@ GRANTS = (
         (
             Edit(
                 GRANTING,
-                "_GRANT_FREE = _granting(\n    free_or_stale()\n    & or_(",
-                "_GRANT_FREE = _granting(\n    or_(",
+                "_is_free = free_or_stale() & or_(",
+                "_is_free = or_(",
             ),
         ),
         {

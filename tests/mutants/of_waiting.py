@@ -13,8 +13,8 @@ WAITING = (
         (
             Edit(
                 GRANTING,
-                "    free_or_stale()\n    & or_(\n",
-                "    free_or_stale()\n    & or_(\n        lease.c.name.is_not(None),\n",
+                "free_or_stale() & or_(\n",
+                "free_or_stale() & or_(\n    lease.c.name.is_not(None),\n",
             ),
         ),
         on_each(FAIR.format("test_who_did_not_wait_does_not_overtake_one_who_does_and_hears_its_name")),
@@ -29,7 +29,9 @@ WAITING = (
         "first-place-kept",
         "a client that has had its turn keeps its place before all others",
         (
-            Edit(GRANTING, "    without_first(lease.c.waiters),\n", "    lease.c.waiters,\n"),
+            Edit(
+                GRANTING, "_granting(_is_free, without_first(lease.c.waiters))", "_granting(_is_free, lease.c.waiters)"
+            ),
             Edit(GRANTING, "behind(found.waiting, waiter.holder)", "found.waiting"),
         ),
         on_each(CONFORMANCE.format("test_who_is_queued_comes_first_and_one_who_did_not_wait_is_told_so")),

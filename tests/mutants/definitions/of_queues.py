@@ -9,7 +9,7 @@ IN_QUEUES = (
     Mutant(
         "slots-by-the-name-of-the-lock",
         "all runs of a lock with slots are granted its first lease, as if it had one",
-        (Edit(SEARCH, "lease_name=slots[one.lock].pop())", "lease_name=one.lock.name)"),),
+        (Edit(SEARCH, "lease_name=slots[one.lock].pop(), ", "lease_name=one.lock.name, "),),
         on_each(QUEUES.format("test_a_lock_with_slots_has_as_many_runs_at_work_whoever_claims")),
     ),
     Mutant(
@@ -18,7 +18,7 @@ IN_QUEUES = (
         (
             Edit(SEARCH, "self.limit if queue.lock is None else min(self.limit, len(slots[queue.lock]))", "self.limit"),
             Edit(SEARCH, "        elif slots[one.lock]:\n", "        else:\n"),
-            Edit(SEARCH, "lease_name=slots[one.lock].pop())", 'lease_name=f"{one.lock.name}/{one.candidate.id}")'),
+            Edit(SEARCH, "lease_name=slots[one.lock].pop(), ", 'lease_name=f"{one.lock.name}/{one.candidate.id}", '),
         ),
         on_each(QUEUES.format("test_a_lock_with_slots_has_as_many_runs_at_work_whoever_claims")),
     ),
