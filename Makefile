@@ -13,6 +13,8 @@ HOURS ?= 2
 TIMES ?= 200
 COUNT ?= 100
 NEIGHBOURS ?= 50
+RUNS ?= 100000
+PRUNED ?= 10000
 
 # Without compiled files each process of the tests, and there are thousands, would compile all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -25,7 +27,7 @@ $(shell rm -f $(VENV)/.made)
 endif
 endif
 
-.PHONY: help venv demo fast test stories test-matrix mutants random-mutants chaos clock-steps shortages sleepers dst backlog soak outages failover cancels replaces killers rollouts rolling check format reference lock bench bench-peers clean
+.PHONY: help venv demo fast test stories test-matrix mutants random-mutants chaos clock-steps shortages sleepers dst backlog soak outages failover cancels replaces prunes killers rollouts rolling check format reference lock bench bench-peers clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -76,6 +78,9 @@ cancels: $(VENV)/.dev ## runs at work of each kind, cancelled at once; COUNT= (1
 
 replaces: $(VENV)/.dev ## runs at work of each kind, replaced each second by newer ones on 3 replicas; COUNT= (1000), on both databases
 	@LEASED_TEST_REPLACES=$(or $(COUNT),1000) $(BIN)/python -m pytest -q -s -o faulthandler_timeout=7200 tests/stories/test_replacing.py
+
+prunes: $(VENV)/.dev ## PRUNED= (10,000) of RUNS= (100,000) go while 3 replicas are at work, on SQLite a tenth of each; what claims take, and locks
+	@LEASED_TEST_RUNS=$(RUNS) LEASED_TEST_PRUNED=$(PRUNED) $(BIN)/python -m pytest -q -s -o timeout=20000 -o faulthandler_timeout=20000 tests/stories/pruning $(PYTEST_ARGS) 2>/dev/null
 
 shortages: $(VENV)/.dev ## 250 children at once under a limit of 1,024 descriptors, and before that under one for half of them, on both databases
 	@LEASED_TEST_CHILDREN=250 $(BIN)/python -m pytest -q -o faulthandler_timeout=600 tests/stories/test_short_of_descriptors.py $(PYTEST_ARGS)
