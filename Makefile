@@ -79,7 +79,7 @@ cancels: $(VENV)/.dev ## runs at work of each kind, cancelled at once; COUNT= (1
 replaces: $(VENV)/.dev ## runs at work of each kind, replaced each second by newer ones on 3 replicas; COUNT= (1000), on both databases
 	@LEASED_TEST_REPLACES=$(or $(COUNT),1000) $(BIN)/python -m pytest -q -s -o faulthandler_timeout=7200 tests/stories/test_replacing.py
 
-prunes: $(VENV)/.dev ## PRUNED= (10,000) of RUNS= (100,000) go while 3 replicas are at work, on SQLite a tenth of each; what claims take, and locks
+prunes: $(VENV)/.dev ## PRUNED= (10,000) of RUNS= (100,000) go while 3 replicas are at work: what claims take, and locks
 	@LEASED_TEST_RUNS=$(RUNS) LEASED_TEST_PRUNED=$(PRUNED) $(BIN)/python -m pytest -q -s -o timeout=20000 -o faulthandler_timeout=20000 tests/stories/pruning $(PYTEST_ARGS) 2>/dev/null
 
 shortages: $(VENV)/.dev ## 250 children at once under a limit of 1,024 descriptors, and before that under one for half of them, on both databases
