@@ -101,10 +101,10 @@ def test_who_waits_on_account_of_pruning_is_seen(postgres_url: str) -> None:
     engine = create_engine(postgres_url)
     lock = text("SELECT CAST(pg_advisory_xact_lock(1) AS text)")
     with (
+        ThreadPoolExecutor() as pool,
+        engine.connect() as other,
         LockWaits(engine) as waits,
         engine.connect() as pruner,
-        engine.connect() as other,
-        ThreadPoolExecutor() as pool,
     ):
         pruner.execute(text("SET LOCAL application_name = 'pruner'"))
         pruner.execute(lock)
