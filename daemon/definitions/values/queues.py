@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, assert_never, get_args
 
-from pydantic import BeforeValidator, Field, PlainSerializer
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from ...shared_lock import SharedLock
 from ...states import Priority
@@ -93,12 +93,21 @@ def _lead(priority: Priority) -> timedelta:
             assert_never(priority)
 
 
+_TABLE: dict[str, Any] = {
+    "type": "object",
+    "required": ["name"],
+    "additionalProperties": False,
+    "properties": {
+        "name": {"type": "string", "minLength": 1, "maxLength": LONGEST["lock"]},
+        "slots": {"type": "integer", "minimum": 1, "maximum": MOST_SLOTS},
+    },
+}
 Lock = Annotated[
     SharedLock,
     BeforeValidator(
         read_lock,
         json_schema_input_type=Annotated[str, Field(title="a name", min_length=1, max_length=LONGEST["lock"])]
-        | Annotated[Mapping[str, Any], Field(min_length=1)],
+        | Annotated[Mapping[str, Any], WithJsonSchema(_TABLE)],
     ),
     PlainSerializer(write_lock),
     Field(title="a name, or a table with `name` and `slots`"),
