@@ -159,7 +159,7 @@ def _type(schema: Schema) -> str:
             return f"Sequence[{_type(schema['items'])}]"
         case "object":
             values = schema["additionalProperties"]
-            return f"Mapping[str, {'Any' if values is True else _type(values)}]"
+            return f"Mapping[str, {'Any' if isinstance(values, bool) else _type(values)}]"
         case kind:
             return {"string": "str", "boolean": "bool", "integer": "int", "number": "float"}[kind]
 
