@@ -6,7 +6,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, create_engine, func, select, text
+from sqlalchemy import Connection, create_engine, func, make_url, select, text
 
 from daemon import Schedules
 from daemon.errors import NotFound, NotRecordable
@@ -196,6 +196,26 @@ async def test_the_tables_may_be_elsewhere(postgres_url: str) -> None:
     with engine.connect() as connection:
         assert connection.execute(select(func.count()).select_from(run)).scalar_one() == 4
     engine.dispose()
+
+
+async def test_its_role_needs_no_other_rights_than_the_documented_ones(postgres_url: str) -> None:
+    prepare(postgres_url)
+    role = "leased_role_that_requests"
+    with Store(postgres_url) as store:
+        store.do(Connection.execute, text(f"CREATE ROLE {role} LOGIN PASSWORD 'p4ssw0rd'"))
+        try:
+            store.do(Connection.execute, text(f"GRANT SELECT ON schedule TO {role}"))
+            store.do(Connection.execute, text(f"GRANT SELECT, INSERT, UPDATE ON run, trigger_key TO {role}"))
+            store.do(Connection.execute, text(f"GRANT INSERT ON act TO {role}"))
+            url = make_url(postgres_url).set(username=role, password="p4ssw0rd").render_as_string(hide_password=False)
+            for kind, opening in POSTGRESQL.items():
+                async with opening(url, None) as caller:
+                    await request(caller, key=kind, why="because")
+                    await caller.commit()
+        finally:
+            store.do(Connection.execute, text(f"DROP OWNED BY {role}"))
+            store.do(Connection.execute, text(f"DROP ROLE {role}"))
+    assert what_is_there(postgres_url) == (len(POSTGRESQL), len(POSTGRESQL))
 
 
 async def test_what_is_no_connection_or_cannot_be_kept_is_one_sentence() -> None:

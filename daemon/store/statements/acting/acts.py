@@ -49,5 +49,8 @@ def record_of_each(
 
 
 def entry(what: Act, *, by: str, application: str, **about: Any) -> Executable:
-    """Return the statement that records it, for a connection of another kind; see `record`."""
-    return insert(act).values(acted_at=now(), acted_by=by, act=what, application=application, **about)
+    """Return the statement that records it, for a connection of another kind; see `record`.
+
+    It asks for no number, so that a role that may only insert can record.
+    """
+    return insert(act).inline().values(acted_at=now(), acted_by=by, act=what, application=application, **about)
