@@ -24,7 +24,8 @@ from ..instants import parse_instant
 from ..scheduling.lease_names import lease_name
 from ..scheduling.plan import MISSED_AFTER
 from ..store.statements import acts, requesting
-from ..text import suggestion, when
+from ..store.views import nearest_of
+from ..text import when
 from .requester import recordable
 
 LONGEST_KEY = 200
@@ -92,6 +93,8 @@ def request(
     ``at`` that is neither an instant (RFC 3339, or a `datetime` with a zone) nor a duration.
     """
     recordable("requested_by", requested_by)
+    if not isinstance(schedule, str):
+        raise NotRecordable(f"the schedule is {schedule!r}, which is not its name; write that as a string")
     if why is not None:
         recordable("why", why)
     if key is not None:
@@ -225,4 +228,4 @@ def _no_such_schedule(wanted: Request, names: Sequence[str], *, retired: bool) -
     application, name = wanted.application, wanted.schedule
     if retired:
         return NoSuchSchedule(f'the schedule "{name}" of "{application}" is retired; define it again to run it')
-    return NoSuchSchedule(f'"{application}" has no schedule "{name}"; {suggestion(name, names)}')
+    return NoSuchSchedule(f'"{application}" has no schedule "{name}"; {nearest_of(name, names)}')

@@ -66,6 +66,8 @@ def test_triggering_what_is_not_there_or_retired_is_one_sentence(store: Store) -
     store.sync(a_schedule("daily"))
     with pytest.raises(NoSuchSchedule, match='"shop" has no schedule "dayly"; did you mean "daily"'):
         store.do(trigger, "shop", "dayly", requested_by="ada")
+    with pytest.raises(NoSuchSchedule, match='"shopp" has no schedule "daily"; there are none yet: `leased run FILE`'):
+        store.do(trigger, "shopp", "daily", requested_by="ada")
     with pytest.raises(NoSuchSchedule, match="is retired; define it again"):
         store.do(trigger, "shop", "goes", requested_by="ada")
 
@@ -148,6 +150,8 @@ def test_the_same_key_is_the_same_run_also_when_that_is_pruned(store: Store) -> 
 def test_what_is_no_text_and_no_mapping_is_refused_with_a_sentence() -> None:
     with pytest.raises(NotRecordable, match="the key is 4711, which is not a string; write it as one"):
         request("shop", "daily", requested_by="ada", key=4711)  # type: ignore[arg-type]
+    with pytest.raises(NotRecordable, match=r"the schedule is <function .*, which is not its name; write that as"):
+        request("shop", request, requested_by="ada")  # type: ignore[arg-type]
     with pytest.raises(UnfitParameter, match=r"params: \[7\] is not a mapping of names and values"):
         request("shop", "daily", requested_by="ada", params=[7])  # type: ignore[arg-type]
 
