@@ -26,6 +26,7 @@ _AT_FIRST_CONTACT = (
     ),
     (r"database \".*\" does not exist", "create it, or correct its name in the URL"),
     (r"Connection refused|Connect call failed", "start its server, or correct host and port in the URL"),
+    (r"on socket \".*\" failed: No such file", "start its server, or correct host and port in the URL"),
     (r"failed to resolve host|could not translate host name", "correct the host in its URL"),
     ("^file is not a database", "it is another file; name one of leased's, or one that is not there yet"),
 )

@@ -285,6 +285,12 @@ def test_a_host_that_has_no_address_is_told_with_the_remedy() -> None:
     assert str(refused).endswith("Name or service not known; correct the host in its URL")
 
 
+def test_a_server_that_is_not_there_is_told_with_the_remedy_also_on_a_socket() -> None:
+    said = 'connection to server on socket "/run/postgresql/.s.PGSQL.5432" failed: No such file or directory'
+    refused = explain(OSError(f"{said}\n\tIs the server running locally?"), make_url("postgresql:///a"))
+    assert str(refused).endswith("; start its server, or correct host and port in the URL")
+
+
 def test_a_role_without_rights_on_the_table_is_told_so_in_one_sentence(tables: Tables, postgres_url: str) -> None:
     name = "leased_role_without_rights"
     tables.run(lambda connection: connection.execute(text(f"CREATE ROLE {name} LOGIN PASSWORD 'p4ssw0rd'")))
