@@ -72,8 +72,8 @@ def test_all_with_a_tag_are_listed_and_those_that_were_not_paused_are_counted(le
     ("arguments", "sentence"),
     [
         ((), "say which schedules: the NAME of one, --tag TAG or --all"),
-        (("weekly", "--all"), "say which schedules: the NAME of one, --tag TAG or --all"),
-        (("weekly", "--tag", "money"), "say which schedules: the NAME of one, --tag TAG or --all"),
+        (("weekly", "--all"), "NAME, --tag and --all each say which schedules: give only one of them"),
+        (("weekly", "--tag", "money"), "NAME, --tag and --all each say which schedules: give only one of them"),
         (("wekly",), 'there is no schedule "wekly"; did you mean "weekly"?'),
         (("wekly", "--application", "office"), 'there is no schedule "wekly" of "office"; did you mean "weekly"?'),
         (("--all", "--application", "offise"), 'there is no application "offise"; did you mean "office"?'),

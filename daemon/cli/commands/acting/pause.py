@@ -122,8 +122,11 @@ def resume(
 
 
 def _which(name: str | None, tag: str | None, application: str | None, *, everything: bool) -> Selection:
-    if sum((name is not None, tag is not None, everything)) != 1:
+    given = sum((name is not None, tag is not None, everything))
+    if given == 0:
         raise Misused("say which schedules: the NAME of one, --tag TAG or --all")
+    if given > 1:
+        raise Misused("NAME, --tag and --all each say which schedules: give only one of them")
     return Selection(application, name, tag)
 
 
