@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from daemon import Schedules
-from daemon.cli.commands.defining.check import _remarks
+from daemon.cli.commands.defining.remarks import file_remarks, remarks_on
 from daemon.definitions.schedule import Schedule
 from tests.daemon.jobs.family import linux
 
@@ -20,7 +20,7 @@ NOW = datetime(2026, 7, 1, tzinfo=UTC)
 def remarks(folder: Path = Path("/"), defaults: dict[str, Any] | None = None, **settings: Any) -> list[str]:
     schedules = Schedules("shop", **(defaults or {}))
     schedules.add("nightly", **({"cron": "0 2 * * *"} | settings)).command("sync", "true", timeout="1m")
-    return _remarks(schedules.application().schedule("nightly"), NOW, folder)
+    return remarks_on(schedules.application().schedule("nightly"), NOW, folder)
 
 
 def test_utc_is_named_where_a_cron_schedule_has_no_time_zone() -> None:
@@ -187,3 +187,20 @@ def test_where_no_schedule_bounds_its_history_none_is_named(leased: Leased, fold
     text = FOREVER.replace("DEFAULTS", "").replace("keep = { days = 30 }", "")
     (folder / "s.toml").write_text(text)
     assert json.loads(leased("check", "s.toml", "--json").out)["remarks"] == [f"the history is {ONLY_GROWS}"]
+
+
+def test_slots_that_no_second_run_can_use_are_remarked_on() -> None:
+    def remarked(*overlaps: str) -> list[str]:
+        schedules = Schedules("shop")
+        for number, overlap in enumerate(overlaps):
+            settings: Any = {"overlap": overlap, "lock": {"name": "api", "slots": 3}, "keep": {"days": 1}}
+            schedules.add(f"s{number}", every="1h", **settings).command("sync", "true")
+        return list(file_remarks(schedules.application(), None))
+
+    assert remarked("allow") == remarked("skip", "skip") == []
+    assert remarked("skip") == [
+        (
+            's0 alone has the lock "api" with 3 slots, and with overlap = "skip" one run at a time, '
+            'so it needs one slot; overlap = "allow" would use them all'
+        )
+    ]

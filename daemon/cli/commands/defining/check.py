@@ -1,9 +1,8 @@
 """`leased check` and `leased preview`: definitions and expressions, with the instants they give."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Any, Self
 
 import typer
@@ -12,7 +11,6 @@ from lease.durations import format_duration
 from lease.errors import InvalidDuration
 
 from ....definitions.application import Application
-from ....definitions.job import Job
 from ....definitions.preview import Preview, preview, preview_schedule
 from ....definitions.schedule import SHORTEST_INTERVAL, Schedule
 from ....definitions.sources.load import load
@@ -30,12 +28,11 @@ from ....text import number, when
 from ...answers import write_json
 from ...options import File, Json
 from ...screen import add, print_sentences, say, screen, table
-from .occurrences import Occurrence, excluded_remarks, in_zone_text, remark_on
+from .occurrences import Occurrence, in_zone_text, remark_on
+from .remarks import file_remarks, remarks_on
 from .second_load import SecondLoad
 
 _SHOWN = 3
-_NAMED = 3
-"""So many schedules one sentence names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +83,10 @@ def check(file: File, as_json: Json = False) -> None:
         left = again.refuse_different(application)
     now = datetime.now(UTC)
     found = [
-        (schedule, preview_schedule(schedule, now, _SHOWN), _remarks(schedule, now, application.source.parent))
+        (schedule, preview_schedule(schedule, now, _SHOWN), remarks_on(schedule, now, application.source.parent))
         for schedule in application.schedules
     ]
-    remarks = list(_file_remarks(application, left))
+    remarks = list(file_remarks(application, left))
     if as_json:
         items = [CheckedSchedule.of(schedule, coming, remarks) for schedule, coming, remarks in found]
         write_json(
@@ -195,51 +192,3 @@ def _trigger(expression: str) -> Trigger:
         return At(parse_instant(expression))
     except InvalidInstant:
         return Cron(expression)
-
-
-def _file_remarks(application: Application, left: str | None) -> Iterator[str]:
-    if left is not None and any(job.isolation == "process" for each in application.schedules for job in each.jobs):
-        yield (
-            f"{application.source.name} leaves {left} behind when it is loaded, so each child of a function loads it again, "
-            "which takes longer and more memory; do that in the job that needs it, or undo it at the end of the file "
-            "(close a connection, dispose of an engine)"
-        )
-    if unbounded := [schedule.name for schedule in application.schedules if schedule.keep is None]:
-        named = ", ".join(unbounded[:_NAMED]) + (
-            f" and {number(more)} more" if (more := len(unbounded) - _NAMED) > 0 else ""
-        )
-        of = "" if len(unbounded) == len(application.schedules) else f" of {named}"
-        yield f"the history{of} is kept for ever and only grows: keep = {{ days = 90, runs = 500 }} would bound it"
-
-
-def _remarks(schedule: Schedule, now: datetime, folder: Path) -> list[str]:
-    remarks = (
-        ["it has no timezone, so it goes by UTC"] if schedule.cron is not None and not schedule.says("timezone") else []
-    )
-    remarks += surprises(schedule.cron) if schedule.cron is not None else []
-    remarks += [remark for job in schedule.jobs for remark in _job_remarks(schedule, job)]
-    remarks += [
-        f"job {job.name} is to run in {job.cwd}, but there is no such folder on this machine"
-        for job in schedule.jobs
-        if job.cwd is not None and not (folder / job.cwd).is_dir()
-    ]
-    if not schedule.enabled:
-        remarks.append("it is disabled, so it is never due")
-    elif not schedule.on_request and next(schedule.instants(now, now), None) is None:
-        remarks.append("it is never due again")
-    remarks += excluded_remarks(schedule, now)
-    return remarks
-
-
-def _job_remarks(schedule: Schedule, job: Job) -> Iterator[str]:
-    limit = schedule.run_timeout
-    if job.timeout is None and limit is None and schedule.stall_after is None:
-        yield f"job {job.name} has no timeout: if it hangs, it blocks the schedule until it is stopped by hand"
-    if job.timeout is not None and limit is not None and job.timeout > limit:
-        yield f"job {job.name} never reaches its timeout: run_timeout, which is for all jobs together, is shorter"
-    if job.isolation == "thread":
-        yield (
-            f"job {job.name} runs in a thread of the replica: it cannot be killed, shares its memory, and takes the "
-            "replica with it if it crashes; it must call run.ensure() now and then, or the replica ends itself "
-            "when the job does not end in time"
-        )
