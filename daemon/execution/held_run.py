@@ -15,7 +15,7 @@ from lease.model import Loss, LossKind
 from lease.statements import notify as notify_waiters
 
 from ..definitions.job import Job
-from ..definitions.values.queues import queues_under
+from ..definitions.values.queues import queues_that_take
 from ..jobs.processes.identity import ProcessIdentity
 from ..jobs.reports import Progress
 from ..scheduling.lease_names import is_shared
@@ -179,11 +179,9 @@ class HeldRun:
             return
         if goes_on or answer.promoted:
             self.context.herald.say_work()
-        queue = self.context.application.queues.get(self.claimed.schedule)
-        if queue is not None and queue.lock is not None:
-            self.context.herald.say_moved_on(queues_under(queue.lock))
-        elif is_shared(self.claimed.grant.name):
-            self.context.herald.say_released(self.claimed.grant.name)
+        name = self.claimed.grant.name
+        if is_shared(name):
+            self.context.herald.say_released(name, queues_that_take(name))
 
     async def _wake_waiters(self, answer: Done | AlreadyDone | NotOurs | None) -> None:
         """Notify in a statement of its own after the commit, only if a client waits (rule 15)."""

@@ -39,13 +39,11 @@ class Herald:
             self._has_work = True
             self._send_soon()
 
-    def say_released(self, lock: str) -> None:
-        """Notify the replicas of each application of which a run waits for this shared lock."""
+    def say_released(self, lock: str, queues: Iterable[str] = ()) -> None:
+        """Notify the replicas of each application of which a run waits for this shared lock, or in one of these
+        queues: a slot is free.
+        """
         self._released.add(lock)
-        self._send_soon()
-
-    def say_moved_on(self, queues: Iterable[str]) -> None:
-        """Notify the replicas of each application of which a run waits in one of these queues: a slot is free."""
         self._moved_on.update(queues)
         self._send_soon()
 

@@ -47,10 +47,14 @@ def queue_of(lock: SharedLock | None, priority: Priority) -> RunQueue | None:
     return RunQueue(f"{priority} {shared.name}" if shared else priority, shared, _lead(priority))
 
 
-def queues_under(lock: SharedLock) -> list[str]:
-    """Return the names of the queues in which runs wait for the slots of a lock."""
-    queues = [queue_of(lock, priority) for priority in get_args(Priority)]
-    return [queue.name for queue in queues if queue is not None and queue.lock is not None]
+def queues_that_take(lease: str) -> list[str]:
+    """Return the names of the queues in which runs may wait for this lease as a slot. It is the first one of the lock of
+    its name, or a further one of a lock: others may say that it has more slots than one's own definition does.
+    """
+    name, _, slot = lease.rpartition("/")
+    locks = [lease, *([name] if name and slot.isdecimal() else [])]
+    queues = [queue_of(SharedLock(lock, MOST_SLOTS), priority) for lock in locks for priority in get_args(Priority)]
+    return [queue.name for queue in queues if queue is not None]
 
 
 def read_lock(value: object) -> SharedLock:

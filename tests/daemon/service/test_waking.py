@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from time import monotonic
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, create_engine
@@ -140,6 +141,33 @@ async def test_the_end_of_a_run_wakes_whoever_waits_for_its_slot(database_url: s
         held = [await first.trigger("stock") for _ in range(2)]
         for run_id in held:
             await first.becomes(run_id, "running")
+        run_id = await second.trigger("audit")
+        await second.at_rest()
+        assert await second.state(run_id) == "pending"
+        gate.open()
+        await second.becomes(run_id, "succeeded")
+
+
+@pytest.mark.parametrize(
+    ("lock", "other"),
+    [
+        ("api", {"name": "api", "slots": 2}),
+        ({"name": "api", "slots": 2}, "api"),
+        ("api/2", {"name": "api", "slots": 2}),
+    ],
+)
+async def test_it_does_so_where_they_say_differently_how_many_slots_there_are(
+    database_url: str, lock: Any, other: Any
+) -> None:
+    gate = Gate()
+    mine, theirs = Schedules("shop"), Schedules("books")
+    add_schedule(mine, "stock", gate.passed, lock=lock)
+    add_schedule(theirs, "audit", lock=other)
+    async with living(database_url, mine) as first, living(database_url, theirs) as second:
+        await first.at_rest()
+        elsewhere = "api" if lock == "api/2" else "api/2"
+        await first.do(lease.statements.grant, [elsewhere], "another", 600.0, label=None)
+        await first.becomes(await first.trigger("stock"), "running")
         run_id = await second.trigger("audit")
         await second.at_rest()
         assert await second.state(run_id) == "pending"
