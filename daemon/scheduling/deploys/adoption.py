@@ -112,16 +112,14 @@ def adopt(
 
 def _go_by(connection: Connection, application: str, schedule: Schedule, digest: str | None) -> None:
     """Let the pending runs of this definition, which have just been adopted, wait as it says: for which lease, and
-    where the slots of a lock alone do not keep them apart, for one another.
+    for one another, which the slots of a lock do not make them do, and one lease at the cost of all others.
     """
     lease = lease_name(application, schedule)
     statements.run.name_leases(
         connection, *(application, schedule.name, lease.base, lease.queue), per_run=lease.per_run, digest=digest
     )
-    has_slots = schedule.queue is not None and schedule.queue.lock is not None
-    if has_slots and waits_for_predecessor(schedule.overlap):
+    if waits_for_predecessor(schedule.overlap):
         statements.run.let_wait(connection, application, schedule.name, digest)
-        statements.ends.promote(connection, {(application, schedule.name)})
 
 
 def _runs(number: int) -> str:

@@ -11,8 +11,7 @@ from lease.database.dialects import later, now
 from lease.model import Grant
 
 from ..tables import run
-from .dialects import MOMENT, SCHEDULED, among, among_keys, number, pending, running
-from .requests.placing import placed
+from .dialects import MOMENT, PENDING, SCHEDULED, among, among_keys, number, pending, running, unfinished
 
 
 def add_manual(connection: Connection, values: Mapping[str, Any]) -> int:
@@ -64,13 +63,23 @@ def name_leases(
 
 
 def let_wait(connection: Connection, application: str, name: str, digest: str | None) -> None:
-    """Let a schedule's pending runs of this definition wait for their predecessors, whichever could have started:
-    the first is then to be promoted (`ends.promote`).
+    """Let a schedule's pending runs of this definition wait for their predecessors, but for the first of all that do
+    not wait: it starts when it would have, after its retry's wait, say.
     """
-    these = (run.c.application == application, run.c.schedule == name, pending(), placed())
+    ahead = run.alias("ahead")
+    first = (
+        select(ahead.c.id)
+        .where(
+            *(ahead.c.application == application, ahead.c.schedule == name, unfinished(ahead)),
+            ahead.c.available_at.is_not(None),
+        )
+        .order_by(ahead.c.state == PENDING, ahead.c.scheduled_for, ahead.c.id)  # first one that is at work
+        .limit(1)
+    )
+    these = (run.c.application == application, run.c.schedule == name, pending(), run.c.available_at.is_not(None))
     connection.execute(
         update(run)
-        .where(*these, run.c.digest.is_not_distinct_from(digest), run.c.available_at.is_not(None))
+        .where(*these, run.c.digest.is_not_distinct_from(digest), run.c.id != first.scalar_subquery())
         .values(available_at=null())
     )
 

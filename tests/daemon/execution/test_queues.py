@@ -222,6 +222,19 @@ def test_adopted_runs_wait_as_their_new_definition_says(store: Store) -> None:
 
 
 @pytest.mark.parametrize("lock", [None, THREE])
+def test_an_adopted_run_starts_no_sooner_than_it_was_to(store: Store, lock: Any) -> None:
+    """After its retry's wait, or its jitter: a deploy shortens neither. The others wait for it."""
+    waiting(store, 3, overlap="queue", lock=lock)
+    (claimed,) = store.claim("thumbnail", limit=1)
+    store.do(retry_run, claimed, 3600.0)
+    starts_at = store.run(claimed.run_id).available_at
+    changed = a_schedule("thumbnail", overlap="queue", lock=lock, jobs=("another",))
+    store.sync(changed)
+    store.do(adopt, an_application(changed), "h1", SEEN_WITHIN, {row.digest for row in store.runs()})
+    assert [row.available_at for row in store.runs()] == [starts_at, None, None]
+
+
+@pytest.mark.parametrize("lock", [None, THREE])
 def test_a_claim_reads_as_little_however_many_wait(postgres_url: str, lock: Any) -> None:
     """Rule 14: flat as the queue grows, also behind slots that are all taken."""
     with Store(postgres_url) as store:

@@ -70,7 +70,7 @@ IN_QUEUES = (
         (
             Edit(
                 "daemon/scheduling/deploys/adoption.py",
-                "    if has_slots and waits_for_predecessor(schedule.overlap):\n",
+                "    if waits_for_predecessor(schedule.overlap):\n",
                 "    if False:\n",
             ),
         ),
