@@ -234,6 +234,20 @@ def test_an_adopted_run_starts_no_sooner_than_it_was_to(store: Store, lock: Any)
     assert [row.available_at for row in store.runs()] == [starts_at, None, None]
 
 
+def test_a_run_that_an_older_version_adopts_waits_where_its_definition_is_looked_for(store: Store) -> None:
+    """A roll back to definitions without slots, by a version that knows no queues, and then this one with the same."""
+    waiting(store, 1, lock=THREE)
+    back = a_schedule("thumbnail", overlap="allow")
+    store.sync(back)
+    (row,) = store.runs()
+    adopted = update(run).values(digest=back.run_digest(), adopted_from=row.digest)
+    renamed = update(run).values(lease_name=f"run/shop/thumbnail/{row.id}")
+    for statement in (adopted, renamed):  # as the older version does
+        store.do(lambda connection, statement: connection.execute(statement), statement)
+    assert store.do(read_agenda, "shop", store.known("thumbnail")).available
+    assert numbers(store.claim("thumbnail")) == [row.id]
+
+
 @pytest.mark.parametrize("lock", [None, THREE])
 def test_a_claim_reads_as_little_however_many_wait(postgres_url: str, lock: Any) -> None:
     """Rule 14: flat as the queue grows, also behind slots that are all taken."""

@@ -4,7 +4,8 @@ another one again or fill in an instant; deadlines; up to where the history was 
 A version that knows no end of a pause would record as paused what is due after it, too. The database
 refuses that (as in 0005): one that knows it ends the pause with the plan that gets beyond it. And a version
 that knows no runs for a later moment would let one start at the end of another: the database passes over such
-a run, and whoever knows it gives it its place.
+a run, and whoever knows it gives it its place. And one that knows no queues would leave a run that it adopts in that of
+its former definition, where nobody might look: the database takes it out.
 """
 
 from typing import Any
@@ -32,6 +33,10 @@ REFUSAL = (
 STARTS_BEFORE_ITS_PLACE = (
     "OLD.state = 'pending' AND NEW.state = 'pending' "
     "AND NEW.place_at IS NOT NULL AND OLD.available_at IS NULL AND NEW.available_at IS NOT NULL"
+)
+ADOPTED = (
+    "OLD.state = 'pending' AND NEW.state = 'pending' "
+    "AND NEW.digest IS DISTINCT FROM OLD.digest AND NEW.queue IS NOT NULL AND NEW.queue = OLD.queue"
 )
 _IN_TURN = ["application", "schedule", "scheduled_for", "id"]
 ACTS = ("trigger", "pause", "resume", "cancel", "retry", "backfill", "forget")
@@ -65,6 +70,24 @@ def upgrade() -> None:
     _create_indexes(schema)
     _refuse_to_plan_past_a_pause(schema)
     _pass_over_unplaced(schema)
+    _leave_queue_with_definition(schema)
+
+
+def _leave_queue_with_definition(schema: str | None) -> None:
+    when = f"UPDATE OF digest ON {quoted(schema)}run"
+    if schema is None:
+        adopted = ADOPTED.replace("IS DISTINCT FROM", "IS NOT")
+        then = "BEGIN UPDATE run SET queue = NULL WHERE id = NEW.id; END"
+        op.execute(f"CREATE TRIGGER run_leaves_queue AFTER {when} WHEN {adopted} {then}")
+    else:
+        function = f"{quoted(schema)}leased_leave_queue()"
+        op.execute(
+            f"CREATE FUNCTION {function} RETURNS trigger LANGUAGE plpgsql AS "
+            "$function$ BEGIN NEW.queue := NULL; RETURN NEW; END $function$"
+        )
+        op.execute(
+            f"CREATE TRIGGER run_leaves_queue BEFORE {when} FOR EACH ROW WHEN ({ADOPTED}) EXECUTE FUNCTION {function}"
+        )
 
 
 def _pass_over_unplaced(schema: str | None) -> None:
