@@ -2,6 +2,7 @@
 
 import re
 from importlib import resources
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -16,8 +17,10 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    and_,
     case,
     inspect,
+    not_,
     null,
     or_,
     select,
@@ -31,7 +34,7 @@ from .database.contention import lock_timeout, turn
 from .database.dialects import Expiry, Instant, Name, clock, other_boot, seconds_between
 from .database.driver_errors import sqlstate
 from .errors import LeaseError
-from .model import Grant
+from .model import Grant, mark_of
 
 metadata = MetaData()
 _PATIENCE = 2.0
@@ -79,6 +82,14 @@ def stale() -> ColumnElement[bool]:
     (rule 1).
     """
     return or_(lease.c.expires_at <= clock(), other_boot(lease.c.boot, lease.c.uptime, lease.c.expires_at))
+
+
+def broken_under(holder: ColumnElement[Any], token: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Return the condition that this grant was broken, and its work may go on: it has not said that it has ended, and
+    its last ttl is not over.
+    """
+    mark = mark_of(Grant("", 0, "")).holder + holder
+    return and_(lease.c.holder == mark, lease.c.token == token, not_(stale()))
 
 
 def free_or_stale() -> ColumnElement[bool]:

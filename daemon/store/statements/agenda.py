@@ -20,12 +20,13 @@ from sqlalchemy import (
     exists,
     func,
     literal_column,
+    or_,
     select,
 )
 
 from lease.database.dialects import clock, later, now, seconds_between, seconds_until
 from lease.database.held.statement import Statement
-from lease.schema import free_or_stale, lease
+from lease.schema import broken_under, free_or_stale, lease
 
 from ..tables import replica, run, schedule
 from .acting.cancel import marked
@@ -164,7 +165,8 @@ def _under_live_leases() -> ColumnElement[Any]:
 
 def _until_stale() -> ColumnElement[Any]:
     """Return the seconds until a lease of a run at work is stale, whoever has it (rule 18); 0 for one that is lost."""
-    ours = and_(lease.c.holder == run.c.holder, lease.c.token == run.c.token, _live)
+    held = and_(lease.c.holder == run.c.holder, lease.c.token == run.c.token, _live)
+    ours = or_(held, broken_under(run.c.holder, run.c.token))
     query: Select[Any] = (
         select(func.min(case((ours, _until_free), else_=0.0)))
         .select_from(run.outerjoin(lease, lease.c.name == run.c.lease_name))

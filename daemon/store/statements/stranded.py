@@ -14,6 +14,7 @@ from sqlalchemy import (
     false,
     func,
     literal,
+    not_,
     null,
     or_,
     select,
@@ -22,7 +23,7 @@ from sqlalchemy import (
 
 from lease.database.dialects import clock, now, seconds_between
 from lease.model import Grant
-from lease.schema import lease, stale
+from lease.schema import broken_under, lease, stale
 
 from ...states import RunState
 from ..tables import job_run, replica, run, schedule
@@ -48,9 +49,12 @@ class StrandedRun:
 
 
 def find(connection: Connection, application: str | None) -> list[StrandedRun]:
-    """Return the running runs whose grant is stale or has ended."""
+    """Return the running runs whose grant is stale or has ended; but not those of a broken one whose work may go on:
+    under another slot, the next attempt would start beside it (rule 23).
+    """
     ended = _ended()
-    query = _runs(ended, or_(_ended_itself(), _lived(ended))).where(or_(ended, stale()))
+    is_over = or_(and_(ended, not_(func.coalesce(broken_under(run.c.holder, run.c.token), false()))), stale())
+    query = _runs(ended, or_(_ended_itself(), _lived(ended))).where(is_over)
     if application is not None:
         query = query.where(run.c.application == application)
     return [_stranded(row) for row in connection.execute(query)]

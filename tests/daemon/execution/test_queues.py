@@ -14,11 +14,13 @@ from daemon.definitions.schedule import Schedule
 from daemon.definitions.values.queues import LEAD
 from daemon.execution.claim import ClaimedRun
 from daemon.operations.trigger import trigger
+from daemon.recovery.settle import settle
 from daemon.scheduling.deploys.adoption import adopt
 from daemon.service.loop.agenda import read_agenda
 from daemon.states import SEEN_WITHIN
 from daemon.store import statements
 from daemon.store.tables import run
+from lease.model import mark_of
 from lease.schema import lease as leases
 from tests.support.completion import finish_run, retry_run
 from tests.support.store import Store, a_schedule, an_application, an_at, pending_runs
@@ -115,6 +117,23 @@ def claimed_under(store: Store, name: str) -> list[ClaimedRun]:
     while (claimed := store.claim("thumbnail"))[0].grant.name != name:
         store.do(retry_run, claimed[0], 0.0)
     return claimed
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+def test_a_run_whose_slot_was_broken_goes_on_when_its_work_has_ended(store: Store, slots: int) -> None:
+    """Also while other slots are free: it would be at work twice (rule 23)."""
+    waiting(store, 1, lock={"name": "api", "slots": slots}, overlap="queue")
+    (first,) = store.claim("thumbnail")
+    store.do(lease.statements.break_grant, first.grant, by="ann", reason="it hangs")
+    agenda = store.do(read_agenda, "shop", store.known("thumbnail"))
+    assert agenda.until_stale is not None
+    assert 0 < agenda.until_stale <= 15.0
+    assert store.do(settle, "shop") == []
+    assert store.claim("thumbnail", holder="h2") == []
+    store.do(lease.statements.release, mark_of(first.grant))  # as its holder does when its work has ended
+    assert store.do(read_agenda, "shop", store.known("thumbnail")).stranded
+    assert [one.run_id for one in store.do(settle, "shop")] == [first.run_id]
+    assert numbers(store.claim("thumbnail", holder="h2")) == [first.run_id]
 
 
 def test_schedules_share_the_slots_and_each_still_waits_for_itself(store: Store) -> None:
