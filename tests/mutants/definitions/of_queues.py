@@ -77,6 +77,21 @@ IN_QUEUES = (
         on_each(QUEUES.format("test_adopted_runs_wait_as_their_new_definition_says")),
     ),
     Mutant(
+        "broken-slot-at-once",
+        "a run whose slot was broken goes on under another one at once, beside its own work",
+        (
+            Edit(
+                "daemon/store/statements/stranded.py",
+                "and_(ended, not_(func.coalesce(broken_under(run.c.holder, run.c.token), false())))",
+                "ended",
+            ),
+        ),
+        on_each(
+            "tests/daemon/execution/test_queues.py::"
+            "test_a_run_whose_slot_was_broken_goes_on_when_its_work_has_ended[{}-3]"
+        ),
+    ),
+    Mutant(
         "look-through-the-queue",
         "a look goes through all that may start to find whose lease is live",
         (
