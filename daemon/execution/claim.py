@@ -107,14 +107,14 @@ def claim(  # noqa: PLR0917 - who claims what, for whom
 
 def _grant(connection: Connection, first: Iterable[Candidate], who: Who) -> list[Grant]:
     """Grant their leases, those that are slots of a lock by themselves: their tokens grow together."""
-    names: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    names: dict[str | None, list[str]] = defaultdict(list)
     for one in first:
-        names[one.slots].append(one.lease_name)
+        names[one.slot_of].append(one.lease_name)
     holder, label, ttl = who
     return [
         granted
-        for slots, of in names.items()
-        for granted in lease.statements.grant(connection, of, holder, ttl, label=label, among=slots)
+        for lock, of in names.items()
+        for granted in lease.statements.grant(connection, of, holder, ttl, label=label, slot_of=lock)
     ]
 
 

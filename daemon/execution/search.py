@@ -77,4 +77,4 @@ def _with_slots(found: Iterable[Turn], slots: dict[SharedLock, list[str]]) -> It
         if one.lock is None:
             yield one.candidate
         elif slots[one.lock]:
-            yield replace(one.candidate, lease_name=slots[one.lock].pop(), slots=one.lock.leases)
+            yield replace(one.candidate, lease_name=slots[one.lock].pop(), slot_of=one.lock.name)

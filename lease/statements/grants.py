@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Double, Text, bindparam, func, null, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, Double, Text, and_, bindparam, func, null, or_, select, text, update
 
 from ..database.backend import backend_of
 from ..database.contention import insert_missing, without_first
-from ..database.dialects import any_of, clock, later, now, this_boot, uptime
+from ..database.dialects import Name, any_of, clock, later, now, this_boot, uptime
 from ..database.held.statement import Call, Rows, Statement
 from ..model import Grant
 from ..schema import free_or_stale, lease
@@ -30,7 +30,7 @@ def grant(
     ttl: float,
     *,
     label: str | None = None,
-    among: Sequence[str] = (),
+    slot_of: str | None = None,
     queue: bool = False,
     lock_wait: float | None = None,
 ) -> list[Grant]:
@@ -43,21 +43,22 @@ def grant(
     granted (`lease.waiters`); with ``lock_wait`` too, it waits so many seconds for a row that is
     locked for a moment (a greedy client locks it again and again).
 
-    ``among``: the names of all slots of one lock, if these are slots: the next token is then above
-    those of all of them, so that whoever goes on under another slot has a higher one.
+    ``slot_of``: the name of the lock of which these are slots (``api``, ``api/2`` …): the next token is
+    then above those of all slots that it has or had, so that whoever goes on under another one has a
+    higher one.
     """
     wanted = sorted(set(names))
-    granted = _grant_free(connection, wanted, holder, ttl, label, among)
+    granted = _grant_free(connection, wanted, holder, ttl, label, slot_of)
     if len(granted) == len(wanted):
         return granted
     left = _left(wanted, granted)
     present = _present(connection, left)
     if missing := [name for name in left if name not in present]:
         _insert_missing(connection, missing)
-        granted += _grant_free(connection, missing, holder, ttl, label, among)
+        granted += _grant_free(connection, missing, holder, ttl, label, slot_of)
     left = [name for name in _left(left, granted) if queue or present.get(name)]
     waiter = Waiter(holder, label or "", 0.0)
-    return granted + _grant_in_turn(connection, left, waiter, ttl, label, among, queue=queue, lock_wait=lock_wait)
+    return granted + _grant_in_turn(connection, left, waiter, ttl, label, slot_of, queue=queue, lock_wait=lock_wait)
 
 
 def granting(name: str, holder: str, ttl: float, *, label: str | None = None) -> Call[Grant | None]:
@@ -81,18 +82,18 @@ def _present(connection: Connection, names: Sequence[str]) -> dict[str, bool]:
 
 
 def _grant_free(  # noqa: PLR0917 - who is granted what
-    connection: Connection, names: Sequence[str], holder: str, ttl: float, label: str | None, among: Sequence[str]
+    connection: Connection, names: Sequence[str], holder: str, ttl: float, label: str | None, slot_of: str | None
 ) -> list[Grant]:
     """Grant those for which nobody waits, or for which ``holder`` is the first who does."""
-    statement = _GRANT_FREE_SLOT if among else _GRANT_FREE
-    return list(_grants(statement(connection, _values(names, holder, ttl, label, among)), holder))
+    statement = _GRANT_FREE_SLOT if slot_of is not None else _GRANT_FREE
+    return list(_grants(statement(connection, _values(names, holder, ttl, label, slot_of)), holder))
 
 
 def _values(
-    names: Sequence[str], holder: str, ttl: float, label: str | None, among: Sequence[str] = ()
+    names: Sequence[str], holder: str, ttl: float, label: str | None, slot_of: str | None = None
 ) -> dict[str, Any]:
     return {
-        **({"among": json.dumps(list(among))} if among else {}),
+        **({} if slot_of is None else {"slot_of": slot_of, "from": f"{slot_of}/", "before": f"{slot_of}0"}),
         "names": json.dumps(names),
         "for_holder": holder,
         "for_label": label,
@@ -111,7 +112,7 @@ def _grant_in_turn(  # noqa: PLR0917 - who is granted what
     waiter: Waiter,
     ttl: float,
     label: str | None,
-    among: Sequence[str],
+    slot_of: str | None,
     *,
     queue: bool,
     lock_wait: float | None,
@@ -122,8 +123,8 @@ def _grant_in_turn(  # noqa: PLR0917 - who is granted what
         taken: list[Grant] = []
         if not found.is_live and may_take(ahead_of(waiter.holder, found.waiting), found.free_for):
             left = format_waiters(behind(found.waiting, waiter.holder))
-            values = {**_values([found.name], waiter.holder, ttl, label, among), "waiters_left": left}
-            statement = _GRANT_IN_TURN_SLOT if among else _GRANT_IN_TURN
+            values = {**_values([found.name], waiter.holder, ttl, label, slot_of), "waiters_left": left}
+            statement = _GRANT_IN_TURN_SLOT if slot_of is not None else _GRANT_IN_TURN
             taken = list(_grants(statement(connection, values), waiter.holder))
         if queue and not taken:
             place = replace(waiter, until=found.moment + PLACE)
@@ -181,7 +182,11 @@ _is_free = free_or_stale() & or_(
     func.substr(lease.c.waiters, 1, func.length(_first_is_holder)) == _first_is_holder,
 )
 _slot = lease.alias("slot")
-_highest = select(func.max(_slot.c.token)).where(any_of(_slot.c.name, bindparam("among", type_=Text())))
+_slots = or_(
+    _slot.c.name == bindparam("slot_of", type_=Name),
+    and_(_slot.c.name >= bindparam("from", type_=Name), _slot.c.name < bindparam("before", type_=Name)),  # "/" to "0"
+)
+_highest = select(func.max(_slot.c.token)).where(_slots)
 _waiters_left = bindparam("waiters_left", type_=Text())
 _GRANT_FREE = _granting(_is_free, without_first(lease.c.waiters))
 _GRANT_FREE_SLOT = _granting(_is_free, without_first(lease.c.waiters), _highest.scalar_subquery())

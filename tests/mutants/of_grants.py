@@ -114,8 +114,8 @@ GRANTS = (
         (
             Edit(
                 GRANTING,
-                "    statement = _GRANT_FREE_SLOT if among else _GRANT_FREE\n"
-                "    return list(_grants(statement(connection, _values(names, holder, ttl, label, among)), holder))\n",
+                "    statement = _GRANT_FREE_SLOT if slot_of is not None else _GRANT_FREE\n"
+                "    return list(_grants(statement(connection, _values(names, holder, ttl, label, slot_of)), holder))\n",
                 "    from sqlalchemy.dialects.postgresql import insert\n"
                 "    held = {'holder': holder, 'label': label, 'boot': this_boot(), 'expires_at': later(clock(), ttl)}\n"
                 "    held |= {'granted_at': now(), 'renewed_at': now()}\n"

@@ -168,8 +168,8 @@ PROMOTIONS = "daemon/store/statements/sets/ends.py"
 REQUESTING = "daemon/operations/request.py"
 UNGUARDED = Edit(
     "daemon/store/migrations/versions/0009_acts.py",
-    "\"OLD.state = 'pending' AND NEW",
-    "\"OLD.state = 'no such' AND NEW",
+    '"AND NEW.place_at IS NOT NULL AND OLD',
+    '"AND 1 = 0 AND NEW.place_at IS NOT NULL AND OLD',
 )
 
 REQUESTS = (

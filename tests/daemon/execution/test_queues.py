@@ -106,6 +106,15 @@ def test_whoever_goes_on_under_another_slot_has_a_higher_token(store: Store) -> 
     assert second.grant.token > first.grant.token
 
 
+def test_a_slot_that_a_lock_has_no_more_counts_too(store: Store) -> None:
+    """Of a run that was under it, the zombie would else have the same token (rules 5 and 12)."""
+    waiting(store, 1, lock={"name": "api", "slots": 2})
+    for _ in range(5):
+        store.do(lease.statements.release, *store.do(lease.statements.grant, ["api/3"], "h9", 60.0))
+    (claimed,) = store.claim("thumbnail")
+    assert claimed.grant.token == 6
+
+
 def test_a_slot_for_which_somebody_waited_who_is_gone_is_granted_all_the_same(store: Store) -> None:
     waiting(store, 2, lock={"name": "api", "slots": 2})
     store.do(lambda c: c.execute(update(leases).values(waiters='[["gone", "", 0.0]]')))

@@ -213,6 +213,9 @@ def passes(store: Store, hours: int) -> None:
             last = one.last_scheduled_for and one.last_scheduled_for - back
             values = {"scheduled_for": one.scheduled_for - back, "last_scheduled_for": last}
             connection.execute(update(run).where(run.c.id == one.id).values(**values))
+        for one in connection.execute(select(backfills)).all():
+            span = {"first": one.first - back, "last": one.last - back}
+            connection.execute(update(backfills).where(backfills.c.id == one.id).values(**span))
 
 
 @pytest.mark.parametrize("taken", [(0, 1), (1, 2), (-3, -2), (-2, -1), (0, -1)])

@@ -37,7 +37,7 @@ IN_QUEUES = (
     Mutant(
         "tokens-of-each-slot-by-itself",
         "the tokens of slots grow apart, so that a run which goes on under another slot may have a lower one",
-        (Edit("daemon/execution/claim.py", "label=label, among=slots)", "label=label)"),),
+        (Edit("daemon/execution/claim.py", "label=label, slot_of=lock)", "label=label)"),),
         on_each(QUEUES.format("test_whoever_goes_on_under_another_slot_has_a_higher_token")),
     ),
     Mutant(

@@ -30,8 +30,8 @@ class Candidate:
     on_last_chance: bool
     digest: str
     available_at: datetime
-    slots: tuple[str, ...] = ()
-    """The leases of the lock of which its lease is a slot, if it is one."""
+    slot_of: str | None = None
+    """The lock of which its lease is a slot, if it is one."""
 
 
 @dataclass(frozen=True, slots=True)
