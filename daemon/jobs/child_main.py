@@ -21,6 +21,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from ..definitions.application import Application
+from ..definitions.schedule import Schedule
 from ..definitions.sources.load import load, stamp_of
 from ..errors import DaemonError, DefinitionError
 from .brief import BRIEF_VARIABLE, TEMPLATE_VARIABLE, Brief
@@ -81,11 +82,23 @@ def find(brief: Brief, application: Application | None = None) -> Callable[..., 
             raise
         raise OtherDefinitions(f"{error}; {_REMEDY}") from None
     for schedule in schedules:
-        if schedule.name == brief.schedule and schedule.run_digest() == brief.digest:
+        if schedule.name == brief.schedule and digest_of(schedule) == brief.digest:
             for job in schedule.jobs:
                 if job.name == brief.job and job.function is not None:
                     return job.function
     raise OtherDefinitions(f'{brief.source}: "{brief.schedule}" is not what it was; {_REMEDY}')
+
+
+def digest_of(schedule: Schedule) -> str:
+    """Return its `run_digest`. What a signal raises meanwhile is raised as it is: pydantic wraps it, if it comes in a
+    serializer of ours.
+    """
+    try:
+        return schedule.run_digest()
+    except Exception as error:
+        if isinstance(error.__cause__, SystemExit):
+            raise error.__cause__ from None
+        raise
 
 
 def _as_template() -> Application:

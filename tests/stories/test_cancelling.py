@@ -85,6 +85,6 @@ def test_a_marked_run_whose_replica_was_killed_is_settled_as_cancelled_and_does_
     run = story.over("deaf")
     assert (run.id, run.state, run.reason, run.attempt) == (began["run"], "cancelled", REASON, 1)
     assert story.attempts("deaf") == [("deaf", 1, "abandoned")]
-    assert ": cancelled" in other.said("(token 1)")[0]["message"]
+    assert ": cancelled" in other.wait_for_line("(token 1)")["message"]
     assert free(story, "run/cancelling/deaf")
     assert [one["run"] for one in story.events("began")] == [began["run"]]

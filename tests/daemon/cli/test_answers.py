@@ -38,7 +38,7 @@ READING = {
 
 A_BACKFILL = """
 INSERT INTO backfill (application, schedule, first, last, at_most, instants, requested_by, created_at)
-VALUES ('shop', 'nightly', 0, 0, 1, 1, 'ann@web-1', 0)
+VALUES ('shop', 'nightly', 0, 0, 1, 0, 'ann@web-1', 0)
 """
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +12,10 @@ from typing import Any
 import anyio
 import pytest
 
+from daemon.definitions.schedule import Schedule
 from daemon.definitions.sources.load import load
 from daemon.jobs.brief import BRIEF_VARIABLE, FUNCTION_CHILD
+from daemon.jobs.child_main import digest_of
 from daemon.jobs.params import hand_over
 from daemon.jobs.processes import descriptors
 from daemon.jobs.processes.child import Child
@@ -165,6 +168,20 @@ async def test_no_two_forks_draw_the_same_random_numbers(file: Path, template: T
     drawn = [(await seen(file, trust, template))[1][0] for _ in range(2)]
     assert len(set(drawn)) == 2
     assert all(line.endswith(" True") for line in drawn), "numpy's too"
+
+
+class Stopped:
+    """As if SIGTERM came while a serializer of ours goes through it."""
+
+    def __iter__(self) -> Iterator[Any]:
+        sys.exit(128 + signal.SIGTERM)
+
+
+def test_a_stop_while_pydantic_writes_what_is_compared_is_no_error_of_it() -> None:
+    nightly = Schedule.model_validate({"name": "nightly", "every": 60.0, "jobs": ()})
+    with pytest.raises(SystemExit) as exiting:
+        digest_of(nightly.model_copy(update={"exclude": Stopped()}))
+    assert exiting.value.code == 128 + signal.SIGTERM
 
 
 async def test_a_stop_right_after_the_start_is_not_lost(file: Path, template: Template, trust: TrustPage) -> None:
