@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
+from daemon.jobs.processes.identity import ProcessIdentity, identity
 from tests.support.marked import kill_marked
 from tests.support.postgres import children_of
 from tests.support.replicas import ReplicaProcess
@@ -102,7 +103,7 @@ class Fleet:
         self.acts: list[ToldTwice] = []
         """What each cancel of a run said, and the second one of the same run."""
         self.at_once: list[ToldAtOnce] = []
-        self.seen_alive: dict[int, float] = {}
+        self.seen_alive: dict[ProcessIdentity, float] = {}
         """When each replica process was last seen alive, by the clock of the diaries."""
         self._folder = folder
         self._starter = Starter()
@@ -235,5 +236,5 @@ class Fleet:
             replica = slot.replica
             if replica is not None:
                 for pid in children_of(replica.pid) if slot.supervised else [replica.pid]:
-                    if is_alive(pid):
-                        self.seen_alive[pid] = boottime()
+                    if is_alive(pid) and (process := identity(pid)) is not None:
+                        self.seen_alive[process] = boottime()

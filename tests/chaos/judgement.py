@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine, bindparam, text
 from daemon.audit import Bounds, Violation, check
 from daemon.audit.facts import Fact
 from daemon.definitions.sources.load import load
+from daemon.jobs.processes.identity import ProcessIdentity
 from tests.support.starter import ROOT
 
 from . import history
@@ -65,9 +66,9 @@ class Result:
     """The number of leases with a holder after all replicas have ended."""
     acknowledged: set[tuple[int, str]] = field(default_factory=set)
     """(run, job) of each effect whose commit was acknowledged to the job."""
-    holders: dict[str, int] = field(default_factory=dict)
+    holders: dict[str, ProcessIdentity] = field(default_factory=dict)
     """The process of each registered replica."""
-    seen_alive: dict[int, float] = field(default_factory=dict)
+    seen_alive: dict[ProcessIdentity, float] = field(default_factory=dict)
     """When each replica process was last seen alive, by the clock of the diaries."""
     bad_lines: list[str] = field(default_factory=list)
     """The errors that replicas logged, or ended with."""
@@ -137,7 +138,8 @@ def count(connection: Connection, result: Result) -> None:
     result.missed = int(
         connection.execute(missed.bindparams(bindparam("some", list(ONLY), expanding=True))).scalar_one()
     )
-    result.holders = {row.holder: row.pid for row in connection.execute(text("SELECT holder, pid FROM replica"))}
+    processes = connection.execute(text("SELECT holder, pid, start_time FROM replica"))
+    result.holders = {row.holder: ProcessIdentity(row.pid, row.start_time) for row in processes}
     counts = text(
         "SELECT (SELECT balance FROM account), (SELECT count(*) FROM effect),"
         " (SELECT count(*) FROM lease WHERE holder IS NOT NULL)"

@@ -166,13 +166,13 @@ def taken_alive(result: Result) -> list[str]:
     for fact in result.facts:
         if not isinstance(fact, RunSettled) or fact.grant not in worked or (fact.grant.name, fact.grant.token) in lost:
             continue
-        tenure, pid = tenures.of(fact.grant), result.holders.get(fact.grant.holder)
-        if tenure is None or tenure.ended is None or tenure.until is None or pid is None:
+        tenure, process = tenures.of(fact.grant), result.holders.get(fact.grant.holder)
+        if tenure is None or tenure.ended is None or tenure.until is None or process is None:
             continue
-        seen = result.seen_alive.get(pid, 0.0)
+        seen = result.seen_alive.get(process, 0.0)
         if tenure.ended.at < tenure.until and result.clocks.instant(seen) > tenure.ended.at + _LOOKS:
             found.append(
-                f"the live lease {fact.grant.name!r} (token {fact.grant.token}) of process {pid}, which lived, was settled at {fact.at}"
+                f"the live lease {fact.grant.name!r} (token {fact.grant.token}) of process {process.pid}, which lived, was settled at {fact.at}"
             )
     return found
 

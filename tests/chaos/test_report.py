@@ -9,6 +9,7 @@ import pytest
 
 from daemon.audit import Promise, Violation
 from daemon.audit.facts import Due, Fact, GrantBegan, GrantEnded, Recorded, RunClaimed, RunSettled, Worked, Written
+from daemon.jobs.processes.identity import ProcessIdentity
 from lease.model import Grant
 from lease.timing import LeaseTiming
 from tests.chaos.campaign import SLOTS
@@ -25,6 +26,7 @@ from tests.chaos.witness.sets import Sets, Sizes
 START = datetime(2026, 1, 1, tzinfo=UTC)
 CLOCKS = Clocks(START.timestamp(), START.timestamp())
 """Return clocks by which the machine booted when the campaign began."""
+PROCESS = ProcessIdentity(4711, 1)
 GRANT = Grant("run/chaos/long", 1, "anna")
 
 
@@ -53,7 +55,7 @@ def good(**changes: Any) -> Result:
         acknowledged={(1, "long")},
         audit={"items": []},
         skipped={"overlap": 2},
-        users=Users(visits=[Visit(user, 1, "a", None, 0.0, 1.0, Grant("a", 1, user)) for user in PEOPLE]),
+        users=Users(visits=[Visit(user, "1", "a", None, 0.0, 1.0, Grant("a", 1, user)) for user in PEOPLE]),
         clocks=CLOCKS,
     )
     return replace(told, **changes)
@@ -161,7 +163,7 @@ def settled(*, seen: float, ended: float, **changes: Any) -> Result:
         GrantEnded(GRANT, at(ended)),
         RunSettled(1, GRANT, at(ended)),
     ]
-    return good(facts=told, holders={"anna": 4711}, seen_alive={4711: seen}, **changes)
+    return good(facts=told, holders={"anna": PROCESS}, **{"seen_alive": {PROCESS: seen}, **changes})
 
 
 def test_a_live_lease_of_a_living_replica_that_is_settled_is_named() -> None:
@@ -173,6 +175,12 @@ def test_a_lease_may_be_settled_once_its_replica_is_dead_or_it_is_stale_or_lost(
     assert taken_alive(settled(seen=10.9, ended=11.0)) == []
     assert taken_alive(settled(seen=15.0, ended=13.1)) == []
     assert taken_alive(settled(seen=15.0, ended=11.0, losses=[a_loss(13.0)])) == []
+
+
+def test_another_process_with_the_id_of_a_dead_replica_is_not_that_one() -> None:
+    """A long campaign has more processes than there are ids."""
+    another = replace(PROCESS, start_time=PROCESS.start_time + 1)
+    assert taken_alive(settled(seen=15.0, ended=11.0, seen_alive={PROCESS: 10.9, another: 15.0})) == []
 
 
 def test_a_lease_that_its_holder_has_given_back_may_be_settled() -> None:

@@ -27,7 +27,7 @@ def inquire(site: Site, engine: Engine, crowd: Crowd, faults: Sequence[Done], cl
             hand_overs=list(records.hand_overs(connection, clocks)),
             broken=list(records.broken(connection, clocks)),
             released=dict(records.released(connection, clocks)),
-            visits=[visit for user, pid, notes in known for visit in records.visits(user, pid, notes)],
+            visits=[visit for user, process, notes in known for visit in records.visits(user, process, notes)],
             attempts=[attempt for user, _, notes in known for attempt in records.attempts(user, notes)],
             effects=records.effects(connection),
             faults=list(faults),

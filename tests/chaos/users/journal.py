@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,9 @@ class Journal:
     def __init__(self, user: str) -> None:
         folder = Path(os.environ[FOLDER]) / ACCOUNT
         folder.mkdir(exist_ok=True)
-        path = folder / f"{user}-{os.getpid()}.jsonl"
+        self.process = f"{os.getpid()}.{time.time_ns()}"
+        """This process and no other: a campaign has so many that their ids come again."""
+        path = folder / f"{user}-{self.process}.jsonl"
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         self._visits = itertools.count(1)
         self.user = user
@@ -34,8 +37,8 @@ class Journal:
         os.write(self._file, json.dumps({"what": what, "at": boottime(), **more}).encode() + b"\n")
 
 
-def journals(folder: Path) -> Iterator[tuple[str, int, list[Note]]]:
+def journals(folder: Path) -> Iterator[tuple[str, str, list[Note]]]:
     """Yield the user, the process and the notes of each journal."""
     for path in sorted((folder / ACCOUNT).glob("*.jsonl")):
-        user, _, pid = path.stem.rpartition("-")
-        yield user, int(pid), read(path)
+        user, _, process = path.stem.rpartition("-")
+        yield user, process, read(path)

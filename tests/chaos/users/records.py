@@ -54,7 +54,7 @@ class Visit:
     """One acquisition of a user."""
 
     user: str
-    pid: int
+    process: str
     name: str
     wait: float | None
     asked: float
@@ -133,7 +133,7 @@ def released(connection: Connection, clocks: Clocks) -> Iterator[tuple[Grant, fl
         yield Grant(name, token, holder), _wall(connection, at, clocks)
 
 
-def visits(user: str, pid: int, notes: Iterable[Note]) -> Iterator[Visit]:
+def visits(user: str, process: str, notes: Iterable[Note]) -> Iterator[Visit]:
     """Yield the visits of a journal."""
     of_visit: dict[int, dict[str, Note]] = {}
     for note in notes:
@@ -145,7 +145,7 @@ def visits(user: str, pid: int, notes: Iterable[Note]) -> Iterator[Visit]:
         granted, ended = steps.get("granted"), steps.get("ended")
         answer = granted or ended
         yield Visit(
-            user, pid, asked["name"], asked["wait"], asked["at"],
+            user, process, asked["name"], asked["wait"], asked["at"],
             None if answer is None else answer["at"],
             Grant(*granted["grant"]) if granted else None,
             ended["how"] if ended else None,

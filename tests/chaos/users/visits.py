@@ -84,7 +84,7 @@ class Visit:
 
     def _next(self, *, over: bool) -> str:
         self._effects += 1
-        job = f"{JOB}/{os.getpid()}/{self._known['visit']}/{self._effects}"
+        job = f"{JOB}/{self._journal.process}/{self._known['visit']}/{self._effects}"
         self.note("writing", job=job, over=over)
         return job
 
