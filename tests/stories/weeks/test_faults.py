@@ -37,6 +37,7 @@ from .deploys import (
 )
 
 
+@pytest.mark.long
 def test_a_release_that_crashes_in_a_loop(story: Story) -> None:
     """Each of its lives is shorter than T, and a replica of it is back soon after each."""
     options = "--takeover-after=3s"
@@ -185,6 +186,7 @@ def assert_nothing_changes_hands(story: Story, old: ReplicaProcess, new: Replica
     assert (ruler(story), defined(story)) == ((2, False), B)
 
 
+@pytest.mark.long
 def test_a_failover_that_loses_the_newest_generation(story: Story) -> None:
     """The tables are put back to what they were before it came, beneath its replicas."""
     start(story, "A")

@@ -1,5 +1,7 @@
 """Deploys as they go: replicas with an older and with a newer file beside each other (rule 21)."""
 
+import pytest
+
 from tests.support.replicas import Story
 
 from .deploys import A, B, begin, defined, end, go_on, ruler, start
@@ -58,6 +60,7 @@ def test_replicas_of_different_releases_are_told_apart(story: Story) -> None:
     assert "1, not current" in shown.output
 
 
+@pytest.mark.long
 def test_what_comes_next_is_told_at_both_ends_and_counted(story: Story) -> None:
     old = start(story, "A", "--takeover-after=4s", web=True)
     assert "generation" not in old.readyz()
