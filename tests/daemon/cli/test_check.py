@@ -80,6 +80,7 @@ def test_a_schedule_whose_next_instants_are_all_excluded_is_remarked_on() -> Non
     ]
 
 
+@pytest.mark.usefixtures("processes")
 def test_check_and_preview_mark_what_is_excluded(leased: Leased, tmp_path: Path) -> None:
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     (tmp_path / "shop.toml").write_text(
@@ -173,6 +174,7 @@ ONLY_GROWS = "kept for ever and only grows: keep = { days = 90, runs = 500 } wou
         ("keep = { runs = 5, days = 7 }", None),
     ],
 )
+@pytest.mark.usefixtures("processes")
 def test_one_sentence_recommends_to_bound_the_history_where_nothing_does(
     leased: Leased, folder: Path, defaults: str, said: str | None
 ) -> None:
@@ -183,6 +185,7 @@ def test_one_sentence_recommends_to_bound_the_history_where_nothing_does(
     assert ("keep { days = 7, runs = 5 }" in shown) is bool(defaults)
 
 
+@pytest.mark.usefixtures("processes")
 def test_where_no_schedule_bounds_its_history_none_is_named(leased: Leased, folder: Path) -> None:
     text = FOREVER.replace("DEFAULTS", "").replace("keep = { days = 30 }", "")
     (folder / "s.toml").write_text(text)
