@@ -96,8 +96,7 @@ def claim(  # noqa: PLR0917 - who claims what, for whom
         last_chances = last_chances and apart.isdisjoint(first[grant.name] for grant in granted)
         if granted:
             grants |= {grant.name: grant for grant in granted}
-            runs = [(first[grant.name], grant.name) for grant in granted]
-            started += statements.claims.start(connection, runs, holder)
+            started += _start(connection, found, {grant.name: first[grant.name] for grant in granted}, holder)
         if len(found) < places and not (last_chances and apart.difference(first.values())):
             break
         tried |= first.keys()
@@ -116,6 +115,16 @@ def _grant(connection: Connection, first: Iterable[Candidate], who: Who) -> list
         for lock, of in names.items()
         for granted in lease.statements.grant(connection, of, holder, ttl, label=label, slot_of=lock)
     ]
+
+
+def _start(
+    connection: Connection, found: Iterable[Candidate], granted: Mapping[str, int], holder: str
+) -> list[StartedRun]:
+    """Start the runs of the leases that were granted; one under a slot is told first which it has got."""
+    slots = {one.lease_name for one in found if one.slot_of is not None}
+    if slotted := [(run_id, name) for name, run_id in granted.items() if name in slots]:
+        statements.claims.put_under(connection, slotted)
+    return statements.claims.start(connection, granted.values(), holder)
 
 
 def first_of_each(found: Iterable[Candidate]) -> dict[str, int]:

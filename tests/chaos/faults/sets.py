@@ -15,7 +15,7 @@ from .network import NetworkFault
 from .processes import KillReplica
 
 MOMENTS = {
-    "runs are claimed": "AS chosen_json",
+    "runs are claimed": "AS ids_json",
     "attempts begin": "AS starts_json",
     "attempts end": "AS jobs_json",
     "runs end": "AS ends_json",

@@ -141,7 +141,7 @@ STATEMENTS: dict[str, Callable[[Connection, Keys], object]] = {
     "late runs": lambda c, k: statements.run.late(c, "shop"),
     "late runs to mark": lambda c, k: statements.run.mark_missed(c, "shop", k.names, 10),
     "runs to claim": lambda c, k: statements.claims.candidates(c, "shop", k.names, "h", k.names, 10),
-    "runs to start": lambda c, k: statements.claims.start(c, zip(k.numbers, k.names, strict=False), "h"),
+    "runs to start": lambda c, k: statements.claims.start(c, k.numbers, "h"),
     "locks sought": lambda c, k: statements.queues.waiting_for(c, "shop", k.names),
     "runs to cancel": lambda c, k: statements.cancel.end_pending(c, k.numbers),
     "runs that may be cancelled": lambda c, k: statements.cancel.find_marked(c, k.numbers),

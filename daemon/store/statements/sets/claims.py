@@ -84,11 +84,14 @@ def candidates(  # noqa: PLR0917 - who claims what, beside what
     return [Candidate(number, name, bool(chance), digest, at) for number, name, chance, digest, at in rows]
 
 
-def start(connection: Connection, runs: Iterable[tuple[int, str]], holder: str) -> list[StartedRun]:
-    """Mark these pending runs (id, name of the lease) as running under ``holder``'s grants of those leases; return
-    them.
-    """
-    rows = _START(connection, {"chosen": as_rows(runs), "of_holder": holder})
+def put_under(connection: Connection, runs: Iterable[tuple[int, str]]) -> None:
+    """Write the names of the slots that these pending runs (id, lease) have got."""
+    _PUT_UNDER(connection, {"slotted": as_rows(runs)})
+
+
+def start(connection: Connection, ids: Collection[int], holder: str) -> list[StartedRun]:
+    """Mark these pending runs as running under ``holder``'s grants of their leases; return them."""
+    rows = _START(connection, {"ids": as_rows((number,) for number in ids), "of_holder": holder})
     return [StartedRun(*row) for row in rows]
 
 
@@ -122,19 +125,28 @@ _CANDIDATES = {
     for waiting in get_args(Waiting)
     for last_chances in (True, False)
 }
-_chosen = given("chosen", number=BigInteger, lease=Text)
+_slotted = given("slotted", number=BigInteger, lease=Text)
+_PUT_UNDER = Statement(
+    update(run)
+    .where(
+        chosen(run.c.id, select(_slotted.c.number).scalar_subquery()),
+        run.c.id == _slotted.c.number,
+        agrees(run.c.state, PENDING),
+    )
+    .values(lease_name=_slotted.c.lease)
+    .returning(run.c.id)
+)
+_ids = given("ids", number=BigInteger)
 _START = Statement(
     update(run)
     .where(
-        chosen(run.c.id, select(_chosen.c.number).scalar_subquery()),
-        run.c.id == _chosen.c.number,
+        chosen(run.c.id, select(_ids.c.number).scalar_subquery()),
         agrees(run.c.state, PENDING),
-        lease.c.name == _chosen.c.lease,
+        lease.c.name == run.c.lease_name,
         agrees(lease.c.holder, _of_holder),
     )
     .values(
         state="running",
-        lease_name=lease.c.name,
         token=lease.c.token,
         holder=lease.c.holder,
         attempt=run.c.attempt + 1,
