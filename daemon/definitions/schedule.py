@@ -59,7 +59,7 @@ class Schedule(Definition):
     at: Annotated[Instant | None, Mark.TIMING] = None
     """Due once."""
     on_request: Annotated[bool, Strict(), Mark.TIMING] = False
-    """`true`: due only when somebody requests a run. One of `cron`, `every`, `at` and `on_request`
+    """`true`: due only when a run is requested. One of `cron`, `every`, `at` and `on_request`
     is required."""
     timezone: Annotated[TimeZone, Mark.TIMING, Mark.DEFAULT] = "UTC"
     """Whose clock `cron` goes by."""

@@ -24,7 +24,7 @@ class Places:
     def __init__(self, context: ReplicaContext) -> None:
         self._context = context
         locks = [schedule.lock for schedule in context.application.schedules]
-        # Those with several slots belong to the daemon: other programs take none of them.
+        # Where there are several slots, the next one that is free is taken, and no place is kept for one.
         self._locks = {lock.name for lock in locks if lock is not None and lock.slots == 1}
 
     async def keep(self) -> None:

@@ -7,7 +7,7 @@ _LATER = "`leased trigger --at` requests a run for later"
 _MEANINGLESS = {
     "starts": ("nothing of it is held back until then", f"leave it out; {_LATER}"),
     "ends": ("nothing of it ends then", "leave it out; whoever requests its runs decides for how long"),
-    "enabled": ("there is nothing to switch off", "leave it out; it runs only when somebody requests it"),
+    "enabled": ("there is nothing to switch off", "leave it out; it runs only on request"),
     "catch_up": ("it misses nothing that could be caught up", "leave it out"),
     "start_within": (
         "no instant of it can be too old",
