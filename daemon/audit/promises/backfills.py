@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from ..facts import BackfillRecorded, Fact, Recorded, RunClaimed, RunLeft
+from ..facts import BackfillRecorded, Fact, Recorded, RunClaimed, RunLeft, RunSettled
 from ..violations import Promise, Violation
 
 
@@ -57,11 +57,11 @@ def as_many_at_a_time(history: Iterable[Fact]) -> Iterator[Violation]:
     facts = list(history)
     backfills = {backfill.backfill: backfill for backfill in _backfills(facts)}
     of = {run.run: number for number, runs in _runs(facts).items() if number in backfills for run in runs}
-    moves = [fact for fact in facts if isinstance(fact, RunClaimed | RunLeft) and fact.run in of]
+    moves = [fact for fact in facts if isinstance(fact, RunClaimed | RunLeft | RunSettled) and fact.run in of]
     at_work: dict[int, set[int]] = defaultdict(set)
     for fact in sorted(moves, key=lambda fact: fact.at):
         backfill, beside = backfills[of[fact.run]], at_work[of[fact.run]]
-        if isinstance(fact, RunLeft):
+        if not isinstance(fact, RunClaimed):
             beside.discard(fact.run)
             continue
         beside.add(fact.run)

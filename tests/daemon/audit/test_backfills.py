@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import delete
 
 from daemon.audit.checker import Bounds, check
-from daemon.audit.facts import BackfillRecorded, Due, Fact, Recorded, RunClaimed, RunLeft
+from daemon.audit.facts import BackfillRecorded, Due, Fact, Recorded, RunClaimed, RunLeft, RunSettled
 from daemon.definitions.triggers.trigger import Every
 from daemon.execution.writes.result import EndedJob
 from daemon.jobs.outcome import Outcome
@@ -100,6 +100,9 @@ def test_more_runs_at_a_time_than_a_backfill_may_have_are_named() -> None:
 
     assert said([*of_two(), *moves(12)]) == []
     assert said([*of_two(at_most=2), *moves(13)]) == []
+    settled = RunSettled(2, a_grant(1, name="a"), at(11), over=True)
+    lost = [fact for fact in moves(12) if not (isinstance(fact, RunLeft) and fact.run == 2)]
+    assert said([*of_two(), *lost, settled]) == [], "it had failed before the other one was claimed"
     (found,) = said([*of_two(), *moves(13)])
     assert found.startswith('backfills: backfill 3 of "nightly" runs at most 1 at a time, and 2 were at work at ')
 
