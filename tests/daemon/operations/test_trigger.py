@@ -151,7 +151,7 @@ def test_what_is_no_text_and_no_mapping_is_refused_with_a_sentence() -> None:
     with pytest.raises(NotRecordable, match="the key is 4711, which is not a string; write it as one"):
         request("shop", "daily", requested_by="ada", key=4711)  # type: ignore[arg-type]
     with pytest.raises(NotRecordable, match=r"the schedule is <function .*, which is not its name; write that as"):
-        request("shop", request, requested_by="ada")  # type: ignore[arg-type]
+        request("shop", request, requested_by="ada")  # type: ignore[arg-type]  # that is the mistake
     with pytest.raises(UnfitParameter, match=r"params: \[7\] is not a mapping of names and values"):
         request("shop", "daily", requested_by="ada", params=[7])  # type: ignore[arg-type]
 

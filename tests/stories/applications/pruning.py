@@ -2,7 +2,6 @@
 
 On PostgreSQL the pruner's transactions have its name."""
 
-import asyncio
 import os
 from typing import TypeVar
 
@@ -12,7 +11,7 @@ from daemon import AsyncRun, Schedules
 from daemon.pruning import pruner
 from lease.client import Lease
 from lease.database.database import Unit
-from tests.support.telling import is_open
+from tests.support.telling import opens
 
 T = TypeVar("T")
 
@@ -31,8 +30,7 @@ _resting = pruner.Pruner._resting
 
 
 async def _gated(self: pruner.Pruner, held: Lease, unit: Unit[T]) -> T:
-    while not is_open("prune"):  # noqa: ASYNC110 - the gate is a file
-        await asyncio.sleep(0.01)
+    await opens("prune")
 
     def named(connection: Connection) -> T:
         if connection.dialect.name == "postgresql":

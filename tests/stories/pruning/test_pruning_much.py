@@ -64,7 +64,11 @@ def test_a_history_goes_while_replicas_are_at_work_and_they_do_not_notice(long_s
     fill(story.engine, SCHEDULES, runs, old)
     say(f"{runs:,} runs on {story.engine.dialect.name}, written in {monotonic() - began:.0f} s; {old:,} of them go")
     for _ in range(3):
-        story.start("pruning.py", "--concurrency=3", environment={"STORY_SCHEDULES": str(SCHEDULES)})
+        story.start(
+            "pruning.py",
+            "--concurrency=3",
+            environment={"STORY_SCHEDULES": str(SCHEDULES), "STORY_PATIENCE": str(LIMIT)},
+        )
     story.up()
     with Work(story, SCHEDULES) as work:
         assert_they_do_not_notice(story, work, runs, old)
