@@ -34,7 +34,7 @@ from .dialects import MOMENT, STRINGS, among_these, at_last_chance, on_last_chan
 from .requests.feeding import first_to_feed
 from .requests.placing import placed, unplaced
 
-_MOST_BLOCKED = 100
+MOST_BLOCKED = 100
 """The runs behind live leases of which one is waited for; of more, others are looked at when these have gone on."""
 
 
@@ -115,11 +115,11 @@ _other_schedules: Any = bindparam("other_schedules", type_=STRINGS)
 _other_digests: Any = bindparam("other_digests", type_=STRINGS)
 _longest_wait: Any = bindparam("longest_wait", type_=Double())
 
-_live = and_(lease.c.holder.is_not(None), ~free_or_stale())
-_until_free = seconds_between(clock(), lease.c.expires_at)
+LIVE = and_(lease.c.holder.is_not(None), ~free_or_stale())
+UNTIL_FREE = seconds_between(clock(), lease.c.expires_at)
 _known = and_(run.c.digest.is_not(None), ~among_these(run.c.digest, _other_digests))
 
-_by_start = (run.c.available_at, run.c.id)
+BY_START = (run.c.available_at, run.c.id)
 _by_schedule = (run.c.schedule, run.c.scheduled_for, run.c.id)
 _all_pending = (run.c.application == _application, unfinished(), pending())
 # In a form that no index has: SQLite would take another one that begins alike, and look at all runs ever.
@@ -153,11 +153,11 @@ def _under_live_leases() -> ColumnElement[Any]:
     """Return the seconds until the first of the leases is free for which runs wait that may start by now."""
     due = _runs_that_may_start(run.c.available_at <= MOMENT, _known)
     blocked = (
-        select(_until_free.label("until_free"))
+        select(UNTIL_FREE.label("until_free"))
         .select_from(run.join(lease, lease.c.name == run.c.lease_name))
-        .where(*due, _live)
+        .where(*due, LIVE)
         .order_by(run.c.available_at, run.c.id)
-        .limit(_MOST_BLOCKED)
+        .limit(MOST_BLOCKED)
         .subquery()
     )
     return select(func.min(blocked.c.until_free)).scalar_subquery()
@@ -165,10 +165,10 @@ def _under_live_leases() -> ColumnElement[Any]:
 
 def _until_stale() -> ColumnElement[Any]:
     """Return the seconds until a lease of a run at work is stale, whoever has it (rule 18); 0 for one that is lost."""
-    held = and_(lease.c.holder == run.c.holder, lease.c.token == run.c.token, _live)
+    held = and_(lease.c.holder == run.c.holder, lease.c.token == run.c.token, LIVE)
     ours = or_(held, broken_under(run.c.holder, run.c.token))
     query: Select[Any] = (
-        select(func.min(case((ours, _until_free), else_=0.0)))
+        select(func.min(case((ours, UNTIL_FREE), else_=0.0)))
         .select_from(run.outerjoin(lease, lease.c.name == run.c.lease_name))
         .where(*_at_work)
     )
@@ -184,8 +184,8 @@ def _put_back_though_marked() -> ColumnElement[Any]:
 
 _available = _found(
     *_runs_that_may_start(run.c.available_at <= MOMENT, _known),
-    ~exists().where(lease.c.name == run.c.lease_name, _live),
-    first_by=_by_start,
+    ~exists().where(lease.c.name == run.c.lease_name, LIVE),
+    first_by=BY_START,
 )
 _in_application = run.c.application == _application
 _until_due, _due_schedule = _first(
@@ -232,6 +232,6 @@ _READ = Statement(
         _starting.label("starting"),
         _found(*_all_pending, _known, placed(), first_by=_by_schedule).label("pending"),
         _found(*_at_work, _known).label("running"),
-        _found(*_put_off, first_by=_by_start).label("put_off"),
+        _found(*_put_off, first_by=BY_START).label("put_off"),
     )
 )

@@ -23,18 +23,16 @@ from sqlalchemy import (
     union,
 )
 
-from lease.database.dialects import clock, later, seconds_between, seconds_until
+from lease.database.dialects import later, seconds_until
 from lease.database.held.statement import Statement
-from lease.schema import free_or_stale, lease
+from lease.schema import lease
 
 from ...states import QUEUES_OF_PRIORITY
 from ..tables import replica, run
 from .acting.cancel import marked
+from .agenda import BY_START, LIVE, MOST_BLOCKED, UNTIL_FREE
 from .dialects import MOMENT, STRINGS, among, among_these, at_last_chance, on_last_chance, pending
 from .sets.given import as_rows, given
-
-_MOST_BLOCKED = 100
-"""The runs behind live leases of which one is waited for, as in `agenda`."""
 
 
 class InQueue(NamedTuple):
@@ -112,9 +110,6 @@ _queues = given("queues", name=Text, slots=Integer)
 _slots = given("slots", queue=Text, lease=Text)
 _holder: Any = bindparam("of_holder", type_=Text())
 _other_digests: Any = bindparam("other_digests", type_=STRINGS)
-_live = and_(lease.c.holder.is_not(None), ~free_or_stale())
-_until_free = seconds_between(clock(), lease.c.expires_at)
-_by_start = (run.c.available_at, run.c.id)
 _claimable = (
     run.c.application == bindparam("application", type_=Text()),
     run.c.queue == _queues.c.name,
@@ -126,7 +121,7 @@ _claimable = (
 )
 _due = (*_claimable, run.c.available_at <= MOMENT)
 _shares = _queues.c.slots > 0
-_live_slots = _slots.join(lease, and_(lease.c.name == _slots.c.lease, _live))
+_live_slots = _slots.join(lease, and_(lease.c.name == _slots.c.lease, LIVE))
 
 
 def _of_slots(what: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -139,17 +134,17 @@ _has_slot = _of_slots(func.count()) < _queues.c.slots
 
 
 def _first(of: ColumnElement[Any], *where: ColumnElement[bool]) -> ColumnElement[Any]:
-    query = select(of).where(*where).order_by(*_by_start).limit(1)
+    query = select(of).where(*where).order_by(*BY_START).limit(1)
     return query.correlate(_queues).scalar_subquery()
 
 
 def _until_own_lease() -> ColumnElement[Any]:
     blocked = (
-        select(_until_free.label("until_free"))
+        select(UNTIL_FREE.label("until_free"))
         .select_from(run.join(lease, lease.c.name == run.c.lease_name))
-        .where(*_due, _live)
-        .order_by(*_by_start)
-        .limit(_MOST_BLOCKED)
+        .where(*_due, LIVE)
+        .order_by(*BY_START)
+        .limit(MOST_BLOCKED)
         .correlate(_queues)
         .subquery()
     )
@@ -157,10 +152,10 @@ def _until_own_lease() -> ColumnElement[Any]:
 
 
 _starting = (*_claimable, run.c.available_at > MOMENT)
-_own_lease_is_live = exists().where(lease.c.name == run.c.lease_name, _live)
+_own_lease_is_live = exists().where(lease.c.name == run.c.lease_name, LIVE)
 _first_due = _first(run.c.digest, *_due)
 _first_free = _first(run.c.digest, *_due, ~_own_lease_is_live)
-_until_free_slot = _of_slots(func.min(_until_free))
+_until_free_slot = _of_slots(func.min(UNTIL_FREE))
 _full = and_(_shares, ~_has_slot, _first_due.is_not(None))
 # Else it would look at all that may start.
 _all_blocked = and_(~_shares, _first_free.is_(None))
@@ -175,4 +170,4 @@ _READ = Statement(
         ),
     ).select_from(_queues)
 )
-_TAKEN = Statement(select(lease.c.name).where(among_these(lease.c.name, bindparam("leases", type_=STRINGS)), _live))
+_TAKEN = Statement(select(lease.c.name).where(among_these(lease.c.name, bindparam("leases", type_=STRINGS)), LIVE))
