@@ -80,3 +80,38 @@ def test_no_statement_of_a_set_pairs_each_row_with_each(postgres_url: str, *, is
             if is_analyzed:
                 with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                     connection.exec_driver_sql("ANALYZE")
+
+
+@contextmanager
+def planned(connection: Connection) -> Iterator[list[str]]:
+    """Note how SQLite looks for the rows of each statement."""
+    execute, found = connection.execute, list[str]()
+
+    def plan(statement: Any, *args: Any, **kwargs: Any) -> Any:
+        compiled = statement.compile(connection, compile_kwargs={"render_postcompile": True})
+        given = tuple("[]" for _ in compiled.positiontup)
+        found.extend(row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}", given))
+        return execute(statement, *args, **kwargs)
+
+    connection.execute = plan  # type: ignore[method-assign]
+    try:
+        yield found
+    finally:
+        connection.execute = execute  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("settings", [{}, {"lock": {"name": "api", "slots": 2}}, {"priority": "high"}])
+def test_sqlite_goes_through_the_leases_of_no_holder_for_each_row_of_a_set(
+    sqlite_url: str, settings: dict[str, Any]
+) -> None:
+    with Store(sqlite_url) as store:
+        store.sync(a_schedule("s000", **settings))
+        store.do(trigger, "shop", "s000", requested_by="ada")
+        known = store.known("s000")
+        with store.begin() as connection, planned(connection) as of_claim:
+            (claimed,) = claim(connection, "shop", known, "h1", None, TTL, SIZE, {"s000": "work"})
+        with store.begin() as connection, planned(connection) as of_end:
+            end = EndRun(claimed, "succeeded", job=EndedJob(claimed.begun or 0, Outcome("succeeded")))
+            write_set(connection, [end])
+        assert [line for line in [*of_claim, *of_end] if "lease_holder_idx" in line or line == "SCAN lease"] == []
+        assert any("sqlite_autoindex_lease_1" in line for line in of_claim)
