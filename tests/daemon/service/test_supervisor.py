@@ -65,6 +65,12 @@ class Supervised:
             )
         return self._process
 
+    def end_with(self, status: int, index: int = 0) -> None:
+        """Let the replica of this number end by itself; its file comes whole, for it looks for it all the time."""
+        draft = self.folder / f".status.{index}"
+        draft.write_text(str(status))
+        draft.rename(self.folder / f"status.{index}")
+
     def write_file(self, text: str) -> None:
         (self.folder / "file").write_text(text)
 
@@ -167,8 +173,8 @@ def test_when_the_supervisor_is_killed_its_replicas_notice_and_end(supervised: S
 
 
 def test_until_idle_the_status_is_the_worst(supervised: Supervised) -> None:
-    (supervised.folder / "status.0").write_text("0")
-    (supervised.folder / "status.1").write_text("1")
+    supervised.end_with(0)
+    supervised.end_with(1, index=1)
     assert supervised.start(2, "idle").wait(LIMIT) == 1
     assert len(supervised.said("ready")) == 2
 
@@ -176,7 +182,7 @@ def test_until_idle_the_status_is_the_worst(supervised: Supervised) -> None:
 def test_until_idle_a_replica_that_a_signal_ended_is_started_again(supervised: Supervised) -> None:
     process = supervised.start(1, "idle")
     (pid,) = supervised.wait_for("ready")
-    (supervised.folder / "status.0").write_text("0")
+    supervised.end_with(0)
     os.kill(pid, signal.SIGKILL)
     assert process.wait(LIMIT) == 0
     assert len(supervised.said("ready")) == 2
@@ -337,5 +343,5 @@ def test_sighup_is_ignored_while_all_end_and_by_those_that_end_by_themselves(sup
     supervised.wait_for("ready", 2)
     process.send_signal(signal.SIGHUP)
     supervised.wait_for_report("SIGHUP: ignored, because with --until-idle")
-    (supervised.folder / "status.0").write_text("0")
+    supervised.end_with(0)
     assert process.wait(LIMIT) == 0
