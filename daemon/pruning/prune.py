@@ -1,6 +1,6 @@
 """The pruning of one schedule in steps, each of two short transactions, and of what else is old in one.
 
-The first transaction chooses, and records on the schedule up to which instant runs may be gone; the second
+The first transaction chooses, and records up to which instant runs of the schedule may be gone; the second
 deletes. In between the audit only knows less than it could. Whatever is locked is left for later.
 """
 
@@ -37,15 +37,6 @@ class Bounded:
     """Only runs with a smaller id go; None: of any."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What one step does: the runs that it is to delete, and where the next one begins."""
-
-    choice: Outdated
-    blocked: bool
-    """The schedule was locked; nothing is deleted, and the same is to be tried again."""
-
-
 def kept(connection: Connection, application: str) -> dict[str, Mapping[str, int]]:
     """Return what is kept of each schedule that says so, by name; a definition of a newer version, which
     cannot be read, keeps all.
@@ -67,19 +58,20 @@ def bound(connection: Connection, application: str, name: str, keep: Mapping[str
     return Bounded(application, name, age_kept(keep), before)
 
 
-def choose_next(connection: Connection, bounded: Bounded, after: int) -> Step:
+def choose_next(connection: Connection, bounded: Bounded, after: int) -> Outdated:
     """Choose the runs to delete among the next ones behind ``after``, and record their instants as pruned."""
     of = (bounded.application, bounded.schedule)
     rows = statements.old_runs.first_runs(connection, *of, after, bounded.before, MOST_RUNS)
     seen = [Seen(r.id, r.scheduled, r.last, r.created_for, r.ended_for, r.goes_on) for r in rows]
     choice = choose(seen, bounded.age, after, MOST_RUNS)
-    blocked = choice.until is not None and not statements.old_runs.mark_pruned(connection, *of, choice.until)
-    return Step(choice, blocked)
+    if choice.until is not None:
+        statements.old_runs.mark_pruned(connection, *of, choice.until)
+    return choice
 
 
-def delete_chosen(connection: Connection, bounded: Bounded, step: Step) -> int:
+def delete_chosen(connection: Connection, bounded: Bounded, chosen: Outdated) -> int:
     """Delete the chosen runs; return how many."""
-    return statements.old_runs.delete_runs(connection, bounded.application, bounded.schedule, step.choice.ids)
+    return statements.old_runs.delete_runs(connection, bounded.application, bounded.schedule, chosen.ids)
 
 
 def delete_old_records(connection: Connection, application: str) -> bool:

@@ -28,8 +28,6 @@ FIRST_AFTER = (30.0, 90.0)
 SHARE = 0.1
 """The most of the time that pruning takes: after a step it rests nine times as long as that took."""
 _LEAST_REST = 0.02
-_TRIES = 20
-"""So often a step is tried while others have the schedule locked; then the next turn goes on."""
 
 T = TypeVar("T")
 Sleep = Callable[[float], Awaitable[None]]
@@ -98,17 +96,14 @@ class Pruner:
         if self._stops():
             return 0
         bounded = await self._database.read(lambda c: bound(c, self._application, name, keep))
-        after, gone, tries = 0, 0, 0
-        while bounded is not None and not self._stops() and tries < _TRIES:
-            step = await self._resting(held, partial(choose_next, bounded=bounded, after=after))
-            if step.blocked:
-                tries += 1
-                continue
-            if step.choice.ids:
-                gone += await self._resting(held, partial(delete_chosen, bounded=bounded, step=step))
-            if not step.choice.more:
+        after, gone = 0, 0
+        while bounded is not None and not self._stops():
+            chosen = await self._resting(held, partial(choose_next, bounded=bounded, after=after))
+            if chosen.ids:
+                gone += await self._resting(held, partial(delete_chosen, bounded=bounded, chosen=chosen))
+            if not chosen.more:
                 break
-            after, tries = step.choice.after, 0
+            after = chosen.after
         return gone
 
     async def _resting(self, held: Lease, unit: Unit[T]) -> T:

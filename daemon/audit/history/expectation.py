@@ -39,7 +39,7 @@ def expectation(label: str, row: Any, schedule: Schedule, most: int) -> Expectat
 def _counts_from(row: Any, schedule: Schedule) -> datetime:
     """Return the instant after which the stored definition decides, and every instant has its run.
 
-    The anchor is when its timing was first seen, or changed; runs up to `pruned_until` may be gone.
+    The anchor is when its timing was first seen, or changed; runs of instants up to ``pruned_until`` may be gone.
     """
     anchor: datetime = row.anchor
     decides = first_state(schedule, anchor).planned_until if anchor == row.created_at else anchor + AFTER_A_CHANGE

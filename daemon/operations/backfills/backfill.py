@@ -123,7 +123,7 @@ def _write(connection: Connection, planned: BackfillPlan, by: str, why: str | No
     done = statements.backfills.revive(connection, same, revived) if revived else 0
     done += statements.backfills.add_runs(connection, same, new) if new else 0
     if done != len(revived) + len(new):
-        raise CannotBackfill(f'the runs of "{wanted.schedule}" changed meanwhile, against its lock; do it again')
+        raise CannotBackfill(f'the runs of "{wanted.schedule}" changed meanwhile; do it again')
     if planned.retries:
         write_retries(connection, planned.retries, by=by, why=why, backfill=made)
     if lease.per_run:

@@ -58,12 +58,12 @@ def plan_backfill(connection: Connection, wanted: Wanted, row: Row[Any], *, lock
     _refuse(wanted, schedule)
     key = (wanted.application, wanted.schedule)
     instants = _instants(wanted, schedule, row)
-    if instants:
-        _refuse_unkept(schedule, row, instants[0], statements.backfills.oldest(connection, key))
     rows = statements.backfills.due_between(connection, key, instants[0], instants[-1]) if instants else []
     retrials = _retrials(connection, [one.id for one in rows])
     found = survey(instants, rows, retrials, lambda instant: schedule.excluded_by(instant) is not None)
     retries = plan_retries(connection, {key}, found.ended, lock=lock) if found.ended else []
+    if instants:
+        _refuse_unkept(connection, schedule, row, instants[0])
     again = [one for one in retries if isinstance(one.plan, RetryPlan)]
     found.left_out += len(retries) - len(
         again
@@ -105,14 +105,18 @@ def _instants(wanted: Wanted, schedule: Schedule, row: Row[Any]) -> list[datetim
     return found
 
 
-def _refuse_unkept(schedule: Schedule, row: Row[Any], first: datetime, oldest: datetime | None) -> None:
-    """Raise `CannotBackfill` if nobody knows what became of the first instant: it may have succeeded."""
-    of = f'"{schedule.name}"'
+def _refuse_unkept(connection: Connection, schedule: Schedule, row: Row[Any], first: datetime) -> None:
+    """Raise `CannotBackfill` if nobody knows what became of the first instant: it may have succeeded.
+
+    The runs have been read before: what was pruned meanwhile is recorded by now.
+    """
+    of, key = f'"{schedule.name}"', (row.application, row.name)
+    oldest = statements.backfills.oldest(connection, key)
+    pruned = statements.old_runs.pruned_until(connection, *key)
     if oldest is None:
         raise CannotBackfill(
             f"{of} has no run of any instant yet, so nothing of it is missing; `leased trigger` runs it"
         )
-    pruned = row.pruned_until
     if first >= oldest and (pruned is None or first > pruned):
         return
     start = oldest - _TICK if pruned is None else max(oldest - _TICK, pruned)

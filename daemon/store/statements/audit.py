@@ -20,7 +20,7 @@ from sqlalchemy import (
 from lease.database.dialects import clock, now, other_boot, seconds_between
 from lease.schema import lease, stale
 
-from ..tables import backfill, job_run, replica, run, schedule
+from ..tables import backfill, job_run, pruned, replica, run, schedule
 from .dialects import begin_snapshot, running
 from .sets.replacements import replaced_by
 
@@ -41,7 +41,10 @@ def snapshot(connection: Connection) -> Iterator[None]:
 
 
 def schedules(connection: Connection, application: str | None) -> list[Row[Any]]:
-    query = select(schedule).order_by(schedule.c.application, schedule.c.name)
+    """Return the schedules, with the instant up to which runs of each may be gone as ``pruned_until``."""
+    of = and_(pruned.c.application == schedule.c.application, pruned.c.schedule == schedule.c.name)
+    query = select(schedule, pruned.c.until.label("pruned_until")).outerjoin(pruned, of)
+    query = query.order_by(schedule.c.application, schedule.c.name)
     if application is not None:
         query = query.where(schedule.c.application == application)
     return list(connection.execute(query))

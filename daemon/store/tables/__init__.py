@@ -7,7 +7,7 @@ from .acts import act, backfill, trigger_key
 from .columns import metadata
 from .jobs import job_output, job_run
 from .replicas import generation, replica
-from .schedules import run, schedule
+from .schedules import pruned, run, schedule
 
 __all__ = [
     "act",
@@ -16,6 +16,7 @@ __all__ = [
     "job_output",
     "job_run",
     "metadata",
+    "pruned",
     "replica",
     "run",
     "schedule",

@@ -44,7 +44,6 @@ schedule = Table(
     Column("synced_at", Instant),  # the same; a sync of an older version leaves it behind, and is refused
     Column("created_at", Instant, nullable=False),
     Column("abandoned", Integer, nullable=False, server_default="0"),  # attempts of its runs since one last succeeded
-    Column("pruned_until", Instant),  # runs of instants up to this one may be gone
     PrimaryKeyConstraint("application", "name", name="schedule_pkey"),
     CheckConstraint("retired_at IS NULL OR next_due IS NULL", name="schedule_retired_has_no_instants"),
     CheckConstraint("(stretch_reason IS NULL) = (stretch_count IS NULL)", name="schedule_stretch"),
@@ -55,6 +54,19 @@ schedule = Table(
         **where("next_due IS NOT NULL"),
     ),
     postgresql_with={"fillfactor": "80"},
+)
+
+# Apart from `schedule`, whose rows requests lock: who prunes holds up none of them.
+pruned = Table(
+    "pruned",
+    metadata,
+    Column("application", Name, nullable=False),
+    Column("schedule", Name, nullable=False),
+    Column("until", Instant, nullable=False),  # runs of instants up to this one may be gone
+    PrimaryKeyConstraint("application", "schedule", name="pruned_pkey"),
+    ForeignKeyConstraint(
+        ["application", "schedule"], ["schedule.application", "schedule.name"], name="pruned_schedule_fkey"
+    ),
 )
 
 run = Table(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import delete
 
 from daemon.audit import Promise
 from daemon.execution.writes.result import EndedJob
@@ -11,7 +11,7 @@ from daemon.jobs.outcome import Outcome
 from daemon.operations.retries.retry import retry
 from daemon.operations.trigger import trigger
 from daemon.pruning.prune import bound, choose_next, delete_chosen
-from daemon.store.tables import job_run, run, schedule
+from daemon.store.tables import job_run, pruned, run
 from tests.support.completion import finish_job, finish_run
 from tests.support.store import Store, a_schedule
 
@@ -35,11 +35,11 @@ def prune(store: Store, name: str) -> None:
     bounded = store.do(bound, "shop", name, {"runs": 2})
     after = 0
     while bounded is not None:
-        step = store.do(choose_next, bounded, after)
-        store.do(delete_chosen, bounded, step)
-        if not step.choice.more:
+        chosen = store.do(choose_next, bounded, after)
+        store.do(delete_chosen, bounded, chosen)
+        if not chosen.more:
             return
-        after = step.choice.after
+        after = chosen.after
 
 
 def test_what_was_pruned_is_not_missed(store: Store) -> None:
@@ -72,7 +72,7 @@ def test_what_a_retry_has_taken_over_is_not_missed_when_the_run_before_has_gone(
 
 
 def test_without_the_record_of_it_the_instants_would_be_lost(store: Store) -> None:
-    store.do(lambda connection: connection.execute(update(schedule).values(pruned_until=None)))
+    store.do(lambda connection: connection.execute(delete(pruned)))
     assert {violation.promise for violation in audit(store.url)} == {Promise.INSTANTS}
 
 

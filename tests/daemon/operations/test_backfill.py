@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import Connection, Row, select, update
 
 from daemon.audit.checker import check
 from daemon.audit.history.tables import history, read_tables
@@ -27,6 +27,8 @@ from daemon.operations.pause import pause
 from daemon.operations.retries.retry import retry
 from daemon.operations.selection import Selection
 from daemon.operations.trigger import NoSuchSchedule, trigger
+from daemon.store import statements
+from daemon.store.statements.keeping.old_runs import mark_pruned
 from daemon.store.tables import act, run, schedule
 from daemon.store.tables import backfill as backfills
 from tests.support.completion import finish_run
@@ -265,11 +267,29 @@ def test_what_is_not_known_any_more_is_refused_and_the_first_possible_instant_is
     ) as told:
         filled(store, due[0] - 3 * HOUR, due[2])
     assert f"{due[0]:%Y-%m-%d %H:%M:%S}Z" in str(told.value)
-    store.do(lambda c: c.execute(update(schedule).values(pruned_until=due[2])))
+    store.do(mark_pruned, "shop", "nightly", due[2])
     with pytest.raises(CannotBackfill, match="may have been pruned") as pruned:
         filled(store, due[1], due[4])
     assert str(pruned.value).endswith(f"the first possible one is {due[3]:%Y-%m-%d %H:%M:%S}Z")
     assert filled(store, due[3], due[4]).will_run == 2
+
+
+def test_what_is_pruned_while_it_looks_is_refused_and_not_taken_for_missing(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pruning waits for no schedule's lock (rule 23: nothing that succeeded runs again)."""
+    with Store(postgres_url) as store:
+        due = away(store, HOURLY, 5)
+        look = statements.backfills.due_between
+
+        def prune_first(connection: Connection, *between: Any) -> list[Row[Any]]:
+            store.do(mark_pruned, "shop", "nightly", due[1])
+            store.do(lambda other: other.execute(run.delete().where(run.c.scheduled_for <= due[1])))
+            return look(connection, *between)
+
+        monkeypatch.setattr(statements.backfills, "due_between", prune_first)
+        with pytest.raises(CannotBackfill, match="may have been pruned"):
+            filled(store, due[0], due[3])
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,18 @@
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import ColumnElement, Table, func, insert, select, update
+from sqlalchemy import ColumnElement, Table, func, insert, select, text, update
 
 import lease.statements
 from daemon.definitions.schedule import Schedule
 from daemon.operations.trigger import trigger
 from daemon.pruning.choice import DAY
 from daemon.pruning.prune import LEAST_GENERATIONS, bound, choose_next, delete_chosen, delete_old_records, kept
+from daemon.store.statements.keeping.old_runs import mark_pruned, pruned_until
 from daemon.store.tables import act, generation, job_output, job_run, replica, run, schedule
 from lease.database.dialects import later, now
 from lease.model import Grant
@@ -71,12 +73,11 @@ def pruned_alone(store: Store, name: str = "daily", application: str = "shop") -
     bounded = None if keep is None else store.do(bound, application, name, keep)
     after, gone = 0, 0
     while bounded is not None:
-        step = store.do(choose_next, bounded, after)
-        assert not step.blocked
-        gone += store.do(delete_chosen, bounded, step)
-        if not step.choice.more:
+        chosen = store.do(choose_next, bounded, after)
+        gone += store.do(delete_chosen, bounded, chosen)
+        if not chosen.more:
             break
-        after = step.choice.after
+        after = chosen.after
     return gone
 
 
@@ -187,7 +188,7 @@ def planned(store: Store, name: str, instants: int, *, counted: bool = False) ->
     return store.do(lambda c: [c.execute(insert(run).values(**row).returning(run.c.id)).scalar_one() for row in values])
 
 
-def test_the_schedule_says_up_to_which_instant_runs_may_be_gone(store: Store) -> None:
+def test_it_is_recorded_up_to_which_instant_runs_may_be_gone(store: Store) -> None:
     daily = a_schedule("daily", keep={"days": 30, "runs": 2})
     store.sync(daily)
     made = planned(store, "daily", 5)
@@ -195,7 +196,15 @@ def test_the_schedule_says_up_to_which_instant_runs_may_be_gone(store: Store) ->
     until = store.run(made[3]).scheduled_for
     assert pruned(store) == 4
     assert ids(store) == [made[4], asked]
-    assert store.schedules()["daily"].pruned_until == until
+    assert store.do(pruned_until, "shop", "daily") == until
+
+
+def test_what_is_recorded_of_it_never_goes_back(store: Store) -> None:
+    store.sync(a_schedule("daily"))
+    at = store.schedules()["daily"].created_at
+    for days, expected in ((2, 2), (1, 2), (3, 3)):
+        store.do(mark_pruned, "shop", "daily", at + days * timedelta(days=1))
+        assert store.do(pruned_until, "shop", "daily") == at + expected * timedelta(days=1)
 
 
 def test_of_what_was_requested_no_instant_is_pruned(store: Store) -> None:
@@ -203,7 +212,7 @@ def test_of_what_was_requested_no_instant_is_pruned(store: Store) -> None:
     store.sync(daily)
     ran(store, daily, 2)
     assert pruned(store) == 2
-    assert store.schedules()["daily"].pruned_until is None
+    assert store.do(pruned_until, "shop", "daily") is None
 
 
 def test_the_counted_row_of_the_present_stretch_stays_and_goes_with_the_next(store: Store) -> None:
@@ -228,7 +237,7 @@ def test_a_pruned_instant_is_not_planned_again(store: Store) -> None:
     change(store, run, state="skipped", reason="missed", finished_at=now())
     ended_ago(store, [row.id], 100)
     assert pruned(store, "once") == 1
-    assert store.schedules()["once"].pruned_until == row.scheduled_for
+    assert store.do(pruned_until, "shop", "once") == row.scheduled_for
     store.sync(a_schedule("other"))
     store.sync(once.model_copy(update={"at": once.at, "description": "a changed definition"}))
     store.shift(schedule, schedule.c.name == "once", next_due=-1.0)
@@ -293,18 +302,21 @@ def test_nothing_waits_for_a_locked_row(postgres_url: str) -> None:
             assert second > first
 
 
-def test_while_the_schedule_is_locked_nothing_is_deleted(postgres_url: str) -> None:
-    """Its instants would be taken for lost."""
+def test_neither_waits_for_who_locks_the_schedule_nor_holds_up_a_request(postgres_url: str) -> None:
+    """Who requests a run locks its schedule (rule 15), and would wait for each step."""
     with Store(postgres_url) as store:
-        daily = a_schedule("daily", keep={"days": 30})
-        store.sync(daily)
-        planned(store, "daily", 2)
+        store.sync(a_schedule("daily", keep={"days": 30}))
+        planned(store, "daily", 3)
         bounded = store.do(bound, "shop", "daily", {"days": 30})
         assert bounded is not None
+        with store.begin() as pruner, store.begin() as other:
+            chosen = choose_next(pruner, bounded, 0)
+            other.execute(text("SET LOCAL lock_timeout = '1s'"))
+            trigger(other, "shop", "daily", requested_by="ada")
+            assert delete_chosen(pruner, bounded, chosen) == 2
         with store.begin() as other:
-            other.execute(select(schedule).with_for_update())
-            assert store.do(choose_next, bounded, 0).blocked
-        assert pruned(store) == 2
+            other.execute(select(schedule).with_for_update(key_share=True))
+            assert pruned(store) == 1
 
 
 # What else is old

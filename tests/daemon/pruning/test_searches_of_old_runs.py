@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, event
 
 from daemon.pruning.choice import Outdated
-from daemon.pruning.prune import MOST_RUNS, Bounded, Step, bound, choose_next, delete_chosen
+from daemon.pruning.prune import MOST_RUNS, Bounded, bound, choose_next, delete_chosen
 from daemon.store.tables import job_output, job_run, run
 from tests.support.store import Store, a_schedule
 
@@ -96,6 +96,6 @@ def test_on_sqlite_no_step_reads_a_table_as_a_whole(sqlite_url: str) -> None:
         oldest = [plan for plan in plans if " run " in plan]
         assert len(oldest) == 2
         assert all("run_history_idx" in plan for plan in oldest)
-        delete_chosen(connection, bounded, Step(Outdated((1, 2), None, 2, more=False), blocked=False))
+        delete_chosen(connection, bounded, Outdated((1, 2), None, 2, more=False))
     assert [plan for plan in plans if plan.startswith("SCAN") and f"{plan.split()[1]} " in tables] == []
     assert [plan for plan in plans if "TEMP B-TREE FOR ORDER" in plan] == []

@@ -1,9 +1,11 @@
 """Mutants of the deletion of history, each of which takes what must stay, or misses what has gone (rules 5 and 13)."""
 
-from tests.mutants.mutant import Edit, Mutant, on_each
+from tests.mutants.mutant import Edit, Mutant, on_each, on_postgres
 
 CHOICE = "daemon/pruning/choice.py"
+PRUNE_STEPS = "daemon/pruning/prune.py"
 OLD_RUNS = "daemon/store/statements/keeping/old_runs.py"
+PLAN = "daemon/operations/backfills/plan.py"
 PRUNE = "tests/daemon/pruning/test_prune.py::{}[{{}}]"
 
 PRUNING = (
@@ -15,15 +17,24 @@ PRUNING = (
     ),
     Mutant(
         "pruning-says-nothing-of-it",
-        "a schedule does not say up to which instant its runs are gone",
+        "nothing says up to which instant the runs of a schedule are gone",
+        (Edit(PRUNE_STEPS, "    if choice.until is not None:\n", "    if False:\n"),),
+        on_each("tests/daemon/audit/test_pruned.py::test_what_was_pruned_is_not_missed[{}]"),
+    ),
+    Mutant(
+        "backfill-asks-first-what-was-pruned",
+        "a backfill takes for missing what is pruned while it looks, and runs again what had succeeded",
         (
+            Edit(PLAN, "    if instants:\n        _refuse_unkept(connection, schedule, row, instants[0])\n", ""),
             Edit(
-                OLD_RUNS,
-                '    values = {"pruned_until": until}\n',
-                '    values = {"pruned_until": schedule.c.pruned_until}\n',
+                PLAN,
+                "    rows = statements.backfills.due_between",
+                "    if instants:\n        _refuse_unkept(connection, schedule, row, instants[0])\n    rows = statements.backfills.due_between",
             ),
         ),
-        on_each("tests/daemon/audit/test_pruned.py::test_what_was_pruned_is_not_missed[{}]"),
+        on_postgres(
+            "tests/daemon/operations/test_backfill.py::test_what_is_pruned_while_it_looks_is_refused_and_not_taken_for_missing"
+        ),
     ),
     Mutant(
         "pruning-takes-held-leases",

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Table, create_engine, exists, func, select, text
 
 from daemon.store import migrations
-from daemon.store.tables import job_run, run, schedule
+from daemon.store.tables import job_run, pruned, run
 from lease.database.dialects import Instant
 from tests.support.postgres import PostgresServer
 from tests.support.replicas import Story
@@ -142,7 +142,7 @@ def prune(story: Story, work: Work, without: Claims, beside: Claims, end: list[d
 
 
 def pruned_until(story: Story) -> list[datetime]:
-    return [row.pruned_until for row in story.rows(select(schedule.c.pruned_until).order_by(schedule.c.name))]
+    return [row.until for row in story.rows(select(pruned.c.until).order_by(pruned.c.schedule))]
 
 
 def last_instants(story: Story, old: int) -> list[datetime]:

@@ -48,7 +48,6 @@ def upgrade() -> None:
     for column in (
         sa.Column("paused_why", sa.Text),
         sa.Column("paused_until", INSTANT),
-        sa.Column("pruned_until", INSTANT),
     ):
         op.add_column("schedule", column, schema=schema)
     for column in (
@@ -67,6 +66,7 @@ def upgrade() -> None:
     _create_act(schema)
     _create_trigger_key(schema)
     _create_backfill(schema)
+    _create_pruned(schema)
     _create_indexes(schema)
     _refuse_to_plan_past_a_pause(schema)
     _pass_over_unplaced(schema)
@@ -151,10 +151,23 @@ def _create_trigger_key(schema: str | None) -> None:
     )
 
 
+def _create_pruned(schema: str | None) -> None:
+    op.create_table(
+        "pruned",
+        sa.Column("application", NAME, nullable=False),
+        sa.Column("schedule", NAME, nullable=False),
+        sa.Column("until", INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("application", "schedule", name="pruned_pkey"),
+        sa.ForeignKeyConstraint(["application", "schedule"], _key_of_schedule(schema), name="pruned_schedule_fkey"),
+        schema=schema,
+    )
+
+
+def _key_of_schedule(schema: str | None) -> list[str]:
+    return [f"{schema}.schedule.{column}" if schema else f"schedule.{column}" for column in ("application", "name")]
+
+
 def _create_backfill(schema: str | None) -> None:
-    of_schedule = [
-        f"{schema}.schedule.{column}" if schema else f"schedule.{column}" for column in ("application", "name")
-    ]
     op.create_table(
         "backfill",
         sa.Column("id", ID, sa.Identity(), primary_key=True),
@@ -170,7 +183,7 @@ def _create_backfill(schema: str | None) -> None:
         sa.Column("paused_at", INSTANT),
         sa.Column("cancelled_at", INSTANT),
         sa.Column("placed_at", INSTANT),
-        sa.ForeignKeyConstraint(["application", "schedule"], of_schedule, name="backfill_schedule_fkey"),
+        sa.ForeignKeyConstraint(["application", "schedule"], _key_of_schedule(schema), name="backfill_schedule_fkey"),
         sa.CheckConstraint("at_most >= 1", name="backfill_at_most"),
         schema=schema,
     )

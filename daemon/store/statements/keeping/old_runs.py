@@ -4,13 +4,13 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, false, func, literal, select, update
+from sqlalchemy import Connection, Row, and_, delete, exists, false, func, literal, select
 
 from lease.database.dialects import now, seconds_between
 from lease.schema import free_or_stale, lease
 
-from ...tables import job_output, job_run, run, schedule
-from ..dialects import SCHEDULED, among, among_keys, unfinished
+from ...tables import job_output, job_run, pruned, run, schedule
+from ..dialects import SCHEDULED, among, among_keys, insert_or_replace, unfinished
 
 _any = run.alias("any_run")
 
@@ -60,17 +60,22 @@ def first_runs(  # noqa: PLR0917 - of what, and from where to where
     return list(connection.execute(query.order_by(run.c.id).limit(limit)))
 
 
-def mark_pruned(connection: Connection, application: str, name: str, until: datetime) -> bool:
-    """Record that runs of instants up to ``until`` may be gone, unless the schedule is locked; return whether
-    that is recorded.
+def mark_pruned(connection: Connection, application: str, name: str, until: datetime) -> None:
+    """Record that runs of instants up to ``until`` may be gone."""
+    of = (pruned.c.application == application, pruned.c.schedule == name)
+    recorded = exists().where(*of, pruned.c.until >= until)
+    values = select(literal(application), literal(name), literal(until, pruned.c.until.type)).where(~recorded)
+    marked = insert_or_replace(connection, pruned, "until")
+    connection.execute(marked.from_select(["application", "schedule", "until"], values))
+
+
+def pruned_until(connection: Connection, application: str, name: str) -> datetime | None:
+    """Return the instant up to which runs may be gone. Whoever reads the runs before this knows of each that was
+    there whether it may have been missed: it is recorded before they go.
     """
-    which = (schedule.c.application == application, schedule.c.name == name)
-    marked = select(literal(1)).where(*which, schedule.c.pruned_until >= until)
-    if connection.execute(marked).one_or_none() is not None:
-        return True
-    free = select(schedule.c.name).where(*which).with_for_update(skip_locked=True, key_share=True)
-    values = {"pruned_until": until}
-    return connection.execute(update(schedule).where(*which, schedule.c.name.in_(free)).values(values)).rowcount == 1
+    query = select(pruned.c.until).where(pruned.c.application == application, pruned.c.schedule == name)
+    found: datetime | None = connection.scalar(query)
+    return found
 
 
 def delete_runs(connection: Connection, application: str, name: str, ids: Collection[int]) -> int:
