@@ -38,9 +38,9 @@ demo: $(VENV)/.run ## the main job: a full sync of the time zone database, on SQ
 	@$(BIN)/leased run examples/timezones.py --now daily-full-sync --until-idle
 
 # In memory where that can be (/dev/shm): SQLite waits for the disk longer than for all else. The simulation tries less than usual.
-fast: $(VENV)/.dev ## the tests that start no process and need no server: about half a minute
+fast: $(VENV)/.dev ## the tests that need neither processes nor a database, in half a minute; DATABASE=sqlite: those on its files too
 	@PYTEST_DEBUG_TEMPROOT=$(firstword $(wildcard /dev/shm)) LEASED_MODEL_SEEDS=8 \
-		$(BIN)/python -m pytest --fast -q -n $(WORKERS) -o tmp_path_retention_policy=failed -o faulthandler_timeout=0 $(PYTEST_ARGS)
+		$(BIN)/python -m pytest --fast $(if $(filter sqlite,$(DATABASE)),--sqlite) -q -n $(WORKERS) -o tmp_path_retention_policy=failed -o faulthandler_timeout=0 $(PYTEST_ARGS)
 
 test: $(VENV)/.dev ## the whole suite; LEASED_TEST_POSTGRES= a URL, docker, 16, 17 or 18
 	@LEASED_STORIES=once $(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)

@@ -1,4 +1,5 @@
-"""`--fast`: the tests that start no process, those on a PostgreSQL server left out as well.
+"""`--fast`: the tests that start no process and need no database of their own; with `--sqlite`, those on a SQLite
+file as well.
 
 A pytest plugin. There is no list of them: a test that starts a process asks for the fixture
 `processes`, mostly through another fixture, and one for which time must pass, or that tries many cases,
@@ -7,20 +8,22 @@ asks for `passing_seconds`; all others are fast, and fail if they start a proces
 
 import os
 import sys
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from pathlib import Path
 
 import pytest
 
 STARTS = ("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.exec", "os.system")
 SLOW = {"processes", "passing_seconds"}
+FILES = {"sqlite_url", "empty_sqlite_url"}
 SENTENCE = "it starts a process, and is no fast test: let it ask for the fixture `processes`"
 MEMORY = "/dev/shm"  # noqa: S108 - pytest makes a folder of its own in it, for this user only
 AT_WORK = pytest.StashKey[list[pytest.Item]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--fast", action="store_true", help="only the tests that start no process and need no server")
+    parser.addoption("--fast", action="store_true", help="only the tests that start no process and need no database")
+    parser.addoption("--sqlite", action="store_true", help="with --fast: those on a SQLite file as well")
 
 
 @pytest.fixture(scope="session")
@@ -33,10 +36,16 @@ def passing_seconds() -> None:
     """Mark a test that takes long: time must pass on a real clock, or it tries many cases."""
 
 
-def is_fast(item: pytest.Item) -> bool:
-    parameters = getattr(item, "callspec", None)
-    on_a_server = parameters is not None and "postgres" in parameters.params.values()
-    return SLOW.isdisjoint(getattr(item, "fixturenames", ())) and not on_a_server
+def starts_nothing(item: pytest.Item) -> bool:
+    return SLOW.isdisjoint(getattr(item, "fixturenames", ())) and "postgres" not in _parameters(item)
+
+
+def on_sqlite(item: pytest.Item) -> bool:
+    return not FILES.isdisjoint(getattr(item, "fixturenames", ())) or "sqlite" in _parameters(item)
+
+
+def _parameters(item: pytest.Item) -> Collection[object]:
+    return item.callspec.params.values() if hasattr(item, "callspec") else ()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -46,8 +55,9 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("fast"):
-        config.hook.pytest_deselected(items=[item for item in items if not is_fast(item)])
-        items[:] = [item for item in items if is_fast(item)]
+        fast = [item for item in items if starts_nothing(item) and (config.getoption("sqlite") or not on_sqlite(item))]
+        config.hook.pytest_deselected(items=list(set(items).difference(fast)))
+        items[:] = fast
 
 
 def pytest_configure(config: pytest.Config) -> None:

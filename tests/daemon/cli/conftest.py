@@ -2,17 +2,21 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import croniter  # noqa: F401 - as it is imported, it starts `file` to learn what the interpreter is: not in a test
 import pytest
+from sqlalchemy import Connection, inspect
 
 from daemon.cli import main
+from daemon.store.migrations import upgrading
 from tests.support.waiting import LIMIT
 
 ROOT = Path(__file__).parents[3]
@@ -45,6 +49,29 @@ class Answer:
 
 
 Leased = Callable[..., Answer]
+
+
+@pytest.fixture(scope="session")
+def all_tables(sqlite_template: Path) -> list[str]:
+    """The statements that make what all migrations together make."""
+    with closing(sqlite3.connect(sqlite_template)) as template:
+        return list(template.iterdump())[1:-1]  # but for the transaction around them
+
+
+@pytest.fixture(autouse=True)
+def new_files_get_their_tables_at_once(all_tables: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Migrate no empty SQLite file step by step, which takes far longer than most commands."""
+    migrate = upgrading._run_alembic
+
+    def make(revision: str, script: Any = None, **attributes: Any) -> None:
+        connection: Connection | None = attributes.get("connection")
+        if connection is None or inspect(connection).get_table_names():
+            migrate(revision, script, **attributes)
+        else:
+            for statement in all_tables:
+                connection.exec_driver_sql(statement)
+
+    monkeypatch.setattr(upgrading, "_run_alembic", make)
 
 
 @pytest.fixture

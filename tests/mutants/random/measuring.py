@@ -41,10 +41,10 @@ class Measurement:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
-        from tests.support.fast import is_fast  # noqa: PLC0415 - a plugin of its own, which pytest loads later
+        from tests.support.fast import starts_nothing  # noqa: PLC0415 - a plugin of its own, which pytest loads later
 
         self._test, began = item.nodeid, time.monotonic()
-        if is_fast(item):
+        if starts_nothing(item):
             self._quick.add(item.nodeid)
         self._monitoring.restart_events()
         try:
