@@ -13,7 +13,7 @@ from ..store import statements
 from ..store.notices import WORK, Notice, notify
 from ..store.views import missing_run
 from ..text import when
-from .requester import recordable
+from .requester import refuse_unrecordable
 
 CancelStep = Literal["end", "mark", "nothing", "refuse"]
 
@@ -56,9 +56,7 @@ def cancel(connection: Connection, run_id: int, *, requested_by: str, why: str |
 
     Raises `NoSuchRun`, `RunIsOver`, and `NotRecordable` for a name or reason that cannot be kept.
     """
-    recordable("requested_by", requested_by)
-    if why is not None:
-        recordable("why", why)
+    refuse_unrecordable(requested_by, why)
     row = _locked(connection, run_id)
     act = decide(row.state, marked=row.cancelled_at is not None)
     match act:

@@ -11,7 +11,7 @@ from ..states import RunState
 from ..store import statements
 from ..store.views import missing_run
 from ..text import when
-from .requester import recordable
+from .requester import refuse_unrecordable
 
 
 class RunIsNotOver(DaemonError):
@@ -60,9 +60,7 @@ def forget(connection: Connection, run_id: int, *, requested_by: str, why: str |
     That it was done is recorded, with ``why``, which must not repeat what is to be forgotten. Raises
     `NotFound`, `RunIsNotOver`, and `NotRecordable` for a name or reason that cannot be kept.
     """
-    recordable("requested_by", requested_by)
-    if why is not None:
-        recordable("why", why)
+    refuse_unrecordable(requested_by, why)
     of_run = _required(connection, run_id, statements.run.read(connection, run_id))
     statements.schedule.lock(connection, of_run.application, of_run.schedule)  # no retry takes its params meanwhile
     row = _required(connection, run_id, statements.cancel.lock(connection, run_id))

@@ -13,7 +13,7 @@ from ..store import statements
 from ..store.notices import WORK, notify
 from ..store.views import paused_text
 from ..text import when
-from .requester import recordable
+from .requester import refuse_unrecordable
 from .selection import Selection, lock_planned
 
 Done = Literal["paused", "changed", "already paused"]
@@ -73,7 +73,7 @@ def pause(
 
     Raises `InvalidInstant` for an ``until`` that has passed, `NotRecordable`, and what `lock_planned` does.
     """
-    _refuse_unrecordable(requested_by, why)
+    refuse_unrecordable(requested_by, why)
     rows = lock_planned(connection, selected)
     now = statements.schedule.database_time(connection)
     end = _moment(until, now)
@@ -100,7 +100,7 @@ def resume(
 
     Raises `NotRecordable`, and what `lock_planned` does.
     """
-    _refuse_unrecordable(requested_by, why)
+    refuse_unrecordable(requested_by, why)
     rows = lock_planned(connection, selected)
     now = statements.schedule.database_time(connection)
     paused = {_key(row) for row in rows if is_paused(row, now)}
@@ -142,12 +142,6 @@ def _moment(until: datetime | timedelta | None, now: datetime) -> datetime | Non
             "or leave it out for a pause until it is resumed"
         )
     return end
-
-
-def _refuse_unrecordable(requested_by: str, why: str | None) -> None:
-    recordable("requested_by", requested_by)
-    if why is not None:
-        recordable("why", why)
 
 
 def _record_pauses(

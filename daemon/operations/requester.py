@@ -31,3 +31,10 @@ def recordable(what: str, text: object, longest: int = LONGEST) -> str:
     if not text.isprintable():
         raise NotRecordable(f"{what} has line breaks or control characters; write it in one line")
     return text
+
+
+def refuse_unrecordable(requested_by: str, why: str | None) -> None:
+    """Raise NotRecordable for a requester, or a reason if there is one, that cannot be recorded."""
+    recordable("requested_by", requested_by)
+    if why is not None:
+        recordable("why", why)

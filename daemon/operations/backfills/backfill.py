@@ -13,7 +13,7 @@ from ...scheduling.plan_rows import LONGEST_STRETCH
 from ...store import statements
 from ...store.notices import WORK, notify
 from ...text import number, when
-from ..requester import recordable
+from ..requester import refuse_unrecordable
 from ..retries.retry import write_retries
 from ..selection import Selection, lock_planned, read_one
 from .counted import Split, stretch_left
@@ -69,9 +69,7 @@ def backfill(connection: Connection, wanted: Wanted, *, requested_by: str, why: 
 
     Raises `CannotBackfill`, `NotRecordable`, and what `lock_planned` does.
     """
-    recordable("requested_by", requested_by)
-    if why is not None:
-        recordable("why", why)
+    refuse_unrecordable(requested_by, why)
     (row,) = lock_planned(connection, Selection(wanted.application, wanted.schedule))
     planned = plan_backfill(connection, wanted, row, lock=True)
     if not planned.found.to_run:

@@ -11,7 +11,7 @@ from ...store import statements
 from ...store.notices import WORK, notify
 from ..many.cancel import CancelledRun, cancel_many
 from ..many.chosen import ChosenRun
-from ..requester import recordable
+from ..requester import refuse_unrecordable
 
 
 class NoSuchBackfill(NotFound):
@@ -85,9 +85,7 @@ def cancel_backfill(
 
 def _locked(connection: Connection, backfill_id: int, by: str, why: str | None) -> Row[Any]:
     """Lock the schedule of a backfill, and return the backfill."""
-    recordable("requested_by", by)
-    if why is not None:
-        recordable("why", why)
+    refuse_unrecordable(by, why)
     row = statements.backfills.read(connection, backfill_id)
     if row is not None:
         statements.schedule.lock(connection, row.application, row.schedule)

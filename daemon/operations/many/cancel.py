@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row
 from ...store import statements
 from ...store.notices import WORK, Notice, notify, notify_each
 from ..cancel import decide
-from ..requester import recordable
+from ..requester import refuse_unrecordable
 from .chosen import Choice, ChosenRun, Key
 
 CancelOutcome = Literal["ended", "marked", "already", "over"]
@@ -47,9 +47,7 @@ def cancel_many(
 
     Raises `NotRecordable` for a name or reason that cannot be kept.
     """
-    recordable("requested_by", requested_by)
-    if why is not None:
-        recordable("why", why)
+    refuse_unrecordable(requested_by, why)
     keys = {run.key for run in runs}
     statements.ends.lock_schedules(connection, keys, waits=True)
     done = [_cancelled(row) for row in statements.cancels.lock(connection, [run.run_id for run in runs])]

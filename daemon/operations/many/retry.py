@@ -8,7 +8,7 @@ from typing import Literal, assert_never
 from sqlalchemy import Connection
 
 from ...store import statements
-from ..requester import recordable
+from ..requester import refuse_unrecordable
 from ..retries.plan import NoRetry, RetriedBefore, RetryPlan
 from ..retries.retry import Planned, plan_retries, write_retries
 from .chosen import Choice, ChosenRun, Key
@@ -48,9 +48,7 @@ def retry_many(
 
     Raises `NotRecordable` for a name or reason that cannot be kept.
     """
-    recordable("requested_by", requested_by)
-    if why is not None:
-        recordable("why", why)
+    refuse_unrecordable(requested_by, why)
     planned = plan_retries(connection, {run.key for run in runs}, [run.run_id for run in runs])
     made = write_retries(connection, planned, by=requested_by, why=why)
     done = [_retried(one, made) for one in planned]

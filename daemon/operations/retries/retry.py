@@ -17,7 +17,7 @@ from ...store import statements
 from ...store.notices import WORK, notify
 from ...store.views import missing_run
 from ..cancel import NoSuchRun
-from ..requester import recordable
+from ..requester import refuse_unrecordable
 from .plan import NoRetry, RetriedBefore, RetryPlan, TriedRun, decide
 
 Key = tuple[str, str]
@@ -76,9 +76,7 @@ def retry(
 
     Raises `NoSuchRun`, `CannotRetry`, and `NotRecordable` for a name or reason that cannot be kept.
     """
-    recordable("requested_by", requested_by)
-    if why is not None:
-        recordable("why", why)
+    refuse_unrecordable(requested_by, why)
     row = statements.run.read(connection, run_id)
     if row is None:
         raise NoSuchRun(str(missing_run(connection, run_id)))
