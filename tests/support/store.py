@@ -18,6 +18,7 @@ from sqlalchemy import (
     Row,
     Select,
     create_engine,
+    insert,
     make_url,
     select,
     update,
@@ -35,7 +36,6 @@ from daemon.execution.claim import ClaimedRun, claim
 from daemon.scheduling.deploys.sync import SyncReport, sync
 from daemon.scheduling.lease_names import lease_name
 from daemon.scheduling.plan_due import PlanReport, plan_due
-from daemon.store.statements.run import add_manual
 from daemon.store.tables import job_run, run, schedule
 from lease.database.backend import SCHEMA
 from lease.database.dialects import clock, later, now
@@ -225,6 +225,6 @@ def pending_runs(store: Store, schedule_: Schedule, count: int, application: str
 
     def unit(connection: Connection) -> None:
         for _ in range(count):
-            add_manual(connection, {"available_at": now(), **row})
+            connection.execute(insert(run).values(**{"available_at": now(), **row}))
 
     store.do(unit)

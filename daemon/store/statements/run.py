@@ -1,23 +1,17 @@
 """The statements on `run`."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, insert, null, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, null, or_, select, update
 
 from lease.database.dialects import later, now
 from lease.model import Grant
 
 from ..tables import run
 from .dialects import MOMENT, PENDING, SCHEDULED, among, among_keys, number, pending, running, unfinished
-
-
-def add_manual(connection: Connection, values: Mapping[str, Any]) -> int:
-    """Insert a run on request, and return its id."""
-    made: int = connection.execute(insert(run).values(**values).returning(run.c.id)).scalar_one()
-    return made
 
 
 def extend(
