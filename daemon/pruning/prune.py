@@ -22,7 +22,9 @@ GENERATIONS_KEPT = 90 * DAY
 """Seconds for which a generation is kept after it gave way."""
 LEAST_GENERATIONS = 50
 """So many are kept, however old."""
-_MOST_RECORDS = 1_000
+_MOST_ACTS = 1_000
+_MOST_GENERATIONS = 50
+"""So many of each go in one transaction, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +77,14 @@ def delete_chosen(connection: Connection, bounded: Bounded, chosen: Outdated) ->
 
 
 def delete_old_records(connection: Connection, application: str) -> bool:
-    """Delete acts and generations that are old; return whether there may be more of them."""
-    acts = statements.old_records.delete_acts(connection, ACTS_KEPT, _MOST_RECORDS)
+    """Delete acts and generations that are old; return whether there may be more of those acts. Of generations,
+    which are few, the next pruning takes more.
+    """
+    acts = statements.old_records.delete_acts(connection, ACTS_KEPT, _MOST_ACTS)
     statements.old_records.delete_generations(
-        connection, application, GENERATIONS_KEPT, LEAST_GENERATIONS, LEAST_GENERATIONS
+        connection, application, GENERATIONS_KEPT, LEAST_GENERATIONS, _MOST_GENERATIONS
     )
-    return acts == _MOST_RECORDS
+    return acts == _MOST_ACTS
 
 
 def _keep(definition: str) -> Mapping[str, int] | None:
