@@ -17,7 +17,7 @@ from ...text import number, when
 from ..retries.plan import RetryPlan
 from ..retries.retry import Planned, plan_retries
 from .counted import Split, split
-from .survey import Retrial, Survey, survey
+from .survey import Survey, Try, survey
 
 MOST_INSTANTS = 10_000
 """The most instants of one backfill."""
@@ -59,15 +59,14 @@ def plan_backfill(connection: Connection, wanted: Wanted, row: Row[Any], *, lock
     key = (wanted.application, wanted.schedule)
     instants = _instants(wanted, schedule, row)
     rows = statements.backfills.due_between(connection, key, instants[0], instants[-1]) if instants else []
-    retrials = _retrials(connection, [one.id for one in rows])
-    found = survey(instants, rows, retrials, lambda instant: schedule.excluded_by(instant) is not None)
+    next_tries = _next_tries(connection, [one.id for one in rows])
+    found = survey(instants, rows, next_tries, lambda instant: schedule.excluded_by(instant) is not None)
     retries = plan_retries(connection, {key}, found.ended, lock=lock) if found.ended else []
     if instants:
         _refuse_unkept(connection, schedule, row, instants[0])
     again = [one for one in retries if isinstance(one.plan, RetryPlan)]
-    found.left_out += len(retries) - len(
-        again
-    )  # forgotten, say, or all of its jobs had succeeded when it was cancelled
+    # The others were forgotten, say, or all of their jobs had succeeded when they were cancelled.
+    found.left_out += len(retries) - len(again)
     found.ended = [one.row.id for one in again]
     return BackfillPlan(row, schedule, wanted, len(instants), found, again, _splits(found, schedule, row.anchor))
 
@@ -130,12 +129,12 @@ def _refuse_unkept(connection: Connection, schedule: Schedule, row: Row[Any], fi
     raise CannotBackfill(f"nothing is known of the instant {when(first)}: {why}; {remedy}")
 
 
-def _retrials(connection: Connection, ids: Sequence[int]) -> Mapping[int, Retrial]:
-    found: dict[int, Retrial] = {}
+def _next_tries(connection: Connection, ids: Sequence[int]) -> Mapping[int, Try]:
+    found: dict[int, Try] = {}
     latest: Sequence[int] = ids
     while latest:
         rows = statements.backfills.retries(connection, latest)
-        found |= {row.retry_of: Retrial(row.id, row.state, row.backfill) for row in rows}
+        found |= {row.retry_of: Try(row.id, row.state, row.backfill) for row in rows}
         latest = [row.id for row in rows]
     return found
 

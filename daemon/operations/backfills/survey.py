@@ -38,8 +38,8 @@ class Survey:
 
 
 @dataclass(frozen=True, slots=True)
-class Retrial:
-    """A run that tries another again."""
+class Try:
+    """A run of one instant: its own, or one that tries the run before it again."""
 
     run_id: int
     state: RunState
@@ -49,11 +49,11 @@ class Retrial:
 def survey(
     instants: Iterable[datetime],
     rows: Sequence[Any],
-    retrials: Mapping[int, Retrial],
+    next_tries: Mapping[int, Try],
     is_free: Callable[[datetime], bool] = lambda _: False,
 ) -> Survey:
     """Return what there is of instants, which are in order: ``rows`` are the runs of a schedule, in order too, and
-    ``retrials`` the runs that tried runs again, by the number of the run before. ``is_free`` says
+    ``next_tries`` the runs that tried runs again, by the number of the run before. ``is_free`` says
     whether an instant is on a day that the schedule keeps free.
     """
     found = Survey()
@@ -71,19 +71,19 @@ def survey(
             counted = CountedRow(mine.id, mine.scheduled_for, mine.last_scheduled_for, mine.count)
             found.counted[counted].append(instant)
         else:
-            _enter(found, list(_tries(Retrial(mine.id, mine.state, mine.backfill), retrials)))
+            _enter(found, list(_tries(Try(mine.id, mine.state, mine.backfill), next_tries)))
     return found
 
 
-def _tries(first: Retrial, retrials: Mapping[int, Retrial]) -> Iterator[Retrial]:
+def _tries(first: Try, next_tries: Mapping[int, Try]) -> Iterator[Try]:
     """Yield the runs of one instant, the latest last."""
-    one: Retrial | None = first
+    one: Try | None = first
     while one is not None:
         yield one
-        one = retrials.get(one.run_id)
+        one = next_tries.get(one.run_id)
 
 
-def _enter(found: Survey, tries: Sequence[Retrial]) -> None:
+def _enter(found: Survey, tries: Sequence[Try]) -> None:
     latest = tries[-1]
     state: RunState = "succeeded" if any(one.state == "succeeded" for one in tries) else latest.state
     match state:
