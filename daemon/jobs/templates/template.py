@@ -169,9 +169,8 @@ class ForkedKeeper:
         if self.returncode is None:
             self.returncode = self._template.reap(self.pid)
         if self.returncode is None and self._template.has_ended:
-            with contextlib.suppress(
-                ChildProcessError
-            ):  # it is ours now where this is the first process of a container
+            with contextlib.suppress(ChildProcessError):
+                # It is ours now where this is the first process of a container.
                 os.waitpid(self.pid, os.WNOHANG)
             if not self._lives():
                 self.returncode = -signal.SIGKILL  # nobody knows
