@@ -15,7 +15,7 @@ from ..store.statements.sets.claims import Candidate
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A run that may start."""
+    """A run that may start, as it is compared with those of other queues."""
 
     candidate: Candidate
     waits_since: datetime

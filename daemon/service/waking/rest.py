@@ -44,7 +44,7 @@ class Rest:
 
     @property
     def is_for_places(self) -> bool:
-        """Nothing but free places has ended the rest so far, which would go on otherwise."""
+        """Whether nothing but free places has ended the rest so far, which would go on otherwise."""
         return not self._wants_look and monotonic() < self._end
 
     def age(self) -> float:
@@ -57,7 +57,7 @@ class Rest:
         self._woken.set()
 
     def wake_for_places(self) -> None:
-        """The same, as a run has ended: there is a place for another."""
+        """End the rest, or the next one, only to fill places: a run has ended."""
         self._woken.set()
 
     def wake_in(self, seconds: float) -> None:
