@@ -1,1 +1,1 @@
-"""When a schedule is due: by cron, at an interval, or once, in the wall time of its zone."""
+"""When a schedule is due, on which days it is not, and by when it should have succeeded, by the clock of its zone."""

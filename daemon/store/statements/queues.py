@@ -62,8 +62,8 @@ def read(  # noqa: PLR0917 - who looks for what
     holder: str | None,
     longest_wait: float,
 ) -> list[InQueue]:
-    """Look for what waits in ``queues`` but for the runs of ``other_digests``. They are given with the leases of their
-    slots; the runs of one without wait for leases of their own.
+    """Look for what waits in ``queues`` but for the runs of ``other_digests``. Each queue is given with the leases of
+    its slots; the runs of one without slots wait for leases of their own.
     """
     if not queues:
         return []
