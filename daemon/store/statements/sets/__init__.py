@@ -1,4 +1,4 @@
 """The statements that write for many runs at once (rule 15).
 
-Each is given its rows as one parameter, and each row proves its own grant.
+The rows are given as one parameter (`given`); of what holders write, each row proves its own grant.
 """
