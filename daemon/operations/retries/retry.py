@@ -77,10 +77,7 @@ def retry(
     Raises `NoSuchRun`, `CannotRetry`, and `NotRecordable` for a name or reason that cannot be kept.
     """
     refuse_unrecordable(requested_by, why)
-    row = statements.run.read(connection, run_id)
-    if row is None:
-        raise NoSuchRun(str(missing_run(connection, run_id)))
-    (one,) = plan_retries(connection, {(row.application, row.schedule)}, [run_id], from_job=from_job)
+    one = _plan_retry(connection, run_id, from_job)
     match one.plan:
         case NoRetry():
             raise CannotRetry(one.plan.why)
@@ -92,8 +89,8 @@ def retry(
                 connection,
                 "retry",
                 by=requested_by,
-                application=row.application,
-                schedule=row.schedule,
+                application=one.row.application,
+                schedule=one.row.schedule,
                 run_id=run_id,
                 why=why,
                 effect=f"as run {made}",
@@ -101,6 +98,14 @@ def retry(
             return _told(connection, one, made, one.plan, already=False)
         case _:
             assert_never(one.plan)
+
+
+def _plan_retry(connection: Connection, run_id: int, from_job: str | None) -> Planned:
+    row = statements.run.read(connection, run_id)
+    found = row and plan_retries(connection, {(row.application, row.schedule)}, [run_id], from_job=from_job)
+    if not found:  # it was never there, or is pruned by now
+        raise NoSuchRun(str(missing_run(connection, run_id)))
+    return found[0]
 
 
 def plan_retries(
@@ -111,7 +116,9 @@ def plan_retries(
     from_job: str | None = None,
     lock: bool = True,
 ) -> list[Planned]:
-    """Lock these schedules, unless nothing is to be written, and return what is to become of runs of theirs, by id."""
+    """Lock these schedules and runs of theirs, unless nothing is to be written, and return what is to become of the
+    runs, by id; those that are being pruned are left out.
+    """
     locked: dict[Key, Row[Any]] = {}
     names: dict[str, set[str]] = defaultdict(set)
     for application, name in schedules:
@@ -124,7 +131,7 @@ def plan_retries(
     for attempt in statements.retries.read_attempts(connection, ids):
         attempts[attempt.run_id].append(attempt)
     found = []
-    for row in statements.retries.read_tried(connection, ids):
+    for row in statements.retries.read_tried(connection, ids, lock=lock):
         schedule = locked[row.application, row.schedule]
         tried = _tried(row, attempts[row.id])
         plan = decide(tried, jobs[row.application, row.schedule], schedule.run_digest, from_job)

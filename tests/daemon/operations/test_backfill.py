@@ -28,7 +28,7 @@ from daemon.operations.retries.retry import retry
 from daemon.operations.selection import Selection
 from daemon.operations.trigger import NoSuchSchedule, trigger
 from daemon.store import statements
-from daemon.store.statements.keeping.old_runs import mark_pruned
+from daemon.store.statements.keeping.old_runs import delete_runs, mark_pruned
 from daemon.store.tables import act, run, schedule
 from daemon.store.tables import backfill as backfills
 from tests.support.completion import finish_run
@@ -290,6 +290,26 @@ def test_what_is_pruned_while_it_looks_is_refused_and_not_taken_for_missing(
         monkeypatch.setattr(statements.backfills, "due_between", prune_first)
         with pytest.raises(CannotBackfill, match="may have been pruned"):
             filled(store, due[0], due[3])
+
+
+def test_what_is_to_be_retried_is_not_pruned_before_that_is_written(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store(postgres_url) as store:
+        due = away(store, QUEUED, 2)
+        failed = store.runs()[0].id
+        work(store, QUEUED, "failed")
+        store.do(trigger, "shop", "nightly", requested_by="ada")
+        add = statements.backfills.add
+
+        def prune_first(connection: Connection, values: Any) -> int:
+            store.do(mark_pruned, "shop", "nightly", due[0])
+            assert store.do(delete_runs, "shop", "nightly", [failed]) == 0
+            return add(connection, values)
+
+        monkeypatch.setattr(statements.backfills, "add", prune_first)
+        assert filled(store, due[0], due[0]).of_failed == 1
+        assert [row.scheduled_for for row in store.runs(run.c.retry_of == failed)] == [due[0]]
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from threading import Barrier
+from typing import Any
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import Connection, delete
 
 from daemon.errors import NotRecordable
 from daemon.execution.claim import ClaimedRun
@@ -18,6 +19,8 @@ from daemon.operations.retries.plan import CarriedJob, NoRetry, RetriedBefore, R
 from daemon.operations.retries.retry import CannotRetry, Retry, retry
 from daemon.operations.trigger import trigger
 from daemon.states import RunState
+from daemon.store import statements
+from daemon.store.statements.keeping.old_runs import delete_runs
 from daemon.store.tables import act, job_run, run
 from daemon.store.views import read_run
 from tests.support.completion import finish_job, finish_run, start_job
@@ -233,6 +236,37 @@ def test_of_two_retries_at_once_one_makes_a_run_and_both_are_told_of_it(store: S
             assert sorted([one.already, other.already]) == [False, True]
     assert [row.retry_of for row in store.runs(run.c.retry_of.is_not(None))] == ids
     assert len(store.rows(act.select().where(act.c.act == "retry"))) == len(ids)
+
+
+def test_what_is_pruned_while_a_retry_looks_is_no_more(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, _ = ended(store), ended(store)
+    read = statements.run.read
+
+    def prune_then(connection: Connection, run_id: int) -> Any:
+        row = read(connection, run_id)
+        assert delete_runs(connection, "shop", "daily", [before]) == 1
+        return row
+
+    monkeypatch.setattr(statements.run, "read", prune_then)
+    with pytest.raises(NoSuchRun, match=f"run {before} does not exist"):
+        retried(store, before)
+
+
+def test_what_was_done_is_not_pruned_before_it_is_carried_over(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be done once more."""
+    with Store(postgres_url) as store:
+        store.sync(DAILY)
+        before, _ = ended(store), ended(store)
+        carry = statements.retries.carry
+
+        def prune_first(connection: Connection, rows: Any) -> None:
+            assert store.do(delete_runs, "shop", "daily", [before]) == 0
+            carry(connection, rows)
+
+        monkeypatch.setattr(statements.retries, "carry", prune_first)
+        assert retried(store, before).carried == ["fetch"]
 
 
 def test_a_changed_definition_rules_the_retry_and_the_answer_says_so(store: Store) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -207,6 +208,21 @@ def test_what_is_recorded_of_it_never_goes_back(store: Store) -> None:
         assert store.do(pruned_until, "shop", "daily") == at + expected * timedelta(days=1)
 
 
+def test_nor_does_it_where_two_prune_at_once(postgres_url: str) -> None:
+    """One that was held up lost its lease, say: what the other deletes would be taken for lost, and filled in again."""
+    with Store(postgres_url) as store, ThreadPoolExecutor(1) as pool:
+        store.sync(a_schedule("daily"))
+        at = store.schedules()["daily"].created_at
+        with store.begin() as ahead:
+            mark_pruned(ahead, "shop", "daily", at + timedelta(days=2))
+            behind = pool.submit(store.do, mark_pruned, "shop", "daily", at + timedelta(days=1))
+            blocked = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid()")
+            while not ahead.scalar(blocked):
+                assert not behind.done()
+        behind.result(60)
+        assert store.do(pruned_until, "shop", "daily") == at + timedelta(days=2)
+
+
 def test_of_what_was_requested_no_instant_is_pruned(store: Store) -> None:
     daily = a_schedule("daily", keep={"days": 30})
     store.sync(daily)
@@ -300,6 +316,21 @@ def test_nothing_waits_for_a_locked_row(postgres_url: str) -> None:
                 assert (pruned(store), ids(store)) == (1, [first]), what
             assert pruned(store) == 1, what
             assert second > first
+
+
+def test_what_tried_a_run_again_stays_as_long_as_that_one(postgres_url: str) -> None:
+    """Without it the run would seem to be tried by none, and what had succeeded would be done once more."""
+    with Store(postgres_url) as store:
+        daily = a_schedule("daily", keep={"days": 30})
+        store.sync(daily)
+        made = ran(store, daily, 4)
+        change(store, run, run.c.id == made[0], state="failed", reason="no more shops")
+        for again, before in ((made[1], made[0]), (made[2], made[1])):
+            change(store, run, run.c.id == again, retry_of=before)
+        with store.begin() as other:
+            other.execute(select(run.c.id).where(run.c.id == made[0]).with_for_update(read=True, key_share=True))
+            assert (pruned(store), ids(store)) == (1, made[:3])
+        assert (pruned(store), ids(store)) == (3, [])
 
 
 def test_neither_waits_for_who_locks_the_schedule_nor_holds_up_a_request(postgres_url: str) -> None:

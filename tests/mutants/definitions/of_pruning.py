@@ -5,6 +5,7 @@ from tests.mutants.mutant import Edit, Mutant, on_each, on_postgres
 CHOICE = "daemon/pruning/choice.py"
 PRUNE_STEPS = "daemon/pruning/prune.py"
 OLD_RUNS = "daemon/store/statements/keeping/old_runs.py"
+RETRIES = "daemon/store/statements/acting/retries.py"
 PLAN = "daemon/operations/backfills/plan.py"
 PRUNE = "tests/daemon/pruning/test_prune.py::{}[{{}}]"
 
@@ -35,6 +36,26 @@ PRUNING = (
         on_postgres(
             "tests/daemon/operations/test_backfill.py::test_what_is_pruned_while_it_looks_is_refused_and_not_taken_for_missing"
         ),
+    ),
+    Mutant(
+        "mark-that-goes-back",
+        "a pruner that was held up records less than another one has pruned meanwhile",
+        (Edit(OLD_RUNS, ", pruned.c.until < until)", ")"),),
+        on_each(PRUNE.format("test_what_is_recorded_of_it_never_goes_back")),
+    ),
+    Mutant(
+        "pruned-while-it-is-retried",
+        "a run is pruned while a retry of it is written, which carries nothing over and does all again",
+        (Edit(RETRIES, "key_share=True) if lock else query))", "key_share=True) if False else query))"),),
+        on_postgres(
+            "tests/daemon/operations/test_retry.py::test_what_was_done_is_not_pruned_before_it_is_carried_over"
+        ),
+    ),
+    Mutant(
+        "retry-pruned-before-its-run",
+        "the retry of a run goes while that one stays, which can be retried once more",
+        (Edit(OLD_RUNS, "    going -= _that_try_one_again_that_stays(connection, going)\n", ""),),
+        on_postgres("tests/daemon/pruning/test_prune.py::test_what_tried_a_run_again_stays_as_long_as_that_one"),
     ),
     Mutant(
         "pruning-takes-held-leases",

@@ -56,8 +56,10 @@ def find_failed(connection: Connection, schedules: Collection[Key], within: floa
     return list(connection.execute(query, {"schedules": as_rows(sorted(schedules))}))
 
 
-def read_tried(connection: Connection, ids: Collection[int]) -> list[Row[Any]]:
-    """Return what a retry needs to know of these runs, by id, with the run that has tried each again."""
+def read_tried(connection: Connection, ids: Collection[int], *, lock: bool) -> list[Row[Any]]:
+    """Return what a retry needs to know of these runs, by id, with the run that has tried each again. With ``lock``
+    they are there until the end of the transaction; those that are being deleted are left out.
+    """
     columns = (
         run.c.id,
         run.c.application,
@@ -75,7 +77,8 @@ def read_tried(connection: Connection, ids: Collection[int]) -> list[Row[Any]]:
         _next.c.requested_why.label("retried_why"),
     )
     query = select(*columns, *retried).outerjoin(_next, _next.c.retry_of == run.c.id)
-    return list(connection.execute(query.where(among_keys((run.c.id,), ids)).order_by(run.c.id)))
+    query = query.where(among_keys((run.c.id,), ids)).order_by(run.c.id)
+    return list(connection.execute(query.with_for_update(of=run, read=True, key_share=True) if lock else query))
 
 
 def among_runs(connection: Connection, ids: Collection[int]) -> set[int]:

@@ -4,13 +4,14 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, exists, false, func, literal, select
+from sqlalchemy import Connection, Row, and_, delete, false, func, select, update
 
+from lease.database.contention import insert_missing
 from lease.database.dialects import now, seconds_between
 from lease.schema import free_or_stale, lease
 
 from ...tables import job_output, job_run, pruned, run, schedule
-from ..dialects import SCHEDULED, among, among_keys, insert_or_replace, unfinished
+from ..dialects import SCHEDULED, among, among_keys, unfinished
 
 _any = run.alias("any_run")
 
@@ -61,12 +62,11 @@ def first_runs(  # noqa: PLR0917 - of what, and from where to where
 
 
 def mark_pruned(connection: Connection, application: str, name: str, until: datetime) -> None:
-    """Record that runs of instants up to ``until`` may be gone."""
-    of = (pruned.c.application == application, pruned.c.schedule == name)
-    recorded = exists().where(*of, pruned.c.until >= until)
-    values = select(literal(application), literal(name), literal(until, pruned.c.until.type)).where(~recorded)
-    marked = insert_or_replace(connection, pruned, "until")
-    connection.execute(marked.from_select(["application", "schedule", "until"], values))
+    """Record that runs of instants up to ``until`` may be gone, unless later ones may, by another pruner, say."""
+    first = {"application": application, "schedule": name, "until": until}
+    connection.execute(insert_missing(pruned).values(**first))
+    earlier = (pruned.c.application == application, pruned.c.schedule == name, pruned.c.until < until)
+    connection.execute(update(pruned).where(*earlier).values(until=until))
 
 
 def pruned_until(connection: Connection, application: str, name: str) -> datetime | None:
@@ -80,7 +80,8 @@ def pruned_until(connection: Connection, application: str, name: str) -> datetim
 
 def delete_runs(connection: Connection, application: str, name: str, ids: Collection[int]) -> int:
     """Delete those of these runs that are over, with their job runs, what these printed, and the leases that
-    none but they had; leave out those of which a row is locked. Return how many.
+    none but they had; leave out those of which a row is locked, and what has tried such a one again: it would
+    be tried once more. Return how many.
 
     The newest run of all stays: SQLite would give its number to the next one, and keys, acts, effects and the
     lease of one run alone go by that.
@@ -91,10 +92,21 @@ def delete_runs(connection: Connection, application: str, name: str, ids: Collec
     going -= _with_a_held_lease(connection, application, name, going)
     attempts = _attempts(connection, going)
     going -= {run_id for run_id, free in attempts.values() if not free}
+    going -= _that_try_one_again_that_stays(connection, going)
     job_runs = [number for number, (run_id, _) in attempts.items() if run_id in going]
     connection.execute(delete(job_output).where(among_keys((job_output.c.job_run_id,), job_runs)))
     connection.execute(delete(job_run).where(among_keys((job_run.c.id,), job_runs)))
     return connection.execute(delete(run).where(among_keys((run.c.id,), going))).rowcount
+
+
+def _that_try_one_again_that_stays(connection: Connection, ids: Collection[int]) -> set[int]:
+    there = run.join(_any, _any.c.id == run.c.retry_of)
+    query = select(run.c.id, run.c.retry_of).select_from(there).where(among_keys((run.c.id,), ids))
+    stay: set[int] = set()
+    for row in connection.execute(query.order_by(run.c.id)):
+        if row.retry_of not in ids or row.retry_of in stay:
+            stay.add(row.id)
+    return stay
 
 
 def _with_a_held_lease(connection: Connection, application: str, name: str, ids: Iterable[int]) -> set[int]:
