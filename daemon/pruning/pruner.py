@@ -25,6 +25,8 @@ EVERY = 600.0
 """Seconds from one pruning of an application to the next, whoever does it."""
 FIRST_AFTER = (30.0, 90.0)
 """Between so many seconds after its start a replica looks for the first time."""
+LAST = 2.0
+"""The most seconds for which a replica that ends when it is idle prunes before it does: it may never look otherwise."""
 SHARE = 0.1
 """The most of the time that pruning takes: after a step it rests nine times as long as that took."""
 _LEAST_REST = 0.02
@@ -113,6 +115,17 @@ class Pruner:
         done = await self._database.write(unit)
         await self._sleep(max(_LEAST_REST, (monotonic() - began) * (1 / SHARE - 1)))
         return done
+
+
+async def prune_at_the_end(database: Database, client: LeaseClient, application: str, notify: Notify) -> None:
+    """Prune for `LAST` seconds at most; what is left then, or cannot be done now, is for the next replica."""
+    until = monotonic() + LAST
+
+    async def rest(seconds: float) -> None:
+        await asyncio.sleep(max(0.0, min(seconds, until - monotonic())))
+
+    with suppress(LeaseError):
+        await Pruner(database, client, application, notify, lambda: monotonic() >= until, rest).prune()
 
 
 class Drains(Protocol):

@@ -15,6 +15,7 @@ from ..errors import DaemonError
 from ..execution.context import ReplicaContext
 from ..jobs.task_thread import TaskThread
 from ..operations.trigger import trigger_now
+from ..pruning.pruner import prune_at_the_end
 from ..store import statements
 from ..telemetry.facts import Note, ReplicaEnded
 from ..telemetry.logs import flush_logs
@@ -108,6 +109,9 @@ class Service:
                     self._report_ready(requests)
                     reload.joined()
                     await self._work(replica, until_idle=until_idle)
+                    if until_idle and not requests.stopping:
+                        of = self._application.name
+                        await prune_at_the_end(context.database, context.client, of, context.notify)
                     failed = await self._any_failed(context, replica, triggered)
         self._facts.notify(ReplicaEnded(context.client.label, monotonic() - started, replica.runs.tally))
         if requests.starts_anew:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Literal
 
 from lease.durations import format_duration
@@ -86,10 +87,22 @@ def _late(overview: Overview) -> Iterator[Problem]:
         if schedule.due_in is not None and -schedule.due_in > LATE_AFTER and schedule.enabled:
             text = f"{named(schedule)} was due {format_duration(-schedule.due_in)} ago but has not been planned"
             yield Problem("late", text, schedule.application, schedule.schedule)
-    for run in overview.waiting:
-        if run.waiting_for is not None and run.waiting_for > LATE_AFTER:
-            text = f"run {run.run_id} of {named(run)} could have started {format_duration(run.waiting_for)} ago"
-            yield Problem("late", text, run.application, run.schedule, run.run_id)
+    waiting = [run for run in overview.waiting if (run.waiting_for or 0.0) > LATE_AFTER]
+    for _, group in groupby(sorted(waiting, key=_of), key=_of):
+        runs = sorted(group, key=lambda run: run.waiting_for or 0.0, reverse=True)
+        longest = runs[0]
+        waited = format_duration(longest.waiting_for or 0.0)
+        text = f"run {longest.run_id} of {named(longest)} has waited for {waited}"
+        if len(runs) > 1:
+            at_least = "at least " if overview.waiting_count > len(overview.waiting) else ""
+            text = (
+                f"{at_least}{len(runs)} runs of {named(longest)} wait, run {longest.run_id} for the longest, {waited}"
+            )
+        yield Problem("late", text, longest.application, longest.schedule, longest.run_id)
+
+
+def _of(run: WaitingRun) -> tuple[str, str]:
+    return run.application, run.schedule
 
 
 def _late_to_finish(overview: Overview) -> Iterator[Problem]:

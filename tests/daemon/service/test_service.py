@@ -31,6 +31,7 @@ from daemon.telemetry.sentences import ended, introduced
 from daemon.testing.in_process import in_process
 from daemon.version import package_version
 from lease.errors import SchemaMissing
+from lease.schema import lease as leases
 from tests.support.completion import retry_run, start_job
 from tests.support.manual import Gate, a_shop, add_schedule, failing, nothing, told, until
 from tests.support.store import PAST, Store, a_schedule, pending_runs
@@ -110,6 +111,19 @@ async def test_a_replica_that_ran_nothing_says_so(sqlite_url: str) -> None:
     assert await served.serve() == 0
     assert isinstance(served.facts[-1], ReplicaEnded)
     assert ended(served.facts[-1]).endswith("; runs: none")
+
+
+async def test_one_that_ends_when_it_is_idle_prunes_before_that(store: Store, sqlite_url: str) -> None:
+    """Where a timer starts it for a moment each hour, no replica would ever come to it."""
+    served = Served(a_shop(nothing, keep={"days": 30}), sqlite_url)
+    assert await served.serve("nightly") == 0
+    store.do(lambda c: c.execute(update(run).values(created_at=PAST, started_at=PAST, finished_at=PAST)))
+    assert await served.serve("nightly") == 0
+    assert len(store.runs()) == 2, "it was looked for what goes a moment ago"
+    store.do(lambda c: c.execute(update(leases).where(leases.c.name == "prune/shop").values(granted_at=PAST)))
+    assert await served.serve() == 0
+    assert len(store.runs()) == 1
+    assert told(served.facts, "1 run of 1 schedule pruned, as keep says")
 
 
 def test_what_is_asked_for_runs_and_until_idle_it_ends_with_0(store: Store, sqlite_url: str) -> None:

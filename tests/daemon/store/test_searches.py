@@ -79,6 +79,33 @@ _HISTORY = """
            clock_timestamp() - make_interval(mins => number)
     FROM generate_series(1, 20000) AS number
 """
+_PENDING = """
+    INSERT INTO run (application, schedule, scheduled_for, trigger, state, lease_name, available_at, created_at)
+    SELECT 'shop', 'daily', clock_timestamp(), 'manual', 'pending', 'x', clock_timestamp(), clock_timestamp()
+    FROM generate_series(1, 2000)
+"""
+OF_FEW: dict[str, tuple[str, Callable[[Connection], Any]]] = {
+    "whose moment has come": ("run_place_idx", lambda c: statements.placing.due(c, "shop", 1000)),
+    "that did not start in time": ("run_start_by_idx", lambda c: statements.run.late(c, "shop")),
+    "late to finish": ("run_finish_by_idx", lambda c: statements.late.take(c, "shop")),
+}
+"""Searches that ask for few of the runs that are not over, by an index that has these alone."""
+
+
+@pytest.mark.parametrize(("index", "search"), OF_FEW.values(), ids=OF_FEW)
+def test_postgresql_searches_for_few_without_a_look_at_all_that_wait(
+    postgres_url: str, index: str, search: Callable[[Connection], Any]
+) -> None:
+    """PostgreSQL takes it that a third of all runs, and there is a history, are before a moment that it does not know."""
+    with Store(postgres_url) as store:
+        store.sync(a_schedule("daily"), *(a_schedule(f"s{number}") for number in range(10)))
+        for rows in (_PENDING, _HISTORY):
+            store.do(Connection.exec_driver_sql, rows)
+        with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("ANALYZE")
+    plans = explained(postgres_url, search)
+    assert any(index in plan for plan in plans), plans
+    assert not any("Seq Scan on run" in plan or "run_unfinished_idx" in plan for plan in plans), plans
 
 
 def test_sqlite_searches_what_has_failed_lately_by_its_index(sqlite_url: str) -> None:

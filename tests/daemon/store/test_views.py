@@ -244,6 +244,22 @@ def test_what_is_late_failing_or_without_a_replica_is_told(rows: Rows) -> None:
     assert found[4].text == f"the last run of failing failed (run {failed}: orders failed)"
 
 
+def test_however_many_runs_of_a_schedule_wait_they_are_one_problem(rows: Rows) -> None:
+    rows.schedule("busy")
+    rows.schedule("other")
+    rows.replica(seen_at=rows.now)
+    alone = rows.run("pending", 2, schedule="other")
+    longest, *_ = [rows.run("pending", minutes, schedule="busy") for minutes in range(40, 0, -1)]
+    busy, other = (found for found in problems(read_overview(rows.connection)) if found.kind == "late")
+    assert busy.text.startswith(f"40 runs of busy wait, run {longest} for the longest, 40m")
+    assert (busy.run_id, other.run_id) == (longest, alone)
+    assert other.text.startswith(f"run {alone} of other has waited for 2m")
+    for minutes in range(41, 150):
+        rows.run("pending", minutes, schedule="busy")
+    (busy, *_) = (found for found in problems(read_overview(rows.connection)) if found.kind == "late")
+    assert busy.text.startswith("at least 100 runs of busy wait")
+
+
 def test_what_waits_is_counted_in_full_and_listed_from_the_first(rows: Rows) -> None:
     rows.schedule()
     later = rows.run("pending", 3, available_at=None)

@@ -21,8 +21,16 @@ from ...screen import Sheet, add, table
 
 C = TypeVar("C", bound=ChosenRun)
 
+
+def _run_number(text: str) -> int:
+    try:
+        return run_number(text)
+    except Misused as error:
+        raise Misused(f"{error}, and --schedule NAME stands for all of a schedule") from None
+
+
 OneRun = Annotated[
-    int | None, typer.Argument(metavar="RUN", parser=run_number, help="The number of the run.", show_default=False)
+    int | None, typer.Argument(metavar="RUN", parser=_run_number, help="The number of the run.", show_default=False)
 ]
 OfSchedule = Annotated[str | None, typer.Option("--schedule", metavar="NAME", help="Only runs of this schedule.")]
 OfTag = Annotated[str | None, typer.Option("--tag", metavar="TAG", help="Only runs of schedules with this tag.")]
