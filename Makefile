@@ -27,7 +27,7 @@ $(shell rm -f $(VENV)/.made)
 endif
 endif
 
-.PHONY: help venv demo fast test stories test-matrix mutants random-mutants chaos clock-steps shortages sleepers dst backlog soak outages failover cancels replaces prunes killers rollouts rolling check format reference lock bench bench-peers clean
+.PHONY: help venv demo fast test stories test-matrix mutants mutants-in-campaigns random-mutants chaos clock-steps shortages sleepers dst backlog soak outages failover cancels replaces prunes killers rollouts rolling check format reference lock bench bench-peers clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -53,6 +53,9 @@ test-matrix: ## the suite on each Python of 3.11 to 3.14 with PostgreSQL 16, 17 
 
 mutants: $(VENV)/.dev ## wrong variants of the product, each caught by a named check (the suite tries each on one database)
 	@LEASED_MUTANTS=all $(BIN)/python -m pytest -n $(WORKERS) tests/mutants $(PYTEST_ARGS)
+
+mutants-in-campaigns: $(VENV)/.dev ## those that a campaign has caught before, put through one each: DATABASE= (postgres)
+	@$(BIN)/python -m tests.mutants.in_campaigns $(if $(DATABASE),--database $(DATABASE))
 
 random-mutants: $(VENV)/.dev ## small mutants of lease/ that SEED= draws, COUNT= (100): do its tests catch them? Half an hour
 	@$(BIN)/python -m tests.mutants.random --jobs $(WORKERS) --count $(COUNT) $(if $(SEED),--seed $(SEED))

@@ -40,8 +40,6 @@ class Mutant:
     says: str
     edits: tuple[Edit, ...]
     caught_by: Mapping[Kind, Checks] = field(default_factory=dict)
-    in_campaigns: bool = False
-    """A chaos campaign catches it too, on each kind of database (`test_in_a_campaign`)."""
     needs_pooler: bool = False
     """Its checks are skipped where PgBouncer is not installed."""
 

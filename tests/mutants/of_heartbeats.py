@@ -150,6 +150,5 @@ HEARTBEATS = (
             ),
         ),
         on_each("tests/lease/test_async_client.py::test_a_lease_is_renewed_for_longer_than_its_ttl[{}]"),
-        in_campaigns=True,
     ),
 )

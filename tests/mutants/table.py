@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from tests.mutants.in_campaigns.caught import CAUGHT
 from tests.mutants.mutant import Checks, Kind, Mutant
 
 KINDS: tuple[Kind, ...] = ("postgres", "sqlite")
@@ -11,7 +12,7 @@ HEAD = ("mutant", "what is wrong", "PostgreSQL check", "SQLite check")
 def table(mutants: Iterable[Mutant]) -> str:
     """Return the table in Markdown."""
     rows = [
-        (mutant.name, mutant.says, *(_named(mutant.caught_by.get(kind), mutant.in_campaigns) for kind in KINDS))
+        (mutant.name, mutant.says, *(_named(mutant.caught_by.get(kind), mutant.name in CAUGHT[kind]) for kind in KINDS))
         for mutant in mutants
     ]
     lines = [_line(HEAD), _line(("---",) * len(HEAD)), *map(_line, rows)]
@@ -22,7 +23,7 @@ def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
-def _named(checks: Checks | None, in_campaigns: bool) -> str:
+def _named(checks: Checks | None, in_campaign: bool) -> str:
     if checks is None:
         return "not wrong there"
-    return "<br>".join([*(f"`{check}`" for check in checks), *(["`make chaos`"] if in_campaigns else [])])
+    return "<br>".join([*(f"`{check}`" for check in checks), *(["a campaign"] if in_campaign else [])])

@@ -1,0 +1,17 @@
+"""The mutants that a campaign of half a minute has caught, by kind of database: one of three, by its seed.
+
+Others do what no fault of a campaign shows, or too seldom: a wrong answer to a person, a delay, a row that is locked
+for too long, a moment that has to be met.
+"""
+
+from collections.abc import Mapping
+
+from tests.mutants.mutant import Kind
+
+MINUTES = 0.5
+SEEDS = (1, 2, 3)
+
+CAUGHT: Mapping[Kind, tuple[str, ...]] = {
+    "postgres": ("fixed-lock-timeout", "release-by-name", "fence-by-a-plain-predicate", "completion-by-id"),
+    "sqlite": ("fixed-lock-timeout",),
+}
