@@ -1,5 +1,6 @@
 """What is searched for again and again is found without a look at all runs that were ever made."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -84,6 +85,13 @@ _PENDING = """
     SELECT 'shop', 'daily', clock_timestamp(), 'manual', 'pending', 'x', clock_timestamp(), clock_timestamp()
     FROM generate_series(1, 2000)
 """
+_DUE_LATER = """
+    INSERT INTO schedule (application, name, definition, digest, trigger, enabled, anchor, planned_until, next_due,
+                          changed_at, synced_at, created_at)
+    SELECT application, name || number, definition, digest, trigger, enabled, anchor, planned_until,
+           transaction_timestamp() + make_interval(mins => 30), changed_at, changed_at, created_at
+    FROM schedule, generate_series(1, 20000) AS number
+"""
 OF_FEW: dict[str, tuple[str, Callable[[Connection], Any]]] = {
     "whose moment has come": ("run_place_idx", lambda c: statements.placing.due(c, "shop", 1000)),
     "that did not start in time": ("run_start_by_idx", lambda c: statements.run.late(c, "shop")),
@@ -106,6 +114,18 @@ def test_postgresql_searches_for_few_without_a_look_at_all_that_wait(
     plans = explained(postgres_url, search)
     assert any(index in plan for plan in plans), plans
     assert not any("Seq Scan on run" in plan or "run_unfinished_idx" in plan for plan in plans), plans
+
+
+def test_postgresql_searches_what_is_due_without_a_look_at_all_that_is_due_later(postgres_url: str) -> None:
+    with Store(postgres_url) as store:
+        store.sync(a_schedule("daily"))
+        store.do(lambda connection: connection.exec_driver_sql(_DUE_LATER))
+        with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("ANALYZE")
+    plans = explained(postgres_url, lambda c: statements.schedule.due(c, "shop", 500))
+    (estimated,) = (re.search(r"rows=(\d+)", plan) for plan in plans if "schedule_due_idx" in plan)
+    assert estimated is not None
+    assert int(estimated[1]) < 10, "of a million it would look at each"
 
 
 def test_sqlite_searches_what_has_failed_lately_by_its_index(sqlite_url: str) -> None:
