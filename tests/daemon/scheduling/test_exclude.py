@@ -121,6 +121,7 @@ def test_a_missed_year_with_excluded_days_in_it_is_counted_by_its_reasons(
             assert (row.reason == "excluded") == (schedule.excluded_by(instant) is not None)
 
 
+@pytest.mark.usefixtures("passing_seconds")
 def test_what_may_be_caught_up_is_found_behind_any_number_of_excluded_instants() -> None:
     schedule = often(exclude=["2026-07-03..2026-07-12"], catch_up="all")
     store = Store(schedule, PlanState(NOON, NOON))
