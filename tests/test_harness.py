@@ -157,9 +157,10 @@ def test_of_the_fast_tests_none_starts_a_process_unnoticed(tmp_path: Path) -> No
             check=False,
             timeout=LIMIT,
         ).stdout
-        for more in ([], ["--fast"])
+        for more in ([], ["--fast"], ["--fast", "--sqlite"])
     ]
     assert "2 failed, 4 passed" in answers[0]
-    assert "1 failed, 2 passed, 3 deselected" in answers[1]
+    assert "1 failed, 1 passed, 4 deselected" in answers[1]
+    assert "1 failed, 2 passed, 3 deselected" in answers[2]
     assert "FAILED test_some.py::test_that_hides_it" in answers[1]
     assert SENTENCE in answers[1]
