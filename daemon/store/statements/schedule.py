@@ -15,9 +15,9 @@ from ..tables import run, schedule
 from .dialects import MOMENT, among, among_keys, may_idle, turn, unfinished
 from .requests.placing import placed
 
-_SOON: ColumnElement[datetime] = literal_column("transaction_timestamp() + interval '1 minute'")
+_SOON: ColumnElement[datetime] = literal_column("statement_timestamp() + interval '1 minute'")
 """A moment that PostgreSQL knows as it plans a statement: it takes it that a third of all schedules are before one that
-it doesn't, and would look at each of a million.
+it doesn't, and would look at each of a million. It counts from the statement: a transaction may have waited for longer.
 """
 _SYNC_COMPUTES = 10.0
 """Seconds that a sync of thousands of schedules may take between two statements."""

@@ -6,9 +6,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, event, literal_column, update
 
 from daemon.store import statements
+from daemon.store.tables import schedule
+from lease.database.dialects import now
 from tests.support.store import Store, a_schedule
 
 SEARCHES: dict[str, Callable[[Connection], Any]] = {
@@ -126,6 +128,20 @@ def test_postgresql_searches_what_is_due_without_a_look_at_all_that_is_due_later
     (estimated,) = (re.search(r"rows=(\d+)", plan) for plan in plans if "schedule_due_idx" in plan)
     assert estimated is not None
     assert int(estimated[1]) < 10, "of a million it would look at each"
+
+
+def test_what_became_due_while_the_transaction_waited_is_found(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a sync waits for its turn: what is due by a timing that it replaces would be lost (rule 13)."""
+    soon = str(statements.schedule._SOON).replace("1 minute", "0 s")
+    assert soon != str(statements.schedule._SOON)
+    monkeypatch.setattr(statements.schedule, "_SOON", literal_column(soon))
+    with Store(postgres_url) as store:
+        store.sync(a_schedule("daily"))
+        with store.begin() as connection:
+            connection.execute(update(schedule).values(next_due=now()))  # later than the transaction began
+            assert [row.name for row in statements.schedule.due(connection, "shop", 500)] == ["daily"]
 
 
 def test_sqlite_searches_what_has_failed_lately_by_its_index(sqlite_url: str) -> None:
