@@ -58,13 +58,17 @@ class Pruner:
         """Look each `EVERY` seconds whether it is time to prune, and do it."""
         await self._sleep(uniform(*FIRST_AFTER))  # noqa: S311 - it only spreads the replicas
         while True:
-            try:
-                await self.prune()
-            except LeaseError:  # the database is away, or the lease is lost: the next turn goes on
-                pass
-            except Exception as error:  # noqa: BLE001 - a history that grows must not end the replica
-                self._notify(Note(f"internal error in leased; runs continue: {error!r}", is_warning=True))
+            await self.try_to_prune()
             await self._sleep(uniform(0.9, 1.1) * EVERY)  # noqa: S311
+
+    async def try_to_prune(self) -> None:
+        """Prune, if that can be done now; what is left is for the next turn."""
+        try:
+            await self.prune()
+        except LeaseError:  # the database is away, or the lease is lost
+            pass
+        except Exception as error:  # noqa: BLE001 - a history that grows must not end the replica
+            self._notify(Note(f"internal error in leased; runs continue: {error!r}", is_warning=True))
 
     async def prune(self) -> int:
         """Prune what is no longer kept, unless another replica does it or has done it lately; return how many
@@ -124,8 +128,7 @@ async def prune_at_the_end(database: Database, client: LeaseClient, application:
     async def rest(seconds: float) -> None:
         await asyncio.sleep(max(0.0, min(seconds, until - monotonic())))
 
-    with suppress(LeaseError):
-        await Pruner(database, client, application, notify, lambda: monotonic() >= until, rest).prune()
+    await Pruner(database, client, application, notify, lambda: monotonic() >= until, rest).try_to_prune()
 
 
 class Drains(Protocol):
