@@ -44,7 +44,7 @@ class Rest:
 
     @property
     def is_for_places(self) -> bool:
-        """Whether nothing but free places has ended the rest so far, which would go on otherwise."""
+        """Return whether nothing but free places has ended the rest so far, which would go on otherwise."""
         return not self._wants_look and monotonic() < self._end
 
     def age(self) -> float:

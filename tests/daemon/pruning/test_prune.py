@@ -21,6 +21,7 @@ from lease.model import Grant
 from lease.schema import lease as leases
 from tests.support.completion import finish_run, start_job
 from tests.support.store import TTL, Store, a_schedule, an_at
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.conformance
 
@@ -217,8 +218,8 @@ def test_nor_does_it_where_two_prune_at_once(postgres_url: str) -> None:
             mark_pruned(ahead, "shop", "daily", at + timedelta(days=2))
             behind = pool.submit(store.do, mark_pruned, "shop", "daily", at + timedelta(days=1))
             blocked = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid()")
-            while not ahead.scalar(blocked):
-                assert not behind.done()
+            wait_until(lambda: behind.done() or ahead.scalar(blocked), "the other one waits")
+            assert not behind.done()
         behind.result(60)
         assert store.do(pruned_until, "shop", "daily") == at + timedelta(days=2)
 
@@ -334,7 +335,7 @@ def test_what_tried_a_run_again_stays_as_long_as_that_one(postgres_url: str) -> 
 
 
 def test_neither_waits_for_who_locks_the_schedule_nor_holds_up_a_request(postgres_url: str) -> None:
-    """Who requests a run locks its schedule (rule 15), and would wait for each step."""
+    """A request locks its schedule (rule 15), and would wait for each step."""
     with Store(postgres_url) as store:
         store.sync(a_schedule("daily", keep={"days": 30}))
         planned(store, "daily", 3)

@@ -35,7 +35,7 @@ def main() -> int:
             found = f"{len(verdict.broken)}, first {verdict.broken[0]}" if verdict.caught else "nothing"
             sys.stdout.write(f"{mutant.name}: with seed {verdict.seed}: {found}{verdict.last_words}\n")
             sys.stdout.flush()
-            return verdict.caught == (mutant is not UNCHANGED)
+            return verdict.caught == (mutant is not UNCHANGED) and not verdict.last_words
 
         return 0 if all(list(pool.map(is_right, [UNCHANGED, *chosen]))) else 1
 

@@ -24,7 +24,7 @@ LATE = f"{Promise.RECOVERY}:"
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a campaign made of a mutant: what it found broken, and if nothing, its last words."""
+    """The problems that a campaign found in a mutant; its last words, if it could not be run."""
 
     seed: int
     broken: Sequence[str]

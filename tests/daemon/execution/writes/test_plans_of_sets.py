@@ -47,11 +47,11 @@ def explained(connection: Connection) -> Iterator[dict[str, int]]:
         most[sql] = max(most[sql], plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"])
         return execute(statement, *args, **kwargs)
 
-    connection.execute = explain  # type: ignore[method-assign]
+    connection.execute = explain  # type: ignore[method-assign]  # of this connection alone
     try:
         yield most
     finally:
-        connection.execute = execute  # type: ignore[method-assign]
+        connection.execute = execute  # type: ignore[method-assign]  # of this connection alone
 
 
 @pytest.mark.parametrize("is_analyzed", [False, True])
@@ -93,11 +93,11 @@ def planned(connection: Connection) -> Iterator[list[str]]:
         found.extend(row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}", given))
         return execute(statement, *args, **kwargs)
 
-    connection.execute = plan  # type: ignore[method-assign]
+    connection.execute = plan  # type: ignore[method-assign]  # of this connection alone
     try:
         yield found
     finally:
-        connection.execute = execute  # type: ignore[method-assign]
+        connection.execute = execute  # type: ignore[method-assign]  # of this connection alone
 
 
 @pytest.mark.parametrize("settings", [{}, {"lock": {"name": "api", "slots": 2}}, {"priority": "high"}])
