@@ -86,6 +86,11 @@ class BackgroundLoop:
             self._driven.asked(call.future, patience)
         return call.future
 
+    def soon(self, step: Callable[[], object]) -> None:
+        """Do ``step`` in this loop's thread, without anybody who waits for it; not once the loop is over."""
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(step)
+
     def check(self) -> None:
         """Raise `LeaseError` where this loop cannot be used."""
         if os.getpid() != self._pid:

@@ -54,6 +54,14 @@ class CancelledOnLoss:
             self._cancelled = self._task.cancel()
 
 
+def is_cancelled() -> bool:
+    """Return whether this task is being cancelled; an attempt that was cut off can raise
+    CancelledError too.
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 async def answer(future: "Future[T]") -> T:
     """Wait for the answer; a cancellation of the caller cancels what was asked."""
     return await asyncio.wrap_future(future)

@@ -16,44 +16,14 @@ from .database.address import Address
 from .doors import AsyncDoor, check_loop
 from .durations import Duration, parse_duration
 from .errors import LeaseError, LeaseNotAcquired
-from .fences.fenced import PATIENCE
 from .grant_state import lost_error
-from .handle import Handle
 from .heartbeat.flights import ANY_NAME, Flight
+from .held import Lease
 from .model import Break, Grant, LeaseRecord
 from .runtime import Runtime
+from .shortcut.shortcut import LoopShortcut
 from .store import Store
 from .timing import LeaseTiming
-
-
-class Lease(Handle):
-    """A lease that this client holds, or held; `lease.handle.Handle` has what can be read of it."""
-
-    async def release(self) -> bool:
-        """End the grant; False when it had ended before. Goes on where the caller is cancelled.
-
-        Raises `StoreUnavailable` when the database is away; then the grant ends by its ttl. Raises
-        `LeaseError` where it waits for a fenced transaction that this task has open; then the grant
-        ends with that.
-        """
-        ending, may_wait_for_itself = self._releasing()
-        if may_wait_for_itself:
-            with suppress(TimeoutError):
-                return await asyncio.wait_for(done(ending), PATIENCE)
-            raise self._held_up(ending)
-        return await done(ending)
-
-    @asynccontextmanager
-    async def ending(self) -> AsyncIterator[None]:
-        """Let a program release the grant in a transaction of its own (`lease.statements.release`),
-        in this block.
-
-        Meanwhile no answer to a renewal counts as a loss. After the block the grant is no longer
-        renewed, unless the block raises.
-        """
-        with self._state.being_ended():
-            yield
-            await answer(self._runtime.call(lambda core: core.forget(self._state)))
 
 
 class LeaseClient(AsyncDoor):
@@ -79,7 +49,14 @@ class LeaseClient(AsyncDoor):
         clock: Clock = boottime,
     ) -> None:
         self._runtime = Runtime(
-            database, schema=schema, timing=timing, listener=on_event, label=label, store=store, clock=clock
+            LoopShortcut,
+            database,
+            schema=schema,
+            timing=timing,
+            listener=on_event,
+            label=label,
+            store=store,
+            clock=clock,
         )
 
     async def __aenter__(self) -> Self:
@@ -143,15 +120,24 @@ class LeaseClient(AsyncDoor):
         """Acquire ``name`` for a program that cannot use a block, which then releases it; ``wait`` as
         in `hold`. Its loss cancels nothing: watch ``lost``, or call ``ensure()``.
         """
-        ticket, seconds = Ticket(), None if wait is None else parse_duration(wait)
-        future = self._runtime.submit(
-            lambda core: core.acquire_for(ticket, name, seconds), None if seconds != 0 else 0.0
-        )
+        ticket, seconds = Ticket(name), None if wait is None else parse_duration(wait)
+        shortcut = self._runtime.shortcut
         try:
-            state = await done(future)
+            state = None if shortcut is None else await shortcut.acquire(ticket)
+            if state is None:
+                acquiring = self._runtime.submit(
+                    lambda core: core.acquire_for(ticket, seconds), None if seconds != 0 else 0.0
+                )
+                state = await done(acquiring)
+        except LeaseError:
+            raise
         except asyncio.CancelledError:
             with anyio.CancelScope(shield=True), suppress(LeaseError):  # a closed client has abandoned it
-                await done(self._runtime.submit(lambda core: core.abandon(ticket)))
+                await done(self._runtime.abandon(ticket))
+            raise
+        except BaseException:  # as where this coroutine is closed: it may await nothing more
+            with suppress(LeaseError):
+                self._runtime.abandon(ticket)
             raise
         note_holder(state)
         return Lease(self._runtime, state)
@@ -227,7 +213,7 @@ class LeaseClient(AsyncDoor):
 class Acquisition:
     """An acquisition under way in the caller's own transaction."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime[LoopShortcut]) -> None:
         self._runtime = runtime
         self._sent = runtime.clock()
         self._flight: Flight | None = None

@@ -12,11 +12,13 @@ from typing import Any, TypeVar, cast
 
 from . import events
 from .acquisition.acquirer import Acquirer
+from .acquisition.turns import Turn, Turns
 from .breaker import Breaker
 from .clock import Clock
 from .closing import Closing
 from .errors import LeaseError, StoreUnavailable
 from .grant_state import GrantState
+from .heartbeat.flights import Flight
 from .heartbeat.heartbeat import Heartbeat
 from .model import CLOSED, Break, Grant, LeaseRecord, LossKind, check_name
 from .retrying import retried
@@ -28,12 +30,13 @@ T = TypeVar("T")
 
 
 class Ticket:
-    """Who calls one `acquire` (make it there), and its task and result, kept so that a caller who
-    is cancelled can abandon it.
+    """One call of `acquire`, made where that is called: what has come of it so far, kept so that a
+    caller who is cancelled can abandon it.
     """
 
-    def __init__(self) -> None:
-        self.owner = caller()
+    def __init__(self, name: str) -> None:
+        self.turn = Turn(name, caller())
+        self.flight = Flight(name)
         self.task: asyncio.Task[GrantState] | None = None
         self.state: GrantState | None = None
 
@@ -52,14 +55,20 @@ class Core:
         listener: events.Listener,
         label: str | None = None,
         holder: str | None = None,
+        before_closing: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.holder = holder or uuid.uuid4().hex
         self.label = label or f"{socket.gethostname()}:{os.getpid()}"
         self.timing = timing
         self.store = store
+        self.clock = clock
+        self.turns = Turns()
+        self._before_closing = before_closing
         self.notify = events.guarded(listener)
         self.heartbeat = Heartbeat(store, timing, self.holder, clock, self.notify)
-        self._acquirer = Acquirer(store, timing, self.heartbeat, self.holder, self.label, clock, self.notify)
+        self._acquirer = Acquirer(
+            store, timing, self.heartbeat, self.turns, self.holder, self.label, clock, self.notify
+        )
         self._beating: asyncio.Task[None] | None = None
         self._acquiring: set[asyncio.Task[GrantState]] = set()
         self._asking: set[asyncio.Task[Any]] = set()
@@ -81,11 +90,18 @@ class Core:
             self._closed = asyncio.get_running_loop().create_task(self._close())
         await asyncio.shield(self._closed)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it is closed, or being closed."""
+        return self._closed is not None
+
     async def _close(self) -> None:
         for task in self._acquiring:
             task.cancel()
         if self._acquiring:
             await asyncio.wait(set(self._acquiring))
+        if self._before_closing is not None:
+            await self._before_closing()
         try:
             await self._closing.run()
         finally:
@@ -104,17 +120,17 @@ class Core:
             if late:
                 await asyncio.wait(late)
 
-    async def acquire_for(self, ticket: Ticket, name: str, wait: float | None) -> GrantState:
-        """Acquire ``name`` for a caller that may be gone by the time it is granted (see `abandon`)."""
+    async def acquire_for(self, ticket: Ticket, wait: float | None) -> GrantState:
+        """Acquire a name for a caller that may be gone by the time it is granted (see `abandon`)."""
         if self._closed is not None:
             raise LeaseError(CLOSED)
         ticket.task = cast("asyncio.Task[GrantState]", asyncio.current_task())
         self._acquiring.add(ticket.task)
         try:
-            ticket.state = await self._acquirer.acquire(name, wait, ticket.owner)
+            ticket.state = await self._acquirer.acquire(ticket.turn, wait)
         except asyncio.CancelledError:
             if self._closed is not None:
-                raise LeaseError(f"this client was closed while it acquired lease {name!r}") from None
+                raise LeaseError(f"this client was closed while it acquired lease {ticket.turn.name!r}") from None
             raise
         finally:
             self._acquiring.discard(ticket.task)
@@ -151,10 +167,18 @@ class Core:
 
     async def release_unless_ended(self, grant: Grant) -> None:
         """End the grant of a caller who may have gone before it had asked for that."""
-        for state in self.heartbeat.held:
+        for state in self.heartbeat.holdings.all():
             if state.grant == grant and not state.ending:
                 with suppress(StoreUnavailable):
                     await self.release(state)
+
+    def ended(self, state: GrantState, *, released: bool) -> None:
+        """Take note that the holder's own thread has released it, or found it ended."""
+        self._closing.ended(state)
+        if state.loss is not None:
+            self._leave(state)
+        elif not released:
+            self.heartbeat.leave(state.grant)
 
     def forget(self, state: GrantState) -> None:
         """Renew this grant no longer; its holder has released it."""

@@ -1,7 +1,7 @@
 """The store of leases in a database."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -10,10 +10,13 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from . import statements
+from .awaited import Awaited
 from .database.address import Address
 from .database.backend import backend_of
 from .database.connections import Route, route_to
 from .database.driver_errors import sqlstate
+from .database.held.spare import AnySpare
+from .database.held.statement import Call
 from .database.opening import open_database
 from .durations import format_duration
 from .errors import LeaseError, StoreUnavailable
@@ -45,14 +48,16 @@ class DatabaseStore:
         self._others = open_database(route, timeout=self._timeout, connections=4, application="leased")
         self.url = self._others.url
         self._backend = backend_of(self.url)
+        self.awaited = Awaited()
         self._listener = _listener(route) if self._backend.listens else None
 
     async def grant(
         self, name: str, holder: str, label: str, ttl: float, *, queue: bool = False
     ) -> Grant | LeaseRecord | None:
-        at_once = await self._others.write_alone(statements.granting(name, holder, ttl, label=label))
-        if at_once is not None:
-            return at_once
+        if not self.awaited.take(name):
+            at_once = await self._others.write_alone(statements.granting(name, holder, ttl, label=label))
+            if at_once is not None:
+                return at_once
         try:
             return await self._grant_or_queue(name, holder, label, ttl, queue=queue)
         except StoreUnavailable as error:
@@ -72,6 +77,9 @@ class DatabaseStore:
             queued = await self._others.write_alone(statements.queueing(name, holder, label, self._lock_wait))
             if queued is not None and queued.keeps and not _is_turn_of(holder, queued.record):
                 return queued.record
+            at_once = await self._others.write_alone(statements.granting(name, holder, ttl, label=label))
+            if at_once is not None:  # another who took a place had locked the row before
+                return at_once
         return await self._others.write(unit)
 
     async def renew(
@@ -94,12 +102,13 @@ class DatabaseStore:
 
     async def release(self, grant: Grant) -> bool:
         done = await self._others.write_alone(statements.releasing(grant, self._timeout * 0.9))
-        await self._notify({grant.name: done.waiting} if done.waiting else {})
+        await self.wake(grant.name, done.waiting)
         return done.released
 
     async def release_all(self, holder: str, besides: Collection[str]) -> list[Grant]:
         ended = await self._others.write(lambda connection: statements.release_all(connection, holder, besides))
-        await self._notify({grant.name: waiting for grant, waiting in ended.items() if waiting})
+        for grant, waiting in ended.items():
+            await self.wake(grant.name, waiting)
         return list(ended)
 
     async def break_grant(self, grant: Grant, by: str, reason: str) -> Break | None:
@@ -130,16 +139,26 @@ class DatabaseStore:
         waiting = await self._others.write(
             lambda connection: statements.leave_queue(connection, name, holder, lock_wait=self._lock_wait)
         )
-        await self._notify({name: waiting} if waiting else {})
+        await self.wake(name, waiting)
 
-    async def _notify(self, released: Mapping[str, Waiters]) -> None:
-        """Notify after the commit, by itself, and only where somebody waits (rule 15), who would
-        also look again without it.
+    async def wake(self, name: str, waiting: Waiters) -> None:
+        """Notify after the commit of a release, by itself, and only where somebody waits (rule 15), who
+        would also look again without it.
         """
-        if self._backend.listens:
-            with suppress(StoreUnavailable):
-                for name, waiting in released.items():
-                    await self._others.write_alone(statements.notifying(name, waiting))
+        with suppress(StoreUnavailable):
+            for call in self.wakes(name, waiting):
+                await self._others.write_alone(call)
+
+    def wakes(self, name: str, waiting: Waiters) -> list[Call[None]]:
+        """Return what wakes those who wait, for whoever released it: nothing, or one call."""
+        if not waiting:
+            return []
+        self.awaited.add(name)
+        return [statements.notifying(name, waiting)] if self._backend.listens else []
+
+    async def spare(self, *, in_loops: bool) -> AnySpare | None:
+        """Return one more connection (see `lease.database.database.OwnDatabase.spare`)."""
+        return await self._others.spare(in_loops=in_loops)
 
     async def _look(self, name: str, holder: str, seconds: float, ahead: int) -> None:
         deadline = asyncio.get_running_loop().time() + seconds

@@ -55,11 +55,15 @@ class Delivery:
         self._changed = SafeCondition()
         CallbackThread("lease-events", self._run).start()
 
+    def wants(self, event: Event) -> bool:
+        """Return whether anything would come of this event."""
+        return not self._only_logs or is_logged(event)
+
     def put(self, event: Event) -> None:
         """Queue ``event`` without waiting; for any thread. Once this is closed, or in a forked child, it
         is delivered here and now. What would only be logged, and is not, wakes no thread.
         """
-        if self._only_logs and not is_logged(event):
+        if not self.wants(event):
             return
         if os.getpid() != self._pid or not self._take(event):
             self._subscriber(event)

@@ -32,12 +32,12 @@ class GrantState:
         self.lost = new_event()
         self.loss: Loss | None = None
         self.ending = False
-        """Its holder is about to release it, so it may be missing from the answer to a renewal."""
+        """Its holder is about to release it, or has, so it may be missing from the answer to a renewal."""
         self.over = False
         """Its holder has released it."""
         self._trusted_until = trusted_until
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # not Lock: a handler of a signal may come here in the midst
         self._watchers: list[Callable[[float], None]] = []
         self._on_lost: list[Callable[[Loss], None]] = []
         self._when_over: Callable[[], None] = _nothing
@@ -97,16 +97,11 @@ class GrantState:
 
     def finish(self) -> None:
         """Record that its holder has released the grant."""
-        with self._lock:
-            ended = self.over or self.loss is not None
-            self.over = True
-        if not ended:
-            self._when_over()
+        self.over = True
+        self._when_over()
 
     def when_over(self, step: Callable[[], None]) -> None:
-        """Do ``step`` once, in the heartbeat's thread, when the grant is lost or its holder has
-        released it.
-        """
+        """Do ``step`` when the grant is lost, and when its holder has released it; it may come twice."""
         self._when_over = step
         if self.over or self.loss is not None:
             step()
@@ -136,7 +131,7 @@ class GrantState:
         try:
             yield
         finally:
-            self.ending = False
+            self.ending = self.over
 
     def _call(self, callbacks: Iterable[Callable[[T], None]], value: T) -> None:
         """Call each of ``callbacks``; what one raises reaches neither the others nor the heartbeat

@@ -23,7 +23,7 @@ class Handle:
     else: no heartbeat keeps it, and nobody tells it of a loss.
     """
 
-    def __init__(self, runtime: Runtime, state: GrantState) -> None:
+    def __init__(self, runtime: Runtime[Any], state: GrantState) -> None:
         self._runtime = runtime
         self._known = state
         self._fenced = FencedTransactions()

@@ -5,7 +5,8 @@ import atexit
 from collections.abc import Callable, Collection, Coroutine
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import Any, TypeVar, cast
+from functools import partial
+from typing import Any, Generic, TypeVar, cast
 
 from sqlalchemy import URL
 
@@ -13,26 +14,32 @@ from . import events
 from .background import BackgroundLoop
 from .clock import Clock, DrivenClock
 from .closing import held_here
-from .core import Core
+from .core import Core, Ticket
 from .database.address import Address
 from .database_store import DatabaseStore
 from .delivery import Delivery
 from .errors import LeaseError
+from .events import Event
 from .grant_state import GrantState
 from .model import LONGEST_LABEL, check_line
+from .shortcut.loan import Loan
+from .shortcut.means import Means
+from .shortcut.shortcut import Shortcut
 from .store import Store
 from .timing import LeaseTiming, check_timing
 
 T = TypeVar("T")
+S = TypeVar("S", bound=Shortcut)
 
 
-class Runtime:
+class Runtime(Generic[S]):
     """Runs what clients ask of the core in the library's thread; each call returns a future that
     any thread can wait for.
     """
 
     def __init__(
         self,
+        shortcut: type[S],
         database: Address | None,
         *,
         timing: LeaseTiming | None,
@@ -58,6 +65,9 @@ class Runtime:
         self._delivery: Delivery | None = None
         self._delivered: asyncio.Future[None] | None = None
         self._core: Core | None = None
+        self._of_callers = shortcut
+        self.shortcut: S | None = None
+        """None where a test moves the time, or the store is one."""
 
     def open(self) -> "Future[None]":
         """Start the thread and the heartbeat."""
@@ -68,9 +78,10 @@ class Runtime:
             # A test that moves time sees its events at once; and no time passes by itself at its exit.
             self._delivery = Delivery(self._listener)
             atexit.register(self._close_at_exit)
-        return self._loop.submit(self._open)
+        return self._loop.submit(partial(self._open, self._loop))
 
-    async def _open(self) -> None:
+    async def _open(self, loop: BackgroundLoop) -> None:
+        store, loan = None, None
         if self._database is not None:
             store = DatabaseStore(self._database, self.timing, self._schema)
             try:
@@ -80,11 +91,20 @@ class Runtime:
                 raise
             self.home = store.url
             self._store = store
+            if self._delivery is not None:
+                loan = Loan(loop, partial(store.spare, in_loops=self._of_callers.in_loops), self.timing.attempt_timeout)
         listener = self._listener if self._delivery is None else self._delivery.put
         self._core = Core(
-            cast("Store", self._store), self.timing, clock=self.clock, listener=listener, label=self._label
+            cast("Store", self._store),
+            self.timing,
+            clock=self.clock,
+            listener=listener,
+            label=self._label,
+            before_closing=None if loan is None else loan.end,
         )
         await self._core.start()
+        if store is not None and loan is not None:
+            self.shortcut = self._of_callers(Means(self._core, store, loan, loop, self._tell))
 
     def close(self) -> "Future[None]":
         """Lose, stop and release what is held, and stop the heartbeat; then call `stop`. Whose work
@@ -138,6 +158,17 @@ class Runtime:
         if self._core is None:
             raise LeaseError("this client is not open: use it as `with LeaseClient(...) as client` (or `async with`)")
         return self._core
+
+    def _tell(self, event: Event) -> None:
+        """Have an event of a caller's own thread delivered. It goes by the library's thread, as a signal's
+        handler may stop the caller's in the midst of this, and wait for that one.
+        """
+        if self._delivery is not None and self._delivery.wants(event):
+            self.loop.soon(partial(self.core.notify, event))
+
+    def abandon(self, ticket: Ticket) -> "Future[None]":
+        """End an acquisition whose caller was cut short."""
+        return self.submit(lambda core: (core if self.shortcut is None else self.shortcut).abandon(ticket))
 
     def submit(self, work: Callable[[Core], Coroutine[Any, Any, T]], patience: float | None = 0.0) -> "Future[T]":
         """Begin ``work`` with the core, in the library's thread (see `BackgroundLoop.submit`)."""

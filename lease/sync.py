@@ -18,6 +18,7 @@ from .grant_state import lost_error
 from .handle import Handle
 from .model import Break, LeaseRecord
 from .runtime import Runtime
+from .shortcut.shortcut import ThreadShortcut
 from .store import Store
 from .threads import refuse_in_callbacks
 from .timing import LeaseTiming
@@ -33,10 +34,27 @@ class Lease(Handle):
         `LeaseError` where it waits for a fenced transaction that this thread has open; then the grant
         ends with that.
         """
+        if (ended := self._release_here()) is not None:
+            return ended
         ending, may_wait_for_itself = self._releasing()
         if may_wait_for_itself and not wait([ending], PATIENCE).done:
             raise self._held_up(ending)
         return ending.result()
+
+    def _release_here(self) -> bool | None:
+        """Release it in this thread; None where something is in the way."""
+        shortcut: ThreadShortcut | None = self._runtime.shortcut
+        state = self._known
+        if shortcut is None or self._fenced.may_wait_for_itself():
+            return None
+        try:
+            return shortcut.release(state)
+        except LeaseError:
+            raise
+        except BaseException:  # a signal raised it, at any moment
+            with suppress(LeaseError):  # a closed client releases it
+                self._runtime.submit(lambda _: shortcut.end_release(state))
+            raise
 
 
 class LeaseClient(SyncDoor):
@@ -59,7 +77,14 @@ class LeaseClient(SyncDoor):
         clock: Clock = boottime,
     ) -> None:
         self._runtime = Runtime(
-            database, schema=schema, timing=timing, listener=on_event, label=label, store=store, clock=clock
+            ThreadShortcut,
+            database,
+            schema=schema,
+            timing=timing,
+            listener=on_event,
+            label=label,
+            store=store,
+            clock=clock,
         )
 
     def __enter__(self) -> Self:
@@ -112,12 +137,15 @@ class LeaseClient(SyncDoor):
         """Acquire ``name`` for a program that cannot use a block, which then releases it; ``wait`` as
         in `hold`.
         """
-        ticket, seconds = Ticket(), None if wait is None else parse_duration(wait)
+        ticket, seconds = Ticket(name), None if wait is None else parse_duration(wait)
         try:
-            acquiring = self._runtime.submit(
-                lambda core: core.acquire_for(ticket, name, seconds), None if seconds != 0 else 0.0
-            )
-            state = acquiring.result()
+            shortcut = self._runtime.shortcut
+            state = None if shortcut is None else shortcut.acquire(ticket)
+            if state is None:
+                acquiring = self._runtime.submit(
+                    lambda core: core.acquire_for(ticket, seconds), None if seconds != 0 else 0.0
+                )
+                state = acquiring.result()
             note_holder(state)
             return Lease(self._runtime, state)
         except LeaseError:
@@ -126,7 +154,7 @@ class LeaseClient(SyncDoor):
             # A signal raised it in this thread, at any moment since the acquisition began: nobody
             # would release what that is granted.
             with suppress(LeaseError):  # a closed client has abandoned it
-                self._runtime.submit(lambda core: core.abandon(ticket)).result()
+                self._runtime.abandon(ticket).result()
             raise
 
     def try_acquire(self, name: str) -> Lease | None:

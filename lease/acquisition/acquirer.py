@@ -1,9 +1,8 @@
 """The acquisition of one lease: ask, wait for its holder, ask again."""
 
 import asyncio
-from collections.abc import Hashable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar, assert_never
 
 from .. import events
@@ -18,7 +17,7 @@ from ..store import Store
 from ..timing import LeaseTiming
 from ..waiters import LOOK, ahead_of, turn_in
 from .refusals import refusal, refusal_within
-from .turns import Turns
+from .turns import Turn, Turns
 
 T = TypeVar("T")
 
@@ -35,31 +34,31 @@ class Acquirer:
     store: Store
     timing: LeaseTiming
     heartbeat: Heartbeat
+    turns: Turns
     holder: str
     label: str
     clock: Clock
     notify: events.Listener
-    turns: Turns = field(default_factory=Turns)
 
-    async def acquire(self, name: str, wait: float | None, owner: Hashable) -> GrantState:
-        """Acquire ``name`` for ``owner`` (a task or a thread), waiting at most ``wait`` seconds
-        (None: for ever); `LeaseNotAcquired` says who holds it.
+    async def acquire(self, turn: Turn, wait: float | None) -> GrantState:
+        """Acquire the name of ``turn`` for its owner, waiting at most ``wait`` seconds (None: for ever);
+        `LeaseNotAcquired` says who holds it.
         """
-        deadline = None if wait is None else self.clock() + wait
-        if self.turns.owner(check_free_name(name)) == owner:
+        name, deadline = check_free_name(turn.name), None if wait is None else self.clock() + wait
+        if self.turns.owner(name) == turn.owner:
             raise self._refused_within(name, "this task or thread holds it already; there is no re-entry")
-        if not await self.turns.take(name, owner, wait):
+        if not await self.turns.take(turn, wait):
             raise self._refused_within(name, "another task or thread of this client holds it, or waits for it", wait)
         try:
             state = await self._in_turn(name, wait, deadline)
         except BaseException:
-            self.turns.end(name)
+            self.turns.end(turn)
             raise
-        state.when_over(lambda: self.turns.end(name))
+        state.when_over(lambda: self.turns.end(turn))
         return state
 
     async def _in_turn(self, name: str, wait: float | None, deadline: float | None) -> GrantState:
-        if self.heartbeat.holds(name):
+        if self.heartbeat.flights.acquire(name) or self.heartbeat.holdings.named(name) is not None:
             raise self._refused_within(name, "this client holds it already")
         flight = self.heartbeat.begin_flight(name)
         try:
@@ -110,8 +109,9 @@ class Acquirer:
                 assert_never(answer)
 
     def _refused_within(self, name: str, why: str, wait: float | None = None) -> LeaseNotAcquired:
-        held = self.heartbeat.grant_of(name)
-        return refusal_within(name, why, self.holder, self.label, held, waited=wait or 0.0)
+        held = self.heartbeat.holdings.named(name)
+        grant = None if held is None else held.grant
+        return refusal_within(name, why, self.holder, self.label, grant, waited=wait or 0.0)
 
     async def _attempt(self, name: str, *, queue: bool) -> GrantState | LeaseRecord | StoreUnavailable | None:
         try:

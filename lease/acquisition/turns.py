@@ -1,60 +1,111 @@
 """The turns of one client's tasks and threads at a name: one at a time, in the order in which they
 came, with no database in between.
+
+There is no lock here. A signal's handler may stop a program's thread anywhere, and wait there for the
+library's thread; a lock that the one had would hold up the other, and every heartbeat. Instead each
+thread does its part in single steps on a dictionary, and looks afterwards whether that met another
+thread's.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Hashable
+from contextlib import suppress
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Turn:
+    """The turn of ``owner``, a task or a thread, at a name; equal to itself alone."""
+
+    name: str
+    owner: Hashable
 
 
 class Turns:
-    """Who of this client has the turn at each name, and who waits for it. Use it in one event loop."""
+    """Who of this client has the turn at each name, and who waits for it.
+
+    `take_now` and `end` may be called from any thread, and be cut short there by a signal; `end` puts
+    right what was left then, and does nothing the second time. Whoever waits does so in the library's
+    event loop, where all else happens.
+    """
 
     def __init__(self) -> None:
-        self._owners: dict[str, Hashable] = {}
-        self._queues: dict[str, deque[asyncio.Future[None]]] = {}
+        self._current: dict[str, Turn] = {}
+        self._queues: dict[str, deque[tuple[Turn, asyncio.Future[None]]]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def owner(self, name: str) -> Hashable | None:
         """Return who has the turn at ``name``."""
-        return self._owners.get(name)
+        turn = self._current.get(name)
+        return None if turn is None else turn.owner
 
-    async def take(self, name: str, owner: Hashable, seconds: float | None) -> bool:
-        """Wait at most ``seconds`` (None: for ever) for the turn at ``name``; False when it did not
-        come.
-        """
-        if name not in self._owners:
-            self._owners[name] = owner
+    def has(self, turn: Turn) -> bool:
+        """Return whether it is this turn now."""
+        return self._current.get(turn.name) is turn
+
+    def take_now(self, turn: Turn) -> bool:
+        """Begin ``turn``, unless another one goes on, or somebody waits for the next."""
+        if self._current.setdefault(turn.name, turn) is not turn:
+            return False
+        if turn.name in self._queues:
+            self.end(turn)
+            return False
+        return True
+
+    async def take(self, turn: Turn, seconds: float | None) -> bool:
+        """Wait at most ``seconds`` (None: for ever) until ``turn`` begins; False when it did not."""
+        if self.take_now(turn):
             return True
         if seconds is not None and seconds <= 0:
             return False
-        queue = self._queues.setdefault(name, deque())
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        queue.append(turn)
+        self._loop = asyncio.get_running_loop()
+        begun = self._loop.create_future()
+        self._queues.setdefault(turn.name, deque()).append((turn, begun))
+        self._pass_on(turn.name)  # whoever ended a turn since has not seen the queue
         try:
             async with asyncio.timeout(seconds):
-                await turn
-        except TimeoutError:
-            self._leave(name, turn)
-            return False
-        except BaseException:
-            self._leave(name, turn)
+                await begun
+        except BaseException as error:
+            self._leave(turn, begun)
+            if isinstance(error, TimeoutError):
+                return False
             raise
-        self._owners[name] = owner
         return True
 
-    def end(self, name: str) -> None:
-        """End the turn at ``name``: the next begins."""
+    def end(self, turn: Turn) -> None:
+        """End ``turn``, if it is on: the next begins."""
+        if self.has(turn):
+            ended = self._current.pop(turn.name, None)
+            if ended is not None and ended is not turn:  # it had been ended, and another one has begun since
+                self._current.setdefault(turn.name, ended)
+        if turn.name in self._queues and self._loop is not None:
+            with suppress(RuntimeError):  # the loop is closed, and nobody waits in it any more
+                self._loop.call_soon_threadsafe(self._pass_on, turn.name)
+
+    # In the library's event loop
+
+    def _pass_on(self, name: str) -> None:
+        """Let the first who waits for ``name`` begin, if nobody has the turn."""
         queue = self._queues.get(name, deque())
         while queue:
-            turn = queue.popleft()
-            if not turn.done():
-                turn.set_result(None)
+            turn, begun = queue[0]
+            if begun.done():
+                queue.popleft()
+            elif self._current.setdefault(name, turn) is not turn:
                 return
-        self._queues.pop(name, None)
-        self._owners.pop(name, None)
+            else:
+                queue.popleft()
+                begun.set_result(None)
+                break
+        if not queue:
+            self._queues.pop(name, None)
 
-    def _leave(self, name: str, turn: "asyncio.Future[None]") -> None:
-        if turn.done() and not turn.cancelled():
-            self.end(name)  # it came just as its owner left
-        elif turn in (queue := self._queues.get(name, deque())):
-            queue.remove(turn)
+    def _leave(self, turn: Turn, begun: "asyncio.Future[None]") -> None:
+        """Wait no more; the turn may have come just now."""
+        queue = self._queues.get(turn.name, deque())
+        if (turn, begun) in queue:
+            queue.remove((turn, begun))
+            if not queue:
+                self._queues.pop(turn.name, None)
+        self.end(turn)

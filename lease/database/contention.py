@@ -49,6 +49,30 @@ def lock_timeout(seconds: float | str) -> ColumnElement[bool]:
     return _LockTimeout(bindparam(None, seconds, type_=_Milliseconds(), unique=True))
 
 
+class _SoonCommitted(FunctionElement[bool]):
+    """True; on PostgreSQL the commit of this transaction does not wait for the disk."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(_SoonCommitted, "postgresql")
+def _soon_committed_postgresql(element: _SoonCommitted, compiler: SQLCompiler, **kw: Any) -> str:
+    return "(SELECT set_config('synchronous_commit', 'off', true)) IS NOT NULL"
+
+
+@compiles(_SoonCommitted, "sqlite")
+def _soon_committed_sqlite(element: _SoonCommitted, compiler: SQLCompiler, **kw: Any) -> str:
+    return "1"
+
+
+def soon_committed() -> ColumnElement[bool]:
+    """Return a condition that is always met, for a transaction whose loss in a crash of the server harms
+    nobody: others wait for what it has locked until it is committed, and that does not wait for the disk.
+    """
+    return _SoonCommitted()
+
+
 class _Turn(FunctionElement[Any]):
     """Waits until no other transaction has this turn; on SQLite there is one writer at a time
     anyway.

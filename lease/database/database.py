@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 
 from sqlalchemy import URL, Connection
 
+from .held.spare import AnySpare
 from .held.statement import Call
 
 T = TypeVar("T")
@@ -45,6 +46,12 @@ class OwnDatabase(Database, Protocol):
     async def write_alone(self, call: Call[T], *, timeout: float | None = None) -> T:
         """Make ``call`` by itself: one round trip, and no transaction around it unless a turn to
         write comes with one.
+        """
+        ...
+
+    async def spare(self, *, in_loops: bool) -> AnySpare | None:
+        """Return one more connection, for callers' own event loops, or else for their threads; None where
+        there is none to be had. Raises all that connecting can.
         """
         ...
 

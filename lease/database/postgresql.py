@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, LiteralString, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -33,8 +33,11 @@ from .backend import ConnectionSettings
 from .connections import Route, make_async_engine
 from .database import Unit
 from .driver_errors import explain, sqlstate
+from .held.directness import QUESTION, is_direct
 from .held.line import Line, connected, current
+from .held.spare import AnySpare
 from .held.statement import OWN, Call
+from .spare.of_psycopg import connect as connect_spare
 
 T = TypeVar("T")
 
@@ -58,7 +61,9 @@ class PostgresqlDatabase:
     """A few connections of its own, used from one event loop (see `lease.database.database.Database`)."""
 
     def __init__(self, route: Route, *, timeout: float, connections: int, application: str) -> None:
+        self._route = route
         self._url = route.url
+        self._application = application
         self._timeout = timeout
         self._begin = _begin(min(timeout, _MOST_IDLE))
         engine = make_async_engine(route, ConnectionSettings(application))
@@ -82,6 +87,13 @@ class PostgresqlDatabase:
 
     async def read_alone(self, call: Call[T], *, timeout: float | None = None) -> T:
         return await self._bounded(lambda held: held.send(call), timeout)
+
+    async def spare(self, *, in_loops: bool) -> AnySpare | None:
+        settings = ConnectionSettings(self._application, connect_within=self._timeout)
+        async with asyncio.timeout(self._timeout):
+            return await connect_spare(
+                self._route, self._engine.sync_engine, settings, prepared_after=_PREPARED_AFTER, in_loops=in_loops
+            )
 
     async def close(self) -> None:
         with suppress(Exception):
@@ -132,8 +144,8 @@ class PostgresqlDatabase:
         connection = await self._engine.connect()
         try:
             driver: Any = (await connection.get_raw_connection()).driver_connection
-            is_direct, isolation = await _asked(driver)
-            if is_direct:
+            pid, isolation = await (await driver.execute(QUESTION, prepare=False)).fetchone() or (0, "")
+            if is_direct(driver, pid):
                 driver.prepare_threshold = _PREPARED_AFTER
         except BaseException:
             await _end(connection)
@@ -169,16 +181,6 @@ class _Held:
         except psycopg.Error as error:
             raise DBAPIError.instance(compiled.text, parameters, error, psycopg.Error) from error
         return call.answer(compiled.converted(cursor, rows))
-
-
-async def _asked(driver: psycopg.AsyncConnection[Any]) -> tuple[bool, str]:
-    """Return whether a connection leads to the server itself, and at which isolation level its statements
-    run. It is the server itself if what answers is the process that it named when the connection was
-    made: a pooler names something else.
-    """
-    question: LiteralString = "SELECT pg_backend_pid(), current_setting('default_transaction_isolation')"
-    pid, isolation = await (await driver.execute(question, prepare=False)).fetchone() or (0, "")
-    return pid == driver.info.backend_pid, isolation
 
 
 async def _end(connection: AsyncConnection) -> None:

@@ -6,6 +6,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, event
@@ -13,17 +14,23 @@ from sqlalchemy.exc import DatabaseError
 
 from ..errors import LeaseError
 from ..threads import LastingThreads
-from .backend import ConnectionSettings
+from .backend import SQLITE, ConnectionSettings
 from .connections import Route, make_engine, use_wal, write_transaction
 from .database import Unit
 from .driver_errors import explain
+from .held.spare import AnySpare
 from .held.statement import OWN
+from .spare.of_sqlite3 import connect as connect_spare
 from .turnstile import TurnstileBusy
 
 T = TypeVar("T")
 
 OLDEST = (3, 35)
 """The first version with RETURNING."""
+_SOON = 0.1
+"""Seconds for which a spare connection waits for another writer at most: its caller cannot be interrupted
+meanwhile, and the library's own thread can wait for longer.
+"""
 
 
 def open_database(route: Route, *, timeout: float, connections: int, application: str) -> "SqliteDatabase":
@@ -61,6 +68,14 @@ class SqliteDatabase:
         return await self._bounded(lambda _: self._read(unit), timeout)
 
     read_alone = read
+
+    async def spare(self, *, in_loops: bool) -> AnySpare | None:
+        path = SQLITE.file(self._url)
+        if path is None:
+            return None  # each connection would have a database of its own
+        engine = _engine(self._url, min(self._timeout, _SOON), any_thread=True)
+        connecting = partial(connect_spare, engine, path, self._file, in_loops=in_loops)
+        return await asyncio.get_running_loop().run_in_executor(None, connecting)
 
     async def close(self) -> None:
         # A call that was given up may still be in its thread; what it holds is closed with the
@@ -125,8 +140,8 @@ class SqliteDatabase:
         return None
 
 
-def _engine(url: URL, timeout: float) -> Engine:
-    engine = make_engine(url, ConnectionSettings(lock_wait=timeout))
+def _engine(url: URL, timeout: float, *, any_thread: bool = False) -> Engine:
+    engine = make_engine(url, ConnectionSettings(lock_wait=timeout, any_thread=any_thread))
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:

@@ -43,31 +43,39 @@ def explanations(strangers: Collection[Grant], known: Explanations, under_way: A
 
 
 class Flights:
-    """All acquisitions under way, and the strangers that they explain."""
+    """All acquisitions under way, and the strangers that they explain. `begin` and `end` may be called
+    from any thread; others see a flight in each copy of those under way from its begin to its end.
+    """
 
     def __init__(self) -> None:
         self._under_way: set[Flight] = set()
         self._explanations: Explanations = {}
 
-    def begin(self, name: str) -> Flight:
-        """Record that ``name`` (or `ANY_NAME`) is being acquired."""
-        flight = Flight(name)
+    def begin(self, flight: Flight) -> None:
+        """Record that its name (or `ANY_NAME`) is being acquired."""
         self._under_way.add(flight)
-        return flight
 
     def end(self, flight: Flight) -> None:
         """Record that this acquisition is over: what it was granted is adopted by now, or never."""
         self._under_way.discard(flight)
 
+    def under_way(self) -> frozenset[Flight]:
+        """Return a copy of those that are under way now, made in one step."""
+        return frozenset(self._under_way)
+
     def may_adopt(self, grant: Grant) -> bool:
         """Return whether a transaction of the program's own is under way, which may have been granted it."""
-        return any(flight.name == ANY_NAME and flight.explains(grant) for flight in self._under_way)
+        return any(flight.name == ANY_NAME and flight.explains(grant) for flight in self.under_way())
 
     def acquire(self, name: str) -> bool:
         """Return whether an acquisition of this very name is under way."""
-        return any(flight.name == name for flight in self._under_way)
+        return any(flight.name == name for flight in self.under_way())
 
-    def orphans(self, strangers: Collection[Grant]) -> list[Grant]:
-        """Return those of all ``strangers`` of this moment that no flight explains."""
-        self._explanations = explanations(strangers, self._explanations, self._under_way)
+    def orphans(self, strangers: Collection[Grant], under_way: AbstractSet[Flight]) -> list[Grant]:
+        """Return those of all ``strangers`` that no flight explains.
+
+        ``under_way`` must have been copied before the strangers were told from what is held: a flight
+        that is not in it has adopted what it was granted, if anything, before it ended.
+        """
+        self._explanations = explanations(strangers, self._explanations, under_way)
         return [stranger for stranger, flights in self._explanations.items() if not flights]

@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Iterable
 import anyio
 
 from .. import events
+from ..cancellation import is_cancelled
 from ..clock import Clock
 from ..errors import StoreUnavailable
 from ..grant_state import GrantState
@@ -24,6 +25,7 @@ from ..store import Store
 from ..timing import LeaseTiming
 from .database_clock import DatabaseClock
 from .flights import Flight, Flights
+from .holdings import Holdings
 from .lingering import Lingering
 from .orphan_release import OrphanRelease
 from .renewal_history import RenewalHistory
@@ -37,7 +39,7 @@ _TICK = 0.5
 class Heartbeat:
     """Renews the leases of one client, and declares them lost.
 
-    Call it in the library's own event loop; `age` from any thread.
+    Call it in the library's own event loop; `take`, `forget` and `age` from any thread.
     """
 
     def __init__(self, store: Store, timing: LeaseTiming, holder: str, clock: Clock, notify: events.Listener) -> None:
@@ -46,14 +48,14 @@ class Heartbeat:
         self._holder = holder
         self._clock = clock
         self._notify = notify
-        self._states: dict[Grant, GrantState] = {}
-        self._flights = Flights()
+        self.holdings = Holdings()
+        self.flights = Flights()
         self._sweep_until = 0.0
         self._closed = False
         self._next_beat = 0.0
         self._wanted = asyncio.Event()
         self._history = RenewalHistory(timing, clock())
-        self._risks = Risks(self._states.__contains__)
+        self._risks = Risks(self.holdings.__contains__)
         self._database_clock = DatabaseClock()
         self.lingering = Lingering(timing, clock)
         self._orphans = OrphanRelease(store, self.lingering, notify)
@@ -65,41 +67,59 @@ class Heartbeat:
         """Record that ``name`` (or `ANY_NAME`) is being acquired: a grant of it that is not held
         yet is no orphan.
         """
-        return self._flights.begin(name)
+        flight = Flight(name)
+        self.flights.begin(flight)
+        return flight
 
     def end_flight(self, flight: Flight, sure: bool) -> None:
         """Record that this is over. Unless ``sure``, something may have been granted without an
         answer.
         """
-        self._flights.end(flight)
+        self.flights.end(flight)
         if not sure:
             self.sweep()
 
     def adopt(self, grant: Grant, sent: float) -> GrantState:
         """Renew ``grant`` from now on; it was asked for at ``sent``, by the client's clock."""
-        state = GrantState(grant, sent + self._timing.give_up, self._clock, self._notify)
         if self._closed:
-            self._lose(state, Loss(state.grant, LossKind.CLOSED, CLOSED_CAUSE))
+            self._lose(state := self._state(grant, sent), Loss(grant, LossKind.CLOSED, CLOSED_CAUSE))
             return state
+        state = self.take(grant, sent)
+        self.rouse(sent)
+        self._notify(events.Granted(grant))
+        return state
+
+    def take(self, grant: Grant, sent: float) -> GrantState:
+        """Hold ``grant``, from any thread; `rouse` a heartbeat that `rests` after it."""
+        state = self._state(grant, sent)
+        self.holdings.add(state)
+        return state
+
+    def _state(self, grant: Grant, sent: float) -> GrantState:
+        return GrantState(grant, sent + self._timing.give_up, self._clock, self._notify)
+
+    def rests(self) -> bool:
+        """Return whether it renews nothing; if not, it renews also what was taken just before."""
+        return not self._wanted.is_set()
+
+    def rouse(self, sent: float) -> None:
+        """Begin to beat, `renew_every` after ``sent``, unless that is done already."""
         if not self._wanted.is_set():
             self._next_beat = sent + self._timing.renew_every
             self._history.confirmed(sent)
             self._database_clock.forget()
             self._seen = self._clock()
-        self._states[grant] = state
-        self._wanted.set()
-        self._notify(events.Granted(grant))
-        return state
+            self._wanted.set()
 
     def forget(self, state: GrantState) -> None:
         """Renew this grant no longer; its holder has released it."""
+        self.holdings.remove(state)
         state.finish()
-        self._states.pop(state.grant, None)
 
     def lose_all(self, *, also_ending: bool = False) -> None:
         """Lose all that is held (what is being released only if ``also_ending``) or adopted from now on."""
         self._closed = True
-        for state in self.held:
+        for state in self.holdings.all():
             if also_ending or not state.ending:
                 self._lose(state, Loss(state.grant, LossKind.CLOSED, CLOSED_CAUSE))
 
@@ -111,7 +131,7 @@ class Heartbeat:
 
     def accounts_for(self, grant: Grant) -> bool:
         """Return whether a grant is held, is lost but may still be worked under, or may yet be adopted."""
-        return grant in self._states or grant in self.lingering or self._flights.may_adopt(grant)
+        return grant in self.holdings or grant in self.lingering or self.flights.may_adopt(grant)
 
     @property
     def in_doubt(self) -> bool:
@@ -124,19 +144,6 @@ class Heartbeat:
         if not self._wanted.is_set():
             self._seen = self._clock()
         self._wanted.set()
-
-    def holds(self, name: str) -> bool:
-        """Return whether this client holds ``name``, or is acquiring it."""
-        return self._flights.acquire(name) or any(grant.name == name for grant in self._states)
-
-    def grant_of(self, name: str) -> Grant | None:
-        """Return the grant under which this client holds ``name``, or None."""
-        return next((grant for grant in self._states if grant.name == name), None)
-
-    @property
-    def held(self) -> list[GrantState]:
-        """All that is held."""
-        return list(self._states.values())
 
     def age(self) -> float:
         """Return the seconds since this loop was last seen at work; 0 while nothing is held."""
@@ -160,7 +167,7 @@ class Heartbeat:
             try:
                 await step()
             except (Exception, asyncio.CancelledError) as error:
-                if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+                if isinstance(error, asyncio.CancelledError) and is_cancelled():
                     raise
                 self._notify(events.HeartbeatFailed(f"{type(error).__name__}: {error}"))
                 await asyncio.sleep(self._timing.retry_wait)
@@ -169,8 +176,10 @@ class Heartbeat:
         wait = self._next_beat - self._clock()
         if wait > 0:
             await asyncio.sleep(wait)
-        if not self._states and (self._closed or self._clock() >= self._sweep_until):
+        if not self.holdings and (self._closed or self._clock() >= self._sweep_until):
             self._wanted.clear()
+            if self.holdings:  # it was taken before that, by a thread that saw no reason to rouse this
+                self._wanted.set()
             return
         sent = self._clock()
         self._next_beat = sent + self._timing.retry_wait
@@ -178,29 +187,30 @@ class Heartbeat:
             await self._beat(sent)
         except StoreUnavailable as error:
             self._history.failed(str(error))
-            self._at_risk(self._states.values(), str(error))
+            self._at_risk(self.holdings.all(), str(error))
             self._next_beat = self._clock() + self._timing.retry_wait
         else:
             self._next_beat = sent + self._timing.renew_every
 
     async def _beat(self, sent: float) -> None:
-        expected = list(self._states)
+        expected = [state.grant for state in self.holdings.all()]
         renewal = await self._store.renew(self._holder, self._timing.ttl, expected, self._orphans.leaving)
         verdicts = judge(expected, renewal)
         self._history.confirmed(sent, verdicts.unknown)
         self._extend(verdicts, sent)
         # The transaction that ends a grant has its row locked, and puts nothing at risk.
-        locked = [state for state in self._states_of(verdicts.unknown) if not state.ending]
+        locked = [state for state in self.holdings.of(verdicts.unknown) if not state.ending]
         self._at_risk(locked, "another transaction has its row locked")
         for loss in verdicts.ended:
             self._end(loss)
         if (step := self._database_clock.step(renewal.database_time, sent, self._clock())) is not None:
             self._notify(events.ClockStepped(step))
         self._orphans.begin(self._orphans.leaving)  # again, where it failed
-        self._orphans.begin(self._flights.orphans(strangers(renewal, self._holder, self._states.keys())))
+        under_way = self.flights.under_way()  # before anything is taken for a stranger
+        self._orphans.begin(self.flights.orphans(strangers(renewal, self._holder, self.holdings), under_way))
 
     def _extend(self, verdicts: Verdicts, sent: float) -> None:
-        renewed = self._states_of(verdicts.renewed)
+        renewed = self.holdings.of(verdicts.renewed)
         if not renewed:
             return
         margin = min(state.remaining() for state in renewed)
@@ -209,12 +219,9 @@ class Heartbeat:
             self._notify(events.Renewed(tuple(extended), margin, self._clock() - sent))
 
     def _end(self, loss: Loss) -> None:
-        state = self._states.get(loss.grant)
+        state = self.holdings.get(loss.grant)
         if state is not None and not state.ending:
             self._lose(state, loss)
-
-    def _states_of(self, grants: Iterable[Grant]) -> list[GrantState]:
-        return [self._states[grant] for grant in grants if grant in self._states]
 
     def _at_risk(self, states: Iterable[GrantState], cause: str) -> None:
         if (risk := self._risks.seen(list(states), cause, self._clock())) is not None:
@@ -223,27 +230,21 @@ class Heartbeat:
     async def _watch_once(self) -> None:
         now = self._seen = self._clock()
         tick = min(_TICK, self._timing.give_up / 4)
-        planned = min([now + tick, *(state.trusted_until for state in self._states.values())])
+        planned = min([now + tick, *(state.trusted_until for state in self.holdings.all())])
         await asyncio.sleep(max(0.0, planned - now))
         now = self._seen = self._clock()
         if now - planned > self._timing.give_up / 10:
             self._history.stalled(now - planned)
             self._notify(events.Stalled(now - planned))
-        for state in self.held:
+        for state in self.holdings.all():
             if now >= state.trusted_until:
                 self._lose(state, Loss(state.grant, *self._history.cause(state, now)))
 
     def _lose(self, state: GrantState, loss: Loss) -> None:
-        self._states.pop(state.grant, None)
+        self.holdings.remove(state)
+        if state.over:
+            return
         self.lingering.add(state, loss.kind)
         self.sweep()  # if the database still has it as ours, it is released
         if state.lose(loss):
             self._notify(events.Lost(loss))
-
-
-def _is_cancelled() -> bool:
-    """Return whether this task is being cancelled; an attempt that was cut off can raise
-    CancelledError too.
-    """
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0

@@ -1,7 +1,6 @@
 """Verdicts on grants from the answer to a renewal; pure decisions (rules 6, 7 and 9)."""
 
-from collections.abc import Collection
-from collections.abc import Set as AbstractSet
+from collections.abc import Collection, Container
 from dataclasses import dataclass
 
 from ..model import Grant, Loss, Renewal, ended
@@ -32,7 +31,7 @@ def judge(expected: Collection[Grant], renewal: Renewal) -> Verdicts:
     return Verdicts(tuple(renewed), tuple(unknown), tuple(over))
 
 
-def strangers(renewal: Renewal, holder: str, held: AbstractSet[Grant]) -> list[Grant]:
+def strangers(renewal: Renewal, holder: str, held: Container[Grant]) -> list[Grant]:
     """Return the grants that the database has under ``holder`` although this client does not hold
     them, or has declared them lost.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Text, bindparam, case, func, update
 
-from ..database.contention import lock_timeout, with_last
+from ..database.contention import lock_timeout, soon_committed, with_last
 from ..database.dialects import clock, seconds_of
 from ..database.held.statement import Call, Rows, Statement
 from ..model import LeaseRecord
@@ -29,6 +29,7 @@ def queueing(name: str, holder: str, label: str, lock_wait: float) -> Call[Queue
     it does not keep for longer if it has one; None where there is no row.
 
     It waits at most ``lock_wait`` seconds for a row that is locked; a fence of it is not in the way.
+    A place that a crash of the server loses is taken again: the connection breaks, and all look.
     """
     values = {
         "of_name": name,
@@ -58,7 +59,7 @@ _place = with_last(
 _has_place = func.replace(lease.c.waiters, bindparam("entry_of_holder", type_=Text()), "") != lease.c.waiters
 _QUEUE = Statement(
     update(lease)
-    .where(lease.c.name == bindparam("of_name"), lock_timeout("lock_wait"))
+    .where(lease.c.name == bindparam("of_name"), lock_timeout("lock_wait"), soon_committed())
     .values(waiters=case((_has_place, lease.c.waiters), else_=_place))
     .returning(*columns())
 )

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, Text, bindparam, func, select, update
 
 from ..database.backend import backend_of
-from ..database.contention import lock_timeout
+from ..database.contention import lock_timeout, soon_committed
 from ..database.dialects import any_of, clock, seconds_of
 from ..database.held.statement import Call, Statement
 from ..schema import free_for, lease
@@ -108,4 +108,4 @@ def notifying(name: str, waiting: Waiters) -> Call[None]:
     return Call(_NOTIFY, {"payload": format_release(name, waiting)}, lambda _: None)
 
 
-_NOTIFY = Statement(select(func.pg_notify(CHANNEL, bindparam("payload", type_=Text()))))
+_NOTIFY = Statement(select(func.pg_notify(CHANNEL, bindparam("payload", type_=Text()))).where(soon_committed()))

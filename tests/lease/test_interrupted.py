@@ -34,8 +34,7 @@ def repeat_until_interrupted(error: type[BaseException], seconds: float, work: C
     """Repeat ``work`` until ``error`` is raised in this thread after so many seconds, by a real signal."""
 
     def handler(_number: int, _frame: FrameType | None) -> None:
-        if armed:
-            armed.clear()
+        if armed:  # until it has arrived: what is raised in the callback of a weak reference does not
             raise error
 
     armed = [True]
@@ -45,7 +44,7 @@ def repeat_until_interrupted(error: type[BaseException], seconds: float, work: C
         while True:
             work()
     except error:
-        return
+        armed.clear()
     except RuntimeError as raised:
         # Python's own Condition says that its lock is not acquired, where a signal comes as it takes it again.
         assert isinstance(raised.__context__, error)  # noqa: PT017 - nothing else is raised here
@@ -62,7 +61,7 @@ def hold(client: LeaseClient) -> None:
 
 def assert_nothing_is_left(client: LeaseClient, tables: Tables) -> None:
     core = client._runtime.core
-    wait_until(lambda: not core.heartbeat.held, "nothing is held")
+    wait_until(lambda: not core.heartbeat.holdings.all(), "nothing is held")
     wait_until(lambda: core._acquirer.turns.owner("a") is None, "it is nobody's turn within the client")
     wait_until(lambda: not client.list("a") or client.list("a")[0].waiting == (), "nobody waits")
     wait_until(lambda: not client.list("a") or tables.record("a").holder is None, "the database has no holder")

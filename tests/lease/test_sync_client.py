@@ -35,6 +35,10 @@ def client(database_url: str, told: Recorder) -> Iterator[LeaseClient]:
         yield client
 
 
+def is_acquiring(client: LeaseClient, name: str) -> bool:
+    return client._runtime.core.heartbeat.flights.acquire(name)
+
+
 def test_a_lease_is_held_during_the_block_and_free_after_it(
     client: LeaseClient, tables: Tables, engine: Engine
 ) -> None:
@@ -173,7 +177,7 @@ def test_closing_ends_the_wait_of_another_thread_with_a_sentence(database_url: s
     with ExitStack() as stack:
         stack.enter_context(client)
         acquired = stack.enter_context(in_thread(lambda: client.acquire("a", wait=None)))
-        wait_until(lambda: client._runtime.core.heartbeat.holds("a"), "the thread waits")
+        wait_until(lambda: is_acquiring(client, "a"), "the thread waits")
         client.__exit__()
         with pytest.raises(LeaseError, match="closed while it acquired lease 'a'"):
             acquired()
@@ -192,7 +196,7 @@ def test_an_acquisition_that_a_signal_interrupts_leaves_nothing_held(client: Lea
             raise SoftTimeLimit
 
     def interrupt() -> None:
-        wait_until(lambda: client._runtime.core.heartbeat.holds("a"), "it acquires")
+        wait_until(lambda: is_acquiring(client, "a"), "it acquires")
         while not raised.is_set():  # one that comes just before a lock is waited for does not wake its thread
             os.kill(os.getpid(), signal.SIGUSR1)
             raised.wait(0.05)
@@ -210,19 +214,19 @@ def test_an_acquisition_that_a_signal_interrupts_leaves_nothing_held(client: Lea
     finally:
         signal.signal(signal.SIGUSR1, before)
     tables.release(grant)
-    assert not client._runtime.core.heartbeat.holds("a")
+    assert not is_acquiring(client, "a")
     record = tables.record("a")
     assert (record.holder, record.waiting) == (None, ())
 
 
 def test_what_was_granted_to_a_caller_who_has_gone_is_released(client: LeaseClient, tables: Tables) -> None:
     """It was cancelled when the answer was there already, but not yet seen."""
-    ticket = Ticket()
-    client._runtime.submit(lambda core: core.acquire_for(ticket, "a", 0)).result()
+    ticket = Ticket("a")
+    client._runtime.submit(lambda core: core.acquire_for(ticket, 0)).result()
     assert tables.record("a").holder == client.holder
     client._runtime.submit(lambda core: core.abandon(ticket)).result()
     assert tables.record("a").holder is None
-    assert not client._runtime.core.heartbeat.holds("a")
+    assert not is_acquiring(client, "a")
 
 
 def test_a_listener_that_fails_or_leaves_harms_nothing(database_url: str) -> None:

@@ -33,7 +33,7 @@ class Line:
         if self._descriptor is None:
             task.cancel()
         else:
-            _shut_down(self._descriptor)
+            shut_down(self._descriptor)
         await asyncio.wait({task}, timeout=_AFTER_THE_CUT)
 
 
@@ -50,7 +50,8 @@ def connected(connection: Any, _record: Any) -> None:
         line.runs_over(connection.driver_connection)
 
 
-def _shut_down(descriptor: int) -> None:
+def shut_down(descriptor: int) -> None:
+    """End a connection without a word to the server, from any thread."""
     with suppress(OSError):
         line = socket.socket(fileno=os.dup(descriptor))
         try:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-from sqlalchemy import BindParameter, Connection, Dialect, Insert, Select, Update
+from sqlalchemy import BindParameter, Connection, Dialect, Engine, Insert, Select, Update
 from sqlalchemy.exc import DBAPIError
 
 OWN = "lease_own"
@@ -56,7 +56,7 @@ class Statement:
         finally:
             cursor.close()
 
-    def compiled(self, connection: Connection) -> "Compiled":
+    def compiled(self, connection: Connection | Engine) -> "Compiled":
         """Return its text for the database of ``connection``."""
         options = connection.get_execution_options()
         schemas = options.get("schema_translate_map") or {}
@@ -93,17 +93,21 @@ class Compiled:
         )
         self.text = str(compiled)
         self._by_position = compiled.positiontup is not None
-        names = [*compiled.bind_names.values()] if compiled.positiontup is None else compiled.positiontup
-        self._bound = [(name, *_bound(compiled.binds[name], dialect)) for name in names]
+        self._names = [*compiled.bind_names.values()] if compiled.positiontup is None else compiled.positiontup
+        bound = [_bound(compiled.binds[name], dialect) for name in self._names]
+        self._given = [(key, get) for key, get, _ in bound]
+        self._converts = [convert for _, _, convert in bound]
         self._types = [column.type.dialect_impl(dialect) for column in construct.exported_columns]
         self._dialect = dialect
         self._columns: list[_Convert | None] | None = None
 
     def parameters(self, values: Mapping[str, Any]) -> Any:
         """Return what the driver is given for these values."""
-        given = [(name, values[key] if key else get(), convert) for name, key, get, convert in self._bound]
-        converted = [(name, value if convert is None else convert(value)) for name, value, convert in given]
-        return tuple(value for _, value in converted) if self._by_position else dict(converted)
+        given = [values[key] if key else get() for key, get in self._given]
+        converted = [
+            value if convert is None else convert(value) for value, convert in zip(given, self._converts, strict=True)
+        ]
+        return tuple(converted) if self._by_position else dict(zip(self._names, converted, strict=True))
 
     def converted(self, cursor: Described, rows: Rows) -> Rows:
         """Return the rows of ``cursor`` as Python has them."""

@@ -6,11 +6,12 @@ them all).
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from uuid import uuid4
 
 import psycopg
+from psycopg.pq.abc import PGconn
 from psycopg.rows import TupleRow
 
 from ...errors import LeaseError
@@ -112,11 +113,38 @@ class Listener(ABC):
             async with self._connected() as other:
                 # What it said itself would arrive through a pooler too, which takes the server away only then.
                 await other.execute("SELECT pg_notify(%s, %s)", (self._channels[0], check))
-            while self._is_needed():
-                async for notification in connection.notifies(timeout=0.0):
-                    self._take(notification.channel, notification.payload, check)
-                if not await _readable(connection.pgconn.socket, _PAUSE) and not self.is_working:
-                    self._say("its notification to itself does not arrive, as behind a pooler in transaction mode")
+            with self._reading(connection.pgconn, check) as broken:
+                while self._is_needed():
+                    if (await asyncio.wait({broken}, timeout=_PAUSE))[0]:
+                        broken.result()
+                    elif not self.is_working:
+                        self._say("its notification to itself does not arrive, as behind a pooler in transaction mode")
+
+    @contextmanager
+    def _reading(self, connection: PGconn, check: str) -> "Iterator[asyncio.Future[None]]":
+        """Take in during the block what arrives, at once; what it yields gets the error that ends this. psycopg
+        itself would look ten times a second.
+        """
+        loop = asyncio.get_running_loop()
+        broken = loop.create_future()
+
+        def read() -> None:
+            try:
+                connection.consume_input()
+                while (told := connection.notifies()) is not None:
+                    self._take(told.relname.decode(), told.extra.decode(), check)
+            except psycopg.Error as error:
+                loop.remove_reader(descriptor)
+                broken.set_exception(error)
+
+        descriptor = connection.socket
+        loop.add_reader(descriptor, read)
+        try:
+            read()  # what came with the answers before
+            yield broken
+        finally:
+            loop.remove_reader(descriptor)
+            _ = broken.cancel() or broken.exception()  # asyncio would log what nobody asked for
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[psycopg.AsyncConnection[TupleRow]]:
@@ -149,19 +177,3 @@ class Listener(ABC):
         if not self._reported:
             self._reported = True
             self._report(cause)
-
-
-async def _readable(descriptor: int, seconds: float) -> bool:
-    """Wait until there is something to read, or so many seconds; return whether there is. psycopg itself
-    would look ten times a second.
-    """
-    loop, arrived = asyncio.get_running_loop(), asyncio.Event()
-    loop.add_reader(descriptor, arrived.set)
-    try:
-        async with asyncio.timeout(seconds):
-            await arrived.wait()
-    except TimeoutError:
-        return False
-    finally:
-        loop.remove_reader(descriptor)
-    return True

@@ -66,11 +66,11 @@ async def cancelled_at(client: LeaseClient, number: int, again: int | None, wait
     """Acquire "a", be cancelled at the point ``number``, and abandon it as the clients do; return whether it
     got that far. What it was granted without having been cancelled is released.
     """
-    ticket = Ticket()
+    ticket = Ticket("a")
     stepped: list[CancelledAt[GrantState]] = []
 
     async def work(core: Core) -> GrantState:
-        stepped.append(CancelledAt(core.acquire_for(ticket, "a", wait), number, again))
+        stepped.append(CancelledAt(core.acquire_for(ticket, wait), number, again))
         return await stepped[0]
 
     asked = asyncio.wrap_future(client._runtime.submit(work))
@@ -113,7 +113,7 @@ async def assert_nothing_is_left(client: LeaseClient, other: LeaseClient) -> Non
     an answer is found by the next renewal, or by the next acquisition.
     """
     core = client._runtime.core
-    assert core.heartbeat.held == []
+    assert core.heartbeat.holdings.all() == []
     assert core._acquirer.turns.owner("a") is None
     for record in await other.list("a"):
         assert record.waiting == ()

@@ -54,10 +54,10 @@ class Client:
     @property
     def states(self) -> dict[Grant, GrantState]:
         """What its heartbeat renews."""
-        return self.core.heartbeat._states
+        return self.core.heartbeat.holdings._states
 
     def acquires(self, name: str) -> bool:
-        return self.core.heartbeat._flights.acquire(name)
+        return self.core.heartbeat.flights.acquire(name)
 
     def start(self, workers: "Sequence[Work]") -> None:
         """Start the core, then the workers, and close the core when all of them have ended."""

@@ -60,7 +60,7 @@ class Worker:
 
     async def _turn(self, client: Client, name: str, wait: float | None, seconds: float) -> bool:
         try:
-            state = await client.core.acquire_for(Ticket(), name, wait)
+            state = await client.core.acquire_for(Ticket(name), wait)
         except (LeaseNotAcquired, StoreUnavailable):
             return False
         work = asyncio.ensure_future(self._work(client, state, seconds))

@@ -1,0 +1,15 @@
+"""Whether a connection leads to the server itself: what answers is the process that it named when the
+connection was made. A pooler names something else.
+"""
+
+from typing import Any, LiteralString
+
+import psycopg
+
+QUESTION: LiteralString = "SELECT pg_backend_pid(), current_setting('default_transaction_isolation')"
+"""Asks who answers, and at which isolation level a statement runs; with ``prepare=False``."""
+
+
+def is_direct(driver: "psycopg.Connection[Any] | psycopg.AsyncConnection[Any]", pid: int) -> bool:
+    """Return whether the process that answered is the one that the connection was made to."""
+    return pid == driver.info.backend_pid

@@ -1,0 +1,1 @@
+"""Spare connections: one more of a client, for its callers' own threads and event loops."""

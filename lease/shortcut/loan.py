@@ -1,0 +1,157 @@
+"""The loan of a client's spare connection, to one caller at a time.
+
+There is no lock here, for the reason that `lease.acquisition.turns` gives.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
+from time import monotonic
+
+from ..background import BackgroundLoop
+from ..database.held.spare import AnySpare
+
+_OFTEN = 5
+"""How many acquisitions found no spare connection before one is made: a script that acquires one lease, or
+two, needs none.
+"""
+_LONG = 50
+"""How many more do so after one could not be made."""
+_SLACK = 0.05
+"""Seconds that pass at least between two looks at whether an attempt takes too long."""
+_IT = "the spare connection"
+
+Borrower = object
+"""What stands for one use of it; equal to itself alone."""
+
+
+class Loan:
+    """A spare connection, which a caller borrows for one statement, or two.
+
+    Any thread may borrow it and give it back, and be cut short in either by a signal: `take_back` is
+    for what was left then. The rest runs in the library's event loop, so that a connection is closed
+    nowhere else.
+    """
+
+    def __init__(self, loop: BackgroundLoop, connect: Callable[[], Awaitable[AnySpare | None]], timeout: float) -> None:
+        self._loop = loop
+        self._connect = connect
+        self._timeout = timeout
+        self._spare: AnySpare | None = None
+        self._borrowers: dict[str, Borrower] = {}
+        self._until = 0.0
+        self._missed = 0
+        self._connecting: asyncio.Task[None] | None = None
+        self._watched = False
+        self._is_over = False
+        self._given_back = asyncio.Event()
+
+    # From any thread
+
+    def borrow(self, by: Borrower) -> AnySpare | None:
+        """Lend it to ``by``; None where there is none, or somebody else has it."""
+        if self._at_hand() is None:
+            self._missed += 1
+            if self._missed >= _OFTEN and not self._is_over:
+                self._loop.soon(self._begin_connecting)
+            return None
+        if self._borrowers.setdefault(_IT, by) is not by:
+            return None
+        spare = self._at_hand()
+        if spare is None:  # it was closed just then
+            self.give_back(by)
+            return None
+        self._until = monotonic() + self._timeout
+        if not self._watched:
+            self._loop.soon(self._watch)
+        return spare
+
+    def _at_hand(self) -> AnySpare | None:
+        return None if self._is_over else self._spare
+
+    def is_lent_to(self, by: Borrower) -> bool:
+        """Return whether ``by`` has it, and it was not taken back."""
+        return self._borrowers.get(_IT) is by
+
+    def give_back(self, by: Borrower) -> None:
+        """End the loan to ``by``, if it has not been taken back."""
+        if not self.is_lent_to(by):
+            return
+        if self._spare is not None and not self._spare.is_well:
+            self._loop.soon(partial(self._take, by))
+            return
+        self._borrowers.pop(_IT, None)
+        if self._is_over:
+            self._loop.soon(self._given_back.set)
+
+    # In the library's event loop
+
+    async def take_back(self, by: Borrower) -> None:
+        """End the loan to ``by``, who was cut short. What it had sent is done when this returns, or the
+        database was away.
+        """
+        closing = self._take(by)
+        if closing is not None:
+            await closing
+
+    def _take(self, by: Borrower) -> "asyncio.Future[None] | None":
+        """End the loan to ``by``, and begin to close what it had."""
+        if not self.is_lent_to(by):
+            return None
+        spare, self._spare = self._spare, None  # first, so that the next to borrow finds none
+        self._borrowers.pop(_IT, None)
+        self._given_back.set()
+        return None if spare is None else self._close(spare)
+
+    async def end(self) -> None:
+        """Lend it no more, and wait for whoever has it, at most as long as an attempt may take."""
+        self._is_over = True
+        if self._connecting is not None:
+            await asyncio.wait({self._connecting}, timeout=self._timeout)
+        borrower = self._borrowers.get(_IT)
+        if borrower is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._timeout):
+                    await self._given_back.wait()
+            await self.take_back(borrower)
+        if self._spare is not None:
+            spare, self._spare = self._spare, None
+            await self._close(spare)
+
+    def _begin_connecting(self) -> None:
+        if self._connecting is None and self._spare is None and not self._is_over:
+            self._connecting = asyncio.get_running_loop().create_task(self._connect_once())
+
+    async def _connect_once(self) -> None:
+        try:
+            spare = await self._connect()
+            if spare is None:  # there is none to be had
+                self._is_over = True
+            elif self._is_over:
+                await self._close(spare)
+            else:
+                self._spare, self._missed = spare, 0
+        except Exception:  # noqa: BLE001 - it is not needed
+            self._missed = -_LONG
+        finally:
+            self._connecting = None
+
+    def _watch(self) -> None:
+        if not self._watched:
+            self._look()
+
+    def _look(self) -> None:
+        """Cut what takes too long, and look again in time; until nobody has it."""
+        self._watched = False  # before it looks: who borrows it after that sees to it
+        if not self._borrowers:
+            return
+        self._watched = True
+        left = self._until - monotonic()
+        if left <= 0 and self._spare is not None:
+            self._spare.cut()
+            self._until = monotonic() + self._timeout
+        asyncio.get_running_loop().call_later(max(_SLACK, left), self._look)
+
+    def _close(self, spare: AnySpare) -> "asyncio.Future[None]":
+        return asyncio.get_running_loop().run_in_executor(None, spare.close, self._timeout)

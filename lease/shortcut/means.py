@@ -1,0 +1,22 @@
+"""What the shortcut of one client works with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..background import BackgroundLoop
+from ..core import Core
+from ..database_store import DatabaseStore
+from ..events import Event
+from .loan import Loan
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """All that is shared with the library's thread."""
+
+    core: Core
+    store: DatabaseStore
+    loan: Loan
+    loop: BackgroundLoop
+    tell: Callable[[Event], None]
+    """Has an event delivered, without a lock that a signal could leave held."""

@@ -1,0 +1,155 @@
+"""Acquiring and releasing in the caller's own thread or event loop.
+
+Each is the one statement with which the library's thread would begin too, over a connection that is
+lent to the caller. Whatever is in the way (another caller has that connection, somebody of this client
+has the turn, the name is held, the database is away) is left to the library's thread, which does all
+of it from the start.
+
+The heartbeat goes on beside it, so that the order of steps matters here:
+
+    an acquisition is a flight from before its statement is sent until what it was granted is held
+    a grant is held before it is asked whether the heartbeat rests
+    a release marks the grant before its statement is sent, so that no renewal takes it for lost
+
+A signal can cut a thread short between any two steps. Then `Shortcut.abandon` and
+`Shortcut.end_release` put right in the library's thread what was begun here.
+"""
+
+from contextlib import suppress
+from typing import ClassVar, cast
+
+from ..core import Ticket
+from ..database.held.spare import LoopSpare, SpareFailed, ThreadSpare
+from ..errors import StoreUnavailable
+from ..grant_state import GrantState
+from ..model import check_free_name
+from .acquisition import DirectAcquisition
+from .means import Means
+from .release import DirectRelease
+
+
+class Shortcut:
+    """The shortcut of one client."""
+
+    in_loops: ClassVar[bool]
+    """Whether callers are in event loops, or else in threads."""
+
+    def __init__(self, means: Means) -> None:
+        self._means = means
+
+    def _acquisition(self, ticket: Ticket) -> DirectAcquisition | None:
+        """Begin to acquire; None where something is in the way."""
+        means, core = self._means, self._means.core
+        means.loop.check()
+        if core.is_closed or check_free_name(ticket.turn.name) in means.store.awaited:
+            return None
+        spare = means.loan.borrow(ticket)
+        if spare is None:
+            return None
+        if not core.turns.take_now(ticket.turn):
+            means.loan.give_back(ticket)
+            return None
+        core.heartbeat.flights.begin(ticket.flight)
+        return DirectAcquisition(means, ticket, spare)
+
+    def _release(self, state: GrantState) -> DirectRelease | None:
+        """Begin to release; None where something is in the way."""
+        means = self._means
+        means.loop.check()
+        if means.core.is_closed or state.loss is not None or state.over or state.ending:
+            return None
+        spare = means.loan.borrow(state)
+        if spare is None:
+            return None
+        state.ending = True
+        return DirectRelease(means, state, spare)
+
+    # In the library's event loop
+
+    async def abandon(self, ticket: Ticket) -> None:
+        """End an acquisition whose caller was cut short, and release what it had been granted."""
+        core, name = self._means.core, ticket.turn.name
+        await self._means.loan.take_back(ticket)
+        if ticket.task is None:  # the library's thread has not been asked
+            if ticket.state is None and core.turns.has(ticket.turn):
+                ticket.state = core.heartbeat.holdings.named(name)
+                if ticket.state is None:
+                    await self._release_stray(name)
+            core.heartbeat.end_flight(ticket.flight, sure=False)
+        await core.abandon(ticket)
+        core.turns.end(ticket.turn)
+
+    async def _release_stray(self, name: str) -> None:
+        """Release what was granted in an answer that did not arrive."""
+        core, store = self._means.core, self._means.store
+        with suppress(StoreUnavailable):  # the heartbeat looks for it, too
+            record = await store.read(name)
+            grant = None if record is None else record.grant
+            if grant is not None and grant.holder == core.holder and not core.heartbeat.accounts_for(grant):
+                await store.release(grant)
+
+    async def end_release(self, state: GrantState) -> None:
+        """End a release whose caller was cut short."""
+        core, store = self._means.core, self._means.store
+        await self._means.loan.take_back(state)
+        if state.over:
+            core.forget(state)  # it may have been cut short in that
+        else:
+            await core.release(state)
+        record = await store.read(state.grant.name)
+        if record is not None and record.holder is None:
+            await store.wake(record.name, record.waiting)
+
+
+class ThreadShortcut(Shortcut):
+    """The shortcut of a sync client."""
+
+    in_loops = False
+
+    def acquire(self, ticket: Ticket) -> GrantState | None:
+        """Acquire a name that is free; None where the library's thread is to do it."""
+        acquisition = self._acquisition(ticket)
+        if acquisition is not None:
+            with acquisition:
+                return acquisition.granted(cast("ThreadSpare", acquisition.spare).send(acquisition.call))
+        return None
+
+    def release(self, state: GrantState) -> bool | None:
+        """Release; None where the library's thread is to do it."""
+        release = self._release(state)
+        if release is not None:
+            with release:
+                spare = cast("ThreadSpare", release.spare)
+                answer = spare.send(release.call)
+                with suppress(SpareFailed):
+                    for call in release.wakes(answer):
+                        spare.send(call)
+                return release.ended(answer)
+        return None
+
+
+class LoopShortcut(Shortcut):
+    """The shortcut of an async client."""
+
+    in_loops = True
+
+    async def acquire(self, ticket: Ticket) -> GrantState | None:
+        """Acquire a name that is free; None where the library's thread is to do it."""
+        acquisition = self._acquisition(ticket)
+        if acquisition is not None:
+            with acquisition:
+                return acquisition.granted(await cast("LoopSpare", acquisition.spare).send(acquisition.call))
+        return None
+
+    async def release(self, state: GrantState) -> bool | None:
+        """Release; None where the library's thread is to do it."""
+        release = self._release(state)
+        if release is not None:
+            with release:
+                spare = cast("LoopSpare", release.spare)
+                answer = await spare.send(release.call)
+                with suppress(SpareFailed):
+                    for call in release.wakes(answer):
+                        await spare.send(call)
+                return release.ended(answer)
+        return None

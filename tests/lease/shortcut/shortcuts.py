@@ -1,0 +1,79 @@
+"""Clients whose callers take the shortcut, and what a test puts in the midst of it."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from lease import LeaseClient
+from lease.database.held.statement import Call
+from lease.sync import LeaseClient as SyncLeaseClient
+from tests.lease.stores import until
+from tests.support.waiting import LIMIT, wait_until
+
+AnyClient = SyncLeaseClient | LeaseClient
+
+
+def spare_of(client: AnyClient) -> Any:
+    shortcut = client._runtime.shortcut
+    return None if shortcut is None else shortcut._means.loan._spare
+
+
+def warm(client: SyncLeaseClient) -> SyncLeaseClient:
+    """Acquire and release until the client has its spare connection, and the lease its row."""
+
+    def has_after_one_more() -> bool:
+        client.acquire("a").release()
+        return spare_of(client) is not None
+
+    wait_until(has_after_one_more, "the client has a spare connection")
+    return client
+
+
+async def warm_async(client: LeaseClient) -> LeaseClient:
+    for _ in range(5):
+        await (await client.acquire("a")).release()
+    await until(lambda: spare_of(client) is not None)
+    return client
+
+
+class Blocked:
+    """The library's thread, blocked in this block: it answers nothing, and renews nothing."""
+
+    def __init__(self, client: AnyClient) -> None:
+        self._client = client
+        self._over = threading.Event()
+        self._was_awaited = False
+
+    def __enter__(self) -> None:
+        begun = threading.Event()
+
+        def block() -> None:
+            begun.set()
+            self._was_awaited = not self._over.wait(LIMIT)
+
+        self._client._runtime.loop.soon(block)
+        assert begun.wait(LIMIT)
+
+    def __exit__(self, *error: object) -> None:
+        assert not self._was_awaited, "somebody waited for it"
+        self._over.set()
+
+
+def before_each_answer(client: SyncLeaseClient, step: Callable[[], None]) -> None:
+    """Call ``step`` when the database has done what a caller asked, and before that caller knows."""
+    spare = spare_of(client)
+    send = spare.send
+
+    def send_and_step(call: Call[Any]) -> Any:
+        answer = send(call)
+        step()
+        return answer
+
+    spare.send = send_and_step
+
+
+def beat(client: SyncLeaseClient) -> None:
+    """Renew once, in the library's thread, and wait until what comes of it is done."""
+    heartbeat = client._runtime.core.heartbeat
+    client._runtime.submit(lambda core: heartbeat._beat(core.clock())).result(LIMIT)
+    wait_until(lambda: not heartbeat._orphans._under_way, "all orphans are released")

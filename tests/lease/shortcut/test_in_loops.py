@@ -1,0 +1,106 @@
+"""What an async client's callers do in their own event loops (rules 3, 6 and 8)."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from random import Random
+
+import pytest
+
+from lease import LeaseClient, StoreUnavailable
+from tests.lease.shortcut.shortcuts import Blocked, spare_of, warm_async
+from tests.lease.stores import SELDOM, SHORT, Tables, until
+from tests.support.proxy import Proxy
+from tests.support.waiting import LIMIT
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def client(database_url: str) -> AsyncIterator[LeaseClient]:
+    async with LeaseClient(database_url, timing=SELDOM) as client:
+        yield await warm_async(client)
+
+
+async def assert_nothing_is_left(client: LeaseClient, tables: Tables) -> None:
+    core = client._runtime.core
+    await until(lambda: not core.heartbeat.holdings.all())
+    await until(lambda: core.turns.owner("a") is None)
+    await until(lambda: tables.record("a").holder is None)
+    assert not core.heartbeat.flights.under_way()
+
+
+async def test_what_is_free_is_acquired_and_released_while_the_librarys_thread_is_busy(
+    client: LeaseClient, tables: Tables
+) -> None:
+    with Blocked(client):
+        held = await client.acquire("a")
+        held.ensure()
+        assert tables.record("a").grant == held.grant
+        assert await held.release()
+        assert tables.record("a").holder is None
+
+
+async def test_many_tasks_share_it(client: LeaseClient) -> None:
+    async def work(number: int) -> None:
+        for _ in range(20):
+            await (await client.acquire(f"of {number}")).release()
+
+    await asyncio.wait_for(asyncio.gather(*(work(number) for number in range(20))), LIMIT)
+    await until(lambda: not client._runtime.core.heartbeat.holdings.all())
+    assert client._runtime.core.turns._current == {}
+
+
+async def test_one_that_is_cancelled_at_any_moment_leaves_nothing(client: LeaseClient, tables: Tables) -> None:
+    chance = Random(5)
+
+    async def work() -> None:
+        while True:
+            async with client.hold("a", wait=LIMIT):
+                await asyncio.sleep(0)
+
+    for _ in range(60):
+        working = asyncio.create_task(work())
+        await asyncio.sleep(chance.uniform(0.0, 0.008))
+        working.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await working
+        await assert_nothing_is_left(client, tables)
+        if spare_of(client) is None:
+            await warm_async(client)
+
+
+async def test_one_whose_coroutine_is_closed_leaves_nothing(client: LeaseClient, tables: Tables) -> None:
+    """As where a generator that waits in it is collected: it may await nothing more."""
+    acquiring = client.acquire("a")
+    acquiring.send(None)  # it has sent its statement, and waits for the answer
+    acquiring.close()
+    await assert_nothing_is_left(client, tables)
+    await (await client.acquire("a")).release()
+
+
+async def test_one_whose_loop_ends_in_the_midst_is_abandoned(database_url: str, tables: Tables) -> None:
+    async with LeaseClient(database_url, timing=SELDOM) as client:
+        await warm_async(client)
+
+        def elsewhere() -> None:
+            """A loop that is closed while a task of it waits for the answer."""
+            loop = asyncio.SelectorEventLoop()
+            task = loop.create_task(client.acquire("a"))
+            loop.run_until_complete(asyncio.sleep(0))
+            task.cancel()
+            loop.run_until_complete(asyncio.wait({task}))
+            loop.close()
+
+        await asyncio.to_thread(elsewhere)
+        await assert_nothing_is_left(client, tables)
+
+
+async def test_a_silent_network_ends_it_by_the_limit_of_an_attempt(proxied_url: str, proxy: Proxy) -> None:
+    """Rule 3."""
+    async with LeaseClient(proxied_url, timing=SHORT) as client:
+        await warm_async(client)
+        proxy.blackhole()
+        with pytest.raises(StoreUnavailable, match="no answer within"):
+            await client.acquire("a")
+        proxy.heal()
+        assert proxy.cancels == 0

@@ -1,0 +1,221 @@
+"""What a sync client's callers do in their own threads, and what goes on beside it in the library's (rules 3, 6 and 8)."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from random import Random
+from types import FrameType
+
+import pytest
+
+from lease import LeaseError, LeaseNotAcquired, StoreUnavailable, events
+from lease.sync import LeaseClient
+from tests.lease.shortcut.shortcuts import Blocked, beat, before_each_answer, spare_of, warm
+from tests.lease.stores import SELDOM, SHORT, Recorder, Tables, in_thread
+from tests.support.proxy import Proxy
+from tests.support.waiting import LIMIT, wait_until
+
+
+@pytest.fixture
+def told() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+def client(database_url: str, told: Recorder) -> Iterator[LeaseClient]:
+    with LeaseClient(database_url, timing=SELDOM, on_event=told) as client:
+        yield warm(client)
+
+
+def test_what_is_free_is_acquired_and_released_while_the_librarys_thread_is_busy(
+    client: LeaseClient, tables: Tables
+) -> None:
+    with Blocked(client):
+        held = client.acquire("a")
+        held.ensure()
+        assert tables.record("a").grant == held.grant
+        assert held.release()
+        assert tables.record("a").holder is None
+        assert client.acquire("a").token == held.token + 1
+
+
+def test_one_that_acquires_seldom_has_no_connection_for_it(database_url: str) -> None:
+    with LeaseClient(database_url, timing=SELDOM) as client:
+        client.acquire("a").release()
+        client.acquire("a").release()
+        assert spare_of(client) is None
+
+
+def test_what_is_held_is_refused_with_the_holder(client: LeaseClient, tables: Tables) -> None:
+    tables.grant("a", holder="ben", label="ben's")
+    with pytest.raises(LeaseNotAcquired, match="ben's"):
+        client.acquire("a")
+    assert client.try_acquire("a") is None
+    assert client._runtime.core.turns.owner("a") is None
+
+
+@pytest.mark.usefixtures("passing_seconds")
+def test_what_is_acquired_so_is_renewed_although_nothing_was_held_before(database_url: str, tables: Tables) -> None:
+    with LeaseClient(database_url, timing=SHORT) as client:
+        warm(client)
+        heartbeat = client._runtime.core.heartbeat
+        wait_until(heartbeat.rests, "the heartbeat rests")
+        held = client.acquire("a")
+        first = held.trusted_until
+        wait_until(lambda: held.trusted_until > first + SHORT.give_up, "it is renewed")
+        assert tables.record("a").grant == held.grant
+
+
+def test_a_grant_that_its_caller_has_not_heard_of_is_no_orphan(client: LeaseClient, tables: Tables) -> None:
+    """Rule 6: a renewal sees it before its caller does."""
+    before_each_answer(client, lambda: beat(client))
+    held = client.acquire("a")
+    assert tables.record("a").grant == held.grant
+    beat(client)
+    assert tables.record("a").grant == held.grant
+    held.ensure()
+
+
+def test_a_renewal_beside_a_release_finds_no_loss(client: LeaseClient, told: Recorder) -> None:
+    held = client.acquire("a")
+    before_each_answer(client, lambda: beat(client))
+    assert held.release()
+    assert held.loss is None
+    assert told.of(events.Lost) == []
+
+
+def test_events_come_in_order(client: LeaseClient, told: Recorder) -> None:
+    held = client.acquire("a")
+    held.release()
+    told.wait_for(events.Released, number=len(told.of(events.Granted)))
+    mine = [type(event) for event in told.all if getattr(event, "grant", None) == held.grant]
+    assert mine == [events.Granted, events.Released]
+
+
+def test_who_waits_within_the_client_is_not_overtaken(client: LeaseClient) -> None:
+    held = client.acquire("a")
+    served: list[str] = []
+
+    def wait() -> None:
+        with client.hold("a", wait=LIMIT):
+            served.append("who waited")
+
+    with in_thread(wait) as waited:
+        wait_until(lambda: "a" in client._runtime.core.turns._queues, "it waits")
+        held.release()
+        with client.hold("a", wait=LIMIT):
+            served.append("who came later")
+        waited()
+    assert served == ["who waited", "who came later"]
+
+
+def test_who_waits_elsewhere_is_woken_and_not_overtaken(client: LeaseClient, database_url: str, tables: Tables) -> None:
+    with LeaseClient(database_url, timing=SELDOM) as other:
+        held = client.acquire("a")
+        with in_thread(lambda: other.acquire("a", wait=LIMIT)) as waited:
+            wait_until(lambda: tables.record("a").waiting, "it waits")
+            held.release()
+            with pytest.raises(LeaseNotAcquired):
+                client.acquire("a")
+            successor = waited()
+            assert successor.token == held.token + 1
+            successor.release()
+
+
+def test_one_that_is_closed_meanwhile_holds_nothing(database_url: str, tables: Tables) -> None:
+    """Rule 6: the client is closed after the database has granted, and before the caller knows."""
+    client = LeaseClient(database_url, timing=SELDOM)
+    client.__enter__()
+    warm(client)
+    is_closing = threading.Event()
+
+    def close() -> None:
+        is_closing.wait(LIMIT)
+        client.__exit__(None, None, None)
+
+    def let_it_close() -> None:
+        is_closing.set()
+        wait_until(lambda: client._runtime.core.is_closed, "it is being closed")
+
+    before_each_answer(client, let_it_close)
+    with in_thread(close) as closed:
+        held = client.acquire("a")
+        assert held.lost.wait(LIMIT)
+        held.release()
+        closed()
+    assert tables.record("a").holder is None
+
+
+@pytest.mark.usefixtures("processes")
+def test_a_signal_whose_handler_uses_the_client_finds_no_lock_in_its_way(client: LeaseClient, tables: Tables) -> None:
+    """Rule 8: in the midst of anything, the handler waits for the library's thread."""
+    chance, served = Random(3), list[int]()
+
+    def handler(_number: int, _frame: FrameType | None) -> None:
+        client.acquire(f"by the handler {len(served)}", wait=LIMIT).release()
+        client.read("a")
+        served.append(1)
+        signal.setitimer(signal.ITIMER_REAL, chance.uniform(0.0001, 0.003))
+
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.001)
+        while len(served) < 300:
+            client.acquire("a").release()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert tables.record("a").holder is None
+
+
+def test_threads_share_it(client: LeaseClient) -> None:
+    def work(number: int) -> None:
+        for _ in range(50):
+            client.acquire(f"of {number}").release()
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(LIMIT)
+        assert not thread.is_alive()
+    wait_until(lambda: not client._runtime.core.heartbeat.holdings.all(), "nothing is held")
+    assert client._runtime.core.turns._current == {}
+
+
+class TestNetwork:
+    """On PostgreSQL, through a network that a test can silence."""
+
+    @pytest.fixture
+    def client(self, proxied_url: str) -> Iterator[LeaseClient]:
+        with LeaseClient(proxied_url, timing=SHORT) as client:
+            yield warm(client)
+
+    def test_a_silent_one_ends_it_by_the_limit_of_an_attempt(self, client: LeaseClient, proxy: Proxy) -> None:
+        """Rule 3."""
+        proxy.blackhole()
+        with pytest.raises(StoreUnavailable, match="no answer within"):
+            client.acquire("a")
+        proxy.heal()
+        wait_until(lambda: client.try_acquire("a") is not None, "it is acquired again")
+        assert proxy.cancels == 0
+
+    def test_a_lost_answer_leaves_no_grant(self, client: LeaseClient, proxy: Proxy, postgres_tables: Tables) -> None:
+        """Rule 6: what was granted without a word is found by the next attempt."""
+        proxy.hold_answer(lambda transaction: transaction[-1].startswith("WITH free"))
+        held = client.acquire("a")
+        assert proxy.struck.is_set()
+        assert postgres_tables.record("a").grant == held.grant
+
+    def test_one_that_broke_is_replaced(self, client: LeaseClient, proxy: Proxy) -> None:
+        proxy.drop()
+        wait_until(lambda: client.acquire("a").release(), "it works again")
+        wait_until(lambda: client.acquire("a").release() and spare_of(client) is not None, "there is another one")
+
+
+def test_a_closed_client_says_so(database_url: str) -> None:
+    with LeaseClient(database_url, timing=SELDOM) as client:
+        held = warm(client).acquire("a")
+    with pytest.raises(LeaseError, match="closed"):
+        client.acquire("b")
+    assert not held.remaining()
