@@ -13,8 +13,9 @@ from ..background import BackgroundLoop
 from ..database.held.spare import AnySpare
 
 _OFTEN = 5
-"""How many acquisitions found no spare connection before one is made: a script that acquires one lease, or
-two, needs none.
+_WITHIN = 10.0
+"""So many calls in so many seconds find no spare connection before one is made: who acquires a lease now and
+then needs none.
 """
 _LONG = 50
 """How many more do so after one could not be made."""
@@ -42,6 +43,7 @@ class Loan:
         self._borrowers: dict[str, Borrower] = {}
         self._until = 0.0
         self._missed = 0
+        self._first_missed = 0.0
         self._connecting: asyncio.Task[None] | None = None
         self._watched = False
         self._is_over = False
@@ -52,8 +54,7 @@ class Loan:
     def borrow(self, by: Borrower) -> AnySpare | None:
         """Lend it to ``by``; None where there is none, or somebody else has it."""
         if self._at_hand() is None:
-            self._missed += 1
-            if self._missed >= _OFTEN and not self._is_over:
+            if self._is_missed():
                 self._loop.soon(self._begin_connecting)
             return None
         if self._borrowers.setdefault(_IT, by) is not by:
@@ -66,6 +67,16 @@ class Loan:
         if not self._watched:
             self._loop.soon(self._watch)
         return spare
+
+    def _is_missed(self) -> bool:
+        """Count a call that found none; return whether there should be one."""
+        now = monotonic()
+        if self._missed > 0 and now - self._first_missed > _WITHIN:
+            self._missed = 0
+        if self._missed == 0:
+            self._first_missed = now
+        self._missed += 1
+        return self._missed >= _OFTEN and not self._is_over
 
     def _at_hand(self) -> AnySpare | None:
         return None if self._is_over else self._spare

@@ -19,6 +19,7 @@ from tests.mutants.of_reloads import RELOADS
 from tests.mutants.of_revisions import OF_REVISIONS
 from tests.mutants.of_runs import BACKFILLS, REQUESTS, RUNS
 from tests.mutants.of_shortages import SHORTAGES
+from tests.mutants.of_shortcuts import SHORTCUTS
 from tests.mutants.of_templates import FORKS
 from tests.mutants.of_trust import TRUST
 from tests.mutants.of_upgrades import UPGRADES
@@ -29,6 +30,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *WAITING,
     *ENDINGS,
     *HEARTBEATS,
+    *SHORTCUTS,
     *FENCES,
     *RUNS,
     *OUTPUT,

@@ -1,0 +1,74 @@
+"""Mutants of what callers do in their own threads, beside the heartbeat (rules 6 and 8)."""
+
+from tests.mutants.mutant import Edit, Mutant, on_each, on_either
+
+THREADS = "tests/lease/shortcut/test_in_threads.py"
+BESIDE = "tests/lease/heartbeat/test_beside_other_threads.py"
+SHORTCUT = "lease/shortcut/shortcut.py"
+HEARTBEAT = "lease/heartbeat/heartbeat.py"
+
+SHORTCUTS = (
+    Mutant(
+        "acquired-here-without-a-flight",
+        "what a caller acquires in its own thread is no flight: a renewal that sees it first takes it for an orphan",
+        (Edit(SHORTCUT, "        core.heartbeat.flights.begin(ticket.flight)\n", ""),),
+        on_each(f"{THREADS}::test_a_grant_that_its_caller_has_not_heard_of_is_no_orphan[{{}}]"),
+    ),
+    Mutant(
+        "released-here-without-a-mark",
+        "a release in a caller's own thread marks nothing: a renewal that no longer finds the grant tells of a loss",
+        (Edit(SHORTCUT, "        state.ending = True\n", ""),),
+        on_each(f"{THREADS}::test_a_renewal_beside_a_release_finds_no_loss[{{}}]"),
+    ),
+    Mutant(
+        "held-by-a-heart-at-rest",
+        "what a caller acquires in its own thread rouses nobody, where nothing was held before",
+        (Edit("lease/shortcut/acquisition.py", "if core.heartbeat.rests():", "if False:"),),
+        on_each(f"{THREADS}::test_what_is_acquired_so_is_renewed_although_nothing_was_held_before[{{}}]"),
+    ),
+    Mutant(
+        "rests-although-something-is-held",
+        "the heartbeat looks whether anything is held, and only then says that it rests",
+        (
+            Edit(
+                HEARTBEAT,
+                "            if self.holdings:  # it was taken before that, by a thread that saw no reason to rouse this\n"
+                "                self._wanted.set()\n",
+                "",
+            ),
+        ),
+        on_either(f"{BESIDE}::test_what_is_taken_as_the_heartbeat_comes_to_rest_is_renewed"),
+    ),
+    Mutant(
+        "flights-copied-too-late",
+        "which acquisitions are under way is asked after what is held: one that ends in between leaves an orphan",
+        (
+            Edit(
+                HEARTBEAT,
+                "        under_way = self.flights.under_way()  # before anything is taken for a stranger\n"
+                "        self._orphans.begin(self.flights.orphans(strangers(renewal, self._holder, self.holdings), under_way))\n",
+                "        found = strangers(renewal, self._holder, self.holdings)\n"
+                "        self._orphans.begin(self.flights.orphans(found, self.flights.under_way()))\n",
+            ),
+        ),
+        on_either(f"{BESIDE}::test_what_is_held_just_after_it_was_missed_is_no_orphan"),
+    ),
+    Mutant(
+        "closed-beside-its-callers",
+        "a client is closed while a caller acquires in its own thread, who then holds what nobody knows of",
+        (Edit("lease/core.py", "            await self._before_closing()\n", "            pass\n"),),
+        on_each(f"{THREADS}::test_one_that_is_closed_meanwhile_holds_nothing[{{}}]"),
+    ),
+    Mutant(
+        "here-before-who-waits",
+        "who acquires in its own thread takes a turn for which another one of the client waits",
+        (
+            Edit(
+                "lease/acquisition/turns.py",
+                "        if turn.name in self._queues:\n            self.end(turn)\n            return False\n        return True\n",
+                "        return True\n",
+            ),
+        ),
+        on_either("tests/lease/acquisition/test_turns.py::test_who_does_not_wait_passes_nobody_who_does"),
+    ),
+)
