@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from . import clock, events, schema, statements, sync
-    from .client import Acquisition, LeaseClient
+    from .client import Acquisition, Lease, LeaseClient
     from .durations import Duration, format_duration, parse_duration
     from .errors import (
         InvalidDuration,
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
         StoreUnavailable,
     )
     from .fences import fence
-    from .held import Lease
     from .model import Break, Grant, LeaseRecord, Loss, LossKind
     from .schema import create_tables
     from .timing import LeaseTiming
@@ -69,7 +68,7 @@ __all__ = [
 ]
 
 _NAMES_OF = {
-    "client": ("Acquisition", "LeaseClient"),
+    "client": ("Acquisition", "Lease", "LeaseClient"),
     "durations": ("Duration", "format_duration", "parse_duration"),
     "errors": (
         "InvalidDuration",
@@ -83,7 +82,6 @@ _NAMES_OF = {
         "StoreUnavailable",
     ),
     "fences": ("fence",),
-    "held": ("Lease",),
     "model": ("Break", "Grant", "LeaseRecord", "Loss", "LossKind"),
     "schema": ("create_tables",),
     "timing": ("LeaseTiming",),

@@ -17,13 +17,15 @@ from .doors import AsyncDoor, check_loop
 from .durations import Duration, parse_duration
 from .errors import LeaseError, LeaseNotAcquired
 from .grant_state import lost_error
+from .handle import Lease
 from .heartbeat.flights import ANY_NAME, Flight
-from .held import Lease
 from .model import Break, Grant, LeaseRecord
 from .runtime import Runtime
 from .shortcut.shortcut import LoopShortcut
 from .store import Store
 from .timing import LeaseTiming
+
+__all__ = ["Acquisition", "Lease", "LeaseClient"]
 
 
 class LeaseClient(AsyncDoor):

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 
 from . import events
 from .acquisition.acquirer import Acquirer
-from .acquisition.turns import Turn, Turns
+from .acquisition.turns import LocalTurn, Turns
 from .breaker import Breaker
 from .clock import Clock
 from .closing import Closing
@@ -35,7 +35,7 @@ class Ticket:
     """
 
     def __init__(self, name: str) -> None:
-        self.turn = Turn(name, caller())
+        self.turn = LocalTurn(name, caller())
         self.flight = Flight(name)
         self.task: asyncio.Task[GrantState] | None = None
         self.state: GrantState | None = None

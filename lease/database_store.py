@@ -10,7 +10,6 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from . import statements
-from .awaited import Awaited
 from .database.address import Address
 from .database.backend import backend_of
 from .database.connections import Route, route_to
@@ -24,7 +23,7 @@ from .model import Break, Grant, LeaseRecord, Renewal
 from .schema import create_tables
 from .store import Wait
 from .timing import LeaseTiming
-from .waiters import Waiters, ahead_of, may_take
+from .waiters import Awaited, Waiters, ahead_of, may_take
 
 if TYPE_CHECKING:
     from .database.listening.releases import ReleaseListener, Subscription

@@ -20,6 +20,8 @@ LOOK = 30.0
 """Seconds between two looks of a client that waits, at most; so it keeps its place."""
 TOLD = 4
 """How many waiters are named in the notification of a release."""
+_MOST_NAMES = 1000
+"""How many names a client remembers as awaited."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,3 +121,25 @@ def seconds_until_turn(holder: str, turns: list[str]) -> float | None:
     None if it is none of those whose turn it is.
     """
     return turns.index(holder) * PATIENCE if holder in turns else None
+
+
+class Awaited:
+    """The names for which others were found to wait, or that were held, just now: to ask for one at once
+    would be in vain. Who wants it takes a place in the queue first. For any thread.
+    """
+
+    def __init__(self) -> None:
+        self._names: dict[str, None] = {}
+
+    def add(self, name: str) -> None:
+        """Remember ``name``, until it is asked for."""
+        if len(self._names) >= _MOST_NAMES:
+            self._names.clear()
+        self._names[name] = None
+
+    def take(self, name: str) -> bool:
+        """Forget ``name``; return whether it was remembered."""
+        return self._names.pop(name, self) is None
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._names

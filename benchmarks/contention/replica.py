@@ -15,11 +15,10 @@ from daemon.execution.writes.result import AlreadyDone, Done, EndedJob
 from daemon.execution.writes.run_ends import EndRun
 from daemon.jobs.outcome import Outcome
 from daemon.store.tables import run
-from lease.client import LeaseClient
+from lease.client import Lease, LeaseClient
 from lease.database.database import Database
 from lease.errors import StoreUnavailable
 from lease.events import AtRisk, Event
-from lease.held import Lease
 
 from ..counting import Counter
 from ..errors import BenchmarkError

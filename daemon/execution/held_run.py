@@ -8,9 +8,9 @@ from typing import Literal, TypeVar
 
 from sqlalchemy import Connection
 
+from lease.client import Lease
 from lease.clock import boottime
 from lease.errors import StoreUnavailable
-from lease.held import Lease
 from lease.model import Loss, LossKind
 from lease.statements import notify as notify_waiters
 

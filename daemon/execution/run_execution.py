@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import assert_never
 
+from lease.client import Lease
 from lease.durations import format_duration
-from lease.held import Lease
 
 from ..definitions.job import Job
 from ..definitions.schedule import Schedule

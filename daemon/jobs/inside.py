@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-from lease.held import Lease
+from lease.client import Lease
 
 from ..definitions.job import Job
 from ..states import JobOutcome

@@ -12,10 +12,9 @@ from random import uniform
 from time import monotonic
 from typing import Protocol, TypeVar
 
-from lease.client import LeaseClient
+from lease.client import Lease, LeaseClient
 from lease.database.database import Database, Unit
 from lease.errors import LeaseError
-from lease.held import Lease
 
 from ..store import statements
 from ..telemetry.facts import Note, Notify

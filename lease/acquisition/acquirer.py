@@ -17,7 +17,7 @@ from ..store import Store
 from ..timing import LeaseTiming
 from ..waiters import LOOK, ahead_of, turn_in
 from .refusals import refusal, refusal_within
-from .turns import Turn, Turns
+from .turns import LocalTurn, Turns
 
 T = TypeVar("T")
 
@@ -40,7 +40,7 @@ class Acquirer:
     clock: Clock
     notify: events.Listener
 
-    async def acquire(self, turn: Turn, wait: float | None) -> GrantState:
+    async def acquire(self, turn: LocalTurn, wait: float | None) -> GrantState:
         """Acquire the name of ``turn`` for its owner, waiting at most ``wait`` seconds (None: for ever);
         `LeaseNotAcquired` says who holds it.
         """

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Turn:
+class LocalTurn:
     """The turn of ``owner``, a task or a thread, at a name; equal to itself alone."""
 
     name: str
@@ -31,8 +31,8 @@ class Turns:
     """
 
     def __init__(self) -> None:
-        self._current: dict[str, Turn] = {}
-        self._queues: dict[str, deque[tuple[Turn, asyncio.Future[None]]]] = {}
+        self._current: dict[str, LocalTurn] = {}
+        self._queues: dict[str, deque[tuple[LocalTurn, asyncio.Future[None]]]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def owner(self, name: str) -> Hashable | None:
@@ -40,11 +40,11 @@ class Turns:
         turn = self._current.get(name)
         return None if turn is None else turn.owner
 
-    def has(self, turn: Turn) -> bool:
+    def has(self, turn: LocalTurn) -> bool:
         """Return whether it is this turn now."""
         return self._current.get(turn.name) is turn
 
-    def take_now(self, turn: Turn) -> bool:
+    def take_now(self, turn: LocalTurn) -> bool:
         """Begin ``turn``, unless another one goes on, or somebody waits for the next."""
         if self._current.setdefault(turn.name, turn) is not turn:
             return False
@@ -53,7 +53,7 @@ class Turns:
             return False
         return True
 
-    async def take(self, turn: Turn, seconds: float | None) -> bool:
+    async def take(self, turn: LocalTurn, seconds: float | None) -> bool:
         """Wait at most ``seconds`` (None: for ever) until ``turn`` begins; False when it did not."""
         if self.take_now(turn):
             return True
@@ -73,7 +73,7 @@ class Turns:
             raise
         return True
 
-    def end(self, turn: Turn) -> None:
+    def end(self, turn: LocalTurn) -> None:
         """End ``turn``, if it is on: the next begins."""
         if self.has(turn):
             ended = self._current.pop(turn.name, None)
@@ -101,7 +101,7 @@ class Turns:
         if not queue:
             self._queues.pop(name, None)
 
-    def _leave(self, turn: Turn, begun: "asyncio.Future[None]") -> None:
+    def _leave(self, turn: LocalTurn, begun: "asyncio.Future[None]") -> None:
         """Wait no more; the turn may have come just now."""
         queue = self._queues.get(turn.name, deque())
         if (turn, begun) in queue:

@@ -1,3 +1,4 @@
-"""The shortcut: where nothing stands in the way, callers acquire and release in their own thread, without
-the way to the library's thread and back, which costs more than the statement.
+"""The shortcut: callers acquire and release in their own thread, where nothing stands in the way.
+
+The way to the library's thread and back would cost more than the statement.
 """

@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
+from lease.client import Lease
 from lease.errors import LeaseError
-from lease.held import Lease
 
 from ...definitions.known import Known
 from ...definitions.schedule import Schedule

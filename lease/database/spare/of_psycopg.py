@@ -47,7 +47,11 @@ async def connect(
         return None
     if is_direct(driver, pid):
         driver.prepare_threshold = prepared_after
-    return _InLoops(driver, engine) if isinstance(driver, psycopg.AsyncConnection) else _InThreads(driver, engine)
+    return (
+        _PsycopgInLoops(driver, engine)
+        if isinstance(driver, psycopg.AsyncConnection)
+        else _PsycopgInThreads(driver, engine)
+    )
 
 
 def _connect(arguments: Mapping[str, Any]) -> tuple["psycopg.Connection[Any]", Any]:
@@ -85,7 +89,7 @@ class _Psycopg:
         self._pgconn.finish()
 
 
-class _InThreads(_Psycopg):
+class _PsycopgInThreads(_Psycopg):
     def __init__(self, driver: "psycopg.Connection[Any]", engine: Engine) -> None:
         super().__init__(driver, engine)
         self._driver = driver
@@ -100,7 +104,7 @@ class _InThreads(_Psycopg):
         return call.answer(compiled.converted(cursor, rows))
 
 
-class _InLoops(_Psycopg):
+class _PsycopgInLoops(_Psycopg):
     def __init__(self, driver: "psycopg.AsyncConnection[Any]", engine: Engine) -> None:
         super().__init__(driver, engine)
         self._driver = driver

@@ -24,11 +24,11 @@ def connect(engine: Engine, path: str, which: Callable[[], object], *, in_loops:
     """Connect with ``engine``, whose connections any thread may use, to the file at ``path``; ``which`` tells
     which one is there now.
     """
-    spare = _InThreads(engine.connect(), path, which)
-    return _InLoops(spare) if in_loops else spare
+    spare = _Sqlite3InThreads(engine.connect(), path, which)
+    return _Sqlite3InLoops(spare) if in_loops else spare
 
 
-class _InThreads:
+class _Sqlite3InThreads:
     def __init__(self, connection: Connection, path: str, which: Callable[[], object]) -> None:
         self._connection = connection
         self._driver: Any = connection.connection.driver_connection
@@ -75,10 +75,10 @@ def _in_one_step(cursor: sqlite3.Cursor, text: str, parameters: Any) -> list[Any
     return list(chain.from_iterable(map(cursor.execute, (text,), (parameters,))))
 
 
-class _InLoops:
+class _Sqlite3InLoops:
     """One that is used in a thread of its own, since writing to a file blocks."""
 
-    def __init__(self, spare: _InThreads) -> None:
+    def __init__(self, spare: _Sqlite3InThreads) -> None:
         self._spare = spare
         self._calls: SimpleQueue[tuple[Call[Any], asyncio.Future[Any]] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="lease-spare", daemon=True)

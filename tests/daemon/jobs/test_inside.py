@@ -14,7 +14,7 @@ from daemon.jobs.output.transcript import Transcript
 from daemon.jobs.reports import Progress
 from daemon.jobs.run import Run
 from daemon.jobs.runners import Listeners
-from lease.held import Lease
+from lease.client import Lease
 from lease.model import Grant
 from tests.support.waiting import LIMIT
 

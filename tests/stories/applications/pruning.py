@@ -9,8 +9,8 @@ from sqlalchemy import Connection
 
 from daemon import AsyncRun, Schedules
 from daemon.pruning import pruner
+from lease.client import Lease
 from lease.database.database import Unit
-from lease.held import Lease
 from tests.support.telling import opens
 
 T = TypeVar("T")
