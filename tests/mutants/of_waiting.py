@@ -54,8 +54,8 @@ WAITING = (
         (
             Edit(
                 "lease/database_store.py",
-                "await self._notify({grant.name: done.waiting} if done.waiting else {})",
-                "await self._notify({})",
+                "return [statements.notifying(name, waiting)] if self._backend.listens else []",
+                "return []",
             ),
         ),
         on_postgres(
