@@ -19,6 +19,8 @@ _GRANTS = {
 """The statement that grants what this library needs, by the kind of thing that PostgreSQL says it lacks."""
 
 
+_HARMLESS = ("23", "40", "55")
+"""The classes of PostgreSQL's codes for what `is_harmless`."""
 _AT_FIRST_CONTACT = (
     (
         r"password authentication failed|no password supplied|role \".*\" does not exist",
@@ -42,6 +44,13 @@ def sqlstate(error: BaseException) -> str | None:
         if isinstance(code, str):
             return code
     return None
+
+
+def is_harmless(error: BaseException) -> bool:
+    """Return whether a connection to PostgreSQL is as good after an error as before: where a constraint, a
+    deadlock or a lock refused something. A server that has become a standby, say, refuses the next as well.
+    """
+    return (sqlstate(error) or "").startswith(_HARMLESS)
 
 
 def detail(error: BaseException) -> str | None:

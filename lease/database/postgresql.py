@@ -32,7 +32,7 @@ from ..errors import StoreUnavailable
 from .backend import ConnectionSettings
 from .connections import Route, make_async_engine
 from .database import Unit
-from .driver_errors import explain, sqlstate
+from .driver_errors import explain, is_harmless, sqlstate
 from .held.directness import QUESTION, is_direct
 from .held.line import Line, connected, current
 from .held.spare import AnySpare
@@ -42,9 +42,6 @@ from .spare.of_psycopg import connect as connect_spare
 T = TypeVar("T")
 
 _UNAVAILABLE = (OperationalError, InterfaceError, InternalError, NotSupportedError, psycopg.Error, OSError)
-_HARMLESS = ("23", "40", "55")
-"""The classes of errors after which a connection is as good as before: what a constraint, a
-deadlock or a lock refused."""
 _PREPARED_AFTER = 5
 """How often a statement is run before it is prepared; psycopg's own number."""
 _MOST_IDLE = 2.0
@@ -132,7 +129,7 @@ class PostgresqlDatabase:
             try:
                 return await work(held)
             except DBAPIError as error:
-                harmed = not (sqlstate(error) or "").startswith(_HARMLESS)
+                harmed = not is_harmless(error)
                 raise
             finally:
                 self._held.append(held)

@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 
 from ..backend import ConnectionSettings
 from ..connections import Route
+from ..driver_errors import is_harmless
 from ..held.directness import QUESTION, is_direct
 from ..held.line import shut_down
 from ..held.spare import AnySpare, SpareFailed
@@ -69,10 +70,11 @@ class _Psycopg:
     def __init__(self, driver: "psycopg.Connection[Any] | psycopg.AsyncConnection[Any]", engine: Engine) -> None:
         self._pgconn = driver.pgconn
         self._engine = engine
+        self._is_harmed = False
 
     @property
     def is_well(self) -> bool:
-        return self._pgconn.transaction_status == TransactionStatus.IDLE
+        return not self._is_harmed and self._pgconn.transaction_status == TransactionStatus.IDLE
 
     def cut(self) -> None:
         with suppress(psycopg.Error):  # it is closed
@@ -100,6 +102,7 @@ class _PsycopgInThreads(_Psycopg):
             cursor = self._driver.execute(compiled.text, compiled.parameters(call.values))
             rows = cursor.fetchall()
         except (psycopg.Error, OSError) as error:
+            self._is_harmed = not is_harmless(error)
             raise SpareFailed from error
         return call.answer(compiled.converted(cursor, rows))
 
@@ -115,5 +118,6 @@ class _PsycopgInLoops(_Psycopg):
             cursor = await self._driver.execute(compiled.text, compiled.parameters(call.values))
             rows = await cursor.fetchall()
         except (psycopg.Error, OSError, NotImplementedError) as error:  # a loop that watches no sockets has the last
+            self._is_harmed = not is_harmless(error)
             raise SpareFailed from error
         return call.answer(compiled.converted(cursor, rows))

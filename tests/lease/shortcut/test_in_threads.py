@@ -207,6 +207,16 @@ class TestNetwork:
         assert proxy.struck.is_set()
         assert postgres_tables.record("a").grant == held.grant
 
+    def test_one_that_leads_to_a_server_that_is_read_only_now_is_replaced(
+        self, client: LeaseClient, postgres_tables: Tables
+    ) -> None:
+        """As after a failover, where the server has become a standby."""
+        first = spare_of(client)
+        first._driver.execute("SET default_transaction_read_only = on")
+        client.acquire("a").release()
+        assert spare_of(client) is not first
+        assert postgres_tables.record("a").holder is None
+
     def test_one_that_broke_is_replaced(self, client: LeaseClient, proxy: Proxy) -> None:
         proxy.drop()
         wait_until(lambda: client.acquire("a").release(), "it works again")
