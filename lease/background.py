@@ -3,6 +3,7 @@ heartbeat (rule 8).
 """
 
 import asyncio
+import logging
 import os
 import threading
 from collections.abc import Callable, Coroutine
@@ -17,6 +18,7 @@ from .threads import Answer, CallbackThread, LastingThreads, refuse_in_callbacks
 
 T = TypeVar("T")
 
+_logger = logging.getLogger("lease")
 _UNANSWERED = "this client was closed before this call was answered"
 _LAST_WAIT = 1.0
 """Seconds that tasks have to end in when the loop ends."""
@@ -40,6 +42,7 @@ class BackgroundLoop:
         # Reentrant: a handler of a signal may call where the main thread is just calling.
         self._guard = threading.RLock()
         self._open: set[Future[Any]] = set()
+        self._tasks: set[asyncio.Task[object]] = set()
         self._stopping = self._over = False
         self._thread = CallbackThread(name, self._run)
         try:
@@ -86,10 +89,27 @@ class BackgroundLoop:
             self._driven.asked(call.future, patience)
         return call.future
 
-    def soon(self, step: Callable[[], object]) -> None:
-        """Do ``step`` in this loop's thread, without anybody who waits for it; not once the loop is over."""
-        with suppress(RuntimeError):
+    def soon(self, step: Callable[[], object]) -> bool:
+        """Do ``step`` in this loop's thread, without anybody who waits for it; False once the loop is over."""
+        try:
             self._loop.call_soon_threadsafe(step)
+        except RuntimeError:
+            return False
+        return True
+
+    def begin(self, work: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        """Begin ``work()`` in a task of this loop, for whose end nobody waits; from any thread."""
+        self.soon(lambda: self._begin(work()))
+
+    def _begin(self, work: Coroutine[Any, Any, object]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: "asyncio.Task[object]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and isinstance(task.exception(), Exception):
+            _logger.debug("what nobody waits for failed", exc_info=task.exception())
 
     def check(self) -> None:
         """Raise `LeaseError` where this loop cannot be used."""

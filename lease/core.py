@@ -55,7 +55,7 @@ class Core:
         listener: events.Listener,
         label: str | None = None,
         holder: str | None = None,
-        before_closing: Callable[[], Awaitable[None]] | None = None,
+        before_closing: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
         self.holder = holder or uuid.uuid4().hex
         self.label = label or f"{socket.gethostname()}:{os.getpid()}"
@@ -100,9 +100,9 @@ class Core:
             task.cancel()
         if self._acquiring:
             await asyncio.wait(set(self._acquiring))
-        if self._before_closing is not None:
-            await self._before_closing()
         try:
+            if self._before_closing is not None and not await self._before_closing():
+                self.heartbeat.sweep()
             await self._closing.run()
         finally:
             await self._end_questions()
@@ -172,7 +172,7 @@ class Core:
                 with suppress(StoreUnavailable):
                     await self.release(state)
 
-    def ended(self, state: GrantState, *, released: bool) -> None:
+    async def ended(self, state: GrantState, *, released: bool) -> None:
         """Take note that the holder's own thread has released it, or found it ended."""
         self._closing.ended(state)
         if state.loss is not None:

@@ -36,6 +36,7 @@ class GrantState:
         self.over = False
         """Its holder has released it."""
         self._trusted_until = trusted_until
+        self._unclaimed = [True]
         self._clock = clock
         self._lock = threading.RLock()  # not Lock: a handler of a signal may come here in the midst
         self._watchers: list[Callable[[float], None]] = []
@@ -99,6 +100,13 @@ class GrantState:
         """Record that its holder has released the grant."""
         self.over = True
         self._when_over()
+
+    def claim_release(self) -> bool:
+        """Return whether this is the first caller; in one step, for any thread."""
+        try:
+            return self._unclaimed.pop()
+        except IndexError:
+            return False
 
     def when_over(self, step: Callable[[], None]) -> None:
         """Do ``step`` when the grant is lost, and when its holder has released it; it may come twice."""

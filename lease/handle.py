@@ -165,16 +165,16 @@ class Lease(Handle):
     async def _release_here(self) -> bool | None:
         """Release it in this event loop; None where something is in the way."""
         shortcut: LoopShortcut | None = self._runtime.shortcut
-        state = self._known
         if shortcut is None or self._fenced.may_wait_for_itself():
             return None
+        release = shortcut.releasing(self._known)
         try:
-            return await shortcut.release(state)
+            return await shortcut.release(release)
         except LeaseError:
             raise
         except BaseException:
             with suppress(LeaseError):  # a closed client releases it
-                self._runtime.submit(lambda _: shortcut.end_release(state))
+                self._runtime.submit(lambda _: release.end())
             raise
 
     @asynccontextmanager

@@ -44,16 +44,16 @@ class Lease(Handle):
     def _release_here(self) -> bool | None:
         """Release it in this thread; None where something is in the way."""
         shortcut: ThreadShortcut | None = self._runtime.shortcut
-        state = self._known
         if shortcut is None or self._fenced.may_wait_for_itself():
             return None
+        release = shortcut.releasing(self._known)
         try:
-            return shortcut.release(state)
+            return shortcut.release(release)
         except LeaseError:
             raise
         except BaseException:  # a signal raised it, at any moment
             with suppress(LeaseError):  # a closed client releases it
-                self._runtime.submit(lambda _: shortcut.end_release(state))
+                self._runtime.submit(lambda _: release.end())
             raise
 
 

@@ -44,6 +44,8 @@ T = TypeVar("T")
 _UNAVAILABLE = (OperationalError, InterfaceError, InternalError, NotSupportedError, psycopg.Error, OSError)
 _PREPARED_AFTER = 5
 """How often a statement is run before it is prepared; psycopg's own number."""
+_SHORTEST_CONNECT = 2.0
+"""The seconds below which libpq bounds no connecting."""
 _MOST_IDLE = 2.0
 """Seconds after which PostgreSQL ends a transaction whose next statement does not come: its process is
 paused, or cut off, and would hold up others with the rows that it has locked (rule 11)."""
@@ -86,7 +88,7 @@ class PostgresqlDatabase:
         return await self._bounded(lambda held: held.send(call), timeout)
 
     async def spare(self, *, in_loops: bool) -> AnySpare | None:
-        settings = ConnectionSettings(self._application, connect_within=self._timeout)
+        settings = ConnectionSettings(self._application, connect_within=max(_SHORTEST_CONNECT, self._timeout))
         async with asyncio.timeout(self._timeout):
             return await connect_spare(
                 self._route, self._engine.sync_engine, settings, prepared_after=_PREPARED_AFTER, in_loops=in_loops

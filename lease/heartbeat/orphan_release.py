@@ -54,9 +54,9 @@ class OrphanRelease:
         next renewal.
         """
         if self._tasks is not None and orphan not in self._under_way:
+            self._tasks.start_soon(self._release, orphan)
             self._leaving.add(orphan)
             self._under_way.add(orphan)
-            self._tasks.start_soon(self._release, orphan)
 
     async def _release(self, orphan: Grant) -> None:
         try:

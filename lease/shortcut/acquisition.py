@@ -5,7 +5,7 @@ from types import TracebackType
 
 from .. import events, statements
 from ..core import Ticket
-from ..database.held.spare import AnySpare, SpareFailed
+from ..database.held.spare import AnySpare, NothingSentError, SpareFailed
 from ..grant_state import GrantState
 from ..model import Grant
 from .means import Means
@@ -35,7 +35,7 @@ class DirectAcquisition:
         if core.clock() - self._sent >= core.timing.give_up:
             raise SpareFailed
         state = ticket.state = core.heartbeat.take(grant, self._sent)
-        if not means.loan.is_lent_to(ticket):  # the client was closed meanwhile, perhaps before it saw this
+        if core.is_closed:  # which is to release it, and perhaps has not seen it
             core.heartbeat.holdings.remove(state)
             ticket.state = None
             raise SpareFailed
@@ -54,7 +54,7 @@ class DirectAcquisition:
         if error is not None and not isinstance(error, SpareFailed):
             return False
         core, ticket = self._means.core, self._ticket
-        if error is not None:
+        if error is not None and not isinstance(error, NothingSentError):
             self._means.loop.soon(core.heartbeat.sweep)
         core.heartbeat.flights.end(ticket.flight)
         self._means.loan.give_back(ticket)

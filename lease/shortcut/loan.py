@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from time import monotonic
+from typing import Protocol, runtime_checkable
 
 from ..background import BackgroundLoop
 from ..database.held.spare import AnySpare
@@ -19,12 +20,23 @@ then needs none.
 """
 _LONG = 50
 """How many more do so after one could not be made."""
-_SLACK = 0.05
-"""Seconds that pass at least between two looks at whether an attempt takes too long."""
+_LOOKS = 4
+"""How often it is looked, in the time that an attempt may take, whether one takes longer."""
+_AFTER_THE_CUT = 1.0
+"""Seconds that a borrower has to notice that it was cut off, where the client is being closed."""
 _IT = "the spare connection"
 
 Borrower = object
 """What stands for one use of it; equal to itself alone."""
+
+
+@runtime_checkable
+class Overdue(Protocol):
+    """A borrower that is told, in the library's event loop, that it was cut off."""
+
+    def is_overdue(self) -> None:
+        """See to it that what it was about is done."""
+        ...
 
 
 class Loan:
@@ -41,7 +53,8 @@ class Loan:
         self._timeout = timeout
         self._spare: AnySpare | None = None
         self._borrowers: dict[str, Borrower] = {}
-        self._until = 0.0
+        self._seen: Borrower | None = None
+        self._due = 0.0
         self._missed = 0
         self._first_missed = 0.0
         self._connecting: asyncio.Task[None] | None = None
@@ -62,9 +75,7 @@ class Loan:
         spare = self._at_hand()
         if spare is None:  # it was closed just then
             self.give_back(by)
-            return None
-        self._until = monotonic() + self._timeout
-        if not self._watched:
+        elif not self._watched:
             self._loop.soon(self._watch)
         return spare
 
@@ -89,12 +100,11 @@ class Loan:
         """End the loan to ``by``, if it has not been taken back."""
         if not self.is_lent_to(by):
             return
-        if self._spare is not None and not self._spare.is_well:
-            self._loop.soon(partial(self._take, by))
-            return
-        self._borrowers.pop(_IT, None)
-        if self._is_over:
-            self._loop.soon(self._given_back.set)
+        spare = self._spare
+        if spare is None or (spare.is_well and not self._is_over):
+            self._borrowers.pop(_IT, None)
+        elif not self._loop.soon(partial(self._take, by)):
+            spare.close(0.0)  # the client has been closed without it
 
     # In the library's event loop
 
@@ -115,20 +125,32 @@ class Loan:
         self._given_back.set()
         return None if spare is None else self._close(spare)
 
-    async def end(self) -> None:
-        """Lend it no more, and wait for whoever has it, at most as long as an attempt may take."""
+    async def end(self) -> bool:
+        """Lend it no more, and wait for whoever has it, at most as long as an attempt may take; False where
+        what that one has sent may still happen.
+        """
         self._is_over = True
+        self._given_back.clear()
         if self._connecting is not None:
             await asyncio.wait({self._connecting}, timeout=self._timeout)
-        borrower = self._borrowers.get(_IT)
-        if borrower is not None:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._timeout):
-                    await self._given_back.wait()
-            await self.take_back(borrower)
+        if self._borrowers and not await self._is_given_back(self._timeout):
+            if self._spare is not None:
+                self._spare.cut()  # and no more: its borrower may be in the midst of using it
+            if not await self._is_given_back(_AFTER_THE_CUT):
+                return False
         if self._spare is not None:
             spare, self._spare = self._spare, None
             await self._close(spare)
+        return True
+
+    async def _is_given_back(self, seconds: float) -> bool:
+        """Wait at most so many seconds for whoever has it."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._borrowers:
+                    await self._given_back.wait()
+                    self._given_back.clear()
+        return not self._borrowers
 
     def _begin_connecting(self) -> None:
         if self._connecting is None and self._spare is None and not self._is_over:
@@ -155,14 +177,19 @@ class Loan:
     def _look(self) -> None:
         """Cut what takes too long, and look again in time; until nobody has it."""
         self._watched = False  # before it looks: who borrows it after that sees to it
-        if not self._borrowers:
+        borrower, now = self._borrowers.get(_IT), monotonic()
+        if borrower is None:
+            self._seen = None
             return
         self._watched = True
-        left = self._until - monotonic()
-        if left <= 0 and self._spare is not None:
+        if borrower is not self._seen:
+            self._seen, self._due = borrower, now + self._timeout
+        elif now >= self._due and self._spare is not None:
             self._spare.cut()
-            self._until = monotonic() + self._timeout
-        asyncio.get_running_loop().call_later(max(_SLACK, left), self._look)
+            self._due = now + self._timeout
+            if isinstance(borrower, Overdue):
+                borrower.is_overdue()
+        asyncio.get_running_loop().call_later(self._timeout / _LOOKS, self._look)
 
     def _close(self, spare: AnySpare) -> "asyncio.Future[None]":
         return asyncio.get_running_loop().run_in_executor(None, spare.close, self._timeout)

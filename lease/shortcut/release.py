@@ -1,6 +1,5 @@
 """One release by its caller's own thread or event loop."""
 
-from collections.abc import Iterable
 from functools import partial
 from types import TracebackType
 
@@ -15,30 +14,66 @@ _LOCK_WAIT = 0.1
 
 
 class DirectRelease:
-    """A release under way, in a block.
+    """A release, in a block once it has begun; what borrows the connection is this.
 
     Where `SpareFailed` is raised in the block, nothing is known of it, and it is asked for once more.
-    Any other error leaves all to `lease.shortcut.shortcut.Shortcut.end_release`.
+    Any other error leaves all to `end`.
     """
 
-    def __init__(self, means: Means, state: GrantState, spare: AnySpare) -> None:
-        self.spare = spare
+    def __init__(self, means: Means, state: GrantState) -> None:
         self.call = statements.releasing(state.grant, _LOCK_WAIT)
         self._means = means
-        self._state = state
+        self.state = state
 
-    def wakes(self, answer: statements.Release) -> Iterable[Call[None]]:
+    def begin(self) -> AnySpare | None:
+        """Begin; None where something is in the way."""
+        means, state = self._means, self.state
+        means.loop.check()
+        if means.core.is_closed or state.loss is not None or state.over or state.ending:
+            return None
+        spare = means.loan.borrow(self)
+        if spare is None:
+            return None
+        if not state.claim_release():
+            means.loan.give_back(self)
+            return None
+        state.ending = True
+        return spare
+
+    def wakes(self, answer: statements.Release) -> list[Call[None]]:
         """Return the calls that wake whoever waits for it."""
-        return self._means.store.wakes(self._state.grant.name, answer.waiting)
+        return self._means.store.wakes(self.state.grant.name, answer.waiting)
+
+    def wake_elsewhere(self, answer: statements.Release) -> None:
+        """Have them woken by the library's thread."""
+        self._means.loop.begin(partial(self._means.store.wake, self.state.grant.name, answer.waiting))
 
     def ended(self, answer: statements.Release) -> bool:
         """Hold it no more; return whether it had not ended before."""
-        core, state = self._means.core, self._state
+        core, state = self._means.core, self.state
+        if state.over:
+            return True  # it was overdue, and the library's thread has done it
         core.heartbeat.forget(state)
         if core.is_closed or state.loss is not None or not answer.released:
-            self._means.loop.soon(partial(core.ended, state, released=answer.released))
+            self._means.loop.begin(partial(core.ended, state, released=answer.released))
         self._means.tell(events.Released(state.grant, answer.released))
         return answer.released
+
+    def is_overdue(self) -> None:
+        """Have the library's thread release it: its caller's event loop may be blocked for long (rule 8)."""
+        self._means.loop.begin(partial(self._means.core.release, self.state))
+
+    async def end(self) -> None:
+        """End it in the library's event loop, where its caller was cut short."""
+        means, state = self._means, self.state
+        await means.loan.take_back(self)
+        if state.over:
+            means.core.forget(state)  # it may have been cut short in that
+        else:
+            await means.core.release(state)
+        record = await means.store.read(state.grant.name)
+        if record is not None and record.holder is None:
+            await means.store.wake(record.name, record.waiting)
 
     def __enter__(self) -> None:
         """Stand here for ``with``."""
@@ -48,7 +83,5 @@ class DirectRelease:
     ) -> bool:
         if error is not None and not isinstance(error, SpareFailed):
             return False
-        self._means.loan.give_back(self._state)
-        if error is not None:
-            self._state.ending = False
+        self._means.loan.give_back(self)
         return True

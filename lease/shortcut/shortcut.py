@@ -12,7 +12,7 @@ The heartbeat goes on beside it, so that the order of steps matters here:
     a release marks the grant before its statement is sent, so that no renewal takes it for lost
 
 A signal can cut a thread short between any two steps. Then `Shortcut.abandon` and
-`Shortcut.end_release` put right in the library's thread what was begun here.
+`DirectRelease.end` put right in the library's thread what was begun here.
 """
 
 from contextlib import suppress
@@ -52,17 +52,9 @@ class Shortcut:
         core.heartbeat.flights.begin(ticket.flight)
         return DirectAcquisition(means, ticket, spare)
 
-    def _release(self, state: GrantState) -> DirectRelease | None:
-        """Begin to release; None where something is in the way."""
-        means = self._means
-        means.loop.check()
-        if means.core.is_closed or state.loss is not None or state.over or state.ending:
-            return None
-        spare = means.loan.borrow(state)
-        if spare is None:
-            return None
-        state.ending = True
-        return DirectRelease(means, state, spare)
+    def releasing(self, state: GrantState) -> DirectRelease:
+        """Return the release of a grant, which has not begun."""
+        return DirectRelease(self._means, state)
 
     # In the library's event loop
 
@@ -88,18 +80,6 @@ class Shortcut:
             if grant is not None and grant.holder == core.holder and not core.heartbeat.accounts_for(grant):
                 await store.release(grant)
 
-    async def end_release(self, state: GrantState) -> None:
-        """End a release whose caller was cut short."""
-        core, store = self._means.core, self._means.store
-        await self._means.loan.take_back(state)
-        if state.over:
-            core.forget(state)  # it may have been cut short in that
-        else:
-            await core.release(state)
-        record = await store.read(state.grant.name)
-        if record is not None and record.holder is None:
-            await store.wake(record.name, record.waiting)
-
 
 class ThreadShortcut(Shortcut):
     """The shortcut of a sync client."""
@@ -114,18 +94,20 @@ class ThreadShortcut(Shortcut):
                 return acquisition.granted(cast("ThreadSpare", acquisition.spare).send(acquisition.call))
         return None
 
-    def release(self, state: GrantState) -> bool | None:
+    def release(self, release: DirectRelease) -> bool | None:
         """Release; None where the library's thread is to do it."""
-        release = self._release(state)
-        if release is not None:
-            with release:
-                spare = cast("ThreadSpare", release.spare)
-                answer = spare.send(release.call)
-                with suppress(SpareFailed):
-                    for call in release.wakes(answer):
-                        spare.send(call)
-                return release.ended(answer)
-        return None
+        spare = cast("ThreadSpare | None", release.begin())
+        if spare is None:
+            return None
+        with release:
+            answer = spare.send(release.call)
+            try:
+                for call in release.wakes(answer):
+                    spare.send(call)
+            except SpareFailed:
+                release.wake_elsewhere(answer)
+            return release.ended(answer)
+        return True if release.state.over else None
 
 
 class LoopShortcut(Shortcut):
@@ -141,15 +123,17 @@ class LoopShortcut(Shortcut):
                 return acquisition.granted(await cast("LoopSpare", acquisition.spare).send(acquisition.call))
         return None
 
-    async def release(self, state: GrantState) -> bool | None:
+    async def release(self, release: DirectRelease) -> bool | None:
         """Release; None where the library's thread is to do it."""
-        release = self._release(state)
-        if release is not None:
-            with release:
-                spare = cast("LoopSpare", release.spare)
-                answer = await spare.send(release.call)
-                with suppress(SpareFailed):
-                    for call in release.wakes(answer):
-                        await spare.send(call)
-                return release.ended(answer)
-        return None
+        spare = cast("LoopSpare | None", release.begin())
+        if spare is None:
+            return None
+        with release:
+            answer = await spare.send(release.call)
+            try:
+                for call in release.wakes(answer):
+                    await spare.send(call)
+            except SpareFailed:
+                release.wake_elsewhere(answer)
+            return release.ended(answer)
+        return True if release.state.over else None

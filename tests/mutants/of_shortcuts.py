@@ -17,7 +17,7 @@ SHORTCUTS = (
     Mutant(
         "released-here-without-a-mark",
         "a release in a caller's own thread marks nothing: a renewal that no longer finds the grant tells of a loss",
-        (Edit(SHORTCUT, "        state.ending = True\n", ""),),
+        (Edit("lease/shortcut/release.py", "        state.ending = True\n", ""),),
         on_each(f"{THREADS}::test_a_renewal_beside_a_release_finds_no_loss[{{}}]"),
     ),
     Mutant(
@@ -56,7 +56,7 @@ SHORTCUTS = (
     Mutant(
         "closed-beside-its-callers",
         "a client is closed while a caller acquires in its own thread, who then holds what nobody knows of",
-        (Edit("lease/core.py", "            await self._before_closing()\n", "            pass\n"),),
+        (Edit("lease/core.py", "not await self._before_closing()", "False"),),
         on_each(f"{THREADS}::test_one_that_is_closed_meanwhile_holds_nothing[{{}}]"),
     ),
     Mutant(

@@ -11,6 +11,10 @@ class SpareFailed(Exception):
     """A spare connection gave no answer. What it was asked may or may not have happened."""
 
 
+class NothingSentError(SpareFailed):
+    """It was not even asked."""
+
+
 class Spare(Protocol):
     """A connection for one statement at a time."""
 

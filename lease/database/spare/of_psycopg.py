@@ -2,9 +2,8 @@
 
 import asyncio
 import select
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from functools import partial
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -12,6 +11,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 from sqlalchemy import Engine
 
+from ...threads import LastingThreads
 from ..backend import ConnectionSettings
 from ..connections import Route
 from ..driver_errors import is_harmless
@@ -31,17 +31,16 @@ async def connect(
     ``engine`` is one whose statements are compiled for this database already.
     """
     arguments = {**await route.arguments(settings), "autocommit": True}
-    driver: psycopg.AsyncConnection[Any] | psycopg.Connection[Any]
+    driver: _PatientAsyncConnection | _PatientConnection
     if in_loops:
-        driver = await psycopg.AsyncConnection.connect(**arguments)
-        row = await (await driver.execute(QUESTION, prepare=False)).fetchone()
-    else:
-        connecting = asyncio.get_running_loop().run_in_executor(None, partial(_connect, arguments))
+        driver = await _PatientAsyncConnection.connect(**arguments)
         try:
-            driver, row = await asyncio.shield(connecting)
-        except asyncio.CancelledError:
-            connecting.add_done_callback(_let_go)
+            row = await (await driver.execute(QUESTION, prepare=False)).fetchone()
+        except BaseException:
+            driver.pgconn.finish()
             raise
+    else:
+        driver, row = await _connected_in_thread(arguments)
     pid, isolation = row or (0, "")
     if isolation != "read committed":
         driver.pgconn.finish()
@@ -50,20 +49,51 @@ async def connect(
         driver.prepare_threshold = prepared_after
     return (
         _PsycopgInLoops(driver, engine)
-        if isinstance(driver, psycopg.AsyncConnection)
+        if isinstance(driver, _PatientAsyncConnection)
         else _PsycopgInThreads(driver, engine)
     )
 
 
-def _connect(arguments: Mapping[str, Any]) -> tuple["psycopg.Connection[Any]", Any]:
-    driver = psycopg.connect(**arguments)
-    return driver, driver.execute(QUESTION, prepare=False).fetchone()
+class _PatientConnection(psycopg.Connection[Any]):
+    """One that a caller who is interrupted waits for: the watch over it cuts what takes too long."""
+
+    def _try_cancel(self, *, timeout: float = 5.0) -> None:
+        """Send no request to cancel (rule 3): on a silent network that alone takes so many seconds."""
 
 
-def _let_go(connecting: "asyncio.Future[tuple[psycopg.Connection[Any], Any]]") -> None:
+class _PatientAsyncConnection(psycopg.AsyncConnection[Any]):
+    """The same for event loops."""
+
+    async def _try_cancel(self, *, timeout: float = 5.0) -> None:
+        """Send no request to cancel (rule 3): on a silent network that alone takes so many seconds."""
+
+
+async def _connected_in_thread(arguments: Mapping[str, Any]) -> tuple[_PatientConnection, Any]:
+    """Connect in a thread of its own, which may hang, and ask `QUESTION`."""
+    thread, made = LastingThreads(1, "lease-spare"), list[_PatientConnection]()
+
+    def connect_and_ask() -> Any:
+        made.append(_PatientConnection.connect(**arguments))
+        return made[0].execute(QUESTION, prepare=False).fetchone()
+
+    asking = asyncio.get_running_loop().run_in_executor(thread, connect_and_ask)
+    try:
+        row = await asyncio.shield(asking)
+    except BaseException:
+        asking.add_done_callback(lambda done: _let_go(done, made))
+        if made:
+            shut_down(made[0].pgconn.socket)  # nothing else ends a question that a pooler does not answer
+        raise
+    finally:
+        thread.shutdown(wait=False)
+    return made[0], row
+
+
+def _let_go(asked: "asyncio.Future[Any]", made: Sequence[psycopg.Connection[Any]]) -> None:
     """Close what nobody waits for any more."""
-    if not connecting.cancelled() and connecting.exception() is None:
-        connecting.result()[0].close()
+    _ = asked.cancelled() or asked.exception()
+    for driver in made:
+        driver.pgconn.finish()
 
 
 class _Psycopg:

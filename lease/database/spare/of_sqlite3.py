@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DatabaseError
 
-from ..held.spare import AnySpare, SpareFailed
+from ..held.spare import AnySpare, NothingSentError, SpareFailed
 from ..held.statement import Call
 from ..turnstile import Turnstile
 
@@ -35,10 +35,11 @@ class _Sqlite3InThreads:
         self._turnstile = Turnstile(path).__enter__()  # open for as long as this is
         self._which = which
         self._file = which()
+        self._is_moved = False
 
     @property
     def is_well(self) -> bool:
-        return not self._driver.in_transaction
+        return not self._is_moved and not self._driver.in_transaction
 
     def cut(self) -> None:
         with suppress(sqlite3.Error):  # it is closed
@@ -51,13 +52,14 @@ class _Sqlite3InThreads:
         self._turnstile.__exit__()
 
     def send(self, call: Call[T]) -> T:
-        if self._which() != self._file:
-            raise SpareFailed("another file is in the database's place")
+        self._is_moved = self._which() != self._file
+        if self._is_moved:
+            raise NothingSentError("another file is in the database's place")
         compiled = call.statement.compiled(self._connection)
         cursor = self._driver.cursor()
         try:
             if self._turnstile.is_passed:
-                raise SpareFailed("others write")
+                raise NothingSentError("others write")
             rows = _in_one_step(cursor, compiled.text, compiled.parameters(call.values))
         except (sqlite3.Error, OSError) as error:
             raise SpareFailed from error

@@ -1,18 +1,25 @@
 """What an async client's callers do in their own event loops (rules 3, 6 and 8)."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from random import Random
 
 import pytest
 
-from lease import LeaseClient, StoreUnavailable
+from lease import LeaseClient, StoreUnavailable, events
+from lease.sync import LeaseClient as SyncLeaseClient
 from tests.lease.shortcut.shortcuts import Blocked, spare_of, warm_async
-from tests.lease.stores import SELDOM, SHORT, Tables, until
+from tests.lease.stores import SELDOM, SHORT, Recorder, Tables, in_thread, until
 from tests.support.proxy import Proxy
 from tests.support.waiting import LIMIT
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def told() -> Recorder:
+    return Recorder()
 
 
 @pytest.fixture
@@ -104,3 +111,37 @@ async def test_a_silent_network_ends_it_by_the_limit_of_an_attempt(proxied_url: 
             await client.acquire("a")
         proxy.heal()
         assert proxy.cancels == 0
+
+
+async def test_a_cancellation_sends_no_request_to_cancel_and_is_bounded_too(proxied_url: str, proxy: Proxy) -> None:
+    """Rule 3."""
+    async with LeaseClient(proxied_url, timing=SHORT) as client:
+        await warm_async(client)
+        proxy.blackhole()
+        begun = time.monotonic()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await client.acquire("a")
+        proxy.heal()
+        assert time.monotonic() - begun < 4 * SHORT.attempt_timeout
+        await (await client.acquire("a")).release()
+    assert proxy.cancels == 0
+
+
+async def test_a_blocked_event_loop_holds_up_no_release(database_url: str, told: Recorder, tables: Tables) -> None:
+    """Rule 8: what it has asked for, the library's thread does, and wakes whoever waits."""
+    async with LeaseClient(database_url, timing=SHORT, on_event=told) as client:
+        await warm_async(client)
+        with SyncLeaseClient(database_url, timing=SELDOM) as other:
+            held = await client.acquire("a")
+            with in_thread(lambda: other.acquire("a", wait=LIMIT)) as waited:
+                await until(lambda: tables.record("a").waiting)
+                releasing = asyncio.create_task(held.release())
+                await asyncio.sleep(0)
+                time.sleep(SHORT.give_up + 1)  # noqa: ASYNC251 - it is this that is tried
+                assert await releasing
+                successor = await asyncio.to_thread(waited)
+                assert successor.token == held.token + 1
+                await asyncio.to_thread(successor.release)
+        assert told.of(events.Lost) == []
+        assert held.loss is None

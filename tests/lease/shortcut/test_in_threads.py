@@ -1,8 +1,11 @@
 """What a sync client's callers do in their own threads, and what goes on beside it in the library's (rules 3, 6 and 8)."""
 
+import shutil
 import signal
 import threading
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from random import Random
 from types import FrameType
 
@@ -139,11 +142,33 @@ def test_one_that_is_closed_meanwhile_holds_nothing(database_url: str, tables: T
 
     before_each_answer(client, let_it_close)
     with in_thread(close) as closed:
-        held = client.acquire("a")
-        assert held.lost.wait(LIMIT)
-        held.release()
+        with pytest.raises(LeaseError, match="closed"):
+            client.acquire("a")
         closed()
     assert tables.record("a").holder is None
+
+
+def test_one_that_is_closed_by_a_handler_in_the_midst_leaves_no_grant(database_url: str, tables: Tables) -> None:
+    """As SIGTERM does: under the handler, the caller has what it acquires over, and cannot give that back."""
+    client = LeaseClient(database_url, timing=SHORT)
+    client.__enter__()
+    warm(client)
+    before_each_answer(client, lambda: client.__exit__(None, None, None))
+    with pytest.raises(LeaseError, match="closed"):
+        client.acquire("a")
+    assert tables.record("a").holder is None
+
+
+def test_a_broken_lease_is_free_as_soon_as_its_holder_has_released_it(
+    client: LeaseClient, database_url: str, tables: Tables
+) -> None:
+    """Rule 23: also before the holder's next renewal."""
+    held = client.acquire("a")
+    with LeaseClient(database_url, timing=SELDOM) as other:
+        other.break_lease("a", "it hangs")
+    held.release()
+    wait_until(lambda: not tables.record("a").live, "it is free")
+    wait_until(lambda: client._runtime.core.heartbeat._orphans.leaving == [], "nothing is left to be released")
 
 
 @pytest.mark.usefixtures("processes")
@@ -217,10 +242,37 @@ class TestNetwork:
         assert spare_of(client) is not first
         assert postgres_tables.record("a").holder is None
 
+    def test_a_pooler_that_answers_nothing_holds_up_no_closing(self, proxied_url: str, proxy: Proxy) -> None:
+        """It takes the connection, and then has none of the server's to spare."""
+        with LeaseClient(proxied_url, timing=SHORT) as client:
+            client.acquire("a").release()
+            proxy.silent_after = 4
+            loan = client._runtime.shortcut._means.loan  # type: ignore[union-attr]
+            for number in range(6):
+                loan._missed = 100
+                client.acquire("a").release()
+                wait_until(lambda: loan._connecting is None and loan._missed < 0, f"attempt {number} has failed")
+            begun = time.monotonic()
+        assert time.monotonic() - begun < SHORT.kill_time
+        assert not [thread for thread in threading.enumerate() if thread.name.startswith("lease-spare")]
+
     def test_one_that_broke_is_replaced(self, client: LeaseClient, proxy: Proxy) -> None:
         proxy.drop()
         wait_until(lambda: client.acquire("a").release(), "it works again")
         wait_until(lambda: client.acquire("a").release() and spare_of(client) is not None, "there is another one")
+
+
+def test_a_file_that_another_one_took_the_place_of_is_let_go_of(sqlite_url: str) -> None:
+    with LeaseClient(sqlite_url, timing=SELDOM) as client:
+        first = spare_of(warm(client))
+        path = Path(sqlite_url.removeprefix("sqlite:///"))
+        shutil.copy(path, path.with_suffix(".copy"))
+        path.with_suffix(".copy").replace(path)
+        client.acquire("a").release()
+        wait_until(lambda: spare_of(client) is not first, "it is closed")
+        warm(client)
+        with Tables(sqlite_url) as tables:
+            assert client.acquire("a").grant == tables.record("a").grant
 
 
 def test_a_closed_client_says_so(database_url: str) -> None:
