@@ -67,6 +67,10 @@ def assert_nothing_is_left(client: LeaseClient, tables: Tables) -> None:
     wait_until(lambda: not client.list("a") or tables.record("a").holder is None, "the database has no holder")
 
 
+# What is raised in the callback of a weak reference cannot arrive.
+@pytest.mark.filterwarnings(
+    "ignore:Exception ignored in. <function (Weak|_collection):pytest.PytestUnraisableExceptionWarning"
+)
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
 def test_by_a_signal_while_it_acquires_and_releases(
     client: LeaseClient, tables: Tables, error: type[BaseException]

@@ -93,8 +93,7 @@ async def test_one_whose_loop_ends_in_the_midst_is_abandoned(database_url: str, 
             """A loop that is closed while a task of it waits for the answer."""
             loop = asyncio.SelectorEventLoop()
             task = loop.create_task(client.acquire("a"))
-            loop.run_until_complete(asyncio.sleep(0))
-            task.cancel()
+            loop.call_soon(task.cancel)  # when it has sent its statement, and before it can hear an answer
             loop.run_until_complete(asyncio.wait({task}))
             loop.close()
 
