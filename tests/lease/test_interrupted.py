@@ -18,7 +18,13 @@ from lease.sync import LeaseClient
 from tests.lease.stores import SELDOM, Tables, in_thread
 from tests.support.waiting import LIMIT, wait_until
 
-pytestmark = pytest.mark.usefixtures("processes")
+pytestmark = [
+    pytest.mark.usefixtures("processes"),
+    # What a handler raises in the callback of a weak reference cannot arrive; the next signal does.
+    pytest.mark.filterwarnings(
+        "ignore:Exception ignored in. <function (Weak|_collection):pytest.PytestUnraisableExceptionWarning"
+    ),
+]
 TIMES = 40
 SOON = 0.02
 """Seconds within which the signal comes: an acquisition and a release take less."""
@@ -67,10 +73,6 @@ def assert_nothing_is_left(client: LeaseClient, tables: Tables) -> None:
     wait_until(lambda: not client.list("a") or tables.record("a").holder is None, "the database has no holder")
 
 
-# What is raised in the callback of a weak reference cannot arrive.
-@pytest.mark.filterwarnings(
-    "ignore:Exception ignored in. <function (Weak|_collection):pytest.PytestUnraisableExceptionWarning"
-)
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
 def test_by_a_signal_while_it_acquires_and_releases(
     client: LeaseClient, tables: Tables, error: type[BaseException]
