@@ -12,6 +12,17 @@ MINUTES = 0.5
 SEEDS = (1, 2, 3)
 
 CAUGHT: Mapping[Kind, tuple[str, ...]] = {
-    "postgres": ("fixed-lock-timeout", "release-by-name", "fence-by-a-plain-predicate", "completion-by-id"),
+    "postgres": (
+        "row-deleted-on-release",
+        "release-by-name",
+        "claim-without-a-second-look",
+        "break-frees-at-once",
+        "fixed-lock-timeout",
+        "fence-by-a-plain-predicate",
+        "no-holder-in-the-key",
+        "completion-by-id",
+        "schedule-moved-on-first",
+        "hand-back-ignores-the-mark",
+    ),
     "sqlite": ("fixed-lock-timeout",),
 }
