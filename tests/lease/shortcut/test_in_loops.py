@@ -122,7 +122,7 @@ async def test_a_cancellation_sends_no_request_to_cancel_and_is_bounded_too(prox
             async with asyncio.timeout(0.1):
                 await client.acquire("a")
         proxy.heal()
-        assert time.monotonic() - begun < 4 * SHORT.attempt_timeout
+        assert time.monotonic() - begun < 5.0, "so long alone takes psycopg's own request"
         await (await client.acquire("a")).release()
     assert proxy.cancels == 0
 
