@@ -163,8 +163,8 @@ class Runtime(Generic[S]):
         """Have an event of a caller's own thread delivered. It goes by the library's thread, as a signal's
         handler may stop the caller's in the midst of this, and wait for that one.
         """
-        if self._delivery is not None and self._delivery.wants(event):
-            self.loop.soon(partial(self.core.notify, event))
+        if self._loop is not None and self._delivery is not None and self._delivery.wants(event):
+            self._loop.soon(partial(self.core.notify, event))
 
     def abandon(self, ticket: Ticket) -> "Future[None]":
         """End an acquisition whose caller was cut short."""
