@@ -60,13 +60,17 @@ class DirectRelease:
         return answer.released
 
     def is_overdue(self) -> None:
-        """Have the library's thread release it: its caller's event loop may be blocked for long (rule 8)."""
-        self._means.loop.begin(partial(self._means.core.release, self.state))
+        """Have the library's thread do it: its caller's event loop may be blocked for long (rule 8)."""
+        self._means.loop.begin(self._finish)
 
     async def end(self) -> None:
         """End it in the library's event loop, where its caller was cut short."""
+        await self._means.loan.take_back(self)
+        await self._finish()
+
+    async def _finish(self) -> None:
+        """Release it, and wake whoever waits, as nobody may have heard that it had been released."""
         means, state = self._means, self.state
-        await means.loan.take_back(self)
         if state.over:
             means.core.forget(state)  # it may have been cut short in that
         else:

@@ -8,6 +8,7 @@ from random import Random
 import pytest
 
 from lease import LeaseClient, StoreUnavailable, events
+from lease.sync import Lease as SyncLease
 from lease.sync import LeaseClient as SyncLeaseClient
 from tests.lease.shortcut.shortcuts import Blocked, spare_of, warm_async
 from tests.lease.stores import SELDOM, SHORT, Recorder, Tables, in_thread, until
@@ -133,11 +134,19 @@ async def test_a_blocked_event_loop_holds_up_no_release(database_url: str, told:
         await warm_async(client)
         with SyncLeaseClient(database_url, timing=SELDOM) as other:
             held = await client.acquire("a")
-            with in_thread(lambda: other.acquire("a", wait=LIMIT)) as waited:
+            acquired_at: list[float] = []
+
+            def wait() -> SyncLease:
+                lease = other.acquire("a", wait=LIMIT)
+                acquired_at.append(time.monotonic())
+                return lease
+
+            with in_thread(wait) as waited:
                 await until(lambda: tables.record("a").waiting)
                 releasing = asyncio.create_task(held.release())
                 await asyncio.sleep(0)
                 time.sleep(SHORT.give_up + 1)  # noqa: ASYNC251 - it is this that is tried
+                assert acquired_at, "whoever waits was woken while the loop was blocked"
                 assert await releasing
                 successor = await asyncio.to_thread(waited)
                 assert successor.token == held.token + 1
