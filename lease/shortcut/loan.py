@@ -114,7 +114,8 @@ class Loan:
         """
         closing = self._take(by)
         if closing is not None:
-            await closing
+            with suppress(OSError):  # no thread could be started for it
+                await closing
 
     def _take(self, by: Borrower) -> "asyncio.Future[None] | None":
         """End the loan to ``by``, and begin to close what it had."""
@@ -140,7 +141,8 @@ class Loan:
                 return False
         if self._spare is not None:
             spare, self._spare = self._spare, None
-            await self._close(spare)
+            with suppress(OSError):  # no thread could be started for it
+                await self._close(spare)
         return True
 
     async def _is_given_back(self, seconds: float) -> bool:
@@ -192,4 +194,8 @@ class Loan:
         asyncio.get_running_loop().call_later(self._timeout / _LOOKS, self._look)
 
     def _close(self, spare: AnySpare) -> "asyncio.Future[None]":
-        return asyncio.get_running_loop().run_in_executor(None, spare.close, self._timeout)
+        closing = asyncio.get_running_loop().run_in_executor(None, spare.close, self._timeout)
+        closing.add_done_callback(
+            lambda done: done.cancelled() or done.exception()
+        )  # asyncio would log what nobody asked for
+        return closing
