@@ -2,6 +2,7 @@
 
 import asyncio
 import select
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from time import monotonic
@@ -70,16 +71,17 @@ class _PatientAsyncConnection(psycopg.AsyncConnection[Any]):
 
 async def _connected_in_thread(arguments: Mapping[str, Any]) -> tuple[_PatientConnection, Any]:
     """Connect in a thread of its own, which may hang, and ask `QUESTION`."""
-    thread, made = LastingThreads(1, "lease-spare"), list[_PatientConnection]()
+    thread, made, given_up = LastingThreads(1, "lease-spare"), list[_PatientConnection](), threading.Event()
 
     def connect_and_ask() -> Any:
-        made.append(_PatientConnection.connect(**arguments))
-        return made[0].execute(QUESTION, prepare=False).fetchone()
+        made.append(_PatientConnection.connect(**arguments))  # before it looks: who gives up sees it, or is seen
+        return None if given_up.is_set() else made[0].execute(QUESTION, prepare=False).fetchone()
 
     asking = asyncio.get_running_loop().run_in_executor(thread, connect_and_ask)
     try:
         row = await asyncio.shield(asking)
     except BaseException:
+        given_up.set()
         asking.add_done_callback(lambda done: _let_go(done, made))
         if made:
             shut_down(made[0].pgconn.socket)  # nothing else ends a question that a pooler does not answer
@@ -147,7 +149,7 @@ class _PsycopgInLoops(_Psycopg):
         try:
             cursor = await self._driver.execute(compiled.text, compiled.parameters(call.values))
             rows = await cursor.fetchall()
-        except (psycopg.Error, OSError, NotImplementedError) as error:  # a loop that watches no sockets has the last
+        except (psycopg.Error, OSError, NotImplementedError) as error:  # the last: of a loop that watches no sockets
             self._is_harmed = not is_harmless(error)
             raise SpareFailed from error
         return call.answer(compiled.converted(cursor, rows))

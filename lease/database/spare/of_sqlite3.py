@@ -30,9 +30,9 @@ def connect(engine: Engine, path: str, which: Callable[[], object], *, in_loops:
 
 class _Sqlite3InThreads:
     def __init__(self, connection: Connection, path: str, which: Callable[[], object]) -> None:
+        self._turnstile = Turnstile(path).__enter__()  # open for as long as this is
         self._connection = connection
         self._driver: Any = connection.connection.driver_connection
-        self._turnstile = Turnstile(path).__enter__()  # open for as long as this is
         self._which = which
         self._file = which()
         self._is_moved = False
@@ -113,6 +113,7 @@ class _Sqlite3InLoops:
                 step = partial(_fail, answer, error)
             with suppress(RuntimeError):  # its caller's loop is closed
                 answer.get_loop().call_soon_threadsafe(step)
+            del asked, call, answer, step  # this waits in `get`, and would keep what they refer to
 
 
 def _set(answer: "asyncio.Future[T]", result: T) -> None:
