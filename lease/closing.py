@@ -77,7 +77,7 @@ class Closing:
 
         What is not known to have ended is left to its ttl.
         """
-        held = self._heartbeat.holdings.all()
+        held = self._heartbeat.held.all()
         self._working, self._awaited = set(held), set(held)
         self._quiet.clear()
         in_doubt = self._heartbeat.in_doubt

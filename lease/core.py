@@ -167,7 +167,7 @@ class Core:
 
     async def release_unless_ended(self, grant: Grant) -> None:
         """End the grant of a caller who may have gone before it had asked for that."""
-        for state in self.heartbeat.holdings.all():
+        for state in self.heartbeat.held.all():
             if state.grant == grant and not state.ending:
                 with suppress(StoreUnavailable):
                     await self.release(state)

@@ -104,7 +104,7 @@ class Runtime(Generic[S]):
         )
         await self._core.start()
         if store is not None and loan is not None:
-            self.shortcut = self._of_callers(Means(self._core, store, loan, loop, self._tell))
+            self.shortcut = self._of_callers(Means(self._core, store, loan, loop, self._notify))
 
     def close(self) -> "Future[None]":
         """Lose, stop and release what is held, and stop the heartbeat; then call `stop`. Whose work
@@ -159,8 +159,8 @@ class Runtime(Generic[S]):
             raise LeaseError("this client is not open: use it as `with LeaseClient(...) as client` (or `async with`)")
         return self._core
 
-    def _tell(self, event: Event) -> None:
-        """Have an event of a caller's own thread delivered. It goes by the library's thread, as a signal's
+    def _notify(self, event: Event) -> None:
+        """Deliver an event of a caller's own thread. It goes by the library's thread, as a signal's
         handler may stop the caller's in the midst of this, and wait for that one.
         """
         if self._loop is not None and self._delivery is not None and self._delivery.wants(event):

@@ -58,7 +58,7 @@ class Acquirer:
         return state
 
     async def _in_turn(self, name: str, wait: float | None, deadline: float | None) -> GrantState:
-        if self.heartbeat.flights.acquire(name) or self.heartbeat.holdings.named(name) is not None:
+        if self.heartbeat.flights.acquire(name) or self.heartbeat.held.named(name) is not None:
             raise self._refused_within(name, "this client holds it already")
         flight = self.heartbeat.begin_flight(name)
         try:
@@ -109,7 +109,7 @@ class Acquirer:
                 assert_never(answer)
 
     def _refused_within(self, name: str, why: str, wait: float | None = None) -> LeaseNotAcquired:
-        held = self.heartbeat.holdings.named(name)
+        held = self.heartbeat.held.named(name)
         grant = None if held is None else held.grant
         return refusal_within(name, why, self.holder, self.label, grant, waited=wait or 0.0)
 

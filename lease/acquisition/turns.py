@@ -23,7 +23,7 @@ class LocalTurn:
 
 
 class Turns:
-    """Who of this client has the turn at each name, and who waits for it.
+    """The turns at each name, the one that goes on and those that are waited for.
 
     `take_now` and `end` may be called from any thread, and be cut short there by a signal; `end` puts
     right what was left then, and does nothing the second time. Whoever waits does so in the library's
@@ -45,7 +45,7 @@ class Turns:
         return self._current.get(turn.name) is turn
 
     def take_now(self, turn: LocalTurn) -> bool:
-        """Begin ``turn``, unless another one goes on, or somebody waits for the next."""
+        """Begin ``turn``, unless another one goes on, or is waited for."""
         if self._current.setdefault(turn.name, turn) is not turn:
             return False
         if turn.name in self._queues:

@@ -25,7 +25,7 @@ from ..store import Store
 from ..timing import LeaseTiming
 from .database_clock import DatabaseClock
 from .flights import Flight, Flights
-from .holdings import Holdings
+from .held_grants import HeldGrants
 from .lingering import Lingering
 from .orphan_release import OrphanRelease
 from .renewal_history import RenewalHistory
@@ -48,14 +48,14 @@ class Heartbeat:
         self._holder = holder
         self._clock = clock
         self._notify = notify
-        self.holdings = Holdings()
+        self.held = HeldGrants()
         self.flights = Flights()
         self._sweep_until = 0.0
         self._closed = False
         self._next_beat = 0.0
         self._wanted = asyncio.Event()
         self._history = RenewalHistory(timing, clock())
-        self._risks = Risks(self.holdings.__contains__)
+        self._risks = Risks(self.held.__contains__)
         self._database_clock = DatabaseClock()
         self.lingering = Lingering(timing, clock)
         self._orphans = OrphanRelease(store, self.lingering, notify)
@@ -92,7 +92,7 @@ class Heartbeat:
     def take(self, grant: Grant, sent: float) -> GrantState:
         """Hold ``grant``, from any thread; `rouse` a heartbeat that `rests` after it."""
         state = self._state(grant, sent)
-        self.holdings.add(state)
+        self.held.add(state)
         return state
 
     def _state(self, grant: Grant, sent: float) -> GrantState:
@@ -113,13 +113,13 @@ class Heartbeat:
 
     def forget(self, state: GrantState) -> None:
         """Renew this grant no longer; its holder has released it."""
-        self.holdings.remove(state)
+        self.held.remove(state)
         state.finish()
 
     def lose_all(self, *, also_ending: bool = False) -> None:
         """Lose all that is held (what is being released only if ``also_ending``) or adopted from now on."""
         self._closed = True
-        for state in self.holdings.all():
+        for state in self.held.all():
             if also_ending or not state.ending:
                 self._lose(state, Loss(state.grant, LossKind.CLOSED, CLOSED_CAUSE))
 
@@ -131,7 +131,7 @@ class Heartbeat:
 
     def accounts_for(self, grant: Grant) -> bool:
         """Return whether a grant is held, is lost but may still be worked under, or may yet be adopted."""
-        return grant in self.holdings or grant in self.lingering or self.flights.may_adopt(grant)
+        return grant in self.held or grant in self.lingering or self.flights.may_adopt(grant)
 
     @property
     def in_doubt(self) -> bool:
@@ -176,9 +176,9 @@ class Heartbeat:
         wait = self._next_beat - self._clock()
         if wait > 0:
             await asyncio.sleep(wait)
-        if not self.holdings and (self._closed or self._clock() >= self._sweep_until):
+        if not self.held and (self._closed or self._clock() >= self._sweep_until):
             self._wanted.clear()
-            if self.holdings:  # it was taken before that, by a thread that saw no reason to rouse this
+            if self.held:  # it was taken before that, by a thread that saw no reason to rouse this
                 self._wanted.set()
             return
         sent = self._clock()
@@ -187,19 +187,19 @@ class Heartbeat:
             await self._beat(sent)
         except StoreUnavailable as error:
             self._history.failed(str(error))
-            self._at_risk(self.holdings.all(), str(error))
+            self._at_risk(self.held.all(), str(error))
             self._next_beat = self._clock() + self._timing.retry_wait
         else:
             self._next_beat = sent + self._timing.renew_every
 
     async def _beat(self, sent: float) -> None:
-        expected = [state.grant for state in self.holdings.all()]
+        expected = [state.grant for state in self.held.all()]
         renewal = await self._store.renew(self._holder, self._timing.ttl, expected, self._orphans.leaving)
         verdicts = judge(expected, renewal)
         self._history.confirmed(sent, verdicts.unknown)
         self._extend(verdicts, sent)
         # The transaction that ends a grant has its row locked, and puts nothing at risk.
-        locked = [state for state in self.holdings.of(verdicts.unknown) if not state.ending]
+        locked = [state for state in self.held.of(verdicts.unknown) if not state.ending]
         self._at_risk(locked, "another transaction has its row locked")
         for loss in verdicts.ended:
             self._end(loss)
@@ -207,10 +207,10 @@ class Heartbeat:
             self._notify(events.ClockStepped(step))
         self._orphans.begin(self._orphans.leaving)  # again, where it failed
         under_way = self.flights.under_way()  # before anything is taken for a stranger
-        self._orphans.begin(self.flights.orphans(strangers(renewal, self._holder, self.holdings), under_way))
+        self._orphans.begin(self.flights.orphans(strangers(renewal, self._holder, self.held), under_way))
 
     def _extend(self, verdicts: Verdicts, sent: float) -> None:
-        renewed = self.holdings.of(verdicts.renewed)
+        renewed = self.held.of(verdicts.renewed)
         if not renewed:
             return
         margin = min(state.remaining() for state in renewed)
@@ -219,7 +219,7 @@ class Heartbeat:
             self._notify(events.Renewed(tuple(extended), margin, self._clock() - sent))
 
     def _end(self, loss: Loss) -> None:
-        state = self.holdings.get(loss.grant)
+        state = self.held.get(loss.grant)
         if state is not None and not state.ending:
             self._lose(state, loss)
 
@@ -230,18 +230,18 @@ class Heartbeat:
     async def _watch_once(self) -> None:
         now = self._seen = self._clock()
         tick = min(_TICK, self._timing.give_up / 4)
-        planned = min([now + tick, *(state.trusted_until for state in self.holdings.all())])
+        planned = min([now + tick, *(state.trusted_until for state in self.held.all())])
         await asyncio.sleep(max(0.0, planned - now))
         now = self._seen = self._clock()
         if now - planned > self._timing.give_up / 10:
             self._history.stalled(now - planned)
             self._notify(events.Stalled(now - planned))
-        for state in self.holdings.all():
+        for state in self.held.all():
             if now >= state.trusted_until:
                 self._lose(state, Loss(state.grant, *self._history.cause(state, now)))
 
     def _lose(self, state: GrantState, loss: Loss) -> None:
-        self.holdings.remove(state)
+        self.held.remove(state)
         if state.over:
             return
         self.lingering.add(state, loss.kind)

@@ -36,13 +36,13 @@ class DirectAcquisition:
             raise SpareFailed
         state = ticket.state = core.heartbeat.take(grant, self._sent)
         if core.is_closed:  # which is to release it, and perhaps has not seen it
-            core.heartbeat.holdings.remove(state)
+            core.heartbeat.held.remove(state)
             ticket.state = None
             raise SpareFailed
         state.when_over(partial(core.turns.end, ticket.turn))
         if core.heartbeat.rests():
             means.loop.soon(partial(core.heartbeat.rouse, self._sent))
-        means.tell(events.Granted(grant))
+        means.notify(events.Granted(grant))
         return state
 
     def __enter__(self) -> None:

@@ -65,7 +65,7 @@ class Loan:
     # From any thread
 
     def borrow(self, by: Borrower) -> AnySpare | None:
-        """Lend it to ``by``; None where there is none, or somebody else has it."""
+        """Lend it to ``by``; None where there is none, or another has it."""
         if self._at_hand() is None:
             if self._is_missed():
                 self._loop.soon(self._begin_connecting)

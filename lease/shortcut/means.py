@@ -1,4 +1,4 @@
-"""What the shortcut of one client works with."""
+"""The means of one client's shortcut."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,5 +18,5 @@ class Means:
     store: DatabaseStore
     loan: Loan
     loop: BackgroundLoop
-    tell: Callable[[Event], None]
-    """Has an event delivered, without a lock that a signal could leave held."""
+    notify: Callable[[Event], None]
+    """Delivers an event, without a lock that a signal could leave held."""

@@ -56,7 +56,7 @@ class DirectRelease:
         core.heartbeat.forget(state)
         if core.is_closed or state.loss is not None or not answer.released:
             self._means.loop.begin(partial(core.ended, state, released=answer.released))
-        self._means.tell(events.Released(state.grant, answer.released))
+        self._means.notify(events.Released(state.grant, answer.released))
         return answer.released
 
     def is_overdue(self) -> None:

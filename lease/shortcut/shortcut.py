@@ -1,7 +1,7 @@
 """Acquiring and releasing in the caller's own thread or event loop.
 
 Each is the one statement with which the library's thread would begin too, over a connection that is
-lent to the caller. Whatever is in the way (another caller has that connection, somebody of this client
+lent to the caller. Whatever is in the way (another caller has that connection, another of this client
 has the turn, the name is held, the database is away) is left to the library's thread, which does all
 of it from the start.
 
@@ -64,7 +64,7 @@ class Shortcut:
         await self._means.loan.take_back(ticket)
         if ticket.task is None:  # the library's thread has not been asked
             if ticket.state is None and core.turns.has(ticket.turn):
-                ticket.state = core.heartbeat.holdings.named(name)
+                ticket.state = core.heartbeat.held.named(name)
                 if ticket.state is None:
                     await self._release_stray(name)
             core.heartbeat.end_flight(ticket.flight, sure=False)

@@ -88,8 +88,8 @@ async def test_a_loss_cancels_the_task_that_entered_while_another_leaves(
         await asyncio.sleep(60)
 
     working = asyncio.create_task(main())
-    await until(client._runtime.core.heartbeat.holdings.all)
-    (state,) = client._runtime.core.heartbeat.holdings.all()
+    await until(client._runtime.core.heartbeat.held.all)
+    (state,) = client._runtime.core.heartbeat.held.all()
     await store.release(state.grant)
     with pytest.raises(asyncio.CancelledError):
         await working
@@ -244,7 +244,7 @@ async def test_a_release_is_not_cut_by_a_second_cancellation(
 
     store.release = slow_release  # type: ignore[method-assign]
     working = asyncio.create_task(work())
-    await until(client._runtime.core.heartbeat.holdings.all)
+    await until(client._runtime.core.heartbeat.held.all)
     await asyncio.sleep(0.01)
     working.cancel()
     await begun.wait()

@@ -20,7 +20,7 @@ TIMING = LeaseTiming(ttl=12, renew_every=0.3, attempt_timeout=1.0)
 
 
 def forget_all(core: Core) -> None:
-    for state in core.heartbeat.holdings.all():
+    for state in core.heartbeat.held.all():
         core.heartbeat.forget(state)
 
 
@@ -98,7 +98,7 @@ def test_a_row_that_somebody_has_locked_delays_none_of_the_others(
 ) -> None:
     """Must-show 6."""
     told.wait_for(events.Renewed)
-    states = {state.grant.name: state for state in holding._runtime.core.heartbeat.holdings.all()}
+    states = {state.grant.name: state for state in holding._runtime.core.heartbeat.held.all()}
     with tables.transaction() as other:
         other.execute(text("SELECT FROM lease WHERE name = 'name-0500' FOR UPDATE"))
         locked_at = len(told.of(events.Renewed))

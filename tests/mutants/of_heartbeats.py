@@ -43,8 +43,8 @@ HEARTBEATS = (
         (
             Edit(
                 HEARTBEAT,
-                "            self._at_risk(self.holdings.all(), str(error))\n",
-                "            for state in self.holdings.all():\n"
+                "            self._at_risk(self.held.all(), str(error))\n",
+                "            for state in self.held.all():\n"
                 "                self._lose(state, Loss(state.grant, LossKind.UNREACHABLE, str(error)))\n",
             ),
         ),
@@ -58,7 +58,7 @@ HEARTBEATS = (
         (
             Edit(
                 HEARTBEAT,
-                "self._orphans.begin(self.flights.orphans(strangers(renewal, self._holder, self.holdings), under_way))\n",
+                "self._orphans.begin(self.flights.orphans(strangers(renewal, self._holder, self.held), under_way))\n",
                 "pass\n",
             ),
         ),

@@ -32,7 +32,7 @@ SHORTCUTS = (
         (
             Edit(
                 HEARTBEAT,
-                "            if self.holdings:  # it was taken before that, by a thread that saw no reason to rouse this\n"
+                "            if self.held:  # it was taken before that, by a thread that saw no reason to rouse this\n"
                 "                self._wanted.set()\n",
                 "",
             ),
@@ -46,8 +46,8 @@ SHORTCUTS = (
             Edit(
                 HEARTBEAT,
                 "        under_way = self.flights.under_way()  # before anything is taken for a stranger\n"
-                "        self._orphans.begin(self.flights.orphans(strangers(renewal, self._holder, self.holdings), under_way))\n",
-                "        found = strangers(renewal, self._holder, self.holdings)\n"
+                "        self._orphans.begin(self.flights.orphans(strangers(renewal, self._holder, self.held), under_way))\n",
+                "        found = strangers(renewal, self._holder, self.held)\n"
                 "        self._orphans.begin(self.flights.orphans(found, self.flights.under_way()))\n",
             ),
         ),

@@ -1,5 +1,5 @@
-"""Whether a connection leads to the server itself: what answers is the process that it named when the
-connection was made. A pooler names something else.
+"""The question whether a connection leads to the server itself: then the process that answers is the one that
+was named when the connection was made. A pooler names something else.
 """
 
 from typing import Any, LiteralString

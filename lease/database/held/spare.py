@@ -1,4 +1,4 @@
-"""What a spare connection is: callers send statements over it themselves, one at a time (`lease.shortcut`)."""
+"""Spare connections, over which callers send statements themselves, one at a time (`lease.shortcut`)."""
 
 from typing import Protocol, TypeVar
 

@@ -113,7 +113,7 @@ async def assert_nothing_is_left(client: LeaseClient, other: LeaseClient) -> Non
     an answer is found by the next renewal, or by the next acquisition.
     """
     core = client._runtime.core
-    assert core.heartbeat.holdings.all() == []
+    assert core.heartbeat.held.all() == []
     assert core._acquirer.turns.owner("a") is None
     for record in await other.list("a"):
         assert record.waiting == ()

@@ -10,14 +10,14 @@ import pytest
 from lease import Grant
 from lease.heartbeat.flights import Flight
 from lease.heartbeat.heartbeat import Heartbeat
-from lease.heartbeat.holdings import Holdings
+from lease.heartbeat.held_grants import HeldGrants
 from lease.testing import ManualClock, MemoryStore
 from tests.lease.stores import QUICK, Recorder
 
 pytestmark = pytest.mark.anyio
 
 
-class SeenTooEarly(Holdings):
+class SeenTooEarly(HeldGrants):
     """What is held, looked at by the heartbeat just before another thread does ``step``, once."""
 
     def __init__(self, step: Callable[[], None]) -> None:
@@ -54,11 +54,11 @@ async def test_what_is_held_just_after_it_was_missed_is_no_orphan() -> None:
         heartbeat.take(grant, clock())
         heartbeat.flights.end(flight)
 
-    heartbeat.holdings = SeenTooEarly(land)
+    heartbeat.held = SeenTooEarly(land)
     orphans: list[Grant] = []
     heartbeat._orphans.begin = orphans.extend  # type: ignore[method-assign, assignment]
     await heartbeat._beat(clock())
-    assert heartbeat.holdings.get(grant) is not None
+    assert heartbeat.held.get(grant) is not None
     assert orphans == []
 
 
@@ -74,6 +74,6 @@ async def test_what_is_taken_as_the_heartbeat_comes_to_rest_is_renewed() -> None
         heartbeat.take(grant, clock())
         assert not heartbeat.rests(), "nobody would rouse it"
 
-    heartbeat.holdings = SeenTooEarly(take)
+    heartbeat.held = SeenTooEarly(take)
     await heartbeat._beat_when_due()
     assert not heartbeat.rests()

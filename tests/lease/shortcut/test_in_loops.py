@@ -31,7 +31,7 @@ async def client(database_url: str) -> AsyncIterator[LeaseClient]:
 
 async def assert_nothing_is_left(client: LeaseClient, tables: Tables) -> None:
     core = client._runtime.core
-    await until(lambda: not core.heartbeat.holdings.all())
+    await until(lambda: not core.heartbeat.held.all())
     await until(lambda: core.turns.owner("a") is None)
     await until(lambda: tables.record("a").holder is None)
     assert not core.heartbeat.flights.under_way()
@@ -54,7 +54,7 @@ async def test_many_tasks_share_it(client: LeaseClient) -> None:
             await (await client.acquire(f"of {number}")).release()
 
     await asyncio.wait_for(asyncio.gather(*(work(number) for number in range(20))), LIMIT)
-    await until(lambda: not client._runtime.core.heartbeat.holdings.all())
+    await until(lambda: not client._runtime.core.heartbeat.held.all())
     assert client._runtime.core.turns._current == {}
 
 

@@ -207,7 +207,7 @@ def test_threads_share_it(client: LeaseClient) -> None:
     for thread in threads:
         thread.join(LIMIT)
         assert not thread.is_alive()
-    wait_until(lambda: not client._runtime.core.heartbeat.holdings.all(), "nothing is held")
+    wait_until(lambda: not client._runtime.core.heartbeat.held.all(), "nothing is held")
     assert client._runtime.core.turns._current == {}
 
 

@@ -54,7 +54,7 @@ class Client:
     @property
     def states(self) -> dict[Grant, GrantState]:
         """What its heartbeat renews."""
-        return self.core.heartbeat.holdings._states
+        return self.core.heartbeat.held._states
 
     def acquires(self, name: str) -> bool:
         return self.core.heartbeat.flights.acquire(name)

@@ -1,4 +1,4 @@
-"""What one client holds. Grants come and go from any thread; the heartbeat looks through copies."""
+"""The grants that one client holds. They come and go from any thread; the heartbeat looks through copies."""
 
 from collections.abc import Iterable
 
@@ -6,7 +6,7 @@ from ..grant_state import GrantState
 from ..model import Grant
 
 
-class Holdings:
+class HeldGrants:
     """The states of what is held, by grant. Each method does its work in one step, so that no thread
     sees another one's half done.
     """
