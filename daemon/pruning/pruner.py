@@ -16,6 +16,8 @@ from lease.client import Lease, LeaseClient
 from lease.database.database import Database, Unit
 from lease.errors import LeaseError
 
+from ..scheduling.planner import Planner
+from ..scheduling.trusted_time import ClockJumped, Trusts, by_trusted_time
 from ..store import statements
 from ..telemetry.facts import Note, Notify
 from ..text import number
@@ -46,6 +48,7 @@ class Pruner:
         notify: Notify,
         stops: Callable[[], bool] = lambda: False,
         sleep: Sleep = asyncio.sleep,
+        trusts: Trusts | None = None,
     ) -> None:
         self._database = database
         self._client = client
@@ -53,6 +56,7 @@ class Pruner:
         self._notify = notify
         self._stops = stops
         self._sleep = sleep
+        self._trusts = trusts
 
     async def prune_on(self) -> None:
         """Look each `EVERY` seconds whether it is time to prune, and do it."""
@@ -65,14 +69,14 @@ class Pruner:
         """Prune, if that can be done now; what is left is for the next turn."""
         try:
             await self.prune()
-        except LeaseError:  # the database is away, or the lease is lost
+        except (LeaseError, ClockJumped):  # the database is away, the lease is lost, or how old runs are is not sure
             pass
         except Exception as error:  # noqa: BLE001 - a history that grows must not end the replica
             self._notify(Note(f"internal error in leased; runs continue: {error!r}", is_warning=True))
 
     async def prune(self) -> int:
         """Prune what is no longer kept, unless another replica does it or has done it lately; return how many
-        runs were deleted. Raises `LeaseLost` and `StoreUnavailable`.
+        runs were deleted. Raises `LeaseLost`, `StoreUnavailable` and `ClockJumped`.
         """
         name = f"prune/{self._application}"
         lately = await self._database.read(lambda c: statements.old_runs.was_granted(c, name, 0.8 * EVERY))
@@ -101,7 +105,8 @@ class Pruner:
         """Delete the runs of a schedule that are no longer kept, step by step; return how many."""
         if self._stops():
             return 0
-        bounded = await self._database.read(lambda c: bound(c, self._application, name, keep))
+        bounding = partial(bound, application=self._application, name=name, keep=keep)
+        bounded = await self._database.read(by_trusted_time(bounding, self._trusts))
         after, gone = 0, 0
         while bounded is not None and not self._stops():
             chosen = await self._resting(held, partial(choose_next, bounded=bounded, after=after))
@@ -116,25 +121,28 @@ class Pruner:
         """Do ``unit`` in a transaction, while the lease is held, and rest for a time that goes by what it took."""
         held.ensure()
         began = monotonic()
-        done = await self._database.write(unit)
+        done = await self._database.write(by_trusted_time(unit, self._trusts))
         await self._sleep(max(_LEAST_REST, (monotonic() - began) * (1 / SHARE - 1)))
         return done
 
 
-async def prune_at_the_end(database: Database, client: LeaseClient, application: str, notify: Notify) -> None:
+async def prune_at_the_end(
+    database: Database, client: LeaseClient, application: str, notify: Notify, trusts: Trusts | None
+) -> None:
     """Prune for `LAST` seconds at most; what is left then, or cannot be done now, is for the next replica."""
     until = monotonic() + LAST
 
     async def rest(seconds: float) -> None:
         await asyncio.sleep(max(0.0, min(seconds, until - monotonic())))
 
-    await Pruner(database, client, application, notify, lambda: monotonic() >= until, rest).try_to_prune()
+    await Pruner(database, client, application, notify, lambda: monotonic() >= until, rest, trusts).try_to_prune()
 
 
 class Drains(Protocol):
-    """A replica, of which is known whether it drains."""
+    """A replica, of which is known whether it drains, and whether it trusts the clock."""
 
     draining: bool
+    planner: Planner
 
 
 @asynccontextmanager
@@ -142,7 +150,8 @@ async def pruning(
     database: Database, client: LeaseClient, application: str, notify: Notify, replica: Drains
 ) -> AsyncIterator[None]:
     """Prune in the background during the block, until the replica drains."""
-    pruner = Pruner(database, client, application, notify, lambda: replica.draining)
+    trusts = replica.planner.guard
+    pruner = Pruner(database, client, application, notify, lambda: replica.draining, trusts=trusts)
     task = asyncio.create_task(pruner.prune_on())
     try:
         yield

@@ -5,9 +5,8 @@ of it is for the schedules that became due last, which may start at once; so not
 those that have missed a year, and these move on too.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row
@@ -48,7 +47,6 @@ def plan_due(
     application: str,
     known: Mapping[str, Schedule],
     *,
-    trusts: Callable[[datetime], bool] | None = None,
     others: Collection[str] | None = None,
 ) -> PlanReport:
     """Write a run for each due instant of the known schedules; call it again while it returns
@@ -59,10 +57,7 @@ def plan_due(
     so that replicas with an older file plan the same. Runs that did not start in time
     (`start_within`) are recorded as missed; those that were requested for by now take their places, and
     so do those of backfills whose turn it is.
-    ``trusts`` returns whether the database's time can be trusted; if not, nothing is planned.
     """
-    if trusts is not None and not trusts(statements.schedule.database_time(connection)):
-        return PlanReport()
     planned = _plan_and_place(connection, application, known, others)
     fed = feed_due(connection, application, known, others)  # last: what is due goes ahead
     unreadable = {**fed.unreadable, **planned.unreadable}

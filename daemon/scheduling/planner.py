@@ -1,14 +1,20 @@
 """The planner of a replica: it plans what is due while the clock can be trusted (rule 13)."""
 
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from datetime import datetime
+from functools import partial
+
+from sqlalchemy import Connection
 
 from lease.clock import boottime
 from lease.database.database import Database
 
 from ..definitions.schedule import Schedule
+from ..store import statements
 from ..telemetry.facts import Note, Notify
 from .plan_due import PlanReport, plan_due
+from .trusted_time import ClockJumped, Trusts, by_trusted_time
 from .wall_clock import WallClock
 
 
@@ -42,19 +48,40 @@ class Planner:
         """The number of runs that it has planned."""
 
     async def plan(self, database_time: datetime) -> bool:
-        """Plan what is due, as much as one transaction may; return whether planning was attempted.
+        """Plan what is due, as much as one transaction may; return False where a jump of the clock stands in the way.
 
-        On SQLite ``database_time`` is the machine's clock, and a jump pauses planning.
+        On SQLite ``database_time`` is the machine's clock.
         """
         self.has_more, self.made = False, 0
         if not self.trusts(database_time):
             return False
-        report = await self._database.write(
-            lambda c: plan_due(c, self._application, self._schedules, trusts=self.trusts, others=self._others())
-        )
+        try:
+            report = await self._database.write(by_trusted_time(self._plan_due, self.guard))
+        except ClockJumped:
+            return False
         self._report_faults(report)
         self.has_more, self.made = report.more, report.made
         return True
+
+    def _plan_due(self, connection: Connection) -> PlanReport:
+        return plan_due(connection, self._application, self._schedules, others=self._others())
+
+    async def start_put_off(self, database_time: datetime, longest_wait: float) -> bool:
+        """Let runs that are to start in more than ``longest_wait`` seconds start now: a clock that had jumped has put
+        them off. Return False where one has jumped.
+        """
+        if not self.trusts(database_time):
+            return False
+        start = partial(statements.run.start_put_off, application=self._application, longest_wait=longest_wait)
+        with suppress(ClockJumped):
+            await self._database.write(by_trusted_time(start, self.guard))
+            return True
+        return False
+
+    @property
+    def guard(self) -> Trusts | None:
+        """What transactions that go by the database's time are given (`by_trusted_time`)."""
+        return None if self._wall_clock is None else self.trusts
 
     def trusts(self, database_time: datetime) -> bool:
         """Return whether planning may trust this time; report a jump of the clock."""

@@ -22,7 +22,6 @@ from ..recovery.settler import Settler
 from ..scheduling.deploys.rollout import Rollout
 from ..scheduling.planner import Planner
 from ..scheduling.wall_clock import WallClock
-from ..store import statements
 from ..telemetry.facts import Note
 from .loop.agenda import Agenda, read_agenda
 from .loop.claimer import Claimer
@@ -73,7 +72,7 @@ class Replica:
         clock, others = wall_clock, self.runs.other_schedules
         self.planner = Planner(database, application.name, self._schedules, context.notify, clock, others=others)
         self._settler = Settler(database, application.name, client.holder, client.label, context.notify, self._deaths)
-        trusts, within = None if wall_clock is None else self.planner.trusts, settings.takeover_after
+        trusts, within = self.planner.guard, settings.takeover_after
         self.rollout = Rollout(
             database, application, client.holder, client.label, context.notify, takeover_after=within, trusts=trusts
         )
@@ -182,11 +181,8 @@ class Replica:
 
     async def _start_put_off(self, agenda: Agenda) -> Agenda:
         """Let what a clock that had jumped has put off start now."""
-        if not agenda.put_off or not self.planner.trusts(agenda.database_time):
-            return agenda
-        database, application = self._context.database, self._context.application.name
-        await database.write(lambda c: statements.run.start_put_off(c, application, LONGEST_WAIT))
-        return await self._look()
+        started = agenda.put_off and await self.planner.start_put_off(agenda.database_time, LONGEST_WAIT)
+        return await self._look() if started else agenda
 
     async def _claim(self, agenda: Agenda) -> Agenda:
         """Claim as many runs as there are places, in one transaction (rules 2 and 4)."""

@@ -110,8 +110,8 @@ class Service:
                     reload.joined()
                     await self._work(replica, until_idle=until_idle)
                     if until_idle and not requests.stopping:
-                        of = self._application.name
-                        await prune_at_the_end(context.database, context.client, of, context.notify)
+                        of, trusts = self._application.name, replica.planner.guard
+                        await prune_at_the_end(context.database, context.client, of, context.notify, trusts)
                     failed = await self._any_failed(context, replica, triggered)
         self._facts.notify(ReplicaEnded(context.client.label, monotonic() - started, replica.runs.tally))
         if requests.starts_anew:

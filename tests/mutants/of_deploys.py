@@ -1,6 +1,6 @@
 """Mutants of deploys: which definitions rule, and by which a run goes (rules 13, 17, 21 and 22)."""
 
-from tests.mutants.mutant import Edit, Mutant, on_each
+from tests.mutants.mutant import Edit, Mutant, on_each, on_sqlite
 
 ADOPTION = "daemon/scheduling/deploys/adoption.py"
 MOVES = "daemon/scheduling/generations/moves.py"
@@ -35,11 +35,26 @@ DEPLOYS = (
         (
             Edit(
                 "daemon/scheduling/deploys/rollout.py",
-                "        if self._trusts is not None and not self._trusts(sight.database_time):\n",
-                "        if False:\n",
+                "        self._trusts = trusts\n",
+                "        self._trusts = None\n",
             ),
         ),
         on_each(ROLLOUT.format("test_nothing_changes_hands_by_a_clock_that_has_just_jumped")),
+    ),
+    Mutant(
+        "trusted-at-the-begin-only",
+        "a transaction that goes by the time is kept although the clock jumped in its midst",
+        (
+            Edit(
+                "daemon/scheduling/trusted_time.py",
+                "        done = unit(connection)\n        check(connection)\n        return done\n",
+                "        return unit(connection)\n",
+            ),
+        ),
+        on_sqlite(
+            "tests/daemon/scheduling/test_planner.py::test_what_was_planned_by_a_clock_that_jumped_in_the_midst_is_undone",
+            ROLLOUT.format("test_definitions_do_not_change_hands_by_a_clock_that_jumps_in_the_midst").format("sqlite"),
+        ),
     ),
     Mutant(
         "claim-ignores-the-digest",

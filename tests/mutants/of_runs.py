@@ -152,8 +152,8 @@ RUNS = (
         (
             Edit(
                 "daemon/service/replica.py",
-                "if not agenda.put_off or not self.planner",
-                "if True or not self.planner",
+                "        started = agenda.put_off and await",
+                "        started = False and await",
             ),
         ),
         on_each(

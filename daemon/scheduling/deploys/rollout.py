@@ -8,11 +8,12 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from time import monotonic
 
 from sqlalchemy import Connection
 
-from lease.database.database import Database
+from lease.database.database import Database, Unit
 
 from ...definitions.application import Application
 from ...states import SEEN_WITHIN
@@ -31,6 +32,7 @@ from ..generations import (
     next_move,
     stand,
 )
+from ..trusted_time import ClockJumped, Trusts, by_trusted_time
 from .adoption import Adopted, Patience, Strangers, adopt, strangers
 from .bring import Brought, bring, carry_out, look
 from .sync import patience, plan_outgoing, sync
@@ -62,7 +64,7 @@ class Rollout:
         *,
         takeover_after: float = TAKEOVER_AFTER,
         clock: Callable[[], float] = monotonic,
-        trusts: Callable[[datetime], bool] | None = None,
+        trusts: Trusts | None = None,
     ) -> None:
         self._database = database
         self._application = application
@@ -98,12 +100,10 @@ class Rollout:
             notify(connection, self._application.name, DEFINITIONS)  # others see that this one has joined
             return brought
 
-        while not await self._may_join():
+        while (brought := await self._join(transaction)) is None:
             if stopping():
                 return None
             await asyncio.sleep(_LOOK_AGAIN)
-        await self._plan_outgoing()
-        brought = await self._database.write(transaction, timeout=self._timeout)
         self._count = Count(at=self._clock())
         if brought.report is not None:
             self._notify(Note(f'application "{self._application.name}": {brought.report}'))
@@ -136,8 +136,11 @@ class Rollout:
         is_ready = is_newer_ready(order, self._digest, others)
         self._count = self._count.after(self._clock(), is_ready=is_ready, long_enough=self._takeover_after)
         if self._next(order, others) is not None:
-            await self._plan_outgoing()
-            moved = await self._database.write(self._move, timeout=self._timeout)
+            try:
+                moved = await self._change(self._move)
+            except ClockJumped:
+                self.lose_contact()
+                return
             order, others = moved.order, moved.others
         self._tell(order, others)
         own = order.latest(self._digest)
@@ -153,15 +156,24 @@ class Rollout:
         standing, at = self._stands
         return standing.text(self._clock() - at)
 
-    async def _is_time_trusted(self) -> bool:
-        """Return whether to go by the database's time. On SQLite it is the machine's clock (ADR 14)."""
-        return self._trusts is None or self._trusts(await self._database.read(statements.schedule.database_time))
+    async def _join(self, transaction: Unit[Brought]) -> Brought | None:
+        """Join; None while the time is not to be trusted and this would change a definition."""
+        try:
+            return await self._change(transaction)
+        except ClockJumped:
+            changes = await self._database.read(lambda c: sync(c, self._application, dry_run=True))
+        if changes.added or changes.changed or changes.revived or changes.retired:
+            return None
+        return await self._database.write(transaction, timeout=self._timeout)
 
-    async def _may_join(self) -> bool:
-        if await self._is_time_trusted():
-            return True
-        changes = await self._database.read(lambda c: sync(c, self._application, dry_run=True))
-        return not (changes.added or changes.changed or changes.revived or changes.retired)
+    async def _change(self, transaction: Unit[Brought]) -> Brought:
+        """Do what may replace definitions, after what is due by them has been planned, so that it takes no time.
+        Raises `ClockJumped`.
+        """
+        planned = by_trusted_time(partial(plan_outgoing, application=self._application), self._trusts)
+        while await self._database.write(planned, timeout=self._timeout):
+            pass
+        return await self._database.write(by_trusted_time(transaction, self._trusts), timeout=self._timeout)
 
     def _strangers(self, connection: Connection) -> Strangers:
         return strangers(connection, self._application, self._holder, SEEN_WITHIN)
@@ -181,15 +193,6 @@ class Rollout:
         adopted = await self._database.write(transaction)
         if adopted.adopted or adopted.cancelled:
             self._notify(Note(f'application "{name}": {adopted}'))
-
-    async def _plan_outgoing(self) -> None:
-        """Plan what is due by definitions that may be replaced now, so that this takes no time."""
-
-        def part(connection: Connection) -> bool:
-            return plan_outgoing(connection, self._application)
-
-        while await self._database.write(part, timeout=self._timeout):
-            pass
 
     def _next(self, order: Order, others: Others) -> Move | None:
         return next_move(

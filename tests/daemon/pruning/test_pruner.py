@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from daemon import Schedules
 from daemon.pruning import pruner as module
 from daemon.pruning.choice import DAY
+from daemon.pruning.prune import Bounded, bound
 from daemon.pruning.pruner import EVERY, FIRST_AFTER, SHARE, Pruner, pruning
 from daemon.store.tables import run
 from daemon.telemetry.facts import Note
@@ -180,6 +183,30 @@ async def test_it_looks_now_and_then_and_goes_on_after_an_outage_and_an_error_of
     assert FIRST_AFTER[0] <= first <= FIRST_AFTER[1]
     assert len(others) == 3
     assert all(0.9 * EVERY <= rest <= 1.1 * EVERY for rest in others)
+
+
+async def test_it_deletes_nothing_by_a_clock_that_has_jumped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On SQLite the machine's clock decides how old a run is; a day on which it is years ahead must cost no history."""
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, shop()) as replica:
+        context = replica.context
+        await filled(store, "s0", 2)
+        right = store.clock.now
+
+        def trusts(time: datetime) -> bool:
+            return time - right < timedelta(days=1)
+
+        careful = Pruner(context.database, context.client, "shop", context.notify, sleep=Sleeper().sleep, trusts=trusts)
+
+        def jump_and_bound(*arguments: Any, **named: Any) -> Bounded | None:
+            store.clock.advance("300d")
+            return bound(*arguments, **named)
+
+        with monkeypatch.context() as jumping:
+            jumping.setattr(module, "bound", jump_and_bound)
+            await careful.try_to_prune()
+        store.clock.set(ONE_O_CLOCK)
+        assert await store.read(lambda c: c.scalar(select(func.count()).select_from(run))) == 3
+        assert not told(replica.facts, "internal error")
 
 
 async def test_it_ends_with_the_block() -> None:

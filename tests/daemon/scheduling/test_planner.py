@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -9,7 +10,7 @@ from sqlalchemy import text
 from daemon import Schedules
 from daemon.scheduling import plan_due as planning
 from daemon.scheduling import planner as planner_module
-from daemon.scheduling.plan_due import PlanReport
+from daemon.scheduling.plan_due import PlanReport, plan_due
 from daemon.scheduling.planner import Planner
 from daemon.scheduling.wall_clock import WallClock
 from daemon.telemetry.facts import Fact, Note
@@ -130,9 +131,32 @@ async def test_a_clock_that_jumps_between_the_look_and_the_transaction_is_seen_t
         await story.plan()
         looked_up = story.store.clock.now
         story.store.clock.set("2026-07-01T02:30:00Z")
-        assert await story.planner.plan(looked_up) is True
+        assert await story.planner.plan(looked_up) is False
         assert await story.planned() == 0
         assert len(story.facts) == 1
+
+
+async def test_what_was_planned_by_a_clock_that_jumped_in_the_midst_is_undone(
+    boot: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each statement looks at the clock: by one that is hours ahead for a moment, it would plan these hours."""
+    async with a_story(a_shop(), wall_clock=WallClock()) as story:
+        await story.plan()
+
+        def jump_and_plan(*arguments: Any, **named: Any) -> PlanReport:
+            story.store.clock.set("2026-07-01T02:30:00Z")
+            report = plan_due(*arguments, **named)
+            assert report.made == 1
+            return report
+
+        with monkeypatch.context() as jumping:
+            jumping.setattr(planner_module, "plan_due", jump_and_plan)
+            assert await story.plan() is False
+        assert await story.planned() == 0
+        story.store.clock.set(TWO_O_CLOCK)
+        boot.advance(3600)
+        assert await story.plan() is True
+        assert await story.planned() == 1
 
 
 async def test_a_database_with_a_clock_of_its_own_is_trusted() -> None:

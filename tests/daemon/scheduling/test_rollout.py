@@ -5,6 +5,7 @@ their signs of life.
 """
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from daemon.cli.bring import trigger_all
 from daemon.definitions.application import Application
 from daemon.definitions.schedule import Schedule
 from daemon.recovery import registry
-from daemon.scheduling.deploys.bring import stage, take_on_top
+from daemon.scheduling.deploys.bring import Brought, bring, carry_out, stage, take_on_top
 from daemon.store.tables import replica as replicas
 from tests.support.manual import until
 from tests.support.store import an_application
@@ -141,6 +142,47 @@ async def test_new_definitions_wait_for_a_clock_that_can_be_trusted(
     new.trusted = True
     assert (await joining) is not None
     assert world.rules(NEW)
+
+
+async def test_definitions_are_not_brought_by_a_clock_that_jumps_in_the_midst(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have waited long for its turn in the database."""
+    await world.start(OLD, "a1")
+    new = Side(world, NEW, "b1")
+    world.store.do(registry.register, new.entry)
+
+    def bring_and_jump(*arguments: Any, **named: Any) -> Brought:
+        new.trusted = False
+        return bring(*arguments, **named)
+
+    with monkeypatch.context() as jumping:
+        jumping.setattr("daemon.scheduling.deploys.rollout.bring", bring_and_jump)
+        assert await new.rollout.join(stopping=lambda: True) is None
+    assert world.rules(OLD)
+    new.trusted = True
+    assert await new.rollout.join() is not None
+    assert world.rules(NEW)
+
+
+async def test_definitions_do_not_change_hands_by_a_clock_that_jumps_in_the_midst(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = await world.start(OLD, "a1")
+    world.end(await world.start(NEW, "b1"))
+
+    def move_and_jump(*arguments: Any) -> Brought:
+        old.trusted = False
+        return carry_out(*arguments)
+
+    with monkeypatch.context() as jumping:
+        jumping.setattr("daemon.scheduling.deploys.rollout.carry_out", move_and_jump)
+        await world.pass_time(2 * T)
+    assert not old.trusted, "it had tried"
+    assert world.rules(NEW)
+    old.trusted = True
+    await world.pass_time(2 * T)
+    assert world.rules(OLD, in_lieu=True)
 
 
 async def test_a_file_that_starts_where_nobody_lives_rules_at_once(world: World) -> None:

@@ -3,7 +3,10 @@
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from datetime import datetime
+from functools import partial
 
 import pytest
 
@@ -11,6 +14,7 @@ from daemon.jobs.processes.identity import ProcessIdentity
 from daemon.recovery import registry
 from daemon.recovery.registry import ReplicaEntry
 from daemon.scheduling.plan_due import plan_due
+from daemon.scheduling.trusted_time import ClockJumped, by_trusted_time
 from daemon.scheduling.wall_clock import JUMP, PATIENCE, WallClock
 from lease.clock import boot_id, boottime
 from tests.support.store import PAST, Store, an_at
@@ -108,11 +112,14 @@ def test_one_whose_process_started_anew_tells_the_time_of_now_although_it_began_
     assert known == pytest.approx(time.time() - boottime(), abs=5)
 
 
-def test_nothing_is_planned_by_a_time_that_is_not_trusted(store: Store) -> None:
-    once = an_at("once")
+@pytest.mark.parametrize(("looks", "planned"), [((False,), []), ((True, False), []), ((True, True), [PAST])])
+def test_nothing_is_planned_by_a_time_that_is_not_trusted_or_no_more(
+    store: Store, looks: tuple[bool, ...], planned: Sequence[datetime]
+) -> None:
+    once, answers = an_at("once"), iter(looks)
     store.sync(once)
-    before = store.everything()
-    store.do(plan_due, "shop", {"once": once}, trusts=lambda _: False)
-    assert store.everything() == before
-    store.do(plan_due, "shop", {"once": once}, trusts=lambda _: True)
-    assert [row.scheduled_for for row in store.runs()] == [PAST]
+    plan = by_trusted_time(partial(plan_due, application="shop", known={"once": once}), lambda _: next(answers))
+    with nullcontext() if all(looks) else pytest.raises(ClockJumped):
+        store.do(plan)
+    assert [row.scheduled_for for row in store.runs()] == planned
+    assert list(answers) == []
