@@ -175,17 +175,24 @@ def read_settings(
     flags: Mapping[str, Any] | None = None,
     file: Mapping[str, Any] | None = None,
     *,
+    source: str = "",
     called: Callable[[str], str] = flag_or_name,
 ) -> Settings:
     """Return the settings; raises `SettingsError` with one sentence that names where the wrong one
     stands.
 
     ``flags`` has the settings given on the command line (None: not given), ``file`` the `[settings]` of the
-    TOML file. ``called`` returns what one in ``flags`` is called there.
+    TOML file, which errors name by ``source``. ``called`` returns what one in ``flags`` is called there.
     """
-    if "revision" in (file or {}):
-        raise SettingsError("[settings] revision: it is not a setting; write revision = … at the top of the file")
-    given, places = _given(flags or {}, file or {}, called)
+    try:
+        return _checked(*_given(flags or {}, file or {}, called))
+    except SettingsError as error:
+        if not source or not str(error).startswith("[settings]"):
+            raise
+        raise SettingsError(f"{source}: {error}") from None
+
+
+def _checked(given: Mapping[str, Any], places: Mapping[str, str]) -> Settings:
     try:
         settings = Settings.model_validate(given)
     except ValidationError as error:
@@ -211,6 +218,8 @@ def _given(
     flags: Mapping[str, Any], file: Mapping[str, Any], called: Callable[[str], str]
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Return what was given, and where: a flag before the environment, and that before the file."""
+    if "revision" in file:
+        raise SettingsError("[settings] revision: it is not a setting; write revision = … at the top of the file")
     variables = {name: os.environ.get(variable_of(name)) for name in Settings.model_fields}
     sources: list[tuple[Mapping[str, Any], Callable[[str], str]]] = [
         (file, "[settings] {}".format),

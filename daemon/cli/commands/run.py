@@ -91,7 +91,7 @@ def _read(file: str, flags: dict[str, Any], outside: Outside, now: Sequence[str]
     outside.link.check(application, os.getppid())
     for name in now:
         application.schedule(name)
-    settings = read_settings(flags, application.settings)
+    settings = read_settings(flags, application.settings, source=file)
     refuse_more_than_fit(application, settings.concurrency)
     return application.revised(settings.revision), settings
 

@@ -26,6 +26,7 @@ JOB_KEYS = ("name", *WORK, *Job.settings())
 _OF_A_JOB = {key: Refusal("this is a setting of a job", "write it in jobs = [{ … }]") for key in JOB_KEYS}
 _NOT_OF_A_SCHEDULE = {
     **_OF_A_JOB,
+    "slots": Refusal("this is a setting of a lock", 'write lock = { name = "…", slots = … }'),
     "calendars": Refusal("this is no setting of a schedule", "write [calendars.NAME], and name it in exclude"),
 }
 _FOR_ALL = {

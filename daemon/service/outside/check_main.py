@@ -35,7 +35,7 @@ def main() -> int:
         os.dup2(2, 1)
         try:
             application = load(order["file"])
-            settings = read_settings(order["flags"], application.settings)
+            settings = read_settings(order["flags"], application.settings, source=order["file"])
             refuse_more_than_fit(application, settings.concurrency)
             _refuse_what_cannot_start(application.revised(settings.revision), settings.database)
             answer = {"digest": application.digest}

@@ -65,11 +65,11 @@ def new_files_get_their_tables_at_once(all_tables: list[str], monkeypatch: pytes
 
     def make(revision: str, script: Any = None, **attributes: Any) -> None:
         connection: Connection | None = attributes.get("connection")
-        if connection is None or inspect(connection).get_table_names():
-            migrate(revision, script, **attributes)
-        else:
+        if connection is not None and connection.dialect.name == "sqlite" and not inspect(connection).get_table_names():
             for statement in all_tables:
                 connection.exec_driver_sql(statement)
+        else:
+            migrate(revision, script, **attributes)
 
     monkeypatch.setattr(upgrading, "_run_alembic", make)
 

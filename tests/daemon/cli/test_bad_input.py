@@ -39,10 +39,20 @@ MISTAKES = {
         PYTHON.format(COMMAND.format("cron='0 2 * * *', catchup='all'")),
         ['schedule "a"', "catchup", 'did you mean "catch_up"?'],
     ),
+    "slots of a schedule": (
+        "s.py",
+        PYTHON.format(COMMAND.format("cron='0 2 * * *', lock='api', slots=3")),
+        ['schedule "a"', "slots", "this is a setting of a lock", 'write lock={"name": "…", "slots": …}'],
+    ),
+    "slots of a schedule in TOML": (
+        "s.toml",
+        'application = "shop"\n[schedules.a]\nevery = "5m"\nslots = 3\njobs = [{ name = "b", command = "true" }]\n',
+        ['s.toml: schedule "a", slots', "this is a setting of a lock", 'write lock = { name = "…", slots = … }'],
+    ),
     "unknown setting in [settings]": (
         "s.toml",
         TOML.format('[settings]\nlease_tl = "15s"', 'command = "true"'),
-        ["[settings] lease_tl", 'did you mean "lease_ttl"?'],
+        ["s.toml: [settings] lease_tl", 'did you mean "lease_ttl"?'],
     ),
     "revision that is not a number": (
         "s.py",
@@ -62,7 +72,7 @@ MISTAKES = {
     "revision in [settings]": (
         "s.toml",
         TOML.format("[settings]\nrevision = 42", 'command = "true"'),
-        ["[settings] revision", "write revision = … at the top of the file"],
+        ["s.toml: [settings] revision", "write revision = … at the top of the file"],
     ),
     "missing function": ("s.toml", TOML.format("", 'call = "json:nothing"'), ['schedule "a"', 'job "b"', "nothing"]),
     "missing module": ("s.toml", TOML.format("", 'call = "no_such.module:f"'), ['schedule "a"', "no_such"]),
@@ -71,12 +81,12 @@ MISTAKES = {
     "timing that breaks rule 3": (
         "s.toml",
         TOML.format('[settings]\ngive_up = "14s"', 'command = "true"'),
-        ["[settings] give_up", "give_up + kill_time is 17s, not less than ttl (15s)"],
+        ["s.toml: [settings] give_up", "give_up + kill_time is 17s, not less than ttl (15s)"],
     ),
     "secret in a setting of the file": (
         "s.toml",
         TOML.format('[settings]\ndatabase_url = "mysql://u:geheim@h/d"', 'command = "true"'),
-        ["[settings] database_url", "mysql is not supported"],
+        ["s.toml: [settings] database_url", "mysql is not supported"],
     ),
 }
 

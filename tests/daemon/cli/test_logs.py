@@ -142,6 +142,13 @@ def test_a_run_that_never_starts_is_followed_to_its_end(
     assert (answer.status, answer.out) == (0, "There is no output of run 1 of nightly (cancelled).\n")
 
 
+def test_where_a_failed_run_has_no_output_it_says_what_shows_the_reason(leased: Leased, world: World) -> None:
+    world.start()
+    failed = EndedJob(world.job, Outcome("failed", "no"))
+    world.store.do(finish_run, world.run, "failed", job=failed, reason="no")
+    assert leased("logs", "1").out == "There is no output of run 1 of nightly (failed; `leased show 1` says why).\n"
+
+
 def test_an_outage_is_waited_for_and_said_once(leased: Leased, world: World, happens: Callable[..., None]) -> None:
     def away() -> None:
         raise StoreUnavailable("no answer")

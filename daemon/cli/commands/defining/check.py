@@ -79,7 +79,7 @@ def check(file: File, as_json: Json = False) -> None:
     """Check the definitions in FILE and show the next occurrences of each schedule."""
     with SecondLoad(file) as again:
         application = load(file)
-        read_settings({}, application.settings)
+        read_settings({}, application.settings, source=file)
         left = again.refuse_different(application)
     now = datetime.now(UTC)
     found = [

@@ -97,7 +97,7 @@ def sync(
     replica of their own on, or by --take-over.
     """
     application = load(file)
-    settings = read_settings({"database_url": database, "revision": revision}, application.settings)
+    settings = read_settings({"database_url": database, "revision": revision}, application.settings, source=file)
     application = application.revised(settings.revision)
     if not dry_run:
         migrations.prepare(settings.database)

@@ -70,6 +70,10 @@ class _Objects:
         """Write nothing: the last object says it."""
 
 
+_HINTS = {"pending": "; --follow waits for it", "failed": "; `leased show {}` says why"}
+"""What helps where a run in this state has no output."""
+
+
 class _Text:
     """Output as text, each attempt under its name if it is ``titled``."""
 
@@ -94,7 +98,7 @@ class _Text:
         named, state = f"run {self._last.run_id} of {clean(self._last.schedule)}", self._last.state
         if self._of is None:
             far = " so far" if state in UNFINISHED else ""
-            hint = "; --follow waits for it" if state == "pending" else ""
+            hint = _HINTS.get(state, "").format(self._last.run_id)
             say(self._console, f"There is no output of {named}{far} ({state}{hint}).", "dim")
         elif follow and self._titled:
             say(self._console, f"R{named[1:]}: {state}", state_style(state))
