@@ -14,6 +14,8 @@ from ..violations import Promise, Violation
 
 UnderGrant = GrantRenewed | GrantEnded | FencedWriteRefused | Worked | RunClaimed | RunLeft | RunSettled
 """The facts under a grant, except for its beginning."""
+_PRUNING = "prune/"
+"""How the names of the leases begin under which a replica prunes."""
 
 
 def under_known_grants(history: Iterable[Fact], tenures: Tenures) -> Iterator[Violation]:
@@ -95,12 +97,14 @@ def one_holder_at_a_time(history: Sequence[Fact], tenures: Tenures, tolerance: t
 
 
 def nothing_idle(history: Iterable[Fact], tenures: Tenures, within: timedelta) -> Iterator[Violation]:
-    """Yield grants that were renewed for longer than ``within`` without any work (rule 6)."""
+    """Yield grants that were renewed for longer than ``within`` without any work (rule 6); pruning is no work of
+    which a history knows.
+    """
     facts = list(history)
     worked = {fact.grant for fact in facts if isinstance(fact, Worked)}
     for tenure in tenures:
         kept = tenure.last_sign - tenure.granted.at
-        if tenure.grant not in worked and kept > within:
+        if tenure.grant not in worked and not tenure.grant.name.startswith(_PRUNING) and kept > within:
             yield Violation(
                 Promise.TOKENS,
                 f"token {tenure.grant.token} of lease {tenure.grant.name!r} was renewed for "

@@ -266,6 +266,11 @@ def test_a_grant_under_which_something_began_may_be_renewed_for_ever() -> None:
     assert broken([granted(1, 0), worked(1, 1, 2), renewed(1, 4000)], COMPLETE) == []
 
 
+def test_the_lease_of_whoever_prunes_may_be_renewed_as_long_as_that_takes() -> None:
+    pruning = Grant("prune/shop", 1, "h1")
+    assert broken([GrantBegan(pruning, at(0), at(15)), GrantRenewed(pruning, at(100), at(115))], COMPLETE) == []
+
+
 def test_work_under_another_grant_is_no_use_for_an_idle_one() -> None:
     history: list[Fact] = [*TWO, ended(2, 20), granted(3, 20), renewed(3, 100)]
     assert said(history, COMPLETE).startswith("tokens: token 3 of lease 'nightly' was renewed for 80.0 s")
