@@ -65,10 +65,10 @@ def refused_rightly(history: Iterable[Fact], tenures: Tenures, tolerance: timede
 
 
 def one_holder_at_a_time(history: Sequence[Fact], tenures: Tenures, tolerance: timedelta) -> Iterator[Violation]:
-    """Yield claims of a run that is held, claims under an ended grant, and ends under another
-    grant.
+    """Yield claims of a run that is held, claims under an ended grant or a token that is no higher than
+    the one before, and ends under another grant.
 
-    Rules 10 and 15. A run must be ended before the next grant of its lease, unless it was settled:
+    Rules 5, 10 and 15. A run must be ended before the next grant of its lease, unless it was settled:
     if a lock is shared, another run may be granted the stale lease first.
     """
     settled = {(fact.run, fact.grant) for fact in history if isinstance(fact, RunSettled)}
@@ -78,14 +78,17 @@ def one_holder_at_a_time(history: Sequence[Fact], tenures: Tenures, tolerance: t
             by_run[fact.run].append(fact)
     for run, of_run in by_run.items():
         claim: RunClaimed | None = None
+        latest: RunClaimed | None = None
         for fact in sorted(of_run, key=lambda fact: fact.at):
             if isinstance(fact, RunClaimed):
                 if claim is not None:
                     yield _wrong(run, "was claimed under token {} while token {} held it", fact, claim)
+                elif latest is not None and fact.grant.token <= latest.grant.token:
+                    yield _wrong(run, "was claimed under token {} after token {}", fact, latest)
                 over = tenures.end_of(fact.grant)
                 if over is not None and over < fact.at - tolerance:
                     yield _wrong(run, "was claimed under token {}, which had ended", fact)
-                claim = fact
+                claim = latest = fact
                 continue
             if claim is None or claim.grant != fact.grant:
                 yield _wrong(run, "was ended under token {}, which had not claimed it", fact)

@@ -247,6 +247,22 @@ def test_a_settlement_takes_a_run_only_from_the_grant_that_has_it() -> None:
     assert broken([*TWO, claimed(2, 11), *settled(1, 12)], COMPLETE) == [Promise.TURNS]
 
 
+def test_each_claim_of_a_run_has_a_higher_token_than_the_one_before() -> None:
+    """Also where it goes on under another slot of its lock, whose tokens are not those of the first."""
+    first, other = Grant("slot", 7, "h1"), Grant("slot/2", 7, "h2")
+    history: list[Fact] = [
+        GrantBegan(first, at(0), at(15)),
+        RunClaimed(7, first, at(0)),
+        RunLeft(7, first, at(5), "pending"),
+        GrantEnded(first, at(5)),
+        GrantBegan(other, at(6), at(21)),
+        RunClaimed(7, other, at(6)),
+        RunLeft(7, other, at(9), "succeeded"),
+        GrantEnded(other, at(9)),
+    ]
+    assert said(history, COMPLETE).startswith("turns: run 7 was claimed under token 7 after token 7 (lease 'slot/2'")
+
+
 # Idle grants
 
 
