@@ -18,7 +18,7 @@ from time import monotonic
 from types import FrameType
 from typing import Any
 
-from ..telemetry.facts import JobSubject, LoopBlocked, LoopFreed, Notify
+from ..telemetry.facts import JobSubject, LoopBlocked, LoopFreed, Note, Notify
 
 LOOK_EVERY = 0.25
 """Seconds between two questions, and between two looks at what holds the answer up."""
@@ -74,6 +74,7 @@ class LoopWatch:
         self._ident = 0
         self._asked: float | None = None
         self._stall: _Stall | None = None
+        self._has_failed = False
 
     async def begin(self) -> None:
         """Start the watch over the loop in which this runs."""
@@ -130,9 +131,18 @@ class LoopWatch:
             if looked - before > _OVERSLEPT:
                 self._asked = looked
             else:
-                self._look(looked, looked - before)
+                self._try_to_look(looked, looked - before)
         self._asked = None
         self._over()
+
+    def _try_to_look(self, now: float, seconds: float) -> None:
+        """Look, and go on whatever comes of it: without a watch, a job that blocks would do so for ever."""
+        try:
+            self._look(now, seconds)
+        except Exception as error:  # noqa: BLE001 - it is reported
+            if not self._has_failed:
+                self._notify(Note(f"internal error in leased; runs continue: {error!r}", is_warning=True))
+            self._has_failed = True
 
     def _look(self, now: float, seconds: float) -> None:
         """Take note of what has held the loop up for the last ``seconds``; of nothing, if the machine is slow."""
@@ -190,7 +200,8 @@ def _callback(ident: int) -> tuple[Handle, list[FrameType]] | None:
     frames = list(_stack(sys._current_frames().get(ident)))  # noqa: SLF001 - documented for this use
     for depth, frame in enumerate(frames):
         if frame.f_code is Handle._run.__code__:  # noqa: SLF001 - all that a loop runs is called by it
-            return (frame.f_locals["self"], frames[:depth]) if depth else None
+            handle = frame.f_locals.get("self")  # None once it has ended, while its thread goes on beside this one
+            return None if handle is None or not depth else (handle, frames[:depth])
     return None
 
 

@@ -14,7 +14,7 @@ import pytest
 from daemon.jobs import loop_watch
 from daemon.jobs.loop_watch import where
 from daemon.jobs.task_thread import StartedTask, TaskThread
-from daemon.telemetry.facts import Fact, JobSubject, LoopBlocked, LoopFreed, RunSubject
+from daemon.telemetry.facts import Fact, JobSubject, LoopBlocked, LoopFreed, Note, RunSubject
 from daemon.telemetry.sentences import sentence
 from tests.support.waiting import LIMIT, wait_until
 
@@ -252,6 +252,43 @@ def test_of_a_job_that_is_installed_the_line_is_in_its_own_package() -> None:
     frames = frames_of(requests, shop)
     assert where(frames, shop) == f"{shop.__code__.co_filename}:2, in of_a_package"
     assert where(frames_of(requests), shop) == f"{requests.__code__.co_filename}:2, in of_a_package"
+
+
+def test_a_callback_that_ends_while_it_is_looked_at_accuses_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its thread goes on beside the one that looks, and `Handle._run` forgets its handle at its end."""
+    frames: list[FrameType] = []
+
+    def take() -> None:
+        frame: FrameType | None = sys._getframe()
+        while frame is not None:
+            frames.append(frame)
+            frame = frame.f_back
+
+    loop = asyncio.new_event_loop()
+    asyncio.Handle(take, (), loop)._run()
+    loop.close()
+    monkeypatch.setattr(loop_watch, "_stack", lambda _: iter(frames))
+    assert loop_watch._callback(0) is None
+
+
+def test_a_look_that_fails_is_reported_once_and_the_watch_goes_on(
+    thread: TaskThread, facts: list[Fact], blocker: Blocker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look, failures = loop_watch._callback, iter(range(2))
+
+    def fail_twice(ident: int) -> Any:
+        if next(failures, None) is not None:
+            raise RuntimeError("no frames")
+        return look(ident)
+
+    monkeypatch.setattr(loop_watch, "_callback", fail_twice)
+    started = thread.start(blocker.job, None, JOB)
+    wait_until(lambda: any(isinstance(fact, LoopBlocked) for fact in facts), "it is named")
+    blocker.gate.set()
+    assert started.ended.result(LIMIT) is None
+    assert [fact.text for fact in facts if isinstance(fact, Note)] == [
+        "internal error in leased; runs continue: RuntimeError('no frames')"
+    ]
 
 
 def test_the_watch_ends_with_its_thread(thread: TaskThread) -> None:
