@@ -11,6 +11,7 @@ from ..definitions.codec import UnreadableDefinition, read_schedule
 from ..definitions.schedule import Schedule
 from ..scheduling.plan import MISSED_AFTER
 from ..store import statements
+from ..store.schedule_key import ScheduleKey
 from ..store.views import Overview, RunningRun, ScheduleLine, WaitingRun
 from ..store.views.usual import usual_seconds
 
@@ -40,7 +41,7 @@ def with_deadlines(connection: Connection, overview: Overview, lines: Sequence[S
 
 def _schedules(
     connection: Connection, applications: set[str]
-) -> Iterator[tuple[tuple[str, str], tuple[Schedule, datetime]]]:
+) -> Iterator[tuple[ScheduleKey, tuple[Schedule, datetime]]]:
     """Yield the definitions that can be read, each with the anchor of its schedule."""
     for application in sorted(applications):
         for row in statements.schedule.of_application(connection, application, lock=False):
@@ -50,8 +51,8 @@ def _schedules(
                 continue
 
 
-def _oldest(connection: Connection, overview: Overview) -> dict[tuple[str, str], RunningRun | WaitingRun]:
-    found: dict[tuple[str, str], RunningRun | WaitingRun] = {}
+def _oldest(connection: Connection, overview: Overview) -> dict[ScheduleKey, RunningRun | WaitingRun]:
+    found: dict[ScheduleKey, RunningRun | WaitingRun] = {}
     going_on = (run for run in overview.running if run.cancelled_by is None)
     unfinished: list[RunningRun | WaitingRun] = [*going_on, *overview.waiting]
     of_before = statements.retries.among_runs(connection, [run.run_id for run in unfinished])

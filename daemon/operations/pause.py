@@ -11,6 +11,7 @@ from ..errors import InvalidInstant
 from ..instants import parse_instant
 from ..store import statements
 from ..store.notices import WORK, notify
+from ..store.schedule_key import ScheduleKey
 from ..store.views import paused_text
 from ..text import when
 from .requester import refuse_unrecordable
@@ -145,7 +146,7 @@ def _moment(until: datetime | timedelta | None, now: datetime) -> datetime | Non
 
 
 def _record_pauses(
-    connection: Connection, before: Sequence[Row[Any]], done: dict[tuple[str, str], Done], now: datetime
+    connection: Connection, before: Sequence[Row[Any]], done: dict[ScheduleKey, Done], now: datetime
 ) -> None:
     """Record each pause as it is now: those that were made together, together."""
     was = {_key(row): row for row in before}
@@ -168,7 +169,7 @@ def passed_text(passed: int) -> str:
     return f"{passed:,} instants passed while it was paused; none of them will run"
 
 
-def _key(row: Row[Any]) -> tuple[str, str]:
+def _key(row: Row[Any]) -> ScheduleKey:
     return row.application, row.name
 
 

@@ -12,6 +12,7 @@ from ..definitions.schedule import Schedule
 from ..errors import NotFound
 from ..scheduling.plan_due import plan_due
 from ..store import statements
+from ..store.schedule_key import ScheduleKey
 from ..store.views import nearest_of, require_application, schedule_names, schedules_tagged
 from .trigger import NoSuchSchedule
 
@@ -68,7 +69,7 @@ def plan_some(connection: Connection, selected: Selection) -> bool:
     return any(more)
 
 
-def _keys(connection: Connection, selected: Selection) -> set[tuple[str, str]]:
+def _keys(connection: Connection, selected: Selection) -> set[ScheduleKey]:
     application = selected.application
     if selected.name is not None:
         if application is None:
@@ -91,7 +92,7 @@ def read_one(connection: Connection, application: str, name: str) -> Row[Any]:
     return row
 
 
-def _locked(connection: Connection, selected: Selection, keys: set[tuple[str, str]]) -> Sequence[Row[Any]]:
+def _locked(connection: Connection, selected: Selection, keys: set[ScheduleKey]) -> Sequence[Row[Any]]:
     return _there(connection, selected, statements.pauses.lock(connection, keys))
 
 

@@ -6,15 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from lease.database.address import parse_address
 from lease.durations import format_duration
@@ -178,8 +170,7 @@ def read_settings(
     source: str = "",
     called: Callable[[str], str] = flag_or_name,
 ) -> Settings:
-    """Return the settings; raises `SettingsError` with one sentence that names where the wrong one
-    stands.
+    """Return the settings; raises `SettingsError` with one sentence that names where the wrong one stands.
 
     ``flags`` has the settings given on the command line (None: not given), ``file`` the `[settings]` of the
     TOML file, which errors name by ``source``. ``called`` returns what one in ``flags`` is called there.
@@ -187,9 +178,8 @@ def read_settings(
     try:
         return _checked(*_given(flags or {}, file or {}, called))
     except SettingsError as error:
-        if not source or not str(error).startswith("[settings]"):
-            raise
-        raise SettingsError(f"{source}: {error}") from None
+        place = f"{source}: " if source and str(error).startswith("[settings]") else ""
+        raise SettingsError(f"{place}{error}") from None
 
 
 def _checked(given: Mapping[str, Any], places: Mapping[str, str]) -> Settings:

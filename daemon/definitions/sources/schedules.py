@@ -18,21 +18,14 @@ from ..schedule import Schedule
 from ..values.calendars import Calendars, read_calendars
 from ..values.functions import plain
 from ..values.names import check_name, refuse_taken
-from ..values.refusal import Refusal, refused_at, shown
+from ..values.refusal import refused_at, shown
 from ..values.revision import check_revision
 from .embedded import EmbeddedKeywords, EmbeddedReplica
 from .keywords import DefaultKeywords, JobKeywords, ScheduleKeywords
+from .misplaced import IN_PYTHON
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-_OF_A_JOB = {
-    key: Refusal("this is a setting of a job", "give it to .job() or .command() of the schedule")
-    for key in Job.settings()
-}
-_NOT_OF_A_SCHEDULE = {
-    **_OF_A_JOB,
-    "slots": Refusal("this is a setting of a lock", 'write lock={"name": "…", "slots": …}'),
-}
 _EXAMPLES = {"cron": '.cron("*/5 * * * *")', "every": '.every("10m")', "at": '.at("2026-07-01T02:00:00Z")'}
 
 
@@ -105,7 +98,7 @@ class Schedules:
         """Add a schedule, whose jobs are added to what this returns, in their order."""
         given = {"cron": cron, "every": every, "at": at, "on_request": on_request, **settings}
         given = self._defaults.of_schedule(self._calendars.resolved(given, _named(name)))
-        builder = ScheduleBuilder(read(Schedule, name, given, Place(), misplaced=_NOT_OF_A_SCHEDULE), self._defaults)
+        builder = ScheduleBuilder(read(Schedule, name, given, Place(), misplaced=IN_PYTHON), self._defaults)
         self._append(builder)
         return builder
 

@@ -17,18 +17,10 @@ from ..schedule import Schedule
 from ..values.calendars import Calendars, read_calendars
 from ..values.refusal import Refusal, refused_at, shown
 from ..values.revision import check_revision
+from .misplaced import IN_TOML, JOB_KEYS, WORK
 from .user_code import imported, member
 
 FILE_KEYS = ("application", "revision", "defaults", "calendars", "schedules", "settings")
-WORK = ("call", "command")
-JOB_KEYS = ("name", *WORK, *Job.settings())
-
-_OF_A_JOB = {key: Refusal("this is a setting of a job", "write it in jobs = [{ … }]") for key in JOB_KEYS}
-_NOT_OF_A_SCHEDULE = {
-    **_OF_A_JOB,
-    "slots": Refusal("this is a setting of a lock", 'write lock = { name = "…", slots = … }'),
-    "calendars": Refusal("this is no setting of a schedule", "write [calendars.NAME], and name it in exclude"),
-}
 _FOR_ALL = {
     key: Refusal("this is a setting of schedules and jobs", "write it under [defaults] to give it to all")
     for key in DefaultSettings.settings()
@@ -99,7 +91,7 @@ def _calendars(given: object, place: Place) -> Calendars:
 def _defaults(given: object, place: Place, calendars: Calendars) -> Defaults:
     if not isinstance(given, dict):
         raise DefinitionError(replace(place, field="defaults"), "it is not a table", "write [defaults]")
-    of_schedule, of_job = "write it in [schedules.NAME]", _OF_A_JOB["timeout"].remedy
+    of_schedule, of_job = "write it in [schedules.NAME]", IN_TOML["timeout"].remedy
     try:
         return read_defaults(calendars.resolved(given, place), place, of_schedule=of_schedule, of_job=of_job)
     except DefinitionError as error:
@@ -120,7 +112,7 @@ def _schedule(name: str, given: object, place: Place, defaults: Defaults, calend
     made = tuple(_job(number, job, own, defaults) for number, job in enumerate(jobs, start=1))
     own_settings = calendars.resolved({key: value for key, value in given.items() if key != "jobs"}, own)
     settings = defaults.of_schedule(own_settings)
-    return read(Schedule, name, settings, place, others=("jobs",), misplaced=_NOT_OF_A_SCHEDULE, jobs=made)
+    return read(Schedule, name, settings, place, others=("jobs",), misplaced=IN_TOML, jobs=made)
 
 
 def _job(number: int, given: Mapping[str, Any], place: Place, defaults: Defaults) -> Job:

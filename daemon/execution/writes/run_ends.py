@@ -13,6 +13,7 @@ from lease.waiters import Waiters
 from ...jobs.reports import LONGEST_ERROR
 from ...states import UNFINISHED, EndState
 from ...store import statements
+from ...store.schedule_key import ScheduleKey
 from ..claim import ClaimedRun
 from .result import (
     AlreadyDone,
@@ -49,7 +50,7 @@ class EndRun:
         return self.claimed.grant
 
     @property
-    def schedule(self) -> tuple[str, str]:
+    def schedule(self) -> ScheduleKey:
         """The application and the schedule."""
         return self.claimed.application, self.claimed.schedule
 

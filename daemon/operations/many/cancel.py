@@ -9,9 +9,10 @@ from sqlalchemy import Connection, Row
 
 from ...store import statements
 from ...store.notices import WORK, Notice, notify, notify_each
+from ...store.schedule_key import ScheduleKey
 from ..cancel import decide
 from ..requester import refuse_unrecordable
-from .chosen import Choice, ChosenRun, Key
+from .chosen import Choice, ChosenRun
 
 CancelOutcome = Literal["ended", "marked", "already", "over"]
 """What became of a run. ended: it waited, and is over; marked: it is at work, and ends as soon as its work has;
@@ -67,7 +68,7 @@ def cancel_many(
 
 def _record(connection: Connection, done: Sequence[CancelledRun], by: str, why: str | None, of: str | None) -> None:
     """Record one act for each schedule of which a run was cancelled."""
-    counts: dict[Key, Counter[CancelOutcome]] = {}
+    counts: dict[ScheduleKey, Counter[CancelOutcome]] = {}
     for run in done:
         if run.outcome in {"ended", "marked"}:
             counts.setdefault(run.key, Counter())[run.outcome] += 1

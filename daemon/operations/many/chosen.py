@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from ...errors import NotFound
 from ...states import RunState
+from ...store.schedule_key import ScheduleKey
 from ...store.views import (
     nearest_of,
     require_application,
@@ -16,8 +17,6 @@ from ...store.views import (
     schedules_tagged,
 )
 
-Key = tuple[str, str]
-"""An application and the name of a schedule of it."""
 MOST_AT_ONCE = 1_000
 """Runs that one transaction writes."""
 
@@ -30,7 +29,7 @@ class Choice:
     tag: str | None = None
     application: str | None = None
 
-    def schedules(self, connection: Connection, *, retired: bool) -> set[Key]:
+    def schedules(self, connection: Connection, *, retired: bool) -> set[ScheduleKey]:
         """Return (application, name) of the schedules; raises `NotFound` where there is nothing of a name."""
         require_application(connection, self.application)
         found = schedules_named(connection, self.schedule, self.application, retired=retired)
@@ -52,7 +51,7 @@ class ChosenRun:
     state: RunState
 
     @property
-    def key(self) -> Key:
+    def key(self) -> ScheduleKey:
         """The application and the name of its schedule."""
         return self.application, self.schedule
 

@@ -8,10 +8,11 @@ from typing import Literal, assert_never
 from sqlalchemy import Connection
 
 from ...store import statements
+from ...store.schedule_key import ScheduleKey
 from ..requester import refuse_unrecordable
 from ..retries.plan import NoRetry, RetriedBefore, RetryPlan
 from ..retries.retry import Planned, plan_retries, write_retries
-from .chosen import Choice, ChosenRun, Key
+from .chosen import Choice, ChosenRun
 
 RetryOutcome = Literal["retried", "already", "left out"]
 """What became of a run. already: it was retried meanwhile; left out: `why` says for what reason."""
@@ -57,7 +58,7 @@ def retry_many(
     return done
 
 
-def _record(connection: Connection, counts: Mapping[Key, int], by: str, why: str | None) -> None:
+def _record(connection: Connection, counts: Mapping[ScheduleKey, int], by: str, why: str | None) -> None:
     """Record one act for each schedule of which a run was retried."""
     for (application, name), count in counts.items():
         effect = f"{count:,} failed {'run' if count == 1 else 'runs'}"

@@ -15,13 +15,11 @@ from ...scheduling.plan import waits_for_predecessor
 from ...states import RunState
 from ...store import statements
 from ...store.notices import WORK, notify
+from ...store.schedule_key import ScheduleKey
 from ...store.views import missing_run
 from ..cancel import NoSuchRun
 from ..requester import refuse_unrecordable
 from .plan import NoRetry, RetriedBefore, RetryPlan, TriedRun, decide
-
-Key = tuple[str, str]
-"""An application and the name of a schedule of it."""
 
 
 class CannotRetry(DaemonError):
@@ -110,7 +108,7 @@ def _plan_retry(connection: Connection, run_id: int, from_job: str | None) -> Pl
 
 def plan_retries(
     connection: Connection,
-    schedules: Collection[Key],
+    schedules: Collection[ScheduleKey],
     ids: Collection[int],
     *,
     from_job: str | None = None,
@@ -119,7 +117,7 @@ def plan_retries(
     """Lock these schedules and runs of theirs, unless nothing is to be written, and return what is to become of the
     runs, by id; those that are being pruned are left out.
     """
-    locked: dict[Key, Row[Any]] = {}
+    locked: dict[ScheduleKey, Row[Any]] = {}
     names: dict[str, set[str]] = defaultdict(set)
     for application, name in schedules:
         names[application].add(name)

@@ -11,6 +11,7 @@ from lease.database.contention import insert_missing
 from lease.database.dialects import now
 from lease.schema import lease
 
+from ..schedule_key import ScheduleKey
 from ..tables import run, schedule
 from .dialects import MOMENT, among, among_keys, may_idle, turn, unfinished
 from .requests.placing import placed
@@ -140,7 +141,7 @@ def lock(connection: Connection, application: str, name: str) -> Row[Any] | None
     return connection.execute(query).one_or_none()
 
 
-def lock_free(connection: Connection, keys: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+def lock_free(connection: Connection, keys: Collection[ScheduleKey]) -> set[ScheduleKey]:
     """Lock and return those of the schedules (application, name) that are not locked."""
     query = (
         select(schedule.c.application, schedule.c.name)

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, func, select, union
 
 from ...errors import NotFound
 from ...text import suggestion
+from ..schedule_key import ScheduleKey
 from ..tables import generation, replica, run, schedule
 
 
@@ -27,7 +28,7 @@ def schedule_names(connection: Connection, application: str | None = None, *, re
 
 def schedules_named(
     connection: Connection, name: str | None, application: str | None, *, retired: bool = False
-) -> set[tuple[str, str]]:
+) -> set[ScheduleKey]:
     """Return (application, name) of the schedules of this name, or of all; with ``retired`` also of these."""
     query = select(schedule.c.application, schedule.c.name)
     for column, value in ((schedule.c.name, name), (schedule.c.application, application)):
@@ -36,7 +37,7 @@ def schedules_named(
     return {(of, each) for of, each in rows}
 
 
-def schedules_tagged(connection: Connection, application: str | None, tag: str) -> set[tuple[str, str]]:
+def schedules_tagged(connection: Connection, application: str | None, tag: str) -> set[ScheduleKey]:
     """Return (application, name) of the schedules with this tag; raises `NotFound` if none has it."""
     query = select(schedule.c.application, schedule.c.name, schedule.c.definition).where(
         schedule.c.retired_at.is_(None)

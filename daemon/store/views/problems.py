@@ -9,6 +9,7 @@ from lease.durations import format_duration
 
 from ...states import LIVE
 from ...text import when
+from ..schedule_key import ScheduleKey
 from .overview import Overview, RunningRun, ScheduleLine, WaitingRun
 
 LATE_AFTER = 60.0
@@ -101,7 +102,7 @@ def _late(overview: Overview) -> Iterator[Problem]:
         yield Problem("late", text, longest.application, longest.schedule, longest.run_id)
 
 
-def _of(run: WaitingRun) -> tuple[str, str]:
+def _of(run: WaitingRun) -> ScheduleKey:
     return run.application, run.schedule
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, and_, func, select
 
 from lease.database.dialects import seconds_between
 
+from ..schedule_key import ScheduleKey
 from ..statements.dialects import among_keys
 from ..tables import run, schedule
 
@@ -15,11 +16,8 @@ _LATEST = 100
 _LOOKED_AT = 2_000
 """Rows: a run that takes hours may have a thousand skipped ones after it."""
 
-Named = tuple[str, str]
-"""The application and the name of a schedule."""
 
-
-def usual_seconds(connection: Connection, schedules: Collection[Named]) -> dict[Named, float]:
+def usual_seconds(connection: Connection, schedules: Collection[ScheduleKey]) -> dict[ScheduleKey, float]:
     """Return the usual duration of these schedules' runs, without those that have no history."""
     if not schedules:
         return {}
@@ -46,7 +44,7 @@ def usual_seconds(connection: Connection, schedules: Collection[Named]) -> dict[
         )
         .subquery("succeeded")
     )
-    took: dict[Named, list[float]] = defaultdict(list)
+    took: dict[ScheduleKey, list[float]] = defaultdict(list)
     columns = succeeded.c.application, succeeded.c.schedule, succeeded.c.took
     for application, name, seconds in connection.execute(select(*columns).where(succeeded.c.place <= _LATEST)):
         took[application, name].append(seconds)

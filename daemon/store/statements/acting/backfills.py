@@ -26,24 +26,23 @@ from lease.database.contention import insert_missing
 from lease.database.dialects import Instant, now
 from lease.database.held.statement import Statement
 
+from ...schedule_key import ScheduleKey
 from ...tables import backfill, run
 from ..dialects import SCHEDULED, among_keys, unfinished
 from ..requests.placing import WHEN_FED
 from ..sets.given import as_rows, given
 
-Key = tuple[str, str]
-"""An application and the name of a schedule of it."""
 _DUE = (run.c.id, run.c.scheduled_for, run.c.last_scheduled_for, run.c.count, run.c.state, run.c.reason, run.c.backfill)
 
 
-def oldest(connection: Connection, of: Key) -> datetime | None:
+def oldest(connection: Connection, of: ScheduleKey) -> datetime | None:
     """Return the first instant of a schedule that has a run; None if none has."""
     query = select(run.c.scheduled_for).where(*_of(of)).order_by(run.c.scheduled_for).limit(1)
     found: datetime | None = connection.scalar(query)
     return found
 
 
-def due_between(connection: Connection, of: Key, first: datetime, last: datetime) -> list[Row[Any]]:
+def due_between(connection: Connection, of: ScheduleKey, first: datetime, last: datetime) -> list[Row[Any]]:
     """Return the runs of the instants from ``first`` to ``last``, in their order, with counted ones that begin before."""
     before = select(*_DUE).where(*_of(of), run.c.scheduled_for < first).order_by(run.c.scheduled_for.desc()).limit(1)
     reach = [row for row in connection.execute(before) if (row.last_scheduled_for or row.scheduled_for) >= first]
@@ -126,7 +125,7 @@ def unfinished_runs(connection: Connection, backfill_id: int) -> list[Row[Any]]:
     return list(connection.execute(query.order_by(run.c.scheduled_for.desc(), run.c.id.desc())))
 
 
-def _of(of: Key) -> Sequence[Any]:
+def _of(of: ScheduleKey) -> Sequence[Any]:
     return run.c.application == of[0], run.c.schedule == of[1], run.c.trigger == SCHEDULED
 
 

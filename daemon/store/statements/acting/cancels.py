@@ -7,19 +7,17 @@ from sqlalchemy import Connection, Row, Text, and_, select, update
 
 from lease.database.dialects import now
 
+from ...schedule_key import ScheduleKey
 from ...tables import run
 from ..dialects import among_keys, unfinished
 from ..sets.given import as_rows, given
 from .cancel import marked
 
-Key = tuple[str, str]
-"""An application and the name of a schedule of it."""
-
 _schedules = given("schedules", application=Text, name=Text)
 _chosen = (run.c.id, run.c.application, run.c.schedule, run.c.scheduled_for, run.c.state)
 
 
-def find_unfinished(connection: Connection, schedules: Collection[Key]) -> list[Row[Any]]:
+def find_unfinished(connection: Connection, schedules: Collection[ScheduleKey]) -> list[Row[Any]]:
     """Return (id, application, schedule, scheduled_for, state, cancelled_at) of the runs of these schedules that are
     not over. Of each schedule those that are due last come first: whoever takes them in this order lets nobody go
     ahead who goes too.

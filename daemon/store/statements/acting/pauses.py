@@ -6,12 +6,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, func, null, select, update
 
+from ...schedule_key import ScheduleKey
 from ...tables import run, schedule
 from ..dialects import SCHEDULED, among_keys
 
 COLUMNS = ("paused_at", "paused_by", "paused_why", "paused_until")
-Keys = Collection[tuple[str, str]]
-"""Schedules: (application, name)."""
 
 
 def keys(connection: Connection, application: str | None) -> set[tuple[str, str]]:
@@ -22,14 +21,20 @@ def keys(connection: Connection, application: str | None) -> set[tuple[str, str]
     return {(of, name) for of, name in connection.execute(query)}
 
 
-def lock(connection: Connection, keys: Keys) -> list[Row[Any]]:
+def lock(connection: Connection, keys: Collection[ScheduleKey]) -> list[Row[Any]]:
     """Lock schedules, waiting for them if necessary, in the one order of all transactions, and return them."""
     query = select(schedule).where(_are(keys)).order_by(schedule.c.application, schedule.c.name)
     return list(connection.execute(query.with_for_update(key_share=True)))
 
 
 def begin(
-    connection: Connection, keys: Keys, *, at: datetime, by: str, why: str | None, until: datetime | None
+    connection: Connection,
+    keys: Collection[ScheduleKey],
+    *,
+    at: datetime,
+    by: str,
+    why: str | None,
+    until: datetime | None,
 ) -> None:
     """Mark schedules as paused from a moment on. What did not run before counts as a stretch of its own."""
     values = {"paused_at": at, "paused_by": by, "paused_why": why, "paused_until": until}
@@ -37,18 +42,20 @@ def begin(
     connection.execute(update(schedule).where(_are(keys)).values(**values, **nothing))
 
 
-def change(connection: Connection, keys: Keys, *, by: str, why: str | None, until: datetime | None) -> None:
+def change(
+    connection: Connection, keys: Collection[ScheduleKey], *, by: str, why: str | None, until: datetime | None
+) -> None:
     """Set who has schedules paused, why, or until when, as far as it is given; since when stays."""
     given = {name: value for name, value in (("paused_why", why), ("paused_until", until)) if value is not None}
     connection.execute(update(schedule).where(_are(keys)).values(paused_by=by, **given))
 
 
-def end(connection: Connection, keys: Keys) -> None:
+def end(connection: Connection, keys: Collection[ScheduleKey]) -> None:
     """Mark schedules as not paused."""
     connection.execute(update(schedule).where(_are(keys)).values({name: null() for name in COLUMNS}))
 
 
-def passed(connection: Connection, keys: Keys) -> dict[tuple[str, str], int]:
+def passed(connection: Connection, keys: Collection[ScheduleKey]) -> dict[ScheduleKey, int]:
     """Return how many instants of these schedules were skipped since they were paused."""
     ours = (run.c.application == schedule.c.application, run.c.schedule == schedule.c.name, run.c.trigger == SCHEDULED)
     query = (
@@ -59,5 +66,5 @@ def passed(connection: Connection, keys: Keys) -> dict[tuple[str, str], int]:
     return {(application, name): int(count) for application, name, count in connection.execute(query)}
 
 
-def _are(keys: Keys) -> ColumnElement[bool]:
+def _are(keys: Collection[ScheduleKey]) -> ColumnElement[bool]:
     return among_keys((schedule.c.application, schedule.c.name), sorted(keys))

@@ -26,13 +26,11 @@ from sqlalchemy import (
 from lease.database.contention import insert_missing
 from lease.database.dialects import Instant, later, now
 
+from ...schedule_key import ScheduleKey
 from ...tables import job_run, run
 from ..dialects import among_keys
 from ..requests.placing import WHEN_FED
 from ..sets.given import as_rows, given
-
-Key = tuple[str, str]
-"""An application and the name of a schedule of it."""
 
 _schedules = given("schedules", application=Text, name=Text)
 _retries = given("retries", number=BigInteger, lease_name=Text, queue=Text, waits=Boolean, digest=Text)
@@ -41,7 +39,7 @@ _next = run.alias("next")
 _FAILED: ColumnElement[str] = literal_column("'failed'", Text)
 
 
-def find_failed(connection: Connection, schedules: Collection[Key], within: float) -> list[Row[Any]]:
+def find_failed(connection: Connection, schedules: Collection[ScheduleKey], within: float) -> list[Row[Any]]:
     """Return (id, application, schedule, scheduled_for, state) of the runs of these schedules that failed in
     the last ``within`` seconds, and that no other has tried again.
     """

@@ -28,17 +28,15 @@ from lease.database.dialects import later, now
 from lease.database.held.statement import Statement
 from lease.model import Grant
 
+from ...schedule_key import ScheduleKey
 from ...tables import job_run, run, schedule
 from ..acting.cancel import unless_marked
 from ..dialects import PENDING, RUNNING, unfinished
 from ..requests.placing import placed
 from .given import agrees, as_rows, chosen, given
 
-Key = tuple[str, str]
-"""An application and the name of a schedule of it."""
 
-
-def lock_schedules(connection: Connection, keys: Collection[Key], *, waits: bool) -> dict[Key, int]:
+def lock_schedules(connection: Connection, keys: Collection[ScheduleKey], *, waits: bool) -> dict[ScheduleKey, int]:
     """Lock schedules, on which the other runs of these depend; return how many attempts of each were abandoned."""
     statement = _LOCK_SCHEDULES_WAITING if waits else _LOCK_SCHEDULES
     rows = statement(connection, {"schedules": as_rows(sorted(keys))})
@@ -84,12 +82,12 @@ def reset_abandoned(connection: Connection, runs: Iterable[tuple[int, Grant]]) -
     _RESET_ABANDONED(connection, {"runs": _proofs(runs)})
 
 
-def reset_abandoned_of(connection: Connection, schedules: Collection[Key]) -> None:
+def reset_abandoned_of(connection: Connection, schedules: Collection[ScheduleKey]) -> None:
     """Reset the counts of abandoned attempts of locked schedules, now that a run of each has succeeded."""
     _RESET_ABANDONED_OF(connection, {"schedules": as_rows(sorted(schedules))})
 
 
-def promote(connection: Connection, schedules: Collection[Key]) -> set[Key]:
+def promote(connection: Connection, schedules: Collection[ScheduleKey]) -> set[ScheduleKey]:
     """Make the first run of each schedule that waits for its predecessor due, if no other is
     unfinished (rule 14); return the schedules that have one.
 

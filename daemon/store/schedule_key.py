@@ -1,0 +1,4 @@
+"""The key of a schedule in the tables."""
+
+ScheduleKey = tuple[str, str]
+"""Its application and its name."""
