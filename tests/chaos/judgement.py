@@ -62,8 +62,8 @@ class Result:
     """The balance of the account."""
     effects: int = 0
     """The number of effects."""
-    held: int = 0
-    """The number of leases with a holder after all replicas have ended."""
+    held: list[str] = field(default_factory=list)
+    """The leases with a holder after all replicas have ended, but for those under which one pruned that was killed."""
     acknowledged: set[tuple[int, str]] = field(default_factory=set)
     """(run, job) of each effect whose commit was acknowledged to the job."""
     holders: dict[str, ProcessIdentity] = field(default_factory=dict)
@@ -140,11 +140,11 @@ def count(connection: Connection, result: Result) -> None:
     )
     processes = connection.execute(text("SELECT holder, pid, start_time FROM replica"))
     result.holders = {row.holder: ProcessIdentity(row.pid, row.start_time) for row in processes}
-    counts = text(
-        "SELECT (SELECT balance FROM account), (SELECT count(*) FROM effect),"
-        " (SELECT count(*) FROM lease WHERE holder IS NOT NULL)"
-    )
-    result.balance, result.effects, result.held = connection.execute(counts).one()
+    counts = text("SELECT (SELECT balance FROM account), (SELECT count(*) FROM effect)")
+    result.balance, result.effects = connection.execute(counts).one()
+    stopped = "EXISTS (SELECT 1 FROM replica WHERE replica.holder = lease.holder AND replica.state = 'stopped')"
+    held = f"SELECT name FROM lease WHERE holder IS NOT NULL AND (name NOT LIKE 'prune/%' OR {stopped}) ORDER BY name"
+    result.held = list(connection.scalars(text(held)))
 
 
 def releases(site: Site, starts: datetime, ends: datetime) -> history.Releases:

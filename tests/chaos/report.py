@@ -33,7 +33,7 @@ def problems(result: Result) -> list[str]:
     if result.balance != result.effects:
         found.append(f"{result.effects} effects, but {result.balance} on the account")
     if result.held:
-        found.append(f"{result.held} leases have a holder, though every replica has ended")
+        found.append(f"{', '.join(result.held)}: held, though every replica has ended")
     written = {(fact.run, fact.job) for fact in result.facts if isinstance(fact, Written)}
     found += [
         f"the effect of job {job} of run {run} is gone, which was committed"

@@ -73,7 +73,7 @@ def test_a_good_campaign_has_no_problem() -> None:
         ({"balance": 2}, "1 effects, but 2 on the account"),
         ({"strays": [4711]}, "1 processes outlived their replicas"),
         ({"facts": [*facts(), GrantBegan(Grant("slotted/3", 1, "anna"), START, START)]}, "a lock with 2 slots was granted as slotted/3"),
-        ({"held": 1}, "1 leases have a holder, though every replica has ended"),
+        ({"held": ["users/till"]}, "users/till: held, though every replica has ended"),
         ({"skipped": {"paused": 3}}, "3 instants were skipped: paused"),
         ({"missed": 3}, "3 instants were missed of schedules that every release has"),
         ({"acts": [ToldTwice("run cancelled twice", ("already",), Told(0, "marked"), Told(0, "run 1 is marked as cancelled"))]}, "run cancelled twice: the second time it was told: run 1 is marked as cancelled"),

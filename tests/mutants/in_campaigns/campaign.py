@@ -21,6 +21,8 @@ SETTLING = 600.0
 """Seconds for all that a campaign does but its faults."""
 _OF_THE_MACHINE = re.compile(rf"^{Promise.RECOVERY}:|^only \d+ of \d+ occurrences ran$|was never granted anything$")
 """What a machine that is busy with other campaigns brings about too, so that it tells nothing of a mutant."""
+_HANGS = re.compile(r"not within \d+ s: [\w-]+ ends$")
+"""The last words of a campaign one of whose replicas does not end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,8 @@ def _campaign(product: Path, kind: Kind, minutes: float, seed: int) -> Verdict:
     except subprocess.TimeoutExpired:
         return Verdict(seed, ("the campaign did not end",))
     if not numbers.exists():
-        return Verdict(seed, (), (done.stdout + done.stderr).strip()[-300:])
+        last = (done.stdout + done.stderr).strip()
+        hangs = _HANGS.search(last)
+        return Verdict(seed, (), last[-300:]) if hangs is None else Verdict(seed, (hangs.group(),))
     found = [problem for problem in json.loads(numbers.read_text())["problems"] if not _OF_THE_MACHINE.search(problem)]
     return Verdict(seed, found)
