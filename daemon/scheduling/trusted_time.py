@@ -39,3 +39,14 @@ def by_trusted_time(unit: Unit[T], trusts: Trusts | None) -> Unit[T]:
         return done
 
     return checked
+
+
+def part_by_trusted_time(connection: Connection, unit: Unit[T], trusts: Trusts | None) -> T | None:
+    """Do ``unit`` as a part of a transaction, which goes on without it, with None, where the time can't be trusted."""
+    if trusts is None:
+        return unit(connection)
+    try:
+        with connection.begin_nested():
+            return by_trusted_time(unit, trusts)(connection)
+    except ClockJumped:
+        return None

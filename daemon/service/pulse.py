@@ -21,6 +21,7 @@ from ..jobs.reports import Progress
 from ..recovery import registry
 from ..recovery.deaths import Neighbour, neighbours, proven_dead
 from ..scheduling.deploys.rollout import Rollout
+from ..scheduling.trusted_time import part_by_trusted_time
 from ..states import LiveReplicaState
 from ..store import statements
 from ..store.notices import ALIVE, notify
@@ -153,7 +154,8 @@ class Pulse:
                 registry.touch(connection, entry.holder, *shown)
             if is_proof:
                 notify(connection, entry.application, ALIVE)
-            return neighbours(connection), _late(connection, entry.application), look(connection)
+            late = part_by_trusted_time(connection, self._late, self._rollout.trusts)
+            return neighbours(connection), late or [], look(connection)
 
         found, late, seen = await self._context.database.write(transaction)
         for fact in late:
@@ -214,8 +216,8 @@ class Pulse:
             self._served = job_run_id
         return chosen
 
-
-def _late(connection: Connection, application: str) -> list[RunLate]:
-    """Mark the runs that have become late to finish, and return what is to be told of them then."""
-    rows = statements.late.take(connection, application)
-    return [RunLate(application, row.schedule, row.id, row.state, row.finish_by) for row in rows]
+    def _late(self, connection: Connection) -> list[RunLate]:
+        """Mark the runs that have become late to finish, and return what is to be told of them then."""
+        application = self._entry.application
+        rows = statements.late.take(connection, application)
+        return [RunLate(application, row.schedule, row.id, row.state, row.finish_by) for row in rows]

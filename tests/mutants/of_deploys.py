@@ -35,8 +35,8 @@ DEPLOYS = (
         (
             Edit(
                 "daemon/scheduling/deploys/rollout.py",
-                "        self._trusts = trusts\n",
-                "        self._trusts = None\n",
+                "        self.trusts = trusts\n",
+                "        self.trusts = None\n",
             ),
         ),
         on_each(ROLLOUT.format("test_nothing_changes_hands_by_a_clock_that_has_just_jumped")),

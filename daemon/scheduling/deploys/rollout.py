@@ -74,7 +74,8 @@ class Rollout:
         self._notify = notify
         self._takeover_after = takeover_after
         self._clock = clock
-        self._trusts = trusts
+        self.trusts = trusts
+        """Whether to go by the database's time; None: always."""
         self._count = Count()
         self._stands: tuple[Standing, float] | None = None
         self._patience = Patience(SEEN_WITHIN)
@@ -129,7 +130,7 @@ class Rollout:
 
     async def follow(self, sight: Sight) -> None:
         """Move if it is time to; not by a clock that has just jumped."""
-        if self._trusts is not None and not self._trusts(sight.database_time):
+        if self.trusts is not None and not self.trusts(sight.database_time):
             self.lose_contact()
             return
         order, others = sight.order, sight.others
@@ -170,10 +171,10 @@ class Rollout:
         """Do what may replace definitions, after what is due by them has been planned, so that it takes no time.
         Raises `ClockJumped`.
         """
-        planned = by_trusted_time(partial(plan_outgoing, application=self._application), self._trusts)
+        planned = by_trusted_time(partial(plan_outgoing, application=self._application), self.trusts)
         while await self._database.write(planned, timeout=self._timeout):
             pass
-        return await self._database.write(by_trusted_time(transaction, self._trusts), timeout=self._timeout)
+        return await self._database.write(by_trusted_time(transaction, self.trusts), timeout=self._timeout)
 
     def _strangers(self, connection: Connection) -> Strangers:
         return strangers(connection, self._application, self._holder, SEEN_WITHIN)

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -37,6 +37,7 @@ class LooksOnly(Rollout):
 
     def __init__(self) -> None:
         self.looks = self.losses = 0
+        self.trusts = None
         self._takeover_after = 60.0
         self._application, self._holder = a_shop().application(), "h1"
 
@@ -180,6 +181,22 @@ async def test_with_its_sign_of_life_one_replica_tells_once_which_run_is_late_to
             assert [(fact.run_id, fact.schedule, fact.state) for fact in late] == [
                 (run_id, "nightly", "pending")
             ] * expected
+
+
+@pytest.mark.parametrize("trusted", [(False,), (True, False)])
+async def test_by_a_clock_that_jumps_no_run_is_late_but_the_replica_lives(trusted: Sequence[bool]) -> None:
+    """What is told once must not be told by a clock that is ahead for a moment."""
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(finish_by="4h")) as replica:
+        await replica.trigger("nightly")
+        store.clock.advance("5h")
+        beating, answers = Beating(replica), iter([*trusted, True, True])
+        beating.rollout.trusts = lambda _: next(answers)
+        await beating.pulse.touch()
+        assert facts_of(replica, RunLate) == []
+        (entry,) = await entries(store)
+        assert entry.seen_at == store.clock.now
+        await beating.pulse.touch()
+        assert len(facts_of(replica, RunLate)) == 1
 
 
 async def test_a_replica_whose_entry_was_deleted_registers_again() -> None:
