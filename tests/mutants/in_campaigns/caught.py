@@ -1,7 +1,6 @@
 """The mutants that a campaign of half a minute has caught, by kind of database: one of three, by its seed.
 
-Others do what no fault of a campaign shows, or too seldom: a wrong answer to a person, a delay, a row that is locked
-for too long, a moment that has to be met.
+What keeps it from catching the others stands in `tests.mutants.in_campaigns.beyond`.
 """
 
 from collections.abc import Mapping
@@ -23,6 +22,10 @@ CAUGHT: Mapping[Kind, tuple[str, ...]] = {
         "completion-by-id",
         "schedule-moved-on-first",
         "hand-back-ignores-the-mark",
+        "newcomer-overtakes",
+        "heartbeat-in-the-loop-of-the-jobs",
+        "heartbeat-stopped-before-the-work",
+        "slot-of-its-own-for-each-run",
     ),
     "sqlite": ("fixed-lock-timeout",),
 }
