@@ -51,20 +51,19 @@ def own_entry(holder: str, application: str, digest: str | None = None) -> Repli
     )
 
 
-def register(connection: Connection, replica: ReplicaEntry, *, started_anew: bool = False) -> None:
+def register(connection: Connection, replica: ReplicaEntry) -> None:
     """Record a starting replica (a repeat changes nothing); delete those that are long gone.
 
-    One whose process ``started_anew`` in its place is recorded as started when the process was: the
-    offset of the wall clock is taken from the two (see `wall_clock_offset`).
+    It is recorded as started when its process was, which may have begun long before: the offset of the wall
+    clock is taken from the two (see `wall_clock_offset`).
     """
-    age = _age(replica) if started_anew else 0.0
-    statements.replica.add(connection, asdict(replica), age)
+    statements.replica.add(connection, asdict(replica), _age(replica))
     mark_unseen_dead(connection)
 
 
 def _age(replica: ReplicaEntry) -> float:
     """Return the seconds since the start of a process of this machine; 0 where that is not known."""
-    if replica.start_time == 0:
+    if replica.start_time == 0 or replica.boot_id is None:
         return 0.0
     return max(0.0, boottime() - replica.start_time / os.sysconf("SC_CLK_TCK"))
 
@@ -72,8 +71,7 @@ def _age(replica: ReplicaEntry) -> float:
 def wall_clock_offset(connection: Connection, boot_id: str, ticks: int) -> float | None:
     """Return how many seconds the wall clock was ahead of the clock since boot, as last recorded.
 
-    The newest entry of this boot gives it, too high by the time from that replica's start to its
-    entry; None without an entry. ``ticks`` is the number of clock ticks per second.
+    The newest entry of this boot gives it; None without one. ``ticks`` is the number of clock ticks per second.
     """
     latest = statements.replica.latest_of_boot(connection, boot_id)
     if latest is None:

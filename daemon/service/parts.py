@@ -66,11 +66,11 @@ async def assembled(context: ReplicaContext, settings: Settings, hearing: Hearin
 
 @asynccontextmanager
 async def surrounded(
-    context: ReplicaContext, replica: Replica, earlier_holder: str | None = None, *, is_embedded: bool = False
+    context: ReplicaContext, replica: Replica, earlier_holder: str | None = None
 ) -> AsyncIterator[None]:
     """Register the replica during the block (see `registered`), and prune beside it."""
     async with (
-        registered(context, earlier_holder, is_embedded=is_embedded),
+        registered(context, earlier_holder),
         pruning(context.database, context.client, context.application.name, context.notify, replica),
     ):
         yield

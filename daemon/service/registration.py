@@ -22,19 +22,16 @@ from ..version import package_version
 
 
 @asynccontextmanager
-async def registered(
-    context: ReplicaContext, earlier_holder: str | None = None, *, is_embedded: bool = False
-) -> AsyncIterator[None]:
+async def registered(context: ReplicaContext, earlier_holder: str | None = None) -> AsyncIterator[None]:
     """Register this replica during the block.
 
     ``earlier_holder`` is the replica that this very process was before it started anew. Others find
     its process alive, so nobody else can tell that it has ended, if the database was away as it did.
-    One that ``is_embedded`` may begin long after its process, too.
     """
     entry, database, application = entry_of(context), context.database, context.application
 
     def transaction(connection: Connection) -> int | None:
-        registry.register(connection, entry, started_anew=earlier_holder is not None or is_embedded)
+        registry.register(connection, entry)
         if earlier_holder is not None:
             registry.mark_earlier_stopped(connection, earlier_holder)
         return statements.generation.number_of(connection, application.name, application.digest)
