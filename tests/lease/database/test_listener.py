@@ -227,3 +227,25 @@ async def test_it_ends_when_nobody_has_waited_for_long(
         await listener.start(LIMIT)
         assert listener.is_working, "it begins anew"
     await listener.close()
+
+
+@pytest.mark.anyio
+async def test_a_connection_that_is_made_as_the_listener_is_closed_is_closed_too(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has taken it yet, at that very moment."""
+    listener = ReleaseListener(route_to(postgres_url), CHANNEL)
+    connect, made = listener._connect, list[Any]()
+
+    async def connect_and_be_closed() -> Any:
+        made.append(await connect())
+        assert listener._task is not None
+        asyncio.get_running_loop().call_soon(listener._task.cancel)
+        return made[-1]
+
+    monkeypatch.setattr(listener, "_connect", connect_and_be_closed)
+    with listener.subscribed("a", "anna"):
+        await listener.start(0.0)
+        await until(lambda: made)
+    await listener.close()
+    await until(lambda: made[0].closed)
