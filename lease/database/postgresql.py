@@ -70,6 +70,7 @@ class PostgresqlDatabase:
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT", **{OWN: {}})
         self._places = asyncio.Semaphore(connections)
         self._held: list[_Held] = []
+        self._is_closed = False
 
     @property
     def url(self) -> URL:
@@ -95,6 +96,7 @@ class PostgresqlDatabase:
             )
 
     async def close(self) -> None:
+        self._is_closed = True  # what is under way holds its connection no longer
         with suppress(Exception):
             async with asyncio.timeout(self._timeout):
                 await self._let_go()
@@ -135,7 +137,8 @@ class PostgresqlDatabase:
                 raise
             finally:
                 self._held.append(held)
-                if harmed or line.is_cut or held.driver.pgconn.transaction_status != TransactionStatus.IDLE:
+                is_well = held.driver.pgconn.transaction_status == TransactionStatus.IDLE and not harmed
+                if self._is_closed or line.is_cut or not is_well:
                     await self._let_go()  # of all: the others are probably as broken, and would each cost an attempt
 
     async def _connect(self, line: Line) -> "_Held":

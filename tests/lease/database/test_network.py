@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import Connection, make_url, text
 
 import lease
 from lease import LeaseLost, LeaseNotAcquired, LeaseTiming, LossKind, StoreUnavailable, events
@@ -107,6 +107,28 @@ async def test_a_connection_that_was_never_made_is_closed_without_the_garbage_co
         await until(lambda: open_sockets() == before)
     finally:
         gc.enable()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("is_under_way", [True, False])
+async def test_what_outlasts_the_closing_of_its_database_keeps_no_connection(
+    proxied_url: str, proxy: Proxy, *, is_under_way: bool
+) -> None:
+    """A client that is closed waits for no notification of a release, say: it may still be on its way."""
+    database = open_database(proxied_url, timeout=LIMIT, connections=2)
+    await database.read(lambda connection: connection.scalar(text("SELECT 1")))
+    begun = asyncio.Event()
+
+    def ask(connection: Connection) -> None:
+        begun.set()
+        connection.execute(text("SELECT pg_sleep(0.1)"))
+
+    asking = asyncio.ensure_future(database.read(ask))
+    if is_under_way:
+        await begun.wait()
+    await database.close()
+    await asking
+    await until(lambda: proxy.open == 0)
 
 
 def open_sockets() -> int:
