@@ -136,10 +136,10 @@ class LoopWatch:
         self._over()
 
     def _try_to_look(self, now: float, seconds: float) -> None:
-        """Look, and go on whatever comes of it: without a watch, a job that blocks would do so for ever."""
+        """Look, and go on after an error: without a watch, a job that blocks would do so for ever."""
         try:
             self._look(now, seconds)
-        except Exception as error:  # noqa: BLE001 - it is reported
+        except Exception as error:  # noqa: BLE001 - any error is reported, and the watch goes on
             if not self._has_failed:
                 self._notify(Note(f"internal error in leased; runs continue: {error!r}", is_warning=True))
             self._has_failed = True

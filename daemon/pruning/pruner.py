@@ -16,6 +16,7 @@ from lease.client import Lease, LeaseClient
 from lease.database.database import Database, Unit
 from lease.errors import LeaseError
 
+from ..scheduling.lease_names import PRUNING
 from ..scheduling.planner import Planner
 from ..scheduling.trusted_time import ClockJumped, Trusts, by_trusted_time
 from ..store import statements
@@ -78,7 +79,7 @@ class Pruner:
         """Prune what is no longer kept, unless another replica does it or has done it lately; return how many
         runs were deleted. Raises `LeaseLost`, `StoreUnavailable` and `ClockJumped`.
         """
-        name = f"prune/{self._application}"
+        name = f"{PRUNING}{self._application}"
         lately = await self._database.read(lambda c: statements.old_runs.was_granted(c, name, 0.8 * EVERY))
         held = None if lately or self._stops() else await self._client.try_acquire(name)
         if held is None:

@@ -1,4 +1,4 @@
-"""The name of the lease under which a run executes (rule 14)."""
+"""The names of the leases under which runs execute (rule 14), and of those under which replicas prune."""
 
 from dataclasses import dataclass
 from typing import assert_never
@@ -7,6 +7,8 @@ from ..definitions.schedule import Schedule
 
 _OWN = "run/"
 """How the names of leases begin that are no shared locks."""
+PRUNING = "prune/"
+"""The beginning of the name of the lease under which a replica prunes; the application follows."""
 
 
 @dataclass(frozen=True, slots=True)

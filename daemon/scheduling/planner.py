@@ -80,7 +80,7 @@ class Planner:
 
     @property
     def guard(self) -> Trusts | None:
-        """What transactions that go by the database's time are given (`by_trusted_time`)."""
+        """The judge of the database's time, for `by_trusted_time`; None where that can always be trusted."""
         return None if self._wall_clock is None else self.trusts
 
     def trusts(self, database_time: datetime) -> bool:

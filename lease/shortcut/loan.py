@@ -195,7 +195,6 @@ class Loan:
 
     def _close(self, spare: AnySpare) -> "asyncio.Future[None]":
         closing = asyncio.get_running_loop().run_in_executor(None, spare.close, self._timeout)
-        closing.add_done_callback(
-            lambda done: done.cancelled() or done.exception()
-        )  # asyncio would log what nobody asked for
+        # asyncio would log an error that nobody asked for.
+        closing.add_done_callback(lambda done: done.cancelled() or done.exception())
         return closing

@@ -8,14 +8,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import assert_never
 
+from ...scheduling.lease_names import PRUNING
 from ..facts import Fact, FencedWriteRefused, GrantEnded, GrantRenewed, RunClaimed, RunLeft, RunSettled, Worked
 from ..tenures import Tenures
 from ..violations import Promise, Violation
 
 UnderGrant = GrantRenewed | GrantEnded | FencedWriteRefused | Worked | RunClaimed | RunLeft | RunSettled
 """The facts under a grant, except for its beginning."""
-_PRUNING = "prune/"
-"""How the names of the leases begin under which a replica prunes."""
 
 
 def under_known_grants(history: Iterable[Fact], tenures: Tenures) -> Iterator[Violation]:
@@ -107,7 +106,7 @@ def nothing_idle(history: Iterable[Fact], tenures: Tenures, within: timedelta) -
     worked = {fact.grant for fact in facts if isinstance(fact, Worked)}
     for tenure in tenures:
         kept = tenure.last_sign - tenure.granted.at
-        if tenure.grant not in worked and not tenure.grant.name.startswith(_PRUNING) and kept > within:
+        if tenure.grant not in worked and not tenure.grant.name.startswith(PRUNING) and kept > within:
             yield Violation(
                 Promise.TOKENS,
                 f"token {tenure.grant.token} of lease {tenure.grant.name!r} was renewed for "

@@ -75,7 +75,7 @@ class Rollout:
         self._takeover_after = takeover_after
         self._clock = clock
         self.trusts = trusts
-        """Whether to go by the database's time; None: always."""
+        """The judge of the database's time; None where that can always be trusted."""
         self._count = Count()
         self._stands: tuple[Standing, float] | None = None
         self._patience = Patience(SEEN_WITHIN)

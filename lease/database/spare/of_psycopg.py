@@ -149,7 +149,7 @@ class _PsycopgInLoops(_Psycopg):
         try:
             cursor = await self._driver.execute(compiled.text, compiled.parameters(call.values))
             rows = await cursor.fetchall()
-        except (psycopg.Error, OSError, NotImplementedError) as error:  # the last: of a loop that watches no sockets
+        except (psycopg.Error, OSError, NotImplementedError) as error:  # from a loop that can watch no socket
             self._is_harmed = not is_harmless(error)
             raise SpareFailed from error
         return call.answer(compiled.converted(cursor, rows))

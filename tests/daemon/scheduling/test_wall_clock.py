@@ -106,7 +106,7 @@ def test_that_time_is_told_by_the_one_that_began_last_in_this_boot(store: Store)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the start of a process is not known")
 def test_one_that_is_entered_long_after_its_process_began_tells_the_time_of_now(store: Store) -> None:
-    """It started anew in its place, is embedded in a program, or waited for a database that was away."""
+    """As one that started anew in its place, is embedded in a program, or waited for a database that was away."""
     ticks = os.sysconf("SC_CLK_TCK")
     long_ago = round(boottime() / 2 * ticks)
     entry = ReplicaEntry("anew", "shop", "a host", 4711, long_ago, boot_id(), "pid:[1]", "0.1")

@@ -185,7 +185,7 @@ async def test_with_its_sign_of_life_one_replica_tells_once_which_run_is_late_to
 
 @pytest.mark.parametrize("trusted", [(False,), (True, False)])
 async def test_by_a_clock_that_jumps_no_run_is_late_but_the_replica_lives(trusted: Sequence[bool]) -> None:
-    """What is told once must not be told by a clock that is ahead for a moment."""
+    """A late run is reported once, and so not by a clock that is ahead for a moment."""
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(finish_by="4h")) as replica:
         await replica.trigger("nightly")
         store.clock.advance("5h")

@@ -1,6 +1,6 @@
 """The mutants that a campaign of half a minute has caught, by kind of database: one of three, by its seed.
 
-What keeps it from catching the others stands in `tests.mutants.in_campaigns.beyond`.
+The reasons why it misses the others stand in `tests.mutants.in_campaigns.beyond`.
 """
 
 from collections.abc import Mapping

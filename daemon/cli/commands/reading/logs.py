@@ -71,7 +71,7 @@ class _Objects:
 
 
 _HINTS = {"pending": "; --follow waits for it", "failed": "; `leased show {}` says why"}
-"""What helps where a run in this state has no output."""
+"""The remedy, by the state of a run that has no output."""
 
 
 class _Text:
