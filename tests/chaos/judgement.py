@@ -17,6 +17,7 @@ from daemon.audit import Bounds, Violation, check
 from daemon.audit.facts import Fact
 from daemon.definitions.sources.load import load
 from daemon.jobs.processes.identity import ProcessIdentity
+from daemon.scheduling.lease_names import PRUNING
 from tests.support.starter import ROOT
 
 from . import history
@@ -143,7 +144,9 @@ def count(connection: Connection, result: Result) -> None:
     counts = text("SELECT (SELECT balance FROM account), (SELECT count(*) FROM effect)")
     result.balance, result.effects = connection.execute(counts).one()
     stopped = "EXISTS (SELECT 1 FROM replica WHERE replica.holder = lease.holder AND replica.state = 'stopped')"
-    held = f"SELECT name FROM lease WHERE holder IS NOT NULL AND (name NOT LIKE 'prune/%' OR {stopped}) ORDER BY name"
+    held = (
+        f"SELECT name FROM lease WHERE holder IS NOT NULL AND (name NOT LIKE '{PRUNING}%' OR {stopped}) ORDER BY name"
+    )
     result.held = list(connection.scalars(text(held)))
 
 
