@@ -17,10 +17,11 @@ from .stepping import judgement as stepping
 from .summary import Summary, false_losses, taken_alive
 from .trouble import BLOCKER, KILLER, made, paid_for_others
 from .users.promises import broken_promises
+from .worker import FRAIL
 
 _MOST = 20
 _LONG = 60.0
-"""Seconds after which there must have been sets of several runs."""
+"""Seconds after which there must have been sets of several runs, and a success of the job that fails now and then."""
 DRAINED = 143
 """The exit status of a replica that ended on SIGTERM."""
 
@@ -77,8 +78,10 @@ def _too_little(result: Result) -> list[str]:
     """Return why a campaign proves little: too little happened."""
     recorded = [fact for fact in result.facts if isinstance(fact, Recorded)]
     due = sum(isinstance(fact, Due) for fact in result.facts)
-    idle = {fact.schedule for fact in recorded} - {fact.schedule for fact in recorded if fact.state == "succeeded"}
-    idle -= {*ONLY, KILLER, BLOCKER}
+    tried = {fact.schedule for fact in recorded if fact.state != "cancelled"}
+    idle = tried - {fact.schedule for fact in recorded if fact.state == "succeeded"} - {*ONLY, KILLER, BLOCKER}
+    if result.seconds <= _LONG:
+        idle.discard(FRAIL)
     found = [f'no run of "{name}" has succeeded' for name in sorted(idle)]
     done = sum(fact.state == "succeeded" for fact in recorded)
     if done < due / 2 and not (result.stepped is not None and result.stepped.kind == "broken"):
