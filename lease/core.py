@@ -145,16 +145,17 @@ class Core:
             with suppress(StoreUnavailable):
                 await self.release(ticket.state)
 
-    async def release(self, state: GrantState) -> bool:
+    async def release(self, state: GrantState, *, again: bool = False) -> bool:
         """End the grant; False when it had ended before. If the database is away it ends at the
-        latest after the ttl.
+        latest after the ttl. ``again``: its holder may have done so, without hearing that it is on disk.
         """
         if state.loss is not None or state.over:
             self._leave(state)
             return False
         with state.being_ended():
             try:
-                released = await retried(lambda: self.store.release(state.grant), self.timing)
+                release = self.store.release_again if again or state.handed_over else self.store.release
+                released = await retried(lambda: release(state.grant), self.timing) or state.handed_over
             except (StoreUnavailable, asyncio.CancelledError):
                 self.heartbeat.sweep()
                 raise

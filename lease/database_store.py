@@ -35,6 +35,9 @@ _LOOK = 0.01
 looks half as often, and so on.
 """
 
+_CANNOT_HAND_OVER = ("42501", "42883")
+"""PostgreSQL's codes where a role may not call a function, or the server has none: such a client hands over nothing."""
+
 
 class DatabaseStore:
     """The leases in PostgreSQL or SQLite. Renewals have a connection of their own (rule 8)."""
@@ -100,9 +103,25 @@ class DatabaseStore:
         return Renewal(renewed.pairs, found, renewed.database_time or _time_of(found.values()))
 
     async def release(self, grant: Grant) -> bool:
-        done = await self._others.write_alone(statements.releasing(grant, self._timeout * 0.9))
-        await self.wake(grant.name, done.waiting)
+        return await self._release(statements.releasing(grant, self._timeout * 0.9), grant.name)
+
+    async def release_again(self, grant: Grant) -> bool:
+        if self._backend.listens:
+            try:
+                return await self._release(statements.handed_over(grant, self._timeout * 0.9), grant.name)
+            except LeaseError as error:
+                if sqlstate(error) not in _CANNOT_HAND_OVER:
+                    raise
+        return await self.release(grant)
+
+    async def _release(self, call: Call[statements.Release], name: str) -> bool:
+        done = await self._others.write_alone(call)
+        await self.wake(name, done.waiting)
         return done.released
+
+    def handing_over(self, grant: Grant, lock_wait: float) -> Call[statements.Release]:
+        """Return the quickest call that releases ``grant``; where that is not durable, `release_again` is to follow."""
+        return (statements.handing_over if self._backend.listens else statements.releasing)(grant, lock_wait)
 
     async def release_all(self, holder: str, besides: Collection[str]) -> list[Grant]:
         ended = await self._others.write(lambda connection: statements.release_all(connection, holder, besides))

@@ -21,7 +21,7 @@ class DirectRelease:
     """
 
     def __init__(self, means: Means, state: GrantState) -> None:
-        self.call = statements.releasing(state.grant, _LOCK_WAIT)
+        self.call = means.store.handing_over(state.grant, _LOCK_WAIT)
         self._means = means
         self.state = state
 
@@ -45,8 +45,17 @@ class DirectRelease:
         return self._means.store.wakes(self.state.grant.name, answer.waiting)
 
     def wake_elsewhere(self, answer: statements.Release) -> None:
-        """Have them woken by the library's thread."""
-        self._means.loop.begin(partial(self._means.store.wake, self.state.grant.name, answer.waiting))
+        """Have whoever waits for it woken by the library's thread."""
+        if answer.waiting:
+            self._means.loop.begin(partial(self._means.store.wake, self.state.grant.name, answer.waiting))
+
+    def lasting(self) -> Call[statements.Release]:
+        """Return the call that waits until its end is on disk. If that fails, so does all of this, and the library's
+        thread waits for it.
+        """
+        self.state.handed_over = True
+        self._means.store.awaited.add(self.state.grant.name)
+        return statements.handed_over(self.state.grant, _LOCK_WAIT)
 
     def ended(self, answer: statements.Release) -> bool:
         """Hold it no more; return whether it had not ended before."""
@@ -74,7 +83,7 @@ class DirectRelease:
         if state.over:
             means.core.forget(state)  # it may have been cut short in that
         else:
-            await means.core.release(state)
+            await means.core.release(state, again=True)
         record = await means.store.read(state.grant.name)
         if record is not None and record.holder is None:
             await means.store.wake(record.name, record.waiting)

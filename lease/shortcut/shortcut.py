@@ -101,6 +101,9 @@ class ThreadShortcut(Shortcut):
             return None
         with release:
             answer = spare.send(release.call)
+            if not answer.is_durable:
+                release.wake_elsewhere(spare.send(release.lasting()))
+                return release.ended(answer)
             try:
                 for call in release.wakes(answer):
                     spare.send(call)
@@ -130,6 +133,9 @@ class LoopShortcut(Shortcut):
             return None
         with release:
             answer = await spare.send(release.call)
+            if not answer.is_durable:
+                release.wake_elsewhere(await spare.send(release.lasting()))
+                return release.ended(answer)
             try:
                 for call in release.wakes(answer):
                     await spare.send(call)

@@ -10,7 +10,20 @@ database that was set back.
 """
 
 from .breaks import break_grant
-from .endings import Release, end, end_dead, hold, in_force, lock, release, release_all, releasing, settle
+from .endings import (
+    Release,
+    end,
+    end_dead,
+    handed_over,
+    handing_over,
+    hold,
+    in_force,
+    lock,
+    release,
+    release_all,
+    releasing,
+    settle,
+)
 from .fences import FENCED_OFF, IN_SAVEPOINT, fence, fence_call, fence_values, fenced_off, refusal
 from .grants import grant, granting
 from .queueing import Queued, queueing
@@ -37,6 +50,8 @@ __all__ = [
     "fenced_off",
     "grant",
     "granting",
+    "handed_over",
+    "handing_over",
     "held_now",
     "hold",
     "in_force",

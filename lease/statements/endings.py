@@ -7,14 +7,16 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Text, bindparam, cast, null, select, update
+from sqlalchemy import ColumnElement, Connection, Text, bindparam, cast, literal, null, select, update
 
 from ..database.contention import lock_timeout
 from ..database.dialects import any_of, clock, seconds_of
 from ..database.held.statement import Call, Rows, Statement
+from ..database.places import made_to_last, woken_at_once
 from ..model import Grant
 from ..schema import lease, stale
-from ..waiters import Waiters, parse_waiters
+from ..waiters import TOLD, Waiters, parse_waiters
+from .queues import CHANNEL
 
 _ENDED = {"holder": null(), "label": null(), "boot": null(), "expires_at": null(), "released_at": clock()}
 _AT_ONCE = 2_000
@@ -28,6 +30,8 @@ class Release:
     """False: this grant had ended before."""
     waiting: Waiters = ()
     """Who waits for it, in their order: to be notified once this is committed (`notify`)."""
+    is_durable: bool = True
+    """False: they have been notified, and a crash of the server may undo it (`handed_over`)."""
 
 
 def release(connection: Connection, grant: Grant, *, lock_wait: float = 5.0) -> Release:
@@ -41,15 +45,39 @@ def release(connection: Connection, grant: Grant, *, lock_wait: float = 5.0) -> 
 
 def releasing(grant: Grant, lock_wait: float) -> Call[Release]:
     """Return the call that is `release`."""
-    values = {"of_name": grant.name, "of_token": grant.token, "of_holder": grant.holder, "lock_wait": lock_wait}
-    return Call(_RELEASE, values, _released)
+    return Call(_RELEASE, _of_release(grant, lock_wait), _released)
+
+
+def handing_over(grant: Grant, lock_wait: float) -> Call[Release]:
+    """Return the call that is `release` on PostgreSQL, in a transaction of its own, and wakes who waits before it is
+    on disk: what the next is granted is there no earlier. Where it has, `handed_over` is to follow.
+
+    It fails where notifications do, or are in a queue for longer than ``lock_wait``: then `releasing` will do.
+    """
+    return Call(_HAND_OVER, {**_of_release(grant, lock_wait), "json": json.dumps(grant.name)}, _released)
+
+
+def handed_over(grant: Grant, lock_wait: float) -> Call[Release]:
+    """Return the call after which the end of ``grant`` lasts. It releases ``grant`` again if a crash of the server
+    has undone that, and then says who waits.
+    """
+    return Call(
+        _HANDED_OVER, _of_release(grant, lock_wait), lambda rows: _released([row[1:] for row in rows if row[1]])
+    )
+
+
+def _of_release(grant: Grant, lock_wait: float) -> dict[str, Any]:
+    return {"of_name": grant.name, "of_token": grant.token, "of_holder": grant.holder, "lock_wait": lock_wait}
 
 
 def _released(rows: Rows) -> Release:
-    return Release(released=True, waiting=parse_waiters(*rows[0])) if rows else Release(released=False)
+    if not rows:
+        return Release(released=False)
+    moment, waiters, *woken = rows[0]
+    return Release(released=True, waiting=parse_waiters(waiters, moment), is_durable=not any(woken))
 
 
-_RELEASE = Statement(
+_release = (
     update(lease)
     .where(
         lease.c.name == bindparam("of_name"),
@@ -58,7 +86,20 @@ _RELEASE = Statement(
         lock_timeout("lock_wait"),
     )
     .values(_ENDED)
-    .returning(lease.c.waiters, seconds_of(clock()))
+)
+_moment = seconds_of(clock()).label("moment")
+_RELEASE = Statement(_release.returning(_moment, lease.c.waiters))
+_woken = woken_at_once(
+    literal(CHANNEL), bindparam("json", type_=Text()), lease.c.waiters, _moment.element, literal(TOLD)
+)
+_HAND_OVER = Statement(_release.returning(_moment, lease.c.waiters, _woken))
+_again = _release.returning(_moment, lease.c.waiters).cte("again")
+_HANDED_OVER = Statement(
+    select(
+        made_to_last(),
+        select(_again.c.moment).scalar_subquery(),
+        select(_again.c.waiters).scalar_subquery(),
+    )
 )
 
 

@@ -2,16 +2,22 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
 
+import psycopg
 import pytest
+from sqlalchemy import make_url
 
 from lease import LossKind, clock, events
 from lease.sync import LeaseClient
 from lease.timing import LeaseTiming
-from tests.lease.stores import SHORT, Recorder, Tables
+from tests.chaos.pooler import MISSING, Pooler, pooler_program
+from tests.lease.shortcut.shortcuts import before_each_answer, warm
+from tests.lease.stores import SELDOM, SHORT, Recorder, Tables
 from tests.support.binaries import Binaries
 from tests.support.databases import make_tables
-from tests.support.postgres import PostgresServer
+from tests.support.postgres import PostgresServer, plain
 from tests.support.starvation import Starvation
 from tests.support.waiting import LIMIT, wait_until
 
@@ -47,6 +53,83 @@ def test_a_server_that_is_away_for_less_than_the_tolerated_outage_costs_no_lease
         held.ensure()
         assert held.token == 1
     assert told.of(events.Lost) == []
+
+
+@pytest.fixture
+def crashing(postgres_programs: Binaries) -> Iterator[PostgresServer]:
+    """A server that loses in a crash what was committed in the last seconds and not waited for."""
+    with PostgresServer(postgres_programs, config=["wal_writer_delay = '10s'"]) as server:
+        make_tables(server.url())
+        yield server
+
+
+def test_a_hand_over_that_was_answered_outlives_a_crash_of_the_server(crashing: PostgresServer) -> None:
+    """Its commit does not wait for the disk; whoever asked for it does."""
+    with LeaseClient(crashing.url(), timing=SELDOM) as client, Tables(crashing.url()) as tables:
+        held = warm(client).try_acquire("a")
+        assert held is not None
+        tables.queue("a", holder="one that was killed")
+        assert held.release()
+        crashing.kill9()
+        crashing.start()
+        assert tables.record("a").holder is None
+
+
+@pytest.mark.parametrize("pooled", [False, True])
+def test_a_hand_over_that_a_crash_undid_before_it_was_answered_is_done_again(
+    crashing: PostgresServer, *, pooled: bool
+) -> None:
+    """Through a pooler the client's own connection outlives the server's."""
+    if pooled and pooler_program() is None:
+        pytest.skip(MISSING)
+    with ExitStack() as stack:
+        port = stack.enter_context(Pooler(crashing.port)).port if pooled else crashing.port
+        url = make_url(crashing.url()).set(port=port).render_as_string(hide_password=False)
+        tables = stack.enter_context(Tables(crashing.url()))
+        client = stack.enter_context(LeaseClient(url, timing=LeaseTiming(ttl=120, renew_every=40)))
+        held = warm(client).try_acquire("a")
+        assert held is not None
+        tables.queue("a", holder="one that was killed")
+        holders: list[str | None] = []
+
+        def crash() -> None:
+            if not holders:
+                crashing.kill9()
+                crashing.start()
+                holders.append(tables.record("a").holder)
+
+        before_each_answer(client, crash)
+        assert held.release()
+        assert holders == [client.holder], "it was undone"
+        assert tables.record("a").holder is None
+        crashing.kill9()
+        crashing.start()
+        assert tables.record("a").holder is None
+
+
+def fill_queue(connection: psycopg.Connection[Any]) -> None:
+    while True:
+        connection.execute("SELECT pg_notify('noise', repeat('x', 7000) || n) FROM generate_series(1, 10) AS n")
+
+
+def test_where_no_notification_can_be_sent_a_lease_is_released_all_the_same(postgres_programs: Binaries) -> None:
+    """The queue of notifications is one for all databases of a server."""
+    config = ["max_notify_queue_pages = 64"]
+    with PostgresServer(postgres_programs, config=config) as server, ExitStack() as stack:
+        make_tables(server.url())
+        idle, noisy = (stack.enter_context(psycopg.connect(plain(server.url("template1")))) for _ in range(2))
+        idle.execute("LISTEN nothing")
+        idle.commit()
+        idle.execute("SELECT 1")
+        noisy.autocommit = True
+        with pytest.raises(psycopg.errors.ProgramLimitExceeded):
+            fill_queue(noisy)
+        with LeaseClient(server.url(), timing=SELDOM) as client, Tables(server.url()) as tables:
+            held = warm(client).try_acquire("a")
+            assert held is not None
+            tables.queue("a", holder="ben")
+            assert held.release()
+            assert tables.record("a").holder is None
 
 
 @pytest.mark.skipif("sys.platform != 'linux'", reason="stops the server's processes")

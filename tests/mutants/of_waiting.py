@@ -57,9 +57,31 @@ WAITING = (
                 "return [statements.notifying(name, waiting)] if self._backend.listens else []",
                 "return []",
             ),
+            Edit("lease/statements/endings.py", "literal(CHANNEL), bindparam", 'literal("nobody"), bindparam'),
         ),
         on_postgres(
             "tests/lease/acquisition/test_waiting.py::test_a_notification_goes_out_only_where_somebody_waits",
+        ),
+    ),
+    Mutant(
+        "released-before-the-disk-has-it",
+        "a hand-over is answered when it is committed, before it is on disk",
+        (Edit("lease/statements/endings.py", "is_durable=not any(woken)", "is_durable=True"),),
+        on_postgres("tests/lease/test_server.py::test_a_hand_over_that_was_answered_outlives_a_crash_of_the_server"),
+    ),
+    Mutant(
+        "undone-and-not-done-again",
+        "after a hand-over that a crash has undone, only what is there is waited for",
+        (
+            Edit(
+                "lease/statements/endings.py",
+                "_again = _release.returning(_moment, lease.c.waiters)",
+                "_again = _release.where(null()).returning(_moment, lease.c.waiters)",
+            ),
+        ),
+        on_postgres(
+            "tests/lease/test_server.py::test_a_hand_over_that_a_crash_undid_before_it_was_answered_is_done_again[False]",
+            "tests/lease/test_server.py::test_a_hand_over_that_a_crash_undid_before_it_was_answered_is_done_again[True]",
         ),
     ),
     Mutant(

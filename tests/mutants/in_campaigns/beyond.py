@@ -136,6 +136,8 @@ BEYOND: Mapping[str, tuple[str, ...]] = {
         "on-request-in-each-definition",
     ),
     "it takes a moment that a campaign seldom meets": (
+        "released-before-the-disk-has-it",
+        "undone-and-not-done-again",
         "release-that-released-nothing",
         "waiter-overtakes",
         "first-place-kept",
