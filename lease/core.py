@@ -145,24 +145,25 @@ class Core:
             with suppress(StoreUnavailable):
                 await self.release(ticket.state)
 
-    async def release(self, state: GrantState, *, again: bool = False) -> bool:
+    async def release(self, state: GrantState, *, handed_over: bool = False) -> bool:
         """End the grant; False when it had ended before. If the database is away it ends at the
-        latest after the ttl. ``again``: its holder may have done so, without hearing that it is on disk.
+        latest after the ttl. ``handed_over``: the database has ended it for this caller, and that is to
+        be confirmed, whatever was lost meanwhile.
         """
-        if state.loss is not None or state.over:
+        if state.over or (state.loss is not None and not handed_over):
             self._leave(state)
-            return False
+            return handed_over
         with state.being_ended():
             try:
-                release = self.store.release_again if again or state.handed_over else self.store.release
-                released = await retried(lambda: release(state.grant), self.timing) or state.handed_over
+                found = await retried(lambda: self.store.release(state.grant), self.timing)
             except (StoreUnavailable, asyncio.CancelledError):
                 self.heartbeat.sweep()
                 raise
             finally:
                 self.forget(state)
-        if not released:
+        if not found:
             self.heartbeat.leave(state.grant)
+        released = found or handed_over
         self.notify(events.Released(state.grant, released))
         return released
 

@@ -14,6 +14,7 @@ from .database.address import Address
 from .database.backend import backend_of
 from .database.connections import Route, route_to
 from .database.driver_errors import sqlstate
+from .database.hand_over import FLUSHES
 from .database.held.spare import AnySpare
 from .database.held.statement import Call
 from .database.opening import open_database
@@ -35,9 +36,6 @@ _LOOK = 0.01
 looks half as often, and so on.
 """
 
-_CANNOT_HAND_OVER = ("42501", "42883")
-"""PostgreSQL's codes where a role may not call a function, or the server has none: such a client hands over nothing."""
-
 
 class DatabaseStore:
     """The leases in PostgreSQL or SQLite. Renewals have a connection of their own (rule 8)."""
@@ -50,6 +48,7 @@ class DatabaseStore:
         self._others = open_database(route, timeout=self._timeout, connections=4, application="leased")
         self.url = self._others.url
         self._backend = backend_of(self.url)
+        self._confirms = self._backend.listens
         self.awaited = Awaited()
         self._listener = _listener(route) if self._backend.listens else None
 
@@ -103,25 +102,31 @@ class DatabaseStore:
         return Renewal(renewed.pairs, found, renewed.database_time or _time_of(found.values()))
 
     async def release(self, grant: Grant) -> bool:
-        return await self._release(statements.releasing(grant, self._timeout * 0.9), grant.name)
-
-    async def release_again(self, grant: Grant) -> bool:
-        if self._backend.listens:
-            try:
-                return await self._release(statements.handed_over(grant, self._timeout * 0.9), grant.name)
-            except LeaseError as error:
-                if sqlstate(error) not in _CANNOT_HAND_OVER:
-                    raise
-        return await self.release(grant)
-
-    async def _release(self, call: Call[statements.Release], name: str) -> bool:
-        done = await self._others.write_alone(call)
-        await self.wake(name, done.waiting)
+        done = await self._end(grant, self._timeout * 0.9)
+        await self.wake(grant.name, done.waiting)
         return done.released
 
+    async def _end(self, grant: Grant, patience: float) -> statements.Release:
+        """End ``grant``; where a caller of this client may have handed it over, that is on disk then."""
+        if self._confirms:
+            try:
+                return await self._others.write_alone(statements.confirming(grant, patience))
+            except LeaseError as error:
+                if not _may_not_flush(error):
+                    raise
+                self._confirms = False  # nor does it hand anything over
+        return await self._others.write_alone(statements.releasing(grant, patience))
+
     def handing_over(self, grant: Grant, lock_wait: float) -> Call[statements.Release]:
-        """Return the quickest call that releases ``grant``; where that is not durable, `release_again` is to follow."""
+        """Return the quickest call that releases ``grant``; where that is not durable, `confirming` or `release` is to
+        follow.
+        """
         return (statements.handing_over if self._backend.listens else statements.releasing)(grant, lock_wait)
+
+    def confirming(self, grant: Grant, lock_wait: float) -> Call[statements.Release]:
+        """Return the call after which a release lasts that was not durable."""
+        self.awaited.add(grant.name)
+        return statements.confirming(grant, lock_wait)
 
     async def release_all(self, holder: str, besides: Collection[str]) -> list[Grant]:
         ended = await self._others.write(lambda connection: statements.release_all(connection, holder, besides))
@@ -221,6 +226,12 @@ def _time_of(records: Iterable[LeaseRecord]) -> float | None:
     """Return the database's wall clock when these were read, if any of them tells."""
     told = ((one.granted_at, one.held_for) for one in records)
     return next((at.timestamp() + held for at, held in told if at is not None and held is not None), None)
+
+
+def _may_not_flush(error: BaseException) -> bool:
+    """Return whether its role may not call the function that waits for the disk, or the server has none."""
+    said = str(getattr(error.__cause__, "orig", ""))
+    return sqlstate(error) in ("42501", "42883") and FLUSHES in said  # insufficient_privilege, undefined_function
 
 
 def _is_locked(error: BaseException | None) -> bool:

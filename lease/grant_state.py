@@ -33,8 +33,6 @@ class GrantState:
         self.loss: Loss | None = None
         self.ending = False
         """Its holder is about to release it, or has, so it may be missing from the answer to a renewal."""
-        self.handed_over = False
-        """The database has released it, and may not have that on disk."""
         self.over = False
         """Its holder has released it."""
         self._trusted_until = trusted_until

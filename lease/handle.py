@@ -111,11 +111,11 @@ class Handle:
         self._fenced.remember(connection)
         return proven
 
-    def _releasing(self) -> "tuple[Future[bool], bool]":
-        """Begin to end the grant; return also whether that may wait for the caller's own
-        transaction.
+    def _releasing(self, *, handed_over: bool = False) -> "tuple[Future[bool], bool]":
+        """Begin to end the grant in the library's thread (see `lease.core.Core.release`); return also whether that
+        may wait for the caller's own transaction.
         """
-        ending = self._runtime.submit(lambda core: core.release(self._state))
+        ending = self._runtime.submit(lambda core: core.release(self._state, handed_over=handed_over))
         return ending, self._fenced.may_wait_for_itself()
 
     def _held_up(self, ending: "Future[bool]") -> LeaseError:
@@ -149,27 +149,29 @@ class Lease(Handle):
     async def release(self) -> bool:
         """End the grant; False when it had ended before. Goes on where the caller is cancelled.
 
-        Raises `StoreUnavailable` when the database is away; then the grant ends by its ttl. Raises
-        `LeaseError` where it waits for a fenced transaction that this task has open; then the grant
-        ends with that.
+        Raises `StoreUnavailable` when the database is away; then the grant ends by its ttl, if it has not
+        ended already. Raises `LeaseError` where it waits for a fenced transaction that this task has
+        open; then the grant ends with that.
         """
-        if (ended := await self._release_here()) is not None:
-            return ended
-        ending, may_wait_for_itself = self._releasing()
+        begun = await self._begin_release()
+        if isinstance(begun, bool):
+            return begun
+        ending, may_wait_for_itself = begun
         if may_wait_for_itself:
             with suppress(TimeoutError):
                 return await asyncio.wait_for(done(ending), PATIENCE)
             raise self._held_up(ending)
         return await done(ending)
 
-    async def _release_here(self) -> bool | None:
-        """Release it in this event loop; None where something is in the way."""
+    async def _begin_release(self) -> "bool | tuple[Future[bool], bool]":
+        """Release it in this event loop, or begin that in the library's thread where something is in the way."""
         shortcut: LoopShortcut | None = self._runtime.shortcut
         if shortcut is None or self._fenced.may_wait_for_itself():
-            return None
+            return self._releasing()
         release = shortcut.releasing(self._known)
         try:
-            return await shortcut.release(release)
+            ended = await shortcut.release(release)
+            return self._releasing(handed_over=release.is_handed_over) if ended is None else ended
         except LeaseError:
             raise
         except BaseException:

@@ -38,10 +38,6 @@ class Store(Protocol):
         """End ``grant``, and wake those who wait for it; False when it had ended before."""
         ...
 
-    async def release_again(self, grant: Grant) -> bool:
-        """As `release`; and wait for one before it that may not be on disk yet."""
-        ...
-
     async def release_all(self, holder: str, besides: Collection[str]) -> list[Grant]:
         """End some thousand leases of ``holder``, besides these names and what is locked; return them."""
         ...

@@ -1,7 +1,7 @@
 """The sync client: the same names without ``await``, for threads, Flask, Django and scripts."""
 
 from collections.abc import Iterator
-from concurrent.futures import wait
+from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
 from typing import Self
 
@@ -30,25 +30,27 @@ class Lease(Handle):
     def release(self) -> bool:
         """End the grant; False when it had ended before.
 
-        Raises `StoreUnavailable` when the database is away; then the grant ends by its ttl. Raises
-        `LeaseError` where it waits for a fenced transaction that this thread has open; then the grant
-        ends with that.
+        Raises `StoreUnavailable` when the database is away; then the grant ends by its ttl, if it has not
+        ended already. Raises `LeaseError` where it waits for a fenced transaction that this thread has
+        open; then the grant ends with that.
         """
-        if (ended := self._release_here()) is not None:
-            return ended
-        ending, may_wait_for_itself = self._releasing()
+        begun = self._begin_release()
+        if isinstance(begun, bool):
+            return begun
+        ending, may_wait_for_itself = begun
         if may_wait_for_itself and not wait([ending], PATIENCE).done:
             raise self._held_up(ending)
         return ending.result()
 
-    def _release_here(self) -> bool | None:
-        """Release it in this thread; None where something is in the way."""
+    def _begin_release(self) -> bool | tuple[Future[bool], bool]:
+        """Release it in this thread, or begin that in the library's where something is in the way."""
         shortcut: ThreadShortcut | None = self._runtime.shortcut
         if shortcut is None or self._fenced.may_wait_for_itself():
-            return None
+            return self._releasing()
         release = shortcut.releasing(self._known)
         try:
-            return shortcut.release(release)
+            ended = shortcut.release(release)
+            return self._releasing(handed_over=release.is_handed_over) if ended is None else ended
         except LeaseError:
             raise
         except BaseException:  # a signal raised it, at any moment

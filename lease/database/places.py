@@ -4,7 +4,7 @@ PostgreSQL and SQLite differ in it.
 
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Text
+from sqlalchemy import ColumnElement, Text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -59,51 +59,3 @@ def with_last(array: ColumnElement[str], *values: ColumnElement[Any]) -> ColumnE
     number.
     """
     return _WithLast(array, *values)
-
-
-_LASTS = "pg_logical_emit_message"
-"""The function of PostgreSQL by which `made_to_last` waits for the disk; an owner may have revoked it."""
-_MAY_LAST = (
-    f"(SELECT bool_and(has_function_privilege(oid, 'execute')) FROM pg_catalog.pg_proc WHERE proname = '{_LASTS}')"
-)
-
-
-class woken_at_once(FunctionElement[bool]):  # noqa: N801 - reads as the function that it is
-    """Whether those who have a place are told whose turn it is, by the only statement of a transaction whose commit
-    does not wait for the disk then: `made_to_last` is to follow. For PostgreSQL.
-
-    Its parameters: the channel, the name as JSON, the places, now, and how many are told at most. They are
-    told in the words of `lease.waiters.format_release`.
-    """
-
-    type = Boolean()
-    inherit_cache = True
-
-
-@compiles(woken_at_once, "postgresql")
-def _woken_at_once(element: woken_at_once, compiler: SQLCompiler, **kw: Any) -> str:
-    channel, name, array, now, most = (compiler.process(one, **kw) for one in element.clauses)
-    kept = f"CAST({array} AS jsonb), 'strict $[*] ? (@[2] > $now)', jsonb_build_object('now', {now})"
-    first = f"'$[0 to $last][0]', jsonb_build_object('last', {most} - 1)"
-    turns = f"jsonb_path_query_array(jsonb_path_query_array({kept}), {first})"
-    payload = f"""concat('{{"name": ', {name}, ', "next": ', {turns}, '}}')"""
-    # Both or neither: commits that notify wait for each other (rule 15).
-    both = f"concat(set_config('synchronous_commit', 'off', true), pg_notify({channel}, {payload}))"
-    may = f"{array} IS NOT NULL AND {_MAY_LAST} AND jsonb_path_exists({kept})"
-    return f"(CASE WHEN {may} THEN {both} END) IS NOT NULL"
-
-
-class made_to_last(FunctionElement[str]):  # noqa: N801 - reads as the function that it is
-    """A text; its transaction is committed once all that the server has committed before is on disk. For PostgreSQL.
-
-    It takes an empty message to those who decode the server's log: a commit that has written nothing would
-    not wait.
-    """
-
-    type = Text()
-    inherit_cache = True
-
-
-@compiles(made_to_last, "postgresql")
-def _made_to_last(_element: made_to_last, _compiler: SQLCompiler, **_kw: Any) -> str:
-    return f"CAST({_LASTS}(true, 'lease', '') AS text)"

@@ -6,17 +6,21 @@ from types import TracebackType
 from .. import events, statements
 from ..database.held.spare import AnySpare, SpareFailed
 from ..database.held.statement import Call
+from ..errors import StoreUnavailable
 from ..grant_state import GrantState
 from .means import Means
 
 _LOCK_WAIT = 0.1
-"""Seconds for which it waits for a fenced transaction; for more it goes by the library's thread."""
+"""Seconds for which it waits for a fenced transaction, or for another commit that notifies; for more it goes by the
+library's thread.
+"""
 
 
 class DirectRelease:
     """A release, in a block once it has begun; what borrows the connection is this.
 
-    Where `SpareFailed` is raised in the block, nothing is known of it, and it is asked for once more.
+    Where `SpareFailed` is raised in the block, it is asked for once more: nothing is known of it, or only
+    that it is handed over.
     Any other error leaves all to `end`.
     """
 
@@ -24,6 +28,9 @@ class DirectRelease:
         self.call = means.store.handing_over(state.grant, _LOCK_WAIT)
         self._means = means
         self.state = state
+        self.is_handed_over = False
+        """The database has said that it has ended, and may not have that on disk."""
+        self._failure: StoreUnavailable | None = None
 
     def begin(self) -> AnySpare | None:
         """Begin; None where something is in the way."""
@@ -49,24 +56,31 @@ class DirectRelease:
         if answer.waiting:
             self._means.loop.begin(partial(self._means.store.wake, self.state.grant.name, answer.waiting))
 
-    def lasting(self) -> Call[statements.Release]:
-        """Return the call that waits until its end is on disk. If that fails, so does all of this, and the library's
-        thread waits for it.
+    def confirming(self) -> Call[statements.Release]:
+        """Note that it is handed over, and return the call that waits until that is on disk. Where it fails, the
+        library's thread does the same (`lease.core.Core.release`), and the caller waits for that.
         """
-        self.state.handed_over = True
-        self._means.store.awaited.add(self.state.grant.name)
-        return statements.handed_over(self.state.grant, _LOCK_WAIT)
+        self.is_handed_over = True
+        return self._means.store.confirming(self.state.grant, _LOCK_WAIT)
 
     def ended(self, answer: statements.Release) -> bool:
         """Hold it no more; return whether it had not ended before."""
         core, state = self._means.core, self.state
-        if state.over:
-            return True  # it was overdue, and the library's thread has done it
+        if state.over:  # it was overdue, and the library's thread has seen to it
+            return answer.released or self._failure is None
         core.heartbeat.forget(state)
         if core.is_closed or state.loss is not None or not answer.released:
             self._means.loop.begin(partial(core.ended, state, released=answer.released))
         self._means.notify(events.Released(state.grant, answer.released))
         return answer.released
+
+    def ended_elsewhere(self) -> bool | None:
+        """Return True where it was overdue and the library's thread has done it, None where that is still to do.
+        Raises what that has raised.
+        """
+        if self._failure is not None:
+            raise self._failure
+        return True if self.state.over else None
 
     def is_overdue(self) -> None:
         """Have the library's thread do it: its caller's event loop may be blocked for long (rule 8)."""
@@ -83,7 +97,11 @@ class DirectRelease:
         if state.over:
             means.core.forget(state)  # it may have been cut short in that
         else:
-            await means.core.release(state, again=True)
+            try:
+                await means.core.release(state, handed_over=self.is_handed_over)
+            except StoreUnavailable as error:
+                self._failure = error
+                raise
         record = await means.store.read(state.grant.name)
         if record is not None and record.holder is None:
             await means.store.wake(record.name, record.waiting)

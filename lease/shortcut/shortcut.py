@@ -1,7 +1,7 @@
 """Acquiring and releasing in the caller's own thread or event loop.
 
-Each is the one statement with which the library's thread would begin too, over a connection that is
-lent to the caller. Whatever is in the way (another caller has that connection, another of this client
+An acquisition is the one statement with which the library's thread would begin too, over a connection
+that is lent to the caller; a release that somebody waits for is two of its own (record 36). Whatever is in the way (another caller has that connection, another of this client
 has the turn, the name is held, the database is away) is left to the library's thread, which does all
 of it from the start.
 
@@ -102,7 +102,7 @@ class ThreadShortcut(Shortcut):
         with release:
             answer = spare.send(release.call)
             if not answer.is_durable:
-                release.wake_elsewhere(spare.send(release.lasting()))
+                release.wake_elsewhere(spare.send(release.confirming()))
                 return release.ended(answer)
             try:
                 for call in release.wakes(answer):
@@ -110,7 +110,7 @@ class ThreadShortcut(Shortcut):
             except SpareFailed:
                 release.wake_elsewhere(answer)
             return release.ended(answer)
-        return True if release.state.over else None
+        return release.ended_elsewhere()
 
 
 class LoopShortcut(Shortcut):
@@ -134,7 +134,7 @@ class LoopShortcut(Shortcut):
         with release:
             answer = await spare.send(release.call)
             if not answer.is_durable:
-                release.wake_elsewhere(await spare.send(release.lasting()))
+                release.wake_elsewhere(await spare.send(release.confirming()))
                 return release.ended(answer)
             try:
                 for call in release.wakes(answer):
@@ -142,4 +142,4 @@ class LoopShortcut(Shortcut):
             except SpareFailed:
                 release.wake_elsewhere(answer)
             return release.ended(answer)
-        return True if release.state.over else None
+        return release.ended_elsewhere()

@@ -2,7 +2,8 @@
 
 Each takes a SQLAlchemy connection and runs in the caller's own transaction, so that other programs
 (the daemon, say) can grant and release together with writes of their own. What is one statement is
-there as a `Call` too, which a database makes by itself in one round trip.
+there as a `Call` too, which a database makes by itself in one round trip; `handing_over` and
+`confirming` are only that, and only for PostgreSQL.
 
 The life of a lease is in `grants`, `renewals` and `endings`; `fences` and `breaks` are what stops a
 holder. `queues` and `queueing` serve those who wait, `records` reads, and `restoring` is for a
@@ -12,9 +13,9 @@ database that was set back.
 from .breaks import break_grant
 from .endings import (
     Release,
+    confirming,
     end,
     end_dead,
-    handed_over,
     handing_over,
     hold,
     in_force,
@@ -42,6 +43,7 @@ __all__ = [
     "Release",
     "RenewedPairs",
     "break_grant",
+    "confirming",
     "end",
     "end_dead",
     "fence",
@@ -50,7 +52,6 @@ __all__ = [
     "fenced_off",
     "grant",
     "granting",
-    "handed_over",
     "handing_over",
     "held_now",
     "hold",

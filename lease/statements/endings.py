@@ -11,8 +11,8 @@ from sqlalchemy import ColumnElement, Connection, Text, bindparam, cast, literal
 
 from ..database.contention import lock_timeout
 from ..database.dialects import any_of, clock, seconds_of
+from ..database.hand_over import flushed, woken_at_once
 from ..database.held.statement import Call, Rows, Statement
-from ..database.places import made_to_last, woken_at_once
 from ..model import Grant
 from ..schema import lease, stale
 from ..waiters import TOLD, Waiters, parse_waiters
@@ -29,9 +29,9 @@ class Release:
     released: bool
     """False: this grant had ended before."""
     waiting: Waiters = ()
-    """Who waits for it, in their order: to be notified once this is committed (`notify`)."""
+    """Who waits for it, in their order: to be notified once this is committed (`notify`), unless they have been."""
     is_durable: bool = True
-    """False: they have been notified, and a crash of the server may undo it (`handed_over`)."""
+    """False: they have been notified, and a crash of the server may undo it (`handing_over`)."""
 
 
 def release(connection: Connection, grant: Grant, *, lock_wait: float = 5.0) -> Release:
@@ -50,20 +50,20 @@ def releasing(grant: Grant, lock_wait: float) -> Call[Release]:
 
 def handing_over(grant: Grant, lock_wait: float) -> Call[Release]:
     """Return the call that is `release` on PostgreSQL, in a transaction of its own, and wakes who waits before it is
-    on disk: what the next is granted is there no earlier. Where it has, `handed_over` is to follow.
+    on disk: what the next is granted is there no earlier. Where it has (`is_durable` is False), `confirming` is
+    to follow.
 
-    It fails where notifications do, or are in a queue for longer than ``lock_wait``: then `releasing` will do.
+    It fails where notifications fail, or wait longer than ``lock_wait`` for another commit that notifies
+    (rule 15): `confirming` will do then.
     """
     return Call(_HAND_OVER, {**_of_release(grant, lock_wait), "json": json.dumps(grant.name)}, _released)
 
 
-def handed_over(grant: Grant, lock_wait: float) -> Call[Release]:
-    """Return the call after which the end of ``grant`` lasts. It releases ``grant`` again if a crash of the server
-    has undone that, and then says who waits.
+def confirming(grant: Grant, lock_wait: float) -> Call[Release]:
+    """Return the call that is `release` on PostgreSQL; the end of ``grant`` is on disk then, whatever ended it. It
+    finds ``grant`` in force where a crash of the server has undone a hand-over.
     """
-    return Call(
-        _HANDED_OVER, _of_release(grant, lock_wait), lambda rows: _released([row[1:] for row in rows if row[1]])
-    )
+    return Call(_CONFIRM, _of_release(grant, lock_wait), lambda rows: _released([row[1:] for row in rows if row[1]]))
 
 
 def _of_release(grant: Grant, lock_wait: float) -> dict[str, Any]:
@@ -93,12 +93,12 @@ _woken = woken_at_once(
     literal(CHANNEL), bindparam("json", type_=Text()), lease.c.waiters, _moment.element, literal(TOLD)
 )
 _HAND_OVER = Statement(_release.returning(_moment, lease.c.waiters, _woken))
-_again = _release.returning(_moment, lease.c.waiters).cte("again")
-_HANDED_OVER = Statement(
+_ended = _release.returning(_moment, lease.c.waiters).cte("ended")
+_CONFIRM = Statement(
     select(
-        made_to_last(),
-        select(_again.c.moment).scalar_subquery(),
-        select(_again.c.waiters).scalar_subquery(),
+        flushed(),
+        select(_ended.c.moment).scalar_subquery(),
+        select(_ended.c.waiters).scalar_subquery(),
     )
 )
 

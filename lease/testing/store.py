@@ -92,10 +92,6 @@ class MemoryStore:
         self._tell(grant.name)
         return True
 
-    async def release_again(self, grant: Grant) -> bool:
-        """End ``grant`` if it is still in force."""
-        return await self.release(grant)
-
     def steal(self, name: str, *, label: str = "another client", ttl: float = 15.0) -> Grant:
         """Grant ``name`` to another client, whoever holds it, as if its ttl had been over."""
         with self._lock:

@@ -1,7 +1,7 @@
 """A PostgreSQL server that is restarted, killed or paused under a client that holds leases."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -10,10 +10,13 @@ import pytest
 from sqlalchemy import make_url
 
 from lease import LossKind, clock, events
+from lease.database.held.spare import SpareFailed
+from lease.database.held.statement import Call
+from lease.model import Loss
 from lease.sync import LeaseClient
 from lease.timing import LeaseTiming
 from tests.chaos.pooler import MISSING, Pooler, pooler_program
-from tests.lease.shortcut.shortcuts import before_each_answer, warm
+from tests.lease.shortcut.shortcuts import before_each_answer, spare_of, warm
 from tests.lease.stores import SELDOM, SHORT, Recorder, Tables
 from tests.support.binaries import Binaries
 from tests.support.databases import make_tables
@@ -63,15 +66,73 @@ def crashing(postgres_programs: Binaries) -> Iterator[PostgresServer]:
         yield server
 
 
-def test_a_hand_over_that_was_answered_outlives_a_crash_of_the_server(crashing: PostgresServer) -> None:
-    """Its commit does not wait for the disk; whoever asked for it does."""
+Step = Callable[[LeaseClient], None]
+
+
+def nothing(client: LeaseClient) -> None:
+    del client
+
+
+def answers_are_lost(client: LeaseClient) -> None:
+    """Of what a caller asks over its own connection; it is done all the same."""
+
+    def lose() -> None:
+        raise SpareFailed
+
+    before_each_answer(client, lose)
+
+
+def the_second_fails_after_a_loss(client: LeaseClient) -> None:
+    """As where the disk stalls for long: a renewal waits for it, a hand-over does not."""
+    spare = spare_of(client)
+    send = spare.send
+    answered: list[Any] = []
+
+    def once(call: Call[Any]) -> Any:
+        if answered:
+            raise SpareFailed
+        answered.append(send(call))
+        (state,) = client._runtime.core.heartbeat.held.all()
+        assert state.lose(Loss(state.grant, LossKind.UNREACHABLE, "for a test"))
+        return answered[0]
+
+    spare.send = once
+
+
+@pytest.mark.parametrize(
+    ("step", "answer"), [(nothing, True), (answers_are_lost, False), (the_second_fails_after_a_loss, True)]
+)
+def test_a_hand_over_that_was_answered_outlives_a_crash_of_the_server(
+    crashing: PostgresServer, step: Step, *, answer: bool
+) -> None:
+    """Its commit does not wait for the disk; whoever asked for it does, whatever happens meanwhile."""
     with LeaseClient(crashing.url(), timing=SELDOM) as client, Tables(crashing.url()) as tables:
         held = warm(client).try_acquire("a")
         assert held is not None
         tables.queue("a", holder="one that was killed")
-        assert held.release()
+        step(client)
+        assert held.release() is answer
         crashing.kill9()
         crashing.start()
+        assert tables.record("a").holder is None
+
+
+def test_a_second_release_beside_a_hand_over_waits_for_the_disk_too(crashing: PostgresServer) -> None:
+    with LeaseClient(crashing.url(), timing=SELDOM) as client, Tables(crashing.url()) as tables:
+        held = warm(client).try_acquire("a")
+        assert held is not None
+        tables.queue("a", holder="one that was killed")
+        answers: list[bool] = []
+
+        def release_too() -> None:
+            if not answers:
+                answers.append(held.release())
+                crashing.kill9()
+                crashing.start()
+
+        before_each_answer(client, release_too)
+        assert held.release()
+        assert answers == [False], "one of them has released it"
         assert tables.record("a").holder is None
 
 

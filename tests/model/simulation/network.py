@@ -54,9 +54,6 @@ class RemoteStore:
     async def release(self, grant: Grant) -> bool:
         return await self._call(lambda: now_of(self._database.release(grant)))
 
-    async def release_again(self, grant: Grant) -> bool:
-        return await self.release(grant)
-
     async def break_grant(self, grant: Grant, by: str, reason: str) -> Break | None:
         return await self._call(lambda: now_of(self._database.break_grant(grant, by, reason)))
 

@@ -26,6 +26,8 @@ CAUGHT: Mapping[Kind, tuple[str, ...]] = {
         "heartbeat-in-the-loop-of-the-jobs",
         "heartbeat-stopped-before-the-work",
         "slot-of-its-own-for-each-run",
+        "prepared-through-a-pooler",
+        "runs-of-before-passed-over",
     ),
     "sqlite": ("fixed-lock-timeout",),
 }
