@@ -10,10 +10,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Double, Text, and_, bindparam, func, null, or_, select, text, update
 
 from ..database.backend import backend_of
-from ..database.contention import insert_missing
+from ..database.contention import insert_missing, without_first
 from ..database.dialects import Name, any_of, clock, later, now, this_boot, uptime
 from ..database.held.statement import Call, Rows, Statement
-from ..database.places import without_first
 from ..model import Grant
 from ..schema import free_or_stale, lease
 from ..waiters import PLACE, Waiter, ahead_of, beginning_with, behind, format_waiters, joined, may_take

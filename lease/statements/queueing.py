@@ -6,10 +6,9 @@ from typing import Any
 
 from sqlalchemy import Text, bindparam, case, func, update
 
-from ..database.contention import lock_timeout, soon_committed
+from ..database.contention import lock_timeout, soon_committed, with_last
 from ..database.dialects import clock, seconds_of
 from ..database.held.statement import Call, Rows, Statement
-from ..database.places import with_last
 from ..model import LeaseRecord
 from ..schema import lease
 from ..waiters import LOOK, PLACE, entry_of

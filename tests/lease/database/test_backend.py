@@ -18,7 +18,6 @@ HAVE_SQL = {
     "lease/database/contention.py",
     "lease/database/dialects.py",
     "lease/database/hand_over.py",
-    "lease/database/places.py",
     "daemon/store/statements/dialects.py",
     "daemon/store/migrations/versions/0001_tables.py",
 }
