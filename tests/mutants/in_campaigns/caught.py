@@ -28,6 +28,7 @@ CAUGHT: Mapping[Kind, tuple[str, ...]] = {
         "slot-of-its-own-for-each-run",
         "prepared-through-a-pooler",
         "runs-of-before-passed-over",
+        "undone-and-not-done-again",
     ),
     "sqlite": ("fixed-lock-timeout",),
 }
