@@ -147,8 +147,8 @@ class Core:
 
     async def release(self, state: GrantState, *, handed_over: bool = False) -> bool:
         """End the grant; False when it had ended before. If the database is away it ends at the
-        latest after the ttl. ``handed_over``: the database has ended it for this caller, and that is to
-        be confirmed, whatever was lost meanwhile.
+        latest after the ttl. ``handed_over``: the database has ended it for this caller, and that must
+        be confirmed, also where the lease was lost meanwhile.
         """
         if state.over or (state.loss is not None and not handed_over):
             self._leave(state)

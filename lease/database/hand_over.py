@@ -1,4 +1,4 @@
-"""SQL of PostgreSQL's for a release that wakes who waits before it is on disk (record 36)."""
+"""The SQL of a hand-over on PostgreSQL: a release that wakes the next waiter before it is on disk (record 36)."""
 
 from typing import Any
 
@@ -15,11 +15,11 @@ _MAY_FLUSH = (
 
 
 class woken_at_once(FunctionElement[bool]):  # noqa: N801 - reads as the function that it is
-    """Tells the first of those who have a place whose turn it is, and lets this transaction's commit not wait for
-    the disk; true where it did both, false where nobody has a place, or this role may not call `flushed`.
+    """A notification to the first in the queue, in a commit that does not wait for the disk; false, and neither of
+    the two, where the queue is empty, or this role may not call `flushed`.
 
-    For a statement that is its whole transaction; `flushed` is to follow. Its parameters: the channel, the
-    name as JSON, the places, now, and how many are told at most. `lease.waiters.format_release` says the
+    For a statement that is its whole transaction; `flushed` must follow. Its parameters: the channel, the
+    name as JSON, the queue, now, and how many are notified at most. `lease.waiters.format_release` says the
     same in Python.
     """
 

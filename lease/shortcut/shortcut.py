@@ -1,9 +1,9 @@
 """Acquiring and releasing in the caller's own thread or event loop.
 
-An acquisition is the one statement with which the library's thread would begin too, over a connection
-that is lent to the caller; a release that somebody waits for is two of its own (record 36). Whatever is in the way (another caller has that connection, another of this client
-has the turn, the name is held, the database is away) is left to the library's thread, which does all
-of it from the start.
+Over a connection that is lent to the caller, an acquisition is the one statement with which the
+library's thread would begin too; a release is one, or two where other clients wait (record 36). If
+anything is in the way (another caller has that connection, another of this client has the turn, the
+name is held, the database is away), the library's thread does all of it from the start.
 
 The heartbeat goes on beside it, so that the order of steps matters here:
 

@@ -29,9 +29,9 @@ class Release:
     released: bool
     """False: this grant had ended before."""
     waiting: Waiters = ()
-    """Who waits for it, in their order: to be notified once this is committed (`notify`), unless they have been."""
+    """The queue for it, in order: to be notified once this is committed (`notify`), if it is durable."""
     is_durable: bool = True
-    """False: they have been notified, and a crash of the server may undo it (`handing_over`)."""
+    """False: the queue has been notified, and a crash of the server may undo it (`handing_over`)."""
 
 
 def release(connection: Connection, grant: Grant, *, lock_wait: float = 5.0) -> Release:
@@ -93,12 +93,12 @@ _woken = woken_at_once(
     literal(CHANNEL), bindparam("json", type_=Text()), lease.c.waiters, _moment.element, literal(TOLD)
 )
 _HAND_OVER = Statement(_release.returning(_moment, lease.c.waiters, _woken))
-_ended = _release.returning(_moment, lease.c.waiters).cte("ended")
+_released_now = _release.returning(_moment, lease.c.waiters).cte("released_now")
 _CONFIRM = Statement(
     select(
         flushed(),
-        select(_ended.c.moment).scalar_subquery(),
-        select(_ended.c.waiters).scalar_subquery(),
+        select(_released_now.c.moment).scalar_subquery(),
+        select(_released_now.c.waiters).scalar_subquery(),
     )
 )
 

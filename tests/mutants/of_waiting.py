@@ -77,8 +77,8 @@ WAITING = (
         (
             Edit(
                 "lease/statements/endings.py",
-                "_ended = _release.returning(_moment, lease.c.waiters)",
-                "_ended = _release.where(null()).returning(_moment, lease.c.waiters)",
+                "_released_now = _release.returning(_moment, lease.c.waiters)",
+                "_released_now = _release.where(null()).returning(_moment, lease.c.waiters)",
             ),
         ),
         on_postgres(

@@ -136,13 +136,13 @@ def test_a_hand_over_to_nobody_who_still_waits_is_a_release(postgres_tables: Tab
         assert turns_told(listener) == []
 
 
-@pytest.fixture
-def modest_url(postgres_url: str, postgres_tables: Tables) -> Iterator[str]:
+@pytest.fixture(params=["REVOKE EXECUTE ON FUNCTION {} FROM PUBLIC", "ALTER FUNCTION {} RENAME TO of_another_name"])
+def modest_url(request: pytest.FixtureRequest, postgres_url: str, postgres_tables: Tables) -> Iterator[str]:
     """The database as a role sees it that may write to the tables, but not to the server's log."""
     role = f"role_{uuid4().hex[:8]}"
     emits = "SELECT CAST(oid AS regprocedure) FROM pg_proc WHERE proname = 'pg_logical_emit_message'"
     for (function,) in query(postgres_url, emits):
-        query(postgres_url, f"REVOKE EXECUTE ON FUNCTION {function} FROM PUBLIC")
+        query(postgres_url, request.param.format(function))
     query(postgres_url, f"CREATE ROLE {role} LOGIN PASSWORD 'modest'")
     query(postgres_url, f"GRANT SELECT, INSERT, UPDATE ON lease TO {role}")
     yield make_url(postgres_url).set(username=role, password="modest").render_as_string(hide_password=False)
