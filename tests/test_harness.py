@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import create_engine, inspect, make_url, text
 from sqlalchemy.pool import NullPool
 
+from tests.support import yardstick
 from tests.support.binaries import Binaries
 from tests.support.databases import Server, fresh_database
 from tests.support.fast import SENTENCE
@@ -115,6 +116,23 @@ def test_for_how_long_a_process_was_kept_waiting_is_measured(starvation: Starvat
     with pytest.raises(AssertionError, match=r"the story: it took 60\.\d{3} s, .* 50 s are promised"):
         starvation.assert_within(50.0, began - 60, began, "the story")
     starvation.assert_within(0.1, began, ended, "the same, which nobody could have done")
+
+
+SLOW_DISK = """
+import os, runpy, sys, time
+
+os.fdatasync = lambda file: time.sleep(0.2)
+runpy.run_path(sys.argv[1], run_name="__main__")
+"""
+
+
+def test_what_a_slow_disk_takes_counts_as_waiting() -> None:
+    started = [sys.executable, "-c", SLOW_DISK, yardstick.__file__]
+    with subprocess.Popen(started, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        late = [float(process.stdout.readline().split()[2]) for _ in range(30)]
+        process.kill()
+    assert max(late) > 0.19
 
 
 FAST_AND_NOT = """

@@ -1,9 +1,9 @@
-"""The time for which this machine kept a process waiting that was ready to run.
+"""The time for which this machine kept a process waiting that was ready to run, or that waited for its disk.
 
 Some promises are made in seconds: the work of a dead replica is gone within one. An overloaded
-machine breaks them. So a test that measures one runs a yardstick beside it, a process that does
-what replicas do, and subtracts how late that was meanwhile, and no more. On an idle machine that is
-almost nothing.
+machine breaks them, and so does a disk that stalls. So a test that measures one runs a yardstick
+beside it, a process that does what replicas do, and subtracts how late that was meanwhile, and no
+more. On an idle machine that is almost nothing.
 """
 
 import subprocess
@@ -27,12 +27,12 @@ class Starvation:
         self.pid = pid
 
     def between(self, since: float, until: float) -> float:
-        """Return for how many seconds of this span (since boot) a ready process did not run."""
+        """Return for how many seconds of this span (since boot) a ready process did not run, or waited for the disk."""
         wait_until(lambda: self._read()[-1:] > [(until,)], "the yardstick has come so far")
         return sum(min(late, max(0.0, min(ended, until) - max(began, since))) for ended, began, late in self._read())
 
     def assert_within(self, promised: float, since: float, until: float, what: str) -> None:
-        """Fail unless it took less than promised, minus the time that the machine ran others."""
+        """Fail unless it took less than promised, minus the time that machine or disk was busy with others."""
         took, late = until - since, self.between(since, until)
         said = f"{what}: it took {took:.3f} s, and for {late:.3f} s of them this machine was busy with others"
         assert took - late < promised, f"{said}; {promised:g} s are promised"
