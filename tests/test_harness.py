@@ -1,5 +1,6 @@
 """The harness itself: databases that come and go, servers that leave nothing behind."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -113,6 +114,9 @@ def test_for_how_long_a_process_was_kept_waiting_is_measured(starvation: Starvat
     os.kill(starvation.pid, signal.SIGCONT)
     ended = boottime()
     assert 0.9 * (ended - began) < starvation.between(began, ended) <= ended - began
+    in_seconds = starvation.by_second()
+    assert sum(late for *_, late in in_seconds) >= starvation.between(began, ended)
+    assert all(one[1] <= other[0] for one, other in itertools.pairwise(in_seconds))
     with pytest.raises(AssertionError, match=r"the story: it took 60\.\d{3} s, .* 50 s are promised"):
         starvation.assert_within(50.0, began - 60, began, "the story")
     starvation.assert_within(0.1, began, ended, "the same, which nobody could have done")

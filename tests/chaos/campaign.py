@@ -13,6 +13,7 @@ from sqlalchemy.pool import NullPool
 from lease.database.address import parse_address
 from tests.support.marked import kill_marked, marked_environment
 from tests.support.moved_clock import library
+from tests.support.starvation import measured
 from tests.support.waiting import wait_until
 
 from . import history
@@ -48,6 +49,7 @@ def run(site: Site, seconds: float, seed: int, tell: Callable[[str], None]) -> R
     for name in ("diaries", "mischief"):
         (site.folder / name).mkdir(exist_ok=True)
     with ExitStack() as stack:
+        starvation = stack.enter_context(measured(site.folder))
         site = stack.enter_context(site)
         starts = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=8)
         stepped = site if isinstance(site, SteppedSite) else None
@@ -74,6 +76,7 @@ def run(site: Site, seconds: float, seed: int, tell: Callable[[str], None]) -> R
         result.acts, result.at_once = fleet.acts, fleet.at_once
         result.settled_after = _wait_until_over(engine, tell)
         result.statuses = fleet.stop()
+        result.busy = starvation.by_second()
         result.ends = fleet.ends
         result.strays = kill_marked(FOLDER, site.folder)
         result.logs = fleet.logs

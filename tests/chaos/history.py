@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from daemon.audit.facts import (
     RunMarked,
     RunRedefined,
     RunSettled,
+    Starved,
     Worked,
     Written,
 )
@@ -240,6 +241,13 @@ def outages(done: Iterable[Done], clocks: Clocks) -> Iterator[Fact]:
     for fault in done:
         if fault.outage:
             yield Outage(clocks.instant(fault.began), clocks.instant(fault.ended))
+
+
+def starved(busy: Iterable[tuple[float, float, float]], clocks: Clocks) -> Iterator[Fact]:
+    """Yield for how much of each second this machine kept a ready process waiting."""
+    for began, ended, late in busy:
+        if late:
+            yield Starved(clocks.instant(began), clocks.instant(ended), timedelta(seconds=late))
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,8 @@ class Result:
     """The process of each registered replica."""
     seen_alive: dict[ProcessIdentity, float] = field(default_factory=dict)
     """When each replica process was last seen alive, by the clock of the diaries."""
+    busy: list[tuple[float, float, float]] = field(default_factory=list)
+    """Each second since boot: when it began and ended, and for how much of it a process of this machine was kept waiting."""
     bad_lines: list[str] = field(default_factory=list)
     """The errors that replicas logged, or ended with."""
     settled_after: float = 0.0
@@ -112,6 +114,7 @@ def judge(site: Site, engine: Engine, starts: datetime, ends: datetime, result: 
             *history.diaries(site.folder, clocks, digests),
             *history.haunted(result.tried, clocks),
             *history.outages(result.faults, clocks),
+            *history.starved(result.busy, clocks),
             *kept_for_others(result.users.hand_overs, clocks),
         ]
         count(connection, result)

@@ -61,6 +61,8 @@ class Summary:
     claimed_together: int
     """The runs that were claimed in a set of several."""
     ended_together: int
+    busy: float
+    """The share of the time for which this machine kept a ready process waiting."""
     users: dict[str, int]
     """What the users of locks did, and how often."""
 
@@ -113,6 +115,7 @@ def summarize(result: Result) -> Summary:
         settled_after=result.settled_after,
         claimed_together=result.sets.claims.together,
         ended_together=result.sets.ends.together,
+        busy=sum(late for *_, late in result.busy) / max(1.0, sum(ended - began for began, ended, _ in result.busy)),
         users=numbers(result.users),
     )
 

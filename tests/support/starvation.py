@@ -31,6 +31,14 @@ class Starvation:
         wait_until(lambda: self._read()[-1:] > [(until,)], "the yardstick has come so far")
         return sum(min(late, max(0.0, min(ended, until) - max(began, since))) for ended, began, late in self._read())
 
+    def by_second(self) -> list[tuple[float, float, float]]:
+        """Return when each second began and ended, as far as there are rounds in it, and how late those were in all."""
+        seconds: dict[int, tuple[float, float, float]] = {}
+        for ended, began, late in self._read():
+            first, _, before = seconds.get(int(began), (began, ended, 0.0))
+            seconds[int(began)] = first, ended, before + late
+        return list(seconds.values())
+
     def assert_within(self, promised: float, since: float, until: float, what: str) -> None:
         """Fail unless it took less than promised, minus the time that machine or disk was busy with others."""
         took, late = until - since, self.between(since, until)

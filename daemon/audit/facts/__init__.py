@@ -1,7 +1,7 @@
 """The facts of a history. All times are the database's (UTC), unless a fact says otherwise."""
 
 from .leases import Deleted, FencedWriteRefused, GrantBegan, GrantEnded, GrantRenewed, HighestToken, Worked, Written
-from .outside import ClockJump, Outage
+from .outside import ClockJump, Outage, Starved, starved
 from .runs import (
     BackfillRecorded,
     Due,
@@ -35,6 +35,7 @@ Fact = (
     | RunMarked
     | BackfillRecorded
     | Outage
+    | Starved
     | ClockJump
 )
 
@@ -58,6 +59,8 @@ __all__ = [
     "RunSettled",
     "RunStranded",
     "ScheduleProgress",
+    "Starved",
     "Worked",
     "Written",
+    "starved",
 ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ...states import MOST_ABANDONED
-from ..facts import Fact, Outage, Recorded, RunClaimed, RunLeft, RunSettled, RunStranded
+from ..facts import Fact, Outage, Recorded, RunClaimed, RunLeft, RunSettled, RunStranded, Starved, starved
 from ..tenures import Tenure, Tenures
 from ..violations import Promise, Violation
 
@@ -52,16 +52,19 @@ def recovered_in_time(
     """Yield runs that did not resume ``within`` this time after their grant was stale (rule 18).
 
     A run that goes by a definition that is not ``everywhere`` may have to wait for who has it, and
-    one on its last chance for others of its kind (rule 16).
+    one on its last chance for others of its kind (rule 16). The time for which a machine was busy
+    with others does not count.
     """
     facts = list(history)
+    busy = [fact for fact in facts if isinstance(fact, Starved)]
     for recovery in recoveries(facts, tenures):
         if everywhere is not None and recovery.settled.digest not in everywhere:
             continue
         if recovery.last_chance:
             continue
-        late = recovery.claimed.at - recovery.possible_from(within)
-        if late > within:
+        possible_from = recovery.possible_from(within)
+        late = recovery.claimed.at - possible_from
+        if late > within and late - starved(busy, possible_from, recovery.claimed.at) > within:
             yield Violation(
                 Promise.RECOVERY,
                 f"run {recovery.claimed.run} resumed {late.total_seconds():.2f} s after its lost grant had gone stale, "
@@ -83,22 +86,25 @@ def recoveries(history: Iterable[Fact], tenures: Tenures) -> Iterator[Recovery]:
     facts = list(history)
     outages = sorted((fact for fact in facts if isinstance(fact, Outage)), key=lambda outage: outage.began)
     settlements = _Settlements({fact.run: fact.schedule for fact in facts if isinstance(fact, Recorded)})
-    left: dict[int, tuple[RunSettled, bool]] = {}
+    left: dict[int, RunSettled] = {}
+    apart: set[int] = set()
     moves = [fact for fact in facts if isinstance(fact, RunClaimed | RunSettled | RunLeft)]
     for fact in sorted(moves, key=lambda fact: fact.at):
         match fact:
             case RunSettled():
                 settlements.add(fact)
-                left[fact.run] = fact, settlements.last_chance(fact.run)
+                left[fact.run] = fact
+                # Also those that were settled before: this death may have put all of their schedule on their last chance.
+                apart |= {run for run in left if settlements.last_chance(run)}
             case RunLeft(state="succeeded"):
                 settlements.forgive(fact)
             case RunClaimed() if fact.run in left:
-                settled, waited = left.pop(fact.run)
+                settled, last_chance = left.pop(fact.run), fact.run in apart
+                apart.discard(fact.run)
                 tenure = None if settled.over else tenures.of(settled.grant)
                 if tenure is not None:
                     meanwhile = _during(outages, tenure.last_sign, fact.at)
                     between = tenures.between(settled.grant, fact.grant)
-                    last_chance = waited or settlements.last_chance(fact.run)
                     yield Recovery(tenure, settled, fact, meanwhile, between, last_chance)
 
 

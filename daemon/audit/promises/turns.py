@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import assert_never
 
 from ...scheduling.lease_names import PRUNING
-from ..facts import Fact, FencedWriteRefused, GrantEnded, GrantRenewed, RunClaimed, RunLeft, RunSettled, Worked
+from ..facts import Fact, FencedWriteRefused, GrantEnded, GrantRenewed, RunClaimed, RunLeft, RunSettled, Worked, starved
 from ..tenures import Tenures
 from ..violations import Promise, Violation
 
@@ -99,14 +99,16 @@ def one_holder_at_a_time(history: Sequence[Fact], tenures: Tenures, tolerance: t
 
 
 def nothing_idle(history: Iterable[Fact], tenures: Tenures, within: timedelta) -> Iterator[Violation]:
-    """Yield grants that were renewed for longer than ``within`` without any work (rule 6); pruning is no work of
-    which a history knows.
+    """Yield grants that were renewed for longer than ``within`` without any work (rule 6), but for the time for
+    which a machine was busy with others; pruning is no work of which a history knows.
     """
     facts = list(history)
     worked = {fact.grant for fact in facts if isinstance(fact, Worked)}
     for tenure in tenures:
         kept = tenure.last_sign - tenure.granted.at
-        if tenure.grant not in worked and not tenure.grant.name.startswith(PRUNING) and kept > within:
+        if tenure.grant in worked or tenure.grant.name.startswith(PRUNING) or kept <= within:
+            continue
+        if kept - starved(facts, tenure.granted.at, tenure.last_sign) > within:
             yield Violation(
                 Promise.TOKENS,
                 f"token {tenure.grant.token} of lease {tenure.grant.name!r} was renewed for "

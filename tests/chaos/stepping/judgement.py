@@ -55,6 +55,7 @@ def judge(site: SteppedSite, engine: Engine, starts: datetime, ends: datetime, r
             *history.diaries(site.folder, clocks, digests),
             *history.haunted(result.tried, clocks),
             *history.outages(result.faults, clocks),
+            *history.starved(result.busy, clocks),
             *kept_for_others(result.users.hand_overs, clocks),
         ]
         result.facts = [

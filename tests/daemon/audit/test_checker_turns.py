@@ -17,6 +17,7 @@ from daemon.audit.facts import (
     RunClaimed,
     RunLeft,
     RunSettled,
+    Starved,
     Worked,
 )
 from daemon.states import RunState
@@ -285,6 +286,16 @@ def test_a_grant_under_which_something_began_may_be_renewed_for_ever() -> None:
 def test_the_lease_of_whoever_prunes_may_be_renewed_as_long_as_that_takes() -> None:
     pruning = Grant("prune/shop", 1, "h1")
     assert broken([GrantBegan(pruning, at(0), at(15)), GrantRenewed(pruning, at(100), at(115))], COMPLETE) == []
+
+
+def test_a_grant_may_be_idle_for_as_long_as_the_machine_is_busy_with_others() -> None:
+    def history(late: float) -> list[Fact]:
+        starved = Starved(at(20), at(100), timedelta(seconds=late))
+        return [*TWO, ended(2, 20), granted(3, 20), renewed(3, 100), starved]
+
+    enough = 80 - IDLE.total_seconds()
+    assert broken(history(enough), COMPLETE) == []
+    assert broken(history(enough - 0.001), COMPLETE) == [Promise.TOKENS]
 
 
 def test_work_under_another_grant_is_no_use_for_an_idle_one() -> None:

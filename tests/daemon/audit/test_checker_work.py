@@ -18,6 +18,7 @@ from daemon.audit.facts import (
     RunLeft,
     RunSettled,
     RunStranded,
+    Starved,
     Worked,
     Written,
 )
@@ -209,6 +210,8 @@ def test_a_run_on_its_last_chance_may_wait_for_others_of_its_kind() -> None:
     assert too_late()
     assert too_late(dead, forgiven)
     assert not too_late(dead, replace(forgiven, at=at(399))), "it waited until then"
+    while_it_waits = replace(dead, at=at(300)), replace(forgiven, at=at(350))
+    assert not too_late(*while_it_waits), "the second death came once it was settled, and was forgiven before its claim"
     assert too_late(replace(dead, run=4))
 
 
@@ -221,6 +224,19 @@ def test_the_time_counts_from_the_end_of_an_outage() -> None:
     assert not recovers(56.001, (6, 40))
     assert recovers(56, (30, 40))
     assert not recovers(56.001, (30, 40))
+
+
+def test_time_for_which_the_machine_was_busy_with_others_does_not_count() -> None:
+    def busy(claimed: float, began: float, ended_: float, late: float) -> bool:
+        starved = Starved(at(began), at(ended_), timedelta(seconds=late))
+        return broken([*cut_off(claimed), starved], WITHIN) == []
+
+    assert busy(39, 21, 30, 3)
+    assert not busy(39.001, 21, 30, 3)
+    assert not busy(39, 11, 20, 3), "before the grant was stale"
+    assert not busy(39, 39, 48, 3), "after the claim"
+    assert busy(38, 12, 22, 3), "no more than what is in between"
+    assert not busy(38.001, 12, 22, 3)
 
 
 def test_an_outage_that_ended_before_the_grant_was_stale_excuses_nothing() -> None:
