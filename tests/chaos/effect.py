@@ -8,7 +8,7 @@ program in another language would.
 import importlib.util
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
@@ -30,15 +30,19 @@ def write(url: str, grant: Grant, run: int | None, job: str, *, park: float = 0.
 
 
 def _write_postgres(url: str, grant: Grant, run: int | None, job: str, park: float) -> tuple[Answer, str]:
-    import psycopg  # noqa: PLC0415 - a worker on SQLite does without
+    import psycopg2  # noqa: PLC0415 - a worker on SQLite does without; of the drivers it is imported soonest
+
+    def execute(sql: str, values: Sequence[Any] = ()) -> Any:
+        cursor.execute(sql, values)
+        return cursor
 
     try:
-        with psycopg.connect(url, connect_timeout=2) as connection:
-            connection.execute("SELECT public.lease_fence(%s, %s, %s, make_interval(secs => %s))", [*grant, BOUND])
-            _add(connection.execute, "%s", grant, run, job)
+        with closing(psycopg2.connect(url, connect_timeout=2)) as connection, connection, connection.cursor() as cursor:
+            execute("SELECT public.lease_fence(%s, %s, %s, make_interval(secs => %s))", [*grant, BOUND])
+            _add(execute, "%s", grant, run, job)
             time.sleep(park)
-    except psycopg.Error as error:
-        return ("refused" if error.sqlstate == "LEASE" else "away"), str(error).splitlines()[0]
+    except psycopg2.Error as error:
+        return ("refused" if error.pgcode == "LEASE" else "away"), str(error).partition("\n")[0]
     return "written", ""
 
 

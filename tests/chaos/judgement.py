@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Engine, bindparam, text
 
 from daemon.audit import Bounds, Violation, check
-from daemon.audit.facts import Fact
+from daemon.audit.facts import Fact, Starved
 from daemon.definitions.sources.load import load
 from daemon.jobs.processes.identity import ProcessIdentity
 from daemon.scheduling.lease_names import PRUNING
@@ -73,6 +73,8 @@ class Result:
     """When each replica process was last seen alive, by the clock of the diaries."""
     busy: list[tuple[float, float, float]] = field(default_factory=list)
     """Each second since boot: when it began and ended, and for how much of it a process of this machine was kept waiting."""
+    excused: int = 0
+    """The promises in seconds that were kept only because that does not count."""
     bad_lines: list[str] = field(default_factory=list)
     """The errors that replicas logged, or ended with."""
     settled_after: float = 0.0
@@ -129,7 +131,13 @@ def judge(site: Site, engine: Engine, starts: datetime, ends: datetime, result: 
         tolerance=TOLERANCE[site.kind],
     )
     result.violations = check(result.facts, bounds)
+    result.excused = excused(result.facts, bounds, result.violations)
     result.audit = leased_audit(site.url)
+
+
+def excused(facts: Iterable[Fact], bounds: Bounds, found: Sequence[Violation]) -> int:
+    """Return how many violations there would be besides if the time counted for which the machine was busy."""
+    return len(check((fact for fact in facts if not isinstance(fact, Starved)), bounds)) - len(found)
 
 
 def count(connection: Connection, result: Result) -> None:

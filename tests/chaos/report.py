@@ -129,7 +129,7 @@ def table(result: Result, summary: Summary) -> Iterator[str]:
         f"  recoveries                 {summary.recoveries:>6}   p50 {summary.recovery_p50:.2f} s, "
         f"p99 {summary.recovery_p99:.2f} s, max {summary.recovery_max:.2f} s; {summary.recoveries_in_outages} more in outages, not timed"
     )
-    yield f"  this machine was busy      {summary.busy:>6.0%}   of the time for a process that was ready to run: that counts for no bound"
+    yield f"  this machine was busy      {summary.busy:>6.0%}   of the time for a process that was ready to run: that counts for no bound, or {summary.excused} would be broken"
     yield f"  leases lost                {summary.losses:>6}   without a fault that accounts for it: {summary.false_losses}"
     for loss in false_losses(result)[:_MOST]:
         yield f"    {loss}"

@@ -63,6 +63,8 @@ class Summary:
     ended_together: int
     busy: float
     """The share of the time for which this machine kept a ready process waiting."""
+    excused: int
+    """The promises in seconds that were kept only because that does not count."""
     users: dict[str, int]
     """What the users of locks did, and how often."""
 
@@ -116,6 +118,7 @@ def summarize(result: Result) -> Summary:
         claimed_together=result.sets.claims.together,
         ended_together=result.sets.ends.together,
         busy=sum(late for *_, late in result.busy) / max(1.0, sum(ended - began for began, ended, _ in result.busy)),
+        excused=result.excused,
         users=numbers(result.users),
     )
 

@@ -11,7 +11,7 @@ from lease.timing import LeaseTiming
 
 from .. import history
 from ..effect import BOUND
-from ..judgement import TTL, Result, count, leased_audit, releases
+from ..judgement import TTL, Result, count, excused, leased_audit, releases
 from ..users.inquiry import kept_for_others
 from ..witness.rulings import due, rulings
 from .promises import as_shown, granted_while_live, in_true_time, outlived, second_holders
@@ -77,6 +77,7 @@ def judge(site: SteppedSite, engine: Engine, starts: datetime, ends: datetime, r
         effects_written=True,
     )
     found, early = check(result.facts, bounds), 0
+    result.excused = excused(result.facts, bounds, found)
     if broken:
         found, early = second_holders(found)
     result.violations = [*found, *granted_while_live(seen, clocks), *outlived(result.facts, LeaseTiming(TTL))]

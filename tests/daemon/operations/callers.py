@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import asyncpg
-import psycopg2  # type: ignore[import-untyped]
+import psycopg2
 from sqlalchemy import make_url
 
 from tests.lease.fences import connections
