@@ -11,6 +11,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psycopg2  # noqa: F401 - here, as a fault may leave no descriptor to import it where it is used
+
 from daemon import AsyncRun, Run, Schedules
 from daemon.states import Priority
 from tests.chaos import mischief
@@ -39,7 +41,7 @@ release = int(os.environ[RELEASE])
 
 
 def command(name: str, seconds: float) -> list[str]:
-    # -S: nothing but Python on SQLite; on PostgreSQL it needs psycopg.
+    # -S: nothing but Python on SQLite; on PostgreSQL it needs psycopg2.
     alone = ["-S"] if os.environ[URL].startswith("sqlite") else []
     return [sys.executable, "-I", *alone, str(WORKER), name, str(seconds)]
 

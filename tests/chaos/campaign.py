@@ -49,7 +49,7 @@ def run(site: Site, seconds: float, seed: int, tell: Callable[[str], None]) -> R
     for name in ("diaries", "mischief"):
         (site.folder / name).mkdir(exist_ok=True)
     with ExitStack() as stack:
-        starvation = stack.enter_context(measured(site.folder))
+        starvation = stack.enter_context(measured(site.folder))  # not of the disk, for which no campaign waits
         site = stack.enter_context(site)
         starts = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=8)
         stepped = site if isinstance(site, SteppedSite) else None
@@ -76,7 +76,7 @@ def run(site: Site, seconds: float, seed: int, tell: Callable[[str], None]) -> R
         result.acts, result.at_once = fleet.acts, fleet.at_once
         result.settled_after = _wait_until_over(engine, tell)
         result.statuses = fleet.stop()
-        result.busy = starvation.by_second()
+        result.busy = starvation.rounds()
         result.ends = fleet.ends
         result.strays = kill_marked(FOLDER, site.folder)
         result.logs = fleet.logs

@@ -42,7 +42,8 @@ def _write_postgres(url: str, grant: Grant, run: int | None, job: str, park: flo
             _add(execute, "%s", grant, run, job)
             time.sleep(park)
     except psycopg2.Error as error:
-        return ("refused" if error.pgcode == "LEASE" else "away"), str(error).partition("\n")[0]
+        first = error.__context__ or error  # a rollback of what is broken fails as well
+        return ("refused" if error.pgcode == "LEASE" else "away"), str(first).partition("\n")[0]
     return "written", ""
 
 

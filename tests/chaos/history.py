@@ -244,7 +244,7 @@ def outages(done: Iterable[Done], clocks: Clocks) -> Iterator[Fact]:
 
 
 def starved(busy: Iterable[tuple[float, float, float]], clocks: Clocks) -> Iterator[Fact]:
-    """Yield for how much of each second this machine kept a ready process waiting."""
+    """Yield the times in which this machine kept a ready process waiting."""
     for began, ended, late in busy:
         if late:
             yield Starved(clocks.instant(began), clocks.instant(ended), timedelta(seconds=late))

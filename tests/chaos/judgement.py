@@ -72,9 +72,10 @@ class Result:
     seen_alive: dict[ProcessIdentity, float] = field(default_factory=dict)
     """When each replica process was last seen alive, by the clock of the diaries."""
     busy: list[tuple[float, float, float]] = field(default_factory=list)
-    """Each second since boot: when it began and ended, and for how much of it a process of this machine was kept waiting."""
+    """The rounds of the yardstick: when each began and ended, since boot, and for how much of it the process was kept
+    waiting that was ready to run."""
     excused: int = 0
-    """The promises in seconds that were kept only because that does not count."""
+    """The recoveries, and the grants under which nothing began, that would be late if that counted."""
     bad_lines: list[str] = field(default_factory=list)
     """The errors that replicas logged, or ended with."""
     settled_after: float = 0.0

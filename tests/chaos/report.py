@@ -20,6 +20,7 @@ from .users.promises import broken_promises
 from .worker import FRAIL
 
 _MOST = 20
+_TOO_BUSY = 0.6
 _LONG = 60.0
 """Seconds after which there must have been sets of several runs, and a success of the job that fails now and then."""
 DRAINED = 143
@@ -129,7 +130,9 @@ def table(result: Result, summary: Summary) -> Iterator[str]:
         f"  recoveries                 {summary.recoveries:>6}   p50 {summary.recovery_p50:.2f} s, "
         f"p99 {summary.recovery_p99:.2f} s, max {summary.recovery_max:.2f} s; {summary.recoveries_in_outages} more in outages, not timed"
     )
-    yield f"  this machine was busy      {summary.busy:>6.0%}   of the time for a process that was ready to run: that counts for no bound, or {summary.excused} would be broken"
+    yield f"  this machine was busy      {summary.busy:>6.0%}   of the time for a process that was ready to run; if that counted, {summary.excused} more would be late"
+    if summary.busy > _TOO_BUSY:
+        yield "    not shown: what is promised in seconds; the machine was too busy for that"
     yield f"  leases lost                {summary.losses:>6}   without a fault that accounts for it: {summary.false_losses}"
     for loss in false_losses(result)[:_MOST]:
         yield f"    {loss}"

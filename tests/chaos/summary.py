@@ -64,7 +64,7 @@ class Summary:
     busy: float
     """The share of the time for which this machine kept a ready process waiting."""
     excused: int
-    """The promises in seconds that were kept only because that does not count."""
+    """The recoveries, and the grants under which nothing began, that would be late if that counted."""
     users: dict[str, int]
     """What the users of locks did, and how often."""
 

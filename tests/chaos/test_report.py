@@ -7,8 +7,20 @@ from typing import Any
 
 import pytest
 
-from daemon.audit import Promise, Violation
-from daemon.audit.facts import Due, Fact, GrantBegan, GrantEnded, Recorded, RunClaimed, RunSettled, Worked, Written
+from daemon.audit import Bounds, Promise, Violation, check
+from daemon.audit.facts import (
+    Due,
+    Fact,
+    GrantBegan,
+    GrantEnded,
+    GrantRenewed,
+    Recorded,
+    RunClaimed,
+    RunSettled,
+    Starved,
+    Worked,
+    Written,
+)
 from daemon.jobs.processes.identity import ProcessIdentity
 from daemon.states import EndState
 from lease.model import Grant
@@ -16,10 +28,10 @@ from lease.timing import LeaseTiming
 from tests.chaos.campaign import SLOTS
 from tests.chaos.fleet import End, Told, ToldTwice
 from tests.chaos.history import Clocks, Loss
-from tests.chaos.judgement import TTL, Result
+from tests.chaos.judgement import TTL, Result, excused
 from tests.chaos.lanes import Done
-from tests.chaos.report import problems
-from tests.chaos.summary import false_losses, taken_alive
+from tests.chaos.report import problems, table
+from tests.chaos.summary import false_losses, summarize, taken_alive
 from tests.chaos.users.plans import PEOPLE
 from tests.chaos.users.records import Broken, Users, Visit
 from tests.chaos.witness.sets import Sets, Sizes
@@ -161,6 +173,32 @@ def test_a_loss_by_a_break_is_explained() -> None:
 def test_a_loss_that_is_told_late_does_not_move() -> None:
     # The replica was paused: it told of it when it went on.
     assert false_losses(lost(a_fault(10.1, 12.0), told=20.0)) == []
+
+
+# A busy machine
+
+
+def told_of(late: float, **changes: Any) -> str:
+    result = good(busy=[(0.0, 10.0, late)], **changes)
+    return "\n".join(table(result, summarize(result)))
+
+
+def test_for_how_long_the_machine_was_busy_is_told_and_what_would_be_late_if_that_counted() -> None:
+    assert "this machine was busy         40%" in told_of(4.0)
+    assert "if that counted, 3 more would be late" in told_of(4.0, excused=3)
+
+
+def test_where_it_was_too_busy_nothing_is_shown_of_what_is_promised_in_seconds() -> None:
+    assert "not shown: what is promised in seconds" in told_of(6.1)
+    assert "not shown: what is promised in seconds" not in told_of(5.9)
+
+
+def test_what_would_be_late_is_what_only_a_busy_machine_excuses() -> None:
+    idle: list[Fact] = [GrantBegan(GRANT, at(0), at(3)), GrantRenewed(GRANT, at(20))]
+    bounds = Bounds(complete=True, idle=timedelta(seconds=10))
+    for seconds, said in [(0, 0), (9, 0), (10, 1)]:
+        busy = [*idle, Starved(at(0), at(20), timedelta(seconds=seconds))]
+        assert excused(busy, bounds, check(busy, bounds)) == said
 
 
 # Live leases

@@ -1,7 +1,7 @@
-"""The time for which this machine kept a process waiting that was ready to run, or that waited for its disk.
+"""The time for which this machine kept a process waiting that was ready to run.
 
 Some promises are made in seconds: the work of a dead replica is gone within one. An overloaded
-machine breaks them, and so does a disk that stalls. So a test that measures one runs a yardstick
+machine breaks them, and on SQLite a disk that stalls. So a test that measures one runs a yardstick
 beside it, a process that does what replicas do, and subtracts how late that was meanwhile, and no
 more. On an idle machine that is almost nothing.
 """
@@ -31,13 +31,9 @@ class Starvation:
         wait_until(lambda: self._read()[-1:] > [(until,)], "the yardstick has come so far")
         return sum(min(late, max(0.0, min(ended, until) - max(began, since))) for ended, began, late in self._read())
 
-    def by_second(self) -> list[tuple[float, float, float]]:
-        """Return when each second began and ended, as far as there are rounds in it, and how late those were in all."""
-        seconds: dict[int, tuple[float, float, float]] = {}
-        for ended, began, late in self._read():
-            first, _, before = seconds.get(int(began), (began, ended, 0.0))
-            seconds[int(began)] = first, ended, before + late
-        return list(seconds.values())
+    def rounds(self) -> list[tuple[float, float, float]]:
+        """Return when each round began and ended, and how late it was."""
+        return [(began, ended, late) for ended, began, late in self._read()]
 
     def assert_within(self, promised: float, since: float, until: float, what: str) -> None:
         """Fail unless it took less than promised, minus the time that machine or disk was busy with others."""
@@ -53,12 +49,13 @@ class Starvation:
 
 
 @contextmanager
-def measured(folder: Path) -> Iterator[Starvation]:
-    """Measure beside the block, with a file in this folder."""
+def measured(folder: Path, *, disk: bool = False) -> Iterator[Starvation]:
+    """Measure beside the block, with a file in this folder; also its ``disk``."""
     rounds = folder / "yardstick"
+    command = [sys.executable, "-I", "-S", yardstick.__file__, *(["--disk"] if disk else [])]
     with (
         rounds.open("wb") as output,
-        subprocess.Popen([sys.executable, "-I", "-S", yardstick.__file__], stdout=output, cwd="/") as process,
+        subprocess.Popen(command, stdout=output, cwd="/") as process,
     ):
         try:
             wait_until(lambda: rounds.stat().st_size, "the yardstick is at work")

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from ...states import MOST_ABANDONED
@@ -23,8 +23,9 @@ class Recovery:
     """The outages meanwhile, in order."""
     other_grants: tuple[Tenure, ...] = ()
     """The grants that other runs had meanwhile, of the lease under which it went on: schedules may share a lock."""
-    last_chance: bool = False
-    """It, or runs of its schedule, had been settled so often that it may have to wait for others of its kind (rule 16)."""
+    apart: tuple[tuple[datetime, datetime], ...] = ()
+    """The times in which it, or runs of its schedule, had been settled so often that it may have had to wait for
+    others of its kind (rule 16)."""
 
     @property
     def took(self) -> timedelta:
@@ -32,14 +33,15 @@ class Recovery:
         return (self.tenure.succeeded_at or self.claimed.at) - self.tenure.last_sign
 
     def possible_from(self, within: timedelta) -> datetime:
-        """Return when it could be claimed: its grant was stale, its lease free, and no outage on.
+        """Return when it could be claimed: its grant was stale, its lease free, no outage on, and it not on its
+        last chance.
 
-        An outage or another grant that began more than ``within`` later was no obstacle: the run
-        was late already.
+        What of these began more than ``within`` later was no obstacle: the run was late already.
         """
         since = self.tenure.until or self.tenure.last_sign
         obstacles = [(outage.began, outage.ended) for outage in self.outages]
         obstacles += [(other.granted.at, other.over_at) for other in self.other_grants]
+        obstacles += self.apart
         for began, ended in sorted(obstacles):
             if began <= since + within:
                 since = max(since, ended)
@@ -51,16 +53,13 @@ def recovered_in_time(
 ) -> Iterator[Violation]:
     """Yield runs that did not resume ``within`` this time after their grant was stale (rule 18).
 
-    A run that goes by a definition that is not ``everywhere`` may have to wait for who has it, and
-    one on its last chance for others of its kind (rule 16). The time for which a machine was busy
-    with others does not count.
+    A run that goes by a definition that is not ``everywhere`` may have to wait for who has it. The
+    time for which a machine was busy with others does not count.
     """
     facts = list(history)
     busy = [fact for fact in facts if isinstance(fact, Starved)]
     for recovery in recoveries(facts, tenures):
         if everywhere is not None and recovery.settled.digest not in everywhere:
-            continue
-        if recovery.last_chance:
             continue
         possible_from = recovery.possible_from(within)
         late = recovery.claimed.at - possible_from
@@ -86,26 +85,46 @@ def recoveries(history: Iterable[Fact], tenures: Tenures) -> Iterator[Recovery]:
     facts = list(history)
     outages = sorted((fact for fact in facts if isinstance(fact, Outage)), key=lambda outage: outage.began)
     settlements = _Settlements({fact.run: fact.schedule for fact in facts if isinstance(fact, Recorded)})
-    left: dict[int, RunSettled] = {}
-    apart: set[int] = set()
+    left: dict[int, _Left] = {}
     moves = [fact for fact in facts if isinstance(fact, RunClaimed | RunSettled | RunLeft)]
     for fact in sorted(moves, key=lambda fact: fact.at):
         match fact:
             case RunSettled():
                 settlements.add(fact)
-                left[fact.run] = fact
-                # Also those that were settled before: this death may have put all of their schedule on their last chance.
-                apart |= {run for run in left if settlements.last_chance(run)}
+                left[fact.run] = _Left(fact)
+                _note(left, settlements, fact.at)  # all of its schedule may be on their last chance since this death
             case RunLeft(state="succeeded"):
                 settlements.forgive(fact)
+                _note(left, settlements, fact.at)
             case RunClaimed() if fact.run in left:
-                settled, last_chance = left.pop(fact.run), fact.run in apart
-                apart.discard(fact.run)
-                tenure = None if settled.over else tenures.of(settled.grant)
+                one = left.pop(fact.run)
+                one.note(fact.at, is_apart=False)
+                tenure = None if one.settled.over else tenures.of(one.settled.grant)
                 if tenure is not None:
                     meanwhile = _during(outages, tenure.last_sign, fact.at)
-                    between = tenures.between(settled.grant, fact.grant)
-                    yield Recovery(tenure, settled, fact, meanwhile, between, last_chance)
+                    between = tenures.between(one.settled.grant, fact.grant)
+                    yield Recovery(tenure, one.settled, fact, meanwhile, between, tuple(one.apart))
+
+
+@dataclass(slots=True)
+class _Left:
+    """A run that was settled and not yet claimed, and when it was on its last chance."""
+
+    settled: RunSettled
+    apart: list[tuple[datetime, datetime]] = field(default_factory=list)
+    since: datetime | None = None
+
+    def note(self, at: datetime, *, is_apart: bool) -> None:
+        if is_apart and self.since is None:
+            self.since = at
+        elif not is_apart and self.since is not None:
+            self.apart.append((self.since, at))
+            self.since = None
+
+
+def _note(left: Mapping[int, _Left], settlements: "_Settlements", at: datetime) -> None:
+    for run, one in left.items():
+        one.note(at, is_apart=settlements.last_chance(run))
 
 
 class _Settlements:

@@ -210,8 +210,11 @@ def test_a_run_on_its_last_chance_may_wait_for_others_of_its_kind() -> None:
     assert too_late()
     assert too_late(dead, forgiven)
     assert not too_late(dead, replace(forgiven, at=at(399))), "it waited until then"
-    while_it_waits = replace(dead, at=at(300)), replace(forgiven, at=at(350))
-    assert not too_late(*while_it_waits), "the second death came once it was settled, and was forgiven before its claim"
+    dead_later = replace(dead, at=at(30))
+    assert not too_late(dead_later), "the second death came once it was settled"
+    assert not too_late(dead_later, replace(forgiven, at=at(390))), "and was forgiven before its claim"
+    assert too_late(dead_later, replace(forgiven, at=at(350))), "long before"
+    assert too_late(replace(dead, at=at(300))), "it was late already"
     assert too_late(replace(dead, run=4))
 
 
