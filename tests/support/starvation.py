@@ -28,12 +28,8 @@ class Starvation:
 
     def between(self, since: float, until: float) -> float:
         """Return for how many seconds of this span (since boot) a ready process did not run, or waited for the disk."""
-        wait_until(lambda: self._read()[-1:] > [(until,)], "the yardstick has come so far")
-        return sum(min(late, max(0.0, min(ended, until) - max(began, since))) for ended, began, late in self._read())
-
-    def rounds(self) -> list[tuple[float, float, float]]:
-        """Return when each round began and ended, and how late it was."""
-        return [(began, ended, late) for ended, began, late in self._read()]
+        wait_until(lambda: any(ended > until for _, ended, _ in self.rounds()[-1:]), "the yardstick has come so far")
+        return sum(min(late, max(0.0, min(ended, until) - max(began, since))) for began, ended, late in self.rounds())
 
     def assert_within(self, promised: float, since: float, until: float, what: str) -> None:
         """Fail unless it took less than promised, minus the time that machine or disk was busy with others."""
@@ -41,11 +37,11 @@ class Starvation:
         said = f"{what}: it took {took:.3f} s, and for {late:.3f} s of them this machine was busy with others"
         assert took - late < promised, f"{said}; {promised:g} s are promised"
 
-    def _read(self) -> list[tuple[float, ...]]:
-        """Each round: when it ended, when it began, by how much it was late."""
+    def rounds(self) -> list[tuple[float, float, float]]:
+        """Return when each round began and ended, and how late it was."""
         whole, _, _ = self._rounds.read_text().rpartition("\n")
         rounds = (line.split() for line in whole.splitlines())
-        return [(float(ended), float(began), float(late)) for began, ended, late in rounds]
+        return [(float(began), float(ended), float(late)) for began, ended, late in rounds]
 
 
 @contextmanager
