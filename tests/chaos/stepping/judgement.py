@@ -51,6 +51,7 @@ def judge(site: SteppedSite, engine: Engine, starts: datetime, ends: datetime, r
         read = [
             *seen,
             *history.tables(connection, defined),
+            *history.backfills(connection),
             *history.marks(connection, clocks),
             *history.diaries(site.folder, clocks, digests),
             *history.haunted(result.tried, clocks),

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from daemon.audit import Promise, Violation
-from daemon.audit.facts import Fact, GrantBegan, GrantRenewed, RunMarked, Worked
+from daemon.audit.facts import Fact, GrantBegan, GrantRenewed, RunClaimed, RunMarked, Worked
 from daemon.audit.tenures import Tenures
 from lease.timing import LeaseTiming
 
@@ -19,12 +19,18 @@ KILLED_WITHIN = timedelta(seconds=0.5)
 def in_true_time(
     facts: Iterable[Fact], clocks: SteppedClocks, ended: Mapping[int, datetime] | None = None
 ) -> Iterator[Fact]:
-    """Yield the facts with the ends of leases, and of runs, as instants and not as readings of the clock."""
+    """Yield the facts with the ends of leases, and the ends and starts of runs, as instants and not as readings of
+    the clock.
+    """
+    facts = list(facts)
+    claims = sorted((fact for fact in facts if isinstance(fact, RunClaimed)), key=lambda claim: claim.at, reverse=True)
+    started = {claim.run: claim.at for claim in claims}
     for fact in facts:
         if isinstance(fact, GrantBegan | GrantRenewed) and fact.until is not None:
             yield replace(fact, until=clocks.stale_from(fact.until, fact.at))
         elif isinstance(fact, RunMarked) and ended is not None:
-            yield replace(fact, ended=ended.get(fact.run))
+            start = None if fact.newer_start is None else started.get(fact.replaced_by or 0, fact.newer_start)
+            yield replace(fact, ended=ended.get(fact.run), newer_start=start)
         else:
             yield fact
 

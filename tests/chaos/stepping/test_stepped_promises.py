@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from daemon.audit import Promise
-from daemon.audit.facts import Fact, GrantBegan, GrantRenewed, Worked
+from daemon.audit.facts import Fact, GrantBegan, GrantRenewed, RunClaimed, RunMarked, Worked
 from lease.model import Grant
 from lease.timing import LeaseTiming
 from tests.chaos.history import Clocks
@@ -38,6 +38,14 @@ def test_a_lease_is_stale_from_the_moment_at_which_the_clock_showed_its_end() ->
     assert isinstance(first, GrantBegan)
     assert isinstance(renewed, GrantRenewed)
     assert (first.until, renewed.until) == (at(10), at(36))
+
+
+def test_what_replaces_a_run_started_when_it_was_claimed_and_not_when_its_row_says() -> None:
+    claims = [RunClaimed(9, Grant("daily", token, "anna"), at(when)) for token, when in ((5, 12), (6, 14))]
+    mark = RunMarked(7, "daily", at(10), "cancelled", at(99), replaced_by=9, newer_start=at(11))
+    *_, told = in_true_time([*claims, mark], clocks(), {7: at(11.5)})
+    assert isinstance(told, RunMarked)
+    assert (told.ended, told.newer_start) == (at(11.5), at(12))
 
 
 def test_one_that_is_granted_while_it_is_live_again_is_named() -> None:
