@@ -58,9 +58,12 @@ class SteppedSite(PostgresSite):
         return gain(self.steps_are, seconds)
 
     def step(self, seconds: float) -> None:
-        """Step, and keep a record of it."""
+        """Step, and keep a record of it: of one forward when it began, of one back when it was over, as the database
+        may have looked at its clock meanwhile, and counts as having seen the further one.
+        """
+        began = boottime()
         self.clock.step(seconds)
-        self.done.append(Step(boottime(), seconds))
+        self.done.append(Step(began if seconds > 0 else boottime(), seconds))
 
     @property
     def steps(self) -> Steps:
