@@ -5,6 +5,7 @@ what the library's thread answers.
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -69,9 +70,22 @@ async def answer(future: "Future[T]") -> T:
 
 async def done(future: "Future[T]") -> T:
     """Wait for what goes on to its end, also where the caller is cancelled."""
-    answer = asyncio.wrap_future(future)
-    answer.add_done_callback(lambda done: done.cancelled() or done.exception())
-    return await asyncio.shield(answer)
+    loop = asyncio.get_running_loop()
+    woken = loop.create_future()
+    future.add_done_callback(lambda _: _wake(loop, woken))
+    await woken
+    if future.cancelled():
+        raise asyncio.CancelledError  # the other kind is an error like any other
+    return future.result()
+
+
+def _wake(loop: asyncio.AbstractEventLoop, woken: "asyncio.Future[None]") -> None:
+    def wake() -> None:
+        if not woken.done():
+            woken.set_result(None)
+
+    with suppress(RuntimeError):  # the loop is closed, and nobody waits in it any more
+        loop.call_soon_threadsafe(wake)
 
 
 async def uncut(future: "Future[T] | asyncio.Future[T]") -> T:

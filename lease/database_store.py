@@ -1,9 +1,8 @@
 """The store of leases in a database."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager, suppress
-from functools import partial
+from collections.abc import Collection, Iterable
+from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
@@ -22,19 +21,13 @@ from .durations import format_duration
 from .errors import LeaseError, StoreUnavailable
 from .model import Break, Grant, LeaseRecord, Renewal
 from .schema import create_tables
-from .store import Wait
+from .store import Bid, Wait
 from .timing import LeaseTiming
-from .waiters import Awaited, Waiters, ahead_of, may_take
+from .waiters import Awaited, Waiters
+from .waiting.seen import SeenTurns, is_turn_of
 
 if TYPE_CHECKING:
-    from .database.listening.releases import ReleaseListener, Subscription
-
-_UNHEARD = 1.0
-"""Seconds between two looks where notifications do not arrive."""
-_LOOK = 0.01
-"""Seconds between two looks of the first waiter on SQLite, which has no notifications; the second
-looks half as often, and so on.
-"""
+    from .waiting.heard import HeardTurns
 
 
 class DatabaseStore:
@@ -50,7 +43,7 @@ class DatabaseStore:
         self._backend = backend_of(self.url)
         self._confirms = self._backend.listens
         self.awaited = Awaited()
-        self._listener = _listener(route) if self._backend.listens else None
+        self._turns = _hearing(route, self._timeout) if self._backend.listens else SeenTurns(self.read)
 
     async def grant(
         self, name: str, holder: str, label: str, ttl: float, *, queue: bool = False
@@ -76,7 +69,7 @@ class DatabaseStore:
 
         if queue:
             queued = await self._others.write_alone(statements.queueing(name, holder, label, self._lock_wait))
-            if queued is not None and queued.keeps and not _is_turn_of(holder, queued.record):
+            if queued is not None and queued.keeps and not is_turn_of(holder, queued.record):
                 return queued.record
             at_once = await self._others.write_alone(statements.granting(name, holder, ttl, label=label))
             if at_once is not None:  # another who took a place had locked the row before
@@ -150,13 +143,8 @@ class DatabaseStore:
 
         return await self._others.write(unit)
 
-    @contextmanager
-    def waiting(self, name: str, holder: str) -> Iterator[Wait]:
-        if self._listener is None:
-            yield partial(self._look, name, holder)
-            return
-        with self._listener.subscribed(name, holder) as subscription:
-            yield partial(_heard, self._listener, subscription)
+    def waiting(self, bid: Bid) -> AbstractContextManager[Wait]:
+        return self._turns.waiting(bid)
 
     async def leave(self, name: str, holder: str) -> None:
         waiting = await self._others.write(
@@ -183,15 +171,6 @@ class DatabaseStore:
         """Return one more connection (see `lease.database.database.OwnDatabase.spare`)."""
         return await self._others.spare(in_loops=in_loops)
 
-    async def _look(self, name: str, holder: str, seconds: float, ahead: int) -> None:
-        deadline = asyncio.get_running_loop().time() + seconds
-        while (left := deadline - asyncio.get_running_loop().time()) > 0:
-            await asyncio.sleep(min(left, _LOOK * (ahead + 1)))
-            record = await self.read(name)
-            if record is None or _is_turn_of(holder, record):
-                return
-            ahead = ahead_of(holder, record.waiting)
-
     async def read(self, name: str) -> LeaseRecord | None:
         return (await self._others.read_alone(statements.reading([name]))).get(name)
 
@@ -206,20 +185,15 @@ class DatabaseStore:
             await self._others.write(create_tables)
 
     async def close(self) -> None:
-        if self._listener is not None:
-            await self._listener.close()
+        await self._turns.close()
         await self._renewals.close()
         await self._others.close()
 
 
-def _listener(route: Route) -> "ReleaseListener":
-    from .database.listening.releases import ReleaseListener  # noqa: PLC0415 - its driver is loaded only where there is one
+def _hearing(route: Route, timeout: float) -> "HeardTurns":
+    from .waiting.heard import HeardTurns  # noqa: PLC0415 - its driver is loaded only where there is one
 
-    return ReleaseListener(route, statements.CHANNEL)
-
-
-def _is_turn_of(holder: str, record: LeaseRecord) -> bool:
-    return not record.live and may_take(ahead_of(holder, record.waiting), record.free_for)
+    return HeardTurns(route, timeout)
 
 
 def _time_of(records: Iterable[LeaseRecord]) -> float | None:
@@ -236,15 +210,3 @@ def _may_not_flush(error: BaseException) -> bool:
 
 def _is_locked(error: BaseException | None) -> bool:
     return isinstance(error, DBAPIError) and sqlstate(error) == "55P03"  # lock_not_available
-
-
-async def _heard(listener: "ReleaseListener", subscription: "Subscription", seconds: float, ahead: int) -> None:
-    """Wait until its turn is heard of; where nothing can be heard, look again soon."""
-    del ahead  # what is heard says whose turn it is
-    if not listener.is_working:
-        await listener.start(min(seconds, _UNHEARD))
-        return  # what was said meanwhile was missed: look
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await subscription.heard.wait()
-    subscription.heard.clear()

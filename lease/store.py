@@ -1,10 +1,41 @@
 """The store of leases: what the heartbeat and the client ask of it."""
 
+import asyncio
 from collections.abc import Collection
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Protocol
 
+from .clock import Clock
 from .model import Break, Grant, LeaseRecord, Renewal
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A lease that was asked for."""
+
+    sent: float
+    """When, by the clock of whoever wants it, in seconds: trust counts from here (rule 2)."""
+    answer: "asyncio.Future[Grant | LeaseRecord | None]"
+    """As `Store.grant` returns it."""
+
+
+@dataclass(slots=True)
+class Bid:
+    """What a waiter wants, which its store may ask for while it waits, at the moment in which its turn comes."""
+
+    name: str
+    holder: str
+    label: str
+    ttl: float
+    clock: Clock
+    asked: Asked | None = None
+    """What the store has asked for; no more than one at a time, and not while the waiter asks itself."""
+
+    def taken(self) -> Asked | None:
+        """Return what the store has asked for, the first time."""
+        asked, self.asked = self.asked, None
+        return asked
 
 
 class Wait(Protocol):
@@ -48,10 +79,8 @@ class Store(Protocol):
         """
         ...
 
-    def waiting(self, name: str, holder: str) -> AbstractContextManager[Wait]:
-        """Listen for the turn of ``holder`` at ``name`` during the block; what is called with waits
-        for it.
-        """
+    def waiting(self, bid: Bid) -> AbstractContextManager[Wait]:
+        """Listen for the turn of whoever made ``bid`` during the block; what it is given waits for it."""
         ...
 
     async def leave(self, name: str, holder: str) -> None:

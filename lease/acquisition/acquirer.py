@@ -13,7 +13,7 @@ from ..grant_state import GrantState
 from ..heartbeat.heartbeat import Heartbeat
 from ..model import Grant, LeaseRecord, check_free_name
 from ..retrying import retried
-from ..store import Store
+from ..store import Asked, Bid, Store, Wait
 from ..timing import LeaseTiming
 from ..waiters import LOOK, ahead_of, turn_in
 from .refusals import refusal, refusal_within
@@ -70,10 +70,11 @@ class Acquirer:
         queue = deadline is None or deadline > self.clock()
         is_queued, pause = queue, _SHORT  # an attempt that is cut off may have left its mark
         is_told = False
-        with self.store.waiting(name, self.holder) as turn:
+        bid = Bid(name, self.holder, self.label, self.timing.ttl, self.clock)
+        with self.store.waiting(bid) as turn:
             try:
                 while True:
-                    answer = await self._attempt(name, queue=queue)
+                    answer = await self._attempt(bid, queue=queue)
                     if isinstance(answer, GrantState):
                         is_queued = False
                         return answer
@@ -90,8 +91,7 @@ class Acquirer:
                         await asyncio.sleep(min(left, self.timing.retry_wait if is_told else pause))
                         pause = min(2 * pause, self.timing.retry_wait)
                     else:
-                        with suppress(StoreUnavailable):  # the next attempt finds out for how long
-                            await turn(min(left, look.seconds, LOOK), look.ahead)
+                        await self._wait(turn, bid, min(left, look.seconds, LOOK), look.ahead)
                         pause = _SHORT
             finally:
                 if is_queued:
@@ -113,17 +113,26 @@ class Acquirer:
         grant = None if held is None else held.grant
         return refusal_within(name, why, self.holder, self.label, grant, waited=wait or 0.0)
 
-    async def _attempt(self, name: str, *, queue: bool) -> GrantState | LeaseRecord | StoreUnavailable | None:
+    async def _wait(self, turn: Wait, bid: Bid, seconds: float, ahead: int) -> None:
         try:
-            return await retried(lambda: self._grant_once(name, queue=queue), self.timing)
+            with suppress(StoreUnavailable):  # the next attempt finds out for how long
+                await turn(seconds, ahead)
+        except asyncio.CancelledError:
+            if (asked := bid.taken()) is not None:
+                await self._give_up(asked)
+            raise
+
+    async def _attempt(self, bid: Bid, *, queue: bool) -> GrantState | LeaseRecord | StoreUnavailable | None:
+        try:
+            return await retried(lambda: self._grant_once(bid, queue=queue), self.timing)
         except StoreUnavailable as error:
             return error
 
-    async def _grant_once(self, name: str, *, queue: bool) -> GrantState | LeaseRecord | None:
-        sent = self.clock()
-        match answer := await self._ask(name, queue=queue):
-            case Grant() if self.clock() - sent < self.timing.give_up:
-                return self.heartbeat.adopt(answer, sent)
+    async def _grant_once(self, bid: Bid, *, queue: bool) -> GrantState | LeaseRecord | None:
+        asked = bid.taken() or self._ask(bid, queue=queue)
+        match answer := await self._answered(asked):
+            case Grant() if self.clock() - asked.sent < self.timing.give_up:
+                return self.heartbeat.adopt(answer, asked.sent)
             case Grant():
                 self.heartbeat.sweep()
                 await self.store.release(answer)
@@ -131,25 +140,35 @@ class Acquirer:
             case LeaseRecord(holder=self.holder, grant=Grant() as earlier) if not self.heartbeat.accounts_for(earlier):
                 # The reply to an earlier attempt was lost, and with it that grant.
                 await self.store.release(earlier)
-                return await self._grant_once(name, queue=queue)
+                return await self._grant_once(bid, queue=queue)
             case LeaseRecord() | None:
                 return answer
             case _:
                 assert_never(answer)
 
-    async def _ask(self, name: str, *, queue: bool) -> Grant | LeaseRecord | None:
-        """Ask for ``name`` once. A cancellation waits for the answer: a statement that nobody waits for
-        could still grant the lease, or take a place, after all has been given up here.
+    def _ask(self, bid: Bid, *, queue: bool) -> Asked:
+        sent = self.clock()
+        granting = self.store.grant(bid.name, self.holder, self.label, self.timing.ttl, queue=queue)
+        return Asked(sent, asyncio.ensure_future(granting))
+
+    async def _answered(self, asked: Asked) -> Grant | LeaseRecord | None:
+        """Wait for the answer, also when cancelled: a statement that nobody waits for could still grant the
+        lease, or take a place, after all has been given up here.
         """
-        asking = asyncio.ensure_future(self.store.grant(name, self.holder, self.label, self.timing.ttl, queue=queue))
         try:
-            return await uncut(asking)
+            return await uncut(asked.answer)
         except (StoreUnavailable, asyncio.CancelledError):
-            self.heartbeat.sweep()  # it may have been granted all the same
-            if isinstance(granted := _result(asking), Grant):
-                with suppress(StoreUnavailable):
-                    await uncut(asyncio.ensure_future(self.store.release(granted)))
+            await self._give_up(asked)
             raise
+
+    async def _give_up(self, asked: Asked) -> None:
+        """Release what was asked for; where no answer comes, it may have been granted all the same."""
+        with suppress(StoreUnavailable, asyncio.CancelledError):  # whoever is cancelled here is so already
+            await uncut(asked.answer)
+        self.heartbeat.sweep()
+        if isinstance(granted := _result(asked.answer), Grant):
+            with suppress(StoreUnavailable):
+                await uncut(asyncio.ensure_future(self.store.release(granted)))
 
 
 def _result(task: "asyncio.Future[T]") -> T | None:

@@ -90,6 +90,13 @@ def make_async_engine(route: Route, settings: ConnectionSettings) -> "AsyncEngin
     return engine
 
 
+def engine_by_number(url: URL) -> Engine:
+    """Return an engine for whose database a statement is compiled as libpq takes it, with the parameters $1, $2 …;
+    it never connects.
+    """
+    return create_engine(without_schema(url), paramstyle="numeric_dollar", **_options(url, ConnectionSettings("")))
+
+
 @contextmanager
 def connected(url: URL, settings: ConnectionSettings) -> Iterator[Connection]:
     """Give one connection, made for the block and closed after it."""

@@ -16,7 +16,7 @@ from ..waiters import PLACE, Waiter, Waiters, ahead_of, behind, joined, may_take
 from .clock import ManualClock
 
 if TYPE_CHECKING:
-    from ..store import Wait
+    from ..store import Bid, Wait
 
 
 @dataclass
@@ -125,9 +125,9 @@ class MemoryStore:
             return row.broken
 
     @contextmanager
-    def waiting(self, name: str, holder: str) -> "Iterator[Wait]":
-        """Give a wait that ends when something happens to ``name``."""
-        del holder  # the next attempt finds out whose turn it is
+    def waiting(self, bid: "Bid") -> "Iterator[Wait]":
+        """Give a wait that ends when something happens to the name: the next attempt finds out whose turn it is."""
+        name = bid.name
         loop, changed = asyncio.get_running_loop(), asyncio.Event()
         watcher = partial(_set_soon, loop, changed)
         self._watchers.setdefault(name, []).append(watcher)

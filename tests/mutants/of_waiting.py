@@ -5,6 +5,15 @@ from tests.mutants.mutant import Edit, Mutant, on_each, on_postgres
 FAIR = "tests/lease/acquisition/test_fair_waiting.py::{}[{{}}]"
 CONFORMANCE = "tests/lease/test_store_conformance.py::{}[{{}}]"
 GRANTING = "lease/statements/grants.py"
+HEARD = "tests/lease/acquisition/test_asked_when_heard.py::{}"
+QUESTION_READ = """\
+                if question is not None:
+                    question.read()
+"""
+QUESTION_PREPARED = "                if question is not None and self.is_working:\n"
+NOT_YET = """\
+                continue
+"""
 
 WAITING = (
     Mutant(
@@ -109,5 +118,44 @@ WAITING = (
             "tests/lease/database/test_listener.py"
             "::test_of_those_who_wait_for_a_name_only_the_one_whose_turn_it_is_is_woken"
         ),
+    ),
+    Mutant(
+        "trust-from-the-answer",
+        "what was asked for when the turn was heard of is trusted from the answer on",
+        (Edit("lease/acquisition/acquirer.py", "adopt(answer, asked.sent)", "adopt(answer, self.clock())"),),
+        on_postgres(HEARD.format("test_trust_counts_from_before_it_was_asked")),
+    ),
+    Mutant(
+        "cancelled-before-the-answer",
+        "a waiter that is cancelled forgets what it has just asked for",
+        (Edit("lease/acquisition/acquirer.py", "if (asked := bid.taken()) is not None:", "if False:"),),
+        on_postgres(HEARD.format("test_who_is_cancelled_meanwhile_keeps_nothing[answered]")),
+    ),
+    Mutant(
+        "asked-twice-at-once",
+        "a waiter that asks by itself asks a second time when it hears of its turn",
+        (Edit("lease/waiting/heard.py", "            subscription.on_turn = None\n", ""),),
+        on_postgres(HEARD.format("test_who_is_asking_itself_asks_nothing_besides")),
+    ),
+    Mutant(
+        "deaf-behind-an-answer",
+        "what is said behind the answer to a question is read only when more is said",
+        (
+            Edit("lease/database/listening/listener.py", QUESTION_READ, ""),
+            Edit("lease/database/listening/listener.py", QUESTION_PREPARED, QUESTION_READ + QUESTION_PREPARED),
+        ),
+        on_postgres(HEARD.format("test_what_is_said_behind_the_answer_is_heard")),
+    ),
+    Mutant(
+        "prepared-at-a-pooler",
+        "a question is prepared over any connection, also one that a pooler shares",
+        (Edit("lease/database/listening/listener.py", "return is_direct(connection, pid) and", "return"),),
+        on_postgres(HEARD.format("test_behind_a_pooler_it_is_not_even_prepared")),
+    ),
+    Mutant(
+        "answered-before-the-commit",
+        "a question is answered by its rows, though its commit may yet fail",
+        (Edit("lease/database/listening/question.py", NOT_YET, ""),),
+        on_postgres(HEARD.format("test_an_answer_whose_commit_fails_grants_nothing")),
     ),
 )

@@ -11,13 +11,14 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from uuid import uuid4
 
 import psycopg
-from psycopg.pq.abc import PGconn
 from psycopg.rows import TupleRow
 
 from ...errors import LeaseError
 from ..backend import ConnectionSettings
 from ..connections import Route
+from ..held.directness import QUESTION, is_direct
 from ..held.line import forget
+from .question import Answered, Question, Wording
 
 _CONNECT = 2.0
 _PAUSE = 1.0
@@ -28,12 +29,15 @@ class Listener(ABC):
     """One connection that listens to ``channels``, while it is needed.
 
     It counts as working only once a notification has arrived that was sent to it over another
-    connection. That it does not work is reported once, until it has worked again.
+    connection. That it does not work is reported once, until it has worked again. While it works, one
+    question can be asked over it, if ``wording`` says which (`ask`).
     """
 
-    def __init__(self, route: Route, channels: Sequence[str]) -> None:
+    def __init__(self, route: Route, channels: Sequence[str], wording: Wording | None = None) -> None:
         self._route = route
         self._channels = channels
+        self._wording = wording
+        self._question: Question | None = None
         self._task: asyncio.Task[None] | None = None
         self._working = asyncio.Event()
         self._reported = False
@@ -63,6 +67,10 @@ class Listener(ABC):
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task}, timeout=1.0)
+
+    def ask(self, values: Sequence[object], answered: Answered) -> bool:
+        """Ask its question with these values; False where that cannot be done now (see `Question.ask`)."""
+        return self._question is not None and self._question.ask(values, answered)
 
     # What it is for
 
@@ -107,43 +115,65 @@ class Listener(ABC):
 
     async def _listen_once(self) -> None:
         async with self._connected() as connection:
-            for channel in self._channels:
-                await connection.execute(f"LISTEN {channel}")
+            wording = self._wording if await self._begin(connection) else None
             check = f"check {uuid4().hex}"
             async with self._connected() as other:
                 # What it said itself would arrive through a pooler too, which takes the server away only then.
                 await other.execute("SELECT pg_notify(%s, %s)", (self._channels[0], check))
-            with self._reading(connection.pgconn, check) as broken:
+            with self._reading(connection, check, wording) as broken:
                 while self._is_needed():
                     if (await asyncio.wait({broken}, timeout=_PAUSE))[0]:
                         broken.result()
                     elif not self.is_working:
                         self._say("its notification to itself does not arrive, as behind a pooler in transaction mode")
 
+    async def _begin(self, connection: psycopg.AsyncConnection[TupleRow]) -> bool:
+        """Listen; return whether a statement can be prepared over it, and runs by itself as it does elsewhere."""
+        listening = "; ".join([*(f"LISTEN {channel}" for channel in self._channels), QUESTION])
+        cursor = await connection.execute(listening.encode(), prepare=False)
+        while cursor.nextset():
+            pass
+        pid, isolation = await cursor.fetchone() or (0, "")
+        return is_direct(connection, pid) and isolation == "read committed"
+
     @contextmanager
-    def _reading(self, connection: PGconn, check: str) -> "Iterator[asyncio.Future[None]]":
+    def _reading(
+        self, connection: psycopg.AsyncConnection[TupleRow], check: str, wording: Wording | None
+    ) -> "Iterator[asyncio.Future[None]]":
         """Take in during the block what arrives, at once; what it yields gets the error that ends this. psycopg
         itself would look ten times a second.
         """
-        loop = asyncio.get_running_loop()
-        broken = loop.create_future()
+        loop, wire = asyncio.get_running_loop(), connection.pgconn
+        descriptor, broken = wire.socket, loop.create_future()
+
+        def fail(error: Exception) -> None:
+            loop.remove_reader(descriptor)
+            if not broken.done():
+                broken.set_exception(error)
 
         def read() -> None:
             try:
-                connection.consume_input()
-                while (told := connection.notifies()) is not None:
+                wire.consume_input()
+                if question is not None:
+                    question.read()
+                while (told := wire.notifies()) is not None:  # after the answer: libpq looks no further than to one
                     self._take(told.relname.decode(), told.extra.decode(), check)
+                if question is not None and self.is_working:
+                    question.prepare()
             except psycopg.Error as error:
-                loop.remove_reader(descriptor)
-                broken.set_exception(error)
+                fail(error)
 
-        descriptor = connection.socket
+        question = None if wording is None else Question(wire, connection.info.encoding, wording, fail)
+        self._question = question
         loop.add_reader(descriptor, read)
         try:
             read()  # what came with the answers before
             yield broken
         finally:
+            self._question = None
             loop.remove_reader(descriptor)
+            if question is not None:
+                question.end()
             _ = broken.cancel() or broken.exception()  # asyncio would log what nobody asked for
 
     @asynccontextmanager

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
 
@@ -12,6 +12,7 @@ from ..address import describe
 from ..connections import Route
 from ..driver_errors import one_line
 from .listener import Listener
+from .question import Wording
 
 _LINGER = 30.0
 """Seconds for which it goes on when the last has left: who waits now will soon wait again, and to
@@ -27,6 +28,8 @@ class Subscription:
         self.name = name
         self.holder = holder
         self.heard = asyncio.Event()
+        self.on_turn: Callable[[], bool] | None = None
+        """Called when it is heard that its turn has come; where it returns True, it is to set `heard` later."""
 
     def told(self, turns: list[str]) -> None:
         """Take in whose turn it is: each gets a while to take the lease, and then the one behind."""
@@ -34,7 +37,8 @@ class Subscription:
         if wait is None:
             return
         if wait <= 0:
-            self.heard.set()
+            if self.on_turn is None or not self.on_turn():
+                self.heard.set()
         else:
             asyncio.get_running_loop().call_later(wait, self.heard.set)
 
@@ -44,8 +48,8 @@ class ReleaseListener(Listener):
     released and whose turn it is.
     """
 
-    def __init__(self, route: Route, channel: str) -> None:
-        super().__init__(route, [channel])
+    def __init__(self, route: Route, channel: str, wording: Wording | None = None) -> None:
+        super().__init__(route, [channel], wording)
         self._subscriptions: dict[str, list[Subscription]] = {}
         self._unused_since = 0.0
 

@@ -137,16 +137,19 @@ class Pooled:
 
     def __init__(self, connection: "psycopg.AsyncConnection[Any]") -> None:
         self._connection = connection
-        self._listens: list[LiteralString] = []
-        self.pgconn, self.notifies = connection.pgconn, connection.notifies
+        self._listens: list[bytes] = []
+        self.pgconn, self.info = connection.pgconn, connection.info
 
-    async def execute(self, statement: LiteralString, values: Sequence[str] = ()) -> None:
-        if statement.startswith("LISTEN"):
-            self._listens.append(statement)
+    async def execute(
+        self, statement: LiteralString | bytes, values: Sequence[str] | None = None, *, prepare: bool | None = None
+    ) -> "psycopg.AsyncCursor[Any]":
         for each in self._listens:
             await self._connection.execute(each)
-        await self._connection.execute(statement, values)
+        cursor = await self._connection.execute(statement, values, prepare=prepare)
+        if isinstance(statement, bytes):
+            self._listens.append(statement.partition(b";")[0])
         await self._connection.execute("UNLISTEN *")
+        return cursor
 
 
 @pytest.mark.anyio

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from lease.errors import StoreUnavailable
 from lease.model import Break, Grant, LeaseRecord, Renewal
-from lease.store import Wait
+from lease.store import Bid, Wait
 from lease.waiters import ahead_of
 
 from .database import Database, now_of
@@ -67,8 +67,8 @@ class RemoteStore:
         return await self._call(lambda: now_of(self._database.list(prefix)))
 
     @contextmanager
-    def waiting(self, name: str, holder: str) -> Iterator[Wait]:
-        yield partial(self._look, name, holder)
+    def waiting(self, bid: Bid) -> Iterator[Wait]:
+        yield partial(self._look, bid.name, bid.holder)
 
     async def _look(self, name: str, holder: str, seconds: float, ahead: int) -> None:
         deadline = self._machine.clock() + seconds

@@ -39,6 +39,7 @@ BEYOND: Mapping[str, tuple[str, ...]] = {
         "place-beside-the-unfinished",
     ),
     "it is late, or costs more, as on a busy machine": (
+        "deaf-behind-an-answer",
         "clock-of-the-transactions-start",
         "claim-by-upsert",
         "release-wakes-nobody",
@@ -96,6 +97,7 @@ BEYOND: Mapping[str, tuple[str, ...]] = {
         "unplaced-counts-as-unfinished",
     ),
     "campaigns do not do what it takes": (
+        "prepared-at-a-pooler",
         "clock-of-the-replica",
         "moved-by-a-clock-that-jumped",
         "fence-in-a-savepoint",
@@ -137,6 +139,10 @@ BEYOND: Mapping[str, tuple[str, ...]] = {
         "released-before-the-disk-has-it",
         "released-beside-a-hand-over",
         "release-that-released-nothing",
+        "cancelled-before-the-answer",
+        "trust-from-the-answer",
+        "asked-twice-at-once",
+        "answered-before-the-commit",
         "waiter-overtakes",
         "first-place-kept",
         "acquisition-taken-for-an-orphan",

@@ -1,0 +1,74 @@
+"""Waiting for one's turn on PostgreSQL: it is heard of, and the lease asked for at that very moment."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+
+from .. import statements
+from ..database.connections import Route, engine_by_number
+from ..database.listening.question import Texts, Wording
+from ..database.listening.releases import ReleaseListener, Subscription
+from ..errors import StoreUnavailable
+from ..model import Grant, LeaseRecord
+from ..store import Asked, Bid, Wait
+
+_UNHEARD = 1.0
+"""Seconds between two looks where notifications do not arrive."""
+
+
+class HeardTurns:
+    """Hears whose turn it is. ``timeout``: the seconds that an answer may take (rule 3)."""
+
+    def __init__(self, route: Route, timeout: float) -> None:
+        engine = engine_by_number(route.url)
+        self._granting = statements.granting("", "", 0.0).statement.compiled(engine)
+        self._listener = ReleaseListener(route, statements.CHANNEL, Wording(self._granting.text, timeout))
+
+    @contextmanager
+    def waiting(self, bid: Bid) -> Iterator[Wait]:
+        """See `lease.store.Store.waiting`."""
+        with self._listener.subscribed(bid.name, bid.holder) as subscription:
+            yield partial(self._hear, bid, subscription)
+
+    async def close(self) -> None:
+        """Stop listening."""
+        await self._listener.close()
+
+    async def _hear(self, bid: Bid, subscription: Subscription, seconds: float, ahead: int) -> None:
+        """Wait until its turn is heard of; where nothing can be heard, look again soon."""
+        del ahead  # what is heard says whose turn it is
+        if not self._listener.is_working:
+            await self._listener.start(min(seconds, _UNHEARD))
+            return  # what was said meanwhile was missed: look
+        subscription.on_turn = self._asking(bid, subscription.heard)
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await subscription.heard.wait()
+        finally:
+            subscription.on_turn = None
+            subscription.heard.clear()
+
+    def _asking(self, bid: Bid, heard: asyncio.Event) -> Callable[[], bool]:
+        """Return what asks for the lease, once, and sets ``heard`` when that is answered."""
+        call = statements.granting(bid.name, bid.holder, bid.ttl, label=bid.label)
+        values = self._granting.parameters(call.values)
+        answer: asyncio.Future[Grant | LeaseRecord | None] = asyncio.get_running_loop().create_future()
+
+        def ask() -> bool:
+            sent = bid.clock()
+            if bid.asked is not None or not self._listener.ask(values, answered):
+                return False
+            bid.asked = Asked(sent, answer)
+            return True
+
+        def answered(rows: Texts | None) -> None:
+            if rows is None:
+                answer.set_exception(StoreUnavailable("the connection that listens ended before this was answered"))
+                answer.exception()  # asyncio would log it where nobody waits any more
+            else:
+                answer.set_result(call.answer([(name, int(token)) for name, token in rows]))
+            heard.set()
+
+        return ask

@@ -1,0 +1,261 @@
+"""A waiter that hears of its turn asks for the lease at once, over the connection on which it heard it; what can
+go wrong with that one question.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+import pytest
+from sqlalchemy import text
+
+from lease import LeaseClient, LeaseTiming, statements
+from lease.clock import boottime
+from lease.model import Grant
+from lease.sync import Lease
+from lease.sync import LeaseClient as SyncLeaseClient
+from lease.waiters import Waiter
+from tests.lease.shortcut.shortcuts import AnyClient, Blocked
+from tests.lease.stores import Tables, in_thread, until
+from tests.support.proxy import Proxy
+from tests.support.waiting import LIMIT, wait_until
+
+TIMING = LeaseTiming(ttl=60, attempt_timeout=5)
+HASTY = LeaseTiming(ttl=60, attempt_timeout=0.5)
+QUESTION = "lease_question"
+
+
+@pytest.fixture
+def tables(postgres_tables: Tables) -> Tables:
+    return postgres_tables
+
+
+@pytest.fixture
+def grant(tables: Tables) -> Grant:
+    """What another holds, so that all wait for it."""
+    return tables.one("a", holder="ben")
+
+
+def would_ask(client: AnyClient, name: str = "a") -> bool:
+    """Return whether ``client`` waits for its turn, and will ask over the connection that listens."""
+    listener = client._runtime.core.store._turns._listener  # type: ignore[attr-defined]
+    waiting = [one for one in listener._subscriptions.get(name, ()) if one.on_turn is not None]
+    return bool(waiting) and listener._question is not None and listener._question._is_prepared
+
+
+@contextmanager
+def acquiring(client: SyncLeaseClient, name: str = "a") -> Iterator[Callable[[], Lease]]:
+    """Acquire it in a thread, which waits for it when the block begins."""
+    with in_thread(lambda: client.acquire(name, wait=15)) as acquired:
+        wait_until(lambda: would_ask(client, name), "it waits")
+        yield acquired
+
+
+def question_of(client: AnyClient) -> Callable[[Sequence[str]], bool]:
+    """Return what tells whether a transaction is this client's question."""
+    wording = client._runtime.core.store._turns._granting.text  # type: ignore[attr-defined]
+    return lambda transaction: list(transaction) == [wording]
+
+
+def unread(client: AnyClient) -> bytes:
+    """Return what has arrived over the connection that listens, and was not read yet."""
+    question = client._runtime.core.store._turns._listener._question  # type: ignore[attr-defined]
+    with socket.socket(fileno=os.dup(question._connection.socket)) as line, suppress(BlockingIOError):
+        return line.recv(65_536, socket.MSG_PEEK)
+    return b""
+
+
+def left_over(tables: Tables, name: str = "a") -> tuple[object, object]:
+    """Return who has it, and who waits for it."""
+    with tables.transaction() as connection:
+        return connection.execute(text("SELECT holder, waiters FROM lease WHERE name = :name"), {"name": name}).one()
+
+
+@contextmanager
+def refusing(tables: Tables, when: str) -> Iterator[None]:
+    """Let the server refuse what listeners write, before it is done or at its commit."""
+    kind, late = ("", "") if when == "BEFORE" else ("CONSTRAINT", "DEFERRABLE INITIALLY DEFERRED")
+    tables.run(
+        lambda connection: connection.execute(
+            text(f"""
+        CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            IF current_setting('application_name') = 'leased listener' THEN RAISE 'not over this connection'; END IF;
+            RETURN NEW;
+        END $$;
+        CREATE {kind} TRIGGER refusing {"AFTER" if late else "BEFORE"} UPDATE ON lease {late}
+            FOR EACH ROW EXECUTE FUNCTION refuse()
+    """)
+        )
+    )
+    try:
+        yield
+    finally:
+        tables.run(lambda connection: connection.execute(text("DROP FUNCTION refuse() CASCADE")))
+
+
+def test_it_takes_one_statement(proxied_url: str, proxy: Proxy, tables: Tables, grant: Grant) -> None:
+    with SyncLeaseClient(proxied_url, timing=TIMING) as client, acquiring(client) as acquired:
+        begun = len(proxy.statements)
+        tables.release(grant)
+        held = acquired()
+        (asked,) = proxy.statements[begun:]
+        assert question_of(client)([asked])
+        assert held.token == 2
+        held.release()
+
+
+def test_trust_counts_from_before_it_was_asked(proxied_url: str, proxy: Proxy, tables: Tables, grant: Grant) -> None:
+    """Rule 2."""
+    with SyncLeaseClient(proxied_url, timing=TIMING) as client, acquiring(client) as acquired:
+        proxy.hold_answer(question_of(client))
+        tables.release(grant)
+        assert proxy.struck.wait(LIMIT)
+        granted = boottime()
+        proxy.heal()
+        held = acquired()
+        assert held._state.trusted_until < granted + TIMING.give_up
+        held.release()
+
+
+@pytest.mark.parametrize("breaks", [True, False], ids=["broken", "silent"])
+def test_where_its_answer_is_lost_the_lease_is_asked_for_anew(
+    proxied_url: str, proxy: Proxy, tables: Tables, grant: Grant, *, breaks: bool
+) -> None:
+    """Rules 3 and 6."""
+    with SyncLeaseClient(proxied_url, timing=HASTY) as client, acquiring(client) as acquired:
+        proxy.hold_answer(question_of(client))
+        tables.release(grant)
+        assert proxy.struck.wait(LIMIT)
+        wait_until(lambda: left_over(tables)[0] == client.holder, "it was granted in an answer that does not arrive")
+        if breaks:
+            proxy.drop()
+        held = acquired()
+        assert held.token == 3, "what the lost answer granted was given back"
+        held.release()
+        assert left_over(tables) == (None, None)
+
+
+def test_where_it_is_refused_the_lease_is_asked_for_as_usual(
+    proxied_url: str, proxy: Proxy, tables: Tables, grant: Grant
+) -> None:
+    with refusing(tables, "BEFORE"), SyncLeaseClient(proxied_url, timing=TIMING) as client:
+        with acquiring(client) as acquired:
+            tables.release(grant)
+            held = acquired()
+        assert held.token == 2
+        held.release()
+        again = tables.one("a", holder="ben")
+        with in_thread(lambda: client.acquire("a", wait=15)) as acquired:
+            wait_until(lambda: left_over(tables)[1] is not None, "it waits")
+            tables.release(again)
+            acquired().release()
+        assert [question_of(client)([statement]) for statement in proxy.statements].count(True) == 1
+
+
+def test_behind_a_pooler_it_is_not_even_prepared(proxied_url: str, proxy: Proxy, tables: Tables, grant: Grant) -> None:
+    """Which would keep it for another client."""
+    proxy.pooling = True
+    with SyncLeaseClient(proxied_url, timing=TIMING) as client:
+        listener = client._runtime.core.store._turns._listener  # type: ignore[attr-defined]
+        with in_thread(lambda: client.acquire("a", wait=15)) as acquired:
+            wait_until(lambda: listener.is_working and listener._subscriptions["a"][0].on_turn is not None, "it waits")
+            tables.release(grant)
+            acquired().release()
+    assert QUESTION not in proxy.prepared
+    proxy.pooling = False
+    again = tables.one("a", holder="ben")
+    with SyncLeaseClient(proxied_url, timing=TIMING) as client, acquiring(client) as acquired:
+        tables.release(again)
+        acquired().release()
+    assert QUESTION in proxy.prepared, "the test looks for the right name"
+
+
+def test_what_is_said_behind_the_answer_is_heard(proxied_url: str, proxy: Proxy, tables: Tables, grant: Grant) -> None:
+    """Both come in one read, and nothing after them."""
+    other = tables.one("b", holder="ben")
+    with (
+        SyncLeaseClient(proxied_url, timing=TIMING) as client,
+        acquiring(client, "b") as second,
+        acquiring(client, "a") as first,
+    ):
+        proxy.hold_answer(question_of(client))
+        tables.release(grant)
+        assert proxy.struck.wait(LIMIT)
+        tables.release(other)
+        with Blocked(client):
+            proxy.heal()
+            wait_until(lambda: b'"name": "b"' in unread(client), "both have arrived")
+        for acquired in (first, second):
+            acquired().release()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("comes", [True, False], ids=["answered", "silent"])
+async def test_who_is_cancelled_meanwhile_keeps_nothing(
+    proxied_url: str, proxy: Proxy, tables: Tables, grant: Grant, *, comes: bool
+) -> None:
+    """Rule 6."""
+    async with LeaseClient(proxied_url, timing=TIMING if comes else HASTY) as client:
+        acquiring = asyncio.ensure_future(client.acquire("a", wait=15))
+        await until(lambda: would_ask(client))
+        proxy.hold_answer(question_of(client))
+        tables.release(grant)
+        await until(proxy.struck.is_set)
+        await until(lambda: left_over(tables)[0] == client.holder)
+        acquiring.cancel()
+        if comes:
+            await until(lambda: any(task.cancelling() for task in list(client._runtime.core._acquiring)))
+            proxy.heal()
+        with pytest.raises(asyncio.CancelledError):
+            await acquiring
+        await until(lambda: left_over(tables) == (None, None))
+
+
+def test_who_is_closed_meanwhile_keeps_nothing(proxied_url: str, proxy: Proxy, tables: Tables, grant: Grant) -> None:
+    """Rule 6."""
+    client = SyncLeaseClient(proxied_url, timing=TIMING)
+    client.__enter__()
+    with acquiring(client) as acquired:
+        proxy.hold_answer(question_of(client))
+        tables.release(grant)
+        assert proxy.struck.wait(LIMIT)
+        with in_thread(lambda: client.__exit__(None, None, None)) as closed:
+            wait_until(lambda: client._runtime.core.is_closed, "it is being closed")
+            proxy.heal()
+            closed()
+        with pytest.raises(Exception, match="closed while it acquired"):
+            acquired()
+    assert left_over(tables) == (None, None)
+
+
+def test_who_is_asking_itself_asks_nothing_besides(
+    proxied_url: str, proxy: Proxy, tables: Tables, grant: Grant
+) -> None:
+    """It would take the grant of the one question for one whose answer the other has lost."""
+    with SyncLeaseClient(proxied_url, timing=TIMING) as client, acquiring(client) as acquired:
+        proxy.hold_answer(lambda transaction: transaction[-1].startswith("UPDATE"))
+        waiter = Waiter(client.holder, "", 0.0)
+        tables.run(lambda connection: statements.notify(connection, "a", (waiter,)))  # in vain: it is held
+        assert proxy.struck.wait(LIMIT), "it looks for its place"
+        subscription = client._runtime.core.store._turns._listener._subscriptions["a"][0]  # type: ignore[attr-defined]
+        tables.release(grant)
+        wait_until(subscription.heard.is_set, "it hears of its turn")
+        proxy.heal()
+        held = acquired()
+        assert held.token == 2
+        held.release()
+
+
+def test_an_answer_whose_commit_fails_grants_nothing(proxied_url: str, tables: Tables, grant: Grant) -> None:
+    """The server sends the rows of a statement before it commits."""
+    with (
+        refusing(tables, "COMMIT"),
+        SyncLeaseClient(proxied_url, timing=TIMING) as client,
+        acquiring(client) as acquired,
+    ):
+        tables.release(grant)
+        held = acquired()
+        assert left_over(tables)[0] == client.holder
+        held.release()
