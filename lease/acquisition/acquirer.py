@@ -129,8 +129,11 @@ class Acquirer:
             return error
 
     async def _grant_once(self, bid: Bid, *, queue: bool) -> GrantState | LeaseRecord | None:
-        asked = bid.taken() or self._ask(bid, queue=queue)
-        match answer := await self._answered(asked):
+        asked = bid.taken()
+        if asked is None or (answer := await self._answered(asked)) is None:
+            asked = self._ask(bid, queue=queue)
+            answer = await self._answered(asked)
+        match answer:
             case Grant() if self.clock() - asked.sent < self.timing.give_up:
                 return self.heartbeat.adopt(answer, asked.sent)
             case Grant():

@@ -26,7 +26,7 @@ from .endings import (
     settle,
 )
 from .fences import FENCED_OFF, IN_SAVEPOINT, fence, fence_call, fence_values, fenced_off, refusal
-from .grants import grant, granting
+from .grants import grant, granting, taking
 from .queueing import Queued, queueing
 from .queues import CHANNEL, Queue, leave_queue, lock_queues, notify, notifying, queue_up, read_queues, write_queue
 from .records import list_prefix, read, reading
@@ -77,5 +77,6 @@ __all__ = [
     "renewing",
     "renewing_unlocked",
     "settle",
+    "taking",
     "write_queue",
 ]

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Double, Text, and_, bindparam, func, null, or_, select, text, update
 
 from ..database.backend import backend_of
-from ..database.contention import insert_missing, without_first
+from ..database.contention import insert_missing, lock_timeout, without_first
 from ..database.dialects import Name, any_of, clock, later, now, this_boot, uptime
 from ..database.held.statement import Call, Rows, Statement
 from ..model import Grant
@@ -66,6 +66,24 @@ def granting(name: str, holder: str, ttl: float, *, label: str | None = None) ->
     it, or ``holder`` first; else None, and the rest is for `grant`.
     """
     return Call(_GRANT_FREE, _values([name], holder, ttl, label), lambda rows: next(_grants(rows, holder), None))
+
+
+def taking(name: str, holder: str, ttl: float, *, label: str | None, lock_wait: float) -> Call[Grant | None]:
+    """Return the call that is `granting` for whoever knows that it is its turn: it waits at most ``lock_wait`` seconds
+    for a row that is locked, as by one who takes a place in the queue at this moment.
+    """
+    return Call(
+        _TAKE,
+        {
+            "of_name": name,
+            "for_holder": holder,
+            "for_label": label,
+            "ttl": ttl,
+            "first_is_holder": beginning_with(holder),
+            "lock_wait": lock_wait,
+        },
+        lambda rows: next((Grant(name, token, holder) for (token,) in rows), None),
+    )
 
 
 def _left(wanted: Sequence[str], granted: Iterable[Grant]) -> list[str]:
@@ -147,6 +165,18 @@ def _unclaimed(connection: Connection, names: Sequence[str]) -> Sequence[str]:
     return connection.scalars(_CLAIM, {"names": list(names)}).all()
 
 
+_GRANTED = {
+    "holder": bindparam("for_holder"),
+    "label": bindparam("for_label"),
+    "boot": this_boot(),
+    "uptime": uptime(),
+    "expires_at": later(clock(), bindparam("ttl", type_=Double())),
+    "granted_at": now(),
+    "renewed_at": now(),
+    "released_at": null(),
+}
+
+
 def _granting(
     where: ColumnElement[bool], waiters: ColumnElement[Any], last_token: ColumnElement[Any] = lease.c.token
 ) -> Statement:
@@ -160,18 +190,7 @@ def _granting(
     return Statement(
         update(lease)
         .where(lease.c.name.in_(select(free.c.name)), where)
-        .values(
-            token=last_token + 1,
-            holder=bindparam("for_holder"),
-            label=bindparam("for_label"),
-            boot=this_boot(),
-            uptime=uptime(),
-            expires_at=later(clock(), bindparam("ttl", type_=Double())),
-            granted_at=now(),
-            renewed_at=now(),
-            released_at=null(),
-            waiters=waiters,
-        )
+        .values({**_GRANTED, "token": last_token + 1, "waiters": waiters})
         .returning(lease.c.name, lease.c.token)
     )
 
@@ -192,3 +211,9 @@ _GRANT_FREE = _granting(_is_free, without_first(lease.c.waiters))
 _GRANT_FREE_SLOT = _granting(_is_free, without_first(lease.c.waiters), _highest.scalar_subquery())
 _GRANT_IN_TURN = _granting(free_or_stale(), _waiters_left)
 _GRANT_IN_TURN_SLOT = _granting(free_or_stale(), _waiters_left, _highest.scalar_subquery())
+_TAKE = Statement(
+    update(lease)
+    .where(lease.c.name == bindparam("of_name", type_=Name), _is_free, lock_timeout("lock_wait"))
+    .values({**_GRANTED, "token": lease.c.token + 1, "waiters": without_first(lease.c.waiters)})
+    .returning(lease.c.token)
+)

@@ -15,6 +15,8 @@ from ..store import Asked, Bid, Wait
 
 _UNHEARD = 1.0
 """Seconds between two looks where notifications do not arrive."""
+_LOCK_WAIT = 0.1
+"""Seconds for which it waits for a row that another has locked, and hears nothing meanwhile."""
 
 
 class HeardTurns:
@@ -22,8 +24,8 @@ class HeardTurns:
 
     def __init__(self, route: Route, timeout: float) -> None:
         engine = engine_by_number(route.url)
-        self._granting = statements.granting("", "", 0.0).statement.compiled(engine)
-        self._listener = ReleaseListener(route, statements.CHANNEL, Wording(self._granting.text, timeout))
+        self._taking = statements.taking("", "", 0.0, label=None, lock_wait=0.0).statement.compiled(engine)
+        self._listener = ReleaseListener(route, statements.CHANNEL, Wording(self._taking.text, timeout))
 
     @contextmanager
     def waiting(self, bid: Bid) -> Iterator[Wait]:
@@ -52,8 +54,8 @@ class HeardTurns:
 
     def _asking(self, bid: Bid, heard: asyncio.Event) -> Callable[[], bool]:
         """Return what asks for the lease, once, and sets ``heard`` when that is answered."""
-        call = statements.granting(bid.name, bid.holder, bid.ttl, label=bid.label)
-        values = self._granting.parameters(call.values)
+        call = statements.taking(bid.name, bid.holder, bid.ttl, label=bid.label, lock_wait=_LOCK_WAIT)
+        values = self._taking.parameters(call.values)
         answer: asyncio.Future[Grant | LeaseRecord | None] = asyncio.get_running_loop().create_future()
 
         def ask() -> bool:
@@ -68,7 +70,7 @@ class HeardTurns:
                 answer.set_exception(StoreUnavailable("the connection that listens ended before this was answered"))
                 answer.exception()  # asyncio would log it where nobody waits any more
             else:
-                answer.set_result(call.answer([(name, int(token)) for name, token in rows]))
+                answer.set_result(call.answer([(int(token),) for (token,) in rows]))
             heard.set()
 
         return ask

@@ -158,4 +158,13 @@ WAITING = (
         (Edit("lease/database/listening/question.py", NOT_YET, ""),),
         on_postgres(HEARD.format("test_an_answer_whose_commit_fails_grants_nothing")),
     ),
+    Mutant(
+        "taken-from-its-holder",
+        "who hears of its turn takes the lease, also from its holder or before those who come first",
+        (Edit(GRANTING, 'bindparam("of_name", type_=Name), _is_free,', 'bindparam("of_name", type_=Name),'),),
+        on_postgres(
+            HEARD.format("test_who_hears_of_a_turn_that_is_not_its_own_takes_nothing[held]"),
+            HEARD.format("test_who_hears_of_a_turn_that_is_not_its_own_takes_nothing[another-is-first]"),
+        ),
+    ),
 )

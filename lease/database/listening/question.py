@@ -16,6 +16,7 @@ from psycopg.pq import DiagnosticField, ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
 
 _NAME = b"lease_question"
+_LOCKED = b"55P03"  # lock_not_available
 _DONE = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
 Texts = Sequence[Sequence[str]]
 """The rows of an answer, as PostgreSQL writes values; none of them is NULL."""
@@ -76,7 +77,7 @@ class Question:
                 self._pending.results.append(result)
                 continue
             pending, self._pending = self._pending, None
-            self._is_prepared = pending.is_done()
+            self._is_prepared = pending.may_be_asked_again()
             pending.end(self._encoding)
 
     def end(self) -> None:
@@ -101,18 +102,21 @@ class _Pending:
         self._answered = answered
         self._overdue = overdue
 
-    def is_done(self) -> bool:
-        """Return whether the server says that it has done it."""
-        return all(one.status in _DONE for one in self.results)
+    def may_be_asked_again(self) -> bool:
+        """Return whether the server did it, or will do it once a row is not locked."""
+        return all(one.error_field(DiagnosticField.SQLSTATE) == _LOCKED for one in self._failures())
 
     def end(self, encoding: str) -> None:
         """Pass on what all results say."""
-        failures = [one for one in self.results if one.status not in _DONE]
+        failures = self._failures()
         if any(one.error_field(DiagnosticField.SEVERITY_NONLOCALIZED) != b"ERROR" for one in failures):
             self.fail()  # the server was shut down, say, and perhaps after it had done it
         else:
             self._overdue.cancel()
             self._answered([] if failures else [row for one in self.results for row in _rows(one, encoding)])
+
+    def _failures(self) -> list[PGresult]:
+        return [one for one in self.results if one.status not in _DONE]
 
     def fail(self) -> None:
         """Pass on that nothing is known."""

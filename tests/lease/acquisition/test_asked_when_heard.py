@@ -55,8 +55,14 @@ def acquiring(client: SyncLeaseClient, name: str = "a") -> Iterator[Callable[[],
 
 def question_of(client: AnyClient) -> Callable[[Sequence[str]], bool]:
     """Return what tells whether a transaction is this client's question."""
-    wording = client._runtime.core.store._turns._granting.text  # type: ignore[attr-defined]
+    wording = client._runtime.core.store._turns._taking.text  # type: ignore[attr-defined]
     return lambda transaction: list(transaction) == [wording]
+
+
+def tell(tables: Tables, client: AnyClient) -> None:
+    """Notify ``client`` that it is its turn."""
+    waiter = Waiter(client._runtime.core.holder, "", 0.0)
+    tables.run(lambda connection: statements.notify(connection, "a", (waiter,)))
 
 
 def unread(client: AnyClient) -> bytes:
@@ -191,6 +197,65 @@ def test_what_is_said_behind_the_answer_is_heard(proxied_url: str, proxy: Proxy,
             acquired().release()
 
 
+@pytest.mark.parametrize("held", [True, False], ids=["held", "another-is-first"])
+def test_who_hears_of_a_turn_that_is_not_its_own_takes_nothing(
+    proxied_url: str, proxy: Proxy, tables: Tables, grant: Grant, *, held: bool
+) -> None:
+    """Rules 4 and 15: whoever may connect can notify the channel."""
+    tables.queue("a", holder="anna")
+    with SyncLeaseClient(proxied_url, timing=TIMING) as client, acquiring(client) as acquired:
+        if not held:
+            tables.run(lambda connection: statements.release(connection, grant))  # and nobody is told
+        begun = len(proxy.statements)
+        tell(tables, client)
+        wait_until(lambda: any(question_of(client)([one]) for one in proxy.statements[begun:]), "it asks")
+        wait_until(lambda: would_ask(client), "it waits again")
+        assert left_over(tables)[0] == ("ben" if held else None)
+        tables.run(lambda connection: statements.leave_queue(connection, "a", "anna", lock_wait=1.0))
+        if held:
+            tables.release(grant)
+        else:
+            tell(tables, client)
+        acquired().release()
+
+
+def test_it_waits_for_whoever_has_the_row_locked_for_a_moment(
+    proxied_url: str, proxy: Proxy, tables: Tables, grant: Grant
+) -> None:
+    with SyncLeaseClient(proxied_url, timing=TIMING) as client, acquiring(client) as acquired:
+        tables.run(lambda connection: statements.release(connection, grant))
+        begun = len(proxy.statements)
+        with tables.transaction() as connection:
+            statements.lock_queues(connection, ["a"])
+            tell(tables, client)
+            wait_until(lambda: tables.value(WAITS_FOR_A_ROW), "it waits")
+        held = acquired()
+        assert [question_of(client)([one]) for one in proxy.statements[begun:]] == [True]
+        held.release()
+
+
+def test_where_the_row_stays_locked_it_is_asked_for_as_usual_and_the_next_time_at_once(
+    proxied_url: str, proxy: Proxy, tables: Tables, grant: Grant
+) -> None:
+    with SyncLeaseClient(proxied_url, timing=TIMING) as client, acquiring(client) as acquired:
+        tables.run(lambda connection: statements.release(connection, grant))
+        begun = len(proxy.statements)
+        with tables.transaction() as connection:
+            statements.lock_queues(connection, ["a"])
+            tell(tables, client)
+            wait_until(lambda: len(proxy.statements) > begun + 1, "it asks as usual")
+        acquired().release()
+        again = tables.one("a", holder="ben")
+        with acquiring(client) as acquired_again:
+            tables.release(again)
+            acquired_again().release()
+
+
+WAITS_FOR_A_ROW = (
+    "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+)
+
+
 @pytest.mark.anyio
 @pytest.mark.parametrize("comes", [True, False], ids=["answered", "silent"])
 async def test_who_is_cancelled_meanwhile_keeps_nothing(
@@ -235,9 +300,8 @@ def test_who_is_asking_itself_asks_nothing_besides(
 ) -> None:
     """It would take the grant of the one question for one whose answer the other has lost."""
     with SyncLeaseClient(proxied_url, timing=TIMING) as client, acquiring(client) as acquired:
-        proxy.hold_answer(lambda transaction: transaction[-1].startswith("UPDATE"))
-        waiter = Waiter(client.holder, "", 0.0)
-        tables.run(lambda connection: statements.notify(connection, "a", (waiter,)))  # in vain: it is held
+        proxy.hold_answer(lambda transaction: "SET waiters=CASE" in transaction[-1])
+        tell(tables, client)  # in vain: it is held
         assert proxy.struck.wait(LIMIT), "it looks for its place"
         subscription = client._runtime.core.store._turns._listener._subscriptions["a"][0]  # type: ignore[attr-defined]
         tables.release(grant)

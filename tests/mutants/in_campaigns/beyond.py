@@ -98,6 +98,7 @@ BEYOND: Mapping[str, tuple[str, ...]] = {
     ),
     "campaigns do not do what it takes": (
         "prepared-at-a-pooler",
+        "taken-from-its-holder",
         "clock-of-the-replica",
         "moved-by-a-clock-that-jumped",
         "fence-in-a-savepoint",
