@@ -30,7 +30,7 @@ class Bid:
     ttl: float
     clock: Clock
     asked: Asked | None = None
-    """What the store has asked for; no more than one at a time, and not while the waiter asks itself."""
+    """What the store has asked for: no more than one at a time, and nothing while the waiter asks by itself."""
 
     def taken(self) -> Asked | None:
         """Return what the store has asked for, the first time."""

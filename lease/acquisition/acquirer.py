@@ -166,7 +166,7 @@ class Acquirer:
 
     async def _give_up(self, asked: Asked) -> None:
         """Release what was asked for; where no answer comes, it may have been granted all the same."""
-        with suppress(StoreUnavailable, asyncio.CancelledError):  # whoever is cancelled here is so already
+        with suppress(Exception, asyncio.CancelledError):  # its waiter says so, or is cancelled already
             await uncut(asked.answer)
         self.heartbeat.sweep()
         if isinstance(granted := _result(asked.answer), Grant):

@@ -33,7 +33,7 @@ from .backend import ConnectionSettings
 from .connections import Route, make_async_engine
 from .database import Unit
 from .driver_errors import explain, is_harmless, sqlstate
-from .held.directness import QUESTION, is_direct
+from .held.directness import WHO_ANSWERS, is_direct
 from .held.line import Line, connected, current
 from .held.spare import AnySpare
 from .held.statement import OWN, Call
@@ -146,7 +146,7 @@ class PostgresqlDatabase:
         connection = await self._engine.connect()
         try:
             driver: Any = (await connection.get_raw_connection()).driver_connection
-            pid, isolation = await (await driver.execute(QUESTION, prepare=False)).fetchone() or (0, "")
+            pid, isolation = await (await driver.execute(WHO_ANSWERS, prepare=False)).fetchone() or (0, "")
             if is_direct(driver, pid):
                 driver.prepare_threshold = _PREPARED_AFTER
         except BaseException:

@@ -34,6 +34,8 @@ class Proxy:
         """The names under which statements were prepared."""
         self.pooling = False
         """Tell each new connection another process than the server's, as a pooler does."""
+        self.rewrite: Callable[[bytes], bytes] = lambda data: data
+        """Makes of what the server sends what its client gets."""
         self._open, self._rude = set[socket.socket](), set[socket.socket]()
         self._lock = threading.Lock()
         self._asking = threading.Event()  # bytes of the client pass
@@ -186,6 +188,8 @@ class Proxy:
                     reader.read(data)
                 elif self.pooling:
                     data = _KEY.sub(lambda found: found[1] + b"\0\0\0\1", data)
+                if reader is None:
+                    data = self.rewrite(data)
                 target.sendall(data)
         for line in (source, target):
             with contextlib.suppress(OSError):

@@ -6,7 +6,7 @@ from typing import Any, LiteralString
 
 import psycopg
 
-QUESTION: LiteralString = "SELECT pg_backend_pid(), current_setting('default_transaction_isolation')"
+WHO_ANSWERS: LiteralString = "SELECT pg_backend_pid(), current_setting('default_transaction_isolation')"
 """Asks who answers, and at which isolation level a statement runs; with ``prepare=False``."""
 
 

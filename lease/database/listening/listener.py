@@ -16,7 +16,7 @@ from psycopg.rows import TupleRow
 from ...errors import LeaseError
 from ..backend import ConnectionSettings
 from ..connections import Route
-from ..held.directness import QUESTION, is_direct
+from ..held.directness import WHO_ANSWERS, is_direct
 from ..held.line import forget
 from .question import Answered, Question, Wording
 
@@ -128,8 +128,8 @@ class Listener(ABC):
                         self._say("its notification to itself does not arrive, as behind a pooler in transaction mode")
 
     async def _begin(self, connection: psycopg.AsyncConnection[TupleRow]) -> bool:
-        """Listen; return whether a statement can be prepared over it, and runs by itself as it does elsewhere."""
-        listening = "; ".join([*(f"LISTEN {channel}" for channel in self._channels), QUESTION])
+        """Listen; return whether a statement can be prepared over it, and runs alone at READ COMMITTED."""
+        listening = "; ".join([*(f"LISTEN {channel}" for channel in self._channels), WHO_ANSWERS])
         cursor = await connection.execute(listening.encode(), prepare=False)
         while cursor.nextset():
             pass
@@ -147,8 +147,8 @@ class Listener(ABC):
         descriptor, broken = wire.socket, loop.create_future()
 
         def fail(error: Exception) -> None:
-            loop.remove_reader(descriptor)
             if not broken.done():
+                loop.remove_reader(descriptor)  # once: another connection may have its number soon
                 broken.set_exception(error)
 
         def read() -> None:
@@ -156,7 +156,7 @@ class Listener(ABC):
                 wire.consume_input()
                 if question is not None:
                     question.read()
-                while (told := wire.notifies()) is not None:  # after the answer: libpq looks no further than to one
+                while (told := wire.notifies()) is not None:  # after the answer, which keeps libpq from reading on
                     self._take(told.relname.decode(), told.extra.decode(), check)
                 if question is not None and self.is_working:
                     question.prepare()
@@ -171,7 +171,8 @@ class Listener(ABC):
             yield broken
         finally:
             self._question = None
-            loop.remove_reader(descriptor)
+            if not broken.done():
+                loop.remove_reader(descriptor)
             if question is not None:
                 question.end()
             _ = broken.cancel() or broken.exception()  # asyncio would log what nobody asked for

@@ -16,13 +16,12 @@ from psycopg.pq import DiagnosticField, ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
 
 _NAME = b"lease_question"
-_LOCKED = b"55P03"  # lock_not_available
 _DONE = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
 Texts = Sequence[Sequence[str]]
 """The rows of an answer, as PostgreSQL writes values; none of them is NULL."""
 Answered = Callable[[Texts | None], None]
-"""Takes the rows of the answer: none, where the server refused the question. None: what was asked may or may not have
-happened.
+"""Takes the rows of the answer, an empty list where the server refused. None says that nothing is known: what was
+asked may or may not have happened.
 """
 
 
@@ -46,25 +45,24 @@ class Question:
         self._encoding = encoding
         self._wording = wording
         self._late = late
-        self._was_sent = False
-        self._is_prepared = False
+        self._was_prepared = False
         self._pending: _Pending | None = None
 
     def prepare(self) -> None:
-        """Have the server prepare it, the first time. Where it refuses, nothing is ever asked."""
-        if not self._was_sent:
-            self._was_sent = True
+        """Have the server prepare it, the first time. Where it refuses, it refuses what is asked too."""
+        if not self._was_prepared:
+            self._was_prepared = True
             self._connection.send_prepare(_NAME, self._wording.text.encode(self._encoding))
             self._expect(lambda _: None)
 
     def ask(self, values: Sequence[object], answered: Answered) -> bool:
         """Ask it; ``answered`` is called later, in this event loop. False where that cannot be done now."""
-        if not self._is_prepared or self._pending is not None:
+        if not self._was_prepared or self._pending is not None:
             return False
-        given = [None if value is None else str(value).encode(self._encoding) for value in values]
         try:
+            given = [None if value is None else str(value).encode(self._encoding) for value in values]
             self._connection.send_query_prepared(_NAME, given)
-        except psycopg.Error:  # the connection is broken, as whoever reads it will see
+        except (psycopg.Error, UnicodeError):  # the connection is broken, as whoever reads it will see
             return False
         self._expect(answered)
         return True
@@ -77,7 +75,6 @@ class Question:
                 self._pending.results.append(result)
                 continue
             pending, self._pending = self._pending, None
-            self._is_prepared = pending.may_be_asked_again()
             pending.end(self._encoding)
 
     def end(self) -> None:
@@ -102,26 +99,26 @@ class _Pending:
         self._answered = answered
         self._overdue = overdue
 
-    def may_be_asked_again(self) -> bool:
-        """Return whether the server did it, or will do it once a row is not locked."""
-        return all(one.error_field(DiagnosticField.SQLSTATE) == _LOCKED for one in self._failures())
-
     def end(self, encoding: str) -> None:
-        """Pass on what all results say."""
-        failures = self._failures()
-        if any(one.error_field(DiagnosticField.SEVERITY_NONLOCALIZED) != b"ERROR" for one in failures):
-            self.fail()  # the server was shut down, say, and perhaps after it had done it
+        """Pass on what all results say. Only an error that comes first says for sure that nothing has happened: a
+        server that listens can fail after a commit too, and one that is shut down after anything.
+        """
+        first = self.results[0] if self.results else None
+        failed = [one for one in self.results if one.status not in _DONE]
+        if first in failed and first.error_field(DiagnosticField.SEVERITY_NONLOCALIZED) == b"ERROR":
+            self._pass_on([])
+        elif failed or first is None:
+            self.fail()
         else:
-            self._overdue.cancel()
-            self._answered([] if failures else [row for one in self.results for row in _rows(one, encoding)])
-
-    def _failures(self) -> list[PGresult]:
-        return [one for one in self.results if one.status not in _DONE]
+            self._pass_on([row for one in self.results for row in _rows(one, encoding)])
 
     def fail(self) -> None:
         """Pass on that nothing is known."""
+        self._pass_on(None)
+
+    def _pass_on(self, rows: Texts | None) -> None:
         self._overdue.cancel()
-        self._answered(None)
+        self._answered(rows)
 
 
 def _rows(result: PGresult, encoding: str) -> Texts:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import monotonic
 
@@ -12,7 +12,7 @@ from ..address import describe
 from ..connections import Route
 from ..driver_errors import one_line
 from .listener import Listener
-from .question import Wording
+from .question import Answered, Wording
 
 _LINGER = 30.0
 """Seconds for which it goes on when the last has left: who waits now will soon wait again, and to
@@ -67,6 +67,10 @@ class ReleaseListener(Listener):
             if not self._subscriptions[name]:
                 del self._subscriptions[name]
             self._unused_since = monotonic()
+
+    def ask(self, values: Sequence[object], answered: Answered) -> bool:
+        """Ask, while nobody waits for another name: the server says nothing until it has answered."""
+        return len(self._subscriptions) <= 1 and super().ask(values, answered)
 
     def _is_needed(self) -> bool:
         return bool(self._subscriptions) or monotonic() - self._unused_since < _LINGER

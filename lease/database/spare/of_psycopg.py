@@ -16,7 +16,7 @@ from ...threads import LastingThreads
 from ..backend import ConnectionSettings
 from ..connections import Route
 from ..driver_errors import is_harmless
-from ..held.directness import QUESTION, is_direct
+from ..held.directness import WHO_ANSWERS, is_direct
 from ..held.line import shut_down
 from ..held.spare import AnySpare, SpareFailed
 from ..held.statement import Call
@@ -36,7 +36,7 @@ async def connect(
     if in_loops:
         driver = await _PatientAsyncConnection.connect(**arguments)
         try:
-            row = await (await driver.execute(QUESTION, prepare=False)).fetchone()
+            row = await (await driver.execute(WHO_ANSWERS, prepare=False)).fetchone()
         except BaseException:
             driver.pgconn.finish()
             raise
@@ -70,12 +70,12 @@ class _PatientAsyncConnection(psycopg.AsyncConnection[Any]):
 
 
 async def _connected_in_thread(arguments: Mapping[str, Any]) -> tuple[_PatientConnection, Any]:
-    """Connect in a thread of its own, which may hang, and ask `QUESTION`."""
+    """Connect in a thread of its own, which may hang, and ask `WHO_ANSWERS`."""
     thread, made, given_up = LastingThreads(1, "lease-spare"), list[_PatientConnection](), threading.Event()
 
     def connect_and_ask() -> Any:
         made.append(_PatientConnection.connect(**arguments))  # before it looks: who gives up sees it, or is seen
-        return None if given_up.is_set() else made[0].execute(QUESTION, prepare=False).fetchone()
+        return None if given_up.is_set() else made[0].execute(WHO_ANSWERS, prepare=False).fetchone()
 
     asking = asyncio.get_running_loop().run_in_executor(thread, connect_and_ask)
     try:

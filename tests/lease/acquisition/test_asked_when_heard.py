@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 import pytest
 from sqlalchemy import text
 
-from lease import LeaseClient, LeaseTiming, statements
+from lease import LeaseClient, LeaseNotAcquired, LeaseTiming, statements
 from lease.clock import boottime
 from lease.model import Grant
 from lease.sync import Lease
@@ -38,18 +38,25 @@ def grant(tables: Tables) -> Grant:
     return tables.one("a", holder="ben")
 
 
-def would_ask(client: AnyClient, name: str = "a") -> bool:
-    """Return whether ``client`` waits for its turn, and will ask over the connection that listens."""
+def waits(client: AnyClient, name: str = "a") -> bool:
+    """Return whether ``client`` waits for its turn."""
     listener = client._runtime.core.store._turns._listener  # type: ignore[attr-defined]
-    waiting = [one for one in listener._subscriptions.get(name, ()) if one.on_turn is not None]
-    return bool(waiting) and listener._question is not None and listener._question._is_prepared
+    return any(one.on_turn is not None for one in listener._subscriptions.get(name, ()))
+
+
+def would_ask(client: AnyClient, name: str = "a") -> bool:
+    """Return whether ``client`` waits for its turn, and can ask over the connection that listens."""
+    question = client._runtime.core.store._turns._listener._question  # type: ignore[attr-defined]
+    return waits(client, name) and question is not None and question._was_prepared and question._pending is None
 
 
 @contextmanager
-def acquiring(client: SyncLeaseClient, name: str = "a") -> Iterator[Callable[[], Lease]]:
+def acquiring(
+    client: SyncLeaseClient, name: str = "a", begun: Callable[[AnyClient, str], bool] = would_ask
+) -> Iterator[Callable[[], Lease]]:
     """Acquire it in a thread, which waits for it when the block begins."""
     with in_thread(lambda: client.acquire(name, wait=15)) as acquired:
-        wait_until(lambda: would_ask(client, name), "it waits")
+        wait_until(lambda: begun(client, name), "it waits")
         yield acquired
 
 
@@ -143,21 +150,67 @@ def test_where_its_answer_is_lost_the_lease_is_asked_for_anew(
         assert left_over(tables) == (None, None)
 
 
-def test_where_it_is_refused_the_lease_is_asked_for_as_usual(
+def test_where_it_is_refused_the_lease_is_asked_for_as_usual_and_the_next_time_at_once(
     proxied_url: str, proxy: Proxy, tables: Tables, grant: Grant
 ) -> None:
-    with refusing(tables, "BEFORE"), SyncLeaseClient(proxied_url, timing=TIMING) as client:
-        with acquiring(client) as acquired:
+    def questions() -> int:
+        return [question_of(client)([statement]) for statement in proxy.statements].count(True)
+
+    with SyncLeaseClient(proxied_url, timing=TIMING) as client:
+        with refusing(tables, "BEFORE"), acquiring(client) as acquired:
             tables.release(grant)
             held = acquired()
-        assert held.token == 2
+        assert (held.token, questions()) == (2, 1)
         held.release()
         again = tables.one("a", holder="ben")
-        with in_thread(lambda: client.acquire("a", wait=15)) as acquired:
-            wait_until(lambda: left_over(tables)[1] is not None, "it waits")
+        with acquiring(client) as acquired:
             tables.release(again)
             acquired().release()
-        assert [question_of(client)([statement]) for statement in proxy.statements].count(True) == 1
+        assert questions() == 2
+
+
+def test_an_error_behind_the_commit_does_not_hide_what_was_granted(
+    proxied_url: str, proxy: Proxy, tables: Tables, grant: Grant
+) -> None:
+    """A server reads the notifications for a session after each commit of it, and can fail in that."""
+    said = b"SERROR\0VERROR\0CXX000\0Mcould not access status of transaction 7\0\0"
+    errors = [b"E" + (len(said) + 4).to_bytes(4, "big") + said]
+
+    def fail_once(data: bytes) -> bytes:
+        return data.replace(GRANTED, GRANTED[:-6] + errors.pop() + GRANTED[-6:]) if errors and GRANTED in data else data
+
+    with SyncLeaseClient(proxied_url, timing=TIMING) as client, acquiring(client) as acquired:
+        proxy.rewrite = fail_once
+        tables.release(grant)
+        held = acquired()
+        assert held.token == 3, "what was granted before the error was given back"
+        held.release()
+        assert left_over(tables) == (None, None)
+
+
+GRANTED = b"UPDATE 1\0Z\0\0\0\x05I"
+
+
+def test_who_waits_no_longer_is_told_who_holds_it(proxied_url: str, proxy: Proxy, tables: Tables, grant: Grant) -> None:
+    """Where its question was in vain, and answered after the last moment."""
+    with SyncLeaseClient(proxied_url, timing=TIMING) as client, in_thread(lambda: refusal_of(client)) as refused:
+        wait_until(lambda: would_ask(client), "it waits")
+        proxy.hold_answer(question_of(client))
+        tell(tables, client)
+        assert proxy.struck.wait(LIMIT)
+        until_moment = boottime() + SHORT_WAIT
+        wait_until(lambda: boottime() > until_moment, "it waits no longer")
+        proxy.heal()
+        assert refused().holder == grant.holder
+
+
+SHORT_WAIT = 1.0
+
+
+def refusal_of(client: SyncLeaseClient) -> LeaseNotAcquired:
+    with pytest.raises(LeaseNotAcquired) as caught:
+        client.acquire("a", wait=SHORT_WAIT)
+    return caught.value
 
 
 def test_behind_a_pooler_it_is_not_even_prepared(proxied_url: str, proxy: Proxy, tables: Tables, grant: Grant) -> None:
@@ -181,20 +234,34 @@ def test_behind_a_pooler_it_is_not_even_prepared(proxied_url: str, proxy: Proxy,
 def test_what_is_said_behind_the_answer_is_heard(proxied_url: str, proxy: Proxy, tables: Tables, grant: Grant) -> None:
     """Both come in one read, and nothing after them."""
     other = tables.one("b", holder="ben")
+    with SyncLeaseClient(proxied_url, timing=TIMING) as client, acquiring(client, "a") as first:
+        proxy.hold_answer(question_of(client))
+        tables.release(grant)
+        assert proxy.struck.wait(LIMIT)
+        with acquiring(client, "b", waits) as second:
+            tables.release(other)
+            with Blocked(client):
+                proxy.heal()
+                wait_until(lambda: b'"name": "b"' in unread(client), "both have arrived")
+            for acquired in (first, second):
+                acquired().release()
+
+
+def test_nothing_is_asked_that_would_keep_other_names_waiting(
+    proxied_url: str, proxy: Proxy, tables: Tables, grant: Grant
+) -> None:
+    """The server says nothing of them until it has answered."""
+    other = tables.one("b", holder="ben")
     with (
         SyncLeaseClient(proxied_url, timing=TIMING) as client,
         acquiring(client, "b") as second,
         acquiring(client, "a") as first,
     ):
-        proxy.hold_answer(question_of(client))
         tables.release(grant)
-        assert proxy.struck.wait(LIMIT)
+        first().release()
+        assert not any(question_of(client)([statement]) for statement in proxy.statements)
         tables.release(other)
-        with Blocked(client):
-            proxy.heal()
-            wait_until(lambda: b'"name": "b"' in unread(client), "both have arrived")
-        for acquired in (first, second):
-            acquired().release()
+        second().release()
 
 
 @pytest.mark.parametrize("held", [True, False], ids=["held", "another-is-first"])
