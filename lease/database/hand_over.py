@@ -9,9 +9,10 @@ from sqlalchemy.sql.functions import FunctionElement
 
 FLUSHES = "pg_logical_emit_message"
 """The function by which `flushed` waits for the disk; an owner may have revoked it."""
-_MAY_FLUSH = (
-    f"(SELECT bool_and(has_function_privilege(oid, 'execute')) FROM pg_catalog.pg_proc WHERE proname = '{FLUSHES}')"
+_KINDS = ", ".join(  # the second one until PostgreSQL 16
+    f"to_regprocedure('pg_catalog.{FLUSHES}(boolean, text, text{last})')" for last in (", boolean", "")
 )
+_MAY_FLUSH = f"has_function_privilege(coalesce({_KINDS})::oid, 'execute')"
 
 
 class woken_at_once(FunctionElement[bool]):  # noqa: N801 - reads as the function that it is
@@ -33,11 +34,11 @@ def _woken_at_once(element: woken_at_once, compiler: SQLCompiler, **kw: Any) -> 
     kept = f"CAST({array} AS jsonb), 'strict $[*] ? (@[2] > $now)', jsonb_build_object('now', {now})"
     first = f"'$[0 to $last][0]', jsonb_build_object('last', {most} - 1)"
     turns = f"jsonb_path_query_array(jsonb_path_query_array({kept}), {first})"
-    payload = f"""concat('{{"name": ', {name}, ', "next": ', {turns}, '}}')"""
+    payload = f"""concat('{{"name": ', {name}, ', "next": ', queue.turns, '}}')"""
     # Both or neither: commits that notify wait for each other (rule 15).
     both = f"concat(set_config('synchronous_commit', 'off', true), pg_notify({channel}, {payload}))"
-    may = f"{array} IS NOT NULL AND {_MAY_FLUSH} AND jsonb_path_exists({kept})"
-    return f"(CASE WHEN {may} THEN {both} END) IS NOT NULL"
+    woken = f"SELECT {both} FROM (SELECT {turns} AS turns) AS queue WHERE queue.turns <> '[]' AND {_MAY_FLUSH}"
+    return f"(CASE WHEN {array} IS NOT NULL THEN ({woken}) END) IS NOT NULL"
 
 
 class flushed(FunctionElement[str]):  # noqa: N801 - reads as the function that it is
