@@ -69,13 +69,13 @@ async def answer(future: "Future[T]") -> T:
 
 
 async def done(future: "Future[T]") -> T:
-    """Wait for what goes on to its end, also where the caller is cancelled."""
+    """Wait for the result; where the caller is cancelled, what it waits for goes on to its end."""
     loop = asyncio.get_running_loop()
     woken = loop.create_future()
     future.add_done_callback(lambda _: _wake(loop, woken))
     await woken
     if future.cancelled():
-        raise asyncio.CancelledError  # the other kind is an error like any other
+        raise asyncio.CancelledError  # concurrent.futures' own one would pass for an ordinary error
     return future.result()
 
 

@@ -24,10 +24,10 @@ from .schema import create_tables
 from .store import Bid, Wait
 from .timing import LeaseTiming
 from .waiters import Awaited, Waiters
-from .waiting.seen import SeenTurns, is_turn_of
+from .waiting.turn_poller import TurnPoller, is_turn_of
 
 if TYPE_CHECKING:
-    from .waiting.heard import HeardTurns
+    from .waiting.turn_listener import TurnListener
 
 
 class DatabaseStore:
@@ -43,7 +43,7 @@ class DatabaseStore:
         self._backend = backend_of(self.url)
         self._confirms = self._backend.listens
         self.awaited = Awaited()
-        self._turns = _hearing(route, self._timeout) if self._backend.listens else SeenTurns(self.read)
+        self._turns = _hearing(route, self._timeout) if self._backend.listens else TurnPoller(self.read)
 
     async def grant(
         self, name: str, holder: str, label: str, ttl: float, *, queue: bool = False
@@ -190,10 +190,10 @@ class DatabaseStore:
         await self._others.close()
 
 
-def _hearing(route: Route, timeout: float) -> "HeardTurns":
-    from .waiting.heard import HeardTurns  # noqa: PLC0415 - its driver is loaded only where there is one
+def _hearing(route: Route, timeout: float) -> "TurnListener":
+    from .waiting.turn_listener import TurnListener  # noqa: PLC0415 - its driver is loaded only where there is one
 
-    return HeardTurns(route, timeout)
+    return TurnListener(route, timeout)
 
 
 def _time_of(records: Iterable[LeaseRecord]) -> float | None:

@@ -12,7 +12,7 @@ from .model import Break, Grant, LeaseRecord, Renewal
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A lease that was asked for."""
+    """A request for a lease, under way or answered."""
 
     sent: float
     """When, by the clock of whoever wants it, in seconds: trust counts from here (rule 2)."""
@@ -22,7 +22,7 @@ class Asked:
 
 @dataclass(slots=True)
 class Bid:
-    """What a waiter wants, which its store may ask for while it waits, at the moment in which its turn comes."""
+    """What a waiter wants. Its store may ask for it while it waits, at the moment when its turn comes."""
 
     name: str
     holder: str
@@ -32,8 +32,8 @@ class Bid:
     asked: Asked | None = None
     """What the store has asked for: no more than one at a time, and nothing while the waiter asks by itself."""
 
-    def taken(self) -> Asked | None:
-        """Return what the store has asked for, the first time."""
+    def take(self) -> Asked | None:
+        """Take over what the store has asked for, if anything."""
         asked, self.asked = self.asked, None
         return asked
 

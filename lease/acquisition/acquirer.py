@@ -71,7 +71,7 @@ class Acquirer:
         is_queued, pause = queue, _SHORT  # an attempt that is cut off may have left its mark
         is_told = False
         bid = Bid(name, self.holder, self.label, self.timing.ttl, self.clock)
-        with self.store.waiting(bid) as turn:
+        with self.store.waiting(bid) as wait_for_turn:
             try:
                 while True:
                     answer = await self._attempt(bid, queue=queue)
@@ -91,7 +91,7 @@ class Acquirer:
                         await asyncio.sleep(min(left, self.timing.retry_wait if is_told else pause))
                         pause = min(2 * pause, self.timing.retry_wait)
                     else:
-                        await self._wait(turn, bid, min(left, look.seconds, LOOK), look.ahead)
+                        await self._wait(wait_for_turn, bid, min(left, look.seconds, LOOK), look.ahead)
                         pause = _SHORT
             finally:
                 if is_queued:
@@ -113,12 +113,12 @@ class Acquirer:
         grant = None if held is None else held.grant
         return refusal_within(name, why, self.holder, self.label, grant, waited=wait or 0.0)
 
-    async def _wait(self, turn: Wait, bid: Bid, seconds: float, ahead: int) -> None:
+    async def _wait(self, wait_for_turn: Wait, bid: Bid, seconds: float, ahead: int) -> None:
         try:
             with suppress(StoreUnavailable):  # the next attempt finds out for how long
-                await turn(seconds, ahead)
+                await wait_for_turn(seconds, ahead)
         except asyncio.CancelledError:
-            if (asked := bid.taken()) is not None:
+            if (asked := bid.take()) is not None:
                 await self._give_up(asked)
             raise
 
@@ -129,7 +129,7 @@ class Acquirer:
             return error
 
     async def _grant_once(self, bid: Bid, *, queue: bool) -> GrantState | LeaseRecord | None:
-        asked = bid.taken()
+        asked = bid.take()
         if asked is None or (answer := await self._answered(asked)) is None:
             asked = self._ask(bid, queue=queue)
             answer = await self._answered(asked)
@@ -165,8 +165,8 @@ class Acquirer:
             raise
 
     async def _give_up(self, asked: Asked) -> None:
-        """Release what was asked for; where no answer comes, it may have been granted all the same."""
-        with suppress(Exception, asyncio.CancelledError):  # its waiter says so, or is cancelled already
+        """Release what was asked for. Where no answer comes, it may have been granted all the same: sweep."""
+        with suppress(Exception, asyncio.CancelledError):  # the caller raises its own error
             await uncut(asked.answer)
         self.heartbeat.sweep()
         if isinstance(granted := _result(asked.answer), Grant):

@@ -90,10 +90,8 @@ def make_async_engine(route: Route, settings: ConnectionSettings) -> "AsyncEngin
     return engine
 
 
-def engine_by_number(url: URL) -> Engine:
-    """Return an engine for whose database a statement is compiled as libpq takes it, with the parameters $1, $2 …;
-    it never connects.
-    """
+def engine_for_libpq(url: URL) -> Engine:
+    """Return an engine that never connects, for compiling statements as libpq takes them: parameters $1, $2 …"""
     return create_engine(without_schema(url), paramstyle="numeric_dollar", **_options(url, ConnectionSettings("")))
 
 

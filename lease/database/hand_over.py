@@ -9,10 +9,10 @@ from sqlalchemy.sql.functions import FunctionElement
 
 FLUSHES = "pg_logical_emit_message"
 """The function by which `flushed` waits for the disk; an owner may have revoked it."""
-_KINDS = ", ".join(  # the second one until PostgreSQL 16
+_SIGNATURES = ", ".join(  # the second one until PostgreSQL 16
     f"to_regprocedure('pg_catalog.{FLUSHES}(boolean, text, text{last})')" for last in (", boolean", "")
 )
-_MAY_FLUSH = f"has_function_privilege(coalesce({_KINDS})::oid, 'execute')"
+_MAY_FLUSH = f"has_function_privilege(coalesce({_SIGNATURES})::oid, 'execute')"
 
 
 class woken_at_once(FunctionElement[bool]):  # noqa: N801 - reads as the function that it is

@@ -69,8 +69,8 @@ def granting(name: str, holder: str, ttl: float, *, label: str | None = None) ->
 
 
 def taking(name: str, holder: str, ttl: float, *, label: str | None, lock_wait: float) -> Call[Grant | None]:
-    """Return the call that is `granting` for whoever knows that it is its turn: it waits at most ``lock_wait`` seconds
-    for a row that is locked, as by one who takes a place in the queue at this moment.
+    """Return the call that grants ``name`` to whoever has heard that it is its turn. Unlike `granting` it waits for a
+    row that is locked, at most ``lock_wait`` seconds: mostly another is just taking a place in the queue.
     """
     return Call(
         _TAKE,

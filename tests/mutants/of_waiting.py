@@ -10,7 +10,7 @@ QUESTION_READ = """\
                 if question is not None:
                     question.read()
 """
-QUESTION_PREPARED = "                if question is not None and self.is_working:\n"
+READ = "            except psycopg.Error as error:\n                fail(error)\n"
 NOT_YET = """\
                 continue
 """
@@ -128,13 +128,13 @@ WAITING = (
     Mutant(
         "cancelled-before-the-answer",
         "a waiter that is cancelled forgets what it has just asked for",
-        (Edit("lease/acquisition/acquirer.py", "if (asked := bid.taken()) is not None:", "if False:"),),
+        (Edit("lease/acquisition/acquirer.py", "if (asked := bid.take()) is not None:", "if False:"),),
         on_postgres(HEARD.format("test_who_is_cancelled_meanwhile_keeps_nothing[answered]")),
     ),
     Mutant(
         "asked-twice-at-once",
         "a waiter that asks by itself asks a second time when it hears of its turn",
-        (Edit("lease/waiting/heard.py", "            subscription.on_turn = None\n", ""),),
+        (Edit("lease/waiting/turn_listener.py", "            subscription.on_turn = None\n", ""),),
         on_postgres(HEARD.format("test_who_is_asking_itself_asks_nothing_besides")),
     ),
     Mutant(
@@ -142,7 +142,7 @@ WAITING = (
         "what is said behind the answer to a question is read only when more is said",
         (
             Edit("lease/database/listening/listener.py", QUESTION_READ, ""),
-            Edit("lease/database/listening/listener.py", QUESTION_PREPARED, QUESTION_READ + QUESTION_PREPARED),
+            Edit("lease/database/listening/listener.py", READ, QUESTION_READ + READ),
         ),
         on_postgres(HEARD.format("test_what_is_said_behind_the_answer_is_heard")),
     ),

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from uuid import uuid4
 
 import psycopg
+from psycopg.pq import ConnStatus
 from psycopg.rows import TupleRow
 
 from ...errors import LeaseError
@@ -29,8 +30,8 @@ class Listener(ABC):
     """One connection that listens to ``channels``, while it is needed.
 
     It counts as working only once a notification has arrived that was sent to it over another
-    connection. That it does not work is reported once, until it has worked again. While it works, one
-    question can be asked over it, if ``wording`` says which (`ask`).
+    connection. That it does not work is reported once, until it has worked again. With
+    ``wording``, a question can be asked over it where it leads to the server itself (`ask`).
     """
 
     def __init__(self, route: Route, channels: Sequence[str], wording: Wording | None = None) -> None:
@@ -128,7 +129,7 @@ class Listener(ABC):
                         self._say("its notification to itself does not arrive, as behind a pooler in transaction mode")
 
     async def _begin(self, connection: psycopg.AsyncConnection[TupleRow]) -> bool:
-        """Listen; return whether a statement can be prepared over it, and runs alone at READ COMMITTED."""
+        """Begin to listen; return whether a statement can be prepared over it, and runs at READ COMMITTED."""
         listening = "; ".join([*(f"LISTEN {channel}" for channel in self._channels), WHO_ANSWERS])
         cursor = await connection.execute(listening.encode(), prepare=False)
         while cursor.nextset():
@@ -143,8 +144,8 @@ class Listener(ABC):
         """Take in during the block what arrives, at once; what it yields gets the error that ends this. psycopg
         itself would look ten times a second.
         """
-        loop, wire = asyncio.get_running_loop(), connection.pgconn
-        descriptor, broken = wire.socket, loop.create_future()
+        loop, pgconn = asyncio.get_running_loop(), connection.pgconn
+        descriptor, broken = pgconn.socket, loop.create_future()
 
         def fail(error: Exception) -> None:
             if not broken.done():
@@ -153,17 +154,17 @@ class Listener(ABC):
 
         def read() -> None:
             try:
-                wire.consume_input()
+                pgconn.consume_input()
                 if question is not None:
                     question.read()
-                while (told := wire.notifies()) is not None:  # after the answer, which keeps libpq from reading on
+                while (told := pgconn.notifies()) is not None:  # libpq parses none behind an answer before it is read
                     self._take(told.relname.decode(), told.extra.decode(), check)
-                if question is not None and self.is_working:
-                    question.prepare()
             except psycopg.Error as error:
                 fail(error)
+            if pgconn.status == ConnStatus.BAD:  # libpq may have closed it: nothing shows there then
+                fail(psycopg.OperationalError("the connection is lost"))
 
-        question = None if wording is None else Question(wire, connection.info.encoding, wording, fail)
+        question = None if wording is None else Question(pgconn, connection.info.encoding, wording, fail)
         self._question = question
         loop.add_reader(descriptor, read)
         try:
@@ -206,6 +207,8 @@ class Listener(ABC):
             self._reported = False
             self._working.set()
             self._begun()
+            if self._question is not None:
+                self._question.prepare()
 
     def _say(self, cause: str) -> None:
         if not self._reported:

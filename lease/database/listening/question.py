@@ -1,9 +1,9 @@
-"""One statement that is asked again and again over a connection that listens.
+"""One prepared statement that is run again and again over a connection that listens.
 
 It is sent at the very moment in which something is heard. Over another connection it would wait until
-the tasks of this thread have had their turns, and until another process of the server is awake. The
-driver's cursors would take its connection away from whoever reads what is heard, so that this goes by
-libpq's own calls (PostgreSQL's manual, "Asynchronous Command Processing").
+the tasks of this thread have had their turns, and until another process of the server is awake.
+psycopg's cursors would take the socket away from the listener's reader, so this uses libpq's
+asynchronous calls (PostgreSQL's manual, "Asynchronous Command Processing").
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from psycopg.pq.abc import PGconn, PGresult
 _NAME = b"lease_question"
 _DONE = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
 Texts = Sequence[Sequence[str]]
-"""The rows of an answer, as PostgreSQL writes values; none of them is NULL."""
+"""The rows of an answer, as PostgreSQL writes values; NULL is empty."""
 Answered = Callable[[Texts | None], None]
 """Takes the rows of the answer, an empty list where the server refused. None says that nothing is known: what was
 asked may or may not have happened.
@@ -34,8 +34,8 @@ class Wording:
 
 
 class Question:
-    """The question over one connection, in one event loop. ``late`` is called where an answer takes too long: the
-    connection is good for nothing then.
+    """The question over one connection, in one event loop. ``late`` is called when an answer takes too long; the
+    connection is of no use after that.
     """
 
     def __init__(
@@ -45,27 +45,29 @@ class Question:
         self._encoding = encoding
         self._wording = wording
         self._late = late
-        self._was_prepared = False
+        self._was_sent = False
+        self._is_prepared = False
         self._pending: _Pending | None = None
 
     def prepare(self) -> None:
-        """Have the server prepare it, the first time. Where it refuses, it refuses what is asked too."""
-        if not self._was_prepared:
-            self._was_prepared = True
+        """Have the server prepare it, once. Where it cannot, nothing is ever asked."""
+        if self._was_sent:
+            return
+        self._was_sent = True
+        with suppress(UnicodeError):  # the schema's name has no place in this encoding
             self._connection.send_prepare(_NAME, self._wording.text.encode(self._encoding))
             self._expect(lambda _: None)
 
     def ask(self, values: Sequence[object], answered: Answered) -> bool:
         """Ask it; ``answered`` is called later, in this event loop. False where that cannot be done now."""
-        if not self._was_prepared or self._pending is not None:
+        if not self._is_prepared or self._pending is not None:
             return False
-        try:
+        with suppress(psycopg.Error, UnicodeError):  # it is broken, as `read` will see; or a label is not to be written
             given = [None if value is None else str(value).encode(self._encoding) for value in values]
             self._connection.send_query_prepared(_NAME, given)
-        except (psycopg.Error, UnicodeError):  # the connection is broken, as whoever reads it will see
-            return False
-        self._expect(answered)
-        return True
+            self._expect(answered)
+            return True
+        return False
 
     def read(self) -> None:
         """Take in the answer, once all of it has arrived: rows come before their commit."""
@@ -75,10 +77,11 @@ class Question:
                 self._pending.results.append(result)
                 continue
             pending, self._pending = self._pending, None
+            self._is_prepared |= pending.is_done()  # the first answer is that to `prepare`
             pending.end(self._encoding)
 
     def end(self) -> None:
-        """Expect no answer any more."""
+        """Give up on the answer under way: nothing is known."""
         if self._pending is not None:
             pending, self._pending = self._pending, None
             pending.fail()
@@ -87,8 +90,6 @@ class Question:
         error = TimeoutError(f"no answer within {self._wording.timeout:g}s")
         overdue = asyncio.get_running_loop().call_later(self._wording.timeout, self._late, error)
         self._pending = _Pending(answered, overdue)
-        with suppress(psycopg.Error):  # the connection is broken, as whoever reads it will see
-            self._connection.flush()  # all of it: it is short, and nothing else is on its way
 
 
 class _Pending:
@@ -99,18 +100,20 @@ class _Pending:
         self._answered = answered
         self._overdue = overdue
 
+    def is_done(self) -> bool:
+        """Return whether the server says that it has done it."""
+        return bool(self.results) and all(one.status in _DONE for one in self.results)
+
     def end(self, encoding: str) -> None:
-        """Pass on what all results say. Only an error that comes first says for sure that nothing has happened: a
-        server that listens can fail after a commit too, and one that is shut down after anything.
+        """Pass on what the results say. Only an error that comes first proves that nothing has happened: a session
+        that listens can fail after its commit too, and a shutdown can strike at any moment.
         """
-        first = self.results[0] if self.results else None
-        failed = [one for one in self.results if one.status not in _DONE]
-        if first in failed and first.error_field(DiagnosticField.SEVERITY_NONLOCALIZED) == b"ERROR":
-            self._pass_on([])
-        elif failed or first is None:
-            self.fail()
-        else:
+        if self.is_done():
             self._pass_on([row for one in self.results for row in _rows(one, encoding)])
+        elif self.results and self.results[0].error_field(DiagnosticField.SEVERITY_NONLOCALIZED) == b"ERROR":
+            self._pass_on([])
+        else:
+            self.fail()
 
     def fail(self) -> None:
         """Pass on that nothing is known."""

@@ -29,7 +29,7 @@ class Subscription:
         self.holder = holder
         self.heard = asyncio.Event()
         self.on_turn: Callable[[], bool] | None = None
-        """Called when it is heard that its turn has come; where it returns True, it is to set `heard` later."""
+        """Called when its turn has come. If it returns True, it must set `heard` later."""
 
     def told(self, turns: list[str]) -> None:
         """Take in whose turn it is: each gets a while to take the lease, and then the one behind."""
@@ -69,8 +69,8 @@ class ReleaseListener(Listener):
             self._unused_since = monotonic()
 
     def ask(self, values: Sequence[object], answered: Answered) -> bool:
-        """Ask, while nobody waits for another name: the server says nothing until it has answered."""
-        return len(self._subscriptions) <= 1 and super().ask(values, answered)
+        """Ask, unless this client is acquiring another name too: the server notifies of nothing until it has answered."""
+        return len(self._subscriptions) == 1 and super().ask(values, answered)
 
     def _is_needed(self) -> bool:
         return bool(self._subscriptions) or monotonic() - self._unused_since < _LINGER

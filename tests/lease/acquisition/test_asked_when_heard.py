@@ -7,12 +7,14 @@ import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 from lease import LeaseClient, LeaseNotAcquired, LeaseTiming, statements
 from lease.clock import boottime
+from lease.database.held.line import shut_down
 from lease.model import Grant
 from lease.sync import Lease
 from lease.sync import LeaseClient as SyncLeaseClient
@@ -47,7 +49,7 @@ def waits(client: AnyClient, name: str = "a") -> bool:
 def would_ask(client: AnyClient, name: str = "a") -> bool:
     """Return whether ``client`` waits for its turn, and can ask over the connection that listens."""
     question = client._runtime.core.store._turns._listener._question  # type: ignore[attr-defined]
-    return waits(client, name) and question is not None and question._was_prepared and question._pending is None
+    return waits(client, name) and question is not None and question._is_prepared and question._pending is None
 
 
 @contextmanager
@@ -390,3 +392,21 @@ def test_an_answer_whose_commit_fails_grants_nothing(proxied_url: str, tables: T
         held = acquired()
         assert left_over(tables)[0] == client.holder
         held.release()
+
+
+def test_where_it_cannot_be_sent_the_client_listens_over_a_new_connection(
+    proxied_url: str, tables: Tables, grant: Grant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with SyncLeaseClient(proxied_url, timing=TIMING) as client, acquiring(client) as acquired:
+        listener = client._runtime.core.store._turns._listener  # type: ignore[attr-defined]
+        question = listener._question
+        ask = question.ask
+
+        def ask_over_a_broken_line(*asked: Any) -> bool:
+            shut_down(question._connection.socket)
+            return bool(ask(*asked))
+
+        monkeypatch.setattr(question, "ask", ask_over_a_broken_line)
+        tables.release(grant)
+        acquired().release()
+        wait_until(lambda: listener._question not in (None, question), "it listens again", limit=15)

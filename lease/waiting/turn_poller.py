@@ -13,7 +13,7 @@ _LOOK = 0.01
 """Seconds between two looks of the first waiter; the second looks half as often, and so on."""
 
 
-class SeenTurns:
+class TurnPoller:
     """Looks, with ``read``, whose turn it is."""
 
     def __init__(self, read: Callable[[str], Awaitable[LeaseRecord | None]]) -> None:
@@ -25,7 +25,7 @@ class SeenTurns:
         yield partial(self._look, bid)
 
     async def close(self) -> None:
-        """Do nothing: no connection is its own."""
+        """Do nothing: it has no connection of its own."""
 
     async def _look(self, bid: Bid, seconds: float, ahead: int) -> None:
         now = asyncio.get_running_loop().time
