@@ -36,19 +36,23 @@ def tables(postgres_tables: Tables) -> Tables:
 
 @pytest.fixture
 def grant(tables: Tables) -> Grant:
-    """What another holds, so that all wait for it."""
+    """A grant of another holder, for which all wait."""
     return tables.one("a", holder="ben")
+
+
+def turns_of(client: AnyClient) -> Any:
+    """Return how ``client`` waits on PostgreSQL."""
+    return client._runtime.core.store._turns  # type: ignore[attr-defined]  # a store in memory has no such thing
 
 
 def waits(client: AnyClient, name: str = "a") -> bool:
     """Return whether ``client`` waits for its turn."""
-    listener = client._runtime.core.store._turns._listener  # type: ignore[attr-defined]
-    return any(one.on_turn is not None for one in listener._subscriptions.get(name, ()))
+    return any(one.on_turn is not None for one in turns_of(client)._listener._subscriptions.get(name, ()))
 
 
 def would_ask(client: AnyClient, name: str = "a") -> bool:
     """Return whether ``client`` waits for its turn, and can ask over the connection that listens."""
-    question = client._runtime.core.store._turns._listener._question  # type: ignore[attr-defined]
+    question = turns_of(client)._listener._question
     return waits(client, name) and question is not None and question._is_prepared and question._pending is None
 
 
@@ -64,7 +68,7 @@ def acquiring(
 
 def question_of(client: AnyClient) -> Callable[[Sequence[str]], bool]:
     """Return what tells whether a transaction is this client's question."""
-    wording = client._runtime.core.store._turns._taking.text  # type: ignore[attr-defined]
+    wording = turns_of(client)._taking.text
     return lambda transaction: list(transaction) == [wording]
 
 
@@ -76,7 +80,7 @@ def tell(tables: Tables, client: AnyClient) -> None:
 
 def unread(client: AnyClient) -> bytes:
     """Return what has arrived over the connection that listens, and was not read yet."""
-    question = client._runtime.core.store._turns._listener._question  # type: ignore[attr-defined]
+    question = turns_of(client)._listener._question
     with socket.socket(fileno=os.dup(question._connection.socket)) as line, suppress(BlockingIOError):
         return line.recv(65_536, socket.MSG_PEEK)
     return b""
@@ -219,7 +223,7 @@ def test_behind_a_pooler_it_is_not_even_prepared(proxied_url: str, proxy: Proxy,
     """Which would keep it for another client."""
     proxy.pooling = True
     with SyncLeaseClient(proxied_url, timing=TIMING) as client:
-        listener = client._runtime.core.store._turns._listener  # type: ignore[attr-defined]
+        listener = turns_of(client)._listener
         with in_thread(lambda: client.acquire("a", wait=15)) as acquired:
             wait_until(lambda: listener.is_working and listener._subscriptions["a"][0].on_turn is not None, "it waits")
             tables.release(grant)
@@ -288,15 +292,22 @@ def test_who_hears_of_a_turn_that_is_not_its_own_takes_nothing(
         acquired().release()
 
 
+@contextmanager
+def its_turn_at_a_locked_row(tables: Tables, client: AnyClient, grant: Grant) -> Iterator[None]:
+    """Release ``grant``, and tell ``client`` that it is its turn while another transaction has the row locked."""
+    tables.run(lambda connection: statements.release(connection, grant))
+    with tables.transaction() as connection:
+        statements.lock_queues(connection, ["a"])
+        tell(tables, client)
+        yield
+
+
 def test_it_waits_for_whoever_has_the_row_locked_for_a_moment(
     proxied_url: str, proxy: Proxy, tables: Tables, grant: Grant
 ) -> None:
     with SyncLeaseClient(proxied_url, timing=TIMING) as client, acquiring(client) as acquired:
-        tables.run(lambda connection: statements.release(connection, grant))
         begun = len(proxy.statements)
-        with tables.transaction() as connection:
-            statements.lock_queues(connection, ["a"])
-            tell(tables, client)
+        with its_turn_at_a_locked_row(tables, client, grant):
             wait_until(lambda: tables.value(WAITS_FOR_A_ROW), "it waits")
         held = acquired()
         assert [question_of(client)([one]) for one in proxy.statements[begun:]] == [True]
@@ -307,11 +318,8 @@ def test_where_the_row_stays_locked_it_is_asked_for_as_usual_and_the_next_time_a
     proxied_url: str, proxy: Proxy, tables: Tables, grant: Grant
 ) -> None:
     with SyncLeaseClient(proxied_url, timing=TIMING) as client, acquiring(client) as acquired:
-        tables.run(lambda connection: statements.release(connection, grant))
         begun = len(proxy.statements)
-        with tables.transaction() as connection:
-            statements.lock_queues(connection, ["a"])
-            tell(tables, client)
+        with its_turn_at_a_locked_row(tables, client, grant):
             wait_until(lambda: len(proxy.statements) > begun + 1, "it asks as usual")
         acquired().release()
         again = tables.one("a", holder="ben")
@@ -372,7 +380,7 @@ def test_who_is_asking_itself_asks_nothing_besides(
         proxy.hold_answer(lambda transaction: "SET waiters=CASE" in transaction[-1])
         tell(tables, client)  # in vain: it is held
         assert proxy.struck.wait(LIMIT), "it looks for its place"
-        subscription = client._runtime.core.store._turns._listener._subscriptions["a"][0]  # type: ignore[attr-defined]
+        subscription = turns_of(client)._listener._subscriptions["a"][0]
         tables.release(grant)
         wait_until(subscription.heard.is_set, "it hears of its turn")
         proxy.heal()
@@ -398,7 +406,7 @@ def test_where_it_cannot_be_sent_the_client_listens_over_a_new_connection(
     proxied_url: str, tables: Tables, grant: Grant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with SyncLeaseClient(proxied_url, timing=TIMING) as client, acquiring(client) as acquired:
-        listener = client._runtime.core.store._turns._listener  # type: ignore[attr-defined]
+        listener = turns_of(client)._listener
         question = listener._question
         ask = question.ask
 
