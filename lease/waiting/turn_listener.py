@@ -1,4 +1,4 @@
-"""Waits for one's turn on PostgreSQL, which announces it; the lease is asked for at that very moment."""
+"""The wait for one's turn on PostgreSQL, which announces it; the lease is asked for at that very moment."""
 
 import asyncio
 from collections.abc import Callable, Iterator

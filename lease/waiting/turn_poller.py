@@ -1,4 +1,4 @@
-"""Waiting for one's turn on SQLite, which notifies nobody: by looking."""
+"""The wait for one's turn on SQLite, which announces nothing: a look now and then."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
