@@ -1,4 +1,4 @@
-"""The plan of the house: each room says what belongs in it, stays small, and gives no name to two things."""
+"""The plan of the house: each room says what belongs in it, a file is one subject, and no name is given to two things."""
 
 import ast
 from collections import Counter, defaultdict
@@ -10,13 +10,9 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PRODUCT = sorted(path for top in ("lease", "daemon") for path in (ROOT / top).rglob("*.py"))
 ROOMS = sorted({path.parent for path in PRODUCT if "versions" not in path.parts})
-TEST_ROOMS = sorted({path.parent for path in (ROOT / "tests").rglob("*.py")})
 
-MOST_FILES = 12
-MOST_FILES_OF_THE_LIBRARY = 24
-MOST_TEST_FILES = 25
-MOST_LINES = 250
-MOST_LINES_OF_A_FUNCTION = 40
+MOST_LINES = 500
+MOST_LINES_OF_A_FUNCTION = 50
 
 LONG_FILES: set[str] = set()
 LONG_FUNCTIONS = {
@@ -47,17 +43,6 @@ def test_a_room_says_what_belongs_in_it(room: Path) -> None:
     said = ast.get_docstring(ast.parse((room / "__init__.py").read_text())) or ""
     assert said.splitlines()[:1], f"{shown(room)}/__init__.py has no docstring"
     assert said.splitlines()[0].rstrip().endswith((".", ":")), "its first line is one sentence"
-
-
-@pytest.mark.parametrize("room", ROOMS, ids=shown)
-def test_a_room_stays_small(room: Path) -> None:
-    files = [path for path in room.glob("*.py") if path.name != "__init__.py"]
-    assert len(files) <= (MOST_FILES_OF_THE_LIBRARY if room == ROOT / "lease" else MOST_FILES)
-
-
-@pytest.mark.parametrize("room", TEST_ROOMS, ids=shown)
-def test_a_room_of_tests_stays_small(room: Path) -> None:
-    assert len([path for path in room.glob("*.py") if path.name != "__init__.py"]) <= MOST_TEST_FILES
 
 
 def test_tests_mirror_the_rooms() -> None:
