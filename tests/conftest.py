@@ -1,6 +1,6 @@
 """Fixtures of all tests. A database of either kind is one fixture away:
 
-`postgres_url`, `sqlite_url`              a fresh database with all tables
+`postgres_url`, `sqlite_url`              a database with all tables, all empty
 `empty_postgres_url`, `empty_sqlite_url`  a fresh database without any
 `database_url`, `empty_database_url`      the test runs once on each kind
 `postgres_programs`                       for `PostgresServer(postgres_programs)`, a server of the test's own
@@ -24,8 +24,8 @@ from hypothesis import HealthCheck, settings
 from tests.support.binaries import Binaries, NoPostgresError, binaries
 from tests.support.databases import (
     DEFAULT_VERSION,
+    KeptDatabase,
     Server,
-    ensure_template,
     fresh_database,
     make_tables,
     start_server,
@@ -102,10 +102,16 @@ def postgres_programs(pytestconfig: pytest.Config, processes: None) -> Iterator[
     programs.remove()
 
 
+@pytest.fixture(scope="session")
+def kept_database(postgres_server: Server) -> Iterator[KeptDatabase]:
+    kept = KeptDatabase(postgres_server)
+    yield kept
+    kept.drop()
+
+
 @pytest.fixture
-def postgres_url(postgres_server: Server) -> Iterator[str]:
-    with fresh_database(postgres_server, ensure_template(postgres_server)) as url:
-        yield url
+def postgres_url(kept_database: KeptDatabase) -> str:
+    return kept_database.make_ready()
 
 
 @pytest.fixture

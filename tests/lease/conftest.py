@@ -9,31 +9,17 @@ from sqlalchemy.pool import NullPool
 
 from tests.chaos.pooler import MISSING, Pooler, pooler_program
 from tests.lease.stores import Tables
-from tests.support.databases import Server, ensure_template, fresh_database
-from tests.support.postgres import query
 from tests.support.proxy import Proxy
 
 
-@pytest.fixture(scope="module")
-def postgres_of_the_module(postgres_server: Server) -> Iterator[str]:
-    with fresh_database(postgres_server, ensure_template(postgres_server)) as url:
-        yield url
-
-
 @pytest.fixture
-def postgres_url(postgres_of_the_module: str) -> Iterator[str]:
-    """One database for all tests of a module, emptied after each: making one takes longer than most of these tests."""
-    yield postgres_of_the_module
-    query(postgres_of_the_module, "SET lock_timeout = '5s'; TRUNCATE lease; DROP TABLE IF EXISTS written")
-
-
-@pytest.fixture(scope="module")
-def pooled_url(postgres_of_the_module: str) -> Iterator[str]:
-    """The database of the module, through a pooler that hands its connections to one client after the other."""
+def pooled_url(postgres_url: str) -> Iterator[str]:
+    """The test's database, through a pooler that hands its connections to one client after the other."""
     if pooler_program() is None:
         pytest.skip(MISSING)
-    with Pooler(make_url(postgres_of_the_module).port or 5432) as pooler:
-        yield make_url(postgres_of_the_module).set(port=pooler.port).render_as_string(hide_password=False)
+    url = make_url(postgres_url)
+    with Pooler(url.port or 5432) as pooler:
+        yield url.set(port=pooler.port).render_as_string(hide_password=False)
 
 
 @pytest.fixture

@@ -1,22 +1,32 @@
-"""The databases of the tests: one server per session, a migrated template, a copy per test."""
+"""The databases of the tests: one server per session, a migrated template, and a copy that a worker keeps.
+
+A test gets the worker's copy, which is emptied before the next one: a database of its own would cost each test
+more than most of them take, in its making and in connections that know no table yet.
+"""
 
 import contextlib
 import os
+import time
 import uuid
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from typing import LiteralString
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
+from sqlalchemy import Engine, create_engine
 from sqlalchemy.engine import make_url
+from sqlalchemy.pool import NullPool
 
 from daemon.store import migrations
+from daemon.store.migrations.state import VERSION_TABLE
+from lease.database.backend import SCHEMA
 
 from .binaries import NoPostgresError, binaries
 from .postgres import PostgresServer, plain, query
+from .waiting import LIMIT
 
 VARIABLE = "LEASED_TEST_POSTGRES"
 IMAGE = "postgres:17"
@@ -24,6 +34,34 @@ VERSIONS = ("16", "17", "18")
 DEFAULT_VERSION = "18"
 # Any number of our own: workers of one session take turns at making the template.
 TEMPLATE_LOCK = 7_236_150_414
+OURS = "leased's tests"
+"""The application's name of the connections that outlast a test."""
+
+_TIME_TO_GO = 0.1
+_OTHERS = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name <> %(ours)s"
+# A row of the catalog that is written again has another xmin. Larger tables than a few pages are not worth emptying.
+_MADE_OF = """
+SELECT md5(string_agg(part, ' ' ORDER BY part)) FROM (
+    SELECT format('%s %s', oid, xmin) AS part FROM pg_class WHERE oid >= 16384
+    UNION ALL SELECT format('%s %s', oid, xmin) FROM pg_proc WHERE oid >= 16384
+    UNION ALL SELECT format('%s %s', oid, xmin) FROM pg_namespace
+    UNION ALL SELECT format('%s %s', oid, xmin) FROM pg_trigger
+    UNION ALL SELECT format('%s %s', oid, xmin) FROM pg_constraint
+    UNION ALL SELECT format('%s %s %s', attrelid, attnum, xmin) FROM pg_attribute WHERE attrelid >= 16384
+    UNION ALL SELECT format('%s %s', oid, xmin) FROM pg_default_acl
+    UNION ALL SELECT format('%s %s', setdatabase, xmin) FROM pg_db_role_setting
+        WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
+    UNION ALL SELECT format('large %s', oid) FROM pg_class
+        WHERE oid >= 16384 AND relkind = 'r' AND pg_relation_size(oid) > 4000000
+    UNION ALL SELECT xmin::text FROM leased_version
+) AS parts
+"""
+_EMPTY = """
+SET lock_timeout = '2s';
+SET session_replication_role = replica;
+{deletes};
+SELECT setval(seqrelid::regclass, seqstart, false) FROM pg_sequence
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +108,89 @@ def fresh_database(server: Server, template: str | None = None) -> Iterator[str]
         yield database_url(server.url, name)
     finally:
         drop_database(server.url, name)
+
+
+class KeptDatabase:
+    """A copy of the template that serves one test after the other, and is made again if one has left it changed."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._name = f"leased_test_{uuid.uuid4().hex[:12]}"
+        self._connection: psycopg.Connection[Any] | None = None
+        self._tables: list[str] = []
+        self._made_of = ""
+
+    @property
+    def url(self) -> str:
+        return database_url(self._server.url, self._name)
+
+    def make_ready(self) -> str:
+        """Return its URL, with all tables empty and nobody connected."""
+        if self._connection is None or not self._emptied(self._connection):
+            self.drop()
+            self._make()
+        return self.url
+
+    def drop(self) -> None:
+        if (engine := _kept.pop(self.url, None)) is not None:
+            engine.dispose()
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+            drop_database(self._server.url, self._name)
+
+    def _make(self) -> None:
+        _admin(self._server.url, "CREATE DATABASE {} TEMPLATE {}", self._name, ensure_template(self._server))
+        self._connection = psycopg.connect(plain(self.url), autocommit=True, application_name=OURS)
+        tables = (
+            "SELECT format('%I', relname) FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+        )
+        self._tables = [name for (name,) in self._connection.execute(tables) if name != VERSION_TABLE]
+        self._made_of = self._what_it_is_made_of(self._connection)
+
+    def _emptied(self, connection: "psycopg.Connection[Any]") -> bool:
+        """Delete all rows; return False where that cannot be done, or would not be enough."""
+        try:
+            self._disconnect_others(connection)
+            if self._what_it_is_made_of(connection) != self._made_of:
+                return False
+            deletes = "; ".join(f"DELETE FROM {table}" for table in self._tables)
+            connection.execute(_EMPTY.replace("{deletes}", deletes).encode())
+        except psycopg.Error:
+            return False
+        return True
+
+    def _disconnect_others(self, connection: "psycopg.Connection[Any]") -> None:
+        """Return once all have gone but those that the tests keep connected; end who has not gone by itself."""
+        began = time.monotonic()
+        while others := connection.execute(_OTHERS, {"ours": OURS}).fetchall():
+            if time.monotonic() > began + _TIME_TO_GO:
+                connection.execute(
+                    "SELECT pg_terminate_backend(pid) FROM unnest(%s::int[]) AS pid", [[pid for (pid,) in others]]
+                )
+            assert time.monotonic() < began + LIMIT, f"connections that do not end: {others}"
+            time.sleep(0.001)
+
+    def _what_it_is_made_of(self, connection: "psycopg.Connection[Any]") -> str:
+        row = connection.execute(_MADE_OF).fetchone()
+        assert row is not None
+        return str(row[0])
+
+
+_kept: dict[str, Engine | None] = {}
+
+
+def engine_on(url: str) -> Engine:
+    """Return an engine on PostgreSQL. On a kept database its connections, and what it has compiled, outlast a test."""
+    engine = _kept.get(url)
+    if engine is None:
+        settings: dict[str, Any] = (
+            {"connect_args": {"application_name": OURS}} if url in _kept else {"poolclass": NullPool}
+        )
+        engine = create_engine(url, **settings).execution_options(schema_translate_map={None: SCHEMA})
+        if url in _kept:
+            _kept[url] = engine
+    return engine
 
 
 def ensure_template(server: Server) -> str:

@@ -37,10 +37,10 @@ from daemon.scheduling.deploys.sync import SyncReport, sync
 from daemon.scheduling.lease_names import lease_name
 from daemon.scheduling.plan_due import PlanReport, plan_due
 from daemon.store.tables import job_run, run, schedule
-from lease.database.backend import SCHEMA
 from lease.database.dialects import clock, later, now
 from lease.model import Grant
 from lease.schema import lease as leases
+from tests.support.databases import engine_on
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -79,7 +79,7 @@ class Store:
         if self.sqlite:
             self.engine = _sqlite_engine(url)
         else:
-            self.engine = create_engine(url, poolclass=NullPool).execution_options(schema_translate_map={None: SCHEMA})
+            self.engine = engine_on(url)
 
     def __enter__(self) -> Self:
         return self
@@ -87,7 +87,8 @@ class Store:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.engine.dispose()
+        if self.sqlite:
+            self.engine.dispose()
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
