@@ -6,20 +6,15 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?=
 VENV ?= .venv
 BIN := $(VENV)/bin
-WORKERS ?= 2
+# Much of a test's time is waiting, for leases and processes: more workers than cores keep two cores busy.
+WORKERS ?= 4
 PYTEST_ARGS ?=
 MINUTES ?= 5
-HOURS ?= 2
-TIMES ?= 200
-COUNT ?= 100
-NEIGHBOURS ?= 50
-RUNS ?= 100000
-PRUNED ?= 10000
 
-# Without compiled files each process of the tests, and there are thousands, would compile all modules anew.
+# Without compiled files each of the thousands of processes that the tests start would compile all modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Another PYTHON than the one that the environment was made with: make it anew.
+# PYTHON= is not the interpreter that the environment was made with: make it again.
 version = $(shell $(1) -c 'import sys; print(sys.version)' 2>/dev/null)
 ifneq ($(PYTHON),)
 ifneq ($(call version,$(PYTHON)),$(call version,$(BIN)/python))
@@ -27,84 +22,22 @@ $(shell rm -f $(VENV)/.made)
 endif
 endif
 
-.PHONY: help venv demo fast test stories test-matrix mutants mutants-in-campaigns random-mutants chaos clock-steps shortages sleepers dst backlog soak outages failover cancels replaces prunes killers rollouts rolling check format reference lock bench bench-peers clean
+.PHONY: help demo test test-all fast check format mutants chaos proof bench docs clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
-
-venv: $(VENV)/.dev ## the environment with everything, in .venv
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(VENV)/.run ## the main job: a full sync of the time zone database, on SQLite
 	@$(BIN)/leased run examples/timezones.py --now daily-full-sync --until-idle
 
-# In memory where that can be (/dev/shm): SQLite waits for the disk longer than for all else. The simulation tries less than usual.
+test: $(VENV)/.dev ## each promise once, in five minutes; LEASED_TEST_POSTGRES= a URL, docker, 16, 17 or 18
+	@$(BIN)/python -m pytest -m "not extended" -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
+
+test-all: $(VENV)/.dev ## every test: the same on both databases, the longer stories; PART=2/4: the second quarter of what `make test` leaves out
+	@$(BIN)/python -m pytest $(if $(PART),-m extended --part $(PART)) -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
+
 fast: $(VENV)/.dev ## the tests that need neither processes nor a database, in half a minute; DATABASE=sqlite: those on its files too
-	@PYTEST_DEBUG_TEMPROOT=$(firstword $(wildcard /dev/shm)) LEASED_MODEL_SEEDS=8 \
-		$(BIN)/python -m pytest --fast $(if $(filter sqlite,$(DATABASE)),--sqlite) -q -n $(WORKERS) -o tmp_path_retention_policy=failed -o faulthandler_timeout=0 $(PYTEST_ARGS)
-
-test: $(VENV)/.dev ## the whole suite; LEASED_TEST_POSTGRES= a URL, docker, 16, 17 or 18
-	@LEASED_STORIES=once $(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
-
-stories: $(VENV)/.dev ## the stories of real replicas, each on both kinds of database (the suite tells each on one)
-	@$(BIN)/python -m pytest -n $(WORKERS) tests/stories $(PYTEST_ARGS)
-
-test-matrix: ## the suite on each Python of 3.11 to 3.14 with PostgreSQL 16, 17 and 18: those that are installed
-	@tools/test-matrix
-
-mutants: $(VENV)/.dev ## wrong variants of the product, each caught by a named check (the suite tries each on one database)
-	@LEASED_MUTANTS=all $(BIN)/python -m pytest -n $(WORKERS) tests/mutants $(PYTEST_ARGS)
-
-mutants-in-campaigns: $(VENV)/.dev ## those that a campaign has caught before, put through one each: DATABASE= (postgres)
-	@$(BIN)/python -m tests.mutants.in_campaigns $(if $(DATABASE),--database $(DATABASE))
-
-random-mutants: $(VENV)/.dev ## small mutants of lease/ that SEED= draws, COUNT= (100): do its tests catch them? Half an hour
-	@$(BIN)/python -m tests.mutants.random --jobs $(WORKERS) --count $(COUNT) $(if $(SEED),--seed $(SEED))
-
-chaos: $(VENV)/.dev ## faults in an order that SEED= decides; MINUTES= (5) DATABASE=postgres, sqlite (default: both)
-	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(DATABASE),--database $(DATABASE))
-
-clock-steps: $(VENV)/.dev ## the same on PostgreSQL whose own clock steps, by what is assumed at most, then by up to an hour; MINUTES= (5) SEED=
-	@$(BIN)/python -m tests.chaos --clock kept --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
-	@$(BIN)/python -m tests.chaos --clock broken --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
-
-soak: $(VENV)/.dev ## hours of work: does anything grow? HOURS= (2)
-	@$(BIN)/python -m tests.chaos.soak --hours $(HOURS)
-
-outages: $(VENV)/.dev ## a database away for less than the tolerated outage; TIMES= (200)
-	@LEASED_TEST_OUTAGES=$(TIMES) $(BIN)/python -m pytest -q -o faulthandler_timeout=7200 tests/stories/test_tolerated_outages.py
-
-failover: $(VENV)/.dev ## a failover by Patroni (Debian: patroni, python3-etcd, etcd-server) in the middle of 50 runs; two minutes
-	@$(BIN)/python -m pytest -q -o faulthandler_timeout=600 --log-cli-level=INFO tests/stories/patroni $(PYTEST_ARGS)
-
-cancels: $(VENV)/.dev ## runs at work of each kind, cancelled at once; COUNT= (100), on both databases
-	@LEASED_TEST_CANCELS=$(COUNT) $(BIN)/python -m pytest -q -s -o faulthandler_timeout=7200 tests/stories/test_many_cancels.py
-
-replaces: $(VENV)/.dev ## runs at work of each kind, replaced each second by newer ones on 3 replicas; COUNT= (1000), on both databases
-	@LEASED_TEST_REPLACES=$(or $(COUNT),1000) $(BIN)/python -m pytest -q -s -o faulthandler_timeout=7200 tests/stories/test_replacing.py
-
-prunes: $(VENV)/.dev ## PRUNED= (10,000) of RUNS= (100,000) go while 3 replicas are at work: what claims take, and locks
-	@LEASED_TEST_RUNS=$(RUNS) LEASED_TEST_PRUNED=$(PRUNED) $(BIN)/python -m pytest -q -s -o timeout=20000 -o faulthandler_timeout=20000 tests/stories/pruning $(PYTEST_ARGS) 2>/dev/null
-
-shortages: $(VENV)/.dev ## 250 children at once under a limit of 1,024 descriptors, and before that under one for half of them, on both databases
-	@LEASED_TEST_CHILDREN=250 $(BIN)/python -m pytest -q -o faulthandler_timeout=600 tests/stories/test_short_of_descriptors.py $(PYTEST_ARGS)
-
-sleepers: $(VENV)/.dev ## 500 jobs of each kind at once that only wait: memory, descriptors, renewals, and what is late, on both databases
-	@LEASED_TEST_SLEEPERS=500 $(BIN)/python -m pytest -q -o timeout=3600 -o faulthandler_timeout=3600 tests/stories/test_many_at_rest.py $(PYTEST_ARGS)
-
-backlog: $(VENV)/.dev ## a year of missed instants of 12 schedules, and 70,000 runs that did not start in time, on both databases
-	@LEASED_TEST_BEHIND=12 LEASED_TEST_LATE_RUNS=70000 $(BIN)/python -m pytest -q --durations=10 tests/daemon/scheduling/test_catching_up.py
-
-killers: $(VENV)/.dev ## a job that kills its replica each time, beside NEIGHBOURS= (50) neighbours of each kind
-	@LEASED_NEIGHBOURS=$(NEIGHBOURS) LEASED_TEST_LIMIT=600 $(BIN)/python -m pytest -q -o timeout=3600 -o faulthandler_timeout=3600 tests/stories/test_failing_jobs.py -k neighbours
-
-rollouts: $(VENV)/.dev ## releases that come and go, and faults between them, with more replicas and longer faults than in the suite
-	@LEASED_TEST_ROLLOUTS=long $(BIN)/python -m pytest -q -n $(WORKERS) tests/stories/weeks $(PYTEST_ARGS)
-
-dst: $(VENV)/.dev ## cron against cronsim: 200 expressions by each change of a clock from 2020 to 2030; a few minutes
-	@$(BIN)/python -m tests.daemon.definitions.other_crons
-
-rolling: $(VENV)/.dev ## rolling restarts of 3 replicas with 50 schedules due each second, by SIGHUP and by SIGTERM; a quarter of an hour
-	@LEASED_TEST_ROLLING=50 LEASED_TEST_LIMIT=600 $(BIN)/python -m pytest -q -s -o timeout=3600 -o faulthandler_timeout=3600 tests/stories/test_rolling_restarts.py 2>/dev/null
+	@LEASED_MODEL_SEEDS=8 $(BIN)/python -m pytest --fast $(if $(filter sqlite,$(DATABASE)),--sqlite) -q -n 2 -o tmp_path_retention_policy=failed -o faulthandler_timeout=0 $(PYTEST_ARGS)
 
 check: $(VENV)/.dev ## style, format, types, import contracts
 	@$(BIN)/ruff check .
@@ -112,21 +45,28 @@ check: $(VENV)/.dev ## style, format, types, import contracts
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-format: $(VENV)/.dev ## mend what ruff can mend
+format: $(VENV)/.dev ## fix what ruff can fix
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-reference: $(VENV)/.dev ## write what follows from the declarations of settings: tables of the docs, keywords in Python
-	@$(BIN)/python -m tools.reference
+mutants: $(VENV)/.dev ## wrong variants of the product, each caught by a named check; SEED=7: random ones, COUNT= (100) OF=lease or daemon
+	@$(if $(SEED),$(BIN)/python -m tests.mutants.random --seed $(SEED) $(if $(COUNT),--count $(COUNT)) $(if $(OF),--of $(OF)),LEASED_MUTANTS=all $(BIN)/python -m pytest -n 2 tests/mutants $(PYTEST_ARGS))
 
-lock: ## write requirements/*.lock anew (needs uv)
-	@tools/lock
+chaos: $(VENV)/.dev ## faults in an order that SEED= decides; MINUTES= (5) DATABASE=postgres or sqlite (default: both)
+	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(DATABASE),--database $(DATABASE))
 
-bench: $(VENV)/.dev ## measures everything and writes docs/benchmarks.md; a quarter of an hour; ONLY=claims,trigger LARGE=yes
+proof: $(VENV)/.dev ## what takes long or needs more than most machines have: NAME=rolling; without a name: the list
+	@NAME=$(NAME) $(BIN)/python -m tests.proofs
+
+bench: $(VENV)/.dev ## measure everything and write docs/benchmarks.md; 15 minutes; ONLY=claims,trigger LARGE=yes; PEERS=yes installs what it compares with
+	@$(if $(PEERS),tools/install $(VENV) peers)
 	@$(BIN)/python -m benchmarks --page $(if $(ONLY),--only $(ONLY)) $(if $(LARGE),--large)
 
-bench-peers: $(VENV)/.dev ## installs what `make bench` compares leased with
-	@tools/install $(VENV) peers
+docs: $(VENV)/.dev ## write all that is generated: tables of settings, schemas, keywords, refusals, screens, the table of mutants
+	@$(BIN)/python -m tools.reference
+	@$(BIN)/python -m tests.mutants
+	@$(BIN)/python -m tests.data.definitions refusals
+	@LEASED_TEST_SCREENS=write $(BIN)/python -m pytest -q tests/daemon/cli/screens
 
 clean: ## remove the environments, caches and the demo's database
 	rm -rf .venv .venv-3.* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist leased.db leased.db-* leased.db.*

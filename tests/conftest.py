@@ -33,7 +33,7 @@ from tests.support.databases import (
 )
 from tests.support.starvation import Starvation, measured
 
-pytest_plugins = ["tests.support.fast"]
+pytest_plugins = ["tests.support.fast", "tests.support.levels"]
 
 KINDS = ("sqlite", "postgres")
 STACK = pytest.StashKey[ExitStack]()

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.proofs import PROOFS
+
 ROOT = Path(__file__).parent.parent
 LOCKS = sorted((ROOT / "requirements").glob("*.lock"))
 HEADS = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^ ;\\]+)", re.MULTILINE)
@@ -69,6 +71,15 @@ def test_no_committed_file_names_a_home_of_one_machine() -> None:
     names = set(filter(None, listed.stdout.split("\0"))) - {"Dockerfile"}
     texts = {name: (ROOT / name).read_bytes().decode(errors="replace") for name in names if (ROOT / name).is_file()}
     assert [name for name, text in texts.items() if private.search(text)] == []
+
+
+def test_a_proof_runs_what_is_there() -> None:
+    for name, proof in PROOFS.items():
+        for command in proof.commands:
+            paths = [ROOT / word for word in command if word.startswith(("tests/", "tools/"))]
+            paths += [ROOT / command[1].replace(".", "/")] if command[0] == "-m" and command[1] != "pytest" else []
+            assert paths, name
+            assert [path for path in paths if not path.exists()] == [], name
 
 
 @pytest.mark.parametrize("tool", ["find-python", "install", "lock", "make-venv", "test-matrix"])

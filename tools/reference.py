@@ -1,7 +1,7 @@
 """What is made from the declarations of settings: the tables of the reference, and the keywords in
 Python.
 
-`make reference` writes them. A test compares them with what would be written.
+`make docs` writes them. A test compares them with what would be written.
 """
 
 import json
@@ -48,7 +48,7 @@ def made() -> dict[Path, str]:
 
 def _filled(page: str, what: str, table: str) -> str:
     """Return the page with the table between the two comments that name it."""
-    begin, end = f"<!-- settings of a {what}: written by make reference -->\n", "<!-- until here -->\n"
+    begin, end = f"<!-- settings of a {what}: written by make docs -->\n", "<!-- until here -->\n"
     before, _, rest = page.partition(begin)
     _, _, after = rest.partition(end)
     return f"{before}{begin}\n{table}\n{end}{after}"
@@ -118,7 +118,7 @@ def _keywords() -> str:
     without_triggers = {name: schema for name, schema in schedule.items() if name not in TRIGGERS}
     return "".join(
         [
-            '"""The settings as keywords in Python, for type checkers; `make reference` writes them.\n\n',
+            '"""The settings as keywords in Python, for type checkers; `make docs` writes them.\n\n',
             "No type checker derives them from the models: what people write, as `40m` in quotes, has another\n",
             'type than what is kept.\n"""\n\n',
             "from collections.abc import Mapping, Sequence\n",

@@ -20,12 +20,12 @@ range behind it; a ratio is the median of the ratios within each round. "Must" i
 measured. This page is written by `make bench`: whoever runs it gets a page of their own machine."""
 _HOW = """`make bench` measures everything, in about a quarter of an hour, on SQLite and on a PostgreSQL server of its own whose
 commits are durable (`fsync` and `synchronous_commit` on); SQLite is in WAL mode with `synchronous` full. Without PostgreSQL's
-programs only SQLite is measured. `make bench-peers` installs the peers first. A part that is not measured keeps its former
+programs only SQLite is measured. `make bench PEERS=yes` installs the peers first. A part that is not measured keeps its former
 figures, which stand in [benchmarks.json](benchmarks.json), each with its rounds, its day, its machine and its versions."""
 _SHELL = """```sh
 make bench
 make bench ONLY=claims,trigger                          # these parts
-make bench-peers && make bench ONLY=runs,locks          # beside other queues and locks
+make bench PEERS=yes ONLY=runs,locks                     # beside other queues and locks
 python -m benchmarks --quick --json quick.json          # a look at everything, in a few minutes
 python -m benchmarks --only none --page                 # write the page again
 ```"""

@@ -56,7 +56,7 @@ def present(left_out: list[str]) -> list[Peer]:
     missing = [peer.name for peer in QUEUES if peer not in there]
     if missing:
         left_out.append(
-            f"{', '.join(missing)}: not installed; `make bench-peers` installs what is compared with leased."
+            f"{', '.join(missing)}: not installed; `make bench PEERS=yes` installs what is compared with leased."
         )
     return there
 

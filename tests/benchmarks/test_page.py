@@ -84,7 +84,7 @@ def test_a_part_says_when_and_on_what_it_was_measured_and_what_is_left_out() -> 
 
 def test_code_in_prose_is_not_broken_between_lines() -> None:
     text = page({})
-    assert text.count("`make bench-peers`") == 1
+    assert text.count("`make bench PEERS=yes`") == 1
 
 
 def test_prose_is_no_wider_than_a_hundred_columns() -> None:

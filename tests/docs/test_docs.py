@@ -168,7 +168,7 @@ def first_column(text: str) -> set[str]:
 
 @pytest.mark.parametrize("file", made(), ids=name_of)
 def test_what_is_made_from_the_declarations_of_settings_is_up_to_date(file: Path) -> None:
-    assert file.read_text() == made()[file], "write it again: make reference"
+    assert file.read_text() == made()[file], "write it again: make docs"
 
 
 def test_every_setting_is_documented_and_no_other() -> None:

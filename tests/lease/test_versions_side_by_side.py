@@ -95,7 +95,7 @@ def test_turns_of_both_never_overlap(first: Path, database_url: str, tmp_path: P
     assert sorted(tokens[0] + tokens[1]) == list(range(1, 2 * TURNS + 1))
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 @pytest.mark.parametrize("dies", ["old", "new"])
 @pytest.mark.usefixtures("processes", "passing_seconds")
 def test_either_takes_over_from_the_other_when_that_is_dead_and_not_before(

@@ -1,8 +1,5 @@
-"""`python -m tests.mutants`, which writes the table of the mutants."""
+"""`python -m tests.mutants`, which writes the table of the mutants into their page."""
 
-import sys
+from tests.mutants.table import PAGE, filled
 
-from tests.mutants.mutants import MUTANTS
-from tests.mutants.table import table
-
-sys.stdout.write(table(MUTANTS))
+PAGE.write_text(filled(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

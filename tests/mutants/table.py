@@ -2,11 +2,23 @@
 
 from collections.abc import Iterable
 
+from tests.mutants.copies import ROOT
 from tests.mutants.in_campaigns.caught import CAUGHT
 from tests.mutants.mutant import Checks, Kind, Mutant
+from tests.mutants.mutants import MUTANTS
 
 KINDS: tuple[Kind, ...] = ("postgres", "sqlite")
 HEAD = ("mutant", "what is wrong", "PostgreSQL check", "SQLite check")
+
+
+PAGE = ROOT / "docs" / "explanation" / "mutants.md"
+
+
+def filled(page: str) -> str:
+    """Return the page with the current table in place of the one that it has."""
+    before, _, rest = page.partition(_line(HEAD))
+    after = rest.partition("\n\n")[2]
+    return before + table(MUTANTS) + ("\n" + after if after else "")
 
 
 def table(mutants: Iterable[Mutant]) -> str:

@@ -66,7 +66,7 @@ def test_a_job_that_kills_its_replica_each_time_fails_after_3_abandoned_attempts
 def test_a_job_that_kills_its_replica_each_time_fails_alone_among_neighbours_that_were_at_work_each_time(
     postgres_story: Story,
 ) -> None:
-    """Rule 16. `make killers` has fifty neighbours of each kind."""
+    """Rule 16. `make proof NAME=killers` has fifty neighbours of each kind."""
     story, neighbours = postgres_story, int(os.environ.get("LEASED_NEIGHBOURS", "2"))
     names = [f"{kind}-{number}" for kind in ("task", "process", "command") for number in range(neighbours)]
     environment = {"STORY_NEIGHBOURS": str(neighbours)}

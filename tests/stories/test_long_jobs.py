@@ -52,8 +52,7 @@ def that_ran(runs: list[Row[Any]]) -> list[Row[Any]]:
     return ran
 
 
-@pytest.mark.long
-@pytest.mark.slow
+@pytest.mark.extended
 def test_a_job_of_ten_ttls_runs_once_on_three_replicas_and_instants_meanwhile_are_skipped(
     postgres_story: Story,
 ) -> None:
@@ -115,7 +114,7 @@ def test_a_sync_of_20_jobs_that_takes_30_minutes_with_a_poll_each_hour(story: St
     assert_tokens_count_the_grants(story, that_ran(runs))
 
 
-@pytest.mark.long
+@pytest.mark.extended
 def test_a_sync_of_20_jobs_that_takes_70_minutes_with_a_poll_each_hour(story: Story, starvation: Starvation) -> None:
     """On a scale of 1 to 600: 7 seconds, and a poll each 6: every other one finds it at work."""
     starts = starting_in(1)

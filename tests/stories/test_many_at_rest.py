@@ -19,7 +19,7 @@ from tests.support.replicas import Story
 from tests.support.waiting import wait_until
 
 COUNT = int(os.environ.get("LEASED_TEST_SLEEPERS", "10"))
-"""The number of jobs of each kind at once; `make sleepers` has 500."""
+"""The number of jobs of each kind at once; `make proof NAME=sleepers` has 500."""
 LIMIT = max(60.0, 0.3 * COUNT)
 KINDS = ("command", "function", "thread", "task")
 PROCESSES = {"command": 2, "function": 2, "thread": 0, "task": 0}

@@ -135,7 +135,7 @@ def unfinished(story: Story) -> int:
 
 
 def show(kind: str, since_marked: list[float], since_heard: list[float]) -> None:
-    """Print figures, which `make cancels` shows."""
+    """Print figures, which `make proof NAME=cancels` shows."""
     figures = (
         f"{name} {sorted(of)[len(of) // 2]:.2f}, at most {max(of):.2f} s"
         for name, of in (("since it was marked:", since_marked), ("since it was heard:", since_heard))

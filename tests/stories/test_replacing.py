@@ -14,7 +14,7 @@ from tests.support.replicas import Event, Story
 from tests.support.waiting import wait_until
 
 COUNT = int(os.environ.get("LEASED_TEST_REPLACES") or "12")
-"""How many runs at work are replaced; `make replaces` has 1,000."""
+"""How many runs at work are replaced; `make proof NAME=replaces` has 1,000."""
 EACH = 1 if COUNT < 100 else 3
 KINDS = ("task", "process", "command")
 NAMES = [f"{kind}-{number}" for kind in KINDS for number in range(EACH)]
@@ -82,7 +82,7 @@ def unfinished(story: Story) -> int:
 
 
 def show(story: Story) -> None:
-    """Print figures, which `make replaces` shows."""
+    """Print figures, which `make proof NAME=replaces` shows."""
     rows = [one for one in story.runs() if one.state == "cancelled"]
     at_work = [one for one in rows if one.attempt]
     for kind in KINDS:

@@ -1,6 +1,6 @@
 """Rolling restarts under load: no instant is lost, none runs twice, and no attempt counts as failed.
 
-Small here; `make rolling` has fifty schedules due each second, and rolls several times.
+Small here; `make proof NAME=rolling` has fifty schedules due each second, and rolls several times.
 """
 
 import os

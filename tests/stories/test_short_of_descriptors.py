@@ -15,7 +15,7 @@ from tests.support.replicas import ReplicaProcess, Story
 from tests.support.waiting import wait_until
 
 COUNT = int(os.environ.get("LEASED_TEST_CHILDREN", "8"))
-"""How many children at once; `make shortages` has 250, under a limit of 1,024."""
+"""How many children at once; `make proof NAME=shortages` has 250, under a limit of 1,024."""
 LIMIT = max(60.0, 0.5 * COUNT)
 NEEDED = OF_CHILD * COUNT + OF_REPLICA
 

@@ -1,4 +1,4 @@
-"""The settings as keywords in Python, for type checkers; `make reference` writes them.
+"""The settings as keywords in Python, for type checkers; `make docs` writes them.
 
 No type checker derives them from the models: what people write, as `40m` in quotes, has another
 type than what is kept.

@@ -60,7 +60,7 @@ pytestmark = pytest.mark.usefixtures("processes")
 
 @pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the product in which three fields are declared, and `make reference` was called."""
+    """A copy of the product in which three fields are declared, and `make docs` was called."""
     copy = copy_product(tmp_path_factory.mktemp("made-up") / "product", PARTS)
     for file, (before, field) in DECLARATIONS.items():
         text = (copy / file).read_text()

@@ -18,7 +18,7 @@ from tests.support.binaries import NoPostgresError, binaries
 MINUTES = 0.25
 SECONDS = 600.0
 
-pytestmark = [pytest.mark.mutants, pytest.mark.slow, pytest.mark.timeout(SECONDS + 60)]
+pytestmark = [pytest.mark.mutants, pytest.mark.extended, pytest.mark.timeout(SECONDS + 60)]
 
 
 @pytest.mark.skipif(os.environ.get("LEASED_MUTANTS") != "all", reason="`make mutants` puts it through a campaign")

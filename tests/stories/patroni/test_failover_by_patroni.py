@@ -34,8 +34,7 @@ def cluster(postgres_programs: Binaries) -> Iterator[PatroniCluster]:
         yield made
 
 
-@pytest.mark.long
-@pytest.mark.slow
+@pytest.mark.extended
 @pytest.mark.parametrize("ttl", ["15s", "90s"])
 def test_a_failover_by_patroni_loses_no_run_and_doubles_none_and_under_a_long_lease_it_costs_no_attempt(
     story_folder: Path,

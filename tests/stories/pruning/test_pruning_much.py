@@ -166,6 +166,6 @@ def in_mb(sizes: dict[str, int]) -> str:
 
 
 def say(sentence: str) -> None:
-    """Tell a figure, which `make prunes` shows."""
+    """Tell a figure, which `make proof NAME=prunes` shows."""
     sys.stdout.write(f"{sentence}\n")
     sys.stdout.flush()

@@ -28,7 +28,7 @@ SOON = "--grace=0.5s"
 """What is at work after that is handed over."""
 
 
-@pytest.mark.long
+@pytest.mark.extended
 def test_a_rolling_deploy_with_surge(story: Story) -> None:
     """Three old ones and three new ones. What waits of a removed schedule goes on among the old ones, and
     ends as cancelled when the last one has gone.

@@ -37,7 +37,7 @@ from .deploys import (
 )
 
 
-@pytest.mark.long
+@pytest.mark.extended
 def test_a_release_that_crashes_in_a_loop(story: Story) -> None:
     """Each of its lives is shorter than T, and a replica of it is back soon after each."""
     options = "--takeover-after=3s"
@@ -60,7 +60,7 @@ def test_a_release_that_crashes_in_a_loop(story: Story) -> None:
     assert_no_promise_is_broken(story)
 
 
-@pytest.mark.long
+@pytest.mark.extended
 def test_a_canary_that_is_cut_off_for_longer_than_t(postgres_url: str, story_folder: Path, starter: Starter) -> None:
     """One new one beside several old ones. It does not count as living any more 15 s after its last sign of life."""
     port = int(postgres_url.rpartition(":")[2].partition("/")[0])
@@ -110,7 +110,7 @@ def test_all_replicas_restart_at_once(story: Story) -> None:
     assert_no_promise_is_broken(story)
 
 
-@pytest.mark.long
+@pytest.mark.extended
 def test_a_database_that_is_away_for_much_longer_than_t(
     postgres_programs: Binaries, story_folder: Path, starter: Starter
 ) -> None:
@@ -134,7 +134,7 @@ def test_a_database_that_is_away_for_much_longer_than_t(
             assert_no_promise_is_broken(story)
 
 
-@pytest.mark.long
+@pytest.mark.extended
 @pytest.mark.skipif(library() is None, reason=MISSING)
 def test_a_clock_of_the_database_that_steps_by_a_minute(
     postgres_programs: Binaries, story_folder: Path, starter: Starter
@@ -186,7 +186,7 @@ def assert_nothing_changes_hands(story: Story, old: ReplicaProcess, new: Replica
     assert (ruler(story), defined(story)) == ((2, False), B)
 
 
-@pytest.mark.long
+@pytest.mark.extended
 def test_a_failover_that_loses_the_newest_generation(story: Story) -> None:
     """The tables are put back to what they were before it came, beneath its replicas."""
     start(story, "A")

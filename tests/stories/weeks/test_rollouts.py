@@ -60,7 +60,7 @@ def test_replicas_of_different_releases_are_told_apart(story: Story) -> None:
     assert "1, not current" in shown.output
 
 
-@pytest.mark.long
+@pytest.mark.extended
 def test_what_comes_next_is_told_at_both_ends_and_counted(story: Story) -> None:
     old = start(story, "A", "--takeover-after=4s", web=True)
     assert "generation" not in old.readyz()

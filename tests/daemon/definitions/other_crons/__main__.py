@@ -1,4 +1,4 @@
-"""`make dst`: each expression by each change of a clock in the world from 2020 to 2030."""
+"""`make proof NAME=dst`: each expression by each change of a clock in the world from 2020 to 2030."""
 
 import sys
 from collections import Counter

@@ -1,6 +1,6 @@
 """Where we differ from cronsim, which models Debian's cron, each difference has a reason that is written down.
 
-`make dst` compares all; here is a sample.
+`make proof NAME=dst` compares all; here is a sample.
 """
 
 import random

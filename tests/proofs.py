@@ -1,0 +1,155 @@
+"""`make proof NAME=rolling`: what takes too long for `make test-all`, or needs what few machines have.
+
+Without a name: the list. A variable is set on the same line, as in `make proof NAME=cancels COUNT=1000`.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tests.support.starter import ROOT
+
+PYTEST = ("-m", "pytest", "-q")
+UNBOUNDED = ("-o", "timeout=20000", "-o", "faulthandler_timeout=20000")
+SIDE_BY_SIDE = ("-n", "{WORKERS}")
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Commands for this Python, or programs by their path; `{NAME}` stands for a variable's value."""
+
+    says: str
+    commands: Sequence[Sequence[str]]
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Each with its default."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def tests(*arguments: str) -> Sequence[Sequence[str]]:
+    return [(*PYTEST, *arguments)]
+
+
+PROOFS = {
+    "backlog": Proof(
+        "a year of missed scheduled times of 12 schedules, and 70,000 runs that did not start in time",
+        tests("--durations=10", "tests/daemon/scheduling/test_catching_up.py"),
+        environment={"LEASED_TEST_BEHIND": "12", "LEASED_TEST_LATE_RUNS": "70000"},
+    ),
+    "cancels": Proof(
+        "COUNT runs of each kind, cancelled while they run; on both databases",
+        tests("-s", *UNBOUNDED, "tests/stories/test_many_cancels.py"),
+        {"COUNT": "100"},
+        {"LEASED_TEST_CANCELS": "{COUNT}"},
+    ),
+    "clock-steps": Proof(
+        "campaigns on a PostgreSQL whose clock steps, first within what is assumed, then by up to an hour (libfaketime)",
+        [
+            ("-m", "tests.chaos", "--clock", clock, "--minutes", "{MINUTES}", "--seed={SEED}")
+            for clock in ("kept", "broken")
+        ],
+        {"MINUTES": "5", "SEED": ""},
+    ),
+    "dst": Proof(
+        "cron against cronsim: 200 expressions at each change of a clock in the world from 2020 to 2030",
+        [("-m", "tests.daemon.definitions.other_crons")],
+    ),
+    "failover": Proof(
+        "a failover by Patroni in the middle of 50 runs (Debian: patroni, python3-etcd, etcd-server)",
+        tests(*UNBOUNDED, "--log-cli-level=INFO", "tests/stories/patroni"),
+    ),
+    "killers": Proof(
+        "a job that kills its replica each time, while NEIGHBOURS others of each kind run",
+        tests(*UNBOUNDED, "tests/stories/test_failing_jobs.py", "-k", "neighbours"),
+        {"NEIGHBOURS": "50"},
+        {"LEASED_NEIGHBOURS": "{NEIGHBOURS}", "LEASED_TEST_LIMIT": "600"},
+    ),
+    "matrix": Proof(
+        "every test on each Python from 3.11 to 3.14 with PostgreSQL 16, 17 and 18: those that are installed",
+        [("tools/test-matrix",)],
+    ),
+    "mutants-in-campaigns": Proof(
+        "the mutants that a campaign has caught before, one campaign each",
+        [("-m", "tests.mutants.in_campaigns", "--database", "{DATABASE}")],
+        {"DATABASE": "postgres"},
+    ),
+    "outages": Proof(
+        "TIMES outages of the database, each shorter than the tolerated one",
+        tests(*UNBOUNDED, "tests/stories/test_tolerated_outages.py"),
+        {"TIMES": "200"},
+        {"LEASED_TEST_OUTAGES": "{TIMES}"},
+    ),
+    "prunes": Proof(
+        "PRUNED of RUNS are deleted while 3 replicas run: how long claims take, and who waits for locks",
+        tests("-s", *UNBOUNDED, "tests/stories/pruning"),
+        {"RUNS": "100000", "PRUNED": "10000"},
+        {"LEASED_TEST_RUNS": "{RUNS}", "LEASED_TEST_PRUNED": "{PRUNED}"},
+    ),
+    "replaces": Proof(
+        "COUNT runs of each kind, replaced every second by newer ones on 3 replicas; on both databases",
+        tests("-s", *UNBOUNDED, "tests/stories/test_replacing.py"),
+        {"COUNT": "1000"},
+        {"LEASED_TEST_REPLACES": "{COUNT}"},
+    ),
+    "rolling": Proof(
+        "rolling restarts of 3 replicas with 50 schedules due every second, by SIGHUP and by SIGTERM; 15 minutes",
+        tests("-s", *UNBOUNDED, "tests/stories/test_rolling_restarts.py"),
+        environment={"LEASED_TEST_ROLLING": "50", "LEASED_TEST_LIMIT": "600"},
+    ),
+    "rollouts": Proof(
+        "releases that come and go with faults between them, with more replicas and longer faults than in the suite",
+        tests(*SIDE_BY_SIDE, "tests/stories/weeks"),
+        environment={"LEASED_TEST_ROLLOUTS": "long"},
+    ),
+    "shortages": Proof(
+        "250 children at once under a limit of 1,024 descriptors; on both databases",
+        tests(*UNBOUNDED, "tests/stories/test_short_of_descriptors.py"),
+        environment={"LEASED_TEST_CHILDREN": "250"},
+    ),
+    "sleepers": Proof(
+        "500 jobs of each kind at once that only wait: memory, descriptors, renewals, and what is late",
+        tests(*UNBOUNDED, "tests/stories/test_many_at_rest.py"),
+        environment={"LEASED_TEST_SLEEPERS": "500"},
+    ),
+    "soak": Proof(
+        "HOURS of work: does anything grow?", [("-m", "tests.chaos.soak", "--hours", "{HOURS}")], {"HOURS": "2"}
+    ),
+}
+
+
+def main(name: str) -> int:
+    if name not in PROOFS:
+        sys.stderr.write(f"{listed()}\n" if not name else f"no proof is called {name}; there are:\n{listed()}\n")
+        return 2 if name else 0
+    proof = PROOFS[name]
+    values = {variable: os.environ.get(variable) or default for variable, default in proof.variables.items()}
+    values["WORKERS"] = os.environ.get("WORKERS", "2")
+    environment = {**os.environ, **{key: text.format(**values) for key, text in proof.environment.items()}}
+    for command in proof.commands:
+        status = subprocess.run(filled(command, values), cwd=ROOT, env=environment, check=False).returncode
+        if status != 0:
+            return status
+    return 0
+
+
+def filled(command: Sequence[str], values: Mapping[str, str]) -> list[str]:
+    """Return the command with the values of the variables; an option whose value is empty is left out."""
+    words = [word.format(**values) for word in command]
+    program = [] if words[0].startswith("tools/") else [sys.executable]
+    return [*program, *(word for word in words if not word.endswith("="))]
+
+
+def listed() -> str:
+    names = [
+        " ".join((name, *(f"{one}={default}" for one, default in proof.variables.items())))
+        for name, proof in PROOFS.items()
+    ]
+    width = max(map(len, names))
+    return "\n".join(
+        f"make proof NAME={name:{width}}  {proof.says}" for name, proof in zip(names, PROOFS.values(), strict=True)
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(os.environ.get("NAME", "")))
