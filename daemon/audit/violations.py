@@ -26,13 +26,13 @@ class Promise(StrEnum):
     FINAL = "final"
     """Each run is over in the end, and no attempt counts as running without its run (rule 15)."""
     EFFECTS = "effects"
-    """What a run has recorded exists exactly once (rule 16)."""
+    """A job succeeds once in a run, and the effect that a history tells of it is there once (rule 16)."""
     DEFINITIONS = "definitions"
     """An attempt executes the definition of its run, which only an adoption changes (rule 22)."""
     CANCELS = "cancels"
     """A run that was cancelled never goes on, and the run that replaces it starts after its end (rule 23)."""
     BACKFILLS = "backfills"
-    """A backfill runs each of its instants once, none that had succeeded, and no more at a time than it may (rule 23)."""
+    """A backfill makes one run of each instant, of none that had succeeded, and no more at a time than it may (rule 23)."""
 
 
 @dataclass(frozen=True, slots=True)

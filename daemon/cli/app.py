@@ -87,7 +87,7 @@ COMMANDS = {
     "backfill": LazyCommand(
         "acting.backfill",
         "backfill",
-        "Run the past instants of a schedule that have not succeeded, each once, behind its other runs.",
+        "Run the past instants of a schedule that have not succeeded, one run for each, behind its other runs.",
     ),
     "backfills": LazyCommand(
         "acting.backfill", "backfills", "List the backfills and how far each is, the latest first."

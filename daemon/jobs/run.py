@@ -68,7 +68,11 @@ class _BaseRun:
 
     @property
     def idempotency_key(self) -> str:
-        """A key that is the same for every attempt of this job at this occurrence."""
+        """A key that is the same for every attempt of this job at this occurrence.
+
+        Attempts are at least one. Insert it in the fenced transaction that writes (ON CONFLICT DO
+        NOTHING), and the effect happens once.
+        """
         return self._brief.idempotency_key
 
     @property

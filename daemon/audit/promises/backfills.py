@@ -1,4 +1,4 @@
-"""The promise that a backfill runs each of its instants once, none that had succeeded, and no more at a time than it may.
+"""The promise that a backfill makes one run of each of its instants, of none that had succeeded, and no more at a time than it may.
 
 That no instant has two runs which are no retries of each other, and no run two retries, is told by
 `instants` and `retries`, whoever requested them.

@@ -1,4 +1,4 @@
-"""The promise that what a run has recorded exists exactly once."""
+"""The promise that a job succeeds once in a run, and that the effect which a history tells of is there once."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator

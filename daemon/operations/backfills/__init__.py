@@ -1,1 +1,1 @@
-"""The backfills: the runs of past instants, each once, a few at a time and behind all others (rule 23)."""
+"""The backfills: runs of past instants, one for each, a few at a time and behind all others (rule 23)."""

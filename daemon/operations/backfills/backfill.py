@@ -1,4 +1,4 @@
-"""The backfill: runs of past instants of a schedule that have not succeeded, each once (rule 23)."""
+"""The backfill: runs of past instants of a schedule that have not succeeded, one for each (rule 23)."""
 
 import json
 from collections.abc import Iterable, Sequence

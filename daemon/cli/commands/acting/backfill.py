@@ -54,7 +54,7 @@ def backfill(
     database: Database = None,
     as_json: Json = False,
 ) -> None:
-    """Run the past instants of a schedule that have not succeeded, each once, behind its other runs."""
+    """Run the past instants of a schedule that have not succeeded, one run for each, behind its other runs."""
     start, end = _span(first, last)
     who = author(by, why)
 
