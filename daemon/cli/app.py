@@ -112,7 +112,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     invoke_without_command=True,
-    help="Schedules whose runs hold a lease: any number of replicas, and no job runs twice at once.",
+    help="Schedules whose runs hold a lease: any number of replicas, no two holders of a lease at once, and by default "
+    "one run of a schedule at a time.",
 )
 
 
