@@ -1,4 +1,4 @@
-"""Zombies of each kind: what worked under a grant that has ended, and writes nothing any more (rule 11)."""
+"""Zombies of each kind: work under a grant that has ended, whose fenced writes fail (rule 11)."""
 
 import asyncio
 import shutil
@@ -132,14 +132,18 @@ ENDS = ["another was granted", "its own release", "nothing"]
 
 @pytest.mark.parametrize("zombie", ["a thread", "a task"])
 @pytest.mark.usefixtures("processes")
-def test_a_zombie_writes_nothing_when_its_client_was_closed(tables: Tables, tmp_path: Path, zombie: str) -> None:
+def test_a_fenced_write_of_a_zombie_fails_when_its_client_was_closed(
+    tables: Tables, tmp_path: Path, zombie: str
+) -> None:
     """What is outside the process is not known to have ended: its grant is left to it, and to nobody else."""
     check(tables, tmp_path, ANYWHERE[zombie], "its client was closed")
 
 
 @pytest.mark.parametrize("zombie", ON_POSTGRESQL)
 @pytest.mark.parametrize("end", ENDS)
-def test_a_zombie_writes_nothing_on_postgresql(postgres_tables: Tables, tmp_path: Path, zombie: str, end: str) -> None:
+def test_a_fenced_write_of_a_zombie_fails_on_postgresql(
+    postgres_tables: Tables, tmp_path: Path, zombie: str, end: str
+) -> None:
     if zombie not in ANYWHERE and shutil.which("psql") is None:
         pytest.skip("psql is not installed (Debian: postgresql-client)")
     check(postgres_tables, tmp_path, ON_POSTGRESQL[zombie], end)
@@ -148,7 +152,7 @@ def test_a_zombie_writes_nothing_on_postgresql(postgres_tables: Tables, tmp_path
 @pytest.mark.parametrize("zombie", ANYWHERE)
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.usefixtures("processes")
-def test_a_zombie_writes_nothing_on_sqlite(sqlite_url: str, tmp_path: Path, zombie: str, end: str) -> None:
+def test_a_fenced_write_of_a_zombie_fails_on_sqlite(sqlite_url: str, tmp_path: Path, zombie: str, end: str) -> None:
     with Tables(sqlite_url) as tables:
         check(tables, tmp_path, ANYWHERE[zombie], end)
 
