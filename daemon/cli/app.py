@@ -95,7 +95,7 @@ COMMANDS = {
     "audit": LazyCommand(
         "reading.audit",
         "audit",
-        "Check the history against what is promised; exit with status 1 if a promise is broken.",
+        "Look for broken promises in the recorded history; exit with status 1 if one is found.",
     ),
     "db": LazyCommand(
         "db", "db", "Create or migrate the tables, prepare those of a backup, or print the migrations as a script."

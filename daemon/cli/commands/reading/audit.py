@@ -1,4 +1,4 @@
-"""`leased audit`: the history, checked against what is promised."""
+"""`leased audit`: the violations that the recorded history shows."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ class AuditAnswer:
 
 
 def audit(database: Database = None, application: Application = None, as_json: Json = False) -> None:
-    """Check the history against what is promised; exit with status 1 if a promise is broken."""
+    """Look for broken promises in the recorded history; exit with status 1 if one is found."""
 
     def read(connection: Connection) -> Tables:
         require_application(connection, application)
@@ -84,7 +84,7 @@ def audit(database: Database = None, application: Application = None, as_json: J
 
 
 def _show(console: "Console", whole: History, found: Sequence[Violation]) -> None:
-    say(console, f"{_checked(whole)}: {_verdict(len(found))}")
+    say(console, f"{_verdict(len(found))} in {_checked(whole)}")
     print_sentences(console, map(str, found[:SHOWN]), style="none")
     if len(found) > SHOWN:
         say(console, f"and {number(len(found) - SHOWN)} more; --json has them all")
@@ -92,15 +92,18 @@ def _show(console: "Console", whole: History, found: Sequence[Violation]) -> Non
 
 
 def _checked(whole: History) -> str:
-    counts = {"schedule": whole.schedules, "run": whole.runs, "due instant": whole.instants, "grant": whole.grants}
-    checked = ", ".join(f"{number(count)} {what}{'' if count == 1 else 's'}" for what, count in counts.items())
-    return checked + (f" since {when(whole.since)}" if whole.since else "")
+    runs = _counted(whole.runs, "run") + (f" since {when(whole.since)}" if whole.since else "")
+    others = {"schedule": whole.schedules, "due instant": whole.instants, "grant": whole.grants}
+    return f"{runs} ({', '.join(_counted(count, what) for what, count in others.items())})"
 
 
 def _verdict(found: int) -> str:
-    if not found:
-        return "every promise is kept"
-    return f"{number(found)} violation{'' if found == 1 else 's'}"
+    """Return what was found. Recorded rows cannot tell that every promise was kept."""
+    return f"{_counted(found, 'violation')} found" if found else "no violations found"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{number(count)} {what}{'' if count == 1 else 's'}"
 
 
 def _finding(violation: Violation) -> Finding:
