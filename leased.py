@@ -57,8 +57,8 @@ def _obstacle() -> str | None:
     missing = [package for package in PACKAGES if util.find_spec(package) is None]
     if missing:
         return (
-            f"the command needs packages that are not installed ({', '.join(missing)}); `pip install leased` installs "
-            "only the lock library, so run: pip install 'leased[daemon]' (in a clone of it: pip install '.[daemon]')"
+            f"the command needs packages that are not installed ({', '.join(missing)}): they come with the extra "
+            "`daemon`, so run: pip install 'leased[daemon]' (in a clone of it: pip install '.[daemon]')"
         )
     return None
 

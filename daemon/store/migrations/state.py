@@ -86,7 +86,7 @@ def refuse_newer(revision: str | None, url: str | URL) -> None:
     if revision is not None and revision not in REVISIONS:
         raise SchemaTooNew(
             f"the database {_shown(url)} has the tables of a newer version of leased (revision {revision}; this "
-            f"version knows {REVISIONS[-1]} at most); upgrade the package: pip install --upgrade leased"
+            f"version knows {REVISIONS[-1]} at most); install that version of leased, or a later one"
         )
 
 
