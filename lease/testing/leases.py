@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ..durations import Duration
@@ -28,13 +27,15 @@ class ManualLeases:
 
     def client(self, **options: Any) -> "SyncLeaseClient":
         """Return a sync client, as ``with leases.client() as client``."""
-        made: SyncLeaseClient = self._made("lease.sync", options)
-        return made
+        from ..sync import LeaseClient  # noqa: PLC0415 - it brings SQLAlchemy along
+
+        return LeaseClient(store=self.store, clock=self.clock, **options)
 
     def async_client(self, **options: Any) -> "LeaseClient":
         """Return an async client, as ``async with leases.async_client() as client``."""
-        made: LeaseClient = self._made("lease.client", options)
-        return made
+        from ..client import LeaseClient  # noqa: PLC0415 - it brings SQLAlchemy along
+
+        return LeaseClient(store=self.store, clock=self.clock, **options)
 
     def advance(self, duration: Duration) -> None:
         """Let time pass. All that is due meanwhile (renewals, losses, the ends of waits) has happened
@@ -64,6 +65,3 @@ class ManualLeases:
     def fence(self, held: "Handle | Grant") -> None:
         """Raise `LeaseLost` if a transaction fenced with ``held`` could not commit."""
         self.store.fence(held if isinstance(held, Grant) else held.grant)
-
-    def _made(self, module: str, options: dict[str, Any]) -> Any:
-        return import_module(module).LeaseClient(store=self.store, clock=self.clock, **options)

@@ -1,7 +1,6 @@
 """The trigger over connections of the drivers themselves: psycopg, psycopg2, asyncpg and sqlite3."""
 
 import sqlite3
-from importlib import import_module
 from typing import Any
 
 from sqlalchemy import URL, Executable
@@ -39,13 +38,15 @@ async def over_async_psycopg(connection: Any, wanted: Request, schema: str | Non
 
 
 def over_psycopg2(connection: Any, wanted: Request, schema: str | None) -> Requested:
+    from psycopg2.extensions import cursor as plain  # noqa: PLC0415 - it is there, as the connection is one of its own
+
     def send(statement: Executable) -> Rows:
         written = PYFORMAT.write(statement, where)
         with connection.cursor(cursor_factory=plain) as cursor:
             cursor.execute(written.text, written.values or None)
             return cursor.fetchall() if cursor.description else ()
 
-    plain, where = import_module("psycopg2.extensions").cursor, schema_in(POSTGRESQL, schema)
+    where = schema_in(POSTGRESQL, schema)
     return carried(_passage(connection, wanted, _place(connection)), send)
 
 
