@@ -1,9 +1,7 @@
-"""The answers of commands as JSON: where each is declared, its version, and its JSON Schema."""
+"""The answers of commands as JSON: where each is declared, and its version."""
 
 import json
 import sys
-from importlib import import_module
-from typing import Any
 
 from ..store.views import plain
 
@@ -48,16 +46,3 @@ def write_json(command: str, answer: object) -> None:
 def name_of(command: str) -> str:
     """Return the name of the answer of a command: ``leased/status/2``."""
     return f"leased/{command}/{ANSWERS[command][2]}"
-
-
-def answer_schema(command: str) -> dict[str, Any]:
-    """Return the JSON Schema of the answer of a command."""
-    from pydantic import TypeAdapter  # noqa: PLC0415 - an answer itself needs none
-
-    module, declared, _ = ANSWERS[command]
-    answer = getattr(import_module(f".commands.{module}", __package__), declared)
-    made = TypeAdapter(answer).json_schema(mode="serialization")
-    name = name_of(command)
-    made["properties"] = {"schema": {"const": name, "type": "string"}, **made["properties"]}
-    made["required"] = ["schema", *made.get("required", ())]
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made, "title": name}

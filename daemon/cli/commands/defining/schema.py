@@ -3,15 +3,17 @@
 import json
 import sys
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
+from pydantic import TypeAdapter
 
 from ....definitions.schema import json_schema_of
 from ....definitions.sources.toml_schema import json_schema
 from ....service.settings import Settings
 from ....text import suggestion
-from ...answers import ANSWERS, answer_schema
+from ...answers import ANSWERS, name_of
 from ...failures import Misused
 
 
@@ -38,6 +40,17 @@ def _of_answer(command: str) -> Mapping[str, Any]:
     if command not in ANSWERS:
         raise Misused(f'no command "{command}" answers with --json; {suggestion(command, ANSWERS)}')
     return answer_schema(command)
+
+
+def answer_schema(command: str) -> dict[str, Any]:
+    """Return the JSON Schema of the answer of a command."""
+    module, declared, _ = ANSWERS[command]
+    answer = getattr(import_module(f"daemon.cli.commands.{module}"), declared)
+    made = TypeAdapter(answer).json_schema(mode="serialization")
+    name = name_of(command)
+    made["properties"] = {"schema": {"const": name, "type": "string"}, **made["properties"]}
+    made["required"] = ["schema", *made.get("required", ())]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made, "title": name}
 
 
 def _write(document: Mapping[str, Any]) -> None:
