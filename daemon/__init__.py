@@ -5,6 +5,7 @@ The rooms, from the door down. Each imports only what stands below it, those in 
 import each other, and each says in its first line what belongs in it:
 
     testing   cli                     a replica that a test moves; the command
+    schedules                         `Schedules`, as programs use it
     service                           one replica as a process: settings, loop, signals, supervisor
     web                               HTTP
     operations                        what people do to schedules and runs, and ask of generations
@@ -27,17 +28,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .definitions.sources.embedded import EmbeddedReplica
-    from .definitions.sources.schedules import Schedules
     from .jobs.run import AsyncRun, Run
+    from .schedules import EmbeddedReplica, Schedules
 
 __all__ = ["AsyncRun", "EmbeddedReplica", "Run", "Schedules"]
 
 _MODULE_OF = {
     "AsyncRun": "jobs.run",
-    "EmbeddedReplica": "definitions.sources.embedded",
+    "EmbeddedReplica": "schedules",
     "Run": "jobs.run",
-    "Schedules": "definitions.sources.schedules",
+    "Schedules": "schedules",
 }
 
 

@@ -5,7 +5,7 @@ from typing import assert_never
 
 from ..definitions.application import Application
 from ..definitions.sources.load import load
-from ..definitions.sources.schedules import Schedules
+from ..schedules import Schedules
 from .in_process import in_process
 from .misuse import Misuse
 

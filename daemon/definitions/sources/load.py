@@ -12,7 +12,7 @@ from types import CodeType, ModuleType
 from ...errors import DefinitionError, Place
 from ..application import Application
 from ..values.functions import name_of_file
-from .schedules import Schedules
+from .schedule_set import ScheduleSet
 from .toml_file import read_toml
 from .user_code import imported, member
 
@@ -101,14 +101,14 @@ def _from_module(name: str, source: str, attribute: str) -> Application:
     return _application(_schedules(module, attribute, source), source, path, f"{root}/{name}:{attribute}")
 
 
-def _schedules(module: ModuleType, attribute: str | None, source: str) -> Schedules:
+def _schedules(module: ModuleType, attribute: str | None, source: str) -> ScheduleSet:
     place = Place(source=source)
     if attribute is not None:
         found = member(module, attribute, place)
-        if not isinstance(found, Schedules):
+        if not isinstance(found, ScheduleSet):
             raise DefinitionError(place, f'"{attribute}" is not a Schedules', 'make one: schedules = Schedules("name")')
         return found
-    named = {name: value for name, value in vars(module).items() if isinstance(value, Schedules)}
+    named = {name: value for name, value in vars(module).items() if isinstance(value, ScheduleSet)}
     different = {id(value) for value in named.values()}
     if not named:
         raise DefinitionError(place, "there is no Schedules in it", 'make one: schedules = Schedules("name")')
@@ -119,7 +119,7 @@ def _schedules(module: ModuleType, attribute: str | None, source: str) -> Schedu
     return next(iter(named.values()))
 
 
-def _application(schedules: Schedules, source: str, path: Path, spec: str) -> Application:
+def _application(schedules: ScheduleSet, source: str, path: Path, spec: str) -> Application:
     try:
         return schedules.application(path, spec)
     except DefinitionError as error:

@@ -10,13 +10,13 @@ from ...errors import DefinitionError, Place
 from ..application import Application
 from ..values.functions import module_name
 from .load import stamp_of
-from .schedules import Schedules
+from .schedule_set import ScheduleSet
 
 _WITHOUT_FILE = "definitions"
 """Stands for the file of definitions that none was found of; its folder is where commands run."""
 
 
-def application_here(schedules: Schedules) -> Application:
+def application_here(schedules: ScheduleSet) -> Application:
     """Return what these `Schedules` define, with the FILE in which a child finds them again.
 
     Raises `DefinitionError` where no module has a name for them, or none that imports all their functions, and a job
@@ -43,7 +43,7 @@ class Whereabouts:
     spec: str
 
 
-def _place(name: str, schedules: Schedules) -> Whereabouts | None:
+def _place(name: str, schedules: ScheduleSet) -> Whereabouts | None:
     module = sys.modules.get(name)
     if module is None:
         return None

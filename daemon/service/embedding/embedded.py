@@ -11,7 +11,7 @@ from typing import Any
 
 import anyio
 
-from ...definitions.sources.schedules import Schedules
+from ...definitions.sources.schedule_set import ScheduleSet
 from ...definitions.sources.whereabouts import application_here
 from ...errors import DaemonError
 from .embedded_settings import embedded_settings
@@ -47,7 +47,7 @@ class Inside:
 
 
 @asynccontextmanager
-async def embedded(schedules: Schedules, url: str, given: Mapping[str, Any]) -> AsyncIterator[Inside]:
+async def embedded(schedules: ScheduleSet, url: str, given: Mapping[str, Any]) -> AsyncIterator[Inside]:
     """Run a replica of these `Schedules` during the block; see `Schedules.replica`."""
     _refuse_where_none_can_be()
     take_over, others = bool(given.get("take_over")), {name: given[name] for name in given if name != "take_over"}

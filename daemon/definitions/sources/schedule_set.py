@@ -1,9 +1,7 @@
-"""`Schedules`: what a Python file says is to run, and when."""
+"""What a Python file says is to run and when: the part of `Schedules` that needs no database."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
-from datetime import date, datetime
-from importlib import import_module
+from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar, Unpack, overload
 
@@ -20,7 +18,6 @@ from ..values.functions import plain
 from ..values.names import check_name, refuse_taken
 from ..values.refusal import refused_at, shown
 from ..values.revision import check_revision
-from .embedded import EmbeddedKeywords, EmbeddedReplica
 from .keywords import DefaultKeywords, JobKeywords, ScheduleKeywords
 from .misplaced import IN_PYTHON
 
@@ -39,13 +36,8 @@ class SingleKeywords(ScheduleKeywords, NamedJobKeywords, total=False):
     """The settings of a schedule with one job."""
 
 
-class Schedules:
-    """The schedules of one application; what is wrong with one is a `DefinitionError` at once.
-
-    ``revision`` orders these definitions among others of the application: a higher one supersedes.
-    ``calendars`` gives names to days, for `exclude`: dates, ranges and days of every year, as strings
-    or `date`. Further settings are defaults of the schedules and their jobs; `env` is merged.
-    """
+class ScheduleSet:
+    """The schedules of one application, as they are added; people write `daemon.Schedules`, which is one."""
 
     def __init__(
         self,
@@ -107,51 +99,6 @@ class Schedules:
         schedules = [builder.schedule() for builder in self._builders.values()]
         where = {"source": source or Path(), "spec": spec, "defaults": self._defaults.shown()}
         return make_application(self.name, schedules, Place(), revision=self.revision, **where)
-
-    def trigger(
-        self,
-        name: str,
-        params: Mapping[str, Any] | None = None,
-        *,
-        connection: Any,
-        key: str | None = None,
-        at: datetime | Duration | None = None,
-        requested_by: str | None = None,
-        why: str | None = None,
-        schema: str | None = None,
-    ) -> Any:
-        """Request a run of a schedule in the caller's own transaction: it exists if and only if that
-        commits. Return it (`run_id`, `already`), to be awaited where ``connection`` is an async one.
-
-        ``connection`` is a connection or session of SQLAlchemy (sync or async), a connection of
-        psycopg (sync or async), psycopg2, asyncpg or sqlite3, or Django's. One that commits each
-        statement by itself gets a transaction of its own. The transaction may be open for as long as
-        it likes (not on SQLite, which has one writer): no schedule is locked, and nothing is set.
-
-        The same ``key`` of a schedule is the same run, also when that has been pruned. ``at`` an
-        instant, or after a duration, it starts then. ``requested_by`` is by default the user and the
-        host. ``schema`` is where leased's tables are on PostgreSQL, if not in ``public``.
-
-        Before anything is written it raises `NotFound` for a schedule that is not in the database,
-        `NotRecordable` for parameters that it does not declare, or of another type, and for what
-        cannot be kept, `InvalidInstant`, and `LeaseError` for another kind of connection.
-        """
-        operation = import_module("...operations.in_transaction", __package__)  # with a database, which FILE needs not
-        given = {"key": key, "at": at, "requested_by": requested_by, "why": why, "schema": schema}
-        return operation.trigger(self.name, name, params, connection=connection, **given)
-
-    def replica(
-        self, url: str, /, **settings: Unpack[EmbeddedKeywords]
-    ) -> AbstractAsyncContextManager[EmbeddedReplica]:
-        """Run a replica inside this program during ``async with``, which it enters once it is ready.
-
-        ``url`` is that of the database; the settings are those of `leased run`, and what is not given of them
-        comes out of the environment. At the end running jobs have `grace` to finish, then they are stopped and
-        handed over. A cancellation while it ends stops them at once. Entering raises `DaemonError` or
-        `LeaseError`: bad settings, no database, tables missing, or a job that no child could find.
-        """
-        room = import_module("...service.embedding.embedded", __package__)  # FILE needs none of it
-        return room.embedded(self, url, settings)  # type: ignore[no-any-return]
 
     def _single(self, trigger: Mapping[str, object], settings: Mapping[str, Any]) -> Callable[[Function], Function]:
         [(kind, when)] = trigger.items()
