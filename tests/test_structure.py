@@ -1,8 +1,13 @@
-"""The plan of the house: each room says what belongs in it, a file is one subject, and no name is given to two things."""
+"""The plan of the house: each room says what belongs in it, a file is one subject, imports run one way only, and no name
+is given to two things.
+"""
 
 import ast
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from importlib.util import resolve_name
 from pathlib import Path
 
 import pytest
@@ -21,6 +26,18 @@ LONG_FUNCTIONS = {
 IN_TWO_PLACES = frozenset({"Lease", "LeaseClient"})
 """The sync client has the names of the async one, in a module of its own: that is its interface."""
 
+BY_STRING = {
+    "daemon/__init__.py": "",  # its public names; a type checker sees each as a plain import
+    "daemon/cli/commands/defining/schema.py": r"daemon\.cli\.commands\..+",  # the answers of all commands
+    "daemon/cli/lazy_group.py": r"daemon\.cli\.commands\..+",
+    "daemon/definitions/sources/load.py": "",  # what users name
+    "daemon/definitions/sources/toml_file.py": "",  # what users name
+    "daemon/store/statements/dialects.py": "",  # SQLAlchemy's, by the kind of database
+    "lease/__init__.py": "",  # as daemon/__init__.py
+    "lease/database/opening.py": r"lease\.database\.(postgresql|sqlite)",
+}
+"""The only files that import what a string names, which may not be a literal; and which modules of ours that can be."""
+
 
 def classes(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text())):
@@ -34,8 +51,43 @@ def functions(path: Path) -> Iterator[tuple[str, int]]:
             yield node.name, (node.end_lineno or node.lineno) - node.lineno + 1
 
 
+def named_by_string(node: ast.AST) -> ast.expr | None:
+    """Return what names the module, where this is an import by a string."""
+    match node:
+        case ast.Call(
+            func=ast.Name(id="import_module" | "__import__") | ast.Attribute(attr="import_module" | "__import__"),
+            args=[name, *_],
+        ):
+            return name
+        case _:
+            return None
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Yield what a file imports, wherever it does: at its top, in functions, for type checkers alone, and by strings."""
+    package = module(path) if path.name == "__init__.py" else module(path).rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            whole = resolve_name("." * node.level + (node.module or ""), package)
+            for alias in node.names:
+                yield whole if f"{whole}.{alias.name}" not in MODULES else f"{whole}.{alias.name}"
+        elif isinstance(name := named_by_string(node), ast.Constant):
+            yield resolve_name(str(name.value), package)
+    if shown(path) in BY_STRING:
+        yield from (name for name in MODULES if re.fullmatch(BY_STRING[shown(path)], name))
+
+
+def module(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
 def shown(path: Path) -> str:
     return str(path.relative_to(ROOT))
+
+
+MODULES = {module(path): path for path in PRODUCT}
 
 
 @pytest.mark.parametrize("room", ROOMS, ids=shown)
@@ -51,6 +103,23 @@ def test_tests_mirror_the_rooms() -> None:
 
     assert rooms(ROOT / "tests" / "daemon") == rooms(ROOT / "daemon")
     assert rooms(ROOT / "tests" / "lease") <= rooms(ROOT / "lease")
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    """By no import whatever: one inside a function, which would work, ties them together as well."""
+    graph = {name: sorted({*imports(path)} & MODULES.keys() - {name}) for name, path in MODULES.items()}
+    TopologicalSorter(graph).prepare()  # its error names a circle
+
+
+def test_what_is_imported_by_a_string_comes_out_of_a_table() -> None:
+    names = {
+        (shown(path), ast.unparse(name))
+        for path in PRODUCT
+        for node in ast.walk(ast.parse(path.read_text()))
+        if (name := named_by_string(node)) is not None
+    }
+    assert {path for path, _ in names} == BY_STRING.keys()
+    assert {(path, name) for path, name in names if name.startswith(("'", '"'))} == set()
 
 
 def test_no_file_is_long() -> None:
