@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,47 +34,51 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_every_relative_link_leads_somewhere(page: Path) -> None:
-    text = BLOCK.sub("", page.read_text())
-    for found in LINK.finditer(text):
+def broken_links(page: Path) -> Iterator[str]:
+    for found in LINK.finditer(BLOCK.sub("", page.read_text())):
         path, _, anchor = found["target"].partition("#")
         if "://" in path:
             continue
         target = (page.parent / path).resolve() if path else page
-        assert target.exists(), f"{name_of(page)}: {found['target']}"
-        assert not anchor or target.suffix != ".md" or anchor in anchors(target), f"{name_of(page)}: {found['target']}"
+        if not target.exists() or (anchor and target.suffix == ".md" and anchor not in anchors(target)):
+            yield f"{name_of(page)}: {found['target']}"
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "CHANGELOG.md"], ids=name_of)
-def test_no_section_is_on_a_page_twice(page: Path) -> None:
-    headings = re.findall(r"^#+ .+$", BLOCK.sub("", page.read_text()), re.MULTILINE)
-    assert [heading for heading in headings if headings.count(heading) > 1] == []
+def test_every_relative_link_leads_somewhere() -> None:
+    assert [link for page in PAGES for link in broken_links(page)] == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_prose_is_no_wider_than_a_hundred_columns(page: Path) -> None:
+def test_no_section_is_on_a_page_twice() -> None:
+    headings = Counter(
+        (name_of(page), heading)
+        for page in PAGES
+        if page.name != "CHANGELOG.md"
+        for heading in re.findall(r"^#+ .+$", BLOCK.sub("", page.read_text()), re.MULTILINE)
+    )
+    assert [heading for heading, count in headings.items() if count > 1] == []
+
+
+def test_prose_is_no_wider_than_a_hundred_columns() -> None:
     """Tables, pictures, code and words that cannot be broken are as wide as they are."""
-    lines = BLOCK.sub("", page.read_text()).splitlines()
-    prose = [line for line in lines if not line.startswith(("|", "![", "    ", "#"))]
-    assert [line for line in prose if len(line) > MOST_COLUMNS and len(line.split()) > 1] == []
+    lines = [(name_of(page), line) for page in PAGES for line in BLOCK.sub("", page.read_text()).splitlines()]
+    prose = [(page, line) for page, line in lines if not line.startswith(("|", "![", "    ", "#"))]
+    assert [(page, line) for page, line in prose if len(line) > MOST_COLUMNS and len(line.split()) > 1] == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_every_file_that_is_named_is_there(page: Path) -> None:
-    text = BLOCK.sub("", page.read_text())
-    missing = {found["path"] for found in PATH.finditer(text) if not any(ROOT.glob(found["path"].rstrip("/.")))}
-    assert missing == set()
+def test_every_file_that_is_named_is_there() -> None:
+    named = {
+        (name_of(page), found["path"]) for page in PAGES for found in PATH.finditer(BLOCK.sub("", page.read_text()))
+    }
+    assert sorted((page, path) for page, path in named if not any(ROOT.glob(path.rstrip("/.")))) == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_what_is_said_to_be_in_a_file_is_in_it(page: Path) -> None:
-    for found in IN_FILE.finditer(BLOCK.sub("", page.read_text())):
-        assert re.search(rf"\b{found['name']}\b", (ROOT / found["path"]).read_text()), found[0]
+def test_what_is_said_to_be_in_a_file_is_in_it() -> None:
+    for page in PAGES:
+        for found in IN_FILE.finditer(BLOCK.sub("", page.read_text())):
+            assert re.search(rf"\b{found['name']}\b", (ROOT / found["path"]).read_text()), (name_of(page), found[0])
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page.is_relative_to(ROOT / "docs")], ids=name_of)
-def test_every_page_can_be_reached_from_the_index(page: Path) -> None:
+def test_every_page_can_be_reached_from_the_index() -> None:
     seen, waiting = set[Path](), [ROOT / "docs" / "index.md"]
     while waiting:
         at = waiting.pop()
@@ -81,7 +86,7 @@ def test_every_page_can_be_reached_from_the_index(page: Path) -> None:
         targets = (found["target"].partition("#")[0] for found in LINK.finditer(at.read_text()))
         found = {(at.parent / path).resolve() for path in targets if path.endswith(".md") and "://" not in path}
         waiting += found - seen
-    assert page in seen
+    assert sorted(name_of(page) for page in {page for page in PAGES if page.is_relative_to(ROOT / "docs")} - seen) == []
 
 
 def programs() -> list[str]:
@@ -202,11 +207,10 @@ def test_every_option_of_run_is_documented() -> None:
     assert set(re.findall(r"`(--[a-z-]+)", text)) == commands()["run"]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_every_option_that_a_shell_line_shows_is_there(page: Path) -> None:
+def test_every_option_that_a_shell_line_shows_is_there() -> None:
     known = commands()
-    lines = [line.partition("#")[0] for block in blocks(page, "sh") for line in block.splitlines()]
-    for line in lines:
+    shown = (block for page in PAGES for block in blocks(page, "sh"))
+    for line in (line.partition("#")[0] for block in shown for line in block.splitlines()):
         found = re.search(r"(?:^|/)leased ((?:[a-z]+ ?)+)", line)
         if found is None or " -t leased" in line:
             continue

@@ -323,6 +323,7 @@ MANY = 10_000
 
 
 @pytest.mark.anyio
+@pytest.mark.extended
 async def test_ten_thousand_leases_are_released_together_when_their_work_has_ended(
     database_url: str, tables: Tables, told: Recorder, starvation: Starvation
 ) -> None:

@@ -102,6 +102,7 @@ def the_second_fails_after_a_loss(client: LeaseClient) -> None:
 @pytest.mark.parametrize(
     ("step", "answer"), [(nothing, True), (answers_are_lost, False), (the_second_fails_after_a_loss, True)]
 )
+@pytest.mark.sampled(2)
 def test_a_hand_over_that_was_answered_outlives_a_crash_of_the_server(
     crashing: PostgresServer, step: Step, *, answer: bool
 ) -> None:
@@ -117,6 +118,7 @@ def test_a_hand_over_that_was_answered_outlives_a_crash_of_the_server(
         assert tables.record("a").holder is None
 
 
+@pytest.mark.extended
 def test_a_second_release_beside_a_hand_over_waits_for_the_disk_too(crashing: PostgresServer) -> None:
     with LeaseClient(crashing.url(), timing=SELDOM) as client, Tables(crashing.url()) as tables:
         held = warm(client).try_acquire("a")
@@ -137,6 +139,7 @@ def test_a_second_release_beside_a_hand_over_waits_for_the_disk_too(crashing: Po
 
 
 @pytest.mark.parametrize("pooled", [False, True])
+@pytest.mark.sampled(1)
 def test_a_hand_over_that_a_crash_undid_before_it_was_answered_is_done_again(
     crashing: PostgresServer, *, pooled: bool
 ) -> None:

@@ -2,9 +2,12 @@
 
 import re
 
+import pytest
+
 from tests.mutants.copies import ROOT
 from tests.mutants.mutants import MUTANTS
 from tests.mutants.table import PAGE, filled
+from tests.support.levels import COLLECTED
 
 
 def test_their_page_has_each_mutant_with_its_checks() -> None:
@@ -22,3 +25,12 @@ def test_each_page_that_counts_them_counts_right() -> None:
         )
     ]
     assert {int(one or other) for one, other in counts} == {len(MUTANTS)}
+
+
+def test_nearly_every_mutant_is_caught_by_a_check_that_make_test_runs(pytestconfig: pytest.Config) -> None:
+    runs = pytestconfig.stash[COLLECTED]
+    checks = {mutant.name: {node for nodes in mutant.caught_by.values() for node in nodes} for mutant in MUTANTS}
+    if not set().union(*checks.values()) <= runs.keys():
+        pytest.skip("only where the whole suite is collected")
+    caught = {name for name, nodes in checks.items() if any(runs[node] for node in nodes)}
+    assert len(caught) >= 0.95 * len(MUTANTS), f"caught by `make test-all` alone: {sorted(checks.keys() - caught)}"

@@ -1,10 +1,16 @@
 """What `make test` runs, and what `make test-all` adds, which is marked `extended`.
 
-A pytest plugin. A test is extended if it says so, with `pytest.mark.extended`, or if its twin on the other kind of
-database is enough: `make test` runs a test on both kinds only where SQL is decided, in the rooms of `ON_BOTH`;
-elsewhere on one of them, chosen by the test's name. `--part 2/4` keeps the second of four parts.
+A pytest plugin. A test is extended if it says so, with `pytest.mark.extended`, or if another is enough:
+
+- its twin on the other kind of database. `make test` runs a test on both kinds only where SQL is decided, in the
+  rooms of `ON_BOTH`; elsewhere on one of them, chosen by the test's name;
+- the same test with other parameters, where it is marked `pytest.mark.sampled(2)`: `make test` runs two of them, chosen
+  by their names.
+
+`--part 2/4` keeps the second of four parts.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from zlib import crc32
@@ -19,13 +25,18 @@ ON_BOTH = tuple(
         "daemon/operations",
         "daemon/pruning",
         "daemon/recovery",
-        "daemon/scheduling",
         "daemon/store",
-        "lease",
+        "lease/database",
+        "lease/fences",
+        "lease/test_statements.py",
+        "lease/test_store_conformance.py",
+        "lease/test_tables.py",
         "model",
     )
 )
 """Where each statement is tried on each kind of database."""
+COLLECTED = pytest.StashKey[dict[str, bool]]()
+"""By its node id, whether a test that was collected, before -m and -k, is part of `make test`."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,6 +48,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not isinstance(getattr(config, "workerinput", {}).get("postgres"), str):  # there is a server, or nobody asked
         for item in _told_elsewhere(items):
             item.add_marker(pytest.mark.extended)
+    for item in _beyond_their_samples(items):
+        item.add_marker(pytest.mark.extended)
+    config.stash[COLLECTED] = {item.nodeid: item.get_closest_marker("extended") is None for item in items}
     if given := config.getoption("part"):
         part, parts = given
         kept = [item for item in items if crc32(item.nodeid.encode()) % parts == part - 1]
@@ -56,6 +70,17 @@ def _told_elsewhere(items: Sequence[pytest.Item]) -> Iterator[pytest.Item]:
         twin = f"{test}[{'-'.join(other if one == kind else one for one in given)}]"
         if twin in nodes and KINDS[crc32(test.encode()) % 2] != kind:
             yield item
+
+
+def _beyond_their_samples(items: Sequence[pytest.Item]) -> Iterator[pytest.Item]:
+    samples = defaultdict[str, list[pytest.Item]](list)
+    for item in items:
+        if item.get_closest_marker("sampled") and not item.get_closest_marker("extended"):
+            samples[item.nodeid.partition("[")[0]].append(item)
+    for same in samples.values():
+        marker = same[0].get_closest_marker("sampled")
+        assert marker is not None
+        yield from sorted(same, key=lambda item: crc32(item.nodeid.encode()))[marker.args[0] :]
 
 
 def _part(text: str) -> tuple[int, int]:

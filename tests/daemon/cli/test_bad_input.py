@@ -125,6 +125,7 @@ def test_a_mistake_in_a_file_that_is_checked(leased: Leased, folder: Path, mista
 
 
 @pytest.mark.parametrize("mistake", ["unknown time zone", "TOML error"])
+@pytest.mark.sampled(1)
 def test_a_mistake_in_the_file_seen_from_outside(process: Leased, folder: Path, mistake: str) -> None:
     name, text, said = MISTAKES[mistake]
     (folder / name).write_text(text)
@@ -286,6 +287,7 @@ def test_an_unreachable_database(leased: Leased, command: list[str]) -> None:
     one_sentence(leased(*command, "--database", UNREACHABLE), 1, "127.0.0.1:1", "cannot be used")
 
 
+@pytest.mark.extended
 def test_a_wrong_password(process: Leased, postgres_url: str) -> None:
     url = make_url(postgres_url).set(password="geheim", drivername="postgresql").render_as_string(hide_password=False)
     for command in (["run", "shop.py"], ["status"]):

@@ -26,6 +26,7 @@ def test_the_name_or_the_flag_says_which_form(leased: Leased, arguments: tuple[s
 
 
 @pytest.mark.parametrize("form", ["--python", "--toml"])
+@pytest.mark.sampled(1)
 def test_what_it_writes_is_right_and_runs(process: Leased, form: str) -> None:
     written = process("init", form)
     assert written.status == 0

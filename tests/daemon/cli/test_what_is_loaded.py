@@ -25,6 +25,7 @@ def test_help_and_version_load_nothing_heavy(arguments: tuple[str, ...]) -> None
 
 @pytest.mark.parametrize("command", ["status", "runs", "locks", "replicas", "generations"])
 @pytest.mark.usefixtures("processes")
+@pytest.mark.sampled(1)
 def test_a_command_that_reads_loads_no_migrations_and_no_web(command: str, url: str) -> None:
     loaded = loaded_by_command(command, "--database", url)
     assert "rich" in loaded

@@ -115,6 +115,7 @@ def refusal(product: Path, name: str, text: str) -> str:
 
 
 @pytest.mark.parametrize(("file", "name"), [("shop.toml", "nightly"), ("shop.py", "nightly"), ("shop.py", "decorated")])
+@pytest.mark.sampled(1)
 def test_it_is_taken_in_toml_and_in_python(product: Path, file: str, name: str) -> None:
     found = loaded(product, file)[name]
     assert (found["patience"], found["niceness"]) == (300.0, 3)
@@ -185,6 +186,7 @@ def test_it_is_a_keyword_that_type_checkers_know(product: Path) -> None:
         ),
     ],
 )
+@pytest.mark.sampled(1)
 def test_what_is_wrong_with_it_is_said_as_of_every_other(product: Path, name: str, text: str, said: str) -> None:
     assert said in refusal(product, name, text)
 

@@ -183,6 +183,7 @@ async def test_a_function_gets_its_run(story: Story) -> None:
     assert "{'region': 'ä', 'n': [1, 2]} None None\n" in story.printed
 
 
+@pytest.mark.sampled(1)
 async def test_a_function_starts_without_a_database_and_loads_one_for_its_first_fence(story: Story) -> None:
     await story.run("looks")
     before, refused, after = story.printed.splitlines()

@@ -276,6 +276,7 @@ async def test_what_file_does_at_the_end_of_a_child_is_not_done_in_its_template(
     ],
     ids=["thread", "socket", "sqlite", "log", "file", "process", "lock", "pipe", "epoll", "generator", "seed"],
 )
+@pytest.mark.sampled(3)
 async def test_a_file_that_leaves_what_no_fork_can_have_is_loaded_by_each_child(
     tmp_path: Path, left: str, why: str
 ) -> None:
@@ -328,6 +329,7 @@ async def test_a_function_has_its_folder_as_file_is_loaded_and_with_another_than
     assert story.loads == [str(loaded(story.templates).pid), pid]
 
 
+@pytest.mark.extended
 async def test_fifty_children_at_once_leave_nothing_behind(story: Story) -> None:
     templates = [bare(story.templates).pid, loaded(story.templates).pid]
     begun = await asyncio.gather(*(story.up(job) for job in ["waits", "sleeps"] * 25))

@@ -51,7 +51,7 @@ async def main() -> int:
         deaf = (FOLDER / "deaf").exists()
         if signals and not deaf and (len(signals) > 1 or not (FOLDER / "slow").exists()):
             return 143
-        await asyncio.sleep(0.005)
+        await asyncio.sleep(0.02)
 
 
 if __name__ == "__main__":

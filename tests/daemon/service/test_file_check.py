@@ -64,6 +64,7 @@ async def test_it_returns_the_digest_of_what_is_there_now_modules_included(line:
         (None, "there is no such file"),
     ],
 )
+@pytest.mark.sampled(3)
 async def test_what_is_wrong_is_one_sentence(line: CommandLine, text: str | None, problem: str) -> None:
     if text is not None:
         write("shop.py", text)
@@ -97,6 +98,7 @@ async def test_an_interpreter_that_is_gone_is_told(line: CommandLine, monkeypatc
 
 
 @pytest.mark.parametrize("order", [b"", b'{"file": "shop.py", "flags": {}}'])
+@pytest.mark.sampled(3)
 def test_a_check_whose_replica_has_died_says_nothing(line: CommandLine, order: bytes) -> None:
     reading, writing = os.pipe()
     os.close(reading)

@@ -138,6 +138,7 @@ def test_the_first_signal_is_passed_on_once_and_all_are_waited_for(supervised: S
     assert supervised.said("stopping-at-once") == []
 
 
+@pytest.mark.extended
 def test_the_second_signal_is_passed_on_too(supervised: Supervised) -> None:
     process = supervised.start(2)
     supervised.wait_for("ready", 2)
@@ -149,6 +150,7 @@ def test_the_second_signal_is_passed_on_too(supervised: Supervised) -> None:
     assert len(supervised.said("stopping-at-once")) == 2
 
 
+@pytest.mark.extended
 def test_the_third_signal_kills(supervised: Supervised) -> None:
     process = supervised.start(1)
     (pid,) = supervised.wait_for("ready")
@@ -179,6 +181,7 @@ def test_until_idle_the_status_is_the_worst(supervised: Supervised) -> None:
     assert len(supervised.said("ready")) == 2
 
 
+@pytest.mark.extended
 def test_until_idle_a_replica_that_a_signal_ended_is_started_again(supervised: Supervised) -> None:
     process = supervised.start(1, "idle")
     (pid,) = supervised.wait_for("ready")
@@ -234,6 +237,7 @@ def test_what_is_wrong_with_the_file_is_told_and_no_replica_restarts(supervised:
     assert process.wait(LIMIT) == 143
 
 
+@pytest.mark.extended
 def test_a_file_that_changes_after_its_check_stops_the_roll_and_the_old_ones_go_on(supervised: Supervised) -> None:
     process = supervised.start(2)
     before = set(supervised.wait_for("ready", 2))
@@ -256,6 +260,7 @@ def test_a_file_that_changes_after_its_check_stops_the_roll_and_the_old_ones_go_
     assert process.wait(LIMIT) == 143
 
 
+@pytest.mark.extended
 def test_a_replica_that_was_replaced_is_restarted_with_what_it_was_checked_with(supervised: Supervised) -> None:
     process = supervised.start(1)
     supervised.wait_for("ready")
@@ -270,6 +275,7 @@ def test_a_replica_that_was_replaced_is_restarted_with_what_it_was_checked_with(
     assert process.wait(LIMIT) == 143
 
 
+@pytest.mark.extended
 def test_a_new_replica_that_is_not_ready_in_time_ends_and_the_old_ones_go_on(supervised: Supervised) -> None:
     process = supervised.start(2, READY_WITHIN="0.5")
     before = set(supervised.wait_for("ready", 2))
@@ -286,6 +292,7 @@ def test_a_new_replica_that_is_not_ready_in_time_ends_and_the_old_ones_go_on(sup
     assert process.wait(LIMIT) == 143
 
 
+@pytest.mark.extended
 def test_several_sighups_while_replicas_are_replaced_replace_them_once_more(supervised: Supervised) -> None:
     process = supervised.start(2)
     supervised.wait_for("ready", 2)
@@ -303,6 +310,7 @@ def test_several_sighups_while_replicas_are_replaced_replace_them_once_more(supe
     assert len(supervised.reports("all 2 replicas are replaced")) == 2
 
 
+@pytest.mark.extended
 def test_sigterm_while_replicas_are_replaced_drains_all_of_them_once(supervised: Supervised) -> None:
     process = supervised.start(2)
     supervised.wait_for("ready", 2)
@@ -318,6 +326,7 @@ def test_sigterm_while_replicas_are_replaced_drains_all_of_them_once(supervised:
     assert supervised.alive() == set()
 
 
+@pytest.mark.extended
 def test_sigterm_while_a_new_replica_starts_ends_that_one_too(supervised: Supervised) -> None:
     process = supervised.start(1)
     supervised.wait_for("ready")
@@ -329,6 +338,7 @@ def test_sigterm_while_a_new_replica_starts_ends_that_one_too(supervised: Superv
     assert all(not is_alive(pid) for pid in supervised.said("starting"))
 
 
+@pytest.mark.extended
 def test_sighup_is_ignored_while_all_end_and_by_those_that_end_by_themselves(supervised: Supervised) -> None:
     process = supervised.start(1)
     supervised.wait_for("ready")

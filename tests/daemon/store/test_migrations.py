@@ -115,6 +115,7 @@ def upgraded(url: str, ready: object, go: object, answers: object) -> None:
 
 
 @pytest.mark.usefixtures("processes")
+@pytest.mark.sampled(1)
 def test_processes_that_upgrade_an_empty_database_at_once_all_come_up(empty_database_url: str) -> None:
     context = multiprocessing.get_context("spawn")
     ready, go, answers = context.Semaphore(0), context.Event(), context.Queue()

@@ -58,6 +58,7 @@ def tables_in(url: str) -> set[tuple[str, str]]:
 
 
 @pytest.mark.usefixtures("processes")
+@pytest.mark.extended
 def test_two_installations_side_by_side_know_nothing_of_each_other(
     empty_postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

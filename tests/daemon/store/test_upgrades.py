@@ -209,6 +209,7 @@ def test_what_an_old_replica_beside_has_done_and_left_goes_on_with_this_version(
     assert story.leased("audit").wait() == 0
 
 
+@pytest.mark.sampled(2)
 def test_a_migration_waits_for_a_table_in_use_briefly_and_again(
     older: str, empty_postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

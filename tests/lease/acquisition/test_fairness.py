@@ -63,6 +63,7 @@ def said(started: subprocess.Popen[str]) -> str:
     return started.stdout.readline().strip()
 
 
+@pytest.mark.extended
 def test_greedy_processes_get_equal_shares(database_url: str) -> None:
     """The fewest turns are at least half of the most, while all take part: one alone has a thousand a second."""
     with ExitStack() as stack:

@@ -71,6 +71,7 @@ async def test_statements_are_prepared_on_a_connection_that_leads_to_the_server_
 
 
 @pytest.mark.parametrize("statement", STATEMENTS, ids=STATEMENTS.get)
+@pytest.mark.sampled(2)
 def test_a_plan_for_any_parameters_goes_by_an_index(tables: Tables, statement: Statement) -> None:
     fill(tables)
     with tables.transaction() as connection:
