@@ -88,6 +88,21 @@ RUNS = (
         ),
     ),
     Mutant(
+        "key-of-the-attempt",
+        "the idempotency key is another one in each attempt: what a crash hit after its commit is done twice",
+        (
+            Edit(
+                "daemon/execution/attempt.py",
+                "claimed.schedule, claimed.occurrence, job),",
+                'claimed.schedule, claimed.occurrence, f"{job}/{self._number}"),',
+            ),
+        ),
+        on_either(
+            "tests/daemon/execution/test_idempotency_key.py::"
+            "test_what_resumes_after_a_loss_and_what_is_tried_again_has_the_key_of_the_first_attempt"
+        ),
+    ),
+    Mutant(
         "claim-beside-a-drain",
         "a claim that waits for its set is made though its replica was told to drain meanwhile",
         (
