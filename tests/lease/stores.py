@@ -13,7 +13,7 @@ from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.pool import NullPool
 
 from lease import Grant, LeaseRecord, LeaseTiming, events, statements
-from lease.database.backend import SCHEMA
+from tests.support.databases import engine_on
 from tests.support.waiting import LIMIT, wait_until
 
 T = TypeVar("T")
@@ -37,14 +37,13 @@ class Tables:
     def __init__(self, url: str) -> None:
         self.url = url
         self.postgresql = url.startswith("postgresql")
-        engine = create_engine(
-            url, poolclass=NullPool, **({} if self.postgresql else {"isolation_level": "AUTOCOMMIT"})
-        )
-        self.engine = engine.execution_options(schema_translate_map={None: SCHEMA} if self.postgresql else {})
-        if not self.postgresql:
-            event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
-            event.listen(engine, "commit", lambda connection: connection.exec_driver_sql("COMMIT"))
-            event.listen(engine, "rollback", lambda connection: connection.exec_driver_sql("ROLLBACK"))
+        if self.postgresql:
+            self.engine = engine_on(url)
+            return
+        self.engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+        event.listen(self.engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+        event.listen(self.engine, "commit", lambda connection: connection.exec_driver_sql("COMMIT"))
+        event.listen(self.engine, "rollback", lambda connection: connection.exec_driver_sql("ROLLBACK"))
 
     def __enter__(self) -> Self:
         return self
@@ -52,7 +51,8 @@ class Tables:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.engine.dispose()
+        if not self.postgresql:
+            self.engine.dispose()
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:

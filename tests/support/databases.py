@@ -34,7 +34,7 @@ VERSIONS = ("16", "17", "18")
 DEFAULT_VERSION = "18"
 # Any number of our own: workers of one session take turns at making the template.
 TEMPLATE_LOCK = 7_236_150_414
-OURS = "leased's tests"
+OURS = "tests of leased"
 """The application's name of the connections that outlast a test."""
 
 _TIME_TO_GO = 0.1
@@ -141,6 +141,7 @@ class KeptDatabase:
 
     def _make(self) -> None:
         _admin(self._server.url, "CREATE DATABASE {} TEMPLATE {}", self._name, ensure_template(self._server))
+        _kept[self.url] = None
         self._connection = psycopg.connect(plain(self.url), autocommit=True, application_name=OURS)
         tables = (
             "SELECT format('%I', relname) FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
