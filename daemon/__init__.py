@@ -1,5 +1,6 @@
-"""Schedules whose runs hold a lease: each due instant is one run, no lease has two holders at once, and
-by default one run of a schedule is at work at a time.
+"""Schedules whose runs hold a lease: no lease has two holders at once.
+
+Every scheduled time becomes one run record. By default one run of a schedule is active at a time.
 
 The rooms, from the door down. Each imports only what stands below it, those in one row do not
 import each other, and each says in its first line what belongs in it:
