@@ -33,7 +33,7 @@ from tests.support.databases import (
 )
 from tests.support.starvation import Starvation, measured
 
-pytest_plugins = ["tests.support.fast", "tests.support.levels"]
+pytest_plugins = ["tests.support.fast", "tests.support.levels", "tests.support.signals"]
 
 KINDS = ("sqlite", "postgres")
 STACK = pytest.StashKey[ExitStack]()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.support.binaries import NoPostgresError
 from tests.support.moved_clock import MISSING, library
+from tests.support.signals import handle_ignored
 
 from . import campaign
 from .report import problems, table
@@ -27,6 +28,7 @@ SHARES = {"postgres": 0.7, "sqlite": 0.3}
 def main() -> int:
     """Return the exit status: 1 if a promise was broken, 2 if there is no database."""
     options = _options()
+    handle_ignored()  # or replicas would ignore a SIGHUP that nohup makes this process ignore
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that all that was started is ended
     _say(f"seed {options.seed}")
     if options.clock is not None:

@@ -1,0 +1,38 @@
+"""A test run that `nohup`, or a script's `&`, started: what its tests start ignores no signal, and the run no other."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.starter import ROOT
+from tests.support.waiting import LIMIT
+
+TEST = """
+import os, signal, subprocess, pytest
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGQUIT])
+def test_inherited(number, processes):
+    os.kill(os.getpid(), number)
+    assert subprocess.run(["sh", "-c", f"ulimit -c 0; kill -{number} $$"]).returncode == -number
+"""
+IGNORING = "trap '' HUP INT QUIT; exec \"$@\""
+
+
+@pytest.mark.usefixtures("processes")
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_what_a_run_has_inherited_as_ignored_its_tests_do_not_pass_on(tmp_path: Path, workers: str) -> None:
+    (tmp_path / "test_some.py").write_text(TEST)
+    options = ["-q", "-p", "tests.conftest", "-p", "no:cacheprovider", "-n", workers]
+    done = subprocess.run(
+        ["sh", "-c", IGNORING, "sh", sys.executable, "-P", "-m", "pytest", *options],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "LEASED_TEST_POSTGRES": "none"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LIMIT,
+    )
+    assert "3 passed" in done.stdout, done.stdout + done.stderr
