@@ -30,10 +30,13 @@ def main() -> int:
         sys.stderr.write(f"leased: {obstacle}\n")
         return 1
     # Ctrl-C while the command loads is not an error and needs no traceback.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    interruptible = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if interruptible:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     from daemon.cli import main as command  # noqa: PLC0415 - not before it is known that `daemon` is ours
 
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if interruptible:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     return command(sys.argv[1:])
 
 

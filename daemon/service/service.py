@@ -124,7 +124,8 @@ class Service:
             if not requests.starts_anew:
                 self._outside.manager.stopping("draining")
 
-        requests = StopRequests(replica, self._settings.grace, context.notify, begun=begun)
+        grace, signals = self._settings.grace, self._outside.stop_signals
+        requests = StopRequests(replica, grace, context.notify, begun=begun, signals=signals)
         return requests
 
     @asynccontextmanager

@@ -75,13 +75,16 @@ def run(
     line = CommandLine.called(file, flags, until_idle=until_idle)
     application, settings = _read(file, flags, outside, now or ())
     set_up_logs(settings.log_format, settings.log_level, _named_in_logs(settings, outside, replicas))
+    log = structlog.stdlib.get_logger(LOGGER)
+    for sentence in outside.about_ignored():
+        log.info(sentence)
     confirm_superseding(application, settings, take_over=take_over, yes=yes)
     migrations.prepare(settings.database)
     outside.check = partial(check_file, line)
     if replicas == 1:
         return _one(application, settings, tuple(now or ()), line, outside, take_over=take_over)
     _bring_first(application, settings.database, now or (), take_over=take_over)
-    log, checked = structlog.stdlib.get_logger(LOGGER), CheckedFile(application.digest)
+    checked = CheckedFile(application.digest)
     return asyncio.run(Supervisor(line, replicas, checked, outside, report=log.info, warn=log.warning).run())
 
 

@@ -22,12 +22,12 @@ if TYPE_CHECKING or __package__:
     from .end_of_trust import boottime, trusted_until
     from .out_of_memory import KillCount
     from .process_tree import MARK, START_TIME, adopt_orphans, descendants, freeze, send, stat
-    from .signals import IGNORED, ignore_signals
+    from .signals import RESET, ignore_signals
 else:  # an isolated script has put this folder on the path
     from end_of_trust import boottime, trusted_until
     from out_of_memory import KillCount
     from process_tree import MARK, START_TIME, adopt_orphans, descendants, freeze, send, stat
-    from signals import IGNORED, ignore_signals
+    from signals import RESET, ignore_signals
 
 LINUX = sys.platform == "linux"
 TICK = 0.5
@@ -47,7 +47,7 @@ def become_keeper() -> None:
 
 def spawn(argv: "tuple[bytes, ...]", environment: "Mapping[bytes, bytes]") -> int:
     """Start a command in a process group of its own; return its process id."""
-    return os.posix_spawnp(argv[0], argv, environment, setpgroup=0, setsigmask=[], setsigdef=IGNORED)
+    return os.posix_spawnp(argv[0], argv, environment, setpgroup=0, setsigmask=[], setsigdef=RESET)
 
 
 def limit_descriptors(limit: int) -> None:

@@ -9,7 +9,7 @@ from types import FrameType
 from typing import Any
 
 from ..processes.keeper import limit_descriptors
-from ..processes.signals import IGNORED
+from ..processes.signals import IGNORED, RESET
 
 
 class Effects:
@@ -53,10 +53,10 @@ class Effects:
 
 
 def _expect_signals() -> None:
-    """Undo what the replica ignores, as a keeper does for a command; Python itself ignores two."""
-    for number in set(IGNORED) - {signal.SIGPIPE, signal.SIGXFSZ}:
+    """Give signals the effect that a keeper gives them for a command; Python itself ignores two."""
+    for number in set(RESET) - {signal.SIGPIPE, signal.SIGXFSZ}:
         if signal.getsignal(number) == signal.SIG_IGN:
-            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+            signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
-HELD_BACK = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+HELD_BACK = (signal.SIGHUP, *STOP_SIGNALS)
 """What a process that starts anew in its place holds back until it is caught there."""
 SIGNAL_BASE = 128
 """A process that signal n stopped exits with this plus n, as in a shell."""

@@ -1,15 +1,21 @@
 """What a replica has to do with outside its database and its jobs."""
 
 import os
-from collections.abc import Awaitable, Callable
+import signal
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
 from ..environment import EARLIER_HOLDER
 from .file_check import CheckedFile, WrongFile
-from .hangups import Hangups
+from .hangups import STOP_SIGNALS, Hangups
 from .link import SupervisorLink
 from .service_manager import ServiceManager
+
+_IGNORED = {
+    signal.SIGHUP: "SIGHUP is ignored, as inherited (nohup?): no reload, and no stop when the terminal closes",
+    signal.SIGINT: "SIGINT is ignored, as inherited (& in a script?): stop with SIGTERM",
+}
 
 
 @dataclass(slots=True)
@@ -25,6 +31,8 @@ class Outside:
     """The replica that this very process was, before it started anew."""
     to_start_anew: str | None = None
     """The replica that it has been, once it has ended in order to start anew."""
+    ignored: Sequence[signal.Signals] = ()
+    """SIGHUP and SIGINT, as far as this process was started with them ignored; they stay so."""
 
     @classmethod
     def found(cls, warn: Callable[[str], object]) -> Self:
@@ -33,4 +41,15 @@ class Outside:
         ``warn`` gets a sentence about each variable that cannot be used.
         """
         link, earlier = SupervisorLink.inherited(os.environ), os.environ.pop(EARLIER_HOLDER, None)
-        return cls(link, ServiceManager.found(os.environ, warn), Hangups(), earlier_holder=earlier)
+        ignored = [number for number in _IGNORED if signal.getsignal(number) is signal.SIG_IGN]
+        manager = ServiceManager.found(os.environ, warn)
+        return cls(link, manager, Hangups(), earlier_holder=earlier, ignored=ignored)
+
+    @property
+    def stop_signals(self) -> list[signal.Signals]:
+        """Those that stop this process."""
+        return [number for number in STOP_SIGNALS if number not in self.ignored]
+
+    def about_ignored(self) -> list[str]:
+        """Return a sentence about each signal that is ignored, for the log; a supervisor says it for its replicas."""
+        return [] if self.link.is_supervised else [_IGNORED[number] for number in self.ignored]

@@ -3,15 +3,13 @@
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from ...telemetry.facts import Note, Notify
 from ..environment import SUPERVISOR_FD
 from ..replica import Replica
-from .hangups import end_at_once
-
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+from .hangups import STOP_SIGNALS, end_at_once
 
 
 class StopRequests:
@@ -20,7 +18,15 @@ class StopRequests:
     ``begun`` is called when it begins to drain.
     """
 
-    def __init__(self, replica: Replica, grace: float, notify: Notify, *, begun: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        replica: Replica,
+        grace: float,
+        notify: Notify,
+        *,
+        begun: Callable[[], None],
+        signals: Sequence[signal.Signals] = STOP_SIGNALS,
+    ) -> None:
         self.signal: int | None = None
         """The first signal received."""
         self.starts_anew = False
@@ -30,6 +36,7 @@ class StopRequests:
         self._replica = replica
         self._grace = grace
         self._notify = notify
+        self._signals = signals
 
     @contextmanager
     def handled(self) -> Iterator[None]:
@@ -38,14 +45,14 @@ class StopRequests:
         The first process of a container gets no signal without a handler.
         """
         loop = asyncio.get_running_loop()
-        for number in _SIGNALS:
+        for number in self._signals:
             loop.add_signal_handler(number, self.on_signal, number)
         watching = asyncio.ensure_future(self._watch_supervisor())
         try:
             yield
         finally:
             watching.cancel()
-            for number in _SIGNALS:
+            for number in self._signals:
                 loop.remove_signal_handler(number)
                 if self.starts_anew:  # what comes on the way there must not be lost
                     signal.signal(number, end_at_once)

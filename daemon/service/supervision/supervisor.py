@@ -75,7 +75,7 @@ class Supervisor:
             self._alive, kept = os.pipe()
             for descriptor in (self._alive, kept):
                 stack.callback(os.close, descriptor)
-            for number in (signal.SIGTERM, signal.SIGINT):
+            for number in self._outside.stop_signals:
                 loop.add_signal_handler(number, self._stop, number)
                 stack.callback(loop.remove_signal_handler, number)
             if self._outside.hangups is not None:

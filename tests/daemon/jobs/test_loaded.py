@@ -160,7 +160,8 @@ async def test_all_that_a_function_finds_around_it_is_the_same(
     assert (anew["environment"]["SET"], "TAKEN" in anew["environment"]) == ("by FILE", False)
     assert anew["environment"]["LATER"] == "than the template"
     assert anew["limits"]["RLIMIT_NOFILE"][0] == 490, "FILE lowers that of children"
-    assert (anew["handlers"]["SIGUSR1"], anew["handlers"]["SIGHUP"]) == ("at_file", "0")
+    assert (anew["handlers"]["SIGUSR1"], anew["handlers"]["SIGTSTP"]) == ("at_file", str(signal.SIG_DFL.value))
+    assert anew["handlers"]["SIGHUP"] == anew["handlers"]["SIGINT"] == str(signal.SIG_IGN.value), "as inherited"
     assert rest_forked[1:] == rest_anew[1:] == ["thread", "at exit"]
 
 
