@@ -59,12 +59,14 @@ def check_shape(document: dict[str, Any], database: str) -> None:
 
 
 @pytest.mark.usefixtures("processes")
+@pytest.mark.extended
 def test_replicas_on_sqlite_run_every_due_schedule_exactly_once(tmp_path: Path) -> None:
     document = measured(tmp_path, "--only", "sqlite")
     check_shape(document, "sqlite")
     assert str(tmp_path) not in json.dumps(document)
 
 
+@pytest.mark.extended
 def test_replicas_on_postgresql_run_every_due_schedule_exactly_once(tmp_path: Path, postgres_server: Server) -> None:
     document = measured(tmp_path, "--only", "postgresql", "--database", postgres_server.url)
     check_shape(document, "postgresql")

@@ -33,6 +33,7 @@ def test_clients_are_compared_with_their_own_statements_on_sqlite(tmp_path: Path
     assert all(one["ratio"] > 0 for one in figures[1:])
 
 
+@pytest.mark.extended
 def test_clients_renewals_and_waiters_are_measured_on_postgresql(
     tmp_path: Path, postgres_server: Server, processes: None
 ) -> None:

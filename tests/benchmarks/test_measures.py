@@ -83,6 +83,7 @@ def test_a_quantile_is_one_of_the_values() -> None:
 
 
 @pytest.mark.usefixtures("processes")
+@pytest.mark.extended
 def test_children_are_measured_from_beginning_to_end_and_other_parts_are_kept(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

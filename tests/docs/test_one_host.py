@@ -28,6 +28,7 @@ def shared_url(database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.mark.parametrize("program", [EXPORT, EXPORT_OF_THE_DAY], ids=["export", "export of the day"])
 @pytest.mark.usefixtures("processes")
+@pytest.mark.sampled(1)
 def test_a_program_runs_or_skips_quietly(program: str, shared_url: str, tmp_path: Path) -> None:
     with lease.sync.LeaseClient(shared_url, timing=SELDOM) as other, other.hold("nightly-export"):
         done = run_program(program, tmp_path)

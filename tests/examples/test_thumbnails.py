@@ -47,6 +47,7 @@ def rows(engine: Engine, statement: str) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.usefixtures("processes")
+@pytest.mark.extended
 def test_what_the_file_says_to_type_makes_each_thumbnail_once(url: str, tmp_path: Path) -> None:
     program(tmp_path, *LEASED, "sync", str(FILE))
     assert program(tmp_path, str(FILE), "cat.png", "dog.png") == "cat.png: run 1\ndog.png: run 2\n"

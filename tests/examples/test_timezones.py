@@ -155,6 +155,7 @@ def test_a_full_sync_fills_the_tables_and_a_second_one_does_so_again_under_a_hig
 
 
 @pytest.mark.usefixtures("processes")
+@pytest.mark.extended
 def test_without_a_database_url_the_file_is_made_in_the_current_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

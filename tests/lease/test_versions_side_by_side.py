@@ -84,6 +84,7 @@ def said_by(process: "subprocess.Popen[str]") -> str:
 
 
 @pytest.mark.usefixtures("processes")
+@pytest.mark.sampled(1)
 def test_turns_of_both_never_overlap(first: Path, database_url: str, tmp_path: Path) -> None:
     with (
         client_of(first, database_url, "turns", tmp_path / "inside") as old,

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from tests.mutants.copies import ROOT
+from tests.mutants.in_campaigns import beyond
 from tests.mutants.in_campaigns.caught import CAUGHT
 from tests.mutants.mutant import Checks, Kind, Mutant
 from tests.mutants.mutants import MUTANTS
@@ -15,10 +16,14 @@ PAGE = ROOT / "docs" / "explanation" / "mutants.md"
 
 
 def filled(page: str) -> str:
-    """Return the page with the current table in place of the one that it has."""
-    before, _, rest = page.partition(_line(HEAD))
-    after = rest.partition("\n\n")[2]
-    return before + table(MUTANTS) + ("\n" + after if after else "")
+    """Return the page with its two tables as they are now: of all mutants, and of those beyond campaigns."""
+    return _replaced(_replaced(page, _line(HEAD), table(MUTANTS)), beyond.HEAD, beyond.table())
+
+
+def _replaced(page: str, head: str, now: str) -> str:
+    before, _, rest = page.partition(head)
+    _, _, after = rest.partition("\n\n")
+    return before + now + (f"\n{after}" if after else "")
 
 
 def table(mutants: Iterable[Mutant]) -> str:

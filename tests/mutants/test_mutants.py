@@ -83,6 +83,7 @@ def server_for(kinds: tuple[str, ...], request: pytest.FixtureRequest) -> str | 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 @pytest.mark.usefixtures("processes")
+@pytest.mark.extended
 def test_a_mutant_is_caught(case: Case, product: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     if lacks_pooler(case):
         pytest.skip(MISSING)
@@ -96,6 +97,7 @@ def test_a_mutant_is_caught(case: Case, product: Path, tmp_path: Path, request: 
 
 @pytest.mark.parametrize("name", CONTROLS)
 @pytest.mark.usefixtures("processes")
+@pytest.mark.extended
 def test_the_product_itself_passes_those_checks(
     name: str, product: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

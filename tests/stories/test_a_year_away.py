@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import func, select, update
 
 from daemon.store.tables import replica, run, schedule
@@ -14,6 +15,7 @@ YEAR = timedelta(days=365).total_seconds()
 MINUTES = 525_600
 
 
+@pytest.mark.extended
 def test_after_a_year_the_first_run_starts_within_two_seconds_and_it_is_alive_throughout(
     story: Story, starvation: Starvation
 ) -> None:

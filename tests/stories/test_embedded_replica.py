@@ -84,6 +84,7 @@ def state(story: Story, server: WebServerProcess) -> str:
 
 
 @pytest.mark.parametrize("kind", ["child", "task", "command"])
+@pytest.mark.extended
 def test_on_sigterm_a_job_finishes_and_another_replica_goes_on(story: Story, start: Start, kind: str) -> None:
     first = start()
     assert readyz(first.up()) == {"ready": True, "problems": {}}
@@ -104,6 +105,7 @@ def test_on_sigterm_a_job_finishes_and_another_replica_goes_on(story: Story, sta
 
 
 @pytest.mark.parametrize("kind", ["child", "task"])
+@pytest.mark.sampled(1)
 def test_what_is_left_after_grace_goes_on_with_another_replica(story: Story, start: Start, kind: str) -> None:
     """The job has no retries (rule 16), and the lease would last for another minute."""
     first = start(LEASED_GRACE="0.2s", LEASED_LEASE_TTL="60s")
@@ -136,6 +138,7 @@ def test_a_server_that_is_killed_takes_its_jobs_with_it(story: Story, start: Sta
     assert story.attempts("child") == [("child", 1, "abandoned"), ("child", 2, "succeeded")]
 
 
+@pytest.mark.extended
 def test_a_program_of_its_own_has_its_functions_found_by_its_file(story: Story, start: Start) -> None:
     """And its children get the URL of the database, but no other secret of the replica."""
     program = start([story.file("embedding.py")], LEASED_WEB_TOKEN="secret", LEASED_DATABASE_URL="sqlite:///other.db")
@@ -150,6 +153,7 @@ def test_a_program_of_its_own_has_its_functions_found_by_its_file(story: Story, 
     assert program.ended() == -signal.SIGTERM
 
 
+@pytest.mark.extended
 def test_a_program_that_would_start_itself_again_in_a_child_is_told(story: Story, start: Start) -> None:
     text = Path(story.file("embedding.py")).read_text().replace('if __name__ == "__main__":', "if True:")
     program = start([story.write_file("unguarded.py", text)])

@@ -2,6 +2,8 @@
 
 import os
 
+import pytest
+
 from tests.support.replicas import Story
 from tests.support.telling import is_alive
 
@@ -63,6 +65,7 @@ def test_a_job_that_kills_its_replica_each_time_fails_after_3_abandoned_attempts
     assert sorted(str(replica.status) for replica in story.replicas) == ["-9", "-9", "-9", "None"]
 
 
+@pytest.mark.extended
 def test_a_job_that_kills_its_replica_each_time_fails_alone_among_neighbours_that_were_at_work_each_time(
     postgres_story: Story,
 ) -> None:

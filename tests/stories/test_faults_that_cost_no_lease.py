@@ -13,6 +13,7 @@ from tests.support.starter import Starter
 from tests.support.telling import boottime
 
 
+@pytest.mark.extended
 def test_an_async_job_that_blocks_its_event_loop_for_three_ttls_keeps_its_lease(story: Story) -> None:
     ttl = 3.0
     environment = {"STORY_LENGTH": str(3 * ttl)}
@@ -32,6 +33,7 @@ def test_an_async_job_that_blocks_its_event_loop_for_three_ttls_keeps_its_lease(
     assert not other.said("run started")
 
 
+@pytest.mark.extended
 def test_a_job_that_blocks_for_longer_than_its_timeout_fails_alone(story: Story) -> None:
     """Rules 9, 16 and 25: it is named at once, and nothing else that was at work in its replica uses up an attempt."""
     names = ("task", "process", "command")

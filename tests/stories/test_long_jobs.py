@@ -96,6 +96,7 @@ def assert_tokens_count_the_grants(story: Story, ran: list[Row[Any]]) -> None:
     assert row.token == row.claimed >= len(begun)
 
 
+@pytest.mark.extended
 def test_a_sync_of_20_jobs_that_takes_30_minutes_with_a_poll_each_hour(story: Story, starvation: Starvation) -> None:
     """On a scale of 1 to 600: 3 seconds, and a poll each 6."""
     starts = starting_in(1)

@@ -21,6 +21,7 @@ LIMIT = 60.0 + COUNT
 
 
 @pytest.mark.timeout(3 * LIMIT)
+@pytest.mark.extended
 def test_many_runs_are_cancelled_and_others_retried_once_each_and_nothing_brings_them_back(story: Story) -> None:
     for _ in range(3):
         story.start("acts.py", "--concurrency=10", "--renew-every=1s")

@@ -55,6 +55,7 @@ def test_a_lone_replica_tells_it_through_a_start_anew_and_its_jobs_do_not(
     assert replica.wait() == 143
 
 
+@pytest.mark.extended
 def test_a_supervisor_tells_it_for_all_of_its_replicas(postgres_story: Story, manager: NotifySocket) -> None:
     story = postgres_story
     file = story.write_file("edited.py", FILE)

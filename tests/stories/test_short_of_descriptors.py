@@ -39,6 +39,7 @@ def limit(replica: ReplicaProcess, descriptors: int) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit of another process")
 @pytest.mark.timeout(4 * LIMIT)
+@pytest.mark.extended
 def test_what_fits_goes_on_and_no_run_fails_although_the_others_cannot_be_begun(story: Story) -> None:
     """Before, each child beyond the limit was a failed attempt: 69 of 250 at 1,024 descriptors."""
     gate = story.folder / "gate"

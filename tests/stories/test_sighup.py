@@ -55,6 +55,7 @@ def test_a_lone_replica_drains_and_starts_anew_in_its_place_with_the_file_as_it_
     assert {row.state for row in story.rows(select(replica_table))} == {"stopped"}
 
 
+@pytest.mark.extended
 def test_a_lone_replica_goes_on_as_it_was_while_something_is_wrong_with_the_file(postgres_story: Story) -> None:
     story = postgres_story
     file = story.write_file("edited.py", BEFORE)
@@ -75,6 +76,7 @@ def test_a_lone_replica_goes_on_as_it_was_while_something_is_wrong_with_the_file
     story.event("after", job="two")
 
 
+@pytest.mark.extended
 def test_sighup_on_the_way_up_waits_until_the_replica_is_ready(postgres_story: Story) -> None:
     story = postgres_story
     file = story.write_file("edited.py", BEFORE)
@@ -88,6 +90,7 @@ def test_sighup_on_the_way_up_waits_until_the_replica_is_ready(postgres_story: S
     wait_until(lambda: len(replica.said("generation 1")) == 2, "it has started anew")
 
 
+@pytest.mark.extended
 def test_sigterm_on_the_way_to_a_start_anew_ends_the_replica(postgres_story: Story) -> None:
     story = postgres_story
     replica = story.start(story.write_file("edited.py", BEFORE), "--now=one")
@@ -106,6 +109,7 @@ def definition_of(story: Story, name: str) -> str:
     return str(definition)
 
 
+@pytest.mark.extended
 def test_the_replicas_of_a_supervisor_are_replaced_while_one_is_killed_and_the_file_is_edited(story: Story) -> None:
     """The eighth of the ordinary weeks: what was checked runs, and nothing else."""
     file = story.write_file("edited.py", BEFORE)
@@ -157,6 +161,7 @@ def work(run: Run) -> None:
 """
 
 
+@pytest.mark.extended
 def test_a_function_whose_file_has_changed_goes_to_a_replica_that_has_it_as_it_was(story: Story) -> None:
     """Rule 22: nothing is run, nothing is used up, and the sentence names SIGHUP."""
     file = story.write_file("edited.py", FUNCTION.replace("RETRIES", "0"))
@@ -199,6 +204,7 @@ os.execv(sys.executable, [sys.executable, "-m", "leased", *sys.argv[2:]])
 
 
 @pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.extended
 def test_when_the_terminal_closes_replicas_drain_and_end(postgres_story: Story, count: int) -> None:
     story = postgres_story
     file = story.write_file("edited.py", BEFORE)

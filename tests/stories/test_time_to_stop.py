@@ -52,6 +52,7 @@ def test_a_job_that_ignores_sigterm_and_one_that_runs_for_long_do_not_hold_up_th
 
 
 @pytest.mark.parametrize("at_work_on", [("deaf", "long"), ()], ids=["at work", "idle"])
+@pytest.mark.extended
 def test_a_database_that_does_not_answer_does_not_hold_up_the_end_either(
     at_work_on: tuple[str, ...], postgres_url: str, story_folder: Path, starter: Starter, starvation: Starvation
 ) -> None:

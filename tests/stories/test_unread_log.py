@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from sqlalchemy import create_engine, select
 
 from daemon.store.tables import run
@@ -25,6 +26,7 @@ jobs = [{ name = "work", command = "true" }]
 """
 
 
+@pytest.mark.extended
 def test_it_stops_no_run_and_the_replica_ends_as_it_is_told(tmp_path: Path) -> None:
     (tmp_path / "shop.toml").write_text(FILE)
     url = f"sqlite:///{tmp_path / 'leased.db'}"

@@ -3,11 +3,14 @@
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate, pairwise
 
+import pytest
+
 from tests.support.replicas import Event, Story
 from tests.support.starvation import Starvation, boottime_of
 from tests.support.waiting import wait_until
 
 
+@pytest.mark.extended
 def test_with_overlap_queue_each_successor_runs_right_after(story: Story, starvation: Starvation) -> None:
     starts = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
     ends = starts + timedelta(seconds=60)
@@ -79,6 +82,7 @@ def most_at_once(told: list[Event]) -> int:
     return max(accumulate(change for _, change in sorted(changes)))
 
 
+@pytest.mark.extended
 def test_a_trigger_while_the_schedule_runs_waits_for_its_turn(story: Story) -> None:
     story.start("gated.py", "--now=one")
     story.event("began", job="one")
@@ -93,6 +97,7 @@ def test_a_trigger_while_the_schedule_runs_waits_for_its_turn(story: Story) -> N
     assert [one["what"] for one in story.events(job="one")] == ["began", "ended", "began", "ended"]
 
 
+@pytest.mark.extended
 def test_a_retired_schedule_is_due_no_more_and_what_waits_runs_where_it_is_still_known(story: Story) -> None:
     old = story.start("changing.py", environment={"STORY_OLD": "yes"})
     story.event("began", job="goes")

@@ -128,6 +128,7 @@ def a_process(program: str, *arguments: str) -> Iterator["subprocess.Popen[str]"
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.sampled(2)
 async def test_a_set_loses_its_answer_at_that_moment_and_no_other_connection_does(running: Sets, moment: str) -> None:
     fault = LoseAnswerInSet(running.scene(Fleet.__new__(Fleet)), At(moment), Slot("north", (), {}))
     struck = asyncio.create_task(asyncio.to_thread(fault.start))
@@ -146,6 +147,7 @@ async def test_a_set_loses_its_answer_at_that_moment_and_no_other_connection_doe
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.sampled(2)
 async def test_a_replica_is_killed_at_that_moment_of_a_set(running: Sets, moment: str) -> None:
     with a_process("print('ready', flush=True); input()") as process:
         fault = KillInSet(running.scene(OneProcess(process)), At(moment), Slot("north", (), {}))

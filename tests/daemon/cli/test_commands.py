@@ -352,6 +352,7 @@ def test_every_reading_command_writes_one_object(process: Leased, leased: Leased
     assert shown["items"][1]["log_tail"] == "checked\n"
 
 
+@pytest.mark.extended
 def test_a_failed_run_until_idle_is_status_1_and_seen_everywhere(process: Leased, leased: Leased, folder: Path) -> None:
     (folder / "broken").touch()
     answer = process("run", "shop.py", "--now", "nightly", "--until-idle", "--no-web")
@@ -361,6 +362,7 @@ def test_a_failed_run_until_idle_is_status_1_and_seen_everywhere(process: Leased
     assert "failing" in [problem["kind"] for problem in problems]
 
 
+@pytest.mark.extended
 def test_several_replicas_trigger_once_and_end_together(process: Leased, leased: Leased) -> None:
     answer = process("run", "shop.py", "--replicas", "2", "--now", "nightly", "--until-idle", "--log-format", "json")
     assert answer.status == 0, answer.err

@@ -279,7 +279,7 @@ def numbers(leased: Leased) -> list[int]:
 
 @pytest.mark.usefixtures("new")
 @pytest.mark.parametrize("options", [(), ("--replicas", "2")])
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 def test_at_a_terminal_it_asks_before_it_supersedes_and_does_nothing_without_a_yes(
     leased: Leased, shop: Shop, old: Application, at_a_terminal: Start, options: tuple[str, ...]
 ) -> None:
@@ -294,7 +294,7 @@ def test_at_a_terminal_it_asks_before_it_supersedes_and_does_nothing_without_a_y
 
 @pytest.mark.usefixtures("new")
 @pytest.mark.parametrize("key", ["Ctrl-C", "Ctrl-D"])
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 def test_what_is_said_after_a_question_without_an_answer_is_on_a_line_of_its_own(
     shop: Shop, old: Application, at_a_terminal: Start, key: str
 ) -> None:
@@ -311,7 +311,7 @@ def test_what_is_said_after_a_question_without_an_answer_is_on_a_line_of_its_own
 
 @pytest.mark.usefixtures("new")
 @pytest.mark.parametrize("how", ["answer", "--yes"])
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 def test_with_a_yes_it_supersedes(leased: Leased, shop: Shop, old: Application, at_a_terminal: Start, how: str) -> None:
     shop.start(old, "web1")
     terminal = at_a_terminal("new.py", *(["--yes"] if how == "--yes" else []))
@@ -323,6 +323,7 @@ def test_with_a_yes_it_supersedes(leased: Leased, shop: Shop, old: Application, 
     assert numbers(leased) == [2, 1]
 
 
+@pytest.mark.extended
 def test_where_it_supersedes_nobody_it_does_not_ask(
     shop: Shop, old: Application, new: Application, at_a_terminal: Start
 ) -> None:

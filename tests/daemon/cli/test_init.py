@@ -81,6 +81,7 @@ def test_bad_input_is_one_sentence_and_writes_nothing(
 
 
 @pytest.mark.usefixtures("processes")
+@pytest.mark.extended
 def test_any_folder_gives_a_name_that_is_taken(leased: Leased, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("mit Leerzeichen", 'quo"te\\s', "größe", "FILE-TIMEZONE", "n" * 255):
         (folder / name).mkdir()

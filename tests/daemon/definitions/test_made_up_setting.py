@@ -191,6 +191,7 @@ def test_what_is_wrong_with_it_is_said_as_of_every_other(product: Path, name: st
     assert said in refusal(product, name, text)
 
 
+@pytest.mark.extended
 def test_the_setting_of_the_command_is_a_flag_and_a_variable_too(product: Path) -> None:
     shown = " ".join(leased(product, "run", "--help").stdout.split())
     assert "--shelf top|bottom Where it keeps what it has done." in shown

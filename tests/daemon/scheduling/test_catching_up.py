@@ -160,6 +160,7 @@ STATEMENTS: dict[str, Callable[[Connection, Keys], object]] = {
 }
 
 
+@pytest.mark.sampled(1)
 def test_no_statement_has_a_parameter_for_each_row(store: Store) -> None:
     keys = Keys(2 * SQLITES_LEAST if store.sqlite else MANY)
 

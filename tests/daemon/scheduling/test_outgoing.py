@@ -128,7 +128,7 @@ def test_a_definition_whose_timing_alone_can_be_read_and_is_the_same_goes_on(sto
     assert store.planned(hourly("odd")) == {"missed": 7, "pending": 1}
 
 
-@pytest.mark.sampled(1)
+@pytest.mark.extended
 def test_much_is_planned_before_the_sync_in_transactions_of_bounded_size(store: Store) -> None:
     """The sync locks all schedules of its application, so it leaves them little to wait for."""
     names = [f"s{number}" for number in range(MOST_SCHEDULES + 10)]

@@ -111,6 +111,7 @@ def test_a_check_whose_replica_has_died_says_nothing(line: CommandLine, order: b
     assert check.stderr.decode() == "printed as it is loaded\n" * bool(order)
 
 
+@pytest.mark.extended
 async def test_what_no_replica_could_start_with_is_wrong_too(line: CommandLine, tmp_path: Path) -> None:
     """A lone replica would have ended itself for it."""
     database = f"sqlite:///{tmp_path}/leased.db"

@@ -116,6 +116,7 @@ def test_a_replica_that_dies_is_started_again(supervised: Supervised) -> None:
     assert process.wait(LIMIT) == 143
 
 
+@pytest.mark.extended
 def test_each_replica_knows_its_number(supervised: Supervised) -> None:
     process = supervised.start(3)
     supervised.wait_for("ready", 3)
@@ -174,6 +175,7 @@ def test_when_the_supervisor_is_killed_its_replicas_notice_and_end(supervised: S
         wait_until(lambda pid=pid: not is_alive(pid), f"replica {pid} ends")  # type: ignore[misc]
 
 
+@pytest.mark.extended
 def test_until_idle_the_status_is_the_worst(supervised: Supervised) -> None:
     supervised.end_with(0)
     supervised.end_with(1, index=1)
@@ -223,6 +225,7 @@ def test_on_sighup_each_replica_is_replaced_by_one_that_is_ready_before_it_drain
     assert process.wait(LIMIT) == 143
 
 
+@pytest.mark.extended
 def test_what_is_wrong_with_the_file_is_told_and_no_replica_restarts(supervised: Supervised) -> None:
     process = supervised.start(2)
     before = set(supervised.wait_for("ready", 2))

@@ -94,6 +94,7 @@ def test_a_first_waiter_that_is_killed_delays_the_next_by_less_than_a_ttl(
             starvation.assert_within(6.0, released, served(), "the next is served")
 
 
+@pytest.mark.extended
 def test_a_first_waiter_that_is_cut_off_delays_the_next_by_less_than_a_ttl(
     postgres_url: str, postgres_tables: Tables, proxied_url: str, proxy: Proxy, starvation: Starvation
 ) -> None:

@@ -123,6 +123,7 @@ BEYOND: Mapping[str, tuple[str, ...]] = {
         "promotion-of-the-unplaced",
         "unplaceable-hide-others",
         "key-without-its-run",
+        "key-of-the-attempt",
         "embedded-stops-at-once",
         "embedded-cut-short",
         "embedded-changes-the-environment",
@@ -169,6 +170,7 @@ BEYOND: Mapping[str, tuple[str, ...]] = {
         "broken-slot-at-once",
     ),
 }
+HEAD = "| why not | variants |"
 TRIED = 146
 """How many of them were put through one."""
 
@@ -176,4 +178,4 @@ TRIED = 146
 def table() -> str:
     """Return the table of the reasons in Markdown."""
     rows = (f"| {reason} | {', '.join(sorted(names))} |" for reason, names in BEYOND.items())
-    return "\n".join(["| why not | variants |", "| --- | --- |", *rows]) + "\n"
+    return "\n".join([HEAD, "| --- | --- |", *rows]) + "\n"

@@ -124,6 +124,7 @@ def test_a_rollback_and_the_same_release_again(story: Story) -> None:
     assert_no_promise_is_broken(story)
 
 
+@pytest.mark.extended
 def test_a_staged_release_whose_first_replica_does_not_get_ready(story: Story) -> None:
     """CI stages it, and the rollout never comes; or it comes, and the new replica waits for a secret."""
     old = start(story, "A", SHORT)
@@ -151,6 +152,7 @@ def test_a_staged_release_whose_first_replica_does_not_get_ready(story: Story) -
     assert_no_promise_is_broken(story)
 
 
+@pytest.mark.extended
 def test_two_files_that_claim_one_application(postgres_story: Story) -> None:
     story = postgres_story
     earlier = start(story, "A", SHORT)
@@ -181,6 +183,7 @@ def test_two_files_that_claim_one_application(postgres_story: Story) -> None:
     assert_no_promise_is_broken(story)
 
 
+@pytest.mark.extended
 def test_a_file_that_is_reverted_and_that_again_on_a_developer_s_machine(story: Story) -> None:
     for release in ("A", "B", "A", "B"):
         alone = start(story, release)  # takeover_after is a minute

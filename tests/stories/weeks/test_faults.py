@@ -87,6 +87,7 @@ def test_a_canary_that_is_cut_off_for_longer_than_t(postgres_url: str, story_fol
         assert_no_promise_is_broken(story)
 
 
+@pytest.mark.extended
 def test_all_replicas_restart_at_once(story: Story) -> None:
     """In good order first, and then all of them are killed; each time the old ones are the first that are back."""
     replicas = [start(story, release) for release in "AB"]

@@ -178,6 +178,7 @@ def lived_through(url: str) -> World:
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.extended
 def test_each_run_is_done_once_and_its_tokens_have_no_gaps(postgres_url: str) -> None:
     world = lived_through(postgres_url)
     assert (world.over, world.deadlocks) == (RUNS, 0)

@@ -55,6 +55,7 @@ def explained(connection: Connection) -> Iterator[dict[str, int]]:
 
 
 @pytest.mark.parametrize("is_analyzed", [False, True])
+@pytest.mark.extended
 def test_no_statement_of_a_set_pairs_each_row_with_each(postgres_url: str, *, is_analyzed: bool) -> None:
     """With the grants of one holder, all under their first token, as after a start: these two say nothing of a row."""
     with Store(postgres_url) as store:
