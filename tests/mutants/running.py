@@ -15,6 +15,8 @@ from tests.support.waiting import LIMIT
 SECONDS = 300.0
 """Seconds that the tests of a mutant may take, on a busy machine."""
 TESTS_FAILED = 1
+NOT_INHERITED = ("PYTEST_", "LEASE", "PYTHONDONTWRITEBYTECODE")
+"""What an environment must not say to those tests; without compiled files each of their processes would take far longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,6 @@ def where_imported(product: Path) -> list[Path]:
 
 
 def _environment(product: Path, server: str | None, **more: str) -> dict[str, str]:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "LEASE"))}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(NOT_INHERITED)}
     named = {} if server is None else {VARIABLE: server}
     return {**inherited, **named, **more, "PYTHONPATH": str(product)}
