@@ -11,11 +11,11 @@ ROOT = Path(__file__).parents[2]
 PARTS = ("lease", "daemon", "leased.py", "tests", "examples", "pyproject.toml")
 
 
-def copy_product(target: Path, parts: Iterable[str] = PARTS) -> Path:
+def copy_product(target: Path, parts: Iterable[str] = PARTS, root: Path = ROOT) -> Path:
     """Copy what the tests need, also compiled files: they save a second in each process."""
     target.mkdir()
     for part in parts:
-        source = ROOT / part
+        source = root / part
         if source.is_dir():
             shutil.copytree(source, target / part, copy_function=_copy_if_there)
         else:

@@ -19,8 +19,12 @@ class Drawn:
     mutation: Mutation
 
     @property
+    def line(self) -> int:
+        return self.text.count("\n", 0, self.mutation.span.start) + 1
+
+    @property
     def place(self) -> str:
-        return f"{self.file}:{self.text.count(chr(10), 0, self.mutation.span.start) + 1}"
+        return f"{self.file}:{self.line}"
 
     @property
     def was(self) -> str:

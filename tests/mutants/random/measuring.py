@@ -1,5 +1,7 @@
 """`-p tests.mutants.random.measuring --measured=FILE`: which test runs which lines of the product, and how
 long it takes. A pytest plugin; needs Python 3.12, whose monitoring costs next to nothing.
+
+It takes nothing of this tool, since it also measures the tests of trees that have an older one.
 """
 
 import json

@@ -1,6 +1,7 @@
 """All small mutations of a Python file: of what it decides and does, not of what it says."""
 
 import ast
+import functools
 from collections.abc import Iterator
 
 from tests.mutants.random.expressions import mutated_expressions
@@ -12,10 +13,11 @@ SPOKEN = {"__repr__", "__str__"}
 """Methods that only say something."""
 
 
-def mutations(text: str) -> list[Mutation]:
+@functools.cache
+def mutations(text: str) -> tuple[Mutation, ...]:
     """Return all mutations of a file that is Python still, in the order of the text."""
     found = _in_block(Source(text), ast.parse(text).body)
-    return sorted({one for one in found if _differs(one, text)})
+    return tuple(sorted({one for one in found if _differs(one, text)}))
 
 
 def _in_block(source: Source, block: list[ast.stmt]) -> Iterator[Mutation]:

@@ -1,5 +1,6 @@
 """The tool of random mutants, on a product of a few lines."""
 
+import json
 import sys
 import textwrap
 from pathlib import Path
@@ -7,12 +8,15 @@ from pathlib import Path
 import pytest
 
 from tests.mutants.copies import ROOT
-from tests.mutants.random.choice import MOST_SECONDS, Measured, choose, read_measured
+from tests.mutants.random.again import Earlier, Name, Named, read_earlier
+from tests.mutants.random.campaign import Campaign
+from tests.mutants.random.choice import MOST_SECONDS, Chosen, Measured, choose, read_measured
 from tests.mutants.random.drawing import Drawn, draw, every_mutant
 from tests.mutants.random.equivalents import Equivalent, read_equivalents, reason
 from tests.mutants.random.mutations import mutations
-from tests.mutants.random.report import as_json, table
-from tests.mutants.random.trial import Trial, try_out
+from tests.mutants.random.parts import PARTS
+from tests.mutants.random.report import Result, as_json, table
+from tests.mutants.random.trial import Bench, Trial, try_out
 from tests.mutants.running import run_tests
 
 TOY = '''
@@ -39,6 +43,24 @@ def test_it_is_free_at_its_end_and_no_earlier(until):
 def test_the_toy_is_there():
     assert is_free
 """
+CAUGHT = "checks/test_toy.py::test_it_is_free_at_its_end_and_no_earlier"
+THERE = "checks/test_toy.py::test_the_toy_is_there"
+
+
+TWINS = """
+class A:
+    def f(self):
+        yield 1
+        yield 1
+
+    def g(self):
+        yield 1
+        yield 1
+"""
+
+
+def moved(text: str) -> str:
+    return "import a\n\n" + text.replace("class A:", "class A:\n    b = 1\n")
 
 
 def changes(text: str) -> set[tuple[str, str]]:
@@ -131,7 +153,24 @@ def test_the_tests_of_a_line_come_before_those_of_its_file_and_slow_ones_last() 
         Measured("elsewhere", 0.1, True, {"b.py": frozenset({7})}),
         Measured("endless", MOST_SECONDS, True, here),
     ]
-    assert choose(tests, "a.py", (6, 8)) == ["quick", "with a server", "slow", "of the file"]
+    chosen = choose(tests, "a.py", (6, 8), most=MOST_SECONDS - 1)
+    assert chosen.nodes == ["quick", "with a server", "slow", "of the file"]
+    assert chosen.left_out == 1
+
+
+def test_of_equally_quick_tests_those_of_the_room_that_a_mutant_is_in_come_first() -> None:
+    lines = {"daemon/store/a.py": frozenset({7})}
+    nodes = ["tests/daemon/audit/test_a.py::test", "tests/daemon/store/test_a.py::test"]
+    tests = [Measured(node, 0.1, False, lines) for node in nodes]
+    assert choose(tests, "daemon/store/a.py", (7, 7)).nodes == nodes[::-1]
+
+
+def test_the_test_that_caught_a_mutant_before_is_tried_first_and_alone_if_it_is_there_still() -> None:
+    here = {"a.py": frozenset({7})}
+    tests = [Measured("quick", 0.1, True, here), Measured("slow", 200.0, False, here)]
+    sessions = [[test.node for test in session] for session in choose(tests, "a.py", (7, 7), first="slow").sessions]
+    assert sessions == [["slow"], ["quick"]]
+    assert choose(tests, "a.py", (7, 7), first="gone").nodes == ["quick"]
 
 
 def test_what_no_test_runs_was_run_at_its_import_and_is_tried_with_all_quick_ones() -> None:
@@ -140,7 +179,7 @@ def test_what_no_test_runs_was_run_at_its_import_and_is_tried_with_all_quick_one
         Measured("quick", 0.2, True, {"b.py": frozenset({7})}),
         Measured("with a server", 0.1, False, {"b.py": frozenset({7})}),
     ]
-    assert choose(tests, "a.py", (7, 7)) == ["quick", "of the file"]
+    assert choose(tests, "a.py", (7, 7)).nodes == ["of the file", "quick"]
 
 
 @pytest.fixture
@@ -160,9 +199,9 @@ def test_a_mutant_is_caught_by_the_test_that_fails_on_it_and_one_that_nothing_ru
     drawn = every_mutant({"toy/toy.py": TOY})
     boundary = next(one for one in drawn if one.now == "return until <= now")
     unused = next(one for one in drawn if one.now == "return value - 1")
-    nodes = ["checks/test_toy.py"]
-    caught, survived = (try_out(one, toy, tmp_path / "mutant", nodes, None) for one in (boundary, unused))
-    assert caught.by == "checks/test_toy.py::test_it_is_free_at_its_end_and_no_earlier[1.0]"
+    bench, chosen = Bench(toy), Chosen([[Measured(f"{CAUGHT}[1.0]", 0.1, True, {}), Measured(THERE, 0.1, True, {})]])
+    caught, survived = (try_out(one, bench, tmp_path / "mutant", chosen) for one in (boundary, unused))
+    assert caught.by == f"{CAUGHT}[1.0]"
     assert survived.by is None
     assert not (tmp_path / "mutant").exists()
 
@@ -181,15 +220,120 @@ def test_which_test_runs_which_lines_is_measured(toy: Path, tmp_path: Path) -> N
     assert measured["test_the_toy_is_there"].lines == {}
 
 
+@pytest.mark.usefixtures("processes")
+def test_a_test_that_fails_once_only_or_on_the_product_itself_catches_nothing(toy: Path, tmp_path: Path) -> None:
+    (toy / "checks/test_toy.py").write_text(
+        """
+from pathlib import Path
+
+def test_once():
+    marker = Path("marker")
+    marker.write_text(str(int(marker.read_text()) + 1 if marker.exists() else 1))
+    assert marker.read_text() != "1"
+
+def test_always():
+    assert False
+"""
+    )
+    drawn = every_mutant({"toy/toy.py": TOY})[0]
+    always = "checks/test_toy.py::test_always"
+    chosen = Chosen([[Measured(node, 0.1, True, {}) for node in ("checks/test_toy.py::test_once", always)]])
+    tried = try_out(drawn, Bench(toy), tmp_path / "mutant", chosen, lambda node: node != always)
+    assert tried.by is None
+
+
+@pytest.mark.skipif(not hasattr(sys, "monitoring"), reason="needs Python 3.12")
+@pytest.mark.usefixtures("processes")
+def test_a_campaign_tries_another_tree_whose_own_tool_is_older_with_the_tests_that_are_selected_there(
+    tmp_path: Path,
+) -> None:
+    tree = tmp_path / "tree"
+    files = {
+        "lease/toy.py": TOY,
+        "tests/lease/test_toy.py": TESTS.replace("toy.toy", "lease.toy"),
+        "tests/support/fast.py": "def starts_nothing(item): return True",
+        "tests/mutants/random/measuring.py": "raise NotImplementedError",
+    }
+    for path, text in files.items():
+        (tree / path).parent.mkdir(parents=True)
+        (tree / path).write_text(text)
+    for package in ("lease", "tests"):
+        (tree / package / "__init__.py").touch()
+    (tree / "pyproject.toml").write_text("[tool.pytest.ini_options]\npythonpath = ['.']\n")
+    part, told = PARTS["lease"], list[str]()
+    campaign = Campaign(tree, tmp_path, None, 1, told.append, ["-k", "2.0 or there"])
+    nodes = campaign.collect(["tests/lease"])
+    assert [node.partition("::")[2] for node in nodes] == [f"{CAUGHT.partition('::')[2]}[2.0]", "test_the_toy_is_there"]
+    drawn = [one for one in every_mutant(part.texts(tree)) if one.now == "return until <= now"]
+    (trial,) = campaign.run([(one, None) for one in drawn], campaign.measure(nodes, part.package))
+    assert trial.by == nodes[0]
+
+
+def test_a_part_is_all_files_of_its_rooms_but_for_migrations(tmp_path: Path) -> None:
+    files = ["daemon/store/a.py", "daemon/recovery/b/c.py", "daemon/cli/d.py", "daemon/store/migrations/versions/1.py"]
+    for file in files:
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text(file)
+    assert PARTS["daemon"].texts(tmp_path) == {file: file for file in sorted(files[:2])}
+
+
+def test_a_mutant_is_found_again_where_its_lines_have_moved_and_by_its_function_if_another_is_alike() -> None:
+    for one in every_mutant({"a.py": TWINS}):
+        named = Named({"a.py": TWINS})
+        earlier = Earlier(Name.of(one), named.nth(one), None)
+        found = Named({"a.py": moved(TWINS)}).find(earlier)
+        assert found is not None
+        assert found.edit.new == moved(one.edit.new)
+
+
+def test_a_mutant_is_found_in_a_function_of_another_name_only_if_nothing_else_is_alike() -> None:
+    text = "def f():\n    return [1]\n"
+    drawn = every_mutant({"a.py": text})[0]
+    earlier = Earlier(Name.of(drawn), 0, None)
+    renamed = Named({"a.py": text.replace("f(", "g(")}).find(earlier)
+    assert renamed is not None
+    assert renamed.mutation == drawn.mutation
+    assert Named({"a.py": text.replace("f(", "g(") + text.replace("f(", "h(")}).find(earlier) is None
+    assert Named({"b.py": text}).find(earlier) is None
+
+
+def test_results_name_their_mutants_for_the_next_campaign(tmp_path: Path) -> None:
+    texts = {"a.py": TWINS}
+    named, drawn = Named(texts), every_mutant(texts)
+    file = tmp_path / "results.json"
+    file.write_text(json.dumps(as_json([Result(one, Trial("a test", 1, 1.0)) for one in drawn], named)))
+    again = read_earlier(file)
+    assert [one.caught_by for one in again] == ["a test"] * len(drawn)
+    assert [named.find(one) for one in again] == drawn
+
+
 def test_the_report_has_those_that_survived_and_the_reason_of_those_that_are_none() -> None:
     one, other, third = draw({"toy/toy.py": TOY}, 1, 3)
-    trials = [Trial(one, None, 3, 1.0), Trial(other, "a test", 2, 1.0), Trial(third, None, 0, 0.0)]
-    reasons = [None, None, "no one can see it"]
-    said = table(trials, reasons)
+    results = [
+        Result(one, Trial(None, 3, 1.0, left_out=2)),
+        Result(other, Trial("a test", 2, 1.0)),
+        Result(third, equivalent="no one can see it"),
+    ]
+    said = table(results)
     assert f"+ {one.now}" in said
+    assert "SURVIVED 3 tests (2 more were left out for time)" in said
     assert "equivalent: no one can see it" in said
-    assert said.endswith("3 mutants: 1 caught, 1 equivalent, 1 survived (2 s)")
-    assert [each["caught_by"] for each in as_json(trials, reasons)] == [None, "a test", None]
+    assert said.endswith("3 mutants: 1 caught, 1 survived, 1 equivalent (2 s)")
+
+
+def test_the_report_compares_with_the_earlier_campaign_and_tells_what_is_gone() -> None:
+    one, other, third, fourth = draw({"toy/toy.py": TOY}, 1, 4)
+    results = [
+        Result(one, Trial(None, 3, 1.0), earlier=Earlier(Name.of(one), 0, "a test")),
+        Result(other, Trial("a test", 2, 1.0), earlier=Earlier(Name.of(other), 0, "an old test")),
+        Result(third, Trial("a test", 2, 1.0), earlier=Earlier(Name.of(third), 0, None)),
+        Result(None, earlier=Earlier(Name.of(fourth), 0, "an old test")),
+    ]
+    said = table(results)
+    assert "SURVIVED 3 tests, caught before by a test" in said
+    assert "GONE, caught before by an old test" in said
+    assert "4 mutants: 2 caught, 1 survived, 1 gone" in said
+    assert said.endswith("before: 3 caught; of these 2 are not now, and 1 others are")
 
 
 def test_an_equivalent_mutant_is_known_wherever_its_line_is() -> None:

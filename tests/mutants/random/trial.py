@@ -3,11 +3,12 @@
 import shutil
 import subprocess
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.mutants.copies import copy_mutated
+from tests.mutants.random.choice import Chosen, Measured
 from tests.mutants.random.drawing import Drawn
 from tests.mutants.running import Outcome, run_tests
 
@@ -15,59 +16,104 @@ LIMIT = 15.0
 """Seconds that a test waits for what may not happen any more."""
 HANG = 60
 """Seconds after which a test hangs."""
-SECONDS = 600.0
+SECONDS = 120.0
+"""Seconds in which a session ends whose tests take no time; for the others each second of theirs counts fourfold."""
 OPTIONS = ("-x", "-o", f"timeout={HANG}", "-o", "tmp_path_retention_policy=none")
 FEWER = {"LEASED_MODEL_SEEDS": "12", "LEASED_MODEL_EXAMPLES": "15", "LEASED_MODEL_SHRINK": "0"}
 TURNS = 3
+NO_END = "no end"
+NO_TEST = "the session itself"
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What became of a mutant."""
+    """What the tests of a mutant said."""
 
-    drawn: Drawn
     by: str | None
     """The test that failed, or how else it was noticed; None: it survived."""
     tests: int
     """How many tests there were for it."""
     seconds: float
+    left_out: int = 0
+    """How many more tests run its lines, for which there was no time."""
 
 
-def try_out(drawn: Drawn, product: Path, target: Path, nodes: Sequence[str], server: str | None) -> Trial:
-    """Run ``nodes`` against the mutant; a test that fails counts if it fails once more, alone."""
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What mutants are tried on: a copy of the product, and how its tests are run."""
+
+    product: Path
+    server: str | None = None
+    options: Sequence[str] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    def run(self, copy: Path, nodes: Sequence[str], seconds: float) -> Outcome:
+        listed = copy / "nodes.txt"
+        listed.write_text("\n".join(nodes), encoding="utf-8")
+        return run_tests(
+            copy,
+            [f"@{listed}"],
+            self.server,
+            limit=LIMIT,
+            seconds=seconds,
+            options=(*OPTIONS, *self.options),
+            variables={**FEWER, **self.variables},
+        )
+
+
+def try_out(
+    drawn: Drawn, bench: Bench, target: Path, chosen: Chosen, passes: Callable[[str], bool] = lambda _: True
+) -> Trial:
+    """Run the chosen tests against the mutant in a copy at ``target``.
+
+    A test that fails counts if it fails once more, alone, so that a busy machine catches nothing, and if the product
+    itself ``passes`` it alone.
+    """
     began = time.monotonic()
-    mutated = copy_mutated(product, target, [drawn.edit])
+    mutated = copy_mutated(bench.product, target, [drawn.edit])
     try:
-        by = _caught_by(mutated, list(nodes), server) if nodes else None
+        by = next(filter(None, (_caught_by(mutated, bench, session, passes) for session in chosen.sessions)), None)
     finally:
         shutil.rmtree(target, ignore_errors=True)
-    return Trial(drawn, by, len(nodes), time.monotonic() - began)
+    return Trial(by, len(chosen.nodes), time.monotonic() - began, chosen.left_out)
 
 
-def _caught_by(mutated: Path, nodes: list[str], server: str | None) -> str | None:
+def passes_alone(node: str, bench: Bench, target: Path) -> bool:
+    """Return whether the product itself passes this test, in a copy at ``target`` where nothing is changed."""
+    unchanged = copy_mutated(bench.product, target, [])
+    try:
+        return bench.run(unchanged, [node], SECONDS + HANG).status == 0
+    except subprocess.TimeoutExpired:
+        return False
+    finally:
+        shutil.rmtree(target, ignore_errors=True)
+
+
+def _caught_by(mutated: Path, bench: Bench, tests: Sequence[Measured], passes: Callable[[str], bool]) -> str | None:
+    left = list(tests)
     for _ in range(TURNS):
-        try:
-            outcome = _run(mutated, nodes, server)
-            if outcome.status == 0:
-                return None
-            test = _first_failed(outcome)
-            if test is None or "from pytest-timeout" in outcome.output:
-                return test or "the session itself"
-            if _run(mutated, [test], server).status != 0:
-                return test
-        except subprocess.TimeoutExpired:
-            return "no end"
-        nodes.remove(test)
+        failed = _first_failed(mutated, bench, left)
+        if failed is None:
+            return None
+        alone = [test for test in left if test.node == failed]
+        if _first_failed(mutated, bench, alone or left) is not None and (not alone or passes(failed)):
+            return failed
+        left = [test for test in left if test.node != failed]
     return None
 
 
-def _run(mutated: Path, nodes: Sequence[str], server: str | None) -> Outcome:
-    listed = mutated / "nodes.txt"
-    listed.write_text("\n".join(nodes), encoding="utf-8")
-    return run_tests(mutated, [f"@{listed}"], server, limit=LIMIT, seconds=SECONDS, options=OPTIONS, variables=FEWER)
+def _first_failed(mutated: Path, bench: Bench, tests: Sequence[Measured]) -> str | None:
+    """Return the node of the first test that fails, or how else the session does; None: all pass."""
+    if not tests:
+        return None
+    try:
+        outcome = bench.run(mutated, [test.node for test in tests], SECONDS + 4 * sum(test.seconds for test in tests))
+    except subprocess.TimeoutExpired:
+        return NO_END
+    return None if outcome.status == 0 else _named_first(outcome) or NO_TEST
 
 
-def _first_failed(outcome: Outcome) -> str | None:
+def _named_first(outcome: Outcome) -> str | None:
     for line in outcome.output.splitlines():
         word, _, rest = line.partition(" ")
         if word in {"FAILED", "ERROR"} and "::" in rest:
