@@ -1,4 +1,4 @@
-"""A test run that `nohup`, or a script's `&`, started: what its tests start ignores no signal, and the run no other."""
+"""Under `nohup make test`, what tests start reacts to signals, and the run itself still does not."""
 
 import os
 import subprocess
@@ -22,14 +22,14 @@ IGNORING = "trap '' HUP INT QUIT; exec \"$@\""
 
 
 @pytest.mark.usefixtures("processes")
-@pytest.mark.parametrize("workers", ["0", "1"])
+@pytest.mark.parametrize("workers", ["0", pytest.param("1", marks=pytest.mark.extended)])
 def test_what_a_run_has_inherited_as_ignored_its_tests_do_not_pass_on(tmp_path: Path, workers: str) -> None:
     (tmp_path / "test_some.py").write_text(TEST)
     options = ["-q", "-p", "tests.conftest", "-p", "no:cacheprovider", "-n", workers]
     done = subprocess.run(
         ["sh", "-c", IGNORING, "sh", sys.executable, "-P", "-m", "pytest", *options],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "LEASED_TEST_POSTGRES": "none"},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "LEASED_TEST_POSTGRES": "none"},  # no such server, on purpose
         capture_output=True,
         text=True,
         check=False,

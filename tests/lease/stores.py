@@ -51,7 +51,7 @@ class Tables:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not self.postgresql:
+        if not self.postgresql:  # whose engine outlives the test: `engine_on`
             self.engine.dispose()
 
     @contextmanager

@@ -23,6 +23,7 @@ def pair(postgres_programs: Binaries) -> Iterator[Pair]:
         yield made
 
 
+@pytest.mark.extended
 def test_a_failover_in_the_middle_of_fifty_runs_loses_none_and_doubles_none_and_tokens_go_on_increasing(
     story_folder: Path, starter: Starter, pair: Pair
 ) -> None:

@@ -1,7 +1,7 @@
 """The databases of the tests: one server per session, a migrated template, and a copy that a worker keeps.
 
-A test gets the worker's copy, which is emptied before the next one: a database of its own would cost each test
-more than most of them take, in its making and in connections that know no table yet.
+A test gets the worker's copy, which is emptied before the next one. A database of its own, and first connections to
+it, would cost each test more than most tests take.
 """
 
 import contextlib
@@ -34,15 +34,16 @@ VERSIONS = ("16", "17", "18")
 DEFAULT_VERSION = "18"
 # Any number of our own: workers of one session take turns at making the template.
 TEMPLATE_LOCK = 7_236_150_414
-OURS = "tests of leased"
+APPLICATION_NAME = "tests of leased"
 """The application's name of the connections that outlast a test."""
 
-_TIME_TO_GO = 0.1
+_PATIENCE = 0.1
 _OTHERS = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name <> %(ours)s"
-# A row of the catalog that is written again has another xmin. Larger tables than a few pages are not worth emptying.
-_MADE_OF = """
+# A rewritten row of the catalog has another xmin. What was analyzed has other plans, and a table that has grown reads
+# more pages: neither is as a new database is.
+_CATALOG = """
 SELECT md5(string_agg(part, ' ' ORDER BY part)) FROM (
-    SELECT format('%s %s', oid, xmin) AS part FROM pg_class WHERE oid >= 16384
+    SELECT format('%s %s %s', oid, xmin, reltuples) AS part FROM pg_class WHERE oid >= 16384
     UNION ALL SELECT format('%s %s', oid, xmin) FROM pg_proc WHERE oid >= 16384
     UNION ALL SELECT format('%s %s', oid, xmin) FROM pg_namespace
     UNION ALL SELECT format('%s %s', oid, xmin) FROM pg_trigger
@@ -51,8 +52,8 @@ SELECT md5(string_agg(part, ' ' ORDER BY part)) FROM (
     UNION ALL SELECT format('%s %s', oid, xmin) FROM pg_default_acl
     UNION ALL SELECT format('%s %s', setdatabase, xmin) FROM pg_db_role_setting
         WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
-    UNION ALL SELECT format('large %s', oid) FROM pg_class
-        WHERE oid >= 16384 AND relkind = 'r' AND pg_relation_size(oid) > 4000000
+    UNION ALL SELECT format('has grown %s', oid) FROM pg_class
+        WHERE oid >= 16384 AND relkind = 'r' AND pg_relation_size(oid) > 500000
     UNION ALL SELECT xmin::text FROM leased_version
 ) AS parts
 """
@@ -88,7 +89,9 @@ def start_server(stack: ExitStack) -> Server:
         raise NoPostgresError(f"{VARIABLE} is {choice!r}: give a URL, docker, {', '.join(VERSIONS)}, or nothing")
     programs = binaries(choice or DEFAULT_VERSION)
     stack.callback(programs.remove)
-    return Server(stack.enter_context(PostgresServer(programs)).url(), template, str(programs.folder))
+    return Server(
+        stack.enter_context(PostgresServer(programs, config=["autovacuum = off"])).url(), template, str(programs.folder)
+    )
 
 
 def was_chosen() -> bool:
@@ -110,6 +113,10 @@ def fresh_database(server: Server, template: str | None = None) -> Iterator[str]
         drop_database(server.url, name)
 
 
+_kept: dict[str, Engine | None] = {}
+"""The engines on kept databases, by URL; None until somebody asks for one."""
+
+
 class KeptDatabase:
     """A copy of the template that serves one test after the other, and is made again if one has left it changed."""
 
@@ -118,7 +125,7 @@ class KeptDatabase:
         self._name = f"leased_test_{uuid.uuid4().hex[:12]}"
         self._connection: psycopg.Connection[Any] | None = None
         self._tables: list[str] = []
-        self._made_of = ""
+        self._catalog = ""
 
     @property
     def url(self) -> str:
@@ -142,18 +149,20 @@ class KeptDatabase:
     def _make(self) -> None:
         _admin(self._server.url, "CREATE DATABASE {} TEMPLATE {}", self._name, ensure_template(self._server))
         _kept[self.url] = None
-        self._connection = psycopg.connect(plain(self.url), autocommit=True, application_name=OURS)
+        self._connection = psycopg.connect(plain(self.url), autocommit=True, application_name=APPLICATION_NAME)
         tables = (
             "SELECT format('%I', relname) FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
         )
         self._tables = [name for (name,) in self._connection.execute(tables) if name != VERSION_TABLE]
-        self._made_of = self._what_it_is_made_of(self._connection)
+        self._catalog = self._catalog_digest(self._connection)
 
     def _emptied(self, connection: "psycopg.Connection[Any]") -> bool:
-        """Delete all rows; return False where that cannot be done, or would not be enough."""
+        """Delete all rows; return False if that is not enough, or not allowed: to do it without checks of foreign keys
+        takes a superuser, or the right to set `session_replication_role`.
+        """
         try:
             self._disconnect_others(connection)
-            if self._what_it_is_made_of(connection) != self._made_of:
+            if self._catalog_digest(connection) != self._catalog:
                 return False
             deletes = "; ".join(f"DELETE FROM {table}" for table in self._tables)
             connection.execute(_EMPTY.replace("{deletes}", deletes).encode())
@@ -164,21 +173,18 @@ class KeptDatabase:
     def _disconnect_others(self, connection: "psycopg.Connection[Any]") -> None:
         """Return once all have gone but those that the tests keep connected; end who has not gone by itself."""
         began = time.monotonic()
-        while others := connection.execute(_OTHERS, {"ours": OURS}).fetchall():
-            if time.monotonic() > began + _TIME_TO_GO:
+        while others := connection.execute(_OTHERS, {"ours": APPLICATION_NAME}).fetchall():
+            if time.monotonic() > began + _PATIENCE:
                 connection.execute(
                     "SELECT pg_terminate_backend(pid) FROM unnest(%s::int[]) AS pid", [[pid for (pid,) in others]]
                 )
             assert time.monotonic() < began + LIMIT, f"connections that do not end: {others}"
             time.sleep(0.001)
 
-    def _what_it_is_made_of(self, connection: "psycopg.Connection[Any]") -> str:
-        row = connection.execute(_MADE_OF).fetchone()
+    def _catalog_digest(self, connection: "psycopg.Connection[Any]") -> str:
+        row = connection.execute(_CATALOG).fetchone()
         assert row is not None
         return str(row[0])
-
-
-_kept: dict[str, Engine | None] = {}
 
 
 def engine_on(url: str) -> Engine:
@@ -186,7 +192,7 @@ def engine_on(url: str) -> Engine:
     engine = _kept.get(url)
     if engine is None:
         settings: dict[str, Any] = (
-            {"connect_args": {"application_name": OURS}} if url in _kept else {"poolclass": NullPool}
+            {"connect_args": {"application_name": APPLICATION_NAME}} if url in _kept else {"poolclass": NullPool}
         )
         engine = create_engine(url, **settings).execution_options(schema_translate_map={None: SCHEMA})
         if url in _kept:

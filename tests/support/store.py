@@ -87,7 +87,7 @@ class Store:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.sqlite:
+        if self.sqlite:  # PostgreSQL's outlives the test: `engine_on`
             self.engine.dispose()
 
     @contextmanager
