@@ -56,7 +56,7 @@ chaos: $(VENV)/.dev ## faults in an order that SEED= decides; MINUTES= (5) DATAB
 	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(DATABASE),--database $(DATABASE))
 
 proof: $(VENV)/.dev ## what takes long or needs more than most machines have: NAME=rolling; without a name: the list
-	@NAME=$(NAME) $(BIN)/python -m tests.proofs
+	@PROOF="$(if $(filter command line,$(origin NAME)),$(NAME))" $(BIN)/python -m tests.proofs
 
 bench: $(VENV)/.dev ## measure everything and write docs/benchmarks.md; 15 minutes; ONLY=claims,trigger LARGE=yes; PEERS=yes installs what it compares with
 	@$(if $(PEERS),tools/install $(VENV) peers)

@@ -70,7 +70,7 @@ class Schedules(ScheduleSet):
         statement by itself gets a transaction of its own. The transaction may be open for as long as
         it likes (not on SQLite, which has one writer): no schedule is locked, and nothing is set.
 
-        The same ``key`` of a schedule is the same run, also when that has been pruned. ``at`` an
+        The same ``key`` of a schedule is the same run, even if that has been pruned. ``at`` an
         instant, or after a duration, it starts then. ``requested_by`` is by default the user and the
         host. ``schema`` is where leased's tables are on PostgreSQL, if not in ``public``.
 
@@ -78,7 +78,7 @@ class Schedules(ScheduleSet):
         `NotRecordable` for parameters that it does not declare, or of another type, and for what
         cannot be kept, `InvalidInstant`, and `LeaseError` for another kind of connection.
         """
-        from .operations import in_transaction  # noqa: PLC0415 - with a database, which FILE needs not
+        from .operations import in_transaction  # noqa: PLC0415 - loads the database layer, which FILE does not need
 
         return in_transaction.trigger(
             self.name,

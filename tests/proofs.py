@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from tests.support.starter import ROOT
 
 PYTEST = ("-m", "pytest", "-q")
-UNBOUNDED = ("-o", "timeout=20000", "-o", "faulthandler_timeout=20000")
+LONG = ("-o", "timeout=20000", "-o", "faulthandler_timeout=20000")
 SIDE_BY_SIDE = ("-n", "{WORKERS}")
 
 
@@ -39,7 +39,7 @@ PROOFS = {
     ),
     "cancels": Proof(
         "COUNT runs of each kind, cancelled while they run; on both databases",
-        tests("-s", *UNBOUNDED, "tests/stories/test_many_cancels.py"),
+        tests("-s", *LONG, "tests/stories/test_many_cancels.py"),
         {"COUNT": "100"},
         {"LEASED_TEST_CANCELS": "{COUNT}"},
     ),
@@ -57,11 +57,11 @@ PROOFS = {
     ),
     "failover": Proof(
         "a failover by Patroni in the middle of 50 runs (Debian: patroni, python3-etcd, etcd-server)",
-        tests(*UNBOUNDED, "--log-cli-level=INFO", "tests/stories/patroni"),
+        tests(*LONG, "--log-cli-level=INFO", "tests/stories/patroni"),
     ),
     "killers": Proof(
         "a job that kills its replica each time, while NEIGHBOURS others of each kind run",
-        tests(*UNBOUNDED, "tests/stories/test_failing_jobs.py", "-k", "neighbours"),
+        tests(*LONG, "tests/stories/test_failing_jobs.py", "-k", "neighbours"),
         {"NEIGHBOURS": "50"},
         {"LEASED_NEIGHBOURS": "{NEIGHBOURS}", "LEASED_TEST_LIMIT": "600"},
     ),
@@ -76,25 +76,25 @@ PROOFS = {
     ),
     "outages": Proof(
         "TIMES outages of the database, each shorter than the tolerated one",
-        tests(*UNBOUNDED, "tests/stories/test_tolerated_outages.py"),
+        tests(*LONG, "tests/stories/test_tolerated_outages.py"),
         {"TIMES": "200"},
         {"LEASED_TEST_OUTAGES": "{TIMES}"},
     ),
     "prunes": Proof(
         "PRUNED of RUNS are deleted while 3 replicas run: how long claims take, and who waits for locks",
-        tests("-s", *UNBOUNDED, "tests/stories/pruning"),
+        tests("-s", *LONG, "tests/stories/pruning"),
         {"RUNS": "100000", "PRUNED": "10000"},
         {"LEASED_TEST_RUNS": "{RUNS}", "LEASED_TEST_PRUNED": "{PRUNED}"},
     ),
     "replaces": Proof(
         "COUNT runs of each kind, replaced every second by newer ones on 3 replicas; on both databases",
-        tests("-s", *UNBOUNDED, "tests/stories/test_replacing.py"),
+        tests("-s", *LONG, "tests/stories/test_replacing.py"),
         {"COUNT": "1000"},
         {"LEASED_TEST_REPLACES": "{COUNT}"},
     ),
     "rolling": Proof(
         "rolling restarts of 3 replicas with 50 schedules due every second, by SIGHUP and by SIGTERM; 15 minutes",
-        tests("-s", *UNBOUNDED, "tests/stories/test_rolling_restarts.py"),
+        tests("-s", *LONG, "tests/stories/test_rolling_restarts.py"),
         environment={"LEASED_TEST_ROLLING": "50", "LEASED_TEST_LIMIT": "600"},
     ),
     "rollouts": Proof(
@@ -104,12 +104,12 @@ PROOFS = {
     ),
     "shortages": Proof(
         "250 children at once under a limit of 1,024 descriptors; on both databases",
-        tests(*UNBOUNDED, "tests/stories/test_short_of_descriptors.py"),
+        tests(*LONG, "tests/stories/test_short_of_descriptors.py"),
         environment={"LEASED_TEST_CHILDREN": "250"},
     ),
     "sleepers": Proof(
         "500 jobs of each kind at once that only wait: memory, descriptors, renewals, and what is late",
-        tests(*UNBOUNDED, "tests/stories/test_many_at_rest.py"),
+        tests(*LONG, "tests/stories/test_many_at_rest.py"),
         environment={"LEASED_TEST_SLEEPERS": "500"},
     ),
     "soak": Proof(
@@ -120,8 +120,11 @@ PROOFS = {
 
 def main(name: str) -> int:
     if name not in PROOFS:
-        sys.stderr.write(f"{listed()}\n" if not name else f"no proof is called {name}; there are:\n{listed()}\n")
-        return 2 if name else 0
+        if not name:
+            sys.stdout.write(f"{listed()}\n")
+            return 0
+        sys.stderr.write(f"no proof is called {name}; there are:\n{listed()}\n")
+        return 2
     proof = PROOFS[name]
     values = {variable: os.environ.get(variable) or default for variable, default in proof.variables.items()}
     values["WORKERS"] = os.environ.get("WORKERS", "2")
@@ -152,4 +155,4 @@ def listed() -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(os.environ.get("NAME", "")))
+    sys.exit(main(os.environ.get("PROOF", "")))

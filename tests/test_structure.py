@@ -106,12 +106,12 @@ def test_tests_mirror_the_rooms() -> None:
 
 
 def test_no_files_import_each_other_in_a_circle() -> None:
-    """By no import whatever: one inside a function, which would work, ties them together as well."""
+    """An import inside a function works, but ties the files together all the same."""
     graph = {name: sorted({*imports(path)} & MODULES.keys() - {name}) for name, path in MODULES.items()}
     TopologicalSorter(graph).prepare()  # its error names a circle
 
 
-def test_what_is_imported_by_a_string_comes_out_of_a_table() -> None:
+def test_only_these_files_import_by_a_string_and_none_by_a_literal() -> None:
     names = {
         (shown(path), ast.unparse(name))
         for path in PRODUCT

@@ -15,7 +15,7 @@ from tests.support.proxy import Proxy
 
 @pytest.fixture
 def postgres_url(postgres_url: str) -> Iterator[str]:
-    """Without the table that tests of fences make: to drop it is cheaper than another database."""
+    """Drop the table `written` of fence tests afterwards: cheaper than another database."""
     yield postgres_url
     with engine_on(postgres_url).begin() as connection:
         connection.exec_driver_sql("SET LOCAL lock_timeout = '5s'; DROP TABLE IF EXISTS written")

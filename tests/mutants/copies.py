@@ -8,10 +8,10 @@ from pathlib import Path
 from tests.mutants.mutant import Edit
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("lease", "daemon", "leased.py", "tests", "examples", "pyproject.toml")
+COPIED = ("lease", "daemon", "leased.py", "tests", "examples", "pyproject.toml")
 
 
-def copy_product(target: Path, parts: Iterable[str] = PARTS, root: Path = ROOT) -> Path:
+def copy_product(target: Path, parts: Iterable[str] = COPIED, root: Path = ROOT) -> Path:
     """Copy what the tests need, also compiled files: they save a second in each process."""
     target.mkdir()
     for part in parts:

@@ -10,8 +10,6 @@ from tests.mutants.mutants import MUTANTS
 
 KINDS: tuple[Kind, ...] = ("postgres", "sqlite")
 HEAD = ("mutant", "what is wrong", "PostgreSQL check", "SQLite check")
-
-
 PAGE = ROOT / "docs" / "explanation" / "mutants.md"
 
 
@@ -21,7 +19,8 @@ def filled(page: str) -> str:
 
 
 def _replaced(page: str, head: str, now: str) -> str:
-    before, _, rest = page.partition(head)
+    before, found, rest = page.partition(head)
+    assert found, f"the page has no table that begins with {head}"
     _, _, after = rest.partition("\n\n")
     return before + now + (f"\n{after}" if after else "")
 

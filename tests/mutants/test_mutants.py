@@ -1,6 +1,6 @@
 """Each wrong variant of the product is caught by its checks, which the product itself passes.
 
-In the suite every thirtieth is tried, on one kind of database, in turn; `make mutants` tries each on all of its kinds.
+`make test-all` tries every thirtieth, on one kind of database, in turn; `make mutants` tries each on all of its kinds.
 """
 
 import os

@@ -7,7 +7,7 @@ import pytest
 from tests.mutants.copies import ROOT
 from tests.mutants.mutants import MUTANTS
 from tests.mutants.table import PAGE, filled
-from tests.support.levels import COLLECTED
+from tests.support.levels import IN_MAKE_TEST
 
 
 def test_their_page_has_each_mutant_with_its_checks() -> None:
@@ -28,7 +28,7 @@ def test_each_page_that_counts_them_counts_right() -> None:
 
 
 def test_nearly_every_mutant_is_caught_by_a_check_that_make_test_runs(pytestconfig: pytest.Config) -> None:
-    runs = pytestconfig.stash[COLLECTED]
+    runs = pytestconfig.stash[IN_MAKE_TEST]
     checks = {mutant.name: {node for nodes in mutant.caught_by.values() for node in nodes} for mutant in MUTANTS}
     if not set().union(*checks.values()) <= runs.keys():
         pytest.skip("only where the whole suite is collected")

@@ -54,7 +54,7 @@ SELECT md5(string_agg(part, ' ' ORDER BY part)) FROM (
         WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
     UNION ALL SELECT format('has grown %s', oid) FROM pg_class
         WHERE oid >= 16384 AND relkind = 'r' AND pg_relation_size(oid) > 500000
-    UNION ALL SELECT xmin::text FROM leased_version
+    UNION ALL SELECT xmin::text FROM {version}
 ) AS parts
 """
 _EMPTY = """
@@ -182,7 +182,7 @@ class KeptDatabase:
             time.sleep(0.001)
 
     def _catalog_digest(self, connection: "psycopg.Connection[Any]") -> str:
-        row = connection.execute(_CATALOG).fetchone()
+        row = connection.execute(_CATALOG.replace("{version}", VERSION_TABLE).encode()).fetchone()
         assert row is not None
         return str(row[0])
 

@@ -1,6 +1,6 @@
 """What `make test` runs, and what `make test-all` adds, which is marked `extended`.
 
-A pytest plugin. A test is extended if it says so, with `pytest.mark.extended`, or if another is enough:
+A pytest plugin; the one beside it, `fast`, goes by what a test needs, and takes extended ones too. A test is extended if it says so, with `pytest.mark.extended`, or if another is enough:
 
 - its twin on the other kind of database. `make test` runs a test on both kinds only where SQL is decided, in the
   rooms of `ON_BOTH`; elsewhere on one of them, chosen by the test's name;
@@ -35,7 +35,7 @@ ON_BOTH = tuple(
     )
 )
 """Where each statement is tried on each kind of database."""
-COLLECTED = pytest.StashKey[dict[str, bool]]()
+IN_MAKE_TEST = pytest.StashKey[dict[str, bool]]()
 """By its node id, whether a test that was collected, before -m and -k, is part of `make test`."""
 
 
@@ -45,12 +45,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before -m
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not isinstance(getattr(config, "workerinput", {}).get("postgres"), str):  # there is a server, or nobody asked
-        for item in _told_elsewhere(items):
+    if not isinstance(getattr(config, "workerinput", {}).get("postgres"), str):  # else there is no server
+        for item in _repeated_on_the_other_kind(items):
             item.add_marker(pytest.mark.extended)
     for item in _beyond_their_samples(items):
         item.add_marker(pytest.mark.extended)
-    config.stash[COLLECTED] = {item.nodeid: item.get_closest_marker("extended") is None for item in items}
+    config.stash[IN_MAKE_TEST] = {item.nodeid: item.get_closest_marker("extended") is None for item in items}
     if given := config.getoption("part"):
         part, parts = given
         kept = [item for item in items if crc32(item.nodeid.encode()) % parts == part - 1]
@@ -58,7 +58,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = kept
 
 
-def _told_elsewhere(items: Sequence[pytest.Item]) -> Iterator[pytest.Item]:
+def _repeated_on_the_other_kind(items: Sequence[pytest.Item]) -> Iterator[pytest.Item]:
     nodes = {item.nodeid for item in items}
     for item in items:
         test, _, parameters = item.nodeid.partition("[")

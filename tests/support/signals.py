@@ -1,8 +1,7 @@
 """Processes that a test starts have the default effects of signals, whatever the test run has inherited.
 
-`nohup` starts the run with SIGHUP ignored, a script's `&` with SIGINT and SIGQUIT. What a process ignores,
-all that it starts ignores too; but a handler is reset there. So each ignored signal gets a handler that does
-nothing: it still does nothing to the run itself.
+`nohup` starts the run with SIGHUP ignored, a script's `&` with SIGINT and SIGQUIT. A process passes on the signals
+that it ignores to all that it starts, but not its handlers. So each ignored signal gets a handler that does nothing.
 
 A pytest plugin. A program that starts processes without pytest calls `handle_ignored`.
 """
@@ -17,7 +16,7 @@ import pytest
 HANDLED = pytest.StashKey[list[int]]()
 _OF_PYTHON = {signal.SIGPIPE, signal.SIGXFSZ}
 """Python ignores these itself, and `subprocess` gives them their default effect."""
-_WORD = "ignored signals"
+_KEY = "ignored signals"
 
 
 def handle_ignored() -> list[int]:
@@ -28,13 +27,13 @@ def handle_ignored() -> list[int]:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Handle what is ignored; a worker of pytest-xdist does not inherit it any more, and is told."""
-    told: list[int] | None = getattr(config, "workerinput", {}).get(_WORD)
+    told: list[int] | None = getattr(config, "workerinput", {}).get(_KEY)
     config.stash[HANDLED] = handle_ignored() if told is None else _handle(told)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    node.workerinput[_WORD] = node.config.stash[HANDLED]
+    node.workerinput[_KEY] = node.config.stash[HANDLED]
 
 
 def _handle(numbers: Iterable[int]) -> list[int]:

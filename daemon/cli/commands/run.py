@@ -76,7 +76,7 @@ def run(
     application, settings = _read(file, flags, outside, now or ())
     set_up_logs(settings.log_format, settings.log_level, _named_in_logs(settings, outside, replicas))
     log = structlog.stdlib.get_logger(LOGGER)
-    for sentence in outside.about_ignored():
+    for sentence in outside.about_inherited():
         log.info(sentence)
     confirm_superseding(application, settings, take_over=take_over, yes=yes)
     migrations.prepare(settings.database)

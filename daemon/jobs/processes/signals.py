@@ -8,12 +8,12 @@ import signal
 _NAMES = ("INT", "TERM", "HUP", "QUIT", "USR1", "USR2", "ALRM", "PIPE", "TSTP", "TTIN", "TTOU", "XFSZ")
 IGNORED = tuple(getattr(signal, f"SIG{name}") for name in _NAMES)
 """All that would end or stop a process and can be ignored."""
-_INHERITED = [
+INHERITED = [
     number for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT) if signal.getsignal(number) == signal.SIG_IGN
 ]
-RESET = tuple(number for number in IGNORED if number not in _INHERITED)
-"""Those that have their usual effect in a child: all but the ones that this process was started with as ignored, as
-`nohup` does it, or a shell's `&`.
+RESET = tuple(number for number in IGNORED if number not in INHERITED)
+"""Those that have their usual effect in a child: all but what was ignored already when this process started, as `nohup`
+or a shell's `&` has it.
 """
 
 

@@ -12,7 +12,7 @@ from .hangups import STOP_SIGNALS, Hangups
 from .link import SupervisorLink
 from .service_manager import ServiceManager
 
-_IGNORED = {
+_ABOUT_INHERITED = {
     signal.SIGHUP: "SIGHUP is ignored, as inherited (nohup?): no reload, and no stop when the terminal closes",
     signal.SIGINT: "SIGINT is ignored, as inherited (& in a script?): stop with SIGTERM",
 }
@@ -31,8 +31,8 @@ class Outside:
     """The replica that this very process was, before it started anew."""
     to_start_anew: str | None = None
     """The replica that it has been, once it has ended in order to start anew."""
-    ignored: Sequence[signal.Signals] = ()
-    """SIGHUP and SIGINT, as far as this process was started with them ignored; they stay so."""
+    inherited: Sequence[signal.Signals] = ()
+    """SIGHUP and SIGINT, if this process was started with them ignored; they stay so."""
 
     @classmethod
     def found(cls, warn: Callable[[str], object]) -> Self:
@@ -41,15 +41,15 @@ class Outside:
         ``warn`` gets a sentence about each variable that cannot be used.
         """
         link, earlier = SupervisorLink.inherited(os.environ), os.environ.pop(EARLIER_HOLDER, None)
-        ignored = [number for number in _IGNORED if signal.getsignal(number) is signal.SIG_IGN]
+        inherited = [number for number in _ABOUT_INHERITED if signal.getsignal(number) is signal.SIG_IGN]
         manager = ServiceManager.found(os.environ, warn)
-        return cls(link, manager, Hangups(), earlier_holder=earlier, ignored=ignored)
+        return cls(link, manager, Hangups(), earlier_holder=earlier, inherited=inherited)
 
     @property
     def stop_signals(self) -> list[signal.Signals]:
         """Those that stop this process."""
-        return [number for number in STOP_SIGNALS if number not in self.ignored]
+        return [number for number in STOP_SIGNALS if number not in self.inherited]
 
-    def about_ignored(self) -> list[str]:
+    def about_inherited(self) -> list[str]:
         """Return a sentence about each signal that is ignored, for the log; a supervisor says it for its replicas."""
-        return [] if self.link.is_supervised else [_IGNORED[number] for number in self.ignored]
+        return [] if self.link.is_supervised else [_ABOUT_INHERITED[number] for number in self.inherited]

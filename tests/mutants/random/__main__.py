@@ -7,7 +7,7 @@ them.
     --repeat FILE           tries the mutants of such results again, instead of drawing new ones
     --measured FILE         keeps which test runs which lines, for the next campaign on the same tree
 
-pytest collects the tests of `--tests`, given `--pytest-args` and `--env`: `--pytest-args="-m 'not slow'"`. Of these, a
+pytest collects the tests of `--tests`, given `--pytest-args` and `--env`: `--pytest-args="-m 'not extended'"`. Of these, a
 mutant is tried with the tests that run the mutated lines, and then with others of the same file, up to `--most` seconds
 in all; quick ones run first. A test that fails must fail again, alone, and pass on the product itself.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.mutants.copies import PARTS, copy_mutated, copy_product
+from tests.mutants.copies import COPIED, copy_mutated, copy_product
 from tests.mutants.random import measuring
 from tests.mutants.random.choice import MOST_SECONDS, Measured, choose, read_measured
 from tests.mutants.random.drawing import Drawn
@@ -38,7 +38,7 @@ class Campaign:
     _pass_alone: dict[str, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        copy_product(self._product, [part for part in (*PARTS, *READ) if (self.tree / part).exists()], self.tree)
+        copy_product(self._product, [part for part in (*COPIED, *READ) if (self.tree / part).exists()], self.tree)
         # The tree may be of a commit that measures differently, or not at all.
         own = self._product / "tests" / "mutants" / "random" / "measuring.py"
         own.parent.mkdir(parents=True, exist_ok=True)

@@ -93,10 +93,14 @@ def _caught_by(mutated: Path, bench: Bench, tests: Sequence[Measured], passes: C
     left = list(tests)
     for _ in range(TURNS):
         failed = _first_failed(mutated, bench, left)
+        if failed in {NO_END, NO_TEST}:  # it may have been the machine: once more, all of them
+            failed = _first_failed(mutated, bench, left)
+            if failed in {NO_END, NO_TEST}:
+                return failed
         if failed is None:
             return None
         alone = [test for test in left if test.node == failed]
-        if _first_failed(mutated, bench, alone or left) is not None and (not alone or passes(failed)):
+        if _first_failed(mutated, bench, alone) is not None and passes(failed):
             return failed
         left = [test for test in left if test.node != failed]
     return None
