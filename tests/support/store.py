@@ -45,6 +45,12 @@ from tests.support.databases import engine_on
 T = TypeVar("T")
 P = ParamSpec("P")
 
+BLOCKED = """
+SELECT count(*) FROM pg_locks AS wanted WHERE NOT granted AND EXISTS (
+    SELECT FROM pg_locks AS other JOIN pg_database ON pg_database.oid = other.database
+    WHERE other.pid = wanted.pid AND datname = current_database())
+"""
+"""How many wait for a lock in this database; by no view of activity, which shows a transaction one moment only."""
 PAST = datetime(2020, 1, 1, tzinfo=UTC)
 TTL = 15.0
 

@@ -15,7 +15,7 @@ from daemon.store.tables import act, run, schedule
 from lease.errors import LeaseError, SchemaMissing
 from tests.daemon.operations.callers import AUTOCOMMIT, POSTGRESQL, SQLITE, Caller, Opening, settled
 from tests.support.completion import finish_run
-from tests.support.store import Store, a_schedule
+from tests.support.store import BLOCKED, Store, a_schedule
 from tests.support.waiting import LIMIT, wait_until
 
 pytestmark = pytest.mark.anyio
@@ -159,7 +159,6 @@ async def test_it_sets_nothing_on_the_connection(postgres_url: str) -> None:
 async def test_who_requests_the_same_key_meanwhile_waits_for_the_end_and_gets_one_run(postgres_url: str) -> None:
     prepare(postgres_url)
     told: list[Requested] = []
-    waiting: Any = text("SELECT pid FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'")
 
     def second() -> None:
         engine = create_engine(postgres_url)
@@ -172,7 +171,7 @@ async def test_who_requests_the_same_key_meanwhile_waits_for_the_end_and_gets_on
         thread = Thread(target=second)
         thread.start()
         with Store(postgres_url) as store:
-            wait_until(lambda: store.rows(waiting), "the second waits")
+            wait_until(lambda: store.do(lambda connection: connection.scalar(text(BLOCKED))), "the second waits")
         await caller.commit()
     thread.join(LIMIT)
     assert told == [Requested(first.run_id, already=True)]

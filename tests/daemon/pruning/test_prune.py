@@ -20,7 +20,7 @@ from lease.database.dialects import later, now
 from lease.model import Grant
 from lease.schema import lease as leases
 from tests.support.completion import finish_run, start_job
-from tests.support.store import TTL, Store, a_schedule, an_at
+from tests.support.store import BLOCKED, TTL, Store, a_schedule, an_at
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.conformance
@@ -217,7 +217,7 @@ def test_nor_does_it_where_two_prune_at_once(postgres_url: str) -> None:
         with store.begin() as ahead:
             mark_pruned(ahead, "shop", "daily", at + timedelta(days=2))
             behind = pool.submit(store.do, mark_pruned, "shop", "daily", at + timedelta(days=1))
-            blocked = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid()")
+            blocked = text(BLOCKED)
             wait_until(lambda: behind.done() or ahead.scalar(blocked), "the other one waits")
             assert not behind.done()
         behind.result(60)

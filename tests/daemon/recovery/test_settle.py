@@ -28,7 +28,7 @@ from tests.support.completion import (
     record_keeper,
     start_job,
 )
-from tests.support.store import Store, a_schedule, pending_runs
+from tests.support.store import BLOCKED, Store, a_schedule, pending_runs
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.conformance
@@ -369,7 +369,7 @@ def test_attempts_are_locked_in_their_order_however_they_are_found(postgres_url:
             return settle(connection)
 
         def waiting() -> bool:
-            blocked = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid()")
+            blocked = text(BLOCKED)
             return bool(store.do(lambda connection: connection.execute(blocked).scalar_one()))
 
         with ThreadPoolExecutor(1) as pool:

@@ -13,6 +13,7 @@ from lease.database_store import DatabaseStore
 from lease.schema import lease as leases
 from lease.sync import LeaseClient
 from tests.lease.stores import STEADY, Recorder, Tables, until
+from tests.support.databases import disconnect
 from tests.support.postgres import query
 from tests.support.waiting import LIMIT
 
@@ -23,8 +24,10 @@ def styled_url(postgres_url: str, request: pytest.FixtureRequest) -> Iterator[st
     query(postgres_url, f"ALTER DATABASE {name} SET DateStyle = {request.param}")
     query(postgres_url, f"ALTER DATABASE {name} SET TimeZone = 'America/St_Johns'")
     query(postgres_url, f"ALTER DATABASE {name} SET IntervalStyle = sql_standard")
+    disconnect(postgres_url)
     yield postgres_url
     query(postgres_url, f"ALTER DATABASE {name} RESET ALL")
+    disconnect(postgres_url)
 
 
 def test_a_lease_is_granted_renewed_and_read_in_every_datestyle(styled_url: str) -> None:
@@ -57,6 +60,7 @@ async def test_a_statement_takes_a_row_as_it_is_after_a_wait_for_it_whatever_the
     """At the levels above READ COMMITTED, PostgreSQL refuses a row that changed meanwhile."""
     name = postgres_url.rpartition("/")[2]
     query(postgres_url, f"ALTER DATABASE {name} SET default_transaction_isolation = '{level}'")
+    disconnect(postgres_url)
     blocked = f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}' AND wait_event_type = 'Lock'"
     store = DatabaseStore(postgres_url, LeaseTiming(ttl=300.0, attempt_timeout=LIMIT / 2))
     try:
