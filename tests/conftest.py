@@ -61,13 +61,12 @@ def pytest_configure_node(node: Any) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Leave the modules and the tests themselves out of garbage collection, and let it come seldom among fast tests: it
-    takes a sixth of their time.
+    """Leave the modules and the tests themselves out of garbage collection, and let it come seldom: it takes a sixth of the
+    time of most tests.
     """
     gc.collect()
     gc.freeze()
-    if session.config.getoption("fast"):
-        gc.set_threshold(20_000, 20, 20)
+    gc.set_threshold(20_000, 20, 20)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -18,6 +18,8 @@ SLOW = {"processes", "passing_seconds"}
 FILES = {"sqlite_url", "empty_sqlite_url"}
 SENTENCE = "it starts a process, and is no fast test: let it ask for the fixture `processes`"
 MEMORY = "/dev/shm"  # noqa: S108 - pytest makes a folder of its own in it, for this user only
+ROOM = 4_000_000_000
+"""How many bytes must be free there."""
 AT_WORK = pytest.StashKey[list[pytest.Item]]()
 
 
@@ -68,10 +70,18 @@ def pytest_configure(config: pytest.Config) -> None:
             pytest.fail(SENTENCE)
 
     config.stash[AT_WORK] = at_work
+    if _has_room(MEMORY):  # else SQLite waits for the disk; one that stalls for 2 s breaks promises that are made in seconds
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY)
     if config.getoption("fast"):
-        if os.access(MEMORY, os.W_OK | os.X_OK):
-            os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY)  # or they wait for the disk
         sys.addaudithook(refuse)
+
+
+def _has_room(folder: str) -> bool:
+    try:
+        free = os.statvfs(folder)
+    except OSError:
+        return False
+    return not free.f_flag & os.ST_NOEXEC and free.f_bavail * free.f_frsize >= ROOM and os.access(folder, os.W_OK)
 
 
 @pytest.hookimpl(wrapper=True)
