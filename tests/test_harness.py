@@ -63,6 +63,7 @@ def test_a_server_of_ones_own_recovers_from_kill9_and_leaves_nothing_behind(post
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the server's processes in /proc")
+@pytest.mark.extended
 def test_a_paused_server_is_silent_and_then_goes_on(postgres_programs: Binaries) -> None:
     with PostgresServer(postgres_programs) as server:
         stat = Path(f"/proc/{server.pid}/stat")
@@ -73,6 +74,7 @@ def test_a_paused_server_is_silent_and_then_goes_on(postgres_programs: Binaries)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a server a uid of its own")
+@pytest.mark.extended
 def test_a_server_started_by_root_runs_under_a_uid_without_a_login(postgres_programs: Binaries) -> None:
     users_before = Path("/etc/passwd").read_text()
     with PostgresServer(postgres_programs) as server:
@@ -99,6 +101,7 @@ def test_what_a_deaf_line_held_back_is_gone_with_its_connection(postgres_server:
         assert query(through, "SELECT 8") == [(8,)]
 
 
+@pytest.mark.extended
 def test_a_proxy_leads_new_connections_elsewhere(postgres_programs: Binaries) -> None:
     with PostgresServer(postgres_programs) as one, PostgresServer(postgres_programs) as other, Proxy(one.port) as proxy:
         through = one.url().replace(f":{one.port}/", f":{proxy.port}/")
@@ -166,6 +169,7 @@ def test_that_hides_it():
 
 
 @pytest.mark.usefixtures("processes")
+@pytest.mark.extended
 def test_of_the_fast_tests_none_starts_a_process_unnoticed(tmp_path: Path) -> None:
     (tmp_path / "test_some.py").write_text(FAST_AND_NOT)
     options = ["-q", "-p", "tests.support.fast", "-p", "no:cacheprovider", "--color=no"]

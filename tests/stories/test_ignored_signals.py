@@ -56,8 +56,11 @@ def running(story: Story, numbers: Sequence[signal.Signals], log: Path, *options
 
 @pytest.mark.parametrize(
     ("numbers", "replicas"),
-    [([signal.SIGHUP], 1), ([signal.SIGINT], 1), ([signal.SIGHUP, signal.SIGINT, signal.SIGQUIT], 2)],
-    ids=["nohup", "interrupt", "supervised"],
+    [
+        pytest.param([signal.SIGHUP], 1, id="nohup"),
+        pytest.param([signal.SIGINT], 1, id="interrupt"),
+        pytest.param([signal.SIGHUP, signal.SIGINT, signal.SIGQUIT], 2, id="supervised", marks=pytest.mark.extended),
+    ],
 )
 def test_what_is_ignored_at_the_start_stays_so_and_sigterm_ends_it_all(
     postgres_story: Story, numbers: list[signal.Signals], replicas: int

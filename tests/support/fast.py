@@ -70,7 +70,9 @@ def pytest_configure(config: pytest.Config) -> None:
             pytest.fail(SENTENCE)
 
     config.stash[AT_WORK] = at_work
-    if _has_room(MEMORY):  # else SQLite waits for the disk; one that stalls for 2 s breaks promises that are made in seconds
+    if _has_room(
+        MEMORY
+    ):  # else SQLite waits for the disk; one that stalls for 2 s breaks promises that are made in seconds
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY)
     if config.getoption("fast"):
         sys.addaudithook(refuse)

@@ -64,7 +64,7 @@ async def test_it_returns_the_digest_of_what_is_there_now_modules_included(line:
         (None, "there is no such file"),
     ],
 )
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 async def test_what_is_wrong_is_one_sentence(line: CommandLine, text: str | None, problem: str) -> None:
     if text is not None:
         write("shop.py", text)
@@ -74,6 +74,7 @@ async def test_what_is_wrong_is_one_sentence(line: CommandLine, text: str | None
     assert "\n" not in found.problem
 
 
+@pytest.mark.extended
 async def test_settings_that_no_replica_would_start_with_are_wrong_too(line: CommandLine) -> None:
     found = await check_file(replace(line, environment={**line.environment, "LEASED_CONCURRENCY": "many"}))
     assert isinstance(found, WrongFile)
@@ -98,7 +99,7 @@ async def test_an_interpreter_that_is_gone_is_told(line: CommandLine, monkeypatc
 
 
 @pytest.mark.parametrize("order", [b"", b'{"file": "shop.py", "flags": {}}'])
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 def test_a_check_whose_replica_has_died_says_nothing(line: CommandLine, order: bytes) -> None:
     reading, writing = os.pipe()
     os.close(reading)
@@ -134,6 +135,7 @@ async def test_what_no_replica_could_start_with_is_wrong_too(line: CommandLine, 
         assert "of a newer version of leased" in found.problem
 
 
+@pytest.mark.extended
 async def test_a_concurrency_that_cannot_fit_is_wrong_too(line: CommandLine) -> None:
     """Rule 25: a replica that is told to load FILE anew goes on with the one that fits."""
     found = await check_file(replace(line, flags={"concurrency": "1000000000"}))

@@ -193,6 +193,7 @@ def toy(tmp_path: Path) -> Path:
 
 
 @pytest.mark.usefixtures("processes")
+@pytest.mark.extended
 def test_a_mutant_is_caught_by_the_test_that_fails_on_it_and_one_that_nothing_runs_survives(
     toy: Path, tmp_path: Path
 ) -> None:
@@ -221,6 +222,7 @@ def test_which_test_runs_which_lines_is_measured(toy: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.usefixtures("processes")
+@pytest.mark.extended
 def test_a_test_that_fails_once_only_or_on_the_product_itself_catches_nothing(toy: Path, tmp_path: Path) -> None:
     (toy / "checks/test_toy.py").write_text(
         """
@@ -244,6 +246,7 @@ def test_always():
 
 @pytest.mark.skipif(not hasattr(sys, "monitoring"), reason="needs Python 3.12")
 @pytest.mark.usefixtures("processes")
+@pytest.mark.extended
 def test_a_campaign_tries_another_tree_whose_own_tool_is_older_with_the_tests_that_are_selected_there(
     tmp_path: Path,
 ) -> None:
