@@ -107,8 +107,9 @@ class Delivery:
             self._dropped = 0
 
     def _run(self) -> None:
+        deliver = guarded(self._subscriber, BaseException)  # no interrupt comes here, as it may to a caller of `put`
         while (event := self._next()) is not None:
-            self._subscriber(event)
+            deliver(event)
 
     def _next(self) -> Event | None:
         with self._changed:

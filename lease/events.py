@@ -202,13 +202,14 @@ def check_listener(listener: Listener) -> Listener:
     return listener
 
 
-def guarded(listener: Listener) -> Listener:
-    """Return ``listener`` such that nothing it raises reaches the heartbeat."""
+def guarded(listener: Listener, *against: type[BaseException]) -> Listener:
+    """Return ``listener`` such that no error it raises, nor any of ``against``, reaches its caller."""
+    caught: tuple[type[BaseException], ...] = (Exception, SystemExit, *against)
 
     def notify(event: Event) -> None:
         try:
             listener(event)
-        except (Exception, SystemExit):
+        except caught:
             _logger.exception("a subscriber of lease events failed at %s", type(event).__name__)
 
     return notify

@@ -148,7 +148,7 @@ class GrantState:
         for callback in callbacks:
             try:
                 callback(value)
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - it is told
+            except BaseException as error:  # noqa: BLE001 - it is told; a CancelledError would end the heartbeat
                 self._notify(events.CallbackFailed(self.grant, error))
 
 

@@ -467,8 +467,12 @@ async def test_a_callback_that_raises_harms_neither_the_heartbeat_nor_the_other_
     def leaving(_: object) -> None:
         raise SystemExit(1)
 
+    def cancelled(_: object) -> None:
+        raise asyncio.CancelledError
+
     first.watch(broken)
     first.on_lost(leaving)
+    first.on_lost(cancelled)
     beating.clock.advance(0.25)
     await beating.beat()
     assert len(calls) == 2
@@ -479,7 +483,7 @@ async def test_a_callback_that_raises_harms_neither_the_heartbeat_nor_the_other_
     assert second.loss is not None
     assert len(beating.told.of(events.Lost)) == 2
     failed = [(told.grant.name, type(told.error)) for told in beating.told.of(events.CallbackFailed)]
-    assert failed == [("first", BrokenPipeError), ("first", SystemExit)]
+    assert failed == [("first", BrokenPipeError), ("first", SystemExit), ("first", asyncio.CancelledError)]
 
 
 async def test_whoever_watches_is_told_each_new_end_of_trust_and_of_the_loss_once(beating: Beating) -> None:

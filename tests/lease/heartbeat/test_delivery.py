@@ -1,5 +1,6 @@
 """Events reach a subscriber from a queue in a thread of its own: a slow one delays no renewal (rule 8)."""
 
+import asyncio
 import logging
 import os
 import signal
@@ -66,6 +67,27 @@ def test_events_are_delivered_in_order_and_all_of_them_before_it_is_closed() -> 
     assert taken == list(range(100))
     delivery.put(events.Stalled(100))
     assert taken[-1] == 100, "what comes after it is delivered at once"
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, asyncio.CancelledError])
+def test_whatever_a_subscriber_raises_it_gets_what_follows(
+    caplog: pytest.LogCaptureFixture, error: type[BaseException]
+) -> None:
+    taken: list[events.Event] = []
+
+    def failing(event: events.Event) -> None:
+        taken.append(event)
+        raise error
+
+    delivering = Delivery(failing)
+    for event in (RENEWED, LOST):
+        delivering.put(event)
+    delivering.close()
+    assert taken == [RENEWED, LOST]
+    assert [record.getMessage() for record in caplog.records] == [
+        "a subscriber of lease events failed at Renewed",
+        "a subscriber of lease events failed at Lost",
+    ]
 
 
 def test_what_is_dropped_of_the_daily_round_is_counted_in_its_place_and_takes_no_loss_with_it(
