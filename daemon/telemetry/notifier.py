@@ -12,7 +12,7 @@ from .facts import Fact, JobPrinted, JobProgressed, LeaseChanged, Note, Subscrib
 from .logs import LOGGER
 
 Subscriber = Callable[[Fact], None]
-"""Takes each fact in order, on its own thread; it may block, and an error is reported once."""
+"""Takes each fact in order, on its own thread; it may block. Whatever it raises is reported once, and ends nothing."""
 
 MOST_CHATTER = 16 * 1024 * 1024
 """The bytes of queued output, progress and renewals above which further ones are dropped."""
@@ -125,7 +125,7 @@ class _Lane:
         while (fact := self._next()) is not None:
             try:
                 self._subscriber(fact)
-            except Exception as error:
+            except BaseException as error:
                 if self._report_once("raised", f"it raised {error!r} on {type(fact).__name__}"):
                     logging.getLogger(LOGGER).exception("the subscriber %s failed; this is logged once", self.name)
 

@@ -1,6 +1,7 @@
 """A subscriber that blocks or fails delays nothing, and is reported once."""
 
 import threading
+from asyncio import CancelledError
 
 import pytest
 
@@ -108,12 +109,15 @@ def test_one_that_is_slow_is_waited_for_as_long_as_it_takes_facts() -> None:
     assert taken == told()
 
 
-def test_one_that_raises_gets_what_follows_and_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("error", [ValueError("oh"), SystemExit("oh"), CancelledError("oh")])
+def test_one_that_raises_gets_what_follows_and_is_reported_once(
+    caplog: pytest.LogCaptureFixture, error: BaseException
+) -> None:
     taken: list[Fact] = []
 
     def failing(fact: Fact) -> None:
         taken.append(fact)
-        raise ValueError("oh")
+        raise error
 
     other: list[Fact] = []
     with Notifier(failing, other.append) as facts:
@@ -121,5 +125,5 @@ def test_one_that_raises_gets_what_follows_and_is_reported_once(caplog: pytest.L
             facts.notify(fact)
     assert taken == told()
     (failed,) = [fact for fact in other if isinstance(fact, SubscriberFailed)]
-    assert "ValueError('oh')" in failed.problem
+    assert repr(error) in failed.problem
     assert len([record for record in caplog.records if "failing" in record.getMessage()]) == 1
