@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import structlog
 import typer
+from rich.console import Console
 
 from lease.errors import LeaseError
 
@@ -35,6 +36,7 @@ from ..bring import put_on_top, trigger_all
 from ..failures import FAILED, INTERRUPTED, Misused, report
 from ..options import File
 from ..running.confirm import confirm_superseding
+from ..running.lasting_console import LastingConsole
 from ..running.progress import PlainView, ProgressView
 from ..running.run_summary import print_summary
 from ..screen import screen
@@ -139,10 +141,10 @@ def _one(
         log = log_fact_or_output if settings.job_output == "log" else log_fact
         status = _reported(Notifier(log), work, _LOG_PATIENCE, outside)
         return status if outside.to_start_anew is None else _start_anew(line, outside, outside.to_start_anew)
-    console = screen()
+    console = screen(LastingConsole)
     with (ProgressView if console.is_terminal else PlainView)(console) as view:
         status = _reported(Notifier(view), work, None, outside)
-    _summarize(settings, view)
+    _summarize(settings, view, console)
     return status
 
 
@@ -186,7 +188,7 @@ def _reported(facts: Notifier, work: Callable[[Notifier], int], patience: float 
     return status
 
 
-def _summarize(settings: Settings, view: PlainView) -> None:
+def _summarize(settings: Settings, view: PlainView, console: Console) -> None:
     over = [run_id for run_id, state in view.ended.items() if state != "pending"][-MOST_SUMMARIES:]
     if not over:
         return
@@ -195,6 +197,5 @@ def _summarize(settings: Settings, view: PlainView) -> None:
     except (DaemonError, LeaseError) as error:
         structlog.stdlib.get_logger(LOGGER).warning("the summary cannot be read", error=str(error))
         return
-    console = screen()
     for one in found:
         print_summary(console, one)

@@ -1,6 +1,9 @@
 """The commands, on a real run on SQLite."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from time import sleep
 from typing import Any
@@ -10,8 +13,9 @@ import pytest
 from daemon.cli.ask import ask, ask_url
 from daemon.recovery.restoring import Restored, prepare_restored
 from lease.sync import LeaseClient
+from tests.support.waiting import LIMIT
 
-from .conftest import Leased
+from .conftest import JOBS, ROOT, Leased
 
 
 @pytest.mark.usefixtures("processes")
@@ -330,6 +334,32 @@ def test_a_run_until_idle_ends_with_a_summary(process: Leased) -> None:
 
     again = process("run", "shop.py", "--now", "nightly", "--until-idle", "--no-web")
     assert ", run 2, token 2, holder " in again.out.splitlines()[-1]
+
+
+@pytest.mark.usefixtures("processes")
+@pytest.mark.parametrize(("log_format", "stderr"), [("text", subprocess.PIPE), ("json", subprocess.STDOUT)])
+def test_a_run_goes_on_and_keeps_its_status_when_its_reader_goes(
+    leased: Leased, folder: Path, log_format: str, stderr: int
+) -> None:
+    """As `leased run … | head -n 1` has it; with JSON, the log goes into the same pipe."""
+    (folder / "shop.py").write_text(
+        JOBS.replace("echo checked", "until test -e gone; do sleep 0.01; done; echo checked")
+    )
+    command = [sys.executable, "-P", "-m", "leased", "run", "shop.py", "--no-web", "--now", "nightly", "--until-idle"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        [*command, "--log-format", log_format], env=environment, stdout=subprocess.PIPE, stderr=stderr, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline()
+            process.stdout.close()
+            (folder / "gone").touch()
+            assert process.wait(LIMIT) == 0
+            assert process.stderr is None or process.stderr.read() == ""
+        finally:
+            process.kill()
+    assert [run["state"] for run in leased("runs", "--json").document["items"]] == ["succeeded"]
 
 
 def test_every_reading_command_writes_one_object(process: Leased, leased: Leased) -> None:
