@@ -93,9 +93,23 @@ def lasted(seconds: float | None) -> str:
     return "" if seconds is None else format_duration(seconds if seconds < 10 else round(seconds, 1))
 
 
+_STATEMENT = re.compile(
+    r"\n(?:\[SQL: (?:(?!\n\[SQL: |\nTraceback ).)*\]|\(Background on this error at: \S+\))\Z", re.DOTALL
+)
+"""What SQLAlchemy writes at the end of an error: the statement with its parameters, and where to read more."""
+_RAISED = re.compile(r"[\w.]*[a-z][\w.]*: ")
+"""The beginning of a line that names an error, unlike PostgreSQL's `DETAIL: `."""
+
+
 def last_line(text: str | None) -> str:
-    """Return the last line of an error, which says most in a traceback; empty for None."""
-    lines = (text or "").strip().splitlines()
+    """Return the last line of an error, which says most in a traceback; empty for None. Where SQLAlchemy
+    has written the statement below, return the last line above that names an error.
+    """
+    whole = (text or "").strip()
+    above = _STATEMENT.sub("", _STATEMENT.sub("", whole))  # the address, then the statement
+    lines = above.splitlines()
+    if above != whole:
+        lines = [line for line in lines if _RAISED.match(line)] or lines
     return lines[-1].strip() if lines else ""
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from daemon.text import MOST_NAMES, cut_here, nearest, signal_name, size, suggestion, wrapped
+from daemon.text import MOST_NAMES, cut_here, last_line, nearest, signal_name, size, suggestion, wrapped
 
 
 @pytest.mark.parametrize(
@@ -80,3 +80,29 @@ def test_the_mark_of_a_cut_counts_lines_and_bytes() -> None:
 
 def test_a_signal_is_named() -> None:
     assert (signal_name(9), signal_name(40)) == ("SIGKILL", "signal 40")
+
+
+UNIQUE = "sqlalchemy.exc.IntegrityError: (psycopg.errors.UniqueViolation) duplicate key"
+STATEMENT = "[SQL: insert into t\n values (%(a)s)]\n[parameters: {'a': 'x\ny'}]"
+ADDRESS = "(Background on this error at: https://sqlalche.me/e/20/gkpj)"
+BEFORE = 'Traceback (most recent call last):\n  File "shop.py", line 3\n'
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [
+        (None, ""),
+        ("\n", ""),
+        (f"{BEFORE}ValueError: oh\n", "ValueError: oh"),
+        (f"{BEFORE}{UNIQUE}\n{STATEMENT}\n{ADDRESS}\n", UNIQUE),
+        (f"{BEFORE}{UNIQUE}\nDETAIL:  Key (a)=(1) already exists.\n{STATEMENT}\n{ADDRESS}\n", UNIQUE),
+        (f"{BEFORE}{UNIQUE}\n{STATEMENT}", UNIQUE),
+        (f"{BEFORE}{UNIQUE}\n{ADDRESS}", UNIQUE),
+        (f"oh\n{STATEMENT}", "oh"),
+        (f"{BEFORE}{UNIQUE}\n{STATEMENT}\n{ADDRESS}\n\nDuring this\n\n{BEFORE}KeyError: [1]", "KeyError: [1]"),
+    ],
+)
+def test_the_reason_of_an_error_is_its_last_line_above_the_statement_that_sqlalchemy_adds(
+    error: str | None, shown: str
+) -> None:
+    assert last_line(error) == shown
