@@ -1,6 +1,7 @@
 """Schedules whose runs hold a lease: no lease has two holders at once.
 
-Every scheduled time becomes one run record. By default one run of a schedule is active at a time.
+Every scheduled time of an enabled schedule is accounted for by exactly one run record, until `keep`
+deletes it. By default one run of a schedule is active at a time.
 
 The rooms, from the door down. Each imports only what stands below it, those in one row do not
 import each other, and each says in its first line what belongs in it:
