@@ -1,7 +1,6 @@
 """The jobs of the page "Write a safe job", which crash at a point: its own code, and the same with its key spoiled."""
 
 import os
-import re
 import signal
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -24,8 +23,6 @@ Work = Callable[[Run], None]
 def program(*changes: tuple[str, str]) -> SimpleNamespace:
     """Return what the page's code defines, with these changes of its text."""
     text = "\n".join(blocks(PAGE, "python"))
-    if os.environ["DATABASE_URL"].startswith("sqlite"):
-        text = re.sub(r"engine\.url\)  # SQLite: (\.set.*)", r"engine.url\1)", text)  # as the page says
     for old, new in changes:
         assert old in text
         text = text.replace(old, new)
@@ -41,7 +38,7 @@ CHANGING = program((KEY, '"key": f"{run.idempotency_key}/{run.attempt}"'))
 schedules = Schedules("crashing")
 
 
-def killed_at(point: str, number: int, work: Work, engine: Any) -> Work:
+def killed_at(point: str, number: int, work: Work, engine: Callable[[], Any]) -> Work:
     """Return a job that is killed in its first attempt: before its insert or commit of that number, or as it returns."""
 
     def job(run: Run) -> None:
@@ -52,7 +49,7 @@ def killed_at(point: str, number: int, work: Work, engine: Any) -> Work:
             if run.attempt == 1 and (what, passed.count(what)) == (point, number):
                 os.kill(os.getpid(), signal.SIGKILL)
 
-        @event.listens_for(engine, "before_cursor_execute")
+        @event.listens_for(engine(), "before_cursor_execute")
         def before_statement(
             _connection: Any, _cursor: Any, statement: str, _given: Any, context: Any, _: bool
         ) -> None:
@@ -63,7 +60,7 @@ def killed_at(point: str, number: int, work: Work, engine: Any) -> Work:
                 passes("insert")
                 append("insert", schedule=run.schedule, attempt=run.attempt, given=context.compiled_parameters[0])
 
-        @event.listens_for(engine, "commit")
+        @event.listens_for(engine(), "commit")
         def before_commit(_connection: Any) -> None:
             passes("commit")
 
