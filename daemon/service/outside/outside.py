@@ -13,7 +13,8 @@ from .link import SupervisorLink
 from .service_manager import ServiceManager
 
 _ABOUT_INHERITED = {
-    signal.SIGHUP: "SIGHUP is ignored, as inherited (nohup?): no reload, and no stop when the terminal closes",
+    signal.SIGHUP: "SIGHUP is ignored, as inherited (nohup?): no stop when the terminal closes, and no reload; "
+    "to load a changed FILE, stop with SIGTERM and start again",
     signal.SIGINT: "SIGINT is ignored, as inherited (& in a script?): stop with SIGTERM",
 }
 
