@@ -139,10 +139,11 @@ class Leases:
         return None
 
     def lapse(self, name: str) -> None:
-        """The ttl is over."""
+        """The ttl is over; of a row that nobody holds, nothing is written."""
         row = self.rows[name]
-        self.rows[name] = replace(row, stale=row.holder is not None)
-        self._commits += 1
+        if row.holder is not None:
+            self.rows[name] = replace(row, stale=True)
+            self._commits += 1
 
     def may_change(self, name: str) -> bool:
         """Tell whether an update of this row by the test itself would pass."""
