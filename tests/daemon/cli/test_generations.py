@@ -1,5 +1,6 @@
 """Which generation is which, who runs it, and what comes next, as the commands tell it."""
 
+import contextlib
 import dataclasses
 import os
 import pty
@@ -8,6 +9,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -245,6 +247,14 @@ class Terminal:
         os.write(self._ours, text.encode())
         return self.end()
 
+    def interrupt(self) -> None:
+        """Interrupt it, again if need be: a signal that comes just before it reads what is typed wakes nobody."""
+        deadline = time.monotonic() + LIMIT
+        while self.process.poll() is None and time.monotonic() < deadline:
+            self.process.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(2)
+
     def end(self) -> int:
         """Wait until it has ended, and return its exit status."""
         self.process.communicate(timeout=LIMIT)
@@ -304,7 +314,7 @@ def test_what_is_said_after_a_question_without_an_answer_is_on_a_line_of_its_own
     if key == "Ctrl-D":
         assert terminal.answer("\x04") == 1
     else:
-        terminal.process.send_signal(signal.SIGINT)
+        terminal.interrupt()
         assert terminal.end() == 130
     assert terminal.rest().startswith("\r\n")
 

@@ -13,7 +13,7 @@ from daemon.store import statements
 from daemon.store.tables import run, schedule
 from daemon.store.views import Problem, problems, read_overview, read_run, read_runs
 from daemon.text import when
-from tests.support.store import Store, a_schedule, pending_runs
+from tests.support.store import PAST, Store, a_schedule, pending_runs
 
 pytestmark = pytest.mark.conformance
 
@@ -99,8 +99,10 @@ def test_of_very_many_a_bounded_number_is_told_at_a_time_the_oldest_first(store:
     many = a_schedule("many", overlap="queue")
     store.sync(many)
     pending_runs(store, many, statements.late.MOST + 1)
-    store.do(lambda c: c.execute(update(run).values(finish_by=run.c.scheduled_for)))
     ids = [row.id for row in store.runs()]
+    for number, run_id in enumerate(ids):
+        moment = PAST + timedelta(seconds=number)
+        store.do(lambda c, one=run_id, at=moment: c.execute(update(run).where(run.c.id == one).values(finish_by=at)))
     assert taken(store) == ids[: statements.late.MOST]
     assert taken(store) == ids[statements.late.MOST :]
 
