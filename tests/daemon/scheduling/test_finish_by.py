@@ -101,8 +101,8 @@ def test_of_very_many_a_bounded_number_is_told_at_a_time_the_oldest_first(store:
     pending_runs(store, many, statements.late.MOST + 1)
     ids = [row.id for row in store.runs()]
     for number, run_id in enumerate(ids):
-        moment = PAST + timedelta(seconds=number)
-        store.do(lambda c, one=run_id, at=moment: c.execute(update(run).where(run.c.id == one).values(finish_by=at)))
+        by = update(run).where(run.c.id == run_id).values(finish_by=PAST + timedelta(seconds=number))
+        store.do(Connection.execute, by)
     assert taken(store) == ids[: statements.late.MOST]
     assert taken(store) == ids[statements.late.MOST :]
 
