@@ -1,13 +1,14 @@
 """What `make test` runs, and what `make test-all` adds, which is marked `extended`.
 
-A pytest plugin; the one beside it, `fast`, goes by what a test needs, and takes extended ones too. A test is extended if it says so, with `pytest.mark.extended`, or if another is enough:
+A pytest plugin. (The other one, `fast`, looks at what a test needs, and runs extended tests too.) A test is extended if
+it says so, with `pytest.mark.extended`, or if another is enough:
 
 - its twin on the other kind of database. `make test` runs a test on both kinds only where SQL is decided, in the
   rooms of `ON_BOTH`; elsewhere on one of them, chosen by the test's name;
 - the same test with other parameters, where it is marked `pytest.mark.sampled(2)`: `make test` runs two of them on each
   kind of database, chosen by their names.
 
-`pytest.mark.on_both` is for what both kinds must show although it is told elsewhere than in those rooms.
+`pytest.mark.on_both` is for a test elsewhere that both kinds must pass all the same.
 
 `--part 2/4` keeps the second of four parts.
 """
@@ -59,9 +60,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.stash[IN_MAKE_TEST] = {item.nodeid: item.get_closest_marker("extended") is None for item in items}
     if given := config.getoption("part"):
         part, parts = given
-        kept = [item for item in items if crc32(item.nodeid.encode()) % parts == part - 1]
-        config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
-        items[:] = kept
+        kept = {item for item in items if crc32(item.nodeid.encode()) % parts == part - 1}
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = [item for item in items if item in kept]
 
 
 def _repeated_on_the_other_kind(items: Sequence[pytest.Item]) -> Iterator[pytest.Item]:
