@@ -18,7 +18,12 @@ HANG = 60
 """Seconds after which a test hangs."""
 SECONDS = 120.0
 """Seconds in which a session ends whose tests take no time; for the others each second of theirs counts fourfold."""
-OPTIONS = ("-x", "-o", f"timeout={HANG}", "-o", "tmp_path_retention_policy=none")
+OPTIONS = (
+    "-x",
+    *("-o", f"timeout={HANG}"),
+    *("-o", f"faulthandler_timeout={2 * HANG}"),  # ends a session whose threads go on after that
+    *("-o", "tmp_path_retention_policy=none"),
+)
 FEWER = {"LEASED_MODEL_SEEDS": "12", "LEASED_MODEL_EXAMPLES": "15", "LEASED_MODEL_SHRINK": "0"}
 TURNS = 3
 NO_END = "no end"
