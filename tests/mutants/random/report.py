@@ -95,6 +95,7 @@ def _one(result: Result, named: Named) -> dict[str, Any]:
         "equivalent": result.equivalent,
         "tests": trial.tests,
         "left_out": trial.left_out,
+        "uncertain": trial.uncertain,
         "seconds": round(trial.seconds, 1),
         **({} if earlier is None else {"caught_before_by": earlier.caught_by}),
     }
@@ -110,7 +111,8 @@ def _said(result: Result) -> str:
         case _:
             trial = result.trial or Trial(None, 0, 0.0)
             more = f" ({trial.left_out} more were left out for time)" if trial.left_out else ""
-            return f"SURVIVED {trial.tests} tests{more}{before}"
+            failed = f" (failures that do not count: {', '.join(trial.uncertain)})" if trial.uncertain else ""
+            return f"SURVIVED {trial.tests} tests{more}{failed}{before}"
 
 
 def _room(result: Result) -> str:

@@ -241,7 +241,7 @@ def test_always():
     always = "checks/test_toy.py::test_always"
     chosen = Chosen([[Measured(node, 0.1, True, {}) for node in ("checks/test_toy.py::test_once", always)]])
     tried = try_out(drawn, Bench(toy), tmp_path / "mutant", chosen, lambda node: node != always)
-    assert tried.by is None
+    assert (tried.by, tried.uncertain) == (None, ("checks/test_toy.py::test_once", always))
 
 
 @pytest.mark.skipif(not hasattr(sys, "monitoring"), reason="needs Python 3.12")

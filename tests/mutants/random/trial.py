@@ -25,7 +25,8 @@ OPTIONS = (
     *("-o", "tmp_path_retention_policy=none"),
 )
 FEWER = {"LEASED_MODEL_SEEDS": "12", "LEASED_MODEL_EXAMPLES": "15", "LEASED_MODEL_SHRINK": "0"}
-TURNS = 3
+TURNS = 10
+"""How many tests may fail without counting, before the others are left out."""
 NO_END = "no end"
 NO_TEST = "the session itself"
 
@@ -41,6 +42,8 @@ class Trial:
     seconds: float
     left_out: int = 0
     """How many more tests run its lines, for which there was no time."""
+    uncertain: tuple[str, ...] = ()
+    """The tests that failed, and did not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +79,13 @@ def try_out(
     """
     began = time.monotonic()
     mutated = copy_mutated(bench.product, target, [drawn.edit])
+    uncertain: list[str] = []
+    caught = (_caught_by(mutated, bench, session, passes, uncertain) for session in chosen.sessions)
     try:
-        by = next(filter(None, (_caught_by(mutated, bench, session, passes) for session in chosen.sessions)), None)
+        by = next(filter(None, caught), None)
     finally:
         shutil.rmtree(target, ignore_errors=True)
-    return Trial(by, len(chosen.nodes), time.monotonic() - began, chosen.left_out)
+    return Trial(by, len(chosen.nodes), time.monotonic() - began, chosen.left_out, tuple(uncertain))
 
 
 def passes_alone(node: str, bench: Bench, target: Path) -> bool:
@@ -94,7 +99,9 @@ def passes_alone(node: str, bench: Bench, target: Path) -> bool:
         shutil.rmtree(target, ignore_errors=True)
 
 
-def _caught_by(mutated: Path, bench: Bench, tests: Sequence[Measured], passes: Callable[[str], bool]) -> str | None:
+def _caught_by(
+    mutated: Path, bench: Bench, tests: Sequence[Measured], passes: Callable[[str], bool], uncertain: list[str]
+) -> str | None:
     left = list(tests)
     for _ in range(TURNS):
         failed = _first_failed(mutated, bench, left)
@@ -107,6 +114,7 @@ def _caught_by(mutated: Path, bench: Bench, tests: Sequence[Measured], passes: C
         alone = [test for test in left if test.node == failed]
         if _first_failed(mutated, bench, alone) is not None and passes(failed):
             return failed
+        uncertain.append(failed)
         left = [test for test in left if test.node != failed]
     return None
 
