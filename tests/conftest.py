@@ -24,6 +24,7 @@ from hypothesis import HealthCheck, settings
 from tests.support.binaries import Binaries, NoPostgresError, binaries
 from tests.support.databases import (
     DEFAULT_VERSION,
+    KINDS,
     KeptDatabase,
     Server,
     fresh_database,
@@ -35,7 +36,6 @@ from tests.support.starvation import Starvation, measured
 
 pytest_plugins = ["tests.support.fast", "tests.support.levels", "tests.support.signals"]
 
-KINDS = ("sqlite", "postgres")
 STACK = pytest.StashKey[ExitStack]()
 SERVER = pytest.StashKey[Server | str]()
 

@@ -28,6 +28,8 @@ from lease.database.backend import SCHEMA
 from .binaries import NoPostgresError, binaries
 from .postgres import PostgresServer, plain, query
 
+KINDS = ("sqlite", "postgres")
+"""The kinds of database, as tests with a parameter for them name them."""
 VARIABLE = "LEASED_TEST_POSTGRES"
 IMAGE = "postgres:17"
 VERSIONS = ("16", "17", "18")

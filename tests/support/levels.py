@@ -21,10 +21,9 @@ from zlib import crc32
 
 import pytest
 
-from tests.support.databases import may_have_server
+from tests.support.databases import KINDS, may_have_server
 
 TESTS = Path(__file__).parents[1]
-KINDS = ("sqlite", "postgres")
 ON_BOTH = tuple(
     TESTS / room
     for room in (

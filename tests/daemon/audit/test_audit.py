@@ -16,15 +16,12 @@ from daemon.cli.ask import ask_url
 from daemon.operations.trigger import trigger
 from daemon.store import statements
 from daemon.store.tables import job_run, replica, run, schedule
-from tests.support.databases import Server, ensure_template, fresh_database
+from tests.support.databases import KINDS, Server, ensure_template, fresh_database
 from tests.support.starter import ROOT
 from tests.support.store import Store, a_schedule
 
 from .corruptions import CORRUPTIONS
 from .story import FIRST, HOURLY, RENAMED, TICKS, Story, age, audit, claim, finish, make, plan, tell, work, write
-
-KINDS = ("sqlite", "postgres")
-
 
 Made = tuple[str, Story]
 
