@@ -136,6 +136,7 @@ def rows(url: str) -> dict[str, int]:
 
 
 @pytest.mark.usefixtures("processes")
+@pytest.mark.extended
 def test_a_full_sync_fills_the_tables_and_a_second_one_does_so_again_under_a_higher_token(
     database_url: str, tmp_path: Path
 ) -> None:

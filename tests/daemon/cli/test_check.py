@@ -137,7 +137,6 @@ FUNCTION = "@nightly.job(timeout='1m')\ndef customers(run: Run) -> None: ..."
 @pytest.mark.parametrize(
     ("function", "left"), [(FUNCTION, "socket.socket()"), (FUNCTION, "None"), ("", "socket.socket()")]
 )
-@pytest.mark.sampled(2)
 def test_a_file_is_named_that_leaves_what_keeps_its_functions_from_being_forked(
     leased: Leased, folder: Path, function: str, left: str
 ) -> None:

@@ -221,7 +221,7 @@ def passes(store: Store, hours: int) -> None:
 
 
 @pytest.mark.parametrize("taken", [(0, 1), (1, 2), (-3, -2), (-2, -1), (0, -1)])
-@pytest.mark.sampled(1)
+@pytest.mark.sampled(2)
 def test_a_stretch_goes_on_rightly_behind_instants_that_were_taken_out_of_its_counted_row(
     store: Store, taken: tuple[int, int]
 ) -> None:

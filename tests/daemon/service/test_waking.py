@@ -175,6 +175,7 @@ async def test_it_does_so_where_they_say_differently_how_many_slots_there_are(
         await second.becomes(run_id, "succeeded")
 
 
+@pytest.mark.on_both  # who listens there does so on PostgreSQL alone
 async def test_a_release_by_another_program_wakes_it_when_its_turn_comes(database_url: str) -> None:
     async with living(database_url, a_shop(lock="warehouse")) as replica, LeaseClient(database_url) as program:
         held = await program.acquire("warehouse")

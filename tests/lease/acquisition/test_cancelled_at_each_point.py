@@ -137,6 +137,7 @@ async def test_while_the_lease_is_free(doors: Callable[[], LeaseClient], wait: f
     pytest.fail("it never came to its end")
 
 
+@pytest.mark.on_both
 @pytest.mark.parametrize("again", [None, 1, 2, 3], ids=["once", "again at once", "again soon", "again later"])
 async def test_while_another_holds_it_and_releases_it_to_who_waits(
     doors: Callable[[], LeaseClient], again: int | None

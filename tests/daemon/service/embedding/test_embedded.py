@@ -283,6 +283,7 @@ def take_over(connection: Connection, name: str) -> None:
     assert len(lease.statements.grant(connection, [name], "thief", 60.0, label="a thief")) == 1
 
 
+@pytest.mark.on_both
 async def test_work_that_outlives_its_lease_ends_the_replica_but_not_the_program(
     store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
