@@ -12,6 +12,9 @@ from .values.refusal import Refusal
 from .values.strings import Folder
 from .values.work import ChosenIsolation, Command, Environment, default_isolation
 
+LONGEST_WAIT = 3600.0
+"""Seconds. Up to here the wait before a retry doubles, or up to the first one, if that is longer."""
+
 
 class Job(Definition):
     """One step of a schedule: a function or a command. Durations are in seconds."""
@@ -33,8 +36,8 @@ class Job(Definition):
     """How many further attempts a failed job gets; one that was abandoned, stopped or lost does
     not count."""
     backoff: Annotated[float, duration(), Mark.DEFAULT] = 10.0
-    """The wait before the first retry; it doubles, to an hour at most, with up to a fifth more
-    by chance. It holds no lease."""
+    """The wait before the first retry. It doubles with each further retry, up to an hour (or up to the first wait, if
+    that is longer), with up to a fifth more by chance. It holds no lease."""
     cwd: Annotated[Folder, Mark.DEFAULT] = None
     """The folder of a child, by default that of FILE."""
     env: Annotated[Environment, Mark.DEFAULT] = {}  # noqa: RUF012 - pydantic copies it
@@ -51,6 +54,11 @@ class Job(Definition):
                 field="env" if self.env else "cwd",
             )
         return self
+
+    @property
+    def longest_wait(self) -> float:
+        """The longest wait before a retry."""
+        return max(LONGEST_WAIT, self.backoff)
 
     def executed(self) -> dict[str, Any]:
         """Return what execution reads of it, without the folder, which may differ from host to host."""

@@ -10,8 +10,6 @@ from ..definitions.schedule import OnFailure
 from ..jobs.outcome import Outcome
 from ..text import last_line
 
-LONGEST_WAIT = 3600.0
-"""Seconds. The cap of the doubling wait before a retry."""
 DRAINED = "drained"
 """Why a run is handed back that its replica had to stop at its own end."""
 _JITTER = 0.2
@@ -117,7 +115,7 @@ def after_job(
         case "failed" if outcome.ends_run:
             return FinishRun("failed", _error_line(outcome))
         case "failed" if failures < job.retries:
-            return _retry(outcome, job, backoff(job.backoff, failures, chance), before, run_left)
+            return _retry(outcome, job, backoff(job, failures, chance), before, run_left)
         case "failed" if stops_run(on_failure) or not more:
             return FinishRun("failed", _reason(before.and_job(job.name), outcome))
         case "succeeded" if not more:
@@ -146,10 +144,10 @@ def stops_run(on_failure: OnFailure) -> bool:
             assert_never(on_failure)
 
 
-def backoff(first: float, failures: int, chance: float) -> float:
+def backoff(job: Job, failures: int, chance: float) -> float:
     """Return the wait in seconds after ``failures`` failures: doubling, capped, with jitter."""
-    wait = min(LONGEST_WAIT, first * 2.0 ** min(failures, 30))
-    return min(LONGEST_WAIT, wait * (1.0 + _JITTER * chance))
+    wait = job.backoff * 2.0 ** min(failures, 30)
+    return min(job.longest_wait, wait * (1.0 + _JITTER * chance))
 
 
 def _error_line(outcome: Outcome) -> str:

@@ -1,9 +1,7 @@
 """The planner of a replica: it plans what is due while the clock can be trusted (rule 13)."""
 
 from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
 from datetime import datetime
-from functools import partial
 
 from sqlalchemy import Connection
 
@@ -11,7 +9,6 @@ from lease.clock import boottime
 from lease.database.database import Database
 
 from ..definitions.schedule import Schedule
-from ..store import statements
 from ..telemetry.facts import Note, Notify
 from .plan_due import PlanReport, plan_due
 from .trusted_time import ClockJumped, Trusts, by_trusted_time
@@ -65,18 +62,6 @@ class Planner:
 
     def _plan_due(self, connection: Connection) -> PlanReport:
         return plan_due(connection, self._application, self._schedules, others=self._others())
-
-    async def start_put_off(self, database_time: datetime, longest_wait: float) -> bool:
-        """Let runs that are to start in more than ``longest_wait`` seconds start now: a clock that had jumped has put
-        them off. Return False where one has jumped.
-        """
-        if not self.trusts(database_time):
-            return False
-        start = partial(statements.run.start_put_off, application=self._application, longest_wait=longest_wait)
-        with suppress(ClockJumped):
-            await self._database.write(by_trusted_time(start, self.guard))
-            return True
-        return False
 
     @property
     def guard(self) -> Trusts | None:

@@ -21,6 +21,7 @@ from ..jobs.reports import Progress
 from ..recovery import registry
 from ..recovery.deaths import Neighbour, neighbours, proven_dead
 from ..scheduling.deploys.rollout import Rollout
+from ..scheduling.put_off import start_put_off
 from ..scheduling.trusted_time import part_by_trusted_time
 from ..states import LiveReplicaState
 from ..store import statements
@@ -154,7 +155,7 @@ class Pulse:
                 registry.touch(connection, entry.holder, *shown)
             if is_proof:
                 notify(connection, entry.application, ALIVE)
-            late = part_by_trusted_time(connection, self._late, self._rollout.trusts)
+            late = part_by_trusted_time(connection, self._by_the_time, self._rollout.trusts)
             return neighbours(connection), late or [], look(connection)
 
         found, late, seen = await self._context.database.write(transaction)
@@ -216,8 +217,11 @@ class Pulse:
             self._served = job_run_id
         return chosen
 
-    def _late(self, connection: Connection) -> list[RunLate]:
-        """Mark the runs that have become late to finish, and return what is to be told of them then."""
+    def _by_the_time(self, connection: Connection) -> list[RunLate]:
+        """Let start what a clock that had jumped has put off. Mark the runs that have become late to finish, and return
+        what is to be told of them then.
+        """
         application = self._entry.application
+        start_put_off(connection, application, self._context.application.schedules)
         rows = statements.late.take(connection, application)
         return [RunLate(application, row.schedule, row.id, row.state, row.finish_by) for row in rows]

@@ -13,7 +13,6 @@ from sqlalchemy import Connection
 
 from ..execution.cancel_watch import CancelWatch
 from ..execution.context import ReplicaContext
-from ..execution.next_step import LONGEST_WAIT
 from ..execution.places import Places
 from ..jobs.room.set_aside import SetAside
 from ..recovery.death_watch import DeathWatch
@@ -137,7 +136,6 @@ class Replica:
         agenda = await self._look()
         agenda = await self._settle(agenda)
         agenda = await self._plan(agenda)
-        agenda = await self._start_put_off(agenda)
         agenda = await self._claim(agenda)
         await self._keep_places(agenda)
         return agenda
@@ -178,11 +176,6 @@ class Replica:
         if self.planner.made > self.runs.free_places:
             self._context.herald.say_work()  # others looked as well, and found it locked
         return await self._look() if planned else agenda
-
-    async def _start_put_off(self, agenda: Agenda) -> Agenda:
-        """Let what a clock that had jumped has put off start now."""
-        started = agenda.put_off and await self.planner.start_put_off(agenda.database_time, LONGEST_WAIT)
-        return await self._look() if started else agenda
 
     async def _claim(self, agenda: Agenda) -> Agenda:
         """Claim as many runs as there are places, in one transaction (rules 2 and 4)."""

@@ -166,14 +166,34 @@ RUNS = (
         "a run that was put back by a clock that was a day ahead waits for that day",
         (
             Edit(
-                "daemon/service/replica.py",
-                "        started = agenda.put_off and await",
-                "        started = False and await",
+                "daemon/service/pulse.py",
+                "        start_put_off(connection, application, self._context.application.schedules)\n",
+                "",
             ),
         ),
         on_each(
             "tests/daemon/service/test_replica.py::"
-            "test_what_a_clock_that_had_jumped_put_off_starts_as_soon_as_the_time_can_be_trusted"
+            "test_what_a_clock_that_had_jumped_put_off_starts_with_a_sign_of_life_by_a_time_that_can_be_trusted"
+        ),
+    ),
+    Mutant(
+        "later-is-pulled-forward",
+        "what is to start in more than an hour starts at once, for its jitter too, as if a clock had put it off",
+        (
+            Edit(
+                "daemon/scheduling/put_off.py",
+                "    if backend_of(connection).has_own_clock:\n        return 0\n",
+                "",
+            ),
+            Edit(
+                "daemon/store/statements/put_off.py",
+                "        or_(~_of_instant, _beyond_jitter),\n",
+                "",
+            ),
+        ),
+        on_each(
+            "tests/daemon/service/test_later_starts.py::"
+            "test_a_replica_pulls_nothing_forward_that_is_meant_to_start_in_hours[{}]"
         ),
     ),
 )

@@ -7,7 +7,6 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from ...definitions.known import Known
-from ...execution.next_step import LONGEST_WAIT
 from ...store import statements
 
 
@@ -37,8 +36,6 @@ class Agenda:
     """A run is running, in whatever replica."""
     others_running: bool
     """A run of another holder is running."""
-    put_off: bool
-    """A run is to start later than any wait is long: a clock that had jumped wrote when."""
 
     @property
     def stranded(self) -> bool:
@@ -59,9 +56,9 @@ def read_agenda(connection: Connection, application: str, known: Known, holder: 
     """Return the agenda for the known schedules; ``holder`` is this replica."""
     while True:
         others = (known.other_digests, known.other_schedules)
-        row = statements.agenda.read(connection, application, *others, holder, LONGEST_WAIT)
+        row = statements.agenda.read(connection, application, *others, holder)
         leases = {queue.name: queue.leases for queue in known.queues}
-        queues = statements.queues.read(connection, application, leases, others[0], holder, LONGEST_WAIT)
+        queues = statements.queues.read(connection, application, leases, others[0], holder)
         digests = [*row.digests, *(digest for queue in queues for digest in queue.digests)]
         if not known.is_strange(digests, row.schedules):
             break
@@ -86,7 +83,6 @@ def read_agenda(connection: Connection, application: str, known: Known, holder: 
         pending=row.pending is not None,
         running=row.running is not None,
         others_running=bool(row.others_running),
-        put_off=any(each.put_off is not None for each in waiting),
     )
 
 

@@ -7,7 +7,7 @@ schedule, lease, run, job run (rule 15); a statement outside that order skips lo
 for none.
 """
 
-from . import adoption, agenda, audit, generation, job_run, queues, replica, restored, run, schedule, stranded
+from . import adoption, agenda, audit, generation, job_run, put_off, queues, replica, restored, run, schedule, stranded
 from .acting import acts, backfills, cancel, cancels, forget, pauses, retries
 from .keeping import old_records, old_runs
 from .requests import feeding, placing, requesting
@@ -33,6 +33,7 @@ __all__ = [
     "pauses",
     "placing",
     "plans",
+    "put_off",
     "queues",
     "replacements",
     "replica",

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Double,
     Select,
     Text,
     and_,
@@ -24,7 +23,7 @@ from sqlalchemy import (
     select,
 )
 
-from lease.database.dialects import clock, later, now, seconds_between, seconds_until
+from lease.database.dialects import clock, now, seconds_between, seconds_until
 from lease.database.held.statement import Statement
 from lease.schema import broken_under, free_or_stale, lease
 
@@ -60,12 +59,11 @@ class Found(NamedTuple):
     starting: str | None
     pending: str | None
     running: str | None
-    put_off: str | None
 
     @property
     def digests(self) -> Sequence[str | None]:
         """The digests of all runs that were found."""
-        return self.available, self.starting, self.pending, self.running, self.put_off
+        return self.available, self.starting, self.pending, self.running
 
     @property
     def schedules(self) -> Sequence[str | None]:
@@ -73,25 +71,21 @@ class Found(NamedTuple):
         return self.due_schedule, self.late_schedule, self.place_schedule, self.fed_schedule
 
 
-def read(  # noqa: PLR0917 - who looks for what
+def read(
     connection: Connection,
     application: str,
     other_digests: Sequence[str],
     other_schedules: Sequence[str],
     holder: str | None,
-    longest_wait: float,
 ) -> Found:
     """Look for what there is but for the runs of ``other_digests`` and the instants of
     ``other_schedules``.
-
-    No run waits longer than ``longest_wait`` seconds.
     """
     values = {
         "application": application,
         "other_schedules": other_schedules,
         "other_digests": other_digests,
         "of_holder": holder or "",
-        "longest_wait": longest_wait,
     }
     (row,) = _READ(connection, values)
     return Found(*row)
@@ -113,7 +107,6 @@ _application: Any = bindparam("application", type_=Text())
 _holder: Any = bindparam("of_holder", type_=Text())
 _other_schedules: Any = bindparam("other_schedules", type_=STRINGS)
 _other_digests: Any = bindparam("other_digests", type_=STRINGS)
-_longest_wait: Any = bindparam("longest_wait", type_=Double())
 
 LIVE = and_(lease.c.holder.is_not(None), ~free_or_stale())
 UNTIL_FREE = seconds_between(clock(), lease.c.expires_at)
@@ -211,7 +204,6 @@ _until_place, _place_schedule = _first("lacking", run.c.place_at, run.c.schedule
 _until_start, _starting = _first(
     "starting", run.c.available_at, run.c.digest, *_runs_that_may_start(run.c.available_at > MOMENT, _known)
 )
-_put_off = _runs_that_may_start(run.c.available_at > later(MOMENT, _longest_wait), _known)
 _READ = Statement(
     select(
         now().label("database_time"),
@@ -232,6 +224,5 @@ _READ = Statement(
         _starting.label("starting"),
         _found(*_all_pending, _known, placed(), first_by=_by_schedule).label("pending"),
         _found(*_at_work, _known).label("running"),
-        _found(*_put_off, first_by=BY_START).label("put_off"),
     )
 )

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Double,
     Integer,
     Text,
     and_,
@@ -23,7 +22,7 @@ from sqlalchemy import (
     union,
 )
 
-from lease.database.dialects import later, seconds_until
+from lease.database.dialects import seconds_until
 from lease.database.held.statement import Statement
 from lease.schema import lease
 
@@ -46,21 +45,19 @@ class InQueue(NamedTuple):
     available: str | None
     """Of the first run that may start by now, whose lease is free, or for which there is a free slot."""
     starting: str | None
-    put_off: str | None
 
     @property
     def digests(self) -> tuple[str | None, ...]:
         """The digests of all runs that were found."""
-        return self.available, self.starting, self.put_off
+        return self.available, self.starting
 
 
-def read(  # noqa: PLR0917 - who looks for what
+def read(
     connection: Connection,
     application: str,
     queues: Mapping[str, Sequence[str]],
     other_digests: Iterable[str],
     holder: str | None,
-    longest_wait: float,
 ) -> list[InQueue]:
     """Look for what waits in ``queues`` but for the runs of ``other_digests``. Each queue is given with the leases of
     its slots; the runs of one without slots wait for leases of their own.
@@ -73,7 +70,6 @@ def read(  # noqa: PLR0917 - who looks for what
         "slots": as_rows((name, slot) for name, leases in queues.items() for slot in leases),
         "other_digests": list(other_digests),
         "of_holder": holder or "",
-        "longest_wait": longest_wait,
     }
     return [InQueue(*row) for row in _READ(connection, values)]
 
@@ -165,9 +161,6 @@ _READ = Statement(
         case((_full, _until_free_slot), (_all_blocked, _until_own_lease())),
         case((and_(_shares, _has_slot), _first_due), (~_shares, _first_free)),
         _first(run.c.digest, *_starting),
-        _first(
-            run.c.digest, *_claimable, run.c.available_at > later(MOMENT, bindparam("longest_wait", type_=Double()))
-        ),
     ).select_from(_queues)
 )
 _TAKEN = Statement(select(lease.c.name).where(among_these(lease.c.name, bindparam("leases", type_=STRINGS)), LIVE))

@@ -95,17 +95,6 @@ def leave_word(connection: Connection, run_id: int, grant: Grant, wait: float, r
     connection.execute(update(run).where(_runs_under(run_id, grant)).values(**values))
 
 
-def start_put_off(connection: Connection, application: str, longest_wait: float) -> int:
-    """Let the runs that are to start in more than ``longest_wait`` seconds start now, but for those
-    that another transaction has locked; return how many.
-    """
-    put_off = select(run.c.id).where(
-        run.c.application == application, pending(), run.c.available_at > later(now(), longest_wait)
-    )
-    free = put_off.with_for_update(skip_locked=True, key_share=True).scalar_subquery()
-    return connection.execute(update(run).where(run.c.id.in_(free)).values(available_at=now())).rowcount
-
-
 def late(connection: Connection, application: str) -> list[str]:
     """Return the schedules with runs that should have started by now but did not."""
     query = select(run.c.schedule).where(run.c.application == application, is_late())

@@ -4,10 +4,9 @@ from typing import Any, get_args
 
 import pytest
 
-from daemon.definitions.job import Job
+from daemon.definitions.job import LONGEST_WAIT, Job
 from daemon.definitions.schedule import OnFailure
 from daemon.execution.next_step import (
-    LONGEST_WAIT,
     Failures,
     FinishRun,
     GoneJob,
@@ -123,8 +122,15 @@ def test_a_lost_attempt_writes_nothing_more() -> None:
 
 @pytest.mark.parametrize("failures", [0, 5, 40, 10_000])
 def test_a_wait_is_capped_and_spread_by_a_fifth_at_most(failures: int) -> None:
-    assert backoff(10.0, failures, 0.0) <= backoff(10.0, failures, 1.0) <= LONGEST_WAIT
-    assert backoff(10.0, 0, 1.0) == pytest.approx(12.0)
+    job = Job(name="work", command="true")
+    assert backoff(job, failures, 0.0) <= backoff(job, failures, 1.0) <= LONGEST_WAIT
+    assert backoff(job, 0, 1.0) == pytest.approx(12.0)
+
+
+@pytest.mark.parametrize("failures", [0, 1, 10_000])
+def test_a_first_wait_that_is_longer_than_the_cap_is_kept(failures: int) -> None:
+    job = Job(name="work", command="true", backoff=3 * LONGEST_WAIT)
+    assert backoff(job, failures, 0.5) == job.longest_wait == 3 * LONGEST_WAIT
 
 
 def test_a_run_whose_time_is_over_ends_with_that_reason_whatever_is_left_of_it() -> None:

@@ -15,7 +15,7 @@ from daemon.service.waking.rest import Rest
 from lease.timing import LeaseTiming
 from tests.support.waiting import LIMIT
 
-IDLE = Agenda(datetime(2026, 7, 1, tzinfo=UTC), None, None, None, False, False, False, False, False, False)
+IDLE = Agenda(datetime(2026, 7, 1, tzinfo=UTC), None, None, None, False, False, False, False, False)
 ROOM, FULL = RoomLeft(True), RoomLeft(False)
 
 

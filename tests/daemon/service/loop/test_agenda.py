@@ -8,10 +8,8 @@ from sqlalchemy import Connection, event, text
 
 from daemon.definitions.known import Known
 from daemon.definitions.triggers.trigger import Every
-from daemon.execution.next_step import LONGEST_WAIT
 from daemon.operations.trigger import trigger
 from daemon.service.loop.agenda import Agenda, read_agenda
-from daemon.store import statements
 from daemon.store.tables import run, schedule
 from tests.support.store import TTL, Store, a_schedule, an_at, pending_runs
 
@@ -93,22 +91,6 @@ def test_a_retry_is_available_when_its_wait_is_over(store: Store) -> None:
     assert 20 < seen.until_available <= 30
 
 
-def test_a_run_that_is_to_start_later_than_any_wait_was_put_off_by_a_clock(store: Store) -> None:
-    store.sync(a_schedule("daily"))
-    pending_runs(store, a_schedule("daily"), 2)
-    store.shift(run, available_at=LONGEST_WAIT - 60.0)
-    assert not look(store, "daily").put_off
-    assert store.do(statements.run.start_put_off, "shop", LONGEST_WAIT) == 0
-    (first, second) = store.runs()
-    store.shift(run, run.c.id == second.id, available_at=LONGEST_WAIT + 60.0)
-    assert look(store, "daily").put_off
-    assert store.do(statements.run.start_put_off, "bank", LONGEST_WAIT) == 0, "those of another application"
-    assert store.do(statements.run.start_put_off, "shop", LONGEST_WAIT) == 1
-    seen = look(store, "daily")
-    assert (seen.put_off, seen.available, seen.pending) == (False, True, True)
-    assert store.run(first.id).available_at == first.available_at
-
-
 def test_a_run_that_must_start_soon_is_a_reason_to_wake(store: Store) -> None:
     store.sync(a_schedule("daily"))
     pending_runs(store, a_schedule("daily"), 1)
@@ -153,7 +135,7 @@ def test_what_is_strange_is_nothing_to_do_for_this_replica(store: Store) -> None
     nobody, everybody = Known({}), store.known("may-start", "starts-later", "at-work", "due")
     assert store.do(read_agenda, "shop", everybody).available
     before = store.do(read_agenda, "shop", nobody)
-    assert (before.idle, before.until_due, before.until_available, before.put_off) == (True, None, None, False)
+    assert (before.idle, before.until_due, before.until_available) == (True, None, None)
     assert len(nobody.other_schedules) == 4
     assert sorted(nobody.other_digests) == sorted(
         a_schedule(name).run_digest() for name in ("may-start", "starts-later", "at-work")
