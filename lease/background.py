@@ -59,6 +59,7 @@ class BackgroundLoop:
                 self._over = True
             self._loop.run_until_complete(_end_tasks(self._loop))
         finally:
+            self._over = True  # not Thread.is_alive: up to Python 3.12, a signal in the midst of that makes it say no
             self._loop.close()
             self._refuse_what_is_open()
 
@@ -115,7 +116,7 @@ class BackgroundLoop:
         """Raise `LeaseError` where this loop cannot be used."""
         if os.getpid() != self._pid:
             raise LeaseError("this client was made before os.fork(); make a LeaseClient in the child process")
-        if self._over or not self._thread.is_alive():
+        if self._over:
             raise LeaseError(CLOSED)
         refuse_in_callbacks()
 

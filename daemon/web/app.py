@@ -155,7 +155,7 @@ class WebServer:
     def stop(self) -> None:
         """Take no more requests, and wait until the thread has ended."""
         self._server.should_exit = True
-        if self._thread.is_alive():
+        if self._thread.ident is not None:  # it was started
             self._thread.join(_STOP_LIMIT)
         if self._socket is not None:
             self._socket.close()

@@ -83,8 +83,8 @@ class _Sqlite3InLoops:
     def __init__(self, spare: _Sqlite3InThreads) -> None:
         self._spare = spare
         self._calls: SimpleQueue[tuple[Call[Any], asyncio.Future[Any]] | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="lease-spare", daemon=True)
-        self._thread.start()
+        self._is_over = threading.Event()
+        threading.Thread(target=self._run, name="lease-spare", daemon=True).start()
 
     @property
     def is_well(self) -> bool:
@@ -95,8 +95,7 @@ class _Sqlite3InLoops:
 
     def close(self, seconds: float) -> None:
         self._calls.put(None)
-        self._thread.join(seconds)
-        if not self._thread.is_alive():
+        if self._is_over.wait(seconds):
             self._spare.close(seconds)
 
     async def send(self, call: Call[T]) -> T:
@@ -114,6 +113,7 @@ class _Sqlite3InLoops:
             with suppress(RuntimeError):  # its caller's loop is closed
                 answer.get_loop().call_soon_threadsafe(step)
             del asked, call, answer, step  # this waits in `get`, and would keep what they refer to
+        self._is_over.set()
 
 
 def _set(answer: "asyncio.Future[T]", result: T) -> None:

@@ -30,14 +30,16 @@ class Interrupted(BaseException):
 @contextmanager
 def interrupted_at(step: int) -> Iterator[Callable[[], bool]]:
     """Raise `Interrupted` in this thread at the beginning or the end of so many calls in the modules of
-    Python that wait; what is given says whether there were that many.
+    Python that wait, or at so many lines of a thread's own methods, which up to Python 3.12 take a lock there; what
+    is given says whether there were that many.
     """
     left = [step]
 
     def trace(frame: FrameType, event: str, _: Any) -> Any:
         if frame.f_code.co_filename not in FILES or left[0] < 0:
             return None
-        if event in ("call", "return"):
+        is_of_a_thread = isinstance(frame.f_locals.get("self"), threading.Thread)
+        if event in ("call", "return") or (event == "line" and is_of_a_thread):
             left[0] -= 1
             if left[0] < 0:
                 raise Interrupted
