@@ -17,7 +17,7 @@ from .values.queues import RunQueue
 from .values.refusal import refused_at
 from .values.tables import refuse_large
 
-_LONGEST_LEASE = 255 - len("run///") - len(str(2**63))
+LONGEST_NAMES = 255 - len("run///") - len(str(2**63))
 """What an application's and a schedule's name may have together, so that the lease of a run fits
 (rule 14)."""
 
@@ -57,12 +57,12 @@ class Application:
             for schedule in self.schedules
         }
 
-    @cached_property
-    def fingerprints(self) -> Mapping[str, tuple[str, str]]:
-        """By schedule, its `Schedule.run_digest`, and a digest of all of it that is `shared`: what other
-        generations are compared by.
+    def fingerprints(self, keys: Mapping[str, str]) -> Mapping[str, tuple[str, str]]:
+        """Return, by schedule, its `Schedule.run_digest` in the row that it stands in by ``keys``, and a digest of all
+        of it that is `shared`: what other generations are compared by.
         """
-        return {name: (self.run_digests[name], _sha256(whole)) for name, whole in self.shared.items()}
+        run_digests = self.keyed(keys).run_digests
+        return {name: (run_digests[keys.get(name, name)], _sha256(whole)) for name, whole in self.shared.items()}
 
     @cached_property
     def digests(self) -> Mapping[str, str]:
@@ -78,6 +78,14 @@ class Application:
     def queues(self) -> Mapping[str, RunQueue]:
         """The `Schedule.queue` of each schedule that has one, by its name."""
         return {schedule.name: queue for schedule in self.schedules if (queue := schedule.queue) is not None}
+
+    def keyed(self, keys: Mapping[str, str]) -> "Application":
+        """Return it as the database has it: a schedule of ``keys`` has the name of the row that it stands in, which is
+        the first that it ever had.
+        """
+        if not keys:
+            return self
+        return replace(self, schedules=tuple(one.keyed(keys.get(one.name, one.name)) for one in self.schedules))
 
     def revised(self, revision: int | None) -> "Application":
         """Return it with this revision, if that is given; otherwise as it is."""
@@ -121,10 +129,11 @@ def make_application(name: object, schedules: Iterable[Schedule], place: Place, 
         with refused_at(own):
             refuse_twice("job", [job.name for job in schedule.jobs])
             refuse_large(schedule.params)
-        if len(application) + len(schedule.name) > _LONGEST_LEASE:
-            remedy = f"they name a lease, and may have {_LONGEST_LEASE} characters together"
+        if len(application) + len(schedule.name) > LONGEST_NAMES:
+            remedy = f"they name a lease, and may have {LONGEST_NAMES} characters together"
             raise DefinitionError(own, f'its name and that of the application "{application}" are too long', remedy)
     _refuse_other_slots(made, place)
+    _refuse_ambiguous_names(made, place)
     return Application(name=application, schedules=made, **others)
 
 
@@ -139,6 +148,21 @@ def _refuse_other_slots(schedules: Iterable[Schedule], place: Place) -> None:
             own = replace(place, schedule=schedule.name, field="lock")
             problem = f'the lock "{lock.name}" has {_slots(lock.slots)} here, and {_slots(slots)} in "{name}"'
             raise DefinitionError(own, problem, "write the same number in both")
+
+
+def _refuse_ambiguous_names(schedules: Iterable[Schedule], place: Place) -> None:
+    """Raise `DefinitionError` if a former name is still that of a schedule, or was that of two."""
+    named = {schedule.name for schedule in schedules}
+    first: dict[str, str] = {}
+    for schedule in schedules:
+        own = replace(place, schedule=schedule.name, field="was")
+        for name in schedule.was:
+            if name in named:
+                remedy = "a name is taken over by one schedule: rename that one too, or leave it out here"
+                raise DefinitionError(own, f'there is still a schedule "{name}"', remedy)
+            if (other := first.setdefault(name, schedule.name)) != schedule.name:
+                remedy = "leave it at the one that takes its history over"
+                raise DefinitionError(own, f'"{other}" was "{name}" too', remedy)
 
 
 def _slots(number: int) -> str:

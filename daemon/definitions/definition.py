@@ -20,6 +20,8 @@ class Mark(Enum):
     (rule 22)."""
     DEFAULT = auto()
     """It may be given once for all schedules and jobs of a file, in `[defaults]`."""
+    NAMING = auto()
+    """It says in which row of the database a schedule stands, and is no part of what is stored there."""
     PART = auto()
     """No setting: what the definition consists of, such as its name."""
 
@@ -69,14 +71,14 @@ class Definition(BaseModel):
         defaults = self._later_defaults()
         return {
             name: value
-            for name, value in self.model_dump(mode="json", exclude=self._parts()).items()
+            for name, value in self.model_dump(mode="json", exclude=self._unstored()).items()
             if name not in defaults or getattr(self, name) != defaults[name]
         }
 
     @classmethod
     @cache
-    def _parts(cls) -> set[str]:
-        return cls.model_fields.keys() - cls.settings().keys()
+    def _unstored(cls) -> set[str]:
+        return cls.model_fields.keys() - (cls.settings().keys() - cls.settings(Mark.NAMING).keys())
 
     @classmethod
     @cache

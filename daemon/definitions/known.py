@@ -19,10 +19,15 @@ class Known:
     def __init__(self, run_digests: Mapping[str, str], queues: Mapping[str, RunQueue] = MappingProxyType({})) -> None:
         self.left: frozenset[str] = frozenset()
         """The digests of its own whose runs are left to others for now."""
+        self.queues: Collection[RunQueue] = ()
+        """The queues in which runs of its schedules wait, but for those that are left to others."""
+        self.redefine(run_digests, queues)
+
+    def redefine(self, run_digests: Mapping[str, str], queues: Mapping[str, RunQueue]) -> None:
+        """Have these definitions from now on, and meet the others anew."""
         self._run_digests = run_digests
         self._queues = queues
         self.queues = _sorted(queues.values())
-        """The queues in which runs of its schedules wait, but for those that are left to others."""
         self._own = frozenset(run_digests.values())
         self._others = _Others()
 
@@ -48,7 +53,7 @@ class Known:
         if not schedules:
             return self
         known = copy(self)
-        known.left = frozenset(self._run_digests[name] for name in schedules)
+        known.left = frozenset(self._run_digests[name] for name in schedules if name in self._run_digests)
         known.queues = _sorted(queue for name, queue in self._queues.items() if name not in schedules)
         return known
 

@@ -20,7 +20,7 @@ from .triggers.trigger import At, Cron, Every, OnRequest, Trigger
 from .values.calendars import Exclude
 from .values.durations import duration
 from .values.keep import Keep
-from .values.names import name_of
+from .values.names import FormerNames, name_of
 from .values.queues import Lock, RunQueue, queue_of
 from .values.refusal import Refusal
 from .values.strings import Strings, Text
@@ -115,6 +115,9 @@ class Schedule(Definition):
     """For people."""
     tags: Strings = ()
     """For people."""
+    was: Annotated[FormerNames, Mark.NAMING] = ()
+    """The name that it had before, or all that it had, the newest first: it takes over history, pause,
+    lock and idempotency keys. It may stay here for good."""
 
     jobs: Annotated[tuple[Job, ...], Mark.PART] = ()
 
@@ -138,6 +141,9 @@ class Schedule(Definition):
         if self.lock is not None and self.lock.slots == 1 and _may_overlap(self.overlap):
             problem = 'under one lock its runs cannot overlap, as overlap = "allow" asks'
             raise Refusal(problem, "leave one of them out, or give the lock several slots", field="lock")
+        if self.name in self.was:
+            remedy = "name only what it was called before"
+            raise Refusal(f'"{self.name}" is its own name', remedy, field="was")
         for name in self.secrets:
             if name not in self.params:
                 remedy = "give it a value there, or leave it out here"
@@ -152,6 +158,10 @@ class Schedule(Definition):
         if self.every is not None:
             return Every(self.every)
         return OnRequest() if self.at is None else At(self.at)
+
+    def keyed(self, key: str) -> "Schedule":
+        """Return it under the name of the row that it stands in."""
+        return self if key == self.name else self.model_copy(update={"name": key})
 
     @property
     def queue(self) -> RunQueue | None:

@@ -146,9 +146,11 @@ class JobExecution:
 
     def _brief(self) -> Brief:
         claimed, application, job = self._claimed, self._context.application, self._job.name
+        rows = self._context.rows
         return Brief(
             application=application.name,
-            schedule=claimed.schedule,
+            schedule=rows.name(claimed.schedule),
+            row=claimed.schedule,
             scheduled_for=claimed.scheduled_for,
             run_id=claimed.run_id,
             job=job,
@@ -159,7 +161,7 @@ class JobExecution:
             source=application.spec,
             file=str(application.source),
             stamp=application.stamp,
-            digest=application.run_digests[claimed.schedule],
+            digest=rows.run_digest(claimed.schedule),
         )
 
     async def _keeper_recorded(self, attempt: Attempt) -> bool:
@@ -229,7 +231,7 @@ class JobExecution:
         await asyncio.wait({work}, timeout=max(timing.kill_time, left))
         if not work.done():
             raise WorkOutlivesLease(
-                f'job "{self._job.name}" of "{self._claimed.schedule}" did not end although its lease was lost',
+                f'job "{self._job.name}" of "{self._context.rows.name(self._claimed.schedule)}" did not end although its lease was lost',
                 patience=patience,
             )
 

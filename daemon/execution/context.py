@@ -6,6 +6,7 @@ from lease.client import LeaseClient
 from lease.database.database import Database
 
 from ..definitions.application import Application
+from ..definitions.rows import Rows
 from ..jobs.processes.trust_page import TrustPages
 from ..jobs.task_thread import TaskThread
 from ..jobs.templates.templates import Templates
@@ -21,8 +22,8 @@ class ReplicaContext:
 
     The application, its database, the lease client with the heartbeat, the thread of async jobs,
     the trust pages of its runs, the callback for facts, the templates of children, the losses that
-    are to be recorded, the lane of their writes, and the herald that tells other replicas what may
-    start.
+    are to be recorded, the rows of its schedules, the lane of their writes, and the herald that tells
+    other replicas what may start.
     """
 
     application: Application
@@ -33,10 +34,12 @@ class ReplicaContext:
     notify: Notify
     templates: Templates = field(default_factory=Templates)
     losses: LossNotes = field(default_factory=LossNotes)
+    rows: Rows = field(init=False)
     lane: Lane = field(init=False)
     herald: Herald = field(init=False)
 
     def __post_init__(self) -> None:
-        """Give it its lane and its herald."""
+        """Give it its rows, its lane and its herald."""
+        object.__setattr__(self, "rows", Rows(self.application))
         object.__setattr__(self, "lane", Lane(self.database))
         object.__setattr__(self, "herald", Herald(self.database, self.application.name))

@@ -43,8 +43,9 @@ class HeldRun:
         self.context = context
         self.claimed = claimed
         self.lease = lease
+        called = context.rows.name(claimed.schedule)
         self.subject = RunSubject(
-            claimed.application, claimed.schedule, claimed.run_id, claimed.grant.token, context.client.label
+            claimed.application, called, claimed.run_id, claimed.grant.token, context.client.label
         )
         """The subject of facts about this run."""
         self.lost = asyncio.Event()

@@ -43,6 +43,8 @@ class Brief:
     """That of FILE as the replica loaded it."""
     digest: str
     """The digest of what execution reads of the schedule (rule 22)."""
+    row: str = ""
+    """The name of the row in which the schedule stands, if it has another name than that."""
 
     def to_json(self) -> str:
         """Return the brief as JSON, for a function child, without the parameters."""

@@ -82,7 +82,7 @@ def find(brief: Brief, application: Application | None = None) -> Callable[..., 
             raise
         raise OtherDefinitions(f"{error}; {_REMEDY}") from None
     for schedule in schedules:
-        if schedule.name == brief.schedule and digest_of(schedule) == brief.digest:
+        if schedule.name == brief.schedule and digest_of(schedule.keyed(brief.row or schedule.name)) == brief.digest:
             for job in schedule.jobs:
                 if job.name == brief.job and job.function is not None:
                     return job.function

@@ -4,7 +4,7 @@ Those are runs whose lease is stale, and runs whose holder and work are proven d
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from sqlalchemy import Connection
 
@@ -20,10 +20,19 @@ from .settle import SettledRun, settle, settle_dead, suspects
 
 
 class Settler:
-    """Settles the runs of one application for the replica ``holder``, and reports each of them."""
+    """Settles the runs of one application for the replica ``holder``, and reports each of them. ``called`` returns the
+    name of the schedule in a row.
+    """
 
     def __init__(  # noqa: PLR0917 - who settles what, for whom
-        self, database: Database, application: str, holder: str, label: str, notify: Notify, deaths: DeathWatch
+        self,
+        database: Database,
+        application: str,
+        holder: str,
+        label: str,
+        notify: Notify,
+        deaths: DeathWatch,
+        called: Callable[[str], str] = str,
     ) -> None:
         self._deaths = deaths
         self._database = database
@@ -31,6 +40,7 @@ class Settler:
         self._holder = holder
         self._label = label
         self._notify = notify
+        self._called = called
 
     async def clean_up(self) -> None:
         """Settle what an earlier crash left, and first end what is left of its work on this machine: also of work
@@ -73,7 +83,9 @@ class Settler:
 
     def _report(self, settled: Iterable[SettledRun], *, at_startup: bool = False, gone: bool = False) -> None:
         for run in settled:
-            subject = RunSubject(self._application, run.schedule, run.run_id, run.grant.token, self._label)
+            subject = RunSubject(
+                self._application, self._called(run.schedule), run.run_id, run.grant.token, self._label
+            )
             self._notify(RunRecovered(subject, run.outcome, at_startup, gone, run.lived))
 
 

@@ -224,4 +224,5 @@ class Pulse:
         application = self._entry.application
         start_put_off(connection, application, self._context.application.schedules)
         rows = statements.late.take(connection, application)
-        return [RunLate(application, row.schedule, row.id, row.state, row.finish_by) for row in rows]
+        called = self._context.rows.name
+        return [RunLate(application, called(row.schedule), row.id, row.state, row.finish_by) for row in rows]

@@ -54,7 +54,6 @@ class Replica:
         self.contact = DatabaseContact(context.notify)
         self._context = context
         self._settings = settings
-        self._schedules = {schedule.name: schedule for schedule in application.schedules}
         self.set_aside = SetAside()
         self._places = Places(context)
         self.hearing = hearing or Deaf()
@@ -64,16 +63,19 @@ class Replica:
         self._at_once = False
         self._refills = False
         self._drained_at: float | None = None
-        self.runs = RunsAtWork(
-            context, self._schedules, settings.concurrency, self.set_aside, self.rest.wake_for_places
-        )
+        self.runs = RunsAtWork(context, context.rows, settings.concurrency, self.set_aside, self.rest.wake_for_places)
         self._claimer = Claimer(context, self.runs, lambda: not self.draining)
         clock, others = wall_clock, self.runs.other_schedules
-        self.planner = Planner(database, application.name, self._schedules, context.notify, clock, others=others)
-        self._settler = Settler(database, application.name, client.holder, client.label, context.notify, self._deaths)
+        self.planner = Planner(database, application.name, context.rows, context.notify, clock, others=others)
+        self._settler = Settler(
+            database, application.name, client.holder, client.label, context.notify, self._deaths, context.rows.name
+        )
         trusts, within = self.planner.guard, settings.takeover_after
         self.rollout = Rollout(
-            database, application, client.holder, client.label, context.notify, takeover_after=within, trusts=trusts
+            *(database, application, client.holder, client.label, context.notify),
+            rows=context.rows,
+            takeover_after=within,
+            trusts=trusts,
         )
         self._pulse = Pulse(context, entry, self.runs, lambda: self.draining, self.rollout, rest=self.rest, loop=self)
         self._cancels = CancelWatch(context, self.runs.ids, self.runs.cancel)

@@ -34,6 +34,7 @@ class ScheduleKeywords(TypedDict, total=False):
     secrets: Sequence[str]
     description: str
     tags: Sequence[str]
+    was: str | Sequence[str]
 
 
 class JobKeywords(TypedDict, total=False):

@@ -1,7 +1,7 @@
 """Names that users give: of applications, schedules, jobs, locks and calendars."""
 
 import unicodedata
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 from functools import partial
 from typing import Annotated, Literal
 
@@ -37,6 +37,24 @@ def name_of(kind: Named) -> BeforeValidator:
     pattern = "^[^/]*$" if kind in WITHOUT_SLASH else None
     written = Annotated[str, Field(title="a name", min_length=1, max_length=LONGEST[kind], pattern=pattern)]
     return BeforeValidator(partial(check_name, kind), json_schema_input_type=written)
+
+
+def read_former_names(value: object) -> tuple[str, ...]:
+    """Return one former name of a schedule, or several in the order of a list; raises `Refusal`."""
+    if not isinstance(value, (str, list, tuple)):
+        raise Refusal(f"{shown(value)} is not a former name", 'write it like "nightly", or ["nightly", "night"]')
+    names = tuple(check_name("schedule", name) for name in ([value] if isinstance(value, str) else value))
+    for name in names:
+        if names.count(name) > 1:
+            raise Refusal(f'"{name}" is there twice', "leave one of them out")
+    return names
+
+
+FormerNames = Annotated[
+    tuple[str, ...],
+    BeforeValidator(read_former_names, json_schema_input_type=str | Sequence[str]),
+    Field(title="a name, or a list of names"),
+]
 
 
 def refuse_taken(what: str, name: str, taken: Container[str]) -> None:

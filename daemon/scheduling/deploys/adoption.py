@@ -14,6 +14,7 @@ from ...definitions.schedule import Schedule
 from ...store import statements
 from ..lease_names import lease_name
 from ..plan import waits_for_predecessor
+from ..renames import in_database
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class Patience:
 
 def strangers(connection: Connection, application: Application, holder: str, seen_within: float) -> Strangers:
     """Return the definitions that are strange now, of schedules that ``application`` has or that were retired."""
+    application = in_database(connection, application)
     own = {schedule.name for schedule in application.schedules}
     waiting = statements.adoption.pending_definitions(connection, application.name)
     unknown = {row.digest for row in waiting if row.is_retired or row.schedule in own}
@@ -89,6 +91,7 @@ def adopt(
     database, which are those of ``application``; end those of retired schedules.
     """
     statements.schedule.take_turn(connection, application.name)
+    application = in_database(connection, application)
     found = strangers(connection, application, holder, seen_within)
     strange = (found.gone | found.unseen) & frozenset(given_up)
     adopted: dict[str, int] = {}

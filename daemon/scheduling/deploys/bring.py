@@ -29,6 +29,7 @@ from ..generations import (
     next_move,
     sync_move,
 )
+from ..renames import located
 from .sync import SyncReport, sync
 
 
@@ -148,10 +149,14 @@ def _add(connection: Connection, application: Application, by: str, revision: in
         "digest": application.digest,
         "revision": revision,
         "brought_by": by,
-        "run_digests": json.dumps(application.fingerprints),
+        "run_digests": _fingerprints(connection, application),
     }
     statements.generation.add(connection, application.name, values)
     notify(connection, application.name, DEFINITIONS)
+
+
+def _fingerprints(connection: Connection, application: Application) -> str:
+    return json.dumps(application.fingerprints(located(connection, application).keys))
 
 
 def _with_report(connection: Connection, application: Application, brought: Brought) -> Brought:
@@ -161,7 +166,12 @@ def _with_report(connection: Connection, application: Application, brought: Brou
     ruler = brought.order.ruler
     retire = ruler is not None and brought.order.is_newest(ruler)
     notify(connection, application.name, DEFINITIONS)
-    return replace(brought, report=sync(connection, application, retire=retire))
+    report = sync(connection, application, retire=retire)
+    if report.renamed and ruler is not None:
+        statements.generation.set_run_digests(
+            connection, application.name, ruler.number, _fingerprints(connection, application)
+        )
+    return replace(brought, report=report)
 
 
 def _set_revision(
@@ -176,6 +186,9 @@ def _set_revision(
 def _write(connection: Connection, application: Application, own: Generation | None, *, in_lieu: bool) -> SyncReport:
     assert own is not None  # noqa: S101 - it is added first
     report = sync(connection, application, retire=not in_lieu)
+    if report.renamed:
+        fingerprints = _fingerprints(connection, application)
+        statements.generation.set_run_digests(connection, application.name, own.number, fingerprints)
     statements.generation.let_rule(connection, application.name, own.number, in_lieu=in_lieu, changes=str(report))
     notify(connection, application.name, DEFINITIONS)
     return report

@@ -5,7 +5,7 @@ It looks with each sign of life, and moves in a transaction that decides anew
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from lease.database.database import Database, Unit
 
 from ...definitions.application import Application
+from ...definitions.rows import Rows
 from ...states import SEEN_WITHIN
 from ...store import statements
 from ...store.notices import DEFINITIONS, WORK, notify
@@ -32,6 +33,7 @@ from ..generations import (
     next_move,
     stand,
 )
+from ..renames import located
 from ..trusted_time import ClockJumped, Trusts, by_trusted_time
 from .adoption import Adopted, Patience, Strangers, adopt, strangers
 from .bring import Brought, bring, carry_out, look
@@ -49,6 +51,8 @@ class Sight:
     order: Order
     others: Others
     strangers: Strangers
+    keys: Mapping[str, str]
+    """The rows of schedules that were renamed, by their names."""
 
 
 class Rollout:
@@ -62,6 +66,7 @@ class Rollout:
         label: str,
         notify: Notify,
         *,
+        rows: Rows | None = None,
         takeover_after: float = TAKEOVER_AFTER,
         clock: Callable[[], float] = monotonic,
         trusts: Trusts | None = None,
@@ -72,6 +77,7 @@ class Rollout:
         self._holder = holder
         self._label = label
         self._notify = notify
+        self._rows = rows or Rows(application)
         self._takeover_after = takeover_after
         self._clock = clock
         self.trusts = trusts
@@ -126,13 +132,15 @@ class Rollout:
     def look(self, connection: Connection) -> Sight:
         """Return who lives and which definitions there are, for `follow`; in any transaction."""
         now = statements.schedule.database_time(connection)
-        return Sight(now, *look(connection, self._application, self._holder), self._strangers(connection))
+        keys = located(connection, self._application).keys
+        return Sight(now, *look(connection, self._application, self._holder), self._strangers(connection), keys)
 
     async def follow(self, sight: Sight) -> None:
         """Move if it is time to; not by a clock that has just jumped."""
         if self.trusts is not None and not self.trusts(sight.database_time):
             self.lose_contact()
             return
+        self._rows.stand(sight.keys)
         order, others = sight.order, sight.others
         is_ready = is_newer_ready(order, self._digest, others)
         self._count = self._count.after(self._clock(), is_ready=is_ready, long_enough=self._takeover_after)
@@ -165,7 +173,7 @@ class Rollout:
             changes = await self._database.read(lambda c: sync(c, self._application, dry_run=True))
         if changes.added or changes.changed or changes.revived or changes.retired:
             return None
-        return await self._database.write(transaction, timeout=self._timeout)
+        return await self._brought(transaction)
 
     async def _change(self, transaction: Unit[Brought]) -> Brought:
         """Do what may replace definitions, after what is due by them has been planned, so that it takes no time.
@@ -174,7 +182,17 @@ class Rollout:
         planned = by_trusted_time(partial(plan_outgoing, application=self._application), self.trusts)
         while await self._database.write(planned, timeout=self._timeout):
             pass
-        return await self._database.write(by_trusted_time(transaction, self.trusts), timeout=self._timeout)
+        return await self._brought(by_trusted_time(transaction, self.trusts))
+
+    async def _brought(self, transaction: Unit[Brought]) -> Brought:
+        """Bring the definitions, and take in the rows in which they stand then."""
+
+        def and_rows(connection: Connection) -> tuple[Brought, Mapping[str, str]]:
+            return transaction(connection), located(connection, self._application).keys
+
+        brought, keys = await self._database.write(and_rows, timeout=self._timeout)
+        self._rows.stand(keys)
+        return brought
 
     def _strangers(self, connection: Connection) -> Strangers:
         return strangers(connection, self._application, self._holder, SEEN_WITHIN)

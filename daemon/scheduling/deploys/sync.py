@@ -1,6 +1,7 @@
 """The sync: the definitions of one application, written into the database (rule 17).
 
-Schedules that are gone are retired, not deleted, and other applications are not touched. If the
+Schedules that are gone are retired, not deleted, and other applications are not touched. One that was
+renamed has its row still (`daemon.scheduling.renames`). If the
 timing of a schedule changes, or a retired schedule is defined again, planning counts from now (rule
 13). Which definitions are written is decided in `daemon.scheduling.deploys.rollout`.
 
@@ -11,7 +12,8 @@ transactions of bounded size, and the sync plans only what has become due since.
 definition that cannot be read any more has no run; the report names it.
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,10 +24,12 @@ from ...definitions.application import Application
 from ...definitions.codec import UnreadableDefinition, is_timed_alike, read_schedule, read_timing, write_schedule
 from ...definitions.schedule import Schedule
 from ...store import statements
+from ...store.called import called, former_names
 from ..lease_names import lease_name
 from ..pause import Pause
 from ..plan import PlanState, changed_state, first_state
 from ..plan_due import plan_due
+from ..renames import Located, located
 
 _MOMENT = timedelta(seconds=5)
 """What has been due for less is no backlog."""
@@ -33,6 +37,7 @@ _PATIENCE = 10.0
 """Seconds that a sync may take, however few its schedules are."""
 _PER_SECOND = 200
 """Schedules that a sync compares and writes in a second on a slow machine, planning included."""
+_IN_WORDS = {"apart": "not renamed: there is history under both names"}
 MOST_NAMED = 10
 """How many schedules of a kind a report names."""
 
@@ -45,9 +50,13 @@ class SyncReport:
     changed: tuple[str, ...] = ()
     retired: tuple[str, ...] = ()
     revived: tuple[str, ...] = ()
+    renamed: tuple[str, ...] = ()
+    """Each with the name that it had: ``nightly (was night)``."""
     unchanged: tuple[str, ...] = ()
     unreadable: tuple[str, ...] = ()
     """What was due by their stored definition has no run, because it cannot be read any more."""
+    apart: tuple[str, ...] = ()
+    """They take over nothing of the name that they had, ``nightly (was night)``, because there is history under both."""
 
     def __str__(self) -> str:
         """Return the report as text: ``schedules: 2 added (a, b), 1 unchanged``; of many only the count."""
@@ -56,28 +65,50 @@ class SyncReport:
             names = getattr(self, field_.name)
             if names:
                 shown = "" if field_.name == "unchanged" or len(names) > MOST_NAMED else f" ({', '.join(names)})"
-                parts.append(f"{len(names):,} {field_.name}{shown}")
+                what = _IN_WORDS.get(field_.name, field_.name)
+                parts.append(f"{len(names):,} {what}{shown}")
         return "schedules: " + (", ".join(parts) or "none")
+
+
+@dataclass(frozen=True, slots=True)
+class _Rename:
+    key: str
+    before: str
+    name: str
+    former: tuple[str, ...]
 
 
 @dataclass(slots=True)
 class _Draft:
+    """What is to be written; each schedule has the name of its row."""
+
+    application: Application
+    located: Located
     added: list[Schedule] = field(default_factory=list)
     changed: list[tuple[Schedule, Row[Any]]] = field(default_factory=list)
     revived: list[tuple[Schedule, Row[Any]]] = field(default_factory=list)
     retired: list[Row[Any]] = field(default_factory=list)
-    unchanged: list[str] = field(default_factory=list)
+    unchanged: list[Schedule] = field(default_factory=list)
     unnamed: list[Schedule] = field(default_factory=list)
     """Unchanged, but without the digest of what execution reads: an older version stored it."""
+    renamed: list[_Rename] = field(default_factory=list)
 
     def report(self, unreadable: tuple[str, ...] = ()) -> SyncReport:
+        names = {key: name for name, key in self.located.keys.items()}
+        renamed = {one.key for one in self.renamed}
+
+        def named(schedules: Iterable[Schedule]) -> tuple[str, ...]:
+            return tuple(names.get(one.name, one.name) for one in schedules)
+
         return SyncReport(
-            added=tuple(schedule.name for schedule in self.added),
-            changed=tuple(schedule.name for schedule, _ in self.changed),
-            retired=tuple(row.name for row in self.retired),
-            revived=tuple(schedule.name for schedule, _ in self.revived),
-            unchanged=tuple(self.unchanged),
+            added=named(self.added),
+            changed=named(schedule for schedule, _ in self.changed),
+            retired=tuple(called(row) for row in self.retired),
+            revived=named(schedule for schedule, _ in self.revived),
+            renamed=tuple(f"{one.name} (was {one.before})" for one in self.renamed),
+            unchanged=named(one for one in self.unchanged if one.name not in renamed),
             unreadable=unreadable,
+            apart=tuple(f"{name} (was {before})" for name, before in self.located.apart),
         )
 
     def outgoing(self) -> Iterator[Row[Any]]:
@@ -99,7 +130,7 @@ def sync(connection: Connection, application: Application, *, dry_run: bool = Fa
         more = plan_due(connection, application.name, outgoing).more
         draft = _draft(connection, application, lock=True, retire=retire)
         outgoing = _due_outgoing(draft, now)[0] if more else {}
-    _write(connection, application, draft, now)
+    _write(connection, draft, now)
     if draft.retired:
         statements.schedule.retire(connection, application.name, [row.name for row in draft.retired], now)
     return draft.report(unreadable)
@@ -122,17 +153,22 @@ def plan_outgoing(connection: Connection, application: Application) -> bool:
 
 
 def _draft(connection: Connection, application: Application, *, lock: bool, retire: bool = True) -> _Draft:
-    draft = _compare(application, statements.schedule.of_application(connection, application.name, lock=lock))
+    rows = statements.schedule.of_application(connection, application.name, lock=lock)
+    draft = _compare(application, located(connection, application, rows), rows)
     if not retire:
         draft.retired.clear()
     return draft
 
 
-def _compare(application: Application, stored: list[Row[Any]]) -> _Draft:
-    draft = _Draft()
-    rows = {row.name: row for row in stored}
-    for schedule in application.schedules:
+def _compare(defined: Application, located: Located, stored: list[Row[Any]]) -> _Draft:
+    application = defined.keyed(located.keys)
+    draft = _Draft(application, located)
+    rows = {row.name: row for row in stored if row.name not in located.emptied}
+    for schedule, own in zip(application.schedules, defined.schedules, strict=True):
         row = rows.pop(schedule.name, None)
+        if row is not None and called(row) != own.name:
+            former = [called(row), *(name for name in former_names(row) if name not in {called(row), own.name})]
+            draft.renamed.append(_Rename(row.name, called(row), own.name, tuple(former)))
         if row is None:
             draft.added.append(schedule)
         elif row.retired_at is not None:
@@ -140,7 +176,7 @@ def _compare(application: Application, stored: list[Row[Any]]) -> _Draft:
         elif row.digest != application.digests[schedule.name]:
             draft.changed.append((schedule, row))
         else:
-            draft.unchanged.append(schedule.name)
+            draft.unchanged.append(schedule)
             if row.run_digest != application.run_digests[schedule.name]:
                 draft.unnamed.append(schedule)
     draft.retired.extend(row for row in rows.values() if row.retired_at is None)
@@ -167,8 +203,10 @@ def _is_retimed(schedule: Schedule, row: Row[Any]) -> bool:
     return not is_timed_alike(row.definition, schedule) and read_timing(row.definition) != schedule.timing()
 
 
-def _write(connection: Connection, application: Application, draft: _Draft, now: datetime) -> None:
+def _write(connection: Connection, draft: _Draft, now: datetime) -> None:
     """Write what is new, kind by kind: of each, one statement has all the rows."""
+    application = draft.application
+    names = {key: name for name, key in draft.located.keys.items()}
 
     def definition(schedule: Schedule) -> dict[str, Any]:
         return {
@@ -185,7 +223,7 @@ def _write(connection: Connection, application: Application, draft: _Draft, now:
     added = [
         definition(schedule)
         | _plan_columns(schedule, first_state(schedule, now))
-        | {"application": application.name, "created_at": now}
+        | {"application": application.name, "created_at": now, "called": names.get(schedule.name)}
         for schedule in draft.added
     ]
     changed, retimed = [], []
@@ -199,13 +237,18 @@ def _write(connection: Connection, application: Application, draft: _Draft, now:
         for schedule, row in draft.revived
     ]
     unnamed = [{"name": one.name, "run_digest": application.run_digests[one.name]} for one in draft.unnamed]
+    statements.renames.remove(connection, application.name, draft.located.emptied)
     statements.schedule.add(connection, added)
     for rows in (changed, retimed, revived, unnamed):
         statements.schedule.change(connection, application.name, rows)
+    renamed = [
+        {"key": one.key, "called": one.name, "former": json.dumps(one.former), "at": now} for one in draft.renamed
+    ]
+    statements.renames.rename(connection, application.name, renamed)
     written = [*draft.added, *(schedule for schedule, _ in (*draft.changed, *draft.revived))]
-    names = [lease_name(application.name, schedule) for schedule in written]
+    leases = [lease_name(application.name, schedule) for schedule in written]
     slots = [name for schedule in written if schedule.lock for name in schedule.lock.leases]
-    statements.schedule.prepare_leases(connection, [*(name.base for name in names if not name.per_run), *slots])
+    statements.schedule.prepare_leases(connection, [*(name.base for name in leases if not name.per_run), *slots])
 
 
 def _plan_columns(schedule: Schedule, state: PlanState) -> dict[str, Any]:

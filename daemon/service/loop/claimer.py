@@ -17,7 +17,11 @@ class Claimer:
         self._context = context
         self._runs = runs
         self._may_claim = may_claim
-        schedules = context.application.schedules
+        self._read()
+        context.rows.on_change(self._read)
+
+    def _read(self) -> None:
+        schedules = self._context.rows.application.schedules
         self._first_jobs = {schedule.name: schedule.jobs[0].name for schedule in schedules if schedule.jobs}
 
     async def fill(self) -> bool:

@@ -60,6 +60,7 @@ class RunsAtWork:
         self._context = context
         self._schedules = schedules
         self._known = Known(context.application.run_digests, context.application.queues)
+        context.rows.on_change(self._redefine)
         self._places = places
         self._room_for_tasks, self._room_for_children = Room(places), Room(places)
         self._set_aside = set_aside
@@ -83,6 +84,11 @@ class RunsAtWork:
             return self._known.but(self._set_aside.names())
         without_room = {name for name, schedule in self._schedules.items() if self._room_for(schedule) in full}
         return self._known.but(self._set_aside.names() | without_room)
+
+    def _redefine(self) -> None:
+        """Claim runs of renamed schedules by the names of their rows."""
+        application = self._context.rows.application
+        self._known.redefine(application.run_digests, application.queues)
 
     def other_schedules(self) -> Collection[str]:
         """Return the names of the application's schedules that this replica does not have, as far as it has met them."""
@@ -171,7 +177,7 @@ class RunsAtWork:
     async def fail_if_any(self) -> None:
         """Signal that this process must end if runs are still at work."""
         if self._executions and self.failure is None:
-            names = ", ".join(sorted(f'"{run.schedule}"' for run in self.claimed))
+            names = ", ".join(sorted(f'"{self._context.rows.name(run.schedule)}"' for run in self.claimed))
             await self.fail(WorkOutlivesLease(f"runs of {names} did not end"))
 
     async def _execute(self, execution: RunExecution, lease: Lease) -> None:

@@ -7,7 +7,21 @@ schedule, lease, run, job run (rule 15); a statement outside that order skips lo
 for none.
 """
 
-from . import adoption, agenda, audit, generation, job_run, put_off, queues, replica, restored, run, schedule, stranded
+from . import (
+    adoption,
+    agenda,
+    audit,
+    generation,
+    job_run,
+    put_off,
+    queues,
+    renames,
+    replica,
+    restored,
+    run,
+    schedule,
+    stranded,
+)
 from .acting import acts, backfills, cancel, cancels, forget, pauses, retries
 from .keeping import old_records, old_runs
 from .requests import feeding, placing, requesting
@@ -35,6 +49,7 @@ __all__ = [
     "plans",
     "put_off",
     "queues",
+    "renames",
     "replacements",
     "replica",
     "requesting",

@@ -80,6 +80,12 @@ def set_revision(connection: Connection, application: str, number: int, revision
     connection.execute(update(generation).where(*which).values(revision=revision))
 
 
+def set_run_digests(connection: Connection, application: str, number: int, run_digests: str) -> None:
+    """Record by which digests the runs of a generation go: those that were renamed since keep theirs."""
+    which = (generation.c.application == application, generation.c.number == number)
+    connection.execute(update(generation).where(*which).values(run_digests=run_digests))
+
+
 def run_digests_of_others(
     connection: Connection, application: str, holder: str, seen_within: float, *, or_lost: bool = False
 ) -> set[str]:

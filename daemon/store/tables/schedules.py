@@ -44,6 +44,8 @@ schedule = Table(
     Column("synced_at", Instant),  # the same; a sync of an older version leaves it behind, and is refused
     Column("created_at", Instant, nullable=False),
     Column("abandoned", Integer, nullable=False, server_default="0"),  # attempts of its runs since one last succeeded
+    Column("called", Text),  # its name, where that is not (or was once not) the name of the row, which never changes
+    Column("former", Text),  # JSON: the names that it had, the newest first
     PrimaryKeyConstraint("application", "name", name="schedule_pkey"),
     CheckConstraint("retired_at IS NULL OR next_due IS NULL", name="schedule_retired_has_no_instants"),
     CheckConstraint("(stretch_reason IS NULL) = (stretch_count IS NULL)", name="schedule_stretch"),
@@ -53,6 +55,7 @@ schedule = Table(
         "next_due",
         **where("next_due IS NOT NULL"),
     ),
+    Index("schedule_called_key", "application", "called", unique=True, **where("called IS NOT NULL")),
     postgresql_with={"fillfactor": "80"},
 )
 

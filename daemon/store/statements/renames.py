@@ -1,0 +1,62 @@
+"""The statements on schedules that were renamed."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, delete, exists, or_, select, update
+
+from lease.database.dialects import now
+
+from ..tables import backfill, pruned, run, schedule, trigger_key
+from .dialects import among
+
+_names = (schedule.c.application, schedule.c.name, schedule.c.called, schedule.c.former, schedule.c.retired_at)
+
+
+def renamed(connection: Connection, application: str | None = None) -> list[Row[Any]]:
+    """Return (application, name, called, former, retired_at) of the schedules that were renamed, of one application
+    or of all; name is the key of the row.
+    """
+    query = select(*_names).where(schedule.c.called.is_not(None)).order_by(schedule.c.application, schedule.c.name)
+    return list(connection.execute(query if application is None else query.where(_of(application))))
+
+
+def of_names(connection: Connection, application: str, names: Collection[str]) -> list[Row[Any]]:
+    """Return the same of the schedules in rows with these keys."""
+    if not names:
+        return []
+    return list(connection.execute(select(*_names).where(_of(application), among(schedule.c.name, names))))
+
+
+def with_history(connection: Connection, application: str, keys: Collection[str]) -> set[str]:
+    """Return those of the rows that have something to lose: runs, backfills, keys of requests, a pause, or an
+    instant that is due.
+    """
+    belongs = [
+        exists().where(each.c.application == schedule.c.application, each.c.schedule == schedule.c.name)
+        for each in (run, backfill, pruned, trigger_key)
+    ]
+    at_stake = or_(*belongs, schedule.c.paused_at.is_not(None), schedule.c.next_due <= now())
+    return set(
+        connection.scalars(select(schedule.c.name).where(_of(application), among(schedule.c.name, keys), at_stake))
+    )
+
+
+def rename(connection: Connection, application: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write what schedules (key, called, former, at) are called from now on."""
+    for row in rows:
+        connection.execute(
+            update(schedule)
+            .where(and_(_of(application), schedule.c.name == row["key"]))
+            .values(called=row["called"], former=row["former"], changed_at=row["at"], synced_at=row["at"])
+        )
+
+
+def remove(connection: Connection, application: str, keys: Collection[str]) -> None:
+    """Delete rows without any history, whose names others take."""
+    if keys:
+        connection.execute(delete(schedule).where(_of(application), among(schedule.c.name, keys)))
+
+
+def _of(application: str) -> Any:
+    return schedule.c.application == application

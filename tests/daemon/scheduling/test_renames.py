@@ -1,0 +1,126 @@
+"""A renamed schedule stands in its row still, whose name its lease and its keys go by (rule 17)."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import Row, select
+
+from daemon.definitions.schedule import Schedule
+from daemon.operations.pause import pause
+from daemon.operations.selection import Selection
+from daemon.operations.trigger import trigger
+from daemon.scheduling.deploys.sync import SyncReport
+from daemon.scheduling.renames import in_database
+from daemon.store.called import called
+from daemon.store.tables import schedule
+from tests.support.store import Store, a_schedule, an_application, an_at
+
+pytestmark = pytest.mark.conformance
+
+Names = tuple[str, ...]
+Files = tuple[dict[str, Names], ...]
+"""One file after another: the names of its schedules, each with what it was called before."""
+
+CASES: dict[str, tuple[Files, dict[str, str]]] = {
+    "a rename": (({"a": ()}, {"b": ("a",)}), {"a": "b"}),
+    "it stays in the file": (({"a": ()}, {"b": ("a",)}, {"b": ("a",)}), {"a": "b"}),
+    "it goes from the file": (({"a": ()}, {"b": ("a",)}, {"b": ()}), {"a": "b"}),
+    "a rename of a rename": (({"a": ()}, {"b": ("a",)}, {"c": ("b", "a")}), {"a": "c"}),
+    "the last name is enough": (({"a": ()}, {"b": ("a",)}, {"c": ("b",)}), {"a": "c"}),
+    "one deploy was left out": (({"a": ()}, {"c": ("b", "a")}), {"a": "c"}),
+    "a rollback": (({"a": ()}, {"b": ("a",)}, {"a": ()}), {"a": "a"}),
+    "a rollback to a name between": (({"a": ()}, {"b": ("a",)}, {"c": ("b",)}, {"b": ()}), {"a": "b"}),
+    "a rollback, and again": (({"a": ()}, {"b": ("a",)}, {"a": ()}, {"b": ("a",)}), {"a": "b"}),
+    "a retired one": (({"a": (), "x": ()}, {"x": ()}, {"b": ("a",), "x": ()}), {"a": "b", "x": "x"}),
+    "renamed back, and said": (({"a": ()}, {"b": ("a",)}, {"a": ("b",)}), {"a": "a"}),
+    "the name is given to another": (({"a": ()}, {"b": ("a",)}, {"b": (), "a": ()}), {"a": "b", "a~2": "a"}),
+    "both have that name still": (
+        ({"a": ()}, {"b": ("a",)}, {"b": (), "a": ()}, {"b": (), "a": ()}),
+        {"a": "b", "a~2": "a"},
+    ),
+    "it was never there": (({"b": ("a",)},), {"b": "b"}),
+    "said too late, before it ran": (({"a": ()}, {"b": ()}, {"b": ("a",)}), {"a": "b"}),
+}
+"""What becomes of the rows: by their names, what their schedules are called."""
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    with Store(database_url) as opened:
+        yield opened
+
+
+def defined(file: dict[str, Names]) -> list[Schedule]:
+    return [a_schedule(name, was=list(was)) for name, was in file.items()]
+
+
+def rows(store: Store) -> dict[str, Row[Any]]:
+    return {row.name: row for row in store.rows(select(schedule)) if row.retired_at is None}
+
+
+def history_of(store: Store, name: str, application: str = "shop") -> int:
+    return store.do(trigger, application, name, requested_by="a test")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_renamed_schedule_keeps_its_row(case: str, store: Store) -> None:
+    files, expected = CASES[case]
+    for file in files:
+        report = store.sync(*defined(file))
+        assert not report.apart
+        if file is files[0]:
+            history_of(store, next(iter(file)))
+    found = rows(store)
+    assert {key: called(row) for key, row in found.items()} == expected
+    digests = {key: a_schedule(key).run_digest() for key in found}
+    assert {key: row.run_digest for key, row in found.items()} == digests
+    application = an_application(*defined(files[-1]))
+    kept = store.do(in_database, application)
+    assert {one.name for one in kept.schedules} == expected.keys()
+
+
+def test_a_rename_is_no_change_and_takes_the_pause_along(store: Store) -> None:
+    store.sync(a_schedule("night"))
+    store.do(pause, Selection("shop", "night"), requested_by="ann", why="the warehouse moves")
+    (before,) = rows(store).values()
+    assert store.sync(a_schedule("nightly", was="night")) == SyncReport(renamed=("nightly (was night)",))
+    assert store.sync(a_schedule("nightly", was="night")) == SyncReport(unchanged=("nightly",))
+    (after,) = rows(store).values()
+    same = ("paused_at", "paused_by", "paused_why", "next_due", "planned_until", "anchor", "digest", "run_digest")
+    assert [getattr(after, column) for column in same] == [getattr(before, column) for column in same]
+
+
+def test_what_is_due_after_a_rename_has_the_lease_that_it_had(store: Store) -> None:
+    store.sync(an_at("night", overlap="queue"))
+    run_id = history_of(store, "night")
+    store.sync(an_at("nightly", was="night", overlap="queue"))
+    assert store.planned(an_at("night", overlap="queue")) == {"pending": 1}
+    assert {row.lease_name for row in store.runs()} == {"run/shop/night"}
+    assert {row.schedule for row in store.runs()} == {"night"}
+    claimed = store.claim("night")
+    assert [one.run_id for one in claimed] == [run_id]
+    assert not store.claim("night", holder="h2")
+
+
+def test_nothing_is_merged_where_there_is_history_under_both_names(store: Store) -> None:
+    store.sync(a_schedule("night"))
+    history_of(store, "night")
+    store.sync(a_schedule("nightly"))
+    history_of(store, "nightly")
+    report = store.sync(a_schedule("nightly", was="night"))
+    assert report == SyncReport(unchanged=("nightly",), apart=("nightly (was night)",))
+    assert "not renamed: there is history under both names (nightly (was night))" in str(report)
+    assert {name: row.retired_at is None for name, row in store.schedules().items()} == {
+        "night": False,
+        "nightly": True,
+    }
+
+
+def test_a_rename_touches_no_other_application(store: Store) -> None:
+    store.sync(a_schedule("night"), application="other")
+    store.sync(a_schedule("nightly", was="night"))
+    assert {row.application: called(row) for row in store.rows(select(schedule))} == {
+        "other": "night",
+        "shop": "nightly",
+    }
