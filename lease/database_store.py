@@ -40,10 +40,16 @@ class DatabaseStore:
         self._renewals = open_database(route, timeout=self._timeout, connections=1, application="leased heartbeat")
         self._others = open_database(route, timeout=self._timeout, connections=4, application="leased")
         self.url = self._others.url
+        self._route = route
         self._backend = backend_of(self.url)
         self._confirms = self._backend.listens
         self.awaited = Awaited()
         self._turns = _hearing(route, self._timeout) if self._backend.listens else TurnPoller(self.read)
+
+    @property
+    def identity(self) -> str | None:
+        """Which database it is (`lease.database.held.identity`)."""
+        return self._route.identity
 
     async def grant(
         self, name: str, holder: str, label: str, ttl: float, *, queue: bool = False

@@ -107,7 +107,9 @@ class Handle:
         Over a sync connection it is proven on return, and awaiting the answer does nothing more.
         """
         self._state.refuse_ended()  # that is final, also where the database has not ended the grant yet (rule 6)
-        proven = fence(connection, self._state.grant, bound=bound, home=self._runtime.home) or _Proven()
+        home = self._runtime.home
+        url, identity = (None, None) if home is None else (home.url, home.identity)
+        proven = fence(connection, self._state.grant, bound=bound, home=url, identity=identity) or _Proven()
         self._fenced.remember(connection)
         return proven
 

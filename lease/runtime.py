@@ -8,8 +8,6 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Generic, TypeVar, cast
 
-from sqlalchemy import URL
-
 from . import events
 from .background import BackgroundLoop
 from .clock import Clock, DrivenClock
@@ -20,6 +18,7 @@ from .database_store import DatabaseStore
 from .delivery import Delivery
 from .errors import LeaseError
 from .events import Event
+from .fences.proof import Home
 from .grant_state import GrantState
 from .model import LONGEST_LABEL, check_line
 from .shortcut.loan import Loan
@@ -60,7 +59,7 @@ class Runtime(Generic[S]):
         self._label = None if label is None else check_line("label of a LeaseClient", label, LONGEST_LABEL)
         self.timing = check_timing(timing)
         self.clock = clock
-        self.home: URL | None = None
+        self._located: DatabaseStore | None = None
         self._loop: BackgroundLoop | None = None
         self._delivery: Delivery | None = None
         self._delivered: asyncio.Future[None] | None = None
@@ -89,8 +88,7 @@ class Runtime(Generic[S]):
             except BaseException:
                 await store.close()
                 raise
-            self.home = store.url
-            self._store = store
+            self._store = self._located = store
             if self._delivery is not None:
                 loan = Loan(loop, partial(store.spare, in_loops=self._of_callers.in_loops), self.timing.attempt_timeout)
         listener = self._listener if self._delivery is None else self._delivery.put
@@ -105,6 +103,11 @@ class Runtime(Generic[S]):
         await self._core.start()
         if store is not None and loan is not None:
             self.shortcut = self._of_callers(Means(self._core, store, loan, loop, self._notify))
+
+    @property
+    def home(self) -> Home | None:
+        """The database of the leases; None where they are in a store of another kind."""
+        return None if self._located is None else Home(self._located.url, self._located.identity)
 
     def close(self) -> "Future[None]":
         """Lose, stop and release what is held, and stop the heartbeat; then call `stop`. Whose work

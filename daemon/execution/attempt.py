@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any, assert_never
 
 from lease.clock import boottime
+from lease.database.address import without_secrets
 
 from ..definitions.job import Job
 from ..jobs.brief import Brief, idempotency_key
@@ -162,6 +163,8 @@ class JobExecution:
             file=str(application.source),
             stamp=application.stamp,
             digest=rows.run_digest(claimed.schedule),
+            database=without_secrets(self._context.database.url),
+            identity=self._context.database.identity,
         )
 
     async def _keeper_recorded(self, attempt: Attempt) -> bool:

@@ -45,6 +45,10 @@ class Brief:
     """The digest of what execution reads of the schedule (rule 22)."""
     row: str = ""
     """The name of the row in which the schedule stands, if it has another name than that."""
+    database: str | None = None
+    """The URL of the lease's database, without a password."""
+    identity: str | None = None
+    """What a copy of that database does not have (`lease.database.held.identity`)."""
 
     def to_json(self) -> str:
         """Return the brief as JSON, for a function child, without the parameters."""

@@ -1,7 +1,6 @@
 """The argument of a job's function: `Run` for functions, `AsyncRun` for async functions."""
 
 import logging
-import os
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from datetime import datetime
 from typing import Any
@@ -104,7 +103,7 @@ class _BaseRun:
 
     def _fence(self, connection: Any) -> Coroutine[Any, Any, None] | None:
         answer: Coroutine[Any, Any, None] | None = lease.fence(
-            connection, self._brief.grant, schema=os.environ.get("LEASED_SCHEMA")
+            connection, self._brief.grant, home=self._brief.database, identity=self._brief.identity
         )
         return answer
 

@@ -70,6 +70,11 @@ class ManualStore:
         """Its URL, for programs that read it and for jobs that fence their own transactions."""
         return self._engine.url
 
+    @property
+    def identity(self) -> str | None:
+        """None: the path says which file it is."""
+        return None
+
     async def write(self, unit: Unit[T], *, timeout: float | None = None) -> T:
         """Run ``unit`` in a transaction and commit it."""
         del timeout

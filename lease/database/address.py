@@ -4,7 +4,7 @@ connections use, and the schema of our tables in it.
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING, Any, Union
 
 from sqlalchemy import URL, Engine, make_url
 from sqlalchemy.exc import ArgumentError
@@ -151,6 +151,15 @@ def plain_url(address: Address) -> str:
     """
     url = without_schema(parse_address(address))
     return url.set(drivername=url.get_backend_name()).render_as_string(hide_password=False)
+
+
+def without_secrets(url: URL) -> str:
+    """Return where a URL leads, for those who must not learn how to log in."""
+    return url.set(password=None, query=_where_it_leads(url)).render_as_string()
+
+
+def _where_it_leads(url: URL) -> dict[str, Any]:
+    return {key: value for key, value in url.query.items() if key in (_SCHEMA, "host", "port")}
 
 
 def place_of(url: URL) -> tuple[object, ...]:

@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Route:
     """A database, and what each connection to it is made with."""
 
     url: URL
     _origin: Origin
+    identity: str | None = None
+    """Which database the latest connection led to (`lease.database.held.identity`); None until it is known."""
 
     async def arguments(self, settings: ConnectionSettings) -> dict[str, Any]:
         """Return the driver's arguments for a connection made now; `LeaseError` names what cannot be

@@ -27,6 +27,11 @@ class Database(Protocol):
     @property
     def url(self) -> URL: ...
 
+    @property
+    def identity(self) -> str | None:
+        """Which database it is (`lease.database.held.identity`); None where that is not known."""
+        ...
+
     async def write(self, unit: Unit[T], *, timeout: float | None = None) -> T:
         """Run ``unit`` in a transaction and commit it."""
         ...

@@ -13,6 +13,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any, TypeVar, cast
 
 import psycopg
@@ -33,7 +34,7 @@ from .backend import ConnectionSettings
 from .connections import Route, make_async_engine
 from .database import Unit
 from .driver_errors import explain, is_harmless, sqlstate
-from .held.directness import WHO_ANSWERS, is_direct
+from .held.directness import ask_in_loop, is_direct
 from .held.line import Line, connected, current
 from .held.spare import AnySpare
 from .held.statement import OWN, Call
@@ -46,6 +47,10 @@ _PREPARED_AFTER = 5
 """How often a statement is run before it is prepared; psycopg's own number."""
 _SHORTEST_CONNECT = 2.0
 """The seconds below which libpq bounds no connecting."""
+_ASKED_AGAIN = 10.0
+"""Seconds after which a connection through a pooler is asked again which database it leads to: the pooler may have
+been told of another server since.
+"""
 _MOST_IDLE = 2.0
 """Seconds after which PostgreSQL ends a transaction whose next statement does not come: its process is
 paused, or cut off, and would hold up others with the rows that it has locked (rule 11)."""
@@ -71,10 +76,15 @@ class PostgresqlDatabase:
         self._places = asyncio.Semaphore(connections)
         self._held: list[_Held] = []
         self._is_closed = False
+        self._asked = 0.0
 
     @property
     def url(self) -> URL:
         return self._url
+
+    @property
+    def identity(self) -> str | None:
+        return self._route.identity
 
     async def write(self, unit: Unit[T], *, timeout: float | None = None) -> T:
         return await self._bounded(lambda held: held.connection.run_sync(_in_transaction, self._begin, unit), timeout)
@@ -131,6 +141,8 @@ class PostgresqlDatabase:
             line.runs_over(held.driver)
             harmed = False
             try:
+                if not held.is_direct and monotonic() >= self._asked + _ASKED_AGAIN:
+                    await self._ask(held.driver)
                 return await work(held)
             except DBAPIError as error:
                 harmed = not is_harmless(error)
@@ -146,14 +158,20 @@ class PostgresqlDatabase:
         connection = await self._engine.connect()
         try:
             driver: Any = (await connection.get_raw_connection()).driver_connection
-            pid, isolation = await (await driver.execute(WHO_ANSWERS, prepare=False)).fetchone() or (0, "")
-            if is_direct(driver, pid):
+            pid, isolation = await self._ask(driver)
+            direct = is_direct(driver, pid)
+            if direct:
                 driver.prepare_threshold = _PREPARED_AFTER
         except BaseException:
             await _end(connection)
             raise
         alone = None if isolation == "read committed" else self._begin
-        return _Held(connection, cast("Connection", connection.sync_connection), driver, alone)
+        return _Held(connection, cast("Connection", connection.sync_connection), driver, direct, alone)
+
+    async def _ask(self, driver: psycopg.AsyncConnection[Any]) -> tuple[int, str]:
+        pid, isolation, self._route.identity = await ask_in_loop(driver)
+        self._asked = monotonic()
+        return pid, isolation
 
     async def _let_go(self) -> None:
         while self._held:
@@ -167,6 +185,8 @@ class _Held:
     connection: AsyncConnection
     sync: Connection
     driver: psycopg.AsyncConnection[Any]
+    is_direct: bool
+    """It leads to the server itself, not to a pooler."""
     begin: str | None
     """What must come before a statement for it to be READ COMMITTED. Mostly nothing: whoever owns the
     database or the role has set nothing else for all its sessions."""

@@ -18,6 +18,7 @@ from .backend import SQLITE, ConnectionSettings
 from .connections import Route, make_engine, use_wal, write_transaction
 from .database import Unit
 from .driver_errors import explain
+from .held.identity import identity_of
 from .held.spare import AnySpare
 from .held.statement import OWN
 from .spare.of_sqlite3 import connect as connect_spare
@@ -38,18 +39,19 @@ def open_database(route: Route, *, timeout: float, connections: int, application
     show.
     """
     del application
-    return SqliteDatabase(route.url, timeout=timeout, connections=connections)
+    return SqliteDatabase(route, timeout=timeout, connections=connections)
 
 
 class SqliteDatabase:
     """A few connections to one file, in WAL mode (see `lease.database.database.Database`)."""
 
-    def __init__(self, url: URL, *, timeout: float, connections: int) -> None:
+    def __init__(self, route: Route, *, timeout: float, connections: int) -> None:
         if sqlite3.sqlite_version_info < OLDEST:
             raise LeaseError(f"this Python has SQLite {sqlite3.sqlite_version}, but leased needs 3.35 or later")
-        self._url = url
+        self._route = route
+        self._url = route.url
         self._timeout = timeout
-        self._engine = _engine(url, timeout)
+        self._engine = _engine(route.url, timeout)
         self._of_thread = threading.local()
         self._held: list[Connection] = []
         self._threads = LastingThreads(connections, "lease-sqlite")
@@ -57,6 +59,10 @@ class SqliteDatabase:
     @property
     def url(self) -> URL:
         return self._url
+
+    @property
+    def identity(self) -> str | None:
+        return self._route.identity
 
     async def write(self, unit: Unit[T], *, timeout: float | None = None) -> T:
         return await self._bounded(lambda seconds: self._write(unit, seconds), timeout)
@@ -130,6 +136,7 @@ class SqliteDatabase:
             held = self._of_thread.connection = self._engine.connect()
             self._held.append(held)
             self._of_thread.file = self._file()
+            self._route.identity = None if self._of_thread.file is None else identity_of(self._of_thread.file)
         return held
 
     def _file(self) -> tuple[int, int] | None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, Union, overload
 
-from sqlalchemy import URL, Connection
+from sqlalchemy import URL, Connection, make_url
 
 from ..database.address import checked_schema, schema_in
 from ..database.backend import SCHEMA
@@ -22,7 +22,7 @@ from .of_sqlalchemy import (
     fence_scoped_session,
     fence_session,
 )
-from .proof import Proof
+from .proof import Home, Proof
 from .unawaited import watched
 
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ def fence(
     grant: Grant | Fencing,
     *,
     bound: Duration = BOUND,
-    home: URL | None = None,
+    home: URL | str | None = None,
+    identity: str | None = None,
     schema: str | None = None,
 ) -> None: ...
 
@@ -81,7 +82,8 @@ def fence(
     grant: Grant | Fencing,
     *,
     bound: Duration = BOUND,
-    home: URL | None = None,
+    home: URL | str | None = None,
+    identity: str | None = None,
     schema: str | None = None,
 ) -> Coroutine[Any, Any, None]: ...
 
@@ -91,7 +93,8 @@ def fence(
     grant: Grant | Fencing,
     *,
     bound: Duration = BOUND,
-    home: URL | None = None,
+    home: URL | str | None = None,
+    identity: str | None = None,
     schema: str | None = None,
 ) -> Any:
     """Prove that ``grant`` (or a lease's) has not ended; until the transaction ends, nobody else can
@@ -108,15 +111,17 @@ def fence(
     ever; shorter limits of the transaction's own stay. On SQLite the transaction holds the write
     lock, and must be short: renewals wait for it.
 
-    ``schema`` is where the leases are on PostgreSQL, if neither in ``public`` nor as ``home`` says.
+    ``home`` is the database of the lease (a lease of a client knows it), and ``identity`` what a copy
+    of that does not have. ``schema`` is where the leases are on PostgreSQL, if neither in ``public``
+    nor as ``home`` says.
 
     Raises `LeaseLost` when the grant has ended (roll back then), and `LeaseError` for a connection
     that is in no transaction, is in a savepoint, or leads to another database than the lease's
-    (``home``, where known), and for one that cannot be asked about these.
+    (which may be a copy of it), and for one that cannot be asked about these.
     """
     if not isinstance(grant, Grant):
         return grant.fence(connection, bound=bound)
-    proof = _proof(grant, bound, home, schema)
+    proof = _proof(grant, bound, None if home is None else Home(make_url(home), identity), schema)
     for name in names_of(connection):
         if name in _SYNC:
             _SYNC[name](connection, proof)
@@ -126,13 +131,13 @@ def fence(
     raise _no_connection(connection)
 
 
-def _proof(grant: Grant, bound: Duration, home: URL | None, schema: str | None) -> Proof:
+def _proof(grant: Grant, bound: Duration, home: Home | None, schema: str | None) -> Proof:
     seconds = parse_duration(bound)
     if seconds <= 0:
         raise LeaseError("the bound of a fence is 0, but its transaction needs some time: set it above 0")
     if schema is not None:
         return Proof(grant, seconds, home, checked_schema(schema))
-    return Proof(grant, seconds, home, SCHEMA if home is None else schema_in(home))
+    return Proof(grant, seconds, home, SCHEMA if home is None else schema_in(home.url))
 
 
 def _no_connection(given: Any) -> LeaseError:

@@ -34,14 +34,15 @@ def fence_django(connection: Any, proof: Proof) -> None:
                 "fence must come before any savepoint, in the outermost transaction.atomic(): rolling back to one would "
                 "drop it (in a test, use TransactionTestCase: TestCase runs all in a transaction of its own)"
             )
-        values = statements.fence_values(proof.grant, proof.bound)
         if backend.has_functions:
+            values = statements.fence_values(proof.grant, proof.bound, proof.identity)
             with connection.cursor() as cursor:
-                cursor.execute(statements.fence_call("%({})s", proof.schema), values)
+                cursor.execute(statements.fence_call("%({})s", proof.schema, proof.identity), values)
+                statements.refuse_other_database(cursor.fetchone(), proof.identity)
             return
         (_, _, file), *_ = driver.execute("PRAGMA database_list")
         proof.refuse_other_file(there, file)
-        del values["bound"]
+        values = {"name": proof.grant.name, "token": proof.grant.token, "holder": proof.grant.holder}
         with proof.turn(file), connection.cursor() as cursor:
             cursor.execute(_HELD, values)
             if cursor.rowcount != 1:

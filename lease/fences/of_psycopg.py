@@ -16,12 +16,13 @@ _REMEDY = "connection.transaction()"
 
 def fence_psycopg(connection: "psycopg.Connection[Any]", proof: Proof) -> None:
     with proof.given(_place(connection), connection, remedy=_REMEDY):
-        connection.execute(statements.fence_call("%({})s", proof.schema).encode(), _values(proof), prepare=False)
+        statements.refuse_other_database(connection.execute(*_call(proof), prepare=False).fetchone(), proof.identity)
 
 
 async def fence_async_psycopg(connection: "psycopg.AsyncConnection[Any]", proof: Proof) -> None:
     with proof.given(_place(connection), connection, remedy=_REMEDY):
-        await connection.execute(statements.fence_call("%({})s", proof.schema).encode(), _values(proof), prepare=False)
+        cursor = await connection.execute(*_call(proof), prepare=False)
+        statements.refuse_other_database(await cursor.fetchone(), proof.identity)
 
 
 def _place(connection: "psycopg.Connection[Any] | psycopg.AsyncConnection[Any]") -> URL:
@@ -31,5 +32,6 @@ def _place(connection: "psycopg.Connection[Any] | psycopg.AsyncConnection[Any]")
     return URL.create("postgresql", host=info.host, port=info.port, database=info.dbname)
 
 
-def _values(proof: Proof) -> dict[str, Any]:
-    return statements.fence_values(proof.grant, proof.bound)
+def _call(proof: Proof) -> tuple[bytes, dict[str, Any]]:
+    text = statements.fence_call("%({})s", proof.schema, proof.identity)
+    return text.encode(), statements.fence_values(proof.grant, proof.bound, proof.identity)

@@ -28,7 +28,7 @@ def fence_connection(connection: Connection, proof: Proof) -> None:
             proof.refuse_other_file(there, file)
         with proof.turn(file, in_loop=connection.dialect.is_async):
             try:
-                statements.fence(connection, proof.grant, proof.bound, proof.schema)
+                statements.fence(connection, proof.grant, proof.bound, proof.schema, proof.identity)
             except DBAPIError as error:
                 if getattr(error.orig, "sqlite_errorname", "") != "SQLITE_BUSY_SNAPSHOT":
                     raise

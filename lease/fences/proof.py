@@ -5,8 +5,7 @@ error says of the grant.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import URL
 from sqlalchemy.util import await_only
@@ -15,6 +14,7 @@ from .. import statements
 from ..database.address import describe, place_of
 from ..database.backend import backend_of
 from ..database.driver_errors import explain, tables_missing
+from ..database.held.identity import identity_at
 from ..database.turnstile import Turnstile, TurnstileBusy
 from ..errors import LeaseError, NeverGranted, StoreUnavailable
 from ..model import Grant
@@ -26,14 +26,28 @@ _PATIENCE = 5.0
 
 
 @dataclass(frozen=True, slots=True)
+class Home:
+    """The database of a lease."""
+
+    url: URL
+    identity: str | None = None
+    """What a copy of it does not have (`lease.database.held.identity`); None where that is not known."""
+
+
+@dataclass(frozen=True, slots=True)
 class Proof:
     """What is to be proven: that ``grant`` has not ended, in the database ``home`` (where known)."""
 
     grant: Grant
     bound: float
-    home: URL | None
+    home: Home | None
     schema: str | None
     """Where the tables of the leases are (PostgreSQL)."""
+
+    @property
+    def identity(self) -> str | None:
+        """Which database the lease is in, where that is known."""
+        return None if self.home is None else self.home.identity
 
     @contextmanager
     def given(self, there: URL, driver: Any, *, remedy: str = "engine.begin()") -> Iterator[None]:
@@ -41,14 +55,17 @@ class Proof:
         block sends the statement.
         """
         in_transaction = question_of(driver)
-        if self.home is not None and backend_of(self.home) is not backend_of(there):
-            raise _elsewhere(self.home, there)
+        if self.home is not None and backend_of(self.home.url) is not backend_of(there):
+            raise _elsewhere(self.home.url, there)
         try:
             yield
+        except statements.OtherDatabase:
+            raise _elsewhere(cast("Home", self.home).url, there) from None
         except Exception as error:
             refused = statements.refusal(error, self.grant) or error
-            if isinstance(refused, NeverGranted) or tables_missing(error):
-                self._refuse_other_database(there)
+            # Where identities are equal, an address that differs is another name of the same database.
+            if (isinstance(refused, NeverGranted) and self.identity is None) or tables_missing(error):
+                self._refuse_other_address(there)
             if tables_missing(error):
                 raise explain(error, there) from error
             if refused is error:
@@ -78,16 +95,21 @@ class Proof:
 
     def refuse_other_file(self, there: URL, file: str) -> None:
         """Refuse an SQLite ``file`` (empty: in memory) other than the lease's."""
-        if self.home is not None and not (file and Path(file).samefile(self.home.database or "")):
-            raise _elsewhere(self.home, there)
+        if self.home is None:
+            return
+        wanted = self.home.identity or identity_at(self.home.url.database or "")
+        if wanted is None or not file or identity_at(file) != wanted:
+            raise _elsewhere(self.home.url, there)
 
-    def _refuse_other_database(self, there: URL) -> None:
-        if self.home is not None and place_of(there) != place_of(self.home):
-            raise _elsewhere(self.home, there)
+    def _refuse_other_address(self, there: URL) -> None:
+        if self.home is not None and place_of(there) != place_of(self.home.url):
+            raise _elsewhere(self.home.url, there)
 
 
 def _elsewhere(home: URL, there: URL) -> LeaseError:
+    is_same_place = backend_of(home) is backend_of(there) and place_of(home) == place_of(there)
+    leads = "another database at the same address, as after a restore" if is_same_place else describe(there)
     return LeaseError(
-        f"the lease is in {describe(home)}, but this connection leads to {describe(there)}: "
+        f"the lease is in {describe(home)}, but this connection leads to {leads}: "
         "a fence works only where the lease is; a resource elsewhere needs a gate that keeps the highest token"
     )

@@ -25,7 +25,17 @@ from .endings import (
     releasing,
     settle,
 )
-from .fences import FENCED_OFF, IN_SAVEPOINT, fence, fence_call, fence_values, fenced_off, refusal
+from .fences import (
+    FENCED_OFF,
+    IN_SAVEPOINT,
+    OtherDatabase,
+    fence,
+    fence_call,
+    fence_values,
+    fenced_off,
+    refusal,
+    refuse_other_database,
+)
 from .grants import grant, granting, taking
 from .queueing import Queued, queueing
 from .queues import CHANNEL, Queue, leave_queue, lock_queues, notify, notifying, queue_up, read_queues, write_queue
@@ -38,6 +48,7 @@ __all__ = [
     "FENCED_OFF",
     "IN_SAVEPOINT",
     "Lifted",
+    "OtherDatabase",
     "Queue",
     "Queued",
     "Release",
@@ -69,6 +80,7 @@ __all__ = [
     "read_queues",
     "reading",
     "refusal",
+    "refuse_other_database",
     "release",
     "release_all",
     "releasing",

@@ -2,6 +2,7 @@
 ends (rule 11).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, select, text, update
@@ -9,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ..database.backend import backend_of, quoted, schema_of
 from ..database.driver_errors import detail, sqlstate
+from ..database.held.identity import same_identity
 from ..errors import LeaseError, LeaseLost, NeverGranted
 from ..model import Grant, ended_sentence
 from ..schema import lease, of_grant
@@ -23,25 +25,37 @@ IN_SAVEPOINT = (
 )
 
 
-def fence(connection: Connection, grant: Grant, bound: float = 30.0, schema: str | None = None) -> None:
+class OtherDatabase(LeaseError):
+    """The connection leads to another database than the lease's, which may be a copy of it."""
+
+
+def fence(
+    connection: Connection,
+    grant: Grant,
+    bound: float = 30.0,
+    schema: str | None = None,
+    identity: str | None = None,
+) -> None:
     """Prove that ``grant`` has not ended, and keep it from ending until this transaction ends;
     `LeaseLost` otherwise (rule 11).
 
     PostgreSQL locks the row's key and bounds the transaction to ``bound`` seconds; SQLite takes the
     write lock by a write that changes nothing, since a read protects nothing there. ``schema`` has the
-    tables; by default that of the connection. See `lease.fences.fence` for connections that are not
-    the library's own.
+    tables; by default that of the connection. ``identity`` is that of the database (PostgreSQL;
+    `lease.database.held.identity`), if it is to be compared. See `lease.fences.fence` for connections
+    that are not the library's own.
     """
     if backend_of(connection).has_functions:
-        _fence_by_key(connection, grant, bound, schema or schema_of(connection))
+        _fence_by_key(connection, grant, bound, schema or schema_of(connection), identity)
     elif connection.execute(update(lease).where(of_grant(grant)).values(token=lease.c.token)).rowcount != 1:
         known = select(lease.c.name).where(lease.c.name == grant.name, lease.c.token >= grant.token)
         raise fenced_off(grant, known=connection.scalar(known) is not None)
 
 
-def _fence_by_key(connection: Connection, grant: Grant, bound: float, schema: str | None) -> None:
+def _fence_by_key(connection: Connection, grant: Grant, bound: float, schema: str | None, identity: str | None) -> None:
+    call, values = text(fence_call(":{}", schema, identity)), fence_values(grant, bound, identity)
     try:
-        connection.execute(text(fence_call(":{}", schema)), fence_values(grant, bound))
+        refuse_other_database(connection.execute(call, values).one(), identity)
     except DBAPIError as error:
         refused = refusal(error, grant)
         if refused is None:
@@ -49,19 +63,27 @@ def _fence_by_key(connection: Connection, grant: Grant, bound: float, schema: st
         raise refused from error
 
 
-def fence_call(parameter: str, schema: str | None) -> str:
-    """Return the SQL that calls the ``lease_fence`` of a schema, with parameters written as ``parameter``
-    (``":{}"``) says.
+def fence_call(parameter: str, schema: str | None, identity: str | None = None) -> str:
+    """Return the SQL that calls the ``lease_fence`` of a schema, if this is the database of ``identity``, with
+    parameters written as ``parameter`` (``":{}"``) says. `refuse_other_database` takes its row.
     """
     name, token, holder, bound = (parameter.format(one) for one in ("name", "token", "holder", "bound"))
-    return (
-        f"SELECT {quoted(schema)}lease_fence({name}, CAST({token} AS bigint), {holder}, make_interval(secs => {bound}))"
-    )
+    call = f"{quoted(schema)}lease_fence({name}, CAST({token} AS bigint), {holder}, make_interval(secs => {bound}))"
+    if identity is None:
+        return f"SELECT {call}"
+    return f"SELECT CASE WHEN {same_identity(identity, parameter.format('identity'))} THEN CAST({call} AS text) END"
 
 
-def fence_values(grant: Grant, bound: float) -> dict[str, Any]:
+def fence_values(grant: Grant, bound: float, identity: str | None = None) -> dict[str, Any]:
     """Return the parameters of `fence_call`."""
-    return {"name": grant.name, "token": grant.token, "holder": grant.holder, "bound": float(bound)}
+    values = {"name": grant.name, "token": grant.token, "holder": grant.holder, "bound": float(bound)}
+    return values if identity is None else {**values, "identity": identity}
+
+
+def refuse_other_database(row: Sequence[Any] | None, identity: str | None) -> None:
+    """Refuse what `fence_call` has found to be another database than that of ``identity``."""
+    if identity is not None and (row is None or row[0] is None):
+        raise OtherDatabase("this connection leads to another database than the lease's")
 
 
 def refusal(error: BaseException, grant: Grant) -> LeaseError | None:

@@ -16,6 +16,19 @@ FENCES = (
         ),
     ),
     Mutant(
+        "fence-in-any-database",
+        "a fence takes any database with the row of the lease for the lease's own, so it passes over a copy",
+        (
+            Edit(
+                "lease/statements/fences.py",
+                "    if identity is None:\n        return f",
+                "    if True:\n        return f",
+            ),
+            Edit("lease/statements/fences.py", "    if identity is not None and (row", "    if False and (row"),
+        ),
+        on_postgres("tests/lease/fences/test_copies.py::test_a_job_that_fences_in_a_copy_is_told_so"),
+    ),
+    Mutant(
         "fence-in-a-savepoint",
         "lease_fence takes any lock of the row for the transaction's own, also one that goes with a savepoint",
         (Edit("lease/functions.sql", "IF locker <> transaction THEN", "IF false THEN"),),

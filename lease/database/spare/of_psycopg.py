@@ -16,7 +16,7 @@ from ...threads import LastingThreads
 from ..backend import ConnectionSettings
 from ..connections import Route
 from ..driver_errors import is_harmless
-from ..held.directness import WHO_ANSWERS, is_direct
+from ..held.directness import Answer, ask, ask_in_loop, is_direct
 from ..held.line import shut_down
 from ..held.spare import AnySpare, SpareFailed
 from ..held.statement import Call
@@ -36,13 +36,12 @@ async def connect(
     if in_loops:
         driver = await _PatientAsyncConnection.connect(**arguments)
         try:
-            row = await (await driver.execute(WHO_ANSWERS, prepare=False)).fetchone()
+            pid, isolation, route.identity = await ask_in_loop(driver)
         except BaseException:
             driver.pgconn.finish()
             raise
     else:
-        driver, row = await _connected_in_thread(arguments)
-    pid, isolation = row or (0, "")
+        driver, (pid, isolation, route.identity) = await _connected_in_thread(arguments)
     if isolation != "read committed":
         driver.pgconn.finish()
         return None
@@ -69,17 +68,17 @@ class _PatientAsyncConnection(psycopg.AsyncConnection[Any]):
         """Send no request to cancel (rule 3): on a silent network that alone takes so many seconds."""
 
 
-async def _connected_in_thread(arguments: Mapping[str, Any]) -> tuple[_PatientConnection, Any]:
-    """Connect in a thread of its own, which may hang, and ask `WHO_ANSWERS`."""
+async def _connected_in_thread(arguments: Mapping[str, Any]) -> tuple[_PatientConnection, Answer]:
+    """Connect in a thread of its own, which may hang, and ask who answers."""
     thread, made, given_up = LastingThreads(1, "lease-spare"), list[_PatientConnection](), threading.Event()
 
-    def connect_and_ask() -> Any:
+    def connect_and_ask() -> Answer:
         made.append(_PatientConnection.connect(**arguments))  # before it looks: who gives up sees it, or is seen
-        return None if given_up.is_set() else made[0].execute(WHO_ANSWERS, prepare=False).fetchone()
+        return (0, "", None) if given_up.is_set() else ask(made[0])
 
     asking = asyncio.get_running_loop().run_in_executor(thread, connect_and_ask)
     try:
-        row = await asyncio.shield(asking)
+        answer = await asyncio.shield(asking)
     except BaseException:
         given_up.set()
         asking.add_done_callback(lambda done: _let_go(done, made))
@@ -88,7 +87,7 @@ async def _connected_in_thread(arguments: Mapping[str, Any]) -> tuple[_PatientCo
         raise
     finally:
         thread.shutdown(wait=False)
-    return made[0], row
+    return made[0], answer
 
 
 def _let_go(asked: "asyncio.Future[Any]", made: Sequence[psycopg.Connection[Any]]) -> None:

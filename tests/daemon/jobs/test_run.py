@@ -126,7 +126,7 @@ def fenced(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, Grant]]:
     """A fence that takes sqlite3's connections, and awaits whatever else."""
     seen: list[tuple[Any, Grant]] = []
 
-    def fence(connection: Any, grant: Grant, *, schema: str | None) -> Awaitable[None] | None:
+    def fence(connection: Any, grant: Grant, *, home: str | None, identity: str | None) -> Awaitable[None] | None:
         if isinstance(connection, sqlite3.Connection):
             seen.append((connection, grant))
             return None

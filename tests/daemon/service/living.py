@@ -45,7 +45,7 @@ class Counted:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.url = database.url
+        self.url, self.identity = database.url, database.identity
         self.reads = self.writes = self.under_way = 0
 
     async def read(self, unit: Unit[T], *, timeout: float | None = None) -> T:

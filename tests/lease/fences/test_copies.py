@@ -1,0 +1,263 @@
+"""A fence over a copy of the lease's database, which has the row of the lease as well (rule 11)."""
+
+import os
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import create_engine, make_url
+from sqlalchemy.pool import NullPool
+
+import lease
+from daemon.jobs.run import Run
+from lease import Grant, LeaseError, LeaseLost
+from lease.clock import boottime
+from lease.database import postgresql
+from lease.database.opening import open_database
+from lease.schema import create_tables
+from lease.statements import grant as grant_names
+from lease.sync import Lease, LeaseClient
+from tests.daemon.jobs.test_run import BRIEF
+from tests.lease.fences import connections
+from tests.lease.stores import SELDOM
+from tests.support.binaries import Binaries
+from tests.support.databases import Server, ensure_template, fresh_database
+from tests.support.pair import Pair
+from tests.support.postgres import PostgresServer, plain, query
+from tests.support.proxy import Proxy
+from tests.support.waiting import LIMIT
+
+
+@dataclass(frozen=True)
+class Copied:
+    """A lease that is held, where, and a copy of the database made meanwhile."""
+
+    held: Lease
+    home: str
+    copy: str
+
+
+@pytest.fixture(scope="module")
+def copied(postgres_server: Server) -> Iterator[Copied]:
+    with (
+        fresh_database(postgres_server, ensure_template(postgres_server)) as home,
+        LeaseClient(home, timing=SELDOM) as client,
+        client.hold("a") as held,
+        copy_of(home, postgres_server) as copy,
+    ):
+        assert query(copy, "SELECT holder FROM lease") == [(held.holder,)]
+        yield Copied(held, home, copy)
+
+
+@contextmanager
+def copy_of(home: str, server: Server) -> Iterator[str]:
+    """A copy of a database; who has connected to that must connect again, since a template is in nobody's use."""
+    name = make_url(home).database
+    query(server.url, f"SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{name}'")
+    with fresh_database(server, name) as copy:
+        yield copy
+
+
+@contextmanager
+def refused(copy: str) -> Iterator[None]:
+    with pytest.raises(LeaseError, match=f"the lease is in .*, but this connection leads to .*{copy}.*gate") as error:
+        yield
+    assert not isinstance(error.value, LeaseLost)
+    assert "a-secret-of-the-tests" not in str(error.value)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("kind", connections.POSTGRESQL)
+@pytest.mark.sampled(3)
+async def test_a_copy_on_the_same_server_is_refused_over_every_kind_of_connection(copied: Copied, kind: str) -> None:
+    opened = connections.POSTGRESQL[kind]
+    async with opened(copied.home, "READ COMMITTED") as caller:
+        await connections.settled(copied.held.fence(caller.connection))
+    async with opened(copied.copy, "READ COMMITTED") as caller:
+        with refused(str(make_url(copied.copy).database)):
+            await connections.settled(copied.held.fence(caller.connection))
+
+
+def identity_of(url: str) -> str:
+    """What a client learns of a database."""
+    with LeaseClient(url, timing=SELDOM) as client:
+        client.read("a")
+        home = client._runtime.home
+    assert home is not None
+    assert home.identity is not None
+    return home.identity
+
+
+@pytest.mark.parametrize("part", ["server", "database"])
+def test_a_database_is_told_by_its_server_and_its_oid(copied: Copied, part: str) -> None:
+    system, _, oid = identity_of(copied.home).partition("/")
+    with psycopg.connect(plain(copied.home)) as connection:
+        found = connection.execute(
+            "SELECT system_identifier::text, (SELECT oid::text FROM pg_database WHERE datname = current_database())"
+            " FROM pg_control_system()"
+        ).fetchone()
+        assert found == (system, oid)
+        other = f"{system}1/{oid}" if part == "server" else f"{system}/{oid}1"
+        lease.fence(connection, copied.held.grant, home=copied.home, identity=f"{system}/{oid}")
+        with pytest.raises(LeaseError, match="another database at the same address"):
+            lease.fence(connection, copied.held.grant, home=copied.home, identity=other)
+        assert connection.execute("SELECT 1").fetchone() == (1,), "nothing has failed in the transaction"
+
+
+@pytest.mark.extended
+def test_a_restored_dump_is_refused(postgres_programs: Binaries, tmp_path: Path) -> None:
+    """On another server, in a database of the same name and OID."""
+    file = str(tmp_path / "dump")
+
+    def do(program: str, *arguments: str) -> None:
+        command = [str(postgres_programs.folder / program), *arguments]
+        subprocess.run(command, check=True, timeout=LIMIT, capture_output=True)
+
+    with PostgresServer(postgres_programs) as first, PostgresServer(postgres_programs) as second:
+        create(first.url())
+        with LeaseClient(first.url(), timing=SELDOM) as client, client.hold("a") as held:
+            do("pg_dump", "--format=custom", f"--file={file}", plain(first.url()))
+            do("pg_restore", f"--dbname={plain(second.url())}", file)
+            with psycopg.connect(plain(first.url())) as connection:
+                held.fence(connection)
+            with psycopg.connect(plain(second.url())) as connection, refused(str(second.port)):
+                held.fence(connection)
+
+
+@pytest.mark.extended
+def test_a_standby_that_was_promoted_is_the_same_database(postgres_programs: Binaries) -> None:
+    with Pair(postgres_programs) as pair:
+        home = pair.primary.url()
+        create(home)
+        identity, before = identity_of(home), pair.primary.port
+        engine = create_engine(home, poolclass=NullPool)
+        with engine.begin() as connection:
+            (grant,) = grant_names(connection, ["a"], "anna", 3600.0)
+        pair.fail_over()
+        assert pair.primary.port != before
+        with psycopg.connect(plain(pair.primary.url())) as connection:
+            lease.fence(connection, grant, home=home, identity=identity)
+
+
+def create(url: str) -> None:
+    engine = create_engine(url, poolclass=NullPool)
+    with engine.begin() as connection:
+        create_tables(connection)
+
+
+@pytest.mark.parametrize("role", ["may", "may not"])
+def test_where_not_all_may_ask_for_the_server_the_database_is_compared_alone(
+    postgres_server: Server, role: str
+) -> None:
+    """Nothing fails for it, neither the client nor a fence."""
+    with fresh_database(postgres_server, ensure_template(postgres_server)) as home:
+        query(home, "REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC")
+        query(home, "CREATE ROLE leased_asking LOGIN PASSWORD 'a-secret-of-the-tests'")
+        try:
+            query(home, "GRANT ALL ON lease TO leased_asking; GRANT EXECUTE ON FUNCTION lease_fence TO leased_asking")
+            if role == "may":
+                query(home, "GRANT EXECUTE ON FUNCTION pg_control_system() TO leased_asking")
+            own = make_url(home).set(username="leased_asking", password="a-secret-of-the-tests")
+            url = own.render_as_string(hide_password=False)
+            assert identity_of(url).startswith("/")
+            with LeaseClient(url, timing=SELDOM) as client, client.hold("a") as held:
+                with psycopg.connect(plain(url)) as connection:
+                    held.fence(connection)
+                with (
+                    copy_of(home, postgres_server) as copy,
+                    psycopg.connect(plain(copy)) as connection,
+                    refused(str(make_url(copy).database)),
+                ):
+                    held.fence(connection)
+        finally:
+            query(home, "DROP OWNED BY leased_asking; DROP ROLE leased_asking")
+
+
+@pytest.mark.anyio
+async def test_a_connection_through_a_pooler_is_asked_again_which_database_it_leads_to(
+    proxied_url: str, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pooler can be told of another server, as in a switch-over, while its clients stay connected."""
+    proxy.pooling = True
+    database = open_database(proxied_url, timeout=LIMIT, connections=1)
+    await database.read(lambda _: None)
+    known, asked = database.identity, len(proxy.statements)
+    database._route.identity = "another/1"  # type: ignore[attr-defined]
+    await database.read(lambda _: None)
+    assert (database.identity, len(proxy.statements)) == ("another/1", asked), "not each time"
+    monkeypatch.setattr(postgresql, "_ASKED_AGAIN", 0.0)
+    await database.read(lambda _: None)
+    assert database.identity == known
+    await database.close()
+
+
+def test_a_fence_is_one_statement(proxied_url: str, proxy: Proxy, postgres_url: str) -> None:
+    with (
+        LeaseClient(postgres_url, timing=SELDOM) as client,
+        client.hold("a") as held,
+        psycopg.connect(plain(proxied_url)) as connection,
+    ):
+        connection.execute("SELECT")
+        asked = len(proxy.statements)
+        held.fence(connection)
+        assert len(proxy.statements) == asked + 1
+
+
+@pytest.mark.parametrize("kind", connections.SQLITE)
+@pytest.mark.anyio
+@pytest.mark.sampled(2)
+async def test_a_copy_of_a_file_is_refused_over_every_kind_of_connection(
+    sqlite_url: str, tmp_path: Path, kind: str
+) -> None:
+    with LeaseClient(sqlite_url, timing=SELDOM) as client, client.hold("a") as held:
+        shutil.copy(tmp_path / "leased.db", tmp_path / "copy.db")
+        shutil.copy(tmp_path / "leased.db-wal", tmp_path / "copy.db-wal")
+        async with connections.SQLITE[kind](f"sqlite:///{tmp_path / 'copy.db'}", None) as caller:
+            with refused("copy.db"):
+                await connections.settled(held.fence(caller.connection))
+
+
+def test_a_copy_in_the_place_of_the_file_is_refused(sqlite_url: str, tmp_path: Path) -> None:
+    """As after a restore that nobody has stopped the program for."""
+    file = tmp_path / "leased.db"
+    with LeaseClient(sqlite_url, timing=SELDOM) as client, client.hold("a") as held:
+        with closing(sqlite3.connect(tmp_path / "copy.db")) as copy, closing(sqlite3.connect(file)) as source:
+            source.backup(copy)
+            assert copy.execute("SELECT holder FROM lease").fetchone() == (held.holder,)
+        os.replace(file, tmp_path / "moved")  # noqa: PTH105 - as `mv` does
+        os.replace(tmp_path / "copy.db", file)  # noqa: PTH105
+        engine = create_engine(sqlite_url, poolclass=NullPool)
+        with engine.begin() as connection, pytest.raises(LeaseError, match="another database at the same address"):
+            held.fence(connection)
+
+
+def run_of(grant: Grant, home: str) -> Run:
+    """An attempt under a grant in the database ``home``, as a replica would tell a child of it."""
+    brief = replace(BRIEF, grant=grant, database=home, identity=identity_of(home))
+    return Run(brief, lambda: boottime() + 60, print)
+
+
+def test_a_job_that_fences_in_a_copy_is_told_so(copied: Copied) -> None:
+    run = run_of(copied.held.grant, copied.home)
+    with psycopg.connect(plain(copied.copy)) as connection, refused(str(make_url(copied.copy).database)):
+        run.fence(connection)
+
+
+@pytest.mark.parametrize("has_tables", [True, False], ids=["with tables of its own", "without tables"])
+def test_a_job_that_fences_in_another_database_is_told_so(
+    copied: Copied, postgres_server: Server, *, has_tables: bool
+) -> None:
+    run = run_of(copied.held.grant, copied.home)
+    template = ensure_template(postgres_server) if has_tables else None
+    with (
+        fresh_database(postgres_server, template) as other,
+        psycopg.connect(plain(other)) as connection,
+        refused(str(make_url(other).database)),
+    ):
+        run.fence(connection)
