@@ -31,7 +31,8 @@ class BackgroundLoop:
     survive a fork.
     """
 
-    def __init__(self, name: str, clock: Clock = boottime) -> None:
+    def __init__(self, name: str, clock: Clock = boottime, failed: Callable[[Exception], object] = repr) -> None:
+        """``failed`` is called if the loop ends unasked."""
         self._driven = clock if isinstance(clock, DrivenClock) else None
         # Not asyncio.new_event_loop(): psycopg refuses the kind that Windows makes by default.
         self._loop: asyncio.AbstractEventLoop = (
@@ -44,6 +45,7 @@ class BackgroundLoop:
         self._open: set[Future[Any]] = set()
         self._tasks: set[asyncio.Task[object]] = set()
         self._stopping = self._over = False
+        self._failed = failed
         self._thread = CallbackThread(name, self._run)
         try:
             self._thread.start()
@@ -58,6 +60,10 @@ class BackgroundLoop:
             with self._guard:
                 self._over = True
             self._loop.run_until_complete(_end_tasks(self._loop))
+        except Exception as error:
+            self._over = True
+            self._failed(error)
+            raise
         finally:
             self._over = True  # not Thread.is_alive: up to Python 3.12, a signal in the midst of that makes it say no
             self._loop.close()

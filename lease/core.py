@@ -78,6 +78,19 @@ class Core:
     async def start(self) -> None:
         """Start the heartbeat."""
         self._beating = asyncio.get_running_loop().create_task(self.heartbeat.run())
+        self._beating.add_done_callback(self._has_stopped_beating)
+
+    def _has_stopped_beating(self, beating: "asyncio.Task[None]") -> None:
+        error = asyncio.CancelledError("its task was cancelled") if beating.cancelled() else beating.exception()
+        if self._closed is None:  # nobody has asked it to
+            self.fail(error)
+            self._closed = asyncio.get_running_loop().create_task(self._close())
+
+    def fail(self, error: BaseException | None) -> None:
+        """Lose all that is held, and say so: nobody renews it any more because of ``error``."""
+        cause = f"the heartbeat of this client has ended: {type(error).__name__}: {error}"
+        self.notify(events.HeartbeatFailed(f"{cause}; all that it held is lost, and it is closed"))
+        self.heartbeat.lose_all(cause, also_ending=True)
 
     async def close(self, waiting: Collection[GrantState] = ()) -> None:
         """End acquisitions, lose what is held, wait for its work, release it, then stop the heartbeat:

@@ -107,9 +107,8 @@ class Delivery:
             self._dropped = 0
 
     def _run(self) -> None:
-        deliver = guarded(self._subscriber, BaseException)  # no interrupt comes here, as it may to a caller of `put`
         while (event := self._next()) is not None:
-            deliver(event)
+            self._subscriber(event)
 
     def _next(self) -> Event | None:
         with self._changed:

@@ -10,6 +10,7 @@ from typing import assert_never
 
 from .errors import LeaseError
 from .model import Grant, LeaseRecord, Loss
+from .threads import in_callback_thread
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ class ClockStepped:
 
 @dataclass(frozen=True, slots=True)
 class HeartbeatFailed:
-    """The heartbeat met an unexpected error, and goes on (rule 8)."""
+    """The heartbeat met an unexpected error, and goes on, or says that it has ended (rule 8)."""
 
     error: str
 
@@ -202,14 +203,17 @@ def check_listener(listener: Listener) -> Listener:
     return listener
 
 
-def guarded(listener: Listener, *against: type[BaseException]) -> Listener:
-    """Return ``listener`` such that no error it raises, nor any of ``against``, reaches its caller."""
-    caught: tuple[type[BaseException], ...] = (Exception, SystemExit, *against)
+def guarded(listener: Listener) -> Listener:
+    """Return ``listener`` such that no error it raises reaches its caller; in a thread of the library nothing at
+    all, as no interrupt comes there.
+    """
 
     def notify(event: Event) -> None:
         try:
             listener(event)
-        except caught:
+        except BaseException as error:
+            if not isinstance(error, (Exception, SystemExit)) and not in_callback_thread():
+                raise
             _logger.exception("a subscriber of lease events failed at %s", type(event).__name__)
 
     return notify

@@ -75,25 +75,32 @@ class GrantState:
             )
 
     def extend(self, trusted_until: float) -> bool:
-        """Move the end of trust on; False when trust has ended already."""
+        """Move the end of trust on; False when trust has ended already. `tell_watchers` of it after."""
         with self._lock:
             if self.loss is not None or self._clock() >= self._trusted_until:
                 return False
             self._trusted_until = max(self._trusted_until, trusted_until)
-            watchers = list(self._watchers)
-        self._call(watchers, self._trusted_until)
         return True
 
+    def tell_watchers(self) -> None:
+        """Call all who watch with the end of trust."""
+        with self._lock:
+            watchers = list(self._watchers)
+        self._call(watchers, self._trusted_until)
+
     def lose(self, loss: Loss) -> bool:
-        """Declare the grant lost, for good; False when it was lost or over before."""
+        """Declare the grant lost, for good; False when it was lost or over before. Only when all know of it are
+        the program's callbacks called, which may take long.
+        """
         with self._lock:
             if self.loss is not None or self.over:
                 return False
             self.loss = loss
             callbacks = list(self._on_lost)
         self.lost.set()
-        self._call(callbacks, loss)
         self._when_over()
+        self._notify(events.Lost(loss))
+        self._call(callbacks, loss)
         return True
 
     def finish(self) -> None:

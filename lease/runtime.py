@@ -72,12 +72,16 @@ class Runtime(Generic[S]):
         """Start the thread and the heartbeat."""
         if self._loop is not None:
             raise LeaseError("this client is open already, or was used before; make a new LeaseClient")
-        self._loop = BackgroundLoop("lease-heartbeat", self.clock)
+        self._loop = BackgroundLoop("lease-heartbeat", self.clock, self._fail)
         if not isinstance(self.clock, DrivenClock):
             # A test that moves time sees its events at once; and no time passes by itself at its exit.
             self._delivery = Delivery(self._listener)
             atexit.register(self._close_at_exit)
         return self._loop.submit(partial(self._open, self._loop))
+
+    def _fail(self, error: Exception) -> None:
+        if self._core is not None:
+            self._core.fail(error)
 
     async def _open(self, loop: BackgroundLoop) -> None:
         store, loan = None, None

@@ -93,9 +93,14 @@ def caller() -> "asyncio.Task[Any] | threading.Thread":
     return threading.current_thread() if task is None else task
 
 
+def in_callback_thread() -> bool:
+    """Return whether this is a thread that calls back into programs."""
+    return isinstance(threading.current_thread(), CallbackThread)
+
+
 def refuse_in_callbacks() -> None:
     """Raise `LeaseError` where a callback of a program is what calls."""
-    if isinstance(threading.current_thread(), CallbackThread):
+    if in_callback_thread():
         raise LeaseError(
             "a callback (on_lost, watch or on_event) can't call a LeaseClient or release a lease: it runs in the "
             "thread that would have to do it; hand the call to a thread or an event loop of your own"

@@ -148,7 +148,7 @@ def _lease_line(event: Event) -> tuple[int, str]:
         case ClockStepped():
             return logging.WARNING, "the database's clock stepped"
         case HeartbeatFailed():
-            return logging.ERROR, "the heartbeat hit an error and continues"
+            return logging.ERROR, "the heartbeat hit an error"
         case CallbackFailed():
             return logging.ERROR, "a callback of a lease failed"
         case Dropped():

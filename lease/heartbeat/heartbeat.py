@@ -51,7 +51,7 @@ class Heartbeat:
         self.held = HeldGrants()
         self.flights = Flights()
         self._sweep_until = 0.0
-        self._closed = False
+        self._closed = ""
         self._next_beat = 0.0
         self._wanted = asyncio.Event()
         self._history = RenewalHistory(timing, clock())
@@ -82,7 +82,7 @@ class Heartbeat:
     def adopt(self, grant: Grant, sent: float) -> GrantState:
         """Renew ``grant`` from now on; it was asked for at ``sent``, by the client's clock."""
         if self._closed:
-            self._lose(state := self._state(grant, sent), Loss(grant, LossKind.CLOSED, CLOSED_CAUSE))
+            self._lose(state := self._state(grant, sent), Loss(grant, LossKind.CLOSED, self._closed))
             return state
         state = self.take(grant, sent)
         self.rouse(sent)
@@ -116,12 +116,12 @@ class Heartbeat:
         self.held.remove(state)
         state.finish()
 
-    def lose_all(self, *, also_ending: bool = False) -> None:
+    def lose_all(self, cause: str = CLOSED_CAUSE, *, also_ending: bool = False) -> None:
         """Lose all that is held (what is being released only if ``also_ending``) or adopted from now on."""
-        self._closed = True
+        self._closed = self._closed or cause
         for state in self.held.all():
             if also_ending or not state.ending:
-                self._lose(state, Loss(state.grant, LossKind.CLOSED, CLOSED_CAUSE))
+                self._lose(state, Loss(state.grant, LossKind.CLOSED, self._closed))
 
     def leave(self, grant: Grant) -> None:
         """Record that the work under this lost grant has ended: if the database still has it as
@@ -166,8 +166,8 @@ class Heartbeat:
             await self._wanted.wait()
             try:
                 await step()
-            except (Exception, asyncio.CancelledError) as error:
-                if isinstance(error, asyncio.CancelledError) and is_cancelled():
+            except BaseException as error:
+                if isinstance(error, GeneratorExit) or (isinstance(error, asyncio.CancelledError) and is_cancelled()):
                     raise
                 self._notify(events.HeartbeatFailed(f"{type(error).__name__}: {error}"))
                 await asyncio.sleep(self._timing.retry_wait)
@@ -214,9 +214,11 @@ class Heartbeat:
         if not renewed:
             return
         margin = min(state.remaining() for state in renewed)
-        extended = [state.grant for state in renewed if state.extend(sent + self._timing.give_up)]
+        extended = [state for state in renewed if state.extend(sent + self._timing.give_up)]
         if extended:
-            self._notify(events.Renewed(tuple(extended), margin, self._clock() - sent))
+            self._notify(events.Renewed(tuple(state.grant for state in extended), margin, self._clock() - sent))
+        for state in extended:  # when all is done, as these may take long
+            state.tell_watchers()
 
     def _end(self, loss: Loss) -> None:
         state = self.held.get(loss.grant)
@@ -246,5 +248,4 @@ class Heartbeat:
             return
         self.lingering.add(state, loss.kind)
         self.sweep()  # if the database still has it as ours, it is released
-        if state.lose(loss):
-            self._notify(events.Lost(loss))
+        state.lose(loss)

@@ -1,8 +1,11 @@
 """Calls into a client from its own callbacks: those that would wait are refused, the others answer (rule 8)."""
 
 import asyncio
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
@@ -144,3 +147,64 @@ async def test_a_callback_of_the_async_client_begins_nothing_in_the_thread_of_th
         await until(lambda: begun and begun[0].done() and handed_over)
         assert isinstance(begun[0].exception(), LeaseError)
         assert handed_over == [False], "what is handed to the program's own loop is answered there"
+
+
+def test_a_heartbeat_that_a_callback_cancels_loses_all_that_it_held_and_says_so(database_url: str) -> None:
+    """Nobody would renew the innocent lease any more, or tell that it ran out."""
+    told = Recorder()
+    with LeaseClient(database_url, timing=OFTEN, on_event=told) as client:
+        innocent = client.acquire("innocent")
+        client.acquire("a").watch(_cancel_all)
+        assert innocent.lost.wait(LIMIT)
+        failed = told.wait_for(events.HeartbeatFailed)
+        assert innocent.loss is not None
+        assert "the heartbeat of this client has ended: CancelledError: its task was cancelled" in innocent.loss.cause
+        assert failed.error == f"{innocent.loss.cause}; all that it held is lost, and it is closed"
+        with pytest.raises(LeaseError, match="this client is closed"):
+            client.acquire("b")
+
+
+def _cancel_all(_: float) -> None:
+    with suppress(RuntimeError):  # it is called in this test's thread first, where no loop runs
+        for task in asyncio.all_tasks():
+            task.cancel()
+
+
+WITHOUT_DESCRIPTORS = """
+import os, sys, threading
+from lease import LeaseLost
+from lease.sync import LeaseClient
+
+threading.excepthook = lambda raised: print(raised.exc_type.__name__)
+client = LeaseClient(sys.argv[1]).__enter__()
+held = client.acquire("a")
+os.closerange(3, 4096)
+assert held.lost.wait(float(sys.argv[2]))
+print(held.loss.cause)
+"""
+
+
+@pytest.mark.usefixtures("processes")
+def test_a_heartbeat_whose_event_loop_breaks_loses_all_that_it_held(database_url: str) -> None:
+    """As where a program that makes itself a daemon closes every file descriptor."""
+    command = [sys.executable, "-c", WITHOUT_DESCRIPTORS, database_url, str(LIMIT)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=3 * LIMIT, check=False)
+    assert "the heartbeat of this client has ended: OSError: [Errno 9] Bad file descriptor" in done.stdout, done.stderr
+
+
+def test_a_callback_that_takes_long_delays_no_news_of_other_leases(database_url: str) -> None:
+    """What a callback is called about, and all that came with it, is told before."""
+    told, go_on, lost = Recorder(), threading.Event(), threading.Event()
+    with LeaseClient(database_url, timing=OFTEN, on_event=told) as client:
+        held = client.acquire("a")
+
+        def wait_in_callback(_: Loss) -> None:
+            lost.set()
+            go_on.wait(LIMIT)
+
+        held.on_lost(wait_in_callback)
+        with in_thread(client.__exit__) as closed:
+            assert lost.wait(LIMIT)
+            told.wait_for(events.Lost)
+            go_on.set()
+            closed()
