@@ -49,6 +49,11 @@ class Application:
         named = sorted(self.shared.values(), key=lambda one: str(one["name"]))
         return _sha256(named)
 
+    @cached_property
+    def checked_digest(self) -> str:
+        """A SHA-256 of all that a replica goes by of FILE: its definitions, and what orders them."""
+        return _sha256([self.digest, self.revision])
+
     @property
     def shared(self) -> Mapping[str, Mapping[str, Any]]:
         """All that is stored of each schedule but what may differ from host to host, by its name."""

@@ -25,9 +25,9 @@ def readable(url: SecretStr) -> SecretStr:
     return url
 
 
-def url_from_file(in_file: Mapping[str, Any]) -> str | None:
-    """Return the URL that a named file holds, where the environment or `[settings]`
-    (``in_file``) name one.
+def url_from_file(in_file: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return the file that the environment or `[settings]` (``in_file``) name, and the URL that it
+    holds; None where they name none.
     """
     url, path = os.environ.get(_URL), os.environ.get(_FILE)
     if url and MARK in os.environ:
@@ -38,15 +38,17 @@ def url_from_file(in_file: Mapping[str, Any]) -> str | None:
         if value is not None and not value.strip() and not other:
             raise SettingsError(f"{name} is set, but empty; give it a value, or unset it to use the default")
     if path:
-        return _read(path, _FILE)
+        return path, read_url(path, _FILE)
     if url or "database_url_file" not in in_file:
         return None
     if "database_url" in in_file:
         raise SettingsError("[settings] has both database_url and database_url_file: leave one of them out")
-    return _read(str(in_file["database_url_file"]), "[settings] database_url_file")
+    path = str(in_file["database_url_file"])
+    return path, read_url(path, "[settings] database_url_file")
 
 
-def _read(path: str, where: str) -> str:
+def read_url(path: str, where: str) -> str:
+    """Return the URL that a file holds; raises `SettingsError`, which names ``where`` the file is named."""
     try:
         url = Path(path).read_text(encoding="utf-8").strip()
     except OSError as error:

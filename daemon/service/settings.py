@@ -125,7 +125,7 @@ class Settings(BaseModel):
     log_format: Annotated[Literal["text", "json"], Word] = "text"
     """What log lines look like."""
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Word] = "info"
-    """What is logged: this and worse."""
+    """What is logged: this and worse. At `info` a run is one line, when it ends; at `debug` its start and jobs too."""
 
     @property
     def database(self) -> str:
@@ -221,8 +221,9 @@ def _given(
     for values, place in sources:
         given |= values
         places |= {name: place(name) for name in values}
-    if flags.get("database_url") is None and (url := url_from_file(file)) is not None:
-        given["database_url"] = url
+    given.pop("database_url_file", None)  # it is kept only if it has given the URL
+    if flags.get("database_url") is None and (found := url_from_file(file)) is not None:
+        given["database_url_file"], given["database_url"] = found
     return given, places
 
 

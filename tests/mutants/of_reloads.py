@@ -39,13 +39,30 @@ RELOADS = (
         (
             Edit(
                 "daemon/service/outside/link.py",
-                "if self.digest is None or application.digest == self.digest:",
+                "if self.digest is None or application.checked_digest == self.digest:",
                 "if application.digest:",
             ),
         ),
         on_either(
             "tests/daemon/service/test_link.py::"
             "test_it_refuses_a_file_that_the_supervisor_has_not_checked_and_says_so_at_both_ends"
+        ),
+    ),
+    Mutant(
+        "replica-reads-settings-again",
+        "a replica that a supervisor restarts reads its settings again, whatever was checked",
+        (Edit("daemon/cli/commands/run.py", "    if checked is None:\n", "    if True:\n"),),
+        on_each(
+            "tests/stories/weeks/test_settings.py::"
+            "test_a_replica_that_restarts_after_an_edit_runs_with_what_was_checked[{}]"
+        ),
+    ),
+    Mutant(
+        "any-url-of-the-file-is-taken",
+        "a replica that a supervisor restarts takes whatever URL its file holds, another database's too",
+        (Edit("daemon/service/outside/checked_settings.py", "    if now != before:\n", "    if False:\n"),),
+        on_either(
+            "tests/daemon/service/test_checked_settings.py::test_any_other_change_of_the_url_waits_for_sighup[database]"
         ),
     ),
     Mutant(

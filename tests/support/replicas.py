@@ -200,6 +200,10 @@ class Story:
         address = "--web=127.0.0.1:0" if web else "--no-web"
         return self._start("run", *given, address, *options, "--", self.file(file), environment=environment)
 
+    def start_bare(self, file: str, *options: str, environment: Mapping[str, str] | None = None) -> ReplicaProcess:
+        """Start a replica whose settings are those of FILE."""
+        return self._start("run", "--log-format=json", "--no-web", *options, "--", file, environment=environment)
+
     def up(self, *replicas: ReplicaProcess) -> None:
         """Wait until these replicas have settled and brought their definitions, and are ready to claim."""
         for replica in replicas or self.replicas:

@@ -18,6 +18,7 @@ from ...definitions.application import Application
 from ...definitions.sources.load import load
 from ...errors import DaemonError
 from ...service.environment import EARLIER_HOLDER
+from ...service.outside.checked_settings import handed_over
 from ...service.outside.command_line import CommandLine
 from ...service.outside.descriptors import raise_limit, refuse_more_than_fit
 from ...service.outside.file_check import CheckedFile, check_file
@@ -82,23 +83,29 @@ def run(
         log.info(sentence)
     confirm_superseding(application, settings, take_over=take_over, yes=yes)
     migrations.prepare(settings.database)
-    outside.check = partial(check_file, line)
+    outside.checked = CheckedFile.of(application, settings)
+    outside.check = lambda: check_file(line, outside.checked)
     if replicas == 1:
         return _one(application, settings, tuple(now or ()), line, outside, take_over=take_over)
     _bring_first(application, settings.database, now or (), take_over=take_over)
-    checked = CheckedFile(application.digest)
-    return asyncio.run(Supervisor(line, replicas, checked, outside, report=log.info, warn=log.warning).run())
+    supervisor = Supervisor(line, replicas, outside.checked, outside, report=log.info, warn=log.warning)
+    return asyncio.run(supervisor.run())
 
 
 def _read(file: str, flags: dict[str, Any], outside: Outside, now: Sequence[str]) -> tuple[Application, Settings]:
     """Return what FILE defines and the settings; ``now`` must be schedules of it."""
     application = load(file)
-    outside.link.check(application, os.getppid())
     for name in now:
         application.schedule(name)
-    settings = read_settings(flags, application.settings, source=file)
+    checked = outside.link.settings
+    if checked is None:
+        settings = read_settings(flags, application.settings, source=file)
+    else:
+        settings = handed_over(checked, os.getppid())
+    revised = application.revised(settings.revision)
+    outside.link.check(revised, os.getppid())
     refuse_more_than_fit(application, settings.concurrency)
-    return application.revised(settings.revision), settings
+    return revised, settings
 
 
 def _named_in_logs(settings: Settings, outside: Outside, replicas: int) -> str | None:

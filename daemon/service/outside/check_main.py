@@ -7,7 +7,10 @@ loaded goes to stderr.
 import json
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import asdict
+from typing import Any
 
 from lease.database.backend import backend_of
 from lease.errors import LeaseError
@@ -18,8 +21,10 @@ from ...errors import DaemonError
 from ...scheduling.deploys.bring import look
 from ...store.migrations.opening import opened_for_reading
 from ...store.migrations.state import SchemaTooOld, TablesMissing, refuse_other_than_newest, revision_of
-from ..settings import read_settings
+from ..settings import Settings, read_settings
 from .descriptors import refuse_more_than_fit
+from .elsewhere import what_it_means
+from .file_check import CheckedFile
 
 FAILED = 1
 
@@ -37,12 +42,21 @@ def main() -> int:
             application = load(order["file"])
             settings = read_settings(order["flags"], application.settings, source=order["file"])
             refuse_more_than_fit(application, settings.concurrency)
-            _refuse_what_cannot_start(application.revised(settings.revision), settings.database)
-            answer = {"digest": application.digest}
+            revised = application.revised(settings.revision)
+            _refuse_what_cannot_start(revised, settings.database)
+            answer = {**asdict(CheckedFile.of(revised, settings)), "warnings": _elsewhere(order, revised, settings)}
         except (DaemonError, LeaseError) as error:
             answer = {"problem": " ".join(str(error).split())}
         json.dump(answer, answers)
     return 0
+
+
+def _elsewhere(order: Mapping[str, Any], application: Application, settings: Settings) -> list[str]:
+    before = order.get("before")
+    if before is None:
+        return []
+    url = Settings.model_validate(before["settings"]).database
+    return what_it_means(before["application"], url, application.name, settings.database)
 
 
 def _refuse_what_cannot_start(application: Application, url: str) -> None:

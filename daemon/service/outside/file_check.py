@@ -7,8 +7,13 @@ import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
 
+from ...definitions.application import Application
+from ..settings import Settings
+from .checked_settings import as_plain
 from .command_line import CommandLine
 
 CHECK = (sys.executable, "-P", "-m", "daemon.service.outside.check_main")
@@ -22,6 +27,16 @@ class CheckedFile:
 
     digest: str
     """Of its definitions."""
+    application: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Those with which it was checked, as `as_plain` has them."""
+    warnings: tuple[str, ...] = ()
+    """What it means that they lead elsewhere than before."""
+
+    @classmethod
+    def of(cls, application: Application, settings: Settings) -> Self:
+        """Return what this process itself has found."""
+        return cls(application.checked_digest, application.name, as_plain(settings))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +46,11 @@ class WrongFile:
     problem: str
 
 
-async def check_file(command_line: CommandLine, longest: float = LONGEST) -> CheckedFile | WrongFile:
+async def check_file(
+    command_line: CommandLine, before: CheckedFile | None = None, longest: float = LONGEST
+) -> CheckedFile | WrongFile:
     """Load FILE and its settings in a fresh interpreter, as a replica that starts now would, and ask the database whether
-    that could start.
+    that could start; and what it means if they lead elsewhere than those ``before``.
     """
     try:
         process = await asyncio.create_subprocess_exec(
@@ -46,7 +63,8 @@ async def check_file(command_line: CommandLine, longest: float = LONGEST) -> Che
         )
     except OSError as error:
         return WrongFile(f"{command_line.file} cannot be checked: {error.strerror}")
-    order = json.dumps({"file": command_line.file, "flags": dict(command_line.flags)}).encode()
+    runs = None if before is None else {"application": before.application, "settings": before.settings}
+    order = json.dumps({"file": command_line.file, "flags": dict(command_line.flags), "before": runs}).encode()
     try:
         async with asyncio.timeout(longest):
             answer, _ = await process.communicate(order)
@@ -67,8 +85,13 @@ async def _end(process: Process) -> None:
 def _read(answer: bytes, file: str, status: int | None) -> CheckedFile | WrongFile:
     try:
         match json.loads(answer):
-            case {"digest": str() as digest}:
-                return CheckedFile(digest)
+            case {
+                "digest": str() as digest,
+                "application": str() as name,
+                "settings": dict() as settings,
+                "warnings": list() as warnings,
+            }:
+                return CheckedFile(digest, name, settings, tuple(warnings))
             case {"problem": str() as problem}:
                 return WrongFile(problem)
             case _:

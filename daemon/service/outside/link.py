@@ -1,10 +1,11 @@
 """The link of a replica to its supervisor: what it was told, and how it answers (rule 22)."""
 
+import json
 import os
-from collections.abc import MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 from ...definitions.application import Application
 from ...errors import DaemonError
@@ -21,6 +22,20 @@ class OtherFile(DaemonError):
     """FILE is not what the supervisor has checked."""
 
 
+class NothingHandedOver(DaemonError):
+    """The supervisor ended before it had handed over what this replica is to run with."""
+
+
+def _from_stdin() -> bytes:
+    """Return what the supervisor wrote, up to its end; stdin is empty from then on, as it is for a job."""
+    with os.fdopen(os.dup(0), "rb") as stdin:
+        handed = stdin.read()
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return handed
+
+
 @dataclass(frozen=True, slots=True)
 class SupervisorLink:
     """What a supervisor has told its replica. A lone replica was told nothing."""
@@ -32,10 +47,14 @@ class SupervisorLink:
     replaced: ProcessIdentity | None = None
     """The replica that ends when this one is ready."""
     ready_fd: int | None = None
+    settings: Mapping[str, Any] | None = None
+    """What the supervisor has checked, as `as_plain` has it."""
 
     @classmethod
-    def inherited(cls, environment: MutableMapping[str, str]) -> Self:
-        """Take what the supervisor has told out of ``environment``: it means nothing to a child."""
+    def inherited(cls, environment: MutableMapping[str, str], handed: Callable[[], bytes] = _from_stdin) -> Self:
+        """Take what the supervisor has told out of ``environment``: it means nothing to a child. ``handed`` reads what it
+        tells in secret. Raises `NothingHandedOver`.
+        """
         index, ready = (_number(environment.pop(name, "")) for name in (REPLICA_INDEX, READY_FD))
         pid, _, start_time = environment.pop(REPLACED_PROCESS, "").partition(".")
         replaced = ProcessIdentity(int(pid), int(start_time)) if _number(pid) and _number(start_time) else None
@@ -45,7 +64,7 @@ class SupervisorLink:
                 os.set_inheritable(ready, False)
             except OSError:
                 ready = None
-        return cls(index or 0, digest, replaced, ready)
+        return cls(index or 0, digest, replaced, ready, None if digest is None else _settings(handed()))
 
     @property
     def is_supervised(self) -> bool:
@@ -54,7 +73,7 @@ class SupervisorLink:
 
     def check(self, application: Application, supervisor: int) -> None:
         """Raise `OtherFile` if these are not the definitions that the process ``supervisor`` has checked."""
-        if self.digest is None or application.digest == self.digest:
+        if self.digest is None or application.checked_digest == self.digest:
             return
         self._answer(OTHER_FILE)
         raise OtherFile(
@@ -74,6 +93,13 @@ class SupervisorLink:
         if self.ready_fd is not None:
             with suppress(OSError):  # the supervisor is gone, which ends this replica by another way
                 os.write(self.ready_fd, answer)
+
+
+def _settings(handed: bytes) -> Mapping[str, Any]:
+    if not handed:
+        raise NothingHandedOver("the supervisor ended while this replica started")
+    settings: Mapping[str, Any] = json.loads(handed)
+    return settings
 
 
 def _number(text: str) -> int | None:

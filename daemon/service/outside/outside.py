@@ -28,6 +28,8 @@ class Outside:
     hangups: Hangups | None = None
     check: Callable[[], Awaitable[CheckedFile | WrongFile]] | None = None
     """Checks FILE as a start anew would find it."""
+    checked: CheckedFile | None = None
+    """What runs now, as it was checked."""
     earlier_holder: str | None = None
     """The replica that this very process was, before it started anew."""
     to_start_anew: str | None = None

@@ -74,6 +74,8 @@ class Reload:
                 self._say(f"this replica goes on as it was: {checked.problem}", is_warning=True)
                 self._manager.ready("FILE was not loaded again, because something is wrong with it")
             else:
+                for warning in checked.warnings:
+                    self._say(warning, is_warning=True)
                 self._say("FILE is right; draining, then restarting in place with it")
                 self._requests.start_anew()
         self._task = None

@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
-from asyncio.subprocess import DEVNULL, Process
+from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Mapping, Sequence
 from typing import Self
 
@@ -62,7 +63,7 @@ class SupervisedReplica:
         try:
             process = await asyncio.create_subprocess_exec(
                 *command,
-                stdin=DEVNULL,
+                stdin=PIPE,
                 pass_fds=(alive, answers),
                 env={**environment, **told},
                 # Its own group, so that a terminal's Ctrl-C reaches it once, through us.
@@ -73,6 +74,9 @@ class SupervisedReplica:
             raise
         finally:
             os.close(answers)
+        assert process.stdin is not None  # noqa: S101 - it is a pipe
+        process.stdin.write(json.dumps(checked.settings).encode())  # the list of processes and /proc show no secret
+        process.stdin.close()
         return cls(process, heard, checked, changed)
 
     @property

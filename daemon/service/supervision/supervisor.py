@@ -184,6 +184,10 @@ class Supervisor:
         checked, count = self._checking.result(), len(self._slots)
         if isinstance(checked, WrongFile):
             raise _NotReplaced(f"no replica is replaced: {checked.problem}")
+        for warning in checked.warnings:
+            self._warn(f"SIGHUP: {warning}")
+        if checked.warnings:
+            self._warn("SIGHUP: until the last replica is replaced, both run what is due")
         self._report("SIGHUP: FILE is right; replacing the replicas one after another")
         for done, slot in enumerate(self._slots):
             if (problem := await slot.replace(checked, self._ready_within)) is not None and not self._signals:
@@ -191,4 +195,5 @@ class Supervisor:
                 raise _NotReplaced(f"the new replica {done + 1} {problem}; {left} as they were")
             if self._signals:
                 return _GIVEN_UP
+        self._outside.checked = checked
         return f"SIGHUP: all {count} replicas are replaced"

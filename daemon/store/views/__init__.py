@@ -20,6 +20,7 @@ from .names import (
 from .output import OutputOfRun, OutputPart, OutputReader
 from .overview import Overview, RunningJob, RunningRun, ScheduleLine, WaitingRun, read_overview
 from .problems import Problem, naming, problems
+from .remaining import Remaining, read_remaining
 from .replicas import ReplicaLine, read_replicas
 from .summary import JobSummary, Summary, summary
 from .values import plain
@@ -37,6 +38,7 @@ __all__ = [
     "OutputReader",
     "Overview",
     "Problem",
+    "Remaining",
     "ReplicaLine",
     "RunBy",
     "RunDetail",
@@ -59,6 +61,7 @@ __all__ = [
     "read_generations",
     "read_locks",
     "read_overview",
+    "read_remaining",
     "read_replicas",
     "read_run",
     "read_runs",

@@ -46,7 +46,7 @@ def line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
 async def test_it_returns_the_digest_of_what_is_there_now_modules_included(line: CommandLine) -> None:
     before = await check_file(line)
     assert isinstance(before, CheckedFile)
-    assert before.digest == load("shop.py").digest
+    assert before.digest == load("shop.py").checked_digest
     write("helper.py", 'WHEN = "0 3 * * *"  # of another size: Python tells compiled files by second and size')
     after = await check_file(line)
     assert isinstance(after, CheckedFile)

@@ -8,7 +8,7 @@ import pytest
 
 from daemon.jobs.processes.identity import identity
 from daemon.service.environment import CHECKED_DIGEST, READY_FD, REPLACED_PROCESS, REPLICA_INDEX
-from daemon.service.outside.link import OTHER_FILE, READY, OtherFile, SupervisorLink
+from daemon.service.outside.link import OTHER_FILE, READY, NothingHandedOver, OtherFile, SupervisorLink
 from tests.support.manual import a_shop
 
 APPLICATION = a_shop().application(Path("shop.py"))
@@ -31,12 +31,15 @@ def test_what_it_was_told_is_taken_out_of_the_environment() -> None:
         "HOME": "/root",
         REPLICA_INDEX: "2",
         READY_FD: str(writing),
-        CHECKED_DIGEST: APPLICATION.digest,
+        CHECKED_DIGEST: APPLICATION.checked_digest,
         REPLACED_PROCESS: f"{me.pid}.{me.start_time}",
     }
-    link = SupervisorLink.inherited(environment)
+    link = SupervisorLink.inherited(environment, lambda: b'{"grace": 5.0}')
+    assert link.settings == {"grace": 5.0}
     assert environment == {"HOME": "/root"}
     assert (link.index, link.is_supervised) == (2, True)
+    with pytest.raises(NothingHandedOver, match="the supervisor ended while this replica started"):
+        SupervisorLink.inherited({CHECKED_DIGEST: "a digest"}, lambda: b"")
     assert link.replaces_a_living_one()
     assert not replace(link, replaced=replace(me, start_time=1)).replaces_a_living_one()
     link.check(APPLICATION, 1)

@@ -35,6 +35,13 @@ STORIES = {
     "A file that is edited": (
         "test_sighup.py::test_the_replicas_of_a_supervisor_are_replaced_while_one_is_killed_and_the_file_is_edited"
     ),
+    "Settings that are edited": (
+        "weeks/test_settings.py::test_a_replica_that_restarts_after_an_edit_runs_with_what_was_checked"
+    ),
+    "Another database": "weeks/test_settings.py::test_a_replica_that_restarts_after_an_edit_runs_with_what_was_checked",
+    "Another application": (
+        "weeks/test_settings.py::test_sighup_to_another_application_says_what_is_left_of_the_former"
+    ),
 }
 
 
