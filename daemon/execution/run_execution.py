@@ -118,7 +118,7 @@ class RunExecution:
             self._trust.close()
         if end.outcome == "lost" and self._attempted is not None:
             await self._held.note_loss(*self._attempted)
-        self._notify(RunEnded(self._held.subject, end.outcome, end.reason))
+        self._notify(RunEnded(self._held.subject, end.outcome, end.reason, monotonic() - self._began))
         return end.outcome
 
     async def _run_jobs(self) -> EndOfRun:

@@ -58,12 +58,15 @@ _MOST_NAMES = 10
 
 
 def log_fact(fact: Fact) -> None:
-    """Write a fact as one log line; output of jobs at level debug, progress not at all."""
+    """Write a fact as one log line. Of a run that goes well its end alone is at level info: its start, its jobs and
+    their output are at level debug. Progress is not logged.
+    """
     match fact:
         case RunStarted(run):
-            _log(logging.INFO, "run started", **_run(run))
-        case RunEnded(run, outcome, reason):
-            _log(_level(outcome), f"run {outcome}", **_run(run), **_given(reason=reason))
+            _log(logging.DEBUG, "run started", **_run(run))
+        case RunEnded(run, outcome, reason, seconds):
+            took = None if seconds is None else format_duration(seconds)
+            _log(_level(outcome), f"run {outcome}", **_run(run), **_given(took=took, reason=reason))
         case RunCancelled(run, by, why):
             _log(logging.INFO, "run is cancelled: stopping its job", **_run(run), by=by, **_given(why=why))
         case RunLate(_, schedule, run_id):
@@ -71,7 +74,7 @@ def log_fact(fact: Fact) -> None:
         case WriteRefused(run, who):
             _log(logging.WARNING, "write refused", **_run(run), who=who)
         case JobStarted(job):
-            _log(logging.INFO, "job started", **_job(job))
+            _log(logging.DEBUG, "job started", **_job(job))
         case JobPrinted():
             _log_output(logging.DEBUG, fact)
         case JobProgressed():
@@ -79,7 +82,8 @@ def log_fact(fact: Fact) -> None:
         case JobEnded(job, outcome, seconds, error):
             shown = last_line(error)
             more = {"took": format_duration(seconds), **({"error": shown} if shown else {})}
-            _log(_level(outcome), f"job {outcome}", **_job(job), **more)
+            level = logging.DEBUG if outcome == "succeeded" else _level(outcome)
+            _log(level, f"job {outcome}", **_job(job), **more)
         case RunRecovered() | ReplicaStarted() | ReplicaEnded():
             _log(logging.INFO, sentence(fact))
         case LoopBlocked(job) | LoopFreed(job):

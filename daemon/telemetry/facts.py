@@ -49,6 +49,8 @@ class RunEnded:
     run: RunSubject
     outcome: RunOutcome
     reason: str | None
+    seconds: float | None = None
+    """How long it had it."""
 
 
 @dataclass(frozen=True, slots=True)

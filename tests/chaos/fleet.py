@@ -227,7 +227,7 @@ class Fleet:
                     continue
                 assert slot.replica is not None
                 if status != -signal.SIGKILL:  # a fault did that
-                    starting = not slot.replica.said("run started")
+                    starting = not slot.replica.said(": generation ")
                     self.ends.append(End(slot.name, status, boottime(), slot.replica.output[-600:], starting))
                 self.launch(slot)
 

@@ -25,6 +25,6 @@ def told() -> list[Fact]:
         JobProgressed(JOB, 1200, 5000, "Europe/Berlin"),
         JobPrinted(JOB, ("\x1b[31mred\x1b]0;title\x07",)),
         JobEnded(JOB, "failed", 1.5, "Traceback\nValueError: oh"),
-        RunEnded(RUN, "failed", "zones failed"),
+        RunEnded(RUN, "failed", "zones failed", 2.0),
         Note("bye", is_warning=True),
     ]

@@ -269,8 +269,9 @@ async def test_what_happens_is_in_the_programs_log(store: Store, caplog: pytest.
     said = {record.name: record for record in caplog.records}
     assert set(said) == {"leased"}
     (ended,) = (record for record in caplog.records if record.message.startswith("run succeeded "))
-    assert ended.message == "run succeeded schedule=nightly run=1 token=1"
-    assert ended.__dict__["leased"] == {"schedule": "nightly", "run": 1, "token": 1}
+    assert ended.message.startswith("run succeeded schedule=nightly run=1 token=1 took=")
+    assert ended.__dict__["leased"] | {"took": ""} == {"schedule": "nightly", "run": 1, "token": 1, "took": ""}
+    assert [record.message for record in caplog.records if " run=1 " in record.message] == [ended.message]
 
 
 # Work that does not end (rule 9)
