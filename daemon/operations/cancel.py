@@ -11,7 +11,7 @@ from ..errors import DaemonError, NotFound
 from ..states import UNFINISHED, RunState
 from ..store import statements
 from ..store.notices import WORK, Notice, notify
-from ..store.views import missing_run
+from ..store.views import Called, missing_run
 from ..text import when
 from .requester import refuse_unrecordable
 
@@ -61,7 +61,7 @@ def cancel(connection: Connection, run_id: int, *, requested_by: str, why: str |
     act = decide(row.state, marked=row.cancelled_at is not None)
     match act:
         case "refuse":
-            raise RunIsOver(_over(row))
+            raise RunIsOver(_over(row, Called(connection).name(row.application, row.schedule)))
         case "end" | "mark":
             statements.cancel.mark(connection, run_id, requested_by, why)
             if act == "end":
@@ -121,7 +121,7 @@ def _cancellation(connection: Connection, run_id: int, *, already: bool) -> Canc
     return Cancellation(
         run_id,
         row.application,
-        row.schedule,
+        Called(connection).name(row.application, row.schedule),
         row.state,
         already,
         row.cancelled_by,
@@ -131,9 +131,6 @@ def _cancellation(connection: Connection, run_id: int, *, already: bool) -> Canc
     )
 
 
-def _over(row: Row[Any]) -> str:
+def _over(row: Row[Any], called: str) -> str:
     reason = f" ({row.reason})" if row.reason else ""
-    return (
-        f'run {row.id} of "{row.schedule}" is over and cannot be cancelled: '
-        f"{row.state} at {when(row.finished_at)}{reason}"
-    )
+    return f'run {row.id} of "{called}" is over and cannot be cancelled: {row.state} at {when(row.finished_at)}{reason}'

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row
 from ..errors import DaemonError
 from ..states import RunState
 from ..store import statements
-from ..store.views import missing_run
+from ..store.views import Called, missing_run
 from ..text import when
 from .requester import refuse_unrecordable
 
@@ -49,8 +49,9 @@ def foreseen(connection: Connection, run_id: int) -> str:
     """
     row = _required(connection, run_id, statements.run.read(connection, run_id))
     if decide(row.state, forgotten=row.forgotten_at is not None) == "refuse":
-        raise _not_over(row)
-    return f"run {run_id} of {row.schedule} ({row.application}), {row.state} at {when(row.finished_at)}"
+        raise _not_over(row, Called(connection).name(row.application, row.schedule))
+    called = Called(connection).name(row.application, row.schedule)
+    return f"run {run_id} of {called} ({row.application}), {row.state} at {when(row.finished_at)}"
 
 
 def forget(connection: Connection, run_id: int, *, requested_by: str, why: str | None = None) -> Forgotten:
@@ -67,7 +68,7 @@ def forget(connection: Connection, run_id: int, *, requested_by: str, why: str |
     what = decide(row.state, forgotten=row.forgotten_at is not None)
     match what:
         case "refuse":
-            raise _not_over(row)
+            raise _not_over(row, Called(connection).name(row.application, row.schedule))
         case "forget":
             at = when(statements.schedule.database_time(connection))
             statements.forget.forget(connection, run_id, requested_by, f"forgotten by {requested_by} at {at}")
@@ -79,7 +80,7 @@ def forget(connection: Connection, run_id: int, *, requested_by: str, why: str |
         case _:
             assert_never(what)
     now = _required(connection, run_id, statements.run.read(connection, run_id))
-    of_it = (run_id, row.application, row.schedule, row.state)
+    of_it = (run_id, row.application, Called(connection).name(row.application, row.schedule), row.state)
     return Forgotten(*of_it, what == "nothing", now.forgotten_by, now.forgotten_at)
 
 
@@ -89,8 +90,8 @@ def _required(connection: Connection, run_id: int, row: Row[Any] | None) -> Row[
     return row
 
 
-def _not_over(row: Row[Any]) -> RunIsNotOver:
+def _not_over(row: Row[Any], called: str) -> RunIsNotOver:
     return RunIsNotOver(
-        f'run {row.id} of "{row.schedule}" is {row.state}, and nothing of it can be forgotten yet; wait until it is '
+        f'run {row.id} of "{called}" is {row.state}, and nothing of it can be forgotten yet; wait until it is '
         f"over, or end it with `leased cancel {row.id}`"
     )

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row
 from ..errors import InvalidInstant
 from ..instants import parse_instant
 from ..store import statements
+from ..store.called import called
 from ..store.notices import WORK, notify
 from ..store.schedule_key import ScheduleKey
 from ..store.views import paused_text
@@ -174,12 +175,12 @@ def _key(row: Row[Any]) -> ScheduleKey:
 
 
 def _paused(row: Row[Any], done: Done) -> PausedSchedule:
-    return PausedSchedule(row.application, row.name, row.trigger, done, *_pause_of(row))
+    return PausedSchedule(row.application, called(row), row.trigger, done, *_pause_of(row))
 
 
 def _resumed(row: Row[Any], *, resumed: bool, passed: int) -> ResumedSchedule:
     pause = _pause_of(row) if resumed else (None,) * 4
-    return ResumedSchedule(row.application, row.name, row.trigger, resumed, passed, row.next_due, *pause)
+    return ResumedSchedule(row.application, called(row), row.trigger, resumed, passed, row.next_due, *pause)
 
 
 def _pause_of(row: Row[Any]) -> tuple[str | None, datetime, datetime | None, str | None]:

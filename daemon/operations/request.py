@@ -7,7 +7,7 @@ sees it. All that can be refused is refused before anything is written.
 
 import json
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -113,12 +113,19 @@ def steps(wanted: Request, *, notifies: bool) -> Steps:
     if wanted.key is not None and (known := (yield _keyed(wanted))):
         return Requested(known[0][0], already=True)
     rows = yield requesting.read(wanted.application, wanted.schedule)
+    if not rows:
+        renamed = yield requesting.renamed(wanted.application)
+        now_called = next((called for called, former in renamed if wanted.schedule in json.loads(former or "[]")), None)
+        if now_called is not None:
+            return (yield from steps(replace(wanted, schedule=now_called), notifies=notifies))
     if not rows or rows[0][2]:
         names = yield requesting.names(wanted.application)
         raise _no_such_schedule(wanted, [name for (name,) in names], retired=bool(rows))
-    definition, digest, _, seconds = rows[0]
+    definition, digest, _, seconds, key = rows[0]
     schedule, now = read_schedule(definition), datetime.fromtimestamp(float(seconds), UTC)
-    values = _values(wanted, schedule, digest, now)
+    params = _params(wanted, schedule)
+    wanted = replace(wanted, schedule=key)
+    values = _values(wanted, schedule, digest, now) | {"params": json.dumps(params)}
     if wanted.key is not None:
         while not (yield requesting.take_key(wanted.application, wanted.schedule, wanted.key, now)):
             if known := (yield _keyed(wanted)):
@@ -170,7 +177,6 @@ def _values(wanted: Request, schedule: Schedule, digest: str | None, now: dateti
         "queue": lease.queue,
         "place_at": place_at,
         "finish_by": schedule.finishes_by(place_at, on_request=True),
-        "params": json.dumps(_params(wanted, schedule)),
         "requested_by": wanted.requested_by,
         "requested_why": wanted.why,
         "digest": digest,
@@ -180,8 +186,8 @@ def _values(wanted: Request, schedule: Schedule, digest: str | None, now: dateti
 
 def _params(wanted: Request, schedule: Schedule) -> Mapping[str, Any]:
     try:
-        written = parsed(schedule.name, schedule.params, wanted.words, schedule.secrets)
-        return fitting(schedule.name, schedule.params, {**wanted.params, **written}, schedule.secrets)
+        written = parsed(wanted.schedule, schedule.params, wanted.words, schedule.secrets)
+        return fitting(wanted.schedule, schedule.params, {**wanted.params, **written}, schedule.secrets)
     except Refusal as refusal:
         said = "; ".join(part for part in (refusal.problem, refusal.remedy) if part)
         raise UnfitParameter(f"params: {said}") from None

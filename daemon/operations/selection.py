@@ -13,7 +13,7 @@ from ..errors import NotFound
 from ..scheduling.plan_due import plan_due
 from ..store import statements
 from ..store.schedule_key import ScheduleKey
-from ..store.views import nearest_of, require_application, schedule_names, schedules_tagged
+from ..store.views import keys_named, nearest_of, require_application, schedule_names, schedules_tagged
 from .trigger import NoSuchSchedule
 
 _MOMENT = timedelta(seconds=5)
@@ -74,7 +74,7 @@ def _keys(connection: Connection, selected: Selection) -> set[ScheduleKey]:
     if selected.name is not None:
         if application is None:
             raise ValueError("a schedule is named by its application and its name")
-        return {(application, selected.name)}
+        return set(keys_named(connection, selected.name, application, retired=True))
     require_application(connection, application)
     if selected.tag is not None:
         return schedules_tagged(connection, application, selected.tag)
@@ -87,7 +87,8 @@ def _keys(connection: Connection, selected: Selection) -> set[ScheduleKey]:
 
 def read_one(connection: Connection, application: str, name: str) -> Row[Any]:
     """Return the row of a schedule, locking and planning nothing; raises `NoSuchSchedule` as `lock_planned` does."""
-    rows = statements.schedule.of_application(connection, application, lock=False, names=[name])
+    keys = [key for _, key in keys_named(connection, name, application, retired=True)]
+    rows = statements.schedule.of_application(connection, application, lock=False, names=keys)
     (row,) = _there(connection, Selection(application, name), rows)
     return row
 

@@ -55,9 +55,9 @@ def trigger_as(connection: Connection, wanted: Request) -> Requested:
 
     done = carry(steps(wanted, notifies=notifies), send)
     if done.definition is not None and wanted.at is None:
-        statements.schedule.lock(connection, wanted.application, wanted.schedule)
-        overlaps = {wanted.schedule: done.definition.overlap}
-        place(connection, wanted.application, [(done.run_id, wanted.schedule)], overlaps)
+        key = done.definition.name
+        statements.schedule.lock(connection, wanted.application, key)
+        place(connection, wanted.application, [(done.run_id, key)], {key: done.definition.overlap})
     return done
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row
 from ...scheduling.lease_names import lease_name
 from ...scheduling.plan_rows import LONGEST_STRETCH
 from ...store import statements
+from ...store.called import called
 from ...store.notices import WORK, notify
 from ...text import number, when
 from ..requester import refuse_unrecordable
@@ -81,7 +82,7 @@ def backfill(connection: Connection, wanted: Wanted, *, requested_by: str, why: 
         "backfill",
         by=requested_by,
         application=wanted.application,
-        schedule=wanted.schedule,
+        schedule=row.name,
         why=why,
         effect=f"backfill {number_}, {when(wanted.first)} to {when(wanted.last)}: {counted_text(done)}",
     )
@@ -104,7 +105,7 @@ def counted_text(done: Backfill) -> str:
 
 def _write(connection: Connection, planned: BackfillPlan, by: str, why: str | None) -> int:
     wanted, row, found = planned.wanted, planned.row, planned.found
-    of = {"application": wanted.application, "schedule": wanted.schedule}
+    of = {"application": wanted.application, "schedule": row.name}
     asked = {"requested_by": by, "requested_why": why}
     span = {"first": wanted.first, "last": wanted.last, "at_most": wanted.at_most, "instants": found.to_run}
     now = statements.schedule.database_time(connection)
@@ -127,7 +128,7 @@ def _write(connection: Connection, planned: BackfillPlan, by: str, why: str | No
     if lease.per_run:
         statements.run.name_leases(
             connection,
-            *(wanted.application, wanted.schedule, lease.base, lease.queue),
+            *(wanted.application, row.name, lease.base, lease.queue),
             per_run=True,
             digest=row.run_digest,
         )
@@ -158,7 +159,7 @@ def _told(
     return Backfill(
         made,
         wanted.application,
-        wanted.schedule,
+        called(planned.row),
         wanted.first,
         wanted.last,
         wanted.at_most,

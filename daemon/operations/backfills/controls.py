@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row
 from ...errors import DaemonError, NotFound
 from ...store import statements
 from ...store.notices import WORK, notify
+from ...store.views import Called
 from ..many.cancel import CancelledRun, cancel_many
 from ..many.chosen import ChosenRun
 from ..requester import refuse_unrecordable
@@ -46,7 +47,7 @@ def pause_backfill(
     """
     row = _locked(connection, backfill_id, requested_by, why)
     if row.paused_at is None:
-        _refuse_over(row)
+        _refuse_over(row, _called(connection, row))
         statements.backfills.change(connection, backfill_id, {"paused_at": _now(connection)})
         _record(connection, row, "is paused", requested_by, why)
     return _changed(connection, row, already=row.paused_at is not None)
@@ -58,7 +59,7 @@ def resume_backfill(
     """End the pause of a backfill: its runs take their places again. Raises what `pause_backfill` does."""
     row = _locked(connection, backfill_id, requested_by, why)
     if row.paused_at is not None:
-        _refuse_over(row)
+        _refuse_over(row, _called(connection, row))
         statements.backfills.change(connection, backfill_id, {"paused_at": None})
         _record(connection, row, "is resumed", requested_by, why)
         notify(connection, row.application, WORK)
@@ -76,7 +77,9 @@ def cancel_backfill(
         return _changed(connection, row, already=True)
     found = statements.backfills.unfinished_runs(connection, backfill_id)
     if not found:
-        raise BackfillIsOver(f'backfill {backfill_id} of "{row.schedule}" is over: no run of it is left to cancel')
+        raise BackfillIsOver(
+            f'backfill {backfill_id} of "{_called(connection, row)}" is over: no run of it is left to cancel'
+        )
     statements.backfills.change(connection, backfill_id, {"cancelled_at": _now(connection)})
     of = f"backfill {backfill_id}"
     done = cancel_many(connection, [ChosenRun(*tuple(one)) for one in found], requested_by=requested_by, why=why, of=of)
@@ -95,8 +98,8 @@ def _locked(connection: Connection, backfill_id: int, by: str, why: str | None) 
     return row
 
 
-def _refuse_over(row: Row[Any]) -> None:
-    of = f'backfill {row.id} of "{row.schedule}"'
+def _refuse_over(row: Row[Any], called: str) -> None:
+    of = f'backfill {row.id} of "{called}"'
     if row.cancelled_at is not None:
         raise BackfillIsOver(f"{of} was cancelled, so nothing of it waits; `leased backfill` requests another one")
     if row.placed_at is not None:
@@ -125,4 +128,8 @@ def _changed(
 ) -> ChangedBackfill:
     now = statements.backfills.read(connection, row.id) or row
     paused, cancelled = now.paused_at is not None, now.cancelled_at is not None
-    return ChangedBackfill(row.id, row.application, row.schedule, paused, cancelled, already, runs)
+    return ChangedBackfill(row.id, row.application, _called(connection, row), paused, cancelled, already, runs)
+
+
+def _called(connection: Connection, row: Row[Any]) -> str:
+    return Called(connection).name(row.application, row.schedule)

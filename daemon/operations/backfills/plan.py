@@ -13,6 +13,7 @@ from ...definitions.schedule import Schedule
 from ...errors import DaemonError
 from ...scheduling.plan import waits_for_predecessor
 from ...store import statements
+from ...store.called import called
 from ...text import number, when
 from ..retries.plan import RetryPlan
 from ..retries.retry import Planned, plan_retries
@@ -55,8 +56,8 @@ class BackfillPlan:
 def plan_backfill(connection: Connection, wanted: Wanted, row: Row[Any], *, lock: bool) -> BackfillPlan:
     """Return the plan for the schedule in ``row``, which is locked if ``lock`` says so. Raises `CannotBackfill`."""
     schedule = read_schedule(row.definition)
-    _refuse(wanted, schedule)
-    key = (wanted.application, wanted.schedule)
+    _refuse(wanted, schedule, called(row))
+    key = (row.application, row.name)
     instants = _instants(wanted, schedule, row)
     rows = statements.backfills.due_between(connection, key, instants[0], instants[-1]) if instants else []
     next_tries = _next_tries(connection, [one.id for one in rows])
@@ -68,12 +69,11 @@ def plan_backfill(connection: Connection, wanted: Wanted, row: Row[Any], *, lock
     # The others were forgotten, say, or all of their jobs had succeeded when they were cancelled.
     found.left_out += len(retries) - len(again)
     found.ended = [one.row.id for one in again]
-    return BackfillPlan(row, schedule, wanted, len(instants), found, again, _splits(found, schedule, row.anchor))
+    return BackfillPlan(row, schedule, wanted, len(instants), found, again, _splits(found, schedule, row))
 
 
-def _refuse(wanted: Wanted, schedule: Schedule) -> None:
+def _refuse(wanted: Wanted, schedule: Schedule, name: str) -> None:
     """Raise `CannotBackfill` for what no backfill of this schedule can be."""
-    name = schedule.name
     if wanted.at_most < 1:
         raise CannotBackfill(f"at most {wanted.at_most} runs at a time would never run any; give 1 or more")
     if wanted.at_most > 1 and waits_for_predecessor(schedule.overlap):
@@ -109,7 +109,7 @@ def _refuse_unkept(connection: Connection, schedule: Schedule, row: Row[Any], fi
 
     The runs have been read before: what was pruned meanwhile is recorded by now.
     """
-    of, key = f'"{schedule.name}"', (row.application, row.name)
+    of, key = f'"{called(row)}"', (row.application, row.name)
     oldest = statements.backfills.oldest(connection, key)
     pruned = statements.old_runs.pruned_until(connection, *key)
     if oldest is None:
@@ -139,13 +139,13 @@ def _next_tries(connection: Connection, ids: Sequence[int]) -> Mapping[int, Try]
     return found
 
 
-def _splits(found: Survey, schedule: Schedule, anchor: datetime) -> list[Split]:
+def _splits(found: Survey, schedule: Schedule, of: Row[Any]) -> list[Split]:
     done = []
     for row, taken in found.counted.items():
-        parts = split(row, taken, schedule, anchor)
+        parts = split(row, taken, schedule, of.anchor)
         if parts is None:
             raise CannotBackfill(
-                f'run {row.run_id} of "{schedule.name}" counts {number(row.count)} instants from {when(row.first)} to '
+                f'run {row.run_id} of "{called(of)}" counts {number(row.count)} instants from {when(row.first)} to '
                 f"{when(row.last)}, which are not those of its present timing: it has changed since; leave them out"
             )
         done.append(parts)

@@ -10,9 +10,10 @@ from sqlalchemy import Connection, Row
 from ...store import statements
 from ...store.notices import WORK, Notice, notify, notify_each
 from ...store.schedule_key import ScheduleKey
+from ...store.views import Called
 from ..cancel import decide
 from ..requester import refuse_unrecordable
-from .chosen import Choice, ChosenRun
+from .chosen import Choice, ChosenRun, keys_of
 
 CancelOutcome = Literal["ended", "marked", "already", "over"]
 """What became of a run. ended: it waited, and is over; marked: it is at work, and ends as soon as its work has;
@@ -49,7 +50,7 @@ def cancel_many(
     Raises `NotRecordable` for a name or reason that cannot be kept.
     """
     refuse_unrecordable(requested_by, why)
-    keys = {run.key for run in runs}
+    keys = keys_of(connection, runs)
     statements.ends.lock_schedules(connection, keys, waits=True)
     done = [_cancelled(row) for row in statements.cancels.lock(connection, [run.run_id for run in runs])]
     ended = [run.run_id for run in done if run.outcome == "ended"]
@@ -68,10 +69,12 @@ def cancel_many(
 
 def _record(connection: Connection, done: Sequence[CancelledRun], by: str, why: str | None, of: str | None) -> None:
     """Record one act for each schedule of which a run was cancelled."""
+    names = Called(connection)
     counts: dict[ScheduleKey, Counter[CancelOutcome]] = {}
     for run in done:
         if run.outcome in {"ended", "marked"}:
-            counts.setdefault(run.key, Counter())[run.outcome] += 1
+            key = run.application, names.key(run.application, run.schedule)
+            counts.setdefault(key, Counter())[run.outcome] += 1
     for (application, name), outcomes in counts.items():
         effect = said(outcomes) if of is None else f"{of}: {said(outcomes)}"
         statements.acts.record(

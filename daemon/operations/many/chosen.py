@@ -11,8 +11,10 @@ from ...errors import NotFound
 from ...states import RunState
 from ...store.schedule_key import ScheduleKey
 from ...store.views import (
+    Called,
     nearest_of,
     require_application,
+    schedule_names,
     schedules_named,
     schedules_tagged,
 )
@@ -34,7 +36,7 @@ class Choice:
         require_application(connection, self.application)
         found = schedules_named(connection, self.schedule, self.application, retired=retired)
         if self.schedule is not None and not found:
-            known = {name for _, name in schedules_named(connection, None, self.application, retired=retired)}
+            known = schedule_names(connection, self.application, retired=retired)
             of = "" if self.application is None else f' of "{self.application}"'
             raise NotFound(f'there is no schedule "{self.schedule}"{of}; {nearest_of(self.schedule, known)}')
         return found & schedules_tagged(connection, self.application, self.tag) if self.tag is not None else found
@@ -51,9 +53,15 @@ class ChosenRun:
     state: RunState
 
     @property
-    def key(self) -> ScheduleKey:
-        """The application and the name of its schedule."""
+    def named(self) -> tuple[str, str]:
+        """The application, and what its schedule is called."""
         return self.application, self.schedule
+
+
+def keys_of(connection: Connection, runs: Sequence[ChosenRun]) -> set[ScheduleKey]:
+    """Return (application, key) of the schedules of these runs."""
+    names = Called(connection)
+    return {(run.application, names.key(run.application, run.schedule)) for run in runs}
 
 
 C = TypeVar("C", bound=ChosenRun)

@@ -8,11 +8,12 @@ from typing import Literal, assert_never
 from sqlalchemy import Connection
 
 from ...store import statements
+from ...store.called import called
 from ...store.schedule_key import ScheduleKey
 from ..requester import refuse_unrecordable
 from ..retries.plan import NoRetry, RetriedBefore, RetryPlan
 from ..retries.retry import Planned, plan_retries, write_retries
-from .chosen import Choice, ChosenRun
+from .chosen import Choice, ChosenRun, keys_of
 
 RetryOutcome = Literal["retried", "already", "left out"]
 """What became of a run. already: it was retried meanwhile; left out: `why` says for what reason."""
@@ -50,10 +51,11 @@ def retry_many(
     Raises `NotRecordable` for a name or reason that cannot be kept.
     """
     refuse_unrecordable(requested_by, why)
-    planned = plan_retries(connection, {run.key for run in runs}, [run.run_id for run in runs])
+    planned = plan_retries(connection, keys_of(connection, runs), [run.run_id for run in runs])
     made = write_retries(connection, planned, by=requested_by, why=why)
     done = [_retried(one, made) for one in planned]
-    counts = Counter(run.key for run in done if run.outcome == "retried")
+    keys = {one.row.id: (one.row.application, one.row.schedule) for one in planned}
+    counts = Counter(keys[run.run_id] for run in done if run.outcome == "retried")
     _record(connection, counts, requested_by, why)
     return done
 
@@ -81,4 +83,4 @@ def _retried(one: Planned, made: Mapping[int, int]) -> RetriedRun:
             why = plan.why
         case _:
             assert_never(plan)
-    return RetriedRun(row.id, row.application, row.schedule, row.scheduled_for, row.state, outcome, as_run, why)
+    return RetriedRun(row.id, row.application, called(one.schedule), row.scheduled_for, row.state, outcome, as_run, why)

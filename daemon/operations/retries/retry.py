@@ -14,6 +14,7 @@ from ...scheduling.lease_names import lease_name
 from ...scheduling.plan import waits_for_predecessor
 from ...states import RunState
 from ...store import statements
+from ...store.called import called
 from ...store.notices import WORK, notify
 from ...store.schedule_key import ScheduleKey
 from ...store.views import missing_run
@@ -131,10 +132,10 @@ def plan_retries(
     found = []
     for row in statements.retries.read_tried(connection, ids, lock=lock):
         schedule = locked[row.application, row.schedule]
-        tried = _tried(row, attempts[row.id])
+        tried = _tried(row, called(schedule), attempts[row.id])
         plan = decide(tried, jobs[row.application, row.schedule], schedule.run_digest, from_job)
         if isinstance(plan, RetryPlan) and schedule.retired_at is not None:
-            plan = NoRetry(f'the schedule "{row.schedule}" is retired; define it again to retry run {row.id}')
+            plan = NoRetry(f'the schedule "{called(schedule)}" is retired; define it again to retry run {row.id}')
         found.append(Planned(row, schedule, plan))
     return found
 
@@ -169,10 +170,10 @@ def write_retries(
     return made
 
 
-def _tried(row: Row[Any], attempts: Sequence[Row[Any]]) -> TriedRun:
+def _tried(row: Row[Any], name: str, attempts: Sequence[Row[Any]]) -> TriedRun:
     return TriedRun(
         run_id=row.id,
-        schedule=row.schedule,
+        schedule=name,
         state=row.state,
         reason=row.reason,
         digest=row.digest,
@@ -190,7 +191,7 @@ def _told(connection: Connection, one: Planned, run_id: int, plan: RetryPlan, *,
     return Retry(
         run_id,
         row.application,
-        row.schedule,
+        called(one.schedule),
         row.scheduled_for,
         "retry",
         one.row.id,

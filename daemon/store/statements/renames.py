@@ -10,14 +10,14 @@ from lease.database.dialects import now
 from ..tables import backfill, pruned, run, schedule, trigger_key
 from .dialects import among
 
-_names = (schedule.c.application, schedule.c.name, schedule.c.called, schedule.c.former, schedule.c.retired_at)
+NAMES = (schedule.c.application, schedule.c.name, schedule.c.called, schedule.c.former, schedule.c.retired_at)
 
 
 def renamed(connection: Connection, application: str | None = None) -> list[Row[Any]]:
     """Return (application, name, called, former, retired_at) of the schedules that were renamed, of one application
     or of all; name is the key of the row.
     """
-    query = select(*_names).where(schedule.c.called.is_not(None)).order_by(schedule.c.application, schedule.c.name)
+    query = select(*NAMES).where(schedule.c.called.is_not(None)).order_by(schedule.c.application, schedule.c.name)
     return list(connection.execute(query if application is None else query.where(_of(application))))
 
 
@@ -25,7 +25,7 @@ def of_names(connection: Connection, application: str, names: Collection[str]) -
     """Return the same of the schedules in rows with these keys."""
     if not names:
         return []
-    return list(connection.execute(select(*_names).where(_of(application), among(schedule.c.name, names))))
+    return list(connection.execute(select(*NAMES).where(_of(application), among(schedule.c.name, names))))
 
 
 def with_history(connection: Connection, application: str, keys: Collection[str]) -> set[str]:

@@ -7,8 +7,10 @@ from .generations import GenerationLine, RunBy, read_generations
 from .history import JobRunLine, RunDetail, RunLine, read_run, read_runs
 from .locks import Lock, read_locks, require_lease
 from .names import (
+    Called,
     applications,
     applications_with,
+    keys_named,
     missing_run,
     nearest_of,
     require_application,
@@ -28,6 +30,7 @@ from .values import plain
 __all__ = [
     "ActLine",
     "BackfillLine",
+    "Called",
     "GenerationLine",
     "JobRunLine",
     "JobSummary",
@@ -50,6 +53,7 @@ __all__ = [
     "WaitingRun",
     "applications",
     "applications_with",
+    "keys_named",
     "missing_run",
     "naming",
     "nearest_of",

@@ -11,10 +11,12 @@ from sqlalchemy import Connection, Row, Select, Text, case, func, literal, null,
 from lease.database.dialects import now, seconds_between
 
 from ...states import JobState, RunCause, RunState
+from ..called import present_name
+from ..statements.dialects import among_keys
 from ..statements.sets.late import is_late_to_finish
 from ..tables import job_run, run, schedule
 from .causes import Why, sentence
-from .names import missing_run
+from .names import keys_named, missing_run
 from .output import tails
 from .replicas import names_of
 from .why import moment_of_place, whys, with_why
@@ -145,7 +147,8 @@ def read_runs(
     if application is not None:
         query = query.where(run.c.application == application)
     if schedule is not None:
-        query = query.where(run.c.schedule == schedule)
+        keys = keys_named(connection, schedule, application, retired=True)
+        query = query.where(among_keys((run.c.application, run.c.schedule), keys))
     if state is not None:
         query = query.where(run.c.state == state)
     rows = connection.execute(query).all()
@@ -194,7 +197,7 @@ def _runs() -> Select[Any]:
     query = select(
         run.c.id,
         run.c.application,
-        run.c.schedule,
+        present_name(run),
         run.c.scheduled_for,
         run.c.last_scheduled_for,
         run.c.count,

@@ -2,25 +2,65 @@
 
 import json
 from collections.abc import Collection
+from typing import Any
 
-from sqlalchemy import Connection, func, select, union
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, union
 
 from ...errors import NotFound
 from ...text import suggestion
+from ..called import called, former_names, present_name
 from ..schedule_key import ScheduleKey
+from ..statements import renames
 from ..tables import generation, replica, run, schedule
 
 
+class Called:
+    """What the schedules of renamed rows are called, and which rows are meant by a name."""
+
+    def __init__(self, connection: Connection) -> None:
+        rows = renames.renamed(connection)
+        self._called: dict[ScheduleKey, str] = {(row.application, row.name): called(row) for row in rows}
+        self._keys = {(application, name): key for (application, key), name in self._called.items()}
+
+    def name(self, application: str, key: str) -> str:
+        """Return what the schedule of a row is called."""
+        return self._called.get((application, key), key)
+
+    def key(self, application: str, name: str) -> str:
+        """Return the key of the row of the schedule that is called so."""
+        return self._keys.get((application, name), name)
+
+
+def keys_named(
+    connection: Connection, name: str, application: str | None = None, *, retired: bool = False
+) -> list[ScheduleKey]:
+    """Return (application, key) of the schedules that are called so; where none is, of one that was; with ``retired``
+    also of retired ones.
+    """
+    is_called = or_(schedule.c.called == name, and_(schedule.c.name == name, schedule.c.called.is_(None)))
+    query = select(*renames.NAMES).where(is_called if application is None else and_(_of(application), is_called))
+    present: list[Row[Any]] = list(connection.execute(query))
+    found = {row.application: row for row in present}
+    for row in renames.renamed(connection, application):
+        if name in former_names(row):
+            found.setdefault(row.application, row)
+    return sorted((of, row.name) for of, row in found.items() if retired or row.retired_at is None)
+
+
 def applications_with(connection: Connection, name: str, *, retired: bool = False) -> list[str]:
-    """Return the applications with a schedule of this name that is not retired; with ``retired``, one that is."""
-    is_retired = schedule.c.retired_at.is_not(None) if retired else schedule.c.retired_at.is_(None)
-    query = select(schedule.c.application).where(schedule.c.name == name, is_retired)
-    return list(connection.scalars(query.order_by(schedule.c.application)))
+    """Return the applications with a schedule that is, or was, called so, and is not retired; with ``retired``, one
+    that is.
+    """
+    present = [application for application, _ in keys_named(connection, name)]
+    if not retired:
+        return present
+    return [of for of, _ in keys_named(connection, name, retired=True) if of not in present]
 
 
 def schedule_names(connection: Connection, application: str | None = None, *, retired: bool = False) -> list[str]:
     """Return the names of all schedules, or of those of an application; with ``retired`` also of these."""
-    query = select(schedule.c.name).distinct().order_by(schedule.c.name)
+    name = present_name(schedule)
+    query = select(name).distinct().order_by(name)
     if application is not None:
         query = query.where(schedule.c.application == application)
     return list(connection.scalars(query if retired else query.where(schedule.c.retired_at.is_(None))))
@@ -29,10 +69,11 @@ def schedule_names(connection: Connection, application: str | None = None, *, re
 def schedules_named(
     connection: Connection, name: str | None, application: str | None, *, retired: bool = False
 ) -> set[ScheduleKey]:
-    """Return (application, name) of the schedules of this name, or of all; with ``retired`` also of these."""
+    """Return (application, key) of the schedules of this name, or of all; with ``retired`` also of these."""
+    if name is not None:
+        return set(keys_named(connection, name, application, retired=retired))
     query = select(schedule.c.application, schedule.c.name)
-    for column, value in ((schedule.c.name, name), (schedule.c.application, application)):
-        query = query if value is None else query.where(column == value)
+    query = query if application is None else query.where(_of(application))
     rows = connection.execute(query if retired else query.where(schedule.c.retired_at.is_(None)))
     return {(of, each) for of, each in rows}
 
@@ -70,7 +111,8 @@ def nearest_of(name: str, known: Collection[str]) -> str:
 def require_schedule(connection: Connection, name: str | None, application: str | None) -> None:
     """Raise `NotFound` unless there is, or was, a schedule of this name, in ``application`` if one is given."""
     require_application(connection, application)
-    if name is not None and name not in (known := schedule_names(connection, application, retired=True)):
+    if name is not None and not keys_named(connection, name, application, retired=True):
+        known = schedule_names(connection, application, retired=True)
         of = "" if application is None else f' of "{application}"'
         raise NotFound(f'there is no schedule "{name}"{of}; {nearest_of(name, known)}')
 
@@ -91,3 +133,7 @@ def missing_run(connection: Connection, run_id: int) -> NotFound:
         case _:
             there = f"the nearest are {before} and {after}"
     return NotFound(f"run {run_id} does not exist; {there} (`leased runs` lists them)")
+
+
+def _of(application: str) -> ColumnElement[bool]:
+    return schedule.c.application == application

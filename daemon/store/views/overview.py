@@ -12,6 +12,7 @@ from lease.database.dialects import now, seconds_between
 from lease.schema import lease, stale
 
 from ...states import RunState
+from ..called import present_name
 from ..tables import job_run, replica, run, schedule
 from .acting import BackfillLine, in_force, read_backfills
 from .causes import Why, sentence
@@ -153,7 +154,7 @@ def _schedules(connection: Connection, application: str | None) -> list[Schedule
     rows = connection.execute(
         select(
             schedule.c.application,
-            schedule.c.name,
+            present_name(schedule),
             schedule.c.trigger,
             schedule.c.enabled,
             _if_paused(schedule.c.paused_at),
@@ -171,7 +172,7 @@ def _schedules(connection: Connection, application: str | None) -> list[Schedule
         )
         .select_from(schedule.outerjoin(run, run.c.id == last.scalar_subquery()))
         .where(schedule.c.retired_at.is_(None), _of(schedule.c.application, application))
-        .order_by(schedule.c.application, schedule.c.name)
+        .order_by(schedule.c.application, present_name(schedule))
     )
     return [ScheduleLine(*row) for row in rows]
 
@@ -187,7 +188,7 @@ def _running(connection: Connection, application: str | None, dead: Collection[s
         select(
             run.c.id,
             run.c.application,
-            run.c.schedule,
+            present_name(run),
             run.c.scheduled_for,
             run.c.token,
             run.c.holder,
@@ -235,7 +236,7 @@ def _pending(application: str | None) -> ColumnElement[bool]:
 def _waiting(connection: Connection, which: ColumnElement[bool]) -> list[WaitingRun]:
     not_before = func.coalesce(run.c.available_at, moment_of_place(), type_=run.c.available_at.type)
     query = select(
-        *(run.c[name] for name in ("id", "application", "schedule", "scheduled_for", "attempt")),
+        *(run.c.id, run.c.application, present_name(run), run.c.scheduled_for, run.c.attempt),
         not_before,
         seconds_between(not_before, now()),
         run.c.finish_by,

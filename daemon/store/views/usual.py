@@ -11,6 +11,7 @@ from lease.database.dialects import seconds_between
 from ..schedule_key import ScheduleKey
 from ..statements.dialects import among_keys
 from ..tables import run, schedule
+from .names import Called
 
 _LATEST = 100
 _LOOKED_AT = 2_000
@@ -21,6 +22,8 @@ def usual_seconds(connection: Connection, schedules: Collection[ScheduleKey]) ->
     """Return the usual duration of these schedules' runs, without those that have no history."""
     if not schedules:
         return {}
+    names = Called(connection)
+    keys = sorted((application, names.key(application, name)) for application, name in schedules)
     earlier = run.alias("earlier")
     ours = and_(earlier.c.application == schedule.c.application, earlier.c.schedule == schedule.c.name)
     # It reads the index on (application, schedule, id) from its end.
@@ -38,7 +41,7 @@ def usual_seconds(connection: Connection, schedules: Collection[ScheduleKey]) ->
         )
         .select_from(schedule.join(run, same))
         .where(
-            among_keys((schedule.c.application, schedule.c.name), sorted(schedules)),
+            among_keys((schedule.c.application, schedule.c.name), keys),
             run.c.state == "succeeded",
             run.c.id >= oldest,
         )
@@ -47,5 +50,5 @@ def usual_seconds(connection: Connection, schedules: Collection[ScheduleKey]) ->
     took: dict[ScheduleKey, list[float]] = defaultdict(list)
     columns = succeeded.c.application, succeeded.c.schedule, succeeded.c.took
     for application, name, seconds in connection.execute(select(*columns).where(succeeded.c.place <= _LATEST)):
-        took[application, name].append(seconds)
+        took[application, names.name(application, name)].append(seconds)
     return {named: median(seconds) for named, seconds in took.items()}

@@ -7,13 +7,19 @@ import pytest
 from sqlalchemy import Row, select
 
 from daemon.definitions.schedule import Schedule
+from daemon.operations.cancel import cancel
+from daemon.operations.many.cancel import cancel_many, find_unfinished
+from daemon.operations.many.chosen import Choice
 from daemon.operations.pause import pause
+from daemon.operations.retries.retry import retry
 from daemon.operations.selection import Selection
 from daemon.operations.trigger import trigger
 from daemon.scheduling.deploys.sync import SyncReport
 from daemon.scheduling.renames import in_database
 from daemon.store.called import called
 from daemon.store.tables import schedule
+from daemon.store.views import applications_with, read_overview, read_runs
+from daemon.store.views.acting import read_activity
 from tests.support.store import Store, a_schedule, an_application, an_at
 
 pytestmark = pytest.mark.conformance
@@ -124,3 +130,45 @@ def test_a_rename_touches_no_other_application(store: Store) -> None:
         "other": "night",
         "shop": "nightly",
     }
+
+
+RENAMED_TWICE = (a_schedule("night"), a_schedule("nightly", was="night"), a_schedule("daily", was=["nightly", "night"]))
+
+
+@pytest.mark.parametrize("name", ["night", "nightly", "daily"])
+def test_a_schedule_is_found_by_each_name_that_it_had_and_shown_by_the_last(name: str, store: Store) -> None:
+    for one in RENAMED_TWICE:
+        store.sync(one)
+    run_id = store.do(trigger, "shop", name, requested_by="ann", key="order 7")
+    assert store.do(trigger, "shop", "daily", requested_by="ann", key="order 7") == run_id
+    assert [row.schedule for row in store.runs()] == ["night"]
+    (paused,) = store.do(pause, Selection("shop", name), requested_by="ann")
+    assert paused.schedule == "daily"
+    with store.begin() as connection:
+        assert applications_with(connection, name) == ["shop"]
+        overview = read_overview(connection)
+        (line,) = read_runs(connection, limit=9, schedule=name)
+        acts = read_activity(connection, limit=9, schedule=name)
+    assert [one.schedule for one in overview.schedules] == ["daily"]
+    assert [one.schedule for one in overview.waiting] == [line.schedule] == ["daily"]
+    assert [(one.act, one.schedule) for one in acts] == [("pause", "daily"), ("trigger", "daily")]
+    (chosen,) = store.do(find_unfinished, Choice(schedule=name))
+    (cancelled,) = store.do(cancel_many, [chosen], requested_by="ann")
+    assert (cancelled.schedule, cancelled.outcome) == ("daily", "ended")
+    assert store.do(cancel, run_id, requested_by="ann").schedule == "daily"
+    assert store.do(retry, run_id, requested_by="ann").schedule == "daily"
+
+
+def test_a_name_that_another_schedule_has_now_means_that_one(store: Store) -> None:
+    store.sync(a_schedule("night"))
+    store.sync(a_schedule("nightly", was="night"))
+    store.sync(a_schedule("nightly"), a_schedule("night"))
+    for name in ("night", "nightly"):
+        history_of(store, name)
+    assert [(row.schedule, row.lease_name) for row in store.runs()] == [
+        ("night~2", "run/shop/night~2"),
+        ("night", "run/shop/night"),
+    ]
+    with store.begin() as connection:
+        assert [line.schedule for line in read_runs(connection, limit=9)] == ["nightly", "night"]
+        assert [line.run_id for line in read_runs(connection, limit=9, schedule="night")] == [1]

@@ -89,7 +89,7 @@ def done_to(database: str | None, runs: Sequence[C], act: Callable[[Sequence[C]]
 def by_schedule(runs: Iterable[C]) -> Sheet:
     """Return a table of runs: how many there are of each schedule, and of which instants."""
     shown = table("schedule", "application", "runs", "from", "to", right=("runs",), unless_one=("application",))
-    for (application, schedule), group in groupby(sorted(runs, key=lambda run: run.key), key=lambda run: run.key):
+    for (application, schedule), group in groupby(sorted(runs, key=lambda run: run.named), key=lambda run: run.named):
         instants = sorted(run.scheduled_for for run in group)
         add(shown, schedule, application, number(len(instants)), when(instants[0]), when(instants[-1]))
     return shown

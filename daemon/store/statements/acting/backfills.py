@@ -26,6 +26,7 @@ from lease.database.contention import insert_missing
 from lease.database.dialects import Instant, now
 from lease.database.held.statement import Statement
 
+from ...called import present_name
 from ...schedule_key import ScheduleKey
 from ...tables import backfill, run
 from ..dialects import SCHEDULED, among_keys, unfinished
@@ -120,7 +121,7 @@ def change(connection: Connection, backfill_id: int, values: Mapping[str, Any]) 
 
 def unfinished_runs(connection: Connection, backfill_id: int) -> list[Row[Any]]:
     """Return (id, application, schedule, scheduled_for, state) of the runs of a backfill that are not over."""
-    columns = (run.c.id, run.c.application, run.c.schedule, run.c.scheduled_for, run.c.state)
+    columns = (run.c.id, run.c.application, present_name(run), run.c.scheduled_for, run.c.state)
     query = select(*columns).where(run.c.backfill == backfill_id, unfinished())
     return list(connection.execute(query.order_by(run.c.scheduled_for.desc(), run.c.id.desc())))
 

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Row, Text, and_, select, update
 
 from lease.database.dialects import now
 
+from ...called import present_name
 from ...schedule_key import ScheduleKey
 from ...tables import run
 from ..dialects import among_keys, unfinished
@@ -14,7 +15,7 @@ from ..sets.given import as_rows, given
 from .cancel import marked
 
 _schedules = given("schedules", application=Text, name=Text)
-_chosen = (run.c.id, run.c.application, run.c.schedule, run.c.scheduled_for, run.c.state)
+_chosen = (run.c.id, run.c.application, present_name(run), run.c.scheduled_for, run.c.state)
 
 
 def find_unfinished(connection: Connection, schedules: Collection[ScheduleKey]) -> list[Row[Any]]:

@@ -13,6 +13,7 @@ from sqlalchemy import Executable, Integer, case, func, insert, literal_column, 
 from lease.database.contention import insert_missing
 from lease.database.dialects import now, seconds_of
 
+from ...called import key_of, present_name
 from ...notices import WORK, channel_of
 from ...tables import run, schedule, trigger_key
 
@@ -32,17 +33,23 @@ def begin_to_read() -> Executable:
 
 
 def read(application: str, name: str) -> Executable:
-    """Return (definition, run digest, whether it is retired, the database's time in seconds) of a
+    """Return (definition, run digest, whether it is retired, the database's time in seconds, key) of a
     schedule, without a lock.
     """
     is_retired = case((schedule.c.retired_at.is_(None), _NO), else_=_YES)
-    columns = (schedule.c.definition, schedule.c.run_digest, is_retired, seconds_of(now()))
+    columns = (schedule.c.definition, schedule.c.run_digest, is_retired, seconds_of(now()), schedule.c.name)
     return select(*columns).where(*_of(application, name))
+
+
+def renamed(application: str) -> Executable:
+    """Return (what it is called, JSON of what it was called) of each schedule that was renamed."""
+    renamed_ones = (schedule.c.application == application, schedule.c.called.is_not(None))
+    return select(schedule.c.called, schedule.c.former).where(*renamed_ones)
 
 
 def names(application: str) -> Executable:
     """Return the names of the schedules of an application that are not retired."""
-    return select(schedule.c.name).where(schedule.c.application == application, schedule.c.retired_at.is_(None))
+    return select(present_name(schedule)).where(schedule.c.application == application, schedule.c.retired_at.is_(None))
 
 
 def add(values: Mapping[str, Any]) -> Executable:
@@ -56,7 +63,7 @@ def name_lease(run_id: int, name: str) -> Executable:
 
 
 def keyed(application: str, name: str, key: str) -> Executable:
-    """Return the id of the run that was requested under a key."""
+    """Return the id of the run that was requested under a key, by what the schedule is called or by its key."""
     return select(trigger_key.c.run_id).where(*_of_key(application, name, key))
 
 
@@ -79,9 +86,9 @@ def tell(application: str) -> Executable:
 
 
 def _of(application: str, name: str) -> tuple[Any, Any]:
-    return schedule.c.application == application, schedule.c.name == name
+    return schedule.c.application == application, schedule.c.name == key_of(application, name)
 
 
 def _of_key(application: str, name: str, key: str) -> tuple[Any, Any, Any]:
     of = trigger_key.c
-    return of.application == application, of.schedule == name, of.key == key
+    return of.application == application, of.schedule == key_of(application, name), of.key == key

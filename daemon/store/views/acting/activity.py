@@ -8,7 +8,10 @@ from sqlalchemy import ColumnElement, Connection, literal, or_, select
 from lease.database.dialects import later, now
 
 from ....states import Act
+from ...called import present_name
+from ...statements.dialects import among_keys
 from ...tables import act
+from ..names import keys_named
 
 _EVER = timedelta(days=36_500)
 """A hundred years: the databases cannot reckon with just any time."""
@@ -46,13 +49,13 @@ def read_activity(
 
     ``by`` is who is recorded, with or without the host; ``since`` a moment, or how long before now.
     """
-    query = select(*(act.c[name] for name in ActLine.__dataclass_fields__)).order_by(
-        act.c.acted_at.desc(), act.c.id.desc()
-    )
+    columns = {name: act.c[name] for name in ActLine.__dataclass_fields__} | {"schedule": present_name(act)}
+    query = select(*columns.values()).order_by(act.c.acted_at.desc(), act.c.id.desc())
     if application is not None:
         query = query.where(act.c.application == application)
     if schedule is not None:
-        query = query.where(act.c.schedule == schedule)
+        keys = keys_named(connection, schedule, application, retired=True)
+        query = query.where(among_keys((act.c.application, act.c.schedule), keys))
     if by is not None:
         query = query.where(or_(act.c.acted_by == by, act.c.acted_by.startswith(f"{by}@", autoescape=True)))
     if what is not None:

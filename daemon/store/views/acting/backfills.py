@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, case, func, null, select
 
+from ...called import present_name
 from ...tables import backfill, run
 
 
@@ -63,7 +64,7 @@ def read_backfills(
     fields = (
         backfill.c.id,
         backfill.c.application,
-        backfill.c.schedule,
+        present_name(backfill),
         backfill.c.first,
         backfill.c.last,
         backfill.c.at_most,
