@@ -59,6 +59,12 @@ def size(count: int) -> str:
     return f"{value:.1f} {units[0]}" if value < 9.95 else f"{value:,.0f} {units[0]}"
 
 
+def shortened(text: str, longest: int = 200) -> str:
+    """Return a text as a part of a sentence: on one line, and without what is beyond ``longest`` characters."""
+    line = " ".join(clean(text).split())
+    return line if len(line) <= longest else f"{line[: longest - 1].rstrip()}…"
+
+
 def cut_here(lines: int, count: int) -> str:
     """Return the mark that stands for output that was not kept: ``… 1,234 lines, 56 KiB cut here``."""
     ended = f"{lines:,} line{'' if lines == 1 else 's'}, " if lines else ""

@@ -196,6 +196,36 @@ RUNS = (
             "test_a_replica_pulls_nothing_forward_that_is_meant_to_start_in_hours[{}]"
         ),
     ),
+    Mutant(
+        "waiting-for-a-retry-is-well",
+        "a run that waits for its retry counts as well, whatever is skipped for it",
+        (
+            Edit(
+                "daemon/store/views/trying.py",
+                "jobs.c.failures >= IN_A_ROW, skipped > 0",
+                "jobs.c.failures >= IN_A_ROW",
+            ),
+        ),
+        on_each(
+            "tests/daemon/store/test_problems.py::"
+            "test_a_run_fails_that_waits_for_its_retry_while_later_times_are_skipped_for_it[{}]"
+        ),
+    ),
+    Mutant(
+        "begun-is-well",
+        "a schedule whose last run failed counts as well as soon as the next one is at work",
+        (
+            Edit(
+                "daemon/store/views/problems.py",
+                'if schedule.finished_state == "failed":',
+                'if schedule.last_state == "failed":',
+            ),
+        ),
+        on_each(
+            "tests/daemon/store/test_problems.py::"
+            "test_it_fails_until_a_run_has_succeeded_whatever_is_at_work_or_waits[running-{}]"
+        ),
+    ),
 )
 
 LATER = "tests/daemon/operations/test_trigger_at.py::{}[{{}}]"

@@ -159,6 +159,8 @@ run = Table(
     # A run is tried again once; who does it again is told of that one.
     Index("run_retry_key", "retry_of", unique=True, **where("retry_of IS NOT NULL")),
     Index("run_backfill_idx", "backfill", "state", "place_at", "scheduled_for", **where("backfill IS NOT NULL")),
+    # What was missed lately, and whether any was skipped by overlap.
+    Index("run_skipped_idx", "application", "schedule", "reason", "finished_at", **where("state = 'skipped'")),
     Index("run_failed_idx", "application", "schedule", "finished_at", **where("state = 'failed'")),
     Index(
         "run_finish_by_idx",

@@ -5,6 +5,7 @@ from .acting import ActLine, BackfillLine, read_activity, read_backfills
 from .causes import paused_text
 from .generations import GenerationLine, RunBy, read_generations
 from .history import JobRunLine, RunDetail, RunLine, read_run, read_runs
+from .left_out import LeftOut
 from .locks import Lock, read_locks, require_lease
 from .names import (
     Called,
@@ -25,6 +26,7 @@ from .problems import Problem, naming, problems
 from .remaining import Remaining, read_remaining
 from .replicas import ReplicaLine, read_replicas
 from .summary import JobSummary, Summary, summary
+from .trying import TryingRun
 from .values import plain
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "GenerationLine",
     "JobRunLine",
     "JobSummary",
+    "LeftOut",
     "Lock",
     "NotFound",
     "OutputOfRun",
@@ -50,6 +53,7 @@ __all__ = [
     "RunningRun",
     "ScheduleLine",
     "Summary",
+    "TryingRun",
     "WaitingRun",
     "applications",
     "applications_with",

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal, assert_never
 
 from ...states import MOST_ABANDONED
-from ...text import when
+from ...text import shortened, when
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +102,8 @@ class WaitsForRetry:
     """An attempt failed; the next one may start then."""
 
     at: datetime
+    reason: str | None = None
+    """How it failed."""
     kind: Literal["retry"] = "retry"
 
 
@@ -211,7 +213,7 @@ def _waits(why: Waits) -> str:
         case WaitsForRun():
             return f"waits for run {why.run_id}" + (f" ({why.replica} has it)" if why.replica else "")
         case WaitsForRetry():
-            return f"waits for the retry at {when(why.at)}"
+            return f"waits for the retry at {when(why.at)}" + (f": {shortened(why.reason)}" if why.reason else "")
         case WaitsForStart():
             return f"waits for its start at {when(why.at)}"
         case WaitsForLock():

@@ -16,10 +16,14 @@ from ..called import present_name
 from ..tables import job_run, replica, run, schedule
 from .acting import BackfillLine, in_force, read_backfills
 from .causes import Why, sentence
+from .left_out import LeftOut, read_left_out
 from .replicas import ReplicaLine, read_replicas
+from .trying import TryingRun, read_trying
 from .usual import usual_seconds
 from .why import moment_of_place, waits_to_be_fed, whys, with_why
 
+NOTHING_LEFT_OUT = LeftOut()
+_FINISHED: tuple[RunState, ...] = ("succeeded", "failed")
 MOST_WAITING = 100
 MOST_DEAD = 10
 DIED_WITHIN = 600.0
@@ -49,8 +53,13 @@ class ScheduleLine:
     last_started_at: datetime | None
     last_finished_at: datetime | None
     last_seconds: float | None
+    finished_run_id: int | None = None
+    """Its last run that succeeded or failed, whatever has come since."""
+    finished_state: RunState | None = None
+    finished_reason: str | None = None
     success_by: datetime | None = None
     """By when its next success is expected, where that was asked for and is known."""
+    left_out: LeftOut = NOTHING_LEFT_OUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +131,12 @@ class Overview:
     waiting_count: int
     """Without the runs that wait to be fed by one of ``backfills``, of which a run is not over."""
     backfills: tuple[BackfillLine, ...]
+    trying: tuple[TryingRun, ...] = ()
+    """The runs of ``running`` and of those that wait that fail again and again."""
 
 
 def read_overview(connection: Connection, application: str | None = None, *, dead: Collection[str] = ()) -> Overview:
-    """Return the overview, of one application or of all, in at most nine statements.
+    """Return the overview, of one application or of all, in at most eleven statements.
 
     ``dead`` are the holders whose death is proven, although it need not be recorded yet.
     """
@@ -139,6 +150,7 @@ def read_overview(connection: Connection, application: str | None = None, *, dea
         waiting=tuple(_waiting(connection, waiting)),
         waiting_count=connection.execute(select(func.count()).select_from(run).where(waiting)).scalar_one(),
         backfills=tuple(read_backfills(connection, limit=MOST_WAITING, application=application, unfinished=True)),
+        trying=tuple(read_trying(connection, _of(run.c.application, application))),
     )
 
 
@@ -151,6 +163,11 @@ def _schedules(connection: Connection, application: str | None) -> list[Schedule
     ours = and_(earlier.c.application == schedule.c.application, earlier.c.schedule == schedule.c.name)
     # It reads the index on (application, schedule, id) from its end.
     last = select(func.max(earlier.c.id)).where(ours, earlier.c.state != "skipped").correlate(schedule)
+    ended = select(func.max(earlier.c.id)).where(ours, earlier.c.state.in_(_FINISHED)).correlate(schedule)
+    finished = run.alias("finished")
+    # Mostly they are the same run.
+    last_finished = case((run.c.state.in_(_FINISHED), run.c.id), else_=ended.scalar_subquery())
+    left_out = read_left_out(connection, _of(schedule.c.application, application))
     rows = connection.execute(
         select(
             schedule.c.application,
@@ -169,12 +186,23 @@ def _schedules(connection: Connection, application: str | None) -> list[Schedule
             run.c.started_at,
             run.c.finished_at,
             seconds_between(run.c.started_at, func.coalesce(run.c.finished_at, now(), type_=now.type)),
+            finished.c.id,
+            finished.c.state,
+            finished.c.reason,
         )
-        .select_from(schedule.outerjoin(run, run.c.id == last.scalar_subquery()))
+        .select_from(
+            schedule.outerjoin(run, run.c.id == last.scalar_subquery()).outerjoin(
+                finished, finished.c.id == last_finished
+            )
+        )
         .where(schedule.c.retired_at.is_(None), _of(schedule.c.application, application))
         .order_by(schedule.c.application, present_name(schedule))
     )
-    return [ScheduleLine(*row) for row in rows]
+    lines = (ScheduleLine(*row) for row in rows)
+    return [
+        replace(line, left_out=left_out[key]) if (key := (line.application, line.schedule)) in left_out else line
+        for line in lines
+    ]
 
 
 def _if_paused(column: ColumnElement[Any]) -> ColumnElement[Any]:

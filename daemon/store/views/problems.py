@@ -8,16 +8,28 @@ from typing import Literal
 from lease.durations import format_duration
 
 from ...states import LIVE
-from ...text import when
+from ...text import shortened, when
 from ..schedule_key import ScheduleKey
 from .overview import Overview, RunningRun, ScheduleLine, WaitingRun
+from .trying import TryingRun
 
 LATE_AFTER = 60.0
 """Seconds. A run or schedule that is overdue for longer than this is late."""
 SILENT_AFTER = 60.0
 """Seconds. A replica recorded as alive that was not seen for longer is probably gone."""
 
-Kind = Literal["late", "late to finish", "stuck", "failing", "no replica", "silent replica", "no schedules", "blocked"]
+Kind = Literal[
+    "late",
+    "late to finish",
+    "stuck",
+    "failing",
+    "missed",
+    "thinned",
+    "no replica",
+    "silent replica",
+    "no schedules",
+    "blocked",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +52,11 @@ def problems(overview: Overview) -> tuple[Problem, ...]:
         *_late(overview),
         *_late_to_finish(overview),
         *_failing(overview),
+        *_left_out(overview),
     )
 
 
-def naming(overview: Overview) -> Callable[[ScheduleLine | RunningRun | WaitingRun], str]:
+def naming(overview: Overview) -> Callable[[ScheduleLine | RunningRun | WaitingRun | TryingRun], str]:
     """Return a function that names the schedule of a line: where there are several applications, with its own."""
     if len({schedule.application for schedule in overview.schedules}) < 2:
         return lambda line: line.schedule
@@ -102,7 +115,7 @@ def _late(overview: Overview) -> Iterator[Problem]:
         yield Problem("late", text, longest.application, longest.schedule, longest.run_id)
 
 
-def _of(run: WaitingRun) -> ScheduleKey:
+def _of(run: WaitingRun | TryingRun) -> ScheduleKey:
     return run.application, run.schedule
 
 
@@ -117,8 +130,50 @@ def _late_to_finish(overview: Overview) -> Iterator[Problem]:
 
 
 def _failing(overview: Overview) -> Iterator[Problem]:
+    """Yield those whose last finished run failed, whatever has begun since, and those with a run that still fails."""
+    named = naming(overview)
+    failed: set[ScheduleKey] = set()
+    for schedule in overview.schedules:
+        if schedule.finished_state == "failed":
+            last, reason = schedule.finished_run_id, schedule.finished_reason
+            text = f"the last run of {named(schedule)} failed (run {last}: {reason})"
+            if schedule.last_run_id != last:
+                text = f"the last finished run of {named(schedule)} failed (run {last}: {reason})"
+            failed.add((schedule.application, schedule.schedule))
+            yield Problem("failing", text, schedule.application, schedule.schedule, last)
+    for (application, name), group in groupby(sorted(overview.trying, key=_of), key=_of):
+        runs = list(group)
+        if (application, name) not in failed:
+            text = _trying(runs[0], named(runs[0])) + (
+                f"; so do {len(runs) - 1:,} more of its runs" if runs[1:] else ""
+            )
+            yield Problem("failing", text, application, name, runs[0].run_id)
+
+
+def _trying(run: TryingRun, name: str) -> str:
+    attempts = "1 attempt" if run.failures == 1 else f"{run.failures:,} attempts in a row"
+    text = f'run {run.run_id} of {name} has failed {attempts} of job "{run.job}"'
+    text += f" and waits for the retry at {when(run.retry_at)}" if run.retry_at is not None else ""
+    if run.skipped:
+        text += f"; {counted_times(run.skipped)} after it {'was' if run.skipped == 1 else 'were'} skipped for it"
+    return text + (f" ({shortened(run.reason)})" if run.reason else "")
+
+
+def counted_times(count: int) -> str:
+    """Return a number of scheduled times in words."""
+    return f"{count:,} scheduled time{'' if count == 1 else 's'}"
+
+
+def _left_out(overview: Overview) -> Iterator[Problem]:
     named = naming(overview)
     for schedule in overview.schedules:
-        if schedule.last_state == "failed":
-            text = f"the last run of {named(schedule)} failed (run {schedule.last_run_id}: {schedule.last_reason})"
-            yield Problem("failing", text, schedule.application, schedule.schedule, schedule.last_run_id)
+        left_out, of = schedule.left_out, (schedule.application, schedule.schedule)
+        if left_out.missed and not left_out.missed_as_asked:
+            text = f"{named(schedule)} missed {counted_times(left_out.missed)} in the last 24h"
+            yield Problem("missed", text, *of)
+        if left_out.is_thinned and schedule.enabled and schedule.paused_at is None:
+            text = (
+                f"{left_out.overlapped} of the last {left_out.latest} scheduled times of {named(schedule)} were skipped, "
+                "because an earlier run was not over"
+            )
+            yield Problem("thinned", text, *of)

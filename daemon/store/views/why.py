@@ -159,7 +159,8 @@ def _waiting(row: Row[Any], known: Known, full: Mapping[str, WaitsForSlot]) -> W
     if row.why_ahead is not None:
         return WaitsForRun(row.why_ahead, row.why_ahead_by)
     if row.why_available_at is not None and row.why_available_in > 0:
-        return WaitsForRetry(row.why_available_at) if row.why_attempt else WaitsForStart(row.why_available_at)
+        at = row.why_available_at
+        return WaitsForRetry(at, row.why_reason) if row.why_attempt else WaitsForStart(at)
     if row.why_held_by is not None:
         return WaitsForLock(row.why_lease, row.why_held_by, row.why_run_under)
     if row.why_slots_of in full:

@@ -18,6 +18,7 @@ from ....store.views import (
     ReplicaLine,
     RunningRun,
     ScheduleLine,
+    TryingRun,
     WaitingRun,
     problems,
     read_overview,
@@ -44,6 +45,7 @@ class StatusAnswer:
     running: Sequence[RunningRun]
     waiting: Sequence[WaitingRun]
     waiting_count: int
+    trying: Sequence[TryingRun]
     backfills: Sequence[BackfillLine]
     items: Sequence[ScheduleLine]
 
@@ -109,6 +111,7 @@ def _answer(
         running=overview.running,
         waiting=overview.waiting,
         waiting_count=overview.waiting_count,
+        trying=overview.trying,
         backfills=overview.backfills,
         items=wanted,
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ....operations.generations import GenerationStanding
 from ....states import ON_REQUEST
-from ....store.views import Overview, Problem, ReplicaLine, RunningRun, ScheduleLine, naming
+from ....store.views import LeftOut, Overview, Problem, ReplicaLine, RunningRun, ScheduleLine, naming
 from ....text import ago, lasted, number, when
 from ...screen import add, print_sentences, say, state_cell, table
 from .generation_table import generation_table, sentences
@@ -107,9 +107,15 @@ def _counts(schedules: Sequence[ScheduleLine]) -> str:
 
 def _show_schedules(console: "Console", found: Sequence[ScheduleLine], now: datetime) -> None:
     if found:
-        columns = ("schedule", "application", "when", "next due", "last run", "state", "took")
+        columns = ["schedule", "application", "when", "next due", "last run", "state", "took"]
+        are_left_out = any(_left_out(line.left_out) for line in found)
+        columns += ["left out"] if are_left_out else []
         schedules = table(
-            *columns, right=("took",), wraps=("next due",), spare=("took", "when"), unless_one=("application",)
+            *columns,
+            right=("took",),
+            wraps=("next due", "left out"),
+            spare=("took", "when"),
+            unless_one=("application",),
         )
         for line in found:
             last = ", ".join(filter(None, (str(line.last_run_id or ""), when(line.last_started_at))))
@@ -122,8 +128,16 @@ def _show_schedules(console: "Console", found: Sequence[ScheduleLine], now: date
                 last,
                 state_cell(line.last_state),
                 lasted(line.last_seconds),
+                *([_left_out(line.left_out)] if are_left_out else []),
             )
         console.print(schedules)
+
+
+def _left_out(left_out: LeftOut) -> str:
+    """Return what a schedule left out: ``36 missed in 24h, 2 of 30 skipped``."""
+    missed = f"{number(left_out.missed)} missed in 24h" if left_out.missed else ""
+    of = f"{left_out.overlapped} of {left_out.latest} skipped" if left_out.overlapped else ""
+    return ", ".join(filter(None, (missed, of)))
 
 
 def _show_running(console: "Console", found: Sequence[RunningRun]) -> None:

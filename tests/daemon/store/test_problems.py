@@ -1,0 +1,185 @@
+"""What fails or is left out is a problem, however green the rest of a schedule is."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
+
+from daemon.store.views import Problem, problems, read_overview
+from daemon.store.views.left_out import LATEST, LeftOut
+from tests.daemon.store.test_views import MINUTE, Rows
+
+DAY = 24 * 60
+
+
+@pytest.fixture
+def rows(database_url: str) -> Iterator[Rows]:
+    """A schedule with a replica, of which nothing is a problem."""
+    engine = create_engine(database_url, poolclass=NullPool)
+    with engine.begin() as connection:
+        rows = Rows(connection)
+        rows.schedule()
+        rows.replica()
+        assert problems(read_overview(connection)) == ()
+        yield rows
+    engine.dispose()
+
+
+def found(rows: Rows, kind: str) -> list[Problem]:
+    return [problem for problem in problems(read_overview(rows.connection)) if problem.kind == kind]
+
+
+def left_out(rows: Rows) -> LeftOut:
+    (line,) = read_overview(rows.connection).schedules
+    return line.left_out
+
+
+def a_waiting_run(rows: Rows, failures: int, minutes_ago: float = 10, **values: Any) -> int:
+    """Add a run that has failed, and waits for its retry in five minutes."""
+    given: dict[str, Any] = {"attempt": failures, "reason": 'job "orders" failed: ValueError: no such customer'}
+    run_id = rows.run("pending", minutes_ago, available_at=rows.now + 5 * MINUTE, **given | values)
+    for attempt in range(1, failures + 1):
+        rows.job(run_id, "orders", "failed", attempt=attempt)
+    return run_id
+
+
+# Failing
+
+
+@pytest.mark.parametrize("state", ["pending", "running", "cancelled"])
+def test_it_fails_until_a_run_has_succeeded_whatever_is_at_work_or_waits(rows: Rows, state: str) -> None:
+    failed = rows.run("failed", 30, reason="orders failed")
+    rows.running(minutes_ago=0.5) if state == "running" else rows.run(state, 0.5)
+    (problem,) = found(rows, "failing")
+    assert problem.run_id == failed
+    assert problem.text == f"the last finished run of nightly failed (run {failed}: orders failed)"
+    rows.run("succeeded", 0.1)
+    assert found(rows, "failing") == []
+
+
+def test_what_was_skipped_since_makes_nothing_good(rows: Rows) -> None:
+    failed = rows.run("failed", 30, reason="orders failed")
+    rows.run("skipped", 5)
+    (problem,) = found(rows, "failing")
+    assert (problem.run_id, problem.text.split(" failed")[0]) == (failed, "the last run of nightly")
+
+
+def test_a_run_fails_that_has_failed_three_attempts_in_a_row(rows: Rows) -> None:
+    rows.run("succeeded", 60)
+    run_id = a_waiting_run(rows, failures=2)
+    assert found(rows, "failing") == []
+    rows.job(run_id, "orders", "failed", attempt=3)
+    (problem,) = found(rows, "failing")
+    assert problem.run_id == run_id
+    assert problem.text.startswith(
+        f'run {run_id} of nightly has failed 3 attempts in a row of job "orders" and waits for the retry at '
+    )
+    assert problem.text.endswith('(job "orders" failed: ValueError: no such customer)')
+
+
+def test_so_does_one_that_tries_again_at_this_moment(rows: Rows) -> None:
+    run_id = rows.running(minutes_ago=10, attempt=4)
+    for attempt in (1, 2, 3):
+        rows.job(run_id, "orders", "failed", attempt=attempt)
+    rows.job(run_id, "orders", "running", attempt=4)
+    (problem,) = found(rows, "failing")
+    assert problem.text == f'run {run_id} of nightly has failed 3 attempts in a row of job "orders"'
+
+
+def test_attempts_of_several_jobs_and_those_before_a_success_are_not_in_a_row(rows: Rows) -> None:
+    run_id = rows.running(minutes_ago=10, attempt=4)
+    for position, job in enumerate(("customers", "orders", "prices")):
+        rows.job(run_id, job, "failed", position=position)
+    for attempt in (1, 2, 3):
+        rows.job(run_id, "verify", "failed", attempt=attempt, position=3)
+    rows.job(run_id, "verify", "succeeded", attempt=4, position=3)
+    assert found(rows, "failing") == []
+
+
+def test_a_run_fails_that_waits_for_its_retry_while_later_times_are_skipped_for_it(rows: Rows) -> None:
+    run_id = a_waiting_run(rows, failures=1)
+    other = rows.run("succeeded", 50)
+    rows.run("skipped", 49, overlapped=other)
+    assert found(rows, "failing") == []
+    rows.run("skipped", 5, overlapped=run_id)
+    rows.run("skipped", 4, overlapped=run_id, count=2, last_scheduled_for=rows.now)
+    (problem,) = found(rows, "failing")
+    assert problem.run_id == run_id
+    assert 'has failed 1 attempt of job "orders" and waits for the retry at ' in problem.text
+    assert "; 3 scheduled times after it were skipped for it (" in problem.text
+
+
+def test_many_failing_runs_of_a_schedule_are_one_problem(rows: Rows) -> None:
+    first = a_waiting_run(rows, 3)
+    a_waiting_run(rows, 3, 9)
+    a_waiting_run(rows, 4, 8)
+    (problem,) = found(rows, "failing")
+    assert problem.run_id == first
+    assert problem.text.endswith("; so do 2 more of its runs")
+
+
+# Missed
+
+
+def test_what_was_missed_is_a_problem_for_a_day(rows: Rows) -> None:
+    rows.run("skipped", 5 * DAY, reason="missed", finished_at=rows.now - (DAY - 1) * MINUTE)
+    rows.run("skipped", 400 * DAY, reason="missed", count=31_535_999, last_scheduled_for=rows.now - DAY * MINUTE)
+    rows.run("skipped", 3 * DAY, reason="missed", finished_at=rows.now - (DAY + 1) * MINUTE)
+    rows.run("succeeded", 1)
+    (problem,) = found(rows, "missed")
+    assert problem.text == "nightly missed 1 scheduled time in the last 24h"
+    rows.run("skipped", 300 * DAY, reason="missed", count=31_535_999, finished_at=rows.now)
+    (problem,) = found(rows, "missed")
+    assert problem.text == "nightly missed 31,536,000 scheduled times in the last 24h"
+
+
+def test_what_catch_up_leaves_out_as_asked_is_only_shown(rows: Rows) -> None:
+    rows.schedule("asked", definition='{"catch_up": "skip"}')
+    rows.run("skipped", 5, schedule="asked", reason="missed", count=12)
+    (line, _) = read_overview(rows.connection).schedules
+    assert (line.schedule, line.left_out.missed, line.left_out.missed_as_asked) == ("asked", 12, True)
+    assert found(rows, "missed") == []
+
+
+# Thinned
+
+
+def test_what_is_skipped_by_overlap_is_shown_and_a_problem_above_half_of_the_latest(rows: Rows) -> None:
+    for number in range(LATEST):
+        rows.run("skipped" if number % 2 else "succeeded", 100 - number)
+    assert (left_out(rows).overlapped, left_out(rows).latest) == (LATEST / 2, LATEST)
+    assert found(rows, "thinned") == []
+    rows.run("skipped", 1)
+    assert (left_out(rows).overlapped, left_out(rows).latest) == (LATEST / 2 + 1, LATEST), "of the latest only"
+    (problem,) = found(rows, "thinned")
+    assert (
+        problem.text == "16 of the last 30 scheduled times of nightly were skipped, because an earlier run was not over"
+    )
+
+
+def test_two_of_the_first_three_are_enough_but_not_one(rows: Rows) -> None:
+    rows.run("skipped", 9)
+    assert found(rows, "thinned") == []
+    rows.run("succeeded", 8)
+    rows.run("skipped", 7)
+    assert [problem.text[:35] for problem in found(rows, "thinned")] == ["2 of the last 3 scheduled times of "]
+
+
+def test_no_other_reason_thins_and_no_request_counts(rows: Rows) -> None:
+    for number in range(20):
+        rows.run("skipped", 100 - number, reason="paused" if number % 2 else "excluded")
+        rows.run("succeeded", 200 - number, trigger="manual")
+    assert left_out(rows) == LeftOut()
+    rows.run("skipped", 5)
+    assert left_out(rows).latest == 21
+
+
+@pytest.mark.parametrize("values", [{"enabled": False}, {"paused": True}])
+def test_a_schedule_that_is_not_to_run_is_not_thinned(rows: Rows, values: dict[str, bool]) -> None:
+    given: dict[str, Any] = {"paused_at": rows.now} if "paused" in values else values
+    rows.schedule("asleep", **given)
+    for number in range(5):
+        rows.run("skipped", 9 - number, schedule="asleep")
+    assert found(rows, "thinned") == []
