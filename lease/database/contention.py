@@ -73,6 +73,31 @@ def soon_committed() -> ColumnElement[bool]:
     return _SoonCommitted()
 
 
+class _DurablyCommitted(FunctionElement[bool]):
+    """True; on PostgreSQL the commit of this transaction waits for the server's own disk at least."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(_DurablyCommitted, "postgresql")
+def _durably_committed_postgresql(element: _DurablyCommitted, compiler: SQLCompiler, **kw: Any) -> str:
+    on = "CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', true) ELSE '' END"
+    return f"(SELECT {on}) IS NOT NULL"
+
+
+@compiles(_DurablyCommitted, "sqlite")
+def _durably_committed_sqlite(element: _DurablyCommitted, compiler: SQLCompiler, **kw: Any) -> str:
+    return "1"
+
+
+def durably_committed() -> ColumnElement[bool]:
+    """Return a condition that is always met, for a transaction that a crash of the server must not undo, even where
+    the owner of a database or a role has let commits return before they are on disk (``synchronous_commit = off``).
+    """
+    return _DurablyCommitted()
+
+
 class _Turn(FunctionElement[Any]):
     """Waits until no other transaction has this turn; on SQLite there is one writer at a time
     anyway.

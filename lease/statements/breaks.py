@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from sqlalchemy import Connection, select, update
 
-from ..database.contention import lock_timeout
+from ..database.contention import durably_committed, lock_timeout
 from ..database.dialects import now
 from ..model import Break, Grant, mark_of
 from ..schema import lease, of_grant
@@ -26,7 +26,7 @@ def break_grant(connection: Connection, grant: Grant, *, by: str, reason: str, l
         return None
     label, at = held
     made = Break(by, reason, at, grant.holder, label, grant.token)
-    breaking = update(lease).where(of_grant(grant), lock_timeout(lock_wait))
+    breaking = update(lease).where(of_grant(grant), lock_timeout(lock_wait), durably_committed())
     done = connection.execute(breaking.values(holder=mark_of(grant).holder, broken=encode(made)))
     return made if done.rowcount else None
 

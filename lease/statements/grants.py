@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Double, Text, and_, bindparam, func, null, or_, select, text, update
 
 from ..database.backend import backend_of
-from ..database.contention import insert_missing, lock_timeout, without_first
+from ..database.contention import durably_committed, insert_missing, lock_timeout, without_first
 from ..database.dialects import Name, any_of, clock, later, now, this_boot, uptime
 from ..database.held.statement import Call, Rows, Statement
 from ..model import Grant
@@ -189,7 +189,7 @@ def _granting(
     )
     return Statement(
         update(lease)
-        .where(lease.c.name.in_(select(free.c.name)), where)
+        .where(lease.c.name.in_(select(free.c.name)), where, durably_committed())
         .values({**_GRANTED, "token": last_token + 1, "waiters": waiters})
         .returning(lease.c.name, lease.c.token)
     )
@@ -213,7 +213,7 @@ _GRANT_IN_TURN = _granting(free_or_stale(), _waiters_left)
 _GRANT_IN_TURN_SLOT = _granting(free_or_stale(), _waiters_left, _highest.scalar_subquery())
 _TAKE = Statement(
     update(lease)
-    .where(lease.c.name == bindparam("of_name", type_=Name), _is_free, lock_timeout("lock_wait"))
+    .where(lease.c.name == bindparam("of_name", type_=Name), _is_free, lock_timeout("lock_wait"), durably_committed())
     .values({**_GRANTED, "token": lease.c.token + 1, "waiters": without_first(lease.c.waiters)})
     .returning(lease.c.token)
 )

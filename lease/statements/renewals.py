@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Double, Text, bindparam, cast, select, update
 
-from ..database.contention import lock_timeout
+from ..database.contention import durably_committed, lock_timeout
 from ..database.dialects import any_of, clock, later, now, seconds_of, uptime
 from ..database.held.statement import Call, Rows, Statement
 from ..model import Grant
@@ -63,7 +63,7 @@ def _renewed(rows: Rows) -> RenewedPairs:
 def _renewal(*where: ColumnElement[bool]) -> Statement:
     return Statement(
         update(lease)
-        .where(_OF_HOLDER, *where)
+        .where(_OF_HOLDER, *where, durably_committed())
         .values(expires_at=later(clock(), bindparam("ttl", type_=Double())), renewed_at=now(), uptime=uptime())
         .returning(lease.c.name, lease.c.token, seconds_of(lease.c.renewed_at))
     )

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, Row, and_, cast, func, not_, null, select, te
 from sqlalchemy.types import BigInteger
 
 from ..database.backend import backend_of, quoted, schema_of
-from ..database.contention import lock_timeout
+from ..database.contention import durably_committed, lock_timeout
 from ..database.dialects import clock, now, seconds_of
 from ..errors import LeaseError
 from ..schema import lease, stale
@@ -76,7 +76,7 @@ def lift(connection: Connection, by: int = 1) -> Lifted:
 def _lock(connection: Connection) -> None:
     """Let nobody else use the table until the transaction ends; wait for it a moment only."""
     if not backend_of(connection).has_one_writer:
-        connection.execute(select(lock_timeout(_PATIENCE)))
+        connection.execute(select(lock_timeout(_PATIENCE), durably_committed()))
         connection.execute(text(f"LOCK TABLE {quoted(schema_of(connection))}lease IN ACCESS EXCLUSIVE MODE"))
 
 

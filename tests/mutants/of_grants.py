@@ -21,6 +21,14 @@ GRANTS = (
         on_each(STORE.format("test_the_token_survives_release_and_grows_by_one_with_each_grant")),
     ),
     Mutant(
+        "grant-that-a-crash-undoes",
+        "a grant leaves synchronous_commit off, so a crash of the server undoes it, and its token is granted again",
+        (Edit("lease/database/contention.py", "WHEN 'off' THEN", "WHEN '' THEN"),),
+        on_postgres(
+            "tests/lease/database/test_durable_grants.py::test_what_a_holder_relies_on_is_committed_durably[of_client]"
+        ),
+    ),
+    Mutant(
         "renewal-by-name",
         "a renewal extends the names that the client believes it holds, whoever really holds them",
         (
