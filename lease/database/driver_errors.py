@@ -11,12 +11,13 @@ from .address import describe
 from .backend import SCHEMA
 
 _GRANTS = {
-    "table": "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema}",
+    "table": "GRANT {rights} ON ALL TABLES IN SCHEMA {schema}",
     "sequence": "GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema}",
-    "function": "GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {schema}",
+    "function": "GRANT EXECUTE ON FUNCTION {name}",
     "schema": "GRANT USAGE ON SCHEMA {schema}",
 }
 """The statement that grants what this library needs, by the kind of thing that PostgreSQL says it lacks."""
+_TO_READ, _TO_WRITE = "SELECT", "SELECT, INSERT, UPDATE, DELETE"
 
 
 _HARMLESS = ("23", "40", "55")
@@ -91,10 +92,7 @@ def _remedy(error: BaseException, said: str, url: URL) -> str:
     database takes no writes.
     """
     if sqlstate(error) == "42501":  # insufficient_privilege
-        kind = next((kind for kind in _GRANTS if f"for {kind} " in said), None)
-        schema = url.query.get("schema", SCHEMA)
-        granted = "" if kind is None else f" with {_GRANTS[kind].format(schema=schema)} TO {_quoted(url.username)}"
-        return f"; let its owner grant this{granted}"
+        return f"; let its owner grant this{_grant(error, said, url)}"
     if sqlstate(error) == "25006":  # read_only_sql_transaction
         return "; it is a standby, or set to be read-only: use the URL of the primary"
     if said.startswith("attempt to write a readonly database"):
@@ -102,6 +100,29 @@ def _remedy(error: BaseException, said: str, url: URL) -> str:
     if said.startswith("unable to open database file") and url.database:
         return f"; {_why_not_opened(Path(url.database))}"
     return next((f"; {remedy}" for pattern, remedy in _AT_FIRST_CONTACT if re.search(pattern, said)), "")
+
+
+def _grant(error: BaseException, said: str, url: URL) -> str:
+    """Return the statement that grants the right that is missing, as the end of a sentence; nothing where it is not
+    known.
+    """
+    lacks = re.search(rf"for ({'|'.join(_GRANTS)}) (\w+)", said)
+    if lacks is None:
+        return ""
+    kind, name = lacks.groups()
+    schema = url.query.get("schema", SCHEMA)
+    grant = _GRANTS[kind].format(
+        schema=schema,
+        rights=_TO_READ if _only_reads(error) else _TO_WRITE,
+        name=name if name.startswith("pg_") else f"{schema}.{name}",
+    )
+    return f" with {grant} TO {_quoted(url.username)}"
+
+
+def _only_reads(error: BaseException) -> bool:
+    """Return whether the statement that was refused is known, and reads without locking what it reads."""
+    statement = getattr(error, "statement", None)
+    return isinstance(statement, str) and re.search(r"\b(INSERT|UPDATE|DELETE|FOR)\b", statement) is None
 
 
 def _why_not_opened(file: Path) -> str:

@@ -54,6 +54,7 @@ def _place(connection: Any) -> URL:
     settings = connection.settings_dict
     return URL.create(
         connection.vendor,
+        settings["USER"] or None,
         host=settings["HOST"] or None,
         port=int(settings["PORT"]) if settings["PORT"] else None,
         database=str(settings["NAME"]),

@@ -29,7 +29,7 @@ def _place(connection: "psycopg.Connection[Any] | psycopg.AsyncConnection[Any]")
     info = connection.info
     if info.pipeline_status:
         raise LeaseError("fence needs its answer at once, and a pipeline delays it: call it before the pipeline begins")
-    return URL.create("postgresql", host=info.host, port=info.port, database=info.dbname)
+    return URL.create("postgresql", info.user, host=info.host, port=info.port, database=info.dbname)
 
 
 def _call(proof: Proof) -> tuple[bytes, dict[str, Any]]:

@@ -12,8 +12,8 @@ from sqlalchemy.util import await_only
 
 from .. import statements
 from ..database.address import describe, place_of
-from ..database.backend import backend_of
-from ..database.driver_errors import explain, tables_missing
+from ..database.backend import SCHEMA, backend_of
+from ..database.driver_errors import explain, sqlstate, tables_missing
 from ..database.held.identity import identity_at
 from ..database.turnstile import Turnstile, TurnstileBusy
 from ..errors import LeaseError, NeverGranted, StoreUnavailable
@@ -21,6 +21,7 @@ from ..model import Grant
 from .drivers import question_of
 
 AUTOCOMMIT = "fence needs a transaction, and this connection commits each statement by itself (autocommit): use {}"
+_INSUFFICIENT_PRIVILEGE = "42501"
 _PATIENCE = 5.0
 """Seconds to wait for SQLite's turnstile."""
 
@@ -66,8 +67,8 @@ class Proof:
             # Where identities are equal, an address that differs is another name of the same database.
             if (isinstance(refused, NeverGranted) and self.identity is None) or tables_missing(error):
                 self._refuse_other_address(there)
-            if tables_missing(error):
-                raise explain(error, there) from error
+            if tables_missing(error) or sqlstate(error) == _INSUFFICIENT_PRIVILEGE:
+                raise explain(error, self._named(there)) from error
             if refused is error:
                 raise
             raise refused from error
@@ -100,6 +101,10 @@ class Proof:
         wanted = self.home.identity or identity_at(self.home.url.database or "")
         if wanted is None or not file or identity_at(file) != wanted:
             raise _elsewhere(self.home.url, there)
+
+    def _named(self, there: URL) -> URL:
+        """Return ``there``, with the schema that the lease's tables are in."""
+        return there if self.schema in (None, SCHEMA) else there.update_query_dict({"schema": str(self.schema)})
 
     def _refuse_other_address(self, there: URL) -> None:
         if self.home is not None and place_of(there) != place_of(self.home.url):

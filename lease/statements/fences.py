@@ -19,10 +19,13 @@ FENCED_OFF = "LEASE"
 """The SQLSTATE that ``lease_fence`` raises."""
 SERIALIZATION_FAILURE = "40001"
 SAVEPOINT_EXCEPTION = "3B000"
+READ_ONLY = "25006"
 IN_SAVEPOINT = (
     "fence must come before any savepoint: rolling back to one would drop it. Fence first in the transaction "
     '(in a test whose session joins one, use join_transaction_mode="rollback_only")'
 )
+
+MAY_NOT_WRITE = "fence locks the row of its lease, which a READ ONLY transaction may not do: begin one that may write, on the primary"
 
 
 class OtherDatabase(LeaseError):
@@ -91,8 +94,12 @@ def refusal(error: BaseException, grant: Grant) -> LeaseError | None:
     code = sqlstate(error)
     if code == FENCED_OFF:
         return fenced_off(grant, known=detail(error) != "never granted")
-    if code == SERIALIZATION_FAILURE:  # the row's key changed since the transaction's snapshot
+    # That the row's key has changed since the transaction's snapshot is said without a detail. All else of this code
+    # (a conflict of what the transaction itself has read and written, say) is for the program, which tries it again.
+    if code == SERIALIZATION_FAILURE and detail(error) is None:
         return LeaseLost(ended_sentence(grant))
+    if code == READ_ONLY:
+        return LeaseError(MAY_NOT_WRITE)
     if code == SAVEPOINT_EXCEPTION:
         return LeaseError(IN_SAVEPOINT)
     return None

@@ -319,6 +319,8 @@ def test_a_role_without_rights_on_the_table_is_told_so_in_one_sentence(tables: T
     try:
         url = postgres_url.replace("postgres:a-secret-of-the-tests@", f"{name}:p4ssw0rd@")
         with lease.sync.LeaseClient(url, timing=SHORT) as client:
+            with pytest.raises(StoreUnavailable, match=f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {name}$"):
+                client.read("a")
             with pytest.raises(StoreUnavailable, match="permission denied") as refused:
                 client.try_acquire("a")
             assert "p4ssw0rd" not in str(refused.value)

@@ -1,7 +1,6 @@
 """A fence over a copy of the lease's database, which has the row of the lease as well (rule 11)."""
 
 import os
-import shutil
 import sqlite3
 import subprocess
 from collections.abc import Iterator
@@ -207,20 +206,6 @@ def test_a_fence_is_one_statement(proxied_url: str, proxy: Proxy, postgres_url: 
         asked = len(proxy.statements)
         held.fence(connection)
         assert len(proxy.statements) == asked + 1
-
-
-@pytest.mark.parametrize("kind", connections.SQLITE)
-@pytest.mark.anyio
-@pytest.mark.sampled(2)
-async def test_a_copy_of_a_file_is_refused_over_every_kind_of_connection(
-    sqlite_url: str, tmp_path: Path, kind: str
-) -> None:
-    with LeaseClient(sqlite_url, timing=SELDOM) as client, client.hold("a") as held:
-        shutil.copy(tmp_path / "leased.db", tmp_path / "copy.db")
-        shutil.copy(tmp_path / "leased.db-wal", tmp_path / "copy.db-wal")
-        async with connections.SQLITE[kind](f"sqlite:///{tmp_path / 'copy.db'}", None) as caller:
-            with refused("copy.db"):
-                await connections.settled(held.fence(caller.connection))
 
 
 def test_a_copy_in_the_place_of_the_file_is_refused(sqlite_url: str, tmp_path: Path) -> None:

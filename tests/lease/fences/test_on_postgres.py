@@ -1,5 +1,6 @@
 """The fence on PostgreSQL beside whatever would end the grant (rule 11)."""
 
+import re
 import time
 from collections.abc import Callable
 
@@ -236,6 +237,24 @@ def test_a_role_that_may_execute_the_function_and_nothing_else_can_fence(tables:
         finally:
             connection.rollback()  # takes the role along
     assert tables.record("a").grant == grant
+
+
+def test_a_role_that_may_not_execute_the_function_is_told_what_it_needs(tables: Tables, postgres_url: str) -> None:
+    grant = tables.one("a")
+    with psycopg.connect(plain(postgres_url)) as connection:
+        connection.execute("CREATE ROLE leased_job_role; REVOKE ALL ON FUNCTION lease_fence FROM PUBLIC")
+        connection.execute("SAVEPOINT before")
+        connection.execute("SET ROLE leased_job_role")
+        with pytest.raises(LeaseError, match="permission denied for function lease_fence; let its owner") as refused:
+            fence(connection, grant)
+        assert not isinstance(refused.value, LeaseLost)
+        (remedy,) = re.findall("grant this with (.*) TO ", str(refused.value))
+        connection.execute("ROLLBACK TO before")
+        connection.execute(f"{remedy} TO leased_job_role".encode())
+        connection.execute("SET ROLE leased_job_role")
+        connection.execute("RELEASE before")
+        fence(connection, grant)
+        connection.rollback()  # takes the role along
 
 
 @pytest.mark.parametrize("level", LEVELS)
