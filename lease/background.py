@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 from .clock import Clock, DrivenClock, boottime
+from .database.forks import advice
 from .errors import LeaseError
 from .model import CLOSED
 from .threads import Answer, CallbackThread, LastingThreads, refuse_in_callbacks
@@ -120,11 +121,18 @@ class BackgroundLoop:
 
     def check(self) -> None:
         """Raise `LeaseError` where this loop cannot be used."""
-        if os.getpid() != self._pid:
-            raise LeaseError("this client was made before os.fork(); make a LeaseClient in the child process")
+        if self.is_inherited:
+            raise LeaseError(
+                f"this client was made before os.fork(); {advice('make a LeaseClient in the child process')}"
+            )
         if self._over:
             raise LeaseError(CLOSED)
         refuse_in_callbacks()
+
+    @property
+    def is_inherited(self) -> bool:
+        """The loop is another process's, which has forked this one."""
+        return os.getpid() != self._pid
 
     @property
     def is_over(self) -> bool:
@@ -133,7 +141,7 @@ class BackgroundLoop:
 
     def stop(self) -> None:
         """End the loop and wait for its thread."""
-        if os.getpid() != self._pid:
+        if self.is_inherited:
             return
         with self._guard:
             if not self._stopping and not self._over:

@@ -71,6 +71,8 @@ class LeaseClient(AsyncDoor):
         return self
 
     async def __aexit__(self, *error: object) -> None:
+        if self._runtime.is_inherited:
+            return
         closing = self._runtime.close()
         try:
             with anyio.CancelScope(shield=True):
@@ -204,6 +206,8 @@ class LeaseClient(AsyncDoor):
                 await answer(self._runtime.call(lambda core: acquisition.end(core, sure)))
 
     async def _give_back(self, held: Lease) -> None:
+        if held.is_inherited:
+            return
         try:
             with anyio.CancelScope(shield=True):
                 await held.release()

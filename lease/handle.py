@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, overload
 
 from .cancellation import answer, done
+from .database.forks import advice
 from .durations import Duration
 from .errors import LeaseError
 from .events import ReleaseFailed
@@ -36,17 +37,21 @@ class Handle:
         self._pid = os.getpid()
 
     @property
+    def is_inherited(self) -> bool:
+        """Whether it is another process's, which has forked this one."""
+        return os.getpid() != self._pid
+
+    @property
     def _state(self) -> GrantState:
-        if os.getpid() != self._pid:
+        if self.is_inherited:
             raise LeaseError(
                 f"lease {self.name!r} was acquired before os.fork(), and only the parent process knows whether "
-                "it still holds it: acquire a lease in the child, or prove this one with lease.fence and its grant"
+                f"it still holds it: {advice('acquire a lease in the child, or prove this one with lease.fence and its grant')}"
             )
         return self._known
 
     def __repr__(self) -> str:
-        here = os.getpid() == self._pid
-        state = f"remaining={self._known.remaining():.1f}s" if here else "inherited by os.fork()"
+        state = "inherited by os.fork()" if self.is_inherited else f"remaining={self._known.remaining():.1f}s"
         return f"<{type(self).__name__} {self.name!r} token={self.token} {state}>"
 
     @property

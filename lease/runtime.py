@@ -152,6 +152,11 @@ class Runtime(Generic[S]):
             self._delivery.close()
 
     @property
+    def is_inherited(self) -> bool:
+        """Whether all of it is another process's, which has forked this one: nothing here ends it."""
+        return self._loop is not None and self._loop.is_inherited
+
+    @property
     def loop(self) -> BackgroundLoop:
         """The library's thread."""
         if self._loop is None:

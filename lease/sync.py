@@ -98,6 +98,8 @@ class LeaseClient(SyncDoor):
         return self
 
     def __exit__(self, *error: object) -> None:
+        if self._runtime.is_inherited:
+            return
         refuse_in_callbacks()
         try:
             self._runtime.close().result()
@@ -194,6 +196,8 @@ class LeaseClient(SyncDoor):
         return self._runtime.submit(lambda core: core.break_lease(name, reason, by)).result()
 
     def _give_back(self, held: Lease) -> None:
+        if held.is_inherited:
+            return
         try:
             held.release()
         except LeaseError as error:  # what the block did matters more; the grant ends by its ttl

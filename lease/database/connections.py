@@ -17,6 +17,7 @@ from ..errors import LeaseError
 from .address import Address, parse_address, schema_in, without_schema
 from .backend import ConnectionSettings, backend_of
 from .engines.origin import Origin, origin_of, refusal
+from .forks import refuse_after_fork
 from .turnstile import Turnstile
 
 if TYPE_CHECKING:
@@ -71,10 +72,13 @@ def make_engine(url: URL, settings: ConnectionSettings) -> Engine:
     """Return a sync engine without a pool: each connection is made for one use, or held by its user."""
     engine = create_engine(without_schema(url), **_options(url, settings))
     if (file := backend_of(url).file(url)) is not None:
+        from .file_connection import FileConnection  # noqa: PLC0415 - its driver is loaded only where it is used
 
         @event.listens_for(engine, "do_connect")
-        def make_it_private(*_connecting: Any) -> None:
+        def prepare(_dialect: Any, _record: Any, _arguments: Any, parameters: dict[str, Any]) -> None:
+            refuse_after_fork()
             _make_private(file)
+            parameters["factory"] = FileConnection
 
     return engine
 

@@ -14,6 +14,7 @@ from .. import statements
 from ..database.address import describe, place_of
 from ..database.backend import SCHEMA, backend_of
 from ..database.driver_errors import explain, sqlstate, tables_missing
+from ..database.forks import refuse_after_fork
 from ..database.held.identity import identity_at
 from ..database.turnstile import Turnstile, TurnstileBusy
 from ..errors import LeaseError, NeverGranted, StoreUnavailable
@@ -95,7 +96,10 @@ class Proof:
             yield
 
     def refuse_other_file(self, there: URL, file: str) -> None:
-        """Refuse an SQLite ``file`` (empty: in memory) other than the lease's."""
+        """Refuse an SQLite ``file`` (empty: in memory) other than the lease's, and any in a process that was forked
+        too late.
+        """
+        refuse_after_fork()
         if self.home is None:
             return
         wanted = self.home.identity or identity_at(self.home.url.database or "")

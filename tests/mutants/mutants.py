@@ -20,6 +20,7 @@ from tests.mutants.of_revisions import OF_REVISIONS
 from tests.mutants.of_runs import BACKFILLS, REQUESTS, RUNS
 from tests.mutants.of_shortages import SHORTAGES
 from tests.mutants.of_shortcuts import SHORTCUTS
+from tests.mutants.of_sqlite import ON_SQLITE
 from tests.mutants.of_templates import FORKS
 from tests.mutants.of_trust import TRUST
 from tests.mutants.of_upgrades import UPGRADES
@@ -54,4 +55,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *BACKFILLS,
     *ON_REQUEST,
     *IN_QUEUES,
+    *ON_SQLITE,
 )

@@ -14,6 +14,7 @@ from sqlalchemy import URL, Executable, text
 
 from lease.database.backend import SCHEMA, Backend
 from lease.database.driver_errors import explain, tables_missing
+from lease.database.forks import refuse_after_fork
 from lease.errors import StoreUnavailable
 from lease.fences.proof import Proof
 
@@ -81,6 +82,8 @@ def carried(
     Whoever begins to write to an SQLite ``file`` waits for the turn to do so, unless it has begun; in an
     event loop (``in_loop``) without blocking it.
     """
+    if file is not None:
+        refuse_after_fork()
     with passage.explained():
         with Proof.turn(None if passage.is_open() else file, in_loop=in_loop):
             send(passage.first())

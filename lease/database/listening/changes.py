@@ -16,6 +16,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
+from ..file_connection import FileConnection
+
 _IN_MODIFY = 0x2
 _IN_Q_OVERFLOW = 0x4000
 _EVENT = struct.Struct("iIII")
@@ -78,7 +80,7 @@ class FileChanges:
 
     def _connect(self) -> sqlite3.Connection:
         # Without patience: whoever waits here is the event loop.
-        return sqlite3.connect(f"{self._file.as_uri()}?mode=rw", uri=True, timeout=0.0)
+        return FileConnection(f"{self._file.as_uri()}?mode=rw", uri=True, timeout=0.0)
 
     async def _moments(self) -> AsyncIterator[None]:
         """Yield when the count is to be read."""

@@ -265,6 +265,7 @@ async def test_what_file_does_at_the_end_of_a_child_is_not_done_in_its_template(
             "import sqlite3; store = sqlite3.connect('store'); store.execute('CREATE TABLE IF NOT EXISTS a (b)'); store.commit()",
             "store",
         ),
+        ("from lease.sync import LeaseClient; LeaseClient('sqlite:///shop.db').__enter__()", "lease-"),
         ("import logging; logging.basicConfig(filename='shop.log')", "shop.log"),
         ("rows = open(__file__)", "schedules.py"),
         ("import subprocess; subprocess.run(['setsid', '-f', 'sleep', '1001'])", "a process"),
@@ -274,7 +275,20 @@ async def test_what_file_does_at_the_end_of_a_child_is_not_done_in_its_template(
         ("generator = random.Random()", "a random generator"),
         ("random.seed(42)", "a seed"),
     ],
-    ids=["thread", "socket", "sqlite", "log", "file", "process", "lock", "pipe", "epoll", "generator", "seed"],
+    ids=[
+        "thread",
+        "socket",
+        "sqlite",
+        "client",
+        "log",
+        "file",
+        "process",
+        "lock",
+        "pipe",
+        "epoll",
+        "generator",
+        "seed",
+    ],
 )
 @pytest.mark.sampled(3)
 async def test_a_file_that_leaves_what_no_fork_can_have_is_loaded_by_each_child(

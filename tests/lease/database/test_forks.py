@@ -1,0 +1,128 @@
+"""SQLite in a process that was forked: what was open at the fork decides whether it can be used there."""
+
+import multiprocessing
+import subprocess
+import sys
+from collections.abc import Callable
+from multiprocessing.connection import Connection as Pipe
+
+import pytest
+from sqlalchemy import create_engine
+
+import lease
+from lease.sync import LeaseClient
+from tests.lease.stores import STEADY
+from tests.support.forking import in_forked_child, is_refused
+from tests.support.waiting import LIMIT
+
+pytestmark = [
+    pytest.mark.usefixtures("processes"),
+    pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning"),  # from Python 3.12 on
+]
+
+
+def token(url: str) -> int:
+    with LeaseClient(url, timing=STEADY) as client, client.hold("a") as held:
+        return held.token
+
+
+def opened(url: str, _: lease.Grant) -> None:
+    token(url)
+
+
+def fenced(url: str, grant: lease.Grant) -> None:
+    with create_engine(url).begin() as connection:
+        lease.fence(connection, grant)
+
+
+@pytest.mark.parametrize("way", [opened, fenced])
+def test_where_a_file_was_open_at_the_fork_the_child_can_use_no_sqlite(
+    sqlite_url: str, way: Callable[[str, lease.Grant], None]
+) -> None:
+    with LeaseClient(sqlite_url, timing=STEADY) as client, client.hold("b") as held:
+        said = in_forked_child(lambda: way(sqlite_url, held.grant))
+        assert is_refused(said), said
+        held.ensure()
+
+
+def test_a_child_of_that_child_is_refused_too_and_what_it_starts_anew_is_not(sqlite_url: str) -> None:
+    program = f"from tests.lease.database.test_forks import token\nprint(token({sqlite_url!r}))"
+
+    def started() -> str:
+        return subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    with LeaseClient(sqlite_url, timing=STEADY):
+        said = in_forked_child(lambda: in_forked_child(lambda: token(sqlite_url)))
+        assert is_refused(said), said
+        assert in_forked_child(started) == "1"
+
+
+def test_where_all_were_closed_before_the_fork_the_child_can_open_one(sqlite_url: str) -> None:
+    assert token(sqlite_url) == 1
+    with pytest.raises(lease.StoreUnavailable):
+        token(f"{sqlite_url}/no-folder/leased.db")
+    assert in_forked_child(lambda: token(sqlite_url)) == "2"
+    assert token(sqlite_url) == 3
+
+
+def test_what_was_made_before_the_fork_says_what_to_do(sqlite_url: str) -> None:
+    with LeaseClient(sqlite_url, timing=STEADY) as client, client.hold("a") as held:
+        for work in (lambda: client.acquire("b"), held.ensure):
+            said = in_forked_child(work)
+            assert "not on SQLite, which was open at the fork" in said, said
+
+
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+def test_each_way_of_multiprocessing(sqlite_url: str, method: str) -> None:
+    context = multiprocessing.get_context(method)
+    ours, theirs = context.Pipe()
+    with LeaseClient(sqlite_url, timing=STEADY):
+        process = context.Process(target=tell_token, args=(sqlite_url, theirs))
+        process.start()
+        assert ours.poll(LIMIT)
+        said = ours.recv()
+        process.join(LIMIT)
+    assert is_refused(said) if method == "fork" else said == "1", said
+
+
+def tell_token(url: str, to: "Pipe[str, str]") -> None:
+    try:
+        to.send(str(token(url)))
+    except lease.LeaseError as error:
+        to.send(str(error))
+
+
+LEAVING = """
+import os, sys, threading, warnings
+from lease.sync import LeaseClient
+warnings.simplefilter("ignore", DeprecationWarning)
+with LeaseClient(sys.argv[1], on_event=lambda event: None) as client, client.hold("a") as held:
+    stop = threading.Event()
+    def use():
+        while not stop.is_set():
+            with client.hold("b", wait="30s"):
+                pass
+    using = threading.Thread(target=use)
+    using.start()
+    children = []
+    for _ in range(5):
+        child = os.fork()
+        if child == 0:
+            sys.exit(5)
+        children.append(child)
+    statuses = {os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children}
+    stop.set()
+    using.join()
+    held.ensure()
+    print(statuses, client.read("a").token, client.read("a").live)
+"""
+
+
+def test_children_that_leave_the_block_end_nothing_of_their_parents(database_url: str) -> None:
+    """By `sys.exit`, which runs all that Python does at the end of a program."""
+    done = subprocess.run(
+        [sys.executable, "-c", LEAVING, database_url], capture_output=True, text=True, timeout=LIMIT, check=False
+    )
+    assert (done.stdout, done.stderr) == ("{5} 1 True\n", "")
