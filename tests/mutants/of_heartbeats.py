@@ -116,7 +116,7 @@ HEARTBEATS = (
                 "            self._thread.start()\n        except RuntimeError:",
                 "            pass\n        except RuntimeError:",
             ),
-            Edit(BACKGROUND, "        if os.getpid() != self._pid:\n            return\n", "        return\n"),
+            Edit(BACKGROUND, "        if self.is_inherited:\n            return\n", "        return\n"),
         ),
         on_each("tests/lease/test_async_client.py::test_a_blocked_event_loop_keeps_its_lease[{}]"),
     ),

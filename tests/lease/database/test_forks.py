@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from multiprocessing.connection import Connection as Pipe
+from typing import Any
 
 import pytest
 from sqlalchemy import create_engine
@@ -76,7 +77,7 @@ def test_what_was_made_before_the_fork_says_what_to_do(sqlite_url: str) -> None:
 
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
 def test_each_way_of_multiprocessing(sqlite_url: str, method: str) -> None:
-    context = multiprocessing.get_context(method)
+    context: Any = multiprocessing.get_context(method)
     ours, theirs = context.Pipe()
     with LeaseClient(sqlite_url, timing=STEADY):
         process = context.Process(target=tell_token, args=(sqlite_url, theirs))

@@ -119,6 +119,7 @@ BEYOND: Mapping[str, tuple[str, ...]] = {
         "import-in-another-zone",
         "first-file-over-another",
         "forks-share-a-connection",
+        "forked-child-opens",
         "exit-ends-the-loop",
         "promotion-of-the-unplaced",
         "unplaceable-hide-others",
