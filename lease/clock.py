@@ -51,7 +51,9 @@ def boottime() -> float:
 
 @cache  # no process outlives it, and SQLite's statements have it several times each
 def boot_id() -> str:
-    """Return an id of this start of the machine; empty where the platform has none."""
+    """Return an id of this start of the machine; empty where the platform has none, or hides it (systemd's
+    ``ProcSubset=pid``, a sandbox).
+    """
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:

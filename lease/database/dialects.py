@@ -208,9 +208,10 @@ class other_boot(FunctionElement[bool]):  # noqa: N801
     """Whether a grant was made before the machine's last start; never so where the database's clock
     goes on.
 
-    Of its boot, its uptime when last renewed, and its expiry. Where a platform has no id of the boot,
-    an uptime still to come tells (by more than a renewal takes that is committed while this statement
-    begins); one beyond the expiry is of an older grant (0.1.0 writes none).
+    Of its boot, its uptime when last renewed, and its expiry. Where either id is not known (the platform
+    has none, or it is hidden from one of the processes), an uptime still to come tells (by more than a
+    renewal takes that is committed while this statement begins); one beyond the expiry is of an older
+    grant (0.1.0 writes none).
     """
 
     type = Boolean()
@@ -226,7 +227,8 @@ def _other_boot_postgresql(element: other_boot, compiler: SQLCompiler, **kw: Any
 def _other_boot_sqlite(element: other_boot, compiler: SQLCompiler, **kw: Any) -> str:
     boot, renewed, expiry = (compiler.process(clause, **kw) for clause in element.clauses)
     here, now_ = compiler.process(this_boot(), **kw), compiler.process(uptime(), **kw)
-    return f"({boot} IS NOT {here} OR COALESCE({renewed} > {now_} + {_MEANWHILE} AND {renewed} < {expiry}, 0))"
+    other = f"NULLIF({boot}, '') <> NULLIF({here}, '')"
+    return f"COALESCE({other} OR ({renewed} > {now_} + {_MEANWHILE} AND {renewed} < {expiry}), 0)"
 
 
 class this_boot(FunctionElement[str]):  # noqa: N801

@@ -1,4 +1,4 @@
-"""Mutants of SQLite alone: of processes that were forked."""
+"""Mutants of SQLite alone: of processes that were forked, and of the clock since boot."""
 
 from tests.mutants.mutant import Edit, Mutant, on_sqlite
 
@@ -12,6 +12,24 @@ ON_SQLITE = (
                 "tests/lease/database/test_forks.py"
                 f"::test_where_a_file_was_open_at_the_fork_the_child_can_use_no_sqlite[{way}]"
                 for way in ("opened", "fenced")
+            )
+        ),
+    ),
+    Mutant(
+        "boot-unknown-is-another",
+        "a process that knows no id of the boot takes every lease for one of another boot, and others do so to it",
+        (
+            Edit(
+                "lease/database/dialects.py",
+                "other = f\"NULLIF({boot}, '') <> NULLIF({here}, '')\"",
+                'other = f"{boot} IS NOT {here}"',
+            ),
+        ),
+        on_sqlite(
+            *(
+                "tests/lease/database/test_sqlite.py"
+                f"::test_a_live_lease_is_nobody_elses_where_the_id_of_the_boot_is_hidden_from_one_of_them[{ids}]"
+                for ids in ("an id-", "-an id")
             )
         ),
     ),

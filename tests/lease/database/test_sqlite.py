@@ -121,13 +121,30 @@ def test_a_grant_of_an_earlier_boot_is_stale_however_far_its_clock_was(
     assert tables.one("a", holder="ben").token == 2
 
 
-@pytest.mark.parametrize("up", [0.0, 59.0, 3_600.0, 2_591_990.0])
-def test_where_the_platform_has_no_id_of_the_boot_a_lease_of_an_earlier_one_is_stale_all_the_same(
-    tables: Tables, monkeypatch: pytest.MonkeyPatch, up: float
+@pytest.mark.parametrize(("before", "after"), [("", ""), ("an id", ""), ("", "an id")])
+def test_a_live_lease_is_nobody_elses_where_the_id_of_the_boot_is_hidden_from_one_of_them(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch, before: str, after: str
 ) -> None:
-    """As on macOS and Windows: a lease that was renewed for hours, when the machine had been up for 30 days."""
-    now = 2_592_000.0 - 36_000.0
-    monkeypatch.setattr(lease.database.dialects, "boot_id", lambda: "")
+    """As by systemd's ``ProcSubset=pid``: a process knows no id, and the others know theirs."""
+    seen = before
+    monkeypatch.setattr(lease.database.dialects, "boot_id", lambda: seen)
+    _forget_compiled(tables)
+    held = tables.one("a")
+    seen = after
+    assert tables.record("a").live
+    assert tables.grant("a", holder="ben") == []
+    assert tables.settle(held) == []
+    assert tables.renew()
+
+
+@pytest.mark.parametrize(("id_before", "id_after"), [("", ""), ("an id", ""), ("", "an id")])
+@pytest.mark.parametrize("up", [0.0, 59.0, 3_600.0, 2_591_990.0])
+def test_where_an_id_of_the_boot_is_not_known_a_lease_of_an_earlier_one_is_stale_all_the_same(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch, up: float, id_before: str, id_after: str
+) -> None:
+    """As on macOS and Windows, or hidden: a lease that was renewed for hours, when the machine had been up for 30 days."""
+    now, boot = 2_592_000.0 - 36_000.0, id_before
+    monkeypatch.setattr(lease.database.dialects, "boot_id", lambda: boot)
     monkeypatch.setattr(lease.database.dialects, "boottime", lambda: now)
     _forget_compiled(tables)
     dead = tables.one("a")
@@ -135,7 +152,7 @@ def test_where_the_platform_has_no_id_of_the_boot_a_lease_of_an_earlier_one_is_s
         assert tables.renew()
         assert tables.record("a").live
         assert tables.grant("a", holder="ben") == []
-    now = up
+    now, boot = up, id_after
     assert not tables.record("a").live
     assert tables.settle(dead) == [dead]
     assert tables.one("a", holder="ben").token == 2

@@ -120,6 +120,7 @@ BEYOND: Mapping[str, tuple[str, ...]] = {
         "first-file-over-another",
         "forks-share-a-connection",
         "forked-child-opens",
+        "boot-unknown-is-another",
         "exit-ends-the-loop",
         "promotion-of-the-unplaced",
         "unplaceable-hide-others",
