@@ -37,7 +37,7 @@ from ..renames import located
 from ..trusted_time import ClockJumped, Trusts, by_trusted_time
 from .adoption import Adopted, Patience, Strangers, adopt, strangers
 from .bring import Brought, bring, carry_out, look
-from .sync import patience, plan_outgoing, sync
+from .sync import SyncReport, patience, plan_outgoing, sync
 
 _LOOK_AGAIN = 1.0
 """Seconds after which one that waits for a clock that can be trusted looks again."""
@@ -112,8 +112,7 @@ class Rollout:
                 return None
             await asyncio.sleep(_LOOK_AGAIN)
         self._count = Count(at=self._clock())
-        if brought.report is not None:
-            self._notify(Note(f'application "{self._application.name}": {brought.report}'))
+        self._report(brought.report)
         self._tell(brought.order, brought.others)
         if brought.rules:
             await self._adopt(await self._database.read(self._strangers))
@@ -151,6 +150,7 @@ class Rollout:
                 self.lose_contact()
                 return
             order, others = moved.order, moved.others
+            self._report_losses(moved.report)
         self._tell(order, others)
         own = order.latest(self._digest)
         if own is not None and own.rules:
@@ -193,6 +193,15 @@ class Rollout:
         brought, keys = await self._database.write(and_rows, timeout=self._timeout)
         self._rows.stand(keys)
         return brought
+
+    def _report(self, report: SyncReport | None) -> None:
+        if report is not None:
+            self._notify(Note(f'application "{self._application.name}": {report}'))
+            self._report_losses(report)
+
+    def _report_losses(self, report: SyncReport | None) -> None:
+        for sentence in report.losses if report is not None else ():
+            self._notify(Note(f'application "{self._application.name}": {sentence}', is_warning=True))
 
     def _strangers(self, connection: Connection) -> Strangers:
         return strangers(connection, self._application, self._holder, SEEN_WITHIN)

@@ -13,9 +13,11 @@ definition that cannot be read any more has no run; the report names it.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Row
@@ -30,6 +32,7 @@ from ..pause import Pause
 from ..plan import PlanState, changed_state, first_state
 from ..plan_due import plan_due
 from ..renames import Located, located
+from .losses import losses
 
 _MOMENT = timedelta(seconds=5)
 """What has been due for less is no backlog."""
@@ -57,16 +60,23 @@ class SyncReport:
     """What was due by their stored definition has no run, because it cannot be read any more."""
     apart: tuple[str, ...] = ()
     """They take over nothing of the name that they had, ``nightly (was night)``, because there is history under both."""
+    losses: tuple[str, ...] = field(default=(), compare=False)
+    """A sentence for each that is retired with something at stake, or looks as if it was renamed."""
+
+    @property
+    def changes(self) -> Iterator[tuple[str, str]]:
+        """Yield (what was done, the name of the schedule)."""
+        for kind in fields(self):
+            if kind.compare:
+                yield from ((kind.name, name) for name in getattr(self, kind.name))
 
     def __str__(self) -> str:
         """Return the report as text: ``schedules: 2 added (a, b), 1 unchanged``; of many only the count."""
         parts = []
-        for field_ in fields(self):
-            names = getattr(self, field_.name)
-            if names:
-                shown = "" if field_.name == "unchanged" or len(names) > MOST_NAMED else f" ({', '.join(names)})"
-                what = _IN_WORDS.get(field_.name, field_.name)
-                parts.append(f"{len(names):,} {what}{shown}")
+        for kind, changes in groupby(self.changes, key=itemgetter(0)):
+            names = [name for _, name in changes]
+            shown = "" if kind == "unchanged" or len(names) > MOST_NAMED else f" ({', '.join(names)})"
+            parts.append(f"{len(names):,} {_IN_WORDS.get(kind, kind)}{shown}")
         return "schedules: " + (", ".join(parts) or "none")
 
 
@@ -93,8 +103,18 @@ class _Draft:
     """Unchanged, but without the digest of what execution reads: an older version stored it."""
     renamed: list[_Rename] = field(default_factory=list)
 
-    def report(self, unreadable: tuple[str, ...] = ()) -> SyncReport:
-        names = {key: name for name, key in self.located.keys.items()}
+    def losses(self, connection: Connection) -> tuple[str, ...]:
+        names = self.names
+        added = {names.get(one.name, one.name): one for one in self.added}
+        return losses(connection, self.application.name, self.retired, added)
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """What those are called that have another name than their row, by its name."""
+        return {key: name for name, key in self.located.keys.items()}
+
+    def report(self, unreadable: tuple[str, ...] = (), losses: tuple[str, ...] = ()) -> SyncReport:
+        names = self.names
         renamed = {one.key for one in self.renamed}
 
         def named(schedules: Iterable[Schedule]) -> tuple[str, ...]:
@@ -109,6 +129,7 @@ class _Draft:
             unchanged=named(one for one in self.unchanged if one.name not in renamed),
             unreadable=unreadable,
             apart=tuple(f"{name} (was {before})" for name, before in self.located.apart),
+            losses=losses,
         )
 
     def outgoing(self) -> Iterator[Row[Any]]:
@@ -122,7 +143,8 @@ def sync(connection: Connection, application: Application, *, dry_run: bool = Fa
     ``retire``, schedules that are not among them stay as they are.
     """
     if dry_run:
-        return _draft(connection, application, lock=False, retire=retire).report()
+        draft = _draft(connection, application, lock=False, retire=retire)
+        return draft.report(losses=draft.losses(connection))
     now = statements.schedule.take_turn(connection, application.name)
     draft = _draft(connection, application, lock=True, retire=retire)
     outgoing, unreadable = _due_outgoing(draft, now)
@@ -130,10 +152,11 @@ def sync(connection: Connection, application: Application, *, dry_run: bool = Fa
         more = plan_due(connection, application.name, outgoing).more
         draft = _draft(connection, application, lock=True, retire=retire)
         outgoing = _due_outgoing(draft, now)[0] if more else {}
+    lost = draft.losses(connection)
     _write(connection, draft, now)
     if draft.retired:
         statements.schedule.retire(connection, application.name, [row.name for row in draft.retired], now)
-    return draft.report(unreadable)
+    return draft.report(unreadable, lost)
 
 
 def patience(application: Application) -> float:
@@ -206,7 +229,7 @@ def _is_retimed(schedule: Schedule, row: Row[Any]) -> bool:
 def _write(connection: Connection, draft: _Draft, now: datetime) -> None:
     """Write what is new, kind by kind: of each, one statement has all the rows."""
     application = draft.application
-    names = {key: name for name, key in draft.located.keys.items()}
+    names = draft.names
 
     def definition(schedule: Schedule) -> dict[str, Any]:
         return {

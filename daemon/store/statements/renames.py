@@ -3,12 +3,13 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, exists, or_, select, update
+from sqlalchemy import Connection, Row, and_, delete, exists, func, or_, select, update
 
 from lease.database.dialects import now
 
 from ..tables import backfill, pruned, run, schedule, trigger_key
 from .dialects import among
+from .dialects import unfinished as is_unfinished
 
 NAMES = (schedule.c.application, schedule.c.name, schedule.c.called, schedule.c.former, schedule.c.retired_at)
 
@@ -40,6 +41,17 @@ def with_history(connection: Connection, application: str, keys: Collection[str]
     return set(
         connection.scalars(select(schedule.c.name).where(_of(application), among(schedule.c.name, keys), at_stake))
     )
+
+
+def unfinished(connection: Connection, application: str, keys: Collection[str]) -> dict[str, dict[str, int]]:
+    """Return how many runs of schedules are not over, by key and state."""
+    query = select(run.c.schedule, run.c.state, func.count()).where(
+        run.c.application == application, among(run.c.schedule, keys), is_unfinished()
+    )
+    found: dict[str, dict[str, int]] = {}
+    for key, state, count in connection.execute(query.group_by(run.c.schedule, run.c.state)):
+        found.setdefault(key, {})[state] = count
+    return found
 
 
 def rename(connection: Connection, application: str, rows: Sequence[Mapping[str, Any]]) -> None:

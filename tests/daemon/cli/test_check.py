@@ -207,3 +207,26 @@ def test_slots_that_no_second_run_can_use_are_remarked_on() -> None:
             'so it needs one slot; overlap = "allow" would use them all'
         )
     ]
+
+
+NIGHT = 'application = "shop"\n[schedules.night]\nevery = "1h"\njobs = [{ name = "j", command = "true" }]\n'
+
+
+def test_what_would_stay_behind_in_the_database_is_remarked_on(leased: Leased, tmp_path: Path) -> None:
+    """As is what cannot be looked at; where there is no database, nothing is said, and no file is made."""
+    file, database = tmp_path / "shop.toml", f"sqlite:///{tmp_path / 'shop.db'}"
+    file.write_text(NIGHT)
+    before = leased("check", str(file), "--database", database).out
+    assert "night" in before
+    assert not (tmp_path / "shop.db").exists()
+    assert leased("sync", str(file), "--database", database).status == 0
+    assert leased("trigger", "night", "--database", database).status == 0
+    file.write_text(NIGHT.replace("night", "nightly"))
+    found = json.loads(leased("check", str(file), "--database", database, "--json").out)["remarks"][1:]
+    assert found[0].startswith('"night" is not defined any more, with 1 run that waits (')
+    assert found[1].startswith('"nightly" looks like "night" renamed')
+    file.write_text(NIGHT.replace("[schedules.night]", '[schedules.nightly]\nwas = "night"'))
+    found = json.loads(leased("check", str(file), "--database", database, "--json").out)["remarks"][1:]
+    assert found == ["nightly (was night): it takes over history, pause, lock and idempotency keys"]
+    away = leased("check", str(file), "--database", "postgresql://nobody@127.0.0.1:1/shop")
+    assert (away.status, "what is in the database was not looked at: " in away.out) == (0, True)

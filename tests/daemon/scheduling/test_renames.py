@@ -14,7 +14,7 @@ from daemon.operations.pause import pause
 from daemon.operations.retries.retry import retry
 from daemon.operations.selection import Selection
 from daemon.operations.trigger import trigger
-from daemon.scheduling.deploys.sync import SyncReport
+from daemon.scheduling.deploys.sync import SyncReport, sync
 from daemon.scheduling.renames import in_database
 from daemon.store.called import called
 from daemon.store.tables import schedule
@@ -172,3 +172,23 @@ def test_a_name_that_another_schedule_has_now_means_that_one(store: Store) -> No
     with store.begin() as connection:
         assert [line.schedule for line in read_runs(connection, limit=9)] == ["nightly", "night"]
         assert [line.run_id for line in read_runs(connection, limit=9, schedule="night")] == [1]
+
+
+def test_what_is_retired_says_what_stays_behind_and_what_looks_renamed(store: Store) -> None:
+    """Before and after; with `was`, nothing stays behind."""
+    before, others = a_schedule("night", overlap="queue"), a_schedule("other", jobs=("else",))
+    store.sync(before, others)
+    for _ in range(3):
+        history_of(store, "night")
+    store.claim("night")
+    store.do(pause, Selection("shop", "night"), requested_by="ann")
+    after = an_application(a_schedule("nightly", overlap="queue"), a_schedule("hourly"), others)
+    foreseen = store.do(sync, after, dry_run=True).losses
+    assert store.do(sync, an_application(a_schedule("nightly", was="night"), others), dry_run=True).losses == ()
+    behind, renamed = foreseen
+    assert behind.startswith('"night" is not defined any more, with 2 runs that wait (cancelled when no replica that ')
+    assert "has it is left), 1 run at work (ended as begun) and a pause (ann, " in behind
+    assert renamed.startswith('"nightly" looks like "night" renamed, but is another schedule: ')
+    assert renamed.endswith('; was = "night" takes them over')
+    assert store.do(sync, after).losses == foreseen
+    assert store.do(sync, after).losses == ()

@@ -26,8 +26,9 @@ from ....service.settings import read_settings
 from ....states import ON_REQUEST
 from ....text import number, when
 from ...answers import write_json
-from ...options import File, Json
+from ...options import Database, File, Json
 from ...screen import add, print_sentences, say, screen, table
+from .against_database import against_database
 from .occurrences import Occurrence, in_zone_text, remark_on
 from .remarks import file_remarks, remarks_on
 from .second_load import SecondLoad
@@ -75,18 +76,21 @@ class PreviewAnswer:
     remarks: list[str]
 
 
-def check(file: File, as_json: Json = False) -> None:
-    """Check the definitions in FILE and show the next occurrences of each schedule."""
+def check(file: File, database: Database = None, as_json: Json = False) -> None:
+    """Check the definitions in FILE and show the next occurrences of each schedule.
+
+    Where there is a database, say also what would stay behind there.
+    """
     with SecondLoad(file) as again:
         application = load(file)
-        read_settings({}, application.settings, source=file)
+        settings = read_settings({"database_url": database}, application.settings, source=file)
         left = again.refuse_different(application)
     now = datetime.now(UTC)
     found = [
         (schedule, preview_schedule(schedule, now, _SHOWN), remarks_on(schedule, now, application.source.parent))
         for schedule in application.schedules
     ]
-    remarks = list(file_remarks(application, left))
+    remarks = [*file_remarks(application, left), *against_database(application, settings.database)]
     if as_json:
         items = [CheckedSchedule.of(schedule, coming, remarks) for schedule, coming, remarks in found]
         write_json(

@@ -14,6 +14,8 @@ from ....shared_lock import SharedLock
 from ....text import number
 from .occurrences import excluded_remarks
 
+APART = "there is history under both names, so nothing is taken over; leave the former name out of was"
+"""Said of a schedule with `was`."""
 _NAMED = 3
 """So many schedules one sentence names."""
 

@@ -1,7 +1,7 @@
 """`leased sync`: the write of definitions to the database, or a list of what it would change."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Annotated, assert_never
 
 import typer
@@ -25,6 +25,7 @@ from ...ask import ask_url
 from ...bring import plan_all_outgoing
 from ...options import Database, File, Json, Revision
 from ...screen import print_sentences, say, screen
+from .remarks import APART
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,8 @@ class SyncAnswer:
     generation: ThisGeneration
     others: list[OtherGeneration]
     items: list[ScheduleChange]
+    losses: Sequence[str]
+    """What stays behind with schedules that are not defined any more, and what looks like a rename."""
 
 
 MOST_LINES = 100
@@ -107,7 +110,7 @@ def sync(
         return _synced(connection, application, settings, take_over=take_over, dry_run=dry_run)
 
     found = ask_url(settings.database, transaction, write=not dry_run, patience=patience(application))
-    changes = [(field.name, name) for field in fields(found.report) for name in getattr(found.report, field.name)]
+    changes = list(found.report.changes)
     if as_json:
         write_json("sync", _answer(application.name, found, changes, dry_run=dry_run))
         return
@@ -118,6 +121,7 @@ def sync(
     print_sentences(console, lines[:MOST_LINES], style="none")
     if len(lines) > MOST_LINES:
         say(console, f"and {number(len(lines) - MOST_LINES)} more changes; --json has them all")
+    print_sentences(console, found.report.losses)
     left = len(found.report.unchanged)
     if left:
         say(console, f"unchanged: {number(left)} {'schedule' if left == 1 else 'schedules'}")
@@ -152,6 +156,7 @@ def _answer(application: str, found: _Synced, changes: list[tuple[str, str]], *,
         generation=ThisGeneration(number=generation.number, is_new=generation.is_new, state=generation.state),
         others=others,
         items=[ScheduleChange(schedule=name, change=change) for change, name in changes],
+        losses=found.report.losses,
     )
 
 
@@ -197,4 +202,6 @@ def _stands(state: State, *, ruled: bool) -> str:
 def _line(change: str, name: str, would_be: str) -> str:
     if change == "unreadable":
         return f"{name}: what was due has no run, for its stored definition cannot be read"
+    if change == "apart":
+        return f"{name}: {APART}"
     return f"{would_be}{change}: {name}"

@@ -1,0 +1,34 @@
+"""What `leased check` says of FILE beside what is in the database; apart, because it loads the database layer."""
+
+from collections.abc import Iterator
+
+from lease.errors import StoreUnavailable
+
+from ....definitions.application import Application
+from ....errors import SchemaNotReady
+from ...failures import NoDatabase
+from .remarks import APART
+
+_PATIENCE = 3.0
+"""Seconds: definitions can be checked where the database cannot be reached, too."""
+
+
+def against_database(application: Application, url: str) -> Iterator[str]:
+    """Yield what would stay behind if these definitions were brought, and what they take over. Nothing where there is
+    no database, or where it has no tables of this version.
+    """
+    from ....scheduling.deploys.sync import sync  # noqa: PLC0415 - loads the database layer
+    from ...ask import ask_url  # noqa: PLC0415
+
+    try:
+        report = ask_url(url, lambda connection: sync(connection, application, dry_run=True), patience=_PATIENCE)
+    except (NoDatabase, SchemaNotReady):
+        return
+    except StoreUnavailable as error:
+        yield f"what is in the database was not looked at: {error}"
+        return
+    for name in report.renamed:
+        yield f"{name}: it takes over history, pause, lock and idempotency keys"
+    for name in report.apart:
+        yield f"{name}: {APART}"
+    yield from report.losses

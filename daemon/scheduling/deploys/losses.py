@@ -1,0 +1,52 @@
+"""What stays behind where a schedule is retired, and what looks like one that was only renamed."""
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from ...definitions.schedule import Schedule
+from ...store import statements
+from ...store.called import called
+from ...text import number, when
+
+
+def losses(
+    connection: Connection, application: str, retired: Collection[Row[Any]], added: Mapping[str, Schedule]
+) -> tuple[str, ...]:
+    """Return a sentence for each schedule that is retired with something at stake, and for each of those that are
+    ``added``, by name, that looks like one of them.
+    """
+    if not retired:
+        return ()
+    unfinished = statements.renames.unfinished(connection, application, [row.name for row in retired])
+    return tuple(sentence for row in retired for sentence in _of_one(row, unfinished.get(row.name, {}), added))
+
+
+def _of_one(row: Row[Any], unfinished: Mapping[str, int], added: Mapping[str, Schedule]) -> Iterator[str]:
+    waiting, running = unfinished.get("pending", 0), unfinished.get("running", 0)
+    at_stake = [
+        f"{_runs(waiting)} that {_verb(waiting, 'waits', 'wait')} (cancelled when no replica that has it is left)"
+        if waiting
+        else "",
+        f"{_runs(running)} at work (ended as begun)" if running else "",
+        f"a pause ({row.paused_by}, {when(row.paused_at)})" if row.paused_at is not None else "",
+    ]
+    if said := [part for part in at_stake if part]:
+        *first, last = said
+        things = f"{', '.join(first)} and {last}" if first else last
+        yield f'"{called(row)}" is not defined any more, with {things}'
+    for name, schedule in added.items():
+        if schedule.keyed(row.name).run_digest() == row.run_digest:
+            yield (
+                f'"{name}" looks like "{called(row)}" renamed, but is another schedule: it begins without history, pause '
+                f'and idempotency keys, and may run beside what is at work there; was = "{called(row)}" takes them over'
+            )
+
+
+def _runs(count: int) -> str:
+    return "1 run" if count == 1 else f"{number(count)} runs"
+
+
+def _verb(count: int, one: str, more: str) -> str:
+    return one if count == 1 else more
