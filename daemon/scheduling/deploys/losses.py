@@ -10,6 +10,8 @@ from ...store import statements
 from ...store.called import called
 from ...text import number, when
 
+MOST_SAID = 20
+
 
 def losses(
     connection: Connection, application: str, retired: Collection[Row[Any]], added: Mapping[str, Schedule]
@@ -20,7 +22,10 @@ def losses(
     if not retired:
         return ()
     unfinished = statements.renames.unfinished(connection, application, [row.name for row in retired])
-    return tuple(sentence for row in retired for sentence in _of_one(row, unfinished.get(row.name, {}), added))
+    found = [sentence for row in retired for sentence in _of_one(row, unfinished.get(row.name, {}), added)]
+    if len(found) > MOST_SAID:
+        found[MOST_SAID:] = [f"and {number(len(found) - MOST_SAID)} more such schedules"]
+    return tuple(found)
 
 
 def _of_one(row: Row[Any], unfinished: Mapping[str, int], added: Mapping[str, Schedule]) -> Iterator[str]:

@@ -9,6 +9,7 @@ from sqlalchemy.sql.elements import literal_column
 
 from lease.database.dialects import later
 
+from ..called import present_name
 from ..schedule_key import ScheduleKey
 from ..statements.dialects import MOMENT, SCHEDULED
 from ..tables import run, schedule
@@ -48,7 +49,7 @@ def read_left_out(connection: Connection, application: ColumnElement[bool]) -> d
     rows = connection.execute(
         select(
             schedule.c.application,
-            schedule.c.name,
+            present_name(schedule),
             schedule.c.definition,
             select(func.coalesce(func.sum(one.c.count), 0)).where(missed).correlate(schedule).scalar_subquery(),
             select(func.sum(case((latest.c.reason == "overlap", 1), else_=0))).select_from(latest).scalar_subquery(),

@@ -29,6 +29,7 @@ Kind = Literal[
     "silent replica",
     "no schedules",
     "blocked",
+    "retired",
 ]
 
 
@@ -51,6 +52,7 @@ def problems(overview: Overview) -> tuple[Problem, ...]:
         *_stuck(overview),
         *_late(overview),
         *_late_to_finish(overview),
+        *_retired(overview),
         *_failing(overview),
         *_left_out(overview),
     )
@@ -101,7 +103,8 @@ def _late(overview: Overview) -> Iterator[Problem]:
         if schedule.due_in is not None and -schedule.due_in > LATE_AFTER and schedule.enabled:
             text = f"{named(schedule)} was due {format_duration(-schedule.due_in)} ago but has not been planned"
             yield Problem("late", text, schedule.application, schedule.schedule)
-    waiting = [run for run in overview.waiting if (run.waiting_for or 0.0) > LATE_AFTER]
+    defined = {(one.application, one.schedule) for one in overview.schedules}  # of others `_retired` tells
+    waiting = [run for run in overview.waiting if (run.waiting_for or 0.0) > LATE_AFTER and _of(run) in defined]
     for _, group in groupby(sorted(waiting, key=_of), key=_of):
         runs = sorted(group, key=lambda run: run.waiting_for or 0.0, reverse=True)
         longest = runs[0]
@@ -115,8 +118,27 @@ def _late(overview: Overview) -> Iterator[Problem]:
         yield Problem("late", text, longest.application, longest.schedule, longest.run_id)
 
 
-def _of(run: WaitingRun | TryingRun) -> ScheduleKey:
+def _of(run: RunningRun | WaitingRun | TryingRun) -> ScheduleKey:
     return run.application, run.schedule
+
+
+def _retired(overview: Overview) -> Iterator[Problem]:
+    """Yield one for each schedule that is not defined any more, and of which a run is not over."""
+    defined = {(one.application, one.schedule) for one in overview.schedules}
+    named = naming(overview)
+    unfinished: Iterable[RunningRun | WaitingRun] = (*overview.running, *overview.waiting)
+    left = [one for one in unfinished if _of(one) not in defined]
+    for (application, name), group in groupby(sorted(left, key=_of), key=_of):
+        runs = list(group)
+        running = sum(isinstance(run, RunningRun) for run in runs)
+        at_least = "at least " if overview.waiting_count > len(overview.waiting) else ""
+        at_work, waiting = f"{running:,} at work", f"{at_least}{len(runs) - running:,} waiting"
+        what = " and ".join([*([at_work] if running else []), *([waiting] if len(runs) > running else [])])
+        text = (
+            f"{named(runs[0])} is retired, with unfinished runs: {what}; if it was renamed, write "
+            f'was = "{name}" in the new one, otherwise let them end, or `leased cancel --schedule {name}`'
+        )
+        yield Problem("retired", text, application, name, min(run.run_id for run in runs))
 
 
 def _late_to_finish(overview: Overview) -> Iterator[Problem]:

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select
 
 from lease.database.dialects import now
 
+from ..called import present_name
 from ..statements.dialects import unfinished
 from ..tables import job_run, run
 
@@ -58,7 +59,7 @@ def read_trying(connection: Connection, application: ColumnElement[bool]) -> lis
         .correlate(run)
         .scalar_subquery()
     )
-    of_run: tuple[Any, ...] = (run.c.id, run.c.application, run.c.schedule, jobs.c.job, jobs.c.failures)
+    of_run: tuple[Any, ...] = (run.c.id, run.c.application, present_name(run), jobs.c.job, jobs.c.failures)
     retry_at = case((and_(run.c.state == "pending", run.c.available_at > now()), run.c.available_at))
     rows = connection.execute(
         select(*of_run, retry_at, skipped, run.c.reason)

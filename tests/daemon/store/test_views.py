@@ -149,6 +149,21 @@ def test_a_retired_schedule_and_those_of_other_applications_are_left_out(rows: R
     assert [line.schedule for line in read_overview(rows.connection).schedules] == ["theirs", "ours"]
 
 
+def test_unfinished_work_of_a_retired_schedule_is_one_problem(rows: Rows) -> None:
+    rows.schedule()
+    rows.replica()
+    rows.schedule("old", next_due=None, retired_at=rows.now)
+    first = rows.running(schedule="old")
+    for _ in range(2):
+        rows.run("pending", 10, schedule="old", available_at=rows.now - 10 * MINUTE, trigger="manual")
+    (problem,) = problems(read_overview(rows.connection))
+    assert (problem.kind, problem.schedule, problem.run_id) == ("retired", "old", first)
+    assert problem.text == (
+        "old is retired, with unfinished runs: 1 at work and 2 waiting; if it was renamed, write "
+        'was = "old" in the new one, otherwise let them end, or `leased cancel --schedule old`'
+    )
+
+
 def test_what_runs_shows_its_job_its_holder_and_its_token(rows: Rows) -> None:
     rows.schedule()
     rows.replica()
