@@ -78,7 +78,8 @@ class Backend:
 
 def _for_psycopg(settings: ConnectionSettings) -> dict[str, Any]:
     # Not every pooler passes prepared statements; where there is none, the connection's user turns them on.
-    options = {"prepare_threshold": None, "application_name": settings.application}
+    # The encoding is a parameter of connecting, as most drivers send it, and poolers keep it for each of their clients.
+    options = {"prepare_threshold": None, "application_name": settings.application, "client_encoding": "utf8"}
     return (
         options if settings.connect_within is None else {**options, "connect_timeout": round(settings.connect_within)}
     )

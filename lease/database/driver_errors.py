@@ -22,6 +22,9 @@ _TO_READ, _TO_WRITE = "SELECT", "SELECT, INSERT, UPDATE, DELETE"
 
 _HARMLESS = ("23", "40", "55")
 """The classes of PostgreSQL's codes for what `is_harmless`."""
+_DATA_EXCEPTION = "22"
+_NOT_IN_ENCODING = ("22021", "22P05")
+"""PostgreSQL's codes for a character that the encoding of the database does not have."""
 _AT_FIRST_CONTACT = (
     (
         r"password authentication failed|no password supplied|role \".*\" does not exist",
@@ -84,6 +87,8 @@ def explain(error: BaseException, url: URL) -> LeaseError:
             "date with `leased db upgrade`, or with lease.create_tables(connection) where only the library is used"
         )
     said = one_line(_said(error), url)
+    if (sqlstate(error) or "").startswith(_DATA_EXCEPTION):
+        return LeaseError(f"the database {describe(url)} cannot store this: {said}{_remedy(error, said, url)}")
     return StoreUnavailable(f"the database {describe(url)} cannot be used: {said}{_remedy(error, said, url)}")
 
 
@@ -93,6 +98,8 @@ def _remedy(error: BaseException, said: str, url: URL) -> str:
     """
     if sqlstate(error) == "42501":  # insufficient_privilege
         return f"; let its owner grant this{_grant(error, said, url)}"
+    if sqlstate(error) in _NOT_IN_ENCODING:
+        return "; use characters that its encoding has, or a database in UTF8, which has all"
     if sqlstate(error) == "25006":  # read_only_sql_transaction
         return "; it is a standby, or set to be read-only: use the URL of the primary"
     if said.startswith("attempt to write a readonly database"):

@@ -20,6 +20,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 from sqlalchemy import URL, Connection, event
 from sqlalchemy.exc import (
+    DataError,
     DBAPIError,
     InterfaceError,
     InternalError,
@@ -126,7 +127,7 @@ class PostgresqlDatabase:
             raise explain(TimeoutError(f"no answer within {seconds:g}s"), self._url)
         try:
             return task.result()
-        except (*_UNAVAILABLE, ProgrammingError) as error:
+        except (*_UNAVAILABLE, ProgrammingError, DataError) as error:
             explained = explain(error, self._url)
             if isinstance(error, ProgrammingError) and isinstance(explained, StoreUnavailable) and not _refused(error):
                 raise  # a mistake in a statement is a bug, and no reason to try again

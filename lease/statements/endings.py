@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Text, bindparam, cast, literal, null, select, update
 
 from ..database.contention import lock_timeout
-from ..database.dialects import any_of, clock, seconds_of
+from ..database.dialects import any_of, array_of, clock, seconds_of
 from ..database.hand_over import flushed, woken_at_once
 from ..database.held.statement import Call, Rows, Statement
 from ..model import Grant
@@ -113,7 +113,7 @@ def release_all(connection: Connection, holder: str, besides: Collection[str] = 
     mine = lease.c.holder == holder
     unlocked = (
         select(lease.c.name)
-        .where(mine, ~any_of(lease.c.name, _json(besides)))
+        .where(mine, ~any_of(lease.c.name, _array(besides)))
         .order_by(lease.c.name)
         .limit(_AT_ONCE)
         .with_for_update(skip_locked=True)
@@ -151,14 +151,14 @@ def hold(connection: Connection, grants: Collection[Grant], *, lock_wait: float 
 
 def in_force(connection: Connection, grant: Grant) -> bool:
     """Return whether a grant has not ended, also while another transaction has its row locked."""
-    keys = _json([f"{grant.name}/{grant.token}/{grant.holder}"])
-    return bool(_FIND(connection, {"names": _json([grant.name]), "keys": keys}))
+    keys = _array([f"{grant.name}/{grant.token}/{grant.holder}"])
+    return bool(_FIND(connection, {"names": _array([grant.name]), "keys": keys}))
 
 
 def end(connection: Connection, grants: Collection[Grant]) -> dict[Grant, Waiters]:
     """End grants that this transaction has locked; return who waits for each."""
     by_name = {grant.name: grant for grant in grants}
-    rows = _END(connection, {"names": _json(by_name)}) if by_name else []
+    rows = _END(connection, {"names": _array(by_name)}) if by_name else []
     return {by_name[name]: parse_waiters(waiters, at) for name, waiters, at in rows}
 
 
@@ -187,14 +187,13 @@ def _locked(
 ) -> set[Grant]:
     if not grants:
         return set()
-    keys = _json(f"{grant.name}/{grant.token}/{grant.holder}" for grant in grants)
-    rows = statement(connection, {"names": _json(grant.name for grant in grants), "keys": keys, **values})
+    keys = _array(f"{grant.name}/{grant.token}/{grant.holder}" for grant in grants)
+    rows = statement(connection, {"names": _array(grant.name for grant in grants), "keys": keys, **values})
     return {Grant(name, token, holder) for name, token, holder in rows}
 
 
-def _json(values: Iterable[str]) -> str:
-    """Return strings as one parameter: a statement takes a limited number of them."""
-    return json.dumps(sorted(set(values)))
+def _array(values: Iterable[str]) -> str:
+    return array_of(sorted(set(values)))
 
 
 def _locking(*where: ColumnElement[bool], waits: bool = False, shared: bool = False) -> Statement:

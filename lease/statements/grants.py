@@ -2,7 +2,6 @@
 next token (rules 4 and 5).
 """
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Double, Text, and_, bindparam,
 
 from ..database.backend import backend_of
 from ..database.contention import durably_committed, insert_missing, lock_timeout, without_first
-from ..database.dialects import Name, any_of, clock, later, now, this_boot, uptime
+from ..database.dialects import Name, any_of, array_of, clock, later, now, this_boot, uptime
 from ..database.held.statement import Call, Rows, Statement
 from ..model import Grant
 from ..schema import free_or_stale, lease
@@ -95,7 +94,7 @@ def _present(connection: Connection, names: Sequence[str]) -> dict[str, bool]:
     """Return those of ``names`` that have a row, and whether anyone waits for them."""
     if not names:
         return {}
-    rows = select(lease.c.name, lease.c.waiters.is_not(None)).where(any_of(lease.c.name, json.dumps(list(names))))
+    rows = select(lease.c.name, lease.c.waiters.is_not(None)).where(any_of(lease.c.name, array_of(names)))
     return {name: bool(awaited) for name, awaited in connection.execute(rows)}
 
 
@@ -112,7 +111,7 @@ def _values(
 ) -> dict[str, Any]:
     return {
         **({} if slot_of is None else {"slot_of": slot_of, "from": f"{slot_of}/", "before": f"{slot_of}0"}),
-        "names": json.dumps(names),
+        "names": array_of(names),
         "for_holder": holder,
         "for_label": label,
         "ttl": ttl,

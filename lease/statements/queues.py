@@ -2,7 +2,6 @@
 whose turn it is (rule 15).
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,7 @@ from sqlalchemy import Connection, Row, Select, Text, bindparam, func, select, u
 
 from ..database.backend import backend_of
 from ..database.contention import lock_timeout, soon_committed
-from ..database.dialects import any_of, clock, seconds_of
+from ..database.dialects import any_of, array_of, clock, seconds_of
 from ..database.held.statement import Call, Statement
 from ..schema import free_for, lease
 from ..waiters import PLACE, Waiter, Waiters, format_release, format_waiters, joined, parse_waiters, without
@@ -43,7 +42,7 @@ def lock_queues(connection: Connection, names: Sequence[str], *, lock_wait: floa
     queues. A fence of the row is not in the way; another lock is waited for, at most ``lock_wait``
     seconds, or else the row is passed over.
     """
-    rows = _queues().where(any_of(lease.c.name, json.dumps(list(names)))).order_by(lease.c.name)
+    rows = _queues().where(any_of(lease.c.name, array_of(names))).order_by(lease.c.name)
     if lock_wait is not None:
         rows = rows.where(lock_timeout(lock_wait))
     locked = connection.execute(rows.with_for_update(skip_locked=lock_wait is None, key_share=True))
@@ -54,9 +53,7 @@ def read_queues(connection: Connection, names: Sequence[str]) -> list[Queue]:
     """Return the queues of ``names``, by name; a name never granted is missing."""
     return [
         _queue(row)
-        for row in connection.execute(
-            _queues().where(any_of(lease.c.name, json.dumps(list(names)))).order_by(lease.c.name)
-        )
+        for row in connection.execute(_queues().where(any_of(lease.c.name, array_of(names))).order_by(lease.c.name))
     ]
 
 

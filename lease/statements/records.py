@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Boolean, ColumnElement, Connection, Select, Text, bindparam, case, func, select, type_coerce
 
-from ..database.dialects import any_of, clock, now, seconds_between, seconds_of
+from ..database.dialects import any_of, array_of, clock, now, seconds_between, seconds_of
 from ..database.held.statement import Call, Rows, Statement
 from ..model import Break, LeaseRecord
 from ..schema import free_for, free_or_stale, lease
@@ -21,7 +21,7 @@ def read(connection: Connection, names: Sequence[str]) -> dict[str, LeaseRecord]
 
 def reading(names: Sequence[str]) -> Call[dict[str, LeaseRecord]]:
     """Return the call that is `read`."""
-    return Call(_READ, {"names": json.dumps(list(names))}, _by_name)
+    return Call(_READ, {"names": array_of(names)}, _by_name)
 
 
 def _by_name(rows: Rows) -> dict[str, LeaseRecord]:
@@ -31,8 +31,10 @@ def _by_name(rows: Rows) -> dict[str, LeaseRecord]:
 
 def list_prefix(connection: Connection, prefix: str) -> list[LeaseRecord]:
     """Return the leases whose names begin with ``prefix``, by name."""
-    # SQLite's LIKE takes a letter for its capital; PostgreSQL's finds the place in the index.
-    begins = lease.c.name.startswith(prefix, autoescape=True) & (func.substr(lease.c.name, 1, len(prefix)) == prefix)
+    # SQLite's LIKE takes a letter for its capital; PostgreSQL's finds the place in the index. Some encodings count bytes.
+    begins = lease.c.name.startswith(prefix, autoescape=True) & (
+        func.substr(lease.c.name, 1, func.length(prefix)) == prefix
+    )
     query = _records().where(begins).order_by(lease.c.name)
     return [record_of(row) for row in connection.execute(query)]
 

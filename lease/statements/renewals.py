@@ -1,6 +1,5 @@
 """The renewal of all leases of one holder in one statement (rule 7)."""
 
-import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Double, Text, bindparam, cast, select, update
 
 from ..database.contention import durably_committed, lock_timeout
-from ..database.dialects import any_of, clock, later, now, seconds_of, uptime
+from ..database.dialects import any_of, array_of, clock, later, now, seconds_of, uptime
 from ..database.held.statement import Call, Rows, Statement
 from ..model import Grant
 from ..schema import lease
@@ -51,7 +50,7 @@ def renewing_unlocked(holder: str, ttl: float, besides: Collection[Grant] = ()) 
 
 
 def _keys(besides: Collection[Grant]) -> dict[str, Any]:
-    return {"besides": json.dumps([f"{grant.name}/{grant.token}" for grant in besides])} if besides else {}
+    return {"besides": array_of([f"{grant.name}/{grant.token}" for grant in besides])} if besides else {}
 
 
 def _renewed(rows: Rows) -> RenewedPairs:
