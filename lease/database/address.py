@@ -12,6 +12,7 @@ from sqlalchemy.exc import ArgumentError
 from ..errors import LeaseError
 from .backend import NAMES, SCHEMA, backend_of
 from .engines.libpq import in_words_of_libpq
+from .engines.sqlite import OURS
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -118,7 +119,13 @@ def _with_path(url: URL) -> URL:
         )
     if path is None:
         raise LeaseError("SQLite needs a file that several connections can share; write sqlite:///file.db")
-    return url.set(database=str(Path(path).expanduser().absolute()))
+    if unknown := [name for name in url.query if name not in (*OURS, _SCHEMA)]:
+        raise LeaseError(
+            f"the database's URL has the parameter {unknown[0]}, which leased does not take for SQLite: it opens the file "
+            "itself, for reading and writing; leave it out"
+        )
+    query = {_SCHEMA: url.query[_SCHEMA]} if _SCHEMA in url.query else {}
+    return url.set(database=str(Path(path).expanduser().absolute()), query=query)
 
 
 def describe(url: URL) -> str:

@@ -17,6 +17,11 @@ from .engines.sqlite import in_words_of_sqlite3, path_of_uri
 SCHEMA = "public"
 """Where the tables are on PostgreSQL, unless the URL names another schema."""
 
+FILE_ITSELF = "main"
+"""What SQLite calls the file that a connection was opened for, in front of a table's name. Without it, a TEMP table
+of that name on the same connection comes first.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class ConnectionSettings:

@@ -10,8 +10,8 @@ from ..errors import LeaseError
 from .proof import Proof
 
 _REMEDY = "transaction.atomic()"
-_HELD = "UPDATE lease SET token = token WHERE name = %(name)s AND token = %(token)s AND holder = %(holder)s"
-_KNOWN = "SELECT 1 FROM lease WHERE name = %(name)s AND token >= %(token)s"
+_HELD = "UPDATE main.lease SET token = token WHERE name = %(name)s AND token = %(token)s AND holder = %(holder)s"
+_KNOWN = "SELECT 1 FROM main.lease WHERE name = %(name)s AND token >= %(token)s"
 
 
 class DjangoConnection(Protocol):

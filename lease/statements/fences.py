@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, select, text, update
 from sqlalchemy.exc import DBAPIError
 
-from ..database.backend import backend_of, quoted, schema_of
+from ..database.backend import FILE_ITSELF, backend_of, quoted, schema_of
 from ..database.driver_errors import detail, sqlstate
 from ..database.held.identity import same_identity
 from ..errors import LeaseError, LeaseLost, NeverGranted
@@ -50,9 +50,18 @@ def fence(
     """
     if backend_of(connection).has_functions:
         _fence_by_key(connection, grant, bound, schema or schema_of(connection), identity)
-    elif connection.execute(update(lease).where(of_grant(grant)).values(token=lease.c.token)).rowcount != 1:
+    else:
+        _fence_by_write(connection, grant)
+
+
+def _fence_by_write(connection: Connection, grant: Grant) -> None:
+    ours: Any = {
+        "schema_translate_map": {None: FILE_ITSELF}
+    }  # a table that the program made for itself may have the name
+    write = update(lease).where(of_grant(grant)).values(token=lease.c.token)
+    if connection.execute(write, execution_options=ours).rowcount != 1:
         known = select(lease.c.name).where(lease.c.name == grant.name, lease.c.token >= grant.token)
-        raise fenced_off(grant, known=connection.scalar(known) is not None)
+        raise fenced_off(grant, known=connection.scalar(known, execution_options=ours) is not None)
 
 
 def _fence_by_key(connection: Connection, grant: Grant, bound: float, schema: str | None, identity: str | None) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import URL, Executable, text
 
-from lease.database.backend import SCHEMA, Backend
+from lease.database.backend import FILE_ITSELF, SCHEMA, Backend
 from lease.database.driver_errors import explain, tables_missing
 from lease.database.forks import refuse_after_fork
 from lease.errors import StoreUnavailable
@@ -109,6 +109,8 @@ async def carried_async(passage: Passage, send: Callable[[Executable], Awaitable
             return requested
 
 
-def schema_in(backend: Backend, schema: str | None) -> str | None:
-    """Return where the tables are: as given, else where they are by default; None on SQLite."""
-    return None if backend.schema is None else schema or SCHEMA
+def schema_in(backend: Backend, schema: str | None) -> str:
+    """Return where the tables are: as given, else where they are by default; on SQLite the file itself, as
+    a TEMP table of the program's may have the name of one of ours.
+    """
+    return FILE_ITSELF if backend.schema is None else schema or SCHEMA

@@ -19,6 +19,13 @@ class AsyncpgCaller(Caller):
         await self.connection.execute("COMMIT")
 
 
+class Sqlite3Caller(Caller):
+    """A program with a connection of sqlite3."""
+
+    async def execute(self, sql: str) -> None:
+        self.connection.execute(sql)
+
+
 @asynccontextmanager
 async def _psycopg2(url: str, level: str | None) -> AsyncIterator[Caller]:
     connection = psycopg2.connect(_plain(url))
@@ -47,7 +54,7 @@ async def _sqlite3(url: str, level: str | None) -> AsyncIterator[Caller]:
     )
     connection.row_factory = sqlite3.Row
     try:
-        yield Caller(connection)
+        yield Sqlite3Caller(connection)
     finally:
         connection.close()
 

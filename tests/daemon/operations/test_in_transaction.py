@@ -74,6 +74,17 @@ async def test_it_exists_if_and_only_if_the_transaction_commits(opening: Opening
     assert what_is_there(database_url) == (1, 1)
 
 
+@pytest.mark.parametrize("kind", SQLITE)
+async def test_it_is_not_written_to_temporary_tables_of_the_same_names(kind: str, sqlite_url: str) -> None:
+    prepare(sqlite_url)
+    async with SQLITE[kind](sqlite_url, None) as caller:
+        for table in ("run", "schedule", "act", "request_key"):
+            await caller.execute(f"CREATE TEMP TABLE {table} (id INTEGER)")
+        await request(caller, key="once")
+        await caller.commit()
+    assert what_is_there(sqlite_url) == (1, 1)
+
+
 @each_kind
 async def test_after_a_lost_reply_the_same_key_is_the_same_run(opening: Opening, database_url: str) -> None:
     prepare(database_url)

@@ -32,6 +32,8 @@ def test_an_address_of_sqlite_is_made_absolute(tmp_path: Path, monkeypatch: pyte
         url = parse_address(given)
         assert (url.drivername, url.database) == ("sqlite+pysqlite", f"{tmp_path}/leased.db")
         assert describe(url) == f"sqlite:///{tmp_path}/leased.db"
+    harmless = parse_address("sqlite+aiosqlite:///leased.db?timeout=3&check_same_thread=false&uri=true")
+    assert harmless == parse_address("sqlite:///leased.db")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert parse_address("sqlite:///~/leased.db").database == f"{tmp_path}/leased.db"
 
@@ -49,6 +51,9 @@ def test_an_engine_stands_for_its_url(tmp_path: Path) -> None:
         ("sqlite://", "needs a file"),
         ("sqlite:///:memory:", "needs a file"),
         ("sqlite:///file:leased.db?mode=memory&uri=true", "needs a file"),
+        ("sqlite:///leased.db?mode=ro", "the parameter mode, which leased does not take for SQLite"),
+        ("sqlite:///leased.db?timeout=3&vfs=unix-none", "the parameter vfs"),
+        ("sqlite:///leased.db?uri=true&nolock=1", "the parameter nolock"),
         ("sqlite:///file:///srv/le%61sed.db?uri=true", r"not a file: URI; write sqlite:////srv/leased\.db"),
         ("mysql://anna:secret@db/shop", "mysql is not supported"),
         ("oracle://anna:secret@db/shop", "oracle is not supported"),

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from lease import LeaseError, LeaseLost
+from lease import Grant, LeaseError, LeaseLost
 from lease.database.driver_errors import sqlstate
 from lease.sync import LeaseClient
 from tests.lease.fences import connections
@@ -178,3 +178,16 @@ async def outcome(tables: Tables, opened: AbstractAsyncContextManager[connection
             told = "failed" if sqlstate(error) == "40001" else repr(error)
     assert tables.value("SELECT count(*) FROM written WHERE what = 'by the caller'") == (1 if told == "kept" else 0)
     return told
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("kind", connections.SQLITE)
+async def test_a_temporary_table_of_that_name_proves_nothing(kind: str, sqlite_url: str) -> None:
+    """One that a program made for itself comes first wherever a name has no schema."""
+    with Tables(sqlite_url) as tables:
+        live, zombie = tables.one("a"), Grant("a", 7, "zombie")
+    async with connections.SQLITE[kind](sqlite_url, None) as caller:
+        await caller.execute("CREATE TEMP TABLE lease AS SELECT 'a' AS name, 7 AS token, 'zombie' AS holder")
+        await caller.fence(live)
+        with pytest.raises(LeaseLost):
+            await caller.fence(zombie)
