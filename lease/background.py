@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
@@ -23,6 +24,8 @@ _logger = logging.getLogger("lease")
 _UNANSWERED = "this client was closed before this call was answered"
 _LAST_WAIT = 1.0
 """Seconds that tasks have to end in when the loop ends."""
+_AT_ONCE = 50
+"""How many calls begin before all else in the loop has had its turn again, the heartbeat too."""
 _THREADS = 4
 """How many blocking calls (a host's name to look up, a file to close) may be under way at once."""
 
@@ -45,6 +48,8 @@ class BackgroundLoop:
         self._guard = threading.RLock()
         self._open: set[Future[Any]] = set()
         self._tasks: set[asyncio.Task[object]] = set()
+        self._asked: deque[_Call[Any]] = deque()
+        self._room = _AT_ONCE
         self._stopping = self._over = False
         self._failed = failed
         self._thread = CallbackThread(name, self._run)
@@ -60,7 +65,7 @@ class BackgroundLoop:
             self._run_until_stopped()
             with self._guard:
                 self._over = True
-            self._loop.run_until_complete(_end_tasks(self._loop))
+            self._loop.run_until_complete(self._end_tasks())
         except Exception as error:
             self._over = True
             self._failed(error)
@@ -91,11 +96,27 @@ class BackgroundLoop:
         with self._guard:
             self.check()
             self._open.add(call.future)
-            self._loop.call_soon_threadsafe(call.begin, self)
+            self._asked.append(call)
+            self._loop.call_soon_threadsafe(self._begin_next)
         call.future.add_done_callback(self._open.discard)
         if self._driven is not None:
             self._driven.asked(call.future, patience)
         return call.future
+
+    def _begin_next(self) -> None:
+        """Begin what was asked for first, unless there was much of it just now: the rest waits until all else in
+        this loop has had its turn.
+        """
+        if self._room > 0 and self._asked:
+            self._room -= 1
+            self._asked.popleft().begin(self)
+            if self._room == 0:
+                self._loop.call_soon(self._begin_more)
+
+    def _begin_more(self) -> None:
+        self._room = _AT_ONCE
+        for _ in range(min(_AT_ONCE, len(self._asked))):
+            self._begin_next()
 
     def soon(self, step: Callable[[], object]) -> bool:
         """Do ``step`` in this loop's thread, without anybody who waits for it; False once the loop is over."""
@@ -149,6 +170,17 @@ class BackgroundLoop:
                 self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
 
+    async def _end_tasks(self) -> None:
+        """Cancel what is left in the loop, and wait a little for it."""
+        await asyncio.sleep(0)
+        while self._asked:  # noqa: ASYNC110 - what was submitted last begins, and can be ended
+            await asyncio.sleep(0)
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(left, timeout=_LAST_WAIT)
+
     def _refuse_what_is_open(self) -> None:
         """Answer whoever still waits for what could not be ended in time."""
         for future in list(self._open):
@@ -187,13 +219,3 @@ class _Call(Generic[T]):
                 raise
             except Exception as error:  # noqa: BLE001 - told to whoever waits for the future
                 self.future.set_exception(error)
-
-
-async def _end_tasks(loop: asyncio.AbstractEventLoop) -> None:
-    """Cancel what is left in the loop, and wait a little for it."""
-    await asyncio.sleep(0)  # what was submitted last begins, and can be ended
-    left = asyncio.all_tasks(loop) - {asyncio.current_task()}
-    for task in left:
-        task.cancel()
-    if left:
-        await asyncio.wait(left, timeout=_LAST_WAIT)

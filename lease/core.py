@@ -28,6 +28,9 @@ from .timing import LeaseTiming
 
 T = TypeVar("T")
 
+_AT_ONCE = 50
+"""How many acquisitions are cancelled before all else in the loop has had its turn again."""
+
 
 class Ticket:
     """One call of `acquire`, made where that is called: what has come of it so far, kept so that a
@@ -109,7 +112,9 @@ class Core:
         return self._closed is not None
 
     async def _close(self) -> None:
-        for task in self._acquiring:
+        for number, task in enumerate(list(self._acquiring)):
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)  # the heartbeat goes on until all of it is done
             task.cancel()
         if self._acquiring:
             await asyncio.wait(set(self._acquiring))

@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from itertools import compress
+from operator import is_
 from queue import SimpleQueue
 from time import monotonic
 from typing import Any, ParamSpec, TypeVar
@@ -18,6 +20,7 @@ from .errors import LeaseError
 
 P = ParamSpec("P")
 T = TypeVar("T")
+K = TypeVar("K")
 
 
 class CallbackThread(threading.Thread):
@@ -96,6 +99,13 @@ def caller() -> "asyncio.Task[Any] | threading.Thread":
 def in_callback_thread() -> bool:
     """Return whether this is a thread that calls back into programs."""
     return isinstance(threading.current_thread(), CallbackThread)
+
+
+def drop(entries: dict[K, T], key: K, value: T) -> None:
+    """Delete ``key`` if what it has is ``value`` itself, in one step: no other thread, and no signal's handler, comes
+    between the look and the deletion.
+    """
+    list(map(entries.pop, compress((key,), map(is_, map(entries.get, (key,)), (value,)))))
 
 
 def refuse_in_callbacks() -> None:

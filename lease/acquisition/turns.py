@@ -8,10 +8,12 @@ thread's.
 """
 
 import asyncio
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Hashable
 from contextlib import suppress
 from dataclasses import dataclass
+
+from ..threads import drop
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,6 +22,10 @@ class LocalTurn:
 
     name: str
     owner: Hashable
+
+
+_Queue = OrderedDict[LocalTurn, "asyncio.Future[None]"]
+_NOBODY: _Queue = OrderedDict()
 
 
 class Turns:
@@ -32,7 +38,7 @@ class Turns:
 
     def __init__(self) -> None:
         self._current: dict[str, LocalTurn] = {}
-        self._queues: dict[str, deque[tuple[LocalTurn, asyncio.Future[None]]]] = {}
+        self._queues: dict[str, _Queue] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def owner(self, name: str) -> Hashable | None:
@@ -61,13 +67,13 @@ class Turns:
             return False
         self._loop = asyncio.get_running_loop()
         begun = self._loop.create_future()
-        self._queues.setdefault(turn.name, deque()).append((turn, begun))
+        self._queues.setdefault(turn.name, OrderedDict())[turn] = begun
         self._pass_on(turn.name)  # whoever ended a turn since has not seen the queue
         try:
             async with asyncio.timeout(seconds):
                 await begun
         except BaseException as error:
-            self._leave(turn, begun)
+            self._leave(turn)
             if isinstance(error, TimeoutError):
                 return False
             raise
@@ -75,10 +81,7 @@ class Turns:
 
     def end(self, turn: LocalTurn) -> None:
         """End ``turn``, if it is on: the next begins."""
-        if self.has(turn):
-            ended = self._current.pop(turn.name, None)
-            if ended is not None and ended is not turn:  # it had been ended, and another one has begun since
-                self._current.setdefault(turn.name, ended)
+        drop(self._current, turn.name, turn)  # and no other: another thread may end it too, and a third begin its own
         if turn.name in self._queues and self._loop is not None:
             with suppress(RuntimeError):  # the loop is closed, and nobody waits in it any more
                 self._loop.call_soon_threadsafe(self._pass_on, turn.name)
@@ -87,25 +90,21 @@ class Turns:
 
     def _pass_on(self, name: str) -> None:
         """Let the first who waits for ``name`` begin, if nobody has the turn."""
-        queue = self._queues.get(name, deque())
+        queue = self._queues.get(name, _NOBODY)
         while queue:
-            turn, begun = queue[0]
-            if begun.done():
-                queue.popleft()
-            elif self._current.setdefault(name, turn) is not turn:
+            turn, begun = next(iter(queue.items()))
+            if not begun.done() and self._current.setdefault(name, turn) is not turn:
                 return
-            else:
-                queue.popleft()
+            del queue[turn]
+            if not begun.done():
                 begun.set_result(None)
                 break
         if not queue:
             self._queues.pop(name, None)
 
-    def _leave(self, turn: LocalTurn, begun: "asyncio.Future[None]") -> None:
-        """Wait no more; the turn may have come just now."""
-        queue = self._queues.get(turn.name, deque())
-        if (turn, begun) in queue:
-            queue.remove((turn, begun))
-            if not queue:
-                self._queues.pop(turn.name, None)
+    def _leave(self, turn: LocalTurn) -> None:
+        """Wait no more; the turn may have come just now. Thousands may leave at once: each in one step."""
+        queue = self._queues.get(turn.name, _NOBODY)
+        if queue.pop(turn, None) is not None and not queue:
+            self._queues.pop(turn.name, None)
         self.end(turn)

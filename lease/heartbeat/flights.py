@@ -7,6 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from ..model import Grant
+from ..threads import drop
 
 ANY_NAME = ""
 """In place of a name, where what is being acquired is not known beforehand."""
@@ -49,15 +50,18 @@ class Flights:
 
     def __init__(self) -> None:
         self._under_way: set[Flight] = set()
+        self._names: dict[str, Flight] = {}
         self._explanations: Explanations = {}
 
     def begin(self, flight: Flight) -> None:
         """Record that its name (or `ANY_NAME`) is being acquired."""
+        self._names[flight.name] = flight
         self._under_way.add(flight)
 
     def end(self, flight: Flight) -> None:
         """Record that this acquisition is over: what it was granted is adopted by now, or never."""
         self._under_way.discard(flight)
+        drop(self._names, flight.name, flight)
 
     def under_way(self) -> frozenset[Flight]:
         """Return a copy of those that are under way now, made in one step."""
@@ -69,7 +73,7 @@ class Flights:
 
     def acquire(self, name: str) -> bool:
         """Return whether an acquisition of this very name is under way."""
-        return any(flight.name == name for flight in self.under_way())
+        return self._names.get(name) in self._under_way
 
     def orphans(self, strangers: Collection[Grant], under_way: AbstractSet[Flight]) -> list[Grant]:
         """Return those of all ``strangers`` that no flight explains.

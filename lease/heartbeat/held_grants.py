@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from ..grant_state import GrantState
 from ..model import Grant
+from ..threads import drop
 
 
 class HeldGrants:
@@ -13,6 +14,7 @@ class HeldGrants:
 
     def __init__(self) -> None:
         self._states: dict[Grant, GrantState] = {}
+        self._names: dict[str, GrantState] = {}
 
     def __bool__(self) -> bool:
         return bool(self._states)
@@ -22,11 +24,13 @@ class HeldGrants:
 
     def add(self, state: GrantState) -> None:
         """Hold this grant from now on."""
+        self._names[state.grant.name] = state
         self._states[state.grant] = state
 
     def remove(self, state: GrantState) -> None:
         """Hold it no longer."""
         self._states.pop(state.grant, None)
+        drop(self._names, state.grant.name, state)
 
     def get(self, grant: Grant) -> GrantState | None:
         """Return the state of ``grant``, or None when it is not held."""
@@ -38,7 +42,8 @@ class HeldGrants:
 
     def named(self, name: str) -> GrantState | None:
         """Return the state of what is held under ``name``, or None."""
-        return next((state for state in self.all() if state.grant.name == name), None)
+        state = self._names.get(name)
+        return state if state is not None and state.grant in self._states else None
 
     def all(self) -> list[GrantState]:
         """Return a copy: the states of all that is held now."""

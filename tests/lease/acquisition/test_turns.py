@@ -1,6 +1,13 @@
 """The turns of one client's tasks and threads at a name."""
 
 import asyncio
+import itertools
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -77,3 +84,61 @@ async def test_who_does_not_wait_passes_nobody_who_does() -> None:
     assert not turns.take_now(LocalTurn("a", 3))
     await until(second.done)
     assert turns.owner("a") == 2
+
+
+async def test_thousands_that_leave_at_once_from_wherever_they_stand_cost_a_step_each() -> None:
+    """Many more, and each would hold up the heartbeat for all those before it."""
+    turns, number = Turns(), 10_000
+    first = LocalTurn("a", 0)
+    assert turns.take_now(first)
+    waiters = [asyncio.create_task(turns.take(LocalTurn("a", owner), None)) for owner in range(1, number)]
+    await asyncio.sleep(0)
+    began = time.thread_time()
+    for one in reversed(waiters):
+        one.cancel()
+    await asyncio.wait(waiters)
+    assert time.thread_time() - began < 0.8, "it takes a tenth of a second; with a look at all who wait, three"
+    turns.end(first)
+    assert turns.take_now(LocalTurn("a", 0)), "nobody was left in the queue"
+
+
+@pytest.mark.parametrize(("second", "fourth"), [*itertools.combinations(range(5), 2)])
+async def test_a_turn_that_two_threads_end_takes_none_from_those_who_begin_meanwhile(second: int, fourth: int) -> None:
+    """As one thread comes to a line of the end, another ends the same turn, and a third begins one; later, a fourth."""
+    turns, ended, third, last = Turns(), *(LocalTurn("a", number) for number in range(3))
+    began: list[LocalTurn] = []
+
+    def end_and_begin() -> None:
+        turns.end(ended)
+        began.extend([third] if turns.take_now(third) else [])
+
+    def begin() -> None:
+        began.extend([last] if turns.take_now(last) else [])
+
+    assert turns.take_now(ended)
+    with _at_lines_of(Turns.end, {second: end_and_begin, fourth: begin}):
+        turns.end(ended)
+    assert [one for one in (third, last) if turns.has(one)] == began
+
+
+@contextmanager
+def _at_lines_of(function: Callable[..., object], steps: Mapping[int, Callable[[], object]]) -> Iterator[None]:
+    """Take each step as ``function`` comes to so many lines: what other threads do before it goes on."""
+    code, come, before = function.__code__, itertools.count(), sys.gettrace()
+
+    def trace(_frame: FrameType, event: str, _: object) -> Any:
+        step = steps.get(next(come)) if event == "line" else None
+        if step is not None:
+            sys.settrace(None)
+            step()
+            sys.settrace(begin)
+        return trace
+
+    def begin(frame: FrameType, _event: str, _: object) -> Any:
+        return trace if frame.f_code is code else None
+
+    sys.settrace(begin)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
