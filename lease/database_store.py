@@ -1,8 +1,8 @@
 """The store of leases in a database."""
 
 import asyncio
-from collections.abc import Collection, Iterable
-from contextlib import AbstractContextManager, suppress
+from collections.abc import AsyncIterator, Collection, Iterable
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
@@ -12,7 +12,7 @@ from . import statements
 from .database.address import Address
 from .database.backend import backend_of
 from .database.connections import Route, route_to
-from .database.driver_errors import sqlstate
+from .database.driver_errors import explain, sqlstate
 from .database.hand_over import FLUSHES
 from .database.held.spare import AnySpare
 from .database.held.statement import Call
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from .waiting.turn_listener import TurnListener
 
 
+_CONNECTIONS = 4
+"""How many a client has besides those of its heartbeat and its callers; acquisitions leave one to the rest."""
+
+
 class DatabaseStore:
     """The leases in PostgreSQL or SQLite. Renewals have a connection of their own (rule 8)."""
 
@@ -38,7 +42,8 @@ class DatabaseStore:
         self._timeout = timing.attempt_timeout
         route = route_to(address, schema)
         self._renewals = open_database(route, timeout=self._timeout, connections=1, application="leased heartbeat")
-        self._others = open_database(route, timeout=self._timeout, connections=4, application="leased")
+        self._others = open_database(route, timeout=self._timeout, connections=_CONNECTIONS, application="leased")
+        self._acquiring = self._others.capacity_before(_CONNECTIONS - 1)
         self.url = self._others.url
         self._route = route
         self._backend = backend_of(self.url)
@@ -51,11 +56,22 @@ class DatabaseStore:
         """Which database it is (`lease.database.held.identity`)."""
         return self._route.identity
 
+    @asynccontextmanager
+    async def admitted(self) -> AsyncIterator[None]:
+        try:
+            await self._acquiring.take()
+        except TimeoutError as error:
+            raise explain(error, self.url) from None
+        try:
+            yield
+        finally:
+            self._acquiring.give_back()
+
     async def grant(
         self, name: str, holder: str, label: str, ttl: float, *, queue: bool = False
     ) -> Grant | LeaseRecord | None:
         if not self.awaited.take(name):
-            at_once = await self._others.write_alone(statements.granting(name, holder, ttl, label=label))
+            at_once = await self._others.write_alone(statements.granting(name, holder, ttl, label=label), first=True)
             if at_once is not None:
                 return at_once
         try:
@@ -74,13 +90,15 @@ class DatabaseStore:
             return granted[0] if granted else statements.read(connection, [name]).get(name)
 
         if queue:
-            queued = await self._others.write_alone(statements.queueing(name, holder, label, self._lock_wait))
+            queued = await self._others.write_alone(
+                statements.queueing(name, holder, label, self._lock_wait), first=True
+            )
             if queued is not None and queued.keeps and not is_turn_of(holder, queued.record):
                 return queued.record
-            at_once = await self._others.write_alone(statements.granting(name, holder, ttl, label=label))
+            at_once = await self._others.write_alone(statements.granting(name, holder, ttl, label=label), first=True)
             if at_once is not None:  # another who took a place had locked the row before
                 return at_once
-        return await self._others.write(unit)
+        return await self._others.write(unit, first=True)
 
     async def renew(
         self, holder: str, ttl: float, expected: Collection[Grant], besides: Collection[Grant] = ()

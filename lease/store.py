@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Collection
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -50,6 +50,12 @@ class Store(Protocol):
     """A store of leases. Every method raises `StoreUnavailable` when the store does not answer in
     time.
     """
+
+    def admitted(self) -> AbstractAsyncContextManager[None]:
+        """Wait for a place among those who `grant`, and have it during the block; what is asked in it waits for
+        nobody of this client.
+        """
+        ...
 
     async def grant(
         self, name: str, holder: str, label: str, ttl: float, *, queue: bool = False

@@ -37,6 +37,12 @@ PROOFS = {
         tests("--durations=10", "tests/daemon/scheduling/test_catching_up.py"),
         environment={"LEASED_TEST_BEHIND": "12", "LEASED_TEST_LATE_RUNS": "70000"},
     ),
+    "burst": Proof(
+        "COUNT that acquire at once, release at once, and leave a queue at once; up to 2,000 threads; on both databases",
+        tests("-s", *LONG, "tests/lease/acquisition/test_bursts.py"),
+        {"COUNT": "10000"},
+        {"LEASED_TEST_BURST": "{COUNT}"},
+    ),
     "cancels": Proof(
         "COUNT runs of each kind, cancelled while they run; on both databases",
         tests("-s", *LONG, "tests/stories/test_many_cancels.py"),

@@ -131,8 +131,9 @@ class Acquirer:
     async def _grant_once(self, bid: Bid, *, queue: bool) -> GrantState | LeaseRecord | None:
         asked = bid.take()
         if asked is None or (answer := await self._answered(asked)) is None:
-            asked = self._ask(bid, queue=queue)
-            answer = await self._answered(asked)
+            async with self.store.admitted():  # first: neither the attempt's clock nor that of trust runs before it
+                asked = self._ask(bid, queue=queue)
+                answer = await self._answered(asked)
         match answer:
             case Grant() if self.clock() - asked.sent < self.timing.give_up:
                 return self.heartbeat.adopt(answer, asked.sent)

@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 
 from sqlalchemy import URL, Connection
 
+from .held.capacity import Capacity
 from .held.spare import AnySpare
 from .held.statement import Call
 
@@ -20,7 +21,8 @@ class Database(Protocol):
     """A few connections to one database, and a bound on each attempt.
 
     `read` and `write` raise `StoreUnavailable` when the database cannot be reached, does not answer
-    within the bound, or breaks off. What was asked may or may not have happened then. Other
+    within the bound, or breaks off. The bound is of the attempt alone: before it, a call waits for one of these
+    connections, for as long as the database answers others. What was asked may or may not have happened then. Other
     database errors pass through.
     """
 
@@ -48,7 +50,15 @@ class Database(Protocol):
 class OwnDatabase(Database, Protocol):
     """A database over connections that are held from one call to the next."""
 
-    async def write_alone(self, call: Call[T], *, timeout: float | None = None) -> T:
+    def capacity_before(self, number: int) -> Capacity:
+        """Return the capacity for so many who make several calls, each of them `first`."""
+        ...
+
+    async def write(self, unit: Unit[T], *, timeout: float | None = None, first: bool = False) -> T:
+        """Run ``unit`` in a transaction and commit it; ``first``: before others that wait for a connection."""
+        ...
+
+    async def write_alone(self, call: Call[T], *, timeout: float | None = None, first: bool = False) -> T:
         """Make ``call`` by itself: one round trip, and no transaction around it unless a turn to
         write comes with one.
         """

@@ -35,6 +35,7 @@ from .backend import ConnectionSettings
 from .connections import Route, make_async_engine
 from .database import Unit
 from .driver_errors import explain, is_harmless, sqlstate
+from .held.capacity import Capacity
 from .held.directness import ask_in_loop, is_direct
 from .held.line import Line, connected, current
 from .held.spare import AnySpare
@@ -74,7 +75,7 @@ class PostgresqlDatabase:
         engine = make_async_engine(route, ConnectionSettings(application))
         event.listen(engine.sync_engine, "connect", connected, insert=True)
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT", **{OWN: {}})
-        self._places = asyncio.Semaphore(connections)
+        self._capacity = Capacity(connections, timeout)
         self._held: list[_Held] = []
         self._is_closed = False
         self._asked = 0.0
@@ -87,17 +88,22 @@ class PostgresqlDatabase:
     def identity(self) -> str | None:
         return self._route.identity
 
-    async def write(self, unit: Unit[T], *, timeout: float | None = None) -> T:
-        return await self._bounded(lambda held: held.connection.run_sync(_in_transaction, self._begin, unit), timeout)
+    async def write(self, unit: Unit[T], *, timeout: float | None = None, first: bool = False) -> T:
+        return await self._bounded(
+            lambda held: held.connection.run_sync(_in_transaction, self._begin, unit), timeout, first=first
+        )
 
-    async def write_alone(self, call: Call[T], *, timeout: float | None = None) -> T:
-        return await self._bounded(lambda held: held.send(call), timeout)
+    async def write_alone(self, call: Call[T], *, timeout: float | None = None, first: bool = False) -> T:
+        return await self._bounded(lambda held: held.send(call), timeout, first=first)
 
     async def read(self, unit: Unit[T], *, timeout: float | None = None) -> T:
         return await self._bounded(lambda held: held.connection.run_sync(unit), timeout)
 
     async def read_alone(self, call: Call[T], *, timeout: float | None = None) -> T:
         return await self._bounded(lambda held: held.send(call), timeout)
+
+    def capacity_before(self, number: int) -> Capacity:
+        return Capacity(number, self._timeout, self._capacity.answers)
 
     async def spare(self, *, in_loops: bool) -> AnySpare | None:
         settings = ConnectionSettings(self._application, connect_within=max(_SHORTEST_CONNECT, self._timeout))
@@ -113,10 +119,17 @@ class PostgresqlDatabase:
                 await self._let_go()
                 await self._engine.dispose()
 
-    async def _bounded(self, work: "Callable[[_Held], Awaitable[T]]", timeout: float | None) -> T:
-        seconds = self._timeout if timeout is None else timeout
+    async def _bounded(
+        self, work: "Callable[[_Held], Awaitable[T]]", timeout: float | None, *, first: bool = False
+    ) -> T:
+        try:
+            await self._capacity.take(first=first)
+        except TimeoutError as error:
+            raise explain(error, self._url) from None
+        seconds = self._timeout if timeout is None else timeout  # from now on: a wait for a place is no attempt
         line = Line()
         task = asyncio.ensure_future(self._attempt(line, work))
+        task.add_done_callback(lambda _: self._capacity.give_back())
         try:
             done, _ = await asyncio.wait({task}, timeout=seconds)
         except asyncio.CancelledError:
@@ -137,22 +150,26 @@ class PostgresqlDatabase:
         """Do it over a connection that nobody else uses, which is held for the next attempt if it is
         well after this one.
         """
-        async with self._places:
-            held = self._held.pop() if self._held else await self._connect(line)
-            line.runs_over(held.driver)
-            harmed = False
-            try:
-                if not held.is_direct and monotonic() >= self._asked + _ASKED_AGAIN:
-                    await self._ask(held.driver)
-                return await work(held)
-            except DBAPIError as error:
-                harmed = not is_harmless(error)
-                raise
-            finally:
-                self._held.append(held)
-                is_well = held.driver.pgconn.transaction_status == TransactionStatus.IDLE and not harmed
-                if self._is_closed or line.is_cut or not is_well:
-                    await self._let_go()  # of all: the others are probably as broken, and would each cost an attempt
+        held = self._held.pop() if self._held else await self._connect(line)
+        line.runs_over(held.driver)
+        harmed = False
+        try:
+            if not held.is_direct and monotonic() >= self._asked + _ASKED_AGAIN:
+                await self._ask(held.driver)
+            result = await work(held)
+        except DBAPIError as error:
+            harmed = not is_harmless(error)
+            if sqlstate(error) is not None:
+                self._capacity.answered()
+            raise
+        else:
+            self._capacity.answered()
+            return result
+        finally:
+            self._held.append(held)
+            is_well = held.driver.pgconn.transaction_status == TransactionStatus.IDLE and not harmed
+            if self._is_closed or line.is_cut or not is_well:
+                await self._let_go()  # of all: the others are probably as broken, and would each cost an attempt
 
     async def _connect(self, line: Line) -> "_Held":
         current.set(line)

@@ -18,6 +18,7 @@ from .backend import SQLITE, ConnectionSettings
 from .connections import Route, make_engine, use_wal, write_transaction
 from .database import Unit
 from .driver_errors import explain
+from .held.capacity import Capacity
 from .held.identity import identity_of
 from .held.spare import AnySpare
 from .held.statement import OWN
@@ -55,6 +56,7 @@ class SqliteDatabase:
         self._of_thread = threading.local()
         self._held: list[Connection] = []
         self._threads = LastingThreads(connections, "lease-sqlite")
+        self._capacity = Capacity(connections, timeout)
 
     @property
     def url(self) -> URL:
@@ -64,8 +66,8 @@ class SqliteDatabase:
     def identity(self) -> str | None:
         return self._route.identity
 
-    async def write(self, unit: Unit[T], *, timeout: float | None = None) -> T:
-        return await self._bounded(lambda seconds: self._write(unit, seconds), timeout)
+    async def write(self, unit: Unit[T], *, timeout: float | None = None, first: bool = False) -> T:
+        return await self._bounded(lambda seconds: self._write(unit, seconds), timeout, first=first)
 
     write_alone = write
     """Its turn to write comes with a transaction."""
@@ -74,6 +76,9 @@ class SqliteDatabase:
         return await self._bounded(lambda _: self._read(unit), timeout)
 
     read_alone = read
+
+    def capacity_before(self, number: int) -> Capacity:
+        return Capacity(number, self._timeout, self._capacity.answers)
 
     async def spare(self, *, in_loops: bool) -> AnySpare | None:
         path = SQLITE.file(self._url)
@@ -92,13 +97,12 @@ class SqliteDatabase:
             connection.close()
         self._engine.dispose()
 
-    async def _bounded(self, attempt: Callable[[float], T], timeout: float | None) -> T:
+    async def _bounded(self, attempt: Callable[[float], T], timeout: float | None, *, first: bool = False) -> T:
         seconds = self._timeout if timeout is None else timeout
-        task = asyncio.get_running_loop().run_in_executor(self._threads, self._explained, attempt, seconds)
-        # When it took too long, or the caller was cancelled, nobody asks what came of it.
-        task.add_done_callback(lambda late: late.cancelled() or late.exception())
-        done, _ = await asyncio.wait({task}, timeout=seconds)
+        task = await self._begun(attempt, seconds, first=first)
+        done, _ = await asyncio.wait({task}, timeout=seconds)  # a wait for a thread was no attempt
         if done:
+            self._capacity.answered()
             try:
                 return task.result()
             except OSError as error:  # no thread could be started for it
@@ -106,6 +110,22 @@ class SqliteDatabase:
         # The thread ends by itself (every wait in it is bounded); whether it finishes the work is
         # not known.
         raise explain(TimeoutError(f"no answer within {seconds:g}s"), self._url)
+
+    async def _begun(self, attempt: Callable[[float], T], seconds: float, *, first: bool) -> "asyncio.Future[T]":
+        """Begin it in a thread that nobody else needs."""
+        try:
+            await self._capacity.take(first=first)
+        except TimeoutError as error:
+            raise explain(error, self._url) from None
+        try:
+            task = asyncio.get_running_loop().run_in_executor(self._threads, self._explained, attempt, seconds)
+        except BaseException:
+            self._capacity.give_back()
+            raise
+        # When it took too long, or the caller was cancelled, nobody asks what came of it.
+        task.add_done_callback(lambda late: late.cancelled() or late.exception())
+        task.add_done_callback(lambda _: self._capacity.give_back())
+        return task
 
     def _explained(self, attempt: Callable[[float], T], seconds: float) -> T:
         try:

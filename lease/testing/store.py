@@ -4,7 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -42,6 +42,10 @@ class MemoryStore:
         self._watchers: dict[str, list[Callable[[], None]]] = {}
         self.available = True
         """While it is False, every call raises `StoreUnavailable`."""
+
+    def admitted(self) -> AbstractAsyncContextManager[None]:
+        """Let everybody ask at once."""
+        return nullcontext()
 
     async def grant(
         self, name: str, holder: str, label: str, ttl: float, *, queue: bool = False

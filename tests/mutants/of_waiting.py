@@ -35,6 +35,48 @@ WAITING = (
         on_each(CONFORMANCE.format("test_who_is_queued_comes_first_and_one_who_did_not_wait_is_told_so")),
     ),
     Mutant(
+        "a-wait-for-a-place-is-an-attempt",
+        "the clock of an attempt runs while it waits for one of the client's own connections",
+        (
+            Edit(
+                "lease/database/held/capacity.py",
+                "            await place\n",
+                "            async with asyncio.timeout(self._silence):\n                await place\n",
+            ),
+        ),
+        on_each(
+            "tests/lease/database/test_capacity.py"
+            "::test_a_call_may_wait_for_its_connection_for_longer_than_an_attempt_takes[{}]"
+        ),
+    ),
+    Mutant(
+        "trusted-from-before-its-place",
+        "what is granted counts as asked for when its turn to ask was waited for",
+        (
+            Edit(
+                "lease/acquisition/acquirer.py",
+                "                asked = self._ask(bid, queue=queue)\n                answer = await self._answered(asked)\n        match",
+                "                asked = Asked(before, self._ask(bid, queue=queue).answer)\n"
+                "                answer = await self._answered(asked)\n        match",
+            ),
+            Edit(
+                "lease/acquisition/acquirer.py",
+                "        asked = bid.take()\n        if asked is None",
+                "        asked, before = bid.take(), self.clock()\n        if asked is None",
+            ),
+        ),
+        on_each(
+            "tests/lease/database/test_capacity.py"
+            "::test_what_was_granted_after_a_long_wait_for_a_connection_is_trusted[{}]"
+        ),
+    ),
+    Mutant(
+        "releases-wait-for-acquisitions",
+        "acquisitions take all of a client's connections, and go before its releases",
+        (Edit("lease/database_store.py", "capacity_before(_CONNECTIONS - 1)", "capacity_before(1_000_000)"),),
+        on_each("tests/lease/acquisition/test_bursts.py::test_a_release_does_not_wait_behind_acquisitions[{}]"),
+    ),
+    Mutant(
         "first-place-kept",
         "a client that has had its turn keeps its place before all others",
         (

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from functools import partial
 from typing import TypeVar
 
@@ -30,6 +30,9 @@ class RemoteStore:
         self._database = database
         self._given = given
         self._faults = faults
+
+    def admitted(self) -> AbstractAsyncContextManager[None]:
+        return self._database.admitted()
 
     async def grant(
         self, name: str, holder: str, label: str, ttl: float, *, queue: bool = False

@@ -1,0 +1,123 @@
+"""Thousands that acquire, release or leave at once: nothing fails on a healthy database, and no lease is lost."""
+
+import asyncio
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pytest
+
+import lease
+from lease import LeaseTiming, LossKind, events
+from lease.sync import LeaseClient
+from tests.lease.stores import HASTY, Recorder, Tables, until
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("passing_seconds")]
+
+COUNT = int(os.environ.get("LEASED_TEST_BURST", "200"))
+THREADS = min(COUNT, 2_000)
+TIMING = LeaseTiming(15)
+LOOK = 0.5
+"""Seconds between two looks of the heartbeat, when it does not stall."""
+
+
+@dataclass
+class Stall:
+    """How long a heartbeat stalled at most, in seconds."""
+
+    longest: float = 0.0
+
+
+@contextmanager
+def watched(client: lease.LeaseClient, what: str) -> Iterator[Stall]:
+    """Measure during the block for how long the heartbeat of ``client`` stalls."""
+    stall, over, began = Stall(), threading.Event(), time.monotonic()
+
+    def look() -> None:
+        while not over.wait(0.01):
+            stall.longest = max(stall.longest, client.heartbeat_age() - LOOK)
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield stall
+    finally:
+        over.set()
+        thread.join()
+        took = time.monotonic() - began
+        sys.stdout.write(f"\n{what}: {took:.1f} s, and the heartbeat stalled for {stall.longest:.2f} s at most")
+    assert stall.longest < TIMING.tolerated_outage
+
+
+def losses(seen: Recorder) -> list[str]:
+    return [str(one.loss) for one in seen.of(events.Lost) if one.loss.kind is not LossKind.CLOSED]
+
+
+async def test_all_who_acquire_and_release_at_once_succeed(database_url: str) -> None:
+    seen = Recorder()
+    async with lease.LeaseClient(database_url, timing=TIMING, on_event=seen) as client:
+        await client.acquire("first")
+        with watched(client, f"{COUNT} acquisitions"):
+            held = await asyncio.gather(*(client.acquire(f"name {number}") for number in range(COUNT)))
+        with watched(client, f"{COUNT} releases"):
+            assert all(await asyncio.gather(*(one.release() for one in held)))
+    assert losses(seen) == []
+
+
+@pytest.mark.extended
+def test_all_threads_that_acquire_and_release_at_once_succeed(database_url: str) -> None:
+    seen, together, began = Recorder(), threading.Barrier(THREADS), time.monotonic()
+
+    def work(number: int) -> int:
+        together.wait()
+        with client.hold(f"name {number}") as held:
+            return held.token
+
+    with LeaseClient(database_url, timing=TIMING, on_event=seen) as client, ThreadPoolExecutor(THREADS) as pool:
+        assert list(pool.map(work, range(THREADS))) == [1] * THREADS
+    sys.stdout.write(f"\n{THREADS} threads: {time.monotonic() - began:.1f} s")
+    assert losses(seen) == []
+
+
+async def test_a_release_does_not_wait_behind_acquisitions(database_url: str) -> None:
+    async with lease.LeaseClient(database_url, timing=HASTY) as client:
+        held = await client.acquire("first")
+        acquiring = [asyncio.create_task(client.acquire(f"name {number}")) for number in range(COUNT)]
+        await asyncio.sleep(0)
+        assert await held.release()
+        assert sum(one.done() for one in acquiring) < COUNT / 2
+        await asyncio.gather(*acquiring)
+
+
+@pytest.mark.sampled(1)
+@pytest.mark.parametrize("end", ["closed", "cancelled"])
+@pytest.mark.parametrize("names", ["one name", "many names"])
+async def test_waiters_who_all_leave_at_once_cost_no_lease(
+    database_url: str, tables: Tables, names: str, end: str
+) -> None:
+    seen = Recorder()
+    wanted = [f"name {0 if names == 'one name' else number}" for number in range(COUNT)]
+    tables.grant(*set(wanted), holder="another", ttl=3600.0)
+    in_line = "SELECT count(*) FROM lease WHERE waiters IS NOT NULL"
+    client = lease.LeaseClient(database_url, timing=TIMING, on_event=seen)
+    async with client:
+        held = await client.acquire("first")
+        with watched(client, f"{COUNT} come to wait for {names}"):
+            waiters = [asyncio.create_task(client.acquire(name, wait=None)) for name in reversed(wanted)]
+            await until(lambda: tables.value(in_line) == len(set(wanted)))
+        with watched(client, f"{COUNT} who wait for {names} are {end}"):
+            if end == "cancelled":
+                for one in reversed(waiters):
+                    one.cancel()
+            else:
+                await client.__aexit__()
+            answers = await asyncio.gather(*waiters, return_exceptions=True)
+        assert len({type(one) for one in answers}) == 1
+        assert end == "closed" or await held.release()
+    assert losses(seen) == []
+    assert tables.value(in_line) == 0

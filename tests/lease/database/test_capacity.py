@@ -1,0 +1,100 @@
+"""Calls that wait for one of a client's own connections: that is no attempt, and no sign of a database that is away (rule 3)."""
+
+import asyncio
+import time
+
+import pytest
+from sqlalchemy import Connection, text
+
+import lease
+from lease import LeaseTiming, StoreUnavailable
+from lease.database.database import OwnDatabase
+from lease.database.held.capacity import Capacity
+from lease.database.opening import open_database
+from tests.lease.stores import until
+from tests.support.proxy import Proxy
+from tests.support.waiting import LIMIT
+
+pytestmark = pytest.mark.anyio
+
+ATTEMPT = 1.0
+
+
+def opened(url: str, connections: int = 1) -> OwnDatabase:
+    return open_database(url, timeout=ATTEMPT, connections=connections)
+
+
+def take_a_while(connection: Connection) -> None:
+    """Take less than an attempt may."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_sleep(0.3)"))
+    else:
+        time.sleep(0.3)
+
+
+async def test_a_call_may_wait_for_its_connection_for_longer_than_an_attempt_takes(database_url: str) -> None:
+    database = opened(database_url)
+    try:
+        answers = await asyncio.gather(*(database.read(take_a_while) for _ in range(6)), return_exceptions=True)
+    finally:
+        await database.close()
+    assert answers == [None] * 6
+
+
+async def test_those_who_wait_are_told_once_the_database_has_been_silent_for_an_attempt(
+    proxied_url: str, proxy: Proxy
+) -> None:
+    database = opened(proxied_url)
+    try:
+        await database.read(lambda connection: connection.scalar(text("SELECT 1")))
+        proxy.blackhole()
+        calls = (database.read(lambda connection: connection.scalar(text("SELECT 1"))) for _ in range(200))
+        answers = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 20 * ATTEMPT)
+    finally:
+        proxy.heal()
+        await database.close()
+    assert {type(one) for one in answers} == {StoreUnavailable}
+    assert "no answer within 1s" in str(answers[-1])
+
+
+async def test_who_goes_first_goes_before_those_who_came_earlier() -> None:
+    capacity, order = Capacity(1, LIMIT), list[str]()
+
+    async def work(name: str, *, first: bool) -> None:
+        await capacity.take(first=first)
+        order.append(name)
+        capacity.give_back()
+
+    await capacity.take()
+    waiting = [asyncio.create_task(work(name, first=name.isupper())) for name in "aBcD"]
+    await asyncio.sleep(0)
+    capacity.give_back()
+    await asyncio.gather(*waiting)
+    assert order == ["B", "D", "a", "c"]
+
+
+async def test_who_is_cancelled_as_its_place_comes_gives_it_back() -> None:
+    capacity = Capacity(1, LIMIT)
+    await capacity.take()
+    early, just_then, last = (asyncio.create_task(capacity.take()) for _ in range(3))
+    await asyncio.sleep(0)
+    early.cancel()
+    await asyncio.sleep(0)
+    capacity.give_back()
+    just_then.cancel()
+    await asyncio.wait_for(last, LIMIT)
+    assert [early.cancelled(), just_then.cancelled()] == [True, True]
+
+
+async def test_what_was_granted_after_a_long_wait_for_a_connection_is_trusted(database_url: str) -> None:
+    """Trust counts from when it was asked for, not from when its turn to ask was waited for (rule 2)."""
+    timing = LeaseTiming(15, renew_every=0.1, attempt_timeout=0.5, give_up=1.5, kill_time=0)
+    async with lease.LeaseClient(database_url, timing=timing) as client:
+        store = client._runtime.core.store
+        async with asyncio.TaskGroup() as tasks, store.admitted(), store.admitted(), store.admitted():
+            acquiring = tasks.create_task(client.acquire("a"))
+            await until(lambda: client._runtime.core.heartbeat.flights.acquire("a"))
+            end = time.monotonic() + timing.give_up
+            while time.monotonic() < end:
+                await client.read("a")  # the database is there
+        assert acquiring.result().remaining() > 0
