@@ -27,6 +27,10 @@ class RevisionTaken(DaemonError):
     """Definitions that come with a revision that stands for others already."""
 
 
+class RetiresAll(DaemonError):
+    """Definitions that would retire all that living replicas run, and don't say that this is meant."""
+
+
 class NotRecordable(DaemonError, ValueError):
     """A name, a reason or parameters that cannot be recorded as they are."""
 

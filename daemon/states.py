@@ -16,8 +16,20 @@ ON_REQUEST = "on request"
 SkipReason = Literal["missed", "overlap", "paused", "replaced", "excluded"]
 """Why an instant is skipped. missed: planned too late; overlap: an earlier run was not over; replaced:
 a newer one was due as well; excluded: its schedule does not run on that day."""
-Act = Literal["trigger", "pause", "resume", "cancel", "retry", "backfill", "forget"]
-"""What people do to schedules and runs (rule 23)."""
+Act = Literal[
+    "trigger",
+    "pause",
+    "resume",
+    "cancel",
+    "retry",
+    "backfill",
+    "forget",
+    "deploy",
+    "take-over",
+    "acknowledge",
+    "retire",
+]
+"""What people do to schedules, runs and applications (rule 23). deploy: it retired schedules."""
 JobState = Literal["running", "succeeded", "failed", "abandoned", "stopped", "not started"]
 JobOutcome = Literal["succeeded", "failed", "stopped", "lost", "not run", "no room"]
 """How an attempt ended in its replica. stopped: on request (a drain); lost: with its lease; not

@@ -23,23 +23,24 @@ def plan_all_outgoing(application: Application, url: str) -> None:
         pass
 
 
-def put_on_top(application: Application, url: str) -> None:
-    """Make the definitions the newest, and let them rule (rule 21)."""
+def put_on_top(application: Application, url: str) -> str | None:
+    """Make the definitions the newest, and let them rule (rule 21); return the warning about what they retired."""
     plan_all_outgoing(application, url)
-    _write(application, url, lambda connection: take_on_top(connection, application, by=requester()))
+    return _write(application, url, lambda connection: take_on_top(connection, application, by=requester())).warning
 
 
-def trigger_all(application: Application, url: str, names: Iterable[str]) -> None:
+def trigger_all(application: Application, url: str, names: Iterable[str]) -> str | None:
     """Bring the definitions, as the first of the replicas that are about to start does, and request
-    a run of each schedule in ``names``, in one transaction.
+    a run of each schedule in ``names``, in one transaction; return the warning about what they retired.
     """
     plan_all_outgoing(application, url)
 
-    def transaction(connection: Connection) -> None:
-        bring(connection, application, by=requester(), holder="")
+    def transaction(connection: Connection) -> str | None:
+        brought = bring(connection, application, by=requester(), holder="")
         trigger_now(connection, application.name, names)
+        return brought.warning
 
-    _write(application, url, transaction)
+    return _write(application, url, transaction)
 
 
 def _write(application: Application, url: str, unit: Unit[T]) -> T:

@@ -2,7 +2,9 @@
 
 from tests.mutants.mutant import Edit, Mutant, on_each
 
+BRING = "daemon/scheduling/deploys/bring.py"
 ORDER = "daemon/scheduling/generations/order.py"
+RETIRING = "tests/daemon/scheduling/test_retiring_all.py::{}[{{}}]"
 REVISIONS = "tests/daemon/scheduling/test_revisions.py::{}[{{}}]"
 
 OF_REVISIONS = (
@@ -11,6 +13,28 @@ OF_REVISIONS = (
         "definitions without a revision supersede those that have one",
         (Edit(ORDER, "return (rank_of(self.revision), self.number)", "return (0, self.number)"),),
         on_each(REVISIONS.format("test_one_that_forgets_it_supersedes_nobody_and_is_told_what_is_missing")),
+    ),
+    Mutant(
+        "another-file-of-the-name",
+        "definitions that would retire all that living replicas run are not refused",
+        (Edit(BRING, "            raise RetiresAll(why)\n", "            pass\n"),),
+        on_each(RETIRING.format("test_it_goes_by_what_living_replicas_run_and_not_by_what_the_database_has")),
+    ),
+    Mutant(
+        "revision-that-never-goes",
+        "a revision that nobody runs counts after a take-over under a lower one",
+        (
+            Edit(
+                "daemon/store/statements/generation.py",
+                "update(generation).where(*which).values(discounted_at=now())",
+                "update(generation).where(*which).values(discounted_at=null())",
+            ),
+        ),
+        on_each(
+            REVISIONS.format(
+                "test_one_that_was_too_high_by_mistake_goes_by_a_take_over_and_the_next_one_follows_by_itself"
+            )
+        ),
     ),
     Mutant(
         "take-over-that-a-restart-undoes",

@@ -123,10 +123,10 @@ def _turn_web_off(flags: dict[str, Any]) -> None:
 
 def _bring_first(application: Application, url: str, now: Sequence[str], *, take_over: bool) -> None:
     """Do what is asked of the whole rather than of each replica: put the definitions on top, trigger ``now``."""
-    if take_over:
-        put_on_top(application, url)
-    if now:
-        trigger_all(application, url, now)
+    warnings = [put_on_top(application, url)] if take_over else []
+    warnings += [trigger_all(application, url, now)] if now else []
+    for warning in filter(None, warnings):
+        structlog.stdlib.get_logger(LOGGER).warning(f'application "{application.name}": {warning}')
 
 
 def _one(

@@ -12,9 +12,11 @@ from typing import assert_never
 from sqlalchemy import Connection
 
 from ...definitions.application import Application
-from ...states import SEEN_WITHIN
+from ...errors import RetiresAll
+from ...states import SEEN_WITHIN, Act
 from ...store import statements
 from ...store.notices import DEFINITIONS, notify
+from ...text import listed
 from ..generations import (
     TAKEOVER_AFTER,
     Add,
@@ -30,6 +32,7 @@ from ..generations import (
     sync_move,
 )
 from ..renames import located
+from .retiring import refusal, retired_of_living, retirement
 from .sync import SyncReport, sync
 
 
@@ -44,13 +47,20 @@ class Brought:
     """What they changed there; None: nothing was written."""
     rules: bool
     """Whether they are those in the database now."""
+    warning: str | None = None
+    """What people should know of what they retired."""
 
 
 def look(connection: Connection, application: Application, holder: str | None) -> tuple[Order, Others]:
     """Return the generations, and who lives besides ``holder``."""
     name = application.name
     rows = statements.generation.latest(connection, name, application.digest, application.revision)
-    order = Order([Generation(row.number, row.digest, row.ruled_at is None, row.rules, row.revision) for row in rows])
+    order = Order(
+        [
+            Generation(row.number, row.digest, row.ruled_at is None, row.rules, row.revision, row.discounted_at is None)
+            for row in rows
+        ]
+    )
     living = statements.generation.others(connection, name, holder, SEEN_WITHIN)
     return order, Others(
         living=frozenset(row.digest or "" for row in living),
@@ -68,7 +78,7 @@ def bring(
     takeover_after: float = TAKEOVER_AFTER,
 ) -> Brought:
     """Bring the definitions of a replica that is ready: they rule at once if they are new, or if no
-    other replica lives. Raises `RevisionTaken`.
+    other replica lives. Raises `RevisionTaken` and `RetiresAll`.
     """
     if take_over:
         return take_on_top(connection, application, by=by)
@@ -80,12 +90,13 @@ def bring(
             order, digest, others, Count(), starting=True, takeover_after=takeover_after, revision=revision
         )
 
-    return _with_report(connection, application, carry_out(connection, application, by, holder, at_start))
+    return _brought_first(connection, application, by, holder, at_start)
 
 
 def stage(connection: Connection, application: Application, *, by: str) -> Brought:
     """Bring definitions without a replica: beside living replicas of others they only get their place,
-    and rule from the first of their own replicas on. Raises `RevisionTaken`.
+    and rule from the first of their own replicas on. Raises `RevisionTaken`, and `RetiresAll` for what
+    their first replica could not do either.
     """
     digest, revision = application.digest, application.revision
 
@@ -93,12 +104,37 @@ def stage(connection: Connection, application: Application, *, by: str) -> Broug
         order.refuse_taken(application.name, digest, revision)
         return sync_move(order, digest, others, revision=revision)
 
-    return _with_report(connection, application, carry_out(connection, application, by, None, decide))
+    return _brought_first(connection, application, by, None, decide)
 
 
-def take_on_top(connection: Connection, application: Application, *, by: str) -> Brought:
-    """Make these definitions the newest, and let them rule."""
+def take_on_top(connection: Connection, application: Application, *, by: str, why: str | None = None) -> Brought:
+    """Make these definitions the newest, under their own revision, because somebody says so, which is recorded.
+    Raises `RevisionTaken`.
+    """
     statements.schedule.take_turn(connection, application.name)
+    order, others = look(connection, application, None)
+    order.refuse_taken(application.name, application.digest, application.revision)
+    outranked = order.outranked(application.revision, others.living)
+    statements.generation.discount(connection, application.name, [one.number for one in outranked])
+    ruled_before = order.ruler
+    brought, effect = _put_on_top(connection, application, by=by, stood_in=bool(outranked))
+    ruler = brought.order.ruler
+    if ruler is not None and (outranked or ruled_before is None or ruled_before.number != ruler.number):
+        revisions = listed(sorted({str(one.revision) for one in outranked}))
+        told = [
+            f"generation {ruler.number} is current",
+            f"no longer counted: revision {revisions}" if outranked else "",
+        ]
+        _record(connection, application, "take-over", by, "; ".join(filter(None, (*told, effect))), why)
+    return brought
+
+
+def _put_on_top(
+    connection: Connection, application: Application, *, by: str, stood_in: bool = False
+) -> tuple[Brought, str | None]:
+    """Make these definitions the newest, and let them rule; return what they retired, too. If they rule, they may
+    have ``stood_in`` until now.
+    """
     digest, revision = application.digest, application.revision
     order, _ = look(connection, application, None)
     counts_as = order.revision_on_top(digest, revision)
@@ -106,14 +142,16 @@ def take_on_top(connection: Connection, application: Application, *, by: str) ->
         _set_revision(connection, application, order.latest(digest), counts_as)
     else:
         _add(connection, application, by, counts_as)
-    order, _ = look(connection, application, None)
+    order, others = look(connection, application, None)
     own = order.latest(digest)
-    if own is not None and own is order.ruler and order.is_newest(own):
-        report = sync(connection, application, retire=True)  # what they changed as they came stays recorded
+    if own is not None and own is order.ruler and order.is_newest(own) and not stood_in:
+        # What they changed as they came stays recorded.
+        written = _Written(sync(connection, application, retire=True, retired_by=_named(own)))
         notify(connection, application.name, DEFINITIONS)
     else:
-        report = _write(connection, application, own, in_lieu=False)
-    return Brought(*look(connection, application, None), report, rules=True)
+        written = _write(connection, application, order, others, in_lieu=False)
+    after = look(connection, application, None)
+    return Brought(*after, written.report, rules=True, warning=written.warning), written.retired
 
 
 def carry_out(
@@ -125,21 +163,25 @@ def carry_out(
 ) -> Brought:
     """Move until there is nothing to do; what is decided is decided under the application's turn."""
     statements.schedule.take_turn(connection, application.name)
-    report = None
+    report = warning = retired = None
     while True:
         order, others = look(connection, application, holder)
         own = order.latest(application.digest)
         match decide(order, others):
             case None:
-                return Brought(order, others, report, rules=own is not None and own.rules)
+                if retired is not None:
+                    _record(connection, application, "deploy", by, retired)
+                return Brought(order, others, report, own is not None and own.rules, warning)
             case Add():
                 _add(connection, application, by, application.revision)
             case Raise():
                 _set_revision(connection, application, own, application.revision)
             case Rule(in_lieu=in_lieu):
-                report = _write(connection, application, own, in_lieu=in_lieu)
+                written = _write(connection, application, order, others, in_lieu=in_lieu)
+                report, warning, retired = written.report, written.warning, written.retired
             case PutOnTop():
-                report = take_on_top(connection, application, by=by).report
+                brought, retired = _put_on_top(connection, application, by=by)
+                report, warning = brought.report, brought.warning
             case never:
                 assert_never(never)
 
@@ -159,6 +201,23 @@ def _fingerprints(connection: Connection, application: Application) -> str:
     return json.dumps(application.fingerprints(located(connection, application).keys))
 
 
+def _brought_first(
+    connection: Connection,
+    application: Application,
+    by: str,
+    holder: str | None,
+    decide: Callable[[Order, Others], Move | None],
+) -> Brought:
+    """Bring definitions that perhaps nobody has brought before."""
+
+    def decide_or_refuse(order: Order, others: Others) -> Move | None:
+        if (why := refusal(connection, application, order, others)) is not None:
+            raise RetiresAll(why)
+        return decide(order, others)
+
+    return _with_report(connection, application, carry_out(connection, application, by, holder, decide_or_refuse))
+
+
 def _with_report(connection: Connection, application: Application, brought: Brought) -> Brought:
     """Write definitions that ruled before once more: what differs from host to host may have changed."""
     if brought.report is not None or not brought.rules:
@@ -166,7 +225,8 @@ def _with_report(connection: Connection, application: Application, brought: Brou
     ruler = brought.order.ruler
     retire = ruler is not None and brought.order.is_newest(ruler)
     notify(connection, application.name, DEFINITIONS)
-    report = sync(connection, application, retire=retire)
+    by = None if ruler is None else _named(ruler)
+    report = sync(connection, application, retire=retire, retired_by=by)
     if report.renamed and ruler is not None:
         statements.generation.set_run_digests(
             connection, application.name, ruler.number, _fingerprints(connection, application)
@@ -183,12 +243,44 @@ def _set_revision(
         notify(connection, application.name, DEFINITIONS)
 
 
-def _write(connection: Connection, application: Application, own: Generation | None, *, in_lieu: bool) -> SyncReport:
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What became of definitions that were written into the database."""
+
+    report: SyncReport
+    retired: str | None = None
+    """What they retired, as text."""
+    warning: str | None = None
+
+
+def _write(
+    connection: Connection, application: Application, order: Order, others: Others, *, in_lieu: bool
+) -> _Written:
+    name, own, before = application.name, order.latest(application.digest), order.ruler
     assert own is not None  # noqa: S101 - it is added first
-    report = sync(connection, application, retire=not in_lieu)
+    report = sync(connection, application, retire=not in_lieu, retired_by=_named(own))
     if report.renamed:
         fingerprints = _fingerprints(connection, application)
-        statements.generation.set_run_digests(connection, application.name, own.number, fingerprints)
-    statements.generation.let_rule(connection, application.name, own.number, in_lieu=in_lieu, changes=str(report))
-    notify(connection, application.name, DEFINITIONS)
-    return report
+        statements.generation.set_run_digests(connection, name, own.number, fingerprints)
+    replaced = before.number if before is not None and before is not own and report.keeps_nothing else None
+    changes = str(report)
+    statements.generation.let_rule(connection, name, own.number, in_lieu=in_lieu, changes=changes, replaced=replaced)
+    notify(connection, name, DEFINITIONS)
+    if not report.retired:
+        return _Written(report)
+    retired, warning = retirement(report, own.number, replaced), None
+    if replaced is not None:
+        warning = f"{retired}; if that is meant, acknowledge it with `leased generations {own.number} --acknowledge`"
+    elif of_living := retired_of_living(connection, application, report.retired, others):
+        warning = f"generation {own.number} retired what living replicas of other definitions run: {listed(of_living)}"
+    return _Written(report, retired, warning)
+
+
+def _record(  # noqa: PLR0917 - who did what, with what effect, why
+    connection: Connection, application: Application, what: Act, by: str, effect: str, why: str | None = None
+) -> None:
+    statements.acts.record(connection, what, by=by, application=application.name, why=why, effect=effect)
+
+
+def _named(generation: Generation) -> str:
+    return f"generation {generation.number}"

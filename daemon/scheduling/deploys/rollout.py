@@ -113,6 +113,7 @@ class Rollout:
             await asyncio.sleep(_LOOK_AGAIN)
         self._count = Count(at=self._clock())
         self._report(brought.report)
+        self._warn(brought)
         self._tell(brought.order, brought.others)
         if brought.rules:
             await self._adopt(await self._database.read(self._strangers))
@@ -151,6 +152,7 @@ class Rollout:
                 return
             order, others = moved.order, moved.others
             self._report_losses(moved.report)
+            self._warn(moved)
         self._tell(order, others)
         own = order.latest(self._digest)
         if own is not None and own.rules:
@@ -236,6 +238,10 @@ class Rollout:
     def _move(self, connection: Connection) -> Brought:
         return carry_out(connection, self._application, self._label, self._holder, self._next)
 
+    def _warn(self, brought: Brought) -> None:
+        if brought.warning is not None:
+            self._notify(Note(f'application "{self._application.name}": {brought.warning}', is_warning=True))
+
     def _tell(self, order: Order, others: Others) -> None:
         """Tell how these definitions stand when that has changed; the time that is left is no change."""
         now = stand(
@@ -248,4 +254,4 @@ class Rollout:
         )
         before, self._stands = self._stands, (now, self._clock())
         if before is None or now.change != before[0].change:
-            self._notify(Note(f'application "{self._application.name}": {now.text()}'))
+            self._notify(Note(f'application "{self._application.name}": {now.text()}', is_warning=now.is_held_back))

@@ -70,6 +70,11 @@ class SyncReport:
             if kind.compare:
                 yield from ((kind.name, name) for name in getattr(self, kind.name))
 
+    @property
+    def keeps_nothing(self) -> bool:
+        """Whether all schedules that there were are retired."""
+        return bool(self.retired) and not (self.changed or self.unchanged or self.renamed)
+
     def __str__(self) -> str:
         """Return the report as text: ``schedules: 2 added (a, b), 1 unchanged``; of many only the count."""
         parts = []
@@ -138,9 +143,17 @@ class _Draft:
         yield from self.retired
 
 
-def sync(connection: Connection, application: Application, *, dry_run: bool = False, retire: bool = True) -> SyncReport:
+def sync(
+    connection: Connection,
+    application: Application,
+    *,
+    dry_run: bool = False,
+    retire: bool = True,
+    retired_by: str | None = None,
+) -> SyncReport:
     """Write the definitions into the database, unless ``dry_run``; return the changes. Without
-    ``retire``, schedules that are not among them stay as they are.
+    ``retire``, schedules that are not among them stay as they are; others are recorded as ``retired_by``
+    a generation, or whoever ended the application.
     """
     if dry_run:
         draft = _draft(connection, application, lock=False, retire=retire)
@@ -155,7 +168,7 @@ def sync(connection: Connection, application: Application, *, dry_run: bool = Fa
     lost = draft.losses(connection)
     _write(connection, draft, now)
     if draft.retired:
-        statements.schedule.retire(connection, application.name, [row.name for row in draft.retired], now)
+        statements.schedule.retire(connection, application.name, [row.name for row in draft.retired], now, retired_by)
     return draft.report(unreadable, lost)
 
 
@@ -256,7 +269,7 @@ def _write(connection: Connection, draft: _Draft, now: datetime) -> None:
         else:
             changed.append(definition(schedule))
     revived = [
-        definition(schedule) | {"retired_at": None} | _changed_columns(schedule, row, now)
+        definition(schedule) | {"retired_at": None, "retired_by": None} | _changed_columns(schedule, row, now)
         for schedule, row in draft.revived
     ]
     unnamed = [{"name": one.name, "run_digest": application.run_digests[one.name]} for one in draft.unnamed]

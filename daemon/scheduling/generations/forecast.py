@@ -39,7 +39,7 @@ def forecast(
     """Return what would become of the definitions ``digest``, brought by a ready replica or a sync."""
     after = order
     if take_over:
-        after = order.after(PutOnTop(), digest, revision)
+        after = order.without(order.outranked(revision, others.living)).after(PutOnTop(), digest, revision)
     else:
         decide = _decision(digest, others, by, takeover_after, revision)
         while (move := decide(after)) is not None:
@@ -51,7 +51,7 @@ def forecast(
         own.number,
         is_new=own.number not in {one.number for one in order.generations},
         state=state_of(after, own),
-        missing=missing(own, newest) if newest is not None else "",
+        missing=missing(own, newest, others.living) if newest is not None else "",
         supersedes=others.living - {digest} if replaces else frozenset(),
     )
 

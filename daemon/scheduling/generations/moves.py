@@ -81,9 +81,15 @@ def sync_move(order: Order, digest: str, others: Others, *, revision: int | None
     own = _own(order, digest)
     if others.living - {digest}:
         return None
-    if order.newest is not None and rank_of(own.revision) < rank_of(order.newest.revision):
+    if order.newest is not None and rank_of(own.counted) < rank_of(order.newest.counted):
         return None if own.rules else Rule(in_lieu=True)
     return None if own.rules and order.is_newest(own) else PutOnTop()
+
+
+def recorded(order: Order, digest: str, revision: int | None) -> Order:
+    """Return the order in which the definitions ``digest`` are recorded, as they come with this revision."""
+    move = _to_record(order, digest, revision)
+    return order if move is None else order.after(move, digest, revision)
 
 
 def _to_record(order: Order, digest: str, revision: int | None) -> Add | Raise | None:
@@ -95,7 +101,7 @@ def _to_record(order: Order, digest: str, revision: int | None) -> Add | Raise |
     own = order.latest(digest)
     if own is None:
         return Add()
-    if rank_of(revision) <= rank_of(own.revision):
+    if rank_of(revision) <= rank_of(own.revision) or order.has_come(digest, revision):
         return None
     return Raise() if own.is_staged or (own.rules and order.is_newest(own)) else Add()
 

@@ -1,11 +1,12 @@
 """The order of the generations of an application, and what a move makes of it. Pure (rule 21).
 
 It is the order in which their definitions first came. Where definitions carry a revision, that comes
-first: one without a revision never supersedes one with. What is put on top counts as the revision of
-the one that it takes over from, if that is higher than its own.
+first: one without a revision never supersedes one with. A take-over that somebody asks for puts
+definitions on top under their own revision, and higher ones don't count from then on. A rollback that
+is for good counts as the revision of the one that it takes over from.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
@@ -25,11 +26,18 @@ class Generation:
     rules: bool
     """Its definitions are those in the database."""
     revision: int | None = None
+    counts: bool = True
+    """Its revision does: no take-over under a lower one has come since."""
+
+    @property
+    def counted(self) -> int | None:
+        """The revision that it counts as; None: as one without."""
+        return self.revision if self.counts else None
 
     @property
     def rank(self) -> tuple[int, int]:
         """Its place: a greater one supersedes it."""
-        return (rank_of(self.revision), self.number)
+        return (rank_of(self.counted), self.number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +110,37 @@ class Order:
     def revision_on_top(self, digest: str, revision: int | None) -> int | None:
         """Return what these definitions count as when they are put on top."""
         own = self.latest(digest)
-        known = [revision, *(one.revision for one in (own, self.newest) if one is not None)]
+        known = [revision, *(one.counted for one in (own, self.newest) if one is not None)]
         return max(known, key=rank_of)
+
+    def outranked(self, revision: int | None, living: Collection[str]) -> list[Generation]:
+        """Return those whose revision no longer counts when somebody puts definitions with ``revision`` on top.
+
+        Those are all that have ruled and have a higher one; if these have none, only those that no replica
+        runs. One that is staged is the next all the same.
+        """
+        return [
+            one
+            for one in self.generations
+            if rank_of(one.counted) > rank_of(revision)
+            and not one.is_staged
+            and (revision is not None or one.digest not in living)
+        ]
+
+    def without(self, revisions: Collection[Generation]) -> "Order":
+        """Return the order in which the revisions of these generations don't count."""
+        return Order([replace(one, counts=one.counts and one not in revisions) for one in self.generations])
+
+    def has_come(self, digest: str, revision: int | None) -> bool:
+        """Return whether these definitions have come with this revision, although it may not count any more."""
+        return any((one.digest, one.revision) == (digest, revision) for one in self.generations)
 
     def is_on_top(self, digest: str, revision: int | None) -> bool:
         """Return whether no other is newer, besides those with a higher revision that never ruled."""
         own, most = self.latest(digest), rank_of(self.revision_on_top(digest, revision))
-        return own is not None and all(one.rank <= own.rank or rank_of(one.revision) > most for one in self.generations)
+        if own is None or not own.counts:
+            return False
+        return all(one.rank <= own.rank or rank_of(one.counted) > most for one in self.generations)
 
     def refuse_taken(self, application: str, digest: str, revision: int | None) -> None:
         """Raise `RevisionTaken` if these definitions come with a revision that others already have."""

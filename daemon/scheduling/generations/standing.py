@@ -1,5 +1,6 @@
 """The standing of a replica's definitions among the generations, and what comes next and when. Pure (rule 21)."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
@@ -23,6 +24,8 @@ class Standing:
     """A replica of a newer generation is ready."""
     missing: str = ""
     """What would have to be added to the definitions, for them to be the newest."""
+    is_held_back: bool = False
+    """They came later than the newest, whose higher revision nobody runs."""
     waits: float | None = None
     """Seconds until what comes next, as this replica counts them; None: nothing is counted."""
     long_enough: float = 0.0
@@ -55,6 +58,7 @@ class Standing:
                 return (
                     f"{me} stands in for {other}, of which no replica is ready; it retires nothing, and is put on top "
                     f"for good in {within} unless a replica of {other} has been ready for {while_} by then"
+                    + (f"; {self.missing}" if self.is_held_back else "")
                 )
             case "next":
                 return f"{me} is next: {other} stands in for it; it rules in {within} if it stays ready"
@@ -67,7 +71,7 @@ class Standing:
         if not self.is_other_ready:
             return (
                 f"{me} is superseded by {other}, of which no replica is ready: it rules in {within} unless a replica "
-                f"of {other} is ready"
+                f"of {other} is ready" + (f"; {self.missing}" if self.is_held_back else "")
             )
         remedy = self.missing or "to make its definitions current now, start it with --take-over"
         return (
@@ -100,7 +104,16 @@ def stand(
             waits = None if is_ready else takeover_after - count.absent
         case _:
             assert_never(state)
-    return Standing(state, own.number, newest.number, is_ready, missing(own, newest), waits, takeover_after)
+    return Standing(
+        state,
+        own.number,
+        newest.number,
+        is_other_ready=is_ready,
+        missing=missing(own, newest, others.living),
+        is_held_back=held_back_by(own, newest, others.living) is not None,
+        waits=waits,
+        long_enough=takeover_after,
+    )
 
 
 def state_of(order: Order, own: Generation) -> State:
@@ -110,12 +123,30 @@ def state_of(order: Order, own: Generation) -> State:
     return "in lieu" if own.rules else "superseded"
 
 
-def missing(own: Generation, newest: Generation) -> str:
+def missing(own: Generation, newest: Generation, living: Collection[str]) -> str:
     """Return what keeps ``own`` from superseding ``newest``, if that is its revision; otherwise nothing."""
-    if newest.revision is None or rank_of(own.revision) >= newest.revision:
+    if newest.counted is None or rank_of(own.counted) >= newest.counted:
         return ""
+    if (revision := held_back_by(own, newest, living)) is not None:
+        return f"it is {held_back(revision)}"
     has = "it has no revision" if own.revision is None else f"its revision is {own.revision}"
     return (
-        f"{has}, and generation {newest.number} has {newest.revision}: to make it current, give it a higher one, "
-        f"such as --revision {newest.revision + 1}, or start it with --take-over"
+        f"{has}, and generation {newest.number} has {newest.counted}: to make it current, give it a higher one, "
+        f"such as --revision {newest.counted + 1}, or start it with --take-over"
+    )
+
+
+def held_back_by(own: Generation, newest: Generation, living: Collection[str]) -> int | None:
+    """Return the revision of ``newest``, if it keeps ``own``, which came later, from being current, and none of the
+    ``living`` replicas runs it; otherwise None.
+    """
+    is_lower = newest.counted is not None and rank_of(own.counted) < newest.counted
+    return newest.counted if is_lower and own.number > newest.number and newest.digest not in living else None
+
+
+def held_back(revision: int) -> str:
+    """Return that it is, and the remedy, as text."""
+    return (
+        f"held back by revision {revision}, which nobody runs; if that revision was a mistake, make the newer definitions "
+        "current under their own with `leased sync FILE --take-over`"
     )

@@ -1,10 +1,10 @@
 """The statements on `generation`, and on who lives of which."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, false, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, case, false, func, insert, null, or_, select, update
 
 from lease.database.dialects import now, seconds_between
 
@@ -16,16 +16,16 @@ _LATEST = 50
 
 
 def latest(connection: Connection, application: str, digest: str, revision: int | None) -> list[Row[Any]]:
-    """Return (number, digest, revision, ruled_at, rules) of the generations that come last by revision
-    and number; of the last one that came; of the one that rules; of the last one with ``digest``; and
-    of those with ``revision``.
+    """Return (number, digest, revision, ruled_at, rules, discounted_at) of the generations that come last
+    by revision and number; of the last one that came; of the one that rules; of the last one with
+    ``digest``; and of those with ``revision``.
     """
     of_application = generation.c.application == application
-    place = (func.coalesce(generation.c.revision, -1).desc(), generation.c.number.desc())
+    counted = case((generation.c.discounted_at.is_(None), generation.c.revision), else_=null())
+    place = (func.coalesce(counted, -1).desc(), generation.c.number.desc())
     numbers = select(generation.c.number).where(of_application)
-    query = select(
-        generation.c.number, generation.c.digest, generation.c.revision, generation.c.ruled_at, generation.c.rules
-    ).where(
+    columns = ("number", "digest", "revision", "ruled_at", "rules", "discounted_at")
+    query = select(*(generation.c[name] for name in columns)).where(
         of_application,
         or_(
             generation.c.number.in_(numbers.order_by(*place).limit(_LATEST)),
@@ -62,15 +62,26 @@ def add(connection: Connection, application: str, values: Mapping[str, Any]) -> 
     )
 
 
-def let_rule(connection: Connection, application: str, number: int, *, in_lieu: bool, changes: str) -> None:
-    """Record that the definitions of this generation are those in the database from now on."""
+def let_rule(
+    connection: Connection,
+    application: str,
+    number: int,
+    *,
+    in_lieu: bool,
+    changes: str,
+    replaced: int | None = None,
+) -> None:
+    """Record that the definitions of this generation are those in the database from now on; ``replaced`` is the
+    generation before, if they have no schedule of it.
+    """
     of_application = generation.c.application == application
+    told = {} if replaced is None else {"replaced": replaced}
     gives_way = update(generation).where(of_application, generation.c.rules, generation.c.number != number)
     connection.execute(gives_way.values(rules=False, in_lieu=False, superseded_at=now()))
     connection.execute(
         update(generation)
         .where(of_application, generation.c.number == number)
-        .values(rules=True, in_lieu=in_lieu, ruled_at=now(), superseded_at=None, changes=changes)
+        .values(rules=True, in_lieu=in_lieu, ruled_at=now(), superseded_at=None, changes=changes, **told)
     )
 
 
@@ -84,6 +95,21 @@ def set_run_digests(connection: Connection, application: str, number: int, run_d
     """Record by which digests the runs of a generation go: those that were renamed since keep theirs."""
     which = (generation.c.application == application, generation.c.number == number)
     connection.execute(update(generation).where(*which).values(run_digests=run_digests))
+
+
+def discount(connection: Connection, application: str, numbers: Collection[int]) -> None:
+    """Record that the revisions of these generations no longer count."""
+    which = (generation.c.application == application, generation.c.number.in_(numbers))
+    connection.execute(update(generation).where(*which).values(discounted_at=now()))
+
+
+def schedules_of(connection: Connection, application: str, digests: Collection[str]) -> set[str]:
+    """Return the names of the schedules that definitions with these digests have, as far as that is known."""
+    query = select(generation.c.run_digests).where(
+        generation.c.application == application, among(generation.c.digest, digests)
+    )
+    stored = (json.loads(known) for known in connection.scalars(query))
+    return {name for known in stored if isinstance(known, dict) for name in known}
 
 
 def run_digests_of_others(
@@ -103,6 +129,17 @@ def read_run_digests(stored: str) -> list[str]:
     """
     known = json.loads(stored)
     return known if isinstance(known, list) else [run_digest for run_digest, _ in known.values()]
+
+
+def hosts_of_others(connection: Connection, application: str, digest: str, seen_within: float) -> list[str]:
+    """Return the host of each replica that runs other definitions, does not drain, and was seen lately."""
+    query = select(replica.c.host).where(
+        replica.c.application == application,
+        replica.c.digest != digest,
+        replica.c.state == "running",
+        seconds_between(replica.c.seen_at, now()) < seen_within,
+    )
+    return list(connection.scalars(query))
 
 
 def others(

@@ -64,12 +64,14 @@ def change(connection: Connection, application: str, rows: Sequence[Mapping[str,
     )
 
 
-def retire(connection: Connection, application: str, names: Collection[str], at: datetime) -> None:
-    """Mark schedules as retired: their rows stay, but they have no instants (rule 17)."""
+def retire(connection: Connection, application: str, names: Collection[str], at: datetime, by: str | None) -> None:
+    """Mark schedules as retired: their rows stay, but they have no instants (rule 17). ``by`` is the generation,
+    or who ended the application.
+    """
     connection.execute(
         update(schedule)
         .where(schedule.c.application == application, among(schedule.c.name, names))
-        .values(retired_at=at, next_due=null(), changed_at=at, synced_at=at)
+        .values(retired_at=at, retired_by=by, next_due=null(), changed_at=at, synced_at=at)
     )
 
 

@@ -21,6 +21,10 @@ generation = Table(
     Column("rules", Boolean, nullable=False),
     Column("in_lieu", Boolean, nullable=False),  # it stands in for a newer one
     Column("changes", Text),  # what it changed when it came to rule
+    Column("replaced", BigInteger),  # a generation of which it kept no schedule when it came to rule
+    Column("acknowledged_at", Instant),  # somebody has said that this is right
+    Column("acknowledged_by", Text),
+    Column("discounted_at", Instant),  # its revision does not count since: a take-over had a lower one
     Column("run_digests", Text, nullable=False),  # JSON: by schedule, its run_digest and one of all of it
     PrimaryKeyConstraint("application", "number", name="generation_pkey"),
     CheckConstraint("NOT rules OR ruled_at IS NOT NULL", name="generation_rules"),

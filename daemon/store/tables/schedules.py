@@ -40,6 +40,7 @@ schedule = Table(
     Column("paused_why", Text),
     Column("paused_until", Instant),  # it ends by itself then; NULL: until it is resumed
     Column("retired_at", Instant),
+    Column("retired_by", Text),  # "generation 2", or who retired its application; NULL: not known
     Column("changed_at", Instant, nullable=False),
     Column("synced_at", Instant),  # the same; a sync of an older version leaves it behind, and is refused
     Column("created_at", Instant, nullable=False),

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import json
 import os
 import pty
 import re
@@ -84,6 +85,20 @@ def old(shop: Shop) -> Application:
 @pytest.fixture
 def new(shop: Shop) -> Application:
     return shop.file("new", "comes")
+
+
+@pytest.fixture
+def edited(shop: Shop) -> Application:
+    """The old one with another timing: it retires nothing."""
+    return shop.file("edited", "goes", cron="0 4 1 1 *")
+
+
+@pytest.fixture
+def other(shop: Shop) -> Application:
+    """Another team's, under the same name."""
+    text = FILE.format(name="pays", cron="0 3 1 1 *", command="true").replace('"stays"', '"bills"')
+    (shop.folder / "other.py").write_text(text)
+    return load("other.py")
 
 
 def test_the_history_says_who_brought_which_and_who_runs_it_and_what_differs(
@@ -205,6 +220,40 @@ def test_a_sync_says_which_revision_is_missing(leased: Leased, shop: Shop, old: 
     )
 
 
+@pytest.mark.usefixtures("other")
+def test_a_sync_of_another_file_under_the_same_name_is_refused_and_a_dry_run_shows_it_first(
+    leased: Leased, shop: Shop, old: Application
+) -> None:
+    shop.start(old, "web1")
+    for options in ((), ("--dry-run",)):
+        answer = leased("sync", "other.py", *options)
+        assert answer.status == 2
+        assert (
+            "would retire all that 1 replica on web1 runs: goes, stays. If they are another application" in answer.err
+        )
+        assert ("would be retired: goes" in answer.out) == bool(options)
+    answer = leased("sync", "other.py", "--dry-run", "--json")
+    assert {one["schedule"] for one in answer.document["items"] if one["change"] == "retired"} == {"goes", "stays"}
+    assert json.loads(answer.err)["error"]["kind"] == "definition"
+    assert numbers(leased) == [1]
+
+
+@pytest.mark.usefixtures("other")
+def test_a_take_over_lets_it_through_with_a_warning_and_is_an_act(leased: Leased, shop: Shop, old: Application) -> None:
+    shop.start(old, "web1")
+    refused = leased("sync", "other.py", "--why", "a new team")
+    assert (refused.status, refused.err) == (
+        2,
+        "leased: --why is recorded with --take-over only; add that, or leave it out\n",
+    )
+    answer = leased("sync", "other.py", "--take-over", "--why", "a new team", "--by", "ann")
+    retired = "generation 2 shares no schedule with generation 1, and retired all of it: goes, stays"
+    warning = f"{retired}; if that is meant, acknowledge it with `leased generations 2 --acknowledge`"
+    assert (answer.status, answer.err) == (0, f"leased: {warning}\n")
+    (act,) = leased("activity", "--act", "take-over", "--json").document["items"]
+    assert (act["acted_by"], act["why"], act["effect"]) == ("ann", "a new team", f"generation 2 is current; {retired}")
+
+
 class Terminal:
     """`leased run` at a terminal of its own."""
 
@@ -287,7 +336,7 @@ def numbers(leased: Leased) -> list[int]:
     return [one["number"] for one in leased("generations", "--json").document["items"]]
 
 
-@pytest.mark.usefixtures("new")
+@pytest.mark.usefixtures("edited")
 @pytest.mark.parametrize("options", [(), ("--replicas", "2")])
 @pytest.mark.sampled(1)
 def test_at_a_terminal_it_asks_before_it_supersedes_and_does_nothing_without_a_yes(
@@ -295,21 +344,21 @@ def test_at_a_terminal_it_asks_before_it_supersedes_and_does_nothing_without_a_y
 ) -> None:
     shop.start(old, "web1")
     shop.start(old, "web2")
-    terminal = at_a_terminal("new.py", *options)
+    terminal = at_a_terminal("edited.py", *options)
     asked = terminal.until("[y/N]")
     assert "2 replicas on web1, web2 run generation 1 of shop; supersede this?" in asked
     assert terminal.answer("\n") == 1
     assert numbers(leased) == [1]
 
 
-@pytest.mark.usefixtures("new")
+@pytest.mark.usefixtures("edited")
 @pytest.mark.parametrize("key", ["Ctrl-C", "Ctrl-D"])
 @pytest.mark.sampled(1)
 def test_what_is_said_after_a_question_without_an_answer_is_on_a_line_of_its_own(
     shop: Shop, old: Application, at_a_terminal: Start, key: str
 ) -> None:
     shop.start(old, "web1")
-    terminal = at_a_terminal("new.py")
+    terminal = at_a_terminal("edited.py")
     terminal.until("[y/N] ")
     if key == "Ctrl-D":
         assert terminal.answer("\x04") == 1
@@ -319,17 +368,33 @@ def test_what_is_said_after_a_question_without_an_answer_is_on_a_line_of_its_own
     assert terminal.rest().startswith("\r\n")
 
 
-@pytest.mark.usefixtures("new")
+@pytest.mark.usefixtures("edited")
 @pytest.mark.parametrize("how", ["answer", "--yes"])
 @pytest.mark.sampled(1)
 def test_with_a_yes_it_supersedes(leased: Leased, shop: Shop, old: Application, at_a_terminal: Start, how: str) -> None:
     shop.start(old, "web1")
-    terminal = at_a_terminal("new.py", *(["--yes"] if how == "--yes" else []))
+    terminal = at_a_terminal("edited.py", *(["--yes"] if how == "--yes" else []))
     if how == "answer":
         terminal.until("[y/N]")
         assert terminal.answer("yes\n") == 0
     else:
         assert terminal.end() == 0
+    assert numbers(leased) == [2, 1]
+
+
+@pytest.mark.usefixtures("new")
+def test_at_a_terminal_it_takes_a_take_over_to_retire_what_living_replicas_run(
+    leased: Leased, shop: Shop, old: Application, at_a_terminal: Start
+) -> None:
+    shop.start(old, "web1")
+    shop.start(old, "web2")
+    terminal = at_a_terminal("new.py")
+    said = " ".join(terminal.until("--take-over").split())
+    assert "2 replicas on web1, web2 run generation 1 of shop; this would retire goes" in said
+    assert "[y/N]" not in said
+    assert terminal.end() == 1
+    assert numbers(leased) == [1]
+    assert at_a_terminal("new.py", "--take-over").end() == 0
     assert numbers(leased) == [2, 1]
 
 

@@ -137,7 +137,7 @@ async def test_a_replica_that_was_away_for_a_year_claims_within_three_ticks() ->
 STATEMENTS: dict[str, Callable[[Connection, Keys], object]] = {
     "schedules to lock": lambda c, k: statements.schedule.lock_free(c, k.pairs),
     "schedules that are due": lambda c, k: statements.schedule.due(c, "shop", 10, names=k.names),
-    "schedules that are retired": lambda c, k: statements.schedule.retire(c, "shop", k.names, NOW),
+    "schedules that are retired": lambda c, k: statements.schedule.retire(c, "shop", k.names, NOW, "generation 2"),
     "late runs": lambda c, k: statements.run.late(c, "shop"),
     "late runs to mark": lambda c, k: statements.run.mark_missed(c, "shop", k.names, 10),
     "runs to claim": lambda c, k: statements.claims.candidates(c, "shop", k.names, "h", k.names, 10),

@@ -13,6 +13,8 @@ from daemon.scheduling.deploys.bring import bring, stage, take_on_top
 from daemon.scheduling.generations import Generation, Order, state_of
 from daemon.store import statements
 from daemon.store.tables import generation
+from daemon.store.views import read_activity
+from tests.support.store import a_schedule, an_application
 
 from .world import FOR_GOOD, NEW, NEWER, OLD, STEP, T, World
 
@@ -161,6 +163,79 @@ async def test_what_takes_over_leaves_a_higher_revision_that_is_staged_the_next(
     assert world.rules(NEW)
     await world.start(at(NEWER, 43), "c1")
     assert world.rules(NEWER)
+
+
+async def test_one_that_was_too_high_by_mistake_goes_by_a_take_over_and_the_next_one_follows_by_itself(
+    world: World,
+) -> None:
+    mistaken = await world.start(at(OLD, 20261129), "a1")
+    meant = await world.start(at(NEW, 43), "b1")
+    assert meant.warned == [], "a replica runs it"
+    world.end(mistaken)
+    await world.pass_time(STEP)
+    (warned,) = meant.warned
+    assert "held back by revision 20261129, which nobody runs" in warned
+    assert "`leased sync FILE --take-over`" in warned
+    await world.pass_time(T)
+    assert world.rules(NEW, in_lieu=True)
+    assert "held back by revision 20261129, which nobody runs" in meant.warned[-1]
+
+    brought = world.store.do(take_on_top, at(NEW, 43), by="ann", why="a slip in CI")
+    assert brought.report is not None
+    assert world.rules(NEW)
+    assert revisions(world) == [(1, 20261129), (2, 43)]
+    (act,) = (one for one in world.store.do(read_activity, limit=9) if one.act == "take-over")
+    assert (act.acted_by, act.why) == ("ann", "a slip in CI")
+    assert act.effect == "generation 2 is current; no longer counted: revision 20261129; generation 2 retired goes"
+    await world.start(at(NEWER, 44), "c1")
+    assert world.rules(NEWER)
+    await world.start(at(OLD, 20261129), "a2")
+    await world.pass_time(2 * T)
+    assert world.rules(NEWER)
+    with pytest.raises(RevisionTaken):
+        world.store.do(take_on_top, at(an_application(a_schedule("stays")), 20261129), by="ann")
+
+
+async def test_one_that_was_too_high_goes_although_its_replicas_and_those_of_the_same_definitions_live(
+    world: World,
+) -> None:
+    """What was wrong is only the number: the same definitions come with the right one."""
+    await world.start(at(OLD, 20261129), "a1")
+    world.store.do(take_on_top, at(OLD, 44), by="ann")
+    assert revisions(world) == [(1, 20261129), (2, 44)]
+    again = await world.start(at(OLD, 20261129), "a2")
+    assert revisions(world) == [(1, 20261129), (2, 44)], "it does not come back by a restart"
+    assert "generation 2 is current" in again.said[-1]
+    await world.start(at(OLD, 45), "a3")
+    assert revisions(world) == [(1, 20261129), (2, 45)]
+    await world.start(at(NEW, 46), "b1")
+    assert world.rules(NEW)
+
+
+async def test_one_given_by_mistake_where_none_have_it_goes_by_a_take_over_too(world: World) -> None:
+    mistaken = await world.start(at(OLD, 1), "a1")
+    world.end(mistaken)
+    await world.start(NEW, "b1")
+    world.store.do(take_on_top, NEW, by="ann")
+    assert (world.rules(NEW), revisions(world)) == (True, [(1, 1), (2, None)])
+    await world.start(NEWER, "c1")
+    assert world.rules(NEWER)
+
+
+async def test_a_take_over_is_recorded_once(world: World) -> None:
+    await world.start(OLD, "a1")
+    for _ in range(2):
+        await world.start(NEW, "b1", take_over=True)
+    assert [one.act for one in world.store.do(read_activity, limit=9)] == ["take-over"]
+
+
+async def test_an_older_one_that_stands_in_is_not_held_back(world: World) -> None:
+    old = await world.start(at(OLD, 41), "a1")
+    new = await world.start(at(NEW, 42), "b1")
+    world.end(new)
+    await world.pass_time(2 * T)
+    assert world.rules(OLD, in_lieu=True)
+    assert old.warned == []
 
 
 async def test_it_is_seen_however_many_have_come_without_one(world: World) -> None:

@@ -40,6 +40,7 @@ class Side:
         """Whether it trusts the database's time."""
         self.asked = 0
         self.said: list[str] = []
+        self.warned: list[str] = []
         self._application = application
         self._world = world
         self.entry = registry.own_entry(holder, application.name, application.digest)
@@ -62,6 +63,8 @@ class Side:
     def _hear(self, fact: Fact) -> None:
         assert isinstance(fact, Note)
         self.said.append(fact.text)
+        if fact.is_warning:
+            self.warned.append(fact.text)
 
     async def start(self, *, take_over: bool = False) -> None:
         """Start it, and compare what was foreseen with what came of it."""

@@ -25,10 +25,10 @@ from ....store.views import (
 from ....text import number, when
 from ...answers import write_json
 from ...ask import ask
+from ...author import By, Why, author
 from ...failures import Misused
 from ...options import Application, Database, Json
 from ...screen import add, say, screen, table
-from .author import By, Why, author
 from .shown_first import DryRun, Yes, confirm
 
 _AT_MOST_HELP = 'How many of its runs are unfinished at a time; more than 1 needs overlap = "allow".'

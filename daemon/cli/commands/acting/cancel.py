@@ -7,9 +7,9 @@ from ....operations.cancel import cancel as cancel_run
 from ....operations.many.chosen import Choice
 from ...answers import write_json
 from ...ask import ask
+from ...author import By, Why, author
 from ...options import Application, Database, Json
 from ...screen import say, screen
-from .author import By, Why, author
 from .cancel_many import cancel_those
 from .one_backfill import OfBackfill, act_on_backfill
 from .shown_first import Acting, DryRun, OfSchedule, OfTag, OneRun, Yes, refuse_beside_a_run

@@ -10,10 +10,10 @@ from ....operations.forget import forget as forget_run
 from ....text import clean, when
 from ...answers import write_json
 from ...ask import ask
+from ...author import By, author
 from ...failures import Misused
 from ...options import Database, Json, RunNumber
 from ...screen import say, screen
-from .author import By, author
 
 _WHAT = "params, reasons, errors and output"
 

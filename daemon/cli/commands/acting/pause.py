@@ -18,10 +18,10 @@ from ....store.views import NotFound, applications_with, nearest_of, paused_text
 from ....text import number, when
 from ...answers import write_json
 from ...ask import ask
+from ...author import By, Why, author
 from ...failures import Misused
 from ...options import Application, Database, Json, moment
 from ...screen import say, screen
-from .author import By, Why, author
 from .one_backfill import OfBackfill, act_on_backfill
 
 T = TypeVar("T")

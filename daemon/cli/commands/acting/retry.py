@@ -12,10 +12,10 @@ from ....operations.retries.retry import Retry
 from ....operations.retries.retry import retry as retry_run
 from ...answers import write_json
 from ...ask import ask
+from ...author import By, Why, author
 from ...failures import Misused
 from ...options import Application, Database, Json
 from ...screen import say, screen
-from .author import By, Why, author
 from .retry_many import retry_those
 from .shown_first import Acting, DryRun, OfSchedule, OfTag, OneRun, Yes, refuse_beside_a_run
 

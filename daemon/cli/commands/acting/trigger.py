@@ -16,10 +16,10 @@ from ....store.views import NotFound, applications_with, nearest_of, require_app
 from ....text import when
 from ...answers import write_json
 from ...ask import ask
+from ...author import By, Why, author
 from ...failures import Misused
 from ...options import Application, Database, Json
 from ...screen import say, screen
-from .author import By, Why, author
 
 _EXAMPLE = "an example of a JSON object: '{\"customer\": 7}'"
 _PARAMS_HELP = (

@@ -1,7 +1,8 @@
 """`leased sync`: the write of definitions to the database, or a list of what it would change."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, assert_never
 
 import typer
@@ -9,10 +10,10 @@ from sqlalchemy import Connection
 
 from ....definitions.application import Application
 from ....definitions.sources.load import load
+from ....errors import RetiresAll
 from ....operations.foresee import Foreseen, foresee
 from ....operations.generations import processes, who_runs
-from ....operations.requester import requester
-from ....scheduling.deploys.bring import stage, take_on_top
+from ....scheduling.deploys.bring import Brought, stage, take_on_top
 from ....scheduling.deploys.sync import SyncReport, patience
 from ....scheduling.deploys.sync import sync as write_definitions
 from ....scheduling.generations import State
@@ -22,7 +23,9 @@ from ....store.views import RunBy
 from ....text import number
 from ...answers import write_json
 from ...ask import ask_url
+from ...author import By, author
 from ...bring import plan_all_outgoing
+from ...failures import Misused, report
 from ...options import Database, File, Json, Revision
 from ...screen import print_sentences, say, screen
 from .remarks import APART
@@ -82,6 +85,8 @@ class _Synced:
     foreseen: Foreseen
     written: bool
     """They are those in the database now."""
+    warning: str | None = None
+    """What people should know of what they retired."""
 
 
 def sync(
@@ -91,6 +96,10 @@ def sync(
         bool, typer.Option("--take-over", help="Make them current, also where replicas of others are at work.")
     ] = False,
     revision: Revision = None,
+    why: Annotated[
+        str | None, typer.Option("--why", metavar="TEXT", help="The reason for --take-over, which is recorded.")
+    ] = None,
+    by: By = None,
     database: Database = None,
     as_json: Json = False,
 ) -> None:
@@ -99,6 +108,7 @@ def sync(
     Beside replicas that run other definitions they are only staged: they are current from the first
     replica of their own on, or by --take-over.
     """
+    who = _author(by, why, take_over=take_over)
     application = load(file)
     settings = read_settings({"database_url": database, "revision": revision}, application.settings, source=file)
     application = application.revised(settings.revision)
@@ -107,13 +117,30 @@ def sync(
         plan_all_outgoing(application, settings.database)
 
     def transaction(connection: Connection) -> _Synced:
-        return _synced(connection, application, settings, take_over=take_over, dry_run=dry_run)
+        if dry_run:
+            return _foreseen(connection, application, settings, take_over=take_over)
+        bring = partial(take_on_top, why=why) if take_over else stage
+        return _synced(connection, application, settings, partial(bring, by=who), take_over=take_over)
 
     found = ask_url(settings.database, transaction, write=not dry_run, patience=patience(application))
     changes = list(found.report.changes)
     if as_json:
         write_json("sync", _answer(application.name, found, changes, dry_run=dry_run))
-        return
+    else:
+        _show(found, changes, dry_run=dry_run)
+    if found.warning is not None:
+        report(found.warning, "definition", as_json=as_json, what="warning")
+    if found.foreseen.refusal is not None:
+        raise RetiresAll(found.foreseen.refusal)
+
+
+def _author(by: str | None, why: str | None, *, take_over: bool) -> str:
+    if why is not None and not take_over:
+        raise Misused("--why is recorded with --take-over only; add that, or leave it out")
+    return author(by, why)
+
+
+def _show(found: _Synced, changes: Sequence[tuple[str, str]], *, dry_run: bool) -> None:
     console = screen()
     print_sentences(console, _sentences(found, dry_run=dry_run), style="none")
     would_be = "" if found.written else "would be "
@@ -128,15 +155,22 @@ def sync(
 
 
 def _synced(
-    connection: Connection, application: Application, settings: Settings, *, take_over: bool, dry_run: bool
+    connection: Connection,
+    application: Application,
+    settings: Settings,
+    bring: Callable[[Connection, Application], Brought],
+    *,
+    take_over: bool,
 ) -> _Synced:
-    """Bring the definitions, unless ``dry_run``."""
+    found = _foreseen(connection, application, settings, take_over=take_over)
+    brought = bring(connection, application)
+    if brought.report is None:
+        return found
+    return _Synced(brought.report, found.foreseen, written=True, warning=brought.warning)
+
+
+def _foreseen(connection: Connection, application: Application, settings: Settings, *, take_over: bool) -> _Synced:
     foreseen = foresee(connection, application, by="sync", take_over=take_over, takeover_after=settings.takeover_after)
-    report = None
-    if not dry_run:
-        report = (take_on_top if take_over else stage)(connection, application, by=requester()).report
-    if report is not None:
-        return _Synced(report, foreseen, written=True)
     retire = foreseen.forecast.state != "in lieu"
     return _Synced(write_definitions(connection, application, dry_run=True, retire=retire), foreseen, written=False)
 

@@ -69,7 +69,7 @@ SCREENS: dict[str, tuple[str, ...]] = {
     "import-crontab": ("import", "crontab", "web1.cron", *IMPORTED),
     "import-crontab-output": ("import", "crontab", "web1.cron", *IMPORTED, "--output", "web1.toml"),
     "sync-dry-run": ("sync", "FILE", "--dry-run"),
-    "sync": ("sync", "new.py"),
+    "sync": ("sync", "new.py", "--revision", "2"),
     "trigger": ("trigger", "refresh-exchange-rates", "--by", "ada@laptop"),
     "cancel-running": ("cancel", "8", "--by", "ada@laptop"),
     "cancel-pending": ("cancel", "9", "--by", "ada@laptop", "--why", "not needed any more"),

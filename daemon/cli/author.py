@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from ....operations.requester import recordable, requester
+from ..operations.requester import recordable, requester
 
 Why = Annotated[str | None, typer.Option("--why", metavar="TEXT", help="The reason, which is recorded.")]
 By = Annotated[str | None, typer.Option("--by", metavar="WHO", help="Who does it; by default the user and the host.")]
