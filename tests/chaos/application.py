@@ -51,38 +51,38 @@ def of_this_release(name: str, seconds: float) -> list[str]:
     return [*command(name, seconds), str(release)]
 
 
-steps = schedules.add("steps", every="3s", overlap="skip", **between)
+steps = schedules.add("steps", every="6s", overlap="skip", **between)
 for number in (1, 2):
     steps.command(f"step-{number}", command(f"step-{number}", 0.4), **often)
-long = schedules.add("long", every="7s", overlap="skip", **between)
+long = schedules.add("long", every="10s", overlap="skip", **between)
 long.command("long", command("long", 6.0), **often)
-queued = schedules.add("queued", every="4s", overlap="queue", **between)
+queued = schedules.add("queued", every="8s", overlap="queue", **between)
 queued.command("queued", command("queued", 1.0), **often)
-newest = schedules.add("newest", every="4s", overlap="replace", **between)
+newest = schedules.add("newest", every="8s", overlap="replace", **between)
 newest.command("newest", command("newest", 1.5), **often)
-free = schedules.add("free", every="4s", overlap="allow", **between)
+free = schedules.add("free", every="8s", overlap="allow", **between)
 free.command("free", command("free", 2.0), **often)
-frail = schedules.add(FRAIL, every="4s", overlap="allow", **between)
+frail = schedules.add(FRAIL, every="8s", overlap="allow", **between)
 frail.command(FRAIL, command(FRAIL, 0.3), retries=0)
 for name in ("left", "right"):
-    shared = schedules.add(name, every="5s", overlap="skip", lock="shared", **between)
+    shared = schedules.add(name, every="10s", overlap="skip", lock="shared", **between)
     shared.command(name, command(name, 0.5), **often)
 for number in range(3):  # one more than there are slots
     slotted = schedules.add(
-        f"slotted-{number}", every="5s", overlap="skip", lock=SLOTTED, priority=PRIORITIES[number], **between
+        f"slotted-{number}", every="10s", overlap="skip", lock=SLOTTED, priority=PRIORITIES[number], **between
     )
     slotted.command("slotted", command("slotted", 0.5), **often)
 for name, releases in ONLY.items():
     if release in releases:
-        schedules.add(name, every="8s", overlap="skip", **between).command(name, of_this_release(name, 0.5), **often)
-changing = schedules.add("changing", every="6s", overlap="skip", **between)
+        schedules.add(name, every="14s", overlap="skip", **between).command(name, of_this_release(name, 0.5), **often)
+changing = schedules.add("changing", every="12s", overlap="skip", **between)
 for name in CHANGING[release]:
     changing.command(name, of_this_release(name, 0.3), **often)
 retimed = schedules.add("retimed", every=f"{RETIMED[release]}s", overlap="skip", **between)
 retimed.command("retimed", command("retimed", 0.3), **often)
 
 
-@schedules.every("2s", overlap="skip", **between, **often)
+@schedules.every("4s", overlap="skip", **between, **often)
 async def inside(run: AsyncRun) -> None:
     mischief.arm(asyncio.get_running_loop())
     await _have_an_effect(run, "inside", 0.3)
@@ -94,10 +94,10 @@ async def together(run: AsyncRun) -> None:
 
 
 for number in range(TOGETHER):
-    schedules.add(f"together-{number}", every="3s", overlap="skip", **between).job(**often)(together)
+    schedules.add(f"together-{number}", every="6s", overlap="skip", **between).job(**often)(together)
 
 
-@schedules.every("15s", overlap="skip", **between, **often)
+@schedules.every("25s", overlap="skip", **between, **often)
 def function(run: Run) -> None:
     run_id, grant, diary = _begin(run, "function")
     time.sleep(0.2)

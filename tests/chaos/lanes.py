@@ -40,12 +40,12 @@ class Done:
 
 def slot_faults(seed: int, lane: int, scene: Scene, slots: Sequence[Slot]) -> Iterator[Planned]:
     """Yield the faults of a lane for replicas, endlessly; the seed and the machine decide them."""
-    return _faults(Random(f"{seed}/replicas/{lane}"), SLOT_FAULTS, scene, slots, rests=(0.05, 0.4))
+    return _faults(Random(f"{seed}/replicas/{lane}"), SLOT_FAULTS, scene, slots, rests=(0.4, 1.6))
 
 
 def user_faults(seed: int, scene: Scene, slots: Sequence[Slot]) -> Iterator[Planned]:
     """Yield the faults of those who use locks beside the daemon, endlessly."""
-    return _faults(Random(f"{seed}/users"), USER_FAULTS, scene, slots, rests=(0.5, 2.0))
+    return _faults(Random(f"{seed}/users"), USER_FAULTS, scene, slots, rests=(1.0, 4.0))
 
 
 def _faults(
@@ -68,7 +68,7 @@ def site_faults(seed: int, scene: Scene) -> Iterator[Planned]:
     possible = {kind: weight for kind, weight in SITE_FAULTS.items() if kind.possible(scene)}
     while True:
         (kind,) = chance.choices(list(possible), list(possible.values()))
-        yield Planned(kind, None, _lasts(kind, chance), chance.uniform(0.5, 2.0))
+        yield Planned(kind, None, _lasts(kind, chance), chance.uniform(1.0, 4.0))
 
 
 def _lasts(kind: type[Fault], chance: Random) -> float:

@@ -37,7 +37,7 @@ from .server import (
     TakeConnections,
 )
 from .sets import KillInSet, KillInWrite, LoseAnswerInSet
-from .users import KillUser, PauseUser
+from .users import InterruptUser, InterruptUserTwice, KillUser, PauseUser
 
 SLOT_FAULTS: dict[type[SlotFault], int] = {
     KillReplica: 3,
@@ -71,6 +71,8 @@ SLOT_FAULTS: dict[type[SlotFault], int] = {
 USER_FAULTS: dict[type[SlotFault], int] = {
     KillUser: 4,
     PauseUser: 4,
+    InterruptUser: 4,
+    InterruptUserTwice: 3,
     Cut: 2,
     Silence: 2,
     Reset: 2,

@@ -11,6 +11,7 @@ from daemon.audit.facts import Outage
 from lease import LeaseError, LeaseTiming
 
 from .. import history
+from ..diary import Note
 from ..lanes import Done
 from ..site import Site
 from . import records
@@ -33,7 +34,15 @@ def inquire(site: Site, engine: Engine, crowd: Crowd, faults: Sequence[Done], cl
             faults=list(faults),
             ends=crowd.ends,
             bad_lines=list(history.bad_lines(crowd.logs)),
+            bursts=[burst for user, _, notes in known for burst in records.bursts(user, notes)],
+            forks=_times(known, "forked"),
+            interrupts=_times(known, "interrupted"),
+            wrong=[f"{user}: {note['why']}" for user, _, notes in known for note in notes if note["what"] == "wrong"],
         )
+
+
+def _times(known: Iterable[tuple[str, str, Sequence[Note]]], what: str) -> int:
+    return sum(note["what"] == what for _, _, notes in known for note in notes)
 
 
 def kept_for_others(hand_overs: Iterable[records.HandOver], clocks: history.Clocks) -> Iterator[Outage]:

@@ -8,7 +8,7 @@ SHARED = "shared"
 OWN = ("users/door", "users/till")
 PATIENT = 20.0
 """Seconds for which a user waits who does not give up early."""
-PEOPLE = {"anna": "threads", "ben": "threads", "carl": "tasks"}
+PEOPLE = {"anna": "threads", "ben": "main", "carl": "tasks"}
 """Each user, and the kind of client it uses."""
 AT_ONCE = 2
 """The threads or tasks of a user."""
@@ -30,6 +30,12 @@ class Plan:
     cut_after: float | None
     """When a task is cancelled, wherever it is then; a thread cannot be."""
     rests: float
+    raises: bool
+    """Whether its callback of a loss raises."""
+    forks: bool
+    """Whether its process forks afterwards, if it has threads."""
+    bursts: bool
+    """Whether it acquires many leases at once afterwards, if it has tasks."""
 
 
 def draw(chance: Random) -> Plan:
@@ -41,5 +47,8 @@ def draw(chance: Random) -> Plan:
         breaks=chance.random() < 0.08,
         haunts=chance.random() < 0.3,
         cut_after=chance.uniform(0, 1.0) if chance.random() < 0.3 else None,
-        rests=chance.uniform(0.02, 0.3),
+        rests=chance.uniform(0.1, 0.9),
+        raises=chance.random() < 0.3,
+        forks=chance.random() < 0.05,
+        bursts=chance.random() < 0.05,
     )

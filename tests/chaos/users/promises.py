@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from lease.waiters import PATIENCE
 
+from .mishaps import BURST
 from .plans import AT_ONCE, PEOPLE, SHARED
 from .records import HandOver, Users, Visit
 
@@ -29,6 +30,8 @@ def broken_promises(users: Users) -> list[str]:
         *starved(users),
         *late(users),
         *written_too_late(users),
+        *failed_bursts(users),
+        *(f"a lock user has seen: {what}" for what in users.wrong),
         *(f"nobody could be granted {name!r} when all its users had ended" for name in users.stuck),
         *(_ended(one.user, one.status, one.said) for one in users.ends),
         *(f"a lock user says: {line}" for line in users.bad_lines),
@@ -78,7 +81,7 @@ def starved(users: Users) -> Iterator[str]:
     for one in sorted(users.hand_overs, key=lambda one: one.at):
         by_name.setdefault(one.grant.name, []).append(one)
     for visit in users.visits:
-        if visit.grant is None or visit.answered is None or _disturbed(users, visit):
+        if visit.grant is None or visit.answered is None or _disturbed(users, visit.user, visit.asked, visit.answered):
             continue
         all_of_it = by_name.get(visit.name, [])
         first = bisect_left(all_of_it, visit.asked, key=lambda one: one.at)
@@ -91,7 +94,7 @@ def starved(users: Users) -> Iterator[str]:
 def late(users: Users) -> Iterator[str]:
     """Yield answers that came much later than the wait that was asked for."""
     for visit in users.visits:
-        if visit.wait is None or visit.answered is None or _disturbed(users, visit):
+        if visit.wait is None or visit.answered is None or _disturbed(users, visit.user, visit.asked, visit.answered):
             continue
         took = visit.answered - visit.asked
         if took > visit.wait + LATE:
@@ -110,6 +113,13 @@ def written_too_late(users: Users) -> Iterator[str]:
             yield f"the write {attempt.job} of {attempt.user} is gone, which was committed"
 
 
+def failed_bursts(users: Users) -> Iterator[str]:
+    """Yield bursts of which some failed, though nothing disturbed them: a client's own crowd is no failure."""
+    for one in users.bursts:
+        if one.why and "is closed" not in one.why and not _disturbed(users, one.user, one.asked, one.answered):
+            yield f"of a burst of {BURST} acquisitions of {one.user}, {BURST - one.held} failed: {one.why}"
+
+
 def numbers(users: Users) -> dict[str, int]:
     """Return how often each thing happened."""
     ends = Counter(visit.how or "killed" for visit in users.visits)
@@ -119,6 +129,9 @@ def numbers(users: Users) -> dict[str, int]:
         **dict(sorted(ends.items())),
         "broken": len(users.broken),
         "writes after the end": sum(one.over for one in users.attempts),
+        "forks": users.forks,
+        "interrupts": users.interrupts,
+        "bursts": len(users.bursts),
         "waiters passed over": sum(len(one.passed) for one in users.hand_overs),
     }
 
@@ -131,12 +144,8 @@ def _most(visit: Visit) -> int:
     return 3 * AT_ONCE * others
 
 
-def _disturbed(users: Users, visit: Visit) -> bool:
-    assert visit.answered is not None
-    return any(
-        fault.slot in (visit.user, None) and fault.began < visit.answered and fault.ended > visit.asked
-        for fault in users.faults
-    )
+def _disturbed(users: Users, user: str, since: float, until: float) -> bool:
+    return any(fault.slot in (user, None) and fault.began < until and fault.ended > since for fault in users.faults)
 
 
 def _ended(user: str, status: int | None, said: str) -> str:

@@ -81,6 +81,18 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Burst:
+    """Many acquisitions of a user at once."""
+
+    user: str
+    asked: float
+    answered: float
+    held: int
+    why: str
+    """What the first that failed said; empty if none did."""
+
+
+@dataclass(frozen=True, slots=True)
 class Users:
     """All that is known of the users of a campaign."""
 
@@ -95,6 +107,11 @@ class Users:
     faults: list[Done] = field(default_factory=list)
     ends: list[Ended] = field(default_factory=list)
     bad_lines: list[str] = field(default_factory=list)
+    bursts: list[Burst] = field(default_factory=list)
+    forks: int = 0
+    interrupts: int = 0
+    wrong: list[str] = field(default_factory=list)
+    """What the users themselves have seen that must not be."""
     stuck: list[str] = field(default_factory=list)
     """The names that nobody could be granted when all users had ended."""
 
@@ -161,6 +178,17 @@ def attempts(user: str, notes: Iterable[Note]) -> Iterator[Attempt]:
     for note in notes:
         if note["what"] == "writing":
             yield Attempt(note["job"], user, note["at"], note["over"], answers.get(note["job"]))
+
+
+def bursts(user: str, notes: Iterable[Note]) -> Iterator[Burst]:
+    """Yield the bursts of a journal that came to their ends, of which one was under way at a time."""
+    asked = None
+    for note in notes:
+        if note["what"] == "burst":
+            asked = note["at"]
+        elif note["what"] == "burst over" and asked is not None:
+            yield Burst(user, asked, note["at"], note["held"], note["why"])
+            asked = None
 
 
 def effects(connection: Connection) -> frozenset[str]:

@@ -10,6 +10,7 @@ import lease
 from lease import LeaseError
 
 from .journal import Journal
+from .mishaps import burst, raise_when_lost
 from .plans import AT_ONCE, Plan, draw
 from .threads import Hung
 from .visits import Visit
@@ -48,6 +49,8 @@ async def _work(  # noqa: PLR0917 - what a session needs
         try:
             async with asyncio.timeout(plan.cut_after):
                 await _visit(client, plan, Visit(journal, plan, number), engine)
+                if plan.bursts:
+                    await burst(client, journal)
         except TimeoutError:
             continue
         await asyncio.sleep(plan.rests)
@@ -57,6 +60,8 @@ async def _visit(client: lease.LeaseClient, plan: Plan, visit: Visit, engine: En
     with visit.told():
         async with client.hold(plan.name, wait=plan.wait) as held:
             visit.granted(held)
+            if plan.raises:
+                held.on_lost(raise_when_lost)
             await asyncio.sleep(plan.works)
             await asyncio.to_thread(visit.write, engine, held)
             visit.leaving()

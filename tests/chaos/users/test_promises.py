@@ -9,7 +9,7 @@ from tests.chaos.lanes import Done
 from tests.chaos.users.crowd import Ended
 from tests.chaos.users.plans import PEOPLE
 from tests.chaos.users.promises import LATE, broken_promises
-from tests.chaos.users.records import Attempt, Broken, HandOver, Users, Visit
+from tests.chaos.users.records import Attempt, Broken, Burst, HandOver, Users, Visit
 
 
 def handed(token: int, at: float, *waiting: str, to: str = "anna", free_since: float | None = None) -> HandOver:
@@ -66,11 +66,15 @@ def released(*, at: float, how: str, why: str = "") -> dict[str, Any]:
         often("anna"),
         released(at=2.0, how="released"),
         released(at=1.5, how="LeaseLost", why="the client was closed"),
+        {"bursts": [Burst("anna", 1.0, 2.0, 200, "")]},
+        {"bursts": [Burst("anna", 1.0, 2.0, 7, "this client is closed")]},
+        {"bursts": [Burst("anna", 9.0, 11.0, 7, "no answer")], "faults": [fault(None)]},
     ],
     ids=[
         "the first takes it", "one was passed over", "two were passed over", "free since nobody knows when",
         "broken, until its ttl", "broken, let go", "written", "refused or away", "answered in time", "overtaken while paused",
         "released by itself", "released by its closing client",
+        "a burst", "a burst while the client closes", "a burst in an outage",
     ],
 )  # fmt: skip
 def test_what_may_happen_is_no_problem(known: dict[str, Any]) -> None:
@@ -103,6 +107,8 @@ def test_what_may_happen_is_no_problem(known: dict[str, Any]) -> None:
         ({"ends": [Ended("anna", None, "File …")]}, "lock user anna did not end when it was told to"),
         ({"ends": [Ended("anna", 3, "File …")]}, "lock user anna ended by itself with status 3"),
         ({"bad_lines": ["anna: Traceback"]}, "a lock user says: anna: Traceback"),
+        ({"bursts": [Burst("anna", 1.0, 2.0, 7, "no answer")]}, "a burst of 200 acquisitions of anna, 193 failed: no answer"),
+        ({"wrong": ["ben: an interrupt left a held"]}, "a lock user has seen: ben: an interrupt left a held"),
         ({"stuck": ["a"]}, "nobody could be granted 'a'"),
     ],
 )  # fmt: skip

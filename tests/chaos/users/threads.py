@@ -1,5 +1,6 @@
 """A user of the sync client: threads that share one client."""
 
+import os
 import threading
 import time
 from random import Random
@@ -9,7 +10,8 @@ from sqlalchemy import Engine
 import lease.sync
 from lease import LeaseError
 
-from .journal import Journal
+from .journal import URL, Journal
+from .mishaps import fork, raise_when_lost
 from .plans import AT_ONCE, Plan, draw
 from .visits import Visit
 
@@ -60,13 +62,18 @@ def _work(  # noqa: PLR0917 - what a session needs
         plan = draw(chance)
         if plan.breaks:
             _break(client, plan, journal)
-        _visit(client, plan, Visit(journal, plan, number), engine)
+        make_visit(client, plan, Visit(journal, plan, number), engine)
+        if plan.forks:
+            fork(client, os.environ[URL], client.timing, journal)
         stop.wait(plan.rests)
 
 
-def _visit(client: lease.sync.LeaseClient, plan: Plan, visit: Visit, engine: Engine) -> None:
+def make_visit(client: lease.sync.LeaseClient, plan: Plan, visit: Visit, engine: Engine) -> None:
+    """Hold a lock and write under it, as planned."""
     with visit.told(), client.hold(plan.name, wait=plan.wait) as held:
         visit.granted(held)
+        if plan.raises:
+            held.on_lost(raise_when_lost)
         held.lost.wait(plan.works)
         visit.write(engine, held)
         visit.leaving()

@@ -9,8 +9,10 @@ import os
 import signal
 import sys
 import threading
+from contextlib import suppress
 from itertools import count
 from random import Random
+from typing import Any
 
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
@@ -20,8 +22,9 @@ import lease.sync
 from lease import LeaseError, LeaseTiming
 from lease.database.address import parse_address
 
-from . import tasks, threads
+from . import mains, tasks, threads
 from .journal import TTL, URL, Journal
+from .mishaps import quiet_about_mishaps, raising
 
 HUNG = 3
 """The exit status of a user whose calls did not return."""
@@ -35,24 +38,26 @@ def main(name: str, kind: str, seed: str) -> int:
     timing, url = LeaseTiming(ttl=float(os.environ[TTL])), os.environ[URL]
     engine = create_engine(parse_address(url), poolclass=NullPool)
     journal.note("began")
-    for number in count(1):
-        if end.is_set():
-            break
-        try:
-            if kind == "tasks":
-                asyncio.run(
-                    tasks.use(lease.LeaseClient(url, timing=timing, label=name), number, journal, engine, chance, end)
-                )
-            else:
-                threads.use(
-                    lease.sync.LeaseClient(url, timing=timing, label=name), number, journal, engine, chance, end
-                )
-        except threads.Hung:
-            faulthandler.dump_traceback()
-            return HUNG
-        except LeaseError as error:
-            journal.note("closed in error", client=number, why=str(error))
-            end.wait(0.2)
+    quiet_about_mishaps()
+    options: Any = {"timing": timing, "label": name, "on_event": raising(chance)}
+    numbers = count(1)
+    while not end.is_set():
+        number = next(numbers)
+        with suppress(KeyboardInterrupt):  # the second, while the first is noted
+            try:
+                if kind == "tasks":
+                    asyncio.run(tasks.use(lease.LeaseClient(url, **options), number, journal, engine, chance, end))
+                else:
+                    use = mains.use if kind == "main" else threads.use
+                    use(lease.sync.LeaseClient(url, **options), number, journal, engine, chance, end)
+            except KeyboardInterrupt:
+                journal.note("interrupted", client=number)
+            except threads.Hung:
+                faulthandler.dump_traceback()
+                return HUNG
+            except LeaseError as error:
+                journal.note("closed in error", client=number, why=str(error))
+                end.wait(0.2)
     journal.note("done")
     return 0
 
