@@ -24,6 +24,7 @@ from .faults.fault import Scene
 from .fleet import APPLICATION, Fleet, Slot
 from .judgement import TTL, Result, judge
 from .lanes import Lane, site_faults, slot_faults, user_faults
+from .processes import hides_boot_id
 from .releases import LAST
 from .site import Site
 from .stepping.judgement import judge as judge_stepped
@@ -96,7 +97,9 @@ def run(site: Site, seconds: float, seed: int, tell: Callable[[str], None]) -> R
 
 
 def make_slots(site: Site, names: Sequence[str], starts: datetime, ends: datetime) -> list[Slot]:
-    """Return the slots: of three, the second has a movable wall clock, the third a supervisor."""
+    """Return the slots: of three, the first cannot read the boot's id on SQLite, the second has a movable wall clock,
+    the third a supervisor.
+    """
     common = (
         f"--ttl={TTL:g}s",
         "--poll=0.5s",
@@ -113,7 +116,9 @@ def make_slots(site: Site, names: Sequence[str], starts: datetime, ends: datetim
         preload = library() if number == 1 and len(names) > 2 and not isinstance(site, SteppedSite) else None
         clock = install_clock(site.folder, name) if preload else {}
         options = (f"--database={site.address(name)}", *common, *(("--replicas=2",) if number == 2 else ()))
-        slots.append(Slot(name, options, marked_environment(FOLDER, site.folder, {**told, **clock}), preload))
+        through = hides_boot_id() if number == 0 and site.kind == "sqlite" else ()
+        environment = marked_environment(FOLDER, site.folder, {**told, **clock})
+        slots.append(Slot(name, options, environment, preload, through))
     return slots
 
 

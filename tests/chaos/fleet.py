@@ -33,6 +33,8 @@ class Slot:
     environment: Mapping[str, str]
     preload: str | None = None
     """A library to preload: the replica is then started as a new program, a second slower."""
+    through: Sequence[str] = ()
+    """The program through which its replica is started, such as one that hides the boot's id."""
     release: int = 1
     """Which release of the application its next replica has."""
     replica: ReplicaProcess | None = None
@@ -136,10 +138,11 @@ class Fleet:
             log = self._folder / f"{slot.name}-{number}.log"
             arguments = ["run", *slot.options, "--", str(APPLICATION)]
             environment = {**slot.environment, RELEASE: str(slot.release)}
-            if slot.preload is None:
+            if slot.preload is None and not slot.through:
                 process: Started | Spawned = self._starter.start(arguments, environment, self._folder, log)
             else:
-                process = Spawned(arguments, {**environment, "LD_PRELOAD": slot.preload}, self._folder, log)
+                loaded = {} if slot.preload is None else {"LD_PRELOAD": slot.preload}
+                process = Spawned(arguments, {**environment, **loaded}, self._folder, log, through=slot.through)
             self.logs.append((slot.name, log))
             slot.replica = ReplicaProcess(f"{slot.name}-{number}", process, log)  # type: ignore[arg-type]
             slot.down = False

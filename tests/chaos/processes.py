@@ -9,7 +9,7 @@ from tests.support.postgres import children_of
 
 
 class Spawned:
-    """A `leased`, or another module, started as a program of its own."""
+    """A `leased`, or another module, started as a program of its own; ``through`` a program that becomes it."""
 
     def __init__(
         self,
@@ -19,10 +19,11 @@ class Spawned:
         log: Path,
         *,
         module: str = "leased",
+        through: Sequence[str] = (),
     ) -> None:
         with log.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", module, *arguments],
+                [*through, sys.executable, "-P", "-m", module, *arguments],
                 cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                 start_new_session=True,
             )  # fmt: skip
@@ -33,6 +34,18 @@ class Spawned:
 
     def send_signal(self, number: int) -> None:
         self._process.send_signal(number)
+
+
+def hides_boot_id() -> Sequence[str]:
+    """Return the program through which another one cannot read the boot's id, as under systemd's `ProcSubset=pid`, or
+    in gVisor; nothing where no file system can be mounted.
+    """
+    hide = ("unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /proc/sys/kernel/random && exec "$@"', "sh")
+    try:
+        tried = subprocess.run([*hide, "true"], check=False, capture_output=True)
+    except FileNotFoundError:
+        return ()
+    return hide if tried.returncode == 0 else ()
 
 
 def templates_of(replica: int) -> list[int]:
