@@ -80,6 +80,10 @@ def make_engine(url: URL, settings: ConnectionSettings) -> Engine:
             _make_private(file)
             parameters["factory"] = FileConnection
 
+        @event.listens_for(engine, "connect")
+        def be_durable(connection: Any, _record: Any) -> None:
+            connection.execute("PRAGMA synchronous = FULL").close()  # some are built to lose commits with the power
+
     return engine
 
 

@@ -35,6 +35,10 @@ meanwhile, and the library's own thread can wait for longer.
 """
 
 
+class RemovedFile(OSError):
+    """The file that was in use is gone."""
+
+
 def open_database(route: Route, *, timeout: float, connections: int, application: str) -> "SqliteDatabase":
     """Open it for `lease.database.opening.open_database`; ``application`` is what only a server can
     show.
@@ -84,6 +88,7 @@ class SqliteDatabase:
         path = SQLITE.file(self._url)
         if path is None:
             return None  # each connection would have a database of its own
+        self._refuse_removed()
         engine = _engine(self._url, min(self._timeout, _SOON), any_thread=True)
         connecting = partial(connect_spare, engine, path, self._file, in_loops=in_loops)
         return await asyncio.get_running_loop().run_in_executor(None, connecting)
@@ -145,19 +150,28 @@ class SqliteDatabase:
 
     def _connection(self) -> Connection:
         """Return the connection of this thread, which is held until the database is closed, or until
-        another file is there in its place: a lease in a file that was moved away keeps nobody out.
+        another file is there in its place: a lease in a file that was moved away keeps nobody out. Only the
+        first of all makes a file.
         """
         held: Connection | None = getattr(self._of_thread, "connection", None)
         if held is not None and self._of_thread.file != self._file():
             self._held.remove(held)
             held.close()
-            held = None
+            held = self._of_thread.connection = None
         if held is None:
+            self._refuse_removed()
             held = self._of_thread.connection = self._engine.connect()
             self._held.append(held)
             self._of_thread.file = self._file()
             self._route.identity = None if self._of_thread.file is None else identity_of(self._of_thread.file)
         return held
+
+    def _refuse_removed(self) -> None:
+        """Make no second file where the one that was in use is gone: it would be empty, and whoever has made
+        tables in it would be granted what is held.
+        """
+        if self._route.identity is not None and self._file() is None:
+            raise RemovedFile("its file was removed while it was in use; put it back, or restore a backup of it")
 
     def _file(self) -> tuple[int, int] | None:
         """Return which file the database is now; None where there is none."""

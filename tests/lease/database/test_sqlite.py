@@ -11,14 +11,19 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.pool import NullPool
 
 import lease.database.dialects
 from lease import Grant, LeaseError, LeaseLost, LeaseNotAcquired, LeaseTiming, StoreUnavailable, events, fence
+from lease.database import file_connection
+from lease.database.backend import ConnectionSettings
+from lease.database.connections import connected
+from lease.database.file_connection import FileConnection
 from lease.database.opening import open_database
 from lease.database.turnstile import Turnstile, TurnstileBusy
 from lease.sync import LeaseClient
@@ -205,6 +210,36 @@ def test_a_file_that_another_was_put_in_the_place_of_is_left(sqlite_url: str, tm
             assert held.lost.wait(LIMIT)
             with pytest.raises(LeaseNotAcquired):
                 client.acquire("a")
+
+
+def test_of_a_file_that_was_removed_no_second_one_is_made(sqlite_url: str) -> None:
+    """SQLite would make an empty one, in which anybody may be granted what is held in the other."""
+    path = path_of(sqlite_url)
+    told = Recorder()
+    with LeaseClient(sqlite_url, timing=STEADY, on_event=told) as client:
+        held = client.acquire("a")
+        told.wait_for(events.Renewed)
+        for file in path.parent.glob(f"{path.name}*"):
+            file.unlink()
+        for call in (lambda: client.acquire("b"), lambda: client.read("a")):
+            with pytest.raises(StoreUnavailable, match="its file was removed while it was in use; put it back"):
+                call()
+        assert "its file was removed" in told.wait_for(events.AtRisk).cause
+        assert held.lost.wait(LIMIT)
+        assert not path.exists()
+
+
+def test_a_commit_is_on_disk_however_sqlite_was_built(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A build may choose otherwise for WAL, and a token would be granted twice after a power failure."""
+
+    class BuiltOtherwise(FileConnection):
+        def __init__(self, *arguments: Any, **named: Any) -> None:
+            super().__init__(*arguments, **named)
+            self.execute("PRAGMA synchronous = NORMAL")
+
+    monkeypatch.setattr(file_connection, "FileConnection", BuiltOtherwise)
+    with connected(make_url(sqlite_url), ConnectionSettings()) as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
 
 
 # Taking turns
