@@ -29,6 +29,9 @@ STORIES = {
     "A clock that steps": "weeks/test_faults.py::test_a_clock_of_the_database_that_steps_by_a_minute",
     "A lossy failover": "weeks/test_faults.py::test_a_failover_that_loses_the_newest_generation",
     "A reverted file": "weeks/test_deploys.py::test_a_file_that_is_reverted_and_that_again_on_a_developer_s_machine",
+    "A rename": "weeks/test_renames.py::test_a_schedule_is_renamed_with_a_run_at_work_and_a_pause",
+    "A rename taken back": "weeks/test_renames.py::test_a_rename_is_rolled_back",
+    "A rename that is not said": "weeks/test_renames.py::test_a_schedule_is_renamed_without_saying_so",
     "A forgotten revision": (
         "weeks/test_rollouts.py::test_a_release_that_forgets_its_revision_supersedes_nobody_and_is_told_what_is_missing"
     ),
