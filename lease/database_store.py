@@ -13,12 +13,14 @@ from .database.address import Address
 from .database.backend import backend_of
 from .database.connections import Route, route_to
 from .database.driver_errors import explain, sqlstate
+from .database.file_systems import network_file_system
 from .database.hand_over import FLUSHES
 from .database.held.spare import AnySpare
 from .database.held.statement import Call
 from .database.opening import open_database
 from .durations import format_duration
 from .errors import LeaseError, StoreUnavailable
+from .events import OnNetwork
 from .model import Break, Grant, LeaseRecord, Renewal
 from .schema import create_tables
 from .store import Bid, Wait
@@ -207,6 +209,12 @@ class DatabaseStore:
         """
         if self._backend.is_embedded:
             await self._others.write(create_tables)
+
+    def on_network(self) -> OnNetwork | None:
+        """Return that the database is a file on a network file system, if it is."""
+        file = self._backend.file(self.url)
+        kind = None if file is None else network_file_system(file)
+        return None if file is None or kind is None else OnNetwork(file, kind)
 
     async def close(self) -> None:
         await self._turns.close()

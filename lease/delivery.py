@@ -16,6 +16,7 @@ from .events import (
     HeartbeatFailed,
     Listener,
     Lost,
+    OnNetwork,
     OrphanReleased,
     OutOfRisk,
     Refused,
@@ -132,7 +133,7 @@ def _chatter(event: Event) -> int:
             return 1
         case Lost() | ReleaseFailed() | OrphanReleased() | Stalled() | ClockStepped():
             return 0
-        case OutOfRisk() | HeartbeatFailed() | CallbackFailed() | Dropped() | Unanswered():
+        case OutOfRisk() | HeartbeatFailed() | CallbackFailed() | OnNetwork() | Dropped() | Unanswered():
             return 0
         case _:
             assert_never(event)

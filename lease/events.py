@@ -131,6 +131,15 @@ class CallbackFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class OnNetwork:
+    """The file of an SQLite database is on a network file system, where its locks cannot be relied on."""
+
+    file: str
+    file_system: str
+    """Its kind, such as ``nfs4``."""
+
+
+@dataclass(frozen=True, slots=True)
 class Dropped:
     """This many events are missing here: the subscriber did not take them as fast as they came."""
 
@@ -152,6 +161,7 @@ Event = (
     | ClockStepped
     | HeartbeatFailed
     | CallbackFailed
+    | OnNetwork
     | Dropped
 )
 Listener = Callable[[Event], None]
@@ -181,7 +191,7 @@ def _level(event: Event) -> int:
             return logging.DEBUG
         case OrphanReleased() | OutOfRisk():
             return logging.INFO
-        case Unanswered() | AtRisk() | Lost() | ReleaseFailed() | Stalled() | ClockStepped() | Dropped():
+        case Unanswered() | AtRisk() | Lost() | ReleaseFailed() | Stalled() | ClockStepped() | OnNetwork() | Dropped():
             return logging.WARNING
         case HeartbeatFailed() | CallbackFailed():
             return logging.ERROR

@@ -105,6 +105,8 @@ class Runtime(Generic[S]):
             before_closing=None if loan is None else loan.end,
         )
         await self._core.start()
+        if store is not None and (found := store.on_network()) is not None:
+            self._core.notify(found)
         if store is not None and loan is not None:
             self.shortcut = self._of_callers(Means(self._core, store, loan, loop, self._notify))
 

@@ -14,6 +14,7 @@ from lease.events import (
     Granted,
     HeartbeatFailed,
     Lost,
+    OnNetwork,
     OrphanReleased,
     OutOfRisk,
     Refused,
@@ -155,6 +156,11 @@ def _lease_line(event: Event) -> tuple[int, str]:
             return logging.ERROR, "the heartbeat hit an error"
         case CallbackFailed():
             return logging.ERROR, "a callback of a lease failed"
+        case OnNetwork():
+            return (
+                logging.WARNING,
+                "the database's file is on a network file system, where SQLite's locks cannot be relied on",
+            )
         case Dropped():
             return logging.WARNING, "events of leases were dropped because they came faster than they were taken"
         case _:
