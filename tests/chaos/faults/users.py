@@ -64,7 +64,8 @@ class InterruptUser(SlotFault):
         return True
 
     def _works(self, pid: int) -> bool:
-        return any((self.scene.site.folder / ACCOUNT).glob(f"{self.slot.name}-{pid}.*"))
+        journals = (self.scene.site.folder / ACCOUNT).glob(f"{self.slot.name}-{pid}.*")
+        return any(journal.stat().st_size for journal in journals)
 
     def stop(self) -> None:
         pass
