@@ -16,6 +16,7 @@ from tests.mutants.of_heartbeats import HEARTBEATS
 from tests.mutants.of_neighbours import NEIGHBOURS
 from tests.mutants.of_output import OUTPUT
 from tests.mutants.of_reloads import RELOADS
+from tests.mutants.of_renames import OF_RENAMES
 from tests.mutants.of_revisions import OF_REVISIONS
 from tests.mutants.of_runs import BACKFILLS, REQUESTS, RUNS
 from tests.mutants.of_shortages import SHORTAGES
@@ -41,6 +42,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *RETRIES,
     *UPGRADES,
     *OF_REVISIONS,
+    *OF_RENAMES,
     *RELOADS,
     *FORKS,
     *TRUST,

@@ -13,6 +13,8 @@ Fingerprints = Mapping[str, tuple[str, str]]
 class Differences:
     """The schedules in which one generation differs from another."""
 
+    renamed: tuple[str, ...] = ()
+    """They execute the same under another name: ``night, here nightly``."""
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
@@ -30,9 +32,12 @@ class Differences:
 def differences(own: Fingerprints, other: Fingerprints) -> Differences:
     """Return in what ``own`` differs from ``other``."""
     both = sorted(own.keys() & other.keys())
+    gone = {other[name][0]: name for name in other.keys() - own.keys()}
+    renamed = {name: gone[own[name][0]] for name in sorted(own.keys() - other.keys()) if own[name][0] in gone}
     return Differences(
-        added=tuple(sorted(own.keys() - other.keys())),
-        removed=tuple(sorted(other.keys() - own.keys())),
+        renamed=tuple(f"{before}, here {name}" for name, before in renamed.items()),
+        added=tuple(sorted(own.keys() - other.keys() - renamed.keys())),
+        removed=tuple(sorted(other.keys() - own.keys() - set(renamed.values()))),
         changed=tuple(name for name in both if own[name][0] != other[name][0]),
         retimed=tuple(name for name in both if own[name][0] == other[name][0] and own[name][1] != other[name][1]),
     )

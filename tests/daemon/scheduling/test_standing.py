@@ -74,9 +74,9 @@ def test_who_would_be_superseded_are_those_that_live_and_only_if_these_came_to_r
 
 
 def test_definitions_differ_by_what_they_execute_and_by_the_rest() -> None:
-    own = {"a": ("1", "1"), "b": ("1", "1"), "c": ("1", "1"), "d": ("1", "1")}
-    other = {"a": ("1", "1"), "b": ("2", "2"), "c": ("1", "2"), "e": ("1", "1")}
+    own = {"a": ("1", "1"), "b": ("1", "1"), "c": ("1", "1"), "d": ("4", "1"), "nightly": ("6", "1")}
+    other = {"a": ("1", "1"), "b": ("2", "2"), "c": ("1", "2"), "e": ("5", "1"), "night": ("6", "1")}
     found = differences(own, other)
-    assert found == Differences(added=("d",), removed=("e",), changed=("b",), retimed=("c",))
-    assert str(found) == "added: d; removed: e; changed: b; other timing or description: c"
+    assert found == Differences(("night, here nightly",), added=("d",), removed=("e",), changed=("b",), retimed=("c",))
+    assert str(found).startswith("renamed: night, here nightly; added: d; removed: e; changed: b; other timing or ")
     assert str(differences(own, own)) == ""
