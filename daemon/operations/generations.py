@@ -1,6 +1,6 @@
 """The generations as they stand now: who runs which, what differs, and what comes next and when (rule 21)."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -16,9 +16,12 @@ from ..scheduling.generations import (
     Order,
     State,
     differences,
+    held_back,
+    held_back_by,
     state_of,
 )
-from ..store.views import GenerationLine, RunBy, read_generations
+from ..store.views import GenerationLine, Problem, RunBy, read_generations
+from ..text import listed
 
 MOST = 50
 """So many of the generations that came last are looked at."""
@@ -39,6 +42,16 @@ class GenerationStanding:
     ruled_at: datetime | None
     superseded_at: datetime | None
     changes: str | None
+    counts: bool
+    """Its revision does: no take-over under a lower one has come since."""
+    replaced: int | None
+    """The generation of which it kept no schedule when it came to rule."""
+    replaced_schedules: tuple[str, ...]
+    """What it retired of that in the last 7 days and is retired still, unless that was acknowledged."""
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
+    held_back_by: int | None
+    """The higher revision of an older generation, which no replica runs, that keeps it from being current."""
     replicas: tuple[RunBy, ...]
     differs: Differences | None
     """In what, from the definitions in the database; None if they are its own, or that is not known."""
@@ -72,6 +85,21 @@ def beside_each_other(standings: Iterable[GenerationStanding]) -> list[Generatio
     return found
 
 
+def of_generations(standings: Iterable[GenerationStanding]) -> Iterator[Problem]:
+    """Yield the problems with generations: one kept nothing of the one before, or is held back."""
+    for one in standings:
+        if one.replaced_schedules:
+            text = (
+                f"generation {one.number} of {one.application} ({one.brought_by}) shares no schedule with generation "
+                f"{one.replaced}, and retired all of it: {listed(one.replaced_schedules)}; if that is meant, "
+                f"`leased generations {one.number} --acknowledge`; if another application has its name, rename that one"
+            )
+            yield Problem("replaced", text, one.application)
+        if one.held_back_by is not None and (one.replicas or one.state == "in lieu"):
+            text = f"generation {one.number} of {one.application} is {held_back(one.held_back_by)}"
+            yield Problem("held back", text, one.application)
+
+
 def who_runs(standings: Iterable[GenerationStanding]) -> str:
     """Return who runs these generations: ``2 replicas on web1, web2 run generation 7``."""
     return ", ".join(
@@ -88,8 +116,12 @@ def processes(standings: Iterable[GenerationStanding]) -> str:
 
 def _standings(lines: Sequence[GenerationLine], takeover_after: float) -> list[GenerationStanding]:
     order = Order(
-        [Generation(line.number, line.digest, line.ruled_at is None, line.rules, line.revision) for line in lines]
+        [
+            Generation(line.number, line.digest, line.ruled_at is None, line.rules, line.revision, line.counts)
+            for line in lines
+        ]
     )
+    living = {line.digest for line in lines if line.replicas}
     made = {one.number: one for one in order.generations}
     ruler = next((line for line in lines if line.rules), None)
     return [
@@ -104,6 +136,12 @@ def _standings(lines: Sequence[GenerationLine], takeover_after: float) -> list[G
             line.ruled_at,
             line.superseded_at,
             line.changes,
+            line.counts,
+            line.replaced,
+            line.replaced_schedules,
+            line.acknowledged_at,
+            line.acknowledged_by,
+            None if order.newest is None else held_back_by(made[line.number], order.newest, living),
             line.replicas,
             _differs(line, ruler),
             _next(order, made[line.number], lines, takeover_after),

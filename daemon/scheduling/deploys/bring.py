@@ -146,7 +146,9 @@ def _put_on_top(
     own = order.latest(digest)
     if own is not None and own is order.ruler and order.is_newest(own) and not stood_in:
         # What they changed as they came stays recorded.
-        written = _Written(sync(connection, application, retire=True, retired_by=_named(own)))
+        written = _Written(
+            sync(connection, application, retire=True, retired_by=statements.generation.named(own.number))
+        )
         notify(connection, application.name, DEFINITIONS)
     else:
         written = _write(connection, application, order, others, in_lieu=False)
@@ -225,7 +227,7 @@ def _with_report(connection: Connection, application: Application, brought: Brou
     ruler = brought.order.ruler
     retire = ruler is not None and brought.order.is_newest(ruler)
     notify(connection, application.name, DEFINITIONS)
-    by = None if ruler is None else _named(ruler)
+    by = None if ruler is None else statements.generation.named(ruler.number)
     report = sync(connection, application, retire=retire, retired_by=by)
     if report.renamed and ruler is not None:
         statements.generation.set_run_digests(
@@ -258,7 +260,7 @@ def _write(
 ) -> _Written:
     name, own, before = application.name, order.latest(application.digest), order.ruler
     assert own is not None  # noqa: S101 - it is added first
-    report = sync(connection, application, retire=not in_lieu, retired_by=_named(own))
+    report = sync(connection, application, retire=not in_lieu, retired_by=statements.generation.named(own.number))
     if report.renamed:
         fingerprints = _fingerprints(connection, application)
         statements.generation.set_run_digests(connection, name, own.number, fingerprints)
@@ -280,7 +282,3 @@ def _record(  # noqa: PLR0917 - who did what, with what effect, why
     connection: Connection, application: Application, what: Act, by: str, effect: str, why: str | None = None
 ) -> None:
     statements.acts.record(connection, what, by=by, application=application.name, why=why, effect=effect)
-
-
-def _named(generation: Generation) -> str:
-    return f"generation {generation.number}"

@@ -103,6 +103,30 @@ def discount(connection: Connection, application: str, numbers: Collection[int])
     connection.execute(update(generation).where(*which).values(discounted_at=now()))
 
 
+def named(number: int) -> str:
+    """Return what a generation is called where it is recorded who retired a schedule."""
+    return f"generation {number}"
+
+
+def acknowledge(connection: Connection, application: str, number: int, by: str) -> None:
+    """Record that somebody says that what this generation retired is meant."""
+    which = (generation.c.application == application, generation.c.number == number)
+    connection.execute(update(generation).where(*which).values(acknowledged_at=now(), acknowledged_by=by))
+
+
+def read(connection: Connection, application: str, number: int) -> Row[Any] | None:
+    """Return a generation, or None."""
+    which = (generation.c.application == application, generation.c.number == number)
+    return connection.execute(select(generation).where(*which)).one_or_none()
+
+
+def newest_number(connection: Connection, application: str) -> int | None:
+    """Return the number of the generation that came last, or None."""
+    query = select(func.max(generation.c.number)).where(generation.c.application == application)
+    number: int | None = connection.scalar(query)
+    return number
+
+
 def schedules_of(connection: Connection, application: str, digests: Collection[str]) -> set[str]:
     """Return the names of the schedules that definitions with these digests have, as far as that is known."""
     query = select(generation.c.run_digests).where(

@@ -25,6 +25,7 @@ from .overview import Overview, RunningJob, RunningRun, ScheduleLine, WaitingRun
 from .problems import Problem, naming, problems
 from .remaining import Remaining, read_remaining
 from .replicas import ReplicaLine, read_replicas
+from .retired import RetiredSchedule, read_retirement, retirement
 from .summary import JobSummary, Summary, summary
 from .trying import TryingRun
 from .values import plain
@@ -46,6 +47,7 @@ __all__ = [
     "Problem",
     "Remaining",
     "ReplicaLine",
+    "RetiredSchedule",
     "RunBy",
     "RunDetail",
     "RunLine",
@@ -71,11 +73,13 @@ __all__ = [
     "read_overview",
     "read_remaining",
     "read_replicas",
+    "read_retirement",
     "read_run",
     "read_runs",
     "require_application",
     "require_lease",
     "require_schedule",
+    "retirement",
     "schedule_names",
     "schedules_named",
     "schedules_tagged",

@@ -2,18 +2,20 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, case, func, null, or_, select
+from sqlalchemy import Connection, Row, and_, case, func, null, or_, select
 
 from lease.database.dialects import now, seconds_between
 
 from ...states import LIVE, SEEN_WITHIN, UNSEEN_IS_DEAD
 from ..statements.dialects import among_keys
+from ..statements.generation import named
 from ..tables import generation, replica
+from .retired import PROBLEM_FOR, read_retired
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,14 @@ class GenerationLine:
     fingerprints: Mapping[str, tuple[str, str]] | None
     """By schedule, a digest of what execution reads and one of all; of those that rule or live only."""
     replicas: tuple[RunBy, ...] = field(default=())
+    counts: bool = True
+    """Its revision does: no take-over under a lower one has come since."""
+    replaced: int | None = None
+    """The generation of which it kept no schedule when it came to rule."""
+    replaced_schedules: tuple[str, ...] = ()
+    """What it retired of that in the last 7 days and is retired still, unless that was acknowledged."""
+    acknowledged_at: datetime | None = None
+    acknowledged_by: str | None = None
     away_for: float | None = None
     """Seconds since one of its replicas was last seen, if none is ready, or since its definitions came into
     the database, if that was later; None if neither is known.
@@ -74,19 +84,36 @@ def read_generations(
     if application is not None:
         all_ = all_.where(generation.c.application == application)
     some = all_.subquery()
+    to_acknowledge = and_(
+        some.c.replaced.is_not(None), some.c.acknowledged_at.is_(None), some.c.ruled_ago < PROBLEM_FOR
+    )
     query = (
         select(some)
-        .where(or_(some.c.place <= limit, some.c.known.is_not(None)))
+        .where(or_(some.c.place <= limit, some.c.known.is_not(None), to_acknowledge))
         .order_by(some.c.application, some.c.number.desc())
     )
     latest: set[tuple[str, str]] = set()
     lines = []
-    for row in connection.execute(query):
+    rows = connection.execute(query).all()
+    gone = _replaced(connection, rows)
+    for row in rows:
         key = (row.application, row.digest)
         is_latest = key not in latest  # the replicas of one digest run the last of its generations
         latest.add(key)
-        lines.append(_line(row, seen[key], living[key]) if is_latest and key in seen else _line(row, [], []))
+        found = _line(row, seen[key], living[key]) if is_latest and key in seen else _line(row, [], [])
+        lines.append(replace(found, replaced_schedules=gone.get((row.application, named(row.number)), ())))
     return lines
+
+
+def _replaced(connection: Connection, rows: Sequence[Row[Any]]) -> Mapping[tuple[str, str], tuple[str, ...]]:
+    """Return the schedules that are to be acknowledged, by application and generation."""
+    keys = {
+        (row.application, named(row.number)) for row in rows if row.replaced is not None and row.acknowledged_at is None
+    }
+    found: defaultdict[tuple[str, str], tuple[str, ...]] = defaultdict(tuple)
+    for one in read_retired(connection, within=PROBLEM_FOR, by=keys) if keys else ():
+        found[one.application, one.retired_by or ""] += (one.schedule,)
+    return found
 
 
 def _replicas(connection: Connection, application: str | None) -> Mapping[tuple[str, str], list[Row[Any]]]:
@@ -139,6 +166,11 @@ def _line(row: Row[Any], seen: list[Row[Any]], living: list[Row[Any]]) -> Genera
         row.changes,
         _fingerprints(row.known),
         runs,
+        row.discounted_at is None,
+        row.replaced,
+        (),
+        row.acknowledged_at,
+        row.acknowledged_by,
         min(gone_for) if is_away else None,
     )
 

@@ -18,6 +18,7 @@ from .acting import BackfillLine, in_force, read_backfills
 from .causes import Why, sentence
 from .left_out import LeftOut, read_left_out
 from .replicas import ReplicaLine, read_replicas
+from .retired import RetiredSchedule, read_retired
 from .trying import TryingRun, read_trying
 from .usual import usual_seconds
 from .why import moment_of_place, waits_to_be_fed, whys, with_why
@@ -133,10 +134,12 @@ class Overview:
     backfills: tuple[BackfillLine, ...]
     trying: tuple[TryingRun, ...] = ()
     """The runs of ``running`` and of those that wait that fail again and again."""
+    retired: tuple[RetiredSchedule, ...] = ()
+    """The schedules that were retired in the last 24 hours."""
 
 
 def read_overview(connection: Connection, application: str | None = None, *, dead: Collection[str] = ()) -> Overview:
-    """Return the overview, of one application or of all, in at most eleven statements.
+    """Return the overview, of one application or of all, in at most twelve statements.
 
     ``dead`` are the holders whose death is proven, although it need not be recorded yet.
     """
@@ -151,6 +154,7 @@ def read_overview(connection: Connection, application: str | None = None, *, dea
         waiting_count=connection.execute(select(func.count()).select_from(run).where(waiting)).scalar_one(),
         backfills=tuple(read_backfills(connection, limit=MOST_WAITING, application=application, unfinished=True)),
         trying=tuple(read_trying(connection, _of(run.c.application, application))),
+        retired=tuple(read_retired(connection, application)),
     )
 
 

@@ -30,6 +30,8 @@ Kind = Literal[
     "no schedules",
     "blocked",
     "retired",
+    "replaced",
+    "held back",
 ]
 
 

@@ -24,6 +24,7 @@ from daemon.scheduling.deploys.bring import bring
 from daemon.store import migrations
 from daemon.store.tables import generation as generations
 from daemon.store.tables import replica as replicas
+from daemon.store.tables import schedule as schedules
 from tests.support.store import Store
 from tests.support.waiting import LIMIT
 
@@ -37,6 +38,7 @@ schedules.add("{name}", cron="{cron}").command("work", "{command}", timeout="1m"
 """
 URL = "sqlite:///leased.db"
 AN_HOUR = 3600.0
+A_DAY = 86400.0
 
 
 class Shop:
@@ -252,6 +254,108 @@ def test_a_take_over_lets_it_through_with_a_warning_and_is_an_act(leased: Leased
     assert (answer.status, answer.err) == (0, f"leased: {warning}\n")
     (act,) = leased("activity", "--act", "take-over", "--json").document["items"]
     assert (act["acted_by"], act["why"], act["effect"]) == ("ann", "a new team", f"generation 2 is current; {retired}")
+
+
+def problems_of(leased: Leased) -> list[tuple[str, str]]:
+    return [(one["kind"], one["text"]) for one in leased("status", "--json").document["problems"]]
+
+
+def test_a_generation_that_kept_nothing_is_a_problem_until_it_is_acknowledged_also_when_the_old_ones_have_gone(
+    leased: Leased, shop: Shop, old: Application, other: Application
+) -> None:
+    shop.unseen_for(shop.start(old, "web1"), AN_HOUR)
+    shop.start(other, "web2")
+    ((kind, text),) = problems_of(leased)
+    assert kind == "replaced"
+    assert "generation 2 of shop (web2:102) shares no schedule with generation 1, and retired all of it: goes, " in text
+    assert "`leased generations 2 --acknowledge`" in text
+    assert leased("status", "--check").status == 1
+    shop.store.shift(schedules, schedules.c.retired_at.is_not(None), retired_at=-6.9 * A_DAY)
+    assert len(problems_of(leased)) == 1
+    shop.store.shift(schedules, schedules.c.retired_at.is_not(None), retired_at=-7.1 * A_DAY)
+    assert problems_of(leased) == []
+    shop.store.shift(schedules, schedules.c.retired_at.is_not(None), retired_at=-AN_HOUR)
+
+    answer = leased("generations", "2", "--acknowledge", "--why", "billing has moved in", "--by", "ann")
+    assert answer.out.startswith("generation 2 of shop is acknowledged by ann at ")
+    assert (problems_of(leased), leased("status", "--check").status) == ([], 0)
+    again = leased("generations", "2", "--acknowledge", "--by", "bob")
+    assert again.out.startswith("generation 2 of shop was already acknowledged by ann at ")
+    (act,) = leased("activity", "--act", "acknowledge", "--json").document["items"]
+    assert (act["acted_by"], act["why"]) == ("ann", "billing has moved in")
+    assert act["effect"] == "generation 2 replaces all schedules of generation 1"
+    (one,) = leased("generations", "2", "--json").document["items"]
+    assert (one["replaced"], one["acknowledged_by"], one["replaced_schedules"]) == (1, "ann", [])
+
+
+def test_it_is_no_problem_any_more_when_those_schedules_are_defined_again(
+    leased: Leased, shop: Shop, old: Application, other: Application
+) -> None:
+    shop.unseen_for(shop.start(old, "web1"), AN_HOUR)
+    shop.unseen_for(shop.start(other, "web2"), AN_HOUR)
+    leased("sync", "old.py", "--take-over")
+    ((_, text),) = (one for one in problems_of(leased) if one[0] == "replaced")
+    assert "generation 3 of shop" in text
+    assert "shares no schedule with generation 2" in text
+
+
+@pytest.fixture
+def deployed(shop: Shop, old: Application, new: Application) -> None:
+    shop.start(old, "web1")
+    shop.start(new, "web2")
+
+
+@pytest.mark.usefixtures("deployed")
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("2", "--acknowledge"), 'there is nothing to acknowledge: generation 2 of "shop" did not retire all'),
+        (("7", "--acknowledge"), '"shop" has no generation 7; the newest is 2 (`leased generations` lists them)'),
+        (("--acknowledge",), "--acknowledge needs the number of a generation, such as"),
+        (("2", "--why", "so"), "--why and --by are recorded with --acknowledge only; add that, or leave them out"),
+        (("7",), "there is no generation 7; the newest is 2 (`leased generations` lists them)"),
+    ],
+)
+def test_what_cannot_be_acknowledged_is_refused_with_a_sentence(
+    leased: Leased, arguments: tuple[str, ...], said: str
+) -> None:
+    answer = leased("generations", *arguments)
+    assert answer.status in {1, 2}
+    assert said in answer.err
+
+
+def test_what_an_ordinary_deploy_retires_is_a_line_for_a_day_and_no_problem(
+    leased: Leased, shop: Shop, old: Application, new: Application
+) -> None:
+    shop.start(old, "web1")
+    shop.start(new, "web2")
+    answer = leased("status", "--check")
+    assert answer.status == 0
+    assert "Retired in the last day: goes (by generation 2 at " in answer.out
+    (one,) = leased("status", "--json").document["retired"]
+    assert (one["application"], one["schedule"], one["retired_by"]) == ("shop", "goes", "generation 2")
+    shop.store.shift(schedules, schedules.c.retired_at.is_not(None), retired_at=-1.1 * A_DAY)
+    assert "Retired" not in leased("status").out
+
+
+def test_what_is_held_back_by_a_revision_that_nobody_runs_is_a_problem_until_a_take_over(
+    leased: Leased, shop: Shop, old: Application, new: Application
+) -> None:
+    shop.unseen_for(shop.start(dataclasses.replace(old, revision=20261129), "web1"), AN_HOUR)
+    shop.start(dataclasses.replace(new, revision=44), "web2")
+    ((kind, text),) = problems_of(leased)
+    assert kind == "held back"
+    assert text == (
+        "generation 2 of shop is held back by revision 20261129, which nobody runs; if that revision was a mistake, make "
+        "the newer definitions current under their own with `leased sync FILE --take-over`"
+    )
+    assert leased("sync", "new.py", "--revision", "44", "--take-over").status == 0
+    assert problems_of(leased) == []
+    second, first = leased("generations", "--json").document["items"]
+    assert [(one["revision"], one["counts"], one["state"]) for one in (second, first)] == [
+        (44, True, "current"),
+        (20261129, False, "superseded"),
+    ]
 
 
 class Terminal:

@@ -292,7 +292,7 @@ def test_the_overview_takes_as_many_statements_with_a_long_history(rows: Rows) -
         rows.run("succeeded", minutes)
     asked.clear()
     read_overview(rows.connection)
-    assert len(asked) == 10
+    assert len(asked) == 11
 
 
 def test_runs_come_the_latest_first_and_can_be_chosen(rows: Rows) -> None:

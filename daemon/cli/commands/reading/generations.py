@@ -7,19 +7,25 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from sqlalchemy import Connection
 
+from ....operations.acknowledge import Acknowledged, acknowledge
 from ....operations.generations import GenerationStanding, beside_each_other, read_standings
 from ....recovery.deaths import neighbours, proven_dead
 from ....service.settings import read_settings
-from ....store.views import require_application
+from ....store.views import NotFound, applications, read_generations, require_application
 from ....text import when
 from ...answers import write_json
 from ...ask import ask
+from ...author import By, Why, author
+from ...failures import Misused
 from ...options import Application, Database, Json
 from ...screen import add, print_sentences, say, screen, table
 from .generation_table import DIGEST_SHOWN, run_by, sentences
 
 if TYPE_CHECKING:
     from ...screen import Sheet
+
+
+MOST_LISTED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,29 +36,71 @@ class GenerationsAnswer:
 
 
 def generations(
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many of each application to list.")] = 20,
+    number: Annotated[
+        int | None, typer.Argument(metavar="N", min=1, help="Only this generation.", show_default=False)
+    ] = None,
+    confirmed: Annotated[
+        bool,
+        typer.Option("--acknowledge", help="Record that what N retired is meant, so that it is no problem any more."),
+    ] = False,
+    why: Why = None,
+    by: By = None,
+    limit: Annotated[int, typer.Option(min=1, max=MOST_LISTED, help="How many of each application to list.")] = 20,
     database: Database = None,
     application: Application = None,
     as_json: Json = False,
 ) -> None:
     """List the generations of the definitions, which of them rule, who runs which, and what comes next."""
+    done = None
+    if confirmed:
+        who = author(by, why)
+        done = ask(database, lambda c: _acknowledged(c, application, number, who, why), write=True)
+    elif why is not None or by is not None:
+        raise Misused("--why and --by are recorded with --acknowledge only; add that, or leave them out")
     takeover_after = read_settings({"database_url": database}).takeover_after
 
     def read(connection: Connection) -> list[GenerationStanding]:
         require_application(connection, application)
         dead = proven_dead(neighbours(connection))
-        return read_standings(connection, application, limit=limit, dead=dead, takeover_after=takeover_after)
+        most = limit if number is None else MOST_LISTED
+        found = read_standings(connection, application, limit=most, dead=dead, takeover_after=takeover_after)
+        some = [one for one in found if number in {None, one.number}]
+        if found and not some:
+            newest = max(one.number for one in found)
+            raise NotFound(f"there is no generation {number}; the newest is {newest} (`leased generations` lists them)")
+        return some
 
     found = ask(database, read)
     if as_json:
         write_json("generations", GenerationsAnswer(items=found))
         return
     console = screen()
+    if done is not None:
+        said = "was already" if done.already else "is"
+        by_whom = f"{said} acknowledged by {done.acknowledged_by} at {when(done.acknowledged_at)}"
+        say(console, f"generation {done.number} of {done.application} {by_whom}")
+        return
     if not found:
         say(console, "There are no generations yet; `leased run FILE` or `leased sync FILE` makes the first.")
         return
     console.print(_table(found))
     print_sentences(console, sentences(beside_each_other(found)))
+
+
+def _acknowledged(
+    connection: Connection, application: str | None, number: int | None, who: str, why: str | None
+) -> Acknowledged:
+    if number is None:
+        raise Misused("--acknowledge needs the number of a generation, such as `leased generations 2 --acknowledge`")
+    require_application(connection, application)
+    if application is None:
+        lines = read_generations(connection, limit=MOST_LISTED)
+        having = sorted({one.application for one in lines if one.number == number})
+        meant = [one.application for one in lines if one.number == number and one.replaced is not None] or having
+        if len(meant) > 1:
+            raise Misused(f"several applications have a generation {number}: add --application {' or '.join(meant)}")
+        application = meant[0] if meant else next(iter(applications(connection)), "")
+    return acknowledge(connection, application, number, requested_by=who, why=why)
 
 
 def _table(found: Sequence[GenerationStanding]) -> "Sheet":

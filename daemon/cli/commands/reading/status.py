@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from sqlalchemy import Connection
 
-from ....operations.generations import GenerationStanding, beside_each_other, read_standings
+from ....operations.generations import GenerationStanding, beside_each_other, of_generations, read_standings
 from ....recovery.deaths import neighbours, proven_dead
 from ....service.settings import read_settings
 from ....store.views import (
@@ -16,6 +16,7 @@ from ....store.views import (
     Overview,
     Problem,
     ReplicaLine,
+    RetiredSchedule,
     RunningRun,
     ScheduleLine,
     TryingRun,
@@ -47,6 +48,8 @@ class StatusAnswer:
     waiting_count: int
     trying: Sequence[TryingRun]
     backfills: Sequence[BackfillLine]
+    retired: Sequence[RetiredSchedule]
+    """In the last 24 hours."""
     items: Sequence[ScheduleLine]
 
 
@@ -68,7 +71,9 @@ def status(
     takeover_after = read_settings({"database_url": database}).takeover_after
     of_state = run_state(state)
 
-    def read(connection: Connection) -> tuple[Overview, list[ScheduleLine], list[GenerationStanding]]:
+    def read(
+        connection: Connection,
+    ) -> tuple[Overview, list[ScheduleLine], list[GenerationStanding], Sequence[Problem]]:
         require_application(connection, application)
         tagged = None if tag is None else schedules_tagged(connection, application, tag)
         dead = proven_dead(neighbours(connection))
@@ -77,10 +82,10 @@ def status(
         listed = only(overview.schedules, of_state, tagged)
         if as_json:
             listed = _with_deadlines(connection, overview, listed)
-        return overview, listed, beside_each_other(standings)
+        found = (*of_generations(standings), *problems(overview))
+        return overview, listed, beside_each_other(standings), found
 
-    overview, wanted, generations = ask(database, read)
-    found = problems(overview)
+    overview, wanted, generations, found = ask(database, read)
     if as_json:
         write_json("status", _answer(overview, wanted, generations, found))
     else:
@@ -113,5 +118,6 @@ def _answer(
         waiting_count=overview.waiting_count,
         trying=overview.trying,
         backfills=overview.backfills,
+        retired=overview.retired,
         items=wanted,
     )

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from ....operations.generations import GenerationStanding
 from ....states import ON_REQUEST
-from ....store.views import LeftOut, Overview, Problem, ReplicaLine, RunningRun, ScheduleLine, naming
-from ....text import ago, lasted, number, when
+from ....store.views import LeftOut, Overview, Problem, ReplicaLine, RetiredSchedule, RunningRun, ScheduleLine, naming
+from ....text import ago, lasted, listed, number, when
 from ...screen import add, print_sentences, say, state_cell, table
 from .generation_table import generation_table, sentences
 
@@ -45,6 +45,8 @@ def show_status(
     _show_waiting(console, overview)
     for one in overview.backfills:
         say(console, one.in_words, hang=2)
+    if overview.retired:
+        say(console, f"Retired in the last day: {_retired(overview.retired)}", hang=2)
     if are_many:
         say(console, f"{_counts(overview.schedules)}; --all lists them, --tag and --state some")
     else:
@@ -67,6 +69,14 @@ def _show_waiting(console: "Console", overview: Overview) -> None:
         said = [f"run {run.run_id} of {named(run)} {run.why_text or ''}".rstrip() for run in overview.waiting[:3]]
         said += [f"{number(overview.waiting_count - 3)} more"] if overview.waiting_count > 3 else []
         say(console, f"Waiting: {'; '.join(said)}", hang=2)
+
+
+def _retired(found: Iterable[RetiredSchedule]) -> str:
+    """Return what was retired, by what: ``nightly, hourly (by generation 2 at …)``."""
+    together: dict[tuple[str, str], list[str]] = {}
+    for one in found:
+        together.setdefault((one.application, one.in_words.removeprefix("retired ")), []).append(one.schedule)
+    return "; ".join(f"{listed(names)} ({how})" for (_, how), names in together.items())
 
 
 def _show_problems(console: "Console", found: Sequence[Problem]) -> None:
