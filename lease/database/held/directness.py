@@ -14,7 +14,6 @@ WHO_ANSWERS: LiteralString = "SELECT pg_backend_pid(), current_setting('default_
 """Asks who answers, and at which isolation level a statement runs; with ``prepare=False``."""
 _AND_WHERE: LiteralString = f"{WHO_ANSWERS}, {IDENTITY}"
 _AND_WHERE_NEARLY: LiteralString = f"{WHO_ANSWERS}, {OF_A_DATABASE}"
-_REFUSED = (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedFunction)
 Answer = tuple[int, str, str | None]
 """The process, the isolation level, and the database's identity (`lease.database.held.identity`)."""
 _NOTHING: Answer = (0, "", None)
@@ -24,7 +23,9 @@ def ask(driver: "psycopg.Connection[Any]") -> Answer:
     """Ask `WHO_ANSWERS`, and which database it is, over a connection in autocommit."""
     try:
         return driver.execute(_AND_WHERE, prepare=False).fetchone() or _NOTHING
-    except _REFUSED:
+    except psycopg.DatabaseError:  # this role, or all there, may not ask for the server
+        if driver.closed:
+            raise
         return driver.execute(_AND_WHERE_NEARLY, prepare=False).fetchone() or _NOTHING
 
 
@@ -32,7 +33,9 @@ async def ask_in_loop(driver: "psycopg.AsyncConnection[Any]") -> Answer:
     """Ask the same from an event loop."""
     try:
         return await (await driver.execute(_AND_WHERE, prepare=False)).fetchone() or _NOTHING
-    except _REFUSED:
+    except psycopg.DatabaseError:  # this role, or all there, may not ask for the server
+        if driver.closed:
+            raise
         return await (await driver.execute(_AND_WHERE_NEARLY, prepare=False)).fetchone() or _NOTHING
 
 
