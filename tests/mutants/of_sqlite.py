@@ -1,4 +1,4 @@
-"""Mutants of SQLite alone: of processes that were forked, and of the clock since boot."""
+"""Mutants of SQLite alone: of processes that were forked, temporary tables, and the clock since boot."""
 
 from tests.mutants.mutant import Edit, Mutant, on_sqlite
 
@@ -14,6 +14,18 @@ ON_SQLITE = (
                 for way in ("opened", "fenced")
             )
         ),
+    ),
+    Mutant(
+        "fence-of-a-temporary-table",
+        "a fence proves what a TEMP table of the program's says, if that has the name of the real one",
+        (
+            Edit(
+                "lease/statements/fences.py",
+                "connection.execute(write, execution_options=ours)",
+                "connection.execute(write)",
+            ),
+        ),
+        on_sqlite("tests/lease/fences/test_table.py::test_a_temporary_table_of_that_name_proves_nothing[Connection]"),
     ),
     Mutant(
         "boot-unknown-is-another",

@@ -108,7 +108,7 @@ with LeaseClient(sys.argv[1], on_event=lambda event: None) as client, client.hol
     using = threading.Thread(target=use)
     using.start()
     children = []
-    for _ in range(5):
+    for _ in range(3):
         child = os.fork()
         if child == 0:
             sys.exit(5)

@@ -120,6 +120,7 @@ BEYOND: Mapping[str, tuple[str, ...]] = {
         "first-file-over-another",
         "forks-share-a-connection",
         "forked-child-opens",
+        "fence-of-a-temporary-table",
         "boot-unknown-is-another",
         "exit-ends-the-loop",
         "promotion-of-the-unplaced",
