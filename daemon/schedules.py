@@ -46,6 +46,7 @@ class Schedules(ScheduleSet):
     """The schedules of one application; what is wrong with one is a `DefinitionError` at once.
 
     ``revision`` orders these definitions among others of the application: a higher one supersedes.
+    With ``require_revision``, runs only on replicas of the highest revision of which one is ready.
     ``calendars`` gives names to days, for `exclude`: dates, ranges and days of every year, as strings
     or `date`. Further settings are defaults of the schedules and their jobs; `env` is merged.
     """

@@ -40,6 +40,10 @@ class Application:
     """What was given for all schedules and jobs, fit for JSON. They have it; it is here to be shown."""
     revision: int | None = None
     """What orders these definitions among others of the application (rule 21). It is no part of them."""
+    require_revision: bool = False
+    """Its runs belong to the replicas of the highest revision of which one is ready (rule 22)."""
+    release: str | None = None
+    """Which code this is: a commit or an image, as it was given, or a hash of what was loaded. Releases have no order."""
 
     @cached_property
     def digest(self) -> str:
@@ -52,7 +56,7 @@ class Application:
     @cached_property
     def checked_digest(self) -> str:
         """A SHA-256 of all that a replica goes by of FILE: its definitions, and what orders them."""
-        return _sha256([self.digest, self.revision])
+        return _sha256([self.digest, self.revision, self.require_revision])
 
     @property
     def shared(self) -> Mapping[str, Mapping[str, Any]]:
@@ -93,8 +97,15 @@ class Application:
         return replace(self, schedules=tuple(one.keyed(keys.get(one.name, one.name)) for one in self.schedules))
 
     def revised(self, revision: int | None) -> "Application":
-        """Return it with this revision, if that is given; otherwise as it is."""
-        return self if revision is None else replace(self, revision=revision)
+        """Return it with this revision, if that is given; otherwise as it is. Raises `DefinitionError` if it requires one
+        and has none.
+        """
+        revised = self if revision is None else replace(self, revision=revision)
+        if revised.require_revision and revised.revision is None:
+            place = Place(source=self.spec or str(self.source), field="require_revision")
+            problem = "it is set, but these definitions have no revision"
+            raise DefinitionError(place, problem, "write revision = N beside it, or give LEASED_REVISION or --revision")
+        return revised
 
     def schedule(self, name: str) -> Schedule:
         """Return a schedule; raises `DefinitionError` if there is none of this name."""

@@ -33,9 +33,20 @@ class ReplicaEntry:
     version: str
     digest: str | None = None
     """Of its definitions; None where they are not known."""
+    revision: int | None = None
+    requires_revision: bool = False
+    release: str | None = None
 
 
-def own_entry(holder: str, application: str, digest: str | None = None) -> ReplicaEntry:
+def own_entry(
+    holder: str,
+    application: str,
+    digest: str | None = None,
+    *,
+    revision: int | None = None,
+    requires_revision: bool = False,
+    release: str | None = None,
+) -> ReplicaEntry:
     """Return the entry of this process."""
     me = identity(os.getpid())
     return ReplicaEntry(
@@ -48,6 +59,9 @@ def own_entry(holder: str, application: str, digest: str | None = None) -> Repli
         pid_namespace=pid_namespace(),
         version=package_version(),
         digest=digest,
+        revision=revision,
+        requires_revision=requires_revision,
+        release=release,
     )
 
 

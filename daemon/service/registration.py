@@ -51,7 +51,14 @@ async def registered(context: ReplicaContext, earlier_holder: str | None = None)
 def entry_of(context: ReplicaContext) -> registry.ReplicaEntry:
     """Return the entry of this replica."""
     application = context.application
-    return registry.own_entry(context.client.holder, application.name, application.digest)
+    return registry.own_entry(
+        context.client.holder,
+        application.name,
+        application.digest,
+        revision=application.revision,
+        requires_revision=application.require_revision,
+        release=application.release,
+    )
 
 
 async def expected_wall_clock(database: Database) -> WallClock | None:

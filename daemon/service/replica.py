@@ -18,6 +18,7 @@ from ..jobs.room.set_aside import SetAside
 from ..recovery.death_watch import DeathWatch
 from ..recovery.registry import ReplicaEntry
 from ..recovery.settler import Settler
+from ..scheduling.deploys.required_revision import RequiredRevision
 from ..scheduling.deploys.rollout import Rollout
 from ..scheduling.planner import Planner
 from ..scheduling.wall_clock import WallClock
@@ -63,8 +64,13 @@ class Replica:
         self._at_once = False
         self._refills = False
         self._drained_at: float | None = None
-        self.runs = RunsAtWork(context, context.rows, settings.concurrency, self.set_aside, self.rest.wake_for_places)
-        self._claimer = Claimer(context, self.runs, lambda: not self.draining)
+        self.required = RequiredRevision(application, context.notify, self.rest.wake)
+        self.runs = RunsAtWork(
+            *(context, context.rows, settings.concurrency, self.set_aside),
+            self.rest.wake_for_places,
+            required=self.required,
+        )
+        self._claimer = Claimer(context, self.runs, lambda: not self.draining, self.required)
         clock, others = wall_clock, self.runs.other_schedules
         self.planner = Planner(database, application.name, context.rows, context.notify, clock, others=others)
         self._settler = Settler(
@@ -76,6 +82,7 @@ class Replica:
             rows=context.rows,
             takeover_after=within,
             trusts=trusts,
+            required=self.required,
         )
         self._pulse = Pulse(context, entry, self.runs, lambda: self.draining, self.rollout, rest=self.rest, loop=self)
         self._cancels = CancelWatch(context, self.runs.ids, self.runs.cancel)

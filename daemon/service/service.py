@@ -157,6 +157,11 @@ class Service:
                 f'these definitions of "{self._application.name}" are superseded by others, whose replicas are at work; '
                 "run those, or make these current with --take-over"
             )
+        if until_idle and (higher := await context.database.read(replica.required.look)) is not None:
+            raise Superseded(
+                f'revision {self._application.revision} of "{self._application.name}" runs nothing, since a replica of '
+                f"revision {higher} is ready and require_revision is set; run that one"
+            )
         if not now or rules is None:
             return []
         return await context.database.write(lambda connection: trigger_now(connection, self._application.name, now))

@@ -25,3 +25,18 @@ def web_address(value: Any) -> WebAddress | None:
     if value is None or isinstance(value, WebAddress):
         return value
     return None if str(value).strip().lower() == "off" else WebAddress.parse(str(value))
+
+
+LONGEST_RELEASE = 200
+
+
+def release_name(text: str | None) -> str | None:
+    """Return the name of a release, without spaces around it; raises `ValueError`."""
+    name = None if text is None else text.strip()
+    if name is None:
+        return None
+    if not name or len(name) > LONGEST_RELEASE or not name.isprintable():
+        raise ValueError(
+            f"a release is named by 1 to {LONGEST_RELEASE} printable characters, such as a commit or an image"
+        )
+    return name

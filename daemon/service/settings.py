@@ -20,7 +20,7 @@ from ..text import suggestion
 from ..web.address import WebAddress
 from .database_url import readable, url_from_file
 from .environment import SettingsError, variable_of
-from .setting_values import at_least_one, longer_than_nothing, web_address
+from .setting_values import at_least_one, longer_than_nothing, release_name, web_address
 
 __all__ = ["DEFAULT_DATABASE", "Flag", "Settings", "SettingsError", "flag_of", "read_settings"]
 
@@ -110,6 +110,8 @@ class Settings(BaseModel):
     """How long no replica of newer definitions must have been ready before older ones stand in."""
     revision: Annotated[Revision | None, Flag(value="N"), Field(title="a whole number of 0 or more")] = None
     """Which definitions are newer: a higher one supersedes. By default the `revision` of FILE."""
+    release: Annotated[str | None, AfterValidator(release_name), Flag(value="NAME"), Field(title="a name")] = None
+    """Which code this is: a commit or an image. By default a hash of FILE and of the modules that it imports."""
     web: Annotated[
         WebAddress | None,
         BeforeValidator(web_address, json_schema_input_type=str),

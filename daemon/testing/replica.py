@@ -72,7 +72,14 @@ class ManualReplica:
                     self.store.url, timing=self._timing, on_event=lambda event: self.facts.append(LeaseChanged(event))
                 )
             )
-            entry = registry.own_entry(client.holder, self.application.name, self.application.digest)
+            entry = registry.own_entry(
+                client.holder,
+                self.application.name,
+                self.application.digest,
+                revision=self.application.revision,
+                requires_revision=self.application.require_revision,
+                release=self.application.release,
+            )
             await self.store.write(lambda connection: registry.register(connection, entry))
             stack.push_async_callback(self._mark_stopped, client.holder)
             self._context = ReplicaContext(self.application, self.store, client, tasks, trust, self.facts.append)

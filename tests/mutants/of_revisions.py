@@ -1,6 +1,6 @@
 """Mutants of the order of definitions by their revision (rule 21)."""
 
-from tests.mutants.mutant import Edit, Mutant, on_each
+from tests.mutants.mutant import Edit, Mutant, on_each, on_either
 
 BRING = "daemon/scheduling/deploys/bring.py"
 ORDER = "daemon/scheduling/generations/order.py"
@@ -42,6 +42,30 @@ OF_REVISIONS = (
         (Edit(ORDER, "return max(known, key=rank_of)", "return revision"),),
         on_each(
             REVISIONS.format("test_what_takes_over_needs_no_revision_and_counts_as_that_of_the_one_it_takes_over_from")
+        ),
+    ),
+    Mutant(
+        "required-revision-is-ignored",
+        "a replica claims runs although one of a higher revision is ready, and its definitions require that",
+        (
+            Edit(
+                "daemon/scheduling/deploys/required_revision.py",
+                "        if self._own is None:\n",
+                "        if True:\n",
+            ),
+        ),
+        on_either(
+            "tests/daemon/service/test_required_revision.py::"
+            "test_a_straggler_claims_nothing_as_long_as_a_replica_of_a_higher_one_is_ready"
+        ),
+    ),
+    Mutant(
+        "release-of-file-alone",
+        "the hash that names a release has no modules in it, so that a fix in one is not seen",
+        (Edit("daemon/definitions/sources/contents.py", "    for name in sorted(found):\n", "    for name in ():\n"),),
+        on_either(
+            "tests/daemon/definitions/test_contents.py::"
+            "test_a_fix_in_a_function_or_in_a_module_that_file_imports_is_another_release"
         ),
     ),
 )

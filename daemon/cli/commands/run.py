@@ -5,6 +5,7 @@ import gc
 import os
 import socket
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ from rich.console import Console
 from lease.errors import LeaseError
 
 from ...definitions.application import Application
+from ...definitions.sources.contents import hash_of_code
 from ...definitions.sources.load import load
 from ...errors import DaemonError
 from ...service.environment import EARLIER_HOLDER
@@ -103,6 +105,7 @@ def _read(file: str, flags: dict[str, Any], outside: Outside, now: Sequence[str]
     else:
         settings = handed_over(checked, os.getppid())
     revised = application.revised(settings.revision)
+    revised = replace(revised, release=settings.release or hash_of_code(revised))
     outside.link.check(revised, os.getppid())
     refuse_more_than_fit(application, settings.concurrency)
     return revised, settings

@@ -85,4 +85,5 @@ class ReplicaKeywords(TypedDict, total=False):
     poll: Duration
     takeover_after: Duration
     revision: int | None
+    release: str | None
     job_output: Literal["store", "log"]

@@ -17,7 +17,7 @@ from ..values.calendars import Calendars, read_calendars
 from ..values.functions import plain
 from ..values.names import check_name, refuse_taken
 from ..values.refusal import refused_at, shown
-from ..values.revision import check_revision
+from ..values.revision import check_required, check_revision
 from .keywords import DefaultKeywords, JobKeywords, ScheduleKeywords
 from .misplaced import IN_PYTHON
 
@@ -44,6 +44,7 @@ class ScheduleSet:
         name: str,
         *,
         revision: int | None = None,
+        require_revision: bool = False,
         calendars: Mapping[str, Iterable[str | date]] | None = None,
         **defaults: Unpack[DefaultKeywords],
     ) -> None:
@@ -51,13 +52,15 @@ class ScheduleSet:
             self.name = check_name("application", name)
         with refused_at(Place(field="revision")):
             self.revision = None if revision is None else check_revision(revision)
+        with refused_at(Place(field="require_revision")):
+            self.require_revision = check_required(require_revision)
         self._calendars = _read_calendars({} if calendars is None else calendars)
         self._defaults = read_defaults(
             self._calendars.resolved(defaults, Place()),
             Place(),
             of_schedule="give it to .cron(), .every(), .at(), .on_request() or .add()",
             of_job="give it to .job() or .command() of a schedule",
-            others=("revision", "calendars"),
+            others=("revision", "require_revision", "calendars"),
         )
         self._builders: dict[str, ScheduleBuilder] = {}
 
@@ -98,7 +101,8 @@ class ScheduleSet:
         """Return what has been defined; raises `DefinitionError` for a schedule without a job."""
         schedules = [builder.schedule() for builder in self._builders.values()]
         where = {"source": source or Path(), "spec": spec, "defaults": self._defaults.shown()}
-        return make_application(self.name, schedules, Place(), revision=self.revision, **where)
+        ordered = {"revision": self.revision, "require_revision": self.require_revision}
+        return make_application(self.name, schedules, Place(), **ordered, **where)
 
     def _single(self, trigger: Mapping[str, object], settings: Mapping[str, Any]) -> Callable[[Function], Function]:
         [(kind, when)] = trigger.items()

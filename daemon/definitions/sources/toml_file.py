@@ -16,11 +16,11 @@ from ..read import read
 from ..schedule import Schedule
 from ..values.calendars import Calendars, read_calendars
 from ..values.refusal import Refusal, refused_at, shown
-from ..values.revision import check_revision
+from ..values.revision import check_required, check_revision
 from .misplaced import IN_TOML, JOB_KEYS, WORK
 from .user_code import imported, member
 
-FILE_KEYS = ("application", "revision", "defaults", "calendars", "schedules", "settings")
+FILE_KEYS = ("application", "revision", "require_revision", "defaults", "calendars", "schedules", "settings")
 _FOR_ALL = {
     key: Refusal("this is a setting of schedules and jobs", "write it under [defaults] to give it to all")
     for key in DefaultSettings.settings()
@@ -45,6 +45,8 @@ def read_toml(path: Path, source: str) -> Application:
     defaults = _defaults(document.get("defaults", {}), place, calendars)
     with refused_at(replace(place, field="revision")):
         revision = check_revision(document["revision"]) if "revision" in document else None
+    with refused_at(replace(place, field="require_revision")):
+        required = check_required(document.get("require_revision", False))
     return make_application(
         document["application"],
         [_schedule(name, given, place, defaults, calendars) for name, given in schedules.items()],
@@ -54,6 +56,7 @@ def read_toml(path: Path, source: str) -> Application:
         settings=settings,
         defaults=defaults.shown(),
         revision=revision,
+        require_revision=required,
     )
 
 

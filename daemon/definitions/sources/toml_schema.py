@@ -45,6 +45,11 @@ def json_schema(settings: Mapping[str, Any]) -> dict[str, Any]:
                 "maximum": GREATEST,
                 "description": "Orders these definitions among others of the application: a higher one supersedes.",
             },
+            "require_revision": {
+                "type": "boolean",
+                "default": False,
+                "description": "Run only on replicas of the highest living revision.",
+            },
             "defaults": {
                 **json_schema_of(DefaultSettings),
                 "description": "What each schedule and job has that does not say otherwise. `env` is merged.",

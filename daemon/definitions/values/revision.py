@@ -22,6 +22,13 @@ def parse_revision(value: object) -> int:
     return check_revision(int(text) if text.isascii() and text.isdigit() and len(text) < 30 else value)
 
 
+def check_required(value: object) -> bool:
+    """Return whether the highest living revision is required; raises `Refusal`."""
+    if not isinstance(value, bool):
+        raise Refusal(f"{shown(value)} is neither true nor false", "give true or false, without quotes")
+    return value
+
+
 Revision = Annotated[
     int, BeforeValidator(parse_revision, json_schema_input_type=Annotated[int, Field(ge=0, le=GREATEST)])
 ]

@@ -6,6 +6,7 @@ cancelled, once no living replica has that schedule as it was.
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy import Connection
 
@@ -74,9 +75,10 @@ def strangers(connection: Connection, application: Application, holder: str, see
     unknown -= set(application.run_digests.values())
     if not unknown:
         return Strangers(frozenset(), frozenset())
-    digests_of_others = statements.generation.run_digests_of_others
-    unknown -= digests_of_others(connection, application.name, holder, seen_within)
-    unseen = unknown & digests_of_others(connection, application.name, holder, seen_within, or_lost=True)
+    least = application.revision if application.require_revision else None  # those of lower ones run nothing
+    digests_of_others = partial(statements.generation.run_digests_of_others, connection, least_revision=least)
+    unknown -= digests_of_others(application.name, holder, seen_within)
+    unseen = unknown & digests_of_others(application.name, holder, seen_within, or_lost=True)
     return Strangers(frozenset(unknown - unseen), frozenset(unseen))
 
 

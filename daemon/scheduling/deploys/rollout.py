@@ -37,6 +37,7 @@ from ..renames import located
 from ..trusted_time import ClockJumped, Trusts, by_trusted_time
 from .adoption import Adopted, Patience, Strangers, adopt, strangers
 from .bring import Brought, bring, carry_out, look
+from .required_revision import RequiredRevision
 from .sync import SyncReport, patience, plan_outgoing, sync
 
 _LOOK_AGAIN = 1.0
@@ -53,6 +54,8 @@ class Sight:
     strangers: Strangers
     keys: Mapping[str, str]
     """The rows of schedules that were renamed, by their names."""
+    higher: int | None
+    """The revision to whose replicas runs are to be left."""
 
 
 class Rollout:
@@ -70,6 +73,7 @@ class Rollout:
         takeover_after: float = TAKEOVER_AFTER,
         clock: Callable[[], float] = monotonic,
         trusts: Trusts | None = None,
+        required: RequiredRevision | None = None,
     ) -> None:
         self._database = database
         self._application = application
@@ -82,6 +86,7 @@ class Rollout:
         self._clock = clock
         self.trusts = trusts
         """The judge of the database's time; None where that can always be trusted."""
+        self._required = required or RequiredRevision(application, notify)
         self._count = Count()
         self._stands: tuple[Standing, float] | None = None
         self._patience = Patience(SEEN_WITHIN)
@@ -133,7 +138,8 @@ class Rollout:
         """Return who lives and which definitions there are, for `follow`; in any transaction."""
         now = statements.schedule.database_time(connection)
         keys = located(connection, self._application).keys
-        return Sight(now, *look(connection, self._application, self._holder), self._strangers(connection), keys)
+        found = look(connection, self._application, self._holder)
+        return Sight(now, *found, self._strangers(connection), keys, self._required.look(connection))
 
     async def follow(self, sight: Sight) -> None:
         """Move if it is time to; not by a clock that has just jumped."""
@@ -141,6 +147,7 @@ class Rollout:
             self.lose_contact()
             return
         self._rows.stand(sight.keys)
+        self._required.take(sight.higher)
         order, others = sight.order, sight.others
         is_ready = is_newer_ready(order, self._digest, others)
         self._count = self._count.after(self._clock(), is_ready=is_ready, long_enough=self._takeover_after)
@@ -162,10 +169,11 @@ class Rollout:
         """Return how these definitions stand, and what comes next and when; None if they are current, or
         not brought yet. For any thread.
         """
+        held_back = self._required.sentence()
         if self._stands is None or self._stands[0].state in ("unknown", "current"):
-            return None
+            return held_back
         standing, at = self._stands
-        return standing.text(self._clock() - at)
+        return "; ".join(filter(None, (standing.text(self._clock() - at), held_back)))
 
     async def _join(self, transaction: Unit[Brought]) -> Brought | None:
         """Join; None while the time is not to be trusted and this would change a definition."""

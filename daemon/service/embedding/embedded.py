@@ -5,12 +5,13 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any
 
 import anyio
 
+from ...definitions.sources.contents import hash_of_code
 from ...definitions.sources.schedule_set import ScheduleSet
 from ...definitions.sources.whereabouts import application_here
 from ...errors import DaemonError
@@ -53,6 +54,7 @@ async def embedded(schedules: ScheduleSet, url: str, given: Mapping[str, Any]) -
     take_over, others = bool(given.get("take_over")), {name: given[name] for name in given if name != "take_over"}
     settings = embedded_settings(url, others)
     application = application_here(schedules).revised(settings.revision)
+    application = replace(application, release=settings.release or hash_of_code(application))
     thread = ReplicaThread(application, settings, take_over=take_over)
     try:
         await _done(thread.begun, cut=thread.leave)

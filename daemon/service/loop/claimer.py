@@ -7,16 +7,20 @@ from sqlalchemy import Connection
 from ...execution.claim import ClaimedRun, claim
 from ...execution.context import ReplicaContext
 from ...execution.writes.lane import MOST
+from ...scheduling.deploys.required_revision import RequiredRevision
 from .runs_at_work import RunsAtWork
 
 
 class Claimer:
     """Claims runs while ``may_claim``, and starts them."""
 
-    def __init__(self, context: ReplicaContext, runs: RunsAtWork, may_claim: Callable[[], bool]) -> None:
+    def __init__(
+        self, context: ReplicaContext, runs: RunsAtWork, may_claim: Callable[[], bool], required: RequiredRevision
+    ) -> None:
         self._context = context
         self._runs = runs
         self._may_claim = may_claim
+        self._required = required
         self._read()
         context.rows.on_change(self._read)
 
@@ -28,6 +32,7 @@ class Claimer:
         """Claim as many runs as there are places; return whether all were filled: there may be more then."""
         client, application = self._context.client, self._context.application.name
         known, asked = self._runs.claimable(), 0
+        higher = self._required.higher
 
         def places(ending: int) -> int:
             nonlocal asked
@@ -35,12 +40,17 @@ class Claimer:
             return asked
 
         def transaction(connection: Connection, limit: int) -> list[ClaimedRun]:
+            nonlocal higher
+            higher = self._required.look(connection)
+            if higher is not None:
+                return []
             who = (client.holder, client.label, client.timing.ttl)
             return claim(connection, application, known, *who, limit, self._first_jobs) if limit > 0 else []
 
         async with client.acquiring() as acquisition:
             claimed = await self._context.lane.claim(transaction, places)
             leases = await acquisition.adopt([run.grant for run in claimed])
+        self._required.take(higher)
         for run, lease in zip(claimed, leases, strict=True):
             self._runs.start(run, lease)
         return 0 < asked == len(claimed)

@@ -21,6 +21,7 @@ from ...jobs.room.room import Room
 from ...jobs.room.set_aside import SetAside
 from ...recovery import registry
 from ...recovery.settle import settle_dead
+from ...scheduling.deploys.required_revision import RequiredRevision
 from ...states import RunOutcome
 from ...telemetry.facts import Note, RunEnded
 
@@ -45,6 +46,8 @@ class RunsAtWork:
         places: int,
         set_aside: SetAside,
         changed: Callable[[], None],
+        *,
+        required: RequiredRevision | None = None,
     ) -> None:
         self.executed: list[ExecutedRun] = []
         """The latest runs, first the one that ended first."""
@@ -65,6 +68,7 @@ class RunsAtWork:
         self._room_for_tasks, self._room_for_children = Room(places), Room(places)
         self._set_aside = set_aside
         self._changed = changed
+        self._required = required
         self._executions: dict[asyncio.Task[None], RunExecution] = {}
         self._stopping = False
 
@@ -79,6 +83,8 @@ class RunsAtWork:
 
     def claimable(self) -> Known:
         """Return the definitions whose runs may be claimed now."""
+        if self._required is not None and self._required.higher is not None:
+            return self._known.but(self._known.schedules)
         full = [room for room in (self._room_for_tasks, self._room_for_children) if self._left(room) <= 0]
         if not full or self._places <= len(self._executions):
             return self._known.but(self._set_aside.names())

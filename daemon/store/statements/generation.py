@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, case, false, func, insert, null, or_, select, update
+from sqlalchemy import Connection, Row, and_, case, false, func, insert, null, or_, select, true, update
 
 from lease.database.dialects import now, seconds_between
 
@@ -137,10 +137,16 @@ def schedules_of(connection: Connection, application: str, digests: Collection[s
 
 
 def run_digests_of_others(
-    connection: Connection, application: str, holder: str, seen_within: float, *, or_lost: bool = False
+    connection: Connection,
+    application: str,
+    holder: str,
+    seen_within: float,
+    *,
+    or_lost: bool = False,
+    least_revision: int | None = None,
 ) -> set[str]:
     """Return the run digests of all schedules that the `others` have."""
-    found = others(connection, application, holder, seen_within, or_lost=or_lost)
+    found = others(connection, application, holder, seen_within, or_lost=or_lost, least_revision=least_revision)
     query = select(generation.c.run_digests).where(
         generation.c.application == application, among(generation.c.digest, [row.digest for row in found if row.digest])
     )
@@ -167,13 +173,20 @@ def hosts_of_others(connection: Connection, application: str, digest: str, seen_
 
 
 def others(
-    connection: Connection, application: str, holder: str | None, seen_within: float, *, or_lost: bool = False
+    connection: Connection,
+    application: str,
+    holder: str | None,
+    seen_within: float,
+    *,
+    or_lost: bool = False,
+    least_revision: int | None = None,
 ) -> list[Row[Any]]:
     """Return (digest, ready_for) for each set of definitions that replicas besides ``holder`` run.
 
     ``ready_for`` is the seconds since the first of them was ready, or None; the digest of replicas of 0.1.0
     is None. They do not drain, and were seen in the last ``seen_within`` seconds; ``or_lost``: or may yet come
     back, because nobody knows that they have ended. Some of these were taken for dead for their silence.
+    ``least_revision`` leaves out replicas of lower ones.
     """
     ready_for = seconds_between(func.min(replica.c.ready_at), now()).label("ready_for")
     living = replica.c.state == "running"
@@ -187,6 +200,7 @@ def others(
             replica.c.application == application,
             replica.c.holder != (holder or ""),
             or_(living, taken_for_dead) if or_lost else seen,
+            true() if least_revision is None else replica.c.revision >= least_revision,
         )
         .group_by(replica.c.digest)
     )

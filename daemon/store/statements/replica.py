@@ -4,7 +4,8 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, case, delete, null, select, update
+from sqlalchemy import ColumnElement, Connection, Row, case, delete, func, null, select, update
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from lease.database.contention import insert_missing
 from lease.database.dialects import later, now, seconds_between
@@ -91,6 +92,24 @@ def latest_of_boot(connection: Connection, boot_id: str) -> tuple[datetime, int]
     )
     found = connection.execute(latest).one_or_none()
     return None if found is None else (found.started_at, found.start_time)
+
+
+def highest_revision(connection: Connection, application: str, seen_within: float) -> int | None:
+    """Return the highest revision of the application's replicas that are ready, were seen in the last ``seen_within``
+    seconds, and do not drain.
+    """
+    highest: int | None = connection.scalar(
+        select(func.max(replica.c.revision)).where(
+            replica.c.application == application, *is_ready(replica.c, seen_within)
+        )
+    )
+    return highest
+
+
+def is_ready(columns: ReadOnlyColumnCollection[str, Any], seen_within: float) -> list[ColumnElement[bool]]:
+    """Return the conditions under which a replica counts as ready."""
+    seen = seconds_between(columns.seen_at, now()) < seen_within
+    return [columns.state == "running", columns.ready_at.is_not(None), seen]
 
 
 def last_seen(connection: Connection, application: str, before: datetime) -> datetime | None:

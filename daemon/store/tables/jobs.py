@@ -47,6 +47,7 @@ job_run = Table(
     Column("lost_by", Text),  # its holder lost the lease: a LossKind
     Column("lost_why", Text),
     Column("carried_from", Id),  # the attempt of an earlier run that succeeded, and is not done again
+    Column("release", Text),  # of the replica that made the attempt
     Column("work_ended_at", Instant),  # and its work ended then, whenever it was settled
     UniqueConstraint("run_id", "job", "attempt", name="job_run_attempt_key"),
     CheckConstraint(one_of("state", JobState), name="job_run_state"),

@@ -44,6 +44,9 @@ replica = Table(
     Column("pid_namespace", Text),
     Column("version", Text, nullable=False),
     Column("digest", Text),  # of its definitions; NULL: of 0.1.0
+    Column("revision", BigInteger),  # its own, whatever its generation counts as
+    Column("requires_revision", Boolean),  # it runs only what no replica of a higher one may run
+    Column("release", Text),  # which code it runs; NULL: not known
     Column("ready_at", Instant),
     Column("state", Text, nullable=False),
     Column("started_at", Instant, nullable=False),

@@ -28,6 +28,8 @@ class RunBy:
     """It works, has been seen lately, and does not drain."""
     ready_for: float | None
     """Seconds; None if it has not been ready yet."""
+    release: str | None = None
+    """Which code it runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,7 @@ def _replicas(connection: Connection, application: str | None) -> Mapping[tuple[
         replica.c.host,
         replica.c.pid,
         replica.c.state,
+        replica.c.release,
         seconds_between(replica.c.seen_at, now()).label("seen_ago"),
         seconds_between(replica.c.ready_at, now()).label("ready_for"),
     ).where(replica.c.digest.is_not(None))
@@ -146,6 +149,7 @@ def _line(row: Row[Any], seen: list[Row[Any]], living: list[Row[Any]]) -> Genera
             one.pid,
             one.state == "running" and one.ready_for is not None and one.seen_ago < SEEN_WITHIN,
             one.ready_for,
+            one.release,
         )
         for one in living
     )

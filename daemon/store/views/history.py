@@ -100,6 +100,8 @@ class JobRunLine:
     error: str | None
     carried_from: int | None
     """The run that has done it; None if that is this one."""
+    release: str | None
+    """Which code its replica ran."""
     log_tail: str | None
     """The last 8 KiB of what it printed."""
     replica: str | None
@@ -250,4 +252,5 @@ def _job_runs() -> Select[Any]:
         job_run.c.peak_memory,
         job_run.c.error,
         case((job_run.c.carried_from.is_not(None), func.coalesce(done_in, run_before)), else_=null()),
+        job_run.c.release,
     )

@@ -4,12 +4,13 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import Boolean, ColumnElement, Connection, ScalarSelect, case, func, select, type_coerce
+from sqlalchemy import Boolean, ColumnElement, Connection, ScalarSelect, and_, case, func, select, type_coerce
 
 from lease.database.dialects import now, seconds_between
 
-from ...states import LIVE, ReplicaState
+from ...states import LIVE, SEEN_WITHIN, ReplicaState
 from ..statements.dialects import among
+from ..statements.replica import is_ready
 from ..tables import generation, replica
 
 
@@ -33,6 +34,12 @@ class ReplicaLine:
     """Its definitions are those in the database."""
     blocked: str | None = None
     """What blocks its async jobs, in a sentence."""
+    revision: int | None = None
+    """Its own, whatever its generation counts as."""
+    release: str | None = None
+    """Which code it runs: as it was given, or a hash."""
+    held_back_by: int | None = None
+    """The revision to whose replicas it leaves all runs (`require_revision`)."""
 
 
 def names_of(connection: Connection, holders: Collection[str]) -> dict[str, str]:
@@ -69,6 +76,9 @@ def read_replicas(
         _generation(generation.c.number),
         type_coerce(func.coalesce(_generation(number_if_it_rules), 0) > 0, Boolean),
         replica.c.blocked,
+        replica.c.revision,
+        replica.c.release,
+        _held_back_by(),
     )
     if application is not None:
         query = query.where(replica.c.application == application)
@@ -80,6 +90,17 @@ def read_replicas(
     gone = connection.execute(over).all() if past else []
     lines = [ReplicaLine(*row) for row in (*alive, *gone)]
     return [replace(line, state="dead") if line.state in LIVE and line.holder in dead else line for line in lines]
+
+
+def _held_back_by() -> ColumnElement[int | None]:
+    other = replica.alias("other")
+    highest = (
+        select(func.max(other.c.revision))
+        .where(other.c.application == replica.c.application, *is_ready(other.c, SEEN_WITHIN))
+        .scalar_subquery()
+    )
+    is_held = and_(replica.c.requires_revision, replica.c.state.in_(LIVE), highest > replica.c.revision)
+    return case((is_held, highest))
 
 
 def _generation(number: ColumnElement[int]) -> ScalarSelect[int]:

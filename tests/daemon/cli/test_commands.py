@@ -77,7 +77,7 @@ def test_check_says_what_a_thread_gives_up_and_which_timeout_is_never_reached(le
 def test_schema_is_that_of_a_toml_file(leased: Leased) -> None:
     document = leased("schema").document
     assert document["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    parts = {"application", "revision", "defaults", "calendars", "schedules", "settings"}
+    parts = {"application", "revision", "require_revision", "defaults", "calendars", "schedules", "settings"}
     assert set(document["properties"]) == parts
     assert "revision" not in document["properties"]["settings"]["properties"]
 

@@ -197,6 +197,15 @@ def test_off_is_no_address() -> None:
     assert read_settings({"web": "off"}).web is None
 
 
+def test_a_release_is_a_name_of_a_commit_or_an_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read_settings().release is None
+    monkeypatch.setenv("LEASED_RELEASE", " shop:1.4@sha256:77 ")
+    assert read_settings({}, {"release": "3f2a"}).release == "shop:1.4@sha256:77"
+    for wrong in (" ", "a\nb", "x" * 201):
+        with pytest.raises(SettingsError, match=r"^--release: a release is named by 1 to 200 printable characters"):
+            read_settings({"release": wrong})
+
+
 def test_a_revision_comes_from_a_flag_or_the_environment_and_never_from_the_settings_of_a_file(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -45,6 +45,13 @@ STORIES = {
     "Another application": (
         "weeks/test_settings.py::test_sighup_to_another_application_says_what_is_left_of_the_former"
     ),
+    "Other code, equal definitions": (
+        "weeks/test_releases.py::test_a_straggler_that_runs_other_code_is_shown_and_so_is_which_code_ran"
+    ),
+    "A required revision": (
+        "weeks/test_releases.py::"
+        "test_where_a_revision_is_required_a_straggler_claims_nothing_until_the_higher_ones_are_gone"
+    ),
 }
 
 

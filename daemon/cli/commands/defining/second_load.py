@@ -86,14 +86,19 @@ def main() -> None:
 
 def whole(application: Application) -> dict[str, Any]:
     """Return all that must read the same at each load, fit for JSON."""
-    found = {"application": application.name, "revision": application.revision, "schedules": application.shared}
+    found = {
+        "application": application.name,
+        "revision": application.revision,
+        "require_revision": application.require_revision,
+        "schedules": application.shared,
+    }
     again: dict[str, Any] = json.loads(json.dumps(found))
     return again
 
 
 def difference(first: Mapping[str, Any], second: Mapping[str, Any], place: Place) -> DefinitionError | None:
     """Return the refusal of the first thing that differs, if anything does. Pure."""
-    for name in ("application", "revision"):
+    for name in ("application", "revision", "require_revision"):
         if first[name] != second[name]:
             return _refusal(Place(place.source, field=name), first[name], second[name])
     schedules = first["schedules"], second["schedules"]

@@ -33,8 +33,13 @@ def generation_table(found: Sequence[GenerationStanding]) -> "Sheet":
 
 
 def run_by(one: GenerationStanding) -> str:
-    """Return the replicas that run it, as text; not ready ones are marked."""
-    return ", ".join(f"{it.host}:{it.pid}{'' if it.is_ready else ' (not ready)'}" for it in one.replicas)
+    """Return the replicas that run it, as text; not ready ones are marked, and what code each runs if that differs."""
+    differ = len({it.release for it in one.replicas}) > 1
+    said = []
+    for it in one.replicas:
+        marks = [*([it.release or "release not known"] if differ else []), *([] if it.is_ready else ["not ready"])]
+        said.append(f"{it.host}:{it.pid}" + (f" ({', '.join(marks)})" if marks else ""))
+    return ", ".join(said)
 
 
 def sentences(found: Iterable[GenerationStanding]) -> list[str]:

@@ -110,10 +110,11 @@ def _table(found: Sequence[GenerationStanding]) -> "Sheet":
         "ruled",
         "superseded",
         "changed",
+        "releases",
         "run by",
         right=("generation", "revision"),
-        wraps=("brought by", "changed", "run by"),
-        spare=("digest", "superseded", "ruled", "came", "brought by", "changed"),
+        wraps=("brought by", "changed", "releases", "run by"),
+        spare=("digest", "superseded", "ruled", "came", "brought by", "changed", "releases"),
         unless_one=("application",),
     )
     for one in found:
@@ -129,6 +130,7 @@ def _table(found: Sequence[GenerationStanding]) -> "Sheet":
             when(one.ruled_at),
             when(one.superseded_at),
             (one.changes or "").removeprefix("schedules: "),
+            ", ".join(sorted({it.release for it in one.replicas if it.release})),
             run_by(one),
         )
     return shown

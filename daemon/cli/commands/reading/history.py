@@ -172,14 +172,25 @@ def _cause(run: RunLine) -> str:
 
 
 def _attempts(jobs: Sequence[JobRunLine]) -> Sheet:
-    columns = ("job", "attempt", "state", "token", "holder", "started", "took", "progress", "exit", "memory")
-    spare = ("holder", "token", "started")
+    columns = ("job", "attempt", "state", "token", "holder", "release", "started", "took", "progress", "exit", "memory")
+    differ = len({job.release for job in jobs}) > 1
+    spare = (*(() if differ else ("release",)), "holder", "token", "started")
     shown = table(*columns, right=("attempt", "token", "took", "memory"), wraps=("progress",), spare=spare)
     for job in jobs:
         holder, started, took = job.replica or job.holder[:_SHOWN], when(job.started_at), lasted(job.seconds)
         memory = "" if job.peak_memory is None else size(job.peak_memory)
         before = "" if job.carried_from is None else f" in run {job.carried_from}"
-        cells = (state_cell(job.state, before), job.token, holder, started, took, _progress(job), _exit(job), memory)
+        cells = (
+            state_cell(job.state, before),
+            job.token,
+            holder,
+            job.release,
+            started,
+            took,
+            _progress(job),
+            _exit(job),
+            memory,
+        )
         add(shown, job.job, job.attempt, *cells)
     return shown
 

@@ -13,7 +13,8 @@ from ....text import ago, when
 from ...answers import write_json
 from ...ask import ask
 from ...options import Application, Database, Json
-from ...screen import add, say, screen, state_cell, table
+from ...screen import add, print_sentences, say, screen, state_cell, table
+from .releases import releases_live
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +43,17 @@ def replicas(
     if as_json:
         write_json("replicas", ReplicasAnswer(items=found))
         return
-    columns = ("replica", "application", "state", "generation", "version", "since", "last seen")
-    shown = table(*columns, spare=("version", "since"), unless_one=("application",))
+    columns = ("replica", "application", "state", "generation", "revision", "release", "version", "since", "last seen")
+    spare = ("version", "since", "revision", "release")
+    shown = table(*columns, spare=spare, unless_one=("application",), right=("revision",))
     for one in found:
-        cells = (state_cell(one.state), generation(one), one.version, when(one.started_at), ago(one.seen_ago))
+        runs = (generation(one), one.revision, one.release)
+        cells = (state_cell(one.state), *runs, one.version, when(one.started_at), ago(one.seen_ago))
         add(shown, f"{one.host}:{one.pid}", one.application, *cells)
     console = screen()
     if found:
         console.print(shown)
+        print_sentences(console, releases_live(found))
     else:
         say(console, "There are no replicas; `leased run FILE` starts one.")
 

@@ -11,6 +11,7 @@ from ....store.views import LeftOut, Overview, Problem, ReplicaLine, RetiredSche
 from ....text import ago, lasted, listed, number, when
 from ...screen import add, print_sentences, say, state_cell, table
 from .generation_table import generation_table, sentences
+from .releases import releases_live
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -61,6 +62,7 @@ def _show_replicas(console: "Console", found: Sequence[ReplicaLine]) -> None:
             cells = (state_cell(one.state), when(one.started_at), ago(one.seen_ago))
             add(replicas, f"{one.host}:{one.pid}", one.application, *cells)
         console.print(replicas)
+        print_sentences(console, releases_live(found))
 
 
 def _show_waiting(console: "Console", overview: Overview) -> None:

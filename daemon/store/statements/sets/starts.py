@@ -10,7 +10,7 @@ from lease.database.dialects import now
 from lease.database.held.statement import Statement
 from lease.schema import lease
 
-from ...tables import job_run, run
+from ...tables import job_run, replica, run
 from ..acting.cancel import marked
 from ..dialects import RUNNING
 from .given import agrees, as_rows, given
@@ -38,6 +38,7 @@ _ours = (
         run.c.token,
         run.c.holder,
         now(),
+        select(replica.c.release).where(replica.c.holder == run.c.holder).scalar_subquery(),
     )
     .where(
         run.c.id == _starts.c.number,
@@ -51,5 +52,5 @@ _ours = (
     )
     .with_for_update(of=lease, read=True, key_share=True, skip_locked=True)
 )
-_NAMES = ["run_id", "job", "position", "attempt", "state", "token", "holder", "started_at"]
+_NAMES = ["run_id", "job", "position", "attempt", "state", "token", "holder", "started_at", "release"]
 _START = Statement(insert_missing(job_run).from_select(_NAMES, _ours).returning(job_run.c.run_id, job_run.c.id))

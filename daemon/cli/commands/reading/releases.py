@@ -1,0 +1,35 @@
+"""The releases that are live beside each other, as commands show them."""
+
+from collections.abc import Iterable
+
+from ....states import LIVE
+from ....store.views import ReplicaLine
+from ....text import listed
+
+_MOST = 5
+"""How many replicas of each are named."""
+
+
+def releases_live(replicas: Iterable[ReplicaLine]) -> list[str]:
+    """Return a sentence about each application of which living replicas run different code, and about each replica that
+    leaves its runs to those of a higher revision.
+    """
+    living = [one for one in replicas if one.state in LIVE]
+    by_release: dict[str, dict[str, list[str]]] = {}
+    for one in living:
+        of_application = by_release.setdefault(one.application, {})
+        of_application.setdefault(one.release or "not known", []).append(f"{one.host}:{one.pid}")
+    said = [
+        f"{len(found)} releases of {application} are live: "
+        + "; ".join(f"{release} on {listed(names, _MOST)}" for release, names in sorted(found.items()))
+        + "."
+        for application, found in by_release.items()
+        if len(found) > 1
+    ]
+    said += [
+        f"{one.host}:{one.pid} claims no runs of {one.application}: its revision is {one.revision}, a replica of revision "
+        f"{one.held_back_by} is ready, and require_revision leaves runs to the highest."
+        for one in living
+        if one.held_back_by is not None
+    ]
+    return said

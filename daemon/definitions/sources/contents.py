@@ -1,0 +1,73 @@
+"""What the code of FILE is called where nobody has given it a name: a hash of what was imported (rule 22)."""
+
+import hashlib
+import site
+import sys
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+from ..application import Application
+
+_OURS = frozenset({"daemon", "lease", "leased", "__main__"})
+_OF_PACKAGES = frozenset({"site-packages", "dist-packages"})
+_SHOWN = 12
+_HEADER_OF_COMPILED = 16
+"""Bytes: a time is in them."""
+
+
+def hash_of_code(application: Application) -> str:
+    """Return the same text for the same contents, on every host and whenever they were written: of FILE, and of each
+    module that has been imported by now. Modules of the standard library and of installed packages are left out, but for
+    the packages that have FILE itself or one of its functions.
+    """
+    source = application.source.resolve()
+    names = {function.__module__ for function in _functions(application)}
+    own = {name.partition(".")[0] for name in names}
+    own |= {name.partition(".")[0] for name, file, _ in _files() if file == source}
+    found = {name: (file, module) for name, file, module in _files() if file != source and _counts(name, file, own)}
+    digest = hashlib.sha256(_contents(source, None))
+    for name in sorted(found):
+        digest.update(f"\n{name}\n".encode())
+        digest.update(hashlib.sha256(_contents(*found[name])).digest())
+    return f"sha256:{digest.hexdigest()[:_SHOWN]}"
+
+
+def _functions(application: Application) -> Iterator[object]:
+    for schedule in application.schedules:
+        for job in schedule.jobs:
+            if hasattr(job.function, "__module__"):
+                yield job.function
+
+
+def _files() -> Iterator[tuple[str, Path, ModuleType]]:
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if isinstance(file, str) and name.partition(".")[0] not in _OURS:
+            yield name, Path(file).resolve(), module
+
+
+def _counts(name: str, file: Path, own: set[str]) -> bool:
+    if name.partition(".")[0] in own:
+        return True
+    return not (_OF_PACKAGES & set(file.parts) or any(file.is_relative_to(folder) for folder in _folders_of_others()))
+
+
+def _folders_of_others() -> set[Path]:
+    paths = sysconfig.get_paths()
+    folders = [paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    folders += [*site.getsitepackages(), site.getusersitepackages()]
+    return {Path(folder).resolve() for folder in folders}
+
+
+def _contents(file: Path, module: ModuleType | None) -> bytes:
+    """Return what a file holds, or a module in an archive; nothing of one that is gone."""
+    try:
+        found = file.read_bytes()
+    except OSError:
+        try:
+            found = module.__loader__.get_data(str(file))  # type: ignore[union-attr]
+        except (AttributeError, OSError):
+            return b""
+    return found[_HEADER_OF_COMPILED:] if file.suffix == ".pyc" else found

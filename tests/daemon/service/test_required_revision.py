@@ -1,0 +1,114 @@
+"""`require_revision`: runs belong to the replicas of the highest revision of which one is ready (rule 22)."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from daemon import Schedules
+from daemon.errors import DefinitionError
+from daemon.store.tables import replica as replicas
+from daemon.telemetry.facts import Note
+from daemon.testing import ManualReplica, ManualStore
+from lease.database.dialects import later, now
+from tests.support.manual import ONE_O_CLOCK, add_schedule, facts_of, nothing
+
+pytestmark = pytest.mark.anyio
+
+
+def revised(revision: int, *jobs: Callable[..., Any], required: bool = True, name: str = "nightly") -> Schedules:
+    schedules = Schedules("shop", revision=revision, require_revision=required)
+    add_schedule(schedules, name, *jobs)
+    return schedules
+
+
+def test_what_requires_a_revision_must_have_one() -> None:
+    schedules = Schedules("shop", require_revision=True)
+    add_schedule(schedules, "nightly")
+    application = schedules.application(Path("/srv/shop.py"), "/srv/shop.py")
+    with pytest.raises(
+        DefinitionError, match=r"shop\.py: require_revision: it is set, but these definitions have no rev"
+    ):
+        application.revised(None)
+    assert application.revised(42).require_revision
+
+
+async def work(replica: ManualReplica) -> list[int]:
+    return [detail.run.run_id for detail in await replica.work()]
+
+
+async def look(replica: ManualReplica) -> None:
+    """Give a sign of life, which looks who lives."""
+    rollout, context = replica.replica.rollout, replica.context
+    await rollout.follow(await context.database.read(rollout.look))
+
+
+def notes(replica: ManualReplica) -> list[str]:
+    return [note.text for note in facts_of(replica, Note) if "claim" in note.text]
+
+
+async def test_a_straggler_claims_nothing_as_long_as_a_replica_of_a_higher_one_is_ready() -> None:
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, revised(43)) as straggler:
+        async with ManualReplica(store, revised(44)) as newer:
+            first = await newer.trigger("nightly")
+            agenda = await straggler.tick()
+            assert straggler.replica.runs.claimed == []
+            assert agenda is not None
+            assert not agenda.available, "or its loop would look for it all the time"
+            assert notes(straggler) == [f'application "shop": {straggler.replica.required.sentence()}']
+            assert "its revision is 43, a replica of revision 44 is ready" in notes(straggler)[0]
+            assert straggler.replica.rollout.standing() == straggler.replica.required.sentence()
+            assert await work(newer) == [first]
+            second = await newer.trigger("nightly")
+            await newer.stop()
+            await look(straggler)
+            assert await work(straggler) == [], "one that drains is not gone: its next sign of life says so"
+        await look(straggler)
+        assert await work(straggler) == [second]
+        assert notes(straggler)[1:] == [
+            'application "shop": no replica of a higher revision than 43 is ready; this one claims runs'
+        ]
+
+
+async def test_one_that_is_never_ready_or_was_not_seen_for_long_holds_nobody_up() -> None:
+    async with (
+        ManualStore(ONE_O_CLOCK) as store,
+        ManualReplica(store, revised(43)) as older,
+        ManualReplica(store, revised(44)) as newer,
+    ):
+        of_newer = update(replicas).where(replicas.c.holder == newer.context.client.holder)
+        for values in ({"ready_at": None}, {"ready_at": now(), "seen_at": later(now(), -21.0)}):
+            await store.write(lambda connection, values=values: connection.execute(of_newer.values(**values)))  # type: ignore[misc]
+            run_id = await older.trigger("nightly")
+            assert await work(older) == [run_id]
+
+
+async def test_without_it_a_revision_keeps_nobody_from_what_both_have() -> None:
+    async with (
+        ManualStore(ONE_O_CLOCK) as store,
+        ManualReplica(store, revised(43, required=False)) as older,
+        ManualReplica(store, revised(44, required=False)),
+    ):
+        run_id = await older.trigger("nightly")
+        assert await work(older) == [run_id]
+
+
+async def test_what_waits_by_the_definition_of_a_lower_one_is_adopted_although_that_lives() -> None:
+    """It would wait for a replica that claims nothing."""
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, revised(43, nothing, nothing)) as older:
+        run_id = await older.trigger("nightly")
+        async with ManualReplica(store, revised(44)) as newer:
+            assert await work(older) == []
+            assert await work(newer) == [run_id]
+
+
+async def test_what_waits_of_a_schedule_that_the_higher_one_does_not_have_is_over() -> None:
+    async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, revised(43)) as older:
+        run_id = await older.trigger("nightly")
+        async with ManualReplica(store, revised(44, name="weekly")) as newer:
+            assert await work(older) == []
+            (ended,) = [run for run in await older.runs() if run.run.run_id == run_id]
+            assert (ended.state, ended.run.reason) == ("cancelled", "retired")
+            assert await work(newer) == []
