@@ -18,7 +18,7 @@ from daemon.states import Priority
 from tests.chaos import mischief
 from tests.chaos.diary import Diary, boottime
 from tests.chaos.effect import Grant, write
-from tests.chaos.releases import CHANGING, ONLY, RELEASE, RETIMED
+from tests.chaos.releases import CHANGING, ONLY, RELEASE, RENAMED, RETIMED
 from tests.chaos.trouble import BLOCKS, LIMIT, NEVER
 from tests.chaos.worker import ENDS, FRAIL, START_WITHIN, STARTS, URL, write_effect
 
@@ -78,6 +78,9 @@ for name, releases in ONLY.items():
 changing = schedules.add("changing", every="12s", overlap="skip", **between)
 for name in CHANGING[release]:
     changing.command(name, of_this_release(name, 0.3), **often)
+former: dict[str, Any] = {"was": RENAMED[1]} if RENAMED[release] != RENAMED[1] else {}
+renamed = schedules.add(RENAMED[release], every="8s", overlap="skip", **between, **former)
+renamed.command("renamed", command("renamed", 0.5), **often)
 retimed = schedules.add("retimed", every=f"{RETIMED[release]}s", overlap="skip", **between)
 retimed.command("retimed", command("retimed", 0.3), **often)
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import OperationalError
@@ -40,6 +41,7 @@ PLACES = (*PEOPLE, *SLOTS)
 """Whoever has a way of its own to the database; that of the last is through PgBouncer."""
 QUIET = 120.0
 """Seconds after the last fault within which every run must be over."""
+URL_FILE = "LEASED_DATABASE_URL_FILE"
 PARKS = {"postgres": 0.3, "sqlite": 0.05}
 """Seconds for which the escapee keeps a fenced transaction open; on SQLite all writers wait."""
 
@@ -87,6 +89,8 @@ def run(site: Site, seconds: float, seed: int, tell: Callable[[str], None]) -> R
         result.given_back = set(history.given_back(fleet.logs))
         result.bad_lines = list(history.bad_lines(fleet.logs))
         result.seen_alive = fleet.seen_alive
+        result.intrusions = fleet.intrusions
+        result.elsewhere = _replicas_of(site.elsewhere)
         out_of_reach = stuck(site.url, TTL)
         result.users = replace(inquire(site, engine, crowd, result.faults, result.clocks), stuck=out_of_reach)
         if stepped is not None:
@@ -115,11 +119,21 @@ def make_slots(site: Site, names: Sequence[str], starts: datetime, ends: datetim
         # Where the database's clock steps, no other does: that replica would be slow to start for nothing.
         preload = library() if number == 1 and len(names) > 2 and not isinstance(site, SteppedSite) else None
         clock = install_clock(site.folder, name) if preload else {}
-        options = (f"--database={site.address(name)}", *common, *(("--replicas=2",) if number == 2 else ()))
+        url_file = _url_file(site, name) if number == 2 else None
+        given = {} if url_file is None else {URL_FILE: str(url_file)}
+        options = common if url_file else (f"--database={site.address(name)}", *common)
+        options = (*options, *(("--replicas=2",) if number == 2 else ()))
         through = hides_boot_id() if number == 0 and site.kind == "sqlite" else ()
-        environment = marked_environment(FOLDER, site.folder, {**told, **clock})
-        slots.append(Slot(name, options, environment, preload, through))
+        environment = marked_environment(FOLDER, site.folder, {**told, **clock, **given})
+        slots.append(Slot(name, options, environment, preload, through, url_file))
     return slots
+
+
+def _url_file(site: Site, name: str) -> Path:
+    file = site.folder / f"{name}.url"
+    file.touch(0o600)
+    file.write_text(site.address(name))
+    return file
 
 
 def _inflict(  # noqa: PLR0917 - what a campaign is
@@ -146,6 +160,12 @@ def _inflict(  # noqa: PLR0917 - what a campaign is
     for lane in lanes:
         if lane.error is not None:
             raise lane.error
+
+
+def _replicas_of(url: str) -> int:
+    engine = create_engine(parse_address(url), poolclass=NullPool)
+    with engine.connect() as connection:
+        return int(connection.execute(text("SELECT count(*) FROM replica")).scalar_one())
 
 
 def _pass(site: SteppedSite, ends: datetime) -> None:

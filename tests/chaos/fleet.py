@@ -20,6 +20,7 @@ from .processes import Spawned
 from .releases import LAST, RELEASE
 
 APPLICATION = Path(__file__).with_name("application.py")
+OTHER = Path(__file__).with_name("other.py")
 LONGEST_START = 240.0
 """Seconds within which a replica is up: each start that finds no database takes some, and faults of that go on meanwhile."""
 
@@ -35,6 +36,8 @@ class Slot:
     """A library to preload: the replica is then started as a new program, a second slower."""
     through: Sequence[str] = ()
     """The program through which its replica is started, such as one that hides the boot's id."""
+    url_file: Path | None = None
+    """The file with its database's URL, if it is not given as an option."""
     release: int = 1
     """Which release of the application its next replica has."""
     replica: ReplicaProcess | None = None
@@ -105,6 +108,8 @@ class Fleet:
         self.acts: list[ToldTwice] = []
         """What each cancel of a run said, and the second one of the same run."""
         self.at_once: list[ToldAtOnce] = []
+        self.intrusions: list[Told] = []
+        """What was said to another file that claims the application's name."""
         self.seen_alive: dict[ProcessIdentity, float] = {}
         """When each replica process was last seen alive, by the clock of the diaries."""
         self._folder = folder

@@ -23,7 +23,7 @@ from tests.support.starter import ROOT
 from . import history
 from .effect import BOUND
 from .escapee import Tried
-from .fleet import APPLICATION, End, ToldAtOnce, ToldTwice
+from .fleet import APPLICATION, End, Told, ToldAtOnce, ToldTwice
 from .lanes import Done
 from .releases import ONLY, RELEASE, RELEASES
 from .site import Site
@@ -93,6 +93,10 @@ class Result:
     """What people did, each of it twice."""
     at_once: list[ToldAtOnce] = field(default_factory=list)
     """What people did, two of them at the same moment."""
+    intrusions: list[Told] = field(default_factory=list)
+    """What was said to another file that claims the application's name."""
+    elsewhere: int = 0
+    """The replicas that have started in another database."""
     users: Users = field(default_factory=Users)
     """Those who use locks beside the daemon."""
     logs: list[tuple[str, Path]] = field(default_factory=list)

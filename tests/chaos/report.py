@@ -60,6 +60,13 @@ def problems(result: Result) -> list[str]:
         if reason not in {"overlap", "missed", "replaced"} and not (reason == "paused" and paused)
     ]
     found += [act.problem for act in result.acts if act.problem is not None]
+    found += [
+        f"another file under the same name was not refused: {told.said}"
+        for told in result.intrusions
+        if "would retire all that" not in told.said and "cannot be used" not in told.said
+    ]
+    if result.elsewhere:
+        found.append(f"{result.elsewhere} replicas started in a database that nobody had checked")
     found += told_wrongly(result.at_once, result.facts)
     for name in SLOTS:
         if (status := result.statuses.get(name)) != DRAINED:

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 import psycopg
+from sqlalchemy import make_url
 
 from daemon.store import migrations
 from tests.support.binaries import Binaries, binaries
@@ -24,6 +25,7 @@ WITNESS = Path(__file__).with_name("witness")
 CONFIG = ("track_commit_timestamp = on",)
 """Commit timestamps tell which of two transactions was first."""
 JOBS, OWN = "jobs", "campaign"
+ELSEWHERE = "elsewhere"
 MOVE_AWAY = "UPDATE replica SET pid_namespace = 'pid:[1]' WHERE pid = {} AND state = 'running'"
 WORDS = {"postgres": "PostgreSQL", "sqlite": "SQLite"}
 
@@ -57,6 +59,11 @@ class Site(Protocol):
         """The campaign's own URL, for reading and checking."""
         ...
 
+    @property
+    def elsewhere(self) -> str:
+        """The URL of another database, in which no replica may ever start."""
+        ...
+
     def move_away(self, pid: int) -> bool:
         """Move a replica's entry to another pid namespace, where its death cannot be proven."""
         ...
@@ -82,6 +89,8 @@ class PostgresSite:
             self.pair = stack.enter_context(self._pair(programs))
             self.proxies = {name: stack.enter_context(Proxy(self.server.port)) for name in (*self._slots, JOBS, OWN)}
             migrations.upgrade(self.server.url())
+            self.server.psql(f"CREATE DATABASE {ELSEWHERE}")
+            migrations.upgrade(self.elsewhere)
             with psycopg.connect(plain(self.server.url())) as connection:
                 connection.execute((WITNESS / "postgres.sql").read_bytes())
             if pooler_program() is not None:
@@ -123,6 +132,10 @@ class PostgresSite:
         """The campaign's own URL, which leads to the current primary."""
         return self._through(self.proxies[OWN].port)
 
+    @property
+    def elsewhere(self) -> str:
+        return make_url(self.url).set(database=ELSEWHERE).render_as_string(hide_password=False)
+
     def move_away(self, pid: int) -> bool:
         try:
             moved = self.server.psql(f"{MOVE_AWAY.format(int(pid))} RETURNING 1")
@@ -155,6 +168,7 @@ class SqliteSite:
             if self.mounted:
                 stack.callback(subprocess.run, ["umount", "--lazy", str(self.place)], check=True)
             migrations.upgrade(self.url)
+            migrations.upgrade(self.elsewhere)
             with closing(sqlite3.connect(self.path)) as connection:
                 connection.executescript((WITNESS / "sqlite.sql").read_text())
             self._stack = stack.pop_all()
@@ -181,6 +195,10 @@ class SqliteSite:
     @property
     def url(self) -> str:
         return f"sqlite:///{self.path}"
+
+    @property
+    def elsewhere(self) -> str:
+        return f"sqlite:///{self.place / ELSEWHERE}.db"
 
     def move_away(self, pid: int) -> bool:
         try:

@@ -3,7 +3,7 @@
 from .acts import CancelTwice, PauseTwice, RequestTwice, RetryTwice
 from .backfills import BackfillAtOnce
 from .clocks import MoveWallClock
-from .deploys import LoadAnew, NewerFile, OlderFile, SyncFile, TakeOver
+from .deploys import EditSetting, LoadAnew, NewerFile, OlderFile, OtherFile, SyncFile, TakeOver
 from .fault import SiteFault, SlotFault
 from .file import FillDisk, HoldWriteLock, HoldWriteLockBriefly, LongRead
 from .interpreter import BlockLoop, FillDescriptors, HoldInterpreter
@@ -66,6 +66,7 @@ SLOT_FAULTS: dict[type[SlotFault], int] = {
     OlderFile: 3,
     NewerFile: 3,
     LoadAnew: 3,
+    EditSetting: 4,
 }
 
 USER_FAULTS: dict[type[SlotFault], int] = {
@@ -101,6 +102,7 @@ SITE_FAULTS: dict[type[SiteFault], int] = {
     FillDisk: 2,
     SyncFile: 2,
     TakeOver: 1,
+    OtherFile: 2,
     CancelTwice: 5,
     RetryTwice: 4,
     RequestTwice: 4,

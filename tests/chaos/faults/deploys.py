@@ -1,10 +1,12 @@
 """Deploys as faults: another file, a sync."""
 
+import os
 import signal
+from contextlib import ExitStack, suppress
 
-from ..fleet import APPLICATION
+from ..fleet import APPLICATION, OTHER, Slot
 from ..releases import RELEASES
-from .fault import SiteFault, SlotFault
+from .fault import Scene, SiteFault, SlotFault
 
 
 class _AnotherFile(SlotFault):
@@ -78,6 +80,56 @@ class SyncFile(SiteFault):
 
     def stop(self) -> None:
         pass
+
+
+class OtherFile(SiteFault):
+    """`leased sync` of another team's file under the same name, while replicas of this one are up: refused."""
+
+    kind = "another file of that name"
+    longest = 0.1
+
+    def start(self) -> bool:
+        fleet = self.scene.fleet
+        with ExitStack() as stack:
+            for slot in fleet.slots:  # none of them is down, or away, then
+                stack.enter_context(slot.busy)
+            fleet.intrusions.append(fleet.command("sync", str(OTHER), f"--database={self.scene.site.url}"))
+        return True
+
+    def stop(self) -> None:
+        pass
+
+
+class EditSetting(SlotFault):
+    """The database's URL is edited under a supervisor, and one of its replicas is killed: the next one must not start in
+    a database that nobody has checked.
+    """
+
+    kind = "setting edited"
+    longest = 2.0
+
+    @classmethod
+    def fits(cls, scene: Scene, slot: Slot) -> bool:
+        return slot.supervised
+
+    def start(self) -> bool:
+        pid = self.scene.fleet.replica_pid(self.slot)
+        if pid is None:
+            return False
+        self._write(self.scene.site.elsewhere)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        return True
+
+    def stop(self) -> None:
+        self._write(self.scene.site.address(self.slot.name))
+
+    def _write(self, url: str) -> None:
+        assert self.slot.url_file is not None
+        draft = self.slot.url_file.with_suffix(".draft")
+        draft.touch(0o600)
+        draft.write_text(url)
+        draft.rename(self.slot.url_file)
 
 
 class TakeOver(SyncFile):

@@ -116,7 +116,7 @@ def written_too_late(users: Users) -> Iterator[str]:
 def failed_bursts(users: Users) -> Iterator[str]:
     """Yield bursts of which some failed, though nothing disturbed them: a client's own crowd is no failure."""
     for one in users.bursts:
-        if one.why and "is closed" not in one.why and not _disturbed(users, one.user, one.asked, one.answered):
+        if one.why and "closed" not in one.why and not _disturbed(users, one.user, one.asked, one.answered):
             yield f"of a burst of {BURST} acquisitions of {one.user}, {BURST - one.held} failed: {one.why}"
 
 
