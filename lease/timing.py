@@ -2,6 +2,7 @@
 trusting it (rule 3).
 """
 
+import math
 from dataclasses import dataclass
 
 from .durations import Duration, format_duration, parse_duration
@@ -16,6 +17,12 @@ _DEFAULTS = {
     "kill_time": 3.0,
 }
 
+_MOST = {"attempt_timeout": 5.0, "retry_wait": 1.0, "kill_time": 10.0}
+"""What follows a long ttl only so far, in seconds: nobody wants to wait for hours until an attempt has failed, or
+work is killed. Whoever does says so.
+"""
+LONGEST_TTL = 30 * 86_400.0
+"""Seconds that a name may stay locked after its holder's death; what takes longer is meant to be a row in a table."""
 LEAST_ATTEMPT = 0.2
 """The shortest attempt that can work, in seconds. One that has to connect first (after a failure each
 does) takes ten round trips and the hash of the password: measured, 12 ms beside the server, 170 ms
@@ -31,7 +38,7 @@ class LeaseTiming:
     not fit.
 
     What is not given follows the ttl in proportion: a ttl of 15s renews every 2.5s, a ttl of 30s
-    every 5s.
+    every 5s. However long the ttl, an attempt then takes at most 5s, the wait after it 1s, and kill_time 10s.
     """
 
     ttl: float
@@ -68,10 +75,16 @@ class LeaseTiming:
         scale = 1.0 if ttl is None else _seconds("ttl", ttl) / _DEFAULTS["ttl"]
         for name, default in _DEFAULTS.items():
             value = given[name]
-            object.__setattr__(self, name, default * scale if value is None else _seconds(name, value))
+            follows = min(default * scale, _MOST.get(name, math.inf))
+            object.__setattr__(self, name, follows if value is None else _seconds(name, value))
         self._check()
 
     def _check(self) -> None:
+        if self.ttl > LONGEST_TTL:
+            raise InvalidTiming(
+                f"ttl is {format_duration(self.ttl)}, more than {format_duration(LONGEST_TTL)}: the lease of a holder that "
+                "has died stays locked for as long; lower it (work of any length is renewed while it runs)"
+            )
         if self.attempt_timeout < LEAST_ATTEMPT * (1 - 1e-9):
             raise InvalidTiming(
                 f"attempt_timeout is {format_duration(self.attempt_timeout)} (of a ttl of {format_duration(self.ttl)}), "

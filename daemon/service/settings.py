@@ -89,7 +89,7 @@ class Settings(BaseModel):
     schema: Annotated[str | None, Flag(value="NAME"), _by_default("public")] = None  # type: ignore[assignment]
     """The schema of the tables on PostgreSQL."""
     lease_ttl: Annotated[Seconds | None, Flag("--ttl"), _in_proportion("ttl")] = None
-    """How long a lease lasts after its last renewal; what is not set of the next five follows it in proportion."""
+    """How long a lease lasts after its last renewal, at most 30 days; the next five scale with it unless set (an attempt up to 5s, `retry_wait` up to 1s, `kill_time` up to 10s)."""
     renew_every: Annotated[Seconds | None, _in_proportion("renew_every")] = None
     """How often leases are renewed."""
     give_up: Annotated[Seconds | None, _in_proportion("give_up")] = None

@@ -43,6 +43,8 @@ def test_the_default_is_that_of_rule_3() -> None:
         ({"ttl": -1.0}, "ttl: -1.0 is not a duration"),
         ({"give_up": math.nan}, "give_up: nan is not a duration"),
         ({"ttl": math.inf}, "ttl: inf is not a duration"),
+        ({"ttl": "30d1s"}, r"ttl is 30d1s, more than 30d: .* lower it"),
+        ({"ttl": "3650d", "attempt_timeout": 2}, "ttl is 3650d, more than 30d"),
         ({"retry_wait": -0.1}, "retry_wait: -0.1 is not a duration"),
         ({"kill_time": "soon"}, "kill_time: 'soon' is not a duration"),
     ],
@@ -62,6 +64,7 @@ def test_each_inequality_of_rule_3_is_checked_and_told(broken: dict[str, float],
         {"retry_wait": 0.0},
         {"kill_time": 0.0},
         {"ttl": 1.5},
+        {"ttl": "30d"},
         {"attempt_timeout": 0.2},
     ],
 )
@@ -75,6 +78,15 @@ def test_the_ttl_alone_scales_the_others_and_always_fits(ttl: float) -> None:
     assert timing.ttl == ttl
     assert timing.renew_every == pytest.approx(ttl / 6)
     assert timing.tolerated_outage > 0
+
+
+@pytest.mark.parametrize("ttl", ["2m", "1d", "30d"])
+def test_however_long_the_ttl_an_attempt_its_retry_and_a_kill_take_seconds_unless_given(ttl: str) -> None:
+    timing = LeaseTiming(ttl)
+    assert (timing.attempt_timeout, timing.retry_wait, timing.kill_time) == (5.0, 1.0, 10.0)
+    given = LeaseTiming(ttl, attempt_timeout=10, retry_wait=2, kill_time=20)
+    assert (given.attempt_timeout, given.retry_wait, given.kill_time) == (10.0, 2.0, 20.0)
+    assert (given.give_up, given.renew_every) == (timing.give_up, timing.renew_every)
 
 
 def test_durations_are_taken_as_text() -> None:
