@@ -50,8 +50,8 @@ FENCES = (
         (
             Edit(
                 "lease/statements/fences.py",
-                "connection.execute(update(lease).where(of_grant(grant)).values(token=lease.c.token)).rowcount != 1:",
-                "connection.execute(select(lease.c.name).where(of_grant(grant))).first() is None:",
+                "connection.execute(write, execution_options=ours).rowcount != 1:",
+                "connection.execute(select(lease.c.name).where(of_grant(grant)), execution_options=ours).first() is None:",
             ),
         ),
         on_sqlite("tests/lease/fences/test_on_sqlite.py::test_from_the_fence_on_nobody_else_can_write"),
