@@ -120,7 +120,7 @@ def steps(wanted: Request, *, notifies: bool) -> Steps:
             return (yield from steps(replace(wanted, schedule=now_called), notifies=notifies))
     if not rows or rows[0][2]:
         names = yield requesting.names(wanted.application)
-        raise _no_such_schedule(wanted, [name for (name,) in names], retired=bool(rows))
+        raise _no_such_schedule(wanted, [name for (name,) in names], retired_by=rows[0][2] if rows else "")
     definition, digest, _, seconds, key = rows[0]
     schedule, now = read_schedule(definition), datetime.fromtimestamp(float(seconds), UTC)
     params = _params(wanted, schedule)
@@ -230,8 +230,10 @@ def _act(wanted: Request, run_id: int, place_at: datetime | None) -> Executable:
     return acts.entry("trigger", by=wanted.requested_by, application=wanted.application, **of)
 
 
-def _no_such_schedule(wanted: Request, names: Sequence[str], *, retired: bool) -> NoSuchSchedule:
+def _no_such_schedule(wanted: Request, names: Sequence[str], *, retired_by: str) -> NoSuchSchedule:
     application, name = wanted.application, wanted.schedule
-    if retired:
-        return NoSuchSchedule(f'the schedule "{name}" of "{application}" is retired; define it again to run it')
+    if retired_by:
+        return NoSuchSchedule(
+            f'the schedule "{name}" of "{application}" was retired by {retired_by}; define it again to run it'
+        )
     return NoSuchSchedule(f'"{application}" has no schedule "{name}"; {nearest_of(name, names)}')

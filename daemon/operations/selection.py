@@ -13,7 +13,7 @@ from ..errors import NotFound
 from ..scheduling.plan_due import plan_due
 from ..store import statements
 from ..store.schedule_key import ScheduleKey
-from ..store.views import keys_named, nearest_of, require_application, schedule_names, schedules_tagged
+from ..store.views import keys_named, nearest_of, require_application, retirement, schedule_names, schedules_tagged
 from .trigger import NoSuchSchedule
 
 _MOMENT = timedelta(seconds=5)
@@ -107,7 +107,8 @@ def _there(connection: Connection, selected: Selection, rows: Sequence[Row[Any]]
         names = schedule_names(connection, selected.application)
         raise NoSuchSchedule(f"there is no schedule {of}; {nearest_of(selected.name, names)}")
     if rows[0].retired_at is not None:
-        raise NoSuchSchedule(f"the schedule {of} is retired, so nothing of it is due; define it again to run it")
+        how = retirement(rows[0].retired_at, rows[0].retired_by)
+        raise NoSuchSchedule(f"the schedule {of} was {how}, so nothing of it is due; define it again to run it")
     return rows
 
 

@@ -17,7 +17,7 @@ from ...store import statements
 from ...store.called import called
 from ...store.notices import WORK, notify
 from ...store.schedule_key import ScheduleKey
-from ...store.views import missing_run
+from ...store.views import missing_run, retirement
 from ..cancel import NoSuchRun
 from ..requester import refuse_unrecordable
 from .plan import NoRetry, RetriedBefore, RetryPlan, TriedRun, decide
@@ -135,7 +135,8 @@ def plan_retries(
         tried = _tried(row, called(schedule), attempts[row.id])
         plan = decide(tried, jobs[row.application, row.schedule], schedule.run_digest, from_job)
         if isinstance(plan, RetryPlan) and schedule.retired_at is not None:
-            plan = NoRetry(f'the schedule "{called(schedule)}" is retired; define it again to retry run {row.id}')
+            how = retirement(schedule.retired_at, schedule.retired_by)
+            plan = NoRetry(f'the schedule "{called(schedule)}" was {how}; define it again to retry run {row.id}')
         found.append(Planned(row, schedule, plan))
     return found
 

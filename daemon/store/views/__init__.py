@@ -25,7 +25,7 @@ from .overview import Overview, RunningJob, RunningRun, ScheduleLine, WaitingRun
 from .problems import Problem, naming, problems
 from .remaining import Remaining, read_remaining
 from .replicas import ReplicaLine, read_replicas
-from .retired import RetiredSchedule, read_retirement, retirement
+from .retired import RetiredSchedule, read_retirements, retirement
 from .summary import JobSummary, Summary, summary
 from .trying import TryingRun
 from .values import plain
@@ -73,7 +73,7 @@ __all__ = [
     "read_overview",
     "read_remaining",
     "read_replicas",
-    "read_retirement",
+    "read_retirements",
     "read_run",
     "read_runs",
     "require_application",

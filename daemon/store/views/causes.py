@@ -9,6 +9,7 @@ from typing import Literal, assert_never
 
 from ...states import MOST_ABANDONED
 from ...text import shortened, when
+from .retired import retirement
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,9 @@ class Replaced:
 class Retired:
     """Its schedule is retired, and no replica has it any more."""
 
+    by: str | None = None
+    """By what: a generation, or whoever ended the application; None: not known, or it is defined again."""
+    at: datetime | None = None
     kind: Literal["retired"] = "retired"
 
 
@@ -141,6 +145,9 @@ class WaitsForReplica:
 
     generation: int | None
     """The newest with this definition; None: none is known."""
+    retired_by: str | None = None
+    """By what its schedule was retired since."""
+    retired_at: datetime | None = None
     kind: Literal["replica"] = "replica"
 
 
@@ -201,7 +208,8 @@ def sentence(why: Why) -> str:
         case Replaced():
             return "replaced by a newer run" if why.run_id is None else f"replaced by run {why.run_id}"
         case Retired():
-            return "its schedule is retired, and no replica has it any more"
+            was = "was retired" if why.at is None else f"was {retirement(why.at, why.by)}"
+            return f"its schedule {was}, and no replica has it any more"
         case _:
             return _waits(why)
 
@@ -221,7 +229,8 @@ def _waits(why: Waits) -> str:
         case WaitsForSlot():
             return f'waits for one of the {why.slots} slots of the lock "{why.lock}"'
         case WaitsForReplica():
-            return f"waits for a replica {_which(why.generation)}"
+            gone = "" if why.retired_at is None else f"; its schedule was {retirement(why.retired_at, why.retired_by)}"
+            return f"waits for a replica {_which(why.generation)}{gone}"
         case WaitsForPlace():
             return "waits for a free place on a replica"
         case WaitsForTurn():

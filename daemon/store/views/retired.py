@@ -30,8 +30,13 @@ class RetiredSchedule:
     """``generation 2``, or who retired its application; None: an older version of leased recorded it."""
 
     @property
-    def in_words(self) -> str:
+    def how(self) -> str:
+        """How it was retired, as text."""
         return retirement(self.retired_at, self.retired_by)
+
+    @property
+    def in_words(self) -> str:
+        return f"{self.schedule} ({self.application}) was {self.how}"
 
 
 def retirement(at: datetime, by: str | None) -> str:
@@ -59,13 +64,11 @@ def read_retired(
     return [RetiredSchedule(*row) for row in connection.execute(query.order_by(*order))]
 
 
-def read_retirement(connection: Connection, application: str, name: str) -> RetiredSchedule | None:
-    """Return how the schedule of this name, or of the row of this name, was retired; None if it is not."""
+def read_retirements(connection: Connection, name: str, application: str | None = None) -> list[RetiredSchedule]:
+    """Return how the schedules of this name were retired, those that are."""
     named = present_name(schedule)
-    query = select(schedule.c.application, named, schedule.c.retired_at, schedule.c.retired_by).where(
-        schedule.c.application == application,
-        (named == name) | (schedule.c.name == name),
-        schedule.c.retired_at.is_not(None),
-    )
-    row = connection.execute(query).first()
-    return None if row is None else RetiredSchedule(*row)
+    query = select(schedule.c.application, named, schedule.c.retired_at, schedule.c.retired_by)
+    query = query.where(named == name, schedule.c.retired_at.is_not(None))
+    if application is not None:
+        query = query.where(schedule.c.application == application)
+    return [RetiredSchedule(*row) for row in connection.execute(query.order_by(schedule.c.application))]

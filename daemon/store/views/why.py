@@ -66,6 +66,7 @@ def with_why(query: Select[Any]) -> Select[Any]:
     waits = and_(run.c.state == "pending", run.c.available_at.is_(None), placed())
     own_lease = or_(run.c.queue.is_(None), run.c.queue.in_(QUEUES_OF_PRIORITY))
     held = and_(run.c.state == "pending", own_lease, lease.c.holder.is_not(None), ~free_or_stale())
+    gone = or_(run.c.state == "pending", run.c.reason == "retired")
     return query.select_from(run.outerjoin(lease, lease.c.name == run.c.lease_name)).add_columns(
         run.c.application.label("why_application"),
         run.c.state.label("why_state"),
@@ -88,6 +89,8 @@ def with_why(query: Select[Any]) -> Select[Any]:
         run.c.cancelled_by.label("why_cancelled_by"),
         run.c.cancelled_why.label("why_cancelled_why"),
         replaced_by().label("why_replaced_by"),
+        case((gone, _of_schedule(schedule.c.retired_by)), else_=null()).label("why_retired_by"),
+        case((gone, _of_schedule(schedule.c.retired_at)), else_=null()).label("why_retired_at"),
         case((waits, _ahead(lambda ahead: ahead.c.id)), else_=null()).label("why_ahead"),
         case((waits, _ahead(_holder_of)), else_=null()).label("why_ahead_by"),
         case((held, func.coalesce(lease.c.label, lease.c.holder)), else_=null()).label("why_held_by"),
@@ -125,7 +128,7 @@ def _why(row: Row[Any], known: Known, pauses: Mapping[int, Row[Any]], full: Mapp
                 return Replaced(row.why_replaced_by)
             return Cancelled(row.why_cancelled_by, row.why_cancelled_why)
         case "cancelled" if row.why_reason == "retired":
-            return Retired()
+            return Retired(row.why_retired_by, row.why_retired_at)
         case "pending":
             return _waiting(row, known, full)
         case _:
@@ -167,13 +170,17 @@ def _waiting(row: Row[Any], known: Known, full: Mapping[str, WaitsForSlot]) -> W
         return full[row.why_slots_of]
     number, lives = known.get(row.why_digest, (None, False))
     if not lives and row.why_digest is not None:
-        return WaitsForReplica(number)
+        return WaitsForReplica(number, row.why_retired_by, row.why_retired_at)
     return WaitsForTurn() if row.why_last_chance else WaitsForPlace()
 
 
 def _definition() -> ScalarSelect[Any]:
+    return _of_schedule(schedule.c.definition)
+
+
+def _of_schedule(column: ColumnElement[Any]) -> ScalarSelect[Any]:
     of_run = and_(schedule.c.application == run.c.application, schedule.c.name == run.c.schedule)
-    return select(schedule.c.definition).where(of_run).correlate(run).scalar_subquery()
+    return select(column).where(of_run).correlate(run).scalar_subquery()
 
 
 def _full(connection: Connection, definitions: Collection[str]) -> dict[str, WaitsForSlot]:

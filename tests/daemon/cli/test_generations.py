@@ -358,6 +358,28 @@ def test_what_is_held_back_by_a_revision_that_nobody_runs_is_a_problem_until_a_t
     ]
 
 
+def test_each_command_says_by_which_generation_a_schedule_was_retired(
+    leased: Leased, shop: Shop, old: Application, new: Application
+) -> None:
+    shop.start(old, "web1")
+    leased("trigger", "goes")
+    shop.start(new, "web2")
+    again = leased("trigger", "goes")
+    assert (again.status, again.err) == (
+        1,
+        'leased: the schedule "goes" of "shop" was retired by generation 2; define it again to run it\n',
+    )
+    assert "goes (shop) was retired by generation 2 at " in leased("runs", "goes").out
+    for command in ("show", "logs"):
+        assert "goes (shop) was retired by generation 2 at " in leased(command, "1").out
+    assert "was retired" not in leased("runs", "comes").out
+    assert 'the schedule "goes" of "shop" was retired by generation 2 at ' in leased("pause", "goes").err
+    shop.store.shift(replicas, seen_at=-AN_HOUR)
+    (waits,) = leased("runs", "goes", "--json").document["items"]
+    assert waits["why"]["retired_by"] == "generation 2"
+    assert "waits for a replica of generation 1; its schedule was retired by generation 2 at " in waits["why_text"]
+
+
 class Terminal:
     """`leased run` at a terminal of its own."""
 

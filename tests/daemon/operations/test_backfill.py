@@ -443,7 +443,7 @@ def test_runs_of_a_retired_schedule_go_on_where_it_is_known(store: Store) -> Non
     filled(store, due[0], due[1])
     store.sync(a_schedule("other"))
     assert work(store) == due[:2]
-    with pytest.raises(NoSuchSchedule, match="is retired"):
+    with pytest.raises(NoSuchSchedule, match="was retired by a deploy at"):
         filled(store, due[2], due[3])
 
 

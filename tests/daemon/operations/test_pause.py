@@ -354,7 +354,7 @@ def test_an_end_that_has_passed_or_is_too_far_is_refused(store: Store) -> None:
     ("selected", "error", "sentence"),
     [
         (Selection("shop", "pol"), NoSuchSchedule, 'there is no schedule "pol" of "shop"; did you mean "poll"?'),
-        (Selection("shop", "gone"), NoSuchSchedule, 'the schedule "gone" of "shop" is retired'),
+        (Selection("shop", "gone"), NoSuchSchedule, 'the schedule "gone" of "shop" was retired by a deploy at '),
         (Selection("shp", "poll"), NotFound, 'there is no application "shp"; did you mean "shop"?'),
         (Selection("shp"), NotFound, 'there is no application "shp"; did you mean "shop"?'),
         (Selection(tag="mony"), NotFound, 'no schedule has the tag "mony"; did you mean "money"?'),

@@ -68,7 +68,7 @@ def test_triggering_what_is_not_there_or_retired_is_one_sentence(store: Store) -
         store.do(trigger, "shop", "dayly", requested_by="ada")
     with pytest.raises(NoSuchSchedule, match='"shopp" has no schedule "daily"; there are none yet: `leased run FILE`'):
         store.do(trigger, "shopp", "daily", requested_by="ada")
-    with pytest.raises(NoSuchSchedule, match="is retired; define it again"):
+    with pytest.raises(NoSuchSchedule, match="was retired by a deploy; define it again"):
         store.do(trigger, "shop", "goes", requested_by="ada")
 
 

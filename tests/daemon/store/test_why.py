@@ -210,7 +210,7 @@ SENTENCES: dict[Why, str] = {
     Cancelled(None, None): "cancelled by an unknown user",
     Replaced(12): "replaced by run 12",
     Replaced(None): "replaced by a newer run",
-    Retired(): "its schedule is retired, and no replica has it any more",
+    Retired(): "its schedule was retired, and no replica has it any more",
     WaitsForRun(12, "web-1:4711"): "waits for run 12 (web-1:4711 has it)",
     WaitsForRetry(NOON): "waits for the retry at 2026-07-01 12:00:00Z",
     WaitsForStart(NOON): "waits for its start at 2026-07-01 12:00:00Z",

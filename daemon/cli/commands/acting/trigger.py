@@ -82,7 +82,7 @@ def _sentence(done: Requested, run: str) -> str:
 
 
 def _infer(connection: Connection, schedule: str) -> str:
-    found = applications_with(connection, schedule)
+    found = applications_with(connection, schedule) or applications_with(connection, schedule, retired=True)
     if len(found) == 1:
         return found[0]
     if found:

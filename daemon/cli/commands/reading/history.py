@@ -9,12 +9,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from sqlalchemy import Connection
 
-from ....store.views import JobRunLine, RunDetail, RunLine, read_run, read_runs, require_schedule
+from ....store.views import (
+    JobRunLine,
+    RetiredSchedule,
+    RunDetail,
+    RunLine,
+    read_retirements,
+    read_run,
+    read_runs,
+    require_schedule,
+)
 from ....text import clean, lasted, number, signal_name, size, when
 from ...answers import write_json
 from ...ask import ask
 from ...options import RUN_STATES, Application, Database, Json, RunNumber, run_state
-from ...screen import Sheet, add, say, screen, state_cell, table
+from ...screen import Sheet, add, print_sentences, say, screen, state_cell, table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -63,11 +72,12 @@ def runs(
     """List the runs, latest first."""
     of_state = run_state(state)
 
-    def read(connection: Connection) -> list[RunLine]:
+    def read(connection: Connection) -> tuple[list[RunLine], list[RetiredSchedule]]:
         require_schedule(connection, schedule, application)
-        return read_runs(connection, limit=limit, application=application, schedule=schedule, state=of_state)
+        runs = read_runs(connection, limit=limit, application=application, schedule=schedule, state=of_state)
+        return runs, [] if schedule is None else read_retirements(connection, schedule, application)
 
-    found = ask(database, read)
+    found, gone = ask(database, read)
     if as_json:
         write_json("runs", RunsAnswer(found))
         return
@@ -81,6 +91,7 @@ def runs(
             console,
             "There are no runs yet; one is made when a schedule is due, and `leased trigger SCHEDULE` requests one.",
         )
+    print_sentences(console, (one.in_words for one in gone))
 
 
 def _table(found: Sequence[RunLine]) -> Sheet:
@@ -118,11 +129,18 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show one run with its attempts, tokens, holders and log tails."""
-    detail = ask(database, lambda connection: read_run(connection, run_id))
+
+    def read(connection: Connection) -> tuple[RunDetail, list[RetiredSchedule]]:
+        detail = read_run(connection, run_id)
+        return detail, read_retirements(connection, detail.run.schedule, detail.run.application)
+
+    detail, gone = ask(database, read)
     if as_json:
         write_json("show", _answer(detail))
         return
-    _show(screen(), detail)
+    console = screen()
+    _show(console, detail)
+    print_sentences(console, (one.in_words for one in gone))
 
 
 def _answer(detail: RunDetail) -> ShowAnswer:

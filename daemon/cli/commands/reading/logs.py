@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ....states import UNFINISHED, RunState
-from ....store.views import OutputOfRun, OutputPart, OutputReader
+from ....store.views import OutputOfRun, OutputPart, OutputReader, read_retirements
 from ....text import clean, cut_here
 from ...answers import write_json
 from ...ask import ask, ask_again
 from ...options import Database, RunNumber
-from ...screen import say, screen, state_style
+from ...screen import print_sentences, say, screen, state_style
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,6 +39,9 @@ def logs(
     else:
         shown.more(ask(database, reader.read))
     shown.end(follow=follow)
+    if isinstance(shown, _Text) and (found := shown.had_none) is not None:
+        gone = ask(database, lambda connection: read_retirements(connection, found.schedule, found.application))
+        print_sentences(screen(), (one.in_words for one in gone))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,11 @@ class _Text:
         self._of: tuple[str, int] | None = None
         self._in_line = False
         self._last: OutputOfRun | None = None
+
+    @property
+    def had_none(self) -> OutputOfRun | None:
+        """The run, if nothing has come of it."""
+        return self._last if self._of is None else None
 
     def more(self, found: OutputOfRun) -> bool:
         """Write what has come; return whether more may come."""

@@ -77,7 +77,7 @@ def _retired(found: Iterable[RetiredSchedule]) -> str:
     """Return what was retired, by what: ``nightly, hourly (by generation 2 at …)``."""
     together: dict[tuple[str, str], list[str]] = {}
     for one in found:
-        together.setdefault((one.application, one.in_words.removeprefix("retired ")), []).append(one.schedule)
+        together.setdefault((one.application, one.how.removeprefix("retired ")), []).append(one.schedule)
     return "; ".join(f"{listed(names)} ({how})" for (_, how), names in together.items())
 
 

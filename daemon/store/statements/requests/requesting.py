@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Executable, Integer, case, func, insert, literal_column, select, update
+from sqlalchemy import Executable, Integer, Text, case, func, insert, literal_column, select, update
 
 from lease.database.contention import insert_missing
 from lease.database.dialects import now, seconds_of
@@ -33,11 +33,15 @@ def begin_to_read() -> Executable:
 
 
 def read(application: str, name: str) -> Executable:
-    """Return (definition, run digest, whether it is retired, the database's time in seconds, key) of a
-    schedule, without a lock.
+    """Return (definition, run digest, by what it was retired, the database's time in seconds, key) of a
+    schedule, without a lock; it is retired by nothing, "", if it is not.
     """
-    is_retired = case((schedule.c.retired_at.is_(None), _NO), else_=_YES)
-    columns = (schedule.c.definition, schedule.c.run_digest, is_retired, seconds_of(now()), schedule.c.name)
+    by_a_deploy = literal_column("'a deploy'", Text)
+    retired_by = case(
+        (schedule.c.retired_at.is_(None), literal_column("''", Text)),
+        else_=func.coalesce(schedule.c.retired_by, by_a_deploy),
+    )
+    columns = (schedule.c.definition, schedule.c.run_digest, retired_by, seconds_of(now()), schedule.c.name)
     return select(*columns).where(*_of(application, name))
 
 
