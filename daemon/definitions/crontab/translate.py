@@ -63,6 +63,8 @@ class _Translation:
                 case JobLine():
                     self._add(variables, line)
                 case UnreadLine():
+                    if line.text.lstrip().startswith("CRON_TZ"):
+                        variables.timezone = None
                     self._lose(line, line.why)
                 case _:
                     assert_never(line)
@@ -80,6 +82,9 @@ class _Translation:
             self._lose(line, f"{refusal.problem}; {refusal.remedy}")
 
     def _add(self, variables: Variables, line: JobLine) -> None:
+        if variables.timezone is None:
+            self._lose(line, "the CRON_TZ above it was not carried over, so when it is due is not known")
+            return
         try:
             timing = read_timing(line.timing)
         except InvalidCron as error:

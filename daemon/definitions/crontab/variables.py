@@ -18,7 +18,8 @@ _LONGEST_DELAY = 60 * 24 * 7
 class Variables:
     """What the lines read so far have set."""
 
-    timezone: str
+    timezone: str | None
+    """None after a CRON_TZ that names none: when the lines below it are due is not known."""
     shell: str = "/bin/sh"
     home: str | None = None
     delay: int = 0
@@ -36,6 +37,7 @@ class Variables:
         elif name == "SHELL":
             self.shell = value or "/bin/sh"
         elif name == "CRON_TZ":
+            self.timezone = None
             self.timezone = check_timezone(value)
             yield "cronie goes by CRON_TZ, and so do these schedules; Debian's cron does not know it"
         elif name == "RANDOM_DELAY":

@@ -46,6 +46,16 @@ def test_what_cron_keeps_for_itself_is_told() -> None:
     assert told.lost == [4, 5, 6]
 
 
+@pytest.mark.parametrize("line", ["CRON_TZ=Mars/Base", "CRON_TZ='Asia/Tokyo"])
+def test_lines_below_a_time_zone_that_is_lost_are_lost_too_up_to_the_next_one(line: str) -> None:
+    """They would be due by the zone before it."""
+    told = imported("CRON_TZ=Asia/Tokyo", "0 1 * * * a", line, "0 2 * * * b", "CRON_TZ=UTC", "0 3 * * * c")
+    assert [(one.timing, one.timezone) for one in told.schedules] == [("0 1 * * *", "Asia/Tokyo"), ("0 3 * * *", "UTC")]
+    assert told.lost == [3, 4]
+    (said,) = [remark.text for remark in told.remarks if remark.lines == (4,)]
+    assert said == "the CRON_TZ above it was not carried over, so when it is due is not known"
+
+
 def test_variables_that_are_settings_here_become_them() -> None:
     one = only("SHELL=/bin/bash", "HOME=/srv", "CRON_TZ=Asia/Tokyo", "RANDOM_DELAY=90", "0 1 * * * a")
     assert (one.command, one.cwd, one.timezone, one.jitter) == (["/bin/bash", "-c", "a"], "/srv", "Asia/Tokyo", 90)
