@@ -3,11 +3,12 @@ what the library's thread answers.
 """
 
 import asyncio
+import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from .model import Loss
 
@@ -27,11 +28,13 @@ class CancelledOnLoss:
         self._on_lost = on_lost
         self._over = False
         self._cancelled = False
+        self._task: Callable[[], asyncio.Task[Any] | None] = _nothing
 
     def __enter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
-        self._task = asyncio.current_task()
-        self._earlier = self._task.cancelling() if self._task is not None else 0
+        task = asyncio.current_task()
+        self._task = _nothing if task is None else weakref.ref(task)  # as its frames would live for as long as this
+        self._earlier = 0 if task is None else task.cancelling()
         self._on_lost(self._lost)
         return self
 
@@ -39,9 +42,10 @@ class CancelledOnLoss:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
         self._over = True
-        if self._task is None or not self._cancelled or self._task is not asyncio.current_task():
+        task = asyncio.current_task()
+        if task is None or not self._cancelled or self._task() is not task:
             return False
-        others = self._task.uncancel() - self._earlier
+        others = task.uncancel() - self._earlier
         return others <= 0 and isinstance(error, asyncio.CancelledError)
 
     def _lost(self, _: Loss) -> None:
@@ -51,8 +55,12 @@ class CancelledOnLoss:
             return
 
     def _cancel(self) -> None:
-        if not self._over and self._task is not None:
-            self._cancelled = self._task.cancel()
+        if not self._over and (task := self._task()) is not None:
+            self._cancelled = task.cancel()
+
+
+def _nothing() -> None:
+    """Stand for a task that there is not."""
 
 
 def is_cancelled() -> bool:

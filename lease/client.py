@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Self
 
 import anyio
@@ -19,10 +20,12 @@ from .errors import LeaseError, LeaseNotAcquired
 from .grant_state import lost_error
 from .handle import Lease
 from .heartbeat.flights import ANY_NAME, Flight
+from .ledger import Caller
 from .model import Break, Grant, LeaseRecord
 from .runtime import Runtime
 from .shortcut.shortcut import LoopShortcut
 from .store import Store
+from .threads import in_callback_thread
 from .timing import LeaseTiming
 
 __all__ = ["Acquisition", "Lease", "LeaseClient"]
@@ -111,12 +114,14 @@ class LeaseClient(AsyncDoor):
         raised at the end of the block, also where another task leaves it. `StoreUnavailable` means
         that the database could not be asked.
         """
-        held = await self.acquire(name, wait=wait)
+        ticket, seconds = Ticket(name), _seconds(wait)
+        caller = self._begun(ticket)
+        held = await self._acquire(ticket, seconds, caller)
         try:
             with CancelledOnLoss(held.on_lost):
                 yield held
         finally:
-            await self._give_back(held)
+            await self._leave(held, caller)
         if held.loss is not None:
             raise lost_error(held.loss)
 
@@ -124,7 +129,17 @@ class LeaseClient(AsyncDoor):
         """Acquire ``name`` for a program that cannot use a block, which then releases it; ``wait`` as
         in `hold`. Its loss cancels nothing: watch ``lost``, or call ``ensure()``.
         """
-        ticket, seconds = Ticket(name), None if wait is None else parse_duration(wait)
+        ticket, seconds = Ticket(name), _seconds(wait)
+        caller = self._begun(ticket)
+        held = await self._acquire(ticket, seconds, caller)
+        caller.entry.is_settled = True  # the program has it
+        return held
+
+    def _begun(self, ticket: Ticket) -> Caller:
+        """Return what stands for a caller that begins to acquire, in its frame alone."""
+        return self._runtime.opened(partial(self._runtime.abandoning, ticket), asyncio.get_running_loop())
+
+    async def _acquire(self, ticket: Ticket, seconds: float | None, caller: Caller) -> Lease:
         shortcut = self._runtime.shortcut
         try:
             state = None if shortcut is None else await shortcut.acquire(ticket)
@@ -133,18 +148,21 @@ class LeaseClient(AsyncDoor):
                     lambda core: core.acquire_for(ticket, seconds), None if seconds != 0 else 0.0
                 )
                 state = await done(acquiring)
+            note_holder(state)
+            return Lease(self._runtime, state)
         except LeaseError:
+            caller.entry.is_settled = True
             raise
         except asyncio.CancelledError:
             with anyio.CancelScope(shield=True), suppress(LeaseError):  # a closed client has abandoned it
                 await done(self._runtime.abandon(ticket))
+                caller.entry.is_settled = True
             raise
         except BaseException:  # as where this coroutine is closed: it may await nothing more
             with suppress(LeaseError):
                 self._runtime.abandon(ticket)
+                caller.entry.is_settled = True
             raise
-        note_holder(state)
-        return Lease(self._runtime, state)
 
     async def try_acquire(self, name: str) -> Lease | None:
         """Acquire ``name`` if it is free or stale, otherwise return None. The caller releases it;
@@ -164,11 +182,13 @@ class LeaseClient(AsyncDoor):
         next turn waits for it again.
         """
         while True:
-            held = await self.acquire(name, wait=None)
+            ticket = Ticket(name)
+            caller = self._begun(ticket)
+            held = await self._acquire(ticket, None, caller)
             try:
                 yield held
             finally:
-                await self._give_back(held)
+                await self._leave(held, caller)
 
     async def read(self, name: str) -> LeaseRecord | None:
         """Return what the database has under ``name``, or None when it was never granted."""
@@ -205,8 +225,12 @@ class LeaseClient(AsyncDoor):
             with anyio.CancelScope(shield=True):
                 await answer(self._runtime.call(lambda core: acquisition.end(core, sure)))
 
-    async def _give_back(self, held: Lease) -> None:
+    async def _leave(self, held: Lease, caller: Caller) -> None:
+        """Release it at the end of its block."""
         if held.is_inherited:
+            return
+        if in_callback_thread():  # the garbage collector has ended the block there
+            self._runtime.give_back(held.grant)
             return
         try:
             with anyio.CancelScope(shield=True):
@@ -214,6 +238,14 @@ class LeaseClient(AsyncDoor):
         except LeaseError as error:  # what the block did matters more; the grant ends by its ttl
             if held.loss is None:  # of a lost one, its closing client has told already
                 self._runtime.core.notify(events.ReleaseFailed(held.grant, str(error)))
+        except BaseException:  # it was cut short, or ended where nothing can be awaited
+            self._runtime.give_back(held.grant)
+            raise
+        self._runtime.closed(caller)
+
+
+def _seconds(wait: Duration | None) -> float | None:
+    return None if wait is None else parse_duration(wait)
 
 
 class Acquisition:

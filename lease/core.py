@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import uuid
+import weakref
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from typing import Any, TypeVar, cast
@@ -38,10 +39,11 @@ class Ticket:
     """
 
     def __init__(self, name: str) -> None:
-        self.turn = LocalTurn(name, caller())
+        self.turn = LocalTurn(name, weakref.ref(caller()))  # which else would live for as long as this
         self.flight = Flight(name)
         self.task: asyncio.Task[GrantState] | None = None
         self.state: GrantState | None = None
+        self.is_abandoned = False
 
 
 class Core:
@@ -140,7 +142,7 @@ class Core:
 
     async def acquire_for(self, ticket: Ticket, wait: float | None) -> GrantState:
         """Acquire a name for a caller that may be gone by the time it is granted (see `abandon`)."""
-        if self._closed is not None:
+        if self._closed is not None or ticket.is_abandoned:
             raise LeaseError(CLOSED)
         ticket.task = cast("asyncio.Task[GrantState]", asyncio.current_task())
         self._acquiring.add(ticket.task)
@@ -156,10 +158,11 @@ class Core:
 
     async def abandon(self, ticket: Ticket) -> None:
         """End an acquisition whose caller was cancelled, and release what it had been granted."""
+        ticket.is_abandoned = True  # it may still be on its way here
         if ticket.task is not None and not ticket.task.done():
             ticket.task.cancel()
             await asyncio.wait({ticket.task})
-        if ticket.state is not None:
+        if ticket.state is not None and not ticket.state.is_being_ended:
             with suppress(StoreUnavailable):
                 await self.release(ticket.state)
 

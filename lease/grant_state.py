@@ -33,6 +33,8 @@ class GrantState:
         self.loss: Loss | None = None
         self.ending = False
         """Its holder is about to release it, or has, so it may be missing from the answer to a renewal."""
+        self.is_being_ended = False
+        """The library's thread, or a program in a transaction of its own, is about to."""
         self.over = False
         """Its holder has released it."""
         self._trusted_until = trusted_until
@@ -142,10 +144,11 @@ class GrantState:
         """Mark the grant as being ended by its holder in this block: no answer to a renewal is a
         loss meanwhile.
         """
-        self.ending = True
+        self.ending = self.is_being_ended = True
         try:
             yield
         finally:
+            self.is_being_ended = False
             self.ending = self.over
 
     def _call(self, callbacks: Iterable[Callable[[T], None]], value: T) -> None:

@@ -20,7 +20,8 @@ from .errors import LeaseError
 from .events import Event
 from .fences.proof import Home
 from .grant_state import GrantState
-from .model import LONGEST_LABEL, check_line
+from .ledger import Caller, CallLedger, OpenCall, PutRight
+from .model import LONGEST_LABEL, Grant, check_line
 from .shortcut.loan import Loan
 from .shortcut.means import Means
 from .shortcut.shortcut import Shortcut
@@ -64,6 +65,7 @@ class Runtime(Generic[S]):
         self._delivery: Delivery | None = None
         self._delivered: asyncio.Future[None] | None = None
         self._core: Core | None = None
+        self._ledger: CallLedger | None = None
         self._of_callers = shortcut
         self.shortcut: S | None = None
         """None where a test moves the time, or the store is one."""
@@ -76,6 +78,7 @@ class Runtime(Generic[S]):
         if not isinstance(self.clock, DrivenClock):
             # A test that moves time sees its events at once; and no time passes by itself at its exit.
             self._delivery = Delivery(self._listener)
+            self._ledger = CallLedger(self._loop)
             atexit.register(self._close_at_exit)
         return self._loop.submit(partial(self._open, self._loop))
 
@@ -180,9 +183,30 @@ class Runtime(Generic[S]):
         if self._loop is not None and self._delivery is not None and self._delivery.wants(event):
             self._loop.soon(partial(self.core.notify, event))
 
+    def opened(self, put_right: PutRight, loop: asyncio.AbstractEventLoop | None = None) -> Caller:
+        """Return what stands for the caller, in its frame alone: when that has gone, or ``loop`` is closed, the
+        library's thread does ``put_right``, unless it was `closed` before or the entry is settled.
+        """
+        _ = self.loop  # which refuses it where it cannot be used
+        return Caller(OpenCall(put_right, loop)) if self._ledger is None else self._ledger.open(put_right, loop)
+
+    def closed(self, caller: Caller) -> None:
+        """Take note that nothing is to be put right."""
+        if self._ledger is not None:
+            self._ledger.close(caller)
+
     def abandon(self, ticket: Ticket) -> "Future[None]":
         """End an acquisition whose caller was cut short."""
-        return self.submit(lambda core: (core if self.shortcut is None else self.shortcut).abandon(ticket))
+        return self.submit(lambda _: self.abandoning(ticket))
+
+    async def abandoning(self, ticket: Ticket) -> None:
+        """End it, in the library's event loop."""
+        await (self.core if self.shortcut is None else self.shortcut).abandon(ticket)
+
+    def give_back(self, grant: Grant) -> None:
+        """Have it released, from any thread and without waiting."""
+        if self._loop is not None and self._core is not None:
+            self._loop.begin(partial(self._core.release_unless_ended, grant))
 
     def submit(self, work: Callable[[Core], Coroutine[Any, Any, T]], patience: float | None = 0.0) -> "Future[T]":
         """Begin ``work`` with the core, in the library's thread (see `BackgroundLoop.submit`)."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Self
 
 from . import events
@@ -16,11 +17,12 @@ from .errors import LeaseError, LeaseNotAcquired
 from .fences.fenced import PATIENCE
 from .grant_state import lost_error
 from .handle import Handle
+from .ledger import Caller
 from .model import Break, LeaseRecord
 from .runtime import Runtime
 from .shortcut.shortcut import ThreadShortcut
 from .store import Store
-from .threads import refuse_in_callbacks
+from .threads import in_callback_thread, refuse_in_callbacks
 from .timing import LeaseTiming
 
 
@@ -48,15 +50,20 @@ class Lease(Handle):
         if shortcut is None or self._fenced.may_wait_for_itself():
             return self._releasing()
         release = shortcut.releasing(self._known)
+        caller = self._runtime.opened(release.end)
         try:
             ended = shortcut.release(release)
-            return self._releasing(handed_over=release.is_handed_over) if ended is None else ended
+            begun = self._releasing(handed_over=release.is_handed_over) if ended is None else ended
         except LeaseError:
+            caller.entry.is_settled = True
             raise
-        except BaseException:  # a signal raised it, at any moment
+        except BaseException:  # a signal raised it, at any moment; the ledger has it, but that takes longer
             with suppress(LeaseError):  # a closed client releases it
                 self._runtime.submit(lambda _: release.end())
+                caller.entry.is_settled = True
             raise
+        self._runtime.closed(caller)
+        return begun
 
 
 class LeaseClient(SyncDoor):
@@ -125,15 +132,13 @@ class LeaseClient(SyncDoor):
         ``held.ensure()``. If the lease was lost, `LeaseLost` is raised at the end of the block,
         unless the block itself raises.
         """
-        held = self.acquire(name, wait=wait)
+        ticket, seconds = Ticket(name), _seconds(wait)
+        caller = self._runtime.opened(partial(self._runtime.abandoning, ticket))
+        held = self._acquire(ticket, seconds, caller)
         try:
             yield held
         finally:
-            try:
-                self._give_back(held)
-            except BaseException:
-                self._insist(held)
-                raise
+            self._leave(held, caller)
         if held.loss is not None:
             raise lost_error(held.loss)
 
@@ -141,7 +146,13 @@ class LeaseClient(SyncDoor):
         """Acquire ``name`` for a program that cannot use a block, which then releases it; ``wait`` as
         in `hold`.
         """
-        ticket, seconds = Ticket(name), None if wait is None else parse_duration(wait)
+        ticket, seconds = Ticket(name), _seconds(wait)
+        caller = self._runtime.opened(partial(self._runtime.abandoning, ticket))
+        held = self._acquire(ticket, seconds, caller)
+        caller.entry.is_settled = True  # the program has it
+        return held
+
+    def _acquire(self, ticket: Ticket, seconds: float | None, caller: Caller) -> Lease:
         try:
             shortcut = self._runtime.shortcut
             state = None if shortcut is None else shortcut.acquire(ticket)
@@ -153,12 +164,14 @@ class LeaseClient(SyncDoor):
             note_holder(state)
             return Lease(self._runtime, state)
         except LeaseError:
+            caller.entry.is_settled = True
             raise
         except BaseException:
-            # A signal raised it in this thread, at any moment since the acquisition began: nobody
-            # would release what that is granted.
+            # A signal raised it in this thread, at any moment since the acquisition began. The ledger has it,
+            # but that takes longer.
             with suppress(LeaseError):  # a closed client has abandoned it
                 self._runtime.abandon(ticket).result()
+                caller.entry.is_settled = True
             raise
 
     def try_acquire(self, name: str) -> Lease | None:
@@ -173,15 +186,13 @@ class LeaseClient(SyncDoor):
         `lease.client.LeaseClient.lead`.
         """
         while True:
-            held = self.acquire(name, wait=None)
+            ticket = Ticket(name)
+            caller = self._runtime.opened(partial(self._runtime.abandoning, ticket))
+            held = self._acquire(ticket, None, caller)
             try:
                 yield held
             finally:
-                try:
-                    self._give_back(held)
-                except BaseException:
-                    self._insist(held)
-                    raise
+                self._leave(held, caller)
 
     def read(self, name: str) -> LeaseRecord | None:
         """Return what the database has under ``name``, or None when it was never granted."""
@@ -195,16 +206,23 @@ class LeaseClient(SyncDoor):
         """End the grant of another holder of ``name``; see `lease.client.LeaseClient.break_lease`."""
         return self._runtime.submit(lambda core: core.break_lease(name, reason, by)).result()
 
-    def _give_back(self, held: Lease) -> None:
+    def _leave(self, held: Lease, caller: Caller) -> None:
+        """Release it at the end of its block."""
         if held.is_inherited:
+            return
+        if in_callback_thread():  # the garbage collector has ended the block there
+            self._runtime.give_back(held.grant)
             return
         try:
             held.release()
         except LeaseError as error:  # what the block did matters more; the grant ends by its ttl
             if held.loss is None:  # of a lost one, its closing client has told already
                 self._runtime.core.notify(events.ReleaseFailed(held.grant, str(error)))
+        except BaseException:  # a signal raised it, perhaps before that was asked for
+            self._runtime.give_back(held.grant)
+            raise
+        self._runtime.closed(caller)
 
-    def _insist(self, held: Lease) -> None:
-        """Let it be released: a signal raised in this thread, perhaps before that was asked for."""
-        with suppress(LeaseError):  # of a closed client, which releases it
-            self._runtime.submit(lambda core: core.release_unless_ended(held.grant))
+
+def _seconds(wait: Duration | None) -> float | None:
+    return None if wait is None else parse_duration(wait)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from itertools import compress
-from operator import is_
+from operator import call, is_
 from queue import SimpleQueue
 from time import monotonic
 from typing import Any, ParamSpec, TypeVar
@@ -48,13 +48,14 @@ class SafeCondition(_thread.RLock):  # type: ignore[misc]  # typeshed alone call
         waiter = _thread.allocate_lock()
         waiter.acquire()
         self._waiters.append(waiter)
-        saved: Any = None
+        saved: list[Any] = []
         try:
-            saved = self._release_save()  # type: ignore[attr-defined]
+            # In one step: a signal between the release and the note of it would leave the lock to nobody.
+            saved.extend(map(call, (self._release_save,)))  # type: ignore[attr-defined]
             return waiter.acquire(timeout=-1 if timeout is None else max(0.0, timeout))
         finally:
-            if saved is not None:
-                self._acquire_restore(saved)  # type: ignore[attr-defined]
+            if saved:
+                self._acquire_restore(saved[0])  # type: ignore[attr-defined]
             if waiter in self._waiters:
                 self._waiters.remove(waiter)
 

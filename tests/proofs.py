@@ -113,6 +113,12 @@ PROOFS = {
         tests(*LONG, "tests/stories/test_short_of_descriptors.py"),
         environment={"LEASED_TEST_CHILDREN": "250"},
     ),
+    "signals": Proof(
+        "COUNT single Ctrl-C and COUNT pairs of them within 200 microseconds, in threads and in event loops",
+        tests("-s", *LONG, "tests/lease/test_signals.py"),
+        {"COUNT": "1000", "SEED": ""},
+        {"LEASED_TEST_SIGNALS": "{COUNT}", "LEASED_TEST_SEED": "{SEED}"},
+    ),
     "sleepers": Proof(
         "500 jobs of each kind at once that only wait: memory, descriptors, renewals, and what is late",
         tests(*LONG, "tests/stories/test_many_at_rest.py"),

@@ -23,6 +23,8 @@ T = TypeVar("T")
 
 _SHORT = 0.005
 """Seconds until the first new attempt where a row was locked; each further wait is twice as long."""
+_ITSELF = "this task or thread holds it already; there is no re-entry"
+_ANOTHER = "another task or thread of this client holds it, or waits for it"
 _AFTER = 0.005
 """Seconds by which to look later than it may be one's turn, so that it is."""
 
@@ -45,10 +47,11 @@ class Acquirer:
         `LeaseNotAcquired` says who holds it.
         """
         name, deadline = check_free_name(turn.name), None if wait is None else self.clock() + wait
-        if self.turns.owner(name) == turn.owner:
-            raise self._refused_within(name, "this task or thread holds it already; there is no re-entry")
+        if wait is None and self._would_wait_for_itself(turn):
+            raise self._refused_within(name, _ITSELF)
         if not await self.turns.take(turn, wait):
-            raise self._refused_within(name, "another task or thread of this client holds it, or waits for it", wait)
+            is_its_own = self.turns.owner(name) == turn.owner
+            raise self._refused_within(name, _ITSELF if is_its_own else _ANOTHER, wait)
         try:
             state = await self._in_turn(name, wait, deadline)
         except BaseException:
@@ -56,6 +59,13 @@ class Acquirer:
             raise
         state.when_over(lambda: self.turns.end(turn))
         return state
+
+    def _would_wait_for_itself(self, turn: LocalTurn) -> bool:
+        """Return whether the same task or thread has the turn, and is not about to end it: a release that was
+        cancelled goes on.
+        """
+        held = self.heartbeat.held.named(turn.name)
+        return self.turns.owner(turn.name) == turn.owner and (held is None or not held.ending)
 
     async def _in_turn(self, name: str, wait: float | None, deadline: float | None) -> GrantState:
         if self.heartbeat.flights.acquire(name) or self.heartbeat.held.named(name) is not None:

@@ -96,7 +96,7 @@ class DirectRelease:
         means, state = self._means, self.state
         if state.over:
             means.core.forget(state)  # it may have been cut short in that
-        else:
+        elif not state.is_being_ended:
             try:
                 await means.core.release(state, handed_over=self.is_handed_over)
             except StoreUnavailable as error:

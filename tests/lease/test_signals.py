@@ -1,0 +1,260 @@
+"""Signals that interrupt a program anywhere, one by one and in pairs, and blocks that nobody leaves: no lease stays
+held by a client whose program has nothing, and the client goes on. By public names, SQL and signals alone.
+
+`make proof NAME=signals COUNT=10000` tries it that often, on both databases.
+"""
+
+import asyncio
+import gc
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from random import Random
+from types import FrameType
+
+import pytest
+
+import lease
+import lease.sync
+from lease import LeaseTiming
+from tests.lease.stores import Tables
+from tests.support.waiting import LIMIT, wait_until
+
+pytestmark = [
+    pytest.mark.usefixtures("processes", "passing_seconds"),
+    # What a signal raises in a finalizer, or in a callback of the garbage collector, cannot arrive.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),  # of event loops that were interrupted as they were closed
+    pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning"),
+]
+COUNT = int(os.environ.get("LEASED_TEST_SIGNALS", "15"))
+SOON = 0.012
+"""Seconds within which the first signal comes: an acquisition and a release take less."""
+GAPS = (20e-6, 200e-6)
+"""Seconds from the first signal of a pair to the second."""
+PATIENCE = 1.0
+"""Seconds for which a program may take to end after the last signal."""
+TIMING = LeaseTiming(ttl=6, renew_every=0.5)
+OFTEN = LeaseTiming(ttl=20, renew_every=0.05, kill_time=0.2)
+
+
+@dataclass
+class Found:
+    """What was found after so many interruptions."""
+
+    left: int = 0
+    """After how many something was left at the first look."""
+    longest: float = 0.0
+    """Seconds until nothing was."""
+    hangs: int = 0
+    """After how many asyncio.run did not end by itself."""
+
+
+class Interruption:
+    """Signals that come after ``delay``, ``gap`` apart if there are two; each does what Ctrl-C does."""
+
+    def __init__(self, delay: float, gap: float | None) -> None:
+        self.left = 1 if gap is None else 2
+        self.hangs = 0
+        self._last = 0.0
+        self._delay = delay
+        self._gap = gap or 0.05  # again, where the first one is lost in a finalizer
+
+    def begin(self) -> None:
+        signal.signal(signal.SIGALRM, self._handle)
+        signal.setitimer(signal.ITIMER_REAL, self._delay, self._gap)
+
+    def _handle(self, _number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if self.left == 0:  # the timer of the last may have come again before it was set
+            if now < self._last + PATIENCE:
+                return
+            # A second Ctrl-C can make asyncio.run itself forget the step of a task: whoever sits there presses again.
+            self.hangs += 1
+            self._last = now
+            raise KeyboardInterrupt
+        self.left -= 1
+        self._last = now
+        if self.left == 0:
+            signal.setitimer(signal.ITIMER_REAL, PATIENCE + 0.01, PATIENCE)
+        handler = signal.getsignal(signal.SIGINT)  # asyncio's own, while `asyncio.run` has set it
+        assert callable(handler)
+        handler(signal.SIGINT, frame)
+
+    def again(self) -> None:
+        """Let what was lost come once more."""
+        if self.left == 0:
+            self.left = 1
+            self.begin()
+
+
+def interrupted(work: Callable[[], object], interruption: Interruption) -> None:
+    """Repeat ``work`` until all signals have arrived in it."""
+    try:
+        interruption.begin()
+        while True:
+            interruption.again()
+            work()
+    except KeyboardInterrupt:
+        while interruption.left:
+            pass
+
+
+def interrupted_anywhere(work: Callable[[], object], interruption: Interruption) -> None:
+    """The same, also where one arrives outside of the work; any other error than `KeyboardInterrupt` is raised."""
+    try:
+        try:
+            interrupted(work, interruption)
+        except KeyboardInterrupt:  # the second
+            return
+    except (KeyboardInterrupt, RuntimeError) as error:  # or the second, as the first came just there
+        # asyncio's own, where a second Ctrl-C stops a loop that is being closed
+        if isinstance(error, RuntimeError) and "Event loop stopped before Future completed" not in str(error):
+            raise
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def interrupt_often(
+    work: Callable[[], object], tables: Tables, is_usable: Callable[[], object], *, in_pairs: bool, seed: int
+) -> Found:
+    chance, found = Random(seed), Found()
+    for _ in range(COUNT):
+        interruption = Interruption(chance.uniform(0.0001, SOON), chance.uniform(*GAPS) if in_pairs else None)
+        interrupted_anywhere(work, interruption)
+        found.hangs += interruption.hangs
+        begun = time.monotonic()
+        if not is_free(tables):
+            found.left += 1
+            gc.collect()  # of an event loop that was interrupted as it was closed, only the collector ends what ran in it
+            wait_until(lambda: is_free(tables), "nothing is held, and nobody waits", limit=TIMING.ttl)
+        is_usable()
+        found.longest = max(found.longest, time.monotonic() - begun)
+    sys.stdout.write(f"{COUNT} {'pairs' if in_pairs else 'single ones'}: {found}\n")
+    return found
+
+
+def is_free(tables: Tables) -> bool:
+    record = tables.read("a")
+    return record is None or (record.holder is None and not record.waiting)
+
+
+@pytest.fixture
+def seed() -> Iterator[int]:
+    before = signal.getsignal(signal.SIGALRM)
+    yield int(os.environ.get("LEASED_TEST_SEED") or 24)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("in_pairs", [False, True], ids=["one", "two"])
+def test_a_thread_that_is_interrupted_anywhere_leaves_nothing(
+    database_url: str, tables: Tables, in_pairs: bool, seed: int
+) -> None:
+    with lease.sync.LeaseClient(database_url, timing=TIMING) as client:
+
+        def hold() -> None:
+            with client.hold("a", wait=LIMIT):
+                pass
+
+        found = interrupt_often(hold, tables, hold, in_pairs=in_pairs, seed=seed)
+    assert found.hangs == 0
+
+
+@pytest.mark.parametrize("in_pairs", [False, True], ids=["one", "two"])
+def test_an_event_loop_that_is_interrupted_anywhere_leaves_nothing(
+    database_url: str, tables: Tables, in_pairs: bool, seed: int
+) -> None:
+    async def hold() -> None:
+        async with client.hold("a", wait=LIMIT):
+            pass
+
+    async def hold_again_and_again() -> None:
+        while True:
+            await hold()
+
+    client = lease.LeaseClient(database_url, timing=TIMING)
+    asyncio.run(_enter(client))
+    try:
+        interrupt_often(
+            lambda: asyncio.run(hold_again_and_again()),
+            tables,
+            lambda: asyncio.run(hold()),
+            in_pairs=in_pairs,
+            seed=seed,
+        )
+    finally:
+        asyncio.run(client.__aexit__())
+
+
+async def _enter(client: lease.LeaseClient) -> None:
+    await client.__aenter__()
+
+
+class Cycle:
+    """What only the garbage collector ends."""
+
+    def __init__(self, generator: object) -> None:
+        self.generator = generator
+        self.itself = self
+
+
+def test_a_block_that_the_collector_ends_in_the_heartbeats_thread_is_left(database_url: str, tables: Tables) -> None:
+    """The collector runs in whichever thread allocates, and there no client can be waited for."""
+    collected = threading.Event()
+    with lease.sync.LeaseClient(database_url, timing=OFTEN) as client:
+        gc.disable()
+        try:
+            block = Cycle(client.hold("a"))
+            block.generator.__enter__()  # type: ignore[attr-defined]
+            del block
+            assert tables.record("a").holder == client.holder
+            client.acquire("b").watch(lambda _: _collect(collected))
+            assert collected.wait(LIMIT)
+        finally:
+            gc.enable()
+        wait_until(lambda: is_free(tables), "it is released", limit=OFTEN.ttl)
+
+
+def _collect(collected: threading.Event) -> None:
+    if threading.current_thread() is not threading.main_thread() and not collected.is_set():
+        gc.collect()
+        collected.set()
+
+
+@pytest.mark.parametrize("is_kept", [False, True], ids=["collected", "kept"])
+def test_a_block_whose_event_loop_is_closed_under_it_is_left(database_url: str, tables: Tables, is_kept: bool) -> None:
+    loop, tasks, inside = asyncio.new_event_loop(), list[object](), asyncio.Event()
+
+    async def hold_for_ever(client: lease.LeaseClient) -> None:
+        async with client.hold("a"):
+            inside.set()
+            await asyncio.sleep(10 * LIMIT)
+
+    async def begin(client: lease.LeaseClient) -> None:
+        await client.__aenter__()
+        tasks.append(asyncio.create_task(hold_for_ever(client)))
+        await inside.wait()
+
+    client = lease.LeaseClient(database_url, timing=OFTEN)
+    loop.run_until_complete(begin(client))
+    assert tables.record("a").holder == client.holder
+    try:
+        loop.close()
+        if not is_kept:
+            tasks.clear()
+            gc.collect()
+        wait_until(lambda: is_free(tables), "it is released", limit=OFTEN.ttl)
+        asyncio.run(_hold(client))
+    finally:
+        tasks.clear()
+        gc.collect()  # here, where what it cannot raise is expected
+        asyncio.run(client.__aexit__())
+
+
+async def _hold(client: lease.LeaseClient) -> None:
+    async with client.hold("a", wait=LIMIT):
+        pass
