@@ -3,7 +3,8 @@
 It stands in the lease's row as JSON, where a release and a grant look anyway and under the same
 lock, so that a mark and a release cannot miss each other. A client has one place in it; when it has
 had its turn, it comes back at the end. Who is first and does not take a free lease within
-`PATIENCE` is passed over, and so on down the line: a dead waiter delays the next by no more.
+`PATIENCE` is passed over, and so on down the line, a `STEP` each: a dead waiter delays the next by
+`PATIENCE`, and ten of them by half a second more.
 """
 
 import json
@@ -13,12 +14,14 @@ from dataclasses import dataclass
 from typing import Any
 
 PATIENCE = 2.0
-"""Seconds for which a free lease is kept for each waiter in turn."""
+"""Seconds for which a free lease is kept for the first who waits."""
+STEP = 0.05
+"""Seconds that each of those behind gets after that."""
 PLACE = 60.0
 """Seconds for which a place is kept for a client that does not look again."""
 LOOK = 30.0
 """Seconds between two looks of a client that waits, at most; so it keeps its place."""
-TOLD = 4
+TOLD = 16
 """How many waiters are named in the notification of a release."""
 _MOST_NAMES = 1000
 """How many names a client remembers as awaited."""
@@ -72,12 +75,17 @@ def may_take(ahead: int, free_for: float | None) -> bool:
     """Return whether it is the turn of one with ``ahead`` waiters before it, of a lease that has
     been free (or stale) for so many seconds; None: not known since when.
     """
-    return ahead == 0 or free_for is None or free_for >= ahead * PATIENCE
+    return ahead == 0 or free_for is None or free_for >= _kept_for(ahead)
 
 
 def turn_in(ahead: int, free_for: float) -> float:
     """Return the seconds until that turn; ``free_for`` is negative for a lease that is live."""
-    return ahead * PATIENCE - free_for
+    return _kept_for(ahead) - free_for
+
+
+def _kept_for(ahead: int) -> float:
+    """Return the seconds for which a free lease is kept for those ahead."""
+    return PATIENCE + ahead * STEP if ahead else 0.0
 
 
 def joined(waiters: Waiters, waiter: Waiter) -> Waiters:
@@ -122,7 +130,7 @@ def seconds_until_turn(holder: str, turns: list[str]) -> float | None:
     """Return how long those who are ahead of ``holder`` get to take the lease that was released;
     None if it is none of those whose turn it is.
     """
-    return turns.index(holder) * PATIENCE if holder in turns else None
+    return _kept_for(turns.index(holder)) if holder in turns else None
 
 
 class Awaited:

@@ -4,6 +4,7 @@ import pytest
 
 from lease.waiters import (
     PATIENCE,
+    STEP,
     Waiter,
     ahead_of,
     beginning_with,
@@ -59,9 +60,10 @@ def test_after_its_turn_a_client_and_those_who_were_passed_over_have_no_place() 
         (0, 0.0, True),
         (1, 0.0, False),
         (1, PATIENCE - 0.01, False),
-        (1, PATIENCE, True),
-        (3, 2 * PATIENCE, False),
-        (3, 3 * PATIENCE, True),
+        (1, PATIENCE, False),
+        (1, PATIENCE + STEP, True),
+        (10, PATIENCE + 9 * STEP, False),
+        (10, PATIENCE + 10 * STEP, True),
         (7, None, True),  # since when it has been free is not known: an older version released it
     ],
 )
@@ -75,4 +77,4 @@ def test_a_free_lease_is_kept_for_each_waiter_in_turn_for_a_while(
 
 def test_the_turn_of_who_waits_for_a_live_lease_comes_when_it_has_gone_stale() -> None:
     assert turn_in(ahead=0, free_for=-9.0) == 9.0
-    assert turn_in(ahead=2, free_for=-9.0) == 9.0 + 2 * PATIENCE
+    assert turn_in(ahead=2, free_for=-9.0) == 9.0 + PATIENCE + 2 * STEP

@@ -1,6 +1,6 @@
 """Mutants of waiting: whose turn it is, who is woken, and who is passed over (rule 15)."""
 
-from tests.mutants.mutant import Edit, Mutant, on_each, on_postgres
+from tests.mutants.mutant import Edit, Mutant, on_each, on_either, on_postgres
 
 FAIR = "tests/lease/acquisition/test_fair_waiting.py::{}[{{}}]"
 CONFORMANCE = "tests/lease/test_store_conformance.py::{}[{{}}]"
@@ -93,11 +93,25 @@ WAITING = (
         (
             Edit(
                 "lease/waiters.py",
-                "return ahead == 0 or free_for is None or free_for >= ahead * PATIENCE",
+                "return ahead == 0 or free_for is None or free_for >= _kept_for(ahead)",
                 "return ahead == 0 or free_for is None",
             ),
         ),
-        on_each(FAIR.format("test_a_first_waiter_that_does_not_take_is_passed_over")),
+        on_each(FAIR.format("test_waiters_that_do_not_take_are_passed_over_together")),
+    ),
+    Mutant(
+        "dead-waiters-one-by-one",
+        "each waiter that does not take delays the next by two seconds more: its rank costs what the first one does",
+        (Edit("lease/waiters.py", "return PATIENCE + ahead * STEP if ahead", "return ahead * PATIENCE if ahead"),),
+        on_each(FAIR.format("test_waiters_that_do_not_take_are_passed_over_together")),
+    ),
+    Mutant(
+        "rank-is-ignored",
+        "a lease that the first who waits has not taken is anybody's, whatever their rank",
+        (Edit("lease/waiters.py", "return PATIENCE + ahead * STEP if ahead", "return PATIENCE if ahead"),),
+        on_either(
+            "tests/lease/test_waiters.py::test_a_free_lease_is_kept_for_each_waiter_in_turn_for_a_while[10-2.45-False]"
+        ),
     ),
     Mutant(
         "release-wakes-nobody",

@@ -30,9 +30,11 @@ class Subscription:
         self.heard = asyncio.Event()
         self.on_turn: Callable[[], bool] | None = None
         """Called when its turn has come. If it returns True, it must set `heard` later."""
+        self._later: asyncio.TimerHandle | None = None
 
     def told(self, turns: list[str]) -> None:
         """Take in whose turn it is: each gets a while to take the lease, and then the one behind."""
+        self.ends()  # whoever came before has taken what was released before
         wait = seconds_until_turn(self.holder, turns)
         if wait is None:
             return
@@ -40,7 +42,13 @@ class Subscription:
             if self.on_turn is None or not self.on_turn():
                 self.heard.set()
         else:
-            asyncio.get_running_loop().call_later(wait, self.heard.set)
+            self._later = asyncio.get_running_loop().call_later(wait, self.heard.set)
+
+    def ends(self) -> None:
+        """Forget a turn that has not come yet."""
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
 
 
 class ReleaseListener(Listener):
@@ -63,6 +71,7 @@ class ReleaseListener(Listener):
         try:
             yield subscription
         finally:
+            subscription.ends()
             self._subscriptions[name].remove(subscription)
             if not self._subscriptions[name]:
                 del self._subscriptions[name]

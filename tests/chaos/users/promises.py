@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from lease.waiters import PATIENCE
+from lease.waiters import turn_in
 
 from .mishaps import BURST
 from .plans import AT_ONCE, PEOPLE, SHARED
@@ -43,7 +43,7 @@ def out_of_turn(hand_overs: Iterable[HandOver]) -> Iterator[str]:
     """Yield grants to one before whom others waited, who had not had their time to take it."""
     for one in hand_overs:
         if one.passed and one.free_since is not None:
-            free, due = one.at - one.free_since, len(one.passed) * PATIENCE
+            free, due = one.at - one.free_since, turn_in(len(one.passed), 0.0)
             if free < due - TOLERANCE:
                 yield (
                     f"lease {one.grant.name!r} (token {one.grant.token}) was granted {free:.2f} s after it was free, "

@@ -55,8 +55,8 @@ def released(*, at: float, how: str, why: str = "") -> dict[str, Any]:
     "known",
     [
         {"hand_overs": [handed(1, 5.0, "anna", "ben", free_since=4.9)]},
-        {"hand_overs": [handed(1, 5.0, "ben", "anna", free_since=3.0)]},
-        {"hand_overs": [handed(1, 5.0, "ben", "carl", free_since=1.0)]},
+        {"hand_overs": [handed(1, 5.0, "ben", "anna", free_since=2.95)]},
+        {"hand_overs": [handed(1, 5.0, "ben", "carl", free_since=2.9)]},
         {"hand_overs": [handed(1, 5.0, "ben", free_since=None)]},
         {"hand_overs": [handed(2, 9.0)], "broken": [Broken(Grant("a", 1, "ben"), 6.0, 9.0, None)]},
         {"hand_overs": [handed(2, 7.0)], "broken": [Broken(Grant("a", 1, "ben"), 6.0, 9.0, 6.9)]},
@@ -85,7 +85,7 @@ def test_what_may_happen_is_no_problem(known: dict[str, Any]) -> None:
     ("known", "said"),
     [
         ({"hand_overs": [handed(1, 5.0, "ben", "anna", free_since=3.1)]}, "granted 1.90 s after it was free, before 1 who"),
-        ({"hand_overs": [handed(1, 5.0, "ben", "carl", free_since=1.5)]}, "before 2 who waited and had 4 s"),
+        ({"hand_overs": [handed(1, 5.0, "ben", "carl", free_since=2.95)]}, "before 2 who waited and had 2.1 s"),
         (
             {"hand_overs": [handed(2, 8.0)], "broken": [Broken(Grant("a", 1, "ben"), 6.0, 9.0, None)]},
             "1.00 s before the work under broken token 1 had ended",
