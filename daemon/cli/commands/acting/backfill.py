@@ -9,7 +9,7 @@ import typer
 from sqlalchemy import Connection
 
 from ....errors import InvalidInstant
-from ....instants import parse_instant
+from ....instants import parse_start
 from ....operations.backfills.backfill import Backfill, counted_text, foresee_backfill
 from ....operations.backfills.backfill import backfill as run_missing
 from ....operations.backfills.plan import Wanted
@@ -139,7 +139,7 @@ def _span(first: str, last: str) -> tuple[datetime, datetime]:
 
 def _instant(option: str, text: str) -> datetime:
     try:
-        return parse_instant(text)
+        return parse_start(text)
     except InvalidInstant as error:
         raise Misused(f"{option}: {error}") from None
 

@@ -1,18 +1,18 @@
 """`leased forget`: the deletion of what must not be kept of one run."""
 
-import sys
 from typing import Annotated
 
 import typer
 
 from ....operations.forget import Forgotten, foreseen
 from ....operations.forget import forget as forget_run
-from ....text import clean, when
+from ....text import when
 from ...answers import write_json
 from ...ask import ask
 from ...author import By, author
 from ...failures import Misused
 from ...options import Database, Json, RunNumber
+from ...question import can_be_asked, says_yes
 from ...screen import say, screen
 
 _WHAT = "params, reasons, errors and output"
@@ -41,10 +41,9 @@ def forget(
 
 def _confirm(which: str) -> None:
     """Ask at a terminal; otherwise refuse. Raises `Misused`."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not can_be_asked():
         raise Misused(f"nothing brings back what is forgotten of {which}; add --yes if you mean it")
-    question = f"Forget the {_WHAT} of {which}? They cannot be brought back."
-    if not typer.confirm(clean(question), err=True):
+    if not says_yes(f"Forget the {_WHAT} of {which}? They cannot be brought back."):
         raise Misused("nothing was forgotten; --yes answers the question")
 
 
