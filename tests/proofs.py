@@ -71,6 +71,12 @@ PROOFS = {
         {"NEIGHBOURS": "50"},
         {"LEASED_NEIGHBOURS": "{NEIGHBOURS}", "LEASED_TEST_LIMIT": "600"},
     ),
+    "mass-cancel": Proof(
+        "COUNT runs that wait behind a full lock are cancelled by one command, beside a schedule due every second",
+        tests("-s", *LONG, "tests/stories/test_mass_cancel.py"),
+        {"COUNT": "20000"},
+        {"LEASED_TEST_CROWD": "{COUNT}"},
+    ),
     "matrix": Proof(
         "every test on each Python from 3.11 to 3.14 with PostgreSQL 16, 17 and 18: those that are installed",
         [("tools/test-matrix",)],

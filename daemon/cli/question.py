@@ -10,6 +10,12 @@ class NotConfirmed(DaemonError):
     """Something was to be confirmed, and nobody said yes."""
 
 
+def tell(sentence: str) -> None:
+    """Write a sentence to stderr, where questions are asked."""
+    sys.stderr.write(f"{clean(sentence)}\n")
+    sys.stderr.flush()
+
+
 def can_be_asked() -> bool:
     """Return whether a person is at a terminal."""
     return sys.stdin.isatty() and sys.stderr.isatty()

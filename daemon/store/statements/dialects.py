@@ -153,7 +153,9 @@ def _among_keys_postgresql(element: _AmongKeys, compiler: SQLCompiler, **kw: Any
     types = ("bigint" if isinstance(column.type, Integer) else "text" for column in columns)
     key = ", ".join(f"CAST(key ->> {number} AS {type_})" for number, type_ in enumerate(types))
     of = ", ".join(compiler.process(column, **kw) for column in columns)
-    return f"(({of}) IN (SELECT {key} FROM json_array_elements(CAST({compiler.process(array, **kw)} AS json)) AS key))"
+    keys = f"(SELECT {key} FROM json_array_elements(CAST({compiler.process(array, **kw)} AS json)) AS key)"
+    # An array is looked up by an index. Without statistics, IN goes through all keys for each row that is not over.
+    return f"({of} = ANY (ARRAY{keys}))" if len(columns) == 1 else f"(({of}) IN {keys})"
 
 
 @compiles(_AmongKeys, "sqlite")

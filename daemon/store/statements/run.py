@@ -12,6 +12,7 @@ from lease.model import Grant
 
 from ..tables import run
 from .dialects import MOMENT, PENDING, SCHEDULED, among, among_keys, number, pending, running, unfinished
+from .sets.given import agrees
 
 
 def extend(
@@ -81,7 +82,9 @@ def let_wait(connection: Connection, application: str, name: str, digest: str | 
 def name_own_leases(connection: Connection, ids: Collection[int], base: str) -> None:
     """Give each of these pending runs, which hold no lease, one of its own."""
     connection.execute(
-        update(run).where(among_keys((run.c.id,), ids), pending()).values(lease_name=base + "/" + number(run.c.id))
+        update(run)
+        .where(among_keys((run.c.id,), ids), agrees(run.c.state, PENDING))
+        .values(lease_name=base + "/" + number(run.c.id))
     )
 
 

@@ -2,8 +2,14 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from daemon.cli.ask import ask
+from daemon.cli.commands.acting import shown_first
+from daemon.operations.many import chosen
+from lease.errors import StoreUnavailable
 
 from .conftest import Leased
 
@@ -107,6 +113,37 @@ def test_where_nobody_can_be_asked_it_needs_yes(leased: Leased, waiting: int) ->
     assert {item["reason"] for item in leased("runs", "--json").document["items"]} == {"cancelled by bob: wrong file"}
     again = leased("cancel", "--schedule", "nightly", "--yes")
     assert (again.status, again.out) == (0, "there is nothing to cancel: all of these runs are over\n")
+
+
+def test_many_are_done_in_parts_and_it_says_how_far_it_is(
+    leased: Leased, waiting: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chosen, "MOST_AT_ONCE", 2)
+    done = leased("cancel", "--schedule", "nightly", "--yes")
+    assert (done.status, done.out.splitlines()[-1]) == (0, "3 runs waited and are over")
+    assert done.err == "2 of 3 runs\n3 of 3 runs\n"
+
+
+def test_what_is_left_when_it_ends_before_its_time_the_same_command_does(
+    leased: Leased, waiting: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(chosen, "MOST_AT_ONCE", 1)
+        parts = iter([False, False, True])
+
+        def is_away(*given: Any, **named: Any) -> Any:
+            if next(parts):
+                raise StoreUnavailable("the database is away")
+            return ask(*given, **named)
+
+        patch.setattr(shown_first, "ask", is_away)
+        stopped = leased("cancel", "--schedule", "nightly", "--yes")
+    assert stopped.status == 1
+    assert stopped.err.splitlines()[-2:] == [
+        "stopped after 2 of 3 runs; the same command again does the rest",
+        "leased: the database is away",
+    ]
+    assert leased("cancel", "--schedule", "nightly", "--yes").out.splitlines()[-1] == "1 run waited and is over"
 
 
 @pytest.mark.usefixtures("waiting")

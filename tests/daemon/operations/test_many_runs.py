@@ -110,6 +110,14 @@ def test_of_a_queue_in_several_parts_nobody_goes_ahead_who_goes_too(store: Store
     assert {row.id for row in store.runs(run.c.available_at.is_not(None))} == {ids[0]}
 
 
+def test_what_is_at_work_comes_last_so_that_none_of_the_others_takes_its_place(store: Store) -> None:
+    first, second, *rest = triggered(store, "free", 6)
+    store.claim("free", limit=2)
+    store.shift(run, run.c.id == second, scheduled_for=60.0)
+    shown = store.do(find_unfinished, Choice(schedule="free"))
+    assert [one.run_id for one in shown] == [*rest[::-1], second, first]
+
+
 def test_many_are_cancelled_in_as_many_statements_as_few(store: Store) -> None:
     def taken(count: int) -> int:
         pending_runs(store, FREE, count)

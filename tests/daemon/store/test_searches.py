@@ -75,6 +75,36 @@ def test_postgresql_searches_by_no_run_that_has_no_place_yet(
     assert not any("run_unfinished_idx" in plan for plan in plans), plans
 
 
+_WAITING = """
+    INSERT INTO run (application, schedule, scheduled_for, trigger, state, lease_name, queue, available_at, created_at)
+    SELECT 'shop', 'daily', clock_timestamp(), 'manual', 'pending', 'api', 'api', clock_timestamp(), clock_timestamp()
+    FROM generate_series(1, 20000)
+"""
+IDS = range(1, 1001)
+BY_ID: dict[str, Callable[[Connection], Any]] = {
+    "locked for a cancel": lambda c: statements.cancels.lock(c, IDS),
+    "marked as cancelled": lambda c: statements.cancels.mark(c, IDS, "ada", None),
+    "ended as cancelled": lambda c: statements.cancel.end_pending(c, IDS),
+    "tried again": lambda c: statements.retries.read_tried(c, IDS, lock=True),
+    "given leases of their own": lambda c: statements.run.name_own_leases(c, IDS, "run/shop/daily"),
+    "placed": lambda c: statements.placing.place(c, ((number, False) for number in IDS)),
+}
+"""What is done to a thousand runs by their numbers."""
+
+
+@pytest.mark.parametrize("act", BY_ID.values(), ids=BY_ID)
+def test_postgresql_looks_up_by_number_among_many_that_wait_before_it_has_statistics(
+    postgres_url: str, act: Callable[[Connection], Any]
+) -> None:
+    """It takes it then that hardly any run waits, and would go through all numbers for each of them."""
+    with Store(postgres_url) as store:
+        store.sync(a_schedule("daily"))
+        store.do(lambda connection: connection.exec_driver_sql(_WAITING))
+    plans = explained(postgres_url, act)
+    assert any("run_pkey" in plan for plan in plans), plans
+    assert not any(index in plan for index in ("unfinished", "queue_idx", "place_idx") for plan in plans), plans
+
+
 _HISTORY = """
     INSERT INTO run (application, schedule, scheduled_for, trigger, state, reason, lease_name, created_at, finished_at)
     SELECT 'shop', 's' || mod(number, 10), clock_timestamp(), 'manual',

@@ -38,7 +38,7 @@ def cancel_those(choice: Choice, acting: Acting) -> None:
             screen().print(by_schedule(found))
         confirm(f"Cancel {_them(found)}?", yes=acting.yes)
         found = done_to(
-            acting.database,
+            acting,
             found,
             lambda part: lambda connection: cancel_many(connection, part, requested_by=acting.who, why=acting.why),
         )

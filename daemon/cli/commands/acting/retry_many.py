@@ -41,7 +41,7 @@ def retry_those(choice: Choice, within: float, acting: Acting) -> None:
             screen().print(by_schedule(found))
         confirm(f"Retry {_them(found)}?", yes=acting.yes)
         found = done_to(
-            acting.database,
+            acting,
             found,
             lambda part: lambda connection: retry_many(connection, part, requested_by=acting.who, why=acting.why),
         )

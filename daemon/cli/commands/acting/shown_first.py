@@ -16,7 +16,7 @@ from ....text import number, when
 from ...ask import ask
 from ...failures import Misused
 from ...options import run_number
-from ...question import NotConfirmed, can_be_asked, says_yes
+from ...question import NotConfirmed, can_be_asked, says_yes, tell
 from ...screen import Sheet, add, table
 
 C = TypeVar("C", bound=ChosenRun)
@@ -78,11 +78,20 @@ def confirm(question: str, *, yes: bool) -> None:
         raise NotConfirmed("nothing was done")
 
 
-def done_to(database: str | None, runs: Sequence[C], act: Callable[[Sequence[C]], Unit[list[C]]]) -> list[C]:
-    """Do it to the runs, part by part, each in a transaction of its own; return what became of each."""
+def done_to(acting: Acting, runs: Sequence[C], act: Callable[[Sequence[C]], Unit[list[C]]]) -> list[C]:
+    """Do it to the runs, part by part, each in a transaction of its own; return what became of each.
+
+    How far it is goes to stderr, and, if it ends before its time, what is left to do.
+    """
     done: list[C] = []
-    for part in in_transactions(runs):
-        done += ask(database, act(part), write=True)
+    try:
+        for part in in_transactions(runs):
+            done += ask(acting.database, act(part), write=True)
+            if len(runs) > len(part) and not acting.as_json:
+                tell(f"{number(len(done))} of {counted(len(runs))}")
+    finally:
+        if 0 < len(done) < len(runs) and not acting.as_json:
+            tell(f"stopped after {number(len(done))} of {counted(len(runs))}; the same command again does the rest")
     return done
 
 

@@ -31,7 +31,7 @@ from ...schedule_key import ScheduleKey
 from ...tables import backfill, run
 from ..dialects import SCHEDULED, among_keys, unfinished
 from ..requests.placing import WHEN_FED
-from ..sets.given import as_rows, given
+from ..sets.given import agrees, as_rows, given
 
 _DUE = (run.c.id, run.c.scheduled_for, run.c.last_scheduled_for, run.c.count, run.c.state, run.c.reason, run.c.backfill)
 
@@ -78,7 +78,7 @@ def revive(connection: Connection, values: Mapping[str, Any], ids: Collection[in
     others = ("overlapped", "overlapped_by", "away_from")
     changed = run.c.digest.is_distinct_from(values["digest"])
     same = {name: values[name] for name in _SAME if name not in {"application", "schedule"}}
-    skipped = (run.c.state == literal_column("'skipped'", Text), run.c.backfill.is_(None))
+    skipped = (agrees(run.c.state, literal_column("'skipped'", Text)), run.c.backfill.is_(None))
     return connection.execute(
         update(run)
         .where(among_keys((run.c.id,), ids), *skipped)

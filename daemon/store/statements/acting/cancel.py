@@ -12,7 +12,8 @@ from sqlalchemy import ColumnElement, Connection, Row, Text, case, func, literal
 from lease.database.dialects import now
 
 from ...tables import run
-from ..dialects import all_pending, among_keys, pending, unfinished
+from ..dialects import PENDING, all_pending, among_keys, unfinished
+from ..sets.given import agrees
 
 
 def marked() -> ColumnElement[bool]:
@@ -47,7 +48,9 @@ def mark(connection: Connection, run_id: int, by: str, why: str | None) -> None:
 def end_pending(connection: Connection, ids: Collection[int]) -> None:
     """Record the end of those of these runs that are marked and pending; they hold no lease."""
     values = unless_marked({"available_at": null(), "place_at": null(), "token": null(), "holder": null()})
-    connection.execute(update(run).where(among_keys((run.c.id,), ids), pending(), marked()).values(**values))
+    connection.execute(
+        update(run).where(among_keys((run.c.id,), ids), agrees(run.c.state, PENDING), marked()).values(**values)
+    )
 
 
 def find_pending(connection: Connection, application: str | None) -> list[Row[Any]]:
@@ -64,7 +67,7 @@ def find_pending(connection: Connection, application: str | None) -> list[Row[An
 def find_marked(connection: Connection, ids: Collection[int]) -> list[Row[Any]]:
     """Return (id, cancelled_by, cancelled_why) of those of these runs that are marked and not over."""
     query = select(run.c.id, _by(), run.c.cancelled_why)
-    return list(connection.execute(query.where(among_keys((run.c.id,), ids), unfinished(), marked())))
+    return list(connection.execute(query.where(among_keys((run.c.id,), ids), run.c.finished_at.is_(None), marked())))
 
 
 def _reason() -> ColumnElement[str]:

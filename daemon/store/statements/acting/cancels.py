@@ -10,8 +10,8 @@ from lease.database.dialects import now
 from ...called import present_name
 from ...schedule_key import ScheduleKey
 from ...tables import run
-from ..dialects import among_keys, unfinished
-from ..sets.given import as_rows, given
+from ..dialects import RUNNING, among_keys, unfinished
+from ..sets.given import agrees, as_rows, given
 from .cancel import marked
 
 _schedules = given("schedules", application=Text, name=Text)
@@ -20,15 +20,18 @@ _chosen = (run.c.id, run.c.application, present_name(run), run.c.scheduled_for, 
 
 def find_unfinished(connection: Connection, schedules: Collection[ScheduleKey]) -> list[Row[Any]]:
     """Return (id, application, schedule, scheduled_for, state, cancelled_at) of the runs of these schedules that are
-    not over. Of each schedule those that are due last come first: whoever takes them in this order lets nobody go
-    ahead who goes too.
+    not over. Those that wait come first, of each schedule those that are due last: whoever takes them in this order
+    lets nobody go ahead who goes too, behind one of them or in its place under a lock.
     """
     query = (
         select(*_chosen, run.c.cancelled_at)
         .select_from(_schedules)
         .join(run, and_(run.c.application == _schedules.c.application, run.c.schedule == _schedules.c.name))
         .where(unfinished())
-        .order_by(run.c.application, run.c.schedule, run.c.scheduled_for.desc(), run.c.id.desc())
+        .order_by(
+            agrees(run.c.state, RUNNING),
+            *(run.c.application, run.c.schedule, run.c.scheduled_for.desc(), run.c.id.desc()),
+        )
     )
     return list(connection.execute(query, {"schedules": as_rows(sorted(schedules))}))
 
@@ -43,6 +46,6 @@ def mark(connection: Connection, ids: Collection[int], by: str, why: str | None)
     """Mark these runs as cancelled, but for those that are marked or over."""
     connection.execute(
         update(run)
-        .where(among_keys((run.c.id,), ids), unfinished(), ~marked())
+        .where(among_keys((run.c.id,), ids), run.c.finished_at.is_(None), ~marked())
         .values(cancelled_at=now(), cancelled_by=by, cancelled_why=why)
     )

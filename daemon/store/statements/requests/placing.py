@@ -16,7 +16,7 @@ from lease.database.held.statement import Statement
 
 from ...tables import run
 from ..dialects import MOMENT, PENDING, among, pending
-from ..sets.given import agrees, as_rows, given
+from ..sets.given import agrees, as_rows, chosen, given
 
 WHEN_FED = datetime(9999, 1, 1, tzinfo=UTC)
 """The moment for which the runs of backfills are requested, which never comes: they are fed (`feeding`)."""
@@ -74,7 +74,12 @@ def place(connection: Connection, runs: Iterable[tuple[int, bool]]) -> set[int]:
 _runs = given("runs", number=BigInteger, waits=Integer)
 _PLACE = Statement(
     update(run)
-    .where(run.c.id == _runs.c.number, agrees(run.c.state, PENDING), run.c.place_at.is_not(None))
+    .where(
+        chosen(run.c.id, select(_runs.c.number).scalar_subquery()),
+        run.c.id == _runs.c.number,
+        agrees(run.c.state, PENDING),
+        run.c.place_at.is_not(None),
+    )
     .values(place_at=null(), available_at=case((_runs.c.waits == 1, run.c.available_at), else_=now()))
     .returning(run.c.id)
 )

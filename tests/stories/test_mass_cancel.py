@@ -1,0 +1,90 @@
+"""A crowd of runs behind a full lock: other schedules stay punctual, and all of it is cancelled at once (rule 23)."""
+
+import json
+import os
+import sys
+
+import pytest
+from sqlalchemy import func, insert, select, text
+
+from daemon.store.tables import run
+from tests.support.replicas import Event, Story
+from tests.support.starvation import Starvation
+from tests.support.telling import boottime
+from tests.support.waiting import wait_until
+
+COUNT = int(os.environ.get("LEASED_TEST_CROWD", "3000"))
+"""How many wait; `make proof NAME=mass-cancel` has 20,000."""
+LIMIT = 60.0 + COUNT / 100
+BEATS = 5
+"""The runs of the other schedule that are looked at while the crowd waits."""
+PUNCTUAL = 2.0
+"""Seconds within which a run starts that is due."""
+
+
+@pytest.mark.timeout(5 * LIMIT)
+@pytest.mark.extended
+def test_a_crowd_behind_a_full_lock_is_cancelled_at_once_and_delays_no_other_schedule(
+    story: Story, starvation: Starvation
+) -> None:
+    without_statistics(story)
+    story.start("crowd.py", "--concurrency=10", "--renew-every=1s", ttl="60s", environment={"STORY_PATIENCE": "900"})
+    story.up()
+    first = story.trigger("crowd")
+    story.trigger("crowd")
+    wait_until(lambda: len(story.events("began")) == 2, "both slots are taken", limit=LIMIT)
+    joined = boottime()
+    join(story, first)
+
+    beats = beats_after(story, joined, BEATS)
+    began = boottime()
+    cancelled = story.leased("cancel", "--schedule=crowd", "--yes", "--json", "--by=bob")
+    assert cancelled.wait() == 0, cancelled.output
+    took = boottime() - began
+    outcomes = [one["outcome"] for one in json.loads(cancelled.output)["items"]]
+    assert (outcomes.count("ended"), outcomes.count("marked")) == (COUNT, 2)
+    wait_until(lambda: not unfinished(story), "all are over", limit=LIMIT)
+    beats += [beat for beat in beats_after(story, began, BEATS) if beat not in beats]
+
+    for beat in beats:
+        due = beat["at"] - (beat["wall"] - beat["scheduled_for"])
+        starvation.assert_within(PUNCTUAL, due, beat["at"], f"run {beat['run']} of pulse has begun")
+    latest = max(beat["wall"] - beat["scheduled_for"] for beat in beats)
+    kind = "PostgreSQL" if story.url.startswith("postgresql") else "SQLite"
+    sys.stdout.write(
+        f"{kind}: {COUNT:,} runs cancelled in {took:.1f} s; runs beside them at most {latest:.2f} s late\n"
+    )
+    assert {row.state for row in story.runs("crowd")} == {"cancelled"}
+
+
+def without_statistics(story: Story) -> None:
+    """Keep PostgreSQL from looking at the tables meanwhile: it plans as it does just after the crowd has come."""
+    if story.url.startswith("postgresql"):
+        with story.engine.begin() as connection:
+            for table in ("run", "job_run", "schedule", "lease"):
+                connection.execute(text(f"ALTER TABLE {table} SET (autovacuum_enabled = false)"))
+
+
+def join(story: Story, like: int) -> None:
+    """Add the crowd: runs as the first one was when it was requested."""
+    with story.engine.begin() as connection:
+        (row,) = connection.execute(select(run).where(run.c.id == like))
+        fresh = {"state": "pending", "attempt": 0, "claimed_attempt": None, "token": None, "holder": None}
+        one = {**{name: value for name, value in row._mapping.items() if name != "id"}, **fresh, "started_at": None}
+        for start in range(0, COUNT, 1000):
+            connection.execute(insert(run), [one] * min(1000, COUNT - start))
+
+
+def beats_after(story: Story, moment: float, number: int) -> list[Event]:
+    """Wait until the other schedule has had so many runs since then, and return them."""
+
+    def beats() -> list[Event]:
+        return [beat for beat in story.events("pulse") if beat["at"] > moment + 1.0]
+
+    wait_until(lambda: len(beats()) >= number, f"{number} runs of pulse have begun", limit=LIMIT)
+    return beats()
+
+
+def unfinished(story: Story) -> int:
+    query = select(func.count()).select_from(run).where(run.c.schedule == "crowd", run.c.finished_at.is_(None))
+    return int(story.rows(query)[0][0])
