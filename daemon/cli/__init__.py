@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from ..jobs.room.shortage import shortage
 from .app import app
 from .failures import DONE, EXPECTED, FAILED, INTERRUPTED, failure, report, report_defect
+from .streams import open_closed_ones, unwritten
 
 __all__ = ["main"]
 
@@ -17,6 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if sys.platform == "win32":
         report("the daemon needs Linux or macOS; on Windows only the lock library works", "platform", as_json=as_json)
         return FAILED
+    open_closed_ones()
     try:
         status = app(given, prog_name="leased", standalone_mode=False, obj=as_json)
     except KeyboardInterrupt:
@@ -26,9 +28,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         report(found.message, found.kind, as_json=as_json)
         return found.status
     except Exception as error:  # noqa: BLE001 - a bug in leased, reported with its traceback
-        if (short := shortage(error, "this command cannot go on")) is None:
+        if (lost := unwritten(error)) is not None:
+            report(lost, "failed", as_json=as_json)
+        elif (short := shortage(error, "this command cannot go on")) is None:
             report_defect(error)
         else:
             report(str(short), "failed", as_json=as_json)
+        return FAILED
+    if (lost := unwritten()) is not None:
+        report(lost, "failed", as_json=as_json)
         return FAILED
     return status if isinstance(status, int) else DONE

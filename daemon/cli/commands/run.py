@@ -17,7 +17,6 @@ from lease.errors import LeaseError
 
 from ...definitions.application import Application
 from ...definitions.sources.contents import hash_of_code
-from ...definitions.sources.load import load
 from ...errors import DaemonError
 from ...service.environment import EARLIER_HOLDER
 from ...service.outside.checked_settings import handed_over
@@ -37,6 +36,7 @@ from ...telemetry.notifier import Notifier
 from ..ask import ask_url
 from ..bring import put_on_top, trigger_all
 from ..failures import FAILED, INTERRUPTED, Misused, report
+from ..load_file import load_file
 from ..options import File
 from ..running.confirm import confirm_superseding
 from ..running.lasting_console import LastingConsole
@@ -96,7 +96,7 @@ def run(
 
 def _read(file: str, flags: dict[str, Any], outside: Outside, now: Sequence[str]) -> tuple[Application, Settings]:
     """Return what FILE defines and the settings; ``now`` must be schedules of it."""
-    application = load(file)
+    application = load_file(file)
     for name in now:
         application.schedule(name)
     checked = outside.link.settings

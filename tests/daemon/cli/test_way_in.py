@@ -33,7 +33,7 @@ def test_interruption_is_130(leased: Leased, monkeypatch: pytest.MonkeyPatch) ->
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("daemon.cli.commands.defining.check.load", interrupted)
+    monkeypatch.setattr("daemon.cli.load_file.load", interrupted)
     answer = leased("check", "shop.py")
     assert (answer.status, answer.err) == (130, "")
 

@@ -13,7 +13,6 @@ from lease.errors import InvalidDuration
 from ....definitions.application import Application
 from ....definitions.preview import Preview, preview, preview_schedule
 from ....definitions.schedule import SHORTEST_INTERVAL, Schedule
-from ....definitions.sources.load import load
 from ....definitions.triggers.surprises import surprises
 from ....definitions.triggers.trigger import At, Cron, Every, OnRequest, Trigger
 from ....definitions.values.calendars import read_exclude
@@ -26,6 +25,7 @@ from ....service.settings import read_settings
 from ....states import ON_REQUEST
 from ....text import number, when
 from ...answers import write_json
+from ...load_file import load_file
 from ...options import Database, File, Json
 from ...screen import add, print_sentences, say, screen, table
 from .against_database import against_database
@@ -82,7 +82,7 @@ def check(file: File, database: Database = None, as_json: Json = False) -> None:
     Where there is a database, say also what would stay behind there.
     """
     with SecondLoad(file) as again:
-        application = load(file)
+        application = load_file(file)
         settings = read_settings({"database_url": database}, application.settings, source=file)
         left = again.refuse_different(application)
     now = datetime.now(UTC)

@@ -9,7 +9,6 @@ import typer
 from sqlalchemy import Connection
 
 from ....definitions.application import Application
-from ....definitions.sources.load import load
 from ....errors import RetiresAll
 from ....operations.foresee import Foreseen, foresee
 from ....operations.generations import processes, who_runs
@@ -26,6 +25,7 @@ from ...ask import ask_url
 from ...author import By, author
 from ...bring import plan_all_outgoing
 from ...failures import Misused, report
+from ...load_file import load_file
 from ...options import Database, File, Json, Revision
 from ...screen import print_sentences, say, screen
 from .remarks import APART
@@ -109,7 +109,7 @@ def sync(
     replica of their own on, or by --take-over.
     """
     who = _author(by, why, take_over=take_over)
-    application = load(file)
+    application = load_file(file)
     settings = read_settings({"database_url": database, "revision": revision}, application.settings, source=file)
     application = application.revised(settings.revision)
     if not dry_run:
