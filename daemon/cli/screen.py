@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _WIDTH_OF_A_FILE = 100_000
 """Columns of what is not a terminal: each row is one line there, for tools that read lines."""
+_ALIGNED_IN_A_FILE = 200
+"""The columns up to which a cell widens its column there; a longer one pushes aside only what follows in its row."""
 _LEAST = 20
 """The least width of a column whose text may be wrapped."""
 _LONGEST_UNIT = 40
@@ -90,7 +92,10 @@ class Sheet:
         from rich.segment import Segment  # noqa: PLC0415 - not for JSON
 
         widths = self.shown_in(options.max_width)
-        for line in self._records(options.max_width) if widths is None else self._drawn(widths):
+        in_a_file = options.max_width == _WIDTH_OF_A_FILE
+        if widths is not None and in_a_file:
+            widths = {at: min(width, _ALIGNED_IN_A_FILE) for at, width in widths.items()}
+        for line in self._records(options.max_width) if widths is None else self._drawn(widths, wraps=not in_a_file):
             text = "".join(part for part, _ in line)
             kept = len(text.rstrip())
             for part, style in line:
@@ -99,12 +104,15 @@ class Sheet:
                 kept -= len(part)
             yield Segment.line()
 
-    def _drawn(self, widths: Mapping[int, int]) -> Iterator["_Line"]:
+    def _drawn(self, widths: Mapping[int, int], *, wraps: bool) -> Iterator["_Line"]:
         aligned = [(width, self.columns[at] in self.right) for at, width in widths.items()]
         yield from _side_by_side([([self.columns[at]], "bold") for at in widths], aligned)
         yield [("─" * (sum(widths.values()) + _BETWEEN * (len(widths) - 1)), "")]
         for row in self.rows:
-            yield from _side_by_side([_in_lines(row[at], width) for at, width in widths.items()], aligned)
+            cells = [_in_lines(row[at], width) for at, width in widths.items()]
+            if not wraps:
+                cells = [([row[at].plain], str(row[at].style)) for at in widths]
+            yield from _side_by_side(cells, aligned)
 
     def _records(self, width: int) -> Iterator["_Line"]:
         names = max(map(len, self.columns))

@@ -12,7 +12,7 @@ from ..errors import DefinitionError, Place
 from ..text import suggestion
 from .job import Job
 from .schedule import Schedule
-from .values.names import check_name, refuse_twice
+from .values.names import check_name, refuse_like_an_option, refuse_twice
 from .values.queues import RunQueue
 from .values.refusal import refused_at
 from .values.tables import refuse_large
@@ -143,6 +143,9 @@ def make_application(name: object, schedules: Iterable[Schedule], place: Place, 
         if not schedule.jobs:
             raise DefinitionError(own, "it has no job", "add a function or a command")
         with refused_at(own):
+            refuse_like_an_option("schedule", schedule.name, f'; was = "{schedule.name}" keeps its history')
+            for job in schedule.jobs:
+                refuse_like_an_option("job", job.name)
             refuse_twice("job", [job.name for job in schedule.jobs])
             refuse_large(schedule.params)
         if len(application) + len(schedule.name) > LONGEST_NAMES:

@@ -57,6 +57,13 @@ FormerNames = Annotated[
 ]
 
 
+def refuse_like_an_option(kind: Named, name: str, more: str = "") -> None:
+    """Raise `Refusal` if a name begins with "-". Only a FILE is asked: the database may have such names."""
+    if name.startswith("-"):
+        remedy = f"commands take it for an option: give it another name{more}"
+        raise Refusal(f'the name of a {kind} {shown(name)} begins with "-"', remedy)
+
+
 def refuse_taken(what: str, name: str, taken: Container[str]) -> None:
     """Raise `Refusal` if a name is one of those ``taken``."""
     if name in taken:

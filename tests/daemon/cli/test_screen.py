@@ -148,3 +148,17 @@ def test_with_no_color_there_is_nothing_but_text(monkeypatch: pytest.MonkeyPatch
     screen().print(state_cell("failed"), style="bold")
     screen().print(a_table())
     assert "\x1b" not in written.getvalue().partition("\n")[2]
+
+
+def test_in_a_file_one_long_cell_pushes_aside_only_what_follows_in_its_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", written)
+    shown = table("run", "reason", "took", wraps=("reason",))
+    long = "no such customer " * 1_000
+    add(shown, 1, "drained", "5s")
+    add(shown, 2, long, "6s")
+    screen().print(shown)
+    heads, rule, first, second = written.getvalue().splitlines()
+    assert max(map(len, (heads, rule, first))) < 300
+    assert heads.index("took") == first.index("5s")
+    assert second == f"2     {long}   6s", "whole, and on one line"

@@ -206,6 +206,14 @@ def test_a_lambda_with_a_name_is_a_job() -> None:
         (lambda s: s.add("n", every=60), 'schedule "n": it has no job; add a function or a command'),
         (lambda s: None, 'the application "shop" has no schedule; add one'),
         (lambda s: s.add("a/b", every=60), 'the name of a schedule "a/b" has a "/"'),
+        (
+            lambda s: s.add("-x", every=60).command("work", "true"),
+            'the name of a schedule "-x" begins with "-"; commands take it for an option: give it another name; was = "-x"',
+        ),
+        (
+            lambda s: s.add("x", every=60).command("--work", "true"),
+            'schedule "x": the name of a job "--work" begins with "-"; commands take it for an option',
+        ),
         (lambda s: s.add("x" * 201, every=60), "has 201 characters; 200 are the most"),
         (lambda s: s.add("a\nb", every=60), "has control characters; leave them out"),
         (lambda s: s.add("", every=60), '"" is not the name of a schedule'),

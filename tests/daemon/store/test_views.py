@@ -1,5 +1,6 @@
 """What status, runs, show, locks and replicas read, on each database."""
 
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -7,13 +8,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from rich.console import Console
 from sqlalchemy import Connection, create_engine, event, insert, select
 from sqlalchemy.pool import NullPool
 
-from daemon.cli.commands.reading.status_screen import drains
+from daemon.cli.commands.reading.status_screen import drains, show_status
 from daemon.store.tables import job_run, replica, run, schedule
 from daemon.store.views import (
     NotFound,
+    Overview,
     applications_with,
     plain,
     problems,
@@ -26,6 +29,7 @@ from daemon.store.views import (
     summary,
 )
 from daemon.store.views.usual import usual_seconds
+from daemon.text import when
 from lease import statements
 from lease.database.dialects import now
 from lease.model import Grant
@@ -293,6 +297,30 @@ def test_the_overview_takes_as_many_statements_with_a_long_history(rows: Rows) -
     asked.clear()
     read_overview(rows.connection)
     assert len(asked) == 11
+
+
+def test_of_a_last_run_that_never_started_it_shows_when_it_ended(rows: Rows) -> None:
+    rows.schedule()
+    rows.run("cancelled", 30, reason="cancelled by bob")
+    assert f"{when(rows.now - 29 * MINUTE)}" in shown(read_overview(rows.connection))
+
+
+def test_where_all_that_waited_has_begun_since_it_was_counted_nothing_is_said_to_wait(rows: Rows) -> None:
+    rows.schedule()
+    overview = read_overview(rows.connection)
+    assert "Waiting" not in shown(replace(overview, waiting_count=2))
+    run_id = rows.run("pending", 1)
+    one = read_overview(rows.connection)
+    said = f"Waiting: run {run_id} of nightly waits for"
+    assert said in shown(one)
+    assert shown(replace(one, waiting_count=3)).split(said)[1].splitlines()[0].endswith("; 2 more")
+
+
+def shown(overview: Overview) -> str:
+    """Return the screen of an overview, as in a file."""
+    written = io.StringIO()
+    show_status(Console(file=written, width=1_000), overview, overview.schedules, [], [], narrowed=False)
+    return written.getvalue()
 
 
 def test_runs_come_the_latest_first_and_can_be_chosen(rows: Rows) -> None:

@@ -29,7 +29,7 @@ class Number(IntEnum):
 
 
 @schedules.every(90)
-def _old_carts__2(run: Run) -> None: ...
+def old_carts__2(run: Run) -> None: ...
 
 
 @schedules.every(0.5, name="every-part-of-a-second")

@@ -66,11 +66,12 @@ def _show_replicas(console: "Console", found: Sequence[ReplicaLine]) -> None:
 
 
 def _show_waiting(console: "Console", overview: Overview) -> None:
-    if overview.waiting_count:
+    shown = overview.waiting[:3]
+    if shown:  # of those that are counted, all may have begun since
         named = naming(overview)
-        said = [f"run {run.run_id} of {named(run)} {run.why_text or ''}".rstrip() for run in overview.waiting[:3]]
-        said += [f"{number(overview.waiting_count - 3)} more"] if overview.waiting_count > 3 else []
-        say(console, f"Waiting: {'; '.join(said)}", hang=2)
+        said = [f"run {run.run_id} of {named(run)} {run.why_text or ''}".rstrip() for run in shown]
+        more = overview.waiting_count - len(shown)
+        say(console, f"Waiting: {'; '.join([*said, *([f'{number(more)} more'] if more > 0 else [])])}", hang=2)
 
 
 def _retired(found: Iterable[RetiredSchedule]) -> str:
@@ -130,7 +131,9 @@ def _show_schedules(console: "Console", found: Sequence[ScheduleLine], now: date
             unless_one=("application",),
         )
         for line in found:
-            last = ", ".join(filter(None, (str(line.last_run_id or ""), when(line.last_started_at))))
+            last = ", ".join(
+                filter(None, (str(line.last_run_id or ""), when(line.last_started_at or line.last_finished_at)))
+            )
             add(
                 schedules,
                 line.schedule,
