@@ -1,10 +1,11 @@
 """The sync client: the same names without ``await``, for threads, Flask, Django and scripts."""
 
+import asyncio
 from collections.abc import Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Self
+from typing import Any, Self
 
 from . import events
 from .clock import Clock, boottime
@@ -154,6 +155,8 @@ class LeaseClient(SyncDoor):
 
     def _acquire(self, ticket: Ticket, seconds: float | None, caller: Caller) -> Lease:
         try:
+            if seconds is None:
+                _refuse_to_block(ticket.turn.name, self._runtime.core.turns.owner(ticket.turn.name))
             shortcut = self._runtime.shortcut
             state = None if shortcut is None else shortcut.acquire(ticket)
             if state is None:
@@ -226,3 +229,15 @@ class LeaseClient(SyncDoor):
 
 def _seconds(wait: Duration | None) -> float | None:
     return None if wait is None else parse_duration(wait)
+
+
+def _refuse_to_block(name: str, owner: Any) -> None:
+    """Raise `LeaseError` if it is held by a task that runs in this thread, though not just now."""
+    task = None if owner is None else owner()
+    with suppress(RuntimeError):  # no event loop runs in this thread
+        here = asyncio.get_running_loop()
+        if isinstance(task, asyncio.Task) and task.get_loop() is here and task is not asyncio.current_task():
+            raise LeaseError(
+                f"lease {name!r} is held by another task of this event loop, which can't release it while this thread "
+                "waits: use lease.LeaseClient, or give a finite wait"
+            )

@@ -6,12 +6,12 @@ held by a client whose program has nothing, and the client goes on. By public na
 
 import asyncio
 import gc
-import inspect
 import os
 import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,7 +118,7 @@ def interrupted_anywhere(work: Callable[[], object], interruption: Interruption)
         return
     except RuntimeError as error:
         # asyncio's own, where a second Ctrl-C comes while `asyncio.run` ends
-        if not inspect.getfile(inspect.getinnerframes(error.__traceback__)[-1].frame).startswith(ASYNCIO):
+        if not traceback.extract_tb(error.__traceback__)[-1].filename.startswith(ASYNCIO):
             raise
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)

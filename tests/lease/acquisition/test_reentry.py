@@ -9,7 +9,7 @@ from contextlib import ExitStack
 import pytest
 
 import lease
-from lease import LeaseNotAcquired
+from lease import LeaseError, LeaseNotAcquired
 from lease.sync import Lease, LeaseClient
 from tests.lease.stores import HASTY, Tables, in_thread, until
 from tests.support.waiting import LIMIT, wait_until
@@ -77,3 +77,22 @@ async def test_who_waits_for_ever_waits_for_its_own_release_that_was_cancelled(
 async def _unlock_once_awaited(client: lease.LeaseClient, locked: ExitStack) -> None:
     await until(lambda: client._runtime.core.turns._queues)
     locked.close()
+
+
+@pytest.mark.anyio
+async def test_a_sync_wait_without_end_for_another_task_of_the_same_loop_is_refused(client: LeaseClient) -> None:
+    """That task could never release it, as the wait blocks the loop in which it runs."""
+    held, over = asyncio.Event(), asyncio.Event()
+
+    async def hold() -> None:
+        with client.hold("a"):
+            held.set()
+            await over.wait()
+
+    holding = asyncio.create_task(hold())
+    await held.wait()
+    with pytest.raises(LeaseError, match="held by another task of this event loop, which can't release it"):
+        client.acquire("a", wait=None)
+    over.set()
+    await holding
+    client.acquire("a", wait=None).release()
