@@ -223,7 +223,7 @@ RUNS = (
         ),
         on_each(
             "tests/daemon/store/test_problems.py::"
-            "test_it_fails_until_a_run_has_succeeded_whatever_is_at_work_or_waits[running-{}]"
+            "test_it_fails_until_a_run_has_succeeded_whatever_is_at_work_or_waits[{}-running]"
         ),
     ),
 )
