@@ -11,6 +11,7 @@ from ..definitions.codec import UnreadableDefinition, read_schedule
 from ..definitions.schedule import Schedule
 from ..scheduling.plan import MISSED_AFTER
 from ..store import statements
+from ..store.called import called
 from ..store.schedule_key import ScheduleKey
 from ..store.views import Overview, RunningRun, ScheduleLine, WaitingRun
 from ..store.views.usual import usual_seconds
@@ -46,7 +47,7 @@ def _schedules(
     for application in sorted(applications):
         for row in statements.schedule.of_application(connection, application, lock=False):
             try:
-                yield (application, row.name), (read_schedule(row.definition), row.anchor)
+                yield (application, called(row)), (read_schedule(row.definition), row.anchor)
             except UnreadableDefinition:
                 continue
 

@@ -208,6 +208,7 @@ class Service:
         for run_id in sorted(set(triggered) - {run.run_id for run in replica.runs.executed}):
             row = await context.database.read(partial(statements.run.read, run_id=run_id))
             if row is not None:
-                context.notify(Note(f'run {run_id} of "{row.schedule}" was executed by another replica: {row.state}'))
+                called = context.rows.name(row.schedule)
+                context.notify(Note(f'run {run_id} of "{called}" was executed by another replica: {row.state}'))
                 failed = failed or row.state == "failed"
         return failed

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from ...definitions.application import Application
 from ...definitions.schedule import Schedule
 from ...store import statements
+from ...store.called import called
 from ..lease_names import lease_name
 from ..plan import waits_for_predecessor
 from ..renames import in_database
@@ -108,7 +109,7 @@ def adopt(
             continue
         number = statements.adoption.adopt(connection, application.name, row.name, strange, row.run_digest)
         if number:
-            adopted[row.name] = number
+            adopted[called(row)] = number
             _go_by(connection, application.name, own[row.name], row.run_digest)
     cancelled = statements.adoption.cancel_retired(connection, application.name, strange)
     statements.ends.promote(connection, {(application.name, name) for name in cancelled})

@@ -124,6 +124,7 @@ def test_sync_shows_first_and_does_then(leased: Leased, folder: Path) -> None:
         "generation": {"number": 1, "is_new": True, "state": "current"},
         "others": [],
         "items": [{"schedule": "nightly", "change": "added"}],
+        "losses": [],
     }
     assert leased("sync", "shop.py").out == (
         "these definitions are generation 1 already, current\nunchanged: 1 schedule\n"

@@ -118,7 +118,7 @@ def test_the_history_says_who_brought_which_and_who_runs_it_and_what_differs(
         ("web1", 101, True),
         ("web2", 102, True),
     ]
-    assert first["differs"] == {"added": ["goes"], "removed": ["comes"], "changed": [], "retimed": []}
+    assert first["differs"] == {"renamed": [], "added": ["goes"], "removed": ["comes"], "changed": [], "retimed": []}
     assert (second["number"], second["state"], second["revision"]) == (2, "current", 42)
     assert (second["differs"], second["superseded_at"], second["next"]) == (None, None, None)
     shown = leased("generations").out

@@ -14,6 +14,7 @@ import pytest
 from daemon.definitions.sources.load import load
 from daemon.definitions.values.tables import MOST_BYTES
 from daemon.jobs.brief import BRIEF_VARIABLE, FUNCTION_CHILD, Brief
+from daemon.jobs.child_main import OtherDefinitions, find
 from daemon.jobs.output.transcript import Transcript
 from daemon.jobs.params import LONGEST_VARIABLE, hand_over
 from daemon.jobs.processes.child import Child, ChildEnd
@@ -181,6 +182,14 @@ async def test_a_function_gets_its_run(story: Story) -> None:
     assert story.progress == [Progress(1, 2, "nightly")]
     assert "INFO token 41\n" in story.printed
     assert "{'region': 'ä', 'n': [1, 2]} None None\n" in story.printed
+
+
+async def test_a_function_of_a_renamed_schedule_is_found_by_its_row(story_anew: Story) -> None:
+    keyed = load(story_anew.file).keyed({"nightly": "night"})
+    brief = replace(story_anew.brief, job="good", row="night", digest=keyed.run_digests["night"])
+    assert find(brief).__name__ == "good"
+    with pytest.raises(OtherDefinitions):
+        find(replace(brief, row="other"))
 
 
 @pytest.mark.sampled(1)

@@ -8,6 +8,7 @@ from sqlalchemy import Row, select
 
 from daemon.definitions.schedule import Schedule
 from daemon.operations.cancel import cancel
+from daemon.operations.deadlines import with_deadlines
 from daemon.operations.many.cancel import cancel_many, find_unfinished
 from daemon.operations.many.chosen import Choice
 from daemon.operations.pause import pause
@@ -22,7 +23,9 @@ from daemon.store.views import applications_with, read_overview, read_runs
 from daemon.store.views.acting import read_activity
 from tests.support.store import Store, a_schedule, an_application, an_at
 
-pytestmark = pytest.mark.conformance
+from .world import STEP, T, World
+
+pytestmark = [pytest.mark.conformance, pytest.mark.anyio]
 
 Names = tuple[str, ...]
 Files = tuple[dict[str, Names], ...]
@@ -192,3 +195,31 @@ def test_what_is_retired_says_what_stays_behind_and_what_looks_renamed(store: St
     assert renamed.endswith('; was = "night" takes them over')
     assert store.do(sync, after).losses == foreseen
     assert store.do(sync, after).losses == ()
+
+
+def test_what_is_read_by_tag_or_deadline_has_the_present_name(store: Store) -> None:
+    store.sync(a_schedule("night", tags=["export"], finish_by="1h"))
+    store.sync(a_schedule("nightly", was="night", tags=["export"], finish_by="1h"))
+    with store.begin() as connection:
+        lines = with_deadlines(connection, overview := read_overview(connection), overview.schedules)
+    assert [(line.schedule, line.success_by is not None) for line in lines] == [("nightly", True)]
+    (paused,) = store.do(pause, Selection(tag="export"), requested_by="ann")
+    assert paused.schedule == "nightly"
+    assert store.do(find_unfinished, Choice(tag="export")) == []
+
+
+async def test_the_replica_that_renames_and_the_one_before_take_runs_from_each_other(world: World) -> None:
+    """Both find them by the digest and the row that they have always had, and see the rename with their next look."""
+    old, new = an_application(a_schedule("night")), an_application(a_schedule("nightly", was="night"))
+    first = await world.start(old, "a1")
+    run_id = world.trigger("night")
+    second = await world.start(new, "b1")
+    await world.pass_time(2 * STEP)
+    assert (second.rows.run_digest("night"), list(second.rows)) == (old.run_digests["night"], ["night"])
+    assert second.rows.name("night") == "nightly"
+    assert first.rows.name("night") == "night"
+    assert world.claimed_by(second.rows.application) == ["night"]
+    world.end(second)
+    await world.pass_time(2 * T)
+    assert called(world.store.schedules()["night"]) == "night"
+    assert world.store.run(run_id).adopted_from is None

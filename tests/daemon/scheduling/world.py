@@ -8,6 +8,7 @@ from sqlalchemy import Connection, select
 
 from daemon.definitions.application import Application
 from daemon.definitions.known import Known
+from daemon.definitions.rows import Rows
 from daemon.execution.claim import claim
 from daemon.operations.foresee import foresee
 from daemon.operations.trigger import trigger
@@ -42,6 +43,7 @@ class Side:
         self.said: list[str] = []
         self.warned: list[str] = []
         self._application = application
+        self.rows = Rows(application)
         self._world = world
         self.entry = registry.own_entry(holder, application.name, application.digest)
         self._now = 0.0
@@ -51,6 +53,7 @@ class Side:
             holder,
             holder,
             self._hear,
+            rows=self.rows,
             takeover_after=T,
             clock=lambda: self._now,
             trusts=self._trusts,

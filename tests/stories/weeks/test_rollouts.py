@@ -87,6 +87,7 @@ def test_what_comes_next_is_told_at_both_ends_and_counted(story: Story) -> None:
         "removed": ["comes"],
         "changed": ["changes", "slowly"],
         "retimed": [],
+        "renamed": [],
     }
     assert [one["pid"] for one in history[1]["replicas"]] == [old.pid]
 

@@ -13,6 +13,7 @@ from ....recovery.deaths import neighbours, proven_dead
 from ....service.settings import read_settings
 from ....store.views import (
     BackfillLine,
+    Called,
     Overview,
     Problem,
     ReplicaLine,
@@ -75,7 +76,9 @@ def status(
         connection: Connection,
     ) -> tuple[Overview, list[ScheduleLine], list[GenerationStanding], Sequence[Problem]]:
         require_application(connection, application)
-        tagged = None if tag is None else schedules_tagged(connection, application, tag)
+        names = Called(connection)
+        keys = None if tag is None else schedules_tagged(connection, application, tag)
+        tagged = None if keys is None else {(of, names.name(of, key)) for of, key in keys}
         dead = proven_dead(neighbours(connection))
         standings = read_standings(connection, application, dead=dead, takeover_after=takeover_after)
         overview = read_overview(connection, application, dead=dead)
