@@ -16,6 +16,7 @@ from ..telemetry.facts import JobSubject
 from .brief import Brief
 from .outcome import Outcome
 from .output.output import Output
+from .output.printed import printed_to
 from .processes.identity import ProcessIdentity
 from .run import LOGGER, AsyncRun, Run
 from .runners import Listeners
@@ -155,7 +156,8 @@ class ThreadAttempt(_InsideAttempt):
     def _call(self) -> None:
         error: BaseException | None = None
         try:
-            self._function(self._run)
+            with printed_to(lambda data: self._here(self._output.feed, data)):
+                self._function(self._run)
         except SystemExit as left:
             error = left if left.code else None
         except BaseException as raised:  # noqa: BLE001 - whatever ends it belongs to the attempt

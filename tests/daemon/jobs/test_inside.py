@@ -1,6 +1,7 @@
 """The lines and reports of jobs inside the replica come to its event loop, and do not flood it (rule 25)."""
 
 import asyncio
+import sys
 import threading
 from datetime import UTC, datetime
 
@@ -82,6 +83,36 @@ async def test_a_loop_that_is_away_holds_up_no_thread_for_long(monkeypatch: pyte
     assert ended.wait(LIMIT)
     await asyncio.wait_for(attempt.wait(), LIMIT)
     assert lines == [f"line {number}" for number in range(10)], "all the same"
+
+
+async def test_what_a_thread_prints_is_output_of_its_own_job_and_of_no_other(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, getattr(sys, name))  # as they were, at the end
+    both = threading.Barrier(2, timeout=LIMIT)
+    printed: dict[str, list[str]] = {"a": [], "b": []}
+    attempts = []
+    for name, lines in printed.items():
+
+        def work(run: Run, name: str = name) -> None:
+            both.wait()
+            sys.stdout.write(f"{name} prints\n")
+            run.log.info("%s logs", name)
+            sys.stderr.write(f"{name} warns\n")
+            sys.stdout.write(f"{name} ends")
+
+        listeners = Listeners(lines.extend, lambda _: None, Transcript())
+        attempts.append(ThreadAttempt(Job(name="job", function=work), BRIEF, held=the_lease(), listeners=listeners))
+    for attempt in attempts:
+        await attempt.go()
+    for attempt in attempts:
+        await asyncio.wait_for(attempt.wait(), LIMIT)
+    sys.stdout.write("the replica prints\n")
+    assert capsys.readouterr().out == "the replica prints\n"
+    for (name, lines), attempt in zip(printed.items(), attempts, strict=True):
+        assert lines == [f"{name} prints", f"{name} logs", f"{name} warns"]
+        assert attempt._output.tail.endswith(f"{name} ends")
 
 
 def the_lease() -> Lease:
