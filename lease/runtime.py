@@ -26,6 +26,7 @@ from .shortcut.loan import Loan
 from .shortcut.means import Means
 from .shortcut.shortcut import Shortcut
 from .store import Store
+from .threads import refuse_green_threads
 from .timing import LeaseTiming, check_timing
 
 T = TypeVar("T")
@@ -74,6 +75,7 @@ class Runtime(Generic[S]):
         """Start the thread and the heartbeat."""
         if self._loop is not None:
             raise LeaseError("this client is open already, or was used before; make a new LeaseClient")
+        refuse_green_threads()
         self._loop = BackgroundLoop("lease-heartbeat", self.clock, self._fail)
         if not isinstance(self.clock, DrivenClock):
             # A test that moves time sees its events at once; and no time passes by itself at its exit.

@@ -5,6 +5,7 @@ they share with the threads of programs.
 import _thread
 import asyncio
 import errno
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -115,6 +116,16 @@ def refuse_in_callbacks() -> None:
         raise LeaseError(
             "a callback (on_lost, watch or on_event) can't call a LeaseClient or release a lease: it runs in the "
             "thread that would have to do it; hand the call to a thread or an event loop of your own"
+        )
+
+
+def refuse_green_threads() -> None:
+    """Raise `LeaseError` where gevent has put its own in the place of threads."""
+    monkey = sys.modules.get("gevent.monkey")  # not imported here: who has not loaded it has not patched anything
+    if monkey is not None and any(map(monkey.is_module_patched, ("threading", "thread", "socket", "select"))):
+        raise LeaseError(
+            "gevent has patched this process (gevent.monkey), so the heartbeat would have no thread of its own, and no "
+            "lease would be renewed while a greenlet works: hold leases in a process that is not patched"
         )
 
 

@@ -1,8 +1,10 @@
 """Clients that are made of the wrong things or entered by the wrong door, and names that are not theirs: one sentence
 each."""
 
+import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -119,3 +121,14 @@ async def test_the_async_client_refuses_them_too_and_reads_them(tables: Tables) 
         record = await client.read("run/shop/nightly")
         assert record is not None
         assert record.holder == "anna"
+
+
+def test_a_client_is_refused_where_gevent_has_patched_threads(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkey = ModuleType("gevent.monkey")
+    patched: set[str] = set()
+    monkeypatch.setattr(monkey, "is_module_patched", patched.__contains__, raising=False)
+    monkeypatch.setitem(sys.modules, "gevent.monkey", monkey)
+    with lease.sync.LeaseClient(sqlite_url):
+        patched.add("threading")
+    with pytest.raises(LeaseError, match="gevent has patched this process"), lease.sync.LeaseClient(sqlite_url):
+        pass
