@@ -72,6 +72,7 @@ class DatabaseStore:
     async def grant(
         self, name: str, holder: str, label: str, ttl: float, *, queue: bool = False
     ) -> Grant | LeaseRecord | None:
+        await self._renewals.connect()  # first: what a server has no connection left to renew would be lost
         if not self.awaited.take(name):
             at_once = await self._others.write_alone(statements.granting(name, holder, ttl, label=label), first=True)
             if at_once is not None:

@@ -50,6 +50,10 @@ class Database(Protocol):
 class OwnDatabase(Database, Protocol):
     """A database over connections that are held from one call to the next."""
 
+    async def connect(self) -> None:
+        """See to it that there is a connection, which is held from now on, until it breaks."""
+        ...
+
     def capacity_before(self, number: int) -> Capacity:
         """Return the capacity for so many who make several calls, each of them `first`."""
         ...

@@ -34,6 +34,10 @@ _AT_FIRST_CONTACT = (
     (r"Connection refused|Connect call failed", "start its server, or correct host and port in the URL"),
     (r"on socket \".*\" failed: No such file", "start its server, or correct host and port in the URL"),
     (r"failed to resolve host|could not translate host name", "correct the host in its URL"),
+    (
+        "too many (connections|clients)|remaining connection slots",
+        "raise the limit of its role, database or server: a client takes two connections, and up to eight under load",
+    ),
     ("^file is not a database", "it is another file; name one of leased's, or one that is not there yet"),
 )
 """A driver's words where a server or a file was not reached, each with its remedy; psycopg has no code for it."""

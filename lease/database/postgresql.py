@@ -102,6 +102,10 @@ class PostgresqlDatabase:
     async def read_alone(self, call: Call[T], *, timeout: float | None = None) -> T:
         return await self._bounded(lambda held: held.send(call), timeout)
 
+    async def connect(self) -> None:
+        if not self._held:  # it may be under way with another call
+            await self._bounded(_nothing, None)
+
     def capacity_before(self, number: int) -> Capacity:
         return Capacity(number, self._timeout, self._capacity.answers)
 
@@ -221,6 +225,10 @@ class _Held:
         except psycopg.Error as error:
             raise DBAPIError.instance(compiled.text, parameters, error, psycopg.Error) from error
         return call.answer(compiled.converted(cursor, rows))
+
+
+async def _nothing(held: _Held) -> None:
+    """Leave a connection as it is."""
 
 
 async def _end(connection: AsyncConnection) -> None:

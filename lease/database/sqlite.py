@@ -81,6 +81,9 @@ class SqliteDatabase:
 
     read_alone = read
 
+    async def connect(self) -> None:
+        """Do nothing: no server limits how many there are."""
+
     def capacity_before(self, number: int) -> Capacity:
         return Capacity(number, self._timeout, self._capacity.answers)
 

@@ -2,16 +2,18 @@
 
 import asyncio
 import time
+from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, make_url, text
 
 import lease
 from lease import LeaseTiming, StoreUnavailable
 from lease.database.database import OwnDatabase
 from lease.database.held.capacity import Capacity
 from lease.database.opening import open_database
-from tests.lease.stores import until
+from tests.lease.stores import Tables, until
+from tests.support.postgres import query
 from tests.support.proxy import Proxy
 from tests.support.waiting import LIMIT
 
@@ -98,3 +100,24 @@ async def test_what_was_granted_after_a_long_wait_for_a_connection_is_trusted(da
             while time.monotonic() < end:
                 await client.read("a")  # the database is there
         assert acquiring.result().remaining() > 0
+
+
+@pytest.fixture
+def limited_url(postgres_url: str) -> Iterator[str]:
+    """The test's database, for a role that may have one connection."""
+    role = "of_one_connection"
+    query(postgres_url, f"CREATE ROLE {role} LOGIN PASSWORD 'modest' CONNECTION LIMIT 1")
+    query(postgres_url, f"GRANT SELECT, INSERT, UPDATE ON lease TO {role}")
+    yield make_url(postgres_url).set(username=role, password="modest").render_as_string(hide_password=False)
+    query(postgres_url, f"DROP OWNED BY {role}")
+    query(postgres_url, f"DROP ROLE {role}")
+
+
+async def test_nothing_is_granted_where_the_server_has_no_connection_left_to_renew_it(limited_url: str) -> None:
+    async with lease.LeaseClient(limited_url) as client:
+        with pytest.raises(
+            StoreUnavailable, match=r"too many connections for role .*; raise the limit .* two connections"
+        ):
+            await client.acquire("a")
+    with Tables(limited_url) as tables:
+        assert tables.read("a") is None
