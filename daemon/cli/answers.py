@@ -28,6 +28,7 @@ ANSWERS = {
     "cancel-many": ("acting.cancel_many", "CancelManyAnswer", 1),
     "retry-many": ("acting.retry_many", "RetryManyAnswer", 1),
     "forget": ("acting.forget", "Forgotten", 1),
+    "retire": ("acting.retire", "RetiredApplication", 1),
     "backfill": ("acting.backfill", "Backfill", 1),
     "backfills": ("acting.backfill", "BackfillsAnswer", 1),
     "backfill-changed": ("acting.one_backfill", "ChangedBackfill", 1),

@@ -84,6 +84,11 @@ COMMANDS = {
         "forget",
         "Delete the params, reasons, errors and output of a run that is over; that it ran stays.",
     ),
+    "retire": LazyCommand(
+        "acting.retire",
+        "retire",
+        "Retire an application that is gone for good: its schedules, and what waits of it.",
+    ),
     "backfill": LazyCommand(
         "acting.backfill",
         "backfill",

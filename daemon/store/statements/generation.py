@@ -85,6 +85,12 @@ def let_rule(
     )
 
 
+def let_none_rule(connection: Connection, application: str) -> bool:
+    """Record that no definitions of an application are in the database any more; return whether some were."""
+    ruling = update(generation).where(generation.c.application == application, generation.c.rules)
+    return connection.execute(ruling.values(rules=False, in_lieu=False, superseded_at=now())).rowcount > 0
+
+
 def set_revision(connection: Connection, application: str, number: int, revision: int | None) -> None:
     """Record which revision a generation counts as."""
     which = (generation.c.application == application, generation.c.number == number)

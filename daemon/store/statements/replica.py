@@ -28,6 +28,14 @@ def living_of(connection: Connection, boot_id: str, pid_namespace: str) -> list[
     return list(connection.execute(query))
 
 
+def live(connection: Connection, application: str) -> list[Row[Any]]:
+    """Return (holder, host, pid, seen_ago) of the replicas of an application that are recorded as alive."""
+    seen_ago = seconds_between(replica.c.seen_at, now()).label("seen_ago")
+    query = select(replica.c.holder, replica.c.host, replica.c.pid, seen_ago)
+    query = query.where(replica.c.application == application, replica.c.state.in_(LIVE))
+    return list(connection.execute(query.order_by(replica.c.host, replica.c.pid)))
+
+
 def touch(connection: Connection, holder: str, state: ReplicaState, blocked: str | None = None) -> int:
     """Record that a replica was seen just now; return the number of rows changed. One that has stopped
     remains so: a sign of life that was on its way would make its end look like a death.

@@ -88,6 +88,12 @@ def name_own_leases(connection: Connection, ids: Collection[int], base: str) -> 
     )
 
 
+def at_work(connection: Connection, application: str) -> list[int]:
+    """Return the runs of an application that are recorded as running."""
+    query = select(run.c.id).where(run.c.application == application, run.c.state == "running")
+    return list(connection.scalars(query.order_by(run.c.id)))
+
+
 def read(connection: Connection, run_id: int) -> Row[Any] | None:
     return connection.execute(select(run).where(run.c.id == run_id)).one_or_none()
 

@@ -79,7 +79,11 @@ def _replicas(overview: Overview) -> Iterator[Problem]:
         schedule.application for schedule in overview.schedules if schedule.enabled and schedule.paused_at is None
     }
     for application in sorted(needed - seen):
-        yield Problem("no replica", f"no replica of {application} is running, so no runs start", application)
+        text = (
+            f"no replica of {application} is running, so no runs start; if it is gone for good, `leased retire "
+            f"--application {application}`"
+        )
+        yield Problem("no replica", text, application)
     for replica in alive:
         if replica.seen_ago > SILENT_AFTER:
             text = f"{replica.host}:{replica.pid} was last seen {format_duration(replica.seen_ago)} ago"

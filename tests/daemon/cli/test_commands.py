@@ -306,7 +306,7 @@ def test_of_many_schedules_status_shows_the_problems_and_counts(leased: Leased, 
     assert leased("sync", "many.py").out.splitlines()[-1] == "added: s59"
     lines = leased("status").out.splitlines()
     assert lines[1:] == [
-        "no replica: no replica of many is running, so no runs start",
+        "no replica: no replica of many is running, so no runs start; if it is gone for good, `leased retire --application many`",
         "60 schedules in all (last runs: 60 no run yet); --all lists them, --tag and --state some",
     ]
 

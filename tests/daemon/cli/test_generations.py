@@ -380,6 +380,25 @@ def test_each_command_says_by_which_generation_a_schedule_was_retired(
     assert "waits for a replica of generation 1; its schedule was retired by generation 2 at " in waits["why_text"]
 
 
+@pytest.mark.usefixtures("old")
+def test_an_application_that_is_gone_is_retired_and_no_problem_any_more(leased: Leased, shop: Shop) -> None:
+    leased("sync", "old.py")
+    leased("trigger", "goes")
+    assert "`leased retire --application shop`" in dict(problems_of(leased))["no replica"]
+    unnamed = leased("retire")
+    assert (unnamed.status, unnamed.err) == (
+        2,
+        "leased: name the application: `leased retire --application NAME`\n",
+    )
+    answer = leased("retire", "--application", "shop", "--by", "ann")
+    assert answer.out == "shop is retired: goes, stays; 1 waiting run cancelled\n"
+    assert leased("retire", "--application", "shop").out.startswith("shop is retired already")
+    assert "goes (shop) was retired by ann at " in leased("runs", "goes").out
+    assert leased("audit").status == 0
+    misspelt = leased("retire", "--application", "shpo", "--json")
+    assert json.loads(misspelt.err)["error"]["message"] == 'there is no application "shpo"; did you mean "shop"?'
+
+
 class Terminal:
     """`leased run` at a terminal of its own."""
 

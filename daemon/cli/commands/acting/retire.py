@@ -1,0 +1,49 @@
+"""`leased retire`: the end of an application that is gone for good."""
+
+from sqlalchemy import Connection
+
+from ....operations.retire import RetiredApplication, nothing_of
+from ....operations.retire import retire as retire_application
+from ....recovery.deaths import neighbours, proven_dead
+from ....service.settings import read_settings
+from ....store.views import require_application
+from ....text import listed, number
+from ...answers import write_json
+from ...ask import ask
+from ...author import By, Why, author
+from ...bring import plan_all_outgoing
+from ...failures import Misused
+from ...options import Application, Database, Json
+from ...screen import say, screen
+
+
+def retire(
+    application: Application = None,
+    why: Why = None,
+    by: By = None,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """Retire an application that is gone for good: its schedules, and what waits of it."""
+    who = author(by, why)
+    if application is None:
+        raise Misused("name the application: `leased retire --application NAME`")
+    ask(database, lambda connection: require_application(connection, application))
+    plan_all_outgoing(nothing_of(application), read_settings({"database_url": database}).database)
+
+    def transaction(connection: Connection) -> RetiredApplication:
+        dead = proven_dead(neighbours(connection))
+        return retire_application(connection, application, requested_by=who, why=why, dead=dead)
+
+    done = ask(database, transaction, write=True)
+    if as_json:
+        write_json("retire", done)
+        return
+    say(screen(), _sentence(done))
+
+
+def _sentence(done: RetiredApplication) -> str:
+    if done.already:
+        return f"{done.application} is retired already: there is nothing left of it to retire"
+    runs = "1 waiting run" if done.cancelled == 1 else f"{number(done.cancelled)} waiting runs"
+    return f"{done.application} is retired: {listed(done.schedules) or 'no schedule'}; {runs} cancelled"

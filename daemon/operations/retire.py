@@ -1,0 +1,84 @@
+"""The retirement of an application that is gone for good: nobody waits for its replicas any more."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from ..definitions.application import Application
+from ..errors import DaemonError
+from ..recovery.settle import settle
+from ..scheduling.deploys.sync import sync
+from ..states import UNSEEN_IS_DEAD
+from ..store import statements
+from ..store.views import require_application
+from ..text import number
+from .requester import refuse_unrecordable
+
+
+class StillLives(DaemonError):
+    """The application has replicas that live, or work that may still be done."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetiredApplication:
+    """An application that is retired."""
+
+    application: str
+    schedules: tuple[str, ...]
+    """Those that were retired with it."""
+    cancelled: int
+    """So many of its runs waited, and are cancelled."""
+    already: bool
+    """There was nothing to retire, and nothing was written."""
+
+
+def nothing_of(application: str) -> Application:
+    """Return the application without a schedule, which retires all that it had."""
+    return Application(application, Path(), ())
+
+
+def retire(
+    connection: Connection, application: str, *, requested_by: str, why: str | None = None, dead: Collection[str] = ()
+) -> RetiredApplication:
+    """Retire all schedules of an application, end what waits of it as cancelled, and record that. What was due until
+    now is planned first. If its FILE is run again, that is a deploy like any other.
+
+    ``dead`` are holders whose death is proven. Raises `NotFound`, `StillLives`, and `NotRecordable` for a name or
+    reason that cannot be kept.
+    """
+    refuse_unrecordable(requested_by, why)
+    require_application(connection, application)
+    statements.schedule.take_turn(connection, application)
+    _bury(connection, application, dead)
+    settle(connection, application)
+    if left := statements.run.at_work(connection, application):
+        raise StillLives(
+            f'"{application}" is not retired: run {left[0]} counts as running until its lease is stale, within a ttl after '
+            "its replica has gone; try again then"
+        )
+    report = sync(connection, nothing_of(application), retired_by=requested_by)
+    waiting = {row.digest for row in statements.adoption.pending_definitions(connection, application)}
+    cancelled = sum(statements.adoption.cancel_retired(connection, application, waiting).values())
+    ruled = statements.generation.let_none_rule(connection, application)
+    if report.retired or cancelled or ruled:
+        effect = f"retired: {number(len(report.retired))} schedules; cancelled: {number(cancelled)} runs"
+        statements.acts.record(connection, "retire", by=requested_by, application=application, why=why, effect=effect)
+        return RetiredApplication(application, report.retired, cancelled, already=False)
+    return RetiredApplication(application, (), 0, already=True)
+
+
+def _bury(connection: Connection, application: str, dead: Collection[str]) -> None:
+    """Record as dead what is recorded as alive and is not; raises `StillLives`."""
+    found = statements.replica.live(connection, application)
+    living = [row for row in found if row.holder not in dead and row.seen_ago < UNSEEN_IS_DEAD]
+    if living:
+        named = ", ".join(f"{row.host}:{row.pid}" for row in living[:3])
+        more = f" and {len(living) - 3} more" if len(living) > 3 else ""
+        verb = "live" if len(living) > 1 else "lives"
+        raise StillLives(
+            f'"{application}" is not retired: of its replicas {named}{more} {verb}, or was seen in the last minute; end '
+            "them first"
+        )
+    statements.replica.mark_dead(connection, [row.holder for row in found])
