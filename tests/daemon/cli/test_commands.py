@@ -172,7 +172,8 @@ def test_runs_show_and_status_say_why_a_run_waits(leased: Leased) -> None:
     leased("sync", "shop.py")
     leased("trigger", "nightly")
     leased("trigger", "nightly")
-    first = {"why": {"generation": 1, "kind": "replica"}, "why_text": "waits for a replica of generation 1"}
+    why = {"generation": 1, "retired_by": None, "retired_at": None, "kind": "replica"}
+    first = {"why": why, "why_text": "waits for a replica of generation 1"}
     second = {"why": {"run_id": 1, "replica": None, "kind": "run"}, "why_text": "waits for run 1"}
     assert [one | second for one in leased("runs", "--json").document["items"][:1]] == leased(
         "runs", "--json"
