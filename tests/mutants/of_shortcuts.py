@@ -9,6 +9,33 @@ HEARTBEAT = "lease/heartbeat/heartbeat.py"
 
 SHORTCUTS = (
     Mutant(
+        "left-by-a-caller-that-has-gone",
+        "nobody looks for callers that have gone: what a closed event loop held is renewed for ever",
+        (
+            Edit(
+                "lease/ledger.py",
+                "                    self._loop.begin(entry.put_right)\n",
+                "                    pass\n",
+            ),
+        ),
+        on_each("tests/lease/test_signals.py::test_a_block_whose_event_loop_is_closed_under_it_is_left[{}-kept]"),
+    ),
+    Mutant(
+        "reentry-refused-in-spite-of-wait",
+        "a caller that wants what it holds itself is refused at once, however long it would wait",
+        (
+            Edit(
+                "lease/acquisition/acquirer.py",
+                "if wait is None and self._would_wait_for_itself(turn):",
+                "if self._would_wait_for_itself(turn):",
+            ),
+        ),
+        on_each(
+            "tests/lease/acquisition/test_reentry.py"
+            "::test_a_pools_thread_that_serves_a_second_request_waits_for_the_first[{}]"
+        ),
+    ),
+    Mutant(
         "acquired-here-without-a-flight",
         "what a caller acquires in its own thread is no flight: a renewal that sees it first takes it for an orphan",
         (Edit(SHORTCUT, "        core.heartbeat.flights.begin(ticket.flight)\n", ""),),

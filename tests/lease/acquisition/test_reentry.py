@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
 
 import pytest
@@ -11,8 +11,11 @@ import pytest
 import lease
 from lease import LeaseError, LeaseNotAcquired
 from lease.sync import Lease, LeaseClient
-from tests.lease.stores import HASTY, Tables, in_thread, until
-from tests.support.waiting import LIMIT, wait_until
+from tests.lease.stores import HASTY, Tables, in_thread
+from tests.support.waiting import LIMIT
+
+REFUSED_BY_NOW = 0.2
+"""Seconds after which a call that is refused at once has been; one that waits still waits, however busy the machine."""
 
 pytestmark = pytest.mark.usefixtures("passing_seconds")
 
@@ -28,7 +31,7 @@ def test_a_pools_thread_that_serves_a_second_request_waits_for_the_first(client:
     with ThreadPoolExecutor(1) as pool, ThreadPoolExecutor(1) as other:
         first = pool.submit(client.acquire, "a").result(LIMIT)
         second = pool.submit(client.acquire, "a", wait=LIMIT)
-        assert not second.done()
+        assert not wait([second], REFUSED_BY_NOW).done
         assert other.submit(first.release).result(LIMIT)
         assert second.result(LIMIT).token == first.token + 1
 
@@ -36,13 +39,13 @@ def test_a_pools_thread_that_serves_a_second_request_waits_for_the_first(client:
 def test_a_generator_that_was_left_early_is_waited_for(client: LeaseClient) -> None:
     leading = client.lead("a")
     first = next(leading)
-    with in_thread(lambda: _close_soon(client, first)) as closed, client.hold("a", wait=LIMIT) as held:
+    with in_thread(lambda: _release_later(first)) as closed, client.hold("a", wait=LIMIT) as held:
         assert held.token == first.token + 1
         closed()
 
 
-def _close_soon(client: LeaseClient, held: Lease) -> None:
-    wait_until(lambda: client._runtime.core.turns._queues, "it is waited for")
+def _release_later(held: Lease) -> None:
+    time.sleep(REFUSED_BY_NOW)
     held.release()
 
 
@@ -66,16 +69,16 @@ async def test_who_waits_for_ever_waits_for_its_own_release_that_was_cancelled(
             if tables.postgresql:
                 connection.exec_driver_sql("SELECT 1 FROM lease WHERE name = 'a' FOR UPDATE")
             releasing = asyncio.ensure_future(held.release())
-            await until(lambda: held._known.ending)
+            await asyncio.sleep(REFUSED_BY_NOW)  # it is under way, and waits for the row
             releasing.cancel()
-            unlocking = asyncio.ensure_future(_unlock_once_awaited(client, locked))
+            unlocking = asyncio.ensure_future(_unlock_later(locked))
             async with asyncio.timeout(LIMIT):
                 assert (await client.acquire("a", wait=None)).token == held.token + 1
             await unlocking
 
 
-async def _unlock_once_awaited(client: lease.LeaseClient, locked: ExitStack) -> None:
-    await until(lambda: client._runtime.core.turns._queues)
+async def _unlock_later(locked: ExitStack) -> None:
+    await asyncio.sleep(REFUSED_BY_NOW)
     locked.close()
 
 
