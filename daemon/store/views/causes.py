@@ -107,7 +107,7 @@ class WaitsForRetry:
 
     at: datetime
     reason: str | None = None
-    """How it failed."""
+    """The last line of its error."""
     kind: Literal["retry"] = "retry"
 
 

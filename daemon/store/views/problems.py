@@ -184,7 +184,7 @@ def _trying(run: TryingRun, name: str) -> str:
     text += f" and waits for the retry at {when(run.retry_at)}" if run.retry_at is not None else ""
     if run.skipped:
         text += f"; {counted_times(run.skipped)} after it {'was' if run.skipped == 1 else 'were'} skipped for it"
-    return text + (f" ({shortened(run.reason)})" if run.reason else "")
+    return text + (f" ({shortened(run.error)})" if run.error else "")
 
 
 def counted_times(count: int) -> str:

@@ -8,9 +8,11 @@ from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select
 
 from lease.database.dialects import now
 
+from ...text import last_line
 from ..called import present_name
 from ..statements.dialects import unfinished
 from ..tables import job_run, run
+from .why import last_error
 
 IN_A_ROW = 3
 """A job of a run that has failed so often is a problem, even if a retry is still to come."""
@@ -30,8 +32,8 @@ class TryingRun:
     """When it may be tried again; None: it is being tried, or will be as soon as there is room."""
     skipped: int
     """The later scheduled times that were skipped because it is not over."""
-    reason: str | None
-    """How the last attempt failed, where it waits."""
+    error: str | None
+    """The last line of the error with which the last attempt failed."""
 
 
 def read_trying(connection: Connection, application: ColumnElement[bool]) -> list[TryingRun]:
@@ -62,10 +64,10 @@ def read_trying(connection: Connection, application: ColumnElement[bool]) -> lis
     of_run: tuple[Any, ...] = (run.c.id, run.c.application, present_name(run), jobs.c.job, jobs.c.failures)
     retry_at = case((and_(run.c.state == "pending", run.c.available_at > now()), run.c.available_at))
     rows = connection.execute(
-        select(*of_run, retry_at, skipped, run.c.reason)
+        select(*of_run, retry_at, skipped, last_error())
         .select_from(run.join(jobs, jobs.c.run_id == run.c.id))
         .where(or_(jobs.c.failures >= IN_A_ROW, skipped > 0))
         .order_by(run.c.id, jobs.c.failures)
     )
-    found = {row[0]: TryingRun(*row[:4], int(row[4]), row[5], int(row[6]), row[7]) for row in rows}
+    found = {row[0]: TryingRun(*row[:4], int(row[4]), row[5], int(row[6]), last_line(row[7]) or None) for row in rows}
     return list(found.values())

@@ -26,12 +26,13 @@ from lease.schema import free_or_stale, lease
 
 from ...shared_lock import SharedLock
 from ...states import QUEUES_OF_PRIORITY, SEEN_WITHIN
+from ...text import last_line
 from ..statements import queues
 from ..statements.dialects import on_last_chance, pending, unfinished
 from ..statements.generation import read_run_digests
 from ..statements.requests.placing import placed
 from ..statements.sets.replacements import replaced_by
-from ..tables import generation, replica, run, schedule
+from ..tables import generation, job_run, replica, run, schedule
 from .acting import pause_of, pauses_by_act
 from .causes import (
     Cancelled,
@@ -82,6 +83,7 @@ def with_why(query: Select[Any]) -> Select[Any]:
         run.c.start_by,
         run.c.available_at.label("why_available_at"),
         seconds_until(run.c.available_at).label("why_available_in"),
+        case((and_(pending(), run.c.attempt > 0), last_error()), else_=null()).label("why_error"),
         run.c.place_at.label("why_place_at"),
         run.c.backfill.label("why_backfill"),
         seconds_until(run.c.place_at).label("why_place_in"),
@@ -97,6 +99,14 @@ def with_why(query: Select[Any]) -> Select[Any]:
         case((held, _run_under_lease()), else_=null()).label("why_run_under"),
         type_coerce(and_(pending(), on_last_chance()), Boolean).label("why_last_chance"),
         case((run.c.reason == "paused", pause_of()), else_=null()).label("why_pause"),
+    )
+
+
+def last_error() -> ScalarSelect[Any]:
+    """Return the query for the error of the last attempt of a run that failed."""
+    failed = (job_run.c.run_id == run.c.id, job_run.c.state == "failed")
+    return (
+        select(job_run.c.error).where(*failed).order_by(job_run.c.id.desc()).limit(1).correlate(run).scalar_subquery()
     )
 
 
@@ -163,7 +173,7 @@ def _waiting(row: Row[Any], known: Known, full: Mapping[str, WaitsForSlot]) -> W
         return WaitsForRun(row.why_ahead, row.why_ahead_by)
     if row.why_available_at is not None and row.why_available_in > 0:
         at = row.why_available_at
-        return WaitsForRetry(at, row.why_reason) if row.why_attempt else WaitsForStart(at)
+        return WaitsForRetry(at, last_line(row.why_error) or None) if row.why_attempt else WaitsForStart(at)
     if row.why_held_by is not None:
         return WaitsForLock(row.why_lease, row.why_held_by, row.why_run_under)
     if row.why_slots_of in full:

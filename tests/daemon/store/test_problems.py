@@ -9,6 +9,7 @@ from sqlalchemy.pool import NullPool
 
 from daemon.store.views import Problem, problems, read_overview
 from daemon.store.views.left_out import LATEST, LeftOut
+from daemon.text import when
 from tests.daemon.store.test_views import MINUTE, Rows
 
 DAY = 24 * 60
@@ -38,10 +39,9 @@ def left_out(rows: Rows) -> LeftOut:
 
 def a_waiting_run(rows: Rows, failures: int, minutes_ago: float = 10, **values: Any) -> int:
     """Add a run that has failed, and waits for its retry in five minutes."""
-    given: dict[str, Any] = {"attempt": failures, "reason": 'job "orders" failed: ValueError: no such customer'}
-    run_id = rows.run("pending", minutes_ago, available_at=rows.now + 5 * MINUTE, **given | values)
+    run_id = rows.run("pending", minutes_ago, available_at=rows.now + 5 * MINUTE, attempt=failures, **values)
     for attempt in range(1, failures + 1):
-        rows.job(run_id, "orders", "failed", attempt=attempt)
+        rows.job(run_id, "orders", "failed", attempt=attempt, error=f"Traceback …\nValueError: no customer {attempt}\n")
     return run_id
 
 
@@ -70,13 +70,16 @@ def test_a_run_fails_that_has_failed_three_attempts_in_a_row(rows: Rows) -> None
     rows.run("succeeded", 60)
     run_id = a_waiting_run(rows, failures=2)
     assert found(rows, "failing") == []
-    rows.job(run_id, "orders", "failed", attempt=3)
+    assert [one.why_text for one in read_overview(rows.connection).waiting] == [
+        f"waits for the retry at {when(rows.now + 5 * MINUTE)}: ValueError: no customer 2"
+    ]
+    rows.job(run_id, "orders", "failed", attempt=3, error="ValueError: no customer 3")
     (problem,) = found(rows, "failing")
     assert problem.run_id == run_id
     assert problem.text.startswith(
         f'run {run_id} of nightly has failed 3 attempts in a row of job "orders" and waits for the retry at '
     )
-    assert problem.text.endswith('(job "orders" failed: ValueError: no such customer)')
+    assert problem.text.endswith("(ValueError: no customer 3)")
 
 
 def test_so_does_one_that_tries_again_at_this_moment(rows: Rows) -> None:
