@@ -15,6 +15,7 @@ from daemon.jobs.output.transcript import Transcript
 from daemon.jobs.reports import Progress
 from daemon.recovery import registry
 from daemon.recovery.death_watch import DeathWatch
+from daemon.scheduling.deploys.required_revision import RequiredRevision
 from daemon.scheduling.deploys.rollout import Rollout, Sight
 from daemon.service import pulse
 from daemon.service.loop.agenda import Agenda, read_agenda
@@ -40,6 +41,7 @@ class LooksOnly(Rollout):
         self.trusts = None
         self._takeover_after = 60.0
         self._application, self._holder = a_shop().application(), "h1"
+        self._required = RequiredRevision(self._application, lambda _: None)
 
     async def follow(self, sight: Sight) -> None:
         self.looks += 1
