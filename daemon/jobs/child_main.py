@@ -28,6 +28,7 @@ from .brief import BRIEF_VARIABLE, TEMPLATE_VARIABLE, Brief
 from .params import received
 from .processes.end_of_trust import trusted_until
 from .processes.process_tree import MARK, die_with
+from .processes.title import show_title
 from .reports import Failure, FileChanged, ReportPipe
 from .run import LOGGER, AsyncRun, Run
 
@@ -48,6 +49,10 @@ def main() -> int:
     application = _as_template() if TEMPLATE_VARIABLE in os.environ else None
     die_with(int(os.environ[MARK].partition(".")[0]))  # a safety net below the keeper itself
     brief = Brief.from_json(os.environ.pop(BRIEF_VARIABLE), received(os.environ))
+    show_title(
+        f"leased: run {brief.run_id} of {brief.schedule}, job {brief.job}, attempt {brief.attempt}",
+        f"run {brief.run_id}",
+    )
     descriptor, _, page = os.environ.pop("LEASED_TRUST").partition(":")
     trust, pipe = _inherited(descriptor), ReportPipe(_inherited(os.environ.pop("LEASED_REPORT_FD")))
     place, number = map(int, page.split(":"))

@@ -55,7 +55,7 @@ def templates_of(replica: int) -> list[int]:
 
 def keepers_of(replica: int) -> list[int]:
     """Return the keepers that a replica has started, or its templates have forked."""
-    started = [pid for pid in children_of(replica) if b"keeper_main" in _command(pid)]
+    started = [pid for pid in children_of(replica) if b"keeper" in _command(pid)]  # by its file, then by its title
     return started + [pid for template in templates_of(replica) for pid in children_of(template)]
 
 

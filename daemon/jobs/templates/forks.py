@@ -21,6 +21,7 @@ if TYPE_CHECKING or __package__:
     from ..processes.keeper_main import remove
     from ..processes.process_tree import die_with
     from ..processes.signals import ignore_signals
+    from ..processes.title import show_keeper
     from .keeper_brief import KeeperBrief
 else:  # an isolated script has put both folders on the path
     from keeper import Keeper, become_keeper, spawn
@@ -28,6 +29,7 @@ else:  # an isolated script has put both folders on the path
     from keeper_main import remove
     from process_tree import die_with
     from signals import ignore_signals
+    from title import show_keeper
 
 _MOST_DESCRIPTORS = 5
 _LAST_MOMENT = 1000
@@ -123,6 +125,7 @@ def _keep(
         os.close(printed)
         os.environb.clear()
         os.environb.update(brief.environment)
+        show_keeper(os.environ)
         if report >= 0:
             os.environ["LEASED_REPORT_FD"] = str(report)
             os.environ["LEASED_TRUST"] = ":".join(map(str, (trust, *brief.page)))

@@ -94,6 +94,12 @@ def looks(run: Run) -> None:
     print("sqlalchemy" in sys.modules)
 
 @nightly.job()
+def titled(run: Run) -> None:
+    for pid in (os.getpid(), os.getppid()):
+        title, name = (open(f"/proc/{pid}/{file}").read().strip("\\0\\n") for file in ("cmdline", "comm"))
+        print(f"{name}: {title}")
+
+@nightly.job()
 def tidy(run: Run) -> None:
     try:
         print("up")
@@ -182,6 +188,17 @@ async def test_a_function_gets_its_run(story: Story) -> None:
     assert story.progress == [Progress(1, 2, "nightly")]
     assert "INFO token 41\n" in story.printed
     assert "{'region': 'ä', 'n': [1, 2]} None None\n" in story.printed
+
+
+@linux
+async def test_the_titles_of_a_child_and_its_keeper_say_which_run_they_are_of(story: Story) -> None:
+    ended = await story.run("titled")
+    assert (ended.status, ended.error) == (0, None), ended
+    run, attempt = BRIEF.run_id, BRIEF.attempt
+    assert story.printed.splitlines() == [
+        f"run {run}: leased: run {run} of nightly, job titled, attempt {attempt}",
+        f"keeper {run}: leased: keeper of run {run} of nightly, attempt {attempt}",
+    ]
 
 
 async def test_a_function_of_a_renamed_schedule_is_found_by_its_row(story_anew: Story) -> None:
