@@ -35,6 +35,14 @@ STORIES = {
     "A forgotten revision": (
         "weeks/test_rollouts.py::test_a_release_that_forgets_its_revision_supersedes_nobody_and_is_told_what_is_missing"
     ),
+    "Another file of the name": (
+        "weeks/test_names.py::test_an_orchestrator_that_restarts_the_refused_pod_and_old_pods_that_continue"
+    ),
+    "Two teams, one name": "weeks/test_names.py::test_two_teams_with_one_application_name",
+    "A laptop": "weeks/test_names.py::test_a_laptop_where_production_gives_no_revision",
+    "A laptop, and revisions": "weeks/test_names.py::test_a_laptop_with_the_database_of_production",
+    "A revision too high": "weeks/test_names.py::test_a_revision_that_was_too_high_by_mistake",
+    "An application that is gone": "weeks/test_names.py::test_an_application_that_has_another_name_now",
     "A file that is edited": (
         "test_sighup.py::test_the_replicas_of_a_supervisor_are_replaced_while_one_is_killed_and_the_file_is_edited"
     ),
