@@ -12,7 +12,7 @@ RELOADS = (
         (
             Edit(
                 "daemon/jobs/child_main.py",
-                "schedule.name == brief.schedule and digest_of(schedule) == brief.digest",
+                "schedule.name == brief.schedule and digest_of(schedule.keyed(brief.row or schedule.name)) == brief.digest",
                 "schedule.name == brief.schedule",
             ),
         ),

@@ -11,7 +11,7 @@ OF_REVISIONS = (
     Mutant(
         "order-without-revisions",
         "definitions without a revision supersede those that have one",
-        (Edit(ORDER, "return (rank_of(self.revision), self.number)", "return (0, self.number)"),),
+        (Edit(ORDER, "return (rank_of(self.counted), self.number)", "return (0, self.number)"),),
         on_each(REVISIONS.format("test_one_that_forgets_it_supersedes_nobody_and_is_told_what_is_missing")),
     ),
     Mutant(
