@@ -104,10 +104,10 @@ class BackgroundLoop:
         return call.future
 
     def _begin_next(self) -> None:
-        """Begin what was asked for first, unless there was much of it just now: the rest waits until all else in
-        this loop has had its turn.
+        """Begin what was asked for, unless there was much of it just now: the rest waits until all else in this
+        loop has had its turn. All of it, since a signal may have cut short who asked before this was called for it.
         """
-        if self._room > 0 and self._asked:
+        while self._room > 0 and self._asked:
             self._room -= 1
             self._asked.popleft().begin(self)
             if self._room == 0:
@@ -115,8 +115,7 @@ class BackgroundLoop:
 
     def _begin_more(self) -> None:
         self._room = _AT_ONCE
-        for _ in range(min(_AT_ONCE, len(self._asked))):
-            self._begin_next()
+        self._begin_next()
 
     def soon(self, step: Callable[[], object]) -> bool:
         """Do ``step`` in this loop's thread, without anybody who waits for it; False once the loop is over."""

@@ -150,7 +150,8 @@ def is_free(tables: Tables) -> bool:
 
 
 @pytest.fixture
-def seed() -> Iterator[int]:
+def seed(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    monkeypatch.setattr(sys, "unraisablehook", lambda _: None)  # pytest's keeps each exception, and so the frames
     before = signal.getsignal(signal.SIGALRM)
     yield int(os.environ.get("LEASED_TEST_SEED") or 24)
     signal.signal(signal.SIGALRM, before)
