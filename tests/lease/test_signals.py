@@ -14,6 +14,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
 from types import FrameType
@@ -124,13 +125,21 @@ def interrupted_anywhere(work: Callable[[], object], interruption: Interruption)
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
+def apart(step: Callable[[], object]) -> Iterator[None]:
+    """Do it in a generator: a signal at the end of an `except` can leave its exception as the current one, with all
+    frames, and that goes with the generator.
+    """
+    step()
+    yield
+
+
 def interrupt_often(
     work: Callable[[], object], tables: Tables, is_usable: Callable[[], object], *, in_pairs: bool, seed: int
 ) -> Found:
     chance, found = Random(seed), Found()
     for _ in range(COUNT):
         interruption = Interruption(chance.uniform(0.0001, SOON), chance.uniform(*GAPS) if in_pairs else None)
-        interrupted_anywhere(work, interruption)
+        list(apart(partial(interrupted_anywhere, work, interruption)))
         asyncio._set_running_loop(None)  # as `asyncio.run` does, unless it is interrupted in that
         found.hangs += interruption.hangs
         begun = time.monotonic()
