@@ -68,8 +68,13 @@ class Acquirer:
         return self.turns.owner(turn.name) == turn.owner and (held is None or not held.ending)
 
     async def _in_turn(self, name: str, wait: float | None, deadline: float | None) -> GrantState:
-        if self.heartbeat.flights.acquire(name) or self.heartbeat.held.named(name) is not None:
-            raise self._refused_within(name, "this client holds it already")
+        pause = _SHORT
+        while self.heartbeat.flights.acquire(name) or self.heartbeat.held.named(name) is not None:
+            # Without a turn: a program has adopted it, or what a caller who was cut short has left is just ended.
+            if deadline is not None and deadline <= self.clock():
+                raise self._refused_within(name, "this client holds it already", wait)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, self.timing.retry_wait)
         flight = self.heartbeat.begin_flight(name)
         try:
             return await self._acquire(name, wait, deadline)
