@@ -3,9 +3,10 @@ ends (rule 11).
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, select, text, update
+from sqlalchemy import Connection, TextClause, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from ..database.backend import FILE_ITSELF, backend_of, quoted, schema_of
@@ -65,9 +66,9 @@ def _fence_by_write(connection: Connection, grant: Grant) -> None:
 
 
 def _fence_by_key(connection: Connection, grant: Grant, bound: float, schema: str | None, identity: str | None) -> None:
-    call, values = text(fence_call(":{}", schema, identity)), fence_values(grant, bound, identity)
     try:
-        refuse_other_database(connection.execute(call, values).one(), identity)
+        row = connection.execute(_fence_text(schema, identity), fence_values(grant, bound, identity)).first()
+        refuse_other_database(row, identity)
     except DBAPIError as error:
         refused = refusal(error, grant)
         if refused is None:
@@ -75,15 +76,19 @@ def _fence_by_key(connection: Connection, grant: Grant, bound: float, schema: st
         raise refused from error
 
 
+@lru_cache(maxsize=16)  # to read it anew costs as much as the server's comparison
+def _fence_text(schema: str | None, identity: str | None) -> TextClause:
+    return text(fence_call(":{}", schema, identity))
+
+
 def fence_call(parameter: str, schema: str | None, identity: str | None = None) -> str:
     """Return the SQL that calls the ``lease_fence`` of a schema, if this is the database of ``identity``, with
-    parameters written as ``parameter`` (``":{}"``) says. `refuse_other_database` takes its row.
+    parameters written as ``parameter`` (``":{}"``) says. `refuse_other_database` takes its row: none elsewhere.
     """
     name, token, holder, bound = (parameter.format(one) for one in ("name", "token", "holder", "bound"))
     call = f"{quoted(schema)}lease_fence({name}, CAST({token} AS bigint), {holder}, make_interval(secs => {bound}))"
-    if identity is None:
-        return f"SELECT {call}"
-    return f"SELECT CASE WHEN {same_identity(identity, parameter.format('identity'))} THEN CAST({call} AS text) END"
+    where = "" if identity is None else f" WHERE {same_identity(identity, parameter.format('identity'))}"
+    return f"SELECT {call}{where}"
 
 
 def fence_values(grant: Grant, bound: float, identity: str | None = None) -> dict[str, Any]:
@@ -94,7 +99,7 @@ def fence_values(grant: Grant, bound: float, identity: str | None = None) -> dic
 
 def refuse_other_database(row: Sequence[Any] | None, identity: str | None) -> None:
     """Refuse what `fence_call` has found to be another database than that of ``identity``."""
-    if identity is not None and (row is None or row[0] is None):
+    if identity is not None and row is None:
         raise OtherDatabase("this connection leads to another database than the lease's")
 
 

@@ -20,11 +20,9 @@ FENCES = (
         "a fence takes any database with the row of the lease for the lease's own, so it passes over a copy",
         (
             Edit(
-                "lease/statements/fences.py",
-                "    if identity is None:\n        return f",
-                "    if True:\n        return f",
+                "lease/statements/fences.py", '    where = "" if identity is None else', '    where = "" if True else'
             ),
-            Edit("lease/statements/fences.py", "    if identity is not None and (row", "    if False and (row"),
+            Edit("lease/statements/fences.py", "if identity is not None and row is None:", "if False:"),
         ),
         on_postgres("tests/lease/fences/test_copies.py::test_a_job_that_fences_in_a_copy_is_told_so"),
     ),
