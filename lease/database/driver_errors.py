@@ -54,6 +54,11 @@ def sqlstate(error: BaseException) -> str | None:
     return None
 
 
+def may_not_write_to_file(error: BaseException) -> bool:
+    """Return whether SQLite says that the connection may only read its file."""
+    return any(getattr(one, "sqlite_errorname", "").startswith("SQLITE_READONLY") for one in _layers(error))
+
+
 def is_harmless(error: BaseException) -> bool:
     """Return whether a connection to PostgreSQL is as good after an error as before: where a constraint, a
     deadlock or a lock refused something. A server that has become a standby, say, refuses the next as well.

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, TextClause, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from ..database.backend import FILE_ITSELF, backend_of, quoted, schema_of
-from ..database.driver_errors import detail, sqlstate
+from ..database.driver_errors import detail, may_not_write_to_file, sqlstate
 from ..database.held.identity import same_identity
 from ..errors import LeaseError, LeaseLost, NeverGranted
 from ..model import Grant, ended_sentence
@@ -27,6 +27,9 @@ IN_SAVEPOINT = (
 )
 
 MAY_NOT_WRITE = "fence locks the row of its lease, which a READ ONLY transaction may not do: begin one that may write, on the primary"
+MAY_NOT_WRITE_TO_FILE = (
+    "fence writes to the file of its lease, which this connection may only read: use one that may write"
+)
 
 
 class OtherDatabase(LeaseError):
@@ -114,6 +117,8 @@ def refusal(error: BaseException, grant: Grant) -> LeaseError | None:
         return LeaseLost(ended_sentence(grant))
     if code == READ_ONLY:
         return LeaseError(MAY_NOT_WRITE)
+    if may_not_write_to_file(error):
+        return LeaseError(MAY_NOT_WRITE_TO_FILE)
     if code == SAVEPOINT_EXCEPTION:
         return LeaseError(IN_SAVEPOINT)
     return None

@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from lease import Grant, fence
+from lease import Grant, LeaseError, fence
 from lease.database.turnstile import Turnstile
 from tests.lease.stores import Tables, until
 
@@ -60,6 +60,17 @@ def test_a_connection_may_have_more_than_the_main_database(tables: Tables, engin
         connection.exec_driver_sql("CREATE TEMPORARY TABLE mine (id INTEGER)")
         connection.rollback()
         with connection.begin():
+            fence(connection, grant)
+
+
+@pytest.mark.parametrize("how", ["mode=ro", "query_only"])
+def test_a_connection_that_may_only_read_is_told_so(tables: Tables, sqlite_url: str, tmp_path: Path, how: str) -> None:
+    grant = tables.one("a")
+    read_only = create_engine(f"sqlite:///file:{tmp_path / 'leased.db'}?mode=ro&uri=true", poolclass=NullPool)
+    with (read_only if how == "mode=ro" else create_engine(sqlite_url, poolclass=NullPool)).begin() as connection:
+        if how == "query_only":
+            connection.exec_driver_sql("PRAGMA query_only = ON")
+        with pytest.raises(LeaseError, match="may only read"):
             fence(connection, grant)
 
 
