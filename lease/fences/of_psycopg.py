@@ -15,13 +15,20 @@ _REMEDY = "connection.transaction()"
 
 
 def fence_psycopg(connection: "psycopg.Connection[Any]", proof: Proof) -> None:
+    from psycopg import Cursor, rows  # noqa: PLC0415 - the program has loaded it
+
     with proof.given(_place(connection), connection, remedy=_REMEDY):
-        statements.refuse_other_database(connection.execute(*_call(proof), prepare=False).fetchone(), proof.identity)
+        # A cursor of our own: the connection's may take other parameters, and make anything of a row.
+        cursor = Cursor(connection, row_factory=rows.tuple_row).execute(*_call(proof), prepare=False)
+        statements.refuse_other_database(cursor.fetchone(), proof.identity)
 
 
 async def fence_async_psycopg(connection: "psycopg.AsyncConnection[Any]", proof: Proof) -> None:
+    from psycopg import AsyncCursor, rows  # noqa: PLC0415
+
     with proof.given(_place(connection), connection, remedy=_REMEDY):
-        cursor = await connection.execute(*_call(proof), prepare=False)
+        cursor = AsyncCursor(connection, row_factory=rows.tuple_row)
+        await cursor.execute(*_call(proof), prepare=False)
         statements.refuse_other_database(await cursor.fetchone(), proof.identity)
 
 

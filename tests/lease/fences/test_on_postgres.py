@@ -3,14 +3,18 @@
 import re
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 import pytest
+from psycopg.rows import class_row, dict_row, scalar_row
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from lease import Grant, LeaseError, LeaseLost, fence, statements
-from tests.lease.stores import Tables, in_thread
+from lease.sync import LeaseClient
+from tests.lease.stores import SELDOM, Tables, in_thread
 from tests.support.postgres import plain
 from tests.support.waiting import LIMIT, wait_until
 
@@ -318,3 +322,30 @@ def test_a_fence_that_was_never_granted_here_says_so(tables: Tables, postgres_en
     """Rows are never deleted (rule 5), so a missing one tells of another database, or of a failover that lost it."""
     with postgres_engine.begin() as connection, pytest.raises(LeaseLost, match="never granted in this database"):
         fence(connection, Grant("never", 1, "anna"))
+
+
+@dataclass
+class Person:
+    """What a program makes of the rows that it selects."""
+
+    name: str
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "as_the_program_has_it",
+    [{"row_factory": dict_row}, {"row_factory": scalar_row}, {"row_factory": class_row(Person)}, {"raw": True}],
+    ids=["dict_row", "scalar_row", "class_row", "RawCursor"],
+)
+async def test_what_a_program_makes_of_parameters_and_rows_is_no_matter_to_a_fence(
+    postgres_url: str, as_the_program_has_it: dict[str, Any]
+) -> None:
+    rows = {key: value for key, value in as_the_program_has_it.items() if key != "raw"}
+    raw = "raw" in as_the_program_has_it
+    with LeaseClient(postgres_url, timing=SELDOM) as client, client.hold("a") as held:
+        of_threads = rows | ({"cursor_factory": psycopg.RawCursor} if raw else {})
+        with psycopg.connect(plain(postgres_url), **of_threads) as connection:
+            held.fence(connection)
+        of_loops = rows | ({"cursor_factory": psycopg.AsyncRawCursor} if raw else {})
+        async with await psycopg.AsyncConnection.connect(plain(postgres_url), **of_loops) as in_loop:
+            await held.fence(in_loop)
