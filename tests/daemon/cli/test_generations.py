@@ -313,6 +313,7 @@ def deployed(shop: Shop, old: Application, new: Application) -> None:
         (("7", "--acknowledge"), '"shop" has no generation 7; the newest is 2 (`leased generations` lists them)'),
         (("--acknowledge",), "--acknowledge needs the number of a generation, such as"),
         (("2", "--why", "so"), "--why and --by are recorded with --acknowledge only; add that, or leave them out"),
+        ((str(2**63), "--acknowledge"), f"write {2**63 - 1} or less"),
         (("7",), "there is no generation 7; the newest is 2 (`leased generations` lists them)"),
     ],
 )

@@ -17,7 +17,7 @@ from ...answers import write_json
 from ...ask import ask
 from ...author import By, Why, author
 from ...failures import Misused
-from ...options import Application, Database, Json
+from ...options import MOST, Application, Database, Json
 from ...screen import add, print_sentences, say, screen, table
 from .generation_table import DIGEST_SHOWN, run_by, sentences
 
@@ -37,7 +37,7 @@ class GenerationsAnswer:
 
 def generations(
     number: Annotated[
-        int | None, typer.Argument(metavar="N", min=1, help="Only this generation.", show_default=False)
+        int | None, typer.Argument(metavar="N", min=1, max=MOST, help="Only this generation.", show_default=False)
     ] = None,
     confirmed: Annotated[
         bool,
