@@ -11,6 +11,8 @@ from types import ModuleType
 from ..application import Application
 
 _OURS = frozenset({"daemon", "lease", "leased", "__main__"})
+_OF_THE_HOST = frozenset({"sitecustomize", "usercustomize"})
+"""What an interpreter imports by itself, and a distribution keeps outside of the standard library."""
 _OF_PACKAGES = frozenset({"site-packages", "dist-packages"})
 _SHOWN = 12
 _HEADER_OF_COMPILED = 16
@@ -44,7 +46,7 @@ def _functions(application: Application) -> Iterator[object]:
 def _files() -> Iterator[tuple[str, Path, ModuleType]]:
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
-        if isinstance(file, str) and name.partition(".")[0] not in _OURS:
+        if isinstance(file, str) and name.partition(".")[0] not in _OURS | _OF_THE_HOST:
             yield name, Path(file).resolve(), module
 
 

@@ -5,6 +5,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -73,6 +74,18 @@ def test_a_module_that_is_there_and_is_not_imported_is_no_part_of_it(
     first = hashed()
     (tmp_path / "a" / "of_the_hash" / "other.py").write_text("x = 1")
     assert hashed(kept=True) == first
+
+
+@pytest.mark.parametrize("name", ["sitecustomize", "usercustomize"])
+def test_what_the_interpreter_of_a_host_imports_by_itself_is_no_part_of_it(
+    hashed: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    first = hashed()
+    (tmp_path / f"{name}.py").write_text("host = 'web1'")
+    module = ModuleType(name)
+    module.__file__ = str(tmp_path / f"{name}.py")
+    monkeypatch.setitem(sys.modules, name, module)
+    assert hashed() == first
 
 
 def test_installed_packages_are_no_part_of_it(hashed: Callable[..., str]) -> None:
