@@ -57,6 +57,8 @@ def read_url(path: str, where: str) -> str:
         raise SettingsError(f'{where}: "{path}" cannot be read: it is not UTF-8') from None
     if not url:
         raise SettingsError(f'{where}: "{path}" is empty; it must hold the URL of the database')
+    if len(url.splitlines()) > 1:
+        raise SettingsError(f'{where}: "{path}" has several lines; it must hold the URL of the database alone')
     try:
         parse_address(url)
     except LeaseError as error:

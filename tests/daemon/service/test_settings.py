@@ -76,7 +76,12 @@ def test_in_a_job_the_url_of_its_replica_counts_whatever_named_it_there(monkeypa
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(None, "cannot be read: No such file or directory"), ("", "is empty"), ("what:secret", "is of no use")],
+    [
+        (None, "cannot be read: No such file or directory"),
+        ("", "is empty"),
+        ("what:secret", "is of no use"),
+        ("sqlite:///secret.db\nsqlite:///other.db\n", "has several lines; it must hold the URL of the database alone"),
+    ],
 )
 def test_a_file_without_a_url_is_refused(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str | None, said: str
