@@ -214,7 +214,7 @@ def test_waiting_for_a_stale_lease_that_is_fenced_is_no_busy_loop(
         transaction = fenced.begin()
         statements.fence(fenced, grant)
         with in_thread(lambda: token(waiter, "a")) as acquired:
-            wait_until(lambda: len(proxy.statements) > 60, "the waiter has asked, and asks less and less often")
+            wait_until(lambda: len(proxy.statements) > 90, "the waiter has asked, and asks less and less often")
             begun, asked = time.monotonic(), len(proxy.statements)
             while time.monotonic() - begun < 1.0:
                 time.sleep(0.05)
