@@ -101,7 +101,7 @@ def test_sigint_ends_an_idle_replica_with_status_130(postgres_story: Story) -> N
 def test_a_replica_that_is_told_to_end_on_its_way_up_ends_in_order(postgres_story: Story) -> None:
     engine = create_engine(postgres_story.url)
     with engine.begin() as connection:
-        connection.execute(text("LOCK TABLE schedule IN ACCESS EXCLUSIVE MODE"))
+        connection.execute(text("LOCK TABLE schedule IN SHARE ROW EXCLUSIVE MODE"))
         replica = postgres_story.start("gated.py", "--now=one")
         registered = select(replica_table.c.pid).where(replica_table.c.pid == replica.pid)
         wait_until(lambda: postgres_story.rows(registered), "it is in the table of replicas")

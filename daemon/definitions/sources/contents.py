@@ -25,8 +25,7 @@ def hash_of_code(application: Application) -> str:
     the packages that have FILE itself or one of its functions.
     """
     source = application.source.resolve()
-    names = {function.__module__ for function in _functions(application)}
-    own = {name.partition(".")[0] for name in names}
+    own = {name.partition(".")[0] for name in _modules_of_functions(application)}
     own |= {name.partition(".")[0] for name, file, _ in _files() if file == source}
     found = {name: (file, module) for name, file, module in _files() if file != source and _counts(name, file, own)}
     digest = hashlib.sha256(_contents(source, None))
@@ -36,11 +35,13 @@ def hash_of_code(application: Application) -> str:
     return f"sha256:{digest.hexdigest()[:_SHOWN]}"
 
 
-def _functions(application: Application) -> Iterator[object]:
+def _modules_of_functions(application: Application) -> Iterator[str]:
+    """Yield the names of the modules that have jobs; what `exec` has made may say of none."""
     for schedule in application.schedules:
         for job in schedule.jobs:
-            if hasattr(job.function, "__module__"):
-                yield job.function
+            name = getattr(job.function, "__module__", None)
+            if isinstance(name, str):
+                yield name
 
 
 def _files() -> Iterator[tuple[str, Path, ModuleType]]:

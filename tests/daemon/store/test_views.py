@@ -256,7 +256,9 @@ def test_what_is_late_failing_or_without_a_replica_is_told(rows: Rows) -> None:
     rows.replica(seen_at=rows.now - 5 * MINUTE)
     found = problems(read_overview(rows.connection))
     assert [problem.kind for problem in found] == ["no replica", "silent replica", "late", "late", "failing"]
-    assert found[0].text == "no replica of shop is running, so no runs start"
+    assert found[0].text == (
+        "no replica of shop is running, so no runs start; if it is gone for good, `leased retire --application shop`"
+    )
     assert found[1].text.startswith("web-1:4711 was last seen 5m")
     assert found[2].text.startswith("unplanned was due 3m")
     assert found[3].run_id == waiting

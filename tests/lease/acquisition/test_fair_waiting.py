@@ -199,7 +199,7 @@ def test_waiting_costs_next_to_nothing(postgres_tables: Tables, proxied_url: str
     """
     postgres_tables.one("a", holder="anna", ttl=600)
     with LeaseClient(proxied_url, timing=SELDOM, label="ben") as client:
-        client.read("a")
+        client.acquire("b").release()  # its connections are set up
         asked = len(proxy.statements)
         with pytest.raises(LeaseNotAcquired):
             client.acquire("a", wait=4.0)

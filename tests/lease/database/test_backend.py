@@ -71,6 +71,7 @@ def test_each_driver_is_given_what_it_knows_of_the_settings() -> None:
         "application_name": "leased",
         "connect_timeout": 5,
         "prepare_threshold": None,
+        "client_encoding": "utf8",
     }
     assert SQLITE.options(settings) == {"timeout": 60.0}
     assert "connect_timeout" not in POSTGRESQL.options(ConnectionSettings())

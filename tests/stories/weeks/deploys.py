@@ -85,9 +85,10 @@ def _sign_of_life(story: Story, replica: ReplicaProcess) -> None:
 
 def stances(replica: ReplicaProcess) -> list[str]:
     """Return what a replica said of how its definitions stand, shortened to the first clause; each once, however
-    often what comes next has changed meanwhile.
+    often what comes next has changed meanwhile. What they retired is another matter.
     """
-    said = (line["message"].partition("generation ")[2] for line in replica.said('application "weeks": generation'))
+    lines = [line["message"] for line in replica.said('application "weeks": generation')]
+    said = (line.partition("generation ")[2] for line in lines if " retired what living replicas " not in line)
     clauses = (f"generation {clause}".partition(":")[0].partition(", of which")[0] for clause in said)
     return [clause for clause, _ in groupby(clauses)]
 

@@ -89,6 +89,7 @@ SCREENS: dict[str, tuple[str, ...]] = {
     "forget": ("forget", "2", "--by", "ada@laptop", "--why", "as the customer asked", "--yes"),
     "forget-unasked": ("forget", "2"),
     "forget-running": ("forget", "8", "--yes"),
+    "retire": ("retire", "--application", "shop", "--by", "ada@laptop"),
     "backfill-dry-run": ("backfill", "refresh-exchange-rates", *MORNING, "--dry-run"),
     "backfills": ("backfills",),
     "pause-of-backfill": ("pause", "--backfill", "7"),
