@@ -15,6 +15,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
+from weakref import WeakSet
 
 if os.name == "posix":
     import fcntl
@@ -25,8 +26,6 @@ _waiting: dict[str, threading.Lock] = {}
 """By path: held by the one thread of this process that looks whether it may pass. Forty that look
 each millisecond slow down the writer.
 """
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_waiting.clear)
 
 
 class TurnstileBusy(TimeoutError):
@@ -57,12 +56,19 @@ class Turnstile:
     def __enter__(self) -> Self:
         if os.name == "posix":
             self._descriptor = _opened(f"{self._path}-turnstile", self._path)
+            _entered.add(self)
         return self
 
     def __exit__(self, *error: object) -> None:
         if self._descriptor >= 0:
+            _entered.discard(self)
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)  # closing leaves it locked where a child was forked meanwhile
             os.close(self._descriptor)
+
+    def leave_to_the_parent(self) -> None:
+        """Close it in a forked child, who would keep it locked where its parent is killed meanwhile."""
+        os.close(self._descriptor)
+        self._descriptor = -1
 
     def pass_now(self) -> bool:
         """Pass if no other process or thread has passed; return whether it did."""
@@ -113,6 +119,20 @@ class Turnstile:
 
     def _busy(self) -> TurnstileBusy:
         return TurnstileBusy(f"another process has been about to write to {self._path} for too long")
+
+
+_entered: WeakSet[Turnstile] = WeakSet()
+
+
+def _leave_to_the_parent() -> None:
+    _waiting.clear()
+    for turnstile in list(_entered):
+        turnstile.leave_to_the_parent()
+    _entered.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_the_parent)
 
 
 def _opened(file: str, database: str) -> int:

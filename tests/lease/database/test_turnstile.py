@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -67,6 +69,36 @@ def test_a_child_that_was_forked_while_a_thread_waited_can_pass(tmp_path: Path) 
         assert waiting.result(LIMIT)
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0
+
+
+KILLED_IN_ITS_TURN = """
+import os, signal, sys, warnings
+from lease.database.turnstile import Turnstile
+warnings.simplefilter("ignore", DeprecationWarning)
+with Turnstile(sys.argv[1]) as entrance:
+    assert entrance.pass_now()
+    child = os.fork()
+    if child == 0:
+        print(os.getpid(), flush=True)
+        signal.pause()
+    signal.pause()
+"""
+
+
+@pytest.mark.usefixtures("processes")
+def test_a_child_keeps_nobody_out_whose_parent_was_killed_in_its_turn(tmp_path: Path) -> None:
+    path = str(tmp_path / "leased.db")
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLED_IN_ITS_TURN, path], stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        try:
+            parent.kill()
+            parent.wait(LIMIT)
+            assert pass_once(path)
+        finally:
+            os.kill(child, signal.SIGKILL)
 
 
 @pytest.fixture
