@@ -12,7 +12,8 @@ from ...telemetry.facts import Note, Notify
 
 class RequiredRevision:
     """Says whether this replica must leave runs to others, because its definitions have `require_revision` and a replica
-    of a higher revision is ready. ``changed`` is called when that changes.
+    of a higher revision is ready. One that a take-over made count no more is lower than any. ``changed`` is called when
+    that changes.
 
     Each claim looks, in its own transaction; between claims, what was found last holds.
     """
@@ -21,6 +22,7 @@ class RequiredRevision:
         self.higher: int | None = None
         """The revision to whose replicas runs are left, as far as is known."""
         self._name = application.name
+        self._digest = application.digest
         self._own = application.revision if application.require_revision else None
         self._notify = notify
         self._changed = changed
@@ -30,7 +32,10 @@ class RequiredRevision:
         if self._own is None:
             return None
         highest = statements.replica.highest_revision(connection, self._name, SEEN_WITHIN)
-        return highest if highest is not None and highest > self._own else None
+        if highest is None or highest == self._own:
+            return None
+        counts = statements.replica.counts(connection, self._name, self._digest, self._own)
+        return highest if highest > self._own or not counts else None
 
     def take(self, higher: int | None) -> None:
         """Take in what a look has found, and tell if it is another than before."""
@@ -45,8 +50,9 @@ class RequiredRevision:
         higher = self.higher
         if higher is None:
             return None
+        own = f"{self._own}" if higher > (self._own or 0) else f"{self._own}, which counts no more"
         return (
-            f"this replica claims no runs: its revision is {self._own}, a replica of revision {higher} is ready, and "
+            f"this replica claims no runs: its revision is {own}, a replica of revision {higher} is ready, and "
             "require_revision leaves runs to the highest"
         )
 

@@ -10,6 +10,7 @@ from lease.database.dialects import now, seconds_between
 
 from ..tables import generation, replica
 from .dialects import among
+from .replica import counted
 
 _LATEST = 50
 """So many of the generations that come last are looked at, and those that a decision needs besides."""
@@ -21,8 +22,8 @@ def latest(connection: Connection, application: str, digest: str, revision: int 
     ``digest``; and of those with ``revision``.
     """
     of_application = generation.c.application == application
-    counted = case((generation.c.discounted_at.is_(None), generation.c.revision), else_=null())
-    place = (func.coalesce(counted, -1).desc(), generation.c.number.desc())
+    counts_as = case((generation.c.discounted_at.is_(None), generation.c.revision), else_=null())
+    place = (func.coalesce(counts_as, -1).desc(), generation.c.number.desc())
     numbers = select(generation.c.number).where(of_application)
     columns = ("number", "digest", "revision", "ruled_at", "rules", "discounted_at")
     query = select(*(generation.c[name] for name in columns)).where(
@@ -192,7 +193,7 @@ def others(
     ``ready_for`` is the seconds since the first of them was ready, or None; the digest of replicas of 0.1.0
     is None. They do not drain, and were seen in the last ``seen_within`` seconds; ``or_lost``: or may yet come
     back, because nobody knows that they have ended. Some of these were taken for dead for their silence.
-    ``least_revision`` leaves out replicas of lower ones.
+    ``least_revision`` leaves out replicas of lower ones, and those whose revision does not count.
     """
     ready_for = seconds_between(func.min(replica.c.ready_at), now()).label("ready_for")
     living = replica.c.state == "running"
@@ -206,7 +207,7 @@ def others(
             replica.c.application == application,
             replica.c.holder != (holder or ""),
             or_(living, taken_for_dead) if or_lost else seen,
-            true() if least_revision is None else replica.c.revision >= least_revision,
+            true() if least_revision is None else counted(replica.c) >= least_revision,
         )
         .group_by(replica.c.digest)
     )

@@ -4,14 +4,29 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, case, delete, func, null, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    case,
+    delete,
+    exists,
+    func,
+    literal,
+    not_,
+    null,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from lease.database.contention import insert_missing
 from lease.database.dialects import later, now, seconds_between
 
 from ...states import LIVE, ReplicaState
-from ..tables import replica
+from ..tables import generation, replica
 from .dialects import among
 
 
@@ -103,15 +118,25 @@ def latest_of_boot(connection: Connection, boot_id: str) -> tuple[datetime, int]
 
 
 def highest_revision(connection: Connection, application: str, seen_within: float) -> int | None:
-    """Return the highest revision of the application's replicas that are ready, were seen in the last ``seen_within``
-    seconds, and do not drain.
+    """Return the highest revision that counts of the application's replicas that are ready, were seen in the last
+    ``seen_within`` seconds, and do not drain.
     """
     highest: int | None = connection.scalar(
-        select(func.max(replica.c.revision)).where(
+        select(func.max(counted(replica.c))).where(
             replica.c.application == application, *is_ready(replica.c, seen_within)
         )
     )
     return highest
+
+
+def counts(connection: Connection, application: str, digest: str, revision: int) -> bool:
+    """Return whether the revision of these definitions counts."""
+    return connection.scalar(select(_counts(literal(application), literal(digest), literal(revision)))) is True
+
+
+def counted(columns: ReadOnlyColumnCollection[str, Any]) -> ColumnElement[int | None]:
+    """Return the revision of a replica; NULL if it does not count."""
+    return case((_counts(columns.application, columns.digest, columns.revision), columns.revision))
 
 
 def is_ready(columns: ReadOnlyColumnCollection[str, Any], seen_within: float) -> list[ColumnElement[bool]]:
@@ -133,3 +158,12 @@ def _unseen(seconds: float) -> ColumnElement[bool]:
 def holders_among(connection: Connection, holders: Collection[str]) -> set[str]:
     """Return those of ``holders`` that are, or were, replicas."""
     return set(connection.scalars(select(replica.c.holder).where(among(replica.c.holder, holders))))
+
+
+def _counts(application: Any, digest: Any, revision: Any) -> ColumnElement[bool]:
+    """Return whether no take-over has made the revision of these definitions count no more."""
+    of_these = and_(
+        generation.c.application == application, generation.c.digest == digest, generation.c.revision >= revision
+    )
+    gone = exists().where(of_these, generation.c.discounted_at.is_not(None))
+    return or_(not_(gone), exists().where(of_these, generation.c.discounted_at.is_(None)))

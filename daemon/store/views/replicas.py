@@ -10,7 +10,7 @@ from lease.database.dialects import now, seconds_between
 
 from ...states import LIVE, SEEN_WITHIN, ReplicaState
 from ..statements.dialects import among
-from ..statements.replica import is_ready
+from ..statements.replica import counted, is_ready
 from ..tables import generation, replica
 
 
@@ -95,11 +95,13 @@ def read_replicas(
 def _held_back_by() -> ColumnElement[int | None]:
     other = replica.alias("other")
     highest = (
-        select(func.max(other.c.revision))
+        select(func.max(counted(other.c)))
         .where(other.c.application == replica.c.application, *is_ready(other.c, SEEN_WITHIN))
         .scalar_subquery()
     )
-    is_held = and_(replica.c.requires_revision, replica.c.state.in_(LIVE), highest > replica.c.revision)
+    is_held = and_(
+        replica.c.requires_revision, replica.c.state.in_(LIVE), highest > func.coalesce(counted(replica.c), -1)
+    )
     return case((is_held, highest))
 
 

@@ -9,7 +9,9 @@ from sqlalchemy import update
 
 from daemon import Schedules
 from daemon.errors import DefinitionError
+from daemon.scheduling.deploys.bring import take_on_top
 from daemon.store.tables import replica as replicas
+from daemon.store.views.replicas import read_replicas
 from daemon.telemetry.facts import Note
 from daemon.testing import ManualReplica, ManualStore
 from lease.database.dialects import later, now
@@ -70,6 +72,25 @@ async def test_a_straggler_claims_nothing_as_long_as_a_replica_of_a_higher_one_i
         assert notes(straggler)[1:] == [
             'application "shop": no replica of a higher revision than 43 is ready; this one claims runs'
         ]
+
+
+async def test_a_revision_that_a_take_over_made_count_no_more_holds_nobody_up_and_claims_nothing() -> None:
+    async with (
+        ManualStore(ONE_O_CLOCK) as store,
+        ManualReplica(store, revised(20261129)) as mistaken,
+        ManualReplica(store, revised(44, name="meant")) as meant,
+    ):
+        waiting = await mistaken.trigger("nightly")
+        own = meant.application
+        await store.write(lambda c: take_on_top(c, own, by="ann"))
+        await look(meant)
+        requested = await meant.trigger("meant")
+        assert await work(meant) == [requested]
+        await look(mistaken)
+        assert "its revision is 20261129, which counts no more, a replica of revision 44" in notes(mistaken)[0]
+        lines = await store.read(lambda c: read_replicas(c, application="shop"))
+        assert (await meant.read(waiting)).run.state == "cancelled", "nobody is left who would run it"
+        assert {one.revision: one.held_back_by for one in lines} == {20261129: 44, 44: None}
 
 
 async def test_one_that_is_never_ready_or_was_not_seen_for_long_holds_nobody_up() -> None:

@@ -27,9 +27,14 @@ def releases_live(replicas: Iterable[ReplicaLine]) -> list[str]:
         if len(found) > 1
     ]
     said += [
-        f"{one.host}:{one.pid} claims no runs of {one.application}: its revision is {one.revision}, a replica of revision "
+        f"{one.host}:{one.pid} claims no runs of {one.application}: its revision is {_own(one)}, a replica of revision "
         f"{one.held_back_by} is ready, and require_revision leaves runs to the highest."
         for one in living
         if one.held_back_by is not None
     ]
     return said
+
+
+def _own(line: ReplicaLine) -> str:
+    counts = line.revision is None or line.held_back_by is None or line.held_back_by > line.revision
+    return f"{line.revision}" if counts else f"{line.revision}, which counts no more"
