@@ -60,6 +60,21 @@ OF_REVISIONS = (
         ),
     ),
     Mutant(
+        "mistake-holds-up-what-requires-a-revision",
+        "a revision that counts no more keeps the replicas of the current definitions from claiming",
+        (
+            Edit(
+                "daemon/store/statements/replica.py",
+                "select(func.max(counted(replica.c))).where(",
+                "select(func.max(replica.c.revision)).where(",
+            ),
+        ),
+        on_either(
+            "tests/daemon/service/test_required_revision.py::"
+            "test_a_revision_that_a_take_over_made_count_no_more_holds_nobody_up_and_claims_nothing"
+        ),
+    ),
+    Mutant(
         "release-of-file-alone",
         "the hash that names a release has no modules in it, so that a fix in one is not seen",
         (Edit("daemon/definitions/sources/contents.py", "    for name in sorted(found):\n", "    for name in ():\n"),),

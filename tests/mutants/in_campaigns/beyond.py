@@ -149,6 +149,7 @@ BEYOND: Mapping[str, tuple[str, ...]] = {
         "reentry-refused-in-spite-of-wait",
         "renamed-over-another",
         "renamed-without-its-pause",
+        "mistake-holds-up-what-requires-a-revision",
         "required-revision-is-ignored",
         "revision-that-never-goes",
     ),
