@@ -162,7 +162,10 @@ def is_free(tables: Tables) -> bool:
 def seed(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     monkeypatch.setattr(sys, "unraisablehook", lambda _: None)  # pytest's keeps each exception, and so the frames
     before = signal.getsignal(signal.SIGALRM)
+    # A run that inherited SIGINT as ignored (nohup, a script's `&`) has a handler that does nothing.
+    interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield int(os.environ.get("LEASED_TEST_SEED") or 24)
+    signal.signal(signal.SIGINT, interrupt)
     signal.signal(signal.SIGALRM, before)
 
 
