@@ -17,9 +17,9 @@ LATE = 15.0
 TOLERANCE = 0.02
 """Seconds between the clock of the witness and that of leases."""
 _SETTLED = "it was settled as stale"
-_NO_FAILURE = ("closed", "is held by")
-"""What a burst may be told at any time: that its client is closed, or that an earlier one, which was killed or
-interrupted, holds a lease still.
+_NO_FAILURE = ("closed", "is held by", "of this client holds it")
+"""What a burst may be told at any time: that its client is closed, that another task bursts, or that an earlier client
+which was killed or interrupted, holds a lease still.
 """
 REPLICAS = 4
 """The replicas that take part in the shared lock."""
