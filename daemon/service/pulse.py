@@ -222,7 +222,7 @@ class Pulse:
         what is to be told of them then.
         """
         application = self._entry.application
-        start_put_off(connection, application, self._context.application.schedules)
+        start_put_off(connection, application, self._context.rows.application.schedules)
         rows = statements.late.take(connection, application)
         called = self._context.rows.name
         return [RunLate(application, called(row.schedule), row.id, row.state, row.finish_by) for row in rows]

@@ -89,6 +89,20 @@ async def test_what_a_clock_that_had_jumped_put_off_starts_with_a_sign_of_life_b
         assert await states_after_a_sign_of_life(replica) == ["running"]
 
 
+async def test_what_was_put_off_of_a_schedule_that_was_renamed_starts_too() -> None:
+    gate = Gate()
+    async with ManualStore(ONE_O_CLOCK) as store:
+        async with ManualReplica(store, a_shop(gate.passed)) as before:
+            await before.trigger("nightly")
+            store.clock.advance("26h")
+            await store.write(lambda connection: connection.execute(update(run_table).values(available_at=now())))
+            store.clock.set(ONE_O_CLOCK)
+        renamed = Schedules("shop")
+        add_schedule(renamed, "export", gate.passed, was="nightly")
+        async with ManualReplica(store, renamed) as replica:
+            assert await states_after_a_sign_of_life(replica) == ["running"]
+
+
 async def test_what_a_tick_settles_it_claims() -> None:
     gate = Gate()
     async with ManualStore(ONE_O_CLOCK) as store, ManualReplica(store, a_shop(gate.passed)) as replica:
