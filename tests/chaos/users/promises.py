@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from lease.waiters import turn_in
+from lease.waiters import PATIENCE, STEP
 
 from .mishaps import BURST
 from .plans import AT_ONCE, PEOPLE, SHARED
@@ -17,7 +17,7 @@ LATE = 15.0
 TOLERANCE = 0.02
 """Seconds between the clock of the witness and that of leases."""
 _SETTLED = "it was settled as stale"
-_NO_FAILURE = ("closed", "is held by", "of this client holds it")
+_NO_FAILURE = ("client is closed", "client was closed", "is held by", "of this client holds it")
 """What a burst may be told at any time: that its client is closed, that another task bursts, or that an earlier client
 which was killed or interrupted, holds a lease still.
 """
@@ -47,7 +47,7 @@ def out_of_turn(hand_overs: Iterable[HandOver]) -> Iterator[str]:
     """Yield grants to one before whom others waited, who had not had their time to take it."""
     for one in hand_overs:
         if one.passed and one.free_since is not None:
-            free, due = one.at - one.free_since, turn_in(len(one.passed), 0.0)
+            free, due = one.at - one.free_since, PATIENCE + len(one.passed) * STEP
             if free < due - TOLERANCE:
                 yield (
                     f"lease {one.grant.name!r} (token {one.grant.token}) was granted {free:.2f} s after it was free, "
