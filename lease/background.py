@@ -35,7 +35,9 @@ class BackgroundLoop:
     survive a fork.
     """
 
-    def __init__(self, name: str, clock: Clock = boottime, failed: Callable[[Exception], object] = repr) -> None:
+    def __init__(
+        self, name: str, clock: Clock = boottime, failed: Callable[[Exception], object] = lambda _: None
+    ) -> None:
         """``failed`` is called if the loop ends unasked."""
         self._driven = clock if isinstance(clock, DrivenClock) else None
         # Not asyncio.new_event_loop(): psycopg refuses the kind that Windows makes by default.

@@ -70,7 +70,7 @@ def _contents(file: Path, module: ModuleType | None) -> bytes:
         found = file.read_bytes()
     except OSError:
         try:
-            found = module.__loader__.get_data(str(file))  # type: ignore[union-attr]
+            found = module.__loader__.get_data(str(file))  # type: ignore[union-attr]  # one without it is caught
         except (AttributeError, OSError):
             return b""
     return found[_HEADER_OF_COMPILED:] if file.suffix == ".pyc" else found

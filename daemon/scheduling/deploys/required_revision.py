@@ -50,7 +50,7 @@ class RequiredRevision:
         higher = self.higher
         if higher is None:
             return None
-        own = f"{self._own}" if higher > (self._own or 0) else f"{self._own}, which counts no more"
+        own = f"{self._own}" if higher > (self._own or 0) else f"{self._own}, which no longer counts"
         return (
             f"this replica claims no runs: its revision is {own}, a replica of revision {higher} is ready, and "
             "require_revision leaves runs to the highest"

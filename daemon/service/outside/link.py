@@ -23,7 +23,7 @@ class OtherFile(DaemonError):
 
 
 class NothingHandedOver(DaemonError):
-    """The supervisor ended before it had handed over what this replica is to run with."""
+    """The supervisor has not handed over what this replica is to run with."""
 
 
 def _from_stdin() -> bytes:
@@ -97,7 +97,9 @@ class SupervisorLink:
 
 def _settings(handed: bytes) -> Mapping[str, Any]:
     if not handed:
-        raise NothingHandedOver("the supervisor ended while this replica started")
+        raise NothingHandedOver(
+            "the supervisor handed over no settings: it has ended, or is of another version of leased; restart it"
+        )
     settings: Mapping[str, Any] = json.loads(handed)
     return settings
 

@@ -38,7 +38,7 @@ def test_what_it_was_told_is_taken_out_of_the_environment() -> None:
     assert link.settings == {"grace": 5.0}
     assert environment == {"HOME": "/root"}
     assert (link.index, link.is_supervised) == (2, True)
-    with pytest.raises(NothingHandedOver, match="the supervisor ended while this replica started"):
+    with pytest.raises(NothingHandedOver, match="the supervisor handed over no settings"):
         SupervisorLink.inherited({CHECKED_DIGEST: "a digest"}, lambda: b"")
     assert link.replaces_a_living_one()
     assert not replace(link, replaced=replace(me, start_time=1)).replaces_a_living_one()

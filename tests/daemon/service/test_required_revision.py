@@ -87,7 +87,7 @@ async def test_a_revision_that_a_take_over_made_count_no_more_holds_nobody_up_an
         requested = await meant.trigger("meant")
         assert await work(meant) == [requested]
         await look(mistaken)
-        assert "its revision is 20261129, which counts no more, a replica of revision 44" in notes(mistaken)[0]
+        assert "its revision is 20261129, which no longer counts, a replica of revision 44" in notes(mistaken)[0]
         lines = await store.read(lambda c: read_replicas(c, application="shop"))
         assert (await meant.read(waiting)).run.state == "cancelled", "nobody is left who would run it"
         assert {one.revision: one.held_back_by for one in lines} == {20261129: 44, 44: None}

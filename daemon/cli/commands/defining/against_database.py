@@ -1,4 +1,4 @@
-"""What `leased check` says of FILE beside what is in the database; apart, because it loads the database layer."""
+"""What `leased check` says of FILE compared with what is in the database, and only then loads the database layer."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ def against_database(application: Application, url: str) -> Iterator[str]:
     no database, or where it has no tables of this version.
     """
     from ....scheduling.deploys.sync import sync  # noqa: PLC0415 - loads the database layer
-    from ...ask import ask_url  # noqa: PLC0415
+    from ...ask import ask_url  # noqa: PLC0415 - loads it too
 
     try:
         report = ask_url(url, lambda connection: sync(connection, application, dry_run=True), patience=_PATIENCE)

@@ -37,4 +37,4 @@ def releases_live(replicas: Iterable[ReplicaLine]) -> list[str]:
 
 def _own(line: ReplicaLine) -> str:
     counts = line.revision is None or line.held_back_by is None or line.held_back_by > line.revision
-    return f"{line.revision}" if counts else f"{line.revision}, which counts no more"
+    return f"{line.revision}" if counts else f"{line.revision}, which no longer counts"
