@@ -48,6 +48,11 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a count of things: ``1 run``, ``12,345 runs``."""
+    return f"{number(count)} {noun}{'' if count == 1 else 's'}"
+
+
 def size(count: int) -> str:
     """Return a number of bytes rounded for reading: ``999 bytes``, ``56 KiB``, ``1.4 GiB``."""
     if count < 1024:

@@ -13,7 +13,7 @@ from ..scheduling.deploys.sync import sync
 from ..states import UNSEEN_IS_DEAD
 from ..store import statements
 from ..store.views import require_application
-from ..text import number
+from ..text import counted
 from .requester import refuse_unrecordable
 
 
@@ -63,7 +63,7 @@ def retire(
     cancelled = sum(statements.adoption.cancel_retired(connection, application, waiting).values())
     ruled = statements.generation.let_none_rule(connection, application)
     if report.retired or cancelled or ruled:
-        effect = f"retired: {number(len(report.retired))} schedules; cancelled: {number(cancelled)} runs"
+        effect = f"retired: {counted(len(report.retired), 'schedule')}; cancelled: {counted(cancelled, 'run')}"
         statements.acts.record(connection, "retire", by=requested_by, application=application, why=why, effect=effect)
         return RetiredApplication(application, report.retired, cancelled, already=False)
     return RetiredApplication(application, (), 0, already=True)

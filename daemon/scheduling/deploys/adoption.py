@@ -14,6 +14,7 @@ from ...definitions.application import Application
 from ...definitions.schedule import Schedule
 from ...store import statements
 from ...store.called import called
+from ...text import counted
 from ..lease_names import lease_name
 from ..plan import waits_for_predecessor
 from ..renames import in_database
@@ -29,9 +30,12 @@ class Adopted:
     def __str__(self) -> str:
         """Return it as text, such as ``2 runs of "nightly" will go by its current definition``."""
         said = [
-            f'{_runs(number)} of "{name}" will go by its current definition' for name, number in self.adopted.items()
+            f'{counted(number, "run")} of "{name}" will go by its current definition'
+            for name, number in self.adopted.items()
         ]
-        said += [f'{_runs(number)} of "{name}" cancelled: it was retired' for name, number in self.cancelled.items()]
+        said += [
+            f'{counted(number, "run")} of "{name}" cancelled: it was retired' for name, number in self.cancelled.items()
+        ]
         return "; ".join(said)
 
 
@@ -126,7 +130,3 @@ def _go_by(connection: Connection, application: str, schedule: Schedule, digest:
     )
     if waits_for_predecessor(schedule.overlap):
         statements.run.let_wait(connection, application, schedule.name, digest)
-
-
-def _runs(number: int) -> str:
-    return "1 run" if number == 1 else f"{number} runs"

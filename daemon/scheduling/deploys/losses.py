@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row
 from ...definitions.schedule import Schedule
 from ...store import statements
 from ...store.called import called
-from ...text import number, when
+from ...text import counted, number, when
 
 MOST_SAID = 20
 
@@ -31,10 +31,10 @@ def losses(
 def _of_one(row: Row[Any], unfinished: Mapping[str, int], added: Mapping[str, Schedule]) -> Iterator[str]:
     waiting, running = unfinished.get("pending", 0), unfinished.get("running", 0)
     at_stake = [
-        f"{_runs(waiting)} that {_verb(waiting, 'waits', 'wait')} (cancelled when no replica that has it is left)"
+        f"{counted(waiting, 'run')} that {_verb(waiting, 'waits', 'wait')} (cancelled when no replica that has it is left)"
         if waiting
         else "",
-        f"{_runs(running)} at work (ended as begun)" if running else "",
+        f"{counted(running, 'run')} at work (ended as begun)" if running else "",
         f"a pause ({row.paused_by}, {when(row.paused_at)})" if row.paused_at is not None else "",
     ]
     if said := [part for part in at_stake if part]:
@@ -47,10 +47,6 @@ def _of_one(row: Row[Any], unfinished: Mapping[str, int], added: Mapping[str, Sc
                 f'"{name}" looks like "{called(row)}" renamed, but is another schedule: it begins without history, pause '
                 f'and idempotency keys, and may run beside what is at work there; was = "{called(row)}" takes them over'
             )
-
-
-def _runs(count: int) -> str:
-    return "1 run" if count == 1 else f"{number(count)} runs"
 
 
 def _verb(count: int, one: str, more: str) -> str:

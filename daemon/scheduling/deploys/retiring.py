@@ -9,7 +9,7 @@ from ...definitions.application import Application
 from ...states import SEEN_WITHIN
 from ...store import statements
 from ...store.called import called, former_names
-from ...text import listed
+from ...text import counted, listed
 from ..generations import Generation, Order, Others
 from ..generations.order import NO_REVISION, rank_of
 from .sync import SyncReport, sync
@@ -69,7 +69,7 @@ def _rank(generation: Generation | None) -> int:
 
 def _refusal(connection: Connection, application: Application, lost: Collection[str], highest: int) -> str:
     hosts = statements.generation.hosts_of_others(connection, application.name, application.digest, SEEN_WITHIN)
-    replicas = f"{len(hosts)} replica{'' if len(hosts) == 1 else 's'} on {', '.join(sorted(set(hosts)))}"
+    replicas = f"{counted(len(hosts), 'replica')} on {', '.join(sorted(set(hosts)))}"
     names = sorted(lost)
     return (
         f'these definitions of "{application.name}" would retire all that {replicas} '

@@ -9,7 +9,7 @@ from ...errors import DaemonError
 from ...store.migrations.opening import opened_for_reading
 from ...store.migrations.state import TablesMissing, refuse_other_than_newest, revision_of
 from ...store.views import Remaining, read_remaining
-from ...text import when
+from ...text import counted, when
 
 
 def what_it_means(before: str, url_before: str, application: str, url: str) -> list[str]:
@@ -46,7 +46,7 @@ def _left(application: str, here: URL, *, moves: bool) -> str:
         return f"nothing is left {of}"
     remedy = "" if moves else f" To end it, use `leased retire --application {application}`."
     return (
-        f"what is left {of}: {_many(left.schedules, 'schedule')} ({left.paused:,} paused), {left.running:,} running and "
+        f"what is left {of}: {counted(left.schedules, 'schedule')} ({left.paused:,} paused), {left.running:,} running and "
         f"{left.waiting:,} waiting runs, and the history. When these replicas have drained, nothing of it runs unless "
         f"another replica does so.{remedy}"
     )
@@ -66,7 +66,7 @@ def _due(application: str, there: URL) -> str:
         )
     overdue = f"; {found.overdue:,} of them have been due since {when(found.due_since)}, and catch up"
     return (
-        f'"{application}" has {_many(found.schedules, "schedule")} ({found.paused:,} paused) and {found.waiting:,} waiting '
+        f'"{application}" has {counted(found.schedules, "schedule")} ({found.paused:,} paused) and {found.waiting:,} waiting '
         f"runs in {_shown(there)}, which go on{overdue if found.overdue else '; none is overdue'}"
     )
 
@@ -83,7 +83,3 @@ def _shown(address: URL) -> str:
     schema = schema_in(address)
     plain = describe(address)
     return plain if schema is None or "schema=" in plain else f"{plain}, schema {schema}"
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

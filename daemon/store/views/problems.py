@@ -8,7 +8,7 @@ from typing import Literal
 from lease.durations import format_duration
 
 from ...states import LIVE
-from ...text import shortened, when
+from ...text import counted, shortened, when
 from ..schedule_key import ScheduleKey
 from .overview import Overview, RunningRun, ScheduleLine, WaitingRun
 from .trying import TryingRun
@@ -183,13 +183,8 @@ def _trying(run: TryingRun, name: str) -> str:
     text = f'run {run.run_id} of {name} has failed {attempts} of job "{run.job}"'
     text += f" and waits for the retry at {when(run.retry_at)}" if run.retry_at is not None else ""
     if run.skipped:
-        text += f"; {counted_times(run.skipped)} after it {'was' if run.skipped == 1 else 'were'} skipped for it"
+        text += f"; {counted(run.skipped, 'scheduled time')} after it {'was' if run.skipped == 1 else 'were'} skipped for it"
     return text + (f" ({shortened(run.error)})" if run.error else "")
-
-
-def counted_times(count: int) -> str:
-    """Return a number of scheduled times in words."""
-    return f"{count:,} scheduled time{'' if count == 1 else 's'}"
 
 
 def _left_out(overview: Overview) -> Iterator[Problem]:
@@ -197,7 +192,7 @@ def _left_out(overview: Overview) -> Iterator[Problem]:
     for schedule in overview.schedules:
         left_out, of = schedule.left_out, (schedule.application, schedule.schedule)
         if left_out.missed and not left_out.missed_as_asked:
-            text = f"{named(schedule)} missed {counted_times(left_out.missed)} in the last 24h"
+            text = f"{named(schedule)} missed {counted(left_out.missed, 'scheduled time')} in the last 24h"
             yield Problem("missed", text, *of)
         if left_out.is_thinned and schedule.enabled and schedule.paused_at is None:
             text = (

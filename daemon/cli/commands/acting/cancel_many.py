@@ -8,11 +8,12 @@ from sqlalchemy import Connection
 
 from ....operations.many.cancel import CancelledRun, cancel_many, find_unfinished, said
 from ....operations.many.chosen import Choice
+from ....text import counted
 from ...answers import write_json
 from ...ask import ask
 from ...failures import Misused
 from ...screen import say, screen
-from .shown_first import Acting, by_schedule, confirm, counted, done_to, one_application
+from .shown_first import Acting, by_schedule, confirm, done_to, one_application
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +57,9 @@ def cancel_those(choice: Choice, acting: Acting) -> None:
 def _them(found: Sequence[CancelledRun]) -> str:
     at_work = sum(run.state == "running" for run in found)
     return (
-        f"{counted(len(found))}, of which {at_work:,} {'is' if at_work == 1 else 'are'} at work"
+        f"{counted(len(found), 'run')}, of which {at_work:,} {'is' if at_work == 1 else 'are'} at work"
         if at_work
-        else counted(len(found))
+        else counted(len(found), "run")
     )
 
 

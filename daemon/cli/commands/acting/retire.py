@@ -7,7 +7,7 @@ from ....operations.retire import retire as retire_application
 from ....recovery.deaths import neighbours, proven_dead
 from ....service.settings import read_settings
 from ....store.views import require_application
-from ....text import listed, number
+from ....text import counted, listed
 from ...answers import write_json
 from ...ask import ask
 from ...author import By, Why, author
@@ -45,5 +45,5 @@ def retire(
 def _sentence(done: RetiredApplication) -> str:
     if done.already:
         return f"{done.application} is retired already: there is nothing left of it to retire"
-    runs = "1 waiting run" if done.cancelled == 1 else f"{number(done.cancelled)} waiting runs"
+    runs = counted(done.cancelled, "waiting run")
     return f"{done.application} is retired: {listed(done.schedules) or 'no schedule'}; {runs} cancelled"

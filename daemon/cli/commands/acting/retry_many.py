@@ -8,11 +8,11 @@ from sqlalchemy import Connection
 
 from ....operations.many.chosen import Choice
 from ....operations.many.retry import RetriedRun, find_failed, retry_many
-from ....text import number
+from ....text import counted, number
 from ...answers import write_json
 from ...ask import ask
 from ...screen import print_sentences, say, screen
-from .shown_first import Acting, by_schedule, confirm, counted, done_to, one_application
+from .shown_first import Acting, by_schedule, confirm, done_to, one_application
 
 _SHOWN = 10
 """How many runs that are left out are named, each with the reason; --json has all of them."""
@@ -59,7 +59,7 @@ def retry_those(choice: Choice, within: float, acting: Acting) -> None:
 
 
 def _them(found: Sequence[RetriedRun]) -> str:
-    return f"{counted(len(found))} that failed"
+    return f"{counted(len(found), 'run')} that failed"
 
 
 def _done(done: Sequence[RetriedRun]) -> str:
@@ -68,7 +68,7 @@ def _done(done: Sequence[RetriedRun]) -> str:
     said = []
     if made:
         which = f"run {made[0]}" if len(made) == 1 else f"runs {made[0]} to {made[-1]}"
-        said.append(f"{counted(len(made))} retried, as {which}")
+        said.append(f"{counted(len(made), 'run')} retried, as {which}")
     if counts["already"]:
         said.append(f"{number(counts['already'])} had already been retried by then")
     return "; ".join(said) or "nothing was retried"
@@ -77,5 +77,5 @@ def _done(done: Sequence[RetriedRun]) -> str:
 def _tell_left_out(runs: Sequence[RetriedRun]) -> None:
     told = [f"left out: {run.why}" for run in runs[:_SHOWN] if run.why]
     if len(runs) > _SHOWN:
-        told.append(f"and {counted(len(runs) - _SHOWN)} more; --json lists all of them")
+        told.append(f"and {counted(len(runs) - _SHOWN, 'run')} more; --json lists all of them")
     print_sentences(screen(), told)

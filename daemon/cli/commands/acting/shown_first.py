@@ -12,7 +12,7 @@ from lease.database.database import Unit
 
 from ....operations.many.chosen import Choice, ChosenRun, in_transactions
 from ....store.views import applications_with
-from ....text import number, when
+from ....text import counted, number, when
 from ...ask import ask
 from ...failures import Misused
 from ...options import run_number
@@ -88,10 +88,12 @@ def done_to(acting: Acting, runs: Sequence[C], act: Callable[[Sequence[C]], Unit
         for part in in_transactions(runs):
             done += ask(acting.database, act(part), write=True)
             if len(runs) > len(part) and not acting.as_json:
-                tell(f"{number(len(done))} of {counted(len(runs))}")
+                tell(f"{number(len(done))} of {counted(len(runs), 'run')}")
     finally:
         if 0 < len(done) < len(runs) and not acting.as_json:
-            tell(f"stopped after {number(len(done))} of {counted(len(runs))}; the same command again does the rest")
+            tell(
+                f"stopped after {number(len(done))} of {counted(len(runs), 'run')}; the same command again does the rest"
+            )
     return done
 
 
@@ -102,8 +104,3 @@ def by_schedule(runs: Iterable[C]) -> Sheet:
         instants = sorted(run.scheduled_for for run in group)
         add(shown, schedule, application, number(len(instants)), when(instants[0]), when(instants[-1]))
     return shown
-
-
-def counted(count: int) -> str:
-    """Return a number of runs in words."""
-    return "1 run" if count == 1 else f"{number(count)} runs"

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from ....audit import Promise, Violation, check
 from ....audit.history.tables import BOUNDS, History, Tables, history, read_tables
 from ....store.views import require_application
-from ....text import number, when
+from ....text import counted, number, when
 from ...answers import write_json
 from ...ask import ask
 from ...failures import FAILED
@@ -92,18 +92,14 @@ def _show(console: "Console", whole: History, found: Sequence[Violation]) -> Non
 
 
 def _checked(whole: History) -> str:
-    runs = _counted(whole.runs, "run") + (f" since {when(whole.since)}" if whole.since else "")
+    runs = counted(whole.runs, "run") + (f" since {when(whole.since)}" if whole.since else "")
     others = {"schedule": whole.schedules, "due instant": whole.instants, "grant": whole.grants}
-    return f"{runs} ({', '.join(_counted(count, what) for what, count in others.items())})"
+    return f"{runs} ({', '.join(counted(count, what) for what, count in others.items())})"
 
 
 def _verdict(found: int) -> str:
     """Return what was found. Recorded rows cannot tell that every promise was kept."""
-    return f"{_counted(found, 'violation')} found" if found else "no violations found"
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{number(count)} {what}{'' if count == 1 else 's'}"
+    return f"{counted(found, 'violation')} found" if found else "no violations found"
 
 
 def _finding(violation: Violation) -> Finding:
