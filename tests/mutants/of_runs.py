@@ -167,7 +167,7 @@ RUNS = (
         (
             Edit(
                 "daemon/service/pulse.py",
-                "        start_put_off(connection, application, self._context.application.schedules)\n",
+                "        start_put_off(connection, application, self._context.rows.application.schedules)\n",
                 "",
             ),
         ),
