@@ -39,7 +39,7 @@ ON_SQLITE = (
         ),
         on_sqlite(
             *(
-                "tests/lease/database/test_sqlite.py"
+                "tests/lease/database/test_sqlite_clock.py"
                 f"::test_a_live_lease_is_nobody_elses_where_the_id_of_the_boot_is_hidden_from_one_of_them[{ids}]"
                 for ids in ("an id-", "-an id")
             )

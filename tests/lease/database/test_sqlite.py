@@ -1,4 +1,4 @@
-"""SQLite: one writer at a time, in turn; a clock that nobody sets."""
+"""SQLite: its file, and one writer at a time, in turn."""
 
 import asyncio
 import gc
@@ -25,7 +25,7 @@ from lease.database.backend import ConnectionSettings
 from lease.database.connections import connected
 from lease.database.file_connection import FileConnection
 from lease.database.opening import open_database
-from lease.database.turnstile import Turnstile, TurnstileBusy
+from lease.database.turnstile import Turnstile
 from lease.sync import LeaseClient
 from tests.lease.stores import STEADY, Recorder, Tables, in_thread
 from tests.support.binaries import readable_temporary_folder
@@ -82,115 +82,6 @@ def test_a_file_that_is_there_keeps_its_rights(tmp_path: Path) -> None:
     (tmp_path / "leased.db").chmod(0o660)
     with LeaseClient(f"sqlite:///{tmp_path / 'leased.db'}") as client, client.hold("a"):
         assert set(modes_in(tmp_path).values()) == {0o660}
-
-
-# The clock
-
-
-def test_setting_the_wall_clock_changes_no_lease(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rule 1: the wall clock is not looked at. Here a lease's own wall clock times are moved by a day."""
-    grant = tables.one("a", ttl=60.0)
-    for moved in (-86_400.0, 86_400.0):
-        with tables.transaction() as connection:
-            moving = "UPDATE lease SET granted_at = granted_at + :moved, renewed_at = renewed_at + :moved"
-            connection.execute(text(moving), {"moved": moved})
-        assert tables.record("a").live
-        assert tables.grant("a", holder="ben") == []
-        assert tables.settle(grant) == []
-
-
-def test_a_lease_expires_by_the_clock_since_boot(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 1_000.0
-    monkeypatch.setattr(lease.database.dialects, "boottime", lambda: now)
-    _forget_compiled(tables)
-    tables.one("a", ttl=15.0)
-    now = 1_014.9
-    assert tables.grant("a", holder="ben") == []
-    now = 1_015.1
-    assert tables.grant("a", holder="ben") == [Grant("a", 2, "ben")]
-
-
-def test_a_grant_of_an_earlier_boot_is_stale_however_far_its_clock_was(
-    tables: Tables, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The clock since boot begins anew: by it, the lease would last for years."""
-    monkeypatch.setattr(lease.database.dialects, "boot_id", lambda: "the boot before")
-    monkeypatch.setattr(lease.database.dialects, "boottime", lambda: 1e9)
-    _forget_compiled(tables)
-    dead = tables.one("a")
-    assert tables.record("a").live
-    monkeypatch.undo()
-    _forget_compiled(tables)
-    assert not tables.record("a").live
-    assert tables.settle(dead) == [dead]
-    assert tables.one("a", holder="ben").token == 2
-
-
-@pytest.mark.parametrize(("before", "after"), [("", ""), ("an id", ""), ("", "an id")])
-def test_a_live_lease_is_nobody_elses_where_the_id_of_the_boot_is_hidden_from_one_of_them(
-    tables: Tables, monkeypatch: pytest.MonkeyPatch, before: str, after: str
-) -> None:
-    """As by systemd's ``ProcSubset=pid``: a process knows no id, and the others know theirs."""
-    seen = before
-    monkeypatch.setattr(lease.database.dialects, "boot_id", lambda: seen)
-    _forget_compiled(tables)
-    held = tables.one("a")
-    seen = after
-    assert tables.record("a").live
-    assert tables.grant("a", holder="ben") == []
-    assert tables.settle(held) == []
-    assert tables.renew()
-
-
-@pytest.mark.parametrize(("id_before", "id_after"), [("", ""), ("an id", ""), ("", "an id")])
-@pytest.mark.parametrize("up", [0.0, 59.0, 3_600.0, 2_591_990.0])
-def test_where_an_id_of_the_boot_is_not_known_a_lease_of_an_earlier_one_is_stale_all_the_same(
-    tables: Tables, monkeypatch: pytest.MonkeyPatch, up: float, id_before: str, id_after: str
-) -> None:
-    """As on macOS and Windows, or hidden: a lease that was renewed for hours, when the machine had been up for 30 days."""
-    now, boot = 2_592_000.0 - 36_000.0, id_before
-    monkeypatch.setattr(lease.database.dialects, "boot_id", lambda: boot)
-    monkeypatch.setattr(lease.database.dialects, "boottime", lambda: now)
-    _forget_compiled(tables)
-    dead = tables.one("a")
-    for now in (2_592_000.0 - 18_000.0, 2_592_000.0):  # noqa: B007 - the clock reads it
-        assert tables.renew()
-        assert tables.record("a").live
-        assert tables.grant("a", holder="ben") == []
-    now, boot = up, id_after
-    assert not tables.record("a").live
-    assert tables.settle(dead) == [dead]
-    assert tables.one("a", holder="ben").token == 2
-    assert tables.record("a").live
-
-
-def test_a_renewal_that_is_committed_while_a_statement_begins_makes_no_lease_stale(tables: Tables) -> None:
-    """Its uptime is later than the moment that the statement was given."""
-    tables.one("a")
-    with tables.transaction() as connection:
-        connection.execute(text("UPDATE lease SET uptime = uptime + 1.0"))
-    assert tables.record("a").live
-    assert tables.grant("a", holder="ben") == []
-
-
-def test_a_grant_that_was_not_made_with_its_uptime_lives_by_its_expiry(
-    tables: Tables, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """0.1.0, on a platform without an id of the boot, leaves the uptime of the grant before."""
-    monkeypatch.setattr(lease.database.dialects, "boot_id", lambda: "")
-    monkeypatch.setattr(lease.database.dialects, "boottime", lambda: 1_000.0)
-    _forget_compiled(tables)
-    tables.one("a")
-    for uptime in ("NULL", "2592000.0"):
-        with tables.transaction() as connection:
-            connection.execute(text(f"UPDATE lease SET uptime = {uptime}"))
-        assert tables.record("a").live
-        assert tables.grant("a", holder="ben") == []
-
-
-def _forget_compiled(tables: Tables) -> None:
-    """Statements remember the clock that they were compiled with."""
-    tables.engine.clear_compiled_cache()
 
 
 def test_a_file_that_another_was_put_in_the_place_of_is_left(sqlite_url: str, tmp_path: Path) -> None:
@@ -296,39 +187,6 @@ while True:
     time.sleep(0.02)
     connection.execute("COMMIT")
 """
-
-
-def test_the_turnstile_lets_one_through_and_tells_who_waits_too_long(tmp_path: Path) -> None:
-    path = str(tmp_path / "leased.db")
-    with Turnstile(path) as first:
-        first.pass_within(1.0)
-        with Turnstile(path) as second:
-            assert not second.pass_now()
-            with pytest.raises(TurnstileBusy, match=r"leased\.db"):
-                second.pass_within(0.05)
-    with Turnstile(path) as third:
-        assert third.pass_now()
-
-
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-@pytest.mark.usefixtures("processes")
-def test_a_child_that_was_forked_meanwhile_does_not_keep_the_turnstile(tmp_path: Path) -> None:
-    """It inherits the open file; closing it in the parent alone would leave it locked for the child's life."""
-    path = str(tmp_path / "leased.db")
-    reading, writing = os.pipe()
-    with Turnstile(path) as first:
-        first.pass_within(1.0)
-        child = os.fork()
-        if child == 0:
-            os.close(writing)
-            os.read(reading, 1)
-            os._exit(0)
-    with Turnstile(path) as second:
-        passed = second.pass_now()
-    os.close(writing)
-    os.close(reading)
-    os.waitpid(child, 0)
-    assert passed
 
 
 # Two processes

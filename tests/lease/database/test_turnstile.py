@@ -16,7 +16,7 @@ from sqlalchemy.pool import NullPool
 
 from lease import LeaseLost, StoreUnavailable
 from lease.database import turnstile
-from lease.database.turnstile import Turnstile
+from lease.database.turnstile import Turnstile, TurnstileBusy
 from lease.sync import LeaseClient
 from tests.lease.stores import SELDOM
 from tests.support.binaries import readable_temporary_folder
@@ -29,6 +29,39 @@ def pass_once(path: str) -> bool:
     with Turnstile(path) as entrance:
         entrance.pass_within(LIMIT)
     return True
+
+
+def test_the_turnstile_lets_one_through_and_tells_who_waits_too_long(tmp_path: Path) -> None:
+    path = str(tmp_path / "leased.db")
+    with Turnstile(path) as first:
+        first.pass_within(1.0)
+        with Turnstile(path) as second:
+            assert not second.pass_now()
+            with pytest.raises(TurnstileBusy, match=r"leased\.db"):
+                second.pass_within(0.05)
+    with Turnstile(path) as third:
+        assert third.pass_now()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.usefixtures("processes")
+def test_a_child_that_was_forked_meanwhile_does_not_keep_the_turnstile(tmp_path: Path) -> None:
+    """It inherits the open file; closing it in the parent alone would leave it locked for the child's life."""
+    path = str(tmp_path / "leased.db")
+    reading, writing = os.pipe()
+    with Turnstile(path) as first:
+        first.pass_within(1.0)
+        child = os.fork()
+        if child == 0:
+            os.close(writing)
+            os.read(reading, 1)
+            os._exit(0)
+    with Turnstile(path) as second:
+        passed = second.pass_now()
+    os.close(writing)
+    os.close(reading)
+    os.waitpid(child, 0)
+    assert passed
 
 
 def test_of_one_process_one_thread_at_a_time_looks_whether_it_may_pass(
@@ -73,7 +106,7 @@ def test_a_child_that_was_forked_while_a_thread_waited_can_pass(tmp_path: Path) 
 
 KILLED_IN_ITS_TURN = """
 import os, signal, sys, warnings
-from lease.database.turnstile import Turnstile
+from lease.database.turnstile import Turnstile, TurnstileBusy
 warnings.simplefilter("ignore", DeprecationWarning)
 with Turnstile(sys.argv[1]) as entrance:
     assert entrance.pass_now()
