@@ -1,0 +1,98 @@
+"""An application of which several generations live, as the commands find it."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection
+
+from daemon.definitions.application import Application
+from daemon.definitions.sources.load import load
+from daemon.recovery import registry
+from daemon.scheduling.deploys.bring import bring
+from daemon.store import migrations
+from daemon.store.tables import replica as replicas
+from tests.support.store import Store
+
+from ..conftest import Leased
+
+FILE = """
+from daemon import Schedules
+schedules = Schedules("shop")
+schedules.add("stays", cron="30 2 1 1 *").command("work", "true", timeout="1m")
+schedules.add("{name}", cron="{cron}").command("work", "{command}", timeout="1m")
+"""
+URL = "sqlite:///leased.db"
+AN_HOUR = 3600.0
+A_DAY = 86400.0
+
+
+class Shop:
+    """An application whose replicas are entries in the table, on hosts of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        migrations.upgrade(URL)
+        self.store = Store(URL)
+        self.folder = folder
+        self._pids = iter(range(101, 200))
+
+    def file(self, name: str, schedule: str = "comes", cron: str = "0 3 1 1 *", command: str = "true") -> Application:
+        (self.folder / f"{name}.py").write_text(FILE.format(name=schedule, cron=cron, command=command))
+        return load(f"{name}.py")
+
+    def start(self, application: Application, host: str) -> str:
+        pid = next(self._pids)
+        entry = registry.own_entry(f"h{pid}", application.name, application.digest)
+        entry = dataclasses.replace(entry, host=host, pid=pid, boot_id=None)
+
+        def unit(connection: Connection) -> None:
+            registry.register(connection, entry)
+            bring(connection, application, by=f"{host}:{pid}", holder=entry.holder)
+            registry.mark_ready(connection, entry.holder)
+
+        self.store.do(unit)
+        self.unseen_for(entry.holder, -AN_HOUR)  # it counts as living however long the test takes
+        return entry.holder
+
+    def unseen_for(self, holder: str, seconds: float) -> None:
+        self.store.shift(replicas, replicas.c.holder == holder, seen_at=-seconds)
+
+
+@pytest.fixture
+def shop(folder: Path) -> Iterator[Shop]:
+    made = Shop(folder)
+    yield made
+    made.store.engine.dispose()
+
+
+@pytest.fixture
+def old(shop: Shop) -> Application:
+    return shop.file("old", "goes")
+
+
+@pytest.fixture
+def new(shop: Shop) -> Application:
+    return shop.file("new", "comes")
+
+
+@pytest.fixture
+def edited(shop: Shop) -> Application:
+    """The old one with another timing: it retires nothing."""
+    return shop.file("edited", "goes", cron="0 4 1 1 *")
+
+
+@pytest.fixture
+def other(shop: Shop) -> Application:
+    """Another team's, under the same name."""
+    text = FILE.format(name="pays", cron="0 3 1 1 *", command="true").replace('"stays"', '"bills"')
+    (shop.folder / "other.py").write_text(text)
+    return load("other.py")
+
+
+def numbers(leased: Leased) -> list[int]:
+    return [one["number"] for one in leased("generations", "--json").document["items"]]
+
+
+def problems_of(leased: Leased) -> list[tuple[str, str]]:
+    return [(one["kind"], one["text"]) for one in leased("status", "--json").document["problems"]]
