@@ -81,7 +81,7 @@ def test_sighup_on_the_way_up_waits_until_the_replica_is_ready(postgres_story: S
     story = postgres_story
     file = story.write_file("edited.py", BEFORE)
     with story.engine.connect() as connection:
-        connection.exec_driver_sql("LOCK TABLE schedule IN ACCESS EXCLUSIVE MODE")
+        connection.exec_driver_sql("LOCK TABLE schedule IN SHARE ROW EXCLUSIVE MODE")
         replica = story.start(file)
         registered = select(replica_table.c.pid).where(replica_table.c.pid == replica.pid)
         wait_until(lambda: story.rows(registered), "it is in the table of replicas")
