@@ -11,6 +11,7 @@
 """
 
 import gc
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -71,6 +72,18 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     config.stash[STACK].close()
+
+
+@pytest.fixture(autouse=True)
+def settings_end_with_the_test() -> Iterator[None]:
+    """A setting that a test leaves in the environment would reach the commands of those after it."""
+    before = _settings()
+    yield
+    assert _settings() == before
+
+
+def _settings() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith(("LEASE_", "LEASED_"))}
 
 
 @pytest.fixture(scope="session")

@@ -5,11 +5,12 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import croniter  # noqa: F401 - as it is imported, it starts `file` to learn what the interpreter is: not in a test
 import pytest
@@ -75,16 +76,19 @@ def new_files_get_their_tables_at_once(all_tables: list[str], monkeypatch: pytes
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working directory of the test, with a file of definitions; no setting comes from outside."""
-    for variable in [name for name in os.environ if name.startswith("LEASED_")]:
-        monkeypatch.delenv(variable)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The working directory of the test, with a file of definitions; no setting comes from outside, and none that a
+    command leaves to its jobs outlasts the test.
+    """
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.chdir(home)
     monkeypatch.setattr(sys, "path", list(sys.path))
     (home / "shop.py").write_text(JOBS)
-    return home
+    with patch.dict(os.environ):
+        for variable in [name for name in os.environ if name.startswith("LEASED_")]:
+            del os.environ[variable]
+        yield home
 
 
 @pytest.fixture
