@@ -58,7 +58,7 @@ chaos: $(VENV)/.dev ## faults in an order that SEED= decides; MINUTES= (5) DATAB
 proof: $(VENV)/.dev ## what takes long or needs more than most machines have: NAME=rolling; without a name: the list
 	@PROOF="$(if $(filter command line,$(origin NAME)),$(NAME))" $(BIN)/python -m tests.proofs
 
-bench: $(VENV)/.dev ## measure everything and write docs/benchmarks.md; 15 minutes; ONLY=claims,trigger LARGE=yes; PEERS=yes installs what it compares with
+bench: $(VENV)/.dev ## measure everything and write docs/internals/benchmarks.md; 15 minutes; ONLY=claims,trigger LARGE=yes; PEERS=yes installs what it compares with
 	@$(if $(PEERS),tools/install $(VENV) peers)
 	@$(BIN)/python -m benchmarks --page $(if $(ONLY),--only $(ONLY)) $(if $(LARGE),--large)
 

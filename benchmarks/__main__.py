@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         failed = _measure(options) if options.only else 0
         if options.page:
-            write_page(read_document(options.json), ROOT / "docs")
+            write_page(read_document(options.json), ROOT / "docs" / "internals")
     except KeyboardInterrupt:
         return _INTERRUPTED
     except (*_EXPECTED, NoPostgresError) as error:

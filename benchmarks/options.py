@@ -9,7 +9,7 @@ from .opening import DATABASES
 from .registry import KEYS
 
 ROOT = Path(__file__).parent.parent
-KEPT = ROOT / "docs" / "benchmarks.json"
+KEPT = ROOT / "docs" / "internals" / "benchmarks.json"
 """The figures that the page is made of."""
 
 
@@ -62,7 +62,9 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         help=f"where the figures are kept: parts that are not measured stay as they are ({KEPT.relative_to(ROOT)})",
     )
-    parser.add_argument("--page", action="store_true", help="write docs/benchmarks.md and its pictures of the figures")
+    parser.add_argument(
+        "--page", action="store_true", help="write docs/internals/benchmarks.md and its pictures of the figures"
+    )
     return parser
 
 

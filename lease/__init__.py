@@ -2,7 +2,7 @@
 
 Where to read on: `lease.statements` is the protocol (grant, renew, release, fence),
 `lease.heartbeat` keeps it alive, and decides what an answer means.
-docs/explanation/rules.md has the rules by number.
+docs/internals/rules.md has the rules by number.
 
 A call passes `client` or `sync`, `runtime` (the library's thread), `core` (and `acquisition`) and
 `database_store`, and ends in a statement. `grant_state` is what all know of a grant that is held;

@@ -2,7 +2,7 @@
 
     python -m benchmarks.contention [--quick] [--json FILE] [--database URL]
 
-See docs/benchmarks.md for what the figures say, and what they do not.
+See docs/internals/benchmarks.md for what the figures say, and what they do not.
 """
 
 import math

@@ -2,7 +2,7 @@
 
     python -m benchmarks.locks [--quick] [--only PART …] [--json FILE] [--database URL]
 
-See docs/benchmarks.md for what the figures say, and what they do not.
+See docs/internals/benchmarks.md for what the figures say, and what they do not.
 """
 
 import argparse

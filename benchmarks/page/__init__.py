@@ -1,1 +1,1 @@
-"""The page: docs/benchmarks.md and its pictures, made of the document alone."""
+"""The page: docs/internals/benchmarks.md and its pictures, made of the document alone."""

@@ -19,7 +19,7 @@ Nothing runs until the test says so, no server is needed, and no test waits for 
 It is the replica of `leased run`, with its leases, tables and rules. Three things differ: the
 database is a temporary SQLite file, the time of day is the test's, and functions run in this
 process, so that a test can patch what they call. Commands run as usual. Leases and timeouts use
-real time. docs/how-to/test-your-schedules.md says more.
+real time. docs/how-to/schedules/test-your-schedules.md says more.
 """
 
 from .clock import ManualTimeOfDay

@@ -140,8 +140,8 @@ def test_the_page_and_its_pictures_are_those_of_the_figures_that_are_kept() -> N
     """`python -m benchmarks --only none --page` writes them again."""
     kept = read_document(KEPT)
     drawn = pictures(kept)
-    assert (ROOT / "docs" / "benchmarks.md").read_text() == page(kept, tuple(drawn))
-    assert {name: (ROOT / "docs" / "images" / f"{name}.svg").read_text() for name in drawn} == drawn
+    assert (ROOT / "docs" / "internals" / "benchmarks.md").read_text() == page(kept, tuple(drawn))
+    assert {name: (ROOT / "docs" / "internals" / "images" / f"{name}.svg").read_text() for name in drawn} == drawn
 
 
 def test_parts_are_chosen_by_their_keys(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ from daemon.definitions.triggers.cron import parse
 from daemon.errors import InvalidCron
 from tests.docs.pages import ROOT
 
-PAGE = ROOT / "docs" / "how-to" / "move-a-crontab.md"
+PAGE = ROOT / "docs" / "how-to" / "migrate" / "move-a-crontab.md"
 ROW = re.compile(r"^\| (?P<lines>`[^|]+`) \| (?P<here>.+) \|$", re.MULTILINE)
 EXPRESSION = re.compile(r"`(@\w+|[\d*,/-]+(?: [\w*,/#-]+){4})`")
 LINES = [

@@ -110,7 +110,7 @@ def test_the_readme_shows_the_library_async_and_sync() -> None:
     "shown",
     [
         shown
-        for name in ("test-your-schedules.md", "test-programs-that-hold-leases.md")
+        for name in ("schedules/test-your-schedules.md", "locks/test-programs-that-hold-leases.md")
         for shown in blocks(ROOT / "docs" / "how-to" / name, "python")
     ],
 )
@@ -226,7 +226,7 @@ def test_everything_that_a_job_gets_is_documented() -> None:
 
 
 def rules() -> list[int]:
-    text = (ROOT / "docs" / "explanation" / "rules.md").read_text()
+    text = (ROOT / "docs" / "internals" / "rules.md").read_text()
     return [int(number) for number in re.findall(r"^### Rule (\d+): ", text, re.MULTILINE)]
 
 
@@ -244,7 +244,7 @@ def test_no_code_refers_to_a_rule_that_is_not_there() -> None:
 
 
 def test_the_decisions_are_numbered_and_listed() -> None:
-    folder = ROOT / "docs" / "adr"
+    folder = ROOT / "docs" / "internals" / "adr"
     records = sorted(path for path in folder.glob("*.md") if path.name != "README.md")
     index = (folder / "README.md").read_text()
     for number, record in enumerate(records, start=1):

@@ -13,7 +13,7 @@ import pytest
 from tests.docs.pages import ROOT, blocks
 from tests.support.waiting import LIMIT, wait_until
 
-PAGE = ROOT / "docs" / "how-to" / "embed.md"
+PAGE = ROOT / "docs" / "how-to" / "schedules" / "embed.md"
 
 
 @pytest.mark.usefixtures("processes")

@@ -5,7 +5,7 @@ import inspect
 from tests.chaos import effect
 from tests.docs.pages import ROOT, blocks
 
-PAGE = ROOT / "docs" / "explanation" / "evidence.md"
+PAGE = ROOT / "docs" / "internals" / "evidence.md"
 
 
 def test_it_prints_how_the_worker_looks_for_its_own_row_first() -> None:

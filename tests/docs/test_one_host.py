@@ -16,7 +16,7 @@ from tests.docs.pages import ROOT, blocks, run_program
 from tests.lease.stores import SELDOM
 from tests.support.waiting import LIMIT
 
-PAGE = ROOT / "docs" / "how-to" / "run-a-job-on-one-host.md"
+PAGE = ROOT / "docs" / "how-to" / "locks" / "run-a-job-on-one-host.md"
 EXPORT, EXPORT_OF_THE_DAY, COMMAND, LEADER = blocks(PAGE, "python")
 
 

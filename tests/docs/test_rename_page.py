@@ -10,7 +10,7 @@ import pytest
 
 from tests.docs.pages import ROOT, blocks
 
-PAGE = ROOT / "docs" / "how-to" / "rename-a-schedule.md"
+PAGE = ROOT / "docs" / "how-to" / "schedules" / "rename-a-schedule.md"
 BEFORE, AFTER = blocks(PAGE, "toml")
 (DRY_RUN,) = blocks(PAGE, "sh")
 WITHOUT_WAS = re.sub(r"^was.*\n", "", AFTER, flags=re.MULTILINE)

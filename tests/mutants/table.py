@@ -10,7 +10,7 @@ from tests.mutants.mutants import MUTANTS
 
 KINDS: tuple[Kind, ...] = ("postgres", "sqlite")
 HEAD = ("mutant", "what is wrong", "PostgreSQL check", "SQLite check")
-PAGE = ROOT / "docs" / "explanation" / "mutants.md"
+PAGE = ROOT / "docs" / "internals" / "mutants.md"
 
 
 def filled(page: str) -> str:

@@ -18,7 +18,7 @@ def test_their_page_has_each_mutant_with_its_checks() -> None:
 def test_each_page_that_counts_them_counts_right() -> None:
     counts = [
         count
-        for page in ("README.md", "docs/explanation/evidence.md")
+        for page in ("README.md", "docs/internals/evidence.md")
         for count in re.findall(
             r"(\d+) (?:deliberately )?wrong variants|wrong variants of the product \| (\d+) ",
             (ROOT / page).read_text(encoding="utf-8"),

@@ -22,7 +22,7 @@ from tests.support.telling import boottime
 from tests.support.waiting import wait_until
 
 COUNT = int(os.environ.get("LEASED_TEST_CANCELS", "4"))
-"""How many runs of each kind; docs/explanation/evidence.md has 100."""
+"""How many runs of each kind; docs/internals/evidence.md has 100."""
 KINDS = ("task", "process", "command")
 KILL_TIME = 1.0
 RENEW_EVERY = 1.0

@@ -11,7 +11,7 @@ from tests.docs.pages import ROOT, blocks
 from tests.support.replicas import ReplicaProcess, Story
 from tests.support.waiting import wait_until
 
-PAGE = ROOT / "docs" / "how-to" / "write-a-safe-job.md"
+PAGE = ROOT / "docs" / "how-to" / "schedules" / "write-a-safe-job.md"
 TABLE = re.compile(r"^# (CREATE TABLE .*)$", re.MULTILINE)
 ROW = re.compile(r"^\| (?:before|after) .* \| (?P<shown>\d) \| (?P<keyless>\d) \|$", re.MULTILINE)
 POINTS = (("insert",), ("commit",), ("return", "record"), ("over",))

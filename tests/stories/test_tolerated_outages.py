@@ -17,7 +17,7 @@ from tests.support.telling import boottime
 
 TTL = 9.0
 TIMES = int(os.environ.get("LEASED_TEST_OUTAGES", "4"))
-"""How many outages; docs/explanation/evidence.md has 200."""
+"""How many outages; docs/internals/evidence.md has 200."""
 
 
 def port_of(url: str) -> int:

@@ -192,5 +192,5 @@ def test_a_run_whose_holder_is_gone_is_left_alone_while_no_replica_is_there_to_s
 
 
 def test_the_page_has_the_number_of_corruptions() -> None:
-    page = (ROOT / "docs" / "explanation" / "evidence.md").read_text()
+    page = (ROOT / "docs" / "internals" / "evidence.md").read_text()
     assert f"| corruptions made by hand, for `leased audit` | {len(CORRUPTIONS)} on each database |" in page

@@ -1,4 +1,4 @@
-"""The key that a job is given: one for each occurrence, whatever becomes of its attempts (docs/how-to/write-a-safe-job.md)."""
+"""The key that a job is given: one for each occurrence, whatever becomes of its attempts (docs/how-to/schedules/write-a-safe-job.md)."""
 
 from datetime import timedelta
 

@@ -12,6 +12,6 @@ def test_each_mutant_is_caught_or_has_one_reason() -> None:
 
 
 def test_the_page_has_the_reasons() -> None:
-    page = (ROOT / "docs" / "explanation" / "mutants.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "internals" / "mutants.md").read_text(encoding="utf-8")
     assert table() in page
     assert f"{TRIED} of these {sum(map(len, BEYOND.values()))}" in page

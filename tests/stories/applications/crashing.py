@@ -13,7 +13,7 @@ from tests.docs.pages import ROOT, blocks
 from tests.support.telling import append, opens, tell, wait_for
 
 NEVER = "0 3 1 1 *"
-PAGE = ROOT / "docs" / "how-to" / "write-a-safe-job.md"
+PAGE = ROOT / "docs" / "how-to" / "schedules" / "write-a-safe-job.md"
 KEY = '"key": run.idempotency_key'
 INSERT = "INSERT INTO charge (key, account) VALUES (:key, :account) ON CONFLICT DO NOTHING"
 

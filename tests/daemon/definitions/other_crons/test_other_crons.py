@@ -19,7 +19,7 @@ from .comparison import Explanation, compare
 from .expressions import BOTH_TAKE, NEITHER_TAKES, ONLY_CRONSIM_TAKES, ONLY_WE_TAKE
 from .transitions import Change, changes, zones
 
-PAGE = (ROOT / "docs" / "explanation" / "cron.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "reference" / "cron.md").read_text(encoding="utf-8")
 SEED = 20
 ZONES, EXPRESSIONS = 40, 200
 
