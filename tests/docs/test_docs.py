@@ -89,6 +89,14 @@ def test_every_page_can_be_reached_from_the_index() -> None:
     assert sorted(name_of(page) for page in {page for page in PAGES if page.is_relative_to(ROOT / "docs")} - seen) == []
 
 
+def test_the_pages_for_users_come_first_and_the_internals_are_apart() -> None:
+    folders = [path.name for path in (ROOT / "docs").iterdir() if path.is_dir()]
+    assert sorted(folders) == ["explanation", "how-to", "images", "internals", "reference", "tutorials"]
+    links = [found["target"] for found in LINK.finditer((ROOT / "docs" / "index.md").read_text())]
+    internal = [link.startswith("internals/") for link in links]
+    assert internal == sorted(internal)
+
+
 def programs() -> list[str]:
     return [block for block in blocks(ROOT / "README.md", "python") if "Schedules(" not in block]
 
