@@ -540,4 +540,6 @@ async def test_ensure_asks_for_as_much_trust_as_it_is_told(beating: Beating) -> 
     state.ensure("900ms")
     with pytest.raises(LeaseLost, match="may be trusted for 1s only, not for 5s"):
         state.ensure(at_least="5s")
+    beating.clock.advance(0.9)
+    state.ensure()  # any trust is enough, unless more is asked for
     assert state.loss is None

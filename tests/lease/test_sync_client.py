@@ -1,5 +1,7 @@
 """The sync client: threads, forks, signals, and processes that are stopped."""
 
+import asyncio
+import gc
 import json
 import os
 import signal
@@ -49,6 +51,19 @@ def test_a_lease_is_held_during_the_block_and_free_after_it(
             held.fence(connection)
         assert tables.record("a").grant == held.grant
     assert tables.record("a").holder is None
+
+
+def test_a_client_that_lives_long_keeps_nothing_of_acquisitions_that_have_ended(client: LeaseClient) -> None:
+    def tasks() -> int:
+        gc.collect()
+        return sum(isinstance(each, asyncio.Task) for each in gc.get_objects())
+
+    with client.hold("a"):
+        before = tasks()
+        for _ in range(20):
+            with pytest.raises(LeaseNotAcquired):
+                client.acquire("a", wait="1ms")
+    wait_until(lambda: tasks() < before + 10, "they are collected")
 
 
 def test_what_is_held_is_refused_to_the_same_and_to_another_client(client: LeaseClient, database_url: str) -> None:
