@@ -1,0 +1,166 @@
+"""The page about alerts: what its monitors see of a schedule that fails, of one that succeeds, and of no database."""
+
+import configparser
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from daemon.telemetry import logs
+from daemon.telemetry.fact_log import log_fact
+from daemon.telemetry.facts import JobEnded, JobSubject, RunEnded, RunSubject
+from tests.docs.pages import BLOCK, ROOT, blocks
+from tests.support.waiting import LIMIT
+
+pytestmark = pytest.mark.usefixtures("processes")
+
+PAGE = ROOT / "docs" / "how-to" / "operate" / "alert-on-failures.md"
+(PLUGIN,) = blocks(PAGE, "python")
+(SCHEDULE,) = blocks(PAGE, "toml")
+(CRONTAB,) = blocks(PAGE, "text")
+LOGGED = [json.loads(line) for line in blocks(PAGE, "json")[0].splitlines()]
+CHECK, PROBES = blocks(PAGE, "sh")
+BY_CHANCE = {"timestamp", "replica"}
+FAILS = "the last run of nightly failed"
+
+
+class Folder:
+    """A folder with the page's schedule, whose command is one of ours, and `leased` on the path."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        (path / "bin").mkdir()
+        command = path / "bin" / "leased"
+        command.write_text(f'#!/bin/sh\nexec {sys.executable} -m leased "$@"\n')
+        command.chmod(0o755)
+        (path / "bin" / "python").symlink_to(sys.executable)
+        kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+        self.environment = {**kept, "PYTHONPATH": str(ROOT), "PATH": f"{path / 'bin'}:{os.environ['PATH']}"}
+
+    def play(self, status: int, address: str) -> None:
+        """Run the schedule, whose export exits with this status."""
+        (self.path / "export.py").write_text(f"raise SystemExit({status})\n")
+        text = SCHEDULE.replace("http://ping.example.com", address).replace("retries = 2", "retries = 0")
+        (self.path / "shop.toml").write_text(text)
+        done = self.do(["leased", "run", "shop.toml", "--now=nightly", "--until-idle", "--no-web"])
+        assert done.returncode == (1 if status else 0), done.stderr
+
+    def do(self, words: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            words, cwd=self.path, env=self.environment, capture_output=True, text=True, check=False, timeout=LIMIT
+        )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path)
+
+
+@pytest.fixture
+def pinged() -> Iterator[tuple[str, list[str]]]:
+    """The address of a server, and the paths that it was asked for."""
+    asked: list[str] = []
+
+    class Pings(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Pings) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", asked
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.extended
+def test_a_failed_run_is_in_the_mail_and_the_plugin_and_sends_no_ping(
+    folder: Folder, pinged: tuple[str, list[str]]
+) -> None:
+    address, asked = pinged
+    folder.play(3, address)
+    assert asked == []
+    (line,) = (line for line in CRONTAB.splitlines() if line.startswith("*"))
+    mailed = folder.do(["/bin/sh", "-c", line.split(maxsplit=5)[5]])
+    assert FAILS in mailed.stdout
+    (folder.path / "check_leased").write_text(PLUGIN)
+    found = folder.do([sys.executable, "check_leased"])
+    assert (found.returncode, len(found.stdout.splitlines())) == (2, 1), found
+    assert found.stdout.startswith("CRITICAL: ")
+    assert FAILS in found.stdout
+
+
+@pytest.mark.extended
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the page's ping needs curl: install it")
+def test_a_run_that_succeeds_sends_the_ping(folder: Folder, pinged: tuple[str, list[str]]) -> None:
+    address, asked = pinged
+    folder.play(0, address)
+    assert asked == ["/nightly"]
+
+
+def test_a_failure_is_logged_as_the_page_shows(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "_is_set_up", False)
+    run, error = RunSubject("shop", "nightly", 1, 1, "web1:4711"), "exited with status 3"
+    log_fact(JobEnded(JobSubject(run, "export", 1), "failed", 0.03, error))
+    log_fact(RunEnded(run, "failed", f'job "export" failed: {error}', 0.08))
+    logged = [
+        {
+            "message": record.msg.partition(" schedule=")[0],
+            "level": record.levelname.lower(),
+            **record.__dict__["leased"],
+        }
+        for record in caplog.records
+    ]
+    assert logged == [{key: value for key, value in line.items() if key not in BY_CHANCE} for line in LOGGED]
+
+
+def test_the_plugin_tells_no_answer_from_a_problem(folder: Folder) -> None:
+    (folder.path / "check_leased").write_text(PLUGIN)
+    found = folder.do([sys.executable, "check_leased"])
+    assert found.returncode == 3
+    assert found.stdout.startswith('UNKNOWN: {"error": {"message": "there is no database file')
+    (folder.path / "bin" / "leased").unlink()
+    folder.environment["PATH"] = str(folder.path / "bin")
+    assert folder.do([sys.executable, "check_leased"]).returncode == 3
+
+
+def test_the_unit_and_the_crontab_run_the_check_of_the_page() -> None:
+    service, timer = map(_unit, blocks(PAGE, "ini"))
+    assert shlex.split(service["Service"]["ExecStart"])[1:] == shlex.split(CHECK)[1:]
+    assert re.search(rf"\b{CHECK.strip()}\b", CRONTAB)
+    assert re.fullmatch(r"\*:0/\d", timer["Timer"]["OnCalendar"])
+
+
+def _unit(text: str) -> configparser.ConfigParser:
+    unit = configparser.ConfigParser(interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read_string(text)
+    return unit
+
+
+def test_the_probes_are_those_of_a_replica() -> None:
+    asked = re.findall(r"http://(\S+?)/(\w+)", PROBES)
+    assert [path for _, path in asked] == ["livez", "readyz"]
+    settings = (ROOT / "docs" / "reference" / "settings.md").read_text()
+    assert all(f"`{address}`" in settings for address, _ in asked)
+
+
+def test_each_block_of_the_page_is_one_that_is_tried_here() -> None:
+    languages = [found["language"] for found in BLOCK.finditer(PAGE.read_text())]
+    assert sorted(languages) == ["ini", "ini", "json", "python", "sh", "sh", "text", "toml"]
