@@ -14,96 +14,96 @@ from .planned import add_later
 
 COMMANDS = {
     "run": LazyCommand(
-        "run", "run", "Run the schedules in FILE: sync, clean up after dead replicas, then work until SIGTERM."
+        "run",
+        "run",
+        "Run the schedules in FILE until SIGTERM: sync them, recover the runs of dead replicas, then run what is due.",
     ),
     "check": LazyCommand(
-        "defining.check", "check", "Check the definitions in FILE and show the next occurrences of each schedule."
+        "defining.check", "check", "Validate the definitions in FILE and show the next runs of each schedule."
     ),
     "preview": LazyCommand(
         "defining.check",
         "preview_command",
-        "Show the next instants of an expression and mark what daylight saving time changes.",
+        "Show the next scheduled times of an expression and mark what daylight saving time changes.",
     ),
     "schema": LazyCommand(
         "defining.schema",
         "schema",
-        "Print the JSON Schema of TOML files, which lets an editor check and complete them.",
+        "Print the JSON Schema of TOML files, so that an editor can check and complete them.",
     ),
     "init": LazyCommand(
-        "defining.init", "init", "Write a first FILE of schedules, in Python or TOML, that runs as it is."
+        "defining.init", "init", "Write a first FILE of schedules, in Python or TOML, that runs without changes."
     ),
     "import": LazyCommand(
         "defining.imports",
         "imports",
-        "Turn schedules from elsewhere, such as a crontab, into a TOML file of definitions.",
+        "Convert other schedules, such as a crontab, into a TOML file of definitions.",
     ),
     "sync": LazyCommand(
-        "defining.sync", "sync", "Write the definitions in FILE to the database; other applications are not touched."
+        "defining.sync", "sync", "Write the definitions in FILE to the database; leave other applications alone."
     ),
     "status": LazyCommand(
-        "reading.status", "status", "Show replicas, schedules, what is running, and what is late, stuck or failing."
+        "reading.status", "status", "Show replicas, schedules, active runs, and what is late, stuck or failing."
     ),
-    "runs": LazyCommand("reading.history", "runs", "List the runs, latest first."),
+    "runs": LazyCommand("reading.history", "runs", "List runs, latest first."),
     "show": LazyCommand("reading.history", "show", "Show one run with its attempts, tokens, holders and log tails."),
-    "logs": LazyCommand(
-        "reading.logs", "logs", "Print what the jobs of a run have printed; with --follow, as it comes."
-    ),
-    "locks": LazyCommand(
-        "reading.locks", "locks", "Show who holds which lease, under which token, and when it expires."
-    ),
-    "replicas": LazyCommand("reading.replicas", "replicas", "List the replicas and when each was last seen."),
+    "logs": LazyCommand("reading.logs", "logs", "Print the output of a run's jobs; with --follow, as it arrives."),
+    "locks": LazyCommand("reading.locks", "locks", "Show who holds which lease, with its token and when it expires."),
+    "replicas": LazyCommand("reading.replicas", "replicas", "List replicas and when each was last seen."),
     "generations": LazyCommand(
         "reading.generations",
         "generations",
-        "List the generations of the definitions, which of them rule, who runs which, and what comes next.",
+        "List the generations of the definitions: which is active, which replicas run which, and what happens next.",
     ),
     "trigger": LazyCommand(
         "acting.trigger",
         "trigger",
-        "Request a run, now or for later, and record who asked and why; a replica executes it.",
+        "Request a run, now or later, and record who asked and why; a replica executes it.",
     ),
     "cancel": LazyCommand(
-        "acting.cancel", "cancel", "Cancel a run: one that waits ends at once, the job of one at work is stopped first."
+        "acting.cancel",
+        "cancel",
+        "Cancel a run: a pending run ends at once; a running one ends when its job has stopped.",
     ),
     "pause": LazyCommand(
         "acting.pause",
         "pause",
-        "Pause schedules: what is due meanwhile is recorded as skipped; requested runs and runs at work go on.",
+        "Pause schedules: scheduled times are skipped and recorded; requested and running runs continue.",
     ),
     "resume": LazyCommand(
-        "acting.pause", "resume", "End the pause of schedules, and say what passed meanwhile; none of that runs."
+        "acting.pause",
+        "resume",
+        "Resume paused schedules and show how many scheduled times passed; none of those will run.",
     ),
-    "activity": LazyCommand("reading.activity", "activity", "List who did what, when and why, the latest first."),
+    "activity": LazyCommand("reading.activity", "activity", "List who did what, when and why, latest first."),
     "retry": LazyCommand(
         "acting.retry",
         "retry",
-        "Try a run again that failed or was cancelled: what it has done is carried over, the rest runs.",
+        "Retry a failed or cancelled run: jobs that succeeded are kept, the others run again.",
     ),
     "forget": LazyCommand(
         "acting.forget",
         "forget",
-        "Delete the params, reasons, errors and output of a run that is over; that it ran stays.",
+        "Delete the params, reasons, errors and output of a finished run; keep the record that it ran.",
     ),
     "retire": LazyCommand(
         "acting.retire",
         "retire",
-        "Retire an application that is gone for good: its schedules, and what waits of it.",
+        "Retire an application for good: retire its schedules and cancel its waiting runs.",
     ),
     "backfill": LazyCommand(
         "acting.backfill",
         "backfill",
-        "Run the past instants of a schedule that have not succeeded, one run for each, behind its other runs.",
+        "Run a schedule's past scheduled times that have not succeeded, one run each, after its other runs.",
     ),
-    "backfills": LazyCommand(
-        "acting.backfill", "backfills", "List the backfills and how far each is, the latest first."
-    ),
+    "backfills": LazyCommand("acting.backfill", "backfills", "List backfills and the progress of each, latest first."),
     "audit": LazyCommand(
         "reading.audit",
         "audit",
-        "Look for broken promises in the recorded history; exit with status 1 if one is found.",
+        "Check the recorded history for violations; exit with status 1 if there are any.",
     ),
     "db": LazyCommand(
-        "db", "db", "Create or migrate the tables, prepare those of a backup, or print the migrations as a script."
+        "db", "db", "Create or migrate the tables, prepare a restored backup, or print the migrations as SQL."
     ),
 }
 """The commands in the order of the help; a test compares each help line with the command's
@@ -117,7 +117,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     invoke_without_command=True,
-    help="Schedules whose runs hold a lease: any number of replicas, no two holders of a lease at once, and by default "
+    help="Run schedules on several machines. Each run holds a lease: no two holders at once, and by default "
     "one run of a schedule at a time.",
 )
 

@@ -6,8 +6,8 @@ import typer
 
 from ..operations.requester import recordable, requester
 
-Why = Annotated[str | None, typer.Option("--why", metavar="TEXT", help="The reason, which is recorded.")]
-By = Annotated[str | None, typer.Option("--by", metavar="WHO", help="Who does it; by default the user and the host.")]
+Why = Annotated[str | None, typer.Option("--why", metavar="TEXT", help="Reason; it is recorded.")]
+By = Annotated[str | None, typer.Option("--by", metavar="WHO", help="Who is doing this; by default USER@HOST.")]
 
 
 def author(by: str | None, why: str | None) -> str:

@@ -54,7 +54,7 @@ Database = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Application = Annotated[
-    str | None, typer.Option("--application", metavar="NAME", help="The application, where there are several.")
+    str | None, typer.Option("--application", metavar="NAME", help="The application; needed if there are several.")
 ]
 RunNumber = Annotated[
     int, typer.Argument(metavar="RUN", parser=run_number, help="The number of the run.", show_default=False)
@@ -68,7 +68,7 @@ Revision = Annotated[
     typer.Option(
         "--revision",
         metavar="N",
-        help="Which definitions are newer: a higher one supersedes. By default the revision of FILE.",
+        help="Orders definitions: a higher revision supersedes a lower one. By default the revision in FILE.",
         show_default=False,
     ),
 ]

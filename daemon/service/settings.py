@@ -83,35 +83,35 @@ class Settings(BaseModel):
         Field(title="a URL"),
         _by_default(DEFAULT_DATABASE),
     ] = SecretStr(DEFAULT_DATABASE)
-    """Where the tables are: `postgresql://`, `postgres://` or `sqlite:///`."""
+    """URL of the database: `postgresql://`, `postgres://` or `sqlite:///`."""
     database_url_file: Annotated[str | None, NO_FLAG, Field(title="a file")] = None
-    """A file that holds the URL, for the secrets of containers; not together with `database_url`."""
+    """A file that contains the URL, such as a mounted secret; not together with `database_url`."""
     schema: Annotated[str | None, Flag(value="NAME"), _by_default("public")] = None  # type: ignore[assignment]
-    """The schema of the tables on PostgreSQL."""
+    """Schema of the tables on PostgreSQL."""
     lease_ttl: Annotated[Seconds | None, Flag("--ttl"), _in_proportion("ttl")] = None
-    """How long a lease lasts after its last renewal, at most 30 days; the next five scale with it unless set (an attempt up to 5s, `retry_wait` up to 1s, `kill_time` up to 10s)."""
+    """How long a lease lasts after its last renewal, at most 30 days. The five settings below scale with it unless set (`attempt_timeout` up to 5s, `retry_wait` up to 1s, `kill_time` up to 10s)."""
     renew_every: Annotated[Seconds | None, _in_proportion("renew_every")] = None
-    """How often leases are renewed."""
+    """How often to renew leases."""
     give_up: Annotated[Seconds | None, _in_proportion("give_up")] = None
-    """How long after the last confirmed renewal was sent a lease is trusted."""
+    """How long to trust a lease, counted from when its last confirmed renewal was sent."""
     attempt_timeout: Annotated[Seconds | None, _in_proportion("attempt_timeout")] = None
-    """How long one attempt to reach the database may take."""
+    """Timeout of one attempt to reach the database."""
     retry_wait: Annotated[Seconds | None, _in_proportion("retry_wait")] = None
-    """The wait after a failed attempt."""
+    """How long to wait after a failed attempt."""
     kill_time: Annotated[Seconds | None, _in_proportion("kill_time")] = None
-    """How long work may take to die: once trust has ended, and between SIGTERM and SIGKILL."""
+    """How long work may take to stop after its lease is lost, and the time between SIGTERM and SIGKILL."""
     concurrency: Annotated[int, BeforeValidator(at_least_one, json_schema_input_type=Annotated[int, Field(ge=1)])] = 10
-    """How many runs at once, in one replica."""
+    """How many runs one replica executes at a time."""
     grace: Seconds = 20.0
-    """How long jobs may go on after the replica gets SIGTERM."""
+    """How long jobs may keep running after the replica gets SIGTERM."""
     poll: Annotated[Seconds, AfterValidator(longer_than_nothing)] = 1.0
-    """The longest time between two looks for what is due where nothing can be heard of it."""
+    """Polling interval when LISTEN/NOTIFY is unavailable."""
     takeover_after: Annotated[Seconds, AfterValidator(longer_than_nothing)] = TAKEOVER_AFTER
-    """How long no replica of newer definitions must have been ready before older ones stand in."""
+    """How long to wait for newer replicas before falling back to older definitions."""
     revision: Annotated[Revision | None, Flag(value="N"), Field(title="a whole number of 0 or more")] = None
-    """Which definitions are newer: a higher one supersedes. By default the `revision` of FILE."""
+    """Orders definitions: a higher revision supersedes a lower one. By default the `revision` in FILE."""
     release: Annotated[str | None, AfterValidator(release_name), Flag(value="NAME"), Field(title="a name")] = None
-    """Which code this is: a commit or an image. By default a hash of FILE and of the modules that it imports."""
+    """Name of the deployed code, such as a commit or an image. By default a hash of FILE and the modules it imports."""
     web: Annotated[
         WebAddress | None,
         BeforeValidator(web_address, json_schema_input_type=str),
@@ -119,15 +119,15 @@ class Settings(BaseModel):
         Field(title="HOST:PORT, or `off`"),
         _by_default(str(WebAddress())),
     ] = WebAddress()
-    """Where it answers over HTTP. Any but the loopback interface needs a token."""
+    """Address to serve HTTP on. Any address other than loopback needs a token."""
     web_token: Annotated[SecretStr | None, NO_FLAG, Field(title="a token")] = None
-    """What each request must carry: `Authorization: Bearer …`; a probe hears yes or no without it."""
+    """Token that each request must send: `Authorization: Bearer …`. Without it a probe gets only yes or no."""
     job_output: Annotated[Literal["store", "log"], Word] = "store"
-    """Where what jobs print goes: into the database, or with `log` also into the replica's log, line by line."""
+    """Where the output of jobs goes: to the database, or with `log` to the replica's log as well, line by line."""
     log_format: Annotated[Literal["text", "json"], Word] = "text"
-    """What log lines look like."""
+    """Format of the log lines."""
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Word] = "info"
-    """What is logged: this and worse. At `info` a run is one line, when it ends; at `debug` its start and jobs too."""
+    """Lowest level to log. At `info` a run is one line, when it ends; at `debug` its start and its jobs are logged too."""
 
     @property
     def database(self) -> str:

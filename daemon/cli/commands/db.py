@@ -22,7 +22,7 @@ _RESTORING = 3_600.0
 """Seconds that a restored database may take: every lease is changed, and each run that may overlap has left one."""
 
 db = typer.Typer(
-    help="Create or migrate the tables, prepare those of a backup, or print the migrations as a script.",
+    help="Create or migrate the tables, prepare a restored backup, or print the migrations as SQL.",
     invoke_without_command=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -46,7 +46,7 @@ class CurrentAnswer:
 
 @db.command()
 def upgrade(database: Database = None) -> None:
-    """Create the tables, or bring them up to date."""
+    """Create or migrate the tables."""
     url = read_settings({"database_url": database}).database
     applied = migrations.upgrade(url)
     shown = describe(parse_address(url))
@@ -55,7 +55,7 @@ def upgrade(database: Database = None) -> None:
 
 @db.command()
 def current(database: Database = None, as_json: Json = False) -> None:
-    """Show which revision the database is at."""
+    """Show the schema revision of the database."""
     url = read_settings({"database_url": database}).database
     revision = migrations.current(url)
     shown = describe(parse_address(url))
@@ -72,9 +72,9 @@ def sql(
         str | None, typer.Option(metavar="REVISION", help="Leave out this revision and those before it.")
     ] = None,
 ) -> None:
-    """Print the migrations as a script.
+    """Print the migrations as an SQL script.
 
-    The URL names the kind of database; no connection is made.
+    The URL only selects the kind of database; the command does not connect to it.
     """
     url = parse_address(read_settings({"database_url": database}).database)
     sys.stdout.write(migrations.sql(backend_of(url).name, since, schema_in(url)))
@@ -83,17 +83,15 @@ def sql(
 @db.command(short_help="Prepare a database that was restored from a backup.")
 def restored(
     by: Annotated[
-        int, typer.Option(metavar="N", min=1, max=2**62, help="Lift the tokens by at least N.", show_default=False)
+        int, typer.Option(metavar="N", min=1, max=2**62, help="Raise the tokens by at least N.", show_default=False)
     ] = 1,
-    force: Annotated[
-        bool, typer.Option("--force", help="Go ahead even if the database looks as if it were in use.")
-    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Continue even if the database seems to be in use.")] = False,
     database: Database = None,
     as_json: Json = False,
 ) -> None:
-    """Prepare a database that was restored from a backup, before anything works on it.
+    """Prepare a database that was restored from a backup, before anything uses it.
 
-    Lift all tokens above those granted since the backup, end grants, and put back the runs at work.
+    Raise all tokens above those granted since the backup, end all grants, and requeue running runs.
     """
     url = read_settings({"database_url": database}).database
     ask_url(url, lambda _: None)  # it is there, and answers soon

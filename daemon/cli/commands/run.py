@@ -56,23 +56,24 @@ def run(
     *,
     file: File,
     replicas: Annotated[
-        int, typer.Option(min=1, max=1_000, metavar="N", help="How many replica processes to run.")
+        int, typer.Option(min=1, max=1_000, metavar="N", help="Number of replica processes to run.")
     ] = 1,
     now: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Trigger this schedule after the sync; can be repeated.")
+        list[str] | None, typer.Option(metavar="NAME", help="Trigger this schedule after the sync; repeatable.")
     ] = None,
     until_idle: Annotated[
         bool, typer.Option("--until-idle", help="Exit when nothing is due, running or waiting.")
     ] = False,
     take_over: Annotated[
-        bool, typer.Option("--take-over", help="Make these definitions current, also where newer ones are at work.")
+        bool,
+        typer.Option(
+            "--take-over", help="Make these definitions active, even if replicas with newer ones are running."
+        ),
     ] = False,
-    yes: Annotated[
-        bool, typer.Option("--yes", help="Supersede what living replicas run without asking, at a terminal too.")
-    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before superseding what live replicas run.")] = False,
     no_web: Annotated[bool, typer.Option("--no-web", help="Do not serve HTTP.")] = False,
 ) -> int:
-    """Run the schedules in FILE: sync, clean up after dead replicas, then work until SIGTERM."""
+    """Run the schedules in FILE until SIGTERM: sync them, recover the runs of dead replicas, then run what is due."""
     if no_web:
         _turn_web_off(flags)
     outside = Outside.found(partial(report, kind="settings", as_json=False, what="warning"))

@@ -31,7 +31,7 @@ from ...options import Application, Database, Json
 from ...screen import add, say, screen, table
 from .shown_first import DryRun, Yes, confirm
 
-_AT_MOST_HELP = 'How many of its runs are unfinished at a time; more than 1 needs overlap = "allow".'
+_AT_MOST_HELP = 'How many of its runs may be active at a time; more than 1 needs overlap = "allow".'
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,10 @@ class BackfillsAnswer:
 
 def backfill(
     schedule: Annotated[str, typer.Argument(metavar="NAME", help="The name of the schedule.", show_default=False)],
-    first: Annotated[str, typer.Option("--from", metavar="INSTANT", help="The first instant.", show_default=False)],
-    last: Annotated[str, typer.Option("--to", metavar="INSTANT", help="The last instant.", show_default=False)],
+    first: Annotated[
+        str, typer.Option("--from", metavar="INSTANT", help="The first scheduled time.", show_default=False)
+    ],
+    last: Annotated[str, typer.Option("--to", metavar="INSTANT", help="The last scheduled time.", show_default=False)],
     at_most: Annotated[int, typer.Option(min=1, max=10_000, metavar="N", help=_AT_MOST_HELP)] = 1,
     application: Application = None,
     why: Why = None,
@@ -54,7 +56,7 @@ def backfill(
     database: Database = None,
     as_json: Json = False,
 ) -> None:
-    """Run the past instants of a schedule that have not succeeded, one run for each, behind its other runs."""
+    """Run a schedule's past scheduled times that have not succeeded, one run each, after its other runs."""
     start, end = _span(first, last)
     who = author(by, why)
 
@@ -79,12 +81,12 @@ def backfill(
 
 
 def backfills(
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="How many to list.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="Maximum number to list.")] = 20,
     database: Database = None,
     application: Application = None,
     as_json: Json = False,
 ) -> None:
-    """List the backfills and how far each is, the latest first."""
+    """List backfills and the progress of each, latest first."""
 
     def read(connection: Connection) -> list[BackfillLine]:
         require_application(connection, application)

@@ -28,7 +28,7 @@ def cancel(
     database: Database = None,
     as_json: Json = False,
 ) -> None:
-    """Cancel a run: one that waits ends at once, the job of one at work is stopped first."""
+    """Cancel a run: a pending run ends at once; a running one ends when its job has stopped."""
     who = author(by, why)
     of_many = {"--schedule": schedule, "--tag": tag, "--application": application, "--dry-run": dry_run, "--yes": yes}
     if backfill is not None:

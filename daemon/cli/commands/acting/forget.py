@@ -20,15 +20,15 @@ _WHAT = "params, reasons, errors and output"
 
 def forget(
     run_id: RunNumber,
-    why: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="The reason, recorded with what was done; it is kept.")
-    ] = None,
+    why: Annotated[str | None, typer.Option(metavar="TEXT", help="Reason; it is recorded and kept.")] = None,
     by: By = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Forget it without asking.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do not ask for confirmation; required without a terminal.")
+    ] = False,
     database: Database = None,
     as_json: Json = False,
 ) -> None:
-    """Delete the params, reasons, errors and output of a run that is over; that it ran stays."""
+    """Delete the params, reasons, errors and output of a finished run; keep the record that it ran."""
     who = author(by, why)
     if not yes:
         _confirm(ask(database, lambda connection: foreseen(connection, run_id)))

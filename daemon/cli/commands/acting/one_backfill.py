@@ -25,7 +25,9 @@ def backfill_number(text: str) -> int:
 
 OfBackfill = Annotated[
     int | None,
-    typer.Option("--backfill", metavar="ID", parser=backfill_number, help="A backfill as a whole.", show_default=False),
+    typer.Option(
+        "--backfill", metavar="ID", parser=backfill_number, help="All runs of this backfill.", show_default=False
+    ),
 ]
 
 

@@ -31,8 +31,8 @@ _PATIENCE_WITH_MANY = 60.0
 
 Name = Annotated[str | None, typer.Argument(metavar="NAME", help="The name of the schedule.", show_default=False)]
 Tag = Annotated[str | None, typer.Option(metavar="TAG", help="All schedules with this tag.")]
-All = Annotated[bool, typer.Option("--all", help="All schedules, of the application if one is given.")]
-_UNTIL_HELP = "When it ends by itself: an instant, or a duration from now. By default when it is resumed."
+All = Annotated[bool, typer.Option("--all", help="All schedules; with --application, all of that application.")]
+_UNTIL_HELP = "When the pause ends: a point in time, or a duration from now. By default until `leased resume`."
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def pause(
     database: Database = None,
     as_json: Json = False,
 ) -> None:
-    """Pause schedules: what is due meanwhile is recorded as skipped; requested runs and runs at work go on."""
+    """Pause schedules: scheduled times are skipped and recorded; requested and running runs continue."""
     who = author(by, why)
     if backfill is not None:
         beside = {"NAME": name, "--tag": tag, "--all": everything, "--application": application, "--until": until}
@@ -93,7 +93,7 @@ def resume(
     database: Database = None,
     as_json: Json = False,
 ) -> None:
-    """End the pause of schedules, and say what passed meanwhile; none of that runs."""
+    """Resume paused schedules and show how many scheduled times passed; none of those will run."""
     who = author(by, why)
     if backfill is not None:
         beside = {"NAME": name, "--tag": tag, "--all": everything, "--application": application}

@@ -24,7 +24,7 @@ def retire(
     database: Database = None,
     as_json: Json = False,
 ) -> None:
-    """Retire an application that is gone for good: its schedules, and what waits of it."""
+    """Retire an application for good: retire its schedules and cancel its waiting runs."""
     who = author(by, why)
     if application is None:
         raise Misused("name the application: `leased retire --application NAME`")

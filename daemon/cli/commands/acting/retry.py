@@ -20,10 +20,10 @@ from .retry_many import retry_those
 from .shown_first import Acting, DryRun, OfSchedule, OfTag, OneRun, Yes, refuse_beside_a_run
 
 _FROM_HELP = (
-    "Run all jobs again from this one on, also of a run that succeeded; by default from the first that is not done."
+    "Run this job and all later ones again, even if they succeeded; by default start at the first unfinished job."
 )
-_FAILED_HELP = "All runs that failed and were not retried since, also those after which their schedule has succeeded."
-_SINCE_HELP = "With --failed: those that ended in this time; by default 24h."
+_FAILED_HELP = "All failed runs that have not been retried, even if their schedule has succeeded since."
+_SINCE_HELP = "With --failed: only runs that ended within this time; by default 24h."
 _BY_DEFAULT = 24 * 3600.0
 _LONGEST = 10 * 365 * 24 * 3600.0
 
@@ -43,7 +43,7 @@ def retry(
     database: Database = None,
     as_json: Json = False,
 ) -> None:
-    """Try a run again that failed or was cancelled: what it has done is carried over, the rest runs."""
+    """Retry a failed or cancelled run: jobs that succeeded are kept, the others run again."""
     who = author(by, why)
     if run_id is None:
         _refuse_without_run(failed=failed, from_job=from_job)

@@ -34,8 +34,8 @@ OneRun = Annotated[
 ]
 OfSchedule = Annotated[str | None, typer.Option("--schedule", metavar="NAME", help="Only runs of this schedule.")]
 OfTag = Annotated[str | None, typer.Option("--tag", metavar="TAG", help="Only runs of schedules with this tag.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show which runs they are, and what would be done.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking; needed where nobody can be asked.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show which runs would be affected, and change nothing.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation; required without a terminal.")]
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,11 +22,9 @@ from ...options import Application, Database, Json
 from ...screen import say, screen
 
 _EXAMPLE = "an example of a JSON object: '{\"customer\": 7}'"
-_PARAMS_HELP = (
-    "Parameters of the run, put over those of the schedule by their names: a JSON object, or @FILE that holds one."
-)
-_PARAM_HELP = "One parameter, read as what the schedule declares it to be; may be given several times."
-_KEY_HELP = "Request it once: the same key is the same run, however often it is asked for."
+_PARAMS_HELP = "Parameters of the run; they override the schedule's. A JSON object, or @FILE to read one from a file."
+_PARAM_HELP = "One parameter, converted to the type that the schedule declares; repeatable."
+_KEY_HELP = "Idempotency key: repeated requests with the same key return the same run."
 _AT_HELP = 'Start it then: an instant like "2026-07-01T02:00:00Z", or after a duration like "15m".'
 
 
@@ -55,7 +53,7 @@ def trigger(
     database: Database = None,
     as_json: Json = False,
 ) -> None:
-    """Request a run, now or for later, and record who asked and why; a replica executes it."""
+    """Request a run, now or later, and record who asked and why; a replica executes it."""
     given, words = _params(params), _words(param or ())
     who = author(by, why)
     wanted = request("", schedule, requested_by=who, why=why, params=given, words=words, key=key, at=at)

@@ -77,9 +77,9 @@ class PreviewAnswer:
 
 
 def check(file: File, database: Database = None, as_json: Json = False) -> None:
-    """Check the definitions in FILE and show the next occurrences of each schedule.
+    """Validate the definitions in FILE and show the next runs of each schedule.
 
-    Where there is a database, say also what would stay behind there.
+    If there is a database, also show what a deploy of FILE would leave behind in it.
     """
     with SecondLoad(file) as again:
         application = load_file(file)
@@ -103,21 +103,23 @@ def check(file: File, database: Database = None, as_json: Json = False) -> None:
 def preview_command(
     expression: Annotated[
         str,
-        typer.Argument(metavar="EXPRESSION", help="A cron expression, a duration or an instant.", show_default=False),
+        typer.Argument(
+            metavar="EXPRESSION", help="A cron expression, a duration or a point in time.", show_default=False
+        ),
     ],
     timezone: Annotated[str, typer.Option(metavar="TZ", help="An IANA time zone name.")] = "UTC",
     start: Annotated[
         str | None,
         typer.Option("--from", metavar="INSTANT", help="Start after this instant (RFC 3339); by default now."),
     ] = None,
-    count: Annotated[int, typer.Option(min=1, max=10_000, help="How many to show.")] = 10,
+    count: Annotated[int, typer.Option(min=1, max=10_000, help="Number of times to show.")] = 10,
     exclude: Annotated[
         list[str] | None,
-        typer.Option(metavar="DAYS", help="Mark what is due on these days: a date, a range, or a day of every year."),
+        typer.Option(metavar="DAYS", help="Mark the times on these days: a date, a range, or a day of every year."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show the next instants of an expression and mark what daylight saving time changes."""
+    """Show the next scheduled times of an expression and mark what daylight saving time changes."""
     with refused_at(Place(field="--timezone")):
         zone = check_timezone(timezone)
     with refused_at(Place(field="--exclude")):

@@ -22,7 +22,7 @@ from ...screen import say, screen
 from .new_file import write_new
 
 imports = typer.Typer(
-    help="Turn schedules from elsewhere, such as a crontab, into a TOML file of definitions.",
+    help="Convert other schedules, such as a crontab, into a TOML file of definitions.",
     invoke_without_command=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -63,29 +63,30 @@ class ImportAnswer:
 
 @imports.command()
 def crontab(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A crontab; - reads standard input.", show_default=False)],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A crontab; - for standard input.", show_default=False)],
     with_users: Annotated[
         bool | None,
         typer.Option(
             "--system/--user",
-            help="A user stands before each command, as in /etc/crontab, or none. By default it is found out.",
+            help="Whether each line names a user before the command, as in /etc/crontab. Detected by default.",
             show_default=False,
         ),
     ] = None,
     timezone: Annotated[
-        str | None, typer.Option(metavar="TZ", help="The time zone of its times; by default that of this machine.")
+        str | None, typer.Option(metavar="TZ", help="The time zone of the crontab; by default this machine's.")
     ] = None,
     application: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The application; by default named after host and file.")
+        str | None, typer.Option(metavar="NAME", help="Name of the application; by default made from host and file.")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write this file, which must not exist; by default stdout.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Write to this file, which must not exist; by default to stdout."),
     ] = None,
     as_json: Json = False,
 ) -> int:
-    """Write a crontab as TOML, and say line by line what could not be carried over.
+    """Convert a crontab to TOML and list the lines that could not be converted.
 
-    Exits with status 1 if a line became nothing; the rest is written all the same.
+    Exit with status 1 if a line could not be converted; write the others all the same.
     """
     _check(timezone, application)
     done = import_crontab(CrontabFile.read(file), with_users=with_users, timezone=timezone, application=application)

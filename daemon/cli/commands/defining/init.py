@@ -41,10 +41,10 @@ def init(
         typer.Argument(metavar="FILE", help="A name that ends with .py or .toml.", show_default="schedules.py"),
     ] = None,
     python: Annotated[bool, typer.Option("--python", help="Write Python: functions and commands.")] = False,
-    toml: Annotated[bool, typer.Option("--toml", help="Write TOML: commands alone need no more.")] = False,
+    toml: Annotated[bool, typer.Option("--toml", help="Write TOML: commands only.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Write a first FILE of schedules, in Python or TOML, that runs as it is."""
+    """Write a first FILE of schedules, in Python or TOML, that runs without changes."""
     path, form = _chosen(file, python=python, toml=toml)
     name, zone = _application(Path.cwd().name), _timezone()
     file_shown = quote(str(path))

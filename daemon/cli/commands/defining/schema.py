@@ -22,12 +22,12 @@ def schema(
         str | None,
         typer.Argument(
             metavar="COMMAND",
-            help="Print the schema of what this command answers with --json: status, db-current, …",
+            help="Print the schema of this command's --json output instead: status, db-current, …",
             show_default=False,
         ),
     ] = None,
 ) -> None:
-    """Print the JSON Schema of TOML files, which lets an editor check and complete them."""
+    """Print the JSON Schema of TOML files, so that an editor can check and complete them."""
     if answer is not None:
         _write(_of_answer(answer))
         return

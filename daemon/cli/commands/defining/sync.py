@@ -91,19 +91,19 @@ class _Synced:
 
 def sync(
     file: File,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
     take_over: Annotated[
-        bool, typer.Option("--take-over", help="Make them current, also where replicas of others are at work.")
+        bool, typer.Option("--take-over", help="Make them active, even if replicas with other definitions are running.")
     ] = False,
     revision: Revision = None,
     why: Annotated[
-        str | None, typer.Option("--why", metavar="TEXT", help="The reason for --take-over, which is recorded.")
+        str | None, typer.Option("--why", metavar="TEXT", help="Reason for --take-over; it is recorded.")
     ] = None,
     by: By = None,
     database: Database = None,
     as_json: Json = False,
 ) -> None:
-    """Write the definitions in FILE to the database; other applications are not touched.
+    """Write the definitions in FILE to the database; leave other applications alone.
 
     Beside replicas that run other definitions they are only staged: they are current from the first
     replica of their own on, or by --take-over.

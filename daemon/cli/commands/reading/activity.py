@@ -31,19 +31,19 @@ class ActivityAnswer:
 def activity(
     schedule: Annotated[str | None, typer.Option(metavar="NAME", help="Only acts on this schedule.")] = None,
     by: Annotated[
-        str | None, typer.Option(metavar="WHO", help="Only what they did: ann@web-1, or ann on any host.")
+        str | None, typer.Option(metavar="WHO", help="Only what this user did: ann@web-1, or ann on any host.")
     ] = None,
-    act: Annotated[str | None, typer.Option(metavar="ACT", help=f"Only these acts: {', '.join(_ACTS)}.")] = None,
+    act: Annotated[str | None, typer.Option(metavar="ACT", help=f"Only this kind: {', '.join(_ACTS)}.")] = None,
     since: Annotated[
         str | None,
-        typer.Option(metavar="DURATION|INSTANT", help="Only what was done so long ago at the most, or since then."),
+        typer.Option(metavar="DURATION|INSTANT", help="Only what was done since then, or within this duration."),
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="How many to list.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="Maximum number to list.")] = 20,
     database: Database = None,
     application: Application = None,
     as_json: Json = False,
 ) -> None:
-    """List who did what, when and why, the latest first."""
+    """List who did what, when and why, latest first."""
     what, start = _act(act), None if since is None else moment("--since", since)
 
     def read(connection: Connection) -> list[ActLine]:

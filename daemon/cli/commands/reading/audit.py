@@ -55,7 +55,7 @@ class AuditAnswer:
 
 
 def audit(database: Database = None, application: Application = None, as_json: Json = False) -> None:
-    """Look for broken promises in the recorded history; exit with status 1 if one is found."""
+    """Check the recorded history for violations; exit with status 1 if there are any."""
 
     def read(connection: Connection) -> Tables:
         require_application(connection, application)

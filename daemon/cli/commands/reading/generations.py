@@ -41,16 +41,19 @@ def generations(
     ] = None,
     confirmed: Annotated[
         bool,
-        typer.Option("--acknowledge", help="Record that what N retired is meant, so that it is no problem any more."),
+        typer.Option(
+            "--acknowledge",
+            help="Confirm that generation N was meant to retire those schedules, so that status no longer reports it.",
+        ),
     ] = False,
     why: Why = None,
     by: By = None,
-    limit: Annotated[int, typer.Option(min=1, max=MOST_LISTED, help="How many of each application to list.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=MOST_LISTED, help="Maximum number to list per application.")] = 20,
     database: Database = None,
     application: Application = None,
     as_json: Json = False,
 ) -> None:
-    """List the generations of the definitions, which of them rule, who runs which, and what comes next."""
+    """List the generations of the definitions: which is active, which replicas run which, and what happens next."""
     done = None
     if confirmed:
         who = author(by, why)

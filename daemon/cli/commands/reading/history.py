@@ -61,7 +61,7 @@ def runs(
     schedule: Annotated[
         str | None, typer.Argument(metavar="NAME", help="Only this schedule.", show_default=False)
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="How many to list.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="Maximum number to list.")] = 20,
     state: Annotated[
         str | None, typer.Option(metavar="STATE", help=f"Only runs in this state: {', '.join(RUN_STATES)}.")
     ] = None,
@@ -69,7 +69,7 @@ def runs(
     application: Application = None,
     as_json: Json = False,
 ) -> None:
-    """List the runs, latest first."""
+    """List runs, latest first."""
     of_state = run_state(state)
 
     def read(connection: Connection) -> tuple[list[RunLine], list[RetiredSchedule]]:

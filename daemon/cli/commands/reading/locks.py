@@ -23,13 +23,13 @@ class LocksAnswer:
 
 def locks(
     prefix: Annotated[
-        str, typer.Argument(metavar="PREFIX", help="Only names that begin with this.", show_default=False)
+        str, typer.Argument(metavar="PREFIX", help="Only names that start with this.", show_default=False)
     ] = "",
     free: Annotated[bool, typer.Option("--all", help="Include leases that nobody holds.")] = False,
     database: Database = None,
     as_json: Json = False,
 ) -> None:
-    """Show who holds which lease, under which token, and when it expires."""
+    """Show who holds which lease, with its token and when it expires."""
 
     def read(connection: Connection) -> list[Lock]:
         require_lease(connection, prefix)

@@ -26,12 +26,17 @@ def logs(
         int | None, typer.Option("--attempt", metavar="N", min=1, help="Only this attempt.", show_default=False)
     ] = None,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on until the run is over; wait for one that has not started.")
+        bool,
+        typer.Option(
+            "--follow", "-f", help="Keep printing until the run has finished; wait for it if it has not started."
+        ),
     ] = False,
     database: Database = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object; with --follow one a line.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object; with --follow, one per line.")
+    ] = False,
 ) -> None:
-    """Print what the jobs of a run have printed; with --follow, as it comes."""
+    """Print the output of a run's jobs; with --follow, as it arrives."""
     reader = OutputReader(run_id, job, attempt, waits=follow)
     shown = _Objects() if as_json else _Text(screen(), titled=job is None or attempt is None)
     if follow:

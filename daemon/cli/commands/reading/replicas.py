@@ -25,14 +25,12 @@ class ReplicasAnswer:
 
 
 def replicas(
-    past: Annotated[
-        int, typer.Option("--past", min=0, max=10_000, help="How many replicas that have ended to include.")
-    ] = 10,
+    past: Annotated[int, typer.Option("--past", min=0, max=10_000, help="Number of stopped replicas to include.")] = 10,
     database: Database = None,
     application: Application = None,
     as_json: Json = False,
 ) -> None:
-    """List the replicas and when each was last seen."""
+    """List replicas and when each was last seen."""
 
     def read(connection: Connection) -> list[ReplicaLine]:
         require_application(connection, application)

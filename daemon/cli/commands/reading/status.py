@@ -63,12 +63,15 @@ def status(
     ] = None,
     tag: Annotated[str | None, typer.Option(metavar="TAG", help="Only schedules with this tag.")] = None,
     whole: Annotated[
-        bool, typer.Option("--all", help=f"List every schedule; by default, of more than {MOST}, those with problems.")
+        bool,
+        typer.Option(
+            "--all", help=f"List every schedule; by default, if there are more than {MOST}, only those with problems."
+        ),
     ] = False,
     check: Annotated[bool, typer.Option("--check", help="Exit with status 1 if there is a problem.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show replicas, schedules, what is running, and what is late, stuck or failing."""
+    """Show replicas, schedules, active runs, and what is late, stuck or failing."""
     takeover_after = read_settings({"database_url": database}).takeover_after
     of_state = run_state(state)
 
