@@ -39,11 +39,12 @@ test-all: $(VENV)/.dev ## every test: the same on both databases, the longer sto
 fast: $(VENV)/.dev ## the tests that need neither processes nor a database, in half a minute; DATABASE=sqlite: those on its files too
 	@LEASED_MODEL_SEEDS=8 $(BIN)/python -m pytest --fast $(if $(filter sqlite,$(DATABASE)),--sqlite) -q -n 2 -o tmp_path_retention_policy=failed -o faulthandler_timeout=0 $(PYTEST_ARGS)
 
-check: $(VENV)/.dev ## style, format, types, import contracts
+check: $(VENV)/.dev ## style, format, types, import contracts, words
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m tools.words
 
 format: $(VENV)/.dev ## fix what ruff can fix
 	@$(BIN)/ruff check --fix .

@@ -1,0 +1,156 @@
+"""The words that our English does without, looked for in the docs, the help and the messages.
+
+    python -m tools.words [FILE …]
+
+`make check` runs it. It prints each sentence that has one, with a better word, and then exits with 1.
+"""
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+INSTEAD = {
+    r"\banew\b": "again, or re- (reload)",
+    r"\bbeside\b": "alongside; while X is running; next to",
+    r"\bat work\b": "running",
+    r"\bbe it\b": "drop it",
+    r"\ba sentence\b": "an error, a message",
+    r"\bfor ever\b": "without limit, for good",
+    r"\bwho(so)?ever\b": "if you …",
+    r"\b(goes|go) by\b": "uses, follows",
+    r"\b(is|are|was|were|be) told\b": "is notified; learns",
+    r"\balso (if|where|when)\b": "even if, including when",
+    r"^(Of|Whoever) ": "subject, verb, object; the condition last",
+    r"^What ": "subject, verb, object (a question may begin so)",
+}
+WORDS = [(re.compile(word, re.IGNORECASE if word.startswith(r"\b") else 0), better) for word, better in INSTEAD.items()]
+# Shrinking: what is still to be written again. It ends empty.
+TO_DO = {
+    "CONTRIBUTING.md",
+    "README.md",
+    "daemon/audit/promises/backfills.py",
+    "daemon/audit/promises/definitions.py",
+    "daemon/cli/app.py",
+    "daemon/cli/commands/acting/cancel.py",
+    "daemon/cli/commands/acting/cancel_many.py",
+    "daemon/cli/commands/acting/one_backfill.py",
+    "daemon/cli/commands/acting/pause.py",
+    "daemon/cli/commands/acting/retry.py",
+    "daemon/cli/commands/acting/shown_first.py",
+    "daemon/cli/commands/db.py",
+    "daemon/cli/commands/defining/remarks.py",
+    "daemon/cli/commands/defining/sync.py",
+    "daemon/cli/commands/reading/releases.py",
+    "daemon/cli/commands/reading/status_screen.py",
+    "daemon/cli/commands/run.py",
+    "daemon/definitions/application.py",
+    "daemon/definitions/crontab/document.py",
+    "daemon/definitions/crontab/variables.py",
+    "daemon/definitions/sources/toml_schema.py",
+    "daemon/definitions/triggers/on_request.py",
+    "daemon/operations/backfills/controls.py",
+    "daemon/operations/many/cancel.py",
+    "daemon/recovery/settle.py",
+    "daemon/scheduling/deploys/adoption.py",
+    "daemon/scheduling/deploys/losses.py",
+    "daemon/service/service.py",
+    "daemon/store/views/causes.py",
+    "daemon/store/views/problems.py",
+    "daemon/telemetry/sentences.py",
+    "daemon/testing/replica.py",
+    "docs/explanation/fixed-timeouts.md",
+    "docs/explanation/guarantees.md",
+    "docs/explanation/how-it-works.md",
+    "docs/explanation/ordinary-weeks.md",
+    "docs/explanation/scaling.md",
+    "docs/how-to/locks/test-programs-that-hold-leases.md",
+    "docs/how-to/migrate/move-a-crontab.md",
+    "docs/how-to/operate/back-up-and-restore.md",
+    "docs/how-to/operate/deploy.md",
+    "docs/how-to/operate/upgrade.md",
+    "docs/how-to/schedules/embed.md",
+    "docs/how-to/schedules/fill-in-what-did-not-run.md",
+    "docs/how-to/schedules/queue-work.md",
+    "docs/how-to/schedules/rename-a-schedule.md",
+    "docs/how-to/schedules/request-a-run.md",
+    "docs/how-to/schedules/test-your-schedules.md",
+    "docs/reference/command.md",
+    "docs/reference/cron.md",
+    "docs/reference/library.md",
+    "docs/reference/schedules.md",
+    "docs/reference/settings.md",
+    "docs/reference/signals.md",
+    "docs/tutorials/first-schedule.md",
+    "lease/acquisition/refusals.py",
+}
+RECORDS = ("docs/internals/", "CHANGELOG.md", "daemon/store/migrations/versions/")
+HELP = "daemon/cli/commands/"
+_CODE = re.compile(r"^( *)```.*?^\1```$|<!--.*?-->|`[^`]*`", re.MULTILINE | re.DOTALL)
+_TARGET = re.compile(r"(\])\([^)]*\)")
+_APART = re.compile(r"\n\s*\n|\n(?=\s*(?:[-*>|]|\d+\.) )|\n(?=#)|\|")
+_MARKS = re.compile(r"^[\s>*_-]*(?:\d+\. )?[\s*_\[(]*")
+_ENDS = re.compile(r"(?<=[.:!?])[*_)]*\s+")
+
+
+def main(words: list[str]) -> int:
+    """Print what is found in these files, or in all that are not still to do, and return the exit status."""
+    found = 0
+    for name in words or sorted({*files()} - TO_DO):
+        for sentence, better in findings(name):
+            found += 1
+            sys.stdout.write(f"{name}: {sentence!r}: {better}\n")
+    return 1 if found else 0
+
+
+def files() -> Iterator[str]:
+    """Yield the names of the pages and modules that people read."""
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+    modules = [ROOT / "leased.py", *(ROOT / "daemon").rglob("*.py"), *(ROOT / "lease").rglob("*.py")]
+    for path in (*pages, *modules):
+        name = path.relative_to(ROOT).as_posix()
+        if not name.startswith(RECORDS):
+            yield name
+
+
+def findings(name: str) -> Iterator[tuple[str, str]]:
+    """Yield each sentence of the file that has such a word, and what to write instead."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    for sentence in of_page(text) if name.endswith(".md") else of_module(text, with_help=name.startswith(HELP)):
+        if not sentence.endswith("?"):
+            yield from ((sentence, better) for word, better in WORDS if word.search(sentence))
+
+
+def of_page(text: str) -> Iterator[str]:
+    """Yield the sentences of a page but for its headings and code."""
+    for part in _APART.split(_TARGET.sub(r"\1", _CODE.sub("``", text))):
+        if not part.startswith("#"):
+            yield from _sentences(part)
+
+
+def of_module(source: str, *, with_help: bool) -> Iterator[str]:
+    """Yield the sentences in its strings: messages, the help of options, and with ``with_help`` that of commands."""
+    nodes = list(ast.walk(ast.parse(source)))
+    passed = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}  # docstrings
+    if with_help:
+        functions = [node.body[0] for node in nodes if isinstance(node, ast.FunctionDef)]
+        passed -= {id(first.value) for first in functions if isinstance(first, ast.Expr)}
+    passed |= {id(part) for node in nodes if isinstance(node, ast.JoinedStr) for part in node.values}
+    for node in nodes:
+        if isinstance(node, ast.JoinedStr):
+            parts = [str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values]
+            yield from _sentences("".join(parts))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in passed:
+            yield from _sentences(node.value)
+
+
+def _sentences(text: str) -> Iterator[str]:
+    for sentence in _ENDS.split(text):
+        if words := " ".join(_MARKS.sub("", sentence).split()):
+            yield words
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
