@@ -228,7 +228,7 @@ def test_every_option_that_a_shell_line_shows_is_there() -> None:
 
 
 def test_everything_that_a_job_gets_is_documented() -> None:
-    text = reference("schedules")
+    text = reference("jobs")
     for name in (name for name in dir(AsyncRun) if not name.startswith("_")):
         assert f"`run.{name}" in text, name
 

@@ -1,4 +1,4 @@
-"""What becomes of an instant, by policy and situation: each row of the table in docs/reference/schedules.md is played.
+"""What happens at a scheduled time, by policy and situation: each row of the table in docs/reference/policies.md is played.
 
 The schedule is due each hour, from midnight on, and its job never ends by itself.
 """
@@ -21,10 +21,10 @@ from daemon.testing import ManualReplica, ManualStore
 
 pytestmark = pytest.mark.anyio
 
-PAGE = Path(__file__).parents[3] / "docs" / "reference" / "schedules.md"
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "policies.md"
 HALF_PAST_MIDNIGHT = "2026-07-01T00:30:00Z"
 DEFAULTS = {"catch_up": "latest", "start_within": None, "overlap": "skip"}
-COLUMNS = ("catch_up", "start_within", "overlap", "situation", "becomes")
+COLUMNS = ("catch_up", "start_within", "overlap", "situation", "outcome")
 
 
 async def forever(_run: object) -> None:
@@ -66,7 +66,7 @@ class Story:
         counts: Counter[str] = Counter()
         for row in rows:
             waits = row.state == "pending" and row.available_at is None
-            counts["waits" if waits else row.reason if row.state == "skipped" else "runs"] += row._mapping["count"]
+            counts["waiting" if waits else row.reason if row.state == "skipped" else "started"] += row._mapping["count"]
             counts["cancelled"] += row.cancelled_at is not None
         return counts
 
@@ -163,14 +163,14 @@ SITUATIONS: dict[str, Play] = {
     "1 is missed": missed(1),
     "5 are missed": missed(5),
     "1,000,000 are missed": missed(1_000_000),
-    "one is due while a run is at work": due_during_a_run,
+    "one is due while a run is active": due_during_a_run,
     "5 are due while it is paused": paused,
     "5 are due, of which 3 while it was paused": paused_at_first,
     "5 are due on a day that it excludes": excluded,
     "5 pass while it is disabled": disabled,
     "5 are missed, then it is retired": retired,
     "5 are missed, then its timing changes": retimed,
-    "5 are missed, then it is respelled": respelled,
+    "5 are missed, then its spelling changes": respelled,
     "no replica runs for 5": replica_down,
     "the database is away for 5": database_down,
     "the database's clock jumps forward by 5": clock_forward,
@@ -180,8 +180,9 @@ SITUATIONS: dict[str, Play] = {
 
 def table() -> list[dict[str, str]]:
     """Return the rows of the table in the docs; an empty cell is the default."""
-    section = PAGE.read_text().split("## What becomes of an instant")[1].split("\n## ")[0]
-    cells = [[cell.strip(" `") for cell in line.split("|")[1:-1]] for line in section.splitlines() if "|" in line]
+    section = PAGE.read_text().partition("\n| catch_up ")[2].partition("\n\n")[0]
+    lines = f"| catch_up {section}".splitlines()
+    cells = [[cell.strip(" `") for cell in line.split("|")[1:-1]] for line in lines]
     assert tuple(cells[0]) == COLUMNS
     return [dict(zip(COLUMNS, row, strict=True)) for row in cells[2:]]
 
@@ -200,8 +201,8 @@ async def test_what_becomes_of_instants_is_as_the_table_says(row: dict[str, str]
             found = await story.count() - story.before
         finally:
             await story.stack.aclose()
-    order = ("runs", "waits", "overlap", "replaced", "missed", "paused", "excluded", "cancelled")
-    assert ", ".join(f"{found[what]:,} {what}" for what in order if found[what]) == row["becomes"].replace(
+    order = ("started", "waiting", "overlap", "replaced", "missed", "paused", "excluded", "cancelled")
+    assert ", ".join(f"{found[what]:,} {what}" for what in order if found[what]) == row["outcome"].replace(
         "nothing", ""
     )
 
