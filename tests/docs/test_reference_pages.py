@@ -1,0 +1,59 @@
+"""The pages of reference that no generator writes have a row for each thing that there is."""
+
+import ast
+import inspect
+import re
+from typing import get_args
+
+from daemon.cli.answers import ANSWERS
+from daemon.states import JobOutcome, RunOutcome
+from daemon.store.views.problems import Kind
+from daemon.telemetry import fact_log
+from lease.events import Event
+from tests.docs.pages import ROOT
+
+REFERENCE = ROOT / "docs" / "reference"
+
+
+def rows(name: str, heading: str) -> list[list[str]]:
+    """Return the cells of the table below a heading, without its head."""
+    section = (REFERENCE / name).read_text().partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    lines = [line for line in section.splitlines() if line.startswith("|")][2:]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def named(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def test_each_kind_of_problem_has_a_remedy() -> None:
+    assert {named(kind)[0] for kind, remedy in rows("problems.md", "Problems") if remedy} == {*get_args(Kind)}
+
+
+def logged(function: str) -> set[str]:
+    """Return the texts that a function of the log writes as they are."""
+    [found] = [one for one in ast.parse(inspect.getsource(fact_log)).body if getattr(one, "name", "") == function]
+    formatted = {id(part) for node in ast.walk(found) if isinstance(node, ast.JoinedStr) for part in node.values}
+    texts = {
+        str(node.value): node
+        for node in ast.walk(found)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in formatted
+    }
+    return {text for text in texts if re.fullmatch(r"[\w:',;]+( [\w:',;]+)+", text)}
+
+
+def test_each_event_of_a_lease_and_its_line_in_the_log_has_a_row() -> None:
+    table = rows("problems.md", "Log events of leases")
+    assert {name for _, event, *_ in table for name in named(event)} == {event.__name__ for event in get_args(Event)}
+    assert {text for line, *_ in table for text in named(line)} == logged("_lease_line")
+
+
+def test_each_line_of_the_log_about_runs_has_a_row() -> None:
+    outcomes = {f"run {one}" for one in get_args(RunOutcome)} | {f"job {one}" for one in get_args(JobOutcome)}
+    listed = {text for line, *_ in rows("problems.md", "Log events of runs") for text in named(line)}
+    assert listed - {"output"} == outcomes | logged("log_fact")
+
+
+def test_each_schema_has_a_link() -> None:
+    linked = re.findall(r"\(schemas/([\w-]+)\.json\)", (REFERENCE / "json.md").read_text())
+    assert sorted(linked) == sorted(ANSWERS)
