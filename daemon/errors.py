@@ -1,10 +1,50 @@
 """The errors of this package; each message says what is wrong, where, and how to put it right."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Self
 
 
 class DaemonError(Exception):
     """The base of every error of this package."""
+
+    more: "tuple[DaemonError, ...]" = ()
+    """The other mistakes, if several were found at once; the message is about the first."""
+
+
+class Mistakes:
+    """Errors that are found one after another, to be raised together. As a context manager it keeps an error, and
+    what stands below the block goes on.
+    """
+
+    def __init__(self) -> None:
+        self.found: list[DaemonError] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        return isinstance(error, DaemonError) and self.note(error)
+
+    def note(self, error: DaemonError) -> bool:
+        """Keep an error, and those that were found with it; return whether that is enough, so that none is raised."""
+        self.found += (error, *error.more)
+        return True
+
+    def refuse(self) -> None:
+        """Raise the first with the others, if there are any."""
+        if self.found:
+            raise together(self.found) from None
+
+
+def together(errors: Iterable[DaemonError]) -> DaemonError:
+    """Return the first of several errors, which has all others as its ``more``."""
+    first, *more = errors
+    first.more = tuple(more)
+    return first
 
 
 class NotYet(DaemonError):
@@ -75,9 +115,13 @@ class DefinitionError(DaemonError):
 
     def found_in(self, source: str, line: int | None = None) -> "DefinitionError":
         """Return this error with the file in which it was found, unless it already names one."""
-        if self.place.source is not None:
-            return self
-        return type(self)(replace(self.place, source=source, line=line), self.problem, self.remedy)
+        return self.placed(lambda place: place if place.source else replace(place, source=source, line=line))
+
+    def placed(self, change: Callable[[Place], Place]) -> "DefinitionError":
+        """Return this error, and those that were found with it, at other places."""
+        moved = type(self)(change(self.place), self.problem, self.remedy)
+        moved.more = tuple(one.placed(change) if isinstance(one, DefinitionError) else one for one in self.more)
+        return moved
 
 
 class SettingNotYet(DefinitionError, NotYet):

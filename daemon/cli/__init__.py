@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except EXPECTED as error:
         found = failure(error)
-        report(found.message, found.kind, as_json=as_json)
+        report(found.message, found.kind, as_json=as_json, more=found.more)
         return found.status
     except Exception as error:  # noqa: BLE001 - a bug in leased, reported with its traceback
         if (lost := unwritten(error)) is not None:

@@ -5,6 +5,7 @@ import re
 import shutil
 import sys
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -84,6 +85,8 @@ class ErrorReport:
     message: str
     kind: str
     status: int
+    more: tuple[str, ...] = ()
+    """Of several mistakes the others."""
 
 
 def failure(error: Exception) -> ErrorReport:
@@ -93,7 +96,8 @@ def failure(error: Exception) -> ErrorReport:
         message = f'"{number[1]}" begins like an option, and no number here is less than 0'
     for type_, kind, status in _KINDS:
         if isinstance(error, type_):
-            return ErrorReport(" ".join(message.split()), kind, status)
+            more = [" ".join(str(other).split()) for other in getattr(error, "more", ())]
+            return ErrorReport(" ".join(message.split()), kind, status, tuple(more))
     return ErrorReport(" ".join(message.split()), "failed", FAILED)
 
 
@@ -108,13 +112,14 @@ def _usage(error: typer.TyperException) -> str:
     return f"{message.rstrip('.')}; see `{command} --help`"
 
 
-def report(message: str, kind: str, *, as_json: bool, what: str = "error") -> None:
-    """Write an error or a warning to stderr: a sentence, or an object with ``--json``."""
-    document = {what: {"message": message, "kind": kind}}
-    line = json.dumps(document, ensure_ascii=False) if as_json else f"leased: {escaped(message)}"
-    lines = [line]
-    if not as_json and sys.stderr.isatty():
-        lines = wrapped(line, shutil.get_terminal_size().columns)
+def report(message: str, kind: str, *, as_json: bool, what: str = "error", more: Sequence[str] = ()) -> None:
+    """Write an error or a warning to stderr: a sentence, and one for each of ``more``, or an object with ``--json``."""
+    document = {what: {"message": message, "kind": kind, **({"more": more} if more else {})}}
+    lines = [f"leased: {escaped(one)}" for one in (message, *more)]
+    if as_json:
+        lines = [json.dumps(document, ensure_ascii=False)]
+    elif sys.stderr.isatty():
+        lines = [part for line in lines for part in wrapped(line, shutil.get_terminal_size().columns)]
     sys.stderr.write("".join(f"{each}\n" for each in lines))
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..errors import DefinitionError, Place
+from ..errors import DefinitionError, Mistakes, Place
 from ..text import suggestion
 from .job import Job
 from .schedule import Schedule
@@ -132,28 +132,37 @@ def _sha256(value: object) -> str:
 
 def make_application(name: object, schedules: Iterable[Schedule], place: Place, **others: Any) -> Application:
     """Return an application, whose schedules have jobs and own names; raises `DefinitionError`."""
-    made = tuple(schedules)
-    with refused_at(place):
+    made, mistakes, application = tuple(schedules), Mistakes(), ""
+    with mistakes, refused_at(place):
         application = check_name("application", name)
+    with mistakes, refused_at(place):
         refuse_twice("schedule", [schedule.name for schedule in made])
-    if not made:
+    if application and not made:
         raise DefinitionError(place, f'the application "{application}" has no schedule', "add one")
     for schedule in made:
-        own = replace(place, schedule=schedule.name)
-        if not schedule.jobs:
-            raise DefinitionError(own, "it has no job", "add a function or a command")
-        with refused_at(own):
-            refuse_like_an_option("schedule", schedule.name, f'; was = "{schedule.name}" keeps its history')
-            for job in schedule.jobs:
-                refuse_like_an_option("job", job.name)
-            refuse_twice("job", [job.name for job in schedule.jobs])
-            refuse_large(schedule.params)
-        if len(application) + len(schedule.name) > LONGEST_NAMES:
-            remedy = f"they name a lease, and may have {LONGEST_NAMES} characters together"
-            raise DefinitionError(own, f'its name and that of the application "{application}" are too long', remedy)
-    _refuse_other_slots(made, place)
-    _refuse_ambiguous_names(made, place)
+        with mistakes:
+            _check_schedule(application, schedule, replace(place, schedule=schedule.name))
+    with mistakes:
+        _refuse_other_slots(made, place)
+    with mistakes:
+        _refuse_ambiguous_names(made, place)
+    mistakes.refuse()
     return Application(name=application, schedules=made, **others)
+
+
+def _check_schedule(application: str, schedule: Schedule, own: Place) -> None:
+    """Raise `DefinitionError` for a schedule without a job, and for names and params that are not fit for use."""
+    if not schedule.jobs:
+        raise DefinitionError(own, "it has no job", "add a function or a command")
+    with refused_at(own):
+        refuse_like_an_option("schedule", schedule.name, f'; was = "{schedule.name}" keeps its history')
+        for job in schedule.jobs:
+            refuse_like_an_option("job", job.name)
+        refuse_twice("job", [job.name for job in schedule.jobs])
+        refuse_large(schedule.params)
+    if len(application) + len(schedule.name) > LONGEST_NAMES:
+        remedy = f"they name a lease, and may have {LONGEST_NAMES} characters together"
+        raise DefinitionError(own, f'its name and that of the application "{application}" are too long', remedy)
 
 
 def _refuse_other_slots(schedules: Iterable[Schedule], place: Place) -> None:

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from ..errors import DaemonError, Place
 from .definition import Mark
-from .read import translated
+from .read import firsts, translated
 from .schedule import Schedule
 from .triggers.fields import forwards
 
@@ -43,7 +43,7 @@ def read_schedule(definition: str) -> Schedule:
         known = _known(stored)
         return Schedule.model_validate(known)
     except ValidationError as error:
-        raise _unreadable(translated(error, Schedule, known, Place())) from None
+        raise _unreadable(translated(firsts(error)[0], Schedule, known, Place())) from None
     except (TypeError, ValueError) as error:
         raise _unreadable(error) from error
 

@@ -1,14 +1,14 @@
 """The way from what people gave to a definition, or to the sentence by which it is refused."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from ..errors import DefinitionError, Place
+from ..errors import DefinitionError, Mistakes, Place, together
 from ..text import suggestion
 from .definition import Definition
 from .values.names import check_name
@@ -39,9 +39,15 @@ def read(
     stand where the settings were given, ``misplaced`` those that belong elsewhere. A setting that
     does not exist is refused first: that explains the most.
     """
-    with refused_at(place):
-        named: dict[str, Any] = {model.kind: check_name(model.kind, name)}
-    return read_settings(model, given, replace(place, **named), others=others, misplaced=misplaced, name=name, **parts)
+    mistakes, own, checked = Mistakes(), place, str(model.kind)
+    with mistakes, refused_at(place):
+        checked = check_name(model.kind, name)
+        named: dict[str, Any] = {model.kind: checked}
+        own = replace(place, **named)
+    with mistakes:
+        made = read_settings(model, given, own, others=others, misplaced=misplaced, name=checked, **parts)
+    mistakes.refuse()
+    return made
 
 
 def read_settings(
@@ -54,25 +60,41 @@ def read_settings(
     **parts: Any,
 ) -> D:
     """Return what `read` returns, of a model whose name, if it has one, is among ``parts``."""
-    known = model.settings()
+    known, mistakes = model.settings(), Mistakes()
     for setting, value in given.items():
         if setting in known or ((setting, None) in model.planned and value is None):
             continue
         missing = Refusal("there is no such setting", suggestion(setting, [*known, *others]))
         refusal = _planned(model, setting, None) or misplaced.get(setting, missing)
-        raise refusal.at(replace(place, field=setting))
+        mistakes.note(refusal.at(replace(place, field=setting)))
     settings = {setting: value for setting, value in given.items() if setting in known}
+    made: D | None = None
     try:
-        return model.model_validate({**parts, **settings})
+        made = model.model_validate({**parts, **settings})
     except ValidationError as error:
-        raise translated(error, model, {**parts, **settings}, place) from None
+        for details in firsts(error):
+            if details["loc"] or not mistakes.found:  # a setting that is misspelt may be the one that is missing
+                mistakes.note(translated(details, model, {**parts, **settings}, place))
+    if mistakes.found or made is None:
+        raise together(mistakes.found) from None
+    return made
+
+
+def firsts(error: ValidationError) -> Sequence[ErrorDetails]:
+    """Return the first of what is wrong with each setting."""
+    found: dict[object, ErrorDetails] = {}
+    for details in error.errors(include_url=False):
+        if details["type"] != "default_factory_not_called":  # it depends on another, which is wrong
+            found.setdefault(details["loc"][:1], details)
+    if (_UNNAMED,) in found or ("command",) in found:
+        found.pop(("isolation",), None)
+    return list(found.values())
 
 
 def translated(
-    error: ValidationError, model: type[Definition], given: Mapping[str, object], place: Place
+    details: ErrorDetails, model: type[Definition], given: Mapping[str, object], place: Place
 ) -> DefinitionError:
-    """Return the first of what is wrong with what was given, as an error that says where."""
-    details = error.errors(include_url=False)[0]
+    """Return what pydantic found wrong with what was given, as an error that says where."""
     if not details["loc"]:
         return refusal_of(details, None).at(place)
     setting = str(details["loc"][0])

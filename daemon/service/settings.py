@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
 
 from lease.database.address import parse_address
 from lease.durations import format_duration
 from lease.errors import InvalidTiming, LeaseError
 from lease.timing import LeaseTiming
 
+from ..definitions.read import firsts
 from ..definitions.values.durations import duration
 from ..definitions.values.revision import Revision
+from ..errors import Mistakes, together
 from ..scheduling.generations import TAKEOVER_AFTER
 from ..text import suggestion
 from ..web.address import WebAddress
@@ -172,23 +175,25 @@ def read_settings(
     source: str = "",
     called: Callable[[str], str] = flag_or_name,
 ) -> Settings:
-    """Return the settings; raises `SettingsError` with one sentence that names where the wrong one stands.
+    """Return the settings; raises `SettingsError`, whose sentence names where the wrong one stands.
 
     ``flags`` has the settings given on the command line (None: not given), ``file`` the `[settings]` of the
     TOML file, which errors name by ``source``. ``called`` returns what one in ``flags`` is called there.
     """
-    try:
+    mistakes = Mistakes()
+    with mistakes:
         return _checked(*_given(flags or {}, file or {}, called))
-    except SettingsError as error:
-        place = f"{source}: " if source and str(error).startswith("[settings]") else ""
-        raise SettingsError(f"{place}{error}") from None
+    said = [str(error) for error in mistakes.found]
+    raise together(
+        SettingsError(f"{source}: {one}" if source and one.startswith("[settings]") else one) for one in said
+    )
 
 
 def _checked(given: Mapping[str, Any], places: Mapping[str, str]) -> Settings:
     try:
         settings = Settings.model_validate(given)
     except ValidationError as error:
-        raise SettingsError(_sentence(error, given, places)) from None
+        raise together(SettingsError(_sentence(one, given, places)) for one in firsts(error)) from None
     try:
         _ = settings.timing
     except InvalidTiming as error:
@@ -229,11 +234,10 @@ def _given(
     return given, places
 
 
-def _sentence(error: ValidationError, given: Mapping[str, Any], places: Mapping[str, str]) -> str:
-    first = error.errors(include_url=False)[0]
-    name = str(first["loc"][0])
-    context = first.get("ctx", {})
-    match first["type"]:
+def _sentence(details: ErrorDetails, given: Mapping[str, Any], places: Mapping[str, str]) -> str:
+    name = str(details["loc"][0])
+    context = details.get("ctx", {})
+    match details["type"]:
         case "extra_forbidden":
             said = f"there is no such setting; {suggestion(name, Settings.model_fields)}"
         case "literal_error":
@@ -242,5 +246,5 @@ def _sentence(error: ValidationError, given: Mapping[str, Any], places: Mapping[
         case "value_error":
             said = "; ".join(map(str, context["error"].args))  # of a Refusal the problem and the remedy
         case _:
-            said = first["msg"][:1].lower() + first["msg"][1:]
+            said = details["msg"][:1].lower() + details["msg"][1:]
     return f"{places[name]}: {said}"

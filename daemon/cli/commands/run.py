@@ -97,7 +97,7 @@ def run(
 
 def _read(file: str, flags: dict[str, Any], outside: Outside, now: Sequence[str]) -> tuple[Application, Settings]:
     """Return what FILE defines and the settings; ``now`` must be schedules of it."""
-    application = load_file(file)
+    application = load_file(file, flags)
     for name in now:
         application.schedule(name)
     checked = outside.link.settings

@@ -1,17 +1,21 @@
 """From FILE, as the command line takes it, to an application."""
 
 import importlib.util
+import io
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
 from importlib import import_module
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
 
-from ...errors import DefinitionError, Place
+from ...errors import DaemonError, DefinitionError, Place
 from ..application import Application
 from ..values.functions import name_of_file
+from .mistakes_in_file import AtOnce, InFile, into
 from .schedule_set import ScheduleSet
 from .toml_file import read_toml
 from .user_code import imported, member
@@ -32,16 +36,43 @@ class _AsItIs(SourceFileLoader):
         return code
 
 
-def load(spec: str | Path) -> Application:
-    """Return what FILE defines; raises `DefinitionError`.
+def load(spec: str | Path, *, every_mistake: bool = False) -> Application:
+    """Return what FILE defines; raises `DefinitionError`. With ``every_mistake``, a Python file in which a definition is
+    wrong is run once more, to find the others.
 
     FILE is ``schedules.py`` (``schedules.py:name`` where it holds several `Schedules`),
     ``definitions.toml``, or ``package.module:name``, looked for in the working directory or in a
     folder written before it (``/srv/shop/package.module:name``). Each call runs a Python file
     again.
     """
-    application = _load(str(spec))
+    text, at_once = str(spec), AtOnce()
+    try:
+        application = _load_with(text, at_once)
+    except DefinitionError as first:
+        if every_mistake and at_once.had_one:
+            first.more = tuple(_others(text, first))
+        raise
     return replace(application, stamp=stamp_of(application.source))
+
+
+def _others(text: str, first: DefinitionError) -> Iterator[DaemonError]:
+    """Run a Python file, noting what is wrong instead of raising it; yield what is noted besides ``first``."""
+    found, nowhere = InFile(text), io.StringIO()
+    with found, redirect_stdout(nowhere), redirect_stderr(nowhere):  # it has printed all that before
+        _load_with(text, found)
+    told = {str(first)}
+    for error in found.found:
+        if str(error) not in told:
+            told.add(str(error))
+            yield error
+
+
+def _load_with(text: str, mistakes: AtOnce) -> Application:
+    token = into.set(mistakes)
+    try:
+        return _load(text)
+    finally:
+        into.reset(token)
 
 
 def stamp_of(file: str | Path) -> str:

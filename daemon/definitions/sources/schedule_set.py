@@ -7,7 +7,7 @@ from typing import Any, TypeVar, Unpack, overload
 
 from lease.durations import Duration
 
-from ...errors import DefinitionError, Place
+from ...errors import DefinitionError, Mistakes, Place
 from ..application import Application, make_application
 from ..defaults import Defaults, read_defaults
 from ..job import Job
@@ -20,6 +20,7 @@ from ..values.refusal import refused_at, shown
 from ..values.revision import check_required, check_revision
 from .keywords import DefaultKeywords, JobKeywords, ScheduleKeywords
 from .misplaced import IN_PYTHON
+from .mistakes_in_file import into
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -48,20 +49,24 @@ class ScheduleSet:
         calendars: Mapping[str, Iterable[str | date]] | None = None,
         **defaults: Unpack[DefaultKeywords],
     ) -> None:
-        with refused_at(Place()):
+        self.name, self.revision, self.require_revision = "unnamed", revision, require_revision
+        self._calendars, self._defaults = Calendars(known=False), Defaults()
+        with into.get(), refused_at(Place()):
             self.name = check_name("application", name)
-        with refused_at(Place(field="revision")):
+        with into.get(), refused_at(Place(field="revision")):
             self.revision = None if revision is None else check_revision(revision)
-        with refused_at(Place(field="require_revision")):
+        with into.get(), refused_at(Place(field="require_revision")):
             self.require_revision = check_required(require_revision)
-        self._calendars = _read_calendars({} if calendars is None else calendars)
-        self._defaults = read_defaults(
-            self._calendars.resolved(defaults, Place()),
-            Place(),
-            of_schedule="give it to .cron(), .every(), .at(), .on_request() or .add()",
-            of_job="give it to .job() or .command() of a schedule",
-            others=("revision", "require_revision", "calendars"),
-        )
+        with into.get():
+            self._calendars = _read_calendars({} if calendars is None else calendars)
+        with into.get():
+            self._defaults = read_defaults(
+                self._calendars.resolved(defaults, Place()),
+                Place(),
+                of_schedule="give it to .cron(), .every(), .at(), .on_request() or .add()",
+                of_job="give it to .job() or .command() of a schedule",
+                others=("revision", "require_revision", "calendars"),
+            )
         self._builders: dict[str, ScheduleBuilder] = {}
 
     def cron(self, expression: str, /, **settings: Unpack[SingleKeywords]) -> Callable[[Function], Function]:
@@ -92,42 +97,50 @@ class ScheduleSet:
     ) -> "ScheduleBuilder":
         """Add a schedule, whose jobs are added to what this returns, in their order."""
         given = {"cron": cron, "every": every, "at": at, "on_request": on_request, **settings}
-        given = self._defaults.of_schedule(self._calendars.resolved(given, _named(name)))
-        builder = ScheduleBuilder(read(Schedule, name, given, Place(), misplaced=IN_PYTHON), self._defaults)
-        self._append(builder)
+        builder = ScheduleBuilder(Schedule.model_construct(name=name), self._defaults)  # while mistakes are collected
+        with into.get():
+            given = self._defaults.of_schedule(self._calendars.resolved(given, _named(name)))
+            builder = ScheduleBuilder(read(Schedule, name, given, Place(), misplaced=IN_PYTHON), self._defaults)
+            self._append(builder)
         return builder
 
     def application(self, source: Path | None = None, spec: str = "") -> Application:
         """Return what has been defined; raises `DefinitionError` for a schedule without a job."""
-        schedules = [builder.schedule() for builder in self._builders.values()]
-        where = {"source": source or Path(), "spec": spec, "defaults": self._defaults.shown()}
-        ordered = {"revision": self.revision, "require_revision": self.require_revision}
-        return make_application(self.name, schedules, Place(), **ordered, **where)
+        wrong = into.get().schedules
+        schedules = [builder.schedule() for builder in self._builders.values() if builder.name not in wrong]
+        others: dict[str, Any] = {"source": source or Path(), "spec": spec, "defaults": self._defaults.shown()}
+        others |= {"revision": self.revision, "require_revision": self.require_revision}
+        if wrong and not schedules:
+            return Application(name=self.name, schedules=(), **others)
+        return make_application(self.name, schedules, Place(), **others)
 
     def _single(self, trigger: Mapping[str, object], settings: Mapping[str, Any]) -> Callable[[Function], Function]:
         [(kind, when)] = trigger.items()
         if callable(when):
-            name = _name_of(when, {}, Place())
-            lacks = f"of {name} has no parentheses" if kind == "on_request" else f"does not say when {name} is due"
-            raise DefinitionError(
-                Place(),
-                f"the decorator .{kind} {lacks}",
-                f"write it with parentheses: {_EXAMPLES.get(kind, f'.{kind}()')}",
-            )
+            with into.get():
+                raise _without_parentheses(kind, when)
 
         def register(function: Function) -> Function:
-            name = _name_of(function, settings, Place())
-            of_job = Job.settings()
-            for_job = {setting: value for setting, value in settings.items() if setting in of_job}
-            rest = {setting: value for setting, value in settings.items() if setting not in (*of_job, "name")}
-            given = self._defaults.of_schedule(self._calendars.resolved({**trigger, **rest}, _named(name)))
-            bare = read(Schedule, name, given, Place(), others=(*of_job, "name"))
-            builder = ScheduleBuilder(bare, self._defaults)
-            builder.add(name, for_job, function=function)
-            self._append(builder)
+            with into.get():
+                self._define(function, trigger, settings)
             return function
 
         return register
+
+    def _define(self, function: object, trigger: Mapping[str, object], settings: Mapping[str, Any]) -> None:
+        name, of_job = _name_of(function, settings, Place()), Job.settings()
+        for_job = {setting: value for setting, value in settings.items() if setting in of_job}
+        rest = {setting: value for setting, value in settings.items() if setting not in (*of_job, "name")}
+        builder = ScheduleBuilder(Schedule.model_construct(name=name), self._defaults)
+        mistakes = Mistakes()
+        with mistakes:
+            given = self._defaults.of_schedule(self._calendars.resolved({**trigger, **rest}, _named(name)))
+            bare = read(Schedule, name, given, Place(), others=(*of_job, "name"))
+            builder = ScheduleBuilder(bare, self._defaults)
+        with mistakes:
+            builder.add(name, for_job, function=function)
+        mistakes.refuse()
+        self._append(builder)
 
     def _append(self, builder: "ScheduleBuilder") -> None:
         with refused_at(Place()):
@@ -171,11 +184,12 @@ class ScheduleBuilder:
     def add(self, name: str, settings: Mapping[str, Any], *, others: Sequence[str] = (), **work: Any) -> None:
         """Add the next job, whose ``work`` is a function or a command; raises `DefinitionError`."""
         place = Place(schedule=self.name)
-        settings = self._defaults.of_job(settings, work.get("function"))
-        job = read(Job, name, settings, place, others=others, **work)
-        with refused_at(place):
-            refuse_taken("job", job.name, self._jobs)
-        self._jobs[job.name] = job
+        with into.get():
+            settings = self._defaults.of_job(settings, work.get("function"))
+            job = read(Job, name, settings, place, others=others, **work)
+            with refused_at(place):
+                refuse_taken("job", job.name, self._jobs)
+            self._jobs[job.name] = job
 
 
 def _read_calendars(given: object) -> Calendars:
@@ -183,6 +197,13 @@ def _read_calendars(given: object) -> Calendars:
     if not isinstance(given, Mapping):
         raise DefinitionError(Place(field="calendars"), f"{shown(given)} is not a table of names and days", how)
     return read_calendars(given, Place(), how)
+
+
+def _without_parentheses(kind: str, function: object) -> DefinitionError:
+    name = _name_of(function, {}, Place())
+    lacks = f"of {name} has no parentheses" if kind == "on_request" else f"does not say when {name} is due"
+    how = f"write it with parentheses: {_EXAMPLES.get(kind, f'.{kind}()')}"
+    return DefinitionError(Place(), f"the decorator .{kind} {lacks}", how)
 
 
 def _named(name: object) -> Place:

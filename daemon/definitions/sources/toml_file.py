@@ -7,12 +7,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from ...errors import DefinitionError, Place
+from ...errors import DefinitionError, Mistakes, Place, together
 from ...text import suggestion
 from ..application import Application, make_application
 from ..defaults import Defaults, DefaultSettings, read_defaults
 from ..job import Job
-from ..read import read
+from ..read import read, read_settings
 from ..schedule import Schedule
 from ..values.calendars import Calendars, read_calendars
 from ..values.refusal import Refusal, refused_at, shown
@@ -25,39 +25,60 @@ _FOR_ALL = {
     key: Refusal("this is a setting of schedules and jobs", "write it under [defaults] to give it to all")
     for key in DefaultSettings.settings()
 }
+_TABLES = {"schedules": "write [schedules.NAME]", "settings": "write [settings]"}
 _NOTHING: Mapping[str, Refusal] = {}
+_A_WORK: Mapping[str, Any] = {"name": "job", "command": "true"}
+"""Stands for what a job runs, if that is not known."""
 
 
 def read_toml(path: Path, source: str) -> Application:
     """Return what the file defines; ``source`` is how errors name it. Raises `DefinitionError`."""
-    place = Place(source=source)
+    place, mistakes = Place(source=source), Mistakes()
     document = _parsed(path, source)
-    _refuse_unknown(document, FILE_KEYS, place, _FOR_ALL)
-    if "application" not in document:
-        problem, remedy = "the file does not name its application", 'write application = "shop"'
-        raise DefinitionError(replace(place, field="application"), problem, remedy)
-    schedules, settings = document.get("schedules", {}), document.get("settings", {})
-    if not isinstance(schedules, dict):
-        raise DefinitionError(replace(place, field="schedules"), "it is not a table", "write [schedules.NAME]")
-    if not isinstance(settings, dict):
-        raise DefinitionError(replace(place, field="settings"), "it is not a table", "write [settings]")
-    calendars = _calendars(document.get("calendars", {}), place)
-    defaults = _defaults(document.get("defaults", {}), place, calendars)
-    with refused_at(replace(place, field="revision")):
+    with mistakes:
+        _refuse_unknown(document, FILE_KEYS, place, _FOR_ALL)
+        if "application" not in document:
+            problem, remedy = "the file does not name its application", 'write application = "shop"'
+            raise DefinitionError(replace(place, field="application"), problem, remedy)
+    given, settings = (_table(document, key, how, place, mistakes) for key, how in _TABLES.items())
+    calendars, defaults, revision, required = Calendars(known=False), Defaults(), None, False
+    with mistakes:
+        calendars = _calendars(document.get("calendars", {}), place)
+    with mistakes:
+        defaults = _defaults(document.get("defaults", {}), place, calendars)
+    with mistakes, refused_at(replace(place, field="revision")):
         revision = check_revision(document["revision"]) if "revision" in document else None
-    with refused_at(replace(place, field="require_revision")):
+    with mistakes, refused_at(replace(place, field="require_revision")):
         required = check_required(document.get("require_revision", False))
-    return make_application(
-        document["application"],
-        [_schedule(name, given, place, defaults, calendars) for name, given in schedules.items()],
-        place,
-        source=path,
-        spec=str(path),
-        settings=settings,
-        defaults=defaults.shown(),
-        revision=revision,
-        require_revision=required,
-    )
+    schedules: list[Schedule] = []
+    for name, one in given.items():
+        with mistakes:
+            schedules.append(_schedule(name, one, place, defaults, calendars))
+    if not schedules:
+        mistakes.refuse()  # and not, besides, that there is none
+    with mistakes:
+        named, of_all = document.get("application", "unnamed"), {"settings": settings, "defaults": defaults.shown()}
+        ordered = {"revision": revision, "require_revision": required}
+        application = make_application(named, schedules, place, source=path, spec=str(path), **of_all, **ordered)
+    mistakes.refuse()
+    return application
+
+
+def settings_in(path: Path) -> Mapping[str, Any]:
+    """Return `[settings]` of a file whose definitions are wrong; nothing if that cannot be read."""
+    try:
+        found = _parsed(path, "").get("settings")
+    except DefinitionError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _table(document: Mapping[str, Any], key: str, how: str, place: Place, mistakes: Mistakes) -> Mapping[str, Any]:
+    found = document.get(key, {})
+    if isinstance(found, dict):
+        return found
+    mistakes.note(DefinitionError(replace(place, field=key), "it is not a table", how))
+    return {}
 
 
 def _parsed(path: Path, source: str) -> dict[str, Any]:
@@ -82,13 +103,19 @@ def _calendars(given: object, place: Place) -> Calendars:
     how = "write [calendars.NAME] with dates = [...]"
     if not isinstance(given, dict):
         raise DefinitionError(replace(place, field="calendars"), "it is not a table", how)
+    mistakes = Mistakes()
     for name, calendar in given.items():
         own = replace(place, field=f"calendars.{name}")
         if not isinstance(calendar, dict) or "dates" not in calendar:
-            raise DefinitionError(own, "it has no dates", how.replace("NAME", name))
-        for key in calendar.keys() - {"dates"}:
-            raise DefinitionError(own, f'there is no such setting as "{key}"', "a calendar has dates only")
-    return read_calendars({name: calendar["dates"] for name, calendar in given.items()}, place, how)
+            mistakes.note(DefinitionError(own, "it has no dates", how.replace("NAME", name)))
+            continue
+        for key in sorted(calendar.keys() - {"dates"}):
+            mistakes.note(DefinitionError(own, f'there is no such setting as "{key}"', "a calendar has dates only"))
+    with_dates = {name: one["dates"] for name, one in given.items() if isinstance(one, dict) and "dates" in one}
+    with mistakes:
+        calendars = read_calendars(with_dates, place, how)
+    mistakes.refuse()
+    return calendars
 
 
 def _defaults(given: object, place: Place, calendars: Calendars) -> Defaults:
@@ -98,42 +125,59 @@ def _defaults(given: object, place: Place, calendars: Calendars) -> Defaults:
     try:
         return read_defaults(calendars.resolved(given, place), place, of_schedule=of_schedule, of_job=of_job)
     except DefinitionError as error:
-        raise type(error)(
-            replace(error.place, field=f"defaults.{error.place.field}"), error.problem, error.remedy
-        ) from None
+        raise error.placed(lambda place: replace(place, field=f"defaults.{place.field}")) from None
 
 
 def _schedule(name: str, given: object, place: Place, defaults: Defaults, calendars: Calendars) -> Schedule:
     own = replace(place, schedule=name)
     if not isinstance(given, dict):
         raise DefinitionError(own, f"{shown(given)} is not a table", f"write [schedules.{name}]")
-    jobs = given.get("jobs", [])
+    jobs, mistakes, made = given.get("jobs", []), Mistakes(), []
     if not isinstance(jobs, list) or not all(isinstance(job, dict) for job in jobs):
-        raise DefinitionError(
-            replace(own, field="jobs"), "it is not a list of tables", 'write jobs = [{ command = "…" }]'
-        )
-    made = tuple(_job(number, job, own, defaults) for number, job in enumerate(jobs, start=1))
-    own_settings = calendars.resolved({key: value for key, value in given.items() if key != "jobs"}, own)
-    settings = defaults.of_schedule(own_settings)
-    return read(Schedule, name, settings, place, others=("jobs",), misplaced=IN_TOML, jobs=made)
+        how = 'write jobs = [{ command = "…" }]'
+        mistakes.note(DefinitionError(replace(own, field="jobs"), "it is not a list of tables", how))
+        jobs = []
+    for number, job in enumerate(jobs, start=1):
+        with mistakes:
+            made.append(_job(number, job, own, defaults))
+    with mistakes:
+        own_settings = calendars.resolved({key: value for key, value in given.items() if key != "jobs"}, own)
+        settings = defaults.of_schedule(own_settings)
+        schedule = read(Schedule, name, settings, place, others=("jobs",), misplaced=IN_TOML, jobs=tuple(made))
+    mistakes.refuse()
+    return schedule
 
 
 def _job(number: int, given: Mapping[str, Any], place: Place, defaults: Defaults) -> Job:
     label = given["name"] if isinstance(given.get("name"), str) else f"number {number}"
     own = replace(place, job=label)
-    _refuse_unknown(given, JOB_KEYS, own)
+    settings = {key: value for key, value in given.items() if key in Job.settings()}
+    try:
+        _refuse_unknown(given, JOB_KEYS, own)
+        name, work = _named_work(given, own)
+    except DefinitionError as error:
+        mistakes, others = Mistakes(), settings.keys() - {"isolation"}
+        mistakes.note(error)
+        with mistakes:
+            read_settings(
+                Job, defaults.of_job({key: settings[key] for key in settings if key in others}), own, **_A_WORK
+            )
+        raise together(mistakes.found) from None
+    return read(Job, name, defaults.of_job(settings, work.get("function")), place, **work)
+
+
+def _named_work(given: Mapping[str, Any], own: Place) -> tuple[object, Mapping[str, Any]]:
+    """Return what a job is called, and its function or command."""
     work = [key for key in WORK if key in given]
     if len(work) != 1:
         problem = "it has both call and command" if work else "it says nothing to run"
         raise DefinitionError(own, problem, 'set either call = "package.module:function" or command = "…"')
-    settings = {key: value for key, value in given.items() if key in Job.settings()}
     if work == ["command"]:
         if "name" not in given:
             raise DefinitionError(own, "it has no name", 'write name = "…"')
-        return read(Job, given["name"], defaults.of_job(settings), place, command=given["command"])
+        return given["name"], {"command": given["command"]}
     function = _function(given["call"], replace(own, field="call"))
-    name = given.get("name", getattr(function, "__name__", "").replace("_", "-"))
-    return read(Job, name, defaults.of_job(settings, function), place, function=function)
+    return given.get("name", getattr(function, "__name__", "").replace("_", "-")), {"function": function}
 
 
 def _function(call: object, place: Place) -> object:
@@ -153,7 +197,9 @@ def _function(call: object, place: Place) -> object:
 def _refuse_unknown(
     given: Mapping[str, object], known: tuple[str, ...], place: Place, misplaced: Mapping[str, Refusal] = _NOTHING
 ) -> None:
+    mistakes = Mistakes()
     for key in given:
         if key not in known:
             missing = Refusal("there is no such setting", suggestion(key, known))
-            raise misplaced.get(key, missing).at(replace(place, field=key))
+            mistakes.note(misplaced.get(key, missing).at(replace(place, field=key)))
+    mistakes.refuse()

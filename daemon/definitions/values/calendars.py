@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PlainSerializer
 
-from ...errors import Place
+from ...errors import Mistakes, Place
 from ...text import suggestion
 from ..triggers.calendar import RANGE, Calendar, bounds
 from .names import check_name
@@ -31,12 +31,14 @@ class Calendars:
     days: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     how: str = "write [calendars.NAME] with dates = [...]"
     """How FILE defines one."""
+    known: bool = True
+    """False if they cannot be read: then nothing can be said of what names one."""
 
     def resolved(self, settings: Mapping[str, Any], place: Place) -> dict[str, Any]:
         """Return settings whose `exclude` has the days of each calendar that it names; raises `DefinitionError`."""
         given = settings.get("exclude")
-        if given is None:
-            return dict(settings)
+        if given is None or not self.known:
+            return {name: value for name, value in settings.items() if name != "exclude" or self.known}
         items = [given] if isinstance(given, str) else given
         if not isinstance(items, (list, tuple)):
             return dict(settings)  # it is refused, or needs nothing
@@ -53,12 +55,14 @@ class Calendars:
 def read_calendars(given: Mapping[str, object], place: Place, how: str) -> Calendars:
     """Return calendars whose days were given by their names; raises `DefinitionError`."""
     found: dict[str, tuple[str, ...]] = {}
+    mistakes = Mistakes()
     for name, days in given.items():
-        with refused_at(replace(place, field="calendars")):
+        with mistakes, refused_at(replace(place, field="calendars")):
             if not _is_name(check_name("calendar", name)):
                 raise Refusal(f"the name of a calendar {shown(name)} begins with a digit, as days do", "rename it")
-        with refused_at(replace(place, field=f"calendars.{name}")):
+        with mistakes, refused_at(replace(place, field=f"calendars.{name}")):
             found[name] = _read_days(days)
+    mistakes.refuse()
     return Calendars(found, how)
 
 

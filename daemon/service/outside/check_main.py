@@ -21,6 +21,7 @@ from ...errors import DaemonError
 from ...scheduling.deploys.bring import look
 from ...store.migrations.opening import opened_for_reading
 from ...store.migrations.state import SchemaTooOld, TablesMissing, refuse_other_than_newest, revision_of
+from ...text import counted
 from ..settings import Settings, read_settings
 from .descriptors import refuse_more_than_fit
 from .elsewhere import what_it_means
@@ -46,7 +47,9 @@ def main() -> int:
             _refuse_what_cannot_start(revised, settings.database)
             answer = {**asdict(CheckedFile.of(revised, settings)), "warnings": _elsewhere(order, revised, settings)}
         except (DaemonError, LeaseError) as error:
-            answer = {"problem": " ".join(str(error).split())}
+            others = len(getattr(error, "more", ()))
+            more = f"; and {counted(others, 'other mistake')}, which `leased check` lists" if others else ""
+            answer = {"problem": " ".join(f"{error}{more}".split())}
         json.dump(answer, answers)
     return 0
 

@@ -343,7 +343,7 @@ def test_with_json_an_error_is_an_object_on_stderr(
 def test_a_defect_of_our_own_shows_a_traceback_from_our_code_on(
     leased: Leased, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("oh")
 
     monkeypatch.setattr("daemon.cli.load_file.load", broken)

@@ -81,9 +81,10 @@ def check(file: File, database: Database = None, as_json: Json = False) -> None:
 
     If there is a database, also show what a deploy of FILE would leave behind in it.
     """
+    flags = {"database_url": database}
     with SecondLoad(file) as again:
-        application = load_file(file)
-        settings = read_settings({"database_url": database}, application.settings, source=file)
+        application = load_file(file, flags)
+        settings = read_settings(flags, application.settings, source=file)
         left = again.refuse_different(application)
     now = datetime.now(UTC)
     found = [

@@ -109,8 +109,9 @@ def sync(
     replica of their own on, or by --take-over.
     """
     who = _author(by, why, take_over=take_over)
-    application = load_file(file)
-    settings = read_settings({"database_url": database, "revision": revision}, application.settings, source=file)
+    flags = {"database_url": database, "revision": revision}
+    application = load_file(file, flags)
+    settings = read_settings(flags, application.settings, source=file)
     application = application.revised(settings.revision)
     if not dry_run:
         migrations.prepare(settings.database)

@@ -1,0 +1,46 @@
+"""The mistakes in a Python file: raised where they are made, or all collected while `load` runs it once more."""
+
+import traceback
+from contextvars import ContextVar
+from pathlib import Path
+
+from ...errors import DaemonError, DefinitionError, Mistakes
+
+
+class AtOnce(Mistakes):
+    """Collects nothing: each mistake is raised where it is made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.had_one = False
+
+    def note(self, error: DaemonError) -> bool:
+        """Return that the error is to be raised."""
+        del error
+        self.had_one = True
+        return False
+
+    @property
+    def schedules(self) -> set[str | None]:
+        """The schedules that have one."""
+        return {error.place.schedule for error in self.found if isinstance(error, DefinitionError)}
+
+
+class InFile(AtOnce):
+    """Collects the mistakes in FILE, each with its line."""
+
+    def __init__(self, spec: str) -> None:
+        super().__init__()
+        self._spec = spec
+        self._file = str(Path(spec if spec.endswith(".py") else spec.rpartition(":")[0]).resolve())
+
+    def note(self, error: DaemonError) -> bool:
+        """Keep the error; return that its code goes on."""
+        lines = [frame.lineno for frame in traceback.extract_stack() if frame.filename == self._file]
+        if isinstance(error, DefinitionError):
+            error = error.found_in(self._spec, lines[-1] if lines else None)
+        return Mistakes.note(self, error)
+
+
+into: ContextVar[AtOnce] = ContextVar("into", default=AtOnce())  # noqa: B039 - it collects nothing
+"""What becomes of the mistakes in definitions now."""
