@@ -18,6 +18,7 @@ from .outcome import Outcome
 from .output.output import Output
 from .output.printed import printed_to
 from .processes.identity import ProcessIdentity
+from .reports import Progress
 from .run import LOGGER, AsyncRun, Run
 from .runners import Listeners
 from .task_thread import StartedTask, TaskThread
@@ -25,16 +26,15 @@ from .task_thread import StartedTask, TaskThread
 _FRAMES = 12
 """How many frames of a traceback are kept, the last ones."""
 _MOST_WAITING = 200
-"""How many lines and reports of a thread may wait for the replica's event loop. Then the thread
-waits too, as a process does for its pipe: threads in a hurry would keep the loop from everything
-else.
+"""How many lines and reports of a job may wait for the replica's event loop. Then the job waits
+too, as a process does for its pipe: jobs in a hurry would keep the loop from everything else.
 """
 _LONGEST_WAIT = 1.0
-"""Seconds that a call waits at most: also where the loop is blocked, the job goes on."""
+"""Seconds that a call waits at most: even while the loop is blocked, the job goes on."""
 
 
 class _InsideAttempt:
-    """What both kinds have in common: a function of a job, with a log that is kept as the attempt's output."""
+    """What both kinds have in common: a function of a job, with a log and prints that are kept as the attempt's output."""
 
     keeper: ProcessIdentity | None = None
 
@@ -46,13 +46,15 @@ class _InsideAttempt:
         self._output = Output(listeners.output, listeners.transcript)
         self._loop = asyncio.get_running_loop()
         self._told = False
+        self._waiting: list[bytes | Progress] = []
+        self._taken = threading.Condition()
 
     def _given(self, kind: type[AsyncRun] | type[Run], brief: Brief) -> Any:
         """Return the argument of the function."""
         return kind(
             brief,
             lambda: self._held.trusted_until if self._held.loss is None else 0.0,
-            lambda progress: self._here(self._listeners.progress, progress),
+            self._put,
             _own_logger(self._note),
             told_to_end=lambda: self._told,
         )
@@ -70,13 +72,28 @@ class _InsideAttempt:
         return Outcome(state, "".join(traceback.format_exception(error, limit=-_FRAMES)))
 
     def _note(self, line: str) -> None:
-        self._here(self._output.feed, f"{line}\n".encode(errors="replace"))
+        self._put(f"{line}\n".encode(errors="replace"))
 
-    def _here(self, call: Callable[..., None], argument: object) -> None:
-        try:
-            self._loop.call_soon_threadsafe(call, argument)
-        except RuntimeError:  # the replica's loop has ended
-            return
+    def _put(self, new: bytes | Progress) -> None:
+        """Hand over output or a report to the replica's event loop; for any thread."""
+        with self._taken:
+            self._taken.wait_for(lambda: len(self._waiting) < _MOST_WAITING, _LONGEST_WAIT)
+            if not self._waiting:
+                try:
+                    self._loop.call_soon_threadsafe(self._take)
+                except RuntimeError:  # the replica's loop has ended
+                    return
+            self._waiting.append(new)
+
+    def _take(self) -> None:
+        with self._taken:
+            waiting, self._waiting = self._waiting, []
+            self._taken.notify_all()
+        if printed := b"".join(one for one in waiting if isinstance(one, bytes)):
+            self._output.feed(printed)
+        for one in waiting:
+            if isinstance(one, Progress):
+                self._listeners.progress(one)
 
 
 class TaskAttempt(_InsideAttempt):
@@ -92,7 +109,7 @@ class TaskAttempt(_InsideAttempt):
         self._task: StartedTask | None = None
 
     async def go(self) -> None:
-        self._task = self._thread.start(self._function, self._run, self._subject)
+        self._task = self._thread.start(self._function, self._run, self._subject, printed_to(self._put))
 
     async def wait(self) -> Outcome:
         assert self._task is not None  # noqa: S101 - go comes first
@@ -122,7 +139,6 @@ class ThreadAttempt(_InsideAttempt):
         self._run = self._given(Run, brief)
         self._name = f"leased-job-{job.name}"
         self._ended: Future[BaseException | None] = Future()
-        self._room = threading.Semaphore(_MOST_WAITING)
 
     async def go(self) -> None:
         threading.Thread(target=self._call, name=self._name, daemon=True).start()
@@ -143,20 +159,10 @@ class ThreadAttempt(_InsideAttempt):
     def blocks(self) -> bool:
         return False
 
-    def _here(self, call: Callable[..., None], argument: object) -> None:
-        took = self._room.acquire(timeout=_LONGEST_WAIT)
-        super()._here(self._taken, (call, argument, took))
-
-    def _taken(self, what: tuple[Callable[[object], None], object, bool]) -> None:
-        call, argument, took = what
-        if took:
-            self._room.release()
-        call(argument)
-
     def _call(self) -> None:
         error: BaseException | None = None
         try:
-            with printed_to(lambda data: self._here(self._output.feed, data)):
+            with printed_to(self._put):
                 self._function(self._run)
         except SystemExit as left:
             error = left if left.code else None

@@ -8,6 +8,7 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from lease.background import BackgroundLoop
@@ -29,14 +30,18 @@ class TaskThread:
         self._lock = threading.Lock()
 
     def start(
-        self, function: Callable[[Any], Awaitable[Any]], argument: Any, subject: JobSubject | None = None
+        self,
+        function: Callable[[Any], Awaitable[Any]],
+        argument: Any,
+        subject: JobSubject | None = None,
+        within: AbstractContextManager[None] = nullcontext(),  # noqa: B008 - it has no state
     ) -> "StartedTask":
-        """Start ``function(argument)`` in the thread; ``subject`` says which job it is."""
+        """Start ``function(argument)`` in the thread, within a block; ``subject`` says which job it is."""
         with self._lock:
             if self._loop is None:
                 self._loop = self._watched_loop()
         self._count(1)
-        started = StartedTask(self._loop, self._watch, Watched(function, subject), argument)
+        started = StartedTask(self._loop, self._watch, Watched(function, subject), argument, within)
         started.ended.add_done_callback(lambda _: self._count(-1))
         return started
 
@@ -85,7 +90,14 @@ class TaskThread:
 class StartedTask:
     """An async function at work in the thread."""
 
-    def __init__(self, loop: BackgroundLoop, watch: LoopWatch, job: Watched, argument: Any) -> None:
+    def __init__(
+        self,
+        loop: BackgroundLoop,
+        watch: LoopWatch,
+        job: Watched,
+        argument: Any,
+        within: AbstractContextManager[None],
+    ) -> None:
         self.ended: Future[BaseException | None] = Future()
         """Its error or None, set when the function has really ended: a cancelled one may go on."""
         self._task: asyncio.Task[BaseException | None] | None = None
@@ -93,6 +105,7 @@ class StartedTask:
         self._watch = watch
         self._job = job
         self._held_up_before = watch.held_up
+        self._within = within
         loop.submit(lambda: self._run(argument))
 
     def cancel(self) -> None:
@@ -115,7 +128,8 @@ class StartedTask:
     async def _run(self, argument: Any) -> None:
         async def whole() -> BaseException | None:
             try:
-                await self._job.function(argument)
+                with self._within:
+                    await self._job.function(argument)
             except SystemExit as error:  # out of a task it would end the loop and every job in it
                 return error if error.code else None
             except KeyboardInterrupt as error:

@@ -13,6 +13,7 @@ from lease.client import LeaseClient
 from ..definitions.application import Application
 from ..errors import DaemonError
 from ..execution.context import ReplicaContext
+from ..jobs.output.printed import parted_streams
 from ..jobs.task_thread import TaskThread
 from ..operations.trigger import trigger_now
 from ..pruning.pruner import prune_at_the_end
@@ -62,7 +63,8 @@ def serve(
     """
     make_fit_for_jobs(os.environ, settings)
     service = Service(application, settings, facts, take_over=take_over, outside=outside)
-    return asyncio.run(service.serve(now, until_idle=until_idle, web=web))
+    with parted_streams():
+        return asyncio.run(service.serve(now, until_idle=until_idle, web=web))
 
 
 class Service:

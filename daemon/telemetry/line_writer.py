@@ -98,7 +98,7 @@ def _write_out(line: str) -> None:
     if stream is None:
         return
     try:
-        real = sys.__stderr__
+        real, stream = sys.__stderr__, getattr(stream, "beneath", stream)  # as that of jobs that print is told apart
         if real is None or stream is not real:  # a live display, or a test
             stream.write(line)
             stream.flush()

@@ -12,12 +12,13 @@ from daemon.cli import ask
 from daemon.execution.claim import ClaimedRun
 from daemon.jobs.outcome import Outcome
 from daemon.jobs.output.transcript import Piece
+from daemon.jobs.processes.identity import ProcessIdentity
 from daemon.operations.cancel import cancel
 from daemon.operations.trigger import trigger
 from daemon.store import migrations
 from daemon.store.views import OutputReader
 from lease.errors import StoreUnavailable
-from tests.support.completion import EndedJob, finish_run, retry_run, save_output, start_job
+from tests.support.completion import EndedJob, finish_run, record_keeper, retry_run, save_output, start_job
 from tests.support.store import Store, a_schedule
 
 from .conftest import Leased
@@ -147,6 +148,18 @@ def test_where_a_failed_run_has_no_output_it_says_what_shows_the_reason(leased: 
     failed = EndedJob(world.job, Outcome("failed", "no"))
     world.store.do(finish_run, world.run, "failed", job=failed, reason="no")
     assert leased("logs", "1").out == "There is no output of run 1 of nightly (failed; `leased show 1` says why).\n"
+
+
+@pytest.mark.parametrize("is_inside", [True, False])
+def test_where_a_job_may_have_printed_elsewhere_it_says_so(is_inside: bool, leased: Leased, world: World) -> None:
+    """An embedded replica leaves the streams of its program alone; a child under a keeper prints nowhere else."""
+    world.start()
+    if not is_inside:
+        world.store.do(record_keeper, world.run, world.job, ProcessIdentity(4711, 99))
+    world.end()
+    first, *more = leased("logs", "1").out.splitlines()
+    assert first == "There is no output of run 1 of nightly (succeeded)."
+    assert [line.partition(". ")[0] for line in more] == ["Its job ran in the replica's own process"] * is_inside
 
 
 def test_an_outage_is_waited_for_and_said_once(leased: Leased, world: World, happens: Callable[..., None]) -> None:

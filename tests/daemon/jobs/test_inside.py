@@ -3,20 +3,29 @@
 import asyncio
 import sys
 import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextvars import copy_context
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from daemon.definitions.job import Job
 from daemon.jobs import inside
 from daemon.jobs.brief import Brief
-from daemon.jobs.inside import ThreadAttempt
+from daemon.jobs.inside import TaskAttempt, ThreadAttempt
+from daemon.jobs.output.output import LONGEST_LINE
+from daemon.jobs.output.printed import parted_streams, printed_to
 from daemon.jobs.output.transcript import Transcript
 from daemon.jobs.reports import Progress
-from daemon.jobs.run import Run
+from daemon.jobs.run import AsyncRun, Run
 from daemon.jobs.runners import Listeners
+from daemon.jobs.task_thread import TaskThread
+from daemon.telemetry.facts import JobSubject
 from lease.client import Lease
 from lease.model import Grant
+from tests.daemon.telemetry.told import RUN
+from tests.support.forking import in_forked_child
 from tests.support.waiting import LIMIT
 
 pytestmark = pytest.mark.anyio
@@ -40,10 +49,32 @@ BRIEF = Brief(
 LINES = 1_000
 
 
-async def test_a_thread_waits_while_the_loop_is_behind_with_what_it_logs_and_reports(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.fixture
+def tasks() -> Iterator[TaskThread]:
+    made = TaskThread()
+    yield made
+    made.stop()
+
+
+def an_attempt(kind: str, tasks: TaskThread, work: Callable[[Any], object], listeners: Listeners) -> Any:
+    """Return an attempt of a function in a thread, or of an async function that calls it."""
+
+    async def as_task(run: AsyncRun) -> None:
+        result = work(run)
+        if isinstance(result, Awaitable):
+            await result
+
+    if kind == "thread":
+        return ThreadAttempt(Job(name="job", function=work), BRIEF, held=the_lease(), listeners=listeners)
+    job, subject = Job(name="job", function=as_task), JobSubject(RUN, "job", 1)
+    return TaskAttempt(job, BRIEF, subject, held=the_lease(), thread=tasks, listeners=listeners)
+
+
+@pytest.mark.parametrize("kind", ["task", "thread"])
+async def test_a_job_waits_while_the_loop_is_behind_with_what_it_logs_and_reports(
+    kind: str, tasks: TaskThread, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Threads in a hurry would keep the loop from all else: eight of them held it up for as long as they logged."""
+    """Jobs in a hurry would keep the loop from all else: eight of them held it up for as long as they logged."""
     monkeypatch.setattr(inside, "_LONGEST_WAIT", LIMIT)
     lines, reports, done = list[str](), list[Progress](), list[int]()
     full, beyond = threading.Event(), threading.Event()
@@ -59,7 +90,7 @@ async def test_a_thread_waits_while_the_loop_is_behind_with_what_it_logs_and_rep
                 beyond.set()
 
     listeners = Listeners(lines.extend, reports.append, Transcript())
-    attempt = ThreadAttempt(Job(name="job", function=work), BRIEF, held=the_lease(), listeners=listeners)
+    attempt = an_attempt(kind, tasks, work, listeners)
     await attempt.go()
     assert full.wait(LIMIT), "the loop is held up here"
     assert not beyond.wait(0.05)
@@ -85,34 +116,67 @@ async def test_a_loop_that_is_away_holds_up_no_thread_for_long(monkeypatch: pyte
     assert lines == [f"line {number}" for number in range(10)], "all the same"
 
 
-async def test_what_a_thread_prints_is_output_of_its_own_job_and_of_no_other(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("kind", ["task", "thread"])
+async def test_what_a_job_prints_is_output_of_its_own_attempt_and_of_no_other(
+    kind: str, tasks: TaskThread, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("stdout", "stderr"):
-        monkeypatch.setattr(sys, name, getattr(sys, name))  # as they were, at the end
-    both = threading.Barrier(2, timeout=LIMIT)
-    printed: dict[str, list[str]] = {"a": [], "b": []}
-    attempts = []
-    for name, lines in printed.items():
+    """In order with what it logs; also from `asyncio.to_thread`. All else is printed where it was."""
+    turns = {"a": threading.Event(), "b": threading.Event()}
+    printed: dict[str, list[str]] = {name: [] for name in turns}
+    started = []
 
-        def work(run: Run, name: str = name) -> None:
-            both.wait()
-            sys.stdout.write(f"{name} prints\n")
-            run.log.info("%s logs", name)
-            sys.stderr.write(f"{name} warns\n")
-            sys.stdout.write(f"{name} ends")
+    def prints(run: Run, name: str, other: str) -> None:
+        sys.stdout.write(f"{name} prints\n")
+        turns[other].set()
+        assert turns[name].wait(LIMIT)
+        run.log.info("%s logs", name)
+        sys.stderr.writelines([f"{name} ", "warns\n"])
+        thread = threading.Thread(target=sys.stdout.write, args=["a thread of a job prints\n"])
+        thread.start()
+        thread.join()
+        sys.stdout.write(f"{name} ends")
 
-        listeners = Listeners(lines.extend, lambda _: None, Transcript())
-        attempts.append(ThreadAttempt(Job(name="job", function=work), BRIEF, held=the_lease(), listeners=listeners))
-    for attempt in attempts:
-        await attempt.go()
-    for attempt in attempts:
-        await asyncio.wait_for(attempt.wait(), LIMIT)
-    sys.stdout.write("the replica prints\n")
-    assert capsys.readouterr().out == "the replica prints\n"
-    for (name, lines), attempt in zip(printed.items(), attempts, strict=True):
-        assert lines == [f"{name} prints", f"{name} logs", f"{name} warns"]
-        assert attempt._output.tail.endswith(f"{name} ends")
+    with parted_streams():
+        for name, other in ("ab", "ba"):
+
+            def work(run: Any, name: str = name, other: str = other) -> Any:
+                return asyncio.to_thread(prints, run, name, other) if kind == "task" else prints(run, name, other)
+
+            listeners = Listeners(printed[name].extend, lambda _: None, Transcript())
+            started.append((name, an_attempt(kind, tasks, work, listeners)))
+        for _, attempt in started:
+            await attempt.go()
+        for name, attempt in started:
+            assert (await asyncio.wait_for(attempt.wait(), LIMIT)).state == "succeeded"
+            assert printed[name] == [f"{name} prints", f"{name} logs", f"{name} warns"]
+            assert attempt._output.tail.endswith(f"{name} ends")
+        sys.stdout.write("the replica prints\n")
+    assert capsys.readouterr().out == "a thread of a job prints\n" * 2 + "the replica prints\n"
+
+
+@pytest.mark.usefixtures("processes")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # from Python 3.12 on
+def test_what_is_printed_after_the_end_or_in_a_forked_child_goes_where_the_replica_prints(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Nobody would take it, and it would be lost."""
+    taken: list[bytes] = []
+    with parted_streams():
+        with printed_to(taken.append):
+            left = copy_context()  # that of a task which the job has left behind
+            sys.stdout.write("in time")
+            assert in_forked_child(lambda: (sys.stdout.write("there"), capsys.readouterr().out)[1]) == "there"
+        left.run(sys.stdout.write, "too late")
+    assert (taken, capsys.readouterr().out) == ([b"in time"], "too late")
+
+
+def test_a_line_that_never_ends_is_passed_on_in_pieces() -> None:
+    taken: list[bytes] = []
+    with parted_streams(), printed_to(taken.append):
+        for _ in range(3 * LONGEST_LINE):
+            sys.stdout.write(".")
+        assert len(taken) == 2, "no memory holds it all"
+    assert b"".join(taken) == b"." * 3 * LONGEST_LINE
 
 
 def the_lease() -> Lease:

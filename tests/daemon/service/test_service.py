@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -25,7 +26,8 @@ from daemon.service.service import FAILED, Service, serve
 from daemon.service.settings import Settings
 from daemon.store.tables import replica as replicas
 from daemon.store.tables import run
-from daemon.telemetry.facts import Fact, ReplicaEnded, ReplicaStarted, RunRecovered
+from daemon.store.views import OutputReader
+from daemon.telemetry.facts import Fact, JobPrinted, ReplicaEnded, ReplicaStarted, RunRecovered
 from daemon.telemetry.notifier import Notifier
 from daemon.telemetry.sentences import ended, introduced
 from daemon.testing.in_process import in_process
@@ -133,6 +135,18 @@ def test_what_is_asked_for_runs_and_until_idle_it_ends_with_0(store: Store, sqli
     (row,) = store.runs()
     assert (row.state, row.trigger, row.requested_why) == ("succeeded", "manual", "leased run --now")
     assert os.environ["LEASED_DATABASE_URL"] == sqlite_url
+
+
+def test_what_an_async_job_prints_is_the_output_of_its_run(store: Store, sqlite_url: str) -> None:
+    async def work(_: AsyncRun) -> None:
+        sys.stdout.write("hello\n")
+
+    served, before = Served(a_shop(work), sqlite_url), (sys.stdout, sys.stderr)
+    with Notifier(served.facts.append) as notifier:
+        assert serve(served.application, served.settings(), notifier, now=["nightly"], until_idle=True) == 0
+    assert [part.text for part in store.do(OutputReader(1).read).parts] == ["hello\n"]
+    assert [fact.lines for fact in served.facts if isinstance(fact, JobPrinted)] == [("hello",)]
+    assert (sys.stdout, sys.stderr) == before
 
 
 def test_a_schema_that_was_overruled_does_not_lead_the_fences_of_jobs_astray(

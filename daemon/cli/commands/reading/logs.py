@@ -80,6 +80,10 @@ class _Objects:
 
 _HINTS = {"pending": "; --follow waits for it", "failed": "; `leased show {}` says why"}
 """The remedy, by the state of a run that has no output."""
+_INSIDE = (
+    "Its job ran in the replica's own process. A replica that is part of another program keeps only `run.log`; what "
+    "such jobs print goes where that program prints."
+)
 
 
 class _Text:
@@ -113,6 +117,8 @@ class _Text:
             far = " so far" if state in UNFINISHED else ""
             hint = _HINTS.get(state, "").format(self._last.run_id)
             say(self._console, f"There is no output of {named}{far} ({state}{hint}).", "dim")
+            if self._last.is_inside and not hint:
+                say(self._console, _INSIDE, "dim")
         elif follow and self._titled:
             say(self._console, f"R{named[1:]}: {state}", state_style(state))
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, func, literal, select, union_all
+from sqlalchemy import BigInteger, Connection, and_, func, literal, select, union_all
 
 from ....errors import NotFound
 from ....states import RunState
@@ -14,6 +14,10 @@ from ..names import missing_run
 from .fragments import Pieces, Position, fragments
 
 TAIL_BYTES = 8 * 1024
+_ATTEMPTS = select(
+    *(job_run.c.id, job_run.c.job, job_run.c.attempt, job_run.c.state),
+    and_(job_run.c.keeper_pid.is_(None), job_run.c.carried_from.is_(None)).label("is_inside"),
+).order_by(job_run.c.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,8 @@ class OutputOfRun:
     schedule: str
     state: RunState
     parts: tuple[OutputPart, ...]
+    is_inside: bool
+    """A job runs, or has succeeded, in the replica's own process."""
 
 
 class OutputReader:
@@ -58,20 +64,20 @@ class OutputReader:
         row = connection.execute(of_run).one_or_none()  # first: what a run that is over printed is all there
         if row is None:
             raise missing_run(connection, self._run_id)
-        attempts = self._attempts(connection, is_over=row.state not in ("pending", "running"))
+        found = list(connection.execute(_ATTEMPTS.where(job_run.c.run_id == self._run_id)))
+        attempts = self._asked(found, is_over=row.state not in ("pending", "running"))
         pieces = self._pieces(connection, [one.id for one in attempts])
         parts = []
         for one in attempts:
-            found, self._positions[one.id] = fragments(pieces.get(one.id, ()), self._positions.get(one.id, Position()))
-            parts += [OutputPart(one.job, one.attempt, each.cut_bytes, each.cut_lines, each.text) for each in found]
+            new, self._positions[one.id] = fragments(pieces.get(one.id, ()), self._positions.get(one.id, Position()))
+            parts += [OutputPart(one.job, one.attempt, each.cut_bytes, each.cut_lines, each.text) for each in new]
             if one.state != "running":
                 self._over.add(one.id)
-        return OutputOfRun(self._run_id, row.application, row.schedule, row.state, tuple(parts))
+        inside = any(one.is_inside and one.state in ("running", "succeeded") for one in found)
+        return OutputOfRun(self._run_id, row.application, row.schedule, row.state, tuple(parts), inside)
 
-    def _attempts(self, connection: Connection, *, is_over: bool) -> list[Any]:
-        """Return the attempts that may have printed something since."""
-        query = select(job_run.c.id, job_run.c.job, job_run.c.attempt, job_run.c.state).order_by(job_run.c.id)
-        found = list(connection.execute(query.where(job_run.c.run_id == self._run_id)))
+    def _asked(self, found: list[Any], *, is_over: bool) -> list[Any]:
+        """Return the attempts that may have printed something since; raises `NotFound`."""
         of_job = [one for one in found if self._job in (None, one.job)]
         asked = [one for one in of_job if self._attempt in (None, one.attempt)]
         if not asked and (is_over or not self._waits):

@@ -28,6 +28,7 @@ from daemon.service.settings import Settings
 from daemon.store.migrations import TablesMissing
 from daemon.store.tables import replica as replicas
 from daemon.store.tables import run
+from daemon.store.views import OutputReader
 from daemon.telemetry import logs
 from lease.clock import boot_id, boottime
 from lease.database.dialects import clock, later
@@ -246,19 +247,28 @@ async def test_in_a_program_that_has_run_for_long_the_wall_clock_seems_not_to_ha
 
 
 async def test_signals_exits_logging_and_the_environment_stay_the_programs(
-    store: Store, monkeypatch: pytest.MonkeyPatch
+    store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """And what its jobs print goes where the program prints: `leased logs` says so."""
     monkeypatch.setenv("LEASED_WEB_TOKEN", "of the program")
 
     def what_is_the_programs() -> tuple[Any, ...]:
         handlers = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)]
         root = logging.getLogger()
-        return handlers, list(root.handlers), root.level, dict(os.environ)
+        return handlers, list(root.handlers), root.level, dict(os.environ), sys.stdout, sys.stderr
+
+    async def work(run: AsyncRun) -> None:
+        sys.stdout.write("here")
+        run.log.info("kept")
 
     before = what_is_the_programs()
-    async with inside(a_shop(), store):
+    async with inside(a_shop(work), store):
+        request(store)
+        await until(lambda: states(store) == ["succeeded"], "the run is over")
         assert what_is_the_programs() == before
     assert what_is_the_programs() == before
+    assert [part.text for part in store.do(OutputReader(1).read).parts] == ["kept\n"]
+    assert capsys.readouterr().out == "here"
 
 
 async def test_what_happens_is_in_the_programs_log(store: Store, caplog: pytest.LogCaptureFixture) -> None:
