@@ -44,7 +44,7 @@ def opened_for_reading(url: str | URL) -> Iterator[Connection | None]:
     if file is not None and not Path(file).exists():
         yield None
         return
-    with _explained(address), connected(address, CONNECTION) as connection:
+    with _explained(address, reads=True), connected(address, CONNECTION) as connection:
         yield connection
 
 
@@ -78,12 +78,14 @@ def _waiting_briefly(connection: Connection) -> Iterator[None]:
 
 
 @contextmanager
-def _explained(url: URL) -> Iterator[None]:
+def _explained(url: URL, *, reads: bool = False) -> Iterator[None]:
     try:
         yield
     except (ProgrammingError, LeaseError) as error:
         if sqlstate(error.__cause__ or error) != "42501":  # insufficient_privilege
             raise
+        if reads:
+            raise explain(error, url) from error
         raise MayNotMigrate(
             f"the user {url.username!r} may not create tables in {describe(url)}; run `leased db upgrade`, "
             "or the script that `leased db sql` prints, as a user who may"
