@@ -77,10 +77,7 @@ TO_DO = {
     "docs/how-to/schedules/rename-a-schedule.md",
     "docs/how-to/schedules/request-a-run.md",
     "docs/how-to/schedules/test-your-schedules.md",
-    "docs/reference/library.md",
     "docs/reference/schedules.md",
-    "docs/reference/settings.md",
-    "docs/reference/signals.md",
     "docs/tutorials/first-schedule.md",
     "lease/acquisition/refusals.py",
 }

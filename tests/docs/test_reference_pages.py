@@ -5,6 +5,8 @@ import inspect
 import re
 from typing import get_args
 
+import lease
+import lease.sync
 from daemon.cli.answers import ANSWERS
 from daemon.states import JobOutcome, RunOutcome
 from daemon.store.views.problems import Kind
@@ -13,13 +15,17 @@ from lease.events import Event
 from tests.docs.pages import ROOT
 
 REFERENCE = ROOT / "docs" / "reference"
+LIBRARY = {
+    "A client": (lease.LeaseClient, lease.sync.LeaseClient),
+    "A lease": (lease.Lease, lease.sync.Lease),
+}
 
 
 def rows(name: str, heading: str) -> list[list[str]]:
-    """Return the cells of the table below a heading, without its head."""
+    """Return the cells of the tables below a heading, without their heads."""
     section = (REFERENCE / name).read_text().partition(f"## {heading}\n")[2].partition("\n## ")[0]
-    lines = [line for line in section.splitlines() if line.startswith("|")][2:]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    lines = re.sub(r"^.*\n\| ---.*\n", "", section, flags=re.MULTILINE).splitlines()
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
 
 
 def named(cell: str) -> list[str]:
@@ -57,3 +63,23 @@ def test_each_line_of_the_log_about_runs_has_a_row() -> None:
 def test_each_schema_has_a_link() -> None:
     linked = re.findall(r"\(schemas/([\w-]+)\.json\)", (REFERENCE / "json.md").read_text())
     assert sorted(linked) == sorted(ANSWERS)
+
+
+def signatures(*of: type) -> set[str]:
+    """Return the public methods of these classes, each with its arguments and their defaults."""
+    found = set[str]()
+    for one in of:
+        methods = inspect.getmembers(one, inspect.isfunction)
+        for name, signature in ((name, inspect.signature(method)) for name, method in methods if name[0] != "_"):
+            bare = [each.replace(annotation=each.empty) for each in list(signature.parameters.values())[1:]]
+            found.add(f"{name}{inspect.Signature(bare)}")
+    return found
+
+
+def test_the_signatures_of_the_library_are_those_that_it_has() -> None:
+    shown = {heading: {text for row in rows("library.md", heading) for text in named(row[0])} for heading in LIBRARY}
+    for heading, classes in LIBRARY.items():
+        assert {text for text in shown[heading] if "(" in text and "…" not in text} == signatures(*classes)
+        for one in classes:
+            properties = {name for name, _ in inspect.getmembers(one, lambda each: isinstance(each, property))}
+            assert {name for name in properties if name[0] != "_"} <= shown[heading]
