@@ -70,7 +70,6 @@ TO_DO = {
     "docs/how-to/migrate/move-a-crontab.md",
     "docs/how-to/operate/back-up-and-restore.md",
     "docs/how-to/operate/deploy.md",
-    "docs/how-to/operate/upgrade.md",
     "docs/how-to/schedules/embed.md",
     "docs/how-to/schedules/fill-in-what-did-not-run.md",
     "docs/how-to/schedules/queue-work.md",

@@ -243,6 +243,14 @@ def test_the_rules_are_there_by_number() -> None:
     assert rules() == sorted(set(rules()))  # what is missing in between is not built yet
 
 
+def test_no_page_for_users_sends_its_reader_to_a_rule_or_a_decision() -> None:
+    for page in PAGES:
+        if page.is_relative_to(ROOT / "docs" / "internals") or page.name in {"CHANGELOG.md", "CONTRIBUTING.md"}:
+            continue
+        found = re.findall(r"\brules?\s+\[?\d+|\brules\.md#\w+|\badr/\d+|\bADR\s+\d+", page.read_text(), re.IGNORECASE)
+        assert found == [], name_of(page)
+
+
 def test_no_code_refers_to_a_rule_that_is_not_there() -> None:
     files = [path for folder in ("lease", "daemon", "tests") for path in (ROOT / folder).rglob("*.py")]
     known = {*rules()}
