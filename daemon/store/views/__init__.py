@@ -22,6 +22,7 @@ from .names import (
 )
 from .output import OutputOfRun, OutputPart, OutputReader
 from .overview import Overview, RunningJob, RunningRun, ScheduleLine, WaitingRun, read_overview
+from .past import past_problems, read_past
 from .problems import Problem, naming, problems
 from .remaining import Remaining, read_remaining
 from .replicas import ReplicaLine, read_replicas
@@ -63,6 +64,7 @@ __all__ = [
     "missing_run",
     "naming",
     "nearest_of",
+    "past_problems",
     "paused_text",
     "plain",
     "problems",
@@ -71,6 +73,7 @@ __all__ = [
     "read_generations",
     "read_locks",
     "read_overview",
+    "read_past",
     "read_remaining",
     "read_replicas",
     "read_retirements",

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Literal
+from typing import Literal, Protocol
 
 from lease.durations import format_duration
 
 from ...states import LIVE
 from ...text import counted, shortened, when
 from ..schedule_key import ScheduleKey
-from .overview import Overview, RunningRun, ScheduleLine, WaitingRun
+from .overview import Overview, RunningRun, WaitingRun
 from .trying import TryingRun
 
 LATE_AFTER = 60.0
@@ -23,6 +23,7 @@ Kind = Literal[
     "late to finish",
     "stuck",
     "failing",
+    "failed",
     "missed",
     "thinned",
     "no replica",
@@ -60,7 +61,17 @@ def problems(overview: Overview) -> tuple[Problem, ...]:
     )
 
 
-def naming(overview: Overview) -> Callable[[ScheduleLine | RunningRun | WaitingRun | TryingRun], str]:
+class OfSchedule(Protocol):
+    """What is about a schedule."""
+
+    @property
+    def application(self) -> str: ...
+
+    @property
+    def schedule(self) -> str: ...
+
+
+def naming(overview: Overview) -> Callable[[OfSchedule], str]:
     """Return a function that names the schedule of a line: where there are several applications, with its own."""
     if len({schedule.application for schedule in overview.schedules}) < 2:
         return lambda line: line.schedule

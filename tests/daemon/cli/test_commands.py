@@ -9,10 +9,13 @@ from time import sleep
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
 
 from daemon.cli.ask import ask, ask_url
 from daemon.recovery.restoring import Restored, prepare_restored
 from lease.sync import LeaseClient
+from tests.daemon.store.test_views import Rows
 from tests.support.waiting import LIMIT
 
 from .conftest import JOBS, ROOT, Leased
@@ -291,6 +294,26 @@ def test_status_check_is_1_where_there_is_a_problem(leased: Leased) -> None:
     assert answer.status == 1
     assert "no replica of shop is running" in answer.out
     assert leased("status").status == 0
+
+
+def test_a_check_since_a_moment_is_1_after_a_run_that_failed_although_all_is_well(leased: Leased, folder: Path) -> None:
+    leased("sync", "shop.py")
+    engine = create_engine(f"sqlite:///{folder / 'leased.db'}", poolclass=NullPool)
+    with engine.begin() as connection:
+        rows = Rows(connection)
+        rows.replica()
+        rows.run("failed", 30, reason="orders failed")
+        rows.run("succeeded", 20)
+    assert leased("status", "--check").status == 0
+    assert leased("status", "--check", "--since", "10m").status == 0
+    answer = leased("status", "--check", "--since", "1h", "--json")
+    assert (answer.status, answer.document["ok"]) == (1, False)
+    assert [problem["kind"] for problem in answer.document["problems"]] == ["failed"]
+    assert answer.document["since"] < answer.document["database_time"]
+    assert "orders failed" in leased("status", "--check", "--since", answer.document["since"]).out
+    assert leased("status", "--since", "100000d").status == 0, "it says, but does not check"
+    refused = leased("status", "--check", "--since", "2999-01-01T00:00:00Z")
+    assert (refused.status, refused.err.partition(" in the ")[0]) == (2, "leased: --since: 2999-01-01 00:00:00Z is")
 
 
 MANY = """

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import typer
@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from ....operations.generations import GenerationStanding, beside_each_other, of_generations, read_standings
 from ....recovery.deaths import neighbours, proven_dead
 from ....service.settings import read_settings
+from ....states import RunState
 from ....store.views import (
     BackfillLine,
     Called,
@@ -22,17 +23,22 @@ from ....store.views import (
     ScheduleLine,
     TryingRun,
     WaitingRun,
+    past_problems,
     problems,
     read_overview,
+    read_past,
     require_application,
     schedules_tagged,
 )
+from ....text import when
 from ...answers import write_json
 from ...ask import ask
-from ...failures import FAILED
-from ...options import RUN_STATES, Application, Database, Json, run_state
+from ...failures import FAILED, Misused
+from ...options import RUN_STATES, Application, Database, Json, moment, run_state
 from ...screen import screen
 from .status_screen import MOST, needed, only, show_status
+
+_EVER = timedelta(days=36_500)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,8 @@ class StatusAnswer:
 
     database_time: datetime
     ok: bool
+    since: datetime | None
+    """Of `--since`: what went wrong since then is a problem, whatever has come after it."""
     problems: Sequence[Problem]
     replicas: Sequence[ReplicaLine]
     generations: Sequence[GenerationStanding]
@@ -69,61 +77,98 @@ def status(
         ),
     ] = False,
     check: Annotated[bool, typer.Option("--check", help="Exit with status 1 if there is a problem.")] = False,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DURATION|INSTANT",
+            help="Also count what failed, was missed or succeeded too late since then, even if a later run succeeded.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Show replicas, schedules, active runs, and what is late, stuck or failing."""
     takeover_after = read_settings({"database_url": database}).takeover_after
-    of_state = run_state(state)
+    given = None if since is None else moment("--since", since)
+    asked = _StatusReader(application, run_state(state), tag, given, takeover_after, with_deadlines=as_json)
+    found = ask(database, asked.read)
+    if as_json:
+        write_json("status", found.answer)
+    else:
+        listed = found.listed if whole or tag or state else needed(found.overview, found.problems)
+        narrowed = bool(tag or state)
+        show_status(screen(), found.overview, listed, found.generations, found.problems, narrowed=narrowed)
+    if check and found.problems:
+        raise typer.Exit(FAILED)
 
-    def read(
-        connection: Connection,
-    ) -> tuple[Overview, list[ScheduleLine], list[GenerationStanding], Sequence[Problem]]:
+
+@dataclass(frozen=True, slots=True)
+class _StatusFound:
+    """What there is to show."""
+
+    overview: Overview
+    listed: Sequence[ScheduleLine]
+    generations: Sequence[GenerationStanding]
+    problems: Sequence[Problem]
+    since: datetime | None
+
+    @property
+    def answer(self) -> StatusAnswer:
+        """The same as one object."""
+        return StatusAnswer(
+            database_time=self.overview.database_time,
+            ok=not self.problems,
+            since=self.since,
+            problems=self.problems,
+            replicas=self.overview.replicas,
+            generations=self.generations,
+            running=self.overview.running,
+            waiting=self.overview.waiting,
+            waiting_count=self.overview.waiting_count,
+            trying=self.overview.trying,
+            backfills=self.overview.backfills,
+            retired=self.overview.retired,
+            items=self.listed,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _StatusReader:
+    """What is to be read."""
+
+    application: str | None
+    state: RunState | None
+    tag: str | None
+    since: datetime | timedelta | None
+    takeover_after: float
+    with_deadlines: bool
+
+    def read(self, connection: Connection) -> _StatusFound:
+        """Return what there is; raises `NotFound`, and `Misused` for a `--since` to come."""
+        application = self.application
         require_application(connection, application)
         names = Called(connection)
-        keys = None if tag is None else schedules_tagged(connection, application, tag)
+        keys = None if self.tag is None else schedules_tagged(connection, application, self.tag)
         tagged = None if keys is None else {(of, names.name(of, key)) for of, key in keys}
         dead = proven_dead(neighbours(connection))
-        standings = read_standings(connection, application, dead=dead, takeover_after=takeover_after)
+        standings = read_standings(connection, application, dead=dead, takeover_after=self.takeover_after)
         overview = read_overview(connection, application, dead=dead)
-        listed = only(overview.schedules, of_state, tagged)
-        if as_json:
+        listed = only(overview.schedules, self.state, tagged)
+        if self.with_deadlines:
             listed = _with_deadlines(connection, overview, listed)
-        found = (*of_generations(standings), *problems(overview))
-        return overview, listed, beside_each_other(standings), found
+        since = None if self.since is None else _start(self.since, overview.database_time)
+        past = () if since is None else past_problems(overview, read_past(connection, since, application), since)
+        found = (*of_generations(standings), *problems(overview), *past)
+        return _StatusFound(overview, listed, beside_each_other(standings), found, since)
 
-    overview, wanted, generations, found = ask(database, read)
-    if as_json:
-        write_json("status", _answer(overview, wanted, generations, found))
-    else:
-        listed = wanted if whole or tag or state else needed(overview, found)
-        show_status(screen(), overview, listed, generations, found, narrowed=bool(tag or state))
-    if check and found:
-        raise typer.Exit(FAILED)
+
+def _start(given: datetime | timedelta, now: datetime) -> datetime:
+    start = given if isinstance(given, datetime) else now - min(given, _EVER)
+    if start > now:
+        raise Misused(f"--since: {when(start)} is in the future by the database's clock; give a moment in the past")
+    return start
 
 
 def _with_deadlines(connection: Connection, overview: Overview, listed: Sequence[ScheduleLine]) -> list[ScheduleLine]:
     from ....operations.deadlines import with_deadlines  # noqa: PLC0415 - the definitions, and all that they load
 
     return with_deadlines(connection, overview, listed)
-
-
-def _answer(
-    overview: Overview,
-    wanted: Sequence[ScheduleLine],
-    generations: Sequence[GenerationStanding],
-    found: Sequence[Problem],
-) -> StatusAnswer:
-    return StatusAnswer(
-        database_time=overview.database_time,
-        ok=not found,
-        problems=found,
-        replicas=overview.replicas,
-        generations=generations,
-        running=overview.running,
-        waiting=overview.waiting,
-        waiting_count=overview.waiting_count,
-        trying=overview.trying,
-        backfills=overview.backfills,
-        retired=overview.retired,
-        items=wanted,
-    )

@@ -1,0 +1,102 @@
+"""What failed, was missed or succeeded too late since a moment, whatever has come after it."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, assert_never
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, literal, select, union_all
+from sqlalchemy.sql.elements import literal_column
+
+from ...text import counted, shortened, when
+from ..called import present_name
+from ..tables import run, schedule
+from .overview import Overview
+from .problems import Problem, naming
+
+_next, _last = run.alias("next"), run.alias("last")
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What happened to the runs of a schedule in one way."""
+
+    kind: Literal["failed", "missed", "late to finish"]
+    application: str
+    schedule: str
+    count: int
+    run_id: int
+    """The last of them."""
+    reason: str | None
+    finish_by: datetime | None
+    finished_at: datetime
+
+
+def read_past(connection: Connection, since: datetime, application: str | None = None) -> list[Past]:
+    """Return what happened since then. If a run was retried, only the retry counts; if a schedule has
+    `catch_up = "skip"`, nothing that it missed does.
+    """
+    of = literal(True) if application is None else schedule.c.application == application
+    since_then = and_(of, run.c.finished_at >= since)
+    failed = and_(run.c.state == literal_column("'failed'"), ~exists().where(_next.c.retry_of == run.c.id))
+    missed = and_(run.c.state == literal_column("'skipped'"), run.c.reason == "missed")
+    late = and_(run.c.state == "succeeded", run.c.finish_by < run.c.finished_at)
+    found = union_all(
+        _grouped("failed", and_(failed, since_then)),
+        _grouped("missed", and_(missed, since_then)),
+        _grouped("late to finish", and_(late, since_then)),
+    ).subquery()
+    columns = (_last.c.id, _last.c.reason, _last.c.finish_by, _last.c.finished_at)
+    query = select(found, *columns).join(_last, _last.c.id == found.c.last).order_by(*list(found.c)[:3])
+    return [
+        Past(*row[:4], *row[6:])
+        for row in connection.execute(query)
+        if row.kind != "missed" or json.loads(row.definition).get("catch_up") != "skip"
+    ]
+
+
+def _grouped(kind: str, which: ColumnElement[bool]) -> Select[Any]:
+    ours = and_(run.c.application == schedule.c.application, run.c.schedule == schedule.c.name)
+    return (
+        select(
+            literal(kind).label("kind"),
+            schedule.c.application,
+            present_name(schedule).label("schedule"),
+            func.sum(run.c.count).label("count"),
+            func.max(run.c.id).label("last"),
+            schedule.c.definition,
+        )
+        .join(run, ours)
+        .where(which)
+        .group_by(schedule.c.application, schedule.c.name)
+    )
+
+
+def past_problems(overview: Overview, past: list[Past], since: datetime) -> Iterator[Problem]:
+    """Yield a problem for each, unless those of the present say as much."""
+    named, lines = naming(overview), {(line.application, line.schedule): line for line in overview.schedules}
+    for one in past:
+        line = lines.get((one.application, one.schedule))
+        if line is not None and (
+            (one.kind == "failed" and one.count == 1 and line.finished_run_id == one.run_id)
+            or (one.kind == "missed" and one.count <= line.left_out.missed)
+        ):
+            continue
+        text = _sentence(one, named(one), since)
+        yield Problem(one.kind, text, one.application, one.schedule, None if one.kind == "missed" else one.run_id)
+
+
+def _sentence(one: Past, name: str, since: datetime) -> str:
+    more = f"; {counted(one.count - 1, 'more run')} {{}} since {when(since)}" if one.count > 1 else ""
+    match one.kind:
+        case "missed":
+            return f"{name} missed {counted(one.count, 'scheduled time')} since {when(since)}"
+        case "failed":
+            failed = f"run {one.run_id} of {name} failed at {when(one.finished_at)}: {shortened(one.reason or '')}"
+            return failed + more.format("failed")
+        case "late to finish":
+            late = f"run {one.run_id} of {name} succeeded at {when(one.finished_at)}, after its deadline"
+            return f"{late} {when(one.finish_by)}" + more.format("were late")
+        case _:
+            assert_never(one.kind)
