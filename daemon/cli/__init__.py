@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 - a bug in leased, reported with its traceback
         if (lost := unwritten(error)) is not None:
             report(lost, "failed", as_json=as_json)
-        elif (short := shortage(error, "this command cannot go on")) is None:
+        elif (short := shortage(error, "this command cannot continue")) is None:
             report_defect(error)
         else:
             report(str(short), "failed", as_json=as_json)

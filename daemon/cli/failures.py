@@ -35,12 +35,12 @@ DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 _NEGATIVE = re.compile(r"No such option: (-\d+)")
 _WORDS = (
-    (re.compile(r"Input should be a valid integer.*"), "it is not a whole number"),
+    (re.compile(r"Input should be a valid integer.*"), "it is not an integer"),
     (re.compile(r"Input should be greater than or equal to (\d+)"), r"write \1 or more"),
     (re.compile(r"Input should be less than or equal to (\d+)"), r"write \1 or less"),
     (
         re.compile(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)"),
-        r"there is no place for: \1 (what has spaces needs quotes)",
+        r"unexpected argument '\1' (quote values that contain spaces)",
     ),
 )
 """The framework's sentences, each with ours."""
@@ -93,7 +93,7 @@ def failure(error: Exception) -> ErrorReport:
     """Return the report of an error that is `EXPECTED`."""
     message = _usage(error) if isinstance(error, typer.TyperException) else str(error)
     if number := _NEGATIVE.fullmatch(message):
-        message = f'"{number[1]}" begins like an option, and no number here is less than 0'
+        message = f'"{number[1]}" starts like an option, and numbers here are 0 or more'
     for type_, kind, status in _KINDS:
         if isinstance(error, type_):
             more = [" ".join(str(other).split()) for other in getattr(error, "more", ())]

@@ -46,7 +46,7 @@ class Defaults:
 
     def of_schedule(self, own: Mapping[str, Any]) -> dict[str, Any]:
         """Return the settings of a schedule: its own, and what it does not say itself, but for what means
-        nothing if it is due on request only.
+        nothing if it runs only on request.
         """
         names = set(Schedule.settings(Mark.DEFAULT))
         if own.get("on_request") is True:

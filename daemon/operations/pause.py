@@ -1,4 +1,4 @@
-"""The pause of schedules, until they are resumed or a moment comes; what is due meanwhile does not run (rule 23)."""
+"""The pause of schedules, until they are resumed or a moment comes; scheduled times until then do not run (rule 23)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -108,9 +108,9 @@ def _lines(done: Restored) -> list[str]:
     put_back = f" (run {', '.join(map(str, done.runs_put_back))})" if done.runs_put_back else ""
     cancelled = f" (run {', '.join(map(str, done.runs_cancelled))})" if done.runs_cancelled else ""
     return [
-        f"tokens lifted to {done.token}, of {done.leases} {'lease' if done.leases == 1 else 'leases'}; new names begin there",
+        f"tokens raised to {done.token} for {done.leases} {'lease' if done.leases == 1 else 'leases'}; new names start there",
         f"grants ended: {len(done.grants_ended)}",
-        f"runs at work put back: {len(done.runs_put_back)}{put_back}",
-        f"runs ended that were marked as cancelled: {len(done.runs_cancelled)}{cancelled}",
+        f"running runs put back: {len(done.runs_put_back)}{put_back}",
+        f"cancelled runs ended: {len(done.runs_cancelled)}{cancelled}",
         f"replicas marked as dead: {done.replicas_marked_dead}",
     ]

@@ -121,7 +121,7 @@ def _named_in_logs(settings: Settings, outside: Outside, replicas: int) -> str |
 
 def _turn_web_off(flags: dict[str, Any]) -> None:
     if flags["web"] is not None:
-        raise Misused("--web and --no-web are both given; leave one of them out")
+        raise Misused("--web and --no-web contradict each other; leave one out")
     flags["web"] = "off"
 
 
@@ -175,7 +175,7 @@ def _start_anew(line: CommandLine, outside: Outside, holder: str) -> int:
     try:
         line.start_anew({**outside.manager.variables, EARLIER_HOLDER: holder})
     except OSError as error:
-        raise DaemonError(f"this process cannot restart in place: {error.strerror or error}; start it again") from None
+        raise DaemonError(f"this process cannot restart itself: {error.strerror or error}; start it again") from None
     return FAILED
 
 

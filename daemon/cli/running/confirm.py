@@ -35,8 +35,8 @@ def confirm_superseding(application: Application, settings: Settings, *, take_ov
         )
     if found.retires:
         return
-    if not says_yes(f"{superseded} of {application.name}; supersede this? Nothing of theirs is cancelled."):
-        raise NotConfirmed("nothing was started, and nothing was changed; --yes answers the question")
+    if not says_yes(f"{superseded} of {application.name}; supersede them? None of their runs is cancelled."):
+        raise NotConfirmed("nothing was started or changed; --yes skips the question")
 
 
 def _foreseen(application: Application, settings: Settings, *, take_over: bool) -> Foreseen | None:

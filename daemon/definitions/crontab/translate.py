@@ -83,7 +83,7 @@ class _Translation:
 
     def _add(self, variables: Variables, line: JobLine) -> None:
         if variables.timezone is None:
-            self._lose(line, "the CRON_TZ above it was not carried over, so when it is due is not known")
+            self._lose(line, "the CRON_TZ above it was not converted, so when it is due is not known")
             return
         try:
             timing = read_timing(line.timing)
@@ -144,7 +144,7 @@ class _Translation:
     def _lose(self, line: JobLine | UnreadLine | VariableLine, why: str) -> None:
         self._keep_comments()
         self._say(line.number, why, lost=True)
-        self._parts.append(KeptComment((f"line {line.number} is not carried over: {line.text}",)))
+        self._parts.append(KeptComment((f"line {line.number} is not converted: {line.text}",)))
 
     def _say(self, number: int, sentence: str, *, lost: bool = False) -> None:
         self._remarks.setdefault((sentence, lost), []).append(number)

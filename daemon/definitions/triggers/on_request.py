@@ -34,4 +34,4 @@ def refuse_meaningless(schedule: Definition) -> None:
         value = getattr(schedule, setting)
         if value != info.default and is_meaningless(setting, value):
             follows, remedy = _MEANINGLESS[setting]
-            raise Refusal(f"it is due on request only, so {follows}", remedy, field=setting)
+            raise Refusal(f"it runs only on request, so {follows}", remedy, field=setting)

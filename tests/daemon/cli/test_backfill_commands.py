@@ -56,7 +56,7 @@ def test_it_says_how_many_will_run_and_where_that_is_seen(leased: Leased) -> Non
     assert line(backfill(leased, "--dry-run")) == "hourly (office): 3 instants: 3 will run; nothing was done"
     assert leased("backfills").out.startswith("There are no backfills")
     assert line(backfill(leased, "--yes", *ANN)) == (
-        "hourly (office): 3 instants: 3 will run; backfill 1 runs them behind other runs, one at a time; "
+        "hourly (office): 3 instants: 3 will run; backfill 1 runs them after other runs, one at a time; "
         "see `leased backfills`"
     )
     assert "backfill 1 of hourly: 0 of 3 done, by ann@web-1" in leased("status").out
@@ -74,7 +74,7 @@ def test_it_says_how_many_will_run_and_where_that_is_seen(leased: Leased) -> Non
     assert "backfill 1, " in leased("activity").out
     again = line(backfill(leased, "--yes", hours=2))
     assert again == (
-        "hourly (office): 2 instants: 2 under way by backfill 1, 0 will run; nothing is left to run, and nothing was done"
+        "hourly (office): 2 instants: 2 under way by backfill 1, 0 will run; there is nothing left to run; nothing was done"
     )
 
 
@@ -94,11 +94,11 @@ def test_it_is_paused_resumed_and_cancelled_as_a_whole(leased: Leased) -> None:
     backfill(leased, "--yes", *ANN)
     named = "backfill 1 of hourly (office)"
     assert line(leased("pause", "--backfill", "1")).startswith(f"{named} is paused: ")
-    assert line(leased("pause", "--backfill", "1")) == f"{named} was already paused; nothing has changed"
+    assert line(leased("pause", "--backfill", "1")) == f"{named} was already paused; nothing changed"
     assert "by ann@web-1, paused" in leased("status").out
     assert line(leased("resume", "--backfill", "1")).startswith(f"{named} is resumed: ")
     assert line(leased("cancel", "--backfill", "1")) == f"{named} is cancelled: 3 runs waited and are over"
-    assert line(leased("cancel", "--backfill", "1")) == f"{named} was already cancelled; nothing has changed"
+    assert line(leased("cancel", "--backfill", "1")) == f"{named} was already cancelled; nothing changed"
     assert "cancelled" in leased("backfills").out
 
 
@@ -110,8 +110,8 @@ def test_it_is_paused_resumed_and_cancelled_as_a_whole(leased: Leased) -> None:
         (["backfill", "hourly", "--from", "2020-01-02T00:00:00Z", "--to", "2020-01-01T00:00:00Z"], 2, "is after --to"),
         (["backfill", "hourly", "--from", "2020-01-01T00:00:00Z", "--to", "2020-01-02T00:00:00Z"], 1, "first possible"),
         (["pause", "--backfill", "9"], 1, "there is no backfill 9"),
-        (["pause", "hourly", "--backfill", "9"], 2, "does not go with --backfill"),
-        (["cancel", "7", "--backfill", "9"], 2, "does not go with --backfill"),
+        (["pause", "hourly", "--backfill", "9"], 2, "cannot be combined with --backfill"),
+        (["cancel", "7", "--backfill", "9"], 2, "cannot be combined with --backfill"),
         (["resume", "--backfill", "x"], 2, "is not the number of a backfill"),
     ],
 )
@@ -125,5 +125,5 @@ def test_what_is_wrong_is_refused_in_one_sentence(leased: Leased, arguments: lis
 def test_nobody_who_could_be_asked_is_told_of_yes(leased: Leased) -> None:
     answer = backfill(leased)
     assert answer.status == 2
-    assert "--yes does it, --dry-run shows it" in answer.err
+    assert "--yes confirms, --dry-run shows what would be done" in answer.err
     assert leased("backfills", "--json").document["items"] == []

@@ -24,7 +24,7 @@ def remarks(folder: Path = Path("/"), defaults: dict[str, Any] | None = None, **
 
 
 def test_utc_is_named_where_a_cron_schedule_has_no_time_zone() -> None:
-    assert remarks() == ["it has no timezone, so it goes by UTC"]
+    assert remarks() == ["it has no timezone, so it uses UTC"]
     assert remarks(timezone="UTC") == []
     assert remarks(defaults={"timezone": "UTC"}) == []
     assert remarks(cron=None, every="1h") == []
@@ -67,7 +67,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
 
     assert of("there") == of(str(tmp_path)) == []
     for missing in ("none", "file", "/no/such/folder"):
-        assert of(missing) == [f"job sync is to run in {missing}, but there is no such folder on this machine"]
+        assert of(missing) == [f"job sync should run in {missing}, but this machine has no such folder"]
 
 
 def test_a_schedule_whose_next_instants_are_all_excluded_is_remarked_on() -> None:
@@ -76,7 +76,7 @@ def test_a_schedule_whose_next_instants_are_all_excluded_is_remarked_on() -> Non
     ]
     assert remarks(timezone="UTC", exclude=["2026-07-02..2026-12-31"]) == []
     assert remarks(cron=None, at="2026-12-25T12:00:00Z", exclude=["12-25"]) == [
-        "exclude keeps the only instant that is left from running"
+        "exclude keeps the only scheduled time left from running"
     ]
 
 
@@ -142,8 +142,9 @@ def test_a_file_is_named_that_leaves_what_keeps_its_functions_from_being_forked(
 ) -> None:
     (folder / "s.py").write_text(LEFT.replace("FUNCTION", function).replace("socket.socket()", left))
     said = (
-        "s.py leaves an open connection (a socket) behind when it is loaded, so each child of a function loads it again, "
-        "which takes longer and more memory; do that in the job that needs it, or undo it at the end of the file"
+        "s.py leaves an open connection (a socket) behind when it is loaded, so each child process of a function "
+        "loads it again, which takes more time and memory; do this in the job that needs it, or clean up at the "
+        "end of the file"
     )
     found = json.loads(leased("check", "s.py", "--json").out)["remarks"]
     expected = bool(function) and left != "None"
@@ -164,7 +165,7 @@ keep = { days = 30 }
 every = "1h"
 jobs = [{ name = "only", command = "true", timeout = "1m" }]
 """
-ONLY_GROWS = "kept for ever and only grows: keep = { days = 90, runs = 500 } would bound it"
+ONLY_GROWS = "history grows without limit. Add keep = { days = 90, runs = 500 }"
 
 
 @pytest.mark.parametrize(
@@ -204,7 +205,7 @@ def test_slots_that_no_second_run_can_use_are_remarked_on() -> None:
     assert remarked("skip") == [
         (
             's0 alone has the lock "api" with 3 slots, and with overlap = "skip" one run at a time, '
-            'so it needs one slot; overlap = "allow" would use them all'
+            'so it needs only one slot; overlap = "allow" would use all of them'
         )
     ]
 
@@ -227,6 +228,6 @@ def test_what_would_stay_behind_in_the_database_is_remarked_on(leased: Leased, t
     assert found[1].startswith('"nightly" looks like "night" renamed')
     file.write_text(NIGHT.replace("[schedules.night]", '[schedules.nightly]\nwas = "night"'))
     found = json.loads(leased("check", str(file), "--database", database, "--json").out)["remarks"][1:]
-    assert found == ["nightly (was night): it takes over history, pause, lock and idempotency keys"]
+    assert found == ["nightly (was night): takes over the history, pause, lock and idempotency keys"]
     away = leased("check", str(file), "--database", "postgresql://nobody@127.0.0.1:1/shop")
-    assert (away.status, "what is in the database was not looked at: " in away.out) == (0, True)
+    assert (away.status, "the database was not checked: " in away.out) == (0, True)

@@ -37,7 +37,7 @@ def test_check_shows_the_next_occurrences_and_what_is_worth_a_remark(leased: Lea
     assert (item["schedule"], item["timing"], item["jobs"]) == ("nightly", "cron 30 2 1 1 *", ["zones", "orders"])
     assert len(item["next"]) == 3
     assert len(item["remarks"]) == 2
-    assert "nightly: it has no timezone, so it goes by UTC" in answer.out
+    assert "nightly: it has no timezone, so it uses UTC" in answer.out
 
 
 DEFAULTS = """
@@ -225,7 +225,7 @@ def test_cancel_records_who_and_why_and_does_nothing_the_second_time(leased: Lea
 def test_cancel_says_by_default_which_user_of_which_host_it_was(leased: Leased) -> None:
     leased("sync", "shop.py")
     leased("trigger", "nightly")
-    assert leased("cancel", "1").out == "run 1 of nightly (shop) is cancelled; it does not start\n"
+    assert leased("cancel", "1").out == "run 1 of nightly (shop) is cancelled; it will not start\n"
     assert "@" in leased("show", "1", "--json").document["cancelled_by"]
 
 
@@ -264,8 +264,8 @@ def test_restored_says_what_it_did_and_refuses_tables_that_are_in_use(leased: Le
     leased("db", "upgrade")
     done = leased("db", "restored")
     assert done.status == 0
-    assert "tokens lifted to 1" in done.out
-    assert "of 0 leases; new names begin there" in done.out
+    assert "tokens raised to 1" in done.out
+    assert "for 0 leases; new names start there" in done.out
     assert leased("db", "restored", "--json").document.keys() == {
         "schema",
         "token",
@@ -431,7 +431,7 @@ def test_locks_says_of_which_there_is_none(leased: Leased) -> None:
     leased("db", "upgrade")
     assert leased("locks").out == "No lease is held; --all lists those that nobody holds.\n"
     assert (
-        leased("locks", "--all").out == "There is no lease yet; schedules, and programs that take locks, make them.\n"
+        leased("locks", "--all").out == "There are no leases yet; schedules and programs that take locks create them.\n"
     )
     leased("sync", "shop.py")
     assert (

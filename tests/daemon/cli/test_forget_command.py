@@ -32,7 +32,7 @@ def at_a_terminal(monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
 def test_it_says_what_was_done_and_nothing_shows_it_any_more(forgettable: Leased) -> None:
     answer = forgettable("forget", "1", "--by", "ann", "--yes")
     said = "run 1 of nightly (shop) is forgotten: its params, reasons, errors and output are deleted"
-    assert (answer.status, answer.out) == (0, f"{said}; when it ran, and how it ended, stays\n")
+    assert (answer.status, answer.out) == (0, f"{said}; when it ran and how it ended are kept\n")
     shown = forgettable("show", "1").out
     assert SECRET not in shown + forgettable("runs").out + forgettable("show", "1", "--json").out
     assert "forgotten by  ann, 20" in shown
@@ -60,9 +60,7 @@ def test_as_json_it_names_the_run_and_who_and_when(forgettable: Leased) -> None:
 def test_where_nobody_can_answer_nothing_is_forgotten_without_yes(forgettable: Leased) -> None:
     answer = forgettable("forget", "1")
     assert answer.status == 2
-    assert "nothing brings back what is forgotten of run 1 of nightly (shop), cancelled at 20" in " ".join(
-        answer.err.split()
-    )
+    assert "forgetting run 1 of nightly (shop), cancelled at 20" in " ".join(answer.err.split())
     assert SECRET in forgettable("show", "1").out
 
 
@@ -78,7 +76,7 @@ def test_at_a_terminal_it_asks(
     assert (answer.status == 0) is forgotten
     assert (SECRET in forgettable("show", "1").out) is not forgotten
     if not forgotten:
-        assert "nothing was forgotten; --yes answers the question" in " ".join(answer.err.split())
+        assert "nothing was forgotten; --yes skips the question" in " ".join(answer.err.split())
 
 
 def test_one_that_is_not_over_is_refused_before_anything_is_asked(leased: Leased) -> None:

@@ -33,7 +33,7 @@ def test_it_writes_toml_to_stdout_and_says_on_stderr_what_is_missing(leased: Lea
     assert written["schedules"]["backup"]["description"] == "Copy all"
     of_a_line, of_all = answer.err.splitlines()
     assert of_a_line.startswith("leased: web1.cron, line 1: nobody gets mail, so MAILTO is left out; ")
-    assert of_all == "leased: web1.cron: 1 schedule, by the clock of Europe/Berlin, read as that of one user"
+    assert of_all == "leased: web1.cron: 1 schedule, by the clock of Europe/Berlin, read as a user's crontab"
 
 
 @pytest.mark.usefixtures("processes")
@@ -59,7 +59,7 @@ def test_a_file_that_exists_is_never_written(leased: Leased, crontab: str, folde
     (folder / "kept.toml").write_text("kept")
     answer = leased("import", "crontab", crontab, "--output", "kept.toml")
     assert (answer.status, answer.out) == (2, "")
-    assert answer.err == "leased: kept.toml exists already, and is left as it is; name another file, or move it away\n"
+    assert answer.err == "leased: kept.toml already exists and was not changed; name another file, or move this one\n"
     assert (folder / "kept.toml").read_text() == "kept"
     refused = leased("import", "crontab", crontab, "--output", "missing/new.toml")
     assert (refused.status, refused.err) == (
@@ -72,9 +72,9 @@ def test_a_line_that_is_lost_is_status_1_and_stands_in_the_file(leased: Leased, 
     (folder / "c").write_text("@reboot a\n0 1 * * * b\n")
     answer = leased("import", "crontab", "c", *ASKED)
     assert answer.status == 1
-    assert "# line 1 is not carried over: @reboot a\n" in answer.out
-    assert 'c, line 1: not carried over: "@reboot": it is an event, not a time' in answer.err
-    assert answer.err.endswith("; 1 line is not carried over\n")
+    assert "# line 1 is not converted: @reboot a\n" in answer.out
+    assert 'c, line 1: not converted: "@reboot": it is an event, not a time' in answer.err
+    assert answer.err.endswith("; 1 line is not converted\n")
 
 
 def test_as_json_it_is_one_object(leased: Leased, crontab: str, folder: Path) -> None:
@@ -157,7 +157,7 @@ def test_without_a_job_nothing_is_written(leased: Leased, folder: Path) -> None:
     (folder / "c").write_text("# nothing yet\n@reboot a\n")
     answer = leased("import", "crontab", "c", *ASKED, "--output", "new.toml")
     assert (answer.status, answer.out) == (1, "")
-    assert answer.err.endswith("; 1 line is not carried over; nothing is written\n")
+    assert answer.err.endswith("; 1 line is not converted; nothing is written\n")
     document = leased("import", "crontab", "c", *ASKED, "--output", "new.toml", "--json").document
     assert (document["items"], document["toml"], document["output"], document["lost"]) == ([], "", None, [2])
     assert not (folder / "new.toml").exists()

@@ -56,7 +56,7 @@ def test_nothing_is_overwritten(leased: Leased, folder: Path) -> None:
     answer = leased("init")
     assert (answer.status, answer.out) == (2, "")
     assert (
-        answer.err == "leased: schedules.py exists already, and is left as it is; name another file, or move it away\n"
+        answer.err == "leased: schedules.py already exists and was not changed; name another file, or move this one\n"
     )
     assert (folder / "schedules.py").read_text() == "mine"
 
@@ -64,11 +64,11 @@ def test_nothing_is_overwritten(leased: Leased, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("--python", "--toml"), "--python and --toml are both given; leave one of them out"),
+        (("--python", "--toml"), "--python and --toml contradict each other; leave one out"),
         (("mine.py", "--toml"), '--toml contradicts the name "mine.py"; leave one of them out'),
-        (("mine.txt",), '"mine.txt" ends with neither .py nor .toml; name a file that does'),
+        (("mine.txt",), '"mine.txt" ends with neither .py nor .toml; use one of these'),
         (('mi"ne.py',), '"mi"ne.py" has quotes, backslashes or control characters; choose a plainer name'),
-        (("mine",), '"mine" ends with neither .py nor .toml; name a file that does'),
+        (("mine",), '"mine" ends with neither .py nor .toml; use one of these'),
     ],
 )
 def test_bad_input_is_one_sentence_and_writes_nothing(

@@ -45,9 +45,9 @@ def test_check_shows_it_and_warns_of_nothing(leased: Leased) -> None:
 
 @pytest.mark.parametrize("expression", ["on request", "on_request"])
 def test_preview_says_that_there_is_nothing_to_come(leased: Leased, expression: str) -> None:
-    assert line(leased("preview", expression)) == "it is due on request only"
+    assert line(leased("preview", expression)) == "it runs only on request"
     shown = leased("preview", expression, "--json").document
-    assert (shown["items"], shown["remarks"]) == ([], ["it is due on request only"])
+    assert (shown["items"], shown["remarks"]) == ([], ["it runs only on request"])
 
 
 def test_status_shows_it_and_nothing_is_late(leased: Leased) -> None:
@@ -58,13 +58,13 @@ def test_status_shows_it_and_nothing_is_late(leased: Leased) -> None:
 
 
 def test_a_pause_says_that_it_skips_nothing(leased: Leased) -> None:
-    said = "resize (shop) is paused, but it is due on request only, so nothing is skipped: requested runs go on"
+    said = "resize (shop) is paused, but it runs only on request, so nothing is skipped: requested runs continue"
     assert line(leased("pause", "resize", "--until", "2h", "--by", "ann")) == said
     assert leased("status", "--json").document["items"][0]["paused_by"] == "ann"
     assert line(leased("resume", "resize")) == (
-        "resize (shop) is resumed: no instant passed while it was paused; it is due on request only"
+        "resize (shop) is resumed: no instant passed while it was paused; it runs only on request"
     )
-    assert line(leased("resume", "resize")).endswith("so nothing has changed; it is due on request only")
+    assert line(leased("resume", "resize")).endswith("so nothing changed; it runs only on request")
     assert leased("pause", "resize", "--json").document["items"][0]["timing"] == "on request"
 
 
@@ -75,7 +75,5 @@ def test_a_backfill_of_it_is_refused_with_the_remedy(leased: Leased) -> None:
 
 
 def test_it_is_triggered_like_any_other(leased: Leased) -> None:
-    assert "run 1 of resize (shop) is waiting for a replica" in line(
-        leased("trigger", "resize", "--param", "picture=a")
-    )
+    assert "run 1 of resize (shop) waits for a replica" in line(leased("trigger", "resize", "--param", "picture=a"))
     assert json.loads(leased("runs", "--json").out)["items"][0]["cause"] == "manual"

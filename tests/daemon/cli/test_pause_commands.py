@@ -37,7 +37,7 @@ def test_a_pause_and_its_end_are_told_where_people_look(leased: Leased) -> None:
     assert (line["paused_by"], line["paused_why"]) == ("ann@web-1", "the bank is closed")
     assert line["paused_until"] == "2099-01-05T08:00:00Z"
     (told,) = lines(leased("resume", "weekly"))
-    assert told.startswith("weekly (office) is resumed: no instant passed while it was paused; it is due next at ")
+    assert told.startswith("weekly (office) is resumed: no instant passed while it was paused; it runs next at ")
     assert "paused" not in leased("status").out
 
 
@@ -53,7 +53,7 @@ def test_the_second_pause_and_another_one_say_what_is_so_now(leased: Leased) -> 
     leased("pause", "weekly", "--why", "closed", *ANN)
     (again,) = lines(leased("pause", "weekly", "--by", "eve"))
     assert again.startswith("weekly (office) is already paused by ann@web-1 since 2")
-    assert again.endswith("Z: closed; nothing has changed; to change the pause, give another --until or --why")
+    assert again.endswith("Z: closed; nothing changed; to change the pause, give another --until or --why")
     (other,) = lines(leased("pause", "weekly", "--by", "eve", "--why", "still closed"))
     assert other.startswith("weekly (office) was already paused, and is now paused by eve since 2")
     assert other.endswith("Z: still closed")
@@ -63,17 +63,17 @@ def test_all_with_a_tag_are_listed_and_those_that_were_not_paused_are_counted(le
     assert len(lines(leased("pause", "--tag", "money"))) == 2
     leased("resume", "nightly")
     assert lines(leased("resume", "--all", "--application", "office"))[1:] == [
-        "1 schedule was not paused, and is as before"
+        "1 schedule was not paused, and stays as it was as before"
     ]
-    assert lines(leased("resume", "--all")) == ["2 schedules were not paused, and are as before"]
+    assert lines(leased("resume", "--all")) == ["2 schedules were not paused, and stay as they were as before"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         ((), "say which schedules: the NAME of one, --tag TAG or --all"),
-        (("weekly", "--all"), "NAME, --tag and --all each say which schedules: give only one of them"),
-        (("weekly", "--tag", "money"), "NAME, --tag and --all each say which schedules: give only one of them"),
+        (("weekly", "--all"), "give only one of NAME, --tag and --all"),
+        (("weekly", "--tag", "money"), "give only one of NAME, --tag and --all"),
         (("wekly",), 'there is no schedule "wekly"; did you mean "weekly"?'),
         (("wekly", "--application", "office"), 'there is no schedule "wekly" of "office"; did you mean "weekly"?'),
         (("--all", "--application", "offise"), 'there is no application "offise"; did you mean "office"?'),
@@ -165,13 +165,13 @@ def test_the_activity_can_be_narrowed(leased: Leased, narrowed: tuple[str, ...],
     assert [item["act"] for item in leased("activity", *narrowed, "--json").document["items"]] == acts
     if not acts:
         assert lines(leased("activity", *narrowed)) == [
-            "There are no such acts; `leased activity` lists those of everybody."
+            "Nothing matches; `leased activity` without options lists everything."
         ]
 
 
 def test_no_activity_says_what_to_do_and_what_is_not_there_is_one_sentence(leased: Leased) -> None:
     assert lines(leased("activity")) == [
-        "Nobody has done anything yet; what `leased trigger`, `cancel`, `pause` and `resume` do is listed here."
+        "Nobody has done anything yet; `leased trigger`, `cancel`, `pause`, `resume` and the like are listed here."
     ]
     for arguments, sentence in (
         (("--act", "pauze"), 'there is no act "pauze"; use one of trigger, pause, resume, cancel, retry, '),

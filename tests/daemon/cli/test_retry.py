@@ -29,8 +29,8 @@ def test_a_retry_does_what_is_left_and_both_runs_say_so(leased: Leased, failed: 
     said = leased("retry", str(failed), "--by", "bob", "--why", "the file is there")
     assert (said.status, said.err) == (0, "")
     assert said.out == (
-        "run 2 tries run 1 of nightly (shop) again: it runs orders; done before and carried over: zones; "
-        "it is waiting for a replica\n"
+        "run 2 tries run 1 of nightly (shop) again: it runs orders; already done and kept: zones; "
+        "it waits for a replica\n"
     )
     again = leased("retry", "1")
     assert again.status == 0
@@ -106,13 +106,13 @@ def test_what_would_be_done_to_many_is_shown_and_nothing_done(leased: Leased, wa
 def test_where_nobody_can_be_asked_it_needs_yes(leased: Leased, waiting: int) -> None:
     refused = leased("cancel", "--schedule", "nightly")
     assert refused.status == 2
-    assert "Cancel 3 runs? Nobody can be asked here, and nothing was done; --yes does it" in refused.err
+    assert "Cancel 3 runs? Not at a terminal, so nothing was done; --yes confirms" in refused.err
     assert states(leased) == {"pending"}
     done = leased("cancel", "--schedule", "nightly", "--yes", "--why", "wrong file", "--by", "bob")
     assert (done.status, done.out.splitlines()[-1]) == (0, "3 runs waited and are over")
     assert {item["reason"] for item in leased("runs", "--json").document["items"]} == {"cancelled by bob: wrong file"}
     again = leased("cancel", "--schedule", "nightly", "--yes")
-    assert (again.status, again.out) == (0, "there is nothing to cancel: all of these runs are over\n")
+    assert (again.status, again.out) == (0, "there is nothing to cancel: all of these runs have finished\n")
 
 
 def test_many_are_done_in_parts_and_it_says_how_far_it_is(
@@ -140,7 +140,7 @@ def test_what_is_left_when_it_ends_before_its_time_the_same_command_does(
         stopped = leased("cancel", "--schedule", "nightly", "--yes")
     assert stopped.status == 1
     assert stopped.err.splitlines()[-2:] == [
-        "stopped after 2 of 3 runs; the same command again does the rest",
+        "stopped after 2 of 3 runs; run the same command again for the rest",
         "leased: the database is away",
     ]
     assert leased("cancel", "--schedule", "nightly", "--yes").out.splitlines()[-1] == "1 run waited and is over"
@@ -165,7 +165,7 @@ def test_all_that_failed_are_retried_and_told(leased: Leased, failed: int) -> No
     again = leased("retry", "--failed", "--yes")
     assert (again.status, again.out) == (
         0,
-        "there is nothing to retry: no run failed in that time that has not been retried\n",
+        "there is nothing to retry: every run that failed in that time has been retried\n",
     )
     assert leased("run", "shop.py", "--until-idle", "--no-web").status == 0
     assert leased("audit").status == 0
@@ -174,11 +174,11 @@ def test_all_that_failed_are_retried_and_told(leased: Leased, failed: int) -> No
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("cancel",), "say which runs: the number of one"),
+        (("cancel",), "say which runs: give the number of one run"),
         (("cancel", "1", "--tag", "x"), "--tag is about many runs"),
         (("cancel", "1", "--yes"), "--yes is about many runs"),
-        (("retry",), "which run? Name it by its number, or use --failed"),
-        (("retry", "--from", "orders", "--failed"), "--from is about one run"),
+        (("retry",), "say which run: give its number, or use --failed"),
+        (("retry", "--from", "orders", "--failed"), "--from needs the number of one run"),
         (("retry", "1", "--failed"), "--failed is about many runs"),
         (("retry", "--failed", "--since", "yesterday"), "--since: 'yesterday' is not a duration"),
         (("retry", "--failed", "--since", "0"), '--since "0" is not between'),

@@ -46,7 +46,7 @@ def difference_of(folder: Path, values: tuple[object, object], **written: str) -
             'differs.py: application: it reads "a" at one load and "b" at the next; a file must',
         ),
         ("revision", (7, 8), "differs.py: revision: it reads 7 at one load and 8 at the next"),
-        ("name", ("a", "b"), 'differs.py: schedule "a": it is there only in the first of two loads'),
+        ("name", ("a", "b"), 'differs.py: schedule "a": it is only in the first of two loads'),
         ("cron", ("1 * * * *", "2 * * * *"), 'differs.py: schedule "nightly", cron: it reads "1 * * * *" at one load'),
         ("tags", (["x", "y"], ["y", "x"]), 'schedule "nightly", tags: it reads ["x", "y"] at one load'),
         ("command", ("a", "b"), 'schedule "nightly", job "one", command: it reads "a" at one load and "b" at the next'),
@@ -97,4 +97,4 @@ def test_a_file_that_ends_the_interpreter_the_second_time_is_refused(leased: Lea
     (folder / "s.py").write_text(PAST.format(above=above, below=ADDED.format(tags="[]")))
     answer = leased("check", "s.py")
     assert answer.status == 2
-    assert "loading it a second time ended the interpreter" in answer.err
+    assert "loading it a second time exited the interpreter" in answer.err

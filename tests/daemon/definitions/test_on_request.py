@@ -101,7 +101,7 @@ def test_it_goes_without_the_defaults_that_mean_nothing_to_it() -> None:
 def test_each_default_that_needs_instants_would_be_refused_as_a_setting_of_its_own() -> None:
     for name, value in DEFAULTS.items():
         if is_meaningless(name, value):
-            with pytest.raises(DefinitionError, match=f'"resize", {name}: it is due on request only, so '):
+            with pytest.raises(DefinitionError, match=f'"resize", {name}: it runs only on request, so '):
                 defined(**{name: value})
         else:
             defined(**{name: value})

@@ -75,7 +75,7 @@ def backfill(
         return
     if not done.instants:
         span = f"from {when(start)} to {when(end)}"
-        say(screen(), f"{named} was due at no instant {span}, as far as it is planned; nothing was done", hang=2)
+        say(screen(), f"{named} has no scheduled time {span} in what has been planned so far; nothing was done", hang=2)
         return
     say(screen(), f"{named}: {counted_text(done)}; {_and_now(done)}", hang=2)
 
@@ -127,15 +127,15 @@ def _and_now(done: Backfill) -> str:
     if done.dry_run:
         return "nothing was done"
     if done.backfill_id is None:
-        return "nothing is left to run, and nothing was done"
+        return "there is nothing left to run; nothing was done"
     at_a_time = "one at a time" if done.at_most == 1 else f"at most {done.at_most} at a time"
-    return f"backfill {done.backfill_id} runs them behind other runs, {at_a_time}; see `leased backfills`"
+    return f"backfill {done.backfill_id} runs them after other runs, {at_a_time}; see `leased backfills`"
 
 
 def _span(first: str, last: str) -> tuple[datetime, datetime]:
     start, end = _instant("--from", first), _instant("--to", last)
     if start > end:
-        raise Misused(f"--from {when(start)} is after --to {when(end)}; give the earlier instant as --from")
+        raise Misused(f"--from {when(start)} is after --to {when(end)}; give the earlier time as --from")
     return start, end
 
 

@@ -51,16 +51,18 @@ def _sentence(done: Cancellation) -> str:
     why = f": {done.cancelled_why}" if done.cancelled_why else ""
     if done.already:
         return f"{run} was already cancelled by {done.cancelled_by}{why}; {_and_now(done)}"
-    return f"{run} is {'cancelled' if done.state == 'cancelled' else 'marked as cancelled'}; {_and_now(done)}"
+    if done.state == "cancelled":
+        return f"{run} is cancelled; {_and_now(done)}"
+    return f"cancelling {run}: {_and_now(done)}"
 
 
 def _and_now(done: Cancellation) -> str:
     """Return what is true of the run now; nothing is promised that only its replica can do."""
     if done.state == "cancelled":
-        return "it is over" if done.already else "it does not start"
+        return "it has ended" if done.already else "it will not start"
     if done.lease_expires_in is None:
-        return "nobody holds its lease, and the next replica that looks ends it"
+        return "nobody holds its lease, so the next replica that checks ends it"
     return (
-        f"{done.replica or 'its replica'} stops its job, with its next renewal at the latest, and ends it; if that replica is "
-        f"gone, another ends it when its lease is stale, in {format_duration(max(0.0, round(done.lease_expires_in, 1)))}"
+        f"{done.replica or 'its replica'} will stop its job at the next renewal at the latest; if that replica is dead, "
+        f"another one ends the run within {format_duration(max(0.0, round(done.lease_expires_in, 1)))}"
     )

@@ -27,7 +27,7 @@ class CancelManyAnswer:
 def cancel_those(choice: Choice, acting: Acting) -> None:
     """Show the runs that are not over, ask, and cancel those that were shown; what was planned since goes on."""
     if choice.schedule is None and choice.tag is None:
-        raise Misused("say which runs: the number of one, or all of --schedule NAME or --tag TAG")
+        raise Misused("say which runs: give the number of one run, --schedule NAME or --tag TAG")
 
     def look(connection: Connection) -> list[CancelledRun]:
         one_application(connection, choice)
@@ -46,7 +46,7 @@ def cancel_those(choice: Choice, acting: Acting) -> None:
     if acting.as_json:
         write_json("cancel-many", CancelManyAnswer(acting.dry_run, found))
     elif not found:
-        say(screen(), "there is nothing to cancel: all of these runs are over")
+        say(screen(), "there is nothing to cancel: all of these runs have finished")
     elif acting.dry_run:
         screen().print(by_schedule(found))
         say(screen(), f"{_them(found)} would be cancelled; nothing was done")
@@ -57,7 +57,7 @@ def cancel_those(choice: Choice, acting: Acting) -> None:
 def _them(found: Sequence[CancelledRun]) -> str:
     at_work = sum(run.state == "running" for run in found)
     return (
-        f"{counted(len(found), 'run')}, of which {at_work:,} {'is' if at_work == 1 else 'are'} at work"
+        f"{counted(len(found), 'run')}, of which {at_work:,} {'is' if at_work == 1 else 'are'} running"
         if at_work
         else counted(len(found), "run")
     )
@@ -65,5 +65,5 @@ def _them(found: Sequence[CancelledRun]) -> str:
 
 def _done(done: Sequence[CancelledRun]) -> str:
     counts = Counter(run.outcome for run in done)
-    ends = "; a replica stops the job with its next renewal at the latest, and ends the run"
+    ends = "; their replicas stop the jobs at the next renewal at the latest, and end the runs"
     return said(counts) + (ends if counts["marked"] else "")

@@ -42,13 +42,13 @@ def forget(
 def _confirm(which: str) -> None:
     """Ask at a terminal; otherwise refuse. Raises `Misused`."""
     if not can_be_asked():
-        raise Misused(f"nothing brings back what is forgotten of {which}; add --yes if you mean it")
+        raise Misused(f"forgetting {which} cannot be undone; add --yes to confirm")
     if not says_yes(f"Forget the {_WHAT} of {which}? They cannot be brought back."):
-        raise Misused("nothing was forgotten; --yes answers the question")
+        raise Misused("nothing was forgotten; --yes skips the question")
 
 
 def _sentence(done: Forgotten) -> str:
     run = f"run {done.run_id} of {done.schedule} ({done.application})"
     if done.already:
         return f"run {done.run_id} was already forgotten by {done.forgotten_by} at {when(done.forgotten_at)}"
-    return f"{run} is forgotten: its {_WHAT} are deleted; when it ran, and how it ended, stays"
+    return f"{run} is forgotten: its {_WHAT} are deleted; when it ran and how it ended are kept"

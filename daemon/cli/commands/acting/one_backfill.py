@@ -53,7 +53,7 @@ def act_on_backfill(
     """Pause, resume or cancel a backfill; raises `Misused` for options ``beside`` it that choose something else."""
     for option, value in beside.items():
         if value:
-            raise Misused(f"{option} does not go with --backfill, which names all that is meant: leave it out")
+            raise Misused(f"{option} cannot be combined with --backfill: leave it out")
     act = _ACTS[what]
     done = ask(database, lambda connection: act(connection, backfill_id, requested_by=who, why=why), write=True)
     if as_json:
@@ -65,10 +65,10 @@ def act_on_backfill(
 def _words(what: str, done: ChangedBackfill) -> str:
     if done.already:
         before = {"pause": "was already paused", "resume": "is not paused", "cancel": "was already cancelled"}
-        return f"{before[what]}; nothing has changed"
+        return f"{before[what]}; nothing changed"
     words = {
-        "pause": "is paused: what has its place goes on, and no other run of it starts until it is resumed",
-        "resume": "is resumed: its runs start again, behind all others",
+        "pause": "is paused: runs that have been enqueued continue, and no other starts until you resume it",
+        "resume": "is resumed: its runs start again, after all others",
         "cancel": f"is cancelled: {said(Counter(run.outcome for run in done.runs))}",
     }
     return words[what]

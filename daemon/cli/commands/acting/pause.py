@@ -114,11 +114,11 @@ def resume(
             say(console, _resumed(one), hang=2)
     if len(done) > 1 and (others := sum(not one.resumed for one in done)):
         said = (
-            "1 schedule was not paused, and is"
+            "1 schedule was not paused, and stays as it was"
             if others == 1
-            else f"{number(others)} schedules were not paused, and are"
+            else f"{number(others)} schedules were not paused, and stay as they were"
         )
-        say(console, f"{said} as before", hang=2)
+        say(console, said, hang=2)
 
 
 def _which(name: str | None, tag: str | None, application: str | None, *, everything: bool) -> Selection:
@@ -126,7 +126,7 @@ def _which(name: str | None, tag: str | None, application: str | None, *, everyt
     if given == 0:
         raise Misused("say which schedules: the NAME of one, --tag TAG or --all")
     if given > 1:
-        raise Misused("NAME, --tag and --all each say which schedules: give only one of them")
+        raise Misused("give only one of NAME, --tag and --all")
     return Selection(application, name, tag)
 
 
@@ -157,25 +157,23 @@ def _paused(one: PausedSchedule) -> str:
     pause_ = paused_text(one.paused_by, one.paused_at, one.paused_until, one.paused_why)
     match one.done:
         case "paused" if one.timing == ON_REQUEST:
-            return f"{named} is paused, but it is due on request only, so nothing is skipped: requested runs go on"
+            return f"{named} is paused, but it runs only on request, so nothing is skipped: requested runs continue"
         case "paused" if one.paused_until is None:
-            return f"{named} is paused until `leased resume {one.schedule}`; what is due meanwhile does not run"
+            return f"{named} is paused until `leased resume {one.schedule}`; scheduled times until then do not run"
         case "paused":
-            return f"{named} is paused until {when(one.paused_until)}; what is due before does not run"
+            return f"{named} is paused until {when(one.paused_until)}; scheduled times until then do not run"
         case "changed":
             return f"{named} was already paused, and is now {pause_}"
         case "already paused":
-            return (
-                f"{named} is already {pause_}; nothing has changed; to change the pause, give another --until or --why"
-            )
+            return f"{named} is already {pause_}; nothing changed; to change the pause, give another --until or --why"
         case _:
             assert_never(one.done)
 
 
 def _resumed(one: ResumedSchedule) -> str:
     named = f"{one.schedule} ({one.application})"
-    following = "nothing of it is due any more" if one.next_due is None else f"it is due next at {when(one.next_due)}"
-    following = "it is due on request only" if one.timing == ON_REQUEST else following
+    following = "it has no further scheduled time" if one.next_due is None else f"it runs next at {when(one.next_due)}"
+    following = "it runs only on request" if one.timing == ON_REQUEST else following
     if not one.resumed:
-        return f"{named} is not paused, so nothing has changed; {following}"
+        return f"{named} is not paused, so nothing changed; {following}"
     return f"{named} is resumed: {passed_text(one.passed)}; {following}"

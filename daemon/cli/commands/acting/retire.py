@@ -44,6 +44,6 @@ def retire(
 
 def _sentence(done: RetiredApplication) -> str:
     if done.already:
-        return f"{done.application} is retired already: there is nothing left of it to retire"
+        return f"{done.application} is already retired: nothing is left to retire"
     runs = counted(done.cancelled, "waiting run")
     return f"{done.application} is retired: {listed(done.schedules) or 'no schedule'}; {runs} cancelled"

@@ -62,9 +62,9 @@ def retry(
 
 def _refuse_without_run(*, failed: bool, from_job: str | None) -> None:
     if not failed:
-        raise Misused("which run? Name it by its number, or use --failed for those that failed")
+        raise Misused("say which run: give its number, or use --failed for all that failed")
     if from_job is not None:
-        raise Misused("--from is about one run: leave it out, or name the run by its number")
+        raise Misused("--from needs the number of one run: give it, or leave out --from")
 
 
 def _since(text: str | None) -> float:
@@ -86,10 +86,10 @@ def _sentence(done: Retry) -> str:
         return f"{of} was already retried by {done.requested_by}{why}, as run {done.run_id}; that one is {done.state}"
     said = [f"run {done.run_id} tries {of} again: it runs {', '.join(done.jobs or ())}"]
     if done.carried:
-        said.append(f"done before and carried over: {', '.join(done.carried)}")
+        said.append(f"already done and kept: {', '.join(done.carried)}")
     if done.redefined:
-        said.append("its definition has changed since, and it goes by the present one")
+        said.append("its definition has changed since, and it uses the current one")
     if done.gone:
-        said.append(f"left out, as no longer defined: {', '.join(done.gone)}")
-    said.append("it waits for the runs before it" if done.waits else "it is waiting for a replica")
+        said.append(f"left out because no longer defined: {', '.join(done.gone)}")
+    said.append("it waits for the runs before it" if done.waits else "it waits for a replica")
     return "; ".join(said)

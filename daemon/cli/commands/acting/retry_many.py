@@ -49,7 +49,7 @@ def retry_those(choice: Choice, within: float, acting: Acting) -> None:
         write_json("retry-many", RetryManyAnswer(acting.dry_run, [*found, *left_out]))
         return
     if not found:
-        say(screen(), "there is nothing to retry: no run failed in that time that has not been retried")
+        say(screen(), "there is nothing to retry: every run that failed in that time has been retried")
     elif acting.dry_run:
         screen().print(by_schedule(found))
         say(screen(), f"{_them(found)} would be retried; nothing was done")
@@ -70,7 +70,7 @@ def _done(done: Sequence[RetriedRun]) -> str:
         which = f"run {made[0]}" if len(made) == 1 else f"runs {made[0]} to {made[-1]}"
         said.append(f"{counted(len(made), 'run')} retried, as {which}")
     if counts["already"]:
-        said.append(f"{number(counts['already'])} had already been retried by then")
+        said.append(f"{number(counts['already'])} had already been retried")
     return "; ".join(said) or "nothing was retried"
 
 

@@ -26,7 +26,7 @@ def _run_number(text: str) -> int:
     try:
         return run_number(text)
     except Misused as error:
-        raise Misused(f"{error}, and --schedule NAME stands for all of a schedule") from None
+        raise Misused(f"{error}; for all runs of a schedule use --schedule NAME") from None
 
 
 OneRun = Annotated[
@@ -54,7 +54,7 @@ def refuse_beside_a_run(given: Mapping[str, object]) -> None:
     """Raise `Misused` for an option that chooses among many runs, beside the number of one."""
     for option, value in given.items():
         if value:
-            raise Misused(f"{option} is about many runs: leave it out, or leave out the number of the run")
+            raise Misused(f"{option} selects many runs: leave it out, or leave out the run's number")
 
 
 def one_application(connection: Connection, choice: Choice) -> None:
@@ -73,7 +73,9 @@ def confirm(question: str, *, yes: bool) -> None:
     if yes:
         return
     if not can_be_asked():
-        raise Misused(f"{question} Nobody can be asked here, and nothing was done; --yes does it, --dry-run shows it")
+        raise Misused(
+            f"{question} Not at a terminal, so nothing was done; --yes confirms, --dry-run shows what would be done"
+        )
     if not says_yes(question):
         raise NotConfirmed("nothing was done")
 
@@ -92,7 +94,7 @@ def done_to(acting: Acting, runs: Sequence[C], act: Callable[[Sequence[C]], Unit
     finally:
         if 0 < len(done) < len(runs) and not acting.as_json:
             tell(
-                f"stopped after {number(len(done))} of {counted(len(runs), 'run')}; the same command again does the rest"
+                f"stopped after {number(len(done))} of {counted(len(runs), 'run')}; run the same command again for the rest"
             )
     return done
 

@@ -73,10 +73,10 @@ def trigger(
 def _sentence(done: Requested, run: str) -> str:
     more = f"see `leased show {done.run_id}`"
     if done.already:
-        return f"{run} was already requested with this key, so no other run is made; {more}"
+        return f"{run} was already requested with this key, so no second run is created; {more}"
     if done.at is not None:
         return f"{run} starts at {when(done.at)}; {more}"
-    return f"{run} is waiting for a replica; {more}"
+    return f"{run} waits for a replica; {more}"
 
 
 def _infer(connection: Connection, schedule: str) -> str:
@@ -106,7 +106,9 @@ def _params(text: str | None) -> Mapping[str, Any] | None:
     try:
         given = json.loads(Path(text[1:]).read_text() if text.startswith("@") else text)
     except OSError as error:
-        raise Misused(f"--params {text} cannot be read: {error.strerror}; write @ and the path of a file") from None
+        raise Misused(
+            f"--params {text} cannot be read: {error.strerror}; write @PATH with the path of a file"
+        ) from None
     except ValueError as error:
         raise Misused(f"--params is not valid JSON: {error}; {_EXAMPLE}") from None
     if not isinstance(given, dict):

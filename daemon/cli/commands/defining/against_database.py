@@ -25,10 +25,10 @@ def against_database(application: Application, url: str) -> Iterator[str]:
     except (NoDatabase, SchemaNotReady):
         return
     except StoreUnavailable as error:
-        yield f"what is in the database was not looked at: {error}"
+        yield f"the database was not checked: {error}"
         return
     for name in report.renamed:
-        yield f"{name}: it takes over history, pause, lock and idempotency keys"
+        yield f"{name}: takes over the history, pause, lock and idempotency keys"
     for name in report.apart:
         yield f"{name}: {APART}"
     yield from report.losses

@@ -129,7 +129,7 @@ def preview_command(
     trigger = _trigger(expression)
     found = preview(trigger, zone, after, count, calendars)
     remarks = list(surprises(trigger.expression)) if isinstance(trigger, Cron) else []
-    remarks += ["it is due on request only"] if isinstance(trigger, OnRequest) else []
+    remarks += ["it runs only on request"] if isinstance(trigger, OnRequest) else []
     if as_json:
         write_json("preview", PreviewAnswer(expression, zone, after, [Occurrence.of(one) for one in found], remarks))
         return

@@ -3,11 +3,11 @@
 PYTHON = '''\
 """The schedules of APPLICATION.
 
-    leased check FILE                            is it right, and when is each due?
-    leased run FILE --now hello --until-idle     run hello now, and end
-    leased run FILE                              run what is due, until Ctrl-C
-    leased trigger hello                         from another terminal: once more
-    leased status                                what runs, and what comes next
+    leased check FILE                            validate, and show the next runs
+    leased run FILE --now hello --until-idle     run hello once, then exit
+    leased run FILE                              run what is due until Ctrl-C
+    leased trigger hello                         from another terminal: run hello again
+    leased status                                what is running and what is next
 """
 
 from daemon import Run, Schedules
@@ -15,7 +15,7 @@ from daemon import Run, Schedules
 schedules = Schedules("APPLICATION", timezone="TIMEZONE")
 
 # Its jobs run in this order, each only if the one before it has succeeded.
-hello = schedules.add("hello", cron="*/5 * * * *", description="Every five minutes, to begin with")
+hello = schedules.add("hello", cron="*/5 * * * *", description="Every five minutes")
 
 
 @hello.job(timeout="1m", retries=2)
@@ -25,7 +25,7 @@ def greet(run: Run) -> None:
 
 hello.command("disk", "df -h .", timeout="30s")
 
-# Once a night, by the clock of TIMEZONE. If nothing ran at that time, it runs afterwards.
+# Once a night, in the time zone TIMEZONE. If no replica was running at that time, it runs later.
 nightly = schedules.add("nightly", cron="30 2 * * *", catch_up="latest", overlap="skip")
 nightly.command("report", "echo \\"the report of $LEASED_SCHEDULED_FOR\\"", timeout="10m")
 '''
@@ -33,26 +33,26 @@ nightly.command("report", "echo \\"the report of $LEASED_SCHEDULED_FOR\\"", time
 TOML = """\
 # The schedules of APPLICATION.
 #
-#   leased check FILE                            is it right, and when is each due?
-#   leased run FILE --now hello --until-idle     run hello now, and end
-#   leased run FILE                              run what is due, until Ctrl-C
-#   leased trigger hello                         from another terminal: once more
-#   leased status                                what runs, and what comes next
+#   leased check FILE                            validate, and show the next runs
+#   leased run FILE --now hello --until-idle     run hello once, then exit
+#   leased run FILE                              run what is due until Ctrl-C
+#   leased trigger hello                         from another terminal: run hello again
+#   leased status                                what is running and what is next
 application = "APPLICATION"
 
-[defaults]  # of every schedule and job that does not say otherwise
+[defaults]  # for every schedule and job that sets nothing else
 timezone = "TIMEZONE"
 timeout = "10m"
 
 [schedules.hello]
-description = "Every five minutes, to begin with"
+description = "Every five minutes"
 cron = "*/5 * * * *"
 jobs = [  # they run in this order, each only if the one before it has succeeded
   { name = "greet", command = 'echo "hello, this is run $LEASED_RUN of $LEASED_SCHEDULE"', retries = 2 },
   { name = "disk", command = "df -h .", timeout = "30s" },
 ]
 
-# Once a night, by the clock of TIMEZONE. If nothing ran at that time, it runs afterwards.
+# Once a night, in the time zone TIMEZONE. If no replica was running at that time, it runs later.
 [schedules.nightly]
 cron = "30 2 * * *"
 catch_up = "latest"

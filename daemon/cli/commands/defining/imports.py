@@ -128,13 +128,13 @@ def _print(file: str, done: Import, output: Path | None) -> None:
     if output is None:
         sys.stdout.write(done.document)
     for remark in done.crontab.remarks:
-        _report(f"{file}{_where(remark)}: {'not carried over: ' if remark.lost else ''}{remark.text}")
+        _report(f"{file}{_where(remark)}: {'not converted: ' if remark.lost else ''}{remark.text}")
     count, lost = len(done.crontab.schedules), len(done.crontab.lost)
     found = f"{number(count)} {'schedule' if count == 1 else 'schedules'}"
     nothing = "" if done.document else "; nothing is written"
-    missing = f"; {number(lost)} {'line is' if lost == 1 else 'lines are'} not carried over" if lost else ""
-    as_read = "read as one with a user in each line" if done.with_users else "read as that of one user"
-    _report(f"{file}: {found}, by the clock of {done.timezone}, {as_read}{missing}{nothing}")
+    missing = f"; {number(lost)} {'line is' if lost == 1 else 'lines are'} not converted" if lost else ""
+    as_read = "read as a system crontab, with a user in each line" if done.with_users else "read as a user's crontab"
+    _report(f"{file}: {found}, time zone {done.timezone}, {as_read}{missing}{nothing}")
     if output is not None:
         say(screen(), f"{output}: {found}; next: `leased check {quote(str(output))}`")
 

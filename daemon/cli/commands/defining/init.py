@@ -55,12 +55,12 @@ def init(
         write_json("init", InitAnswer(str(path), form, name, zone))
         return
     console = screen()
-    say(console, f"{path} is written: two schedules of {name}, by the clock of {zone}")
+    say(console, f"{path} written: two schedules of {name}, time zone {zone}")
     for what, command in (
-        ("is it right?", f"leased check {file_shown}"),
+        ("validate it:", f"leased check {file_shown}"),
         ("run one now:", f"leased run {file_shown} --now {_FIRST} --until-idle"),
         ("run until Ctrl-C:", f"leased run {file_shown}"),
-        ("once more, then:", f"leased trigger {_FIRST}"),
+        ("run it again, then:", f"leased trigger {_FIRST}"),
     ):
         say(console, command, lead=f"  {what:20}")
 
@@ -74,13 +74,13 @@ def _aligned(text: str) -> str:
 def _chosen(file: Path | None, *, python: bool, toml: bool) -> tuple[Path, Form]:
     """Return which file to write, and in which form; raises `Misused`."""
     if python and toml:
-        raise Misused("--python and --toml are both given; leave one of them out")
+        raise Misused("--python and --toml contradict each other; leave one out")
     asked: Form | None = "toml" if toml else "python" if python else None
     if file is None:
         return Path("schedules.toml" if asked == "toml" else "schedules.py"), asked or "python"
     form = _SUFFIXES.get(file.suffix)
     if form is None:
-        raise Misused(f'"{file}" ends with neither .py nor .toml; name a file that does')
+        raise Misused(f'"{file}" ends with neither .py nor .toml; use one of these')
     if not _PLAIN.fullmatch(str(file)):
         raise Misused(f'"{file}" has quotes, backslashes or control characters; choose a plainer name')
     if asked is not None and form != asked:

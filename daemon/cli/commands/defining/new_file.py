@@ -15,7 +15,7 @@ def write_new(path: Path, text: str) -> None:
     try:
         file = path.open("x", encoding="utf-8")
     except FileExistsError:
-        raise Misused(f"{path} exists already, and is left as it is; name another file, or move it away") from None
+        raise Misused(f"{path} already exists and was not changed; name another file, or move this one") from None
     except OSError as error:
         raise NotWritten(f"{path} cannot be written: {error.strerror}; name another file") from None
     try:

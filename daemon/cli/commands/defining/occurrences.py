@@ -46,6 +46,8 @@ def excluded_remarks(schedule: Schedule, now: datetime) -> Iterator[str]:
     coming = preview_schedule(schedule, now, _LOOKED_AT) if schedule.exclude else ()
     if coming and all(one.excluded for one in coming):
         what = (
-            "the only instant that is left" if len(coming) == 1 else f"each of the next {number(len(coming))} instants"
+            "the only scheduled time left"
+            if len(coming) == 1
+            else f"each of the next {number(len(coming))} scheduled times"
         )
         yield f"exclude keeps {what} from running"

@@ -16,7 +16,7 @@ from ....definitions.sources.load import load
 from ....errors import DaemonError, DefinitionError, Place
 from ....jobs.templates.remains import Before, remains
 
-_REMEDY = "a file must define the same wherever and whenever it is loaded, or each replica of it is a deploy"
+_REMEDY = "a file must define the same every time it is loaded, or each replica that loads it is a deploy"
 
 
 class SecondLoad:
@@ -60,10 +60,10 @@ class SecondLoad:
         place, text = Place(source=self._file), self._answer.read()
         self._process.wait()
         if not text:
-            raise DefinitionError(place, "loading it a second time ended the interpreter", _REMEDY)
+            raise DefinitionError(place, "loading it a second time exited the interpreter", _REMEDY)
         again = json.loads(text)
         if "error" in again:
-            raise DefinitionError(place, f"it cannot be loaded a second time ({again['error']})", _REMEDY)
+            raise DefinitionError(place, f"loading it a second time failed ({again['error']})", _REMEDY)
         found = difference(whole(application), again, place)
         if found is not None:
             raise found
@@ -107,7 +107,7 @@ def difference(first: Mapping[str, Any], second: Mapping[str, Any], place: Place
         where = Place(place.source, schedule=name)
         if own is None or other is None:
             return DefinitionError(
-                where, f"it is there only in the {'first' if other is None else 'second'} of two loads", _REMEDY
+                where, f"it is only in the {'first' if other is None else 'second'} of two loads", _REMEDY
             )
         for setting in sorted((own.keys() | other.keys()) - {"jobs"}):
             if own.get(setting) != other.get(setting):

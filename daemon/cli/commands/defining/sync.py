@@ -137,7 +137,7 @@ def sync(
 
 def _author(by: str | None, why: str | None, *, take_over: bool) -> str:
     if why is not None and not take_over:
-        raise Misused("--why is recorded with --take-over only; add that, or leave it out")
+        raise Misused("--why needs --take-over; add that, or leave out --why")
     return author(by, why)
 
 
@@ -218,16 +218,16 @@ def _stands(state: State, *, ruled: bool) -> str:
         case "current":
             return "current" if ruled else "current at once"
         case "in lieu":
-            return "which stands in for a newer one and retires nothing"
+            return "as a fallback for a newer one; nothing is retired"
         case "staged":
             return (
-                "staged because replicas of others are at work: current from its first ready replica on, or at once "
-                "with --take-over"
+                "staged because replicas with other definitions are running: active as soon as one of its own "
+                "replicas is ready, or at once with --take-over"
             )
         case "next":
-            return "current when a replica of it has been ready for long enough, or at once with --take-over"
+            return "active once one of its replicas has been ready long enough, or at once with --take-over"
         case "superseded":
-            return "superseded by a newer one; --take-over makes it current all the same"
+            return "superseded by a newer one; --take-over makes it active anyway"
         case "unknown":
             return "not known yet"
         case _:
@@ -236,7 +236,7 @@ def _stands(state: State, *, ruled: bool) -> str:
 
 def _line(change: str, name: str, would_be: str) -> str:
     if change == "unreadable":
-        return f"{name}: what was due has no run, for its stored definition cannot be read"
+        return f"{name}: scheduled times have no run because its stored definition cannot be read"
     if change == "apart":
         return f"{name}: {APART}"
     return f"{would_be}{change}: {name}"

@@ -18,7 +18,7 @@ from ...options import Application, Database, Json, moment
 from ...screen import Sheet, add, say, screen, table
 
 _ACTS: tuple[Act, ...] = get_args(Act)
-_NOTHING = "Nobody has done anything yet; what `leased trigger`, `cancel`, `pause` and `resume` do is listed here."
+_NOTHING = "Nobody has done anything yet; `leased trigger`, `cancel`, `pause`, `resume` and the like are listed here."
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def activity(
     if found:
         console.print(_table(found))
     elif any(each is not None for each in (schedule, by, act, since, application)):
-        say(console, "There are no such acts; `leased activity` lists those of everybody.")
+        say(console, "Nothing matches; `leased activity` without options lists everything.")
     else:
         say(console, _NOTHING)
 

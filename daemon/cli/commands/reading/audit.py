@@ -93,7 +93,7 @@ def _show(console: "Console", whole: History, found: Sequence[Violation]) -> Non
 
 def _checked(whole: History) -> str:
     runs = counted(whole.runs, "run") + (f" since {when(whole.since)}" if whole.since else "")
-    others = {"schedule": whole.schedules, "due instant": whole.instants, "grant": whole.grants}
+    others = {"schedule": whole.schedules, "scheduled time": whole.instants, "grant": whole.grants}
     return f"{runs} ({', '.join(counted(count, what) for what, count in others.items())})"
 
 

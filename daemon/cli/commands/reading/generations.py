@@ -59,7 +59,7 @@ def generations(
         who = author(by, why)
         done = ask(database, lambda c: _acknowledged(c, application, number, who, why), write=True)
     elif why is not None or by is not None:
-        raise Misused("--why and --by are recorded with --acknowledge only; add that, or leave them out")
+        raise Misused("--why and --by need --acknowledge; add that, or leave them out")
     takeover_after = read_settings({"database_url": database}).takeover_after
 
     def read(connection: Connection) -> list[GenerationStanding]:
@@ -84,7 +84,7 @@ def generations(
         say(console, f"generation {done.number} of {done.application} {by_whom}")
         return
     if not found:
-        say(console, "There are no generations yet; `leased run FILE` or `leased sync FILE` makes the first.")
+        say(console, "There are no generations yet; `leased run FILE` or `leased sync FILE` creates the first.")
         return
     console.print(_table(found))
     print_sentences(console, sentences(beside_each_other(found)))

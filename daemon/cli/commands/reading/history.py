@@ -85,11 +85,11 @@ def runs(
     if found:
         console.print(_table(found))
     elif schedule or of_state or application:
-        say(console, "There are no such runs; `leased runs` lists those of every schedule, in any state.")
+        say(console, "No run matches; `leased runs` lists the runs of every schedule, in any state.")
     else:
         say(
             console,
-            "There are no runs yet; one is made when a schedule is due, and `leased trigger SCHEDULE` requests one.",
+            "There are no runs yet; a run is created when a schedule is due, or by `leased trigger SCHEDULE`.",
         )
     print_sentences(console, (one.in_words for one in gone))
 

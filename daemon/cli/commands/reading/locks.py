@@ -56,5 +56,5 @@ def locks(
 def _none(prefix: str, *, free: bool) -> str:
     named = f' whose name begins with "{prefix}"' if prefix else ""
     if free:
-        return "There is no lease yet; schedules, and programs that take locks, make them."
+        return "There are no leases yet; schedules and programs that take locks create them."
     return f"No lease{named} is held; --all lists those that nobody holds."

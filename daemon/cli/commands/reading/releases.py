@@ -27,8 +27,8 @@ def releases_live(replicas: Iterable[ReplicaLine]) -> list[str]:
         if len(found) > 1
     ]
     said += [
-        f"{one.host}:{one.pid} claims no runs of {one.application}: its revision is {_own(one)}, a replica of revision "
-        f"{one.held_back_by} is ready, and require_revision leaves runs to the highest."
+        f"{one.host}:{one.pid} claims no runs of {one.application}: its revision is {_own(one)}, a replica of "
+        f"revision {one.held_back_by} is ready, and with require_revision only the highest revision claims runs."
         for one in living
         if one.held_back_by is not None
     ]

@@ -96,7 +96,9 @@ def test_a_dry_run_names_the_generation_and_who_runs_another_and_writes_nothing(
     shop.start(old, "web1")
     assert "these definitions are generation 1 already, current" in leased("sync", "old.py", "--dry-run").out
     shown = leased("sync", "new.py", "--dry-run").out
-    assert "these definitions would be generation 2, staged because replicas of others are at work" in shown
+    assert (
+        "these definitions would be generation 2, staged because replicas with other definitions are running" in shown
+    )
     assert "1 replica on web1 runs generation 1: web1:101" in shown
     document = leased("sync", "new.py", "--dry-run", "--take-over", "--json").document
     assert document["generation"] == {"number": 2, "is_new": True, "state": "current"}

@@ -37,7 +37,7 @@ def test_a_take_over_lets_it_through_with_a_warning_and_is_an_act(leased: Leased
     refused = leased("sync", "other.py", "--why", "a new team")
     assert (refused.status, refused.err) == (
         2,
-        "leased: --why is recorded with --take-over only; add that, or leave it out\n",
+        "leased: --why needs --take-over; add that, or leave out --why\n",
     )
     answer = leased("sync", "other.py", "--take-over", "--why", "a new team", "--by", "ann")
     retired = "generation 2 shares no schedule with generation 1, and retired all of it: goes, stays"
@@ -99,7 +99,7 @@ def deployed(shop: Shop, old: Application, new: Application) -> None:
         (("2", "--acknowledge"), 'there is nothing to acknowledge: generation 2 of "shop" did not retire all'),
         (("7", "--acknowledge"), '"shop" has no generation 7; the newest is 2 (`leased generations` lists them)'),
         (("--acknowledge",), "--acknowledge needs the number of a generation, such as"),
-        (("2", "--why", "so"), "--why and --by are recorded with --acknowledge only; add that, or leave them out"),
+        (("2", "--why", "so"), "--why and --by need --acknowledge; add that, or leave them out"),
         ((str(2**63), "--acknowledge"), f"write {2**63 - 1} or less"),
         (("7",), "there is no generation 7; the newest is 2 (`leased generations` lists them)"),
     ],

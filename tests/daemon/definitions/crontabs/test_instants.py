@@ -102,7 +102,7 @@ def test_no_line_is_lost_in_silence() -> None:
     crontab = translate(text, HERE, with_users=False)
     written = document(crontab)
     for number in crontab.lost:
-        assert f"# line {number} is not carried over: {text.split(chr(10))[number - 1].strip()}\n" in written
+        assert f"# line {number} is not converted: {text.split(chr(10))[number - 1].strip()}\n" in written
 
 
 def test_there_are_ten_packages_of_debian_and_its_own_crontab() -> None:

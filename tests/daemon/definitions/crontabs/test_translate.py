@@ -53,7 +53,7 @@ def test_lines_below_a_time_zone_that_is_lost_are_lost_too_up_to_the_next_one(li
     assert [(one.timing, one.timezone) for one in told.schedules] == [("0 1 * * *", "Asia/Tokyo"), ("0 3 * * *", "UTC")]
     assert told.lost == [3, 4]
     (said,) = [remark.text for remark in told.remarks if remark.lines == (4,)]
-    assert said == "the CRON_TZ above it was not carried over, so when it is due is not known"
+    assert said == "the CRON_TZ above it was not converted, so when it is due is not known"
 
 
 def test_variables_that_are_settings_here_become_them() -> None:
