@@ -72,7 +72,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_a_schedule_whose_next_instants_are_all_excluded_is_remarked_on() -> None:
     assert remarks(timezone="UTC", exclude=["2026-07-01..2036-06-30"]) == [
-        "exclude keeps each of the next 366 instants from running"
+        "exclude keeps each of the next 366 scheduled times from running"
     ]
     assert remarks(timezone="UTC", exclude=["2026-07-02..2026-12-31"]) == []
     assert remarks(cron=None, at="2026-12-25T12:00:00Z", exclude=["12-25"]) == [
@@ -171,7 +171,7 @@ ONLY_GROWS = "history grows without limit. Add keep = { days = 90, runs = 500 }"
 @pytest.mark.parametrize(
     ("defaults", "said"),
     [
-        ("", f"the history of other is {ONLY_GROWS}"),
+        ("", f"no retention set for other; {ONLY_GROWS}"),
         ("keep = { runs = 5, days = 7 }", None),
     ],
 )
@@ -182,7 +182,7 @@ def test_one_sentence_recommends_to_bound_the_history_where_nothing_does(
     (folder / "s.toml").write_text(FOREVER.replace("DEFAULTS", defaults))
     assert json.loads(leased("check", "s.toml", "--json").out)["remarks"] == ([] if said is None else [said])
     shown = " ".join(leased("check", "s.toml").out.split())
-    assert ("only grows" in shown) is (said is not None)
+    assert ("grows without limit" in shown) is (said is not None)
     assert ("keep { days = 7, runs = 5 }" in shown) is bool(defaults)
 
 
@@ -190,7 +190,7 @@ def test_one_sentence_recommends_to_bound_the_history_where_nothing_does(
 def test_where_no_schedule_bounds_its_history_none_is_named(leased: Leased, folder: Path) -> None:
     text = FOREVER.replace("DEFAULTS", "").replace("keep = { days = 30 }", "")
     (folder / "s.toml").write_text(text)
-    assert json.loads(leased("check", "s.toml", "--json").out)["remarks"] == [f"the history is {ONLY_GROWS}"]
+    assert json.loads(leased("check", "s.toml", "--json").out)["remarks"] == [f"no retention set; {ONLY_GROWS}"]
 
 
 def test_slots_that_no_second_run_can_use_are_remarked_on() -> None:

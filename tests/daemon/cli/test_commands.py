@@ -213,7 +213,7 @@ def test_cancel_records_who_and_why_and_does_nothing_the_second_time(leased: Lea
     answer = leased("cancel", "1")
     assert (answer.status, answer.out) == (
         0,
-        "run 1 of nightly (shop) was already cancelled by bob: wrong file; it is over\n",
+        "run 1 of nightly (shop) was already cancelled by bob: wrong file; it has ended\n",
     )
     shown = leased("show", "1", "--json").document
     assert (shown["state"], shown["reason"]) == ("cancelled", "cancelled by bob: wrong file")

@@ -33,7 +33,7 @@ def test_it_writes_toml_to_stdout_and_says_on_stderr_what_is_missing(leased: Lea
     assert written["schedules"]["backup"]["description"] == "Copy all"
     of_a_line, of_all = answer.err.splitlines()
     assert of_a_line.startswith("leased: web1.cron, line 1: nobody gets mail, so MAILTO is left out; ")
-    assert of_all == "leased: web1.cron: 1 schedule, by the clock of Europe/Berlin, read as a user's crontab"
+    assert of_all == "leased: web1.cron: 1 schedule, time zone Europe/Berlin, read as a user's crontab"
 
 
 @pytest.mark.usefixtures("processes")

@@ -63,9 +63,9 @@ def test_all_with_a_tag_are_listed_and_those_that_were_not_paused_are_counted(le
     assert len(lines(leased("pause", "--tag", "money"))) == 2
     leased("resume", "nightly")
     assert lines(leased("resume", "--all", "--application", "office"))[1:] == [
-        "1 schedule was not paused, and stays as it was as before"
+        "1 schedule was not paused, and stays as it was"
     ]
-    assert lines(leased("resume", "--all")) == ["2 schedules were not paused, and stay as they were as before"]
+    assert lines(leased("resume", "--all")) == ["2 schedules were not paused, and stay as they were"]
 
 
 @pytest.mark.parametrize(
