@@ -71,6 +71,10 @@ class RetiresAll(DaemonError):
     """Definitions that would retire all that living replicas run, and don't say that this is meant."""
 
 
+class WouldSupersede(DaemonError):
+    """Definitions that are started at a terminal, would supersede what living replicas run, and don't take over."""
+
+
 class NotRecordable(DaemonError, ValueError):
     """A name, a reason or parameters that cannot be recorded as they are."""
 

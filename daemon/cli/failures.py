@@ -25,6 +25,7 @@ from ..errors import (
     RetiresAll,
     RevisionTaken,
     SchemaNotReady,
+    WouldSupersede,
     escaped,
 )
 from ..service.environment import SettingsError
@@ -63,6 +64,7 @@ _KINDS: tuple[tuple[type[Exception], str, int], ...] = (
     (NotRecordable, "usage", USAGE),
     (RevisionTaken, "definition", USAGE),
     (RetiresAll, "definition", USAGE),
+    (WouldSupersede, "definition", USAGE),
     (InvalidCron, "usage", USAGE),
     (InvalidInstant, "usage", USAGE),
     (NotFound, "not found", FAILED),

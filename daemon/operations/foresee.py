@@ -1,15 +1,15 @@
 """The look ahead: what would become of definitions if they were brought now, and who runs others."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from ..definitions.application import Application
 from ..scheduling.deploys.bring import look
-from ..scheduling.deploys.retiring import refusal, retired_of_living
-from ..scheduling.deploys.sync import sync
-from ..scheduling.generations import Forecast, Order, forecast, recorded
+from ..scheduling.deploys.retiring import refusal
+from ..scheduling.deploys.superseding import Superseding, superseding
+from ..scheduling.generations import Forecast, forecast, recorded
 from ..scheduling.generations.forecast import Bringer
 from .generations import GenerationStanding, read_standings
 
@@ -22,18 +22,25 @@ class Foreseen:
     others: Sequence[GenerationStanding]
     refusal: str | None
     """Why they would be refused although they would be the newest: they retire all that living replicas run."""
-    retires: Sequence[str]
-    """The schedules that living replicas run and that these definitions would retire, if they were current."""
+    superseding: Superseding | None
+    """What living replicas run that these definitions would supersede, if a replica brought them."""
 
 
 def foresee(
-    connection: Connection, application: Application, *, by: Bringer, take_over: bool = False, takeover_after: float
+    connection: Connection,
+    application: Application,
+    *,
+    by: Bringer,
+    take_over: bool = False,
+    takeover_after: float,
+    dead: Collection[str] = (),
 ) -> Foreseen:
-    """Return what would become of definitions, brought by a ready replica or a sync; nothing is written.
+    """Return what would become of definitions, brought by a ready replica or a sync; nothing is written. Replicas that
+    are ``dead`` don't count, although nobody has recorded that.
 
     Raises `RevisionTaken`.
     """
-    order, others = look(connection, application, None)
+    order, others = look(connection, application, None, dead)
     order.refuse_taken(application.name, application.digest, application.revision)
     found = forecast(
         order,
@@ -44,15 +51,11 @@ def foresee(
         take_over=take_over,
         revision=application.revision,
     )
-    changes = sync(connection, application, dry_run=True)
-    standings = read_standings(connection, application.name, takeover_after=takeover_after)
+    after = recorded(order, application.digest, application.revision)
+    standings = read_standings(connection, application.name, dead=dead, takeover_after=takeover_after)
     return Foreseen(
         found,
         [one for one in standings if one.replicas and one.digest != application.digest],
-        None if take_over else refusal(connection, application, _recorded(order, application), others),
-        retired_of_living(connection, application, changes.retired, others) if found.supersedes else (),
+        None if take_over else refusal(connection, application, after, others),
+        superseding(connection, application, after, others, dead),
     )
-
-
-def _recorded(order: Order, application: Application) -> Order:
-    return recorded(order, application.digest, application.revision)

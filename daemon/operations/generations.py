@@ -20,6 +20,7 @@ from ..scheduling.generations import (
     held_back_by,
     state_of,
 )
+from ..scheduling.generations import who_runs as they_run
 from ..store.views import GenerationLine, Problem, RunBy, read_generations
 from ..text import listed
 
@@ -102,11 +103,7 @@ def of_generations(standings: Iterable[GenerationStanding]) -> Iterator[Problem]
 
 def who_runs(standings: Iterable[GenerationStanding]) -> str:
     """Return who runs these generations: ``2 replicas on web1, web2 run generation 7``."""
-    return ", ".join(
-        f"{_replicas(one.replicas)} {'runs' if len(one.replicas) == 1 else 'run'} generation {one.number}"
-        + (f" (revision {one.revision})" if one.revision is not None else "")
-        for one in standings
-    )
+    return they_run((one.number, one.revision, [replica.host for replica in one.replicas]) for one in standings)
 
 
 def processes(standings: Iterable[GenerationStanding]) -> str:
@@ -198,8 +195,3 @@ def _is_ready(line: GenerationLine) -> bool:
 
 def _rank(order: Order, line: GenerationLine) -> tuple[int, int]:
     return next(one.rank for one in order.generations if one.number == line.number)
-
-
-def _replicas(found: Sequence[RunBy]) -> str:
-    hosts = ", ".join(sorted({one.host for one in found}))
-    return f"{len(found)} {'replica' if len(found) == 1 else 'replicas'} on {hosts}"

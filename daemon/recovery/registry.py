@@ -13,6 +13,7 @@ from ..jobs.processes.identity import identity, pid_namespace
 from ..states import UNSEEN_IS_DEAD, LiveReplicaState
 from ..store import statements
 from ..version import package_version
+from .deaths import neighbours, proven_dead
 
 KEPT = 86_400.0
 """Seconds for which the entry of a replica that is gone is kept."""
@@ -66,12 +67,14 @@ def own_entry(
 
 
 def register(connection: Connection, replica: ReplicaEntry) -> None:
-    """Record a starting replica (a repeat changes nothing); delete those that are long gone.
+    """Record a starting replica (a repeat changes nothing), and which ones of this machine are dead; delete those that
+    are long gone.
 
     It is recorded as started when its process was, which may have begun long before: the offset of the wall
     clock is taken from the two (see `wall_clock_offset`).
     """
     statements.replica.add(connection, asdict(replica), _age(replica))
+    mark_proven_dead(connection)
     mark_unseen_dead(connection)
 
 
@@ -126,6 +129,12 @@ def mark_earlier_stopped(connection: Connection, holder: str) -> None:
 def mark_dead(connection: Connection, holders: Collection[str]) -> None:
     """Mark replicas as dead whose death is proven."""
     statements.replica.mark_dead(connection, holders)
+
+
+def mark_proven_dead(connection: Connection) -> None:
+    """Mark replicas of this machine as dead whose process is gone."""
+    if dead := proven_dead(neighbours(connection)):
+        mark_dead(connection, dead)
 
 
 def mark_unseen_dead(connection: Connection) -> list[str]:

@@ -129,11 +129,11 @@ class Replica:
         """Settle what an earlier crash left (rule 18); live leases of the living are not touched."""
         await self._settler.clean_up()
 
-    async def join(self, *, take_over: bool = False) -> bool | None:
+    async def join(self, *, take_over: bool = False, guarded: bool = False) -> bool | None:
         """Bring the definitions, now that this replica is ready; return whether they rule (rule 21), or
         None if it was told to drain before it could.
         """
-        brought = await self.rollout.join(take_over=take_over, stopping=lambda: self.draining)
+        brought = await self.rollout.join(take_over=take_over, guarded=guarded, stopping=lambda: self.draining)
         return None if brought is None else brought.rules
 
     async def tick(self) -> Agenda | None:

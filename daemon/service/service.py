@@ -52,17 +52,18 @@ def serve(
     until_idle: bool = False,
     web: WebAddress | None = None,
     take_over: bool = False,
+    guarded: bool = False,
     outside: Outside | None = None,
 ) -> int:
     """Run a replica until a stop request or, with ``until_idle``, until there is nothing to do.
 
     ``now`` names schedules to trigger after the sync; ``take_over`` makes these definitions the current
-    ones. Return the exit status: 0; 1 if a run failed with ``until_idle``; 128 + n after signal n.
+    ones, and if ``guarded``, they supersede nothing that others run. Return the exit status: 0; 1 if a run failed with ``until_idle``; 128 + n after signal n.
     `Outside.to_start_anew` is then set if the process is to start anew instead. Raises `LeaseError` if
     the database cannot be used at the start.
     """
     make_fit_for_jobs(os.environ, settings)
-    service = Service(application, settings, facts, take_over=take_over, outside=outside)
+    service = Service(application, settings, facts, take_over=take_over, guarded=guarded, outside=outside)
     with parted_streams():
         return asyncio.run(service.serve(now, until_idle=until_idle, web=web))
 
@@ -77,12 +78,14 @@ class Service:
         facts: Notifier,
         *,
         take_over: bool = False,
+        guarded: bool = False,
         outside: Outside | None = None,
     ) -> None:
         self._application = application
         self._settings = settings
         self._facts = facts
         self._take_over = take_over
+        self._guarded = guarded
         self._outside = outside or Outside()
         self._tasks = TaskThread(facts.notify)
         self._stopping: threading.Timer | None = None
@@ -153,7 +156,7 @@ class Service:
     ) -> list[int]:
         """Settle what a crash left (rule 18), bring the definitions, and trigger ``now``."""
         await replica.clean_up()
-        rules = await replica.join(take_over=self._take_over)
+        rules = await replica.join(take_over=self._take_over, guarded=self._guarded)
         if rules is False and until_idle:
             raise Superseded(
                 f'these definitions of "{self._application.name}" are superseded by others, whose replicas are at work; '

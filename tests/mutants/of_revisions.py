@@ -5,6 +5,7 @@ from tests.mutants.mutant import Edit, Mutant, on_each, on_either
 BRING = "daemon/scheduling/deploys/bring.py"
 ORDER = "daemon/scheduling/generations/order.py"
 RETIRING = "tests/daemon/scheduling/test_retiring_all.py::{}[{{}}]"
+SUPERSEDING = "tests/daemon/scheduling/test_superseding.py::{}[{{}}]"
 REVISIONS = "tests/daemon/scheduling/test_revisions.py::{}[{{}}]"
 
 OF_REVISIONS = (
@@ -19,6 +20,30 @@ OF_REVISIONS = (
         "definitions that would retire all that living replicas run are not refused",
         (Edit(BRING, "            raise RetiresAll(why)\n", "            pass\n"),),
         on_each(RETIRING.format("test_it_goes_by_what_living_replicas_run_and_not_by_what_the_database_has")),
+    ),
+    Mutant(
+        "terminal-that-looks-before-only",
+        "a start at a terminal looks at who lives before it begins, and not where it writes its definitions",
+        (Edit(BRING, "        if guarded and (found", "        if False and (found"),),
+        on_each(SUPERSEDING.format("test_of_two_at_once_the_first_one_rules_and_the_second_is_refused")),
+    ),
+    Mutant(
+        "laptop-that-supersedes-production",
+        "a start at a terminal supersedes what living replicas run, without a take-over",
+        (Edit("daemon/cli/commands/run.py", "guarded = at_a_terminal() and", "guarded = False and"),),
+        on_either(
+            "tests/daemon/cli/generations/test_superseding.py::"
+            "test_a_take_over_says_that_it_is_meant_and_yes_that_nobody_is_at_the_terminal"
+        ),
+    ),
+    Mutant(
+        "embedded-at-a-terminal",
+        "a program that is started at a terminal supersedes, with its replica, what living ones run",
+        (Edit("daemon/service/embedding/embedded.py", "guarded=at_a_terminal()", "guarded=False"),),
+        on_each(
+            "tests/daemon/service/embedding/test_embedded.py::"
+            "test_at_a_terminal_it_supersedes_nothing_that_living_replicas_run_but_by_a_take_over[{}]"
+        ),
     ),
     Mutant(
         "revision-that-never-goes",

@@ -23,7 +23,7 @@ from ...service.outside.checked_settings import handed_over
 from ...service.outside.command_line import CommandLine
 from ...service.outside.descriptors import raise_limit, refuse_more_than_fit
 from ...service.outside.file_check import CheckedFile, check_file
-from ...service.outside.hangups import hold_back
+from ...service.outside.hangups import at_a_terminal, hold_back
 from ...service.outside.outside import Outside
 from ...service.service import serve
 from ...service.settings import Settings, read_settings
@@ -34,11 +34,11 @@ from ...telemetry.fact_log import log_fact, log_fact_or_output
 from ...telemetry.logs import LOGGER, flush_logs, set_up_logs
 from ...telemetry.notifier import Notifier
 from ..ask import ask_url
-from ..bring import put_on_top, trigger_all
+from ..bring import bring_guarded, put_on_top, trigger_all
 from ..failures import FAILED, INTERRUPTED, Misused, report
 from ..load_file import load_file
 from ..options import File
-from ..running.confirm import confirm_superseding
+from ..running.guard import look_first
 from ..running.lasting_console import LastingConsole
 from ..running.progress import PlainView, ProgressView
 from ..running.run_summary import print_summary
@@ -67,10 +67,12 @@ def run(
     take_over: Annotated[
         bool,
         typer.Option(
-            "--take-over", help="Make these definitions active, even if replicas with newer ones are running."
+            "--take-over", help="Make these definitions active, even if replicas with other or newer ones are running."
         ),
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before superseding what live replicas run.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Start as if without a terminal: for a script or a container that has one.")
+    ] = False,
     no_web: Annotated[bool, typer.Option("--no-web", help="Do not serve HTTP.")] = False,
 ) -> int:
     """Run the schedules in FILE until SIGTERM: sync them, recover the runs of dead replicas, then run what is due."""
@@ -84,13 +86,15 @@ def run(
     log = structlog.stdlib.get_logger(LOGGER)
     for sentence in outside.about_inherited():
         log.info(sentence)
-    confirm_superseding(application, settings, take_over=take_over, yes=yes)
+    guarded = at_a_terminal() and not (yes or take_over)
+    if not yes:
+        look_first(application, settings, guarded=guarded)
     migrations.prepare(settings.database)
     outside.checked = CheckedFile.of(application, settings)
     outside.check = lambda: check_file(line, outside.checked)
     if replicas == 1:
-        return _one(application, settings, tuple(now or ()), line, outside, take_over=take_over)
-    _bring_first(application, settings.database, now or (), take_over=take_over)
+        return _one(application, settings, tuple(now or ()), line, outside, take_over=take_over, guarded=guarded)
+    _bring_first(application, settings.database, now or (), take_over=take_over, guarded=guarded)
     supervisor = Supervisor(line, replicas, outside.checked, outside, report=log.info, warn=log.warning)
     return asyncio.run(supervisor.run())
 
@@ -125,9 +129,11 @@ def _turn_web_off(flags: dict[str, Any]) -> None:
     flags["web"] = "off"
 
 
-def _bring_first(application: Application, url: str, now: Sequence[str], *, take_over: bool) -> None:
-    """Do what is asked of the whole rather than of each replica: put the definitions on top, trigger ``now``."""
-    warnings = [put_on_top(application, url)] if take_over else []
+def _bring_first(application: Application, url: str, now: Sequence[str], *, take_over: bool, guarded: bool) -> None:
+    """Do what is asked of the whole rather than of each replica: put the definitions on top, or supersede nothing that
+    others run; trigger ``now``.
+    """
+    warnings = [put_on_top(application, url)] if take_over else [bring_guarded(application, url)] if guarded else []
     warnings += [trigger_all(application, url, now)] if now else []
     for warning in filter(None, warnings):
         structlog.stdlib.get_logger(LOGGER).warning(f'application "{application.name}": {warning}')
@@ -141,12 +147,12 @@ def _one(
     outside: Outside,
     *,
     take_over: bool,
+    guarded: bool,
 ) -> int:
     web = settings.web.beside(outside.link.index) if settings.web is not None else None
     idle = line.until_idle
-    work = partial(
-        serve, application, settings, now=now, until_idle=idle, web=web, take_over=take_over, outside=outside
-    )
+    begun = partial(serve, take_over=take_over, guarded=guarded, outside=outside)
+    work = partial(begun, application, settings, now=now, until_idle=idle, web=web)
     if not idle:
         _keep_what_is_loaded()
         log = log_fact_or_output if settings.job_output == "log" else log_fact

@@ -5,14 +5,14 @@ when it writes.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import assert_never
 
 from sqlalchemy import Connection
 
 from ...definitions.application import Application
-from ...errors import RetiresAll
+from ...errors import RetiresAll, WouldSupersede
 from ...states import SEEN_WITHIN, Act
 from ...store import statements
 from ...store.notices import DEFINITIONS, notify
@@ -33,6 +33,7 @@ from ..generations import (
 )
 from ..renames import located
 from .retiring import refusal, retired_of_living, retirement
+from .superseding import superseding
 from .sync import SyncReport, sync
 
 
@@ -51,8 +52,12 @@ class Brought:
     """What people should know of what they retired."""
 
 
-def look(connection: Connection, application: Application, holder: str | None) -> tuple[Order, Others]:
-    """Return the generations, and who lives besides ``holder``."""
+def look(
+    connection: Connection, application: Application, holder: str | None, dead: Collection[str] = ()
+) -> tuple[Order, Others]:
+    """Return the generations, and who lives besides ``holder`` and those that are ``dead``, although nobody has
+    recorded that.
+    """
     name = application.name
     rows = statements.generation.latest(connection, name, application.digest, application.revision)
     order = Order(
@@ -61,7 +66,7 @@ def look(connection: Connection, application: Application, holder: str | None) -
             for row in rows
         ]
     )
-    living = statements.generation.others(connection, name, holder, SEEN_WITHIN)
+    living = statements.generation.others(connection, name, holder, SEEN_WITHIN, dead=dead)
     return order, Others(
         living=frozenset(row.digest or "" for row in living),
         ready={row.digest or "": row.ready_for for row in living if row.ready_for is not None},
@@ -75,10 +80,11 @@ def bring(
     by: str,
     holder: str,
     take_over: bool = False,
+    guarded: bool = False,
     takeover_after: float = TAKEOVER_AFTER,
 ) -> Brought:
     """Bring the definitions of a replica that is ready: they rule at once if they are new, or if no
-    other replica lives. Raises `RevisionTaken` and `RetiresAll`.
+    other replica lives. Raises `RevisionTaken` and `RetiresAll`, and if ``guarded``, `WouldSupersede`.
     """
     if take_over:
         return take_on_top(connection, application, by=by)
@@ -86,6 +92,8 @@ def bring(
 
     def at_start(order: Order, others: Others) -> Move | None:
         order.refuse_taken(application.name, digest, revision)
+        if guarded and (found := superseding(connection, application, order, others)) is not None:
+            raise WouldSupersede(found.refusal())
         return next_move(
             order, digest, others, Count(), starting=True, takeover_after=takeover_after, revision=revision
         )

@@ -9,8 +9,8 @@ from ...definitions.application import Application
 from ...states import SEEN_WITHIN
 from ...store import statements
 from ...store.called import called, former_names
-from ...text import counted, listed
-from ..generations import Generation, Order, Others
+from ...text import listed
+from ..generations import Generation, Order, Others, on_hosts
 from ..generations.order import NO_REVISION, rank_of
 from .sync import SyncReport, sync
 
@@ -68,12 +68,11 @@ def _rank(generation: Generation | None) -> int:
 
 
 def _refusal(connection: Connection, application: Application, lost: Collection[str], highest: int) -> str:
-    hosts = statements.generation.hosts_of_others(connection, application.name, application.digest, SEEN_WITHIN)
-    replicas = f"{counted(len(hosts), 'replica')} on {', '.join(sorted(set(hosts)))}"
-    names = sorted(lost)
+    rows = statements.generation.living_others(connection, application.name, application.digest, SEEN_WITHIN)
+    replicas, names = on_hosts([row.host for row in rows]), sorted(lost)
     return (
         f'these definitions of "{application.name}" would retire all that {replicas} '
-        f"{'runs' if len(hosts) == 1 else 'run'}: {listed(names, _FEW)}. If they are another application, give it another name. "
+        f"{'runs' if len(rows) == 1 else 'run'}: {listed(names, _FEW)}. If they are another application, give it another name. "
         f'If schedules have other names now, say so (was = "{names[0]}"). If all is replaced on purpose, give a higher '
         f"revision (--revision {max(highest + 1, 1)}), or run `leased sync FILE --take-over` once; never put --take-over "
         "into a unit or manifest: each restart would take over again"

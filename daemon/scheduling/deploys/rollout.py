@@ -92,8 +92,11 @@ class Rollout:
         self._patience = Patience(SEEN_WITHIN)
         self._timeout = patience(application)
 
-    async def join(self, *, take_over: bool = False, stopping: Callable[[], bool] = lambda: False) -> Brought | None:
-        """Bring the definitions, now that this replica is ready to work; ``take_over`` puts them on top.
+    async def join(
+        self, *, take_over: bool = False, guarded: bool = False, stopping: Callable[[], bool] = lambda: False
+    ) -> Brought | None:
+        """Bring the definitions, now that this replica is ready to work; ``take_over`` puts them on top. If ``guarded``,
+        raise `WouldSupersede` rather than supersede what others run.
 
         What changes counts from the database's time: while that is not to be trusted, wait, or return
         None when ``stopping``.
@@ -106,6 +109,7 @@ class Rollout:
                 by=self._label,
                 holder=self._holder,
                 take_over=take_over,
+                guarded=guarded,
                 takeover_after=self._takeover_after,
             )
             statements.replica.mark_ready(connection, self._holder)

@@ -1,10 +1,10 @@
 """Generations: the definitions of an application in their order, and which of them rule. Pure decisions (rule 21)."""
 
 from .differences import Differences, differences
-from .forecast import Forecast, forecast
+from .forecast import Forecast, forecast, superseded
 from .moves import FOR_GOOD_AFTER, TAKEOVER_AFTER, Count, is_newer_ready, next_move, recorded, sync_move
 from .order import Add, Generation, Move, Order, Others, PutOnTop, Raise, Rule
-from .standing import Standing, State, held_back, held_back_by, stand, state_of
+from .standing import Standing, State, held_back, held_back_by, on_hosts, stand, state_of, who_runs
 
 __all__ = [
     "FOR_GOOD_AFTER",
@@ -28,8 +28,11 @@ __all__ = [
     "held_back_by",
     "is_newer_ready",
     "next_move",
+    "on_hosts",
     "recorded",
     "stand",
     "state_of",
+    "superseded",
     "sync_move",
+    "who_runs",
 ]

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Literal
 
 from .moves import Count, next_move, sync_move
-from .order import Move, Order, Others, PutOnTop
+from .order import Generation, Move, Order, Others, PutOnTop
 from .standing import State, missing, state_of
 
 Bringer = Literal["replica", "sync"]
@@ -22,8 +23,6 @@ class Forecast:
     state: State
     missing: str = ""
     """What keeps them from being the newest, if that is their revision."""
-    supersedes: frozenset[str] = frozenset()
-    """The digests of the other living replicas, if these definitions took the place of those that rule."""
 
 
 def forecast(
@@ -44,16 +43,27 @@ def forecast(
         decide = _decision(digest, others, by, takeover_after, revision)
         while (move := decide(after)) is not None:
             after = after.after(move, digest, revision)
-    own, newest, ruler = after.latest(digest), after.newest, order.ruler
+    own, newest = after.latest(digest), after.newest
     assert own is not None  # noqa: S101 - the first move records it
-    replaces = own.rules and after.is_newest(own) and (ruler is None or ruler.digest != digest)
     return Forecast(
         own.number,
         is_new=own.number not in {one.number for one in order.generations},
         state=state_of(after, own),
         missing=missing(own, newest, others.living) if newest is not None else "",
-        supersedes=others.living - {digest} if replaces else frozenset(),
     )
+
+
+def superseded(order: Order, digest: str, others: Others) -> list[Generation]:
+    """Return the generations of living replicas that the definitions ``digest``, recorded in ``order``, would supersede,
+    at once or when a replica of them has been ready for long enough.
+
+    A replica whose definitions nobody has brought yet runs nothing.
+    """
+    own = order.latest(digest)
+    if own is None or own.rules or not order.is_newest(own):
+        return []
+    found = (order.latest(other) for other in others.living - {digest})
+    return sorted((one for one in found if one is not None), key=attrgetter("number"))
 
 
 def _decision(

@@ -1,11 +1,12 @@
 """The standing of a replica's definitions among the generations, and what comes next and when. Pure (rule 21)."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
 from lease.durations import format_duration
 
+from ...text import counted
 from .moves import Count
 from .order import Generation, Order, Others, rank_of
 
@@ -114,6 +115,22 @@ def stand(
         waits=waits,
         long_enough=takeover_after,
     )
+
+
+def who_runs(running: Iterable[tuple[int, int | None, Sequence[str]]]) -> str:
+    """Return who runs generations, each given with its revision and the hosts of its replicas, as text:
+    ``2 replicas on web1, web2 run generation 7``.
+    """
+    return ", ".join(
+        f"{on_hosts(hosts)} {'runs' if len(hosts) == 1 else 'run'} generation {number}"
+        + (f" (revision {revision})" if revision is not None else "")
+        for number, revision, hosts in running
+    )
+
+
+def on_hosts(hosts: Sequence[str]) -> str:
+    """Return how many replicas are on which hosts, as text; ``hosts`` has that of each."""
+    return f"{counted(len(hosts), 'replica')} on {', '.join(sorted(set(hosts)))}"
 
 
 def state_of(order: Order, own: Generation) -> State:

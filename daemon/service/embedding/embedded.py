@@ -15,6 +15,7 @@ from ...definitions.sources.contents import hash_of_code
 from ...definitions.sources.schedule_set import ScheduleSet
 from ...definitions.sources.whereabouts import application_here
 from ...errors import DaemonError
+from ..outside.hangups import at_a_terminal
 from .embedded_settings import embedded_settings
 from .replica_thread import ReplicaThread
 
@@ -55,7 +56,7 @@ async def embedded(schedules: ScheduleSet, url: str, given: Mapping[str, Any]) -
     settings = embedded_settings(url, others)
     application = application_here(schedules).revised(settings.revision)
     application = replace(application, release=settings.release or hash_of_code(application))
-    thread = ReplicaThread(application, settings, take_over=take_over)
+    thread = ReplicaThread(application, settings, take_over=take_over, guarded=at_a_terminal())
     try:
         await _done(thread.begun, cut=thread.leave)
         yield Inside(thread)

@@ -28,7 +28,7 @@ class ReplicaThread:
     no exit of the process, no logging, no variable of the environment.
     """
 
-    def __init__(self, application: Application, settings: Settings, *, take_over: bool) -> None:
+    def __init__(self, application: Application, settings: Settings, *, take_over: bool, guarded: bool = False) -> None:
         self.begun: Future[None] = Future()
         """Done when it is ready, with the error if it could not start, and cancelled if it was told to end before."""
         self.ended: Future[None] = Future()
@@ -38,6 +38,7 @@ class ReplicaThread:
         self._application = application
         self._settings = settings
         self._take_over = take_over
+        self._guarded = guarded
         self._environment = dict(os.environ)
         make_fit_for_jobs(self._environment, settings)
         self._facts = Notifier(log_fact_or_output if settings.job_output == "log" else log_fact)
@@ -125,7 +126,7 @@ class ReplicaThread:
             replica = await assembled(context, self._settings, hearing)
             async with surrounded(context, replica):
                 await replica.clean_up()
-                await replica.join(take_over=self._take_over)
+                await replica.join(take_over=self._take_over, guarded=self._guarded)
                 self._begin(context, replica)
                 await self._work(replica)
         self._facts.notify(ReplicaEnded(self.label, monotonic() - started, replica.runs.tally))

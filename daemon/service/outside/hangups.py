@@ -15,6 +15,11 @@ SIGNAL_BASE = 128
 """A process that signal n stopped exits with this plus n, as in a shell."""
 
 
+def at_a_terminal() -> bool:
+    """Return whether somebody started this process by hand: its standard input is a terminal."""
+    return os.isatty(0)
+
+
 class Hangups:
     """Catches SIGHUP, and keeps it until somebody listens.
 

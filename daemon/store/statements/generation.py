@@ -168,15 +168,20 @@ def read_run_digests(stored: str) -> list[str]:
     return known if isinstance(known, list) else [run_digest for run_digest, _ in known.values()]
 
 
-def hosts_of_others(connection: Connection, application: str, digest: str, seen_within: float) -> list[str]:
-    """Return the host of each replica that runs other definitions, does not drain, and was seen lately."""
-    query = select(replica.c.host).where(
+def living_others(
+    connection: Connection, application: str, digest: str, seen_within: float, dead: Collection[str] = ()
+) -> list[Row[Any]]:
+    """Return (digest, host) of each replica that runs other definitions, does not drain, and was seen lately; not of
+    those that are ``dead``, although nobody has recorded that.
+    """
+    query = select(replica.c.digest, replica.c.host).where(
         replica.c.application == application,
         replica.c.digest != digest,
         replica.c.state == "running",
+        replica.c.holder.not_in(dead),
         seconds_between(replica.c.seen_at, now()) < seen_within,
     )
-    return list(connection.scalars(query))
+    return list(connection.execute(query))
 
 
 def others(
@@ -187,13 +192,15 @@ def others(
     *,
     or_lost: bool = False,
     least_revision: int | None = None,
+    dead: Collection[str] = (),
 ) -> list[Row[Any]]:
     """Return (digest, ready_for) for each set of definitions that replicas besides ``holder`` run.
 
     ``ready_for`` is the seconds since the first of them was ready, or None; the digest of replicas of 0.1.0
     is None. They do not drain, and were seen in the last ``seen_within`` seconds; ``or_lost``: or may yet come
     back, because nobody knows that they have ended. Some of these were taken for dead for their silence.
-    ``least_revision`` leaves out replicas of lower ones, and those whose revision does not count.
+    ``least_revision`` leaves out replicas of lower ones, and those whose revision does not count. Those that are
+    ``dead``, although nobody has recorded that, do not count either.
     """
     ready_for = seconds_between(func.min(replica.c.ready_at), now()).label("ready_for")
     living = replica.c.state == "running"
@@ -205,7 +212,7 @@ def others(
         select(replica.c.digest, ready_for)
         .where(
             replica.c.application == application,
-            replica.c.holder != (holder or ""),
+            replica.c.holder.not_in((holder or "", *dead)),
             or_(living, taken_for_dead) if or_lost else seen,
             true() if least_revision is None else counted(replica.c) >= least_revision,
         )

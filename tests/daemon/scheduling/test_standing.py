@@ -9,8 +9,9 @@ from daemon.scheduling.generations import (
     Others,
     Standing,
     differences,
-    forecast,
+    recorded,
     stand,
+    superseded,
 )
 
 from .orders import NOBODY, living, old_and_new
@@ -58,19 +59,24 @@ def test_the_time_that_is_left_goes_down_and_is_no_change() -> None:
     assert one.change != standing(old_and_new(), "old", living("new"), Count(absent=24.0)).change
 
 
-def test_who_would_be_superseded_are_those_that_live_and_only_if_these_came_to_rule() -> None:
-    order = old_and_new()
-    assert forecast(order, "newest", living("old", "new"), by="replica", takeover_after=60.0).supersedes == {
-        "old",
-        "new",
-    }
-    assert forecast(order, "newest", NOBODY, by="replica", takeover_after=60.0).supersedes == frozenset()
-    assert forecast(order, "old", living("new"), by="replica", takeover_after=60.0).supersedes == frozenset()
-    assert forecast(order, "new", living("old"), by="replica", takeover_after=60.0).supersedes == frozenset()
-    assert forecast(order, "old", living("new"), by="replica", takeover_after=60.0, take_over=True).supersedes == {
-        "new"
-    }
-    assert forecast(order, "newest", living("new"), by="sync", takeover_after=60.0).supersedes == frozenset()
+@pytest.mark.parametrize(
+    ("order", "digest", "others", "expected"),
+    [
+        (old_and_new(), "newest", living("old", "new"), [1, 2]),
+        (old_and_new(), "newest", NOBODY, []),
+        (old_and_new(), "newest", living("newest"), []),
+        (old_and_new(), "newest", living("unknown"), []),
+        (old_and_new(), "old", living("new"), []),
+        (old_and_new(), "new", living("old"), []),
+        (old_and_new(ruler="old", staged=True), "new", living("old"), [1]),
+        (old_and_new(ruler="old"), "new", living("old"), [1]),
+    ],
+    ids=["new", "alone", "the same", "not brought yet", "older", "current", "staged", "next"],
+)
+def test_who_would_be_superseded_are_those_that_live_if_these_are_to_rule(
+    order: Order, digest: str, others: Others, expected: list[int]
+) -> None:
+    assert [one.number for one in superseded(recorded(order, digest, None), digest, others)] == expected
 
 
 def test_definitions_differ_by_what_they_execute_and_by_the_rest() -> None:

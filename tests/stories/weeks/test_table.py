@@ -40,6 +40,8 @@ STORIES = {
     ),
     "Two teams, one name": "weeks/test_names.py::test_two_teams_with_one_application_name",
     "A laptop": "weeks/test_names.py::test_a_laptop_where_production_gives_no_revision",
+    "A laptop, at a terminal": "weeks/test_terminals.py::test_a_laptop_at_a_terminal_with_the_database_of_production",
+    "Deploys without a terminal": "weeks/test_terminals.py::test_a_deploy_without_a_terminal_needs_no_take_over",
     "A laptop, and revisions": "weeks/test_names.py::test_a_laptop_with_the_database_of_production",
     "A revision too high": "weeks/test_names.py::test_a_revision_that_was_too_high_by_mistake",
     "An application that is gone": "weeks/test_names.py::test_an_application_that_has_another_name_now",

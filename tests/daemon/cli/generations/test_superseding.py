@@ -1,86 +1,14 @@
-"""The question of `leased run` at a terminal before it supersedes what living replicas run."""
+"""`leased run` and `leased sync` at a terminal, where living replicas run other definitions."""
 
-import contextlib
-import os
-import pty
-import select
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
 from daemon.definitions.application import Application
-from tests.support.waiting import LIMIT
+from tests.support.terminal import Terminal
 
-from ..conftest import ROOT, Answer, Leased
+from ..conftest import Answer, Leased
 from .conftest import Shop, numbers
-
-
-class Terminal:
-    """`leased run` at a terminal of its own."""
-
-    def __init__(self, folder: Path, *arguments: str) -> None:
-        self._ours, theirs = pty.openpty()
-        self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "leased", "run", *arguments, "--no-web", "--until-idle"],
-            cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdin=theirs,
-            stderr=theirs,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-        )
-        os.close(theirs)
-
-    def until(self, said: str) -> str:
-        heard = b""
-        while said.encode() not in heard:
-            assert select.select([self._ours], [], [], LIMIT)[0], f"it never said {said!r}"
-            try:
-                heard += os.read(self._ours, 4096)
-            except OSError:  # it has ended
-                break
-        text = heard.decode()
-        assert said in text
-        return text
-
-    def rest(self) -> str:
-        """Return what it has said since."""
-        heard = b""
-        while select.select([self._ours], [], [], 0)[0]:
-            try:
-                heard += os.read(self._ours, 4096)
-            except OSError:
-                break
-        return heard.decode()
-
-    def answer(self, text: str) -> int:
-        os.write(self._ours, text.encode())
-        return self.end()
-
-    def interrupt(self) -> None:
-        """Interrupt it, again if need be: a signal that comes just before it reads what is typed wakes nobody."""
-        deadline = time.monotonic() + LIMIT
-        while self.process.poll() is None and time.monotonic() < deadline:
-            self.process.send_signal(signal.SIGINT)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(2)
-
-    def end(self) -> int:
-        """Wait until it has ended, and return its exit status."""
-        self.process.communicate(timeout=LIMIT)
-        return self.process.returncode
-
-    def close(self) -> None:
-        """End it if it has not ended."""
-        self.process.kill()
-        self.process.communicate()
-        os.close(self._ours)
-
 
 Start = Callable[..., Terminal]
 
@@ -90,7 +18,7 @@ def at_a_terminal(shop: Shop, processes: None) -> Iterator[Start]:
     started: list[Terminal] = []
 
     def start(*arguments: str) -> Terminal:
-        started.append(Terminal(shop.folder, *arguments))
+        started.append(Terminal(shop.folder, "-m", "leased", *arguments))
         return started[-1]
 
     yield start
@@ -98,78 +26,81 @@ def at_a_terminal(shop: Shop, processes: None) -> Iterator[Start]:
         terminal.close()
 
 
-@pytest.mark.usefixtures("edited")
-@pytest.mark.parametrize("options", [(), ("--replicas", "2")])
+RUN = ("--no-web", "--until-idle")
+
+
+@pytest.mark.usefixtures("new")
+@pytest.mark.parametrize("options", [(), ("--replicas", "2"), ("--now", "stays")])
 @pytest.mark.sampled(1)
-def test_at_a_terminal_it_asks_before_it_supersedes_and_does_nothing_without_a_yes(
+def test_at_a_terminal_it_is_refused_and_says_who_runs_what_and_what_would_change(
     leased: Leased, shop: Shop, old: Application, at_a_terminal: Start, options: tuple[str, ...]
 ) -> None:
     shop.start(old, "web1")
     shop.start(old, "web2")
-    terminal = at_a_terminal("edited.py", *options)
-    asked = terminal.until("[y/N]")
-    assert "2 replicas on web1, web2 run generation 1 of shop; supersede this?" in asked
-    assert terminal.answer("\n") == 1
+    terminal = at_a_terminal("run", "new.py", *RUN, *options)
+    said = terminal.said()
+    assert '2 replicas on web1, web2 run generation 1 of "shop". These definitions would supersede theirs ' in said
+    assert "(retired: goes; added: comes). At a terminal, that needs --take-over" in said
+    assert terminal.end() == 2
     assert numbers(leased) == [1]
+    assert [one["host"] for one in leased("replicas", "--json").document["items"]] == ["web1", "web2"], "it never began"
 
 
-@pytest.mark.usefixtures("edited")
-@pytest.mark.parametrize("key", ["Ctrl-C", "Ctrl-D"])
-@pytest.mark.sampled(1)
-def test_what_is_said_after_a_question_without_an_answer_is_on_a_line_of_its_own(
-    shop: Shop, old: Application, at_a_terminal: Start, key: str
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is run in this process counts as started at a terminal."""
+    monkeypatch.setattr("daemon.cli.commands.run.at_a_terminal", lambda: True)
+
+
+@pytest.mark.usefixtures("edited", "typed")
+def test_a_take_over_says_that_it_is_meant_and_yes_that_nobody_is_at_the_terminal(
+    leased: Leased, shop: Shop, old: Application
 ) -> None:
     shop.start(old, "web1")
-    terminal = at_a_terminal("edited.py")
-    terminal.until("[y/N] ")
-    if key == "Ctrl-D":
-        assert terminal.answer("\x04") == 1
-    else:
-        terminal.interrupt()
-        assert terminal.end() == 130
-    assert terminal.rest().startswith("\r\n")
-
-
-@pytest.mark.usefixtures("edited")
-@pytest.mark.parametrize("how", ["answer", "--yes"])
-@pytest.mark.sampled(1)
-def test_with_a_yes_it_supersedes(leased: Leased, shop: Shop, old: Application, at_a_terminal: Start, how: str) -> None:
-    shop.start(old, "web1")
-    terminal = at_a_terminal("edited.py", *(["--yes"] if how == "--yes" else []))
-    if how == "answer":
-        terminal.until("[y/N]")
-        assert terminal.answer("yes\n") == 0
-    else:
-        assert terminal.end() == 0
+    assert leased("run", "edited.py", *RUN).status == 2
+    assert leased("run", "edited.py", *RUN, "--yes").status == 0
     assert numbers(leased) == [2, 1]
+    assert leased("run", "old.py", *RUN).status == 1, "that one is superseded"
+    assert leased("run", "old.py", *RUN, "--take-over").status == 0
+    assert numbers(leased) == [3, 2, 1]
 
 
-@pytest.mark.usefixtures("new")
-def test_at_a_terminal_it_takes_a_take_over_to_retire_what_living_replicas_run(
-    leased: Leased, shop: Shop, old: Application, at_a_terminal: Start
+@pytest.mark.usefixtures("typed")
+def test_where_it_supersedes_nobody_it_needs_nothing(
+    leased: Leased, shop: Shop, old: Application, new: Application
 ) -> None:
-    shop.start(old, "web1")
-    shop.start(old, "web2")
-    terminal = at_a_terminal("new.py")
-    said = " ".join(terminal.until("--take-over").split())
-    assert "2 replicas on web1, web2 run generation 1 of shop; this would retire goes" in said
-    assert "[y/N]" not in said
-    assert terminal.end() == 1
+    assert leased("run", "old.py", *RUN).status == 0, "nobody else is there"
+    assert leased("run", "new.py", *RUN).status == 0, "the other one has ended"
+    shop.start(new, "web1")
+    assert leased("run", "new.py", *RUN).status == 0, "a second replica of the same definitions"
+
+
+@pytest.mark.usefixtures("typed", "new")
+def test_who_has_started_since_it_looked_is_seen_where_it_writes(
+    leased: Leased, shop: Shop, old: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def then_they_start(*_: object, **__: object) -> None:
+        shop.start(old, "web1")
+
+    monkeypatch.setattr("daemon.cli.commands.run.look_first", then_they_start)
+    answer = leased("run", "new.py", *RUN)
+    assert answer.status == 2
+    assert '1 replica on web1 runs generation 1 of "shop"' in answer.err
     assert numbers(leased) == [1]
-    assert at_a_terminal("new.py", "--take-over").end() == 0
-    assert numbers(leased) == [2, 1]
 
 
 @pytest.mark.extended
-def test_where_it_supersedes_nobody_it_does_not_ask(
-    shop: Shop, old: Application, new: Application, at_a_terminal: Start
+@pytest.mark.usefixtures("new")
+def test_a_sync_at_a_terminal_stages_and_supersedes_nobody(
+    leased: Leased, shop: Shop, old: Application, at_a_terminal: Start
 ) -> None:
     shop.start(old, "web1")
-    shop.start(new, "web2")
-    assert at_a_terminal("new.py").end() == 0
-    superseded = at_a_terminal("old.py")
-    superseded.until("are superseded by others")
-    assert superseded.end() == 1
+    assert at_a_terminal("sync", "new.py").end() == 0
+    states = [(one["number"], one["state"]) for one in leased("generations", "--json").document["items"]]
+    assert states == [(2, "staged"), (1, "current")]
+    assert at_a_terminal("run", "new.py", *RUN).end() == 2, "its first replica would make it current"
+    assert at_a_terminal("sync", "new.py", "--take-over").end() == 0
+    assert at_a_terminal("run", "new.py", *RUN).end() == 0
 
 
 def test_without_a_terminal_it_goes_on_and_says_so(

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, select, update
 
 import lease.statements
 from daemon import AsyncRun, EmbeddedReplica, Schedules
-from daemon.errors import DaemonError, DefinitionError
+from daemon.errors import DaemonError, DefinitionError, WouldSupersede
 from daemon.operations.trigger import trigger
 from daemon.recovery import registry
 from daemon.service.embedding import replica_thread
@@ -282,6 +282,27 @@ async def test_what_happens_is_in_the_programs_log(store: Store, caplog: pytest.
     assert ended.message.startswith("run succeeded schedule=nightly run=1 token=1 took=")
     assert ended.__dict__["leased"] | {"took": ""} == {"schedule": "nightly", "run": 1, "token": 1, "took": ""}
     assert [record.message for record in caplog.records if " run=1 " in record.message] == [ended.message]
+
+
+async def test_at_a_terminal_it_supersedes_nothing_that_living_replicas_run_but_by_a_take_over(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without one, as in production, it supersedes them: a deploy."""
+    monkeypatch.setattr("daemon.service.embedding.embedded.at_a_terminal", lambda: True)
+    production, edited = a_shop(), a_shop()
+    add_schedule(edited, "comes")
+    async with inside(production, store):
+        with pytest.raises(WouldSupersede, match=r"1 replica on .* runs generation 1 .*added: comes.*take_over=True"):
+            async with inside(edited, store):
+                pytest.fail("it has begun")
+        async with inside(a_shop(), store):  # the same definitions
+            pass
+        async with inside(edited, store, take_over=True) as replica:
+            assert replica.is_ready
+        monkeypatch.setattr("daemon.service.embedding.embedded.at_a_terminal", lambda: False)
+        add_schedule(edited, "comes-too")
+        async with inside(edited, store) as replica:
+            assert replica.is_ready
 
 
 # Work that does not end (rule 9)
