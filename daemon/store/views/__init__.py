@@ -7,6 +7,7 @@ from .generations import GenerationLine, RunBy, read_generations
 from .history import JobRunLine, RunDetail, RunLine, read_run, read_runs
 from .left_out import LeftOut
 from .locks import Lock, read_locks, require_lease
+from .meant import RunMeant, runs_meant
 from .names import (
     Called,
     applications,
@@ -52,6 +53,7 @@ __all__ = [
     "RunBy",
     "RunDetail",
     "RunLine",
+    "RunMeant",
     "RunningJob",
     "RunningRun",
     "ScheduleLine",
@@ -83,6 +85,7 @@ __all__ = [
     "require_lease",
     "require_schedule",
     "retirement",
+    "runs_meant",
     "schedule_names",
     "schedules_named",
     "schedules_tagged",

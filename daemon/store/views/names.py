@@ -108,11 +108,15 @@ def nearest_of(name: str, known: Collection[str]) -> str:
     return suggestion(name, known) if known else "there are none yet: `leased run FILE` or `leased sync FILE` adds them"
 
 
-def require_schedule(connection: Connection, name: str | None, application: str | None) -> None:
-    """Raise `NotFound` unless there is, or was, a schedule of this name, in ``application`` if one is given."""
+def require_schedule(
+    connection: Connection, name: str | None, application: str | None, *, retired: bool = True
+) -> None:
+    """Raise `NotFound` unless there is, or was, a schedule of this name, in ``application`` if one is given. Without
+    ``retired``, the retired ones are not offered in its place.
+    """
     require_application(connection, application)
     if name is not None and not keys_named(connection, name, application, retired=True):
-        known = schedule_names(connection, application, retired=True)
+        known = schedule_names(connection, application, retired=retired)
         of = "" if application is None else f' of "{application}"'
         raise NotFound(f'there is no schedule "{name}"{of}; {nearest_of(name, known)}')
 

@@ -13,10 +13,13 @@ from lease.schema import lease, stale
 
 from ...states import RunState
 from ..called import present_name
+from ..schedule_key import ScheduleKey
+from ..statements.dialects import among_keys
 from ..tables import job_run, replica, run, schedule
 from .acting import BackfillLine, in_force, read_backfills
 from .causes import Why, sentence
 from .left_out import LeftOut, read_left_out
+from .names import Called
 from .replicas import ReplicaLine, read_replicas
 from .retired import RetiredSchedule, read_retired
 from .trying import TryingRun, read_trying
@@ -138,14 +141,22 @@ class Overview:
     """The schedules that were retired in the last 24 hours."""
 
 
-def read_overview(connection: Connection, application: str | None = None, *, dead: Collection[str] = ()) -> Overview:
+def read_overview(
+    connection: Connection,
+    application: str | None = None,
+    *,
+    dead: Collection[str] = (),
+    only: Collection[ScheduleKey] | None = None,
+) -> Overview:
     """Return the overview, of one application or of all, in at most twelve statements.
 
-    ``dead`` are the holders whose death is proven, although it need not be recorded yet.
+    ``only`` are the keys of the schedules it is about, by default all. ``dead`` are the holders whose death is proven, although it need not be recorded yet.
     """
     waiting = _pending(application)
+    if only is not None:
+        waiting = and_(waiting, among_keys((run.c.application, run.c.schedule), only))
     replicas = read_replicas(connection, application=application, past=MOST_DEAD, died_within=DIED_WITHIN, dead=dead)
-    return Overview(
+    found = Overview(
         database_time=connection.execute(select(now())).scalar_one(),
         replicas=tuple(replicas),
         schedules=tuple(_schedules(connection, application)),
@@ -155,6 +166,20 @@ def read_overview(connection: Connection, application: str | None = None, *, dea
         backfills=tuple(read_backfills(connection, limit=MOST_WAITING, application=application, unfinished=True)),
         trying=tuple(read_trying(connection, _of(run.c.application, application))),
         retired=tuple(read_retired(connection, application)),
+    )
+    return found if only is None else _narrowed(found, Called(connection), only)
+
+
+def _narrowed(found: Overview, names: Called, only: Collection[ScheduleKey]) -> Overview:
+    """Return the overview without what is of other schedules."""
+    called = {(of, names.name(of, key)) for of, key in only}
+    return replace(
+        found,
+        schedules=tuple(one for one in found.schedules if (one.application, one.schedule) in called),
+        running=tuple(one for one in found.running if (one.application, one.schedule) in called),
+        backfills=tuple(one for one in found.backfills if (one.application, one.schedule) in called),
+        trying=tuple(one for one in found.trying if (one.application, one.schedule) in called),
+        retired=tuple(one for one in found.retired if (one.application, one.schedule) in called),
     )
 
 

@@ -59,7 +59,7 @@ def test_a_retry_does_what_is_left_and_both_runs_say_so(leased: Leased, failed: 
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
-        (("seven",), 2, '"seven" is not the number of a run'),
+        (("seven",), 1, 'there is no schedule "seven"'),
         (("4711",), 1, "run 4711 does not exist; the newest is 1"),
         (("1", "--from", "ordres"), 1, '"nightly" has no job "ordres"; did you mean "orders"?'),
         (("1", "--why", " "), 2, "--why is empty"),

@@ -30,7 +30,7 @@ def test_commands_of_later_are_not_in_the_help(leased: Leased) -> None:
 
 @pytest.mark.usefixtures("processes")
 def test_interruption_is_130(leased: Leased, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("daemon.cli.load_file.load", interrupted)

@@ -13,20 +13,13 @@ from ....instants import parse_start
 from ....operations.backfills.backfill import Backfill, counted_text, foresee_backfill
 from ....operations.backfills.backfill import backfill as run_missing
 from ....operations.backfills.plan import Wanted
-from ....store.views import (
-    BackfillLine,
-    NotFound,
-    applications_with,
-    nearest_of,
-    read_backfills,
-    require_application,
-    schedule_names,
-)
+from ....store.views import BackfillLine, read_backfills, require_application
 from ....text import number, when
 from ...answers import write_json
 from ...ask import ask
 from ...author import By, Why, author
 from ...failures import Misused
+from ...named import application_of
 from ...options import Application, Database, Json
 from ...screen import add, say, screen, table
 from .shown_first import DryRun, Yes, confirm
@@ -61,7 +54,7 @@ def backfill(
     who = author(by, why)
 
     def look(connection: Connection) -> tuple[Wanted, Backfill]:
-        wanted = Wanted(_application(connection, schedule, application), schedule, start, end, at_most)
+        wanted = Wanted(application_of(connection, schedule, application), schedule, start, end, at_most)
         return wanted, foresee_backfill(connection, wanted)
 
     wanted, done = ask(database, look)
@@ -144,15 +137,3 @@ def _instant(option: str, text: str) -> datetime:
         return parse_start(text)
     except InvalidInstant as error:
         raise Misused(f"{option}: {error}") from None
-
-
-def _application(connection: Connection, schedule: str, application: str | None) -> str:
-    require_application(connection, application)
-    if application is not None:
-        return application
-    found = applications_with(connection, schedule) or applications_with(connection, schedule, retired=True)
-    if not found:
-        raise NotFound(f'there is no schedule "{schedule}"; {nearest_of(schedule, schedule_names(connection))}')
-    if len(found) > 1:
-        raise Misused(f'several applications have a schedule "{schedule}": add --application {" or ".join(found)}')
-    return found[0]

@@ -8,6 +8,7 @@ from ....operations.many.chosen import Choice
 from ...answers import write_json
 from ...ask import ask
 from ...author import By, Why, author
+from ...named import run_given
 from ...options import Application, Database, Json
 from ...screen import say, screen
 from .cancel_many import cancel_those
@@ -16,7 +17,7 @@ from .shown_first import Acting, DryRun, OfSchedule, OfTag, OneRun, Yes, refuse_
 
 
 def cancel(
-    run_id: OneRun = None,
+    run: OneRun = None,
     schedule: OfSchedule = None,
     tag: OfTag = None,
     backfill: OfBackfill = None,
@@ -32,13 +33,14 @@ def cancel(
     who = author(by, why)
     of_many = {"--schedule": schedule, "--tag": tag, "--application": application, "--dry-run": dry_run, "--yes": yes}
     if backfill is not None:
-        beside = {"the number of a run": run_id, **of_many}
+        beside = {"the number of a run": run, **of_many}
         act_on_backfill("cancel", backfill, beside, database=database, who=who, why=why, as_json=as_json)
         return
-    if run_id is None:
+    if run is None:
         cancel_those(Choice(schedule, tag, application), Acting(database, who, why, dry_run, yes, as_json))
         return
-    refuse_beside_a_run(of_many)
+    refuse_beside_a_run({**of_many, "--application": None})
+    run_id = run_given(database, run, application, "active")
     done = ask(database, lambda connection: cancel_run(connection, run_id, requested_by=who, why=why), write=True)
     if as_json:
         write_json("cancel", done)

@@ -14,12 +14,13 @@ from ....operations.pause import pause as pause_schedules
 from ....operations.pause import resume as resume_schedules
 from ....operations.selection import Selection, plan_some
 from ....states import ON_REQUEST
-from ....store.views import NotFound, applications_with, nearest_of, paused_text, schedule_names
+from ....store.views import paused_text
 from ....text import number, when
 from ...answers import write_json
 from ...ask import ask
 from ...author import By, Why, author
 from ...failures import Misused
+from ...named import application_of
 from ...options import Application, Database, Json, moment
 from ...screen import say, screen
 from .one_backfill import OfBackfill, act_on_backfill
@@ -134,13 +135,7 @@ def _known(connection: Connection, which: Selection) -> Selection:
     """Return the selection with the application of a schedule that is given by its name only."""
     if which.name is None or which.application is not None:
         return which
-    found = applications_with(connection, which.name) or applications_with(connection, which.name, retired=True)
-    if not found:
-        raise NotFound(f'there is no schedule "{which.name}"; {nearest_of(which.name, schedule_names(connection))}')
-    if len(found) > 1:
-        those = " or ".join(found)
-        raise Misused(f'several applications have a schedule "{which.name}": add --application {those}')
-    return Selection(found[0], which.name)
+    return Selection(application_of(connection, which.name, None), which.name)
 
 
 def _prepared(database: str | None, which: Selection, unit: Unit[T]) -> T:

@@ -14,6 +14,7 @@ from ...answers import write_json
 from ...ask import ask
 from ...author import By, Why, author
 from ...failures import Misused
+from ...named import run_given
 from ...options import Application, Database, Json
 from ...screen import say, screen
 from .retry_many import retry_those
@@ -29,7 +30,7 @@ _LONGEST = 10 * 365 * 24 * 3600.0
 
 
 def retry(
-    run_id: OneRun = None,
+    run: OneRun = None,
     from_job: Annotated[str | None, typer.Option("--from", metavar="JOB", help=_FROM_HELP)] = None,
     failed: Annotated[bool, typer.Option("--failed", help=_FAILED_HELP)] = False,
     since: Annotated[str | None, typer.Option(metavar="DURATION", help=_SINCE_HELP)] = None,
@@ -45,13 +46,14 @@ def retry(
 ) -> None:
     """Retry a failed or cancelled run: jobs that succeeded are kept, the others run again."""
     who = author(by, why)
-    if run_id is None:
+    if run is None:
         _refuse_without_run(failed=failed, from_job=from_job)
         acting = Acting(database, who, why, dry_run, yes, as_json)
         retry_those(Choice(schedule, tag, application), _since(since), acting)
         return
-    of_many = {"--failed": failed, "--since": since, "--schedule": schedule, "--tag": tag, "--application": application}
+    of_many = {"--failed": failed, "--since": since, "--schedule": schedule, "--tag": tag}
     refuse_beside_a_run({**of_many, "--dry-run": dry_run, "--yes": yes})
+    run_id = run_given(database, run, application, "not skipped")
     again = partial(retry_run, run_id=run_id, requested_by=who, why=why, from_job=from_job)
     done = ask(database, again, write=True)
     if as_json:

@@ -15,22 +15,15 @@ from ....store.views import applications_with
 from ....text import counted, number, when
 from ...ask import ask
 from ...failures import Misused
-from ...options import run_number
 from ...question import NotConfirmed, can_be_asked, says_yes, tell
 from ...screen import Sheet, add, table
 
 C = TypeVar("C", bound=ChosenRun)
 
 
-def _run_number(text: str) -> int:
-    try:
-        return run_number(text)
-    except Misused as error:
-        raise Misused(f"{error}; for all runs of a schedule use --schedule NAME") from None
-
-
 OneRun = Annotated[
-    int | None, typer.Argument(metavar="RUN", parser=_run_number, help="The number of the run.", show_default=False)
+    str | None,
+    typer.Argument(metavar="RUN|NAME", help="The number of a run, or a schedule's name.", show_default=False),
 ]
 OfSchedule = Annotated[str | None, typer.Option("--schedule", metavar="NAME", help="Only runs of this schedule.")]
 OfTag = Annotated[str | None, typer.Option("--tag", metavar="TAG", help="Only runs of schedules with this tag.")]
@@ -51,7 +44,7 @@ class Acting:
 
 
 def refuse_beside_a_run(given: Mapping[str, object]) -> None:
-    """Raise `Misused` for an option that chooses among many runs, beside the number of one."""
+    """Raise `Misused` for an option that chooses among many runs, beside one."""
     for option, value in given.items():
         if value:
             raise Misused(f"{option} selects many runs: leave it out, or leave out the run's number")

@@ -12,12 +12,12 @@ from sqlalchemy import Connection
 
 from ....operations.request import Requested, request
 from ....operations.trigger import trigger_as
-from ....store.views import NotFound, applications_with, nearest_of, require_application, schedule_names
 from ....text import when
 from ...answers import write_json
 from ...ask import ask
 from ...author import By, Why, author
 from ...failures import Misused
+from ...named import application_of
 from ...options import Application, Database, Json
 from ...screen import say, screen
 
@@ -59,8 +59,7 @@ def trigger(
     wanted = request("", schedule, requested_by=who, why=why, params=given, words=words, key=key, at=at)
 
     def transaction(connection: Connection) -> tuple[str, Requested]:
-        require_application(connection, application)
-        found = application if application is not None else _infer(connection, schedule)
+        found = application_of(connection, schedule, application)
         return found, trigger_as(connection, replace(wanted, application=found))
 
     found, done = ask(database, transaction, write=True)
@@ -77,15 +76,6 @@ def _sentence(done: Requested, run: str) -> str:
     if done.at is not None:
         return f"{run} starts at {when(done.at)}; {more}"
     return f"{run} waits for a replica; {more}"
-
-
-def _infer(connection: Connection, schedule: str) -> str:
-    found = applications_with(connection, schedule) or applications_with(connection, schedule, retired=True)
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise Misused(f'several applications have a schedule "{schedule}": add --application {" or ".join(found)}')
-    raise NotFound(f'there is no schedule "{schedule}"; {nearest_of(schedule, schedule_names(connection))}')
 
 
 def _words(given: Sequence[str]) -> Mapping[str, str]:

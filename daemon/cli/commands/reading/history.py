@@ -22,7 +22,8 @@ from ....store.views import (
 from ....text import clean, lasted, number, signal_name, size, when
 from ...answers import write_json
 from ...ask import ask
-from ...options import RUN_STATES, Application, Database, Json, RunNumber, run_state
+from ...named import RunOrName, run_given
+from ...options import RUN_STATES, Application, Database, Json, run_state
 from ...screen import Sheet, add, print_sentences, say, screen, state_cell, table
 
 if TYPE_CHECKING:
@@ -124,11 +125,13 @@ def _reason(run: RunLine) -> str:
 
 
 def show(
-    run_id: RunNumber,
+    run: RunOrName,
+    application: Application = None,
     database: Database = None,
     as_json: Json = False,
 ) -> None:
     """Show one run with its attempts, tokens, holders and log tails."""
+    run_id = run_given(database, run, application, "latest")
 
     def read(connection: Connection) -> tuple[RunDetail, list[RetiredSchedule]]:
         detail = read_run(connection, run_id)

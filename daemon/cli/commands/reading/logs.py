@@ -12,7 +12,9 @@ from ....store.views import OutputOfRun, OutputPart, OutputReader, read_retireme
 from ....text import clean, cut_here
 from ...answers import write_json
 from ...ask import ask, ask_again
-from ...options import Database, RunNumber
+from ...named import RunOrName, run_given
+from ...options import Application, Database
+from ...question import tell
 from ...screen import print_sentences, say, screen, state_style
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def logs(
-    run_id: RunNumber,
+    run: RunOrName,
     job: Annotated[str | None, typer.Option("--job", metavar="NAME", help="Only this job.", show_default=False)] = None,
     attempt: Annotated[
         int | None, typer.Option("--attempt", metavar="N", min=1, help="Only this attempt.", show_default=False)
@@ -31,12 +33,16 @@ def logs(
             "--follow", "-f", help="Keep printing until the run has finished; wait for it if it has not started."
         ),
     ] = False,
+    application: Application = None,
     database: Database = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object; with --follow, one per line.")
     ] = False,
 ) -> None:
     """Print the output of a run's jobs; with --follow, as it arrives."""
+    run_id = run_given(database, run, application, "begun")
+    if run != str(run_id) and not (as_json or run.isdigit()):
+        tell(f"run {run_id} of {run}:")
     reader = OutputReader(run_id, job, attempt, waits=follow)
     shown = _Objects() if as_json else _Text(screen(), titled=job is None or attempt is None)
     if follow:

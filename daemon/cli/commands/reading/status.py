@@ -23,17 +23,19 @@ from ....store.views import (
     ScheduleLine,
     TryingRun,
     WaitingRun,
+    keys_named,
     past_problems,
     problems,
     read_overview,
     read_past,
-    require_application,
+    require_schedule,
     schedules_tagged,
 )
 from ....text import when
 from ...answers import write_json
 from ...ask import ask
 from ...failures import FAILED, Misused
+from ...named import application_of
 from ...options import RUN_STATES, Application, Database, Json, moment, run_state
 from ...screen import screen
 from .status_screen import MOST, needed, only, show_status
@@ -63,6 +65,9 @@ class StatusAnswer:
 
 
 def status(
+    schedule: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Only this schedule.", show_default=False)
+    ] = None,
     database: Database = None,
     application: Application = None,
     state: Annotated[
@@ -89,13 +94,13 @@ def status(
     """Show replicas, schedules, active runs, and what is late, stuck or failing."""
     takeover_after = read_settings({"database_url": database}).takeover_after
     given = None if since is None else moment("--since", since)
-    asked = _StatusReader(application, run_state(state), tag, given, takeover_after, with_deadlines=as_json)
+    asked = _StatusReader(application, schedule, run_state(state), tag, given, takeover_after, with_deadlines=as_json)
     found = ask(database, asked.read)
     if as_json:
         write_json("status", found.answer)
     else:
-        listed = found.listed if whole or tag or state else needed(found.overview, found.problems)
-        narrowed = bool(tag or state)
+        listed = found.listed if whole or tag or state or schedule else needed(found.overview, found.problems)
+        narrowed = bool(tag or state or schedule)
         show_status(screen(), found.overview, listed, found.generations, found.problems, narrowed=narrowed)
     if check and found.problems:
         raise typer.Exit(FAILED)
@@ -136,6 +141,7 @@ class _StatusReader:
     """What is to be read."""
 
     application: str | None
+    schedule: str | None
     state: RunState | None
     tag: str | None
     since: datetime | timedelta | None
@@ -144,19 +150,26 @@ class _StatusReader:
 
     def read(self, connection: Connection) -> _StatusFound:
         """Return what there is; raises `NotFound`, and `Misused` for a `--since` to come."""
-        application = self.application
-        require_application(connection, application)
+        application, only_these = self.application, None
+        require_schedule(connection, self.schedule, application)
+        if self.schedule is not None:
+            application = application_of(connection, self.schedule, application)
+            only_these = keys_named(connection, self.schedule, application, retired=True)
         names = Called(connection)
         keys = None if self.tag is None else schedules_tagged(connection, application, self.tag)
         tagged = None if keys is None else {(of, names.name(of, key)) for of, key in keys}
         dead = proven_dead(neighbours(connection))
         standings = read_standings(connection, application, dead=dead, takeover_after=self.takeover_after)
-        overview = read_overview(connection, application, dead=dead)
+        overview = read_overview(connection, application, dead=dead, only=only_these)
         listed = only(overview.schedules, self.state, tagged)
         if self.with_deadlines:
             listed = _with_deadlines(connection, overview, listed)
         since = None if self.since is None else _start(self.since, overview.database_time)
-        past = () if since is None else past_problems(overview, read_past(connection, since, application), since)
+        happened = [] if since is None else read_past(connection, since, application)
+        if only_these is not None:
+            called = {(of, names.name(of, key)) for of, key in only_these}
+            happened = [one for one in happened if (one.application, one.schedule) in called]
+        past = () if since is None else past_problems(overview, happened, since)
         found = (*of_generations(standings), *problems(overview), *past)
         return _StatusFound(overview, listed, beside_each_other(standings), found, since)
 

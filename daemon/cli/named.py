@@ -1,0 +1,61 @@
+"""What a name on the command line stands for: the application of a schedule, and a run of it."""
+
+from typing import Annotated
+
+import typer
+from sqlalchemy import Connection
+
+from ..store.views import (
+    RunMeant,
+    applications_with,
+    require_application,
+    require_schedule,
+    runs_meant,
+)
+from ..text import counted, listed
+from .ask import ask
+from .failures import Misused
+from .options import run_number
+
+RunOrName = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN|NAME", help="The number of a run, or a schedule's name for its latest run.", show_default=False
+    ),
+]
+
+
+def application_of(connection: Connection, schedule: str, application: str | None) -> str:
+    """Return ``application``, or the only one that has the schedule.
+
+    Raises `NotFound` if there is none, and `Misused` if there are several.
+    """
+    require_application(connection, application)
+    if application is not None:
+        return application
+    require_schedule(connection, schedule, None, retired=False)
+    found = applications_with(connection, schedule) or applications_with(connection, schedule, retired=True)
+    if len(found) > 1:
+        raise Misused(f'several applications have a schedule "{schedule}": add --application {" or ".join(found)}')
+    return found[0]
+
+
+def run_given(database: str | None, text: str, application: str | None, meant: RunMeant) -> int:
+    """Return the number of the run that ``text`` stands for: a number is that of a run, and all else the name of a
+    schedule. Raises `Misused` and `NotFound`.
+    """
+    if text.isascii() and text.isdigit():
+        if application is not None:
+            raise Misused("--application goes with the name of a schedule: leave it out, or leave out the number")
+        return run_number(text)
+
+    def read(connection: Connection) -> list[int]:
+        require_schedule(connection, text, application)
+        return runs_meant(connection, application_of(connection, text, application), text, meant)
+
+    found = ask(database, read)
+    if len(found) > 1:
+        those = listed([str(one) for one in found])
+        remedy = "name one by its number, or use --schedule NAME for all of them"
+        raise Misused(f'{counted(len(found), "run")} of "{text}" are active ({those}); {remedy}')
+    return found[0]
