@@ -54,7 +54,6 @@ TO_DO = {
     "daemon/testing/replica.py",
     "docs/explanation/fixed-timeouts.md",
     "docs/explanation/guarantees.md",
-    "docs/explanation/how-it-works.md",
     "docs/explanation/ordinary-weeks.md",
     "docs/explanation/scaling.md",
     "docs/reference/schedules.md",
