@@ -32,10 +32,7 @@ TO_DO = {
     "README.md",
     "daemon/audit/promises/backfills.py",
     "daemon/audit/promises/definitions.py",
-    "daemon/cli/commands/acting/one_backfill.py",
-    "daemon/cli/commands/acting/shown_first.py",
     "daemon/cli/commands/defining/sync.py",
-    "daemon/cli/commands/reading/releases.py",
     "daemon/cli/commands/reading/status_screen.py",
     "daemon/definitions/application.py",
     "daemon/definitions/crontab/document.py",
@@ -58,7 +55,7 @@ TO_DO = {
 }
 RECORDS = ("docs/internals/", "CHANGELOG.md", "daemon/store/migrations/versions/")
 HELP = "daemon/cli/commands/"
-_CODE = re.compile(r"^( *)```.*?^\1```$|<!--.*?-->|`[^`]*`", re.MULTILINE | re.DOTALL)
+_CODE = re.compile(r"^( *)```.*?^\1```$|<!--.*?-->|``[^`]*``|`[^`]*`", re.MULTILINE | re.DOTALL)
 _TARGET = re.compile(r"(\])\([^)]*\)")
 _APART = re.compile(r"\n\s*\n|\n(?=\s*(?:[-*>|]|\d+\.) )|\n(?=#)|\|")
 _MARKS = re.compile(r"^[\s>*_-]*(?:\d+\. )?[\s*_\[(]*")
@@ -111,9 +108,9 @@ def of_module(source: str, *, with_help: bool) -> Iterator[str]:
     for node in nodes:
         if isinstance(node, ast.JoinedStr):
             parts = [str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values]
-            yield from _sentences("".join(parts))
+            yield from _sentences(_CODE.sub("``", "".join(parts)))
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in passed:
-            yield from _sentences(node.value)
+            yield from _sentences(_CODE.sub("``", node.value))
 
 
 def _sentences(text: str) -> Iterator[str]:

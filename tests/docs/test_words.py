@@ -30,7 +30,7 @@ class Mistake(Exception):
 
 def status(name: str) -> str:
     """Show what is at work, be it late or not."""
-    return f"{name} is loaded anew " "by whoever asks"
+    return f"{name} is loaded anew " "by whoever asks for `it is told`"
 '''
 
 
@@ -50,7 +50,7 @@ def test_a_page_is_read_sentence_by_sentence_but_for_headings_questions_and_code
 
 
 def test_a_module_is_read_for_its_messages_and_help_but_not_its_docstrings() -> None:
-    assert found(of_module(MODULE, with_help=False)) == ["{} is loaded anew by whoever asks"]
+    assert found(of_module(MODULE, with_help=False)) == ["{} is loaded anew by whoever asks for ``"]
     assert len(found(of_module(MODULE, with_help=True))) == 2
 
 
