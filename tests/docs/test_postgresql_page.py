@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 import lease.sync
 from daemon import AsyncRun, Schedules
+from daemon.cli import main
 from daemon.store import migrations
 from daemon.store.migrations.opening import MayNotMigrate
 from lease.errors import StoreUnavailable
@@ -163,6 +164,18 @@ def test_a_lock_client_opens_no_more_connections_than_the_page_says(installation
             while any(thread.is_alive() for thread in threads):
                 seen.add(installation.connections())
     assert max(seen) <= most
+
+
+def test_only_the_owner_prepares_a_restored_database(
+    installation: Installation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = {
+        role: (main(["db", "restored", "--force", "--database", installation.url(role)]), capsys.readouterr().err)
+        for role in ("leased", "leased_owner")
+    }
+    assert done["leased_owner"] == (0, "")
+    assert done["leased"][0] == 1
+    assert "permission denied" in done["leased"][1]
 
 
 def test_the_commands_of_the_page_name_its_roles() -> None:
