@@ -65,6 +65,11 @@ def test_prose_is_no_wider_than_a_hundred_columns() -> None:
     assert [(page, line) for page, line in prose if len(line) > MOST_COLUMNS and len(line.split()) > 1] == []
 
 
+def test_the_changelog_takes_three_lines_for_each_change() -> None:
+    entries = re.findall(r"^- .*\n(?:  .*\n)*", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert [entry for entry in entries if entry.count("\n") > 3] == []
+
+
 def test_every_file_that_is_named_is_there() -> None:
     named = {
         (name_of(page), found["path"]) for page in PAGES for found in PATH.finditer(BLOCK.sub("", page.read_text()))
