@@ -7,6 +7,7 @@ them apart. A tick with nothing to do costs one query.
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 
 from sqlalchemy import Connection
@@ -22,7 +23,7 @@ from ..scheduling.deploys.required_revision import RequiredRevision
 from ..scheduling.deploys.rollout import Rollout
 from ..scheduling.planner import Planner
 from ..scheduling.wall_clock import WallClock
-from ..telemetry.facts import Note
+from ..telemetry.facts import NextDue, Note
 from .loop.agenda import Agenda, read_agenda
 from .loop.claimer import Claimer
 from .loop.contact import DatabaseContact
@@ -64,6 +65,8 @@ class Replica:
         self._at_once = False
         self._refills = False
         self._drained_at: float | None = None
+        self._due_next: tuple[str | None, float | None] = (None, None)
+        """The schedule, and the moment, that were reported as due next."""
         self.required = RequiredRevision(application, context.notify, self.rest.wake)
         self.runs = RunsAtWork(
             *(context, context.rows, settings.concurrency, self.set_aside),
@@ -112,6 +115,7 @@ class Replica:
         try:
             while not self.draining and self.runs.failure is None:
                 agenda = await self.tick()
+                self._tell_next(agenda)
                 if until_idle and agenda is not None and agenda.idle and not self.runs:
                     break
                 await self._rest(agenda)
@@ -152,6 +156,7 @@ class Replica:
     async def finish(self) -> None:
         """Let jobs finish for `grace`, then stop them; the heartbeat keeps running (rule 19)."""
         self.draining = True
+        self._context.notify(NextDue(None, None))
         if self.runs and not self._at_once:
             waited = 0.0 if self._drained_at is None else monotonic() - self._drained_at  # for the last tick, say
             await self._wait_for_runs(self._settings.grace - waited)
@@ -219,6 +224,18 @@ class Replica:
     def _room(self) -> RoomLeft:
         return RoomLeft(not self.draining and self.runs.free_places > 0, self.runs.until_claimable())
 
+    def _tell_next(self, agenda: Agenda | None) -> None:
+        """Report what is due next, if that has changed."""
+        if agenda is None:
+            return
+        left = agenda.until_instant
+        moment = None if left is None else round(agenda.database_time.timestamp() + left, 3)
+        if (found := (agenda.due_next, moment)) != self._due_next:
+            self._due_next = found
+            name = None if agenda.due_next is None else self._context.rows.name(agenda.due_next)
+            at = None if left is None else datetime.now(UTC) + timedelta(seconds=left)
+            self._context.notify(NextDue(name, at))
+
     # What a sign of life looks for
 
     def look(self) -> Callable[[Connection], Agenda]:
@@ -228,6 +245,7 @@ class Replica:
 
     def looked(self, agenda: Agenda, began: float) -> None:
         """Take in what there is to do, which a sign of life has read meanwhile."""
+        self._tell_next(agenda)
         self.rest.take_in(agenda, self._room(), began)
 
     # Stopping the runs

@@ -40,6 +40,7 @@ from .facts import (
     LeaseChanged,
     LoopBlocked,
     LoopFreed,
+    NextDue,
     Note,
     ReplicaEnded,
     ReplicaStarted,
@@ -78,7 +79,7 @@ def log_fact(fact: Fact) -> None:
             _log(logging.DEBUG, "job started", **_job(job))
         case JobPrinted():
             _log_output(logging.DEBUG, fact)
-        case JobProgressed():
+        case JobProgressed() | NextDue():
             pass
         case JobEnded(job, outcome, seconds, error):
             shown = last_line(error)

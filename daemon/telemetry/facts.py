@@ -168,6 +168,15 @@ class ReplicaEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class NextDue:
+    """What is due next has changed; with None, nothing is due any more."""
+
+    schedule: str | None
+    at: datetime | None
+    """By this machine's clock."""
+
+
+@dataclass(frozen=True, slots=True)
 class LoopBlocked:
     """An async job blocks the event loop of all async jobs (rule 25)."""
 
@@ -236,6 +245,7 @@ Fact = (
     | JobEnded
     | ReplicaStarted
     | ReplicaEnded
+    | NextDue
     | LoopBlocked
     | LoopFreed
     | LeaseChanged

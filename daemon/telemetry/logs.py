@@ -47,7 +47,7 @@ def set_up_logs(
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _time_stamper(format_),
         *([] if replica is None else [_naming(replica)]),
     ]
     structlog.configure(
@@ -81,6 +81,13 @@ def _naming(replica: str) -> structlog.typing.Processor:
         return event
 
     return name
+
+
+def _time_stamper(format_: Literal["text", "json"]) -> structlog.processors.TimeStamper:
+    """Return what gives lines their time: the local time of day at a terminal, and the full instant elsewhere."""
+    if format_ == "text" and sys.stderr.isatty():
+        return structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False)
+    return structlog.processors.TimeStamper(fmt="iso", utc=True)
 
 
 def _renderers(format_: Literal["text", "json"]) -> list[structlog.typing.Processor]:

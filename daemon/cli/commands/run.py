@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import socket
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -40,7 +41,7 @@ from ..load_file import load_file
 from ..options import File
 from ..running.guard import look_first
 from ..running.lasting_console import LastingConsole
-from ..running.progress import PlainView, ProgressView
+from ..running.progress import LiveView, PlainView, ProgressView
 from ..running.run_summary import print_summary
 from ..screen import screen
 from ..setting_flags import with_setting_flags
@@ -155,14 +156,25 @@ def _one(
     work = partial(begun, application, settings, now=now, until_idle=idle, web=web)
     if not idle:
         _keep_what_is_loaded()
-        log = log_fact_or_output if settings.job_output == "log" else log_fact
-        status = _reported(Notifier(log), work, _LOG_PATIENCE, outside)
+        if _is_watched(settings, outside):
+            with LiveView(screen(LastingConsole, stderr=True)) as live:
+                status = _reported(Notifier(live), work, _LOG_PATIENCE, outside)
+        else:
+            log = log_fact_or_output if settings.job_output == "log" else log_fact
+            status = _reported(Notifier(log), work, _LOG_PATIENCE, outside)
         return status if outside.to_start_anew is None else _start_anew(line, outside, outside.to_start_anew)
     console = screen(LastingConsole)
     with (ProgressView if console.is_terminal else PlainView)(console) as view:
         status = _reported(Notifier(view), work, None, outside)
     _summarize(settings, view, console)
     return status
+
+
+def _is_watched(settings: Settings, outside: Outside) -> bool:
+    """Return whether this replica is alone at a terminal, and nobody has said what its log is to be like."""
+    said = settings.model_fields_set & {"log_format", "log_level", "job_output"}
+    is_live = sys.stderr.isatty() and os.environ.get("TERM", "dumb") not in {"dumb", "unknown"}
+    return is_live and not said and not outside.link.is_supervised
 
 
 def _keep_what_is_loaded() -> None:

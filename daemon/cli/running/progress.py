@@ -1,11 +1,14 @@
-"""The progress of `leased run --until-idle`: bars on a terminal, lines elsewhere."""
+"""The progress of `leased run`: bars on a terminal, lines elsewhere."""
 
+import math
+import sys
 import time
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from types import TracebackType
 from typing import Self, assert_never
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
     Progress,
@@ -34,6 +37,7 @@ from ...telemetry.facts import (
     LeaseChanged,
     LoopBlocked,
     LoopFreed,
+    NextDue,
     Note,
     ReplicaEnded,
     ReplicaStarted,
@@ -47,7 +51,7 @@ from ...telemetry.facts import (
     WriteRefused,
 )
 from ...telemetry.sentences import sentence
-from ...text import clean, last_line, number
+from ...text import clean, last_line, number, shortened
 
 MOST_REMEMBERED = 1_000
 LINE_EVERY = 2.0
@@ -102,7 +106,7 @@ class PlainView:
                 self.line(f"the database is back after {seconds:.1f}s", "dim")
             case Note(text, is_warning):
                 self.line(text, "yellow" if is_warning else "dim")
-            case WriteRefused() | LeaseChanged() | SubscriberFailed():
+            case WriteRefused() | LeaseChanged() | SubscriberFailed() | NextDue():
                 log_fact(fact)
             case _:
                 assert_never(fact)
@@ -148,16 +152,7 @@ class ProgressView(PlainView):
     def __init__(self, console: Console) -> None:
         super().__init__(console)
         self._bars: dict[JobSubject, TaskID] = {}
-        self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=30),
-            _HowFar(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[message]}", style="dim", markup=False),
-            console=console,
-            transient=True,
-        )
+        self._progress = _Bars(console, self.below)
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -168,15 +163,25 @@ class ProgressView(PlainView):
     ) -> None:
         self._progress.stop()
 
+    def below(self) -> str:
+        """Return the line below the bars: here, none."""
+        return ""
+
     def job_started(self, job: JobSubject) -> None:
         """Draw a bar for the attempt."""
-        self._bars[job] = self._progress.add_task(clean(job.name), total=None, message="")
+        self._bars[job] = self._progress.add_task(clean(self.named(job)), total=None, message="")
+
+    def named(self, job: JobSubject) -> str:
+        """Return what its bar is called."""
+        return job.name
 
     def job_progressed(self, job: JobSubject, fact: JobProgressed) -> None:
         """Move the bar of the attempt."""
         bar = self._bars.get(job)
         if bar is not None:
-            self._progress.update(bar, completed=fact.done, total=fact.total, message=clean(fact.message or ""))
+            self._progress.update(
+                bar, completed=fact.done, total=fact.total, message=shortened(clean(fact.message or ""), 40)
+            )
 
     def job_ended(self, job: JobSubject, fact: JobEnded) -> None:
         """Remove the bar and write how the attempt ended."""
@@ -192,6 +197,75 @@ class ProgressView(PlainView):
         bar = self._bars.pop(job, None)
         if bar is not None:
             self._progress.remove_task(bar)
+
+
+class LiveView(ProgressView):
+    """The view of a replica that goes on: a line for each run that ends and for what it prints; below, what runs, and
+    what is due next.
+    """
+
+    def __init__(self, console: Console, now: Callable[[], datetime] = lambda: datetime.now().astimezone()) -> None:
+        self._now = now
+        self._next = NextDue(None, None)
+        super().__init__(console)
+
+    def __call__(self, fact: Fact) -> None:
+        """Write what a fact has to say that is still of interest when the run has ended well."""
+        match fact:
+            case RunStarted() | JobEnded(outcome="succeeded"):
+                if isinstance(fact, JobEnded):
+                    self._remove(fact.job)
+            case RunEnded(run, "succeeded", _, seconds):
+                self._remember(run.run_id, "succeeded")
+                self.run_ended(run)
+                took = "" if seconds is None else f" in {format_duration(seconds)}"
+                self.line(f"{run.schedule}: run {run.run_id} succeeded{took}", "green")
+            case NextDue():
+                self._next = fact
+            case _:
+                super().__call__(fact)
+
+    def line(self, text: str, style: str = "") -> None:
+        """Write one line, with the time of day."""
+        super().line(f"{self._now():%H:%M:%S}  {text}", style)
+
+    def named(self, job: JobSubject) -> str:
+        """Return what its bar is called: its schedule too, since many may be active."""
+        return f"{job.run.schedule}: {job.name}"
+
+    def below(self) -> str:
+        """Return what is due next, and when."""
+        due = self._next
+        if due.schedule is None or due.at is None:
+            return ""
+        left = math.ceil((due.at - self._now()).total_seconds())
+        return clean(f"next: {due.schedule} {f'in {format_duration(left)}' if left > 0 else 'now'}")
+
+
+class _Bars(Progress):
+    """The bars, and a line below them."""
+
+    def __init__(self, console: Console, below: Callable[[], str]) -> None:
+        self._below = below
+        super().__init__(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=30),
+            _HowFar(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[message]}", style="dim", markup=False),
+            console=console,
+            transient=True,
+            refresh_per_second=4,
+            redirect_stdout=sys.stdout.isatty(),  # not what goes to a file
+            redirect_stderr=sys.stderr.isatty(),
+        )
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """Return the bars, and what is below them."""
+        yield from super().get_renderables()
+        if below := self._below():
+            yield Text(below, "dim", no_wrap=True, overflow="ellipsis")
 
 
 class _HowFar(ProgressColumn):

@@ -9,12 +9,14 @@ from ..screen import add, state_cell, state_style, table
 
 def print_summary(console: Console, summary: Summary) -> None:
     """Write a table of the jobs and a line about the run."""
-    jobs = table("job", "state", "rows", "seconds", "", right=("rows", "seconds"), wraps=("",))
+    done = ["done"] if any(job.done is not None for job in summary.jobs) else []
+    jobs = table("job", "state", *done, "seconds", "", right=("done", "seconds"), wraps=("",))
     for job in summary.jobs:
         state = state_cell(job.state, f" (attempt {job.attempts})" if job.attempts > 1 else "")
         said = last_line(job.error)
         note = said if said and job.state != "succeeded" else job.message
-        add(jobs, job.job, state, "" if job.done is None else number(job.done), f"{job.seconds:.2f}", note)
+        far = ["" if job.done is None else number(job.done)] if done else []
+        add(jobs, job.job, state, *far, f"{job.seconds:.2f}", note)
     console.print()
     console.print(jobs)
     reason = f" ({summary.reason})" if summary.reason else ""

@@ -36,6 +36,9 @@ class Agenda:
     """A run is running, in whatever replica."""
     others_running: bool
     """A run of another holder is running."""
+    due_next: str | None = None
+    """The key of the schedule that is due first, `until_instant` from now."""
+    until_instant: float | None = None
 
     @property
     def stranded(self) -> bool:
@@ -83,6 +86,8 @@ def read_agenda(connection: Connection, application: str, known: Known, holder: 
         pending=row.pending is not None,
         running=row.running is not None,
         others_running=bool(row.others_running),
+        due_next=row.due_schedule,
+        until_instant=row.until_due,
     )
 
 

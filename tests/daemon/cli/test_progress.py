@@ -1,13 +1,39 @@
-"""What `leased run --until-idle` shows: lines, and bars on a terminal."""
+"""What `leased run` shows: lines, and bars and what is due next on a terminal."""
 
 import io
-from datetime import UTC, datetime
+import logging
+import os
+import re
+import sys
+from datetime import UTC, datetime, timedelta
 
+import pytest
 from rich.console import Console
 
-from daemon.cli.running.progress import PlainView, ProgressView
-from daemon.telemetry.facts import JobPrinted, JobProgressed, JobSubject, RunCancelled, RunEnded, RunLate
+from daemon.cli.commands.run import _is_watched
+from daemon.cli.running.lasting_console import LastingConsole
+from daemon.cli.running.progress import LiveView, PlainView, ProgressView
+from daemon.service.outside.link import SupervisorLink
+from daemon.service.outside.outside import Outside
+from daemon.service.settings import read_settings
+from daemon.telemetry.fact_log import log_fact
+from daemon.telemetry.facts import (
+    Fact,
+    JobEnded,
+    JobPrinted,
+    JobProgressed,
+    JobStarted,
+    JobSubject,
+    NextDue,
+    Note,
+    RunCancelled,
+    RunEnded,
+    RunLate,
+    RunStarted,
+)
+from daemon.telemetry.logs import flush_logs, set_up_logs
 from tests.daemon.telemetry.told import JOB, RUN, told
+from tests.support.waiting import wait_until
 
 
 class Clock:
@@ -89,3 +115,90 @@ def test_on_a_terminal_bars_go_and_lines_stay() -> None:
     assert "zones: failed in 1.5s: ValueError: oh" in text
     assert "\x1b]0;title" not in text
     assert view.ended == {7: "failed"}
+
+
+class Wall:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.time = datetime(2026, 7, 1, 8, 0, 0, 250_000, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.time
+
+
+def test_a_replica_that_goes_on_has_a_line_for_each_run_that_ended_well_and_below_what_is_due_next() -> None:
+    """With the time of day; what a run that failed has to say is all there."""
+    written, wall = io.StringIO(), Wall()
+    with LiveView(Console(file=written, highlight=False), wall) as view:
+        assert view.below() == ""
+        view(NextDue("nightly", wall.time + timedelta(seconds=152.5)))
+        assert view.below() == "next: nightly in 2m33s"
+        wall.time += timedelta(minutes=3)
+        assert view.below() == "next: nightly now"
+        view(NextDue(None, None))
+        well: list[Fact] = [RunStarted(RUN), JobStarted(JOB), JobPrinted(JOB, ("one", "two"))]
+        for fact in [*well, JobEnded(JOB, "succeeded", 1, None)]:
+            view(fact)
+        view(RunEnded(RUN, "succeeded", None, 1.23))
+        for fact in told():
+            view(fact)
+    assert written.getvalue().rstrip().splitlines() == [
+        "  zones | one",
+        "  zones | two",
+        "08:03:00  nightly: run 7 succeeded in 1.23s",
+        "  zones |  [31mred ]0;title ",
+        "08:03:00    zones: failed in 1.5s: ValueError: oh",
+        "08:03:00  nightly: run 7 failed (zones failed)",
+        "08:03:00  bye",
+    ]
+
+
+def test_its_bars_name_the_schedule_and_vanish_with_their_jobs() -> None:
+    written, wall = io.StringIO(), Wall()
+    with LiveView(LastingConsole(file=written, force_terminal=True, width=100, highlight=False), wall) as view:
+        view(NextDue("nightly", wall.time + timedelta(hours=2)))
+        view(JobStarted(JOB))
+        view(JobProgressed(JOB, 3, 4, "half of it " * 9))
+        wait_until(lambda: "3 of 4" in written.getvalue(), "the bar is drawn")
+        view(JobEnded(JOB, "succeeded", 1, None))
+        wait_until(lambda: "nightly: zones" not in written.getvalue().split("next: nightly in 2h")[-2], "it is gone")
+    assert "nightly: zones" in written.getvalue()
+    assert "half of it half of it half of it half o…" in written.getvalue()
+    assert "\x1b[?25l" not in written.getvalue(), "the cursor stays: a process that is killed could not show it again"
+
+
+@pytest.mark.parametrize(
+    ("flags", "is_terminal", "term", "is_watched"),
+    [
+        ({}, True, "xterm", True),
+        ({}, False, "xterm", False),
+        ({}, True, "dumb", False),
+        ({"log_format": "text"}, True, "xterm", False),
+        ({"log_level": "debug"}, True, "xterm", False),
+    ],
+)
+def test_there_is_a_view_at_a_terminal_unless_somebody_said_what_the_log_is_to_be_like(
+    flags: dict[str, str], is_terminal: bool, term: str, is_watched: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.startswith("LEASED_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("TERM", term)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: is_terminal)
+    assert _is_watched(read_settings(flags), Outside()) is is_watched
+    assert not _is_watched(read_settings(flags), Outside(SupervisorLink(digest="d")))
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_log_lines_have_the_time_of_day_at_a_terminal_and_the_full_instant_elsewhere(
+    is_terminal: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", list(root.handlers))
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: is_terminal)
+    monkeypatch.setenv("NO_COLOR", "1")
+    set_up_logs("text", "info")
+    log_fact(Note("bye"))
+    flush_logs()
+    pattern = r"\d\d:\d\d:\d\d " if is_terminal else r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z "
+    assert re.match(pattern, capsys.readouterr().err)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from time import monotonic
 
 import pytest
@@ -11,7 +12,7 @@ from daemon import AsyncRun, Schedules
 from daemon.execution.claim import ClaimedRun
 from daemon.execution.writes.lane import Claim
 from daemon.store.tables import run as run_table
-from daemon.telemetry.facts import DatabaseAway, DatabaseBack, Note, RunEnded, RunRecovered
+from daemon.telemetry.facts import DatabaseAway, DatabaseBack, NextDue, Note, RunEnded, RunRecovered
 from daemon.testing import ManualReplica, ManualStore
 from lease.database.dialects import now
 from lease.timing import LeaseTiming
@@ -241,11 +242,16 @@ async def test_it_wakes_for_the_next_instant() -> None:
         store.clock.set("2026-07-01T01:59:59.9Z")
         loop = a_loop(replica)
         working = asyncio.create_task(loop.run())
-        await until(lambda: store.reads, "it has looked")
+        await until(lambda: facts_of(replica, NextDue), "it has looked")
         store.clock.set(TWO_O_CLOCK)
         await until(lambda: loop.runs.executed, "it has executed the run")
         loop.drain()
         await asyncio.wait_for(working, LIMIT)
+        first, *_, ahead, none = facts_of(replica, NextDue)
+        assert (first.schedule, ahead.schedule, none.schedule) == ("nightly", "nightly", None)
+        assert first.at is not None
+        assert ahead.at is not None
+        assert timedelta(hours=23) < ahead.at - first.at < timedelta(hours=25), "it tells when that changes"
 
 
 async def test_while_the_database_is_away_it_tries_again_after_a_moment() -> None:
