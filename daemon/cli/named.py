@@ -1,5 +1,6 @@
 """What a name on the command line stands for: the application of a schedule, and a run of it."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -11,10 +12,12 @@ from ..store.views import (
     require_application,
     require_schedule,
     runs_meant,
+    timezone_of,
 )
 from ..text import counted, listed
 from .ask import ask
 from .failures import Misused
+from .moments import local_zone
 from .options import run_number
 
 RunOrName = Annotated[
@@ -59,3 +62,17 @@ def run_given(database: str | None, text: str, application: str | None, meant: R
         remedy = "name one by its number, or use --schedule NAME for all of them"
         raise Misused(f'{counted(len(found), "run")} of "{text}" are active ({those}); {remedy}')
     return found[0]
+
+
+def zone_of(database: str | None, schedule: str | None, application: str | None) -> Callable[[], str]:
+    """Return a function that returns the time zone of a schedule, which it asks the database for, or of this terminal if
+    none is named.
+    """
+    if schedule is None:
+        return local_zone
+
+    def read(connection: Connection) -> str:
+        require_schedule(connection, schedule, application)
+        return timezone_of(connection, application_of(connection, schedule, application), schedule)
+
+    return lambda: ask(database, read)

@@ -1,15 +1,9 @@
 """The options that several commands share."""
 
-from datetime import datetime, timedelta
 from typing import Annotated, get_args
 
 import typer
 
-from lease.durations import parse_duration
-from lease.errors import InvalidDuration
-
-from ..errors import InvalidInstant
-from ..instants import parse_instant
 from ..states import RunState
 from .failures import Misused
 
@@ -29,19 +23,6 @@ def run_number(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST):
         raise Misused(f'"{text}" is not the number of a run; `leased runs` lists them')
     return int(text)
-
-
-def moment(option: str, text: str) -> datetime | timedelta:
-    """Return an instant, or a duration that counts from now by the database's clock; raises `Misused` for neither."""
-    try:
-        return timedelta(seconds=parse_duration(text))
-    except (InvalidDuration, OverflowError):
-        pass
-    try:
-        return parse_instant(text)
-    except InvalidInstant as error:
-        remedy = "" if "no time zone" in str(error) else ', or a duration like "40m" or "2h30m"'
-        raise Misused(f"{option}: {error}{remedy}") from None
 
 
 Database = Annotated[

@@ -20,6 +20,7 @@ from .names import (
     schedule_names,
     schedules_named,
     schedules_tagged,
+    timezone_of,
 )
 from .output import OutputOfRun, OutputPart, OutputReader
 from .overview import Overview, RunningJob, RunningRun, ScheduleLine, WaitingRun, read_overview
@@ -90,4 +91,5 @@ __all__ = [
     "schedules_named",
     "schedules_tagged",
     "summary",
+    "timezone_of",
 ]

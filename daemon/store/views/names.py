@@ -11,6 +11,7 @@ from ...text import suggestion
 from ..called import called, former_names, present_name
 from ..schedule_key import ScheduleKey
 from ..statements import renames
+from ..statements.dialects import among_keys
 from ..tables import generation, replica, run, schedule
 
 
@@ -106,6 +107,13 @@ def require_application(connection: Connection, name: str | None) -> None:
 def nearest_of(name: str, known: Collection[str]) -> str:
     """Return the remedy for the name of a schedule or an application that is not there."""
     return suggestion(name, known) if known else "there are none yet: `leased run FILE` or `leased sync FILE` adds them"
+
+
+def timezone_of(connection: Connection, application: str, name: str) -> str:
+    """Return the time zone of a schedule that is there."""
+    keys = keys_named(connection, name, application, retired=True)
+    definition = select(schedule.c.definition).where(among_keys((schedule.c.application, schedule.c.name), keys))
+    return str(json.loads(connection.execute(definition).scalars().first() or "{}").get("timezone") or "UTC")
 
 
 def require_schedule(

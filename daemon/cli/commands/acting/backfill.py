@@ -1,6 +1,6 @@
 """`leased backfill` and `leased backfills`: past instants that are run after all."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 from sqlalchemy import Connection
 
-from ....errors import InvalidInstant
 from ....instants import parse_start
 from ....operations.backfills.backfill import Backfill, counted_text, foresee_backfill
 from ....operations.backfills.backfill import backfill as run_missing
@@ -19,7 +18,8 @@ from ...answers import write_json
 from ...ask import ask
 from ...author import By, Why, author
 from ...failures import Misused
-from ...named import application_of
+from ...moments import instant
+from ...named import application_of, zone_of
 from ...options import Application, Database, Json
 from ...screen import add, say, screen, table
 from .shown_first import DryRun, Yes, confirm
@@ -37,9 +37,20 @@ class BackfillsAnswer:
 def backfill(
     schedule: Annotated[str, typer.Argument(metavar="NAME", help="The name of the schedule.", show_default=False)],
     first: Annotated[
-        str, typer.Option("--from", metavar="INSTANT", help="The first scheduled time.", show_default=False)
+        str,
+        typer.Option(
+            "--from",
+            metavar="INSTANT",
+            help='The first scheduled time: "yesterday 02:00", "2026-11-01", …',
+            show_default=False,
+        ),
     ],
-    last: Annotated[str, typer.Option("--to", metavar="INSTANT", help="The last scheduled time.", show_default=False)],
+    last: Annotated[
+        str,
+        typer.Option(
+            "--to", metavar="INSTANT", help="The last scheduled time; a date includes that day.", show_default=False
+        ),
+    ],
     at_most: Annotated[int, typer.Option(min=1, max=10_000, metavar="N", help=_AT_MOST_HELP)] = 1,
     application: Application = None,
     why: Why = None,
@@ -50,7 +61,7 @@ def backfill(
     as_json: Json = False,
 ) -> None:
     """Run a schedule's past scheduled times that have not succeeded, one run each, after its other runs."""
-    start, end = _span(first, last)
+    start, end = _span(first, last, zone_of(database, schedule, application), quiet=as_json)
     who = author(by, why)
 
     def look(connection: Connection) -> tuple[Wanted, Backfill]:
@@ -125,15 +136,9 @@ def _and_now(done: Backfill) -> str:
     return f"backfill {done.backfill_id} runs them after other runs, {at_a_time}; see `leased backfills`"
 
 
-def _span(first: str, last: str) -> tuple[datetime, datetime]:
-    start, end = _instant("--from", first), _instant("--to", last)
+def _span(first: str, last: str, zone: Callable[[], str], *, quiet: bool) -> tuple[datetime, datetime]:
+    start = instant("--from", first, zone, past=True, quiet=quiet, parse=parse_start)
+    end = instant("--to", last, zone, past=True, to_end=True, quiet=quiet, parse=parse_start)
     if start > end:
         raise Misused(f"--from {when(start)} is after --to {when(end)}; give the earlier time as --from")
     return start, end
-
-
-def _instant(option: str, text: str) -> datetime:
-    try:
-        return parse_start(text)
-    except InvalidInstant as error:
-        raise Misused(f"{option}: {error}") from None

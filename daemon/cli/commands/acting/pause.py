@@ -20,8 +20,9 @@ from ...answers import write_json
 from ...ask import ask
 from ...author import By, Why, author
 from ...failures import Misused
-from ...named import application_of
-from ...options import Application, Database, Json, moment
+from ...moments import moment
+from ...named import application_of, zone_of
+from ...options import Application, Database, Json
 from ...screen import say, screen
 from .one_backfill import OfBackfill, act_on_backfill
 
@@ -33,7 +34,7 @@ _PATIENCE_WITH_MANY = 60.0
 Name = Annotated[str | None, typer.Argument(metavar="NAME", help="The name of the schedule.", show_default=False)]
 Tag = Annotated[str | None, typer.Option(metavar="TAG", help="All schedules with this tag.")]
 All = Annotated[bool, typer.Option("--all", help="All schedules; with --application, all of that application.")]
-_UNTIL_HELP = "When the pause ends: a point in time, or a duration from now. By default until `leased resume`."
+_UNTIL_HELP = 'When the pause ends: "18:00", "tomorrow", "2026-12-01 02:00", or a duration from now. By default until `leased resume`.'
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,8 @@ def pause(
         act_on_backfill("pause", backfill, beside, database=database, who=who, why=why, as_json=as_json)
         return
     which = _which(name, tag, application, everything=everything)
-    end = None if until is None else moment("--until", until)
+    zone = zone_of(database, name, application)
+    end = None if until is None else moment("--until", until, zone, quiet=as_json)
 
     def transaction(connection: Connection) -> list[PausedSchedule]:
         return pause_schedules(connection, _known(connection, which), requested_by=who, why=why, until=end)

@@ -1,11 +1,12 @@
 """`leased retry`: runs that try others again which are over."""
 
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Annotated
 
 import typer
 
-from lease.durations import format_duration, parse_duration
+from lease.durations import format_duration
 
 from ....operations.many.chosen import Choice
 from ....operations.retries.retry import Retry
@@ -14,6 +15,7 @@ from ...answers import write_json
 from ...ask import ask
 from ...author import By, Why, author
 from ...failures import Misused
+from ...moments import moment
 from ...named import run_given
 from ...options import Application, Database, Json
 from ...screen import say, screen
@@ -24,7 +26,7 @@ _FROM_HELP = (
     "Run this job and all later ones again, even if they succeeded; by default start at the first unfinished job."
 )
 _FAILED_HELP = "All failed runs that have not been retried, even if their schedule has succeeded since."
-_SINCE_HELP = "With --failed: only runs that ended within this time; by default 24h."
+_SINCE_HELP = "With --failed: only runs that ended within this duration, or since then; by default 24h."
 _BY_DEFAULT = 24 * 3600.0
 _LONGEST = 10 * 365 * 24 * 3600.0
 
@@ -33,7 +35,7 @@ def retry(
     run: OneRun = None,
     from_job: Annotated[str | None, typer.Option("--from", metavar="JOB", help=_FROM_HELP)] = None,
     failed: Annotated[bool, typer.Option("--failed", help=_FAILED_HELP)] = False,
-    since: Annotated[str | None, typer.Option(metavar="DURATION", help=_SINCE_HELP)] = None,
+    since: Annotated[str | None, typer.Option(metavar="DURATION|INSTANT", help=_SINCE_HELP)] = None,
     schedule: OfSchedule = None,
     tag: OfTag = None,
     application: Application = None,
@@ -49,7 +51,7 @@ def retry(
     if run is None:
         _refuse_without_run(failed=failed, from_job=from_job)
         acting = Acting(database, who, why, dry_run, yes, as_json)
-        retry_those(Choice(schedule, tag, application), _since(since), acting)
+        retry_those(Choice(schedule, tag, application), _since(since, quiet=as_json), acting)
         return
     of_many = {"--failed": failed, "--since": since, "--schedule": schedule, "--tag": tag}
     refuse_beside_a_run({**of_many, "--dry-run": dry_run, "--yes": yes})
@@ -69,15 +71,13 @@ def _refuse_without_run(*, failed: bool, from_job: str | None) -> None:
         raise Misused("--from needs the number of one run: give it, or leave out --from")
 
 
-def _since(text: str | None) -> float:
+def _since(text: str | None, *, quiet: bool) -> float:
     if text is None:
         return _BY_DEFAULT
-    try:
-        seconds = parse_duration(text)
-    except ValueError as error:
-        raise Misused(f"--since: {error}") from None
+    given = moment("--since", text, past=True, quiet=quiet)
+    seconds = (given if isinstance(given, timedelta) else datetime.now(UTC) - given).total_seconds()
     if not 0 < seconds <= _LONGEST:
-        raise Misused(f'--since "{text}" is not between 1s and {format_duration(_LONGEST)}')
+        raise Misused(f'--since "{text}" is not between 1s and {format_duration(_LONGEST)} ago')
     return seconds
 
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +17,8 @@ from ...answers import write_json
 from ...ask import ask
 from ...author import By, Why, author
 from ...failures import Misused
-from ...named import application_of
+from ...moments import moment
+from ...named import application_of, zone_of
 from ...options import Application, Database, Json
 from ...screen import say, screen
 
@@ -25,7 +26,7 @@ _EXAMPLE = "an example of a JSON object: '{\"customer\": 7}'"
 _PARAMS_HELP = "Parameters of the run; they override the schedule's. A JSON object, or @FILE to read one from a file."
 _PARAM_HELP = "One parameter, converted to the type that the schedule declares; repeatable."
 _KEY_HELP = "Idempotency key: repeated requests with the same key return the same run."
-_AT_HELP = 'Start it then: an instant like "2026-07-01T02:00:00Z", or after a duration like "15m".'
+_AT_HELP = 'When to start it: "18:00", "tomorrow", "2026-12-01 02:00", or after a duration like "15m".'
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,9 @@ def trigger(
     """Request a run, now or later, and record who asked and why; a replica executes it."""
     given, words = _params(params), _words(param or ())
     who = author(by, why)
-    wanted = request("", schedule, requested_by=who, why=why, params=given, words=words, key=key, at=at)
+    start = None if at is None else moment("--at", at, zone_of(database, schedule, application), quiet=as_json)
+    when_to = start.total_seconds() if isinstance(start, timedelta) else start
+    wanted = request("", schedule, requested_by=who, why=why, params=given, words=words, key=key, at=when_to)
 
     def transaction(connection: Connection) -> tuple[str, Requested]:
         found = application_of(connection, schedule, application)

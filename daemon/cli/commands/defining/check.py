@@ -26,6 +26,7 @@ from ....states import ON_REQUEST
 from ....text import number, when
 from ...answers import write_json
 from ...load_file import load_file
+from ...moments import instant
 from ...options import Database, File, Json
 from ...screen import add, print_sentences, say, screen, table
 from .against_database import against_database
@@ -125,7 +126,9 @@ def preview_command(
         zone = check_timezone(timezone)
     with refused_at(Place(field="--exclude")):
         calendars = read_exclude(exclude or [])
-    after = datetime.now(UTC) if start is None else parse_start(start)
+    after = (
+        datetime.now(UTC) if start is None else instant("--from", start, lambda: zone, quiet=as_json, parse=parse_start)
+    )
     trigger = _trigger(expression)
     found = preview(trigger, zone, after, count, calendars)
     remarks = list(surprises(trigger.expression)) if isinstance(trigger, Cron) else []

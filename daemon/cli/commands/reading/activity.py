@@ -14,7 +14,9 @@ from ....text import number, when
 from ...answers import write_json
 from ...ask import ask
 from ...failures import Misused
-from ...options import Application, Database, Json, moment
+from ...moments import moment
+from ...named import zone_of
+from ...options import Application, Database, Json
 from ...screen import Sheet, add, say, screen, table
 
 _ACTS: tuple[Act, ...] = get_args(Act)
@@ -44,7 +46,8 @@ def activity(
     as_json: Json = False,
 ) -> None:
     """List who did what, when and why, latest first."""
-    what, start = _act(act), None if since is None else moment("--since", since)
+    what, zone = _act(act), zone_of(database, schedule, application)
+    start = None if since is None else moment("--since", since, zone, past=True, quiet=as_json)
 
     def read(connection: Connection) -> list[ActLine]:
         require_schedule(connection, schedule, application)

@@ -35,8 +35,9 @@ from ....text import when
 from ...answers import write_json
 from ...ask import ask
 from ...failures import FAILED, Misused
-from ...named import application_of
-from ...options import RUN_STATES, Application, Database, Json, moment, run_state
+from ...moments import moment
+from ...named import application_of, zone_of
+from ...options import RUN_STATES, Application, Database, Json, run_state
 from ...screen import screen
 from .status_screen import MOST, needed, only, show_status
 
@@ -93,7 +94,8 @@ def status(
 ) -> None:
     """Show replicas, schedules, active runs, and what is late, stuck or failing."""
     takeover_after = read_settings({"database_url": database}).takeover_after
-    given = None if since is None else moment("--since", since)
+    zone = zone_of(database, schedule, application)
+    given = None if since is None else moment("--since", since, zone, past=True, quiet=as_json)
     asked = _StatusReader(application, schedule, run_state(state), tag, given, takeover_after, with_deadlines=as_json)
     found = ask(database, asked.read)
     if as_json:
