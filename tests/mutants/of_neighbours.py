@@ -153,16 +153,17 @@ NEIGHBOURS = (
     ),
     Mutant(
         "threads-in-a-hurry",
-        "what threads log waits for the replica's event loop without a bound",
+        "what tasks and threads log waits for the replica's event loop without a bound",
         (
             Edit(
                 "daemon/jobs/inside.py",
-                "self._room.acquire(timeout=_LONGEST_WAIT)",
-                "self._room.acquire(blocking=False)",
+                "            self._taken.wait_for(lambda: len(self._waiting) < _MOST_WAITING, _LONGEST_WAIT)\n",
+                "",
             ),
         ),
         on_either(
-            "tests/daemon/jobs/test_inside.py::test_a_thread_waits_while_the_loop_is_behind_with_what_it_logs_and_reports"
+            "tests/daemon/jobs/test_inside.py::"
+            "test_a_job_waits_while_the_loop_is_behind_with_what_it_logs_and_reports[thread]"
         ),
     ),
     Mutant(
