@@ -41,10 +41,7 @@ def generations(
     ] = None,
     confirmed: Annotated[
         bool,
-        typer.Option(
-            "--acknowledge",
-            help="Confirm that generation N was meant to retire those schedules, so that status no longer reports it.",
-        ),
+        typer.Option("--acknowledge", help="Confirm what generation N retired, so that status stops reporting it."),
     ] = False,
     why: Why = None,
     by: By = None,
