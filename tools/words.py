@@ -1,11 +1,14 @@
 """The words that our English does without, looked for in the docs, the help and the messages.
 
     python -m tools.words [FILE …]
+    python -m tools.words --draw SEED
 
 `make check` runs it. It prints each sentence that has one, with a better word, and then exits with 1.
+`--draw` prints 40 sentences, for a person to read; the same text and seed give the same ones.
 """
 
 import ast
+import random
 import re
 import sys
 from collections.abc import Iterator
@@ -55,15 +58,20 @@ TO_DO = {
 }
 RECORDS = ("docs/internals/", "CHANGELOG.md", "daemon/store/migrations/versions/")
 HELP = "daemon/cli/commands/"
-_CODE = re.compile(r"^( *)```.*?^\1```$|<!--.*?-->|``[^`]*``|`[^`]*`", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^( *)```.*?^\1```$|<!--.*?-->", re.MULTILINE | re.DOTALL)
+_CODE = re.compile(r"``[^`]*``|`[^`]*`")
 _TARGET = re.compile(r"(\])\([^)]*\)")
 _APART = re.compile(r"\n\s*\n|\n(?=\s*(?:[-*>|]|\d+\.) )|\n(?=#)|\|")
 _MARKS = re.compile(r"^[\s>*_-]*(?:\d+\. )?[\s*_\[(]*")
-_ENDS = re.compile(r"(?<=[.:!?])[*_)]*\s+")
+_ENDS = re.compile(r"(?<=[.!?])[*_)]*\s+")
+_PARTS = re.compile(r"(?<=[.:!?])[*_)]*\s+")
 
 
 def main(words: list[str]) -> int:
     """Print what is found in these files, or in all that are not still to do, and return the exit status."""
+    if words[:1] == ["--draw"]:
+        sys.stdout.writelines(f"{name}: {sentence}\n" for name, sentence in drawn(words[1]))
+        return 0
     found = 0
     for name in words or sorted({*files()} - TO_DO):
         for sentence, better in findings(name):
@@ -82,17 +90,34 @@ def files() -> Iterator[str]:
             yield name
 
 
+def drawn(seed: str, count: int = 40) -> list[tuple[str, str]]:
+    """Return so many sentences of five words or more, with their files."""
+    read = ((name, text) for name in files() for text in sentences(name))
+    texts = {(name, text) for name, text in read if len(re.findall(r"(?<!\S)[A-Za-z]{2,}", _CODE.sub("", text))) > 4}
+    return random.Random(seed).sample(sorted(texts), count)  # noqa: S311 - nothing is secret here
+
+
 def findings(name: str) -> Iterator[tuple[str, str]]:
     """Yield each sentence of the file that has such a word, and what to write instead."""
+    for sentence in sentences(name):
+        yield from ((sentence, better) for word, better in WORDS if has(word, sentence))
+
+
+def has(word: re.Pattern[str], sentence: str) -> bool:
+    """Return whether a sentence has the word, other than in code or in a question."""
+    parts = _PARTS.split(_CODE.sub("``", sentence))
+    return any(word.search(part) for part in parts if not part.endswith("?"))
+
+
+def sentences(name: str) -> Iterator[str]:
+    """Yield the sentences that people read in the file."""
     text = (ROOT / name).read_text(encoding="utf-8")
-    for sentence in of_page(text) if name.endswith(".md") else of_module(text, with_help=name.startswith(HELP)):
-        if not sentence.endswith("?"):
-            yield from ((sentence, better) for word, better in WORDS if word.search(sentence))
+    yield from of_page(text) if name.endswith(".md") else of_module(text, with_help=name.startswith(HELP))
 
 
 def of_page(text: str) -> Iterator[str]:
     """Yield the sentences of a page but for its headings and code."""
-    for part in _APART.split(_TARGET.sub(r"\1", _CODE.sub("``", text))):
+    for part in _APART.split(_TARGET.sub(r"\1", _BLOCK.sub("", text))):
         if not part.startswith("#"):
             yield from _sentences(part)
 
@@ -108,9 +133,9 @@ def of_module(source: str, *, with_help: bool) -> Iterator[str]:
     for node in nodes:
         if isinstance(node, ast.JoinedStr):
             parts = [str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values]
-            yield from _sentences(_CODE.sub("``", "".join(parts)))
+            yield from _sentences("".join(parts))
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in passed:
-            yield from _sentences(_CODE.sub("``", node.value))
+            yield from _sentences(node.value)
 
 
 def _sentences(text: str) -> Iterator[str]:
