@@ -53,6 +53,7 @@ def test_a_fence_is_in_force_for_a_lease_and_for_its_bare_grant(url: str, monkey
     engine.dispose()
 
 
+@pytest.mark.usefixtures("passing_seconds")
 def test_a_broken_lease_says_by_whom_and_why(url: str) -> None:
     with lease.sync.LeaseClient(url, timing=lease.LeaseTiming(renew_every="0.2s")) as holder:
         held = holder.acquire("daily-report")
