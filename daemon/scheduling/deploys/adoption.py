@@ -72,8 +72,9 @@ class Patience:
 
 
 def strangers(connection: Connection, application: Application, holder: str, seen_within: float) -> Strangers:
-    """Return the definitions that are strange now, of schedules that ``application`` has or that were retired."""
-    application = in_database(connection, application)
+    """Return the definitions that are strange now, of schedules that ``application`` has or that were retired; its
+    schedules have the names of their rows.
+    """
     own = {schedule.name for schedule in application.schedules}
     waiting = statements.adoption.pending_definitions(connection, application.name)
     unknown = {row.digest for row in waiting if row.is_retired or row.schedule in own}

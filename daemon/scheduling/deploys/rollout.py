@@ -125,7 +125,9 @@ class Rollout:
         self._warn(brought)
         self._tell(brought.order, brought.others)
         if brought.rules:
-            await self._adopt(await self._database.read(self._strangers))
+            await self._adopt(
+                await self._database.read(lambda c: self._strangers(c, located(c, self._application).keys))
+            )
         return brought
 
     @property
@@ -143,7 +145,7 @@ class Rollout:
         now = statements.schedule.database_time(connection)
         keys = located(connection, self._application).keys
         found = look(connection, self._application, self._holder)
-        return Sight(now, *found, self._strangers(connection), keys, self._required.look(connection))
+        return Sight(now, *found, self._strangers(connection, keys), keys, self._required.look(connection))
 
     async def follow(self, sight: Sight) -> None:
         """Move if it is time to; not by a clock that has just jumped."""
@@ -217,8 +219,8 @@ class Rollout:
         for sentence in report.losses if report is not None else ():
             self._notify(Note(f'application "{self._application.name}": {sentence}', is_warning=True))
 
-    def _strangers(self, connection: Connection) -> Strangers:
-        return strangers(connection, self._application, self._holder, SEEN_WITHIN)
+    def _strangers(self, connection: Connection, keys: Mapping[str, str]) -> Strangers:
+        return strangers(connection, self._application.keyed(keys), self._holder, SEEN_WITHIN)
 
     async def _adopt(self, found: Strangers) -> None:
         """Let runs whose definition nobody has any more go by these."""
