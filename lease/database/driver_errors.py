@@ -12,7 +12,6 @@ from .backend import SCHEMA
 
 _GRANTS = {
     "table": "GRANT {rights} ON ALL TABLES IN SCHEMA {schema}",
-    "sequence": "GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema}",
     "function": "GRANT EXECUTE ON FUNCTION {name}",
     "schema": "GRANT USAGE ON SCHEMA {schema}",
 }
@@ -106,6 +105,8 @@ def _remedy(error: BaseException, said: str, url: URL) -> str:
     database takes no writes.
     """
     if sqlstate(error) == "42501":  # insufficient_privilege
+        if re.search("for sequence|must be owner", said):
+            return "; run this as the owner of leased's tables"
         return f"; let its owner grant this{_grant(error, said, url)}"
     if sqlstate(error) in _NOT_IN_ENCODING:
         return "; use characters that its encoding has, or a database in UTF8, which has all"

@@ -175,7 +175,7 @@ def test_only_the_owner_prepares_a_restored_database(
     }
     assert done["leased_owner"] == (0, "")
     assert done["leased"][0] == 1
-    assert "permission denied" in done["leased"][1]
+    assert "run this as the owner of leased's tables" in done["leased"][1]
 
 
 def test_the_commands_of_the_page_name_its_roles() -> None:
